@@ -1,0 +1,271 @@
+"""The analysis of a signal: the job that turns its text into insights with evidence."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, ClassVar, Final, Literal
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, delete, func, insert, null, select, update
+
+from domains.discovery.links import INSIGHTS_OF_SIGNAL
+from domains.discovery.tables import evidence, insights, products, signals
+from domains.intelligence.engine import analyse as find
+from domains.intelligence.findings import Document, Findings, Insight, Product, Profile
+from domains.kernel.blobs import BlobMissing, Blobs
+from domains.kernel.db import Read, Tx
+from domains.kernel.ids import new_id
+from domains.kernel.jobs import Job, Queue
+from domains.kernel.keys import WorkspaceId
+from domains.kernel.problems import NotFound
+from domains.kernel.statements import row, scalar, statement
+
+SignalType = Literal["transcript", "support_ticket", "review", "discovery_report"]
+
+PROFILES: Final[dict[SignalType, Profile]] = {
+    "transcript": "transcript",
+    "support_ticket": "support_ticket",
+    "review": "survey_response",
+    "discovery_report": "discovery_report",
+}
+
+# What kind of insight a kind of signal gives.
+_INSIGHT_TYPES: Final[dict[str | None, str]] = {
+    "transcript": "user-interview",
+    "support_ticket": "support-ticket",
+    "review": "feedback",
+    "discovery_report": "market-research",
+}
+
+
+class AnalyseSignal(Job, frozen=True, tag="discovery.analyse_signal"):
+    """Turn a signal's text into insights."""
+
+    queue: ClassVar[Queue] = "analysis"
+    signal: UUID
+
+
+_workspace = bindparam("workspace", type_=Uuid)
+_id = bindparam("id", type_=Uuid)
+
+
+class _Input(msgspec.Struct, frozen=True):
+    text_key: str | None
+    data: msgspec.Raw | None
+    signal_type: SignalType | None
+    additional_context: str | None
+    product_ids: list[UUID]
+    account_id: UUID | None
+
+
+_INPUT = statement(
+    select(
+        signals.c.text_key,
+        signals.c.data,
+        signals.c.signal_type,
+        signals.c.additional_context,
+        signals.c.product_ids,
+        signals.c.account_id,
+    ).where(signals.c.workspace_id == _workspace, signals.c.id == _id),
+    _Input,
+)
+
+_PRODUCTS = statement(
+    select(products.c.id, products.c.name)
+    .where(
+        products.c.workspace_id == _workspace,
+        (func.cardinality(bindparam("ids", type_=ARRAY(Uuid))) == 0)
+        | (products.c.id == any_(bindparam("ids", type_=ARRAY(Uuid)))),
+    )
+    .order_by(products.c.id)
+    .limit(1_000),
+    lambda product_id, name: Product(id=str(product_id), name=name),
+)
+
+_PROCESSED = statement(
+    update(signals)
+    .where(signals.c.workspace_id == _workspace, signals.c.id == _id)
+    .values(
+        status="processed",
+        inferred_context=bindparam("label"),
+        processed_at=func.now(),
+        failed_at=null(),
+        last_error=null(),
+        updated_at=func.now(),
+    )
+    .returning(signals.c.id),
+    scalar,
+)
+
+_FAILED = statement(
+    update(signals)
+    .where(
+        signals.c.workspace_id == _workspace,
+        signals.c.id == _id,
+        signals.c.last_job_id == bindparam("job"),
+    )
+    .values(
+        status="failed",
+        failed_at=func.now(),
+        last_error=bindparam("error"),
+        updated_at=func.now(),
+    )
+    .returning(signals.c.id),
+    scalar,
+)
+
+_FORGET_MADE = statement(
+    delete(insights).where(
+        insights.c.workspace_id == _workspace,
+        insights.c.made_by_signal_id == _id,
+        insights.c.edited_at.is_(None),
+    ),
+    row,
+)
+
+_ADD_INSIGHT = statement(
+    insert(insights).values(
+        id=bindparam("id"),
+        workspace_id=bindparam("workspace"),
+        name=bindparam("name"),
+        description=bindparam("description"),
+        type=bindparam("type"),
+        product_id=bindparam("product"),
+        account_id=bindparam("account"),
+        made_by_signal_id=bindparam("signal"),
+        kind=bindparam("kind"),
+        sentiment=bindparam("sentiment"),
+        confidence=bindparam("confidence"),
+        engine=bindparam("engine"),
+    ),
+    row,
+)
+
+_ADD_EVIDENCE = statement(
+    insert(evidence).values(
+        id=bindparam("id"),
+        workspace_id=bindparam("workspace"),
+        insight_id=bindparam("insight"),
+        signal_id=bindparam("signal"),
+        quote=bindparam("quote"),
+        start=bindparam("start"),
+        end=bindparam("end"),
+        speaker=bindparam("speaker"),
+        start_time=bindparam("start_time"),
+        end_time=bindparam("end_time"),
+    ),
+    row,
+)
+
+
+Write = Callable[[Tx], Awaitable[None]]
+
+
+async def analyse(read: Read, blobs: Blobs, workspace: WorkspaceId, job: AnalyseSignal) -> Write:
+    """Find insights in a signal's text, with no transaction open; what comes back stores them."""
+    given = await read.first(_INPUT, workspace=workspace, id=job.signal)
+    if given is None:
+        return _nothing  # deleted meanwhile
+    document = Document(
+        text=await _text(blobs, given),
+        profile="raw" if given.signal_type is None else PROFILES[given.signal_type],
+        additional_context=given.additional_context,
+        products=tuple(await read.all(_PRODUCTS, workspace=workspace, ids=given.product_ids)),
+    )
+    findings = await asyncio.to_thread(find, document)
+
+    async def write(tx: Tx) -> None:
+        updated = await tx.first(
+            _PROCESSED, workspace=workspace, id=job.signal, label=findings.context
+        )
+        if updated is not None:
+            await tx.first(_FORGET_MADE, workspace=workspace, id=job.signal)
+            await _store(tx, workspace, job.signal, given, findings)
+
+    return write
+
+
+async def analysis_failed(
+    tx: Tx, workspace: WorkspaceId, job: AnalyseSignal, job_id: UUID, reason: str
+) -> None:
+    """Show on the signal that its newest analysis failed for good."""
+    await tx.first(_FAILED, workspace=workspace, id=job.signal, job=job_id, error=reason)
+
+
+async def _nothing(_tx: Tx) -> None:
+    return
+
+
+async def _text(blobs: Blobs, given: _Input) -> str:
+    if given.text_key is None:
+        return "\n".join(_strings(msgspec.json.decode(given.data or b"null")))
+    try:
+        return (await blobs.get(given.text_key)).decode()
+    except BlobMissing:
+        raise NotFound("The stored text of this signal is missing.") from None
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Every text in a JSON value that reads like language, in its order."""
+    if isinstance(value, str):
+        if " " in value.strip():
+            yield value
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from _strings(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _strings(each)
+
+
+async def _store(
+    tx: Tx, workspace: WorkspaceId, signal_id: UUID, given: _Input, findings: Findings
+) -> None:
+    made = [(new_id(), found) for found in findings.insights]
+    await tx.many(
+        _ADD_INSIGHT,
+        [
+            {
+                "id": insight_id,
+                "workspace": workspace,
+                "name": found.name,
+                "description": found.description,
+                "type": _INSIGHT_TYPES.get(given.signal_type, "other"),
+                "product": _product(given, found),
+                "account": given.account_id,
+                "signal": signal_id,
+                "kind": found.kind,
+                "sentiment": found.sentiment,
+                "confidence": found.confidence,
+                "engine": findings.engine,
+            }
+            for insight_id, found in made
+        ],
+    )
+    await INSIGHTS_OF_SIGNAL.add(tx, workspace, signal_id, [insight_id for insight_id, _ in made])
+    await tx.many(
+        _ADD_EVIDENCE,
+        [
+            {
+                "id": new_id(),
+                "workspace": workspace,
+                "insight": insight_id,
+                "signal": signal_id,
+                "quote": quote.text,
+                "start": quote.start,
+                "end": quote.end,
+                "speaker": quote.speaker,
+                "start_time": quote.start_time,
+                "end_time": quote.end_time,
+            }
+            for insight_id, found in made
+            for quote in found.quotes
+        ],
+    )
+
+
+def _product(given: _Input, found: Insight) -> UUID | None:
+    """The product that the insight names, else the one that the signal was given for."""
+    if found.product_id is not None:
+        return UUID(found.product_id)
+    return given.product_ids[0] if len(given.product_ids) == 1 else None

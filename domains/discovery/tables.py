@@ -1,0 +1,170 @@
+"""The tables of discovery. Links carry the workspace, so that no foreign key crosses tenants."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from domains.kernel.tables import instant, metadata
+
+
+def _workspace() -> Column[object]:
+    return Column("workspace_id", ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False)
+
+
+def _record(name: str, *columns: Column[object] | CheckConstraint | Index) -> Table:
+    """A table of the workspace's own records; links refer to (workspace_id, id)."""
+    return Table(
+        name,
+        metadata,
+        Column("id", Uuid, primary_key=True),
+        _workspace(),
+        *columns,
+        instant("created_at", now=True),
+        instant("updated_at", now=True),
+        UniqueConstraint("workspace_id", "id"),
+    )
+
+
+def _link(name: str, **sides: Table) -> Table:
+    """A symmetric many-to-many link of two tables that disappears with either side."""
+    foreign_keys = [
+        ForeignKeyConstraint(
+            ["workspace_id", f"{side}_id"],
+            [table.c.workspace_id, table.c.id],
+            ondelete="CASCADE",
+            name=f"fk_{name}_{side}",
+        )
+        for side, table in sides.items()
+    ]
+    left, right = sides
+    return Table(
+        name,
+        metadata,
+        _workspace(),
+        Column(f"{left}_id", Uuid, primary_key=True),
+        Column(f"{right}_id", Uuid, primary_key=True),
+        *foreign_keys,
+        Index(f"ix_{name}_{left}", "workspace_id", f"{left}_id"),
+        Index(f"ix_{name}_{right}", "workspace_id", f"{right}_id"),
+    )
+
+
+signals = _record(
+    "signals",
+    Column("number", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("signal_type", Text),
+    Column("context", Text),
+    Column("inferred_context", Text),
+    Column("source", JSONB, nullable=False),
+    Column("data", JSONB),
+    Column("external_id", Text),
+    # What the analysis reads, kept apart from `data`, which a PATCH replaces.
+    Column("text_key", Text),
+    Column("additional_context", Text),
+    Column("product_ids", ARRAY(Uuid), nullable=False, server_default=text("'{}'")),
+    Column("account_id", Uuid),
+    Column("last_job_id", Uuid),
+    instant("started_at", nullable=True),
+    instant("processed_at", nullable=True),
+    instant("failed_at", nullable=True),
+    Column("last_error", Text),
+    CheckConstraint("status in ('pending', 'processing', 'processed', 'failed')", name="status"),
+    Index("uq_signals_workspace_id_number", "workspace_id", "number", unique=True),
+)
+
+insights = _record(
+    "insights",
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("status", Text, nullable=False, server_default="draft"),
+    Column("type", Text, nullable=False, server_default="other"),
+    Column("product_id", Uuid),
+    Column("account_id", Uuid),
+    Column("tag_ids", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("suggestions", JSONB),
+    Column("external_links", JSONB),
+    # Set where processing made the insight; `edited_at` when a person changed it since.
+    Column("made_by_signal_id", Uuid),
+    instant("edited_at", nullable=True),
+    Column("kind", Text),
+    Column("sentiment", Text),
+    Column("confidence", Double),
+    Column("engine", Text),
+    CheckConstraint("status in ('draft', 'published', 'archived')", name="status"),
+    Index(
+        "ix_insights_made_by_signal_id",
+        "workspace_id",
+        "made_by_signal_id",
+        postgresql_where=text("made_by_signal_id is not null"),
+    ),
+)
+
+opportunities = _record(
+    "opportunities",
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("score", Double),
+    Column("status", Text, nullable=False, server_default="discovery"),
+    Column("product_id", Uuid),
+)
+
+ideas = _record(
+    "ideas",
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("status", Text, nullable=False, server_default="evaluating"),
+    Column("product_id", Uuid),
+)
+
+products = _record("products", Column("name", Text, nullable=False))
+
+signal_insights = _link("signal_insights", signal=signals, insight=insights)
+insight_opportunities = _link("insight_opportunities", insight=insights, opportunity=opportunities)
+insight_ideas = _link("insight_ideas", insight=insights, idea=ideas)
+opportunity_ideas = _link("opportunity_ideas", opportunity=opportunities, idea=ideas)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _workspace(),
+    Column("insight_id", Uuid, nullable=False),
+    Column("signal_id", Uuid, nullable=False),
+    Column("quote", Text, nullable=False),
+    # Character offsets into the signal's text: text[start:end] == quote.
+    Column("start", Integer, nullable=False),
+    Column("end", Integer, nullable=False),
+    Column("speaker", Text),
+    # Seconds from the beginning, where the text tells times.
+    Column("start_time", Double),
+    Column("end_time", Double),
+    ForeignKeyConstraint(
+        ["workspace_id", "insight_id"],
+        ["insights.workspace_id", "insights.id"],
+        ondelete="CASCADE",
+        name="fk_evidence_insight",
+    ),
+    ForeignKeyConstraint(
+        ["workspace_id", "signal_id"],
+        ["signals.workspace_id", "signals.id"],
+        ondelete="CASCADE",
+        name="fk_evidence_signal",
+    ),
+    Index("ix_evidence_insight", "workspace_id", "insight_id"),
+    Index("ix_evidence_signal", "workspace_id", "signal_id"),
+)

@@ -1,0 +1,344 @@
+"""The database: one asyncpg pool, reads without transactions, one committer, notifications.
+
+Only this module touches a connection.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+import asyncpg
+import msgspec
+import structlog
+from sqlalchemy import Text, bindparam, column, func, literal_column, select, table
+
+from domains.kernel.problems import Conflict, Problem, Unavailable
+from domains.kernel.statements import Statement, row, scalar, statement
+
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
+# A constraint that a caller can break, and the refusal that says so. Tables modules fill it.
+REFUSALS: Final[dict[str, Callable[[], Problem]]] = {}
+
+# Seconds for which a notification link is trusted after a question that it answered.
+LINK_TRUST: Final = 1.0
+_LINK_PING: Final = 0.3
+
+_PING = statement(select(literal_column("1")), scalar)
+_SCHEMA = statement(select(column("version_num")).select_from(table("alembic_version")), scalar)
+_NOTIFY = statement(
+    select(func.pg_notify(bindparam("channel", type_=Text), bindparam("payload", type_=Text))), row
+)
+
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.QueryCanceledError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+)
+
+
+class _Connection(asyncpg.Connection):  # type: ignore[misc]
+    """Statements here leave no session state behind, so the pool's reset is a wasted round trip."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+async def _prepare(connection: asyncpg.Connection) -> None:
+    # jsonb goes through as bytes: no decoding, no encoding. 1 is the binary format's version.
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda value: b"\x01" + bytes(value),
+        decoder=lambda value: msgspec.Raw(value[1:]),
+        format="binary",
+    )
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Turn what a caller may have caused, and a database that is away, into Problems."""
+    try:
+        yield
+    except asyncpg.IntegrityConstraintViolationError as error:
+        refusal = REFUSALS.get(error.constraint_name or "")
+        if refusal is None:
+            raise
+        raise refusal() from error
+    except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
+        raise Conflict("Another request changed the same record. Send this one again.") from error
+    except _AWAY as error:
+        log.warning("database_away", error=type(error).__name__)
+        raise Unavailable(
+            "The database is not reachable. Try again in a moment.", headers={"Retry-After": "1"}
+        ) from error
+
+
+class Read:
+    """Runs statements, each on its own in autocommit: no BEGIN, no COMMIT, one round trip."""
+
+    def __init__(self, database: "Database") -> None:
+        self._database = database
+
+    @contextlib.asynccontextmanager
+    async def _connected(self) -> AsyncIterator[asyncpg.Connection]:
+        async with self._database.connection() as connection:
+            yield connection
+
+    async def all(self, asked: Statement[T], **given: Any) -> list[T]:
+        """Every row."""
+        arguments = asked.arguments(given)
+        with _explained():
+            async with self._connected() as connection:
+                rows = await connection.fetch(asked.sql, *arguments)
+        into = asked.into
+        return [into(*found) for found in rows]
+
+    async def first(self, asked: Statement[T], **given: Any) -> T | None:
+        """The first row, or None."""
+        arguments = asked.arguments(given)
+        with _explained():
+            async with self._connected() as connection:
+                found = await connection.fetchrow(asked.sql, *arguments)
+        return None if found is None else asked.into(*found)
+
+    async def one(self, asked: Statement[T], **given: Any) -> T:
+        """The row of a statement that always answers with one."""
+        found = await self.first(asked, **given)
+        if found is None:
+            raise LookupError(f"no row from: {asked.sql}")
+        return found
+
+
+class Tx(Read):
+    """A transaction: begins with its first statement, committed by `Database.transaction` alone."""
+
+    def __init__(self, database: "Database") -> None:
+        super().__init__(database)
+        self._open: tuple[asyncpg.Connection, Any] | None = None
+        self._wakes: set[str] = set()
+
+    @contextlib.asynccontextmanager
+    async def _connected(self) -> AsyncIterator[asyncpg.Connection]:
+        if self._open is None:
+            connection = await self._database.acquire()
+            try:
+                transaction = connection.transaction()
+                await transaction.start()
+            except BaseException:
+                await self._database.release(connection)
+                raise
+            self._open = (connection, transaction)
+        yield self._open[0]
+
+    async def many(self, asked: Statement[Any], given: Sequence[Mapping[str, Any]]) -> None:
+        """Run a statement once for each set of arguments, pipelined; no rows come back."""
+        if given:
+            arguments = [asked.arguments(each) for each in given]
+            with _explained():
+                async with self._connected() as connection:
+                    await connection.executemany(asked.sql, arguments)
+
+    async def notify(self, channel: str, payload: str) -> None:
+        """Tell every listener when, and only if, this transaction commits."""
+        await self.one(_NOTIFY, channel=channel, payload=payload)
+
+    def wake(self, channel: str) -> None:
+        """Wake the channel's listeners soon after the commit; wakes may be lost, so they poll too.
+
+        NOTIFY inside the transaction would make all commits of the server wait for one another.
+        """
+        self._wakes.add(channel)
+
+    async def _end(self, *, commit: bool) -> None:
+        if self._open is None:
+            return
+        connection, transaction = self._open
+        self._open = None
+        try:
+            with _explained():
+                await (transaction.commit() if commit else transaction.rollback())
+        except BaseException:
+            # Whatever became of it on the server, this connection's state is not known.
+            connection.terminate()
+            if commit:
+                raise
+        finally:
+            await self._database.release(connection)
+        if commit:
+            self._database.wake(self._wakes)
+
+
+class Listener:
+    """Listens to notification channels, reconnecting for ever, and knows whether it may be trusted.
+
+    `handlers` get a payload each. `broken` is called whenever messages may have been missed: when
+    the link is lost and when it is back.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        handlers: Mapping[str, Callable[[str], None]],
+        broken: Callable[[], None],
+    ) -> None:
+        self._dsn = dsn
+        self._handlers = handlers
+        self._broken = broken
+        self._answered = float("-inf")
+
+    @property
+    def alive(self) -> bool:
+        """True while the server answered on this link a question asked at most LINK_TRUST ago."""
+        return time.monotonic() - self._answered < LINK_TRUST
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        while True:
+            try:
+                await self._listen()
+            except _AWAY as error:
+                log.warning("listener_away", error=type(error).__name__)
+            self._answered = float("-inf")
+            self._broken()
+            await asyncio.sleep(_LINK_PING)
+
+    async def _listen(self) -> None:
+        connection = await asyncpg.connect(
+            self._dsn,
+            timeout=5,
+            command_timeout=LINK_TRUST,
+            server_settings={"application_name": "gateway-listener"},
+        )
+        try:
+            for channel, handler in self._handlers.items():
+                await connection.add_listener(channel, _payload_only(handler))
+            self._broken()
+            while True:
+                asked = time.monotonic()
+                await connection.execute(_PING.sql)
+                self._answered = asked
+                await asyncio.sleep(_LINK_PING)
+        finally:
+            connection.terminate()
+
+
+def _payload_only(handler: Callable[[str], None]) -> Callable[[object, int, str, str], None]:
+    return lambda _connection, _pid, _channel, payload: handler(payload)
+
+
+class Database:
+    """The pool and what is built on it. Open it with `async with Database.open(settings)`."""
+
+    def __init__(self, pool: asyncpg.Pool, dsn: str, timeout: float) -> None:
+        self._pool = pool
+        self._dsn = dsn
+        self._timeout = timeout
+        self._due: set[str] = set()
+        self._wake = asyncio.Event()
+        self.read: Final = Read(self)
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(
+        cls, url: str, *, name: str = "gateway", pool_size: int = 4, timeout: float = 10.0
+    ) -> AsyncIterator["Database"]:
+        """Connect; Unavailable if the server does not answer. Closed on leaving.
+
+        `timeout`: seconds that a statement, or waiting for a connection, may take.
+        """
+        with _explained():
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=pool_size,
+                timeout=timeout,
+                command_timeout=timeout,
+                connection_class=_Connection,
+                init=_prepare,
+                statement_cache_size=500,
+                server_settings={
+                    "application_name": name,
+                    "jit": "off",
+                    "idle_in_transaction_session_timeout": "60000",
+                },
+            )
+        database = cls(pool, url, timeout)
+        waker = asyncio.create_task(database._wake_listeners())
+        try:
+            yield database
+        finally:
+            waker.cancel()
+            await asyncio.wait([waker])
+            try:
+                await asyncio.wait_for(pool.close(), timeout=5)
+            except TimeoutError:
+                pool.terminate()
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Tx]:
+        """The one place that commits: on leaving without an exception, else it rolls back."""
+        tx = Tx(self)
+        try:
+            yield tx
+        except BaseException:
+            await tx._end(commit=False)
+            raise
+        await tx._end(commit=True)
+
+    def listener(
+        self, handlers: Mapping[str, Callable[[str], None]], broken: Callable[[], None]
+    ) -> Listener:
+        """A link of its own for notifications; run it as a task."""
+        return Listener(self._dsn, handlers, broken)
+
+    async def ping(self) -> None:
+        """Return if the server answers, else Unavailable."""
+        await self.read.one(_PING)
+
+    async def schema(self) -> str | None:
+        """The revision that migrations have brought the schema to; None before the first."""
+        try:
+            return await self.read.first(_SCHEMA)
+        except asyncpg.UndefinedTableError:
+            return None
+
+    def wake(self, channels: set[str]) -> None:
+        """Notify the channels soon, many wakes at once as one."""
+        if channels:
+            self._due |= channels
+            self._wake.set()
+
+    async def _wake_listeners(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            due, self._due = self._due, set()
+            for channel in due:
+                # Listeners poll as well, so a wake that cannot be sent only costs them time.
+                with contextlib.suppress(Unavailable):
+                    await self.read.one(_NOTIFY, channel=channel, payload="")
+
+    def connection(self) -> Any:
+        """A pooled connection as a context manager."""
+        return self._pool.acquire(timeout=self._timeout)
+
+    async def acquire(self) -> asyncpg.Connection:
+        """A pooled connection, to be given back with `release`."""
+        return await self._pool.acquire(timeout=self._timeout)
+
+    async def release(self, connection: asyncpg.Connection) -> None:
+        """Give a connection back, also when the request was cancelled meanwhile."""
+        await asyncio.shield(self._pool.release(connection))

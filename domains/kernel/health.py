@@ -1,0 +1,129 @@
+"""Whether the parts that everything needs are there, as operators and probes want to know."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Final, Literal
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Float, Interval, bindparam, cast, delete, func, literal, select
+from sqlalchemy.dialects.postgresql import insert
+
+from domains.kernel import jobs
+from domains.kernel.blobs import Blobs
+from domains.kernel.db import Database, Read
+from domains.kernel.problems import Unavailable
+from domains.kernel.statements import row, scalar, statement
+from domains.kernel.tables import SCHEMA, workers
+
+# A worker that has not beaten its heart for so many seconds counts as gone.
+WORKER_SILENCE: Final = 60.0
+
+_PART_TIMEOUT: Final = 3.0
+
+Status = Literal["ok", "degraded", "down"]
+
+
+class Part(msgspec.Struct, omit_defaults=True):
+    """One part: its state and, unless it is ok, why."""
+
+    status: Status
+    detail: str = ""
+
+
+class QueueState(msgspec.Struct, rename="camel"):
+    """Jobs that are due and not yet running, and the age of the oldest in seconds."""
+
+    depth: int
+    oldest_seconds: float
+
+
+class Health(msgspec.Struct):
+    """`down`: a part without which nothing works is away. `degraded`: one that can be missed."""
+
+    status: Status
+    parts: dict[str, Part]
+    queues: dict[str, QueueState]
+
+
+_LAST_BEAT = statement(
+    select(cast(func.extract("epoch", func.now() - func.max(workers.c.beat_at)), Float)), scalar
+)
+_BEAT = statement(
+    insert(workers)
+    .values(id=bindparam("id"), host=bindparam("host"), pid=bindparam("pid"))
+    .on_conflict_do_update(index_elements=[workers.c.id], set_={"beat_at": func.now()}),
+    row,
+)
+_FORGET_WORKERS = statement(
+    delete(workers).where(workers.c.beat_at < func.now() - literal(timedelta(days=1), Interval)),
+    row,
+)
+
+
+async def beat(read: Read, worker: UUID, host: str, pid: int) -> None:
+    """Say that a worker lives; those silent for a day are forgotten."""
+    await read.first(_BEAT, id=worker, host=host, pid=pid)
+    await read.first(_FORGET_WORKERS)
+
+
+async def wrong_schema(database: Database) -> str | None:
+    """None if the schema is the one that this code speaks to, else what to do."""
+    found = await database.schema()
+    if found == SCHEMA:
+        return None
+    state = "empty" if found is None else f"at revision {found}"
+    return f"the database schema is {state}, this version needs {SCHEMA}: run `gateway migrate`"
+
+
+async def examine(database: Database, blobs: Blobs, redis: Callable[[], Awaitable[None]]) -> Health:
+    """Ask every part, each for a few seconds at most. `redis` raises Unavailable if it is away."""
+    parts, queues = await _postgres(database)
+    others = {
+        "redis": _missed(redis, "requests pass unlimited, jobs wait"),
+        "blobs": _missed(blobs.check, "nothing new can be stored"),
+    }
+    parts |= dict(zip(others, await asyncio.gather(*others.values()), strict=True))
+    states = {part.status for part in parts.values()}
+    worst: Status = "down" if "down" in states else "degraded" if "degraded" in states else "ok"
+    return Health(worst, parts, queues)
+
+
+async def _postgres(database: Database) -> tuple[dict[str, Part], dict[str, QueueState]]:
+    """What only Postgres can tell; what it cannot tell while it is away is left out."""
+    parts: dict[str, Part] = {}
+    queues: dict[str, QueueState] = {}
+    try:
+        async with asyncio.timeout(_PART_TIMEOUT):
+            wrong = await wrong_schema(database)
+            parts["database"] = Part("ok")
+            parts["schema"] = Part("down", wrong) if wrong else Part("ok")
+            if wrong is None:
+                parts["workers"] = await _workers(database.read)
+                for each in await jobs.backlog(database.read):
+                    if each.state != "running":
+                        state = queues.setdefault(each.queue, QueueState(0, 0.0))
+                        state.depth += each.count
+                        state.oldest_seconds = max(
+                            state.oldest_seconds, round(each.oldest_seconds, 3)
+                        )
+    except (Unavailable, TimeoutError):
+        parts["database"] = Part("down", "PostgreSQL does not answer")
+    return parts, queues
+
+
+async def _workers(read: Read) -> Part:
+    silence = await read.first(_LAST_BEAT)
+    if silence is None or silence > WORKER_SILENCE:
+        return Part("down", "no worker has reported for 60 s: start one with `gateway work`")
+    return Part("ok")
+
+
+async def _missed(check: Callable[[], Awaitable[None]], consequence: str) -> Part:
+    """A part without which the rest goes on."""
+    try:
+        await asyncio.wait_for(check(), _PART_TIMEOUT)
+    except (Unavailable, TimeoutError):
+        return Part("degraded", f"does not answer: {consequence}")
+    return Part("ok")

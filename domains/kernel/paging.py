@@ -1,0 +1,104 @@
+"""Offset pages. (Keyset pages with signed cursors come with the surface that uses them.)"""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+from sqlalchemy import Column, Table, Uuid, bindparam, func, select, true
+
+from domains.kernel.db import Read
+from domains.kernel.keys import WorkspaceId
+from domains.kernel.statements import Statement, row, statement
+
+T = TypeVar("T")
+
+MAX_LIMIT: Final = 100
+
+# Counting stops here: an exact count costs time that grows with the workspace.
+COUNT_CAP: Final = 10_000
+
+Order = Literal["asc", "desc"]
+
+
+class OffsetPage(msgspec.Struct, frozen=True, kw_only=True):
+    """The query of a list: which part of it is wanted."""
+
+    limit: Annotated[
+        int, Meta(ge=1, description="Records a page; more than 100 are cut to 100")
+    ] = 20
+    offset: Annotated[
+        int, Meta(ge=0, le=2**31 - 1, description="Records to leave out before the page")
+    ] = 0
+    order: Annotated[Order, Meta(description="`desc`: newest first, `asc`: oldest first")] = "desc"
+
+    @property
+    def size(self) -> int:
+        """The limit that is in force."""
+        return min(self.limit, MAX_LIMIT)
+
+
+class Paged(msgspec.Struct, Generic[T], frozen=True):
+    """One page and how many records the whole list has, counted to COUNT_CAP + 1 at the most."""
+
+    items: list[T]
+    counted: int
+
+    @property
+    def total(self) -> int:
+        return min(self.counted, COUNT_CAP)
+
+    @property
+    def capped(self) -> bool:
+        """True where there are more records than `total` says."""
+        return self.counted > COUNT_CAP
+
+
+class OffsetList(Generic[T]):
+    """A table's records of one workspace in the order of a column; a page is one statement.
+
+    `columns` begin with one that is never null; `into` makes a record of them.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        columns: Sequence[Any],
+        order_by: Column[Any],
+        into: Callable[..., T],
+    ) -> None:
+        self._into = into
+        self._pages: dict[Order, Statement[tuple[Any, ...]]] = {
+            "asc": _page(table, columns, order_by.asc()),
+            "desc": _page(table, columns, order_by.desc()),
+        }
+
+    async def page(self, read: Read, workspace: WorkspaceId, wanted: OffsetPage) -> Paged[T]:
+        """The wanted page and the capped count."""
+        rows = await read.all(
+            self._pages[wanted.order],
+            workspace=workspace,
+            limit=wanted.size,
+            offset=wanted.offset,
+        )
+        items = [self._into(*columns) for _, *columns in rows if columns[0] is not None]
+        return Paged(items, rows[0][0])
+
+
+def _page(table: Table, columns: Sequence[Any], order: Any) -> Statement[tuple[Any, ...]]:
+    mine = table.c.workspace_id == bindparam("workspace", type_=Uuid)
+    counted = (
+        select(func.count().label("counted"))
+        .select_from(select(table.c.id).where(mine).limit(COUNT_CAP + 1).subquery())
+        .subquery()
+    )
+    page = (
+        select(*columns)
+        .where(mine)
+        .order_by(order)
+        .limit(bindparam("limit"))
+        .offset(bindparam("offset"))
+        .subquery()
+    )
+    # The count stands on the left, so that it comes back for a page beyond the end, too.
+    return statement(select(counted, page).outerjoin_from(counted, page, true()), row)

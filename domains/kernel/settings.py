@@ -1,0 +1,163 @@
+"""Settings: read from the environment once at start and handed down, never a global."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+from msgspec.structs import FieldInfo
+
+_PLAIN = frozenset({"database_url", "redis_url", "blob_url"})
+_SCHEMES = {
+    "database_url": ("postgresql", "postgres"),
+    "redis_url": ("redis", "rediss", "unix"),
+    "blob_url": ("file", "s3"),
+}
+
+
+class SettingError(Exception):
+    """A setting is missing or wrong; the message names it and says what it takes."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that an operator can set. Durations in seconds, sizes in bytes."""
+
+    database_url: Annotated[
+        str, Meta(description="PostgreSQL 15 or later: postgresql://user:password@host/name")
+    ]
+    redis_url: Annotated[
+        str,
+        Meta(description="Redis or Valkey: redis://host:port/db, rediss:// or unix:///socket?db=0"),
+    ]
+    blob_url: Annotated[
+        str,
+        Meta(description="Object store: file:///directory or s3://bucket/prefix (AWS_* variables)"),
+    ]
+    queue_redis_url: Annotated[
+        str,
+        Meta(description="Redis of the job queue; if not set, the database after REDIS_URL's"),
+    ] = ""
+    host: Annotated[str, Meta(description="Address the API listens on", min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Meta(description="Port the API listens on", ge=1, le=65535)] = 8000
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="Least level that is logged")
+    ] = "info"
+    log_format: Annotated[
+        Literal["json", "console"], Meta(description="One JSON object a line, or coloured text")
+    ] = "json"
+    pool_size: Annotated[
+        int, Meta(description="Database connections of one process", ge=2, le=500)
+    ] = 20
+    database_timeout: Annotated[
+        float,
+        Meta(description="Seconds a statement, or the wait for a connection, may take", gt=0),
+    ] = 10.0
+    redis_timeout: Annotated[
+        float, Meta(description="Seconds one Redis call of the API may take", gt=0)
+    ] = 0.25
+    max_body_bytes: Annotated[int, Meta(description="Largest request body accepted", ge=1024)] = (
+        10 * 1024 * 1024
+    )
+    limit_per_minute: Annotated[
+        int, Meta(description="Requests a key may make in any minute", ge=1)
+    ] = 60
+    limit_per_hour: Annotated[
+        int, Meta(description="Requests a key may make in any hour", ge=1)
+    ] = 1_000
+    limit_per_day: Annotated[int, Meta(description="Requests a key may make in any day", ge=1)] = (
+        10_000
+    )
+    job_lease: Annotated[
+        float,
+        Meta(description="Seconds after which a silent worker's job is given to another", ge=1),
+    ] = 15.0
+    job_resend: Annotated[
+        float,
+        Meta(description="Seconds after which a job that no worker took is sent again", ge=1),
+    ] = 15.0
+    job_time_limit: Annotated[
+        float, Meta(description="Seconds one attempt at a job may take", gt=0)
+    ] = 120.0
+    worker_threads: Annotated[
+        int, Meta(description="Jobs one worker process runs at a time", ge=1, le=64)
+    ] = 4
+    worker_heartbeat: Annotated[
+        float, Meta(description="Seconds between two heartbeats of a worker", gt=0, le=30)
+    ] = 5.0
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One line of `gateway settings`."""
+
+    name: str
+    default: str | None
+    meaning: str
+
+
+def _environment_name(field: str) -> str:
+    return field.upper() if field in _PLAIN else f"GATEWAY_{field.upper()}"
+
+
+def _meaning(field: FieldInfo) -> str:
+    hint = msgspec.inspect.type_info(field.type)
+    extra = hint.extra_json_schema if isinstance(hint, msgspec.inspect.Metadata) else None
+    return str((extra or {}).get("description", ""))
+
+
+def listed() -> list[Setting]:
+    """Every setting with its environment name, default (none: it must be given) and meaning."""
+    return [
+        Setting(
+            _environment_name(field.name),
+            None if field.required else str(field.default),
+            _meaning(field),
+        )
+        for field in msgspec.structs.fields(Settings)
+    ]
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """Settings from the environment; SettingError names the first variable that is wrong.
+
+    An empty variable counts as not set. A `GATEWAY_` variable that no setting has is an error, so
+    that a misspelt name is not silently ignored.
+    """
+    fields = {_environment_name(field.name): field for field in msgspec.structs.fields(Settings)}
+    given = {name: value.strip() for name, value in environment.items() if value.strip()}
+    for name in given:
+        if name.startswith("GATEWAY_") and name not in fields and name not in _INTERNAL:
+            raise SettingError(f"{name}: there is no such setting; `gateway settings` lists them")
+    values: dict[str, object] = {}
+    for name, field in fields.items():
+        if name not in given:
+            if field.required:
+                raise SettingError(f"{name} is not set: {_meaning(field)}")
+            continue
+        try:
+            values[field.name] = msgspec.convert(given[name], field.type, strict=False)
+        except msgspec.ValidationError as error:
+            raise SettingError(
+                f"{name}={given[name]!r} is wrong: {str(error).partition(' - at')[0]}"
+                f" ({_meaning(field)})"
+            ) from None
+    for name, schemes in _SCHEMES.items():
+        url = str(values[name])
+        if urlsplit(url).scheme not in schemes:
+            # The value may hold a password, so only the name is shown.
+            raise SettingError(
+                f"{_environment_name(name)} must begin with "
+                + " or ".join(f"{scheme}://" for scheme in schemes)
+            )
+    return Settings(**values)  # type: ignore[arg-type]
+
+
+# Set by the supervisor for its children; not for operators.
+_INTERNAL = frozenset({"GATEWAY_SUPERVISOR_FD"})
+
+
+def blob_directory(settings: Settings) -> Path | None:
+    """The local directory of the object store, None where it is not local."""
+    url = urlsplit(settings.blob_url)
+    return Path(url.path) if url.scheme == "file" else None

@@ -1,0 +1,130 @@
+"""The tables that belong to no domain, and the metadata that all tables share."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+# The revision of `migrations/` that this code speaks to; `serve` and `work` refuse any other.
+SCHEMA = "0001"
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def instant(name: str, *, nullable: bool = False, now: bool = False) -> Column[object]:
+    """A UTC instant; with `now`, Postgres' clock fills it."""
+    return Column(
+        name,
+        DateTime(timezone=True),
+        nullable=nullable,
+        server_default=func.now() if now else None,
+    )
+
+
+workspaces = Table(
+    "workspaces",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    instant("created_at", now=True),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("workspace_id", ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False, server_default=""),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("prefix", Text, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    # {"minute": n, "hour": n, "day": n}; an absent window has the deployment's limit, null none.
+    Column("limits", JSONB, nullable=False, server_default=text("'{}'")),
+    instant("created_at", now=True),
+    instant("expires_at", nullable=True),
+    instant("revoked_at", nullable=True),
+    Index(None, "workspace_id"),
+)
+
+public_ids = Table(
+    "public_ids",
+    metadata,
+    Column("workspace_id", ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("last", BigInteger, nullable=False),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("workspace_id", ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("queue", Text, nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("request_id", Text, nullable=True),
+    Column("state", Text, nullable=False, server_default="queued"),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("losses", Integer, nullable=False, server_default="0"),
+    instant("run_after", now=True),
+    instant("sent_at", nullable=True),
+    Column("lease", Uuid, nullable=True),
+    instant("lease_until", nullable=True),
+    Column("error", Text, nullable=True),
+    instant("created_at", now=True),
+    instant("started_at", nullable=True),
+    instant("finished_at", nullable=True),
+    CheckConstraint(
+        "state in ('queued', 'sent', 'running', 'done', 'failed', 'cancelled')", name="state"
+    ),
+    Index("ix_jobs_due", "queue", "run_after", postgresql_where=text("state = 'queued'")),
+    Index("ix_jobs_sent", "queue", "sent_at", postgresql_where=text("state = 'sent'")),
+    Index("ix_jobs_running", "lease_until", postgresql_where=text("state = 'running'")),
+    Index(None, "workspace_id", "id"),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    instant("started_at", now=True),
+    instant("beat_at", now=True),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("workspace_id", ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("key_id", ForeignKey("api_keys.id", ondelete="CASCADE"), primary_key=True),
+    Column("idempotency_key", Text, primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    # Null while the first request is still under way.
+    Column("status", Integer, nullable=True),
+    Column("headers", JSONB, nullable=True),
+    Column("body", LargeBinary, nullable=True),
+    instant("created_at", now=True),
+    Index(None, "created_at"),
+)

@@ -1,0 +1,105 @@
+"""The composition root: the one place that knows every part of the HTTP process."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import msgspec
+import structlog
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.handlers import HTTPRouteHandler
+from prometheus_client import CollectorRegistry
+
+from domains.kernel.blobs import Blobs
+from domains.kernel.db import Database, Read, Tx
+from domains.kernel.keys import Keyring
+from domains.kernel.settings import Settings
+from gateway import openapi, operations
+from gateway.auth import Admission, provide_caller
+from gateway.discovery.surface import DISCOVERY
+from gateway.edge import Edge
+from gateway.errors import Errors
+from gateway.limits import Limiter
+from gateway.operations import OPERATIONS
+from gateway.reference import render
+from gateway.revenue.surface import REVENUE
+
+log = structlog.get_logger()
+
+# The last one answers for every path that is nobody's.
+SURFACES = (DISCOVERY, REVENUE, OPERATIONS)
+
+
+class UndeclaredOperation(Exception):
+    """A handler does not say who may call it; the application does not start."""
+
+
+def create_app(database: Database, blobs: Blobs, limiter: Limiter, settings: Settings) -> Edge:
+    """The whole application as an ASGI callable, over parts that are open already.
+
+    Its lifespan runs the key cache's notification link. UndeclaredOperation if a handler declares
+    no operation, and so no scope.
+    """
+    keyring = Keyring(database, settings)
+    registry = CollectorRegistry()
+
+    async def provide_tx() -> AsyncIterator[Tx]:
+        # The only committer of a request. Litestar renders the answer before it leaves this, and
+        # sends it afterwards: a commit that fails is an error, not a promise that was broken.
+        async with database.transaction() as tx:
+            yield tx
+
+    def provide_read() -> Read:
+        return database.read
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
+        async with keyring.watching():
+            yield
+
+    every = {"/openapi.json": openapi.document(SURFACES)}
+    for surface in (DISCOVERY, REVENUE):
+        every[f"{surface.prefixes[0]}/openapi.json"] = openapi.document([surface])
+    bodies = {path: msgspec.json.encode(document) for path, document in every.items()}
+    app = Litestar(
+        route_handlers=[
+            *DISCOVERY.routers(),
+            *REVENUE.routers(),
+            *operations.HANDLERS,
+            *operations.documents(bodies, render(every["/openapi.json"])),
+        ],
+        guards=[Admission(keyring, limiter, SURFACES, settings.max_body_bytes)],
+        dependencies={
+            "caller": Provide(provide_caller, sync_to_thread=False),
+            "read": Provide(provide_read, sync_to_thread=False),
+            "tx": Provide(provide_tx),
+            "database": Provide(lambda: database, sync_to_thread=False),
+            "blobs": Provide(lambda: blobs, sync_to_thread=False),
+            "limiter": Provide(lambda: limiter, sync_to_thread=False),
+            "registry": Provide(lambda: registry, sync_to_thread=False),
+        },
+        exception_handlers={Exception: Errors(SURFACES)},
+        request_max_body_size=settings.max_body_bytes,
+        lifespan=[lifespan],
+        openapi_config=None,
+        logging_config=None,
+    )
+    require_operations(app)
+    return Edge(app, registry)
+
+
+def require_operations(app: Litestar) -> None:
+    """UndeclaredOperation naming each handler that declares no operation."""
+    undeclared = [
+        f"{route.path} {handler.handler_name}"
+        for route in app.routes
+        for handler in getattr(route, "route_handlers", [])
+        if isinstance(handler, HTTPRouteHandler)
+        and "operation" not in handler.opt
+        # Litestar's own answer to OPTIONS tells the methods, nothing else.
+        and set(handler.http_methods) != {"OPTIONS"}
+    ]
+    if undeclared:
+        raise UndeclaredOperation(
+            "these handlers declare no scope (opt=operation(...)): " + ", ".join(undeclared)
+        )

@@ -1,0 +1,71 @@
+"""Admission: the refusals that come before a handler runs, in their fixed order.
+
+401 key, 403 scope, 429 limit, 411 and 413 length. Only then is the body read.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.handlers.base import BaseRouteHandler
+
+from domains.kernel.keys import Caller, Keyring
+from domains.kernel.problems import Forbidden, Invalid, LengthRequired, TooLarge
+from gateway.limits import Limiter
+from gateway.surface import Operation, Surface
+
+
+class Admission:
+    """The one guard of the application."""
+
+    def __init__(
+        self,
+        keyring: Keyring,
+        limiter: Limiter,
+        surfaces: Iterable[Surface],
+        max_body_bytes: int,
+    ) -> None:
+        self._keyring = keyring
+        self._limiter = limiter
+        self._need_length = tuple(surface for surface in surfaces if surface.needs_length)
+        self._max_body = max_body_bytes
+
+    async def __call__(
+        self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+    ) -> None:
+        declared: Operation | None = handler.opt.get("operation")
+        if declared is None or declared.access == "public":
+            return
+        caller = await self._keyring.authenticate(connection.headers.get("authorization"))
+        structlog.contextvars.bind_contextvars(workspace=str(caller.workspace), key=caller.prefix)
+        connection.scope["state"]["caller"] = caller
+        if declared.access != "any key" and declared.access not in caller.scopes:
+            raise Forbidden(f"API key missing required scope: {declared.access}")
+        if not self._uncounted(connection):
+            connection.scope["state"]["verdict"] = await self._limiter.admit(caller)
+        self._check_length(connection)
+
+    @staticmethod
+    def _uncounted(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
+        return connection.scope["path"].rstrip("/").endswith("/health")
+
+    def _check_length(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+        if connection.scope.get("method") not in ("POST", "PATCH", "PUT"):
+            return
+        length = connection.headers.get("content-length")
+        if length is None:
+            if any(surface.owns(connection.scope["path"]) for surface in self._need_length):
+                raise LengthRequired("Send the body's size in the header Content-Length.")
+            return
+        if not length.isascii() or not length.isdigit():
+            raise Invalid("The header Content-Length is not a number.")
+        if int(length) > self._max_body:
+            raise TooLarge(f"The body is larger than {self._max_body:,} bytes.")
+
+
+def provide_caller(request: Request[Any, Any, Any]) -> Caller:
+    """Who was admitted."""
+    caller: Caller = request.scope["state"]["caller"]
+    return caller

@@ -1,0 +1,409 @@
+"""The `gateway` command."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from domains.kernel import settings
+from domains.kernel.db import Database
+from domains.kernel.keys import SCOPES, UNLIMITED, Key, LimitChoice, Scope
+from domains.kernel.problems import Problem
+from gateway import admin, demo
+from gateway.local import runfile
+from gateway.local.errors import LocalError
+from gateway.local.up import up as run_everything
+
+T = TypeVar("T")
+
+_data = click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".data"),
+    show_default=True,
+    help="Folder of the embedded servers, where the URLs are not in the environment.",
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="evidence-gateway", prog_name="gateway")
+def cli() -> None:
+    """One place for customer evidence: the discovery and the revenue-record API."""
+
+
+# --- running ----------------------------------------------------------------------------------
+
+
+@cli.command()
+@_data
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address of the API.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True)
+@click.option("--no-demo", is_flag=True, help="Make no demo workspace and key.")
+def up(data: Path, host: str, port: int, workers: int, no_demo: bool) -> None:
+    """Run everything on this machine: servers, API and workers."""
+    run_everything(
+        data,
+        host=host,
+        port=port,
+        workers=workers,
+        demo=None if no_demo else _welcome(data),
+        environment=os.environ,
+        migrated=admin.schema_current,
+    )
+
+
+@cli.command()
+@_data
+def serve(data: Path) -> None:
+    """Run the API alone."""
+    _become("gateway.serve", data)
+
+
+@cli.command()
+@_data
+def work(data: Path) -> None:
+    """Run one worker process."""
+    _become("workers", data)
+
+
+@cli.command()
+@_data
+def migrate(data: Path) -> None:
+    """Bring the database schema to this version's."""
+    done = subprocess.run([sys.executable, "-m", "migrations"], env=_environment(data))
+    if done.returncode:
+        sys.exit(done.returncode)
+    click.echo("The schema is up to date.")
+
+
+@cli.command("settings")
+@_json
+def list_settings(as_json: bool) -> None:
+    """List the environment variables that are read."""
+    listed = settings.listed()
+    if as_json:
+        _print_json(listed)
+        return
+    rows = [
+        (each.name, each.default if each.default is not None else "required", each.meaning)
+        for each in listed
+    ]
+    _print_table(("name", "default", "meaning"), rows)
+
+
+# --- workspaces -------------------------------------------------------------------------------
+
+
+@cli.group()
+def workspaces() -> None:
+    """Workspaces: the tenants."""
+
+
+@workspaces.command("create")
+@click.argument("name")
+@_data
+@_json
+def create_workspace(name: str, data: Path, as_json: bool) -> None:
+    """Make a workspace."""
+    made = _in_database(data, lambda database: admin.create_workspace(database, name))
+    if as_json:
+        _print_json(made)
+    else:
+        click.echo(f"Workspace {made.name}: {made.id}")
+
+
+@workspaces.command("list")
+@_data
+@_json
+def list_workspaces(data: Path, as_json: bool) -> None:
+    """List the workspaces."""
+    listed = _in_database(data, admin.list_workspaces)
+    if as_json:
+        _print_json(listed)
+    else:
+        _print_table(
+            ("id", "name", "created"),
+            [(str(each.id), each.name, _moment(each.created_at)) for each in listed],
+        )
+
+
+# --- keys -------------------------------------------------------------------------------------
+
+
+@cli.group()
+def keys() -> None:
+    """API keys."""
+
+
+class _Limit(click.ParamType[int | str]):
+    name = "N|none"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """A whole number above 0, or the word none."""
+        if value == "none" or isinstance(value, int):
+            return value
+        if not str(value).isdigit() or int(value) < 1:
+            self.fail("takes a whole number above 0, or none", param, ctx)
+        return int(value)
+
+
+class _Instant(click.ParamType[datetime]):
+    name = "ISO"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """An ISO 8601 date or date-time in the future; without an offset it is UTC."""
+        try:
+            parsed = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not an ISO 8601 time such as 2030-01-31T12:00:00Z", param, ctx)
+        parsed = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        if parsed <= datetime.now(UTC):
+            self.fail(f"{value} is over already", param, ctx)
+        return parsed
+
+
+@keys.command("create")
+@click.option("--workspace", required=True, help="Its id or name.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    required=True,
+    type=click.Choice([*SCOPES, "all"]),
+    metavar="SCOPE",
+    help=f"Repeat for several: {', '.join(SCOPES)}, or all.",
+)
+@click.option("--name", default="", help="What the key is for.")
+@click.option("--limit-per-minute", type=_Limit(), help="Requests a minute; none lifts all three.")
+@click.option("--limit-per-hour", type=_Limit(), help="Requests an hour.")
+@click.option("--limit-per-day", type=_Limit(), help="Requests a day.")
+@click.option("--expires", type=_Instant(), help="When it stops working.")
+@_data
+@_json
+def create_key(
+    workspace: str,
+    scopes: tuple[str, ...],
+    name: str,
+    limit_per_minute: int | str | None,
+    limit_per_hour: int | str | None,
+    limit_per_day: int | str | None,
+    expires: datetime | None,
+    data: Path,
+    as_json: bool,
+) -> None:
+    """Make a key. Its text is shown now and never again."""
+    chosen: list[Scope] = (
+        list(SCOPES) if "all" in scopes else [scope for scope in SCOPES if scope in scopes]
+    )
+    limits = (
+        UNLIMITED
+        if limit_per_minute == "none"
+        else LimitChoice(*map(_choice, (limit_per_minute, limit_per_hour, limit_per_day)))
+    )
+    made = _in_database(
+        data,
+        lambda database: admin.create_key(
+            database, workspace, chosen, name=name, limits=limits, expires_at=expires
+        ),
+    )
+    if as_json:
+        _print_json(made)
+    else:
+        click.echo(f"Key {made.id} for {made.workspace_name}: {', '.join(made.scopes)}")
+        click.echo(made.key)
+        click.echo("Keep it: it cannot be shown again.", err=True)
+
+
+def _choice(given: int | str | None) -> Any:
+    return msgspec.UNSET if given is None else None if given == "none" else given
+
+
+@keys.command("list")
+@_data
+@_json
+def list_keys(data: Path, as_json: bool) -> None:
+    """List the keys, without their text."""
+    listed = _in_database(data, admin.list_keys)
+    if as_json:
+        _print_json([_described(key) for key in listed])
+        return
+    _print_table(
+        ("id", "workspace", "prefix", "name", "scopes", "state"),
+        [
+            (
+                str(key.id),
+                key.workspace_name,
+                key.prefix + "…",
+                key.name,
+                " ".join(key.scopes),
+                _state(key),
+            )
+            for key in listed
+        ],
+    )
+
+
+@keys.command("revoke")
+@click.argument("key_id", metavar="ID")
+@_data
+def revoke_key(key_id: str, data: Path) -> None:
+    """End a key at once, everywhere."""
+    _in_database(data, lambda database: admin.revoke_key(database, key_id))
+    click.echo(f"Key {key_id} is revoked.")
+
+
+def _described(key: Key) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "workspaceId": key.workspace,
+        "workspaceName": key.workspace_name,
+        "name": key.name,
+        "prefix": key.prefix,
+        "scopes": key.scopes,
+        "limits": key.limits,
+        "createdAt": key.created_at,
+        "expiresAt": key.expires_at,
+        "revokedAt": key.revoked_at,
+    }
+
+
+def _state(key: Key) -> str:
+    if key.revoked_at is not None:
+        return f"revoked {_moment(key.revoked_at)}"
+    if key.expires_at is not None:
+        over = key.expires_at <= datetime.now(UTC)
+        return f"{'expired' if over else 'until'} {_moment(key.expires_at)}"
+    return "active"
+
+
+# --- the demonstration ------------------------------------------------------------------------
+
+
+@cli.command("demo")
+@click.option("--url", help="Base URL of the API; by default the one that `gateway up` runs.")
+@click.option("--key", help="API key; by default one is made for this and revoked afterwards.")
+@_data
+def run_demo(url: str | None, key: str | None, data: Path) -> None:
+    """Push the bundled examples through the API and print the insights found."""
+    running = runfile.running(data)
+    base_url = url or (running or {}).get("api_url")
+    if base_url is None:
+        raise click.ClickException(_not_running(data))
+    if key is not None:
+        demo.run(base_url, key, Console())
+        return
+    _in_database(data, admin.demo_key)
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    scopes: list[Scope] = ["signals:read", "signals:write", "insights:read"]
+    made = _in_database(
+        data,
+        lambda database: admin.create_key(
+            database, admin.DEMO, scopes, name="gateway demo", limits=UNLIMITED, expires_at=soon
+        ),
+    )
+    try:
+        demo.run(base_url, made.key, Console())
+    finally:
+        _in_database(data, lambda database: admin.revoke_key(database, made.id))
+
+
+def _welcome(data: Path) -> Callable[[dict[str, str]], list[str]]:
+    """What `up` prints: the key, once, three commands to try and where the reference is."""
+    gateway = Path(sys.argv[0])
+    with_data = "" if data == Path(".data") else f" --data {data}"
+    shown = os.path.relpath(gateway) if gateway.is_absolute() else str(gateway)
+
+    def lines(urls: dict[str, str]) -> list[str]:
+        base = urls["api_url"]
+        made = admin.with_database(urls["database_url"], admin.demo_key)
+        if made is None:
+            start = [
+                "Another key:",
+                f"  {shown} keys create --workspace {admin.DEMO} --scope all{with_data}",
+            ]
+        else:
+            start = [
+                f"Workspace {admin.DEMO!r} with one key of every scope, shown this once:",
+                f"  export KEY={made.key}",
+            ]
+        text = "Exports are hard to find and take minutes. I would love a CSV button."
+        return [
+            "",
+            *start,
+            "",
+            "Try:",
+            f"""  curl -s {base}/external/v1/signals -H "Authorization: Bearer $KEY" \\""",
+            f"""    -d '{{"signalType": "review", "text": "{text}"}}'""",
+            f"""  curl -s {base}/external/v1/insights -H "Authorization: Bearer $KEY\"""",
+            f"  {shown} demo{with_data}",
+            "",
+            f"API reference: {base}/reference",
+            "",
+        ]
+
+    return lines
+
+
+# --- what commands share ----------------------------------------------------------------------
+
+
+def _become(module: str, data: Path) -> None:
+    """Replace this process by another of the product's, which loads what only it needs."""
+    os.execve(sys.executable, [sys.executable, "-m", module], _environment(data))  # noqa: S606
+
+
+def _environment(data: Path) -> dict[str, str]:
+    """The environment, with the URLs of the embedded servers where it gives none."""
+    environment = dict(os.environ)
+    for name, url in (runfile.running(data) or {}).items():
+        if name in ("database_url", "redis_url", "blob_url"):
+            environment.setdefault(name.upper(), url)
+    return environment
+
+
+def _in_database(data: Path, act: Callable[[Database], Awaitable[T]]) -> T:
+    url = _environment(data).get("DATABASE_URL")
+    if not url:
+        raise click.ClickException(_not_running(data))
+    return admin.with_database(url, act)
+
+
+def _not_running(data: Path) -> str:
+    return f"nothing runs in {data}: start it with `gateway up`, or set DATABASE_URL"
+
+
+def _moment(instant: datetime) -> str:
+    return instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _print_json(value: Any) -> None:
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def main() -> None:
+    """Run the command; what it refuses is one sentence on standard error and exit code 1."""
+    expected = (Problem, LocalError, settings.SettingError, demo.DemoError)
+    try:
+        cli()
+    except expected as error:
+        click.echo(f"gateway: {error}", err=True)
+        sys.exit(1)

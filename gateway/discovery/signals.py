@@ -1,0 +1,131 @@
+"""Handlers of signals."""
+
+from typing import Any, Final
+
+import msgspec
+from litestar import Request, Response, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import UNSET
+
+from domains.discovery import signals
+from domains.discovery.signals import (
+    JobRef,
+    Signal,
+    SignalRawCreate,
+    SignalTextCreate,
+    SignalUpdate,
+)
+from domains.kernel.blobs import Blobs
+from domains.kernel.db import Read, Tx
+from domains.kernel.keys import Caller
+from domains.kernel.paging import OffsetPage
+from domains.kernel.problems import Invalid
+from gateway.discovery.answers import DELETED, Deleted
+from gateway.surface import decode, operation, paged, query
+
+
+class _Shape(msgspec.Struct):
+    """Which of the two bodies of a create this is."""
+
+    text: msgspec.Raw | msgspec.UnsetType = UNSET
+    source: msgspec.Raw | msgspec.UnsetType = UNSET
+    data: msgspec.Raw | msgspec.UnsetType = UNSET
+
+
+@get(
+    "/signals",
+    opt=operation("listSignals", "signals:read", "List signals", query=OffsetPage),
+)
+async def list_signals(
+    request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
+) -> Response[list[Signal]]:
+    wanted = query(request, OffsetPage)
+    page = await signals.page(read, caller.workspace, wanted)
+    return paged(page, wanted.size, wanted.offset)
+
+
+@get("/signals/{id:str}", opt=operation("getSignal", "signals:read", "Get a signal", errors=(404,)))
+async def get_signal(
+    id: FromPath[str],  # noqa: A002 - the documented name
+    caller: NamedDependency[Caller],
+    read: NamedDependency[Read],
+) -> Signal:
+    return await signals.get(read, caller.workspace, id)
+
+
+@post(
+    "/signals",
+    opt=operation(
+        "createSignal",
+        "signals:write",
+        "Create a signal",
+        request=SignalTextCreate | SignalRawCreate,
+        errors=(409,),
+    ),
+)
+async def create_signal(
+    body: bytes,
+    caller: NamedDependency[Caller],
+    tx: NamedDependency[Tx],
+    blobs: NamedDependency[Blobs],
+) -> Signal:
+    shape = decode(body, _Shape)
+    typed = shape.text is not UNSET
+    if typed == (shape.source is not UNSET) or (typed and shape.data is not UNSET):
+        raise Invalid("Send either `text` with `signalType`, or `source` with `data`.")
+    if typed:
+        text = decode(body, SignalTextCreate)
+        return await signals.create_from_text(tx, blobs, caller.workspace, text)
+    return await signals.create_from_source(tx, caller.workspace, decode(body, SignalRawCreate))
+
+
+@patch(
+    "/signals/{id:str}",
+    opt=operation(
+        "updateSignal", "signals:write", "Change a signal", request=SignalUpdate, errors=(404,)
+    ),
+)
+async def update_signal(
+    id: FromPath[str],  # noqa: A002
+    body: bytes,
+    caller: NamedDependency[Caller],
+    tx: NamedDependency[Tx],
+) -> Signal:
+    return await signals.change(tx, caller.workspace, id, decode(body, SignalUpdate))
+
+
+@delete(
+    "/signals/{id:str}",
+    status_code=200,
+    opt=operation("deleteSignal", "signals:delete", "Delete a signal", errors=(404,)),
+)
+async def delete_signal(
+    id: FromPath[str],  # noqa: A002
+    caller: NamedDependency[Caller],
+    tx: NamedDependency[Tx],
+) -> Deleted:
+    await signals.remove(tx, caller.workspace, id)
+    return DELETED
+
+
+@post(
+    "/signals/{id:str}/process",
+    opt=operation("processSignal", "signals:write", "Analyse a signal again", errors=(404, 409)),
+)
+async def process_signal(
+    id: FromPath[str],  # noqa: A002
+    caller: NamedDependency[Caller],
+    tx: NamedDependency[Tx],
+) -> JobRef:
+    return await signals.process(tx, caller.workspace, id)
+
+
+HANDLERS: Final = (
+    list_signals,
+    get_signal,
+    create_signal,
+    update_signal,
+    delete_signal,
+    process_signal,
+)

@@ -1,0 +1,56 @@
+"""The discovery API as a surface: problem+json, no Content-Length needed, two prefixes."""
+
+from typing import Final
+
+import msgspec
+
+from domains.kernel.problems import Problem
+from gateway.discovery import auth_context, insights, signals
+from gateway.surface import Surface
+
+
+class FieldError(msgspec.Struct):
+    """What is wrong with one field."""
+
+    field: str
+    message: str
+
+
+class ProblemDetails(msgspec.Struct, rename="camel", omit_defaults=True):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    errors: list[FieldError] = msgspec.field(default_factory=list)
+
+
+def problem_details(problem: Problem, request_id: str, _method: str) -> ProblemDetails:
+    """application/problem+json for a refusal."""
+    return ProblemDetails(
+        f"urn:gateway:problem:{problem.code.replace('_', '-')}",
+        problem.title,
+        problem.status,
+        problem.message,
+        request_id,
+        [FieldError(fault.field, fault.message) for fault in problem.faults],
+    )
+
+
+DISCOVERY: Final = Surface(
+    name="discovery",
+    title="Discovery API",
+    description=(
+        "Signals (transcripts, tickets, reviews, reports) go in as text and come out as insights "
+        "with quotes. Lists are bare arrays, paged by `limit` and `offset`; errors are RFC 9457 "
+        "problem details."
+    ),
+    prefixes=("/external/v1", "/api/external/v1"),
+    handlers=[*signals.HANDLERS, *insights.HANDLERS, *auth_context.HANDLERS],
+    media_type="application/problem+json",
+    error_types={"GET": ProblemDetails, "*": ProblemDetails},
+    error_body=problem_details,
+    tag_of=lambda path: path.split("/")[3].capitalize(),
+)

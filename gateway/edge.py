@@ -1,0 +1,90 @@
+"""The outermost layer: request id, access log, metrics, and the headers of every answer."""
+
+import re
+import time
+from typing import Final
+
+import structlog
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from domains.kernel.ids import new_id
+
+log = structlog.get_logger()
+
+_SAFE_ID: Final = re.compile(r"[A-Za-z0-9._:+/=-]{1,64}")
+_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Edge:
+    """Wraps the application; what the router refuses (404, 405) passes here, too."""
+
+    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
+        self._app = app
+        labels = ("method", "route", "status")
+        self._requests = Counter("gateway_requests", "Requests answered", labels, registry=registry)
+        self._seconds = Histogram(
+            "gateway_request_seconds",
+            "Seconds from the first byte to the last",
+            ("method", "route"),
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = _request_id(scope)
+        state: dict[str, object] = {"request_id": request_id}
+        scope["state"] = state
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        status = 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+                verdict = state.get("verdict")
+                if verdict is not None:
+                    headers += [
+                        (name.lower().encode(), value.encode())
+                        for name, value in verdict.headers().items()  # type: ignore[attr-defined]
+                    ]
+                message["headers"] = headers
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answer)
+        finally:
+            self._record(scope, status, time.perf_counter() - started)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        # The template, never the path: paths hold ids, and as a label they would have no end.
+        route = scope.get("path_template") or "unmatched"
+        method = scope["method"] if scope["method"] in _METHODS else "other"  # type: ignore[typeddict-item]
+        self._requests.labels(method, route, status).inc()
+        self._seconds.labels(method, route).observe(seconds)
+        log.info(
+            "request",
+            method=method,
+            route=route,
+            status=status,
+            ms=round(seconds * 1000, 2),
+        )
+
+
+_METHODS: Final = frozenset({"GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS"})
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            given = value.decode("latin-1")
+            if _SAFE_ID.fullmatch(given):
+                return given
+    return str(new_id())

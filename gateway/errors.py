@@ -1,0 +1,82 @@
+"""Every failure becomes a Problem, and every Problem the error body of its surface."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import structlog
+from litestar import Litestar, Request, Response
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
+from litestar.routes import HTTPRoute
+
+from domains.kernel.problems import Internal, Invalid, MethodNotAllowed, NotFound, Problem, TooLarge
+from gateway.surface import Surface
+
+log = structlog.get_logger()
+
+
+class Errors:
+    """The application's one exception handler."""
+
+    def __init__(self, surfaces: Sequence[Surface]) -> None:
+        self._surfaces = surfaces
+
+    def __call__(self, request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+        return self.render(request, problem_of(request, error))
+
+    def render(self, request: Request[Any, Any, Any], problem: Problem) -> Response[Any]:
+        """The answer in the form of the surface that the path belongs to."""
+        surface = self.surface_of(request.scope["path"])
+        request_id = request.scope["state"]["request_id"]
+        return Response(
+            surface.error_body(problem, request_id, request.method),
+            status_code=problem.status,
+            media_type=surface.media_type,
+            headers=problem.headers,
+        )
+
+    def surface_of(self, path: str) -> Surface:
+        """The surface with the path under its prefixes; the last one takes what is left."""
+        return next(
+            (surface for surface in self._surfaces if surface.owns(path)), self._surfaces[-1]
+        )
+
+
+def problem_of(request: Request[Any, Any, Any], error: Exception) -> Problem:
+    """What may be said of an exception. Anything unexpected is logged and says nothing."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, NotFoundException):
+        return NotFound("There is nothing at this path.")
+    if isinstance(error, MethodNotAllowedException):
+        allowed = ", ".join(allowed_methods(request.app, request.scope["path"]))
+        return MethodNotAllowed(
+            f"{request.method} is not served at this path; allowed: {allowed}.",
+            headers={"Allow": allowed},
+        )
+    if isinstance(error, HTTPException) and error.status_code == TooLarge.status:
+        return TooLarge("The body is too large.")
+    if isinstance(error, HTTPException) and 400 <= error.status_code < 500:
+        return Invalid("The request could not be read.")
+    log.error("unexpected_error", exc_info=error)
+    return Internal("Something went wrong on our side. The request id finds it in the log.")
+
+
+def allowed_methods(app: Litestar, path: str) -> list[str]:
+    """The methods of the routes that a path fits."""
+    found: set[str] = set()
+    for route in _http_routes(app):
+        if _fits(route, path):
+            found |= {str(method) for method in route.methods}
+    return sorted(found)
+
+
+def _http_routes(app: Litestar) -> Iterable[HTTPRoute]:
+    return (route for route in app.routes if isinstance(route, HTTPRoute))
+
+
+def _fits(route: HTTPRoute, path: str) -> bool:
+    pattern = "/".join(
+        re.escape(part) if isinstance(part, str) else "[^/]+" for part in route.path_components
+    )
+    return re.fullmatch(f"/?{pattern}/?", path) is not None

@@ -1,0 +1,117 @@
+"""What operators and probes ask: health, readiness, metrics, OpenAPI documents, the reference."""
+
+from typing import Any, Final
+
+import msgspec
+from litestar import MediaType, Request, Response, get
+from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+
+from domains.kernel import health, jobs
+from domains.kernel.blobs import Blobs
+from domains.kernel.db import Database
+from domains.kernel.health import Health
+from domains.kernel.problems import Unavailable
+from gateway.discovery.surface import ProblemDetails, problem_details
+from gateway.limits import Limiter
+from gateway.surface import Surface, operation
+
+
+class Alive(msgspec.Struct):
+    """The process answers."""
+
+    status: str
+
+
+@get("/livez", opt=operation("livez", "public", "Whether the process answers"))
+async def livez() -> Alive:
+    return Alive("ok")
+
+
+@get(
+    ["/readyz", "/api/readyz"],
+    opt=operation("readyz", "public", "Whether requests can be served", errors=(503,)),
+)
+async def readyz(database: NamedDependency[Database]) -> Alive:
+    if wrong := await health.wrong_schema(database):
+        raise Unavailable(wrong.capitalize() + ".")
+    return Alive("ok")
+
+
+@get(
+    "/health",
+    opt=operation("getHealth", "public", "The state of every part", errors=(503,), addition=True),
+)
+async def get_health(
+    database: NamedDependency[Database],
+    blobs: NamedDependency[Blobs],
+    limiter: NamedDependency[Limiter],
+) -> Response[Health]:
+    found = await health.examine(database, blobs, limiter.check)
+    return Response(found, status_code=503 if found.status == "down" else 200)
+
+
+@get("/metrics", opt=operation("metrics", "public", "Prometheus metrics"))
+async def metrics(
+    database: NamedDependency[Database], registry: NamedDependency[CollectorRegistry]
+) -> Response[bytes]:
+    queues = CollectorRegistry()
+    waiting = Gauge("gateway_jobs", "Jobs that are due", ("queue", "state"), registry=queues)
+    oldest = Gauge(
+        "gateway_jobs_oldest_seconds",
+        "Age of the oldest job that is due",
+        ("queue", "state"),
+        registry=queues,
+    )
+    up = Gauge("gateway_database_up", "1 if PostgreSQL answers", registry=queues)
+    try:
+        for each in await jobs.backlog(database.read):
+            waiting.labels(each.queue, each.state).set(each.count)
+            oldest.labels(each.queue, each.state).set(each.oldest_seconds)
+        up.set(1)
+    except Unavailable:
+        # The process' own figures are wanted most when the database is away.
+        up.set(0)
+    body = generate_latest(registry) + generate_latest(queues)
+    return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def documents(every: dict[str, bytes], reference: bytes) -> list[HTTPRouteHandler]:
+    """Handlers of the OpenAPI documents (path: JSON) and of the page that shows them."""
+
+    def handler(path: str, body: bytes) -> HTTPRouteHandler:
+        @get(path, opt=operation("openapi", "public", "OpenAPI document"))
+        async def serve() -> Response[bytes]:
+            return Response(body, media_type=MediaType.JSON)
+
+        return serve
+
+    @get(["/", "/reference"], opt=operation("reference", "public", "The API reference"))
+    async def serve_reference(request: Request[Any, Any, Any]) -> Response[bytes]:
+        del request
+        return Response(
+            reference,
+            media_type=MediaType.HTML,
+            headers={
+                "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+                "X-Content-Type-Options": "nosniff",
+            },
+        )
+
+    return [*(handler(path, body) for path, body in every.items()), serve_reference]
+
+
+HANDLERS: Final = (livez, readyz, get_health, metrics)
+
+OPERATIONS: Final = Surface(
+    name="operations",
+    title="Operations",
+    description="Health and readiness.",
+    prefixes=("/",),
+    handlers=[livez, readyz, get_health],
+    media_type="application/problem+json",
+    error_types={"GET": ProblemDetails, "*": ProblemDetails},
+    error_body=problem_details,
+    tag_of=lambda _path: "Operations",
+)

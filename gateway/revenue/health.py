@@ -1,0 +1,27 @@
+"""The keyed health check: what the key may do, and for whom."""
+
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from litestar import get
+from litestar.di import NamedDependency
+
+from domains.kernel.keys import Caller
+from gateway.surface import operation
+
+
+class HealthResponse(msgspec.Struct):
+    """The key is good, and these are all its scopes, those of the other surface too."""
+
+    status: str
+    org_id: UUID
+    scopes: list[str]
+
+
+@get("/health", opt=operation("health", "any key", "Check a key"))
+async def get_health(caller: NamedDependency[Caller]) -> HealthResponse:
+    return HealthResponse("ok", caller.workspace, caller.ordered_scopes())
+
+
+HANDLERS: Final = (get_health,)

@@ -1,0 +1,219 @@
+"""What every surface has: prefixes, an error body, operations; and how requests are read.
+
+Every input is a msgspec struct: it is decoded strictly by the same declaration that the OpenAPI
+document shows.
+"""
+
+import functools
+import re
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from types import UnionType
+from typing import Any, Final, Literal, TypeVar, cast
+
+import msgspec
+from litestar import Request, Response, Router
+from litestar.handlers import HTTPRouteHandler
+from msgspec import inspect
+
+from domains.kernel.keys import Scope
+from domains.kernel.paging import Paged
+from domains.kernel.problems import Invalid, Problem, invalid
+
+T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
+
+# JSON deeper than this is refused.
+MAX_DEPTH: Final = 100
+
+# `any key`: authenticated, no scope needed. `public`: no key at all.
+Access = Scope | Literal["any key", "public"]
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """What a handler declares about itself: its name, who may call it, what it takes."""
+
+    id: str
+    access: Access
+    summary: str
+    request: type[Any] | UnionType | None = None
+    query: type[msgspec.Struct] | None = None
+    errors: tuple[int, ...] = ()
+    answer: str = "Success"
+    # Ours, documented by no vendor: marked in the OpenAPI document.
+    addition: bool = False
+
+
+def operation(
+    operation_id: str,
+    access: Access,
+    summary: str,
+    *,
+    request: type[Any] | UnionType | None = None,
+    query: type[msgspec.Struct] | None = None,
+    errors: tuple[int, ...] = (),
+    addition: bool = False,
+) -> dict[str, Any]:
+    """The `opt` of a handler. A handler without one stops the application from starting."""
+    return {
+        "operation": Operation(
+            id=operation_id,
+            access=access,
+            summary=summary,
+            request=request,
+            query=query,
+            errors=errors,
+            addition=addition,
+        )
+    }
+
+
+class Surface(msgspec.Struct, frozen=True, kw_only=True):
+    """One public API: where it is, how it refuses and what belongs to it."""
+
+    name: str
+    title: str
+    description: str
+    # The first is the documented one, the others serve the same.
+    prefixes: tuple[str, ...]
+    handlers: Sequence[HTTPRouteHandler]
+    media_type: str
+    error_types: Mapping[str, type[msgspec.Struct]]
+    error_body: Callable[[Problem, str, str], msgspec.Struct]
+    # Whether POST and PATCH without Content-Length are refused with 411.
+    needs_length: bool = False
+    tag_of: Callable[[str], str]
+
+    def routers(self) -> list[Router]:
+        """The handlers under every prefix."""
+        return [Router(path=prefix, route_handlers=list(self.handlers)) for prefix in self.prefixes]
+
+    def owns(self, path: str) -> bool:
+        """Whether a request path lies under one of the prefixes."""
+        return any(
+            path == prefix or path.startswith(prefix.rstrip("/") + "/") for prefix in self.prefixes
+        )
+
+
+# --- answers ----------------------------------------------------------------------------------
+
+
+def paged(page: Paged[T], limit: int, offset: int) -> Response[list[T]]:
+    """A bare array with the paging headers."""
+    headers = {
+        "X-Total-Count": str(page.total),
+        "X-Limit": str(limit),
+        "X-Offset": str(offset),
+    }
+    if page.capped:
+        headers["X-Total-Count-Capped"] = "true"
+    return Response(page.items, headers=headers)
+
+
+# --- requests ---------------------------------------------------------------------------------
+
+# \u0000 as an escape, i.e. behind an even number of backslashes.
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+_WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
+_MISSING: Final = re.compile(r"Object missing required field `([^`]+)`")
+_WORDS: Final = {
+    "str": "a string",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "null": "null",
+    "object": "an object",
+    "array": "an array",
+    "datetime": "a date-time",
+    "uuid": "a UUID",
+}
+
+
+@functools.cache
+def _decoder(into: Hashable) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder[Any](into)
+
+
+def decode(body: bytes, into: type[T]) -> T:
+    """The JSON body as a struct, whatever the Content-Type; Invalid names the field at fault."""
+    if not body.strip():
+        raise Invalid("The request needs a JSON body.")
+    _refuse_hostile(body)
+    try:
+        decoded: T = _decoder(cast(Hashable, into)).decode(body)
+    except msgspec.ValidationError as error:
+        raise _refusal(str(error), into) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Invalid("The body is not valid JSON in UTF-8.") from None
+    return decoded
+
+
+def query(request: Request[Any, Any, Any], into: type[S]) -> S:
+    """The query parameters as a struct; Invalid names the parameter. Unknown ones are ignored."""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(into)}
+    given: dict[str, str] = {}
+    for name, value in request.query_params.multi_items():
+        if name not in fields:
+            continue
+        if name in given:
+            raise invalid(name, "is given more than once")
+        kind = inspect.type_info(fields[name].type)
+        kind = kind.type if isinstance(kind, inspect.Metadata) else kind
+        # The lax conversion below would also take 1.0, 1e2 and numbers no database has.
+        if isinstance(kind, inspect.IntType) and not _WHOLE.fullmatch(value):
+            raise invalid(name, "must be a whole number")
+        given[name] = value
+    try:
+        return msgspec.convert(given, into, strict=False)
+    except msgspec.ValidationError as error:
+        raise _refusal(str(error), into) from None
+
+
+def _refuse_hostile(body: bytes) -> None:
+    if b"\\u0000" in body and _NUL.search(body):
+        raise Invalid("The body holds the character U+0000, which no text may contain.")
+    # Most bodies have too few brackets for any depth; only the others are measured.
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
+        depth = 0
+        for found in _BRACKETS.finditer(body):
+            first = found[0][:1]
+            depth += (first in b"[{") - (first in b"]}")
+            if depth > MAX_DEPTH:
+                raise Invalid(f"The body is nested deeper than {MAX_DEPTH} levels.")
+
+
+def _refusal(message: str, into: Any) -> Invalid:
+    """A msgspec message in words for the caller: the field's path and what it must be."""
+    text, _, at = message.partition(" - at `")
+    path = re.sub(r"\[[^\]]*\]", "", at.rstrip("`").removeprefix("$").removeprefix("."))
+    if missing := _MISSING.fullmatch(text):
+        return invalid(".".join(filter(None, (path, missing[1]))), "is required")
+    if not path:
+        return Invalid(f"The body is wrong: it {_sentence(text)}.")
+    allowed = _allowed(into, path) if text.startswith("Invalid enum value") else None
+    return invalid(path, f"must be one of {', '.join(allowed)}" if allowed else _sentence(text))
+
+
+def _sentence(text: str) -> str:
+    text = re.sub(r"^Expected ", "must be ", text)
+    text = re.sub(r"^Invalid (\S+)", r"is not a valid \1", text)
+
+    def word(found: re.Match[str]) -> str:
+        return " or ".join(_WORDS.get(part, part) for part in found[1].split(" | "))
+
+    text = re.sub(r"`([a-z |]+)`", word, text)
+    text = text.replace("a string of length >= 1", "a string that is not empty")
+    return text.replace(", got ", ", not ")
+
+
+def _allowed(into: Any, path: str) -> list[str] | None:
+    """The values of an enumerated field, where the path leads straight to one."""
+    for field in msgspec.structs.fields(into):
+        if field.encode_name == path:
+            kind = inspect.type_info(field.type)
+            kinds = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
+            for each in kinds:
+                inner = each.type if isinstance(each, inspect.Metadata) else each
+                if isinstance(inner, inspect.LiteralType):
+                    return [str(value) for value in inner.values]
+    return None

@@ -1,0 +1,43 @@
+"""Alembic's environment: asyncpg, one revision a transaction, never two migrations at a time."""
+
+import asyncio
+
+from alembic import context
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from domains.discovery import tables as _discovery  # noqa: F401 - fills the metadata
+from domains.kernel.tables import metadata
+
+# Any number: the advisory lock under which migrations wait for one another.
+_LOCK = 4_261_200_118
+
+
+def _migrate(connection: Connection) -> None:
+    # A migration that waits for a lock makes everybody wait behind it, so it gives up early.
+    connection.execute(text("set lock_timeout = '5s'"))
+    connection.execute(text("set statement_timeout = '15min'"))
+    connection.execute(text(f"select pg_advisory_lock({_LOCK})"))
+    connection.commit()
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        transaction_per_migration=True,
+        compare_type=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def _run() -> None:
+    scheme, _, rest = context.config.attributes["url"].partition("://")
+    url = make_url(f"{scheme}+asyncpg://{rest}").set(drivername="postgresql+asyncpg")
+    engine = create_async_engine(url, poolclass=NullPool)
+    async with engine.connect() as connection:
+        await connection.run_sync(_migrate)
+    await engine.dispose()
+
+
+asyncio.run(_run())
