@@ -2,10 +2,11 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 import structlog
-from litestar import Litestar
+from litestar import Litestar, Request
 from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CollectorRegistry
@@ -14,7 +15,7 @@ from domains.kernel.blobs import Blobs
 from domains.kernel.db import Database, Read, Tx
 from domains.kernel.keys import Keyring
 from domains.kernel.settings import Settings
-from gateway import openapi, operations
+from gateway import idempotency, openapi, operations
 from gateway.auth import Admission, provide_caller
 from gateway.discovery.surface import DISCOVERY
 from gateway.edge import Edge
@@ -43,10 +44,10 @@ def create_app(database: Database, blobs: Blobs, limiter: Limiter, settings: Set
     keyring = Keyring(database, settings)
     registry = CollectorRegistry()
 
-    async def provide_tx() -> AsyncIterator[Tx]:
+    async def provide_tx(request: Request[Any, Any, Any]) -> AsyncIterator[Tx]:
         # The only committer of a request. Litestar renders the answer before it leaves this, and
         # sends it afterwards: a commit that fails is an error, not a promise that was broken.
-        async with database.transaction() as tx:
+        async with idempotency.transaction(request, database) as tx:
             yield tx
 
     def provide_read() -> Read:
@@ -79,6 +80,7 @@ def create_app(database: Database, blobs: Blobs, limiter: Limiter, settings: Set
             "registry": Provide(lambda: registry, sync_to_thread=False),
         },
         exception_handlers={Exception: Errors(SURFACES)},
+        response_class=idempotency.RememberedResponse,
         request_max_body_size=settings.max_body_bytes,
         lifespan=[lifespan],
         openapi_config=None,

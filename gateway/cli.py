@@ -31,6 +31,12 @@ _data = click.option(
     show_default=True,
     help="Folder of the embedded servers, where the URLs are not in the environment.",
 )
+# Stand for the servers that `up` is about to start.
+_EMBEDDED = {
+    "DATABASE_URL": "postgresql://embedded",
+    "REDIS_URL": "unix:///embedded",
+    "BLOB_URL": "file:///embedded",
+}
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 
 
@@ -45,12 +51,27 @@ def cli() -> None:
 
 @cli.command()
 @_data
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address of the API.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    envvar="GATEWAY_HOST",
+    help="Address of the API.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    envvar="GATEWAY_PORT",
+    help="Port of the API; 0 takes a free one.",
+)
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True)
 @click.option("--no-demo", is_flag=True, help="Make no demo workspace and key.")
 def up(data: Path, host: str, port: int, workers: int, no_demo: bool) -> None:
     """Run everything on this machine: servers, API and workers."""
+    # A wrong setting is said now, not by children that do not start.
+    settings.read({**_EMBEDDED, **os.environ})
     run_everything(
         data,
         host=host,

@@ -6,7 +6,15 @@ from typing import Final
 
 import structlog
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import (
+    ASGIApp,
+    HTTPReceiveMessage,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    WebSocketReceiveMessage,
+)
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from domains.kernel.ids import new_id
@@ -44,6 +52,12 @@ class Edge:
         structlog.contextvars.bind_contextvars(request_id=request_id)
         status = 0
 
+        async def ask() -> HTTPReceiveMessage | WebSocketReceiveMessage:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                state["gone"] = True
+            return message
+
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
@@ -59,7 +73,7 @@ class Edge:
             await send(message)
 
         try:
-            await self._app(scope, receive, answer)
+            await self._app(scope, ask, answer)
         finally:
             self._record(scope, status, time.perf_counter() - started)
 

@@ -10,6 +10,7 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 from litestar.routes import HTTPRoute
 
 from domains.kernel.problems import Internal, Invalid, MethodNotAllowed, NotFound, Problem, TooLarge
+from gateway.idempotency import Replay, replayed
 from gateway.surface import Surface
 
 log = structlog.get_logger()
@@ -22,6 +23,8 @@ class Errors:
         self._surfaces = surfaces
 
     def __call__(self, request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+        if isinstance(error, Replay):
+            return replayed(error.answer)
         return self.render(request, problem_of(request, error))
 
     def render(self, request: Request[Any, Any, Any], problem: Problem) -> Response[Any]:
@@ -56,6 +59,8 @@ def problem_of(request: Request[Any, Any, Any], error: Exception) -> Problem:
         )
     if isinstance(error, HTTPException) and error.status_code == TooLarge.status:
         return TooLarge("The body is too large.")
+    if request.scope["state"].get("gone"):
+        return Invalid("The client hung up before its body was there.")
     if isinstance(error, HTTPException) and 400 <= error.status_code < 500:
         return Invalid("The request could not be read.")
     log.error("unexpected_error", exc_info=error)

@@ -14,6 +14,7 @@ import uvloop
 from domains.kernel import health, log
 from domains.kernel.blobs import Blobs
 from domains.kernel.db import Database
+from domains.kernel.lifeline import die_with_supervisor
 from domains.kernel.problems import Unavailable
 from domains.kernel.settings import SettingError, Settings, read
 from gateway import limits
@@ -74,6 +75,7 @@ async def serve(settings: Settings) -> None:
 
 def main() -> int:
     """Exit code 0 after a signal, or 1 with one sentence."""
+    die_with_supervisor()
     try:
         settings = read(os.environ)
         uvloop.run(serve(settings))

@@ -14,6 +14,7 @@ from domains.kernel import health, log
 from domains.kernel.blobs import Blobs
 from domains.kernel.db import Database
 from domains.kernel.ids import new_id
+from domains.kernel.lifeline import die_with_supervisor
 from domains.kernel.problems import Unavailable
 from domains.kernel.settings import SettingError, Settings, read
 from workers.actors import Runner
@@ -108,6 +109,7 @@ async def _run(settings: Settings) -> None:
 
 def main() -> int:
     """Exit code 0 after a signal, or 1 with one sentence."""
+    die_with_supervisor()
     try:
         settings = read(os.environ)
         log.configure(settings.log_level, settings.log_format)

@@ -127,7 +127,7 @@ def read(environment: Mapping[str, str]) -> Settings:
     fields = {_environment_name(field.name): field for field in msgspec.structs.fields(Settings)}
     given = {name: value.strip() for name, value in environment.items() if value.strip()}
     for name in given:
-        if name.startswith("GATEWAY_") and name not in fields and name not in _INTERNAL:
+        if name.startswith("GATEWAY_") and name not in fields:
             raise SettingError(f"{name}: there is no such setting; `gateway settings` lists them")
     values: dict[str, object] = {}
     for name, field in fields.items():
@@ -151,10 +151,6 @@ def read(environment: Mapping[str, str]) -> Settings:
                 + " or ".join(f"{scheme}://" for scheme in schemes)
             )
     return Settings(**values)  # type: ignore[arg-type]
-
-
-# Set by the supervisor for its children; not for operators.
-_INTERNAL = frozenset({"GATEWAY_SUPERVISOR_FD"})
 
 
 def blob_directory(settings: Settings) -> Path | None:

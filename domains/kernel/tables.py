@@ -123,7 +123,7 @@ idempotency = Table(
     Column("fingerprint", LargeBinary, nullable=False),
     # Null while the first request is still under way.
     Column("status", Integer, nullable=True),
-    Column("headers", JSONB, nullable=True),
+    Column("media_type", Text, nullable=True),
     Column("body", LargeBinary, nullable=True),
     instant("created_at", now=True),
     Index(None, "created_at"),

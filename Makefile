@@ -1,0 +1,55 @@
+# `make run` and `make test` need Python 3.11 or later with pip and venv, make and git; nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
+
+.PHONY: run setup test check fmt pins clean
+
+# Started so that make passes Ctrl-C on and adds no words of its own.
+run: setup
+	@exec $(BIN)/gateway up $(ARGS)
+
+setup: $(VENV)/.run
+
+test: $(VENV)/.test
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.test
+	@$(BIN)/ruff format --check --quiet . || (echo "make fmt mends the format"; exit 1)
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+fmt: $(VENV)/.test
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+# Both files again, from pyproject.toml, without download addresses.
+pins:
+	@$(PYTHON) -m venv $(VENV)-pins && $(VENV)-pins/bin/pip install --quiet uv
+	@for part in build run test; do \
+		source=pyproject.toml; options=""; \
+		test $$part = build && source=requirements/build.in; \
+		test $$part = test && options="--extra test --constraints requirements/run.txt"; \
+		$(VENV)-pins/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade \
+			--generate-hashes --no-header --no-annotate $$options $$source \
+			--output-file requirements/$$part.txt || exit 1; \
+	done
+	@rm -rf $(VENV)-pins
+
+clean:
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/.run: requirements/build.txt requirements/run.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or later is needed, this is " + sys.version.split()[0] + ": make PYTHON=/path/to/python3.12")'
+	@echo "Installing into $(VENV) (once, about half a minute)" >&2
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --require-hashes -r requirements/build.txt -r requirements/run.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run requirements/test.txt
+	@echo "Installing what the tests need" >&2
+	@$(PIP) install --require-hashes -r requirements/test.txt
+	@touch $@

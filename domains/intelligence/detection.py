@@ -1,0 +1,350 @@
+"""Which sentences hurt, ask, praise or wonder, and how sure we are of it.
+
+Scores come from the cue lists: single words and phrases combine as independent evidence, negation
+turns them round, and talk that only sounds like feedback (pitches, courtesies, hypotheses, small
+talk) is damped. The profile decides how much evidence a sentence needs.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from itertools import pairwise
+
+from msgspec import Struct
+
+from domains.intelligence import cues
+from domains.intelligence.findings import Kind, Profile
+from domains.intelligence.segmentation import Section, Sentence, is_role
+from domains.intelligence.wording import clean
+from domains.intelligence.words import STOP_WORDS, content_stems, tokens, word_set
+
+THRESHOLDS: dict[Profile, dict[Kind, float]] = {
+    "transcript": {"pain_point": 0.5, "request": 0.55, "praise": 0.55, "question": 0.7},
+    "support_ticket": {"pain_point": 0.3, "request": 0.5, "praise": 0.7, "question": 0.6},
+    "survey_response": {"pain_point": 0.45, "request": 0.5, "praise": 0.4, "question": 0.65},
+    "discovery_report": {"pain_point": 0.4, "request": 0.45, "praise": 0.55, "question": 0.75},
+    "raw": {"pain_point": 0.5, "request": 0.5, "praise": 0.5, "question": 0.65},
+}
+"""Evidence that a kind needs: a ticket reports trouble by being one, a review often only rants."""
+
+
+class Detection(Struct, frozen=True):
+    """A sentence that carries a finding.
+
+    `position` is its index among all sentences, `polarity` runs from -1 (negative) to 1, `stems`
+    are its topic words, `specific` grows with the words that say what it is about.
+    """
+
+    sentence: Sentence
+    position: int
+    kind: Kind
+    score: float
+    polarity: float
+    stems: tuple[str, ...]
+    specific: float
+
+
+def detect(sentences: Sequence[Sentence], profile: Profile) -> list[Detection]:
+    """The sentences over the profile's thresholds, each with the kind that it exceeds most."""
+    hosts = _hosts(sentences) if profile in ("transcript", "support_ticket") else frozenset()
+    thresholds = THRESHOLDS[profile]
+    found = []
+    for position, sentence in enumerate(sentences):
+        words = tokens(sentence.text)
+        scores = score(
+            sentence.text, words, profile, sentence.section, is_host=sentence.speaker in hosts
+        )
+        margin, kind = max((scores[kind] - thresholds[kind], kind) for kind in scores)
+        if margin < 0:
+            continue
+        stems = tuple(content_stems(words))
+        found.append(
+            Detection(
+                sentence=sentence,
+                position=position,
+                kind=kind,
+                score=scores[kind],
+                polarity=scores["praise"] - scores["pain_point"],
+                stems=stems,
+                specific=_specific(words),
+            )
+        )
+    return found
+
+
+def focus(detection: Detection, profile: Profile) -> str:
+    """The part of a long sentence that carries its finding, for a title; else all of it."""
+    text = detection.sentence.text
+    if len(text) < _LONG:
+        return text
+    borders = [0, *(match.start() for match in _CLAUSES.finditer(text)), len(text)]
+    parts = [text[a:b] for a, b in pairwise(borders)]
+    merged = [parts[0]]
+    for part in parts[1:]:
+        if len(part.split()) < 4 or len(merged[-1].split()) < 4:
+            merged[-1] += part
+        else:
+            merged.append(part)
+    scored = [
+        score(part, tokens(part), profile)[detection.kind] * (0.7 if _LEANS_BACK.match(part) else 1)
+        for part in merged
+    ]
+    best = max(range(len(merged)), key=lambda index: (scored[index], -index))
+    if scored[best] < 0.6 * detection.score:
+        return text
+    lead = clean(merged[best])
+    if _SUBORDINATE.match(lead) or (_DEPENDENT.match(lead) and len(text) < _VERY_LONG):
+        return text
+    return merged[best]
+
+
+_LONG = 90
+_VERY_LONG = 160
+_LEANS_BACK = re.compile(
+    r"\W*(?:(?:and|but|so|because|'cause|which) )?"
+    r"(?:it|it's|that|that's|they|this|these|if|when|which|instead)\b",
+    re.IGNORECASE,
+)
+_DEPENDENT = re.compile(r"(?:it|that|they|this|these)\b", re.IGNORECASE)
+_SUBORDINATE = re.compile(r"(?:if|when|which|instead|while|as)\b", re.IGNORECASE)
+_CLAUSES = re.compile(
+    r"(?<=,) |(?<=[;:]) | [-–—] |,? (?=(?:so|because|'cause|and|which) "
+    r"(?:i|we|it|that|they|you|there|the|this|people|users|is|i'd|we'd|i'm|we're|it's|please)\b)",
+    re.IGNORECASE,
+)
+
+
+def score(
+    text: str, words: list[str], profile: Profile, section: Section = "", *, is_host: bool = False
+) -> dict[Kind, float]:
+    """Evidence in 0..1 for each kind. `is_host` marks an interviewer's or vendor's sentence."""
+    nothing: dict[Kind, float] = {"request": 0.0, "pain_point": 0.0, "praise": 0.0, "question": 0.0}
+    if len(words) < _MIN_WORDS[profile] and not section:
+        return nothing
+    lowered = text.lower().replace("’", "'")
+    plain = cues.IDIOMS.sub(lambda match: "~" * len(match[0]), lowered)
+    present = frozenset(words)
+    asking = cues.FIX_IT.sub(" ", plain)
+    request, wished = _phrases(asking, present, cues.REQUEST_PHRASES)
+    if cues.IMPERATIVE.match(asking) and len(words) > 2:
+        request.append(0.5 if profile == "transcript" else 0.65)
+    if profile == "discovery_report" and cues.REPORTED_WANT.search(plain):
+        request.append(0.5)
+    pain, praise = _opinions(plain, present, wished)
+    scores: dict[Kind, float] = {
+        "request": _combined(request),
+        "pain_point": _combined(pain),
+        "praise": _combined(praise),
+        "question": _question(plain, words, present),
+    }
+    _apply_section(scores, section)
+    _damp(scores, plain, profile, is_host=is_host)
+    if scores["question"] >= 0.5 and plain.rstrip().endswith("?") and not request:
+        # "Why is the export so slow?" still reports trouble, but less plainly than a statement.
+        scores["pain_point"] *= 0.8
+        scores["praise"] *= 0.3
+    return scores
+
+
+_MIN_WORDS: dict[Profile, int] = {
+    "transcript": 4,
+    "support_ticket": 3,
+    "survey_response": 1,
+    "discovery_report": 4,
+    "raw": 2,
+}
+_TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[,;:.!?~]")
+_NEGATED_TAIL = re.compile(r"(?:\b(?:no|not|never|without|hardly|cannot)|n't)(?: [\w']+){0,2} $")
+_CONDITIONAL = word_set(
+    """
+    would could if wish hope i'd we'd should might
+    """
+)
+_INTENSE = word_set(
+    """
+    so very really extremely super incredibly totally absolutely too always
+    """
+)
+_CONTRAST_WORDS = word_set(
+    """
+    but however although though except yet
+    """
+)
+
+
+def _phrases(
+    plain: str, present: frozenset[str], table: dict[str, tuple[cues.Cue, ...]]
+) -> tuple[list[float], list[tuple[int, int]]]:
+    """Weights of the phrases that occur, and where."""
+    weights: list[float] = []
+    spans: list[tuple[int, int]] = []
+    tried: set[int] = set()
+    for word in sorted(present & table.keys()):
+        for cue in table[word]:
+            if id(cue) in tried:
+                continue
+            tried.add(id(cue))
+            match = cue.pattern.search(plain)
+            if not match:
+                continue
+            if cue.negatable and _NEGATED_TAIL.search(
+                plain[max(0, match.start() - 40) : match.start()]
+            ):
+                continue
+            weights.append(cue.weight)
+            spans.append(match.span())
+    return weights, spans
+
+
+def _opinions(
+    plain: str, present: frozenset[str], wished: list[tuple[int, int]]
+) -> tuple[list[float], list[float]]:
+    """Evidence for pain and for praise; a negated word counts for the other side."""
+    pain, pain_spans = _phrases(plain, present, cues.PAIN_PHRASES)
+    praise, praise_spans = _phrases(plain, present, cues.PRAISE_PHRASES)
+    if wished:
+        praise = []
+    if not (present & cues.PAIN_WORDS.keys() or present & cues.PRAISE_WORDS.keys()):
+        return pain, praise
+    covered = pain_spans + praise_spans
+    negated_for = 0
+    conditional = intense = False
+    for match in _TOKEN.finditer(plain):
+        word = match[0]
+        if not word[0].isalnum():
+            negated_for = 0
+            continue
+        if word in cues.NEGATORS:
+            negated_for = 4
+            continue
+        if word in _CONTRAST_WORDS:
+            negated_for, conditional = 0, False
+            continue
+        negated_for = max(0, negated_for - 1)
+        conditional = conditional or word in _CONDITIONAL
+        inside = any(start <= match.start() < end for start, end in covered)
+        weight = cues.PAIN_WORDS.get(word, 0.0)
+        if weight and not inside:
+            if negated_for:
+                praise.append(weight * 0.5)
+            else:
+                pain.append(min(0.8, weight + 0.1) if intense else weight)
+        weight = cues.PRAISE_WORDS.get(word, 0.0)
+        if weight and not inside:
+            if negated_for:
+                pain.append(weight * 0.8)
+            elif conditional or any(start <= match.start() < end for start, end in wished):
+                praise.append(weight * 0.2)
+            else:
+                praise.append(min(0.8, weight + 0.1) if intense else weight)
+        intense = word in _INTENSE
+    return pain, praise
+
+
+def _combined(weights: list[float]) -> float:
+    """Independent pieces of evidence together: 1 - (1 - a)(1 - b)…"""
+    doubt = 1.0
+    for weight in weights:
+        doubt *= 1.0 - weight
+    return 1.0 - doubt
+
+
+def _question(plain: str, words: list[str], present: frozenset[str]) -> float:
+    if len(words) < 5:
+        return 0.0
+    asked = plain.rstrip(" \"')*_").endswith("?")
+    weights, _ = _phrases(plain, present, cues.QUESTION_PHRASES)
+    if not weights:
+        return 0.0
+    topical = bool(present & cues.TOPIC_WORDS)
+    if not asked and not (topical and present & {"wondering", "wonder", "curious"}):
+        return 0.0
+    if topical:
+        weights.append(0.45)
+    if asked:
+        weights.append(0.15)
+    return _combined(weights) * (1.0 if topical else 0.75)
+
+
+def _apply_section(scores: dict[Kind, float], section: Section) -> None:
+    """What stands under "Cons" is a complaint, unless its words say otherwise clearly."""
+    if section == "cons":
+        scores["pain_point"] = max(scores["pain_point"], 0.55)
+        scores["praise"] *= 0.3
+    elif section == "pros":
+        scores["praise"] = max(scores["praise"], 0.55)
+        scores["pain_point"] *= 0.3
+    elif section == "wishes":
+        scores["request"] = max(scores["request"], 0.6)
+
+
+def _damp(scores: dict[Kind, float], plain: str, profile: Profile, *, is_host: bool) -> None:
+    factors: dict[Kind, float] = dict.fromkeys(scores, 1.0)
+    if cues.COURTESY.search(plain):
+        factors = {"pain_point": 0.7, "request": 0.5, "praise": 0.3, "question": 0.45}
+    if cues.SMALL_TALK.search(plain):
+        factors = {kind: factor * 0.4 for kind, factor in factors.items()}
+    if cues.HYPOTHETICAL.search(plain):
+        factors["pain_point"] *= 0.45
+    if cues.RESOLVED.search(plain):
+        factors["pain_point"] *= 0.4
+    if cues.ONCE_GOOD.search(plain) or cues.FIX_IT.search(plain):
+        factors["praise"] *= 0.3
+    if is_host:
+        for kind, factor in _HOST_FACTORS.items():
+            factors[kind] *= factor
+    if profile in ("transcript", "raw", "support_ticket") and cues.VENDOR_PITCH.search(plain):
+        factors["praise"] *= 0.3
+        factors["request"] *= 0.4
+        factors["pain_point"] *= 0.7
+    for kind, factor in factors.items():
+        scores[kind] *= factor
+
+
+_HOST_FACTORS: dict[Kind, float] = {
+    "pain_point": 0.35,
+    "request": 0.3,
+    "praise": 0.25,
+    "question": 0.2,
+}
+_HOST_ROLES = re.compile(
+    r"\b(?:agent|interviewer|support|rep|representative|host|moderator|facilitator|researcher|"
+    r"sales|"
+    r"seller|assistant|consultant|vendor|csm|ae|bot|success|operator|account executive|q)\b"
+)
+
+
+def _hosts(sentences: Sequence[Sentence]) -> frozenset[str | None]:
+    """Speakers who lead the talk for us: by their label, else the one who mostly asks."""
+    said: dict[str, int] = defaultdict(int)
+    asked: Counter[str] = Counter()
+    for sentence in sentences:
+        if sentence.speaker is not None:
+            said[sentence.speaker] += 1
+            asked[sentence.speaker] += sentence.text.endswith("?")
+    named = frozenset(name for name in said if _HOST_ROLES.search(name.lower()))
+    if named and len(named) < len(said):
+        return named
+    guests = [name for name in said if is_role(name)]
+    if not 1 < len(said) <= 3 or len(guests) == len(said):
+        return frozenset()
+    top = max(said, key=lambda name: (asked[name] / said[name], name))
+    rest = sum(count for name, count in said.items() if name != top)
+    rest_asked = sum(asked[name] for name in said if name != top)
+    rate = asked[top] / said[top]
+    if asked[top] >= 3 and rate >= 0.25 and rate >= 2 * rest_asked / max(1, rest):
+        return frozenset({top})
+    return frozenset()
+
+
+def _specific(words: list[str]) -> float:
+    """0..1: how much a sentence says about its topic beyond opinion and function words."""
+    topical = {
+        word
+        for word in words
+        if word not in STOP_WORDS
+        and word not in cues.PAIN_WORDS
+        and word not in cues.PRAISE_WORDS
+        and len(word) > 2
+    }
+    return min(1.0, len(topical) / 4)

@@ -1,0 +1,32 @@
+"""The door of the text engine: a document in, its findings out."""
+
+from domains.intelligence.assembly import assemble
+from domains.intelligence.context import label
+from domains.intelligence.detection import detect
+from domains.intelligence.findings import Document, Findings
+from domains.intelligence.segmentation import sentences
+
+ENGINE = "embedded/0.1"
+"""Name and version that stand in every record; it changes when the findings may change."""
+
+
+def analyse(document: Document) -> Findings:
+    """Find pain points, requests, praise and questions, each with its verbatim quotes.
+
+    Pure and deterministic to the byte: the same document gives the same findings on every machine.
+    Any text is accepted; one with nothing to find gives no insights. The work grows linearly with
+    the text, about 0.2 s for 10,000 words of speech on one core.
+    """
+    found = sentences(document.text, document.profile)
+    speakers = frozenset(s.speaker for s in found if s.speaker is not None)
+    context = label(document, speakers)
+    return Findings(
+        engine=ENGINE,
+        context=context,
+        insights=assemble(
+            document,
+            found,
+            detect(found, document.profile),
+            internal=document.profile == "transcript" and context == "internal_meeting",
+        ),
+    )

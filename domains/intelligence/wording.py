@@ -1,0 +1,522 @@
+"""Titles and descriptions: what was said, in the third person and nothing more."""
+
+import re
+
+from domains.intelligence.findings import Kind
+
+MAX_TITLE = 78
+"""Longest title in characters, below the 80 that `Insight.name` promises."""
+
+_MAX_STATEMENT = 240
+
+
+def title(text: str, kind: Kind, *, internal: bool = False) -> str:
+    """A headline for a statement, or "" if what is left of it is too little to stand alone.
+
+    `internal` says that the makers talk among themselves: their "we" are not the users.
+    """
+    clause = clean(text)
+    if not clause or _PLEA.match(clause):
+        return ""
+    if kind == "request":
+        clause = _wish(clause, internal=internal)
+    elif kind == "question":
+        clause = _enquiry(clause, internal=internal)
+    else:
+        clause = _told(clause, headline=True, internal=internal)
+    clause = _HEADLINE_IT.sub("", clause)
+    clause = _shortened(clause)
+    words = clause.split()
+    if len(words) < 2 or not _LETTERS.search(clause):
+        return ""
+    return _capitalised(clause)
+
+
+def statement(text: str, *, internal: bool = False) -> str:
+    """The whole statement cleaned and in the third person, at most 240 characters, unfinished."""
+    clause = _told(clean(text), headline=False, internal=internal)
+    if len(clause) > _MAX_STATEMENT:
+        cut = clause.rfind(" ", 0, _MAX_STATEMENT - 1)
+        clause = clause[: cut if cut > 0 else _MAX_STATEMENT - 1].rstrip(" ,;:") + "…"
+    return _capitalised(clause.rstrip(" .!,;:?"))
+
+
+def clean(text: str) -> str:
+    """The statement without fillers, stutters, markup and the words that only lead up to it."""
+    clause = " ".join(text.replace("’", "'").split())
+    if clause.isupper() and clause.count(" ") > 1:
+        clause = clause.lower()
+    clause = _MARKUP.sub(" ", clause)
+    clause = _ACRONYM.sub(lambda match: match[0].replace("_", ""), clause)
+    clause = _COMMAS.sub(", ", _SPACES.sub(" ", _FILLERS.sub(" ", clause)))
+    clause = _HOURS_LIKE.sub("", clause)
+    for _ in range(3):
+        clause = _FALSE_START.sub("", _STUTTER.sub(r"\1", clause))
+    clause = _BROKEN_OFF.sub(lambda m: m[0] if m[1] in _COMPLETE_WORDS else "", clause)
+    clause = _COMMAS.sub(", ", _SPACES.sub(" ", clause)).strip(" ,;:.!-–—*_~")
+    for _ in range(8):
+        shorter = _LEAD.sub("", clause, count=1).lstrip(" ,;:.!-–—")
+        if shorter == clause or len(shorter.split()) < 2:
+            break
+        clause = shorter
+    clause = _ECHO.sub(r"\1 ", clause)
+    return _TAIL_TAG.sub("", clause).rstrip(" ,;:.!-–—")
+
+
+def _told(clause: str, *, headline: bool, internal: bool) -> str:
+    """ "I can't find my reports" becomes "users can't find their reports"."""
+    if internal:
+        return clause
+    clause = _MY_SUBJECT.sub(r"\1 ", clause) if headline else _MY_SUBJECT_FULL.sub("the ", clause)
+    if headline:
+        clause = _BARE_VERB.sub(lambda match: _USERS + " " + match[0].lower(), clause)
+    for pattern, replacement in _PERSONS:
+        clause = pattern.sub(replacement, clause)
+    # The first mention names the users, later ones in the same clause refer back to them.
+    head, found, tail = clause.partition(_USERS)
+    if found:
+        tail = tail.replace(_USERS + _OBJECT, "them").replace(_USERS, "they")
+        clause = head + "users" + tail
+    return clause.replace(_OBJECT, "")
+
+
+def _wish(clause: str, *, internal: bool) -> str:
+    for pattern, template in _WISHES:
+        match = pattern.search(clause)
+        if not match:
+            continue
+        rest = match["rest"].strip(" ,.!?")
+        if len(rest.split()) < (1 if template.startswith("Users want") else 2):
+            continue
+        if _SMALL_WORD.match(rest) and not template.startswith("{"):
+            rest = rest[0].lower() + rest[1:]
+        if template.endswith("to {}") and _NOT_A_VERB.match(rest):
+            continue
+        return _by(template, internal=internal).format(
+            _told(rest, headline=False, internal=internal)
+        )
+    return _told(clause, headline=True, internal=internal)
+
+
+def _enquiry(clause: str, *, internal: bool) -> str:
+    clause = clause.rstrip(" ?")
+    for pattern, template in _ENQUIRIES:
+        match = pattern.search(clause)
+        if match and len(match["rest"].split()) >= 1:
+            return _by(template, internal=internal).format(
+                _told(match["rest"].strip(" ,?"), headline=False, internal=internal)
+            )
+    return _told(clause, headline=False, internal=internal)
+
+
+def _by(template: str, *, internal: bool) -> str:
+    return _USERS_DO.sub(r"The team \1s", template) if internal else template
+
+
+def _shortened(clause: str) -> str:
+    """Down to the main clause and below the limit, never ending on a dangling word."""
+    clause = whole = clause.strip(" ,;:.!?-–—")
+    for border in _SIDE_CLAUSE.finditer(clause):
+        if len(clause[: border.start()].split()) >= 4:
+            clause = clause[: border.start()]
+            break
+    if len(clause) > MAX_TITLE:
+        clause = _OPENING_CLAUSE.sub("", clause)
+    if len(clause) > MAX_TITLE:
+        borders = [m.start() for m in _SOFT_BORDER.finditer(clause) if 30 <= m.start() <= MAX_TITLE]
+        cut = borders[-1] if borders else clause.rfind(" ", 0, MAX_TITLE + 1)
+        clause = clause[: cut if cut > 0 else MAX_TITLE]
+        before, comma, after = clause.rpartition(", ")
+        if comma and len(after.split()) <= 2 and len(before.split()) >= 4:
+            clause = before
+    while clause != whole:
+        clause = clause.strip(" ,;:.!?-–—\"'(")
+        shorter = _DANGLING.sub("", clause)
+        if shorter == clause:
+            break
+        clause = shorter
+    if clause.count("(") > clause.count(")"):
+        clause = clause[: clause.rfind("(")].rstrip(" ,")
+    return clause
+
+
+def _capitalised(clause: str) -> str:
+    return clause[:1].upper() + clause[1:]
+
+
+_LETTERS = re.compile(r"[^\W\d_]{2}")
+_PLEA = re.compile(
+    r"(?:(?:please|pls|just|and) )*fix(?: (?:it|this|that|asap|them|soon)\b.{0,24})?[.! ]*$",
+    re.IGNORECASE,
+)
+_SMALL_WORD = re.compile(r"(?:An?|The|Some|More|Better|Having|Being|My|Our|Any|Another) ")
+_USERS_DO = re.compile(r"^Users (want|need|ask|wonder|suggest|wish)(?= )")
+_SPACES = re.compile(r"\s+")
+_COMMAS = re.compile(r"\s*,(?:\s*,)*(?!\d)\s*")
+_MARKUP = re.compile(
+    r"[\x00-\x1f]+|[*`#>|~]+|</?\w{1,10}>|[\u200b-\u200f\ufe0f\u2600-\u27bf\U0001F000-\U0001FAFF]+|"
+    r"(?:^|(?<=\s))(?:[:;]-?[)(DP]+|-\))(?=\s|$)|\[[^\]\n]{0,30}\]|[\"“”«»]|\.{2,}$|(?<=\w)!{2,}"
+)
+_ACRONYM = re.compile(r"\b(?:[A-Z]+_)+[A-Z]*")
+_FILLERS = re.compile(
+    r"(?:(?<=\s)|^|,\s*)(?:um+|uh+|er+m?|hmm+|mm+|ah+|eh|you know|i mean|kind of|kinda|sort of|"
+    r"basically|actually|honestly|literally|obviously|like,|to be honest|to be fair|as i said|"
+    r"let's see|you see|so to speak|or whatever|or something(?: like that)?(?! else)|"
+    r"and stuff(?: like that)?|"
+    r"and so on|really really|'kay)(?=[\s,.!?]|$),?",
+    re.IGNORECASE,
+)
+_HOURS_LIKE = re.compile(
+    r"(?<=[a-z] )like (?=(?:\d+|two|three|four|five|six|ten|twenty|half an|an) (?:seconds?|"
+    r"minutes?|hours?|"
+    r"days?|weeks?|clicks|steps|times|different))"
+)
+_ECHO = re.compile(r"^((?:[\w-]+ ){1,3}?[\w-]+s) they (?=are|were|have|don't|can't|should)")
+_STUTTER = re.compile(r"\b([\w']+(?: [\w']+){0,2})[,.]? \1\b(?=[\s,.?!]|$)", re.IGNORECASE)
+_BROKEN_OFF = re.compile(r"\b([a-z]{2,6}) (?=\1[a-z]{1,10}\b)")
+_COMPLETE_WORDS = frozenset(
+    [
+        "to",
+        "do",
+        "no",
+        "so",
+        "we",
+        "he",
+        "be",
+        "in",
+        "on",
+        "as",
+        "an",
+        "is",
+        "it",
+        "of",
+        "or",
+        "if",
+        "up",
+        "us",
+        "me",
+        "my",
+        "by",
+        "at",
+        "go",
+        "the",
+        "a",
+        "for",
+        "out",
+        "over",
+        "under",
+        "any",
+        "some",
+        "every",
+        "not",
+        "with",
+        "there",
+        "no",
+        "can",
+        "use",
+        "all",
+        "back",
+        "her",
+        "his",
+        "man",
+        "car",
+        "set",
+        "pass",
+        "form",
+        "art",
+        "one",
+        "two",
+        "see",
+        "hand",
+        "key",
+        "work",
+        "play",
+        "care",
+        "real",
+        "use",
+        "near",
+        "even",
+        "head",
+        "port",
+        "head",
+        "test",
+        "late",
+        "other",
+        "side",
+        "time",
+        "week",
+    ]
+)
+_FALSE_START = re.compile(
+    r"(?<![\w'.-])(?:([b-df-hj-np-tv-z]{1,2}) (?=\1\w)|[b-hj-np-tv-z] (?=[a-z]{2}))"
+)
+_LEAD = re.compile(
+    r"^(?:and|or|but|so|because|cause|'cause|also|then|well|okay|ok|yeah|yep|yes|no(?=,)|nope|"
+    r"right(?=[, ])|"
+    r"alright|oh|hey|hi|hello|plus|anyway|anyways|however|although|though|still(?=,)|sure|"
+    r"exactly|true|"
+    r"since(?= i )|is(?= we| i)|first of all|firstly|first(?=,)|secondly|second(?=,)|finally|"
+    r"lastly|overall(?=,)|in general|"
+    r"for example|for instance|in addition|additionally|moreover|on top of that|that said|"
+    r"unfortunately|sadly|frankly|personally|apparently|currently(?=,)|maybe|perhaps|now(?=,|"
+    r" people| users)|like(?=,)|"
+    r"of course|in fact|in my opinion|imo|imho|for (?:me|us)(?=,)|at the moment(?=,)|"
+    r"right now(?=,| people| users)|"
+    r"the (?:only |main |biggest |other |real |first |second |one |big )*(?:problem|issue|"
+    r"thing|complaint|point|"
+    r"downside|drawback|gripe|frustration|challenge|pain point)(?: (?:i|we)(?:'d| would| have|'ve)?"
+    r"(?: have| say| had| see| hear)?)?(?: with (?:it|this|that))?(?: for (?:me|us))? (?:is|"
+    r"was)(?: that|,)?|"
+    r"(?:what|the thing) (?:bothers|annoys|frustrates) (?:me|us)(?: (?:most|"
+    r"the most))? is(?: that)?|"
+    r"(?:my|our|the) (?:only|main|biggest|one|other) (?:real |big )?\w+(?: right now| today|"
+    r" currently)? is(?: that)?(?= [a-z']+ \w+)|"
+    r"i (?:do |really |still |also |just |would |personally |kind of )?(?:think|feel|guess|"
+    r"believe|suppose|"
+    r"find|found|noticed|notice|imagine|say|said|mean|know|assume|understand|must say|"
+    r"have to say)(?: that| like)?(?= (?!out|the way|a way)[\w']+ \w+)|i would(?:'ve|"
+    r" have) thought(?: that)?|what (?:i|we|they|people) (?:would )?(?:suggest|found|find|see|"
+    r"think|noticed?|heard|said)(?: here)? (?:is|was)(?: that)?|that(?= (?:they|we|i|it|the|"
+    r"if|there) )|"
+    r"i(?:'d| would) say(?: that)?|i'm (?:afraid|sure|guessing)(?: that)?|"
+    r"it (?:seems|looks|appears|feels)(?: to me)? (?:that|like|as if)|it's (?:just|more) that|"
+    r"it's like|"
+    r"(?:several |many |some |most |a few |a lot of |other |both |all |\w+ of (?:the |"
+    r"our )?)?(?:reviewers?|customers?|"
+    r"respondents?|interviewees?|participants?|people|clients|teams|managers?|"
+    r"they) (?:\w+ )?(?:mention(?:ed|s)?|"
+    r"said|say|says|report(?:ed|s)?|told (?:me|us)|complain(?:ed|s)?|note[ds]?|noted|"
+    r"state[ds]?|described?|"
+    r"found|find|feel|felt|think|thought|explain(?:ed)?)(?: that)|"
+    r"\w+ complain(?:ed|s)? that|(?:we|i)(?:'ve| have)? (?:also )?(?:noticed|realized|"
+    r"realised|heard|seen|found)(?: that))(?=[\s,.:!]|$)[,:]?\s*",
+    re.IGNORECASE,
+)
+_TAIL_TAG = re.compile(
+    r"[,.]?\s+(?:right|okay|ok|yeah|you know|isn't it|doesn't it|don't you think|i think|"
+    r"i guess|though|"
+    r"thanks|thank you|please|pls|plz|as well|too|at all|haha|lol|anyway|so|uh|um|but|and)[?.!]*$",
+    re.IGNORECASE,
+)
+_HEADLINE_IT = re.compile(
+    r"^(?:it|this|that|they|these|those|which)(?:'s| is| was|'re| are| were)? (?:just |"
+    r"really |also |still |all |so |very )*"
+    r"(?=(?:takes?|took|crash|fail|keeps?|doesn't|does|didn't|won't|can't|isn't|hard|"
+    r"difficult|slow|confus|"
+    r"freez|lacks?|makes?|saves?|works?|stopp|easy|great|too|drain|hangs?|break|lost|loses?|"
+    r"logs?|says|"
+    r"shows|needs|unclear|impossible|expensive|missing|not|never|impossible|much|more|been)\w*)",
+    re.IGNORECASE,
+)
+_MY_SUBJECT = re.compile(r"^(?:my|our) ((?!own\b)[\w'-]+(?: [\w'-]+)?)\s(?=\S)", re.IGNORECASE)
+_MY_SUBJECT_FULL = re.compile(r"^(?:my|our) (?=\w)", re.IGNORECASE)
+_BARE_VERB = re.compile(
+    r"^(?:really |absolutely |just |also )*(?:love|loved|hate|like|liked|enjoy|can't|cannot|"
+    r"couldn't|"
+    r"don't|didn't|wish|prefer|miss|had to|have to|keep getting|tried|struggle|want|"
+    r"need)\b(?! it\b$)"
+    r"(?= \w+)",
+    re.IGNORECASE,
+)
+_USERS = "\x02"
+_OBJECT = "\x03"
+"""Stand-ins that text cannot hold after cleaning, until it is known which mention comes first."""
+_PERSONS = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"\b(?:[Ii]'m|[Ii] am|[Ii]m|[Ww]e're|[Ww]e are)\b", _USERS + " are"),
+        (r"\b[Ii] was\b|\b[Ww]e were\b", _USERS + " were"),
+        (r"\b[Ii] wasn't\b|\b[Ww]e weren't\b", _USERS + " weren't"),
+        (r"\b(?:[Ii]|[Ww]e)'ve\b", _USERS + " have"),
+        (r"\b(?:[Ii]|[Ww]e)'d\b", _USERS + " would"),
+        (r"\b(?:[Ii]|[Ww]e)'ll\b", _USERS + " will"),
+        (r"\b[Aa]m [Ii]\b|\b[Aa]re [Ww]e\b", "are " + _USERS),
+        (
+            r"\b(?:[Yy]ou|[Yy]a) (?=(?:can't|cannot|can|have to|don't know|need to|get|never)\b)",
+            _USERS + " ",
+        ),
+        (r"\b(?:[Ii]|[Ww]e)\b(?!['.])", _USERS),
+        (r"\b(?:[Mm]y|[Oo]ur)\b", "their"),
+        (r"\b(?:mine|ours)\b", "theirs"),
+        (r"\b(?:[Mm]e|us)\b", _USERS + _OBJECT),
+        (r"\b(?:myself|ourselves)\b", "themselves"),
+    )
+)
+_WISHES = tuple(
+    (re.compile(pattern, re.IGNORECASE), template)
+    for pattern, template in (
+        (
+            r"\bwish(?:ed)? (?:that )?(?:i|we|you|users|they|people|one) (?:could|can|"
+            r"were able to|was able to) (?P<rest>.+)",
+            "Users want to {}",
+        ),
+        (
+            r"\bwish (?:that )?(?:there (?:was|were|is|would be)|(?:it|you|they|we|i|the app|"
+            r"this app) (?:had|have|has|offered|would have|included)) (?P<rest>.+)",
+            "Users want {}",
+        ),
+        (
+            r"\bwish (?:that )?(?:it|you|they) (?:could|would|can|supported) (?P<rest>.+)",
+            "Users wish it could {}",
+        ),
+        (r"\bwish (?:that )?(?P<rest>(?!i\b|we\b|you\b).+)", "Users wish {}"),
+        (
+            r"\b(?:would|'d|will|could) (?:\w+ )?be (?:[\w]+ ){1,4}?(?:if|when) (?:i|we|you|"
+            r"users|one|people|they|customers|someone) (?:could|can|were able to|was able to|"
+            r"would be able to|had the ability to) (?:also |just |at least )?(?P<rest>.+)",
+            "Users want to {}",
+        ),
+        (
+            r"\b(?:would|'d|will|could) (?:\w+ )?be (?:[\w]+ ){1,4}?if (?:there (?:was|were|"
+            r"is|would be)|(?:it|you|they|we) (?:had|have|has|added|add|could add|offered|"
+            r"would add|included|could have|could include)) (?P<rest>.+)",
+            "Users want {}",
+        ),
+        (
+            r"\b(?:would|'d|will|could) (?:\w+ )?be (?:[\w]+ ){1,4}?if (?P<rest>.+)",
+            "Users would like it if {}",
+        ),
+        (
+            r"\b(?:would|'d|will|could) (?:\w+ )?be (?:[\w]+ ){1,4}?to (?:be able to |"
+            r"have the (?:ability|option) to |get to |also )(?P<rest>.+)",
+            "Users want to {}",
+        ),
+        (
+            r"\b(?:would|'d|will|could) (?:\w+ )?be (?:[\w]+ ){1,4}?(?:to (?:have|see|get)|"
+            r"having|with) (?P<rest>.+)",
+            "Users want {}",
+        ),
+        (
+            r"\b(?:would|'d|will|could) (?:\w+ )?be (?:[\w]+ ){1,4}?to (?P<rest>.+)",
+            "Users want to {}",
+        ),
+        (
+            r"(?:\b(?:i|we|users|customers|people)(?: would|'d)|^would) (?:really |also |"
+            r"absolutely |definitely |much |just )*(?:love|like|prefer|want)(?: to see|"
+            r" to have| to get) (?P<rest>(?!how\b|what\b|if\b).+)",
+            "Users want {}",
+        ),
+        (
+            r"(?:\b(?:i|we|users|customers|people)(?: would|'d)|^would) (?:really |also |"
+            r"absolutely |definitely |much |just )*(?:love|like|prefer|"
+            r"want) (?:to be able )?to (?P<rest>.+)",
+            "Users want to {}",
+        ),
+        (
+            r"(?:^|[ ,])(?:i|we|users|customers|people)(?: would|'d) (?:really |also |"
+            r"absolutely |definitely |much |just )*(?:love|like|prefer|"
+            r"want) (?:for )?(?P<rest>(?!if\b|it\b).+)",
+            "Users want {}",
+        ),
+        (
+            r"\b(?:i|we) (?:really |also |still |all |just |desperately )*(?:need|"
+            r"want) to (?:be able to |have the ability to )(?P<rest>.+)",
+            "Users need to {}",
+        ),
+        (
+            r"^(?:i|we) (?:really |also |still |all |just |desperately )*(?:need|"
+            r"want) (?P<rest>(?!to\b).+)",
+            "Users need {}",
+        ),
+        (r"\b(?:looking for|hoping for) (?P<rest>.+)", "Users want {}"),
+        (
+            r"\b(?:i|we|i'm|we're|am|are)? ?hop(?:e|ing) (?:that )?(?:you|"
+            r"they)(?: guys)? (?:can|will|could|would|'ll) (?P<rest>.+)",
+            "{}",
+        ),
+        (
+            r"(?<!why )(?<!how )(?<!what )(?<!where )\b(?:could|can|would|"
+            r"will) you (?:please |guys |maybe |possibly |also |at least |"
+            r"just )*(?P<rest>(?!have\b|be\b).+)",
+            "{}",
+        ),
+        (
+            r"\b(?:any plans|are you planning|do you plan) (?:to|on) (?P<rest>.+)",
+            "Users ask about plans to {}",
+        ),
+        (
+            r"\b(?:suggest|propose|recommend|consider) (?:that )?(?:adding|to add) (?P<rest>.+)",
+            "Add {}",
+        ),
+        (
+            r"^(?:i|we)(?:'d| would)? (?:suggest|propose|recommend) (?P<rest>(?:an?|the|this|"
+            r"another|\w+ing)\b.+)",
+            "Suggested: {}",
+        ),
+        (r"\bhow about (?:adding )?(?P<rest>.+)", "Users suggest {}"),
+        (r"\bthere (?:should|must|needs to|has to|ought to) be (?P<rest>.+)", "Users want {}"),
+        (r"^(?:please|pls|plz|kindly) (?:also |just |do |at least )?(?P<rest>.+)", "{}"),
+        (
+            r"^.{0,120}[.!?,;]? (?:so )?(?:please|pls|plz) (?:also |just |"
+            r"do )?(?P<rest>(?:add|make|fix|include|provide|implement|support|enable|allow|"
+            r"bring|let|give|improve|change|remove|introduce) .+)",
+            "{}",
+        ),
+        (r"^(?:missing|lacking|lacks) (?P<rest>.+)", "Missing {}"),
+        (
+            r"^(?P<rest>(?:an option|the option|option|the ability|ability|a way|"
+            r"possibility) (?:to|for|of) .+?) (?:would|should|will) be .+",
+            "Users want {}",
+        ),
+        (
+            r"^(?P<rest>(?!(?:if|that|it|this|which|they|then|what|there|"
+            r"or)\b).{4,80}?) (?:would|'d|will) (?:also |really )*be (?:very |really |so |"
+            r"extremely |super |a |an )*(?:nice|great|good|cool|awesome|helpful|useful|"
+            r"amazing|perfect|lovely|fantastic|ideal|handy|excellent|neat|wonderful|"
+            r"appreciated|welcome)\b",
+            "Users want {}",
+        ),
+    )
+)
+_NOT_A_VERB = re.compile(r"(?:the|a|an|some|more|my|your|this|that|it|them|if)\b", re.IGNORECASE)
+_ENQUIRIES = tuple(
+    (re.compile(pattern, re.IGNORECASE), template)
+    for pattern, template in (
+        (r"\bis there (?P<rest>(?:a|any|some) way (?:to|for|of) .+)", "Users ask for {}"),
+        (
+            r"\bis it possible (?:for (?:us|me) )?to (?P<rest>.+)",
+            "Users ask whether it is possible to {}",
+        ),
+        (
+            r"\bhow (?:do|can|would|should|could) (?:i|we|you|users|one|people) (?P<rest>.+)",
+            "Users ask how to {}",
+        ),
+        (r"\bhow to (?P<rest>.+)", "Users ask how to {}"),
+        (r"^(?:can|could) (?:i|we|users|people|one) (?P<rest>.+)", "Users ask whether they can {}"),
+        (r"^(?:can|could) (?P<rest>(?:it|the \w+) .+)", "Users ask what is possible: can {}"),
+        (
+            r"^(?:wondering|curious|not sure|unsure|i'm wondering|i wonder|i was wondering|"
+            r"we were wondering|i'm curious) (?P<rest>(?:if|whether|how|what|about|why) .+)",
+            "Users wonder {}",
+        ),
+        (r"^(?P<rest>how (?:much|long|many|often) .+)", "{}"),
+    )
+)
+_SIDE_CLAUSE = re.compile(
+    r",? (?:because|'?cause|so that|which (?:is|makes|means|was|i|we)|and then|and (?:i|we|"
+    r"users|they|it|that|this|then|"
+    r"there|also) |so (?:i|we|users|they|it|that|now) |but |although |even though |as (?:it|i|"
+    r"we|users|they) |"
+    r"since (?:it|i|we|users|they) |otherwise)(?=\b|\w)|;| [-–—] |[.!?]\s|: | \(",
+    re.IGNORECASE,
+)
+_OPENING_CLAUSE = re.compile(
+    r"^(?:if|when|whenever|since|instead|after|while|because|"
+    r"as)\b[^,]{0,120}, (?=[\w']+(?: [\w']+){3})",
+    re.IGNORECASE,
+)
+_SOFT_BORDER = re.compile(
+    r", | (?=(?:and|or|when|if|while|where|after|before|instead|rather|with|without|for|from|in|on|"
+    r"every|whenever|unless|until|by|using|like|such|than|about|during|into) )"
+)
+_DANGLING = re.compile(
+    r"(?:^|\s|,)(?:a|an|the|to|of|and|or|but|with|for|in|on|at|by|from|that|which|is|are|was|"
+    r"be|when|if|as|"
+    r"than|so|because|their|its|your|this|these|those|very|really|not|can|will|would|could|should|"
+    r"has|have|had|like|just|into|about|even|more|e\.g|i\.e|such|while|where|users|they|it|"
+    r"you|also|"
+    r"every|whenever|until|without|some|any|then|there|who|what|how|my|our|being|do|does|"
+    r"without|uh|um|"
+    r"(?:could|would|should|do|does|did|is|are|was|were|has|have|ca|wo)n't)$",
+    re.IGNORECASE,
+)

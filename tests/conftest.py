@@ -1,0 +1,57 @@
+"""One stack for the session; every test has workspaces of its own in it."""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domains.kernel.db import Database
+from tests.stack import Stack, Tenant, running, tenant
+
+# An operator's own settings must not reach the tests.
+for _name in list(os.environ):
+    if _name.startswith("GATEWAY_") or _name in ("DATABASE_URL", "REDIS_URL", "BLOB_URL"):
+        del os.environ[_name]
+
+MakeTenant = Callable[..., Awaitable[Tenant]]
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """PostgreSQL, Valkey, the API and a worker."""
+    folder: Path = tmp_path_factory.mktemp("stack")
+    with running(folder) as started:
+        yield started
+
+
+@pytest.fixture
+async def make_tenant(stack: Stack) -> AsyncIterator[MakeTenant]:
+    """Makes workspaces with a key and a client: `await make_tenant(scopes=[...], limits=...)`."""
+    async with AsyncExitStack() as clients:
+
+        async def make(**choices: Any) -> Tenant:
+            return await clients.enter_async_context(tenant(stack, **choices))
+
+        yield make
+
+
+@pytest.fixture
+async def acme(make_tenant: MakeTenant) -> Tenant:
+    """A workspace with a key of every scope, without limits."""
+    return await make_tenant()
+
+
+@pytest.fixture
+async def rival(make_tenant: MakeTenant) -> Tenant:
+    """Another workspace."""
+    return await make_tenant()
+
+
+@pytest.fixture
+async def database(stack: Stack) -> AsyncIterator[Database]:
+    """The stack's database, for what no API shows."""
+    async with Database.open(stack.database_url) as opened:
+        yield opened

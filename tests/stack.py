@@ -1,0 +1,193 @@
+"""The product as real processes on servers of its own, for tests."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from domains.kernel.db import Database
+from domains.kernel.keys import SCOPES, UNLIMITED, LimitChoice, Scope
+from gateway import admin
+from gateway.local.postgres import Postgres
+from gateway.local.valkey import Valkey
+
+PATIENCE = 30.0
+
+
+class Process:
+    """One process of the product; its output goes to a file."""
+
+    def __init__(self, module: str, env: dict[str, str], log: Path) -> None:
+        self._module = module
+        self._env = env
+        self.log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", self._module],
+                env={**os.environ, **self._env},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+
+    def kill(self, number: signal.Signals = signal.SIGKILL) -> int:
+        """Send a signal and wait for the end; the exit code."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        return self._process.wait(PATIENCE)
+
+    def stop(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.kill(signal.SIGTERM)
+
+    def wait(self) -> int:
+        """Wait until it ends by itself; the exit code."""
+        assert self._process is not None
+        return self._process.wait(PATIENCE)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+
+class Stack:
+    """PostgreSQL, Valkey, the API and a worker in a folder. Nothing starts until it is asked to."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self.postgres = Postgres(folder, durable=False)
+        self.valkey = Valkey(folder, durable=True)
+        self.port = _free_port()
+        self.base_url = f"http://127.0.0.1:{self.port}"
+        self.env = {
+            "BLOB_URL": (folder / "blobs").as_uri(),
+            "GATEWAY_PORT": str(self.port),
+            **settings,
+        }
+        self.api = Process("gateway.serve", self.env, folder / "api.log")
+        self.worker = Process("workers", self.env, folder / "worker.log")
+
+    def start_servers(self) -> None:
+        """Start both servers and migrate."""
+        self.env["DATABASE_URL"] = self.postgres.start()
+        self.env["REDIS_URL"] = self.valkey.start()
+        subprocess.run(
+            [sys.executable, "-m", "migrations"],
+            env={**os.environ, **self.env},
+            check=True,
+            capture_output=True,
+        )
+
+    def start_api(self) -> None:
+        """Start the API and wait until it answers."""
+        self.api.start()
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(f"{self.base_url}/livez").status_code == 200:
+                    return
+            assert time.monotonic() < deadline, self.api.log.read_text()
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        for process in (self.api, self.worker):
+            process.stop()
+        self.valkey.stop()
+        self.postgres.stop()
+
+    @property
+    def database_url(self) -> str:
+        return self.env["DATABASE_URL"]
+
+
+@contextlib.contextmanager
+def running(folder: Path, *, worker: bool = True, **settings: str) -> Iterator[Stack]:
+    """A stack with everything started, stopped afterwards."""
+    stack = Stack(folder, **settings)
+    try:
+        stack.start_servers()
+        if worker:
+            stack.worker.start()
+        stack.start_api()
+        yield stack
+    finally:
+        stack.stop()
+
+
+class Tenant:
+    """A workspace of its own and a client with its key."""
+
+    def __init__(self, key: admin.NewKey, client: httpx.AsyncClient) -> None:
+        self.workspace = key.workspace_id
+        self.name = key.workspace_name
+        self.key_id = key.id
+        self.key = key.key
+        self.http = client
+
+    async def signal(self, text: str = "The export fails every day.", **fields: Any) -> Any:
+        """Create a text signal; its answer."""
+        body = {"text": text, "signalType": "review", **fields}
+        response = await self.http.post("/external/v1/signals", json=body)
+        assert response.status_code == 201, response.text
+        return response.json()
+
+    async def processed(self, signal_id: str) -> Any:
+        """Wait until the signal's analysis has ended; the signal."""
+
+        async def ended() -> Any:
+            signal = (await self.http.get(f"/external/v1/signals/{signal_id}")).json()
+            return signal if signal["status"] in ("processed", "failed") else None
+
+        return await eventually(ended)
+
+
+@contextlib.asynccontextmanager
+async def tenant(
+    stack: Stack,
+    scopes: list[Scope] | None = None,
+    *,
+    limits: LimitChoice = UNLIMITED,
+    workspace: str | None = None,
+) -> AsyncIterator[Tenant]:
+    """A new workspace, or a new key of one; all scopes and no limits unless said otherwise."""
+    async with Database.open(stack.database_url) as database:
+        if workspace is None:
+            workspace = f"w-{secrets.token_hex(6)}"
+            await admin.create_workspace(database, workspace)
+        key = await admin.create_key(
+            database, workspace, list(SCOPES) if scopes is None else scopes, limits=limits
+        )
+    async with httpx.AsyncClient(
+        base_url=stack.base_url, headers={"Authorization": f"Bearer {key.key}"}, timeout=30
+    ) as client:
+        yield Tenant(key, client)
+
+
+async def eventually(condition: Callable[[], Awaitable[Any]], patience: float = PATIENCE) -> Any:
+    """What the condition answers as soon as that is something; an error after `patience` s."""
+    deadline = time.monotonic() + patience
+    while not (found := await condition()):
+        assert time.monotonic() < deadline, "the condition was not met in time"
+        await asyncio.sleep(0.02)
+    return found
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
