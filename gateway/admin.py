@@ -69,7 +69,9 @@ async def create_key(
     limits: LimitChoice = LimitChoice(),  # noqa: B008 - frozen
     expires_at: datetime | None = None,
 ) -> NewKey:
-    """A key for a workspace named by id or name."""
+    """A key for a workspace named by id or name; Invalid if its own name cannot be shown."""
+    if len(name) > 200 or not name.isprintable():
+        raise Invalid("A key's name has at most 200 printable characters.")
     found = await keys.find_workspace(database.read, workspace)
     async with database.transaction() as tx:
         key, text = await keys.mint(
@@ -105,10 +107,17 @@ async def revoke_key(database: Database, key_id: str) -> None:
         await keys.revoke(tx, parsed)
 
 
-async def demo_key(database: Database) -> NewKey | None:
-    """On a fresh database: the demo workspace and a key with every scope. Later: None."""
+async def demo_workspace(database: Database) -> bool:
+    """Make the demo workspace; False if there is one."""
     try:
         await create_workspace(database, DEMO)
     except Conflict:
+        return False
+    return True
+
+
+async def demo_key(database: Database) -> NewKey | None:
+    """On a fresh database: the demo workspace and a key with every scope. Later: None."""
+    if not await demo_workspace(database):
         return None
     return await create_key(database, DEMO, list(SCOPES), name="demo")

@@ -1,19 +1,22 @@
 """The `gateway` command."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import click
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from domains.kernel import settings
+from domains.kernel import log, settings
 from domains.kernel.db import Database
 from domains.kernel.keys import SCOPES, UNLIMITED, Key, LimitChoice, Scope
 from domains.kernel.problems import Problem
@@ -23,6 +26,9 @@ from gateway.local.errors import LocalError
 from gateway.local.up import up as run_everything
 
 T = TypeVar("T")
+
+# Larger than any deployment needs, and small enough for every place that counts.
+_LARGEST_LIMIT: Final = 1_000_000_000
 
 _data = click.option(
     "--data",
@@ -101,7 +107,9 @@ def work(data: Path) -> None:
 @_data
 def migrate(data: Path) -> None:
     """Bring the database schema to this version's."""
-    done = subprocess.run([sys.executable, "-m", "migrations"], env=_environment(data))
+    environment = _environment(data)
+    _database_url(environment, data)
+    done = subprocess.run([sys.executable, "-m", "migrations"], env=environment)
     if done.returncode:
         sys.exit(done.returncode)
     click.echo("The schema is up to date.")
@@ -171,11 +179,14 @@ class _Limit(click.ParamType[int | str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """A whole number above 0, or the word none."""
-        if value == "none" or isinstance(value, int):
+        if value == "none":
             return value
-        if not str(value).isdigit() or int(value) < 1:
-            self.fail("takes a whole number above 0, or none", param, ctx)
-        return int(value)
+        given = str(value)
+        if given.isascii() and given.isdigit() and 0 < int(given) <= _LARGEST_LIMIT:
+            return int(given)
+        return self.fail(
+            f"{given!r} is neither a whole number from 1 to {_LARGEST_LIMIT:,} nor none", param, ctx
+        )
 
 
 class _Instant(click.ParamType[datetime]):
@@ -185,9 +196,9 @@ class _Instant(click.ParamType[datetime]):
         """An ISO 8601 date or date-time in the future; without an offset it is UTC."""
         try:
             parsed = datetime.fromisoformat(str(value))
-        except ValueError:
+            parsed = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
             self.fail(f"{value!r} is not an ISO 8601 time such as 2030-01-31T12:00:00Z", param, ctx)
-        parsed = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
         if parsed <= datetime.now(UTC):
             self.fail(f"{value} is over already", param, ctx)
         return parsed
@@ -226,11 +237,13 @@ def create_key(
     chosen: list[Scope] = (
         list(SCOPES) if "all" in scopes else [scope for scope in SCOPES if scope in scopes]
     )
-    limits = (
-        UNLIMITED
-        if limit_per_minute == "none"
-        else LimitChoice(*map(_choice, (limit_per_minute, limit_per_hour, limit_per_day)))
-    )
+    limits = LimitChoice(*map(_choice, (limit_per_minute, limit_per_hour, limit_per_day)))
+    if limit_per_minute == "none":
+        if isinstance(limit_per_hour, int) or isinstance(limit_per_day, int):
+            raise click.UsageError(
+                "--limit-per-minute none lifts all three windows: it goes with no other limit."
+            )
+        limits = UNLIMITED
     made = _in_database(
         data,
         lambda database: admin.create_key(
@@ -316,14 +329,15 @@ def _state(key: Key) -> str:
 @_data
 def run_demo(url: str | None, key: str | None, data: Path) -> None:
     """Push the bundled examples through the API and print the insights found."""
-    running = runfile.running(data)
-    base_url = url or (running or {}).get("api_url")
-    if base_url is None:
-        raise click.ClickException(_not_running(data))
+    base_url = url or (_running(data) or {}).get("api_url")
+    if not base_url:
+        raise click.ClickException(
+            f"nothing runs in {data}: start it with `gateway up`, or give --url and --key"
+        )
     if key is not None:
-        demo.run(base_url, key, Console())
+        demo.run(base_url, key, _console())
         return
-    _in_database(data, admin.demo_key)
+    _in_database(data, admin.demo_workspace)
     soon = datetime.now(UTC) + timedelta(hours=1)
     scopes: list[Scope] = ["signals:read", "signals:write", "insights:read"]
     made = _in_database(
@@ -333,7 +347,7 @@ def run_demo(url: str | None, key: str | None, data: Path) -> None:
         ),
     )
     try:
-        demo.run(base_url, made.key, Console())
+        demo.run(base_url, made.key, _console())
     finally:
         _in_database(data, lambda database: admin.revoke_key(database, made.id))
 
@@ -386,21 +400,41 @@ def _become(module: str, data: Path) -> None:
 def _environment(data: Path) -> dict[str, str]:
     """The environment, with the URLs of the embedded servers where it gives none."""
     environment = dict(os.environ)
-    for name, url in (runfile.running(data) or {}).items():
-        if name in ("database_url", "redis_url", "blob_url"):
-            environment.setdefault(name.upper(), url)
+    for name, url in (_running(data) or {}).items():
+        # An empty variable counts as not set, as it does where the settings are read.
+        if name in _URLS and not environment.get(name.upper(), "").strip():
+            environment[name.upper()] = url
     return environment
 
 
+_URLS: Final = ("database_url", "redis_url", "blob_url")
+_HOST: Final = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:[0-9]{1,5})?")
+
+
+def _running(data: Path) -> dict[str, str] | None:
+    try:
+        return runfile.running(data)
+    except OSError as error:
+        raise click.ClickException(f"{data} cannot be read: {error.strerror}") from None
+
+
 def _in_database(data: Path, act: Callable[[Database], Awaitable[T]]) -> T:
-    url = _environment(data).get("DATABASE_URL")
+    return admin.with_database(_database_url(_environment(data), data), act)
+
+
+def _database_url(environment: dict[str, str], data: Path) -> str:
+    url = environment.get("DATABASE_URL", "").strip()
     if not url:
-        raise click.ClickException(_not_running(data))
-    return admin.with_database(url, act)
-
-
-def _not_running(data: Path) -> str:
-    return f"nothing runs in {data}: start it with `gateway up`, or set DATABASE_URL"
+        raise click.ClickException(
+            f"nothing runs in {data}: start it with `gateway up`, or set DATABASE_URL"
+        )
+    # The value may hold a password, so it is never shown.
+    hosts = urlsplit(url).netloc.rpartition("@")[2].split(",")
+    if not url.startswith(("postgresql://", "postgres://")) or not all(map(_HOST.fullmatch, hosts)):
+        raise click.ClickException(
+            "DATABASE_URL is not of the form postgresql://user:password@host:port/name"
+        )
+    return url
 
 
 def _moment(instant: datetime) -> str:
@@ -411,20 +445,32 @@ def _print_json(value: Any) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
+def _console() -> Console:
+    """Standard output. Where it is no terminal lines do not break: an id in two parts is no id."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = 10_000
+    return console
+
+
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    console = _console()
     table = Table(box=None, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+        # As Text: a name may look like markup.
+        table.add_row(*map(Text, row))
+    console.print(table)
 
 
 def main() -> None:
     """Run the command; what it refuses is one sentence on standard error and exit code 1."""
+    # What goes wrong is said once, in a sentence; warnings would come between output and scripts.
+    log.configure("error", "console")
     expected = (Problem, LocalError, settings.SettingError, demo.DemoError)
     try:
-        cli()
+        cli(prog_name="gateway")
     except expected as error:
         click.echo(f"gateway: {error}", err=True)
         sys.exit(1)

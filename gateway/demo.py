@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import msgspec
@@ -14,6 +14,9 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 
 # Seconds for which the analysis of everything is waited for.
 _PATIENCE = 120.0
+
+# Seconds to wait at most where a limit of the key is reached: the shortest window.
+_LONGEST_WAIT = 60
 
 _MARKS = {"transcript": "call", "support_ticket": "ticket", "review": "review"}
 
@@ -37,17 +40,63 @@ def run(base_url: str, key: str, console: Console) -> None:
         listed = msgspec.json.decode((EXAMPLES / "index.json").read_bytes(), type=list[Example])
     except FileNotFoundError:
         raise DemoError(f"the examples are not at {EXAMPLES}: run this from a clone") from None
-    headers = {"Authorization": f"Bearer {key}"}
-    with httpx.Client(base_url=base_url, headers=headers, timeout=30) as client:
-        try:
-            found = _push(client, listed, console)
+    try:
+        with _Api(base_url, key, console) as api:
+            found = _push(api, listed, console)
             for example, signal in zip(listed, found, strict=True):
-                _show(client, example, signal, console)
-        except httpx.TransportError as error:
-            raise DemoError(f"the API at {base_url} does not answer: {error}") from None
+                _show(api, example, signal, console)
+    except httpx.TransportError as error:
+        raise DemoError(f"the API at {base_url} does not answer: {error}") from None
+    except (httpx.InvalidURL, UnicodeEncodeError):
+        raise DemoError(f"{base_url!r} is no URL, or the key is no key") from None
 
 
-def _push(client: httpx.Client, listed: list[Example], console: Console) -> list[dict[str, Any]]:
+class _Api:
+    """The public API, for one key; when a limit of the key is reached it waits and says so."""
+
+    def __init__(self, base_url: str, key: str, console: Console) -> None:
+        self._client = httpx.Client(
+            base_url=base_url, headers={"Authorization": f"Bearer {key}"}, timeout=30
+        )
+        self._console = console
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._client.close()
+
+    def get(self, path: str) -> Any:
+        return self._answer("GET", path, None)
+
+    def post(self, path: str, body: dict[str, str]) -> Any:
+        return self._answer("POST", path, body)
+
+    def _answer(self, method: str, path: str, body: dict[str, str] | None) -> Any:
+        """The decoded answer; DemoError says what the API refused."""
+        while True:
+            response = self._client.request(method, f"/external/v1/{path}", json=body)
+            wait = response.headers.get("retry-after", "")
+            if response.status_code != 429 or not wait.isdigit() or int(wait) > _LONGEST_WAIT:
+                return _decoded(response)
+            self._console.print(Text(f"The key's limit is reached: {wait} s to wait", style="dim"))
+            time.sleep(max(int(wait), 1))
+
+
+def _decoded(response: httpx.Response) -> Any:
+    try:
+        answer = msgspec.json.decode(response.content)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise DemoError(
+            f"{response.url} answered {response.status_code} without JSON: is it the gateway?"
+        ) from None
+    if not response.is_success:
+        said = answer.get("detail") if isinstance(answer, dict) else None
+        raise DemoError(f"the API refused: {response.status_code} {said or ''}".rstrip())
+    return answer
+
+
+def _push(api: _Api, listed: list[Example], console: Console) -> list[dict[str, Any]]:
     progress = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console
     )
@@ -62,18 +111,18 @@ def _push(client: httpx.Client, listed: list[Example], console: Console) -> list
             }
             if example.additional_context:
                 body["additionalContext"] = example.additional_context
-            sent.append(_checked(client.post("/external/v1/signals", json=body)))
+            sent.append(api.post("signals", body))
             progress.advance(sending)
         reading = progress.add_task("Analysing", total=len(listed))
         deadline = time.monotonic() + _PATIENCE
         return [
-            _wait(client, each["id"], deadline, lambda: progress.advance(reading)) for each in sent
+            _wait(api, each["id"], deadline, lambda: progress.advance(reading)) for each in sent
         ]
 
 
-def _wait(client: httpx.Client, signal_id: str, deadline: float, done: Any) -> dict[str, Any]:
+def _wait(api: _Api, signal_id: str, deadline: float, done: Any) -> dict[str, Any]:
     while True:
-        signal: dict[str, Any] = _checked(client.get(f"/external/v1/signals/{signal_id}"))
+        signal: dict[str, Any] = api.get(f"signals/{signal_id}")
         if signal["status"] in ("processed", "failed"):
             done()
             return signal
@@ -82,7 +131,7 @@ def _wait(client: httpx.Client, signal_id: str, deadline: float, done: Any) -> d
         time.sleep(0.1)
 
 
-def _show(client: httpx.Client, example: Example, signal: dict[str, Any], console: Console) -> None:
+def _show(api: _Api, example: Example, signal: dict[str, Any], console: Console) -> None:
     console.print()
     heading = Text(f"{signal['publicId']}  {signal['name']}", style="bold")
     heading.append(f"  {_MARKS.get(example.signal_type, example.signal_type)}", style="dim")
@@ -92,18 +141,11 @@ def _show(client: httpx.Client, example: Example, signal: dict[str, Any], consol
     elif not signal["insightIds"]:
         console.print(Text("  no insights", style="dim"))
     for insight_id in signal["insightIds"]:
-        insight = _checked(client.get(f"/external/v1/insights/{insight_id}"))
+        insight = api.get(f"insights/{insight_id}")
         console.print(Text(f"  • {insight['name']}", style="cyan"))
-        evidence = _checked(client.get(f"/external/v1/insights/{insight_id}/evidence"))
+        evidence = api.get(f"insights/{insight_id}/evidence")
         for quote in evidence:
             said = Text(f"      “{' '.join(quote['quote'].split())}”")
             if "speaker" in quote:
                 said.append(f" — {quote['speaker']}", style="dim")
             console.print(said)
-
-
-def _checked(response: httpx.Response) -> Any:
-    if response.is_error:
-        problem = response.json()
-        raise DemoError(f"the API refused: {response.status_code} {problem.get('detail')}")
-    return response.json()

@@ -14,6 +14,7 @@ from domains.discovery import analysis
 from domains.discovery.analysis import AnalyseSignal
 from domains.kernel import jobs
 from domains.kernel.blobs import Blobs, DeleteBlob
+from domains.kernel.compute import Compute
 from domains.kernel.db import Database, Read, Tx
 from domains.kernel.jobs import Claim, Job, LostLease
 from domains.kernel.keys import WorkspaceId
@@ -34,12 +35,12 @@ class Actor(msgspec.Struct, Generic[J], frozen=True):
     the transaction which marks the job done. `failed` shows the customer that it failed for good.
     """
 
-    run: Callable[[Read, Blobs, WorkspaceId, J], Awaitable[Write]]
+    run: Callable[[Read, Blobs, Compute, WorkspaceId, J], Awaitable[Write]]
     failed: Callable[[Tx, WorkspaceId, J, UUID, str], Awaitable[None]] | None = None
 
 
 async def _delete_blob(
-    _read: Read, blobs: Blobs, _workspace: WorkspaceId, job: DeleteBlob
+    _read: Read, blobs: Blobs, _compute: Compute, _workspace: WorkspaceId, job: DeleteBlob
 ) -> Write:
     await blobs.delete(job.key)
     return _nothing
@@ -60,9 +61,12 @@ _DECODER: Final = jobs.decoder(iter(ACTORS))
 class Runner:
     """Runs claimed jobs to an end that is written down: done, failed, or queued again."""
 
-    def __init__(self, database: Database, blobs: Blobs, settings: Settings) -> None:
+    def __init__(
+        self, database: Database, blobs: Blobs, compute: Compute, settings: Settings
+    ) -> None:
         self._database = database
         self._blobs = blobs
+        self._compute = compute
         self._lease = settings.job_lease
         self._time_limit = settings.job_time_limit
 
@@ -100,7 +104,8 @@ class Runner:
                 return await self._fail(held, job, reason)
             actor = ACTORS[type(job)]
             write = await self._leased(
-                held, actor.run(self._database.read, self._blobs, held.workspace, job)
+                held,
+                actor.run(self._database.read, self._blobs, self._compute, held.workspace, job),
             )
             async with self._database.transaction() as tx:
                 await jobs.finish(tx, held)

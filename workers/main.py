@@ -6,12 +6,14 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from uuid import UUID
 
 import structlog
 
 from domains.kernel import health, log
 from domains.kernel.blobs import Blobs
+from domains.kernel.compute import Compute
 from domains.kernel.db import Database
 from domains.kernel.ids import new_id
 from domains.kernel.lifeline import die_with_supervisor
@@ -24,7 +26,7 @@ from workers.relay import Relay
 logger = structlog.get_logger()
 
 # Seconds that running jobs have to end after a signal; then they go back to the queue.
-_GRACE = 20.0
+_GRACE = 8.0
 
 
 class NotReady(Exception):
@@ -33,15 +35,21 @@ class NotReady(Exception):
 
 async def work(settings: Settings, stop: asyncio.Event) -> None:
     """Work until `stop`; NotReady if the schema is not the one that this code needs."""
-    async with Database.open(
-        settings.database_url,
-        name="gateway-worker",
-        pool_size=settings.pool_size,
-        timeout=settings.database_timeout,
-    ) as database:
+    async with contextlib.AsyncExitStack() as parts:
+        database = await parts.enter_async_context(
+            Database.open(
+                settings.database_url,
+                name="gateway-worker",
+                pool_size=settings.pool_size,
+                timeout=settings.database_timeout,
+            )
+        )
+        compute = parts.enter_context(
+            Compute.open(settings.worker_processes, settings.compute_time_limit)
+        )
         if wrong := await health.wrong_schema(database):
             raise NotReady(wrong)
-        runner = Runner(database, Blobs.open(settings.blob_url, os.environ), settings)
+        runner = Runner(database, Blobs.open(settings.blob_url, os.environ), compute, settings)
         loop = asyncio.get_running_loop()
         running: set[asyncio.Task[None]] = set()
 
@@ -74,15 +82,17 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         finally:
             for task in (stopping, *background):
                 task.cancel()
-            await asyncio.gather(stopping, *background, return_exceptions=True)
+            ended = await asyncio.gather(*background, return_exceptions=True)
             await _stop(worker.stop, running)
             broker.close()
+        for outcome in ended:
+            if isinstance(outcome, Exception):
+                raise outcome
         logger.info("stopped")
 
 
-async def _stop(stop_worker: object, running: set[asyncio.Task[None]]) -> None:
+async def _stop(stop_worker: Callable[..., None], running: set[asyncio.Task[None]]) -> None:
     """No new claims; running jobs end within the grace or go back to the queue."""
-    assert callable(stop_worker)  # noqa: S101
     stopping = asyncio.create_task(asyncio.to_thread(stop_worker, timeout=int((_GRACE + 5) * 1000)))
     _, late = await asyncio.wait([stopping], timeout=_GRACE)
     if late:

@@ -1,6 +1,5 @@
 """The analysis of a signal: the job that turns its text into insights with evidence."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, ClassVar, Final, Literal
 from uuid import UUID
@@ -13,6 +12,7 @@ from domains.discovery.tables import evidence, insights, products, signals
 from domains.intelligence.engine import analyse as find
 from domains.intelligence.findings import Document, Findings, Insight, Product, Profile
 from domains.kernel.blobs import BlobMissing, Blobs
+from domains.kernel.compute import Compute
 from domains.kernel.db import Read, Tx
 from domains.kernel.ids import new_id
 from domains.kernel.jobs import Job, Queue
@@ -161,7 +161,9 @@ _ADD_EVIDENCE = statement(
 Write = Callable[[Tx], Awaitable[None]]
 
 
-async def analyse(read: Read, blobs: Blobs, workspace: WorkspaceId, job: AnalyseSignal) -> Write:
+async def analyse(
+    read: Read, blobs: Blobs, compute: Compute, workspace: WorkspaceId, job: AnalyseSignal
+) -> Write:
     """Find insights in a signal's text, with no transaction open; what comes back stores them."""
     given = await read.first(_INPUT, workspace=workspace, id=job.signal)
     if given is None:
@@ -172,7 +174,7 @@ async def analyse(read: Read, blobs: Blobs, workspace: WorkspaceId, job: Analyse
         additional_context=given.additional_context,
         products=tuple(await read.all(_PRODUCTS, workspace=workspace, ids=given.product_ids)),
     )
-    findings = await asyncio.to_thread(find, document)
+    findings = await compute.run(find, document)
 
     async def write(tx: Tx) -> None:
         updated = await tx.first(

@@ -1,6 +1,5 @@
 """Signals: what customers said. Text goes in, its analysis is queued, insights come out."""
 
-import asyncio
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
@@ -372,27 +371,23 @@ async def create_from_text(
         {"signalType": new.signal_type, "analysisProfile": PROFILES[new.signal_type]},
     )
     occurred_at = None if new.occurred_at is UNSET else utc(new.occurred_at, "occurredAt")
+    tx.undo(lambda: blobs.delete(key))
     await blobs.put(key, new.text.encode())
-    try:
-        return await _create(
-            tx,
-            workspace,
-            signal_id,
-            name=new.name or None,
-            label=new.signal_type.replace("_", " ").title(),
-            signal_type=new.signal_type,
-            source=source,
-            data=data,
-            text_key=key,
-            additional_context=new.additional_context or None,
-            product_ids=product_ids,
-            account_id=new.account_id or None,
-            occurred_at=occurred_at,
-        )
-    except BaseException:
-        # Nothing is half stored. Where even this fails, the object is an orphan nobody refers to.
-        await asyncio.shield(blobs.delete(key))
-        raise
+    return await _create(
+        tx,
+        workspace,
+        signal_id,
+        name=new.name or None,
+        label=new.signal_type.replace("_", " ").title(),
+        signal_type=new.signal_type,
+        source=source,
+        data=data,
+        text_key=key,
+        additional_context=new.additional_context or None,
+        product_ids=product_ids,
+        account_id=new.account_id or None,
+        occurred_at=occurred_at,
+    )
 
 
 async def create_from_source(tx: Tx, workspace: WorkspaceId, new: SignalRawCreate) -> Signal:

@@ -6,7 +6,7 @@ Only this module touches a connection.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import asyncpg
@@ -129,6 +129,7 @@ class Tx(Read):
         super().__init__(database)
         self._open: tuple[asyncpg.Connection, Any] | None = None
         self._wakes: set[str] = set()
+        self._undo: list[Callable[[], Awaitable[None]]] = []
 
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncIterator[asyncpg.Connection]:
@@ -162,23 +163,47 @@ class Tx(Read):
         """
         self._wakes.add(channel)
 
-    async def _end(self, *, commit: bool) -> None:
+    def undo(self, step: Callable[[], Awaitable[None]]) -> None:
+        """What to do outside the database if this transaction surely comes to nothing."""
+        self._undo.append(step)
+
+    async def _commit(self) -> None:
         if self._open is None:
             return
         connection, transaction = self._open
         self._open = None
         try:
             with _explained():
-                await (transaction.commit() if commit else transaction.rollback())
-        except BaseException:
-            # Whatever became of it on the server, this connection's state is not known.
+                await transaction.commit()
+        except Unavailable:
+            # It may have been committed: nothing is undone, and the connection is given up.
             connection.terminate()
-            if commit:
-                raise
+            raise
+        except BaseException:
+            await self._take_back()
+            raise
         finally:
             await self._database.release(connection)
-        if commit:
-            self._database.wake(self._wakes)
+        self._database.wake(self._wakes)
+
+    async def _rollback(self) -> None:
+        if self._open is not None:
+            connection, transaction = self._open
+            self._open = None
+            try:
+                with _explained():
+                    await transaction.rollback()
+            except BaseException:
+                connection.terminate()
+            finally:
+                await self._database.release(connection)
+        await self._take_back()
+
+    async def _take_back(self) -> None:
+        for step in reversed(self._undo):
+            # Best effort: what stays behind is referred to by nothing.
+            with contextlib.suppress(Problem):
+                await asyncio.shield(step())
 
 
 class Listener:

@@ -79,10 +79,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = 15.0
     job_time_limit: Annotated[
         float, Meta(description="Seconds one attempt at a job may take", gt=0)
-    ] = 120.0
+    ] = 300.0
+    compute_time_limit: Annotated[
+        float, Meta(description="Seconds the analysis of one text may take", gt=0)
+    ] = 60.0
     worker_threads: Annotated[
         int, Meta(description="Jobs one worker process runs at a time", ge=1, le=64)
     ] = 4
+    worker_processes: Annotated[
+        int, Meta(description="Child processes of a worker for heavy computation", ge=1, le=64)
+    ] = 1
     worker_heartbeat: Annotated[
         float, Meta(description="Seconds between two heartbeats of a worker", gt=0, le=30)
     ] = 5.0

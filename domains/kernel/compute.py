@@ -1,0 +1,59 @@
+"""Heavy computation in child processes, where it blocks nobody and can be ended."""
+
+import asyncio
+import contextlib
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import ParamSpec, TypeVar
+
+from pebble import ProcessPool
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Compute:
+    """Runs pure functions of modules; arguments and results are copied between the processes."""
+
+    def __init__(self, pool: ProcessPool, time_limit: float) -> None:
+        self._pool = pool
+        self._time_limit = time_limit
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls, processes: int, time_limit: float) -> Iterator["Compute"]:
+        """So many child processes, made when they are first needed; gone on leaving."""
+        # Spawned, not forked: this process has threads, and connections that must not be shared.
+        pool = ProcessPool(
+            max_workers=processes,
+            initializer=_end_with_parent,
+            context=multiprocessing.get_context("spawn"),
+        )
+        try:
+            yield cls(pool, time_limit)
+        finally:
+            pool.stop()  # type: ignore[no-untyped-call]
+            pool.join()
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The function's result, or its exception. Cancelling ends the computation, too.
+
+        TimeoutError when it took longer than the limit, not counting the wait for a free process.
+        """
+        return await asyncio.wrap_future(
+            self._pool.schedule(function, args=args, kwargs=kwargs, timeout=self._time_limit)
+        )
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed cannot stop its children: they watch it themselves."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,408 @@
+"""The published OpenAPI documents: valid, complete, and true of what the API really answers."""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import httpx
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from domains.kernel.blobs import Blobs
+from domains.kernel.db import Database
+from domains.kernel.settings import read
+from gateway import limits, openapi
+from gateway.app import SURFACES, create_app
+from gateway.discovery.surface import DISCOVERY
+from gateway.revenue.surface import REVENUE
+from gateway.surface import Operation
+from tests.conftest import MakeTenant
+from tests.stack import Stack, Tenant
+
+Json = dict[str, Any]
+
+EVERYTHING = "/openapi.json"
+OF_DISCOVERY = "/external/v1/openapi.json"
+OF_REVENUE = "/v1/openapi.json"
+DOCUMENTS = (EVERYTHING, OF_DISCOVERY, OF_REVENUE)
+
+# The contract: operation, method, path, scope (None: any key), success, refusals. Every refusal
+# named here must be documented; a 503 may be added to it.
+S, I, A = "/external/v1/signals", "/external/v1/insights", "/external/v1/auth/context"  # noqa: E741
+CONTRACT = [
+    ("listSignals", "get", S, "signals:read", 200, {400, 401, 403, 429, 500}),
+    ("getSignal", "get", S + "/{id}", "signals:read", 200, {400, 401, 403, 404, 429, 500}),
+    ("createSignal", "post", S, "signals:write", 201, {400, 401, 403, 409, 413, 429, 500}),
+    (
+        "updateSignal",
+        "patch",
+        S + "/{id}",
+        "signals:write",
+        200,
+        {400, 401, 403, 404, 413, 429, 500},
+    ),
+    ("deleteSignal", "delete", S + "/{id}", "signals:delete", 200, {400, 401, 403, 404, 429, 500}),
+    (
+        "processSignal",
+        "post",
+        S + "/{id}/process",
+        "signals:write",
+        201,
+        {400, 401, 403, 404, 409, 413, 429, 500},
+    ),
+    ("listInsights", "get", I, "insights:read", 200, {400, 401, 403, 429, 500}),
+    ("getInsight", "get", I + "/{id}", "insights:read", 200, {400, 401, 403, 404, 429, 500}),
+    (
+        "listInsightEvidence",
+        "get",
+        I + "/{id}/evidence",
+        "insights:read",
+        200,
+        {400, 401, 403, 404, 429, 500},
+    ),
+    ("getAuthContext", "get", A, None, 200, {401, 429, 500}),
+    ("health", "get", "/v1/health", None, 200, {401, 429, 500}),
+]
+
+# Nullable ones are required, too: the key is always there.
+REQUIRED = {
+    "Signal": {
+        "id",
+        "name",
+        "publicId",
+        "workspaceId",
+        "status",
+        "signalType",
+        "context",
+        "source",
+        "data",
+        "insightIds",
+        "externalId",
+        "createdAt",
+        "updatedAt",
+    },
+    "Insight": {
+        "id",
+        "name",
+        "description",
+        "status",
+        "type",
+        "productId",
+        "opportunityIds",
+        "ideaIds",
+        "tagIds",
+        "createdAt",
+        "updatedAt",
+    },
+    "Evidence": {"quote", "signalId", "signalPublicId", "start", "end"},
+    "SignalTextCreate": {"text", "signalType"},
+    "SignalRawCreate": {"source"},
+    "SignalUpdate": set(),
+    "SignalSource": {"type"},
+    "JobRef": {"jobId"},
+    "Deleted": {"message"},
+    "AuthContext": {"workspace", "credential"},
+    "HealthResponse": {"status", "org_id", "scopes"},
+    "ProblemDetails": {"type", "title", "status", "detail", "requestId"},
+}
+NULLABLE = {
+    "Signal": {"signalType", "context", "data", "externalId"},
+    "Insight": {"productId"},
+    "SignalUpdate": {"data", "externalId", "context"},
+    "SignalTextCreate": set(),
+}
+
+
+@pytest.fixture(scope="session")
+def documents(stack: Stack) -> dict[str, Json]:
+    """The three documents as the API serves them."""
+    found = {}
+    for path in DOCUMENTS:
+        answer = httpx.get(stack.base_url + path)
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "application/json"
+        found[path] = answer.json()
+    return found
+
+
+@pytest.fixture(scope="session")
+def everything(documents: dict[str, Json]) -> Json:
+    return documents[EVERYTHING]
+
+
+def _operations(document: Json) -> Iterator[tuple[str, str, Json]]:
+    for path, methods in document["paths"].items():
+        for method, described in methods.items():
+            yield path, method, described
+
+
+def _errors(document: Json, schema: Json, value: Any) -> list[str]:
+    """What is wrong with a value. Nothing that is not described may be in it."""
+    closed = {
+        name: {**each, "additionalProperties": False} if "properties" in each else each
+        for name, each in document["components"]["schemas"].items()
+    }
+    validator = Draft202012Validator(
+        {**schema, "components": {"schemas": closed}}, format_checker=FormatChecker()
+    )
+    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
+
+
+def _check(document: Json, template: str, answer: httpx.Response) -> Any:
+    """The answer's body; it must be as the document says for its operation and status."""
+    described = document["paths"][template][answer.request.method.lower()]
+    documented = described["responses"][str(answer.status_code)]
+    media = answer.headers["content-type"].partition(";")[0]
+    assert list(documented["content"]) == [media]
+    assert _errors(document, documented["content"][media]["schema"], answer.json()) == []
+    missing = [
+        name
+        for name in documented["headers"]
+        if name not in answer.headers
+        # Sent where there is something to say: a replay, a capped count, a key with limits.
+        and name not in ("Idempotent-Replayed", "X-Total-Count-Capped")
+        and not name.startswith("X-RateLimit-")
+    ]
+    assert missing == []
+    return answer.json()
+
+
+# --- the documents ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", DOCUMENTS)
+def test_each_document_is_valid_openapi_3_1(documents: dict[str, Json], path: str) -> None:
+    assert documents[path]["openapi"].startswith("3.1")
+    OpenAPIV31SpecValidator(cast(Any, documents[path])).validate()
+
+
+def test_each_surface_has_its_part_of_everything(documents: dict[str, Json]) -> None:
+    every = documents[EVERYTHING]["paths"]
+    for path, prefix in ((OF_DISCOVERY, "/external/v1/"), (OF_REVENUE, "/v1/")):
+        mine = documents[path]["paths"]
+        assert mine == {name: each for name, each in every.items() if name.startswith(prefix)}
+
+
+@pytest.mark.parametrize(("name", "method", "path", "scope", "success", "refusals"), CONTRACT)
+def test_the_contract_s_operations_are_documented(
+    everything: Json,
+    name: str,
+    method: str,
+    path: str,
+    scope: str | None,
+    success: int,
+    refusals: set[int],
+) -> None:
+    described = everything["paths"][path][method]
+    assert described["operationId"] == name
+    assert described["summary"]
+    assert described["description"]
+    assert described["security"] == [{"apiKey": []}]
+    assert described["x-required-scopes"] == ([] if scope is None else [scope])
+    statuses = {int(status) for status in described["responses"]}
+    assert {status for status in statuses if status < 400} == {success}
+    assert refusals <= statuses <= refusals | {success, 503}
+    parameters = {(each["in"], each["name"]): each for each in described["parameters"]}
+    assert (("path", "id") in parameters) == ("{id}" in path)
+    assert (("header", "Idempotency-Key") in parameters) == (method == "post")
+    assert all(each["description"] for each in parameters.values())
+
+
+@pytest.mark.parametrize("path", DOCUMENTS)
+def test_operation_ids_are_unique(documents: dict[str, Json], path: str) -> None:
+    ids = [described["operationId"] for _, _, described in _operations(documents[path])]
+    assert len(ids) == len(set(ids))
+
+
+def test_lists_document_their_paging(everything: Json) -> None:
+    for path in (S, I):
+        described = everything["paths"][path]["get"]
+        query = {
+            each["name"]: each["schema"]
+            for each in described["parameters"]
+            if each["in"] == "query"
+        }
+        assert query == {
+            "limit": {"type": "integer", "minimum": 1, "default": 20},
+            "offset": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1, "default": 0},
+            "order": {"enum": ["asc", "desc"], "default": "desc"},
+        }
+        assert {"X-Total-Count", "X-Limit", "X-Offset"} <= set(
+            described["responses"]["200"]["headers"]
+        )
+
+
+def test_additions_are_marked_and_nothing_else_is(everything: Json) -> None:
+    marked = {
+        described["operationId"]
+        for _, _, described in _operations(everything)
+        if described.get("x-addition")
+    }
+    assert marked - {"livez"} == {"listInsightEvidence", "getHealth"}
+
+
+def test_what_needs_no_key_asks_for_none(everything: Json) -> None:
+    open_paths = {path for path, _, each in _operations(everything) if "security" not in each}
+    assert open_paths == {"/livez", "/readyz", "/health"}
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_models_require_what_is_always_there(everything: Json, name: str) -> None:
+    schema = everything["components"]["schemas"][name]
+    assert set(schema["required"]) == REQUIRED[name]
+    if name in NULLABLE:
+        nullable = {
+            field
+            for field, described in schema["properties"].items()
+            if {"type": "null"} in described.get("anyOf", [])
+        }
+        assert nullable == NULLABLE[name]
+
+
+def test_models_name_formats_patterns_and_values(everything: Json) -> None:
+    fields = everything["components"]["schemas"]["Signal"]["properties"]
+    assert fields["createdAt"] == {"type": "string", "format": "date-time"}
+    assert fields["id"]["format"] == "uuid"
+    assert fields["publicId"]["pattern"] == "^SIGNAL-[0-9]+$"
+    assert fields["status"]["enum"] == ["pending", "processing", "processed", "failed"]
+    assert {"type": "object"} in fields["data"]["anyOf"]
+
+
+def test_a_signal_is_created_from_text_or_from_a_source(everything: Json) -> None:
+    body = everything["paths"][S]["post"]["requestBody"]
+    assert body["required"] is True
+    assert body["content"]["application/json"]["schema"]["oneOf"] == [
+        {"$ref": "#/components/schemas/SignalTextCreate"},
+        {"$ref": "#/components/schemas/SignalRawCreate"},
+    ]
+
+
+def test_every_example_is_valid(everything: Json) -> None:
+    checked = 0
+    for _, _, described in _operations(everything):
+        contents = [described.get("requestBody", {}).get("content", {})]
+        contents += [answer["content"] for answer in described["responses"].values()]
+        for content in (each for media in contents for each in media.values()):
+            examples = [each["value"] for each in content.get("examples", {}).values()]
+            examples += [content["example"]] if "example" in content else []
+            for example in examples:
+                assert _errors(everything, content["schema"], example) == []
+                checked += 1
+    assert checked > len(CONTRACT)
+
+
+# --- the served routes ------------------------------------------------------------------------
+
+
+async def test_no_served_operation_is_missing(stack: Stack, database: Database) -> None:
+    """Walks the router of the application: only pages and figures for operators are left out."""
+    blobs = Blobs.open(stack.env["BLOB_URL"], {})
+    client = limits.connect(stack.env["REDIS_URL"], 1)
+    edge = create_app(database, blobs, limits.Limiter(client), read(stack.env))
+    await client.aclose()
+    app = cast(Litestar, edge._app)
+    served = {
+        (str(method).lower(), path)
+        for route in app.routes
+        for handler in getattr(route, "route_handlers", ())
+        if isinstance(handler, HTTPRouteHandler) and "operation" in handler.opt
+        for method in handler.http_methods
+        for path in [route.path_format]
+    }
+    described = {(method, path) for path, method, _ in _operations(openapi.document(SURFACES))}
+    aliases = {
+        (method, alias)
+        for method, path in described
+        for alias in (f"/api{path}",)
+        if path.startswith("/external/v1/") or path == "/readyz"
+    }
+    unlisted = {("get", path) for path in ("/", "/reference", "/metrics", *DOCUMENTS)}
+    assert served == described | aliases | unlisted
+
+
+def test_the_documents_describe_each_handler_s_own_declaration(everything: Json) -> None:
+    for surface in (DISCOVERY, REVENUE):
+        declared = {
+            handler.opt["operation"].id: handler.opt["operation"] for handler in surface.handlers
+        }
+        described = {
+            each["operationId"]: each
+            for path, _, each in _operations(everything)
+            if path.startswith(surface.prefixes[0] + "/")
+        }
+        assert set(described) == set(declared)
+        for name, each in described.items():
+            operation: Operation = declared[name]
+            assert each["x-required-scopes"] == (
+                [] if operation.access == "any key" else [operation.access]
+            )
+
+
+# --- what the API answers ---------------------------------------------------------------------
+
+
+async def test_answers_match_their_schemas(everything: Json, acme: Tenant) -> None:
+    http, check = acme.http, lambda *given: _check(everything, *given)
+    typed = {
+        "text": "The export fails every day. I would love a CSV button.",
+        "signalType": "review",
+        "occurredAt": "2024-03-20T10:00:00Z",
+        "additionalContext": "a survey",
+        "accountId": "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f002",
+    }
+    raw = {
+        "source": {"type": "support-ticket", "external_data": {"provider": "zendesk"}},
+        "data": {"subject": "The reset link is broken"},
+    }
+    signal = check(S, await http.post(S, json=typed))
+    check(S, await http.post(S, json=raw))
+    check(S, await http.post(S, json={"source": {"type": "call"}, "data": None}))
+    await acme.processed(signal["id"])
+    got = check(S + "/{id}", await http.get(f"{S}/{signal['publicId']}"))
+    assert len(check(S, await http.get(S))) == 3
+    assert check(I, await http.get(I))
+    for insight in got["insightIds"]:
+        check(I + "/{id}", await http.get(f"{I}/{insight}"))
+        assert check(I + "/{id}/evidence", await http.get(f"{I}/{insight}/evidence"))
+    check(S + "/{id}", await http.patch(f"{S}/{signal['id']}", json={"context": None}))
+    check(S + "/{id}/process", await http.post(f"{S}/{signal['id']}/process"))
+    check(S + "/{id}", await http.delete(f"{S}/{signal['id']}"))
+    check(A, await http.get(A))
+    check("/v1/health", await http.get("/v1/health"))
+    for path in ("/health", "/readyz", "/livez"):
+        check(path, await http.get(path, headers={"Authorization": ""}))
+
+
+async def test_refusals_match_their_schemas(
+    everything: Json, stack: Stack, acme: Tenant, make_tenant: MakeTenant
+) -> None:
+    http, check = acme.http, lambda *given: _check(everything, *given)
+    nobody = {"Authorization": "Bearer sk_live_nobody"}
+    limited = await make_tenant(scopes=["insights:read"])
+    refused = [
+        (401, S, await http.get(S, headers=nobody)),
+        (401, "/v1/health", await http.get("/v1/health", headers=nobody)),
+        (403, S, await limited.http.get(S)),
+        (400, S, await http.get(S, params={"limit": "0"})),
+        (400, S, await http.post(S, json={"text": ""})),
+        (404, S + "/{id}", await http.get(f"{S}/SIGNAL-404")),
+        (404, I + "/{id}/evidence", await http.get(f"{I}/x/evidence")),
+        (413, S, await http.post(S, content=b" " * (10 * 1024 * 1024 + 1))),
+    ]
+    for status, template, answer in refused:
+        assert answer.status_code == status
+        body = check(template, answer)
+        if template.startswith("/external/"):
+            assert body["status"] == status
+            assert body["requestId"] == answer.headers["x-request-id"]
+    async with httpx.AsyncClient(base_url=stack.base_url) as anonymous:
+        check(S, await anonymous.get(S))
+
+
+def test_both_error_bodies_of_the_revenue_surface_are_described(everything: Json) -> None:
+    schemas = everything["components"]["schemas"]
+    assert _errors(everything, schemas["ReadError"], {"detail": "No."}) == []
+    fault = {"error": "conflict", "message": "No.", "field": None, "request_id": "r"}
+    assert _errors(everything, schemas["WriteError"], {"detail": fault}) == []
