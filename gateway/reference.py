@@ -74,7 +74,7 @@ tr:last-child td { border-bottom: 0; } td:first-child { white-space: nowrap; wid
   color: var(--dark-soft); }
 .panel details + details { border-top: 1px solid var(--dark-line); }
 .panel details:not([open]) summary { border-bottom: 0; }
-.panel pre { margin: 0; padding: .9rem 1rem; overflow: auto; max-height: 46rem;
+.panel pre { margin: 0; padding: .9rem 1rem; overflow: auto; max-height: 54rem;
   white-space: pre-wrap; overflow-wrap: anywhere; }
 .panel:focus-within pre { outline-offset: -2px; }
 .k { color: #9ecbff; } .s { color: #a5d6a7; } .n { color: #f0b35c; }
@@ -301,18 +301,17 @@ def _statuses(operations: list[tuple[str, str, Json]]) -> str:
 
 def _error_panels(operations: list[tuple[str, str, Json]]) -> str:
     """One example of every error body there is, from the operations themselves."""
-    shown: dict[tuple[str, ...], str] = {}
+    shown: dict[str, str] = {}
     for method, _, described in operations:
         for status, answer in described["responses"].items():
             for media, content in answer["content"].items():
                 example = content.get("example")
                 if int(status) < 400 or example is None:
                     continue
-                form = (media, *map(str, example), str(type(example.get("detail"))))
                 title = f"{media} · {'reads' if method == 'GET' else 'writes'}"
                 if media.endswith("problem+json"):
                     title = media
-                shown.setdefault(form, _panel(title, example))
+                shown.setdefault(title, _panel(title, example))
     return "".join(shown.values())
 
 

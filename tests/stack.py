@@ -9,8 +9,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -67,7 +68,7 @@ class Process:
 class Stack:
     """PostgreSQL, Valkey, the API and a worker in a folder. Nothing starts until it is asked to."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
         self.folder = folder
         self.postgres = Postgres(folder, durable=False)
         self.valkey = Valkey(folder, durable=True)
@@ -115,9 +116,11 @@ class Stack:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *, worker: bool = True, **settings: str) -> Iterator[Stack]:
+def running(
+    folder: Path, *, worker: bool = True, settings: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Stack]:
     """A stack with everything started, stopped afterwards."""
-    stack = Stack(folder, **settings)
+    stack = Stack(folder, settings)
     try:
         stack.start_servers()
         if worker:

@@ -14,7 +14,7 @@ import msgspec
 import structlog
 from sqlalchemy import Text, bindparam, column, func, literal_column, select, table
 
-from domains.kernel.problems import Conflict, Problem, Unavailable
+from domains.kernel.problems import Conflict, Invalid, Problem, Unavailable
 from domains.kernel.statements import Statement, row, scalar, statement
 
 T = TypeVar("T")
@@ -175,12 +175,13 @@ class Tx(Read):
         try:
             with _explained():
                 await transaction.commit()
-        except Unavailable:
-            # It may have been committed: nothing is undone, and the connection is given up.
-            connection.terminate()
+        except (asyncpg.PostgresError, Conflict, Invalid):
+            # The server refused it.
+            await self._take_back()
             raise
         except BaseException:
-            await self._take_back()
+            # It may have been committed: nothing is undone, and the connection is given up.
+            connection.terminate()
             raise
         finally:
             await self._database.release(connection)
@@ -193,7 +194,7 @@ class Tx(Read):
             try:
                 with _explained():
                     await transaction.rollback()
-            except BaseException:
+            except (Problem, asyncpg.PostgresError, asyncpg.InterfaceError):
                 connection.terminate()
             finally:
                 await self._database.release(connection)
@@ -319,9 +320,9 @@ class Database:
         try:
             yield tx
         except BaseException:
-            await tx._end(commit=False)
+            await tx._rollback()
             raise
-        await tx._end(commit=True)
+        await tx._commit()
 
     def listener(
         self, handlers: Mapping[str, Callable[[str], None]], broken: Callable[[], None]

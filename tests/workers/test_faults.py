@@ -32,7 +32,7 @@ QUICK = {"GATEWAY_JOB_LEASE": "1", "GATEWAY_JOB_RESEND": "1", "GATEWAY_WORKER_HE
 @pytest.fixture
 def faulty(tmp_path: Path) -> Iterator[Stack]:
     """A stack of its own, to be broken."""
-    with running(tmp_path, **QUICK) as started:
+    with running(tmp_path, settings=QUICK) as started:
         yield started
 
 
@@ -62,9 +62,10 @@ async def _assert_once(caller: Tenant, signals: list[Any], text: str = TEXT) -> 
     for each in signals:
         done = await caller.processed(each["id"])
         assert done["status"] == "processed"
-        found = []
-        for insight_id in done["insightIds"]:
-            found.append((await caller.http.get(f"/external/v1/insights/{insight_id}")).json())
+        found = [
+            (await caller.http.get(f"/external/v1/insights/{insight_id}")).json()
+            for insight_id in done["insightIds"]
+        ]
         assert sorted(insight["name"] for insight in found) == wanted
         total += len(found)
     listed = await caller.http.get("/external/v1/insights")
@@ -122,7 +123,7 @@ async def test_the_api_killed_under_load(faulty: Stack) -> None:
         ended = await asyncio.gather(*senders, return_exceptions=True)
         assert all(isinstance(each, httpx.TransportError) for each in ended)
         await asyncio.to_thread(faulty.start_api)
-        listed = []
+        listed: list[Any] = []
         while page := (
             await caller.http.get(f"/external/v1/signals?limit=100&offset={len(listed)}")
         ).json():
