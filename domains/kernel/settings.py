@@ -144,9 +144,14 @@ def read(environment: Mapping[str, str]) -> Settings:
         try:
             values[field.name] = msgspec.convert(given[name], field.type, strict=False)
         except msgspec.ValidationError as error:
+            what = str(error).partition(" - at")[0]
+            kind = msgspec.inspect.type_info(field.type)
+            if isinstance(kind, msgspec.inspect.Metadata):
+                kind = kind.type
+            if isinstance(kind, msgspec.inspect.LiteralType):
+                what = f"must be one of {', '.join(map(str, kind.values))}"
             raise SettingError(
-                f"{name}={given[name]!r} is wrong: {str(error).partition(' - at')[0]}"
-                f" ({_meaning(field)})"
+                f"{name}={given[name]!r} is wrong: {what} ({_meaning(field)})"
             ) from None
     for name, schemes in _SCHEMES.items():
         url = str(values[name])
