@@ -3,7 +3,6 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 
 .PHONY: run setup test check fmt pins clean
 
@@ -42,14 +41,9 @@ clean:
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/.run: requirements/build.txt requirements/run.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or later is needed, this is " + sys.version.split()[0] + ": make PYTHON=/path/to/python3.12")'
-	@echo "Installing into $(VENV) (once, about half a minute)" >&2
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(PIP) install --require-hashes -r requirements/build.txt -r requirements/run.txt
-	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(PYTHON) requirements/install.py run
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run requirements/test.txt
-	@echo "Installing what the tests need" >&2
-	@$(PIP) install --require-hashes -r requirements/test.txt
+	@$(PYTHON) requirements/install.py test
 	@touch $@

@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-import msgspec
 import structlog
 from litestar import Litestar, Request
 from litestar.di import Provide
@@ -15,14 +14,13 @@ from domains.kernel.blobs import Blobs
 from domains.kernel.db import Database, Read, Tx
 from domains.kernel.keys import Keyring
 from domains.kernel.settings import Settings
-from gateway import idempotency, openapi, operations
+from gateway import idempotency, operations
 from gateway.auth import Admission, provide_caller
 from gateway.discovery.surface import DISCOVERY
 from gateway.edge import Edge
 from gateway.errors import Errors
 from gateway.limits import Limiter
 from gateway.operations import OPERATIONS
-from gateway.reference import render
 from gateway.revenue.surface import REVENUE
 
 log = structlog.get_logger()
@@ -58,16 +56,12 @@ def create_app(database: Database, blobs: Blobs, limiter: Limiter, settings: Set
         async with keyring.watching():
             yield
 
-    every = {"/openapi.json": openapi.document(SURFACES)}
-    for surface in (DISCOVERY, REVENUE):
-        every[f"{surface.prefixes[0]}/openapi.json"] = openapi.document([surface])
-    bodies = {path: msgspec.json.encode(document) for path, document in every.items()}
     app = Litestar(
         route_handlers=[
             *DISCOVERY.routers(),
             *REVENUE.routers(),
             *operations.HANDLERS,
-            *operations.documents(bodies, render(every["/openapi.json"])),
+            *operations.documents(SURFACES),
         ],
         guards=[Admission(keyring, limiter, SURFACES, settings.max_body_bytes)],
         dependencies={

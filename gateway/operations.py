@@ -1,9 +1,12 @@
 """What operators and probes ask: health, readiness, metrics, OpenAPI documents, the reference."""
 
+import asyncio
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
-from litestar import MediaType, Request, Response, get
+from litestar import MediaType, Response, get
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
@@ -13,6 +16,7 @@ from domains.kernel.blobs import Blobs
 from domains.kernel.db import Database
 from domains.kernel.health import Health
 from domains.kernel.problems import Unavailable
+from gateway import openapi, reference
 from gateway.discovery.surface import ProblemDetails, problem_details
 from gateway.limits import Limiter
 from gateway.surface import Surface, operation
@@ -77,21 +81,31 @@ async def metrics(
     return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def documents(every: dict[str, bytes], reference: bytes) -> list[HTTPRouteHandler]:
-    """Handlers of the OpenAPI documents (path: JSON) and of the page that shows them."""
+def documents(surfaces: Sequence[Surface]) -> list[HTTPRouteHandler]:
+    """Handlers of the OpenAPI documents, all surfaces and each alone, and of the reference page.
 
-    def handler(path: str, body: bytes) -> HTTPRouteHandler:
+    They are made when they are first asked for, in a thread: they take longer than a start should.
+    """
+
+    @functools.cache
+    def everything() -> dict[str, Any]:
+        return openapi.document(surfaces)
+
+    def handler(path: str, make: Callable[[], dict[str, Any]]) -> HTTPRouteHandler:
+        made = functools.cache(lambda: msgspec.json.encode(make()))
+
         @get(path, opt=operation("openapi", "public", "OpenAPI document"))
         async def serve() -> Response[bytes]:
-            return Response(body, media_type=MediaType.JSON)
+            return Response(await asyncio.to_thread(made), media_type=MediaType.JSON)
 
         return serve
 
+    page = functools.cache(lambda: reference.render(everything()))
+
     @get(["/", "/reference"], opt=operation("reference", "public", "The API reference"))
-    async def serve_reference(request: Request[Any, Any, Any]) -> Response[bytes]:
-        del request
+    async def serve_reference() -> Response[bytes]:
         return Response(
-            reference,
+            await asyncio.to_thread(page),
             media_type=MediaType.HTML,
             headers={
                 "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
@@ -99,7 +113,14 @@ def documents(every: dict[str, bytes], reference: bytes) -> list[HTTPRouteHandle
             },
         )
 
-    return [*(handler(path, body) for path, body in every.items()), serve_reference]
+    alone = [
+        handler(
+            f"{surface.prefixes[0]}/openapi.json", functools.partial(openapi.document, [surface])
+        )
+        for surface in surfaces
+        if surface is not OPERATIONS
+    ]
+    return [handler("/openapi.json", everything), *alone, serve_reference]
 
 
 HANDLERS: Final = (livez, readyz, get_health, metrics)

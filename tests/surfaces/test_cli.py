@@ -73,7 +73,12 @@ def gateway(stack: Stack, tmp_path: Path) -> Gateway:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, err = await asyncio.wait_for(process.communicate(), timeout=60)
+        try:
+            out, err = await asyncio.wait_for(process.communicate(), timeout=60)
+        except TimeoutError:
+            process.kill()
+            await process.communicate()
+            pytest.fail(f"still running after 60 s: gateway {' '.join(arguments)}")
         assert process.returncode is not None
         ran = Ran(process.returncode, out.decode(), err.decode())
         assert "Traceback" not in ran.out + ran.err
@@ -107,6 +112,12 @@ async def empty_database(stack: Stack) -> AsyncIterator[str]:
         await server.execute(f'drop database "{name}" with (force)')
     finally:
         await server.close()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def _bearer(key: Any) -> dict[str, str]:
@@ -179,10 +190,8 @@ async def test_a_wrong_database_url_is_named_and_not_shown(
 
 @pytest.mark.parametrize("command", ["keys list --json", "migrate", "serve", "work"])
 async def test_a_database_that_is_away_is_one_sentence(gateway: Gateway, command: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
-    url = f"postgresql://gateway:hunter2@127.0.0.1:{port}/gateway"
-    ran = await gateway(*command.split(), DATABASE_URL=url, GATEWAY_PORT=str(port))
+    url = f"postgresql://gateway:hunter2@127.0.0.1:{_free_port()}/gateway"
+    ran = await gateway(*command.split(), DATABASE_URL=url, GATEWAY_PORT=str(_free_port()))
     assert ran.code == 1
     assert ran.out == ""
     # The processes also log it, as JSON.
@@ -217,7 +226,7 @@ async def test_workspaces_are_made_once_and_listed(gateway: Gateway) -> None:
     name = f"[/x] [bold]{secrets.token_hex(6)}"
     made = (await gateway("workspaces", "create", name, "--json")).json()
     assert made["name"] == name
-    assert UUID(made["id"])
+    assert str(UUID(made["id"])) == made["id"]
     assert "exists already" in (await gateway("workspaces", "create", name)).refusal()
     assert made in (await gateway("workspaces", "list", "--json")).json()
     lines = (await gateway("workspaces", "list")).out.splitlines()
@@ -374,10 +383,7 @@ async def test_revoking_what_is_no_key_is_refused(gateway: Gateway, key_id: str)
 async def test_nothing_runs_on_an_old_schema_and_migrate_brings_it_up(
     gateway: Gateway, empty_database: str, stack: Stack
 ) -> None:
-    # The port is taken, so that a start in spite of all would end.
-    changes = {"DATABASE_URL": empty_database, "GATEWAY_PORT": "1"}
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        changes["GATEWAY_PORT"] = str(unused.getsockname()[1])
+    changes = {"DATABASE_URL": empty_database, "GATEWAY_PORT": str(_free_port())}
     for command in (["serve"], ["work"], ["workspaces", "list"]):
         assert "gateway migrate" in (await gateway(*command, **changes)).refusal()
     first, second = await asyncio.gather(
@@ -433,9 +439,23 @@ async def test_demo_says_in_a_sentence_why_it_cannot_run(
         (stack.base_url, "ключ", "key"),
         ("nowhere", reader.key, "nowhere"),
         ("http://127.0.0.1:1", reader.key, "does not answer"),
-        (f"{stack.base_url}/reference?", reader.key, "is it the gateway?"),
     ):
         ran = await gateway("demo", "--url", url, "--key", key)
         assert ran.code == 1
         assert len(ran.err.splitlines()) == 1
         assert said in ran.err
+
+
+async def test_demo_knows_a_server_that_is_no_gateway(gateway: Gateway) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        ran = await gateway("demo", "--url", f"http://127.0.0.1:{port}", "--key", "sk_live_x")
+    assert ran.code == 1
+    assert "is it the gateway?" in ran.err
