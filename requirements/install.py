@@ -3,6 +3,8 @@
 Standard library only: it runs before anything is installed.
 """
 
+from __future__ import annotations
+
 import os
 import shutil
 import subprocess
@@ -25,7 +27,7 @@ class InstallError(Exception):
 
 def main(wanted: str) -> None:
     """Install a set; a second run of the same does nothing but look."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - older ones get this far
         version = sys.version.split()[0]
         raise InstallError(f"Python 3.11 or later is needed, this is {version}: make PYTHON=...")
     free = shutil.disk_usage(ROOT).free

@@ -149,9 +149,8 @@ async def test_settings_lists_every_variable_with_default_and_meaning(gateway: G
         assert ("required" in line) == (each["default"] is None)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
+async def test_a_wrong_setting_stops_the_start_and_is_named(gateway: Gateway) -> None:
+    wrong = [
         ("GATEWAY_PORT", "http"),
         ("GATEWAY_PORT", "70000"),
         ("GATEWAY_LOG_LEVEL", "loud"),
@@ -161,31 +160,23 @@ async def test_settings_lists_every_variable_with_default_and_meaning(gateway: G
         ("DATABASE_URL", "mysql://gateway:hunter2@127.0.0.1/gateway"),
         ("REDIS_URL", "http://:hunter2@127.0.0.1"),
         ("BLOB_URL", "ftp://gateway:hunter2@127.0.0.1/blobs"),
-    ],
-)
-async def test_a_wrong_setting_stops_the_start_and_is_named(
-    gateway: Gateway, name: str, value: str | None
-) -> None:
-    said = (await gateway("serve", **{name: value})).refusal()
-    assert re.search(rf"\b{name}\b", said)
-    assert "hunter2" not in said
+    ]
+    runs = await asyncio.gather(*(gateway("serve", **{name: value}) for name, value in wrong))
+    for (name, _), ran in zip(wrong, runs, strict=True):
+        assert re.search(rf"\b{name}\b", ran.refusal())
+        assert "hunter2" not in ran.err
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
+async def test_a_wrong_database_url_is_named_and_not_shown(gateway: Gateway) -> None:
+    urls = [
         "mysql://gateway:hunter2@127.0.0.1/gateway",
         "postgresql://gateway:hunter2@127.0.0.1:five/gateway",
         "hunter2",
-    ],
-)
-@pytest.mark.parametrize("command", [("keys", "list"), ("migrate",)])
-async def test_a_wrong_database_url_is_named_and_not_shown(
-    gateway: Gateway, command: tuple[str, ...], url: str
-) -> None:
-    said = (await gateway(*command, DATABASE_URL=url)).refusal()
-    assert "DATABASE_URL" in said
-    assert "hunter2" not in said
+    ]
+    for command in (["keys", "list"], ["migrate"]):
+        for ran in await asyncio.gather(*(gateway(*command, DATABASE_URL=url) for url in urls)):
+            assert "DATABASE_URL" in ran.refusal()
+            assert "hunter2" not in ran.err
 
 
 @pytest.mark.parametrize("command", ["keys list --json", "migrate", "serve", "work"])
@@ -200,9 +191,8 @@ async def test_a_database_that_is_away_is_one_sentence(gateway: Gateway, command
     assert "hunter2" not in ran.err
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
+async def test_without_a_database_it_says_what_to_do(gateway: Gateway) -> None:
+    commands = [
         "workspaces create Acme",
         "workspaces list",
         "keys create --workspace Acme --scope read",
@@ -210,12 +200,11 @@ async def test_a_database_that_is_away_is_one_sentence(gateway: Gateway, command
         f"keys revoke {UNKNOWN_ID}",
         "migrate",
         "demo",
-    ],
-)
-async def test_without_a_database_it_says_what_to_do(gateway: Gateway, command: str) -> None:
-    said = (await gateway(*command.split(), "--data", "nothing", DATABASE_URL=None)).refusal()
-    assert "nothing runs in nothing" in said
-    assert "gateway up" in said
+    ]
+    runs = (gateway(*each.split(), "--data", "nothing", DATABASE_URL=None) for each in commands)
+    for ran in await asyncio.gather(*runs):
+        assert "nothing runs in nothing" in ran.refusal()
+        assert "gateway up" in ran.err
 
 
 # --- workspaces -------------------------------------------------------------------------------
@@ -280,9 +269,8 @@ async def test_a_key_is_shown_once_stored_as_a_hash_and_works_at_once(
         assert by_id["prefix"] in shown
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
+async def test_a_wrong_choice_for_a_key_is_a_usage_error(gateway: Gateway) -> None:
+    wrong: list[tuple[list[str], list[str]]] = [
         (["--scope", "signals:everything"], ["'signals:read'", "'ask_sybill'"]),
         ([], ["--scope"]),
         (["--scope", "read", "--limit-per-minute", "0"], ["--limit-per-minute", "none"]),
@@ -295,16 +283,13 @@ async def test_a_key_is_shown_once_stored_as_a_hash_and_works_at_once(
         (["--scope", "read", "--expires", "2020-01-01T00:00:00Z"], ["--expires", "over already"]),
         (["--scope", "read", "--expires", "tomorrow"], ["--expires", "ISO 8601"]),
         (["--scope", "read", "--expires", "9999-12-31T23:59:59-23:00"], ["--expires", "ISO 8601"]),
-    ],
-)
-async def test_a_wrong_choice_for_a_key_is_a_usage_error(
-    gateway: Gateway, arguments: list[str], said: list[str]
-) -> None:
-    ran = await gateway("keys", "create", "--workspace", "Acme", *arguments)
-    assert ran.code == 2
-    assert ran.out == ""
-    for words in said:
-        assert words in ran.err
+    ]
+    create = ["keys", "create", "--workspace", "Acme"]
+    runs = await asyncio.gather(*(gateway(*create, *arguments) for arguments, _ in wrong))
+    for (_, said), ran in zip(wrong, runs, strict=True):
+        assert (ran.code, ran.out) == (2, "")
+        for words in said:
+            assert words in ran.err
 
 
 async def test_a_key_needs_a_workspace_that_exists_and_a_printable_name(
