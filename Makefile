@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run setup test check fmt pins clean
+.PHONY: run setup test check fmt bench pins clean
 
 # Started so that make passes Ctrl-C on and adds no words of its own.
 run: setup
@@ -23,6 +23,9 @@ check: $(VENV)/.test
 
 fmt: $(VENV)/.test
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+bench: $(VENV)/.test
+	@$(BIN)/python -m tests.bench.ingest
 
 # Both files again, from pyproject.toml, without download addresses.
 pins:

@@ -68,9 +68,9 @@ class Process:
 class Stack:
     """PostgreSQL, Valkey, the API and a worker in a folder. Nothing starts until it is asked to."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str], *, durable: bool = False) -> None:
         self.folder = folder
-        self.postgres = Postgres(folder, durable=False)
+        self.postgres = Postgres(folder, durable=durable)
         self.valkey = Valkey(folder, durable=True)
         self.port = _free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
@@ -117,10 +117,14 @@ class Stack:
 
 @contextlib.contextmanager
 def running(
-    folder: Path, *, worker: bool = True, settings: Mapping[str, str] = MappingProxyType({})
+    folder: Path,
+    *,
+    worker: bool = True,
+    durable: bool = False,
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Stack]:
     """A stack with everything started, stopped afterwards."""
-    stack = Stack(folder, settings)
+    stack = Stack(folder, settings, durable=durable)
     try:
         stack.start_servers()
         if worker:
