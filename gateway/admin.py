@@ -69,9 +69,7 @@ async def create_key(
     limits: LimitChoice = LimitChoice(),  # noqa: B008 - frozen
     expires_at: datetime | None = None,
 ) -> NewKey:
-    """A key for a workspace named by id or name; Invalid if its own name cannot be shown."""
-    if len(name) > 200 or not name.isprintable():
-        raise Invalid("A key's name has at most 200 printable characters.")
+    """A key for a workspace named by id or name."""
     found = await keys.find_workspace(database.read, workspace)
     async with database.transaction() as tx:
         key, text = await keys.mint(

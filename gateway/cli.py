@@ -77,7 +77,8 @@ def cli() -> None:
 def up(data: Path, host: str, port: int, workers: int, no_demo: bool) -> None:
     """Run everything on this machine: servers, API and workers."""
     # A wrong setting is said now, not by children that do not start.
-    settings.read({**_EMBEDDED, **os.environ})
+    given = {name: value for name, value in os.environ.items() if value.strip()}
+    settings.read({**_EMBEDDED, **given})
     run_everything(
         data,
         host=host,

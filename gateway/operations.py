@@ -28,7 +28,10 @@ class Alive(msgspec.Struct):
     status: str
 
 
-@get("/livez", opt=operation("livez", "public", "Whether the process answers"))
+@get(
+    "/livez",
+    opt=operation("livez", "public", "Whether the process answers", addition=True),
+)
 async def livez() -> Alive:
     return Alive("ok")
 

@@ -38,7 +38,6 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     request: type[Any] | UnionType | None = None
     query: type[msgspec.Struct] | None = None
     errors: tuple[int, ...] = ()
-    answer: str = "Success"
     # Ours, documented by no vendor: marked in the OpenAPI document.
     addition: bool = False
 

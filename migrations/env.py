@@ -16,10 +16,10 @@ _LOCK = 4_261_200_118
 
 
 def _migrate(connection: Connection) -> None:
+    connection.execute(text(f"select pg_advisory_lock({_LOCK})"))
     # A migration that waits for a lock makes everybody wait behind it, so it gives up early.
     connection.execute(text("set lock_timeout = '5s'"))
     connection.execute(text("set statement_timeout = '15min'"))
-    connection.execute(text(f"select pg_advisory_lock({_LOCK})"))
     connection.commit()
     context.configure(
         connection=connection,

@@ -1,11 +1,11 @@
 """Insights: what was learnt, with the quotes that show it."""
 
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import ARRAY, Table, Uuid, and_, bindparam, func, select
 
 from domains.discovery.tables import (
@@ -31,31 +31,37 @@ InsightType = Literal[
 class Insight(msgspec.Struct, rename="camel"):
     """An insight as it is answered."""
 
-    id: UUID
-    name: str
-    description: str
-    status: InsightStatus
-    type: InsightType
-    product_id: UUID | None
-    opportunity_ids: list[UUID]
-    idea_ids: list[UUID]
-    tag_ids: list[str]
-    created_at: datetime
-    updated_at: datetime
+    id: Annotated[UUID, Meta(description="The insight's uuid")]
+    name: Annotated[str, Meta(description="The finding as a title")]
+    description: Annotated[str, Meta(description="The finding in a sentence or two")]
+    status: Annotated[InsightStatus, Meta(description="What processing finds begins as `draft`")]
+    type: Annotated[InsightType, Meta(description="The kind of source that it was learnt from")]
+    product_id: Annotated[UUID | None, Meta(description="The product it is about")]
+    opportunity_ids: Annotated[list[UUID], Meta(description="Opportunities it is linked to")]
+    idea_ids: Annotated[list[UUID], Meta(description="Ideas it is linked to")]
+    tag_ids: Annotated[list[str], Meta(description="Tags of the caller's own system")]
+    created_at: Annotated[datetime, Meta(description="When it was made")]
+    updated_at: Annotated[datetime, Meta(description="When it changed last")]
 
 
 class Evidence(msgspec.Struct, rename="camel"):
     """A quote: `quote` is the slice `start:end` (characters) of the signal's text."""
 
-    quote: str
-    signal_id: UUID
-    signal_public_id: str
-    start: int
-    end: int
-    account_id: UUID | UnsetType = UNSET
-    speaker: str | UnsetType = UNSET
-    start_time: float | UnsetType = UNSET
-    end_time: float | UnsetType = UNSET
+    quote: Annotated[str, Meta(description="The words, exactly as in the signal's text")]
+    signal_id: Annotated[UUID, Meta(description="The signal that they are from")]
+    signal_public_id: Annotated[str, Meta(description="The same signal's public id")]
+    start: Annotated[int, Meta(description="Where the quote begins, in characters")]
+    end: Annotated[int, Meta(description="Where it ends, in characters, exclusive")]
+    account_id: Annotated[
+        UUID | UnsetType, Meta(description="The account that the signal came from, where known")
+    ] = UNSET
+    speaker: Annotated[str | UnsetType, Meta(description="Who said it, where the text tells")] = (
+        UNSET
+    )
+    start_time: Annotated[
+        float | UnsetType, Meta(description="Seconds from the beginning, where the text tells")
+    ] = UNSET
+    end_time: Annotated[float | UnsetType, Meta(description="Seconds from the beginning")] = UNSET
 
 
 _workspace = bindparam("workspace", type_=Uuid)

@@ -50,83 +50,138 @@ NonEmpty = Annotated[str, Meta(min_length=1)]
 class SignalSource(msgspec.Struct, omit_defaults=True):
     """Where a signal comes from."""
 
-    type: str
-    external_data: dict[str, Any] | UnsetType = UNSET
+    type: Annotated[str, Meta(description="The system or channel; `manual-text` for typed text")]
+    external_data: Annotated[
+        dict[str, Any] | UnsetType, Meta(description="What that system says of it")
+    ] = UNSET
 
 
 class SignalProcessing(msgspec.Struct, rename="camel"):
     """What became of the newest analysis."""
 
-    last_job_id: str
-    started_at: datetime | None
-    processed_at: datetime | None
-    failed_at: datetime | None
-    last_error: str | None
+    last_job_id: Annotated[str, Meta(description="The job that does, or did, the analysis")]
+    started_at: Annotated[datetime | None, Meta(description="When it was queued")]
+    processed_at: Annotated[datetime | None, Meta(description="When its insights were stored")]
+    failed_at: Annotated[datetime | None, Meta(description="When it was given up")]
+    last_error: Annotated[str | None, Meta(description="Why it was given up, in a sentence")]
 
 
 class Signal(msgspec.Struct, rename="camel"):
     """A signal as it is answered."""
 
-    id: UUID
-    name: str
-    public_id: Annotated[str, Meta(pattern="^SIGNAL-[0-9]+$")]
-    workspace_id: UUID
-    status: SignalStatus
-    signal_type: SignalType | None
-    context: str | None
+    id: Annotated[UUID, Meta(description="The signal's uuid")]
+    name: Annotated[
+        str, Meta(description="As given, else type and time: `Review - 3/11/25, 2:30 PM`")
+    ]
+    public_id: Annotated[
+        str,
+        Meta(
+            pattern="^SIGNAL-[0-9]+$",
+            description="Counts up per workspace; every path takes it in place of the uuid",
+        ),
+    ]
+    workspace_id: Annotated[UUID, Meta(description="The workspace that it belongs to")]
+    status: Annotated[
+        SignalStatus, Meta(description="`processing` until the analysis ended, well or badly")
+    ]
+    signal_type: Annotated[
+        SignalType | None, Meta(description="Of typed text; null for signals from a source")
+    ]
+    context: Annotated[
+        str | None, Meta(description="As given, else what the analysis takes it for")
+    ]
     source: Annotated[
-        msgspec.Raw, Meta(extra_json_schema={"$ref": "#/components/schemas/SignalSource"})
+        msgspec.Raw,
+        Meta(
+            description="Where it comes from",
+            extra_json_schema={"$ref": "#/components/schemas/SignalSource"},
+        ),
     ]
     data: Annotated[
         msgspec.Raw | None,
-        Meta(extra_json_schema={"anyOf": [{"type": "object"}, {"type": "null"}]}),
+        Meta(
+            description="The record as given; of typed text, where it is and what came with it",
+            extra_json_schema={"anyOf": [{"type": "object"}, {"type": "null"}]},
+        ),
     ]
-    insight_ids: list[UUID]
-    external_id: str | None
-    created_at: datetime
-    updated_at: datetime
-    job_id: str | UnsetType = UNSET
-    processing: SignalProcessing | UnsetType = UNSET
+    insight_ids: Annotated[list[UUID], Meta(description="The insights it is linked to")]
+    external_id: Annotated[str | None, Meta(description="Its id in the caller's own system")]
+    created_at: Annotated[
+        datetime, Meta(description="When it occurred, if given, else when it came")
+    ]
+    updated_at: Annotated[datetime, Meta(description="When it changed last")]
+    job_id: Annotated[
+        str | UnsetType, Meta(description="The job that analyses it; in answers to a create only")
+    ] = UNSET
+    processing: Annotated[
+        SignalProcessing | UnsetType, Meta(description="What became of the newest analysis")
+    ] = UNSET
 
 
 class SignalTextCreate(msgspec.Struct, rename="camel", kw_only=True):
     """A signal that is text."""
 
-    text: NonEmpty
-    signal_type: SignalType
-    name: NonEmpty | UnsetType = UNSET
-    additional_context: str | UnsetType = UNSET
-    occurred_at: datetime | UnsetType = UNSET
-    product_ids: list[UUID] | UnsetType = UNSET
-    account_id: UUID | UnsetType = UNSET
+    text: Annotated[NonEmpty, Meta(description="What was said or written")]
+    signal_type: Annotated[SignalType, Meta(description="What it is; chooses the analysis profile")]
+    name: Annotated[NonEmpty | UnsetType, Meta(description="Made of type and time if left out")] = (
+        UNSET
+    )
+    additional_context: Annotated[
+        str | UnsetType,
+        Meta(description="Background for the analysis; data, never an instruction"),
+    ] = UNSET
+    occurred_at: Annotated[
+        datetime | UnsetType, Meta(description="When it happened; becomes `createdAt`")
+    ] = UNSET
+    product_ids: Annotated[
+        list[UUID] | UnsetType, Meta(description="The products it may be about")
+    ] = UNSET
+    account_id: Annotated[
+        UUID | UnsetType, Meta(description="The account it comes from; goes to its insights")
+    ] = UNSET
 
 
 class SignalRawCreate(msgspec.Struct, rename="camel", kw_only=True):
     """A signal from another system; the text found in `data` is analysed."""
 
-    source: SignalSource
-    data: dict[str, Any] | None = None
-    name: NonEmpty | UnsetType = UNSET
-    external_id: str | None = None
-    context: str | None = None
-    insight_ids: list[str] = msgspec.field(default_factory=list)
+    source: Annotated[SignalSource, Meta(description="The system that it comes from")]
+    data: Annotated[
+        dict[str, Any] | None, Meta(description="The record; every text in it is analysed")
+    ] = None
+    name: Annotated[
+        NonEmpty | UnsetType, Meta(description="Made of source and time if left out")
+    ] = UNSET
+    external_id: Annotated[
+        str | None, Meta(description="Its id in that system; need not be unique")
+    ] = None
+    context: Annotated[str | None, Meta(description="Kept as it is; inferred if left out")] = None
+    insight_ids: Annotated[
+        list[str], Meta(description="Insights of this workspace to link it to")
+    ] = msgspec.field(default_factory=list)
 
 
 class SignalUpdate(msgspec.Struct, rename="camel", kw_only=True):
     """What a PATCH may change; absent fields stay as they are, objects are replaced whole."""
 
-    source: SignalSource | UnsetType = UNSET
-    data: dict[str, Any] | UnsetType | None = UNSET
-    insight_ids: list[str] | UnsetType = UNSET
-    external_id: str | UnsetType | None = UNSET
-    status: Literal["pending", "processed"] | UnsetType = UNSET
-    context: str | UnsetType | None = UNSET
+    source: Annotated[SignalSource | UnsetType, Meta(description="Replaces the source")] = UNSET
+    data: Annotated[
+        dict[str, Any] | UnsetType | None, Meta(description="Replaces the data; null clears it")
+    ] = UNSET
+    insight_ids: Annotated[
+        list[str] | UnsetType, Meta(description="Replaces the links to insights")
+    ] = UNSET
+    external_id: Annotated[str | UnsetType | None, Meta(description="Null clears it")] = UNSET
+    status: Annotated[
+        Literal["pending", "processed"] | UnsetType,
+        Meta(description="Setting it queues nothing: see `process`"),
+    ] = UNSET
+    context: Annotated[str | UnsetType | None, Meta(description="Null clears it")] = UNSET
 
 
 class JobRef(msgspec.Struct, rename="camel"):
     """The job that does the work."""
 
-    job_id: str
+    job_id: Annotated[str, Meta(description="The job's id")]
 
 
 # --- statements -------------------------------------------------------------------------------

@@ -35,11 +35,19 @@ class Blobs:
 
     @classmethod
     def open(cls, url: str, environment: Mapping[str, str]) -> "Blobs":
-        """`file:///directory` (made if missing) or `s3://bucket/prefix` with AWS_* variables."""
+        """`file:///directory` (made if missing) or `s3://bucket/prefix` with AWS_* variables.
+
+        Unavailable if the directory cannot be made.
+        """
         parts = urlsplit(url)
         if parts.scheme == "file":
             directory = Path(unquote(parts.path))
-            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            try:
+                directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            except OSError as error:
+                raise Unavailable(
+                    f"The object store cannot be opened: {directory}: {error.strerror}"
+                ) from error
             return cls(LocalStore(prefix=directory), directory)
         endpoint = environment.get("AWS_ENDPOINT_URL", "")
         store = S3Store.from_url(

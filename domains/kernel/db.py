@@ -281,11 +281,11 @@ class Database:
     async def open(
         cls, url: str, *, name: str = "gateway", pool_size: int = 4, timeout: float = 10.0
     ) -> AsyncIterator["Database"]:
-        """Connect; Unavailable if the server does not answer. Closed on leaving.
+        """Connect; Unavailable, with the server's reason, if that fails. Closed on leaving.
 
         `timeout`: seconds that a statement, or waiting for a connection, may take.
         """
-        with _explained():
+        try:
             pool = await asyncpg.create_pool(
                 url,
                 min_size=1,
@@ -301,6 +301,10 @@ class Database:
                     "idle_in_transaction_session_timeout": "60000",
                 },
             )
+        except (*_AWAY, asyncpg.PostgresError) as error:
+            raise Unavailable(
+                f"The database cannot be opened: {str(error) or type(error).__name__}"
+            ) from error
         database = cls(pool, url, timeout)
         waker = asyncio.create_task(database._wake_listeners())
         try:

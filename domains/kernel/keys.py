@@ -328,6 +328,8 @@ async def mint(
     expires_at: datetime | None = None,
 ) -> tuple[Key, str]:
     """A new key and its text, which is stored nowhere and cannot be shown again."""
+    if len(name) > 200 or not name.isprintable():
+        raise Invalid("A key's name has at most 200 printable characters.")
     if not scopes:
         raise Invalid("A key needs at least one scope.")
     text = "sk_live_" + "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET_LENGTH))

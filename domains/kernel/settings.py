@@ -13,6 +13,7 @@ _PLAIN = frozenset({"database_url", "redis_url", "blob_url"})
 _SCHEMES = {
     "database_url": ("postgresql", "postgres"),
     "redis_url": ("redis", "rediss", "unix"),
+    "queue_redis_url": ("redis", "rediss", "unix"),
     "blob_url": ("file", "s3"),
 }
 
@@ -154,14 +155,23 @@ def read(environment: Mapping[str, str]) -> Settings:
                 f"{name}={given[name]!r} is wrong: {what} ({_meaning(field)})"
             ) from None
     for name, schemes in _SCHEMES.items():
-        url = str(values[name])
-        if urlsplit(url).scheme not in schemes:
-            # The value may hold a password, so only the name is shown.
-            raise SettingError(
-                f"{_environment_name(name)} must begin with "
-                + " or ".join(f"{scheme}://" for scheme in schemes)
-            )
+        if url := str(values.get(name, "")):
+            _check_url(_environment_name(name), url, schemes)
     return Settings(**values)  # type: ignore[arg-type]
+
+
+def _check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
+    """SettingError without the value, which may hold a password."""
+    begin = " or ".join(f"{scheme}://" for scheme in schemes)
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises for what is no number
+    except ValueError:
+        raise SettingError(
+            f"{name} is not a URL: its port is no number, or a bracket is open"
+        ) from None
+    if parts.scheme not in schemes or not url.startswith(f"{parts.scheme}://"):
+        raise SettingError(f"{name} must begin with {begin}")
 
 
 def blob_directory(settings: Settings) -> Path | None:

@@ -12,11 +12,15 @@ from gateway.surface import operation
 
 
 class AuthWorkspace(msgspec.Struct):
+    """The workspace that the key belongs to."""
+
     id: UUID
     name: str
 
 
 class AuthCredential(msgspec.Struct):
+    """The key: its id and all its scopes."""
+
     id: UUID
     scopes: list[str]
 

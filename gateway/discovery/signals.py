@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 from litestar import Request, Response, delete, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, RawBody
 from msgspec import UNSET
 
 from domains.discovery import signals
@@ -65,7 +65,7 @@ async def get_signal(
     ),
 )
 async def create_signal(
-    body: bytes,
+    body: RawBody,
     caller: NamedDependency[Caller],
     tx: NamedDependency[Tx],
     blobs: NamedDependency[Blobs],
@@ -88,7 +88,7 @@ async def create_signal(
 )
 async def update_signal(
     id: FromPath[str],  # noqa: A002
-    body: bytes,
+    body: RawBody,
     caller: NamedDependency[Caller],
     tx: NamedDependency[Tx],
 ) -> Signal:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from gateway.local.errors import LocalError
 from domains.kernel.lifeline import VARIABLE
+from gateway.local.errors import LocalError
 from gateway.local.machine import last_line, log_since, open_log, trim_log, wait_until
 
 FIRST_DELAY, LONGEST_DELAY = 0.2, 10.0

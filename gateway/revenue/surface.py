@@ -16,6 +16,8 @@ class ReadError(msgspec.Struct):
 
 
 class WriteFault(msgspec.Struct):
+    """What was wrong, in which field, and the id to find it in the log."""
+
     error: str
     message: str
     field: str | None

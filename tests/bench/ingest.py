@@ -12,8 +12,8 @@ from pathlib import Path
 from tests.stack import Stack, Tenant, running, tenant
 
 WORDS = (
-    "So the export fails every morning and we have to start it again. I would love a button for it. "
-    "Well, the dashboard is nice and my team looks at it each day. How do you plan the next quarter? "
+    "So the export fails every morning and we have to start it again. I would love a button. "
+    "Well, the dashboard is nice and my team looks at it each day. How do you plan the quarter? "
 )
 ROUNDS = 500
 
@@ -51,7 +51,8 @@ async def _measure(stack: Stack) -> None:
         _show("GET /external/v1/signals?limit=50", lists)
         await caller.processed((await caller.http.get(signals)).json()[0]["id"])
 
-        short, long = [], []
+        short: list[float] = []
+        long: list[float] = []
         for text, times in ((WORDS, short), (_transcript(10_000), long)):
             for _ in range(10):
                 started = time.perf_counter()
@@ -64,7 +65,8 @@ async def _measure(stack: Stack) -> None:
 
 def _transcript(words: int) -> str:
     sentences = [each.strip() for each in WORDS.replace("?", ".").split(".") if each.strip()]
-    lines, count = [], 0
+    lines: list[str] = []
+    count = 0
     while count < words:
         sentence = sentences[len(lines) % len(sentences)]
         lines.append(f"[00:{len(lines) // 60 % 60:02}:{len(lines) % 60:02}] Ann: {sentence}.")

@@ -26,7 +26,7 @@ from tests.local.processes import prepare, python, read_line, reclaim, sql, unti
 
 API = """
 import http.server, os
-from gateway.local.lifeline import die_with_supervisor
+from domains.kernel.lifeline import die_with_supervisor
 die_with_supervisor(1)
 class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -39,7 +39,7 @@ http.server.ThreadingHTTPServer(address, Answer).serve_forever()
 WORK = """
 import os, time
 from pathlib import Path
-from gateway.local.lifeline import die_with_supervisor
+from domains.kernel.lifeline import die_with_supervisor
 die_with_supervisor(1)
 Path(os.environ["NOTES"], f"worker-{os.getpid()}").write_text(os.environ["DATABASE_URL"])
 time.sleep(120)

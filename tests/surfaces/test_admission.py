@@ -19,13 +19,18 @@ from tests.stack import Stack, Tenant, eventually
 
 CONTEXT = "/external/v1/auth/context"
 
+
+def _declared(handler: HTTPRouteHandler) -> Operation:
+    declared: Operation = handler.opt["operation"]
+    return declared
+
+
 KEYED: list[tuple[str, str, Operation]] = [
     (str(method), prefix + min(handler.paths, key=len).replace(":str", ""), declared)
     for surface in SURFACES
     for prefix in surface.prefixes
     for handler in surface.handlers
-    if isinstance(handler, HTTPRouteHandler)
-    and (declared := handler.opt["operation"]).access != "public"
+    if (declared := _declared(handler)).access != "public"
     for method in handler.http_methods
 ]
 

@@ -10,6 +10,7 @@ import pytest
 from domains.kernel import idempotency
 from domains.kernel.db import Database
 from domains.kernel.idempotency import Reservation
+from domains.kernel.keys import WorkspaceId
 from tests.conftest import MakeTenant
 from tests.stack import Tenant
 
@@ -74,7 +75,7 @@ async def test_twenty_at_once_have_one_effect(acme: Tenant) -> None:
 @pytest.mark.parametrize("key", ["", "x" * 256, "é"])
 async def test_a_key_out_of_bounds_is_400(acme: Tenant, key: str) -> None:
     headers = {b"Idempotency-Key": key.encode("latin-1")}
-    answer = await acme.http.post(SIGNALS, json=BODY, headers=headers)  # type: ignore[arg-type]
+    answer = await acme.http.post(SIGNALS, json=BODY, headers=headers)
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["field"] == "Idempotency-Key"
     assert await _count(acme) == 0
@@ -85,7 +86,7 @@ async def test_a_request_under_way_is_409_until_its_minute_is_over(
 ) -> None:
     """The reservation of a process that died: nothing of it is left but the row."""
     await _post(acme, "k", {"text": "x"})
-    held = Reservation(UUID(acme.workspace), UUID(acme.key_id), "k", b"somebody else's")  # type: ignore[arg-type]
+    held = Reservation(WorkspaceId(UUID(acme.workspace)), UUID(acme.key_id), "k", b"somebody else")
     assert await idempotency.reserve(database.read, held) is None
     answer = await _post(acme, "k")
     assert answer.status_code == 409

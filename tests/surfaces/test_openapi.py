@@ -284,7 +284,6 @@ def test_every_example_is_valid(everything: Json) -> None:
 # --- the served routes ------------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDeprecationWarning")
 async def test_no_served_operation_is_missing(stack: Stack, database: Database) -> None:
     """Walks the router of the application: only pages and figures for operators are left out."""
     blobs = Blobs.open(stack.env["BLOB_URL"], {})

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -23,6 +24,11 @@ def _with(**fields: Any) -> bytes:
 
 def _raw(**fields: Any) -> bytes:
     return json.dumps(RAW | fields).encode()
+
+
+def _each(make: Callable[..., bytes], field: str, wrongs: Iterable[Any]) -> list[tuple[bytes, str]]:
+    """A body for each wrong value of a field."""
+    return [(make(**{field: wrong}), field) for wrong in wrongs]
 
 
 UUIDS = ["not-a-uuid", "", 5, None, {}]
@@ -56,26 +62,27 @@ BAD_CREATES: list[tuple[bytes, str | None]] = [
     (_with(data={"x": 1}), None),
     (b'{"text": "x"}', "signalType"),
     (_with(text=""), "text"),
-    *((_with(text=wrong), "text") for wrong in (None, 5, [], {}, True)),
-    *((_with(signalType=wrong), "signalType") for wrong in ("feedback_record", "", None, 1, [])),
-    *((_with(name=wrong), "name") for wrong in ("", None, 5, ["x"])),
-    *((_with(additionalContext=wrong), "additionalContext") for wrong in (None, 5, {})),
-    *(
-        (_with(occurredAt=wrong), "occurredAt")
-        for wrong in ("yesterday", "", None, True, "2025-13-01T00:00:00Z", "10000-01-01T00:00:00Z")
+    *_each(_with, "text", (None, 5, [], {}, True)),
+    *_each(_with, "signalType", ("feedback_record", "", None, 1, [])),
+    *_each(_with, "name", ("", None, 5, ["x"])),
+    *_each(_with, "additionalContext", (None, 5, {})),
+    *_each(
+        _with,
+        "occurredAt",
+        ("yesterday", "", None, True, "2025-13-01T00:00:00Z", "10000-01-01T00:00:00Z"),
     ),
     (_with(occurredAt="0001-01-01T00:00:00+14:00"), "occurredAt"),
-    *((_with(productIds=wrong), "productIds") for wrong in ("x", None, 5, {}, [None], ["x"])),
-    *((_with(accountId=wrong), "accountId") for wrong in UUIDS),
-    *((_raw(source=wrong), "source") for wrong in (None, "zendesk", 5, [])),
+    *_each(_with, "productIds", ("x", None, 5, {}, [None], ["x"])),
+    *_each(_with, "accountId", UUIDS),
+    *_each(_raw, "source", (None, "zendesk", 5, [])),
     (_raw(source={}), "source.type"),
     (_raw(source={"type": 5}), "source.type"),
     (_raw(source={"type": "x", "external_data": []}), "source.external_data"),
-    *((_raw(data=wrong), "data") for wrong in ("x", 5, [])),
-    *((_raw(externalId=wrong), "externalId") for wrong in (5, {}, True)),
-    *((_raw(context=wrong), "context") for wrong in (5, {})),
-    *((_raw(name=wrong), "name") for wrong in ("", None)),
-    *((_raw(insightIds=wrong), "insightIds") for wrong in ("x", None, [5])),
+    *_each(_raw, "data", ("x", 5, [])),
+    *_each(_raw, "externalId", (5, {}, True)),
+    *_each(_raw, "context", (5, {})),
+    *_each(_raw, "name", ("", None)),
+    *_each(_raw, "insightIds", ("x", None, [5])),
     (_raw(insightIds=["not-a-uuid"]), "insightIds"),
     (_raw(insightIds=["00000000-0000-7000-8000-000000000000"]), "insightIds"),
 ]
