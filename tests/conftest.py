@@ -28,12 +28,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture
-async def make_tenant(stack: Stack) -> AsyncIterator[MakeTenant]:
+async def make_tenant(stack: Stack, database: Database) -> AsyncIterator[MakeTenant]:
     """Makes workspaces with a key and a client: `await make_tenant(scopes=[...], limits=...)`."""
     async with AsyncExitStack() as clients:
 
         async def make(**choices: Any) -> Tenant:
-            return await clients.enter_async_context(tenant(stack, **choices))
+            return await clients.enter_async_context(tenant(stack, database=database, **choices))
 
         yield make
 
@@ -50,7 +50,7 @@ async def rival(make_tenant: MakeTenant) -> Tenant:
     return await make_tenant()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 async def database(stack: Stack) -> AsyncIterator[Database]:
     """The stack's database, for what no API shows."""
     async with Database.open(stack.database_url) as opened:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -169,9 +170,12 @@ async def tenant(
     *,
     limits: LimitChoice = UNLIMITED,
     workspace: str | None = None,
+    database: Database | None = None,
 ) -> AsyncIterator[Tenant]:
     """A new workspace, or a new key of one; all scopes and no limits unless said otherwise."""
-    async with Database.open(stack.database_url) as database:
+    async with AsyncExitStack() as opened:
+        if database is None:
+            database = await opened.enter_async_context(Database.open(stack.database_url))
         if workspace is None:
             workspace = f"w-{secrets.token_hex(6)}"
             await admin.create_workspace(database, workspace)

@@ -45,8 +45,10 @@ class Relay:
 
     async def _relay(self) -> None:
         while True:
+            # Not wait_for: before Python 3.12 it may swallow a cancellation, and the stop hangs.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._due.wait(), _POLL)
+                async with asyncio.timeout(_POLL):
+                    await self._due.wait()
             self._due.clear()
             try:
                 for queue in QUEUES:

@@ -313,7 +313,8 @@ class Database:
             waker.cancel()
             await asyncio.wait([waker])
             try:
-                await asyncio.wait_for(pool.close(), timeout=5)
+                async with asyncio.timeout(5):
+                    await pool.close()
             except TimeoutError:
                 pool.terminate()
 

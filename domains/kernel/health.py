@@ -123,7 +123,8 @@ async def _workers(read: Read) -> Part:
 async def _missed(check: Callable[[], Awaitable[None]], consequence: str) -> Part:
     """A part without which the rest goes on."""
     try:
-        await asyncio.wait_for(check(), _PART_TIMEOUT)
+        async with asyncio.timeout(_PART_TIMEOUT):
+            await check()
     except (Unavailable, TimeoutError):
         return Part("degraded", f"does not answer: {consequence}")
     return Part("ok")
