@@ -43,20 +43,16 @@ class Admission:
         connection.scope["state"]["caller"] = caller
         if declared.access != "any key" and declared.access not in caller.scopes:
             raise Forbidden(f"API key missing required scope: {declared.access}")
-        if not self._uncounted(connection):
+        if declared.counted:
             connection.scope["state"]["verdict"] = await self._limiter.admit(caller)
         self._check_length(connection)
 
-    @staticmethod
-    def _uncounted(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
-        return connection.scope["path"].rstrip("/").endswith("/health")
-
     def _check_length(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
-        if connection.scope.get("method") not in ("POST", "PATCH", "PUT"):
-            return
         length = connection.headers.get("content-length")
         if length is None:
-            if any(surface.owns(connection.scope["path"]) for surface in self._need_length):
+            if connection.scope.get("method") in ("POST", "PATCH") and any(
+                surface.owns(connection.scope["path"]) for surface in self._need_length
+            ):
                 raise LengthRequired("Send the body's size in the header Content-Length.")
             return
         if not length.isascii() or not length.isdigit():

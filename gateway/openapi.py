@@ -309,7 +309,7 @@ def _responses(
     keyed = declared.access != "public"
     headers = ["X-Request-Id"]
     # Health checks do not count.
-    if keyed and "/health" not in handler.paths:
+    if keyed and declared.counted:
         headers += _RATE
     if keyed and method == "POST":
         headers.append("Idempotent-Replayed")

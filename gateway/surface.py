@@ -4,6 +4,7 @@ Every input is a msgspec struct: it is decoded strictly by the same declaration 
 document shows.
 """
 
+import asyncio
 import functools
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -40,6 +41,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     errors: tuple[int, ...] = ()
     # Ours, documented by no vendor: marked in the OpenAPI document.
     addition: bool = False
+    # Whether a request counts against the key's limits.
+    counted: bool = True
 
 
 def operation(
@@ -51,6 +54,7 @@ def operation(
     query: type[msgspec.Struct] | None = None,
     errors: tuple[int, ...] = (),
     addition: bool = False,
+    counted: bool = True,
 ) -> dict[str, Any]:
     """The `opt` of a handler. A handler without one stops the application from starting."""
     return {
@@ -62,6 +66,7 @@ def operation(
             query=query,
             errors=errors,
             addition=addition,
+            counted=counted,
         )
     }
 
@@ -112,7 +117,12 @@ def paged(page: Paged[T], limit: int, offset: int) -> Response[list[T]]:
 
 # \u0000 as an escape, i.e. behind an even number of backslashes.
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-_BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+# Possessive, so that no input makes it look twice.
+_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+# Bodies over this many bytes are read in a thread.
+_LARGE: Final = 256 * 1024
 _WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
 _MISSING: Final = re.compile(r"Object missing required field `([^`]+)`")
 _WORDS: Final = {
@@ -133,8 +143,14 @@ def _decoder(into: Hashable) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder[Any](into)
 
 
-def decode(body: bytes, into: type[T]) -> T:
+async def decode(body: bytes, into: type[T]) -> T:
     """The JSON body as a struct, whatever the Content-Type; Invalid names the field at fault."""
+    if len(body) <= _LARGE:
+        return _decode(body, into)
+    return await asyncio.to_thread(_decode, body, into)
+
+
+def _decode(body: bytes, into: type[T]) -> T:
     if not body.strip():
         raise Invalid("The request needs a JSON body.")
     _refuse_hostile(body)
@@ -171,14 +187,15 @@ def query(request: Request[Any, Any, Any], into: type[S]) -> S:
 def _refuse_hostile(body: bytes) -> None:
     if b"\\u0000" in body and _NUL.search(body):
         raise Invalid("The body holds the character U+0000, which no text may contain.")
-    # Most bodies have too few brackets for any depth; only the others are measured.
+    # Most bodies have too few brackets for any depth; only the others are measured, by taking
+    # away the innermost pairs again and again.
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
-        depth = 0
-        for found in _BRACKETS.finditer(body):
-            first = found[0][:1]
-            depth += (first in b"[{") - (first in b"]}")
-            if depth > MAX_DEPTH:
-                raise Invalid(f"The body is nested deeper than {MAX_DEPTH} levels.")
+        left = _STRING.sub(b"", body).translate(_ONE_KIND, _NO_BRACKETS)
+        for _ in range(MAX_DEPTH):
+            left = left.replace(b"[]", b"")
+        # What is left of balanced brackets is deeper; unbalanced ones are no JSON anyway.
+        if left:
+            raise Invalid(f"The body is no JSON, or nested deeper than {MAX_DEPTH} levels.")
 
 
 def _refusal(message: str, into: Any) -> Invalid:
@@ -202,6 +219,7 @@ def _sentence(text: str) -> str:
 
     text = re.sub(r"`([a-z |]+)`", word, text)
     text = text.replace("a string of length >= 1", "a string that is not empty")
+    text = re.sub(r"a string matching regex '\\+S'", "a string that is not blank", text)
     return text.replace(", got ", ", not ")
 
 

@@ -4,8 +4,10 @@ import os
 import sys
 from pathlib import Path
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 
@@ -25,7 +27,14 @@ def main() -> int:
         return 1
     try:
         upgrade(url)
-    except (DBAPIError, OSError) as error:
+    except CommandError:
+        print(  # noqa: T201
+            "the database is at a revision that this version does not know: it is older than"
+            " the database, run the newer one",
+            file=sys.stderr,
+        )
+        return 1
+    except (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         print(f"the migration failed and changed nothing: {cause}", file=sys.stderr)  # noqa: T201
         return 1

@@ -2,9 +2,9 @@
 
 import asyncio
 
+import asyncpg
 from alembic import context
 from sqlalchemy import Connection, text
-from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -32,9 +32,11 @@ def _migrate(connection: Connection) -> None:
 
 
 async def _run() -> None:
-    scheme, _, rest = context.config.attributes["url"].partition("://")
-    url = make_url(f"{scheme}+asyncpg://{rest}").set(drivername="postgresql+asyncpg")
-    engine = create_async_engine(url, poolclass=NullPool)
+    url = context.config.attributes["url"]
+    # asyncpg reads the URL itself, as everywhere else: SQLAlchemy knows fewer of its options.
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url), poolclass=NullPool
+    )
     async with engine.connect() as connection:
         await connection.run_sync(_migrate)
     await engine.dispose()

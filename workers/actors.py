@@ -14,11 +14,11 @@ from domains.discovery import analysis
 from domains.discovery.analysis import AnalyseSignal
 from domains.kernel import jobs
 from domains.kernel.blobs import Blobs, DeleteBlob
-from domains.kernel.compute import Compute
+from domains.kernel.compute import Compute, TookTooLong
 from domains.kernel.db import Database, Read, Tx
 from domains.kernel.jobs import Claim, Job, LostLease
 from domains.kernel.keys import WorkspaceId
-from domains.kernel.problems import Problem, Unavailable
+from domains.kernel.problems import Contended, Problem, Unavailable
 from domains.kernel.settings import Settings
 
 log = structlog.get_logger()
@@ -87,7 +87,7 @@ class Runner:
             outcome = await self._attempt(held)
         except LostLease:
             outcome = "lost"
-        except Unavailable:
+        except (Unavailable, Contended):
             # Not even the outcome could be written: the lease runs out and the job comes back.
             outcome = "unavailable"
         except asyncio.CancelledError:
@@ -112,10 +112,13 @@ class Runner:
                 await write(tx)
         except LostLease:
             raise
-        except Unavailable as problem:
+        except (Unavailable, Contended) as problem:
             return await self._failed(held, job, problem.message)
         except Problem as problem:
             return await self._fail(held, job, problem.message)
+        except TookTooLong:
+            # The same text would take as long again, and others wait for the process.
+            return await self._fail(held, job, "The analysis took too long.")
         except TimeoutError:
             return await self._failed(held, job, "The processing took too long.")
         except Exception:
@@ -130,7 +133,7 @@ class Runner:
         async def renew() -> None:
             while True:
                 await asyncio.sleep(self._lease / 3)
-                with contextlib.suppress(Unavailable):
+                with contextlib.suppress(Unavailable, Contended):
                     if not await jobs.renew(self._database.read, held, self._lease):
                         raise LostLease
 

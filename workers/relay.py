@@ -8,16 +8,16 @@ from uuid import UUID
 import structlog
 from redis.exceptions import RedisError
 
-from domains.kernel import jobs
+from domains.kernel import idempotency, jobs
 from domains.kernel.db import Database
-from domains.kernel.problems import Unavailable
+from domains.kernel.problems import Contended, Unavailable
 from workers.broker import QUEUES, Broker
 
 log = structlog.get_logger()
 
 # Jobs of a queue that wait in Redis at a time. Few, so that little is sent twice after a loss and
 # what is due first runs first; enough to keep the workers busy between two looks.
-_WINDOW: Final = 64
+_WINDOW: Final = 16
 
 _POLL: Final = 1.0
 
@@ -55,7 +55,7 @@ class Relay:
                     ids = await jobs.take(self._database.read, queue, _WINDOW)
                     if ids:
                         await self._send(queue, ids)
-            except Unavailable:
+            except (Unavailable, Contended):
                 await asyncio.sleep(_POLL)
 
     async def _send(self, queue: jobs.Queue, ids: list[UUID]) -> None:
@@ -68,7 +68,8 @@ class Relay:
 
     async def _sweep(self, every: float) -> None:
         while True:
-            with contextlib.suppress(Unavailable):
+            with contextlib.suppress(Unavailable, Contended):
+                await idempotency.forget_old(self._database.read)
                 if swept := await jobs.sweep(self._database.read, self._resend_after):
                     log.info("jobs_swept", jobs=swept)
                     self.poke()

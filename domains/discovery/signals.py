@@ -11,9 +11,9 @@ from sqlalchemy import (
     Boolean,
     Text,
     Uuid,
-    and_,
     bindparam,
     case,
+    cast,
     delete,
     func,
     insert,
@@ -22,7 +22,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON, JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domains.discovery.analysis import PROFILES, AnalyseSignal, SignalType
@@ -37,14 +37,13 @@ from domains.kernel.keys import WorkspaceId
 from domains.kernel.paging import OffsetList, OffsetPage, Paged
 from domains.kernel.problems import NotFound
 from domains.kernel.statements import row, scalar, statement
-from domains.kernel.tables import jobs as job_rows
 from domains.kernel.tables import public_ids
 
 _KIND: Final = "SIGNAL"
 
 SignalStatus = Literal["pending", "processing", "processed", "failed"]
 
-NonEmpty = Annotated[str, Meta(min_length=1)]
+NonEmpty = Annotated[str, Meta(min_length=1, pattern=r"\S")]
 
 
 class SignalSource(msgspec.Struct, omit_defaults=True):
@@ -290,22 +289,26 @@ _CREATE = statement(
             literal("processing", Text),
             bindparam("signal_type", type_=Text),
             bindparam("context", type_=Text),
-            bindparam("source", type_=JSONB),
+            bindparam("source", type_=JSON),
             # Typed text is stamped with the time of its upload, by the same clock as the row.
             case(
                 (
                     bindparam("text_key", type_=Text).is_not(None),
-                    func.jsonb_set(
-                        bindparam("data", type_=JSONB),
-                        literal(["uploadedAt"], ARRAY(Text)),
-                        func.to_jsonb(
-                            func.to_char(
-                                func.timezone("UTC", func.now()), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
-                            )
+                    cast(
+                        func.jsonb_set(
+                            cast(bindparam("data", type_=JSON), JSONB),
+                            literal(["uploadedAt"], ARRAY(Text)),
+                            func.to_jsonb(
+                                func.to_char(
+                                    func.timezone("UTC", func.now()),
+                                    'YYYY-MM-DD"T"HH24:MI:SS.US"Z"',
+                                )
+                            ),
                         ),
+                        JSON,
                     ),
                 ),
-                else_=bindparam("data", type_=JSONB),
+                else_=bindparam("data", type_=JSON),
             ),
             bindparam("external_id", type_=Text),
             bindparam("text_key", type_=Text),
@@ -354,22 +357,10 @@ _DELETE = statement(
     row,
 )
 
-_LIVE_JOB = statement(
-    select(
-        case(
-            (jobs.is_live, job_rows.c.id),
-        )
-    )
-    .select_from(signals)
-    .outerjoin(
-        job_rows,
-        and_(
-            job_rows.c.workspace_id == signals.c.workspace_id,
-            job_rows.c.id == signals.c.last_job_id,
-        ),
-    )
+_LAST_JOB = statement(
+    select(signals.c.last_job_id)
     .where(signals.c.workspace_id == _workspace, signals.c.id == _id)
-    .with_for_update(of=signals),
+    .with_for_update(),
     row,
 )
 
@@ -548,12 +539,13 @@ async def remove(tx: Tx, workspace: WorkspaceId, reference: str) -> None:
 async def process(tx: Tx, workspace: WorkspaceId, reference: str) -> JobRef:
     """Queue the analysis again; while one is queued or running, that one's id is the answer."""
     signal_id = await _resolve(tx, workspace, reference)
-    found = await tx.first(_LIVE_JOB, workspace=workspace, id=signal_id)
+    found = await tx.first(_LAST_JOB, workspace=workspace, id=signal_id)
     if found is None:
         raise _not_found(reference)
-    (live,) = found
-    if live is not None:
-        return JobRef(str(live))
+    # A statement of its own, after the lock: it sees what the holder before us queued.
+    (last,) = found
+    if last is not None and await jobs.is_live(tx, workspace, last):
+        return JobRef(str(last))
     job = await jobs.enqueue(tx, workspace, AnalyseSignal(signal_id))
     await tx.one(_QUEUED, workspace=workspace, id=signal_id, job=job)
     return JobRef(str(job))

@@ -15,7 +15,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
 
 from domains.kernel.tables import instant, metadata
 
@@ -70,9 +70,11 @@ signals = _record(
     Column("signal_type", Text),
     Column("context", Text),
     Column("inferred_context", Text),
-    Column("source", JSONB, nullable=False),
-    Column("data", JSONB),
+    Column("source", JSON, nullable=False),
+    Column("data", JSON),
     Column("external_id", Text),
+    # `source` and `data` are json, not jsonb: they come back as they were sent, and a number like
+    # 1e300 does not grow to 300 digits.
     # What the analysis reads, kept apart from `data`, which a PATCH replaces.
     Column("text_key", Text),
     Column("additional_context", Text),

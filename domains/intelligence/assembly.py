@@ -279,9 +279,7 @@ def _product_id(products: tuple[Product, ...], quotes: tuple[Quote, ...]) -> str
         count = f" {said} ".count(f" {name} ") if name else 0
         if count:
             named.append((-count, -len(name), index, product.id))
-    if named:
-        return min(named)[3]
-    return products[0].id if len(products) == 1 else None
+    return min(named)[3] if named else None
 
 
 def _plain(text: str) -> str:

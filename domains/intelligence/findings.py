@@ -49,7 +49,7 @@ class Insight(Struct, frozen=True):
 
     `name` has at most 80 characters, `quotes` at least one item in order of offset, `confidence`
     lies in 0..1 with three decimals. `product_id` is set when a product's name occurs in the
-    quotes, or when the document names exactly one product.
+    quotes.
     """
 
     kind: Kind

@@ -14,6 +14,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class TookTooLong(Exception):
+    """A computation exceeded its limit and was ended."""
+
+
 class Compute:
     """Runs pure functions of modules; arguments and results are copied between the processes."""
 
@@ -40,11 +44,14 @@ class Compute:
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The function's result, or its exception. Cancelling ends the computation, too.
 
-        TimeoutError when it took longer than the limit, not counting the wait for a free process.
+        TookTooLong when it exceeded the limit, not counting the wait for a free process.
         """
-        return await asyncio.wrap_future(
-            self._pool.schedule(function, args=args, kwargs=kwargs, timeout=self._time_limit)
-        )
+        future = self._pool.schedule(function, args=args, kwargs=kwargs, timeout=self._time_limit)
+        try:
+            return await asyncio.wrap_future(future)
+        except TimeoutError:
+            # The limit of a caller arrives here as a cancellation, so this one is the pool's.
+            raise TookTooLong from None
 
 
 def _end_with_parent() -> None:

@@ -14,7 +14,7 @@ import msgspec
 import structlog
 from sqlalchemy import Text, bindparam, column, func, literal_column, select, table
 
-from domains.kernel.problems import Conflict, Invalid, Problem, Unavailable
+from domains.kernel.problems import Conflict, Contended, Invalid, Problem, Unavailable
 from domains.kernel.statements import Statement, row, scalar, statement
 
 T = TypeVar("T")
@@ -57,7 +57,10 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:
-    # jsonb goes through as bytes: no decoding, no encoding. 1 is the binary format's version.
+    # Both go through as bytes: no decoding, no encoding. 1 is the binary format's version of jsonb.
+    await connection.set_type_codec(
+        "json", schema="pg_catalog", encoder=bytes, decoder=msgspec.Raw, format="binary"
+    )
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",
@@ -78,12 +81,10 @@ def _explained() -> Iterator[None]:
             raise
         raise refusal() from error
     except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
-        raise Conflict("Another request changed the same record. Send this one again.") from error
+        raise Contended("Another request changed the same record. Send this one again.") from error
     except _AWAY as error:
         log.warning("database_away", error=type(error).__name__)
-        raise Unavailable(
-            "The database is not reachable. Try again in a moment.", headers={"Retry-After": "1"}
-        ) from error
+        raise Unavailable("The database is not reachable. Try again in a moment.") from error
 
 
 class Read:
@@ -235,7 +236,7 @@ class Listener:
         while True:
             try:
                 await self._listen()
-            except _AWAY as error:
+            except (*_AWAY, asyncpg.PostgresError) as error:
                 log.warning("listener_away", error=type(error).__name__)
             self._answered = float("-inf")
             self._broken()
@@ -359,7 +360,7 @@ class Database:
             due, self._due = self._due, set()
             for channel in due:
                 # Listeners poll as well, so a wake that cannot be sent only costs them time.
-                with contextlib.suppress(Unavailable):
+                with contextlib.suppress(Problem, asyncpg.PostgresError):
                     await self.read.one(_NOTIFY, channel=channel, payload="")
 
     def connection(self) -> Any:

@@ -73,6 +73,8 @@ async def wrong_schema(database: Database) -> str | None:
     found = await database.schema()
     if found == SCHEMA:
         return None
+    if found is not None and found > SCHEMA:
+        return f"the database is at revision {found}, this version is older: run the newer one"
     state = "empty" if found is None else f"at revision {found}"
     return f"the database schema is {state}, this version needs {SCHEMA}: run `gateway migrate`"
 

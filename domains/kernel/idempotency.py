@@ -9,6 +9,7 @@ from sqlalchemy import Interval, and_, bindparam, delete, func, literal, or_, se
 from sqlalchemy.dialects.postgresql import insert
 
 from domains.kernel.db import Read, Tx
+from domains.kernel.ids import new_id
 from domains.kernel.keys import WorkspaceId
 from domains.kernel.problems import Conflict
 from domains.kernel.statements import row, scalar, statement
@@ -34,6 +35,7 @@ class Reservation(msgspec.Struct, frozen=True):
     key: UUID
     name: str
     fingerprint: bytes
+    token: UUID = msgspec.field(default_factory=new_id)
 
 
 _workspace = bindparam("workspace", type_=idempotency.c.workspace_id.type)
@@ -57,11 +59,13 @@ _RESERVE = statement(
         key_id=bindparam("key"),
         idempotency_key=bindparam("name"),
         fingerprint=bindparam("fingerprint"),
+        token=bindparam("token"),
     )
     .on_conflict_do_update(
         index_elements=[idempotency.c.key_id, idempotency.c.idempotency_key],
         set_={
             "fingerprint": bindparam("fingerprint"),
+            "token": bindparam("token"),
             "status": None,
             "body": None,
             "created_at": func.now(),
@@ -82,7 +86,7 @@ _FIND = statement(
 )
 _KEEP = statement(
     update(idempotency)
-    .where(*_mine, idempotency.c.fingerprint == bindparam("fingerprint"))
+    .where(*_mine, idempotency.c.token == bindparam("token"))
     .values(status=bindparam("status"), media_type=bindparam("media_type"), body=bindparam("body"))
     .returning(idempotency.c.key_id),
     scalar,
@@ -90,11 +94,23 @@ _KEEP = statement(
 _RELEASE = statement(
     delete(idempotency).where(
         *_mine,
-        idempotency.c.fingerprint == bindparam("fingerprint"),
+        idempotency.c.token == bindparam("token"),
         idempotency.c.status.is_(None),
     ),
     row,
 )
+
+
+_FORGET = statement(
+    delete(idempotency).where(idempotency.c.created_at < func.now() - literal(KEPT, Interval)),
+    row,
+    across="what is over is over in every workspace",
+)
+
+
+async def forget_old(read: Read) -> None:
+    """Delete the answers that are kept no longer."""
+    await read.first(_FORGET)
 
 
 async def reserve(read: Read, wanted: Reservation) -> Answer | None:
@@ -103,7 +119,10 @@ async def reserve(read: Read, wanted: Reservation) -> Answer | None:
     Conflict if the key came with another request, or its first request is still under way.
     """
     asked = {"workspace": wanted.workspace, "key": wanted.key, "name": wanted.name}
-    if await read.first(_RESERVE, **asked, fingerprint=wanted.fingerprint) is not None:
+    if (
+        await read.first(_RESERVE, **asked, fingerprint=wanted.fingerprint, token=wanted.token)
+        is not None
+    ):
         return None
     found = await read.first(_FIND, **asked)
     if found is None:
@@ -123,7 +142,7 @@ async def keep(tx: Tx, held: Reservation, answer: Answer) -> None:
         workspace=held.workspace,
         key=held.key,
         name=held.name,
-        fingerprint=held.fingerprint,
+        token=held.token,
         status=answer.status,
         media_type=answer.media_type,
         body=answer.body,
@@ -139,5 +158,5 @@ async def release(read: Read, held: Reservation) -> None:
         workspace=held.workspace,
         key=held.key,
         name=held.name,
-        fingerprint=held.fingerprint,
+        token=held.token,
     )

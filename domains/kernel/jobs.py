@@ -32,6 +32,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    text,
     update,
 )
 
@@ -66,11 +67,11 @@ _ACROSS: Final = "the job engine serves every workspace"
 _seconds = bindparam("seconds", type_=Float)
 
 # Neither done nor given up.
-is_live: Final = jobs.c.state == any_(literal(["queued", "sent", "running"], ARRAY(Text)))
+# Written out, since a partial index serves no parameter.
+_LIVE: Final[Any] = text("jobs.state in ('queued', 'sent', 'running')")
 
 
 def _is(state: str) -> Any:
-    # Written out, since a partial index serves no parameter.
     return jobs.c.state == literal_column(f"'{state}'")
 
 
@@ -251,6 +252,14 @@ _UNSEND = statement(
 )
 
 
+_IS_LIVE = statement(
+    select(jobs.c.id).where(
+        jobs.c.workspace_id == bindparam("workspace"), jobs.c.id == bindparam("id"), _LIVE
+    ),
+    scalar,
+)
+
+
 class LostLease(Exception):
     """The job belongs to another worker by now: nothing of this attempt may be stored."""
 
@@ -269,6 +278,11 @@ async def enqueue(tx: Tx, workspace: WorkspaceId, job: Job) -> UUID:
     )
     tx.wake(CHANNEL)
     return job_id
+
+
+async def is_live(read: Read, workspace: WorkspaceId, job_id: UUID) -> bool:
+    """Whether a job is neither done nor given up."""
+    return await read.first(_IS_LIVE, workspace=workspace, id=job_id) is not None
 
 
 async def take(read: Read, queue: Queue, window: int) -> list[UUID]:
@@ -352,7 +366,7 @@ _BACKLOG = statement(
             func.extract("epoch", func.now() - func.min(jobs.c.run_after)), literal_column("0")
         ).cast(Float),
     )
-    .where(is_live, jobs.c.run_after <= func.now())
+    .where(_LIVE, jobs.c.run_after <= func.now())
     .group_by(jobs.c.queue, jobs.c.state)
     .order_by(jobs.c.queue, jobs.c.state),
     Backlog,

@@ -1,11 +1,21 @@
 """structlog set-up, for every process the same. Lines carry ids, never bodies or keys."""
 
 import logging
+import re
 import sys
 from typing import Literal
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+# PostgreSQL quotes the row that it refuses, and so a customer's words.
+_DETAIL = re.compile(r"\nDETAIL:.*?(?=\nHINT:|\n\n|\Z)", re.DOTALL)
+
+
+def _without_rows(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    if "exception" in event:
+        event["exception"] = _DETAIL.sub("\nDETAIL: left out", str(event["exception"]))
+    return event
 
 
 def configure(level: str, form: Literal["json", "console"]) -> None:
@@ -15,14 +25,13 @@ def configure(level: str, form: Literal["json", "console"]) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
+        _without_rows,
     ]
     renderer: Processor = (
         structlog.processors.JSONRenderer()
         if form == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
-    if form == "console":
-        shared.pop()  # the console renderer formats exceptions itself
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(

@@ -5,7 +5,19 @@ from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
-from sqlalchemy import Column, Table, Uuid, bindparam, func, select, true
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    Table,
+    Uuid,
+    any_,
+    asc,
+    bindparam,
+    desc,
+    func,
+    select,
+    true,
+)
 
 from domains.kernel.db import Read
 from domains.kernel.keys import WorkspaceId
@@ -57,7 +69,7 @@ class Paged(msgspec.Struct, Generic[T], frozen=True):
 class OffsetList(Generic[T]):
     """A table's records of one workspace in the order of a column; a page is one statement.
 
-    `columns` begin with one that is never null; `into` makes a record of them.
+    `order_by` is never null; `into` makes a record of the columns.
     """
 
     def __init__(
@@ -69,8 +81,8 @@ class OffsetList(Generic[T]):
     ) -> None:
         self._into = into
         self._pages: dict[Order, Statement[tuple[Any, ...]]] = {
-            "asc": _page(table, columns, order_by.asc()),
-            "desc": _page(table, columns, order_by.desc()),
+            "asc": _page(table, columns, order_by, asc),
+            "desc": _page(table, columns, order_by, desc),
         }
 
     async def page(self, read: Read, workspace: WorkspaceId, wanted: OffsetPage) -> Paged[T]:
@@ -81,24 +93,36 @@ class OffsetList(Generic[T]):
             limit=wanted.size,
             offset=wanted.offset,
         )
-        items = [self._into(*columns) for _, *columns in rows if columns[0] is not None]
+        items = [self._into(*columns) for _, position, *columns in rows if position is not None]
         return Paged(items, rows[0][0])
 
 
-def _page(table: Table, columns: Sequence[Any], order: Any) -> Statement[tuple[Any, ...]]:
+def _page(
+    table: Table, columns: Sequence[Any], order_by: Column[Any], order: Callable[[Any], Any]
+) -> Statement[tuple[Any, ...]]:
     mine = table.c.workspace_id == bindparam("workspace", type_=Uuid)
     counted = (
         select(func.count().label("counted"))
         .select_from(select(table.c.id).where(mine).limit(COUNT_CAP + 1).subquery())
         .subquery()
     )
-    page = (
-        select(*columns)
+    # The page's ids first: what a row shows, such as its links, is asked for these alone.
+    chosen = (
+        select(table.c.id)
         .where(mine)
-        .order_by(order)
+        .order_by(order(order_by))
         .limit(bindparam("limit"))
         .offset(bindparam("offset"))
+    )
+    page = (
+        select(order_by.label("position"), *columns)
+        .where(mine, table.c.id == any_(func.array(chosen.scalar_subquery(), type_=ARRAY(Uuid))))
         .subquery()
     )
     # The count stands on the left, so that it comes back for a page beyond the end, too.
-    return statement(select(counted, page).outerjoin_from(counted, page, true()), row)
+    return statement(
+        select(counted, page)
+        .outerjoin_from(counted, page, true())
+        .order_by(order(page.c.position)),
+        row,
+    )

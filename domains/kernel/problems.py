@@ -7,6 +7,7 @@ Problem
 |-- NotFound            404
 |-- MethodNotAllowed    405
 |-- Conflict            409
+|   `-- Contended            may succeed when it is sent again
 |-- LengthRequired      411
 |-- TooLarge            413
 |-- RateLimited         429
@@ -72,6 +73,10 @@ class Conflict(Problem):
     status, code, title = 409, "conflict", "Conflict"
 
 
+class Contended(Conflict):
+    """Two changes got in each other's way; the same request may succeed when it is sent again."""
+
+
 class LengthRequired(Problem):
     status, code, title = 411, "length_required", "Length required"
 
@@ -90,6 +95,9 @@ class Internal(Problem):
 
 class Unavailable(Problem):
     status, code, title = 503, "internal_error", "Service unavailable"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, headers={"Retry-After": "1"})
 
 
 def invalid(field: str, message: str) -> Invalid:

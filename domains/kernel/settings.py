@@ -1,7 +1,7 @@
 """Settings: read from the environment once at start and handed down, never a global."""
 
+import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -53,10 +53,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = 20
     database_timeout: Annotated[
         float,
-        Meta(description="Seconds a statement, or the wait for a connection, may take", gt=0),
+        Meta(
+            description="Seconds a statement, or the wait for a connection, may take",
+            gt=0,
+            le=86_400,
+        ),
     ] = 10.0
     redis_timeout: Annotated[
-        float, Meta(description="Seconds one Redis call of the API may take", gt=0)
+        float, Meta(description="Seconds one Redis call of the API may take", gt=0, le=86_400)
     ] = 0.25
     max_body_bytes: Annotated[int, Meta(description="Largest request body accepted", ge=1024)] = (
         10 * 1024 * 1024
@@ -72,17 +76,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     )
     job_lease: Annotated[
         float,
-        Meta(description="Seconds after which a silent worker's job is given to another", ge=1),
+        Meta(
+            description="Seconds after which a silent worker's job is given to another",
+            ge=1,
+            le=86_400,
+        ),
     ] = 15.0
     job_resend: Annotated[
         float,
-        Meta(description="Seconds after which a job that no worker took is sent again", ge=1),
+        Meta(
+            description="Seconds after which a job that no worker took is sent again",
+            ge=1,
+            le=86_400,
+        ),
     ] = 15.0
     job_time_limit: Annotated[
-        float, Meta(description="Seconds one attempt at a job may take", gt=0)
+        float, Meta(description="Seconds one attempt at a job may take", gt=0, le=86_400)
     ] = 300.0
     compute_time_limit: Annotated[
-        float, Meta(description="Seconds the analysis of one text may take", gt=0)
+        float, Meta(description="Seconds the analysis of one text may take", gt=0, le=86_400)
     ] = 60.0
     worker_threads: Annotated[
         int, Meta(description="Jobs one worker process runs at a time", ge=1, le=64)
@@ -172,9 +184,9 @@ def _check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
         ) from None
     if parts.scheme not in schemes or not url.startswith(f"{parts.scheme}://"):
         raise SettingError(f"{name} must begin with {begin}")
-
-
-def blob_directory(settings: Settings) -> Path | None:
-    """The local directory of the object store, None where it is not local."""
-    url = urlsplit(settings.blob_url)
-    return Path(url.path) if url.scheme == "file" else None
+    if parts.scheme == "s3" and not parts.netloc:
+        raise SettingError(f"{name} names no bucket: s3://bucket/prefix")
+    if parts.scheme == "file" and (parts.netloc or len(parts.path) < 2):
+        raise SettingError(f"{name} must be an absolute path: file:///directory")
+    if parts.scheme in ("redis", "rediss") and not re.fullmatch(r"/?[0-9]*/?", parts.path):
+        raise SettingError(f"{name} ends in the number of its database: redis://host:port/0")

@@ -100,6 +100,13 @@ jobs = Table(
     ),
     Index("ix_jobs_due", "queue", "run_after", postgresql_where=text("state = 'queued'")),
     Index("ix_jobs_sent", "queue", "sent_at", postgresql_where=text("state = 'sent'")),
+    Index(
+        "ix_jobs_live",
+        "queue",
+        "state",
+        "run_after",
+        postgresql_where=text("state in ('queued', 'sent', 'running')"),
+    ),
     Index("ix_jobs_running", "lease_until", postgresql_where=text("state = 'running'")),
     Index(None, "workspace_id", "id"),
 )
@@ -121,6 +128,8 @@ idempotency = Table(
     Column("key_id", ForeignKey("api_keys.id", ondelete="CASCADE"), primary_key=True),
     Column("idempotency_key", Text, primary_key=True),
     Column("fingerprint", LargeBinary, nullable=False),
+    # Whose turn it is: a retry of the same request has the same fingerprint.
+    Column("token", Uuid, nullable=False),
     # Null while the first request is still under way.
     Column("status", Integer, nullable=True),
     Column("media_type", Text, nullable=True),

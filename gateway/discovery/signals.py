@@ -70,14 +70,15 @@ async def create_signal(
     tx: NamedDependency[Tx],
     blobs: NamedDependency[Blobs],
 ) -> Signal:
-    shape = decode(body, _Shape)
+    shape = await decode(body, _Shape)
     typed = shape.text is not UNSET
     if typed == (shape.source is not UNSET) or (typed and shape.data is not UNSET):
         raise Invalid("Send either `text` with `signalType`, or `source` with `data`.")
     if typed:
-        text = decode(body, SignalTextCreate)
+        text = await decode(body, SignalTextCreate)
         return await signals.create_from_text(tx, blobs, caller.workspace, text)
-    return await signals.create_from_source(tx, caller.workspace, decode(body, SignalRawCreate))
+    raw = await decode(body, SignalRawCreate)
+    return await signals.create_from_source(tx, caller.workspace, raw)
 
 
 @patch(
@@ -92,7 +93,8 @@ async def update_signal(
     caller: NamedDependency[Caller],
     tx: NamedDependency[Tx],
 ) -> Signal:
-    return await signals.change(tx, caller.workspace, id, decode(body, SignalUpdate))
+    changes = await decode(body, SignalUpdate)
+    return await signals.change(tx, caller.workspace, id, changes)
 
 
 @delete(

@@ -19,7 +19,7 @@ class HealthResponse(msgspec.Struct):
     scopes: list[str]
 
 
-@get("/health", opt=operation("health", "any key", "Check a key"))
+@get("/health", opt=operation("health", "any key", "Check a key", counted=False))
 async def get_health(caller: NamedDependency[Caller]) -> HealthResponse:
     return HealthResponse("ok", caller.workspace, caller.ordered_scopes())
 

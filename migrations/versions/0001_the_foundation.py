@@ -198,6 +198,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'queued'"),
     )
     op.create_index(
+        "ix_jobs_live",
+        "jobs",
+        ["queue", "state", "run_after"],
+        unique=False,
+        postgresql_where=sa.text("state in ('queued', 'sent', 'running')"),
+    )
+    op.create_index(
         "ix_jobs_running",
         "jobs",
         ["lease_until"],
@@ -291,8 +298,8 @@ def upgrade() -> None:
         sa.Column("signal_type", sa.Text(), nullable=True),
         sa.Column("context", sa.Text(), nullable=True),
         sa.Column("inferred_context", sa.Text(), nullable=True),
-        sa.Column("source", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("data", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("source", postgresql.JSON(astext_type=sa.Text()), nullable=False),
+        sa.Column("data", postgresql.JSON(astext_type=sa.Text()), nullable=True),
         sa.Column("external_id", sa.Text(), nullable=True),
         sa.Column("text_key", sa.Text(), nullable=True),
         sa.Column("additional_context", sa.Text(), nullable=True),
@@ -376,6 +383,7 @@ def upgrade() -> None:
         sa.Column("key_id", sa.Uuid(), nullable=False),
         sa.Column("idempotency_key", sa.Text(), nullable=False),
         sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
+        sa.Column("token", sa.Uuid(), nullable=False),
         sa.Column("status", sa.Integer(), nullable=True),
         sa.Column("media_type", sa.Text(), nullable=True),
         sa.Column("body", sa.LargeBinary(), nullable=True),
@@ -566,6 +574,11 @@ def downgrade() -> None:
     op.drop_index("ix_jobs_sent", table_name="jobs", postgresql_where=sa.text("state = 'sent'"))
     op.drop_index(
         "ix_jobs_running", table_name="jobs", postgresql_where=sa.text("state = 'running'")
+    )
+    op.drop_index(
+        "ix_jobs_live",
+        table_name="jobs",
+        postgresql_where=sa.text("state in ('queued', 'sent', 'running')"),
     )
     op.drop_index("ix_jobs_due", table_name="jobs", postgresql_where=sa.text("state = 'queued'"))
     op.drop_table("jobs")

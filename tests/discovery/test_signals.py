@@ -231,6 +231,26 @@ async def test_processing_twice_at_once_is_one_job(acme: Tenant) -> None:
     assert done["processing"]["lastJobId"] == signal["jobId"]
 
 
+async def test_processing_an_ended_signal_twice_at_once_is_one_new_job(acme: Tenant) -> None:
+    signal = await acme.processed((await acme.signal("The export fails. " * 3_000))["id"])
+    path = f"{SIGNALS}/{signal['id']}/process"
+    for _ in range(3):
+        answers = await asyncio.gather(*(acme.http.post(path) for _ in range(6)))
+        jobs = {answer.json()["jobId"] for answer in answers}
+        assert len(jobs) == 1
+        assert jobs != {signal["processing"]["lastJobId"]}
+        signal = await acme.processed(signal["id"])
+
+
+async def test_numbers_do_not_grow_and_keys_keep_their_order(acme: Tenant) -> None:
+    data = b'{"zz": 1e300, "a": [1E5, 0.1], "mm": {"y": 1, "x": 2}}'
+    body = b'{"source": {"type": "x"}, "data": ' + data + b"}"
+    answer = await acme.http.post(SIGNALS, content=body)
+    stored = await acme.http.get(f"{SIGNALS}/{answer.json()['id']}")
+    assert list(stored.json()["data"]) == ["zz", "a", "mm"]
+    assert len(stored.content) < 1500
+
+
 async def test_lists_have_their_headers(acme: Tenant) -> None:
     for number in range(3):
         await acme.signal(name=f"s{number}")

@@ -225,7 +225,7 @@ PRODUCTS_TWO = (Product(id="p-1", name="Atlas"), Product(id="p-2", name="Atlas M
         ("The atlas crashes on start.", PRODUCTS_TWO, "p-1"),
         ("The atlases crash on start.", PRODUCTS_TWO, None),
         ("The app crashes on start.", PRODUCTS_TWO, None),
-        ("The app crashes on start.", PRODUCTS_TWO[:1], "p-1"),
+        ("The app crashes on start.", PRODUCTS_TWO[:1], None),
         ("The app crashes on start.", (), None),
         ("The app crashes on start.", (Product(id="a", name=""), Product(id="b", name="?")), None),
     ],

@@ -30,6 +30,7 @@ ACROSS = {
     "the key is what names the workspace",
     "operators administer every workspace",
     "operators see queue lengths, never contents",
+    "what is over is over in every workspace",
 }
 
 

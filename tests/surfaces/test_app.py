@@ -51,6 +51,25 @@ async def test_every_answer_has_one_request_id_and_names_no_server(acme: Tenant)
         assert "server" not in answer.headers
 
 
+def test_a_row_that_postgres_quotes_is_not_logged() -> None:
+    written = io.StringIO()
+    before = logging.getLogger().handlers[:], logging.getLogger().level
+    try:
+        with redirect_stderr(written):
+            log.configure("info", "json")
+            refused = RuntimeError(
+                "refused\nDETAIL:  Failing row contains (a secret\nof two lines)."
+            )
+            structlog.get_logger().error("unexpected_error", exc_info=refused)
+    finally:
+        logging.getLogger().handlers[:], level = before
+        logging.getLogger().setLevel(level)
+        structlog.reset_defaults()
+    assert "refused" in written.getvalue()
+    assert "secret" not in written.getvalue()
+    assert "two lines" not in written.getvalue()
+
+
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_logs_are_json_or_text_for_our_lines_and_the_libraries(form: Any) -> None:
     before = logging.getLogger().handlers[:], logging.getLogger().level

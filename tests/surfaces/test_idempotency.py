@@ -9,8 +9,9 @@ import pytest
 
 from domains.kernel import idempotency
 from domains.kernel.db import Database
-from domains.kernel.idempotency import Reservation
+from domains.kernel.idempotency import Answer, Reservation
 from domains.kernel.keys import WorkspaceId
+from domains.kernel.problems import Conflict
 from tests.conftest import MakeTenant
 from tests.stack import Tenant
 
@@ -96,6 +97,41 @@ async def test_a_request_under_way_is_409_until_its_minute_is_over(
             UUID(acme.key_id),
         )
     assert (await _post(acme, "k")).status_code == 201
+
+
+async def test_an_overtaken_request_stores_nothing(acme: Tenant, database: Database) -> None:
+    """The first one took too long, the second took its turn: only the second may store."""
+    turn = (WorkspaceId(UUID(acme.workspace)), UUID(acme.key_id), "k", b"the same request")
+    first, second = Reservation(*turn), Reservation(*turn)
+    answer = Answer(201, "application/json", b"{}")
+    assert await idempotency.reserve(database.read, first) is None
+    async with database.connection() as connection:
+        await connection.execute(
+            "update idempotency set created_at = now() - interval '61 seconds' where key_id = $1",
+            UUID(acme.key_id),
+        )
+    assert await idempotency.reserve(database.read, second) is None
+    await idempotency.release(database.read, first)
+    with pytest.raises(Conflict):
+        async with database.transaction() as tx:
+            await idempotency.keep(tx, first, answer)
+    async with database.transaction() as tx:
+        await idempotency.keep(tx, second, answer)
+    assert await idempotency.reserve(database.read, Reservation(*turn)) == answer
+
+
+async def test_old_answers_are_forgotten(acme: Tenant, database: Database) -> None:
+    await _post(acme, "k")
+    async with database.connection() as connection:
+        await connection.execute(
+            "update idempotency set created_at = now() - interval '25 hours' where key_id = $1",
+            UUID(acme.key_id),
+        )
+        await idempotency.forget_old(database.read)
+        left = await connection.fetchval(
+            "select count(*) from idempotency where key_id = $1", UUID(acme.key_id)
+        )
+    assert left == 0
 
 
 async def test_an_answer_is_kept_for_a_day(acme: Tenant, database: Database) -> None:

@@ -55,7 +55,8 @@ async def test_health_is_not_counted(make_tenant: MakeTenant) -> None:
         answer = await caller.http.get("/v1/health")
         assert answer.status_code == 200
         assert not set(map(str.lower, HEADERS)) & set(answer.headers)
-    assert (await caller.http.get(CONTEXT)).status_code == 200
+    # The name alone does not exempt a path.
+    assert (await caller.http.get("/external/v1/signals/health")).status_code == 404
     assert (await caller.http.get(CONTEXT)).status_code == 429
     assert (await caller.http.get("/v1/health")).status_code == 200
 

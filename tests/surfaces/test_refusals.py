@@ -62,16 +62,25 @@ BAD_CREATES: list[tuple[bytes, str | None]] = [
     (_with(data={"x": 1}), None),
     (b'{"text": "x"}', "signalType"),
     (_with(text=""), "text"),
-    *_each(_with, "text", (None, 5, [], {}, True)),
+    *_each(_with, "text", (None, 5, [], {}, True, " ", "\n\t")),
     *_each(_with, "signalType", ("feedback_record", "", None, 1, [])),
-    *_each(_with, "name", ("", None, 5, ["x"])),
+    *_each(_with, "name", ("", "  ", None, 5, ["x"])),
     *_each(_with, "additionalContext", (None, 5, {})),
     *_each(
         _with,
         "occurredAt",
         ("yesterday", "", None, True, "2025-13-01T00:00:00Z", "10000-01-01T00:00:00Z"),
     ),
-    (_with(occurredAt="0001-01-01T00:00:00+14:00"), "occurredAt"),
+    *_each(
+        _with,
+        "occurredAt",
+        (
+            "0001-01-01T00:00:00+14:00",
+            "0001-01-01T00:00:00Z",
+            "9999-12-31T23:59:59.999999Z",
+            "9999-12-31T23:59:59-14:00",
+        ),
+    ),
     *_each(_with, "productIds", ("x", None, 5, {}, [None], ["x"])),
     *_each(_with, "accountId", UUIDS),
     *_each(_raw, "source", (None, "zendesk", 5, [])),
@@ -284,6 +293,37 @@ async def test_a_large_body_is_refused_from_its_announcement(acme: Tenant, stack
     assert b" 413 " in status
     writer.close()
     await writer.wait_closed()
+
+
+async def test_a_large_body_is_refused_whatever_the_method(acme: Tenant) -> None:
+    answer = await acme.http.request("DELETE", f"{SIGNALS}/SIGNAL-1", content=b" " * (LIMIT + 1))
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[]" * 101 + b'"' + b'\\"' * 1_000_000,
+        b'{"source": {"type": "x"}, "data": {"a": [' + b"[]," * 1_000_000 + b"[]]}",
+        b'{"source": {"type": "x"}, "data": {"a": [' + b"[" * 98 + b"]" * 98 + b"]}",
+        b"[" * 3_000_000,
+        b'{"a":' * 1_000_000,
+        b'"' * 3_000_000,
+        b"\\" * 3_000_000 + b"u0000",
+    ],
+    ids=["quotes", "pairs", "deep", "open", "objects", "strings", "backslashes"],
+)
+async def test_a_hostile_body_holds_up_nobody(acme: Tenant, rival: Tenant, body: bytes) -> None:
+    """While it is read others are served, and it is answered soon."""
+    reading = asyncio.create_task(acme.http.post(SIGNALS, content=body, timeout=20))
+    slowest = 0.0
+    while not reading.done():
+        started = asyncio.get_running_loop().time()
+        assert (await rival.http.get("/livez")).status_code == 200
+        slowest = max(slowest, asyncio.get_running_loop().time() - started)
+    assert (await reading).status_code in (201, 400)
+    # Generous, for slow machines: the fault that this watches for took minutes.
+    assert slowest < 5
 
 
 async def test_a_large_body_without_length_is_413_while_it_is_read(acme: Tenant) -> None:

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from domains.kernel import jobs
 from domains.kernel.blobs import Blobs, DeleteBlob
-from domains.kernel.compute import Compute
+from domains.kernel.compute import Compute, TookTooLong
 from domains.kernel.db import Database
 from domains.kernel.jobs import Claim, Job, LostLease
 from domains.kernel.keys import WorkspaceId, create_workspace
-from domains.kernel.problems import Invalid, Unavailable
+from domains.kernel.problems import Contended, Invalid, Unavailable
 from domains.kernel.settings import Settings, read
 from tests.stack import Stack, eventually, running
 from workers.actors import ACTORS, Actor, Runner
@@ -216,9 +216,10 @@ async def test_a_problem_is_final_and_its_reason_is_shown(run_odd: Any) -> None:
     assert shown == ["The file is encrypted."]
 
 
-async def test_a_part_that_is_away_is_waited_for(run_odd: Any) -> None:
+@pytest.mark.parametrize("passing", [Unavailable("It is away."), Contended("A deadlock.")])
+async def test_what_passes_is_waited_for(run_odd: Any, passing: Exception) -> None:
     async def run(*_: Any) -> Any:
-        raise Unavailable("The object store does not answer.")
+        raise passing
 
     row, shown = await run_odd(run)
     assert (row["state"], row["failures"], shown) == ("queued", 1, [])
@@ -240,6 +241,15 @@ async def test_anything_unexpected_is_tried_five_times_and_tells_nothing(
     assert len(shown) == 1
     assert "secret" not in shown[0]
     assert "secret" not in row["error"]
+
+
+async def test_an_analysis_that_takes_too_long_is_final(run_odd: Any) -> None:
+    async def run(*_: Any) -> Any:
+        raise TookTooLong
+
+    row, shown = await run_odd(run)
+    assert (row["state"], row["failures"]) == ("failed", 1)
+    assert shown == ["The analysis took too long."]
 
 
 async def test_a_job_that_kills_its_workers_is_given_up(run_odd: Any, db: Database) -> None:
@@ -315,7 +325,7 @@ async def test_heavy_work_leaves_the_loop_free_and_ends_with_its_limit() -> None
                 ticks += 1
 
         ticking = asyncio.create_task(tick())
-        with pytest.raises(TimeoutError):
+        with pytest.raises(TookTooLong):
             await compute.run(pow, 7, 10**9)
         ticking.cancel()
         assert ticks > 10
