@@ -45,7 +45,11 @@ class Insight(msgspec.Struct, rename="camel"):
 
 
 class Evidence(msgspec.Struct, rename="camel"):
-    """A quote: `quote` is the slice `start:end` (characters) of the signal's text."""
+    """A quote: the slice `start:end` (characters) of the signal's text.
+
+    The text of a signal from a source is every text in its `data` that holds a space, in order,
+    joined by line feeds.
+    """
 
     quote: Annotated[str, Meta(description="The words, exactly as in the signal's text")]
     signal_id: Annotated[UUID, Meta(description="The signal that they are from")]

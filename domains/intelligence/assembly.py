@@ -16,7 +16,7 @@ from domains.intelligence.findings import (
     Sentiment,
 )
 from domains.intelligence.segmentation import Sentence
-from domains.intelligence.wording import clean, statement, title
+from domains.intelligence.wording import clean, reads_well, statement, title
 from domains.intelligence.words import content_stems, tokens
 
 MAX_INSIGHTS = 12
@@ -186,6 +186,7 @@ def _insight(
             if (
                 name := title(focus(detection, document.profile), detection.kind, internal=internal)
             )
+            and (document.profile != "transcript" or reads_well(name))
         ),
         (None, ""),
     )

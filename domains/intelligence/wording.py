@@ -520,3 +520,20 @@ _DANGLING = re.compile(
     r"(?:could|would|should|do|does|did|is|are|was|were|has|have|ca|wo)n't)$",
     re.IGNORECASE,
 )
+
+# Two words that do not follow each other in a finished English sentence: a repair in mid-speech.
+_REPAIR = re.compile(
+    r"\b(?:an?|the|their|our) (?:an?|the|and|or|all|i|we|you|it|that|they)\b|\band and\b"
+    r"|\b(?:to|of|for|with) (?:and|or|the i|to)\b|\bbe(?:en)? (?:or|and) \w+ be$",
+    re.IGNORECASE,
+)
+_NO_SUBJECT = re.compile(
+    r"(?:that|which) (?:can|could|will|would|should|may|must)\b"
+    r"|(?:it|they|he|she|this) (?:between|in|on|at|of|with|for|under|from)\b",
+    re.IGNORECASE,
+)
+
+
+def reads_well(name: str) -> bool:
+    """Whether a title made from speech can stand as one: whole, with a subject, without repairs."""
+    return not _REPAIR.search(name) and not _NO_SUBJECT.match(name)

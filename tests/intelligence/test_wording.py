@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domains.intelligence.findings import Kind
-from domains.intelligence.wording import MAX_TITLE, statement, title
+from domains.intelligence.wording import MAX_TITLE, reads_well, statement, title
 
 
 @pytest.mark.parametrize(
@@ -111,3 +111,20 @@ def test_any_text_has_a_sane_title(text: str, kind: Kind, internal: bool) -> Non
     assert "\n" not in name
     assert not name.endswith((".", ",", "!", "?", ";", ":"))
     assert len(statement(text, internal=internal)) <= 240
+
+
+@pytest.mark.parametrize(
+    ("name", "well"),
+    [
+        ("Search is slow", True),
+        ("Add dark mode", True),
+        ("The team needs a recording button", True),
+        ("Think of a all the people who would love it", False),
+        ("It should be hard an and strong looking", False),
+        ("That can the play button should stand apart", False),
+        ("It between the cushions and nobody finds it", False),
+        ("The simplest one as long as there are the I find it", False),
+    ],
+)
+def test_a_title_with_a_repair_of_speech_does_not_read_well(name: str, well: bool) -> None:
+    assert reads_well(name) is well
