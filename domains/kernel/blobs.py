@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import unquote, urlsplit
@@ -55,6 +56,8 @@ class Blobs:
             client_options={"allow_http": endpoint.startswith("http://"), "timeout": "30s"},
             # Servers other than AWS' answer by path, not by host name.
             virtual_hosted_style_request=not endpoint,
+            # A request waits for this, so not the library's minutes.
+            retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=15)},
         )
         return cls(store, None)
 
