@@ -2,12 +2,14 @@
 
 import re
 import time
+from collections.abc import Iterable
 from typing import Final
 
 import structlog
+from litestar import Litestar
 from litestar.enums import ScopeType
+from litestar.routes import HTTPRoute
 from litestar.types import (
-    ASGIApp,
     HTTPReceiveMessage,
     Message,
     Receive,
@@ -28,7 +30,7 @@ _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 class Edge:
     """Wraps the application; what the router refuses (404, 405) passes here, too."""
 
-    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
+    def __init__(self, app: Litestar, registry: CollectorRegistry) -> None:
         self._app = app
         labels = ("method", "route", "status")
         self._requests = Counter("gateway_requests", "Requests answered", labels, registry=registry)
@@ -73,7 +75,12 @@ class Edge:
             await send(message)
 
         try:
-            await self._app(scope, ask, answer)
+            if scope["method"] == "OPTIONS" and (
+                allowed := allowed_methods(self._app, scope["path"])
+            ):
+                await _tell_methods(allowed, answer)
+            else:
+                await self._app(scope, ask, answer)
         finally:
             self._record(scope, status, time.perf_counter() - started)
 
@@ -95,6 +102,13 @@ class Edge:
 _METHODS: Final = frozenset({"GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS"})
 
 
+async def _tell_methods(allowed: list[str], send: Send) -> None:
+    # Litestar's own answer names the methods of the handler that was registered first.
+    headers = [(b"allow", ", ".join(allowed).encode())]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
 def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id":
@@ -102,3 +116,23 @@ def _request_id(scope: Scope) -> str:
             if _SAFE_ID.fullmatch(given):
                 return given
     return str(new_id())
+
+
+def allowed_methods(app: Litestar, path: str) -> list[str]:
+    """The methods of the routes that a path fits."""
+    found: set[str] = set()
+    for route in _http_routes(app):
+        if _fits(route, path):
+            found |= {str(method) for method in route.methods}
+    return sorted(found)
+
+
+def _http_routes(app: Litestar) -> Iterable[HTTPRoute]:
+    return (route for route in app.routes if isinstance(route, HTTPRoute))
+
+
+def _fits(route: HTTPRoute, path: str) -> bool:
+    pattern = "/".join(
+        re.escape(part) if isinstance(part, str) else "[^/]+" for part in route.path_components
+    )
+    return re.fullmatch(f"/?{pattern}/?", path) is not None

@@ -1,15 +1,14 @@
 """Every failure becomes a Problem, and every Problem the error body of its surface."""
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from litestar import Litestar, Request, Response
+from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
-from litestar.routes import HTTPRoute
 
 from domains.kernel.problems import Internal, Invalid, MethodNotAllowed, NotFound, Problem, TooLarge
+from gateway.edge import allowed_methods
 from gateway.idempotency import Replay, replayed
 from gateway.surface import Surface
 
@@ -65,23 +64,3 @@ def problem_of(request: Request[Any, Any, Any], error: Exception) -> Problem:
         return Invalid("The request could not be read.")
     log.error("unexpected_error", exc_info=error)
     return Internal("Something went wrong on our side. The request id finds it in the log.")
-
-
-def allowed_methods(app: Litestar, path: str) -> list[str]:
-    """The methods of the routes that a path fits."""
-    found: set[str] = set()
-    for route in _http_routes(app):
-        if _fits(route, path):
-            found |= {str(method) for method in route.methods}
-    return sorted(found)
-
-
-def _http_routes(app: Litestar) -> Iterable[HTTPRoute]:
-    return (route for route in app.routes if isinstance(route, HTTPRoute))
-
-
-def _fits(route: HTTPRoute, path: str) -> bool:
-    pattern = "/".join(
-        re.escape(part) if isinstance(part, str) else "[^/]+" for part in route.path_components
-    )
-    return re.fullmatch(f"/?{pattern}/?", path) is not None

@@ -260,7 +260,7 @@ async def test_lists_have_their_headers(acme: Tenant) -> None:
     assert answer.headers["X-Limit"] == "20"
     assert answer.headers["X-Offset"] == "0"
     assert "X-Total-Count-Capped" not in answer.headers
-    answer = await acme.http.get(f"{SIGNALS}?limit=500&offset=2&order=asc")
+    answer = await acme.http.get(f"{SIGNALS}?limit={10**30}&offset=2&order=asc")
     assert [each["name"] for each in answer.json()] == ["s2"]
     assert answer.headers["X-Limit"] == "100"
     assert answer.headers["X-Offset"] == "2"

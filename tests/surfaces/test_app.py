@@ -51,6 +51,18 @@ async def test_every_answer_has_one_request_id_and_names_no_server(acme: Tenant)
         assert "server" not in answer.headers
 
 
+async def test_options_tells_every_method_of_a_path(acme: Tenant) -> None:
+    for path, methods in (
+        ("/external/v1/signals", "GET, OPTIONS, POST"),
+        ("/api/external/v1/signals/SIGNAL-1", "DELETE, GET, OPTIONS, PATCH"),
+        ("/v1/health", "GET, OPTIONS"),
+    ):
+        answer = await acme.http.options(path)
+        assert (answer.status_code, answer.headers["Allow"]) == (204, methods)
+        assert answer.headers["X-Request-Id"]
+    assert (await acme.http.options("/nothing")).status_code == 404
+
+
 def test_a_row_that_postgres_quotes_is_not_logged() -> None:
     written = io.StringIO()
     before = logging.getLogger().handlers[:], logging.getLogger().level

@@ -150,7 +150,6 @@ async def test_a_bad_patch_is_400_and_changes_nothing(
         "limit=1e2",
         "limit=%2B5",
         "limit=١",
-        "limit=99999999999999999999",
         "limit=1&limit=2",
         "limit=%00",
         "offset=-1",
