@@ -11,7 +11,7 @@ from domains.kernel import health, keys
 from domains.kernel.db import Database
 from domains.kernel.ids import parse_id
 from domains.kernel.keys import SCOPES, Key, LimitChoice, Scope, Workspace
-from domains.kernel.problems import Conflict, Invalid, Unavailable
+from domains.kernel.problems import Conflict, Invalid
 
 T = TypeVar("T")
 
@@ -38,8 +38,7 @@ def with_database(url: str, act: Callable[[Database], Awaitable[T]]) -> T:
 
     async def run() -> T:
         async with Database.open(url, name="gateway-cli") as database:
-            if wrong := await health.wrong_schema(database):
-                raise Unavailable(wrong)
+            await health.require_schema(database)
             return await act(database)
 
     return asyncio.run(run())

@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-import structlog
 from litestar import Litestar, Request
 from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
@@ -22,8 +21,6 @@ from gateway.errors import Errors
 from gateway.limits import Limiter
 from gateway.operations import OPERATIONS
 from gateway.revenue.surface import REVENUE
-
-log = structlog.get_logger()
 
 # The last one answers for every path that is nobody's.
 SURFACES = (DISCOVERY, REVENUE, OPERATIONS)

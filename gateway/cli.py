@@ -1,14 +1,12 @@
 """The `gateway` command."""
 
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 import click
 import msgspec
@@ -409,7 +407,6 @@ def _environment(data: Path) -> dict[str, str]:
 
 
 _URLS: Final = ("database_url", "redis_url", "blob_url")
-_HOST: Final = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:[0-9]{1,5})?")
 
 
 def _running(data: Path) -> dict[str, str] | None:
@@ -429,12 +426,7 @@ def _database_url(environment: dict[str, str], data: Path) -> str:
         raise click.ClickException(
             f"nothing runs in {data}: start it with `gateway up`, or set DATABASE_URL"
         )
-    # The value may hold a password, so it is never shown.
-    hosts = urlsplit(url).netloc.rpartition("@")[2].split(",")
-    if not url.startswith(("postgresql://", "postgres://")) or not all(map(_HOST.fullmatch, hosts)):
-        raise click.ClickException(
-            "DATABASE_URL is not of the form postgresql://user:password@host:port/name"
-        )
+    settings.check_url("DATABASE_URL", url)
     return url
 
 

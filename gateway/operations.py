@@ -41,8 +41,7 @@ async def livez() -> Alive:
     opt=operation("readyz", "public", "Whether requests can be served", errors=(503,)),
 )
 async def readyz(database: NamedDependency[Database]) -> Alive:
-    if wrong := await health.wrong_schema(database):
-        raise Unavailable(wrong.capitalize() + ".")
+    await health.require_schema(database)
     return Alive("ok")
 
 

@@ -24,21 +24,16 @@ from gateway.edge import Edge
 logger = structlog.get_logger()
 
 
-class NotReady(Exception):
-    """The process cannot start; the message says why and what to do."""
-
-
 @contextlib.asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Edge]:
-    """The application over open parts; NotReady if the schema is not the one it needs."""
+    """The application over open parts; Unavailable if the schema is not the one it needs."""
     async with Database.open(
         settings.database_url,
         name="gateway-api",
         pool_size=settings.pool_size,
         timeout=settings.database_timeout,
     ) as database:
-        if wrong := await health.wrong_schema(database):
-            raise NotReady(wrong)
+        await health.require_schema(database)
         client = limits.connect(settings.redis_url, settings.redis_timeout)
         try:
             blobs = Blobs.open(settings.blob_url, os.environ)
@@ -79,7 +74,7 @@ def main() -> int:
     try:
         settings = read(os.environ)
         uvloop.run(serve(settings))
-    except (SettingError, NotReady, Unavailable) as error:
+    except (SettingError, Unavailable) as error:
         print(f"gateway serve: {error}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
@@ -95,7 +90,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.bind((host, port))
     except OSError as error:
         listening.close()
-        raise NotReady(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}") from error
     listening.listen(2048)
     listening.setblocking(False)
     return listening

@@ -55,7 +55,7 @@ ACTORS: Final[dict[type[Job], Actor[Any]]] = {
     DeleteBlob: Actor(run=_delete_blob),
 }
 
-_DECODER: Final = jobs.decoder(iter(ACTORS))
+_DECODER: Final = jobs.decoder(ACTORS)
 
 
 class Runner:

@@ -29,12 +29,8 @@ logger = structlog.get_logger()
 _GRACE = 8.0
 
 
-class NotReady(Exception):
-    """The worker cannot start; the message says why and what to do."""
-
-
 async def work(settings: Settings, stop: asyncio.Event) -> None:
-    """Work until `stop`; NotReady if the schema is not the one that this code needs."""
+    """Work until `stop`; Unavailable if the schema is not the one that this code needs."""
     async with contextlib.AsyncExitStack() as parts:
         database = await parts.enter_async_context(
             Database.open(
@@ -47,8 +43,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         compute = parts.enter_context(
             Compute.open(settings.worker_processes, settings.compute_time_limit)
         )
-        if wrong := await health.wrong_schema(database):
-            raise NotReady(wrong)
+        await health.require_schema(database)
         runner = Runner(database, Blobs.open(settings.blob_url, os.environ), compute, settings)
         loop = asyncio.get_running_loop()
         running: set[asyncio.Task[None]] = set()
@@ -124,7 +119,7 @@ def main() -> int:
         settings = read(os.environ)
         log.configure(settings.log_level, settings.log_format)
         asyncio.run(_run(settings))
-    except (SettingError, NotReady, Unavailable) as error:
+    except (SettingError, Unavailable) as error:
         print(f"gateway work: {error}", file=sys.stderr)  # noqa: T201
         return 1
     return 0

@@ -267,7 +267,7 @@ def _payload_only(handler: Callable[[str], None]) -> Callable[[object, int, str,
 
 
 class Database:
-    """The pool and what is built on it. Open it with `async with Database.open(settings)`."""
+    """The pool and what is built on it. Open it with `async with Database.open(url)`."""
 
     def __init__(self, pool: asyncpg.Pool, dsn: str, timeout: float) -> None:
         self._pool = pool

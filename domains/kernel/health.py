@@ -79,6 +79,12 @@ async def wrong_schema(database: Database) -> str | None:
     return f"the database schema is {state}, this version needs {SCHEMA}: run `gateway migrate`"
 
 
+async def require_schema(database: Database) -> None:
+    """Unavailable, saying what to do, unless the schema is the one that this code speaks to."""
+    if wrong := await wrong_schema(database):
+        raise Unavailable(wrong)
+
+
 async def examine(database: Database, blobs: Blobs, redis: Callable[[], Awaitable[None]]) -> Health:
     """Ask every part, each for a few seconds at most. `redis` raises Unavailable if it is away."""
     parts, queues = await _postgres(database)

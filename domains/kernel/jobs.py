@@ -8,9 +8,9 @@ Postgres is the truth about every state; the broker carries ids only. `queued` w
 `sent` for a worker, `running` belongs to the worker that holds the lease.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any, ClassVar, Final, Literal, TypeVar
+from typing import Any, ClassVar, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -60,8 +60,6 @@ class Job(msgspec.Struct, frozen=True, tag_field="kind"):
 
     queue: ClassVar[Queue]
 
-
-J = TypeVar("J", bound=Job)
 
 _ACROSS: Final = "the job engine serves every workspace"
 _seconds = bindparam("seconds", type_=Float)
@@ -379,7 +377,7 @@ async def backlog(read: Read) -> list[Backlog]:
     return await read.all(_BACKLOG)
 
 
-def decoder(kinds: Iterator[type[Job]]) -> msgspec.json.Decoder[Any]:
+def decoder(kinds: Iterable[type[Job]]) -> msgspec.json.Decoder[Any]:
     """Decodes a payload into the job class that its kind names."""
     union: Any = None
     for kind in kinds:

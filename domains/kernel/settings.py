@@ -11,11 +11,12 @@ from msgspec.structs import FieldInfo
 
 _PLAIN = frozenset({"database_url", "redis_url", "blob_url"})
 _SCHEMES = {
-    "database_url": ("postgresql", "postgres"),
-    "redis_url": ("redis", "rediss", "unix"),
-    "queue_redis_url": ("redis", "rediss", "unix"),
-    "blob_url": ("file", "s3"),
+    "DATABASE_URL": ("postgresql", "postgres"),
+    "REDIS_URL": ("redis", "rediss", "unix"),
+    "GATEWAY_QUEUE_REDIS_URL": ("redis", "rediss", "unix"),
+    "BLOB_URL": ("file", "s3"),
 }
+_HOST = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:[0-9]{1,5})?")
 
 
 class SettingError(Exception):
@@ -166,24 +167,26 @@ def read(environment: Mapping[str, str]) -> Settings:
             raise SettingError(
                 f"{name}={given[name]!r} is wrong: {what} ({_meaning(field)})"
             ) from None
-    for name, schemes in _SCHEMES.items():
-        if url := str(values.get(name, "")):
-            _check_url(_environment_name(name), url, schemes)
+    for name in _SCHEMES:
+        if name in given:
+            check_url(name, given[name])
     return Settings(**values)  # type: ignore[arg-type]
 
 
-def _check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
-    """SettingError without the value, which may hold a password."""
+def check_url(name: str, url: str) -> None:
+    """SettingError unless the URL fits its variable; it is not shown, it may hold a password."""
+    schemes = _SCHEMES[name]
     begin = " or ".join(f"{scheme}://" for scheme in schemes)
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises for what is no number
     except ValueError:
-        raise SettingError(
-            f"{name} is not a URL: its port is no number, or a bracket is open"
-        ) from None
+        raise SettingError(f"{name} is not a URL: a bracket is open") from None
     if parts.scheme not in schemes or not url.startswith(f"{parts.scheme}://"):
         raise SettingError(f"{name} must begin with {begin}")
+    # PostgreSQL takes several hosts, separated by commas.
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    if not all(map(_HOST.fullmatch, hosts)):
+        raise SettingError(f"{name} is not of the form scheme://user:password@host:port/name")
     if parts.scheme == "s3" and not parts.netloc:
         raise SettingError(f"{name} names no bucket: s3://bucket/prefix")
     if parts.scheme == "file" and (parts.netloc or len(parts.path) < 2):

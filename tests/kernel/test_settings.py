@@ -22,6 +22,11 @@ def test_every_setting_has_a_name_a_default_or_none_and_a_meaning() -> None:
     assert listed["GATEWAY_PORT"].default == "8000"
 
 
+def test_several_hosts_of_a_database_are_fine() -> None:
+    url = "postgresql://user:hunter2@one:5432,two:5433/gateway?target_session_attrs=primary"
+    assert settings.read({**GIVEN, "DATABASE_URL": url}).database_url == url
+
+
 def test_what_is_not_given_has_its_default() -> None:
     made = settings.read({**GIVEN, "GATEWAY_PORT": "", "PATH": "/bin"})
     assert (made.port, made.limit_per_minute, made.log_format) == (8000, 60, "json")

@@ -186,7 +186,7 @@ async def run_odd(
         async def queue_and_run(run: Any, *, job_id: UUID | None = None) -> tuple[Any, list[str]]:
             actors: dict[Any, Any] = ACTORS
             monkeypatch.setitem(actors, Odd, Actor(run=run, failed=failed))
-            monkeypatch.setattr("workers.actors._DECODER", jobs.decoder(iter(ACTORS)))
+            monkeypatch.setattr("workers.actors._DECODER", jobs.decoder(ACTORS))
             job_id = job_id or await _queue(db, workspace, Odd())
             await runner.run(job_id)
             return await _row(db, job_id), shown
