@@ -10,6 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CollectorRegistry
 
 from domains.kernel.blobs import Blobs
+from domains.kernel.compute import Compute
 from domains.kernel.db import Database, Read, Tx
 from domains.kernel.keys import Keyring
 from domains.kernel.settings import Settings
@@ -30,7 +31,9 @@ class UndeclaredOperation(Exception):
     """A handler does not say who may call it; the application does not start."""
 
 
-def create_app(database: Database, blobs: Blobs, limiter: Limiter, settings: Settings) -> Edge:
+def create_app(
+    database: Database, blobs: Blobs, limiter: Limiter, compute: Compute, settings: Settings
+) -> Edge:
     """The whole application as an ASGI callable, over parts that are open already.
 
     Its lifespan runs the key cache's notification link. UndeclaredOperation if a handler declares
@@ -67,6 +70,7 @@ def create_app(database: Database, blobs: Blobs, limiter: Limiter, settings: Set
             "tx": Provide(provide_tx),
             "database": Provide(lambda: database, sync_to_thread=False),
             "blobs": Provide(lambda: blobs, sync_to_thread=False),
+            "compute": Provide(lambda: compute, sync_to_thread=False),
             "limiter": Provide(lambda: limiter, sync_to_thread=False),
             "registry": Provide(lambda: registry, sync_to_thread=False),
         },

@@ -166,20 +166,24 @@ def _decode(body: bytes, into: type[T]) -> T:
 def query(request: Request[Any, Any, Any], into: type[S]) -> S:
     """The query parameters as a struct; Invalid names the parameter. Unknown ones are ignored."""
     fields = {field.encode_name: field for field in msgspec.structs.fields(into)}
-    given: dict[str, str] = {}
+    given: dict[str, str | int] = {}
     for name, value in request.query_params.multi_items():
         if name not in fields:
             continue
         if name in given:
             raise invalid(name, "is given more than once")
+        if "\0" in value:
+            raise invalid(name, "holds the character U+0000, which no text may contain")
         kind = inspect.type_info(fields[name].type)
         kind = kind.type if isinstance(kind, inspect.Metadata) else kind
-        # The lax conversion below would also take 1.0 and 1e2.
-        if isinstance(kind, inspect.IntType) and not _WHOLE.fullmatch(value):
+        if not isinstance(kind, inspect.IntType):
+            given[name] = value
+        elif _WHOLE.fullmatch(value):
+            given[name] = int(value)
+        else:
             raise invalid(name, "must be a whole number")
-        given[name] = value
     try:
-        return msgspec.convert(given, into, strict=False)
+        return msgspec.convert(given, into)
     except msgspec.ValidationError as error:
         raise _refusal(str(error), into) from None
 

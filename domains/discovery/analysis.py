@@ -1,26 +1,43 @@
 """The analysis of a signal: the job that turns its text into insights with evidence."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Final, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, delete, func, insert, null, select, update
+from sqlalchemy import (
+    ARRAY,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    null,
+    select,
+    update,
+)
 
 from domains.discovery.links import INSIGHTS_OF_SIGNAL
 from domains.discovery.tables import evidence, insights, products, signals
 from domains.intelligence.engine import analyse as find
-from domains.intelligence.findings import Document, Findings, Insight, Product, Profile
+from domains.intelligence.findings import Document, Insight, Product, Profile
 from domains.kernel.blobs import BlobMissing, Blobs
 from domains.kernel.compute import Compute
 from domains.kernel.db import Read, Tx
 from domains.kernel.ids import new_id
 from domains.kernel.jobs import Job, Queue
 from domains.kernel.keys import WorkspaceId
+from domains.kernel.numbers import take
 from domains.kernel.problems import NotFound
 from domains.kernel.statements import row, scalar, statement
 
 SignalType = Literal["transcript", "support_ticket", "review", "discovery_report"]
+
+InsightType = Literal[
+    "feedback", "user-interview", "market-research", "session-recording", "support-ticket", "other"
+]
 
 PROFILES: Final[dict[SignalType, Profile]] = {
     "transcript": "transcript",
@@ -30,7 +47,7 @@ PROFILES: Final[dict[SignalType, Profile]] = {
 }
 
 # What kind of insight a kind of signal gives.
-_INSIGHT_TYPES: Final[dict[str | None, str]] = {
+_INSIGHT_TYPES: Final[dict[SignalType | None, InsightType]] = {
     "transcript": "user-interview",
     "support_ticket": "support-ticket",
     "review": "feedback",
@@ -47,6 +64,14 @@ class AnalyseSignal(Job, frozen=True, tag="discovery.analyse_signal"):
 
 _workspace = bindparam("workspace", type_=Uuid)
 _id = bindparam("id", type_=Uuid)
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """What the insights of a signal inherit from it."""
+
+    signal_type: SignalType | None
+    product_ids: list[UUID]
+    account_id: UUID | None = None
 
 
 class _Input(msgspec.Struct, frozen=True):
@@ -123,10 +148,30 @@ _FORGET_MADE = statement(
     row,
 )
 
+# What a person keeps of an earlier analysis.
+_KEPT = statement(
+    select(evidence.c.start, evidence.c.end, evidence.c.quote)
+    .select_from(evidence)
+    .join(
+        insights,
+        and_(
+            insights.c.workspace_id == evidence.c.workspace_id,
+            insights.c.id == evidence.c.insight_id,
+        ),
+    )
+    .where(
+        evidence.c.workspace_id == _workspace,
+        evidence.c.signal_id == _id,
+        insights.c.made_by_signal_id == _id,
+    ),
+    row,
+)
+
 _ADD_INSIGHT = statement(
     insert(insights).values(
         id=bindparam("id"),
         workspace_id=bindparam("workspace"),
+        number=bindparam("number"),
         name=bindparam("name"),
         description=bindparam("description"),
         type=bindparam("type"),
@@ -168,21 +213,30 @@ async def analyse(
     given = await read.first(_INPUT, workspace=workspace, id=job.signal)
     if given is None:
         return _nothing  # deleted meanwhile
+    text = await _text(blobs, given)
     document = Document(
-        text=await _text(blobs, given),
+        text=text,
         profile="raw" if given.signal_type is None else PROFILES[given.signal_type],
         additional_context=given.additional_context,
-        products=tuple(await read.all(_PRODUCTS, workspace=workspace, ids=given.product_ids)),
+        products=await products_named(read, workspace, given.product_ids),
     )
     findings = await compute.run(find, document)
+    origin = Origin(
+        signal_type=given.signal_type,
+        product_ids=given.product_ids,
+        account_id=given.account_id,
+    )
 
     async def write(tx: Tx) -> None:
         updated = await tx.first(
             _PROCESSED, workspace=workspace, id=job.signal, label=findings.context
         )
-        if updated is not None:
-            await tx.first(_FORGET_MADE, workspace=workspace, id=job.signal)
-            await _store(tx, workspace, job.signal, given, findings)
+        if updated is None:
+            return
+        await tx.first(_FORGET_MADE, workspace=workspace, id=job.signal)
+        kept = await tx.all(_KEPT, workspace=workspace, id=job.signal)
+        new = without(findings.insights, [(a, b) for a, b, quote in kept if text[a:b] == quote])
+        await store(tx, workspace, job.signal, origin, findings.engine, new)
 
     return write
 
@@ -220,31 +274,64 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(each)
 
 
-async def _store(
-    tx: Tx, workspace: WorkspaceId, signal_id: UUID, given: _Input, findings: Findings
-) -> None:
-    made = [(new_id(), found) for found in findings.insights]
+async def products_named(
+    read: Read, workspace: WorkspaceId, product_ids: list[UUID]
+) -> tuple[Product, ...]:
+    """The products whose names are matched: these, or the workspace's if none are given."""
+    return tuple(await read.all(_PRODUCTS, workspace=workspace, ids=product_ids))
+
+
+def without(found: Iterable[Insight], held: Sequence[tuple[int, int]]) -> list[Insight]:
+    """What is new: findings without the quotes that overlap a held slice of the same text.
+
+    A finding that has no other quote is one that somebody keeps already.
+    """
+    new = []
+    for insight in found:
+        quotes = tuple(
+            quote
+            for quote in insight.quotes
+            if not any(start < quote.end and quote.start < end for start, end in held)
+        )
+        if quotes:
+            new.append(msgspec.structs.replace(insight, quotes=quotes))
+    return new
+
+
+async def store(
+    tx: Tx,
+    workspace: WorkspaceId,
+    signal_id: UUID,
+    origin: Origin,
+    engine: str,
+    found: Sequence[Insight],
+) -> list[UUID]:
+    """Store findings as draft insights with their evidence, linked to the signal; their ids."""
+    numbers = await take(tx, workspace, "INSIGHT", len(found))
+    made = [(new_id(), each) for each in found]
     await tx.many(
         _ADD_INSIGHT,
         [
             {
                 "id": insight_id,
                 "workspace": workspace,
-                "name": found.name,
-                "description": found.description,
-                "type": _INSIGHT_TYPES.get(given.signal_type, "other"),
-                "product": _product(given, found),
-                "account": given.account_id,
+                "number": number,
+                "name": each.name,
+                "description": each.description,
+                "type": insight_type(origin),
+                "product": product_of(origin, each),
+                "account": origin.account_id,
                 "signal": signal_id,
-                "kind": found.kind,
-                "sentiment": found.sentiment,
-                "confidence": found.confidence,
-                "engine": findings.engine,
+                "kind": each.kind,
+                "sentiment": each.sentiment,
+                "confidence": each.confidence,
+                "engine": engine,
             }
-            for insight_id, found in made
+            for number, (insight_id, each) in zip(numbers, made, strict=True)
         ],
     )
-    await INSIGHTS_OF_SIGNAL.add(tx, workspace, signal_id, [insight_id for insight_id, _ in made])
+    ids = [insight_id for insight_id, _ in made]
+    await INSIGHTS_OF_SIGNAL.add(tx, workspace, signal_id, ids)
     await tx.many(
         _ADD_EVIDENCE,
         [
@@ -260,14 +347,20 @@ async def _store(
                 "start_time": quote.start_time,
                 "end_time": quote.end_time,
             }
-            for insight_id, found in made
-            for quote in found.quotes
+            for insight_id, each in made
+            for quote in each.quotes
         ],
     )
+    return ids
 
 
-def _product(given: _Input, found: Insight) -> UUID | None:
+def insight_type(origin: Origin) -> InsightType:
+    """The type of what is found in such a signal."""
+    return _INSIGHT_TYPES.get(origin.signal_type, "other")
+
+
+def product_of(origin: Origin, found: Insight) -> UUID | None:
     """The product that the insight names, else the one that the signal was given for."""
     if found.product_id is not None:
         return UUID(found.product_id)
-    return given.product_ids[0] if len(given.product_ids) == 1 else None
+    return origin.product_ids[0] if len(origin.product_ids) == 1 else None

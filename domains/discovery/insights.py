@@ -1,31 +1,39 @@
 """Insights: what was learnt, with the quotes that show it."""
 
+import textwrap
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
-from sqlalchemy import ARRAY, Table, Uuid, and_, bindparam, func, select
+from sqlalchemy import Text, Uuid, and_, bindparam, cast, func, select
+from sqlalchemy.dialects.postgresql import array
 
-from domains.discovery.tables import (
-    evidence,
-    insight_ideas,
-    insight_opportunities,
-    insights,
-    signals,
-)
-from domains.kernel.db import Read
-from domains.kernel.ids import parse_id, public_id
+from domains.discovery.analysis import InsightType
+from domains.discovery.links import IDEAS_OF_INSIGHT, OPPORTUNITIES_OF_INSIGHT
+from domains.discovery.records import NonEmpty, Records, Words, equals, matches
+from domains.discovery.tables import evidence, insights, signal_insights, signals
+from domains.kernel.db import Read, Tx
+from domains.kernel.ids import parse_id, parse_public_id, public_id
 from domains.kernel.keys import WorkspaceId
-from domains.kernel.paging import OffsetList, OffsetPage, Paged
-from domains.kernel.problems import NotFound
+from domains.kernel.paging import OffsetPage, Paged
+from domains.kernel.problems import invalid
 from domains.kernel.statements import row, statement
 
 InsightStatus = Literal["draft", "published", "archived"]
-InsightType = Literal[
-    "feedback", "user-interview", "market-research", "session-recording", "support-ticket", "other"
-]
+
+
+# Longer ones would not fit into an index.
+Tag = Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class ExternalLink(msgspec.Struct, omit_defaults=True):
+    """A link to where else the insight is kept."""
+
+    type: Annotated[str | UnsetType, Meta(description="What it leads to: `jira`, `figma`")] = UNSET
+    url: Annotated[str | UnsetType, Meta(description="Where it leads")] = UNSET
+    name: Annotated[str | UnsetType, Meta(description="What to show for it")] = UNSET
 
 
 class Insight(msgspec.Struct, rename="camel"):
@@ -42,6 +50,112 @@ class Insight(msgspec.Struct, rename="camel"):
     tag_ids: Annotated[list[str], Meta(description="Tags of the caller's own system")]
     created_at: Annotated[datetime, Meta(description="When it was made")]
     updated_at: Annotated[datetime, Meta(description="When it changed last")]
+    suggestions: Annotated[
+        msgspec.Raw | UnsetType,
+        Meta(
+            description="As given; left out if never given",
+            extra_json_schema={"type": "object"},
+        ),
+    ] = UNSET
+    external_links: Annotated[
+        msgspec.Raw | UnsetType,
+        Meta(
+            description="As given; left out if never given",
+            extra_json_schema={
+                "type": "array",
+                "items": {"$ref": "#/components/schemas/ExternalLink"},
+            },
+        ),
+    ] = UNSET
+
+
+class InsightCreate(msgspec.Struct, rename="camel", kw_only=True):
+    """A new insight."""
+
+    description: Annotated[NonEmpty, Meta(description="The finding in a sentence or two")]
+    name: Annotated[
+        NonEmpty | UnsetType,
+        Meta(description="The finding as a title; the description's beginning if left out"),
+    ] = UNSET
+    status: Annotated[InsightStatus, Meta(description="How far it is agreed upon")] = "draft"
+    type: Annotated[InsightType, Meta(description="The kind of source it was learnt from")] = (
+        "other"
+    )
+    product_id: Annotated[UUID | UnsetType, Meta(description="The product it is about")] = UNSET
+    opportunity_ids: Annotated[
+        list[str], Meta(description="Opportunities of this workspace to link it to")
+    ] = []
+    idea_ids: Annotated[list[str], Meta(description="Ideas of this workspace to link it to")] = []
+    tag_ids: Annotated[list[Tag], Meta(description="Tags of your own system")] = []
+    suggestions: Annotated[
+        dict[str, Any] | UnsetType, Meta(description="Anything to keep with it")
+    ] = UNSET
+    external_links: Annotated[
+        list[ExternalLink] | UnsetType, Meta(description="Where else it is kept")
+    ] = UNSET
+
+
+class InsightUpdate(msgspec.Struct, rename="camel", kw_only=True):
+    """What a PATCH may change; absent fields stay as they are, lists are replaced whole.
+
+    An insight that was changed is kept when its signal is processed again.
+    """
+
+    name: Annotated[NonEmpty | UnsetType, Meta(description="Replaces the name")] = UNSET
+    description: Annotated[NonEmpty | UnsetType, Meta(description="Replaces the description")] = (
+        UNSET
+    )
+    status: Annotated[InsightStatus | UnsetType, Meta(description="How far it is agreed upon")] = (
+        UNSET
+    )
+    type: Annotated[
+        InsightType | UnsetType, Meta(description="The kind of source it was learnt from")
+    ] = UNSET
+    product_id: Annotated[UUID | UnsetType | None, Meta(description="Null clears it")] = UNSET
+    opportunity_ids: Annotated[
+        list[str] | UnsetType, Meta(description="Replaces the links to opportunities")
+    ] = UNSET
+    idea_ids: Annotated[list[str] | UnsetType, Meta(description="Replaces the links to ideas")] = (
+        UNSET
+    )
+    tag_ids: Annotated[list[Tag] | UnsetType, Meta(description="Replaces the tags")] = UNSET
+    suggestions: Annotated[
+        dict[str, Any] | UnsetType, Meta(description="Replaces the suggestions")
+    ] = UNSET
+    external_links: Annotated[
+        list[ExternalLink] | UnsetType, Meta(description="Replaces the links")
+    ] = UNSET
+
+
+class InsightQuery(OffsetPage, frozen=True, kw_only=True, rename="camel"):
+    """Which insights, and which part of them."""
+
+    status: Annotated[InsightStatus | UnsetType, Meta(description="Those in this status")] = UNSET
+    type: Annotated[InsightType | UnsetType, Meta(description="Those of this type")] = UNSET
+    product_id: Annotated[UUID | UnsetType, Meta(description="Those about this product")] = UNSET
+    account_id: Annotated[
+        UUID | UnsetType, Meta(description="Those from signals of this account")
+    ] = UNSET
+    signal_id: Annotated[
+        str | UnsetType, Meta(description="Those linked to this signal, by uuid or public id")
+    ] = UNSET
+    tag_id: Annotated[Tag | UnsetType, Meta(description="Those with this tag")] = UNSET
+    q: Annotated[
+        Words | UnsetType,
+        Meta(description='Full text of name and description: words, "a phrase", or, -not'),
+    ] = UNSET
+
+    @property
+    def signal(self) -> UUID | UnsetType:
+        """The wanted signal's uuid, if that is how it was named."""
+        return UNSET if self.signal_id is UNSET else parse_id(self.signal_id) or UNSET
+
+    @property
+    def signal_number(self) -> int | UnsetType:
+        """The wanted signal's number, if it was named by its public id."""
+        if self.signal_id is UNSET:
+            return UNSET
+        return parse_public_id("SIGNAL", self.signal_id) or UNSET
 
 
 class Evidence(msgspec.Struct, rename="camel"):
@@ -70,38 +184,58 @@ class Evidence(msgspec.Struct, rename="camel"):
 
 _workspace = bindparam("workspace", type_=Uuid)
 _id = bindparam("id", type_=Uuid)
+_c = insights.c
 
-
-def _linked(table: Table, theirs: str) -> Any:
-    return func.array(
-        select(table.c[theirs])
-        .where(table.c.workspace_id == insights.c.workspace_id, table.c.insight_id == insights.c.id)
-        .order_by(table.c[theirs])
-        .correlate(insights)
-        .scalar_subquery(),
-        type_=ARRAY(Uuid),
-    ).label(theirs)
-
-
-_COLUMNS: Final = (
-    insights.c.id,
-    insights.c.name,
-    insights.c.description,
-    insights.c.status,
-    insights.c.type,
-    insights.c.product_id,
-    _linked(insight_opportunities, "opportunity_id"),
-    _linked(insight_ideas, "idea_id"),
-    insights.c.tag_ids,
-    insights.c.created_at,
-    insights.c.updated_at,
+_of_signal = select(signal_insights.c.insight_id).where(
+    signal_insights.c.workspace_id == _workspace
+)
+_numbered_signal = and_(
+    signals.c.workspace_id == signal_insights.c.workspace_id,
+    signals.c.id == signal_insights.c.signal_id,
+    signals.c.number == bindparam("signal_number", type_=signals.c.number.type),
 )
 
 
-_LIST: Final = OffsetList(insights, _COLUMNS, insights.c.id, Insight)
+def _insight(*columns: Any) -> Insight:
+    values, kept = columns[:-2], columns[-2:]
+    return Insight(*values, *(UNSET if each is None else each for each in kept))
 
-_GET = statement(
-    select(*_COLUMNS).where(insights.c.workspace_id == _workspace, insights.c.id == _id), Insight
+
+INSIGHTS: Final = Records(
+    insights,
+    "INSIGHT",
+    (
+        _c.id,
+        _c.name,
+        _c.description,
+        _c.status,
+        _c.type,
+        _c.product_id,
+        OPPORTUNITIES_OF_INSIGHT,
+        IDEAS_OF_INSIGHT,
+        _c.tag_ids,
+        _c.created_at,
+        _c.updated_at,
+        _c.suggestions,
+        _c.external_links,
+    ),
+    _insight,
+    filters=equals(
+        status=_c.status, type=_c.type, product_id=_c.product_id, account_id=_c.account_id
+    )
+    | {
+        "signal": _c.id.in_(
+            _of_signal.where(signal_insights.c.signal_id == bindparam("signal", type_=Uuid))
+        ),
+        "signal_number": _c.id.in_(_of_signal.join(signals, _numbered_signal)),
+        "tag_id": _c.tag_ids.contains(
+            cast(array([bindparam("tag_id", type_=Text)]), _c.tag_ids.type)
+        ),
+        "q": matches(_c.search),
+    },
+    creates=InsightCreate,
+    changes=InsightUpdate,
+    also={"edited_at": func.now()},
 )
 
 _EVIDENCE = statement(
@@ -137,24 +271,24 @@ _EVIDENCE = statement(
 )
 
 
-async def page(read: Read, workspace: WorkspaceId, wanted: OffsetPage) -> Paged[Insight]:
-    """Insights by insertion, with the capped count and all links, by one statement."""
-    return await _LIST.page(read, workspace, wanted)
+async def page(read: Read, workspace: WorkspaceId, wanted: InsightQuery) -> Paged[Insight]:
+    """The wanted insights; Invalid if `signal_id` can name no signal."""
+    if wanted.signal_id is not UNSET and wanted.signal is wanted.signal_number is UNSET:
+        raise invalid("signalId", "must be a uuid or a public id such as SIGNAL-42")
+    return await INSIGHTS.page(read, workspace, wanted)
 
 
-async def get(read: Read, workspace: WorkspaceId, reference: str) -> Insight:
-    """By uuid; NotFound."""
-    found = await read.first(_GET, workspace=workspace, id=_parsed(reference))
-    if found is None:
-        raise _not_found(reference)
-    return found
+async def create(tx: Tx, workspace: WorkspaceId, new: InsightCreate) -> Insight:
+    """Store an insight; without a name it has the beginning of its description."""
+    name = _title(new.description) if new.name is UNSET else new.name
+    return await INSIGHTS.create(tx, workspace, new, name=name)
 
 
 async def list_evidence(read: Read, workspace: WorkspaceId, reference: str) -> list[Evidence]:
     """The quotes behind an insight, in the order of signals and text; NotFound."""
-    rows = await read.all(_EVIDENCE, workspace=workspace, id=_parsed(reference))
-    if not rows:
-        raise _not_found(reference)
+    insight = await INSIGHTS.resolve(read, workspace, reference)
+    rows = await read.all(_EVIDENCE, workspace=workspace, id=insight)
+    INSIGHTS.found(rows or None, reference)
     return [
         Evidence(
             quote,
@@ -169,12 +303,6 @@ async def list_evidence(read: Read, workspace: WorkspaceId, reference: str) -> l
     ]
 
 
-def _parsed(reference: str) -> UUID:
-    found = parse_id(reference)
-    if found is None:
-        raise _not_found(reference)
-    return found
-
-
-def _not_found(reference: str) -> NotFound:
-    return NotFound(f"There is no insight {reference[:64]!r} in this workspace.")
+def _title(description: str) -> str:
+    """The first 80 characters, cut at a word where there is one."""
+    return textwrap.shorten(description, 80, placeholder="") or description.strip()[:80]

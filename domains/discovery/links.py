@@ -1,81 +1,158 @@
 """Symmetric links between records: set on one side, seen on both, gone with either."""
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Table, Uuid, any_, bindparam, delete, select
+from sqlalchemy import ARRAY, Table, Uuid, any_, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from domains.discovery.tables import insights, signal_insights
+from domains.discovery.tables import (
+    ideas,
+    insight_ideas,
+    insight_opportunities,
+    insights,
+    opportunities,
+    opportunity_ideas,
+    signal_insights,
+    signals,
+)
 from domains.kernel.db import REFUSALS, Read, Tx
 from domains.kernel.ids import parse_id
 from domains.kernel.keys import WorkspaceId
 from domains.kernel.problems import invalid
 from domains.kernel.statements import row, scalar, statement
 
+_TABLES: Final = {
+    "signal": signals,
+    "insight": insights,
+    "opportunity": opportunities,
+    "idea": ideas,
+}
+_workspace = bindparam("workspace", type_=Uuid)
+_record = bindparam("record", type_=Uuid)
+_ids = bindparam("ids", type_=ARRAY(Uuid))
+
 
 class Link:
-    """One side's view of a link table: the list `field` of a record's linked ids."""
+    """One side's view of a link table: the list of the ids that `mine` is linked to.
 
-    def __init__(self, table: Table, mine: str, theirs: str, target: Table, field: str) -> None:
-        self.field = field
-        self._target = target.name
-        workspace = bindparam("workspace", type_=Uuid)
-        ids = bindparam("ids", type_=ARRAY(Uuid))
+    `name` is the list's name in our structs (`insight_ids`), `field` its name in the API.
+    """
+
+    def __init__(self, table: Table, mine: str, theirs: str) -> None:
+        self.name: Final = f"{theirs}_ids"
+        self.field: Final = f"{theirs}Ids"
+        self._table = table
+        self._mine = table.c[f"{mine}_id"]
+        self._theirs = table.c[f"{theirs}_id"]
+        self._owner = _TABLES[mine]
+        self._target = target = _TABLES[theirs]
         self._known = statement(
-            select(target.c.id).where(target.c.workspace_id == workspace, target.c.id == any_(ids)),
+            select(target.c.id).where(
+                target.c.workspace_id == _workspace, target.c.id == any_(_ids)
+            ),
             scalar,
         )
-        self._add = statement(
-            insert(table)
-            .values(
-                {
-                    "workspace_id": workspace,
-                    mine: bindparam("record", type_=Uuid),
-                    theirs: bindparam("other", type_=Uuid),
-                }
-            )
-            .on_conflict_do_nothing(),
-            row,
-        )
-        self._drop_others = statement(
-            delete(table).where(
-                table.c.workspace_id == workspace,
-                table.c[mine] == bindparam("record", type_=Uuid),
-                ~(table.c[theirs] == any_(ids)),
-            ),
-            row,
-        )
-        REFUSALS[f"fk_{table.name}_{theirs.removesuffix('_id')}"] = lambda: invalid(
-            field, "a record of the list was deleted meanwhile"
+        self._add = statement(self._adding(), row)
+        self._replace = statement(self._replacing(), row)
+        REFUSALS[f"fk_{table.name}_{theirs}"] = lambda: invalid(
+            self.field, "a record of the list was deleted meanwhile"
         )
 
-    async def known(self, read: Read, workspace: WorkspaceId, given: list[str]) -> list[UUID]:
+    def ids(self) -> Any:
+        """The list as a column of the owner's table, in the order of the ids."""
+        return func.array(
+            select(self._theirs)
+            .where(
+                self._table.c.workspace_id == self._owner.c.workspace_id,
+                self._mine == self._owner.c.id,
+            )
+            .order_by(self._theirs)
+            .correlate(self._owner)
+            .scalar_subquery(),
+            type_=ARRAY(Uuid),
+        ).label(self.name)
+
+    async def known(
+        self, read: Read, workspace: WorkspaceId, given: Iterable[str | UUID]
+    ) -> list[UUID]:
         """The ids, each once, in order; Invalid names those that the workspace has not."""
-        if not given:
-            return []
-        parsed = {text: parse_id(text) for text in given}
+        parsed = {str(each): parse_id(str(each)) for each in given}
         wanted = {found for found in parsed.values() if found is not None}
-        known = set(await read.all(self._known, workspace=workspace, ids=list(wanted)))
+        known = (
+            set(await read.all(self._known, workspace=workspace, ids=list(wanted)))
+            if wanted
+            else set()
+        )
         unknown = [text for text, found in parsed.items() if found not in known]
         if unknown:
             shown = ", ".join(text[:64] for text in unknown[:10])
-            raise invalid(self.field, f"no such {self._target} in this workspace: {shown}")
+            more = f" and {len(unknown) - 10} more" if len(unknown) > 10 else ""
+            raise invalid(
+                self.field, f"no such {self._target.name} in this workspace: {shown}{more}"
+            )
         return sorted(wanted)
 
     async def add(self, tx: Tx, workspace: WorkspaceId, record: UUID, others: list[UUID]) -> None:
-        """Link to each of the others; links that exist already stay."""
-        await tx.many(
-            self._add,
-            [{"workspace": workspace, "record": record, "other": other} for other in others],
-        )
+        """Link to each of the others, as processing does; links that exist already stay."""
+        if others:
+            await tx.first(self._add, workspace=workspace, record=record, ids=others)
 
     async def replace(
         self, tx: Tx, workspace: WorkspaceId, record: UUID, others: list[UUID]
     ) -> None:
-        """Make these the only links."""
-        await tx.first(self._drop_others, workspace=workspace, record=record, ids=others)
-        await self.add(tx, workspace, record, others)
+        """Make these the only links, as a person does.
+
+        An insight that gets or loses a link this way counts as edited: processing its signal
+        again keeps it.
+        """
+        await tx.first(self._replace, workspace=workspace, record=record, ids=others)
+
+    def _adding(self) -> Any:
+        columns = ["workspace_id", self._mine.name, self._theirs.name]
+        return (
+            insert(self._table)
+            .from_select(columns, select(_workspace, _record, func.unnest(_ids)))
+            .on_conflict_do_nothing()
+        )
+
+    def _replacing(self) -> Any:
+        gone = (
+            delete(self._table)
+            .where(
+                self._table.c.workspace_id == _workspace,
+                self._mine == _record,
+                ~(self._theirs == any_(_ids)),
+            )
+            .returning(self._theirs.label("id"))
+            .cte("gone")
+        )
+        new = self._adding().returning(self._theirs.label("id")).cte("new")
+        if self._target is not insights:
+            return select(func.count()).select_from(gone).add_cte(new)
+        # Locked in the order of the ids, so that two who change the same ones never wait in a ring.
+        touched = (
+            select(insights.c.id)
+            .where(
+                insights.c.workspace_id == _workspace,
+                insights.c.id.in_(select(gone.c.id).union_all(select(new.c.id))),
+            )
+            .order_by(insights.c.id)
+            .with_for_update(key_share=True)
+            .cte("touched")
+        )
+        return (
+            update(insights)
+            .where(insights.c.workspace_id == _workspace, insights.c.id.in_(select(touched.c.id)))
+            .values(edited_at=func.now())
+        )
 
 
-INSIGHTS_OF_SIGNAL: Final = Link(signal_insights, "signal_id", "insight_id", insights, "insightIds")
+INSIGHTS_OF_SIGNAL: Final = Link(signal_insights, "signal", "insight")
+OPPORTUNITIES_OF_INSIGHT: Final = Link(insight_opportunities, "insight", "opportunity")
+IDEAS_OF_INSIGHT: Final = Link(insight_ideas, "insight", "idea")
+INSIGHTS_OF_OPPORTUNITY: Final = Link(insight_opportunities, "opportunity", "insight")
+IDEAS_OF_OPPORTUNITY: Final = Link(opportunity_ideas, "opportunity", "idea")
+INSIGHTS_OF_IDEA: Final = Link(insight_ideas, "idea", "insight")
+OPPORTUNITIES_OF_IDEA: Final = Link(opportunity_ideas, "idea", "opportunity")

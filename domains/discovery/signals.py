@@ -1,5 +1,6 @@
 """Signals: what customers said. Text goes in, its analysis is queued, insights come out."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
@@ -11,39 +12,37 @@ from sqlalchemy import (
     Boolean,
     Text,
     Uuid,
+    and_,
     bindparam,
     case,
     cast,
-    delete,
     func,
     insert,
     literal,
+    literal_column,
     null,
     select,
     update,
 )
 from sqlalchemy.dialects.postgresql import JSON, JSONB
-from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domains.discovery.analysis import PROFILES, AnalyseSignal, SignalType
 from domains.discovery.links import INSIGHTS_OF_SIGNAL
-from domains.discovery.tables import signal_insights, signals
+from domains.discovery.records import NonEmpty, Records, equals
+from domains.discovery.tables import signals
 from domains.kernel import jobs
 from domains.kernel.blobs import Blobs, DeleteBlob
 from domains.kernel.db import Read, Tx
-from domains.kernel.ids import new_id, parse_id, parse_public_id, public_id
+from domains.kernel.ids import new_id, public_id
 from domains.kernel.instants import utc
 from domains.kernel.keys import WorkspaceId
-from domains.kernel.paging import OffsetList, OffsetPage, Paged
-from domains.kernel.problems import NotFound
+from domains.kernel.numbers import next_number
+from domains.kernel.paging import OffsetPage, Paged
 from domains.kernel.statements import row, scalar, statement
-from domains.kernel.tables import public_ids
 
 _KIND: Final = "SIGNAL"
 
 SignalStatus = Literal["pending", "processing", "processed", "failed"]
-
-NonEmpty = Annotated[str, Meta(min_length=1, pattern=r"\S")]
 
 
 class SignalSource(msgspec.Struct, omit_defaults=True):
@@ -177,6 +176,22 @@ class SignalUpdate(msgspec.Struct, rename="camel", kw_only=True):
     context: Annotated[str | UnsetType | None, Meta(description="Null clears it")] = UNSET
 
 
+class SignalQuery(OffsetPage, frozen=True, kw_only=True, rename="camel"):
+    """Which signals, and which part of them."""
+
+    status: Annotated[SignalStatus | UnsetType, Meta(description="Those in this status")] = UNSET
+    signal_type: Annotated[SignalType | UnsetType, Meta(description="Those of this type")] = UNSET
+    external_id: Annotated[
+        str | UnsetType, Meta(description="Those with exactly this id of the caller's own system")
+    ] = UNSET
+    created_after: Annotated[
+        datetime | UnsetType, Meta(description="Those whose `createdAt` is this or later")
+    ] = UNSET
+    created_before: Annotated[
+        datetime | UnsetType, Meta(description="Those whose `createdAt` is this or earlier")
+    ] = UNSET
+
+
 class JobRef(msgspec.Struct, rename="camel"):
     """The job that does the work."""
 
@@ -187,41 +202,7 @@ class JobRef(msgspec.Struct, rename="camel"):
 
 _workspace = bindparam("workspace", type_=Uuid)
 _id = bindparam("id", type_=Uuid)
-
-_linked = (
-    func.array(
-        select(signal_insights.c.insight_id)
-        .where(
-            signal_insights.c.workspace_id == signals.c.workspace_id,
-            signal_insights.c.signal_id == signals.c.id,
-        )
-        .order_by(signal_insights.c.insight_id)
-        .correlate(signals)
-        .scalar_subquery(),
-        type_=ARRAY(Uuid),
-    )
-).label("insight_ids")
-
-_COLUMNS: Final = (
-    signals.c.id,
-    signals.c.name,
-    signals.c.number,
-    signals.c.workspace_id,
-    signals.c.status,
-    signals.c.signal_type,
-    func.coalesce(signals.c.context, signals.c.inferred_context),
-    signals.c.source,
-    signals.c.data,
-    _linked,
-    signals.c.external_id,
-    signals.c.created_at,
-    signals.c.updated_at,
-    signals.c.last_job_id,
-    signals.c.started_at,
-    signals.c.processed_at,
-    signals.c.failed_at,
-    signals.c.last_error,
-)
+_c = signals.c
 
 
 def _signal(*columns: Any) -> Signal:
@@ -231,30 +212,54 @@ def _signal(*columns: Any) -> Signal:
     return Signal(*[*values, UNSET, processing])
 
 
-_LIST: Final = OffsetList(signals, _COLUMNS, signals.c.number, _signal)
-
-_GET = statement(
-    select(*_COLUMNS).where(signals.c.workspace_id == _workspace, signals.c.id == _id), _signal
-)
-
-_FIND_NUMBER = statement(
-    select(signals.c.id).where(
-        signals.c.workspace_id == _workspace, signals.c.number == bindparam("number")
+SIGNALS: Final = Records(
+    signals,
+    _KIND,
+    (
+        _c.id,
+        _c.name,
+        _c.number,
+        _c.workspace_id,
+        _c.status,
+        _c.signal_type,
+        func.coalesce(_c.context, _c.inferred_context),
+        _c.source,
+        _c.data,
+        INSIGHTS_OF_SIGNAL,
+        _c.external_id,
+        _c.created_at,
+        _c.updated_at,
+        _c.last_job_id,
+        _c.started_at,
+        _c.processed_at,
+        _c.failed_at,
+        _c.last_error,
     ),
-    scalar,
+    _signal,
+    public=True,
+    filters=equals(status=_c.status, signal_type=_c.signal_type)
+    | {
+        "external_id": and_(
+            # The index holds the beginning only.
+            func.left(_c.external_id, literal_column("200"))
+            == func.left(bindparam("external_id", type_=Text), literal_column("200")),
+            _c.external_id == bindparam("external_id", type_=Text),
+        ),
+        "created_after": _c.created_at >= bindparam("created_after", type_=_c.created_at.type),
+        "created_before": _c.created_at <= bindparam("created_before", type_=_c.created_at.type),
+    },
+    changes=SignalUpdate,
+    also={
+        "inferred_context": case(
+            (bindparam("has_context", type_=Boolean), None), else_=_c.inferred_context
+        )
+    },
+    leaves=_c.text_key,
 )
 
-_counter = (
-    upsert(public_ids)
-    .values(workspace_id=_workspace, kind=_KIND, last=1)
-    .on_conflict_do_update(
-        index_elements=[public_ids.c.workspace_id, public_ids.c.kind],
-        set_={"last": public_ids.c.last + 1},
-    )
-    .returning(public_ids.c.last)
-    .cte("counter")
-)
+_counter = next_number(_KIND)
 _occurred = func.coalesce(bindparam("occurred_at", type_=signals.c.created_at.type), func.now())
+_job = bindparam("job", type_=Uuid)
 _CREATE = statement(
     insert(signals)
     .from_select(
@@ -266,6 +271,7 @@ _CREATE = statement(
             "status",
             "signal_type",
             "context",
+            "inferred_context",
             "source",
             "data",
             "external_id",
@@ -286,9 +292,10 @@ _CREATE = statement(
                 bindparam("label", type_=Text)
                 + func.to_char(func.timezone("UTC", _occurred), " - FMMM/FMDD/YY, FMHH12:MI AM"),
             ),
-            literal("processing", Text),
+            case((_job.is_(None), "processed"), else_="processing"),
             bindparam("signal_type", type_=Text),
             bindparam("context", type_=Text),
+            bindparam("inferred_context", type_=Text),
             bindparam("source", type_=JSON),
             # Typed text is stamped with the time of its upload, by the same clock as the row.
             case(
@@ -315,47 +322,15 @@ _CREATE = statement(
             bindparam("additional_context", type_=Text),
             bindparam("product_ids", type_=ARRAY(Uuid)),
             bindparam("account_id", type_=Uuid),
-            bindparam("job", type_=Uuid),
-            func.now(),
+            _job,
+            case((_job.is_(None), None), else_=func.now()),
             _occurred,
         ),
     )
-    .returning(signals.c.id),
-    scalar,
+    .returning(*SIGNALS.created),
+    _signal,
 )
 
-
-def _changed(name: str, column: Any) -> Any:
-    """The new value where one is given, else what stands there."""
-    return case(
-        (bindparam(f"has_{name}", type_=Boolean), bindparam(name, type_=column.type)), else_=column
-    )
-
-
-_UPDATE = statement(
-    update(signals)
-    .where(signals.c.workspace_id == _workspace, signals.c.id == _id)
-    .values(
-        source=_changed("source", signals.c.source),
-        data=_changed("data", signals.c.data),
-        external_id=_changed("external_id", signals.c.external_id),
-        status=_changed("status", signals.c.status),
-        context=_changed("context", signals.c.context),
-        inferred_context=case(
-            (bindparam("has_context", type_=Boolean), None), else_=signals.c.inferred_context
-        ),
-        updated_at=func.now(),
-    )
-    .returning(signals.c.id),
-    scalar,
-)
-
-_DELETE = statement(
-    delete(signals)
-    .where(signals.c.workspace_id == _workspace, signals.c.id == _id)
-    .returning(signals.c.id, signals.c.text_key),
-    row,
-)
 
 _LAST_JOB = statement(
     select(signals.c.last_job_id)
@@ -384,24 +359,40 @@ _QUEUED = statement(
 # --- what the API does ------------------------------------------------------------------------
 
 
-async def page(read: Read, workspace: WorkspaceId, wanted: OffsetPage) -> Paged[Signal]:
-    """Signals in the order of their numbers, with the capped count, by one statement."""
-    return await _LIST.page(read, workspace, wanted)
-
-
-async def get(read: Read, workspace: WorkspaceId, reference: str) -> Signal:
-    """By uuid or public id; NotFound."""
-    signal_id = await _resolve(read, workspace, reference)
-    found = await read.first(_GET, workspace=workspace, id=signal_id)
-    if found is None:
-        raise _not_found(reference)
-    return found
+async def page(read: Read, workspace: WorkspaceId, wanted: SignalQuery) -> Paged[Signal]:
+    """The wanted signals; Invalid for a time that is out of range."""
+    return await SIGNALS.page(
+        read,
+        workspace,
+        msgspec.structs.replace(
+            wanted,
+            created_after=_instant(wanted.created_after, "createdAfter"),
+            created_before=_instant(wanted.created_before, "createdBefore"),
+        ),
+    )
 
 
 async def create_from_text(
     tx: Tx, blobs: Blobs, workspace: WorkspaceId, new: SignalTextCreate
 ) -> Signal:
     """Store the text, queue its analysis; answers with the job's id and status `processing`."""
+    return await _keep_text(tx, blobs, workspace, new)
+
+
+async def create_analysed(
+    tx: Tx, blobs: Blobs, workspace: WorkspaceId, new: SignalTextCreate, inferred_context: str
+) -> Signal:
+    """Store a text whose analysis is done already: nothing is queued, the status is `processed`."""
+    return await _keep_text(tx, blobs, workspace, new, inferred_context)
+
+
+async def _keep_text(
+    tx: Tx,
+    blobs: Blobs,
+    workspace: WorkspaceId,
+    new: SignalTextCreate,
+    inferred_context: str | None = None,
+) -> Signal:
     signal_id = new_id()
     key = f"signals/manual-text/{workspace}/{signal_id}.txt"
     product_ids = [] if new.product_ids is UNSET else new.product_ids
@@ -419,10 +410,17 @@ async def create_from_text(
     occurred_at = None if new.occurred_at is UNSET else utc(new.occurred_at, "occurredAt")
     tx.undo(lambda: blobs.delete(key))
     await blobs.put(key, new.text.encode())
+    # The first statement, so that no connection waits for the store.
+    job = (
+        await jobs.enqueue(tx, workspace, AnalyseSignal(signal_id))
+        if inferred_context is None
+        else None
+    )
     return await _create(
         tx,
         workspace,
         signal_id,
+        job,
         name=new.name or None,
         label=new.signal_type.replace("_", " ").title(),
         signal_type=new.signal_type,
@@ -433,6 +431,7 @@ async def create_from_text(
         product_ids=product_ids,
         account_id=new.account_id or None,
         occurred_at=occurred_at,
+        inferred_context=inferred_context,
     )
 
 
@@ -440,25 +439,30 @@ async def create_from_source(tx: Tx, workspace: WorkspaceId, new: SignalRawCreat
     """Store another system's record, queue the analysis of the text found in its data."""
     signal_id = new_id()
     insight_ids = await INSIGHTS_OF_SIGNAL.known(tx, workspace, new.insight_ids)
+    job = await jobs.enqueue(tx, workspace, AnalyseSignal(signal_id))
     created = await _create(
         tx,
         workspace,
         signal_id,
+        job,
         name=new.name or None,
         label=new.source.type.replace("_", " ").replace("-", " ").title() or "Signal",
         source=new.source,
         data=new.data,
         external_id=new.external_id,
         context=new.context,
+        insight_ids=insight_ids,
     )
-    await INSIGHTS_OF_SIGNAL.add(tx, workspace, signal_id, insight_ids)
-    return msgspec.structs.replace(created, insight_ids=sorted(insight_ids))
+    if insight_ids:
+        await INSIGHTS_OF_SIGNAL.replace(tx, workspace, signal_id, insight_ids)
+    return created
 
 
 async def _create(
     tx: Tx,
     workspace: WorkspaceId,
     signal_id: UUID,
+    job: UUID | None,
     *,
     name: str | None,
     label: str,
@@ -466,15 +470,16 @@ async def _create(
     data: dict[str, Any] | None,
     signal_type: SignalType | None = None,
     context: str | None = None,
+    inferred_context: str | None = None,
     external_id: str | None = None,
     text_key: str | None = None,
     additional_context: str | None = None,
-    product_ids: list[UUID] | None = None,
+    product_ids: Sequence[UUID] = (),
     account_id: UUID | None = None,
     occurred_at: datetime | None = None,
+    insight_ids: Sequence[UUID] = (),
 ) -> Signal:
-    job = await jobs.enqueue(tx, workspace, AnalyseSignal(signal_id))
-    await tx.one(
+    created = await tx.one(
         _CREATE,
         id=signal_id,
         workspace=workspace,
@@ -482,68 +487,35 @@ async def _create(
         label=label,
         signal_type=signal_type,
         context=context,
+        inferred_context=inferred_context,
         source=msgspec.json.encode(source),
         data=None if data is None else msgspec.json.encode(data),
         external_id=external_id,
         text_key=text_key,
         additional_context=additional_context,
-        product_ids=product_ids or [],
+        product_ids=product_ids,
         account_id=account_id,
         occurred_at=occurred_at,
         job=job,
+        insight_ids=insight_ids,
     )
-    created = await tx.one(_GET, workspace=workspace, id=signal_id)
-    return msgspec.structs.replace(created, job_id=str(job))
-
-
-async def change(tx: Tx, workspace: WorkspaceId, reference: str, changes: SignalUpdate) -> Signal:
-    """Change what is given; NotFound, or Invalid naming insights that the workspace has not."""
-    signal_id = await _resolve(tx, workspace, reference)
-    insight_ids = (
-        None
-        if changes.insight_ids is UNSET
-        else await INSIGHTS_OF_SIGNAL.known(tx, workspace, changes.insight_ids)
-    )
-    given = {
-        "source": _encoded(changes.source),
-        "data": _encoded(changes.data),
-        "external_id": changes.external_id,
-        "status": changes.status,
-        "context": changes.context,
-    }
-    updated = await tx.first(
-        _UPDATE,
-        workspace=workspace,
-        id=signal_id,
-        **{f"has_{name}": value is not UNSET for name, value in given.items()},
-        **{name: None if value is UNSET else value for name, value in given.items()},
-    )
-    if updated is None:
-        raise _not_found(reference)
-    if insight_ids is not None:
-        await INSIGHTS_OF_SIGNAL.replace(tx, workspace, signal_id, insight_ids)
-    return await tx.one(_GET, workspace=workspace, id=signal_id)
+    created.job_id = UNSET if job is None else str(job)
+    return created
 
 
 async def remove(tx: Tx, workspace: WorkspaceId, reference: str) -> None:
     """Delete a signal, its links and evidence, and soon after the commit its text; NotFound."""
-    signal_id = await _resolve(tx, workspace, reference)
-    deleted = await tx.first(_DELETE, workspace=workspace, id=signal_id)
-    if deleted is None:
-        raise _not_found(reference)
-    _, text_key = deleted
+    text_key = await SIGNALS.remove(tx, workspace, reference)
     if text_key is not None:
         await jobs.enqueue(tx, workspace, DeleteBlob(text_key))
 
 
 async def process(tx: Tx, workspace: WorkspaceId, reference: str) -> JobRef:
     """Queue the analysis again; while one is queued or running, that one's id is the answer."""
-    signal_id = await _resolve(tx, workspace, reference)
-    found = await tx.first(_LAST_JOB, workspace=workspace, id=signal_id)
-    if found is None:
-        raise _not_found(reference)
+    signal_id = await SIGNALS.resolve(tx, workspace, reference)
+    locked = await tx.first(_LAST_JOB, workspace=workspace, id=signal_id)
     # A statement of its own, after the lock: it sees what the holder before us queued.
-    (last,) = found
+    (last,) = SIGNALS.found(locked, reference)
     if last is not None and await jobs.is_live(tx, workspace, last):
         return JobRef(str(last))
     job = await jobs.enqueue(tx, workspace, AnalyseSignal(signal_id))
@@ -551,23 +523,5 @@ async def process(tx: Tx, workspace: WorkspaceId, reference: str) -> JobRef:
     return JobRef(str(job))
 
 
-async def _resolve(read: Read, workspace: WorkspaceId, reference: str) -> UUID:
-    """The uuid that a path's id stands for; NotFound where it can be none."""
-    number = parse_public_id(_KIND, reference)
-    found = (
-        parse_id(reference)
-        if number is None
-        else await read.first(_FIND_NUMBER, workspace=workspace, number=number)
-    )
-    if found is None:
-        raise _not_found(reference)
-    return found
-
-
-def _encoded(value: Any) -> Any:
-    """JSON bytes of a value; null and absent stay themselves."""
-    return value if value is None or value is UNSET else msgspec.json.encode(value)
-
-
-def _not_found(reference: str) -> NotFound:
-    return NotFound(f"There is no signal {reference[:64]!r} in this workspace.")
+def _instant(given: datetime | UnsetType, field: str) -> datetime | UnsetType:
+    return given if given is UNSET else utc(given, field)

@@ -1,9 +1,12 @@
 """The tables of discovery. Links carry the workspace, so that no foreign key crosses tenants."""
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Computed,
     Double,
     ForeignKey,
     ForeignKeyConstraint,
@@ -15,7 +18,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TSVECTOR
 
 from domains.kernel.tables import instant, metadata
 
@@ -24,17 +27,55 @@ def _workspace() -> Column[object]:
     return Column("workspace_id", ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False)
 
 
-def _record(name: str, *columns: Column[object] | CheckConstraint | Index) -> Table:
-    """A table of the workspace's own records; links refer to (workspace_id, id)."""
+def _record(
+    name: str,
+    *columns: Column[Any] | CheckConstraint | Index,
+    given_ids: bool = False,
+) -> Table:
+    """A table of the workspace's own records, in the order of their numbers.
+
+    Links refer to (workspace_id, id). Where callers may give the id, it is theirs alone: the same
+    one in another workspace is another record.
+    """
     return Table(
         name,
         metadata,
         Column("id", Uuid, primary_key=True),
-        _workspace(),
-        *columns,
+        Column(
+            "workspace_id",
+            ForeignKey("workspaces.id", ondelete="CASCADE"),
+            primary_key=given_ids,
+            nullable=False,
+        ),
+        Column("number", BigInteger, nullable=False),
         instant("created_at", now=True),
         instant("updated_at", now=True),
-        UniqueConstraint("workspace_id", "id"),
+        *columns,
+        *([] if given_ids else [UniqueConstraint("workspace_id", "id")]),
+        Index(f"uq_{name}_workspace_id_number", "workspace_id", "number", unique=True),
+    )
+
+
+def _listed_by(name: str, column: str, *, where: str | None = None) -> Index:
+    """For a list that is filtered by this column."""
+    return Index(
+        f"ix_{name}_{column}",
+        "workspace_id",
+        column,
+        "number",
+        postgresql_where=None if where is None else text(where),
+    )
+
+
+def _search(name: str) -> tuple[Column[Any], Index]:
+    """Full text of name and description. Cut, because Postgres indexes at most a megabyte."""
+    vector = " || ".join(
+        f"setweight(to_tsvector('english'::regconfig, \"left\"({column}, 50000)), '{weight}')"
+        for column, weight in (("name", "A"), ("description", "B"))
+    )
+    return (
+        Column("search", TSVECTOR, Computed(vector, persisted=True)),
+        Index(f"ix_{name}_search", "workspace_id", "search", postgresql_using="gin"),
     )
 
 
@@ -64,7 +105,6 @@ def _link(name: str, **sides: Table) -> Table:
 
 signals = _record(
     "signals",
-    Column("number", BigInteger, nullable=False),
     Column("name", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("signal_type", Text),
@@ -86,7 +126,16 @@ signals = _record(
     instant("failed_at", nullable=True),
     Column("last_error", Text),
     CheckConstraint("status in ('pending', 'processing', 'processed', 'failed')", name="status"),
-    Index("uq_signals_workspace_id_number", "workspace_id", "number", unique=True),
+    _listed_by("signals", "status"),
+    _listed_by("signals", "signal_type"),
+    Index("ix_signals_created_at", "workspace_id", "created_at"),
+    # Of its beginning: an index holds no long texts.
+    Index(
+        "ix_signals_external_id",
+        "workspace_id",
+        text('"left"(external_id, 200)'),
+        postgresql_where=text("external_id is not null"),
+    ),
 )
 
 insights = _record(
@@ -107,7 +156,13 @@ insights = _record(
     Column("sentiment", Text),
     Column("confidence", Double),
     Column("engine", Text),
+    *_search("insights"),
     CheckConstraint("status in ('draft', 'published', 'archived')", name="status"),
+    _listed_by("insights", "status"),
+    _listed_by("insights", "type"),
+    _listed_by("insights", "product_id", where="product_id is not null"),
+    _listed_by("insights", "account_id", where="account_id is not null"),
+    Index("ix_insights_tag_ids", "workspace_id", "tag_ids", postgresql_using="gin"),
     Index(
         "ix_insights_made_by_signal_id",
         "workspace_id",
@@ -123,6 +178,9 @@ opportunities = _record(
     Column("score", Double),
     Column("status", Text, nullable=False, server_default="discovery"),
     Column("product_id", Uuid),
+    *_search("opportunities"),
+    _listed_by("opportunities", "status"),
+    _listed_by("opportunities", "product_id", where="product_id is not null"),
 )
 
 ideas = _record(
@@ -131,9 +189,12 @@ ideas = _record(
     Column("description", Text, nullable=False),
     Column("status", Text, nullable=False, server_default="evaluating"),
     Column("product_id", Uuid),
+    *_search("ideas"),
+    _listed_by("ideas", "status"),
+    _listed_by("ideas", "product_id", where="product_id is not null"),
 )
 
-products = _record("products", Column("name", Text, nullable=False))
+products = _record("products", Column("name", Text, nullable=False), given_ids=True)
 
 signal_insights = _link("signal_insights", signal=signals, insight=insights)
 insight_opportunities = _link("insight_opportunities", insight=insights, opportunity=opportunities)

@@ -1,13 +1,14 @@
 """Offset pages. (Keyset pages with signed cursors come with the surface that uses them.)"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta
 from sqlalchemy import (
     ARRAY,
     Column,
+    ColumnElement,
     Table,
     Uuid,
     any_,
@@ -69,7 +70,8 @@ class Paged(msgspec.Struct, Generic[T], frozen=True):
 class OffsetList(Generic[T]):
     """A table's records of one workspace in the order of a column; a page is one statement.
 
-    `order_by` is never null; `into` makes a record of the columns.
+    `order_by` is never null; `into` makes a record of the columns. `filters` are conditions by the
+    name of the parameter that each compares with, which is a field of the list's query struct.
     """
 
     def __init__(
@@ -78,51 +80,69 @@ class OffsetList(Generic[T]):
         columns: Sequence[Any],
         order_by: Column[Any],
         into: Callable[..., T],
+        filters: Mapping[str, ColumnElement[bool]] | None = None,
     ) -> None:
+        self._table = table
+        self._columns = columns
+        self._order_by = order_by
         self._into = into
-        self._pages: dict[Order, Statement[tuple[Any, ...]]] = {
-            "asc": _page(table, columns, order_by, asc),
-            "desc": _page(table, columns, order_by, desc),
-        }
+        self.filters: Final = dict(filters or {})
+        self._pages: dict[tuple[Order, frozenset[str]], Statement[tuple[Any, ...]]] = {}
+        LISTS.append(self)
 
     async def page(self, read: Read, workspace: WorkspaceId, wanted: OffsetPage) -> Paged[T]:
-        """The wanted page and the capped count."""
+        """The wanted page and the capped count of what the filters of the query leave."""
+        given = {name: getattr(wanted, name, UNSET) for name in self.filters}
+        given = {name: value for name, value in given.items() if value is not UNSET}
         rows = await read.all(
-            self._pages[wanted.order],
+            self.statement(wanted.order, frozenset(given)),
             workspace=workspace,
             limit=wanted.size,
             offset=wanted.offset,
+            **given,
         )
         items = [self._into(*columns) for _, position, *columns in rows if position is not None]
         return Paged(items, rows[0][0])
 
+    def statement(self, order: Order, filters: frozenset[str]) -> Statement[tuple[Any, ...]]:
+        """The statement for these filters, compiled when they are first used together."""
+        made = self._pages.get((order, filters))
+        if made is None:
+            made = self._pages[order, filters] = self._page(order, filters)
+        return made
 
-def _page(
-    table: Table, columns: Sequence[Any], order_by: Column[Any], order: Callable[[Any], Any]
-) -> Statement[tuple[Any, ...]]:
-    mine = table.c.workspace_id == bindparam("workspace", type_=Uuid)
-    counted = (
-        select(func.count().label("counted"))
-        .select_from(select(table.c.id).where(mine).limit(COUNT_CAP + 1).subquery())
-        .subquery()
-    )
-    # The page's ids first: what a row shows, such as its links, is asked for these alone.
-    chosen = (
-        select(table.c.id)
-        .where(mine)
-        .order_by(order(order_by))
-        .limit(bindparam("limit"))
-        .offset(bindparam("offset"))
-    )
-    page = (
-        select(order_by.label("position"), *columns)
-        .where(mine, table.c.id == any_(func.array(chosen.scalar_subquery(), type_=ARRAY(Uuid))))
-        .subquery()
-    )
-    # The count stands on the left, so that it comes back for a page beyond the end, too.
-    return statement(
-        select(counted, page)
-        .outerjoin_from(counted, page, true())
-        .order_by(order(page.c.position)),
-        row,
-    )
+    def _page(self, order: Order, filters: frozenset[str]) -> Statement[tuple[Any, ...]]:
+        table, direction = self._table, {"asc": asc, "desc": desc}[order]
+        mine = table.c.workspace_id == bindparam("workspace", type_=Uuid)
+        wanted = [self.filters[name] for name in sorted(filters)]
+        counted = (
+            select(func.count().label("counted"))
+            .select_from(select(table.c.id).where(mine, *wanted).limit(COUNT_CAP + 1).subquery())
+            .subquery()
+        )
+        # The page's ids first: what a row shows, such as its links, is asked for these alone.
+        chosen = (
+            select(table.c.id)
+            .where(mine, *wanted)
+            .order_by(direction(self._order_by))
+            .limit(bindparam("limit"))
+            .offset(bindparam("offset"))
+        )
+        page = (
+            select(self._order_by.label("position"), *self._columns)
+            .where(
+                mine, table.c.id == any_(func.array(chosen.scalar_subquery(), type_=ARRAY(Uuid)))
+            )
+            .subquery()
+        )
+        # The count stands on the left, so that it comes back for a page beyond the end, too.
+        return statement(
+            select(counted, page)
+            .outerjoin_from(counted, page, true())
+            .order_by(direction(page.c.position)),
+            row,
+        )
+
+
+# Every list of the product, for the test that proves its statements bound to the workspace.
+LISTS: Final[list[OffsetList[Any]]] = []

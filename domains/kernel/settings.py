@@ -97,6 +97,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     compute_time_limit: Annotated[
         float, Meta(description="Seconds the analysis of one text may take", gt=0, le=86_400)
     ] = 60.0
+    api_processes: Annotated[
+        int,
+        Meta(
+            description="Child processes of the API for transcripts analysed at once", ge=1, le=64
+        ),
+    ] = 2
     worker_threads: Annotated[
         int, Meta(description="Jobs one worker process runs at a time", ge=1, le=64)
     ] = 4

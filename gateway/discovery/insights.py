@@ -2,26 +2,36 @@
 
 from typing import Any, Final
 
-from litestar import Request, Response, get
+from litestar import Request, Response, delete, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, RawBody
 
-from domains.discovery import insights
-from domains.discovery.insights import Evidence, Insight
-from domains.kernel.db import Read
+from domains.discovery import insights, transcripts
+from domains.discovery.insights import (
+    INSIGHTS,
+    Evidence,
+    Insight,
+    InsightCreate,
+    InsightQuery,
+    InsightUpdate,
+)
+from domains.discovery.transcripts import ProcessTranscriptRequest
+from domains.kernel.blobs import Blobs
+from domains.kernel.compute import Compute
+from domains.kernel.db import Read, Tx
 from domains.kernel.keys import Caller
-from domains.kernel.paging import OffsetPage
-from gateway.surface import operation, paged, query
+from gateway.discovery.answers import DELETED, Deleted
+from gateway.surface import decode, operation, paged, query
 
 
 @get(
     "/insights",
-    opt=operation("listInsights", "insights:read", "List insights", query=OffsetPage),
+    opt=operation("listInsights", "insights:read", "List insights", query=InsightQuery),
 )
 async def list_insights(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
 ) -> Response[list[Insight]]:
-    wanted = query(request, OffsetPage)
+    wanted = query(request, InsightQuery)
     page = await insights.page(read, caller.workspace, wanted)
     return paged(page, wanted.size, wanted.offset)
 
@@ -35,7 +45,82 @@ async def get_insight(
     caller: NamedDependency[Caller],
     read: NamedDependency[Read],
 ) -> Insight:
-    return await insights.get(read, caller.workspace, id)
+    return await INSIGHTS.get(read, caller.workspace, id)
+
+
+@post(
+    "/insights",
+    opt=operation(
+        "createInsight",
+        "insights:write",
+        "Create an insight",
+        request=InsightCreate,
+        errors=(409,),
+    ),
+)
+async def create_insight(
+    body: RawBody, caller: NamedDependency[Caller], tx: NamedDependency[Tx]
+) -> Insight:
+    new = await decode(body, InsightCreate)
+    return await insights.create(tx, caller.workspace, new)
+
+
+@patch(
+    "/insights/{id:str}",
+    opt=operation(
+        "updateInsight",
+        "insights:write",
+        "Change an insight",
+        request=InsightUpdate,
+        errors=(404,),
+    ),
+)
+async def update_insight(
+    id: FromPath[str],  # noqa: A002
+    body: RawBody,
+    caller: NamedDependency[Caller],
+    tx: NamedDependency[Tx],
+) -> Insight:
+    changes = await decode(body, InsightUpdate)
+    return await INSIGHTS.change(tx, caller.workspace, id, changes)
+
+
+@delete(
+    "/insights/{id:str}",
+    status_code=200,
+    opt=operation("deleteInsight", "insights:delete", "Delete an insight", errors=(404,)),
+)
+async def delete_insight(
+    id: FromPath[str],  # noqa: A002
+    caller: NamedDependency[Caller],
+    tx: NamedDependency[Tx],
+) -> Deleted:
+    await INSIGHTS.remove(tx, caller.workspace, id)
+    return DELETED
+
+
+@post(
+    "/insights/process-transcript/insights",
+    status_code=200,
+    opt=operation(
+        "processTranscript",
+        "insights:write",
+        "Find insights in a transcript",
+        request=ProcessTranscriptRequest,
+        errors=(409,),
+    ),
+)
+async def process_transcript(
+    body: RawBody,
+    caller: NamedDependency[Caller],
+    read: NamedDependency[Read],
+    tx: NamedDependency[Tx],
+    blobs: NamedDependency[Blobs],
+    compute: NamedDependency[Compute],
+) -> list[Insight]:
+    """Answers with what it finds. Stores nothing unless `createInsights` is true."""
+    asked = await decode(body, ProcessTranscriptRequest)
+    return await transcripts.process(read, tx, blobs, compute, caller.workspace, asked)
 
 
 @get(
@@ -56,4 +141,12 @@ async def list_evidence(
     return await insights.list_evidence(read, caller.workspace, id)
 
 
-HANDLERS: Final = (list_insights, get_insight, list_evidence)
+HANDLERS: Final = (
+    list_insights,
+    get_insight,
+    create_insight,
+    update_insight,
+    delete_insight,
+    process_transcript,
+    list_evidence,
+)

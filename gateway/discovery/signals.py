@@ -10,8 +10,10 @@ from msgspec import UNSET
 
 from domains.discovery import signals
 from domains.discovery.signals import (
+    SIGNALS,
     JobRef,
     Signal,
+    SignalQuery,
     SignalRawCreate,
     SignalTextCreate,
     SignalUpdate,
@@ -19,7 +21,6 @@ from domains.discovery.signals import (
 from domains.kernel.blobs import Blobs
 from domains.kernel.db import Read, Tx
 from domains.kernel.keys import Caller
-from domains.kernel.paging import OffsetPage
 from domains.kernel.problems import Invalid
 from gateway.discovery.answers import DELETED, Deleted
 from gateway.surface import decode, operation, paged, query
@@ -35,12 +36,12 @@ class _Shape(msgspec.Struct):
 
 @get(
     "/signals",
-    opt=operation("listSignals", "signals:read", "List signals", query=OffsetPage),
+    opt=operation("listSignals", "signals:read", "List signals", query=SignalQuery),
 )
 async def list_signals(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
 ) -> Response[list[Signal]]:
-    wanted = query(request, OffsetPage)
+    wanted = query(request, SignalQuery)
     page = await signals.page(read, caller.workspace, wanted)
     return paged(page, wanted.size, wanted.offset)
 
@@ -51,7 +52,7 @@ async def get_signal(
     caller: NamedDependency[Caller],
     read: NamedDependency[Read],
 ) -> Signal:
-    return await signals.get(read, caller.workspace, id)
+    return await SIGNALS.get(read, caller.workspace, id)
 
 
 @post(
@@ -94,7 +95,7 @@ async def update_signal(
     tx: NamedDependency[Tx],
 ) -> Signal:
     changes = await decode(body, SignalUpdate)
-    return await signals.change(tx, caller.workspace, id, changes)
+    return await SIGNALS.change(tx, caller.workspace, id, changes)
 
 
 @delete(

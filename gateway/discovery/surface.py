@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from domains.kernel.problems import Problem
-from gateway.discovery import auth_context, insights, signals
+from gateway.discovery import auth_context, ideas, insights, opportunities, products, signals
 from gateway.surface import Surface
 
 
@@ -48,7 +48,14 @@ DISCOVERY: Final = Surface(
         "problem details."
     ),
     prefixes=("/external/v1", "/api/external/v1"),
-    handlers=[*signals.HANDLERS, *insights.HANDLERS, *auth_context.HANDLERS],
+    handlers=[
+        *signals.HANDLERS,
+        *insights.HANDLERS,
+        *opportunities.HANDLERS,
+        *ideas.HANDLERS,
+        *products.HANDLERS,
+        *auth_context.HANDLERS,
+    ],
     media_type="application/problem+json",
     error_types={"GET": ProblemDetails, "*": ProblemDetails},
     error_body=problem_details,

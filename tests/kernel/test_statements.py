@@ -16,11 +16,17 @@ from sqlalchemy.sql.schema import Column
 
 import domains
 from domains.discovery.tables import insights, signal_insights, signals
+from domains.kernel.paging import LISTS
 from domains.kernel.statements import REGISTRY, Statement
 from domains.kernel.tables import metadata
 
 for _found in pkgutil.walk_packages(domains.__path__, "domains."):
     import_module(_found.name)
+
+# Lists compile a statement for each combination of filters when it is first used.
+for _list in LISTS:
+    _list.statement("desc", frozenset())
+    _list.statement("asc", frozenset(_list.filters))
 
 TENANT_TABLES = {table for table in metadata.tables.values() if "workspace_id" in table.c}
 

@@ -11,6 +11,7 @@ from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from domains.kernel.blobs import Blobs
+from domains.kernel.compute import Compute
 from domains.kernel.db import Database
 from domains.kernel.settings import read
 from gateway import limits, openapi
@@ -287,7 +288,8 @@ async def test_no_served_operation_is_missing(stack: Stack, database: Database) 
     """Walks the router of the application: only pages and figures for operators are left out."""
     blobs = Blobs.open(stack.env["BLOB_URL"], {})
     client = limits.connect(stack.env["REDIS_URL"], 1)
-    edge = create_app(database, blobs, limits.Limiter(client), read(stack.env))
+    with Compute.open(1, 1) as compute:
+        edge = create_app(database, blobs, limits.Limiter(client), compute, read(stack.env))
     await client.aclose()
     app = edge._app
     served = {

@@ -1,0 +1,117 @@
+"""Opportunities: what customers need, and how much it matters."""
+
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from domains.discovery.links import IDEAS_OF_OPPORTUNITY, INSIGHTS_OF_OPPORTUNITY
+from domains.discovery.records import NonEmpty, Records, Words, equals, matches
+from domains.discovery.tables import opportunities
+from domains.kernel.paging import OffsetPage
+
+OpportunityStatus = Literal["discovery", "defined", "validated", "archived"]
+
+Score = Annotated[float, Meta(ge=0, le=100)]
+
+
+class Opportunity(msgspec.Struct, rename="camel"):
+    """An opportunity as it is answered."""
+
+    id: Annotated[UUID, Meta(description="The opportunity's uuid")]
+    name: Annotated[str, Meta(description="What could be gained")]
+    description: Annotated[str, Meta(description="What customers need, and why it matters")]
+    score: Annotated[
+        Score | None, Meta(description="0 to 100, as given; null until somebody gives one")
+    ]
+    status: Annotated[OpportunityStatus, Meta(description="How far it is understood")]
+    product_id: Annotated[UUID | None, Meta(description="The product it is about")]
+    insight_ids: Annotated[list[UUID], Meta(description="Insights it is linked to")]
+    idea_ids: Annotated[list[UUID], Meta(description="Ideas it is linked to")]
+    created_at: Annotated[datetime, Meta(description="When it was made")]
+    updated_at: Annotated[datetime, Meta(description="When it changed last")]
+
+
+class OpportunityCreate(msgspec.Struct, rename="camel", kw_only=True):
+    """A new opportunity."""
+
+    name: Annotated[NonEmpty, Meta(description="What could be gained")]
+    description: Annotated[NonEmpty, Meta(description="What customers need, and why it matters")]
+    score: Annotated[Score | UnsetType, Meta(description="0 to 100; null if left out")] = UNSET
+    status: Annotated[OpportunityStatus, Meta(description="How far it is understood")] = "discovery"
+    product_id: Annotated[UUID | None, Meta(description="The product it is about")] = None
+    insight_ids: Annotated[
+        list[str], Meta(description="Insights of this workspace to link it to")
+    ] = []
+    idea_ids: Annotated[list[str], Meta(description="Ideas of this workspace to link it to")] = []
+
+
+class OpportunityUpdate(msgspec.Struct, rename="camel", kw_only=True):
+    """What a PATCH may change; absent fields stay as they are, lists are replaced whole."""
+
+    name: Annotated[NonEmpty | UnsetType, Meta(description="Replaces the name")] = UNSET
+    description: Annotated[NonEmpty | UnsetType, Meta(description="Replaces the description")] = (
+        UNSET
+    )
+    score: Annotated[Score | UnsetType | None, Meta(description="0 to 100; null clears it")] = UNSET
+    status: Annotated[
+        OpportunityStatus | UnsetType, Meta(description="How far it is understood")
+    ] = UNSET
+    product_id: Annotated[UUID | UnsetType | None, Meta(description="Null clears it")] = UNSET
+    insight_ids: Annotated[
+        list[str] | UnsetType, Meta(description="Replaces the links to insights")
+    ] = UNSET
+    idea_ids: Annotated[list[str] | UnsetType, Meta(description="Replaces the links to ideas")] = (
+        UNSET
+    )
+
+
+class OpportunityQuery(OffsetPage, frozen=True, kw_only=True, rename="camel"):
+    """Which opportunities, and which part of them."""
+
+    limit: Annotated[
+        int, Meta(ge=1, description="Records a page; more than 100 are cut to 100")
+    ] = 100
+    status: Annotated[OpportunityStatus | UnsetType, Meta(description="Those in this status")] = (
+        UNSET
+    )
+    product_id: Annotated[UUID | UnsetType, Meta(description="Those about this product")] = UNSET
+    q: Annotated[
+        Words | UnsetType,
+        Meta(description='Full text of name and description: words, "a phrase", or, -not'),
+    ] = UNSET
+
+
+_c = opportunities.c
+
+
+def _opportunity(*columns: Any) -> Opportunity:
+    made = Opportunity(*columns)
+    # A whole number reads as it was written: 85, not 85.0.
+    if made.score is not None and made.score.is_integer():
+        made.score = int(made.score)
+    return made
+
+
+OPPORTUNITIES: Final = Records(
+    opportunities,
+    "OPPORTUNITY",
+    (
+        _c.id,
+        _c.name,
+        _c.description,
+        _c.score,
+        _c.status,
+        _c.product_id,
+        INSIGHTS_OF_OPPORTUNITY,
+        IDEAS_OF_OPPORTUNITY,
+        _c.created_at,
+        _c.updated_at,
+    ),
+    _opportunity,
+    filters=equals(status=_c.status, product_id=_c.product_id) | {"q": matches(_c.search)},
+    creates=OpportunityCreate,
+    changes=OpportunityUpdate,
+)

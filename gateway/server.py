@@ -1,0 +1,98 @@
+"""`gateway serve`: open the parts, check the schema, serve until told to stop."""
+
+import contextlib
+import gc
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+
+import structlog
+import uvicorn
+import uvloop
+
+from domains.kernel import health, log
+from domains.kernel.blobs import Blobs
+from domains.kernel.compute import Compute
+from domains.kernel.db import Database
+from domains.kernel.lifeline import die_with_supervisor
+from domains.kernel.problems import Unavailable
+from domains.kernel.settings import SettingError, Settings, read
+from gateway import limits
+from gateway.app import create_app
+from gateway.edge import Edge
+
+logger = structlog.get_logger()
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Edge]:
+    """The application over open parts; Unavailable if the schema is not the one it needs."""
+    async with Database.open(
+        settings.database_url,
+        name="gateway-api",
+        pool_size=settings.pool_size,
+        timeout=settings.database_timeout,
+    ) as database:
+        await health.require_schema(database)
+        client = limits.connect(settings.redis_url, settings.redis_timeout)
+        try:
+            blobs = Blobs.open(settings.blob_url, os.environ)
+            with Compute.open(settings.api_processes, settings.compute_time_limit) as compute:
+                yield create_app(database, blobs, limits.Limiter(client), compute, settings)
+        finally:
+            await client.aclose()
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM, then finish what is under way."""
+    log.configure(settings.log_level, settings.log_format)
+    listening = _listen(settings.host, settings.port)
+    async with opened(settings) as app:
+        # What lives now lives for ever: without this, full collections over it own the p99.
+        gc.collect()
+        gc.freeze()
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                loop="none",
+                http="httptools",
+                lifespan="on",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=10,
+                h11_max_incomplete_event_size=64 * 1024,
+            )
+        )
+        logger.info("serving", host=settings.host, port=settings.port)
+        await server.serve(sockets=[listening])
+
+
+def main() -> int:
+    """Exit code 0 after a signal, or 1 with one sentence."""
+    die_with_supervisor()
+    try:
+        settings = read(os.environ)
+        uvloop.run(serve(settings))
+    except (SettingError, Unavailable) as error:
+        print(f"gateway serve: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    if sys.platform != "win32":
+        # Otherwise a restart would wait for the old connections' time-out.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    listening.listen(2048)
+    listening.setblocking(False)
+    return listening

@@ -1,0 +1,105 @@
+"""the discovery surface
+
+Insights, opportunities, ideas and products get the number that orders their lists, full text and
+the indexes of the filters. A product's id may be given by the caller, so it is unique within its
+workspace only.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0002"
+down_revision = "0001"
+
+# Table and the name of its counter.
+_NUMBERED = {
+    "insights": "INSIGHT",
+    "opportunities": "OPPORTUNITY",
+    "ideas": "IDEA",
+    "products": "PRODUCT",
+}
+_SEARCHED = ("insights", "opportunities", "ideas")
+_VECTOR = (
+    "setweight(to_tsvector('english'::regconfig, \"left\"(name, 50000)), 'A') || "
+    "setweight(to_tsvector('english'::regconfig, \"left\"(description, 50000)), 'B')"
+)
+# Index, its columns between the workspace and the number, and its condition.
+_LISTED: dict[str, dict[str, str | None]] = {
+    "signals": {"status": None, "signal_type": None},
+    "insights": {
+        "status": None,
+        "type": None,
+        "product_id": "product_id is not null",
+        "account_id": "account_id is not null",
+    },
+    "opportunities": {"status": None, "product_id": "product_id is not null"},
+    "ideas": {"status": None, "product_id": "product_id is not null"},
+}
+
+
+def upgrade() -> None:
+    # For full text and tags within a workspace. A trusted extension: the owner of the database
+    # may create it.
+    op.execute("create extension if not exists btree_gin")
+    for table, kind in _NUMBERED.items():
+        op.add_column(table, sa.Column("number", sa.BigInteger()))
+        op.execute(
+            f"update {table} set number = place.number from (select id, row_number() over"
+            f" (partition by workspace_id order by id) as number from {table}) as place"
+            f" where place.id = {table}.id"
+        )
+        op.execute(
+            "insert into public_ids (workspace_id, kind, last)"
+            f" select workspace_id, '{kind}', max(number) from {table} group by workspace_id"
+        )
+        op.alter_column(table, "number", nullable=False)
+        op.create_index(
+            f"uq_{table}_workspace_id_number", table, ["workspace_id", "number"], unique=True
+        )
+    for table in _SEARCHED:
+        op.add_column(
+            table,
+            sa.Column("search", postgresql.TSVECTOR(), sa.Computed(_VECTOR, persisted=True)),
+        )
+        op.create_index(
+            f"ix_{table}_search", table, ["workspace_id", "search"], postgresql_using="gin"
+        )
+    for table, columns in _LISTED.items():
+        for column, where in columns.items():
+            op.create_index(
+                f"ix_{table}_{column}",
+                table,
+                ["workspace_id", column, "number"],
+                postgresql_where=None if where is None else sa.text(where),
+            )
+    op.create_index(
+        "ix_insights_tag_ids", "insights", ["workspace_id", "tag_ids"], postgresql_using="gin"
+    )
+    op.create_index("ix_signals_created_at", "signals", ["workspace_id", "created_at"])
+    op.create_index(
+        "ix_signals_external_id",
+        "signals",
+        ["workspace_id", sa.text('"left"(external_id, 200)')],
+        postgresql_where=sa.text("external_id is not null"),
+    )
+    op.drop_constraint("uq_products_workspace_id_id", "products", type_="unique")
+    op.drop_constraint("pk_products", "products", type_="primary")
+    op.create_primary_key("pk_products", "products", ["id", "workspace_id"])
+
+
+def downgrade() -> None:
+    op.drop_constraint("pk_products", "products", type_="primary")
+    op.create_primary_key("pk_products", "products", ["id"])
+    op.create_unique_constraint("uq_products_workspace_id_id", "products", ["workspace_id", "id"])
+    op.drop_index("ix_signals_external_id", "signals")
+    op.drop_index("ix_signals_created_at", "signals")
+    op.drop_index("ix_insights_tag_ids", "insights")
+    for table, columns in _LISTED.items():
+        for column in columns:
+            op.drop_index(f"ix_{table}_{column}", table)
+    for table in _SEARCHED:
+        op.drop_column(table, "search")
+    for table, kind in _NUMBERED.items():
+        op.drop_column(table, "number")
+        op.execute(f"delete from public_ids where kind = '{kind}'")
