@@ -153,6 +153,29 @@ class Tenant:
         assert response.status_code == 201, response.text
         return response.json()
 
+    async def create(self, resource: str, **body: Any) -> Any:
+        """POST to a resource of discovery; the answer to a 201."""
+        response = await self.http.post(f"/external/v1/{resource}", json=body)
+        assert response.status_code == 201, response.text
+        return response.json()
+
+    async def get(self, path: str) -> Any:
+        """GET below discovery's prefix; the answer to a 200."""
+        response = await self.http.get(f"/external/v1/{path}")
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def change(self, path: str, **body: Any) -> Any:
+        """PATCH below discovery's prefix; the answer to a 200."""
+        response = await self.http.patch(f"/external/v1/{path}", json=body)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def delete(self, path: str) -> None:
+        """DELETE below discovery's prefix."""
+        response = await self.http.delete(f"/external/v1/{path}")
+        assert (response.status_code, response.json()) == (200, {"message": "Deleted"})
+
     async def processed(self, signal_id: str) -> Any:
         """Wait until the signal's analysis has ended; the signal."""
 

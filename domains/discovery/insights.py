@@ -305,4 +305,10 @@ async def list_evidence(read: Read, workspace: WorkspaceId, reference: str) -> l
 
 def _title(description: str) -> str:
     """The first 80 characters, cut at a word where there is one."""
-    return textwrap.shorten(description, 80, placeholder="") or description.strip()[:80]
+    beginning = description.strip()[:1_000]
+    return (
+        textwrap.shorten(
+            beginning, 80, placeholder="", break_long_words=False, break_on_hyphens=False
+        )
+        or beginning[:80]
+    )

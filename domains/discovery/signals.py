@@ -339,6 +339,18 @@ _LAST_JOB = statement(
     row,
 )
 
+# Somebody may have set another status while the job waits or runs.
+_STILL_PROCESSING = statement(
+    update(signals)
+    .where(
+        signals.c.workspace_id == _workspace,
+        signals.c.id == _id,
+        signals.c.status != literal("processing", Text),
+    )
+    .values(status="processing", updated_at=func.now()),
+    row,
+)
+
 _QUEUED = statement(
     update(signals)
     .where(signals.c.workspace_id == _workspace, signals.c.id == _id)
@@ -517,6 +529,7 @@ async def process(tx: Tx, workspace: WorkspaceId, reference: str) -> JobRef:
     # A statement of its own, after the lock: it sees what the holder before us queued.
     (last,) = SIGNALS.found(locked, reference)
     if last is not None and await jobs.is_live(tx, workspace, last):
+        await tx.first(_STILL_PROCESSING, workspace=workspace, id=signal_id)
         return JobRef(str(last))
     job = await jobs.enqueue(tx, workspace, AnalyseSignal(signal_id))
     await tx.one(_QUEUED, workspace=workspace, id=signal_id, job=job)

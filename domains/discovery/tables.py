@@ -18,7 +18,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, TSVECTOR
 
 from domains.kernel.tables import instant, metadata
 
@@ -110,11 +110,11 @@ signals = _record(
     Column("signal_type", Text),
     Column("context", Text),
     Column("inferred_context", Text),
+    # What callers send is json, not jsonb: it comes back as it was sent, and a number like 1e300
+    # does not grow to 300 digits.
     Column("source", JSON, nullable=False),
     Column("data", JSON),
     Column("external_id", Text),
-    # `source` and `data` are json, not jsonb: they come back as they were sent, and a number like
-    # 1e300 does not grow to 300 digits.
     # What the analysis reads, kept apart from `data`, which a PATCH replaces.
     Column("text_key", Text),
     Column("additional_context", Text),
@@ -147,8 +147,8 @@ insights = _record(
     Column("product_id", Uuid),
     Column("account_id", Uuid),
     Column("tag_ids", ARRAY(Text), nullable=False, server_default=text("'{}'")),
-    Column("suggestions", JSONB),
-    Column("external_links", JSONB),
+    Column("suggestions", JSON),
+    Column("external_links", JSON),
     # Set where processing made the insight; `edited_at` when a person changed it since.
     Column("made_by_signal_id", Uuid),
     instant("edited_at", nullable=True),

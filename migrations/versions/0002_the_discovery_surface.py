@@ -83,6 +83,10 @@ def upgrade() -> None:
         ["workspace_id", sa.text('"left"(external_id, 200)')],
         postgresql_where=sa.text("external_id is not null"),
     )
+    for column in ("suggestions", "external_links"):
+        op.alter_column(
+            "insights", column, type_=postgresql.JSON(), postgresql_using=f"{column}::json"
+        )
     op.drop_constraint("uq_products_workspace_id_id", "products", type_="unique")
     op.drop_constraint("pk_products", "products", type_="primary")
     op.create_primary_key("pk_products", "products", ["id", "workspace_id"])
@@ -92,6 +96,10 @@ def downgrade() -> None:
     op.drop_constraint("pk_products", "products", type_="primary")
     op.create_primary_key("pk_products", "products", ["id"])
     op.create_unique_constraint("uq_products_workspace_id_id", "products", ["workspace_id", "id"])
+    for column in ("suggestions", "external_links"):
+        op.alter_column(
+            "insights", column, type_=postgresql.JSONB(), postgresql_using=f"{column}::jsonb"
+        )
     op.drop_index("ix_signals_external_id", "signals")
     op.drop_index("ix_signals_created_at", "signals")
     op.drop_index("ix_insights_tag_ids", "insights")

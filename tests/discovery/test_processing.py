@@ -75,10 +75,38 @@ async def test_transcript_quotes_know_speaker_and_time(acme: Tenant) -> None:
         assert text[quote["start"] : quote["end"]] == quote["quote"]
 
 
-@pytest.mark.parametrize("profile", ["transcript", "support_ticket", "review", "discovery_report"])
-async def test_every_type_is_processed(acme: Tenant, profile: str) -> None:
-    signal = await acme.signal("The login page fails with an error every day.", signalType=profile)
-    assert (await acme.processed(signal["id"]))["status"] == "processed"
+@pytest.mark.parametrize(
+    ("signal_type", "insight_type", "context", "names"),
+    [
+        ("transcript", "user-interview", "market_research", ["Many users want a CSV button"]),
+        ("support_ticket", "support-ticket", "support_request", ["Many users want a CSV button"]),
+        (
+            "review",
+            "feedback",
+            "feature_feedback",
+            ["Many users want a CSV button", "Users like the search"],
+        ),
+        (
+            "discovery_report",
+            "market-research",
+            "market_research",
+            ["Four of ten asked how to share a board", "Many users want a CSV button"],
+        ),
+    ],
+)
+async def test_the_type_chooses_the_profile_of_the_analysis(
+    acme: Tenant, signal_type: str, insight_type: str, context: str, names: list[str]
+) -> None:
+    """A review says what people like, a report what was counted; the others mean it otherwise."""
+    text = (
+        "Respondents struggle to find exports. Many users want a CSV button. "
+        "Four of ten asked how to share a board. I like the search."
+    )
+    signal = await acme.processed((await acme.signal(text, signalType=signal_type))["id"])
+    insights = await _insights(acme, signal)
+    assert sorted(each["name"] for each in insights) == names
+    assert {each["type"] for each in insights} == {insight_type}
+    assert signal["context"] == context
 
 
 async def test_text_without_findings_gives_none(acme: Tenant) -> None:
@@ -179,6 +207,41 @@ async def test_the_bundled_examples_give_insights(acme: Tenant) -> None:
                 assert text[quote["start"] : quote["end"]] == quote["quote"]
                 found += 1
     assert found >= len(examples)
+
+
+async def test_product_ids_narrow_the_names_that_are_matched(acme: Tenant) -> None:
+    text = "The Atlas export fails every day. The Borealis search crashes each morning."
+    ids = {
+        name: (await acme.create("products", name=name))["id"]
+        for name in ("Atlas", "Borealis", "Corona")
+    }
+
+    async def matched(*products: str) -> dict[str, str | None]:
+        """The product of the insight that is about Atlas, and of the one about Borealis."""
+        given = {"productIds": [ids[name] for name in products]} if products else {}
+        signal = await acme.processed((await acme.signal(text, **given))["id"])
+        found = {each["name"]: each["productId"] for each in await _insights(acme, signal)}
+        return {name: product for key, product in found.items() for name in ids if name in key}
+
+    assert await matched() == {"Atlas": ids["Atlas"], "Borealis": ids["Borealis"]}
+    assert await matched("Atlas", "Corona") == {"Atlas": ids["Atlas"], "Borealis": None}
+    assert await matched("Borealis", "Corona") == {"Atlas": None, "Borealis": ids["Borealis"]}
+
+
+async def test_account_and_context_of_a_signal_help_its_analysis(acme: Tenant) -> None:
+    account = "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f002"
+    told = "Notes of a sales call about pricing, contract and renewal with the buyer."
+    plain = await acme.processed((await acme.signal(REVIEW, signalType="transcript"))["id"])
+    helped = await acme.processed(
+        (
+            await acme.signal(
+                REVIEW, signalType="transcript", additionalContext=told, accountId=account
+            )
+        )["id"]
+    )
+    assert (plain["context"], helped["context"]) == ("user_interview", "sales_call")
+    listed = await acme.get(f"insights?accountId={account}")
+    assert sorted(each["id"] for each in listed) == helped["insightIds"]
 
 
 async def test_additional_context_is_data_and_never_an_instruction(acme: Tenant) -> None:

@@ -9,6 +9,7 @@ import asyncpg
 import httpx
 import pytest
 
+from domains.kernel.tables import SCHEMA
 from tests.stack import Stack, Tenant, eventually, running
 
 
@@ -78,7 +79,7 @@ async def test_a_schema_that_is_behind_is_503_and_says_what_to_do(lonely: Stack)
         answer = await _get(lonely)
         ready = await _get(lonely, "/readyz")
     finally:
-        await _sql(lonely, "update alembic_version set version_num = '0001'")
+        await _sql(lonely, f"update alembic_version set version_num = '{SCHEMA}'")
     assert answer.status_code == ready.status_code == 503
     assert _statuses(answer)["schema"] == "down"
     assert "gateway migrate" in answer.json()["parts"]["schema"]["detail"]

@@ -1,0 +1,212 @@
+"""The calls that the vendor's pages show, byte for byte as curl sends them.
+
+Only the base URL, the key and the ids differ. A `-d` without a Content-Type is sent as a form by
+curl, and a bare `-X POST` has neither body nor Content-Length.
+"""
+
+import http.client
+import re
+import shlex
+import socket
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+
+from gateway.discovery.surface import DISCOVERY
+from tests.stack import Stack, Tenant
+
+JSON = '-H "Content-Type: application/json"'
+TRANSCRIPT = "Full text of the meeting: exports are slow and we would love a CSV button."
+
+# Call, status, and what the answer must hold. `$x` stands for an id.
+CALLS: list[tuple[str, int, Any]] = [
+    ("curl -X GET $BASE/signals?limit=10&offset=0", 200, list),
+    ("curl -X GET $BASE/signals/$SIGNAL", 200, {"id": "$SIGNAL", "status": "processed"}),
+    (
+        f"""curl -X POST $BASE/signals {JSON} -d '{{
+    "name": "G2 Reviews - March Batch",
+    "text": "Users love the product overall, but several reviewers mention that exports are hard to find and slow to complete for large datasets.",
+    "signalType": "review",
+    "additionalContext": "Public review batch collected from G2 and Capterra.",
+    "occurredAt": "2025-03-11T14:30:00Z",
+    "productIds": ["$PRODUCT"],
+    "accountId": "$PRODUCT"
+  }}'""",  # noqa: E501
+        201,
+        {
+            "name": "G2 Reviews - March Batch",
+            "status": "processing",
+            "createdAt": "2025-03-11T14:30:00Z",
+        },
+    ),
+    (
+        f"""curl -X PATCH $BASE/signals/$SIGNAL {JSON} -d '{{"insightIds": ["$INSIGHT"]}}'""",
+        200,
+        {"insightIds": ["$INSIGHT"]},
+    ),
+    ("curl -X POST $BASE/signals/$PUBLIC/process", 201, {"jobId": str}),
+    ("curl -X POST $BASE/signals/$SIGNAL/process", 201, {"jobId": str}),
+    ("curl -X DELETE $BASE/signals/$SIGNAL", 200, {"message": "Deleted"}),
+    ("curl -X GET $BASE/insights?limit=10", 200, list),
+    ("curl -X GET $BASE/insights/$INSIGHT", 200, {"id": "$INSIGHT"}),
+    (
+        f"""curl -X POST $BASE/insights {JSON} -d '{{
+    "name": "User finds the billing page confusing",
+    "description": "During user interviews, 3/5 users could not find...",
+    "status": "published",
+    "type": "feedback",
+    "productId": "$PRODUCT",
+    "tagIds": ["tag-1"]
+  }}'""",
+        201,
+        {"status": "published", "type": "feedback", "productId": "$PRODUCT", "tagIds": ["tag-1"]},
+    ),
+    (
+        f"""curl -X PATCH $BASE/insights/$INSIGHT {JSON} -d '{{"status": "archived"}}'""",
+        200,
+        {"status": "archived"},
+    ),
+    ("curl -X DELETE $BASE/insights/$INSIGHT", 200, {"message": "Deleted"}),
+    (
+        f"""curl -X POST $BASE/insights/process-transcript/insights {JSON} -d '{{
+    "transcript": "{TRANSCRIPT}",
+    "createInsights": true
+  }}'""",
+        200,
+        list,
+    ),
+    ("curl -X GET $BASE/opportunities", 200, list),
+    ("curl -X GET $BASE/opportunities/$OPPORTUNITY", 200, {"id": "$OPPORTUNITY"}),
+    (
+        f"""curl -X POST $BASE/opportunities {JSON} -d '{{
+    "name": "Reduce churn in Mobile App",
+    "description": "Users are uninstalling after 2 days...",
+    "score": 92
+  }}'""",
+        201,
+        {"score": 92, "status": "discovery"},
+    ),
+    ("curl -X PATCH $BASE/opportunities/$OPPORTUNITY -d '{\"score\": 95}'", 200, {"score": 95}),
+    ("curl -X DELETE $BASE/opportunities/$OPPORTUNITY", 200, {"message": "Deleted"}),
+    ("curl -X GET $BASE/ideas", 200, list),
+    ("curl -X GET $BASE/ideas/$IDEA", 200, {"id": "$IDEA"}),
+    (
+        f"""curl -X POST $BASE/ideas {JSON} -d '{{
+    "name": "AI-powered search",
+    "description": "Use LLMs to improve search relevance..."
+  }}'""",
+        201,
+        {"name": "AI-powered search", "status": "evaluating"},
+    ),
+    (
+        'curl -X PATCH $BASE/ideas/$IDEA -d \'{"name": "AI Search 2.0"}\'',
+        200,
+        {"name": "AI Search 2.0"},
+    ),
+    ("curl -X DELETE $BASE/ideas/$IDEA", 200, {"message": "Deleted"}),
+    ("curl -X GET $BASE/auth/context", 200, {"workspace": dict, "credential": dict}),
+    ("curl -X GET $BASE/products/$PRODUCT", 200, {"id": "$PRODUCT"}),
+]
+
+
+def _request(call: str, host: str, key: str) -> bytes:
+    """What curl sends for a command."""
+    program, *words = shlex.split(call)
+    assert program == "curl"
+    method, url, body = "GET", "", None
+    headers = [f"Host: {host}", "User-Agent: curl/8.5.0", "Accept: */*"]
+    headers.append(f"Authorization: Bearer {key}")
+    while words:
+        match words.pop(0):
+            case "-X":
+                method = words.pop(0)
+            case "-H":
+                headers.append(words.pop(0))
+            case "-d":
+                body = words.pop(0).replace("\n", "").encode()
+            case word:
+                url = word
+    if body is not None:
+        headers.append(f"Content-Length: {len(body)}")
+        if not any(each.startswith("Content-Type:") for each in headers):
+            headers.append("Content-Type: application/x-www-form-urlencoded")
+    parts = urlsplit(url)
+    target = parts.path + (f"?{parts.query}" if parts.query else "")
+    head = "\r\n".join([f"{method} {target} HTTP/1.1", *headers])
+    return head.encode() + b"\r\n\r\n" + (body or b"")
+
+
+def _send(stack: Stack, request: bytes) -> tuple[int, bytes]:
+    with socket.create_connection(("127.0.0.1", stack.port), timeout=20) as connection:
+        connection.sendall(request)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        return answer.status, answer.read()
+
+
+@pytest.fixture
+async def names(acme: Tenant) -> dict[str, str]:
+    """Real ids for the documented ones."""
+    product = (await acme.create("products", name="Atlas"))["id"]
+    signal = await acme.processed((await acme.signal())["id"])
+    (insight,) = signal["insightIds"]
+    fields = {"name": "Streamline checkout process", "description": "High drop-off rate..."}
+    return {
+        "$BASE": "http://gateway.test/external/v1",
+        "$PUBLIC": signal["publicId"],
+        "$SIGNAL": signal["id"],
+        "$INSIGHT": insight,
+        "$OPPORTUNITY": (await acme.create("opportunities", **fields))["id"],
+        "$IDEA": (await acme.create("ideas", **fields))["id"],
+        "$PRODUCT": product,
+    }
+
+
+@pytest.mark.parametrize("base", ["/external/v1", "/api/external/v1"])
+@pytest.mark.parametrize(("call", "status", "shown"), CALLS)
+async def test_a_documented_call_works_unchanged(
+    acme: Tenant, stack: Stack, names: dict[str, str], base: str, call: str, status: int, shown: Any
+) -> None:
+    known = names | {"$BASE": f"http://gateway.test{base}"}
+    for name, value in known.items():
+        call = call.replace(name, value)
+    # A `?` needs no quotes here, as no shell reads it.
+    answered, body = _send(stack, _request(call, "gateway.test", acme.key))
+    assert answered == status, body
+    found = msgspec.json.decode(body)
+    if isinstance(shown, type):
+        assert isinstance(found, shown)
+        return
+    for name, wanted in shown.items():
+        if isinstance(wanted, type):
+            assert isinstance(found[name], wanted)
+        else:
+            assert found[name] == _named(wanted, known)
+
+
+def _named(wanted: Any, names: dict[str, str]) -> Any:
+    if isinstance(wanted, list):
+        return [_named(each, names) for each in wanted]
+    return names.get(wanted, wanted) if isinstance(wanted, str) else wanted
+
+
+def test_every_documented_operation_is_called() -> None:
+    """All but our additions, which no vendor documents."""
+    documented = {
+        handler.opt["operation"].id
+        for handler in DISCOVERY.handlers
+        if not handler.opt["operation"].addition
+    }
+    assert len(documented) == 24
+    called = set()
+    for call, _, _ in CALLS:
+        method, url = shlex.split(call)[2:4]
+        path = re.sub(r"\$(?!BASE)[A-Z]+", "{id:str}", url.removeprefix("$BASE").partition("?")[0])
+        called |= {
+            handler.opt["operation"].id
+            for handler in DISCOVERY.handlers
+            if path in handler.paths and method in handler.http_methods
+        }
+    assert called == documented
