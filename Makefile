@@ -26,6 +26,7 @@ fmt: $(VENV)/.test
 
 bench: $(VENV)/.test
 	@$(BIN)/python -m tests.bench.ingest
+	@$(BIN)/python -m tests.bench.lists
 
 # Both files again, from pyproject.toml, without download addresses.
 pins:

@@ -1,5 +1,6 @@
 """`gateway serve`: open the parts, check the schema, serve until told to stop."""
 
+import asyncio
 import contextlib
 import gc
 import os
@@ -11,6 +12,7 @@ import structlog
 import uvicorn
 import uvloop
 
+from domains.discovery import transcripts
 from domains.kernel import health, log
 from domains.kernel.blobs import Blobs
 from domains.kernel.compute import Compute
@@ -23,6 +25,9 @@ from gateway.app import create_app
 from gateway.edge import Edge
 
 logger = structlog.get_logger()
+
+# Seconds after the start at which what can wait is done.
+_LEISURE = 3.0
 
 
 @contextlib.asynccontextmanager
@@ -39,9 +44,20 @@ async def opened(settings: Settings) -> AsyncIterator[Edge]:
         try:
             blobs = Blobs.open(settings.blob_url, os.environ)
             with Compute.open(settings.api_processes, settings.compute_time_limit) as compute:
-                yield create_app(database, blobs, limits.Limiter(client), compute, settings)
+                getting_ready = asyncio.create_task(_get_ready(compute))
+                try:
+                    yield create_app(database, blobs, limits.Limiter(client), compute, settings)
+                finally:
+                    getting_ready.cancel()
+                    await asyncio.gather(getting_ready, return_exceptions=True)
         finally:
             await client.aclose()
+
+
+async def _get_ready(compute: Compute) -> None:
+    # The start of everything else has better use for the processors.
+    await asyncio.sleep(_LEISURE)
+    await transcripts.get_ready(compute)
 
 
 async def serve(settings: Settings) -> None:

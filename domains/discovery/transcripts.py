@@ -53,6 +53,11 @@ class ProcessTranscriptRequest(msgspec.Struct, rename="camel", kw_only=True):
     ] = False
 
 
+async def get_ready(compute: Compute) -> None:
+    """Load what the analysis needs, so that the first transcript takes no longer than others."""
+    await compute.warm(find, Document(text="", profile=PROFILES[_TYPE]))
+
+
 async def process(
     read: Read,
     tx: Tx,

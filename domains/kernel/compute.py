@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import multiprocessing
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import ParamSpec, TypeVar
@@ -21,8 +22,9 @@ class TookTooLong(Exception):
 class Compute:
     """Runs pure functions of modules; arguments and results are copied between the processes."""
 
-    def __init__(self, pool: ProcessPool, time_limit: float) -> None:
+    def __init__(self, pool: ProcessPool, processes: int, time_limit: float) -> None:
         self._pool = pool
+        self._processes = processes
         self._time_limit = time_limit
 
     @classmethod
@@ -32,11 +34,11 @@ class Compute:
         # Spawned, not forked: this process has threads, and connections that must not be shared.
         pool = ProcessPool(
             max_workers=processes,
-            initializer=_end_with_parent,
+            initializer=_begin,
             context=multiprocessing.get_context("spawn"),
         )
         try:
-            yield cls(pool, time_limit)
+            yield cls(pool, processes, time_limit)
         finally:
             pool.stop()  # type: ignore[no-untyped-call]
             pool.join()
@@ -53,9 +55,17 @@ class Compute:
             # The limit of a caller arrives here as a cancellation, so this one is the pool's.
             raise TookTooLong from None
 
+    async def warm(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Run it in all processes at once, so that nobody has to wait until they are started."""
+        await asyncio.gather(*(self.run(function, *args, **kwargs) for _ in range(self._processes)))
 
-def _end_with_parent() -> None:
-    """A parent that was killed cannot stop its children: they watch it themselves."""
+
+def _begin() -> None:
+    """How a child begins."""
+    # Whoever waits for an answer that needs no computation comes first.
+    if sys.platform != "win32":
+        os.nice(5)
+    # A parent that was killed cannot stop its children: they watch it themselves.
     parent = multiprocessing.parent_process()
 
     def watch() -> None:

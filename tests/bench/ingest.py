@@ -25,7 +25,7 @@ def _percentile(values: list[float], percent: int) -> float:
 def _show(what: str, seconds: list[float]) -> None:
     ms = [value * 1000 for value in seconds]
     print(  # noqa: T201
-        f"{what:<44} p50 {statistics.median(ms):7.1f} ms   p95 {_percentile(ms, 95):7.1f} ms"
+        f"{what:<48} p50 {statistics.median(ms):7.1f} ms   p95 {_percentile(ms, 95):7.1f} ms"
     )
 
 
@@ -50,6 +50,16 @@ async def _measure(stack: Stack) -> None:
         lists = [await _timed(caller, "GET", f"{signals}?limit=50") for _ in range(ROUNDS // 5)]
         _show("GET /external/v1/signals?limit=50", lists)
         await caller.processed((await caller.http.get(signals)).json()[0]["id"])
+
+        transcript = {"transcript": _transcript(10_000)}
+        path = "/external/v1/insights/process-transcript/insights"
+        first = [await _timed(caller, "POST", path, transcript)]
+        _show("POST process-transcript, 10,000 words, the first", first)
+        found = [await _timed(caller, "POST", path, transcript) for _ in range(10)]
+        _show("POST process-transcript, 10,000 words", found)
+        kept = transcript | {"createInsights": True}
+        stored = [await _timed(caller, "POST", path, kept) for _ in range(10)]
+        _show("the same with createInsights", stored)
 
         short: list[float] = []
         long: list[float] = []

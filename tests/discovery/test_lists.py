@@ -65,11 +65,12 @@ async def test_filters_of_insights(acme: Tenant) -> None:
     signal = await acme.processed((await acme.signal(text, accountId=OTHER))["id"])
     (found,) = signal["insightIds"]
     await acme.change(f"insights/{found}", name="found", tagIds=["x", "y"])
-    for name, fields in {
+    made: dict[str, dict[str, Any]] = {
         "a": {"type": "feedback", "productId": PRODUCT, "status": "published"},
         "b": {"tagIds": ["y", "y z"], "productId": OTHER, "status": "archived"},
         "c": {"tagIds": ["Y"], "type": "market-research"},
-    }.items():
+    }
+    for name, fields in made.items():
         await acme.create("insights", name=name, description="An insight.", **fields)
     for query, names in {
         "status=draft": ["c", "found"],
@@ -98,11 +99,12 @@ async def test_filters_of_insights(acme: Tenant) -> None:
 
 @pytest.mark.parametrize("resource", ["opportunities", "ideas"])
 async def test_filters_of_opportunities_and_ideas(acme: Tenant, resource: str) -> None:
-    for name, fields in {
+    made: dict[str, dict[str, str]] = {
         "Faster exports": {"productId": PRODUCT},
         "Dark mode": {"status": "archived", "productId": PRODUCT},
         "Search": {},
-    }.items():
+    }
+    for name, fields in made.items():
         await acme.create(resource, name=name, description="Many ask for it.", **fields)
     default = {"opportunities": "discovery", "ideas": "evaluating"}[resource]
     for query, names in {
@@ -240,12 +242,13 @@ async def test_a_walk_from_the_oldest_neither_repeats_nor_misses_while_others_in
     make_tenant: MakeTenant, resource: str
 ) -> None:
     tenant = await make_tenant()
-    body: dict[str, Any] = {
+    bodies: dict[str, dict[str, Any]] = {
         "insights": {"description": "d"},
         "ideas": {"name": "n", "description": "d"},
         "products": {"name": "n"},
         "signals": {"source": {"type": "x"}},
-    }[resource]
+    }
+    body = bodies[resource]
     first = [(await tenant.create(resource, **body))["id"] for _ in range(5)]
     inserting = asyncio.gather(
         *(tenant.create(resource, **body) for _ in range(60)), return_exceptions=False

@@ -239,7 +239,7 @@ async def test_account_and_context_of_a_signal_help_its_analysis(acme: Tenant) -
             )
         )["id"]
     )
-    assert (plain["context"], helped["context"]) == ("user_interview", "sales_call")
+    assert (plain["context"], helped["context"]) == ("feature_feedback", "sales_call")
     listed = await acme.get(f"insights?accountId={account}")
     assert sorted(each["id"] for each in listed) == helped["insightIds"]
 
