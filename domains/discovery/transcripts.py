@@ -69,7 +69,7 @@ async def process(
     """What is found in the transcript, stored if that is asked for.
 
     The analysis runs in another process and with no transaction open, about 0.3 s for 10,000 words.
-    Invalid if it takes longer than one analysis may take.
+    Invalid if it takes longer than one analysis may take, Unavailable if too many wait.
     """
     product_ids = [] if asked.product_id is UNSET else [asked.product_id]
     origin = Origin(signal_type=_TYPE, product_ids=product_ids)
@@ -79,7 +79,7 @@ async def process(
         products=await products_named(read, workspace, product_ids),
     )
     try:
-        findings = await compute.run(find, document)
+        findings = await compute.run_in_turn(workspace, find, document)
     except TookTooLong:
         raise invalid(
             "transcript", "is too long to be analysed while you wait; create a signal with it"

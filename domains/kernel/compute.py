@@ -6,13 +6,20 @@ import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Hashable, Iterator
+from typing import Final, ParamSpec, TypeVar
+from weakref import WeakValueDictionary
 
 from pebble import ProcessPool
 
+from domains.kernel.problems import Unavailable
+
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+# Each of them holds its text in memory.
+_MOST_WAITING: Final = 50
 
 
 class TookTooLong(Exception):
@@ -26,6 +33,8 @@ class Compute:
         self._pool = pool
         self._processes = processes
         self._time_limit = time_limit
+        self._waiting = 0
+        self._turns: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
 
     @classmethod
     @contextlib.contextmanager
@@ -54,6 +63,22 @@ class Compute:
         except TimeoutError:
             # The limit of a caller arrives here as a cancellation, so this one is the pool's.
             raise TookTooLong from None
+
+    async def run_in_turn(
+        self, who: Hashable, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """As `run`, but one at a time for each `who`: many texts of one leave a process to others.
+
+        Unavailable when too many wait.
+        """
+        if self._waiting >= _MOST_WAITING:
+            raise Unavailable("Too many texts are being analysed. Try again in a moment.")
+        self._waiting += 1
+        try:
+            async with self._turns.setdefault(who, asyncio.Lock()):
+                return await self.run(function, *args, **kwargs)
+        finally:
+            self._waiting -= 1
 
     async def warm(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
         """Run it in all processes at once, so that nobody has to wait until they are started."""

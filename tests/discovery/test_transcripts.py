@@ -95,13 +95,23 @@ async def test_the_same_request_sent_again_gets_the_first_answer(acme: Tenant) -
 
 async def test_a_long_transcript_holds_up_nobody(acme: Tenant, rival: Tenant) -> None:
     """It is analysed in another process: others are answered meanwhile."""
-    analysing = asyncio.create_task(acme.http.post(PATH, json={"transcript": TRANSCRIPT * 4_000}))
+    analysing = asyncio.create_task(acme.http.post(PATH, json={"transcript": TRANSCRIPT * 1_000}))
     answered = 0
     while not analysing.done():
         assert (await rival.http.get("/external/v1/insights")).status_code == 200
         answered += 1
     assert (await analysing).status_code == 200
     assert answered > 10
+
+
+async def test_the_transcripts_of_one_leave_room_for_those_of_others(
+    acme: Tenant, rival: Tenant
+) -> None:
+    many = [asyncio.create_task(_find(acme, transcript=TRANSCRIPT * 600)) for _ in range(5)]
+    await asyncio.wait(many, return_when=asyncio.FIRST_COMPLETED)
+    assert await _find(rival)
+    assert sum(each.done() for each in many) < 4
+    await asyncio.gather(*many)
 
 
 async def test_many_transcripts_at_once_are_all_answered(acme: Tenant) -> None:
