@@ -123,7 +123,7 @@ _ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 # Bodies over this many bytes are read in a thread.
 _LARGE: Final = 256 * 1024
-_WHOLE: Final = re.compile(r"-?[0-9]{1,100}")
+_WHOLE: Final = re.compile(r"-?[0-9]{1,4000}")
 _MISSING: Final = re.compile(r"Object missing required field `([^`]+)`")
 _WORDS: Final = {
     "str": "a string",
@@ -155,6 +155,8 @@ def _decode(body: bytes, into: type[T]) -> T:
         raise Invalid("The request needs a JSON body.")
     _refuse_hostile(body)
     try:
+        # msgspec passes over the texts of unknown fields without reading them.
+        body.decode()
         decoded: T = _decoder(cast(Hashable, into)).decode(body)
     except msgspec.ValidationError as error:
         raise _refusal(str(error), into) from None
@@ -223,6 +225,9 @@ def _sentence(text: str) -> str:
 
     text = re.sub(r"`([a-z |]+)`", word, text)
     text = text.replace("a string of length >= 1", "a string that is not empty")
+    text = re.sub(r"a string of length <= (\d+)", r"a string of at most \1 characters", text)
+    text = re.sub(r">= ([\d.]+?)(?:\.0)?$", r"of at least \1", text)
+    text = re.sub(r"<= ([\d.]+?)(?:\.0)?$", r"of at most \1", text)
     text = re.sub(r"a string matching regex '\\+S'", "a string that is not blank", text)
     return text.replace(", got ", ", not ")
 

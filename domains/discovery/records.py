@@ -170,12 +170,12 @@ class Records(Generic[T]):
 
         NotFound, or Invalid naming linked records that the workspace has not.
         """
-        record = await self.resolve(tx, workspace, reference)
         linked = {
             link: await link.known(tx, workspace, given)
             for link in self._links
             if (given := getattr(changes, link.name)) is not UNSET
         }
+        record = await self.resolve(tx, workspace, reference)
         arguments: dict[str, Any] = {}
         for column in self._changeable:
             given = getattr(changes, column.name)
@@ -252,9 +252,14 @@ def given_or_kept(column: Column[Any]) -> Any:
 
 def matches(search: Column[Any]) -> ColumnElement[bool]:
     """The filter `q`: words, "phrases", or, -not, by the English stems of name and description."""
-    words = func.websearch_to_tsquery(
-        literal_column("'english'::regconfig"), bindparam("q", type_=Text)
+    # Postgres takes at most 32 signs of negation in a row; several mean nothing anyway.
+    wanted = func.regexp_replace(
+        bindparam("q", type_=Text),
+        literal_column("'-([^[:alnum:]]*-)+'"),
+        literal_column("' '"),
+        literal_column("'g'"),
     )
+    words = func.websearch_to_tsquery(literal_column("'english'::regconfig"), wanted)
     return search.bool_op("@@")(words)
 
 
