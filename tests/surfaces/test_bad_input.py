@@ -376,7 +376,7 @@ NOT_A_NUMBER = (
     *_coded("١", "１", "½", "−5"),
 )
 PAGING = {
-    "limit": Parameter(("1", "100", "101", "1" + "0" * 30), ("0", "-0", *NOT_A_NUMBER)),
+    "limit": Parameter(("1", "100", "101", "1" + "0" * 30, "9" * 4000), ("0", "-0", *NOT_A_NUMBER)),
     "offset": Parameter(
         ("0", "1", str(2**31 - 1)), (str(2**31), "99999999999", "9" * 30, *NOT_A_NUMBER)
     ),
