@@ -12,7 +12,9 @@ import msgspec
 from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 
+from domains.kernel.paging import COUNT_CAP, OffsetPage
 from domains.kernel.problems import Problem, invalid
+from gateway import samples
 from gateway.surface import Operation, Surface
 
 _REF: Final = "#/components/schemas/{name}"
@@ -30,24 +32,45 @@ _REASONS: Final = {
 }
 _ANSWERS: Final = {200: "The request was carried out", 201: "Created"}
 
+_TEXT: Final = {"type": "string"}
+_WHOLE: Final = {"type": "integer", "minimum": 0}
+_FLAG: Final = {"type": "boolean"}
+# Meaning, schema, and whether it is on every answer that documents it: `required`.
 _HEADERS: Final = {
-    "X-Request-Id": "Names this request in the logs; one that the client sent is kept",
-    "X-RateLimit-Limit": "Requests allowed in the window nearest to its limit",
-    "X-RateLimit-Remaining": "Requests left in that window",
-    "X-RateLimit-Reset": "Unix time in seconds at which that window frees a place",
-    "Retry-After": "Seconds to wait before the next attempt",
-    "WWW-Authenticate": "Always `Bearer`",
-    "Idempotent-Replayed": "`true` where an earlier answer is repeated",
-    "X-Total-Count": "Records of the whole list, digits only",
-    "X-Limit": "The limit that was in force",
-    "X-Offset": "The offset that was in force",
-    "X-Total-Count-Capped": "`true` where counting stopped before the end",
+    "X-Request-Id": (
+        "Names this request in the logs; one that the client sent is kept",
+        _TEXT,
+        True,
+    ),
+    "X-RateLimit-Limit": (
+        "Requests allowed in the window nearest to its limit; absent for a key without limits",
+        _WHOLE,
+        False,
+    ),
+    "X-RateLimit-Remaining": ("Requests left in that window", _WHOLE, False),
+    "X-RateLimit-Reset": ("Unix time in seconds at which that window frees a place", _WHOLE, False),
+    "Retry-After": ("Seconds to wait before the next attempt", _WHOLE, True),
+    "WWW-Authenticate": ("Always `Bearer`", _TEXT, True),
+    "Idempotent-Replayed": ("`true` where an earlier answer is repeated", _FLAG, False),
+    "X-Total-Count": (
+        f"Records of the whole list. Counting stops at {COUNT_CAP:,}: then this is {COUNT_CAP} and "
+        "`X-Total-Count-Capped` is `true`",
+        _WHOLE,
+        True,
+    ),
+    "X-Limit": ("The limit that was in force", _WHOLE, True),
+    "X-Offset": ("The offset that was in force", _WHOLE, True),
+    "X-Total-Count-Capped": (
+        "`true` where there are more records than `X-Total-Count` says; absent otherwise",
+        _FLAG,
+        False,
+    ),
 }
 _RATE: Final = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 _PAGE: Final = ("X-Total-Count", "X-Limit", "X-Offset", "X-Total-Count-Capped")
 _ON_ERROR: Final[Mapping[int, Sequence[str]]] = {
     401: ("WWW-Authenticate",),
-    429: ("Retry-After", *_RATE),
+    429: ("Retry-After",),
     503: ("Retry-After",),
 }
 _IDEMPOTENCY_KEY: Final = {
@@ -58,108 +81,13 @@ _IDEMPOTENCY_KEY: Final = {
         "Makes it safe to send the request again: within 24 hours the same key and body get the "
         "first answer instead of a second effect."
     ),
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-}
-
-_REQUEST_ID: Final = "0199c2f4-7b1e-7c0d-9f55-3a1e6c2b8d10"
-_SIGNAL: Final = "0199c2f4-6f0a-7d3c-8a41-5b0c9d7e2f11"
-_INSIGHT: Final = "0199c2f4-8d42-7e10-a3b7-4c5d6e7f8091"
-_WORKSPACE: Final = "0199c2f0-1c22-7b64-b0f5-9e8d7c6b5a40"
-_JOB: Final = "0199c2f4-6f0b-7a55-93c2-1f2e3d4c5b6a"
-# Values for the examples, by field or by `Struct.field`; UNSET leaves an optional field out. A
-# field that has neither an entry here nor `examples` in its Meta gets a value of its type.
-_SAMPLES: Final[Mapping[str, Any]] = {
-    "workspaceId": _WORKSPACE,
-    "org_id": _WORKSPACE,
-    "jobId": _JOB,
-    "lastJobId": _JOB,
-    "signalId": _SIGNAL,
-    "signalPublicId": "SIGNAL-42",
-    "signalType": "review",
-    "scopes": ["signals:read", "signals:write", "insights:read"],
-    "Signal.id": _SIGNAL,
-    "Signal.publicId": "SIGNAL-42",
-    "Signal.name": "Survey, question 7",
-    "Signal.status": "processed",
-    "Signal.context": "User feedback",
-    "Signal.externalId": None,
-    "Signal.data": {
-        "s3Key": f"signals/manual-text/{_WORKSPACE}/{_SIGNAL}.txt",
-        "uploadedAt": "2026-03-11T14:30:00.087112Z",
+    # Printable ASCII; blanks at the ends get lost on the way.
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 255,
+        "pattern": "^[!-~]([ -~]*[!-~])?$",
     },
-    "Signal.insightIds": [_INSIGHT],
-    "Signal.createdAt": "2026-03-11T14:30:00.087112Z",
-    "Signal.updatedAt": "2026-03-11T14:30:01.204355Z",
-    "Signal.jobId": msgspec.UNSET,
-    "SignalProcessing.startedAt": "2026-03-11T14:30:00.087112Z",
-    "SignalProcessing.processedAt": "2026-03-11T14:30:01.204355Z",
-    "SignalProcessing.failedAt": None,
-    "SignalProcessing.lastError": None,
-    "SignalSource.type": "manual-text",
-    "SignalSource.external_data": {"signalType": "review", "analysisProfile": "survey_response"},
-    "SignalTextCreate.text": "Exports are hard to find and take minutes. I want a CSV button.",
-    "SignalTextCreate.name": "Survey, question 7",
-    "SignalRawCreate.name": "Ticket 12345",
-    "SignalRawCreate.source": {
-        "type": "support-ticket",
-        "external_data": {"provider": "zendesk"},
-    },
-    "SignalRawCreate.data": {
-        "subject": "Users cannot reset their password",
-        "thread": [{"body": "The reset link is broken and we are locked out."}],
-    },
-    "SignalRawCreate.externalId": "12345",
-    "SignalUpdate.context": "For the team that owns exports",
-    "Insight.id": _INSIGHT,
-    "Insight.name": "Exports are hard to find and take minutes",
-    "Insight.description": "Exports are hard to find and take minutes.",
-    "Insight.status": "draft",
-    "Insight.type": "feedback",
-    "Insight.productId": None,
-    "Insight.opportunityIds": [],
-    "Insight.ideaIds": [],
-    "Insight.tagIds": [],
-    "Insight.createdAt": "2026-03-11T14:30:01.204355Z",
-    "Insight.updatedAt": "2026-03-11T14:30:01.204355Z",
-    "Evidence.quote": "Exports are hard to find and take minutes.",
-    "Evidence.start": 0,
-    "Evidence.end": 42,
-    "Evidence.accountId": msgspec.UNSET,
-    "Evidence.speaker": msgspec.UNSET,
-    "Evidence.startTime": msgspec.UNSET,
-    "Evidence.endTime": msgspec.UNSET,
-    "Deleted.message": "Deleted",
-    "AuthWorkspace.id": _WORKSPACE,
-    "AuthWorkspace.name": "Acme",
-    "Alive.status": "ok",
-    "HealthResponse.status": "ok",
-    "Health.status": "ok",
-    "Health.parts": {
-        "database": {"status": "ok"},
-        "schema": {"status": "ok"},
-        "workers": {"status": "ok"},
-        "redis": {"status": "ok"},
-        "blobs": {"status": "ok"},
-    },
-    "Health.queues": {"analysis": {"depth": 2, "oldestSeconds": 0.041}},
-}
-# Where an operation's answer is not the usual one of its struct.
-_ANSWER_SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
-    "createSignal": {
-        "status": "processing",
-        "context": None,
-        "insightIds": [],
-        "updatedAt": "2026-03-11T14:30:00.087112Z",
-        "jobId": _JOB,
-        "processing": {
-            "lastJobId": _JOB,
-            "startedAt": "2026-03-11T14:30:00.087112Z",
-            "processedAt": None,
-            "failedAt": None,
-            "lastError": None,
-        },
-    },
-    "updateSignal": {"context": "For the team that owns exports"},
 }
 
 
@@ -191,8 +119,8 @@ def document(surfaces: Sequence[Surface]) -> dict[str, Any]:
         "components": {
             "schemas": schemas.components,
             "headers": {
-                name: {"description": meaning, "schema": {"type": "string"}}
-                for name, meaning in _HEADERS.items()
+                name: {"description": meaning, "required": always, "schema": schema}
+                for name, (meaning, schema, always) in _HEADERS.items()
             },
             "securitySchemes": {
                 "apiKey": {
@@ -223,7 +151,7 @@ def _operation(
         "summary": declared.summary,
         "tags": [surface.tag_of(path)],
         "parameters": [*_path_parameters(path), *_query_parameters(declared)],
-        "responses": _responses(surface, method, handler, schemas),
+        "responses": _responses(surface, path, method, handler, schemas),
     }
     sentences = [inspect.getdoc(handler.fn) or ""]
     if declared.access != "public":
@@ -247,7 +175,7 @@ def _operation(
                     "schema": schemas.of(declared.request),
                     "examples": {
                         each.__name__: {
-                            "summary": schemas.components[each.__name__].get("description", ""),
+                            "summary": schemas.summary(each.__name__),
                             "value": schemas.request_example(each.__name__),
                         }
                         for each in _alternatives(declared.request)
@@ -260,29 +188,31 @@ def _operation(
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:
     return [
-        {
-            "name": name,
-            "in": "path",
-            "required": True,
-            "description": _path_meaning(path, name),
-            "schema": {"type": "string", "minLength": 1},
-        }
+        {"name": name, "in": "path", "required": True, **_path_parameter(path, name)}
         for name in re.findall(r"\{(\w+)\}", path)
     ]
 
 
-def _path_meaning(path: str, name: str) -> str:
+def _path_parameter(path: str, name: str) -> dict[str, Any]:
     noun = path.partition(f"/{{{name}}}")[0].rpartition("/")[2]
     if noun == "signals":
-        return "The signal's uuid or its public id, such as `SIGNAL-42`."
+        return {
+            "description": "The signal's uuid or its public id, such as `SIGNAL-42`.",
+            "schema": {"type": "string", "minLength": 1},
+        }
     singular = f"{noun[:-3]}y" if noun.endswith("ies") else noun.removesuffix("s")
-    return f"The uuid of the {singular.replace('-', ' ')}."
+    return {
+        "description": f"The uuid of the {singular.replace('-', ' ')}.",
+        "schema": {"type": "string", "format": "uuid"},
+    }
 
 
 def _query_parameters(declared: Operation) -> list[dict[str, Any]]:
     if declared.query is None:
         return []
     described = _components([declared.query])[declared.query.__name__]
+    # Where a list has offset pages, the vendor documents these two parameters and no other.
+    offset_pages = issubclass(declared.query, OffsetPage)
     return [
         {
             "name": name,
@@ -290,13 +220,14 @@ def _query_parameters(declared: Operation) -> list[dict[str, Any]]:
             "required": name in described.get("required", ()),
             "description": schema.pop("description", ""),
             "schema": schema,
+            **({"x-addition": True} if offset_pages and name not in ("limit", "offset") else {}),
         }
         for name, schema in described["properties"].items()
     ]
 
 
 def _responses(
-    surface: Surface, method: str, handler: HTTPRouteHandler, schemas: "_Schemas"
+    surface: Surface, path: str, method: str, handler: HTTPRouteHandler, schemas: "_Schemas"
 ) -> dict[str, Any]:
     declared: Operation = handler.opt["operation"]
     status = handler.status_code or 200
@@ -316,6 +247,8 @@ def _responses(
     if declared.query is not None:
         headers += _PAGE
     responses = {str(status): _response(_ANSWERS[status], headers, answer)}
+    if links := _links(surface, path) if status == 201 else None:
+        responses[str(status)]["links"] = links
     # A public handler that answers a Response sets the status itself, over the same body.
     own = not keyed and get_origin(get_type_hints(handler.fn)["return"]) is Response
     for status in sorted(_statuses(surface, method, declared)):
@@ -323,8 +256,25 @@ def _responses(
         if own:
             body = {kind: {"schema": each["schema"]} for kind, each in body.items()}
         headers = ["X-Request-Id", *(() if own else _ON_ERROR.get(status, ()))]
+        # What admission refuses is not counted, everything else is.
+        if status == 429 or (keyed and declared.counted and status not in (401, 403)):
+            headers += _RATE
         responses[str(status)] = _response(_REASONS[status], headers, body)
     return responses
+
+
+def _links(surface: Surface, collection: str) -> dict[str, Any]:
+    """What may be done next with the record that a POST to the collection has created."""
+    return {
+        declared.id: {
+            "operationId": declared.id,
+            "parameters": {"id": "$response.body#/id"},
+            "description": f"{declared.summary}: the one just created",
+        }
+        for path, _, handler in _routes(surface)
+        if path.startswith(f"{collection}/{{id}}")
+        for declared in [handler.opt["operation"]]
+    }
 
 
 def _response(
@@ -342,7 +292,7 @@ def _refusal(
 ) -> dict[str, Any]:
     """The error body of a status, with what the surface really makes of such a problem."""
     error = surface.error_types.get(method, surface.error_types["*"])
-    example = surface.error_body(_problem(declared, status), _REQUEST_ID, method)
+    example = surface.error_body(_problem(declared, status, schemas), samples.REQUEST_ID, method)
     return {
         surface.media_type: {
             "schema": schemas.of(error),
@@ -351,20 +301,30 @@ def _refusal(
     }
 
 
-def _problem(declared: Operation, status: int) -> Problem:
+def _problem(declared: Operation, status: int, schemas: "_Schemas") -> Problem:
     """A refusal as the operation may give it."""
     if status == 400 and declared.query is not None:
         return invalid("limit", "must be a whole number")
     if status == 400 and declared.request is not None:
-        body = next(_alternatives(declared.request))
-        return invalid(msgspec.structs.fields(body)[0].encode_name, "is not valid")
+        return _fault(schemas.components[next(_alternatives(declared.request)).__name__])
     kind = next(each for each in Problem.__subclasses__() if each.status == status)
     messages = {
+        400: "The request could not be read.",
         401: "The API key is not valid: it is unknown, expired or revoked.",
         403: f"API key missing required scope: {declared.access}",
         429: "Rate limit exceeded",
     }
     return kind(messages.get(status, f"{_REASONS[status]}."))
+
+
+def _fault(body: Mapping[str, Any]) -> Problem:
+    """What is usually wrong with a body: a missing field, or a value outside an enumeration."""
+    for name in body.get("required", ()):
+        return invalid(name, "is required")
+    for name, field in body["properties"].items():
+        if "enum" in field:
+            return invalid(name, f"must be one of {', '.join(map(str, field['enum']))}")
+    return invalid(next(iter(body["properties"])), "is not valid")
 
 
 def _statuses(surface: Surface, method: str, declared: Operation) -> set[int]:
@@ -405,26 +365,31 @@ class _Schemas:
         (made, _) = msgspec.json.schema_components(alternatives, ref_template=_REF)
         return made[0] if len(made) == 1 else {"oneOf": list(made)}
 
+    def summary(self, name: str) -> str:
+        """The first line of a struct's description."""
+        return str(self.components[name].get("description", "")).partition("\n")[0]
+
     def request_example(self, name: str) -> Any:
-        """A short body: what is required, and what the table of samples has for this struct."""
+        """A short body: what is required, and what the samples have for this very struct."""
         schema = self.components[name]
         return {
             field: self._sample(described, name, field)
             for field, described in schema["properties"].items()
-            if field in schema["required"] or f"{name}.{field}" in _SAMPLES
+            if field in schema.get("required", ()) or f"{name}.{field}" in samples.FIELDS
         }
 
     def answer_example(self, answer: Any, operation: str) -> Any:
         """A whole answer, as this operation gives it."""
         example = self._sample(self.of(answer), "", "")
-        if isinstance(example, dict):
-            example |= _ANSWER_SAMPLES.get(operation, {})
-        return example
+        own = samples.ANSWERS.get(operation, [{}])
+        if isinstance(example, list):
+            return [{**example[0], **each} for each in own]
+        return {**example, **own[0]}
 
     def _sample(self, schema: Mapping[str, Any], struct: str, field: str) -> Any:
         for name in (f"{struct}.{field}", field):
-            if name in _SAMPLES:
-                return _SAMPLES[name]
+            if name in samples.FIELDS:
+                return samples.FIELDS[name]
         if "examples" in schema:
             return schema["examples"][0]
         if "anyOf" in schema:
@@ -448,8 +413,8 @@ def _sample_of_type(schema: Mapping[str, Any]) -> Any:
         return schema["enum"][0]
     if "default" in schema:
         return schema["default"]
-    samples = {
-        "uuid": _SIGNAL,
+    values = {
+        "uuid": samples.SIGNAL,
         "date-time": "2026-03-11T14:30:00Z",
         "integer": 1,
         "number": 1.5,
@@ -458,7 +423,7 @@ def _sample_of_type(schema: Mapping[str, Any]) -> Any:
         "null": None,
     }
     kind = str(schema.get("format", schema.get("type")))
-    return samples.get(kind, samples.get(str(schema.get("type")), "text"))
+    return values.get(kind, values.get(str(schema.get("type")), "text"))
 
 
 def _alternatives(wanted: Any) -> Iterator[Any]:
@@ -478,8 +443,12 @@ def _components(types: Iterable[Any]) -> dict[str, dict[str, Any]]:
     (_, made) = msgspec.json.schema_components(wanted, ref_template=_REF)
     structs = {each.__name__: each for each in _structs(wanted)}
     for name, schema in made.items():
-        # A title that only repeats the name says nothing.
+        # A title that only repeats the name says nothing, nor does an empty list.
         schema.pop("title", None)
+        if not schema.get("required"):
+            schema.pop("required", None)
+        if "description" in schema:
+            schema["description"] = inspect.cleandoc(schema["description"])
         if name in structs:
             for field in msgspec.structs.fields(structs[name]):
                 _refine(field.type, schema["properties"][field.encode_name])
@@ -502,14 +471,16 @@ def _structs(types: Iterable[Any]) -> set[type[msgspec.Struct]]:
 def _refine(kind: Any, schema: dict[str, Any]) -> None:
     """Put right what msgspec's schema leaves out of a field.
 
-    It names no format for a date-time that may lack an offset, sorts the values of a Literal, and
-    forgets what a union's Meta adds.
+    It names no format for a date-time that may lack an offset, sorts the values of a Literal and
+    names no type for them, and forgets what a union's Meta adds.
     """
     origin, members = get_origin(kind), get_args(kind)
     if kind is datetime:
         schema["format"] = "date-time"
     elif origin is Literal:
         schema["enum"] = list(members)
+        if all(isinstance(member, str) for member in members):
+            schema["type"] = "string"
     elif origin is Annotated:
         _refine(members[0], schema)
         for meta in members[1:]:

@@ -11,7 +11,7 @@ from sqlalchemy import Text, Uuid, and_, bindparam, cast, func, select
 from sqlalchemy.dialects.postgresql import array
 
 from domains.discovery.analysis import InsightType
-from domains.discovery.links import IDEAS_OF_INSIGHT, OPPORTUNITIES_OF_INSIGHT
+from domains.discovery.links import IDEAS_OF_INSIGHT, OPPORTUNITIES_OF_INSIGHT, LinkId
 from domains.discovery.records import NonEmpty, Records, Words, equals, matches
 from domains.discovery.tables import evidence, insights, signal_insights, signals
 from domains.kernel.db import Read, Tx
@@ -83,9 +83,11 @@ class InsightCreate(msgspec.Struct, rename="camel", kw_only=True):
     )
     product_id: Annotated[UUID | UnsetType, Meta(description="The product it is about")] = UNSET
     opportunity_ids: Annotated[
-        list[str], Meta(description="Opportunities of this workspace to link it to")
+        list[LinkId], Meta(description="Opportunities of this workspace to link it to")
     ] = []
-    idea_ids: Annotated[list[str], Meta(description="Ideas of this workspace to link it to")] = []
+    idea_ids: Annotated[
+        list[LinkId], Meta(description="Ideas of this workspace to link it to")
+    ] = []
     tag_ids: Annotated[list[Tag], Meta(description="Tags of your own system")] = []
     suggestions: Annotated[
         dict[str, Any] | UnsetType, Meta(description="Anything to keep with it")
@@ -113,11 +115,11 @@ class InsightUpdate(msgspec.Struct, rename="camel", kw_only=True):
     ] = UNSET
     product_id: Annotated[UUID | UnsetType | None, Meta(description="Null clears it")] = UNSET
     opportunity_ids: Annotated[
-        list[str] | UnsetType, Meta(description="Replaces the links to opportunities")
+        list[LinkId] | UnsetType, Meta(description="Replaces the links to opportunities")
     ] = UNSET
-    idea_ids: Annotated[list[str] | UnsetType, Meta(description="Replaces the links to ideas")] = (
-        UNSET
-    )
+    idea_ids: Annotated[
+        list[LinkId] | UnsetType, Meta(description="Replaces the links to ideas")
+    ] = UNSET
     tag_ids: Annotated[list[Tag] | UnsetType, Meta(description="Replaces the tags")] = UNSET
     suggestions: Annotated[
         dict[str, Any] | UnsetType, Meta(description="Replaces the suggestions")
@@ -137,7 +139,11 @@ class InsightQuery(OffsetPage, frozen=True, kw_only=True, rename="camel"):
         UUID | UnsetType, Meta(description="Those from signals of this account")
     ] = UNSET
     signal_id: Annotated[
-        str | UnsetType, Meta(description="Those linked to this signal, by uuid or public id")
+        str | UnsetType,
+        Meta(
+            description="Those linked to this signal, by uuid or public id",
+            extra_json_schema={"pattern": "^(SIGNAL-[1-9][0-9]{0,17}|[0-9A-Fa-f-]{36})$"},
+        ),
     ] = UNSET
     tag_id: Annotated[Tag | UnsetType, Meta(description="Those with this tag")] = UNSET
     q: Annotated[

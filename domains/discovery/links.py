@@ -1,9 +1,10 @@
 """Symmetric links between records: set on one side, seen on both, gone with either."""
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
+from msgspec import Meta
 from sqlalchemy import ARRAY, Table, Uuid, any_, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
@@ -32,6 +33,10 @@ _TABLES: Final = {
 _workspace = bindparam("workspace", type_=Uuid)
 _record = bindparam("record", type_=Uuid)
 _ids = bindparam("ids", type_=ARRAY(Uuid))
+
+
+# Decoded as a text, so that a refusal can name those that are no uuids.
+LinkId = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
 
 
 class Link:

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSON, JSONB
 
 from domains.discovery.analysis import PROFILES, AnalyseSignal, SignalType
-from domains.discovery.links import INSIGHTS_OF_SIGNAL
+from domains.discovery.links import INSIGHTS_OF_SIGNAL, LinkId
 from domains.discovery.records import NonEmpty, Records, equals
 from domains.discovery.tables import signals
 from domains.kernel import jobs
@@ -154,7 +154,7 @@ class SignalRawCreate(msgspec.Struct, rename="camel", kw_only=True):
     ] = None
     context: Annotated[str | None, Meta(description="Kept as it is; inferred if left out")] = None
     insight_ids: Annotated[
-        list[str], Meta(description="Insights of this workspace to link it to")
+        list[LinkId], Meta(description="Insights of this workspace to link it to")
     ] = msgspec.field(default_factory=list)
 
 
@@ -166,7 +166,7 @@ class SignalUpdate(msgspec.Struct, rename="camel", kw_only=True):
         dict[str, Any] | UnsetType | None, Meta(description="Replaces the data; null clears it")
     ] = UNSET
     insight_ids: Annotated[
-        list[str] | UnsetType, Meta(description="Replaces the links to insights")
+        list[LinkId] | UnsetType, Meta(description="Replaces the links to insights")
     ] = UNSET
     external_id: Annotated[str | UnsetType | None, Meta(description="Null clears it")] = UNSET
     status: Annotated[

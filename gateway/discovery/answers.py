@@ -1,14 +1,15 @@
 """Answers that several resources of discovery share."""
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
 
 class Deleted(msgspec.Struct):
     """The answer to every DELETE."""
 
-    message: str
+    message: Annotated[str, Meta(description="Always `Deleted`")]
 
 
 DELETED: Final = Deleted("Deleted")

@@ -1,11 +1,12 @@
 """Who am I: the workspace and the scopes of the key that asks."""
 
-from typing import Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
 from litestar import get
 from litestar.di import NamedDependency
+from msgspec import Meta
 
 from domains.kernel.keys import Caller
 from gateway.surface import operation
@@ -14,22 +15,22 @@ from gateway.surface import operation
 class AuthWorkspace(msgspec.Struct):
     """The workspace that the key belongs to."""
 
-    id: UUID
-    name: str
+    id: Annotated[UUID, Meta(description="The workspace's uuid")]
+    name: Annotated[str, Meta(description="As the operator named it")]
 
 
 class AuthCredential(msgspec.Struct):
     """The key: its id and all its scopes."""
 
-    id: UUID
-    scopes: list[str]
+    id: Annotated[UUID, Meta(description="The key's uuid, which is no secret")]
+    scopes: Annotated[list[str], Meta(description="What it may do, on both surfaces")]
 
 
 class AuthContext(msgspec.Struct):
     """The workspace and the credential behind a request."""
 
-    workspace: AuthWorkspace
-    credential: AuthCredential
+    workspace: Annotated[AuthWorkspace, Meta(description="Where the key belongs")]
+    credential: Annotated[AuthCredential, Meta(description="The key itself")]
 
 
 @get(

@@ -1,8 +1,9 @@
 """The discovery API as a surface: problem+json, no Content-Length needed, two prefixes."""
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
 from domains.kernel.problems import Problem
 from gateway.discovery import auth_context, ideas, insights, opportunities, products, signals
@@ -12,19 +13,21 @@ from gateway.surface import Surface
 class FieldError(msgspec.Struct):
     """What is wrong with one field."""
 
-    field: str
-    message: str
+    field: Annotated[str, Meta(description="Its path in the request: `source.type`, `limit`")]
+    message: Annotated[str, Meta(description="What it must be")]
 
 
 class ProblemDetails(msgspec.Struct, rename="camel", omit_defaults=True):
     """RFC 9457."""
 
-    type: str
-    title: str
-    status: int
-    detail: str
-    request_id: str
-    errors: list[FieldError] = msgspec.field(default_factory=list)
+    type: Annotated[str, Meta(description="Names the kind of problem, for programs")]
+    title: Annotated[str, Meta(description="The kind of problem in words")]
+    status: Annotated[int, Meta(description="The HTTP status")]
+    detail: Annotated[str, Meta(description="What is wrong, and what to do")]
+    request_id: Annotated[str, Meta(description="Finds this request in the logs")]
+    errors: Annotated[
+        list[FieldError], Meta(description="The fields at fault, where there are any")
+    ] = msgspec.field(default_factory=list)
 
 
 def problem_details(problem: Problem, request_id: str, _method: str) -> ProblemDetails:

@@ -1,7 +1,7 @@
 """The published OpenAPI documents: valid, complete, and true of what the API really answers."""
 
+import uuid
 from collections.abc import Iterator
-from functools import partial
 from typing import Any, cast
 
 import httpx
@@ -13,6 +13,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from domains.kernel.blobs import Blobs
 from domains.kernel.compute import Compute
 from domains.kernel.db import Database
+from domains.kernel.keys import LimitChoice
 from domains.kernel.settings import read
 from gateway import limits, openapi
 from gateway.app import SURFACES, create_app
@@ -33,25 +34,53 @@ SIGNALS = "/external/v1/signals"
 SIGNAL = f"{SIGNALS}/{{id}}"
 INSIGHTS = "/external/v1/insights"
 INSIGHT = f"{INSIGHTS}/{{id}}"
+TRANSCRIPT = f"{INSIGHTS}/process-transcript/insights"
+OPPORTUNITIES = "/external/v1/opportunities"
+OPPORTUNITY = f"{OPPORTUNITIES}/{{id}}"
+IDEAS = "/external/v1/ideas"
+IDEA = f"{IDEAS}/{{id}}"
+PRODUCTS = "/external/v1/products"
+PRODUCT = f"{PRODUCTS}/{{id}}"
 CONTEXT = "/external/v1/auth/context"
 
 # The contract: operation, method, path, scope (None: any key), success, refusals. Each refusal must
 # be documented; a 503 may come on top.
 KEYED = {401, 429, 500}
 SCOPED = KEYED | {400, 403}
+ONE = SCOPED | {404}
+CREATED = SCOPED | {409, 413}
+CHANGED = ONE | {413}
 CONTRACT = [
     ("listSignals", "get", SIGNALS, "signals:read", 200, SCOPED),
-    ("getSignal", "get", SIGNAL, "signals:read", 200, SCOPED | {404}),
-    ("createSignal", "post", SIGNALS, "signals:write", 201, SCOPED | {409, 413}),
-    ("updateSignal", "patch", SIGNAL, "signals:write", 200, SCOPED | {404, 413}),
-    ("deleteSignal", "delete", SIGNAL, "signals:delete", 200, SCOPED | {404}),
-    ("processSignal", "post", f"{SIGNAL}/process", "signals:write", 201, SCOPED | {404, 409, 413}),
+    ("getSignal", "get", SIGNAL, "signals:read", 200, ONE),
+    ("createSignal", "post", SIGNALS, "signals:write", 201, CREATED),
+    ("updateSignal", "patch", SIGNAL, "signals:write", 200, CHANGED),
+    ("deleteSignal", "delete", SIGNAL, "signals:delete", 200, ONE),
+    ("processSignal", "post", f"{SIGNAL}/process", "signals:write", 201, CREATED | {404}),
     ("listInsights", "get", INSIGHTS, "insights:read", 200, SCOPED),
-    ("getInsight", "get", INSIGHT, "insights:read", 200, SCOPED | {404}),
-    ("listInsightEvidence", "get", f"{INSIGHT}/evidence", "insights:read", 200, SCOPED | {404}),
+    ("getInsight", "get", INSIGHT, "insights:read", 200, ONE),
+    ("createInsight", "post", INSIGHTS, "insights:write", 201, CREATED),
+    ("updateInsight", "patch", INSIGHT, "insights:write", 200, CHANGED),
+    ("deleteInsight", "delete", INSIGHT, "insights:delete", 200, ONE),
+    ("processTranscript", "post", TRANSCRIPT, "insights:write", 200, CREATED),
+    ("listInsightEvidence", "get", f"{INSIGHT}/evidence", "insights:read", 200, ONE),
+    ("listOpportunities", "get", OPPORTUNITIES, "opportunities:read", 200, SCOPED),
+    ("getOpportunity", "get", OPPORTUNITY, "opportunities:read", 200, ONE),
+    ("createOpportunity", "post", OPPORTUNITIES, "opportunities:write", 201, CREATED),
+    ("updateOpportunity", "patch", OPPORTUNITY, "opportunities:write", 200, CHANGED),
+    ("deleteOpportunity", "delete", OPPORTUNITY, "opportunities:delete", 200, ONE),
+    ("listIdeas", "get", IDEAS, "ideas:read", 200, SCOPED),
+    ("getIdea", "get", IDEA, "ideas:read", 200, ONE),
+    ("createIdea", "post", IDEAS, "ideas:write", 201, CREATED),
+    ("updateIdea", "patch", IDEA, "ideas:write", 200, CHANGED),
+    ("deleteIdea", "delete", IDEA, "ideas:delete", 200, ONE),
+    ("listProducts", "get", PRODUCTS, "products:read", 200, SCOPED),
+    ("getProduct", "get", PRODUCT, "products:read", 200, ONE),
+    ("createProduct", "post", PRODUCTS, "products:write", 201, CREATED),
     ("getAuthContext", "get", CONTEXT, None, 200, KEYED),
     ("health", "get", "/v1/health", None, 200, KEYED),
 ]
+ADDITIONS = {"listInsightEvidence", "listProducts", "createProduct", "getHealth"}
 
 # Nullable ones are required, too: the key is always there.
 REQUIRED = {
@@ -70,6 +99,11 @@ REQUIRED = {
         "createdAt",
         "updatedAt",
     },
+    "SignalProcessing": {"lastJobId", "startedAt", "processedAt", "failedAt", "lastError"},
+    "SignalSource": {"type"},
+    "SignalTextCreate": {"text", "signalType"},
+    "SignalRawCreate": {"source"},
+    "SignalUpdate": set(),
     "Insight": {
         "id",
         "name",
@@ -83,23 +117,254 @@ REQUIRED = {
         "createdAt",
         "updatedAt",
     },
+    "InsightCreate": {"description"},
+    "InsightUpdate": set(),
+    "ExternalLink": set(),
+    "ProcessTranscriptRequest": {"transcript"},
     "Evidence": {"quote", "signalId", "signalPublicId", "start", "end"},
-    "SignalTextCreate": {"text", "signalType"},
-    "SignalRawCreate": {"source"},
-    "SignalUpdate": set(),
-    "SignalSource": {"type"},
+    "Opportunity": {
+        "id",
+        "name",
+        "description",
+        "score",
+        "status",
+        "productId",
+        "insightIds",
+        "ideaIds",
+        "createdAt",
+        "updatedAt",
+    },
+    "OpportunityCreate": {"name", "description"},
+    "OpportunityUpdate": set(),
+    "Idea": {
+        "id",
+        "name",
+        "description",
+        "status",
+        "productId",
+        "opportunityIds",
+        "insightIds",
+        "createdAt",
+        "updatedAt",
+    },
+    "IdeaCreate": {"name", "description"},
+    "IdeaUpdate": set(),
+    "Product": {"id", "name", "workspaceId", "createdAt", "updatedAt"},
+    "ProductCreate": {"name"},
     "JobRef": {"jobId"},
     "Deleted": {"message"},
     "AuthContext": {"workspace", "credential"},
+    "AuthWorkspace": {"id", "name"},
+    "AuthCredential": {"id", "scopes"},
     "HealthResponse": {"status", "org_id", "scopes"},
     "ProblemDetails": {"type", "title", "status", "detail", "requestId"},
+    "FieldError": {"field", "message"},
+}
+OPTIONAL = {
+    "Signal": {"jobId", "processing"},
+    "SignalSource": {"external_data"},
+    "SignalTextCreate": {"name", "additionalContext", "occurredAt", "productIds", "accountId"},
+    "SignalRawCreate": {"name", "data", "externalId", "context", "insightIds"},
+    "SignalUpdate": {"source", "data", "insightIds", "externalId", "status", "context"},
+    "Insight": {"suggestions", "externalLinks"},
+    "InsightCreate": {
+        "name",
+        "status",
+        "type",
+        "productId",
+        "opportunityIds",
+        "ideaIds",
+        "tagIds",
+        "suggestions",
+        "externalLinks",
+    },
+    "InsightUpdate": {
+        "name",
+        "description",
+        "status",
+        "type",
+        "productId",
+        "opportunityIds",
+        "ideaIds",
+        "tagIds",
+        "suggestions",
+        "externalLinks",
+    },
+    "ExternalLink": {"type", "url", "name"},
+    "ProcessTranscriptRequest": {"productId", "createInsights"},
+    "Evidence": {"accountId", "speaker", "startTime", "endTime"},
+    "OpportunityCreate": {"score", "status", "productId", "insightIds", "ideaIds"},
+    "OpportunityUpdate": {
+        "name",
+        "description",
+        "score",
+        "status",
+        "productId",
+        "insightIds",
+        "ideaIds",
+    },
+    "IdeaCreate": {"status", "productId", "opportunityIds", "insightIds"},
+    "IdeaUpdate": {"name", "description", "status", "productId", "opportunityIds", "insightIds"},
+    "ProductCreate": {"id"},
+    "ProblemDetails": {"errors"},
 }
 NULLABLE = {
     "Signal": {"signalType", "context", "data", "externalId"},
-    "Insight": {"productId"},
+    "SignalProcessing": {"startedAt", "processedAt", "failedAt", "lastError"},
+    "SignalRawCreate": {"data", "externalId", "context"},
     "SignalUpdate": {"data", "externalId", "context"},
-    "SignalTextCreate": set(),
+    "Insight": {"productId"},
+    "InsightUpdate": {"productId"},
+    "Opportunity": {"score", "productId"},
+    "OpportunityCreate": {"productId"},
+    "OpportunityUpdate": {"score", "productId"},
+    "Idea": {"productId"},
+    "IdeaCreate": {"productId"},
+    "IdeaUpdate": {"productId"},
 }
+
+UUID = {"type": "string", "format": "uuid"}
+TIME = {"type": "string", "format": "date-time"}
+UUIDS = {"type": "array", "items": UUID}
+TEXT = {"type": "string", "minLength": 1}
+SCORE = {"type": "number", "minimum": 0, "maximum": 100}
+EXTERNAL_LINKS = {"type": "array", "items": {"$ref": "#/components/schemas/ExternalLink"}}
+SIGNAL_TYPE = {
+    "type": "string",
+    "enum": ["transcript", "support_ticket", "review", "discovery_report"],
+}
+SIGNAL_STATUS = {"type": "string", "enum": ["pending", "processing", "processed", "failed"]}
+INSIGHT_STATUS = {"type": "string", "enum": ["draft", "published", "archived"]}
+INSIGHT_TYPE = {
+    "type": "string",
+    "enum": [
+        "feedback",
+        "user-interview",
+        "market-research",
+        "session-recording",
+        "support-ticket",
+        "other",
+    ],
+}
+OPPORTUNITY_STATUS = {"type": "string", "enum": ["discovery", "defined", "validated", "archived"]}
+IDEA_STATUS = {
+    "type": "string",
+    "enum": ["evaluating", "backlog", "development", "released", "archived"],
+}
+# What a field's schema holds at least; of a nullable one, the part that is not null.
+FACTS: dict[str, Json] = {
+    "Signal.id": UUID,
+    "Signal.publicId": {"type": "string", "pattern": "^SIGNAL-[0-9]+$"},
+    "Signal.workspaceId": UUID,
+    "Signal.status": SIGNAL_STATUS,
+    "Signal.signalType": SIGNAL_TYPE,
+    "Signal.source": {"$ref": "#/components/schemas/SignalSource"},
+    "Signal.data": {"type": "object"},
+    "Signal.insightIds": UUIDS,
+    "Signal.createdAt": TIME,
+    "Signal.updatedAt": TIME,
+    "Signal.processing": {"$ref": "#/components/schemas/SignalProcessing"},
+    "SignalProcessing.startedAt": TIME,
+    "SignalTextCreate.text": TEXT,
+    "SignalTextCreate.name": TEXT,
+    "SignalTextCreate.signalType": SIGNAL_TYPE,
+    "SignalTextCreate.occurredAt": TIME,
+    "SignalTextCreate.productIds": UUIDS,
+    "SignalTextCreate.accountId": UUID,
+    "SignalUpdate.status": {"type": "string", "enum": ["pending", "processed"]},
+    "Insight.status": INSIGHT_STATUS,
+    "Insight.type": INSIGHT_TYPE,
+    "Insight.productId": UUID,
+    "Insight.opportunityIds": UUIDS,
+    "Insight.ideaIds": UUIDS,
+    "Insight.tagIds": {"type": "array", "items": {"type": "string"}},
+    "Insight.suggestions": {"type": "object"},
+    "Insight.externalLinks": EXTERNAL_LINKS,
+    "InsightCreate.description": TEXT,
+    "InsightCreate.name": TEXT,
+    "InsightCreate.status": INSIGHT_STATUS | {"default": "draft"},
+    "InsightCreate.type": INSIGHT_TYPE | {"default": "other"},
+    "InsightCreate.productId": UUID,
+    "InsightCreate.suggestions": {"type": "object"},
+    "InsightCreate.externalLinks": EXTERNAL_LINKS,
+    "InsightUpdate.description": TEXT,
+    "InsightUpdate.status": INSIGHT_STATUS,
+    "InsightUpdate.type": INSIGHT_TYPE,
+    "InsightUpdate.productId": UUID,
+    "InsightUpdate.externalLinks": EXTERNAL_LINKS,
+    "ProcessTranscriptRequest.transcript": TEXT,
+    "ProcessTranscriptRequest.productId": UUID,
+    "ProcessTranscriptRequest.createInsights": {"type": "boolean", "default": False},
+    "Opportunity.score": SCORE,
+    "Opportunity.status": OPPORTUNITY_STATUS,
+    "Opportunity.insightIds": UUIDS,
+    "Opportunity.ideaIds": UUIDS,
+    "OpportunityCreate.name": TEXT,
+    "OpportunityCreate.description": TEXT,
+    "OpportunityCreate.score": SCORE,
+    "OpportunityCreate.status": OPPORTUNITY_STATUS | {"default": "discovery"},
+    "OpportunityUpdate.score": SCORE,
+    "OpportunityUpdate.status": OPPORTUNITY_STATUS,
+    "Idea.status": IDEA_STATUS,
+    "Idea.opportunityIds": UUIDS,
+    "Idea.insightIds": UUIDS,
+    "IdeaCreate.status": IDEA_STATUS | {"default": "evaluating"},
+    "IdeaUpdate.status": IDEA_STATUS,
+    "Product.id": UUID,
+    "ProductCreate.id": UUID,
+}
+
+SEARCH = {"type": "string", "minLength": 1, "maxLength": 400, "pattern": r"\S"}
+# The filters of each list and its default page; all but `limit` and `offset` are additions.
+FILTERS: dict[str, tuple[int, Json]] = {
+    SIGNALS: (
+        20,
+        {
+            "status": SIGNAL_STATUS,
+            "signalType": SIGNAL_TYPE,
+            "externalId": {"type": "string"},
+            "createdAfter": TIME,
+            "createdBefore": TIME,
+        },
+    ),
+    INSIGHTS: (
+        20,
+        {
+            "status": INSIGHT_STATUS,
+            "type": INSIGHT_TYPE,
+            "productId": UUID,
+            "accountId": UUID,
+            "signalId": {
+                "type": "string",
+                "pattern": "^(SIGNAL-[1-9][0-9]{0,17}|[0-9A-Fa-f-]{36})$",
+            },
+            "tagId": {"type": "string", "minLength": 1, "maxLength": 255},
+            "q": SEARCH,
+        },
+    ),
+    OPPORTUNITIES: (100, {"status": OPPORTUNITY_STATUS, "productId": UUID, "q": SEARCH}),
+    IDEAS: (100, {"status": IDEA_STATUS, "productId": UUID, "q": SEARCH}),
+    PRODUCTS: (20, {}),
+}
+
+# On every answer that documents them; the others only where there is something to say.
+ALWAYS = {
+    "X-Request-Id",
+    "X-Total-Count",
+    "X-Limit",
+    "X-Offset",
+    "Retry-After",
+    "WWW-Authenticate",
+}
+SOMETIMES = {
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+    "X-Total-Count-Capped",
+    "Idempotent-Replayed",
+}
+# Limits that are never reached, so that every counted answer speaks of them.
+COUNTED = LimitChoice(minute=10_000, hour=10_000, day=10_000)
 
 
 @pytest.fixture(scope="session")
@@ -137,23 +402,45 @@ def _errors(document: Json, schema: Json, value: Any) -> list[str]:
     return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
 
 
-def _check(document: Json, template: str, answer: httpx.Response) -> Any:
-    """The answer's body; it must be as the document says for its operation and status."""
-    described = document["paths"][template][answer.request.method.lower()]
-    documented = described["responses"][str(answer.status_code)]
-    media = answer.headers["content-type"].partition(";")[0]
-    assert list(documented["content"]) == [media]
-    assert _errors(document, documented["content"][media]["schema"], answer.json()) == []
-    missing = [
-        name
-        for name in documented["headers"]
-        if name not in answer.headers
-        # Sent where there is something to say: a replay, a capped count, a key with limits.
-        and name not in ("Idempotent-Replayed", "X-Total-Count-Capped")
-        and not name.startswith("X-RateLimit-")
-    ]
-    assert missing == []
-    return answer.json()
+class Checker:
+    """Holds answers of a key with limits against the document, and remembers of what operations."""
+
+    def __init__(self, document: Json) -> None:
+        self.document = document
+        self.seen: set[tuple[str, str]] = set()
+
+    def __call__(self, template: str, answer: httpx.Response) -> Any:
+        """The answer's body; it must be as documented for its operation and status."""
+        method = answer.request.method.lower()
+        self.seen.add((template, method))
+        described = self.document["paths"][template][method]
+        documented = described["responses"][str(answer.status_code)]
+        media = answer.headers["content-type"].partition(";")[0]
+        assert list(documented["content"]) == [media]
+        schema = documented["content"][media]["schema"]
+        assert _errors(self.document, schema, answer.json()) == []
+        self._check_headers(documented["headers"], answer)
+        return answer.json()
+
+    def _check_headers(self, documented: Json, answer: httpx.Response) -> None:
+        known: Json = self.document["components"]["headers"]
+        sent = {name for name in known if name in answer.headers}
+        assert sent <= set(documented)
+        assert set(documented) - sent <= {"Idempotent-Replayed", "X-Total-Count-Capped"}
+        for name in sent:
+            kind, value = known[name]["schema"]["type"], answer.headers[name]
+            assert kind != "integer" or value.isdigit()
+            assert kind != "boolean" or value == "true"
+
+
+def _of(answer: Any) -> str:
+    """The id of a created record."""
+    found: str = answer["id"]
+    return found
+
+
+def _at(template: str, record: str) -> str:
+    return template.replace("{id}", record)
 
 
 # --- the documents ----------------------------------------------------------------------------
@@ -203,22 +490,32 @@ def test_operation_ids_are_unique(documents: dict[str, Json], path: str) -> None
     assert len(ids) == len(set(ids))
 
 
-def test_lists_document_their_paging(everything: Json) -> None:
-    for path in (SIGNALS, INSIGHTS):
-        described = everything["paths"][path]["get"]
-        query = {
-            each["name"]: each["schema"]
-            for each in described["parameters"]
-            if each["in"] == "query"
-        }
-        assert query == {
-            "limit": {"type": "integer", "minimum": 1, "default": 20},
-            "offset": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1, "default": 0},
-            "order": {"enum": ["asc", "desc"], "default": "desc"},
-        }
-        assert {"X-Total-Count", "X-Limit", "X-Offset"} <= set(
-            described["responses"]["200"]["headers"]
-        )
+@pytest.mark.parametrize("path", FILTERS)
+def test_lists_document_their_pages_and_filters(everything: Json, path: str) -> None:
+    described = everything["paths"][path]["get"]
+    default, filters = FILTERS[path]
+    query = {each["name"]: each for each in described["parameters"] if each["in"] == "query"}
+    assert {name: each["schema"] for name, each in query.items()} == {
+        "limit": {"type": "integer", "minimum": 1, "default": default},
+        "offset": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1, "default": 0},
+        "order": {"type": "string", "enum": ["asc", "desc"], "default": "desc"},
+    } | filters
+    assert not any(each["required"] for each in query.values())
+    additions = {name for name, each in query.items() if each.get("x-addition")}
+    assert additions == {"order", *filters}
+    assert {"X-Total-Count", "X-Limit", "X-Offset", "X-Total-Count-Capped"} <= set(
+        described["responses"]["200"]["headers"]
+    )
+
+
+def test_headers_say_when_they_are_sent_and_where_counting_stops(everything: Json) -> None:
+    headers = everything["components"]["headers"]
+    assert {name for name, each in headers.items() if each["required"]} == ALWAYS
+    assert {name for name, each in headers.items() if not each["required"]} == SOMETIMES
+    assert all(each["description"] for each in headers.values())
+    counted = headers["X-Total-Count"]["description"]
+    assert "10,000" in counted
+    assert "X-Total-Count-Capped" in counted
 
 
 def test_additions_are_marked_and_nothing_else_is(everything: Json) -> None:
@@ -228,7 +525,55 @@ def test_additions_are_marked_and_nothing_else_is(everything: Json) -> None:
         if described.get("x-addition")
     }
     # Whether the liveness probe counts as one is for its handler to say.
-    assert marked - {"livez"} == {"listInsightEvidence", "getHealth"}
+    assert marked - {"livez"} == ADDITIONS
+
+
+def test_each_resource_has_a_tag(documents: dict[str, Json]) -> None:
+    document = documents[OF_DISCOVERY]
+    tags = {path: each["tags"] for path, _, each in _operations(document)}
+    assert all(tags[path] == [path.split("/")[3].capitalize()] for path in tags)
+    assert document["tags"] == [
+        {"name": name}
+        for name in ("Signals", "Insights", "Opportunities", "Ideas", "Products", "Auth")
+    ]
+
+
+def test_ids_in_paths_are_described(everything: Json) -> None:
+    described = {
+        path: parameter
+        for path, _, each in _operations(everything)
+        for parameter in each["parameters"]
+        if parameter["in"] == "path"
+    }
+    assert {path: each["description"] for path, each in described.items()} == {
+        SIGNAL: "The signal's uuid or its public id, such as `SIGNAL-42`.",
+        f"{SIGNAL}/process": "The signal's uuid or its public id, such as `SIGNAL-42`.",
+        INSIGHT: "The uuid of the insight.",
+        f"{INSIGHT}/evidence": "The uuid of the insight.",
+        OPPORTUNITY: "The uuid of the opportunity.",
+        IDEA: "The uuid of the idea.",
+        PRODUCT: "The uuid of the product.",
+    }
+    for path, each in described.items():
+        assert each["schema"] == ({"type": "string", "minLength": 1} if "signals" in path else UUID)
+
+
+def test_creates_link_to_what_can_be_done_with_the_record(documents: dict[str, Json]) -> None:
+    document = documents[OF_DISCOVERY]
+    below = {
+        (collection, described["operationId"])
+        for path, _, described in _operations(document)
+        for collection, found, _ in [path.partition("/{id}")]
+        if found
+    }
+    linked = {
+        (path, link["operationId"])
+        for path, _, described in _operations(document)
+        for answer in described["responses"].values()
+        for name, link in answer.get("links", {}).items()
+        if link["parameters"] == {"id": "$response.body#/id"} and name == link["operationId"]
+    }
+    assert linked == below
 
 
 def test_what_needs_no_key_asks_for_none(everything: Json) -> None:
@@ -237,25 +582,42 @@ def test_what_needs_no_key_asks_for_none(everything: Json) -> None:
 
 
 @pytest.mark.parametrize("name", REQUIRED)
-def test_models_require_what_is_always_there(everything: Json, name: str) -> None:
+def test_models_have_the_documented_fields(everything: Json, name: str) -> None:
     schema = everything["components"]["schemas"][name]
-    assert set(schema["required"]) == REQUIRED[name]
-    if name in NULLABLE:
-        nullable = {
-            field
-            for field, described in schema["properties"].items()
-            if {"type": "null"} in described.get("anyOf", [])
-        }
-        assert nullable == NULLABLE[name]
+    assert set(schema.get("required", ())) == REQUIRED[name]
+    assert set(schema["properties"]) == REQUIRED[name] | OPTIONAL.get(name, set())
+    nullable = {
+        field
+        for field, described in schema["properties"].items()
+        if {"type": "null"} in described.get("anyOf", [])
+    }
+    assert nullable == NULLABLE.get(name, set())
 
 
-def test_models_name_formats_patterns_and_values(everything: Json) -> None:
-    fields = everything["components"]["schemas"]["Signal"]["properties"]
-    assert {"type": "string", "format": "date-time"}.items() <= fields["createdAt"].items()
-    assert fields["id"]["format"] == "uuid"
-    assert fields["publicId"]["pattern"] == "^SIGNAL-[0-9]+$"
-    assert fields["status"]["enum"] == ["pending", "processing", "processed", "failed"]
-    assert {"type": "object"} in fields["data"]["anyOf"]
+def test_every_model_of_discovery_is_in_the_contract(documents: dict[str, Json]) -> None:
+    assert set(documents[OF_DISCOVERY]["components"]["schemas"]) == set(REQUIRED) - {
+        "HealthResponse"
+    }
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_fields_are_as_documented(everything: Json, name: str) -> None:
+    model, _, field = name.partition(".")
+    described = everything["components"]["schemas"][model]["properties"][field]
+    alternatives = [each for each in described.get("anyOf", ()) if each != {"type": "null"}]
+    assert len(alternatives) <= 1
+    assert FACTS[name].items() <= (described | (alternatives or [{}])[0]).items()
+
+
+def test_models_and_their_fields_are_described(documents: dict[str, Json]) -> None:
+    for name, schema in documents[OF_DISCOVERY]["components"]["schemas"].items():
+        assert schema["description"]
+        # In Markdown an indented line is code.
+        assert "\n " not in schema["description"]
+        if name.startswith(("Auth", "Deleted", "FieldError", "ProblemDetails")):
+            continue
+        for described in schema["properties"].values():
+            assert described["description"]
 
 
 def test_a_signal_is_created_from_text_or_from_a_source(everything: Json) -> None:
@@ -279,6 +641,35 @@ def test_every_example_is_valid(everything: Json) -> None:
                 assert _errors(everything, content["schema"], example) == []
                 checked += 1
     assert checked > len(CONTRACT)
+
+
+def test_examples_tell_one_story(everything: Json) -> None:
+    """What a request gives is in the answer, and ids are those of the records shown."""
+    shown: dict[str, Json] = {}
+    for _, method, described in _operations(everything):
+        body = described.get("requestBody", {}).get("content", {}).get("application/json", {})
+        answers = [each for status, each in described["responses"].items() if status < "300"]
+        answer = answers[0]["content"]["application/json"]["example"]
+        shown[described["operationId"]] = answer
+        given: Json = next(iter(body.get("examples", {}).values()), {"value": {}})["value"]
+        if method in ("post", "patch") and isinstance(answer, dict):
+            kept = {name: value for name, value in given.items() if name in answer}
+            assert kept == {name: answer[name] for name in kept}
+            assert kept or not given
+    opportunity, idea = shown["getOpportunity"], shown["getIdea"]
+    assert (opportunity["name"], opportunity["score"]) == ("Exports that finish in seconds", 85)
+    assert (idea["name"], shown["getProduct"]["name"]) == ("CSV button", "Atlas")
+    ids = {
+        "signalIds": shown["getSignal"]["id"],
+        "insightIds": shown["getInsight"]["id"],
+        "opportunityIds": opportunity["id"],
+        "ideaIds": idea["id"],
+    }
+    assert len(set(ids.values())) == 4
+    for record in (shown["getSignal"], shown["getInsight"], opportunity, idea):
+        linked = {name: value for name, value in record.items() if name in ids}
+        assert linked == {name: [ids[name]] for name in linked}
+        assert record.get("productId", shown["getProduct"]["id"]) == shown["getProduct"]["id"]
 
 
 # --- the served routes ------------------------------------------------------------------------
@@ -332,62 +723,165 @@ def test_the_documents_describe_each_handler_s_own_declaration(everything: Json)
 # --- what the API answers ---------------------------------------------------------------------
 
 
-async def test_answers_match_their_schemas(everything: Json, acme: Tenant) -> None:
-    http, check = acme.http, partial(_check, everything)
+async def _walk_signals(tenant: Tenant, check: Checker) -> None:
+    http = tenant.http
     typed = {
         "text": "The export fails every day. I would love a CSV button.",
         "signalType": "review",
         "occurredAt": "2024-03-20T10:00:00Z",
         "additionalContext": "a survey",
+        "productIds": [str(uuid.uuid4())],
         "accountId": "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f002",
     }
     raw = {
         "source": {"type": "support-ticket", "external_data": {"provider": "zendesk"}},
         "data": {"subject": "The reset link is broken"},
+        "externalId": "12345",
     }
     signal = check(SIGNALS, await http.post(SIGNALS, json=typed))
     check(SIGNALS, await http.post(SIGNALS, json=raw))
     check(SIGNALS, await http.post(SIGNALS, json={"source": {"type": "call"}, "data": None}))
-    await acme.processed(signal["id"])
-    got = check(SIGNAL, await http.get(f"{SIGNALS}/{signal['publicId']}"))
+    await tenant.processed(signal["id"])
+    got = check(SIGNAL, await http.get(_at(SIGNAL, signal["publicId"])))
     assert len(check(SIGNALS, await http.get(SIGNALS))) == 3
-    assert check(INSIGHTS, await http.get(INSIGHTS))
+    filters = {"signalType": "review", "createdAfter": "2024-03-20T10:00:00Z"}
+    assert len(check(SIGNALS, await http.get(SIGNALS, params=filters))) == 1
+    assert len(check(SIGNALS, await http.get(SIGNALS, params={"externalId": "12345"}))) == 1
+    assert got["insightIds"]
     for insight in got["insightIds"]:
-        check(INSIGHT, await http.get(f"{INSIGHTS}/{insight}"))
-        assert check(f"{INSIGHT}/evidence", await http.get(f"{INSIGHTS}/{insight}/evidence"))
-    check(SIGNAL, await http.patch(f"{SIGNALS}/{signal['id']}", json={"context": None}))
-    check(f"{SIGNAL}/process", await http.post(f"{SIGNALS}/{signal['id']}/process"))
-    check(SIGNAL, await http.delete(f"{SIGNALS}/{signal['id']}"))
+        check(INSIGHT, await http.get(_at(INSIGHT, insight)))
+        evidence = f"{INSIGHT}/evidence"
+        assert check(evidence, await http.get(_at(evidence, insight)))
+    check(SIGNAL, await http.patch(_at(SIGNAL, _of(signal)), json={"context": None}))
+    check(f"{SIGNAL}/process", await http.post(_at(f"{SIGNAL}/process", _of(signal))))
+    check(SIGNAL, await http.delete(_at(SIGNAL, _of(signal))))
+
+
+async def _walk_insights(tenant: Tenant, check: Checker) -> None:
+    http = tenant.http
+    plain = check(INSIGHTS, await http.post(INSIGHTS, json={"description": "Exports are slow."}))
+    assert not {"suggestions", "externalLinks"} & set(plain)
+    whole = {
+        "name": "Exports are slow",
+        "description": "They take minutes.",
+        "status": "published",
+        "type": "user-interview",
+        "productId": str(uuid.uuid4()),
+        "tagIds": ["exports"],
+        "suggestions": {"ask": ["How often?"]},
+        "externalLinks": [{"type": "jira", "url": "https://jira.example/EXP-7"}, {}],
+    }
+    full = check(INSIGHTS, await http.post(INSIGHTS, json=whole))
+    assert whole.items() <= full.items()
+    cleared: Json = {"productId": None, "externalLinks": [], "suggestions": {}}
+    check(INSIGHT, await http.patch(_at(INSIGHT, _of(full)), json=cleared))
+    filters = {"q": "exports", "status": "published", "tagId": "exports"}
+    assert len(check(INSIGHTS, await http.get(INSIGHTS, params=filters))) == 1
+    said = "Ana: Exports take minutes and fail.\nAna: I would love a CSV button on the report page."
+    for stored in (False, True):
+        body = {"transcript": said, "createInsights": stored}
+        assert check(TRANSCRIPT, await http.post(TRANSCRIPT, json=body))
+    check(INSIGHT, await http.delete(_at(INSIGHT, _of(plain))))
+
+
+async def _walk_opportunities_and_ideas(tenant: Tenant, check: Checker) -> None:
+    http = tenant.http
+    named = {"name": "Exports that finish in seconds", "description": "Teams wait for them."}
+    insights = [_of((await http.get(INSIGHTS)).json()[0])]
+    product = str(uuid.uuid4())
+    plain = check(OPPORTUNITIES, await http.post(OPPORTUNITIES, json=named))
+    assert plain["score"] is None
+    linked = named | {"insightIds": insights, "productId": product, "score": 85}
+    opportunity = check(OPPORTUNITIES, await http.post(OPPORTUNITIES, json=linked))
+    linked = named | {"insightIds": insights, "opportunityIds": [_of(opportunity)]}
+    headers = {"Idempotency-Key": "the CSV button"}
+    idea = check(IDEAS, await http.post(IDEAS, json=linked, headers=headers))
+    again = await http.post(IDEAS, json=linked, headers=headers)
+    assert check(IDEAS, again) == idea
+    assert again.headers["Idempotent-Replayed"] == "true"
+    got = check(OPPORTUNITY, await http.get(_at(OPPORTUNITY, _of(opportunity))))
+    assert got["ideaIds"] == [_of(idea)]
+    assert check(IDEA, await http.get(_at(IDEA, _of(idea)))) == idea
+    changes = {"score": 92.5, "status": "validated", "productId": None}
+    check(OPPORTUNITY, await http.patch(_at(OPPORTUNITY, _of(opportunity)), json=changes))
+    check(IDEA, await http.patch(_at(IDEA, _of(idea)), json={"status": "backlog"}))
+    filters = {"q": "seconds", "status": "validated"}
+    assert len(check(OPPORTUNITIES, await http.get(OPPORTUNITIES, params=filters))) == 1
+    assert len(check(IDEAS, await http.get(IDEAS, params={"status": "backlog"}))) == 1
+    check(OPPORTUNITY, await http.delete(_at(OPPORTUNITY, _of(opportunity))))
+    check(IDEA, await http.delete(_at(IDEA, _of(idea))))
+
+
+async def _walk_the_rest(tenant: Tenant, check: Checker) -> None:
+    http = tenant.http
+    product = check(PRODUCTS, await http.post(PRODUCTS, json={"name": "Atlas"}))
+    assert check(PRODUCTS, await http.get(PRODUCTS)) == [product]
+    assert check(PRODUCT, await http.get(_at(PRODUCT, _of(product)))) == product
     check(CONTEXT, await http.get(CONTEXT))
     check("/v1/health", await http.get("/v1/health"))
     for path in ("/health", "/readyz", "/livez"):
         check(path, await http.get(path, headers={"Authorization": ""}))
 
 
-async def test_refusals_match_their_schemas(
-    everything: Json, stack: Stack, acme: Tenant, make_tenant: MakeTenant
-) -> None:
-    http, check = acme.http, partial(_check, everything)
-    nobody = {"Authorization": "Bearer sk_live_nobody"}
-    limited = await make_tenant(scopes=["insights:read"])
-    refused = [
-        (401, SIGNALS, await http.get(SIGNALS, headers=nobody)),
-        (401, "/v1/health", await http.get("/v1/health", headers=nobody)),
-        (403, SIGNALS, await limited.http.get(SIGNALS)),
-        (400, SIGNALS, await http.get(SIGNALS, params={"limit": "0"})),
-        (400, SIGNALS, await http.post(SIGNALS, json={"text": ""})),
-        (404, SIGNAL, await http.get(f"{SIGNALS}/SIGNAL-404")),
-        (404, f"{INSIGHT}/evidence", await http.get(f"{INSIGHTS}/x/evidence")),
-        (413, SIGNALS, await http.post(SIGNALS, content=b" " * (10 * 1024 * 1024 + 1))),
-    ]
-    for status, template, answer in refused:
-        assert answer.status_code == status
-        body = check(template, answer)
-        if template.startswith("/external/"):
+async def test_answers_match_their_schemas(everything: Json, make_tenant: MakeTenant) -> None:
+    tenant = await make_tenant(limits=COUNTED)
+    check = Checker(everything)
+    await _walk_signals(tenant, check)
+    await _walk_insights(tenant, check)
+    await _walk_opportunities_and_ideas(tenant, check)
+    await _walk_the_rest(tenant, check)
+    assert check.seen == {(path, method) for path, method, _ in _operations(everything)}
+
+
+async def test_refusals_match_their_schemas(everything: Json, make_tenant: MakeTenant) -> None:
+    """Of every operation with a key, each refusal that a request alone can bring about."""
+    tenant = await make_tenant(limits=COUNTED)
+    outsider = await make_tenant(scopes=["read"], limits=COUNTED)
+    check = Checker(everything)
+
+    async def refused(status: int, path: str, method: str, who: Tenant, **request: Any) -> None:
+        url = _at(path, str(uuid.uuid4()))
+        answer = await who.http.request(method.upper(), url, **request)
+        assert answer.status_code == status, (path, method, answer.text)
+        body = check(path, answer)
+        if path.startswith("/external/"):
             assert body["status"] == status
             assert body["requestId"] == answer.headers["x-request-id"]
-    async with httpx.AsyncClient(base_url=stack.base_url) as anonymous:
-        check(SIGNALS, await anonymous.get(SIGNALS))
+
+    keyed = [each for each in _operations(everything) if "security" in each[2]]
+    for path, method, described in keyed:
+        nobody = {"Authorization": "Bearer sk_live_nobody"}
+        await refused(401, path, method, tenant, headers=nobody)
+        if described["x-required-scopes"]:
+            await refused(403, path, method, outsider)
+        if "requestBody" in described:
+            await refused(400, path, method, tenant, content=b"{")
+        if any(each["name"] == "limit" for each in described["parameters"]):
+            await refused(400, path, method, tenant, params={"limit": "0"})
+        if "{id}" in path:
+            await refused(404, path, method, tenant, json={})
+        if method == "post":
+            await refused(400, path, method, tenant, headers={"Idempotency-Key": "k" * 256})
+    assert check.seen == {(path, method) for path, method, _ in keyed}
+    huge = b" " * (10 * 1024 * 1024 + 1)
+    await refused(413, SIGNALS, "post", tenant, content=huge)
+    await refused(413, OPPORTUNITY, "patch", tenant, content=huge)
+
+
+async def test_conflicts_and_reached_limits_match_their_schemas(
+    everything: Json, make_tenant: MakeTenant
+) -> None:
+    tenant = await make_tenant(limits=COUNTED)
+    hurried = await make_tenant(limits=LimitChoice(minute=1))
+    check = Checker(everything)
+    product = {"name": "Atlas", "id": str(uuid.uuid4())}
+    check(PRODUCTS, await tenant.http.post(PRODUCTS, json=product))
+    again = await tenant.http.post(PRODUCTS, json=product)
+    await hurried.http.get(IDEAS)
+    late = await hurried.http.get(IDEAS)
+    assert (again.status_code, late.status_code) == (409, 429)
+    check(PRODUCTS, again)
+    check(IDEAS, late)
 
 
 def test_both_error_bodies_of_the_revenue_surface_are_described(everything: Json) -> None:
