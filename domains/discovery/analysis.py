@@ -139,11 +139,22 @@ _FAILED = statement(
     scalar,
 )
 
-_FORGET_MADE = statement(
-    delete(insights).where(
+# Locked in the order of their ids, as `links` does.
+_made = (
+    select(insights.c.id)
+    .where(
         insights.c.workspace_id == _workspace,
         insights.c.made_by_signal_id == _id,
         insights.c.edited_at.is_(None),
+    )
+    .order_by(insights.c.id)
+    .with_for_update()
+    .scalar_subquery()
+)
+_FORGET_MADE = statement(
+    delete(insights).where(
+        insights.c.workspace_id == _workspace,
+        insights.c.id == any_(func.array(_made, type_=ARRAY(Uuid))),
     ),
     row,
 )

@@ -30,9 +30,14 @@ _TABLES: Final = {
     "opportunity": opportunities,
     "idea": ideas,
 }
+# The order in which a transaction locks records whose links it changes.
+_ORDER: Final = ("signal", "idea", "opportunity", "insight")
+
 _workspace = bindparam("workspace", type_=Uuid)
 _record = bindparam("record", type_=Uuid)
-_ids = bindparam("ids", type_=ARRAY(Uuid))
+_IDS: Final = ARRAY(Uuid)
+_ids = bindparam("ids", type_=_IDS)
+_locked = bindparam("locked", type_=_IDS)
 
 
 # Decoded as a text, so that a refusal can name those that are no uuids.
@@ -60,6 +65,10 @@ class Link:
             scalar,
         )
         self._add = statement(self._adding(), row)
+        self.rank: Final = _ORDER.index(theirs)
+        # The records of the list are locked where they come after their owner.
+        self._locks = self.rank > _ORDER.index(mine)
+        self._lock = statement(self._locking(), scalar) if self._locks else None
         self._replace = statement(self._replacing(), row)
         REFUSALS[f"fk_{table.name}_{theirs}"] = lambda: invalid(
             self.field, "a record of the list was deleted meanwhile"
@@ -67,7 +76,7 @@ class Link:
 
     def ids(self) -> Any:
         """The list as a column of the owner's table, in the order of the ids."""
-        return func.array(
+        return _array(
             select(self._theirs)
             .where(
                 self._table.c.workspace_id == self._owner.c.workspace_id,
@@ -75,8 +84,6 @@ class Link:
             )
             .order_by(self._theirs)
             .correlate(self._owner)
-            .scalar_subquery(),
-            type_=ARRAY(Uuid),
         ).label(self.name)
 
     async def known(
@@ -112,7 +119,11 @@ class Link:
         An insight that gets or loses a link this way counts as edited: processing its signal
         again keeps it.
         """
-        await tx.first(self._replace, workspace=workspace, record=record, ids=others)
+        asked: dict[str, Any] = {"workspace": workspace, "record": record, "ids": others}
+        if self._lock is not None:
+            # A link that somebody else makes meanwhile came after this change, and stays.
+            asked["locked"] = await tx.all(self._lock, **asked)
+        await tx.first(self._replace, **asked)
 
     def _adding(self) -> Any:
         columns = ["workspace_id", self._mine.name, self._theirs.name]
@@ -129,6 +140,7 @@ class Link:
                 self._table.c.workspace_id == _workspace,
                 self._mine == _record,
                 ~(self._theirs == any_(_ids)),
+                *([self._theirs == any_(_locked)] if self._locks else []),
             )
             .returning(self._theirs.label("id"))
             .cte("gone")
@@ -136,22 +148,36 @@ class Link:
         new = self._adding().returning(self._theirs.label("id")).cte("new")
         if self._target is not insights:
             return select(func.count()).select_from(gone).add_cte(new)
-        # Locked in the order of the ids, so that two who change the same ones never wait in a ring.
-        touched = (
-            select(insights.c.id)
-            .where(
-                insights.c.workspace_id == _workspace,
-                insights.c.id.in_(select(gone.c.id).union_all(select(new.c.id))),
-            )
-            .order_by(insights.c.id)
-            .with_for_update(key_share=True)
-            .cte("touched")
-        )
+        touched = select(gone.c.id).union_all(select(new.c.id))
         return (
             update(insights)
-            .where(insights.c.workspace_id == _workspace, insights.c.id.in_(select(touched.c.id)))
+            .where(insights.c.workspace_id == _workspace, insights.c.id == any_(_array(touched)))
             .values(edited_at=func.now())
         )
+
+    def _locking(self) -> Any:
+        """Every record whose link may be touched, in the order of the ids.
+
+        With it a link is only touched by who holds the record on its later side. Records are locked
+        in one order, kind by kind and id by id, so nobody waits in a ring.
+        """
+        linked = select(self._theirs).where(
+            self._table.c.workspace_id == _workspace, self._mine == _record
+        )
+        return (
+            select(self._target.c.id)
+            .where(
+                self._target.c.workspace_id == _workspace,
+                self._target.c.id == any_(func.array_cat(_ids, _array(linked), type_=_IDS)),
+            )
+            .order_by(self._target.c.id)
+            .with_for_update(key_share=True)
+        )
+
+
+def _array(ids: Any) -> Any:
+    # An array, not IN (select ..): the plan is then always by the key, whatever the planner thinks.
+    return func.array(ids.scalar_subquery(), type_=_IDS)
 
 
 INSIGHTS_OF_SIGNAL: Final = Link(signal_insights, "signal", "insight")

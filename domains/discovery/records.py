@@ -75,7 +75,10 @@ class Records(Generic[T]):
     ) -> None:
         self._table = table
         self._kind = kind
-        self._links = [each for each in columns if isinstance(each, Link)]
+        # In the order in which their records are locked.
+        self._links = sorted(
+            (each for each in columns if isinstance(each, Link)), key=lambda link: link.rank
+        )
         shown = [each.ids() if isinstance(each, Link) else each for each in columns]
         # What an INSERT returns: the links are made afterwards, and are those that were given.
         self.created: Final = [
