@@ -12,8 +12,9 @@ run: setup
 
 setup: $(VENV)/.run
 
+# All of it in two processes, each with servers of its own; what ARGS chooses in one.
 test: $(VENV)/.test
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(or $(ARGS),--numprocesses 2 --dist loadfile)
 
 check: $(VENV)/.test
 	@$(BIN)/ruff format --check --quiet . || (echo "make fmt mends the format"; exit 1)

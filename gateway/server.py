@@ -15,7 +15,7 @@ import uvloop
 from domains.discovery import transcripts
 from domains.kernel import health, log
 from domains.kernel.blobs import Blobs
-from domains.kernel.compute import Compute
+from domains.kernel.compute import Compute, TookTooLong
 from domains.kernel.db import Database
 from domains.kernel.lifeline import die_with_supervisor
 from domains.kernel.problems import Unavailable
@@ -43,7 +43,7 @@ async def opened(settings: Settings) -> AsyncIterator[Edge]:
         client = limits.connect(settings.redis_url, settings.redis_timeout)
         try:
             blobs = Blobs.open(settings.blob_url, os.environ)
-            with Compute.open(settings.api_processes, settings.compute_time_limit) as compute:
+            with Compute.open(settings.api_processes, settings.transcript_time_limit) as compute:
                 getting_ready = asyncio.create_task(_get_ready(compute))
                 try:
                     yield create_app(database, blobs, limits.Limiter(client), compute, settings)
@@ -57,7 +57,10 @@ async def opened(settings: Settings) -> AsyncIterator[Edge]:
 async def _get_ready(compute: Compute) -> None:
     # The start of everything else has better use for the processors.
     await asyncio.sleep(_LEISURE)
-    await transcripts.get_ready(compute)
+    try:
+        await transcripts.get_ready(compute)
+    except (Unavailable, TookTooLong) as error:
+        logger.warning("transcripts_not_ready", error=type(error).__name__)
 
 
 async def serve(settings: Settings) -> None:

@@ -18,7 +18,7 @@ from domains.kernel.compute import Compute, TookTooLong
 from domains.kernel.db import Database, Read, Tx
 from domains.kernel.jobs import Claim, Job, LostLease
 from domains.kernel.keys import WorkspaceId
-from domains.kernel.problems import Contended, Problem, Unavailable
+from domains.kernel.problems import Problem, Unavailable
 from domains.kernel.settings import Settings
 
 log = structlog.get_logger()
@@ -87,7 +87,7 @@ class Runner:
             outcome = await self._attempt(held)
         except LostLease:
             outcome = "lost"
-        except (Unavailable, Contended):
+        except Unavailable:
             # Not even the outcome could be written: the lease runs out and the job comes back.
             outcome = "unavailable"
         except asyncio.CancelledError:
@@ -112,7 +112,7 @@ class Runner:
                 await write(tx)
         except LostLease:
             raise
-        except (Unavailable, Contended) as problem:
+        except Unavailable as problem:
             return await self._failed(held, job, problem.message)
         except Problem as problem:
             return await self._fail(held, job, problem.message)
@@ -133,7 +133,7 @@ class Runner:
         async def renew() -> None:
             while True:
                 await asyncio.sleep(self._lease / 3)
-                with contextlib.suppress(Unavailable, Contended):
+                with contextlib.suppress(Unavailable):
                     if not await jobs.renew(self._database.read, held, self._lease):
                         raise LostLease
 

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from domains.kernel import idempotency, jobs
 from domains.kernel.db import Database
-from domains.kernel.problems import Contended, Unavailable
+from domains.kernel.problems import Unavailable
 from workers.broker import QUEUES, Broker
 
 log = structlog.get_logger()
@@ -55,7 +55,7 @@ class Relay:
                     ids = await jobs.take(self._database.read, queue, _WINDOW)
                     if ids:
                         await self._send(queue, ids)
-            except (Unavailable, Contended):
+            except Unavailable:
                 await asyncio.sleep(_POLL)
 
     async def _send(self, queue: jobs.Queue, ids: list[UUID]) -> None:
@@ -68,7 +68,7 @@ class Relay:
 
     async def _sweep(self, every: float) -> None:
         while True:
-            with contextlib.suppress(Unavailable, Contended):
+            with contextlib.suppress(Unavailable):
                 await idempotency.forget_old(self._database.read)
                 if swept := await jobs.sweep(self._database.read, self._resend_after):
                     log.info("jobs_swept", jobs=swept)

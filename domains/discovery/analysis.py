@@ -27,7 +27,7 @@ from domains.kernel.blobs import BlobMissing, Blobs
 from domains.kernel.compute import Compute
 from domains.kernel.db import Read, Tx
 from domains.kernel.ids import new_id
-from domains.kernel.jobs import Job, Queue
+from domains.kernel.jobs import Job, Queue, enqueue
 from domains.kernel.keys import WorkspaceId
 from domains.kernel.numbers import take
 from domains.kernel.problems import NotFound
@@ -105,6 +105,30 @@ _PRODUCTS = statement(
     .order_by(products.c.id)
     .limit(1_000),
     lambda product_id, name: Product(id=str(product_id), name=name),
+)
+
+# What stands there when the analysis is done may not be what it read.
+_DATA = statement(
+    select(signals.c.data)
+    .where(signals.c.workspace_id == _workspace, signals.c.id == _id)
+    .with_for_update(),
+    row,
+)
+
+_QUEUED = statement(
+    update(signals)
+    .where(signals.c.workspace_id == _workspace, signals.c.id == _id)
+    .values(
+        status="processing",
+        last_job_id=bindparam("job"),
+        started_at=func.now(),
+        processed_at=null(),
+        failed_at=null(),
+        last_error=null(),
+        updated_at=func.now(),
+    )
+    .returning(signals.c.id),
+    scalar,
 )
 
 _PROCESSED = statement(
@@ -239,6 +263,12 @@ async def analyse(
     )
 
     async def write(tx: Tx) -> None:
+        if given.text_key is None:
+            found = await tx.first(_DATA, workspace=workspace, id=job.signal)
+            if found is not None and found[0] != given.data:
+                # The data was replaced meanwhile: its quotes would be of a text that is gone.
+                await queue(tx, workspace, job.signal)
+                return
         updated = await tx.first(
             _PROCESSED, workspace=workspace, id=job.signal, label=findings.context
         )
@@ -250,6 +280,13 @@ async def analyse(
         await store(tx, workspace, job.signal, origin, findings.engine, new)
 
     return write
+
+
+async def queue(tx: Tx, workspace: WorkspaceId, signal_id: UUID) -> UUID:
+    """Queue the analysis of a signal and show it there; the job's id."""
+    job = await enqueue(tx, workspace, AnalyseSignal(signal_id))
+    await tx.one(_QUEUED, workspace=workspace, id=signal_id, job=job)
+    return job
 
 
 async def analysis_failed(

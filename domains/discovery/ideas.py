@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from domains.discovery.links import INSIGHTS_OF_IDEA, OPPORTUNITIES_OF_IDEA, LinkId
+from domains.discovery.links import INSIGHTS_OF_IDEA, OPPORTUNITIES_OF_IDEA, LinkIds
 from domains.discovery.records import NonEmpty, Records, Words, equals, matches
 from domains.discovery.tables import ideas
 from domains.kernel.paging import OffsetPage
@@ -37,10 +37,10 @@ class IdeaCreate(msgspec.Struct, rename="camel", kw_only=True):
     status: Annotated[IdeaStatus, Meta(description="How far it has come")] = "evaluating"
     product_id: Annotated[UUID | None, Meta(description="The product it is about")] = None
     opportunity_ids: Annotated[
-        list[LinkId], Meta(description="Opportunities of this workspace to link it to")
+        LinkIds, Meta(description="Opportunities of this workspace to link it to")
     ] = []
     insight_ids: Annotated[
-        list[LinkId], Meta(description="Insights of this workspace to link it to")
+        LinkIds, Meta(description="Insights of this workspace to link it to")
     ] = []
 
 
@@ -54,10 +54,10 @@ class IdeaUpdate(msgspec.Struct, rename="camel", kw_only=True):
     status: Annotated[IdeaStatus | UnsetType, Meta(description="How far it has come")] = UNSET
     product_id: Annotated[UUID | UnsetType | None, Meta(description="Null clears it")] = UNSET
     opportunity_ids: Annotated[
-        list[LinkId] | UnsetType, Meta(description="Replaces the links to opportunities")
+        LinkIds | UnsetType, Meta(description="Replaces the links to opportunities")
     ] = UNSET
     insight_ids: Annotated[
-        list[LinkId] | UnsetType, Meta(description="Replaces the links to insights")
+        LinkIds | UnsetType, Meta(description="Replaces the links to insights")
     ] = UNSET
 
 

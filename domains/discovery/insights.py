@@ -7,11 +7,11 @@ from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
-from sqlalchemy import Text, Uuid, and_, bindparam, cast, func, select
+from sqlalchemy import Text, Uuid, and_, bindparam, cast, select
 from sqlalchemy.dialects.postgresql import array
 
 from domains.discovery.analysis import InsightType
-from domains.discovery.links import IDEAS_OF_INSIGHT, OPPORTUNITIES_OF_INSIGHT, LinkId
+from domains.discovery.links import IDEAS_OF_INSIGHT, OPPORTUNITIES_OF_INSIGHT, LinkIds
 from domains.discovery.records import NonEmpty, Records, Words, equals, matches
 from domains.discovery.tables import evidence, insights, signal_insights, signals
 from domains.kernel.db import Read, Tx
@@ -26,6 +26,7 @@ InsightStatus = Literal["draft", "published", "archived"]
 
 # Longer ones would not fit into an index.
 Tag = Annotated[str, Meta(min_length=1, max_length=255)]
+Tags = Annotated[list[Tag], Meta(max_length=10_000)]
 
 
 class ExternalLink(msgspec.Struct, omit_defaults=True):
@@ -83,12 +84,10 @@ class InsightCreate(msgspec.Struct, rename="camel", kw_only=True):
     )
     product_id: Annotated[UUID | UnsetType, Meta(description="The product it is about")] = UNSET
     opportunity_ids: Annotated[
-        list[LinkId], Meta(description="Opportunities of this workspace to link it to")
+        LinkIds, Meta(description="Opportunities of this workspace to link it to")
     ] = []
-    idea_ids: Annotated[
-        list[LinkId], Meta(description="Ideas of this workspace to link it to")
-    ] = []
-    tag_ids: Annotated[list[Tag], Meta(description="Tags of your own system")] = []
+    idea_ids: Annotated[LinkIds, Meta(description="Ideas of this workspace to link it to")] = []
+    tag_ids: Annotated[Tags, Meta(description="Tags of your own system")] = []
     suggestions: Annotated[
         dict[str, Any] | UnsetType, Meta(description="Anything to keep with it")
     ] = UNSET
@@ -115,12 +114,12 @@ class InsightUpdate(msgspec.Struct, rename="camel", kw_only=True):
     ] = UNSET
     product_id: Annotated[UUID | UnsetType | None, Meta(description="Null clears it")] = UNSET
     opportunity_ids: Annotated[
-        list[LinkId] | UnsetType, Meta(description="Replaces the links to opportunities")
+        LinkIds | UnsetType, Meta(description="Replaces the links to opportunities")
     ] = UNSET
-    idea_ids: Annotated[
-        list[LinkId] | UnsetType, Meta(description="Replaces the links to ideas")
-    ] = UNSET
-    tag_ids: Annotated[list[Tag] | UnsetType, Meta(description="Replaces the tags")] = UNSET
+    idea_ids: Annotated[LinkIds | UnsetType, Meta(description="Replaces the links to ideas")] = (
+        UNSET
+    )
+    tag_ids: Annotated[Tags | UnsetType, Meta(description="Replaces the tags")] = UNSET
     suggestions: Annotated[
         dict[str, Any] | UnsetType, Meta(description="Replaces the suggestions")
     ] = UNSET
@@ -241,7 +240,7 @@ INSIGHTS: Final = Records(
     },
     creates=InsightCreate,
     changes=InsightUpdate,
-    also={"edited_at": func.now()},
+    edited=_c.edited_at,
 )
 
 _EVIDENCE = statement(

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from msgspec import Meta
-from sqlalchemy import ARRAY, Table, Uuid, any_, bindparam, delete, func, select, update
+from sqlalchemy import ARRAY, Table, Uuid, and_, any_, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from domains.discovery.tables import (
@@ -40,8 +40,10 @@ _ids = bindparam("ids", type_=_IDS)
 _locked = bindparam("locked", type_=_IDS)
 
 
-# Decoded as a text, so that a refusal can name those that are no uuids.
-LinkId = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
+# Decoded as texts, so that a refusal can name those that are no uuids.
+LinkIds = Annotated[
+    list[Annotated[str, Meta(extra_json_schema={"format": "uuid"})]], Meta(max_length=10_000)
+]
 
 
 class Link:
@@ -146,20 +148,24 @@ class Link:
             .cte("gone")
         )
         new = self._adding().returning(self._theirs.label("id")).cte("new")
-        if self._target is not insights:
-            return select(func.count()).select_from(gone).add_cte(new)
         touched = select(gone.c.id).union_all(select(new.c.id))
+        if self._target is insights:
+            edited = insights.c.id == any_(_array(touched))
+        elif self._owner is insights:
+            edited = and_(insights.c.id == _record, touched.exists())
+        else:
+            return select(func.count()).select_from(gone).add_cte(new)
         return (
             update(insights)
-            .where(insights.c.workspace_id == _workspace, insights.c.id == any_(_array(touched)))
+            .where(insights.c.workspace_id == _workspace, edited)
             .values(edited_at=func.now())
         )
 
     def _locking(self) -> Any:
         """Every record whose link may be touched, in the order of the ids.
 
-        With it a link is only touched by who holds the record on its later side. Records are locked
-        in one order, kind by kind and id by id, so nobody waits in a ring.
+        With it a link is only changed by who holds the record on its later side. Records are locked
+        in one order, kind by kind and id by id, so that changes of links never wait in a ring.
         """
         linked = select(self._theirs).where(
             self._table.c.workspace_id == _workspace, self._mine == _record

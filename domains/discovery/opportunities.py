@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from domains.discovery.links import IDEAS_OF_OPPORTUNITY, INSIGHTS_OF_OPPORTUNITY, LinkId
+from domains.discovery.links import IDEAS_OF_OPPORTUNITY, INSIGHTS_OF_OPPORTUNITY, LinkIds
 from domains.discovery.records import NonEmpty, Records, Words, equals, matches
 from domains.discovery.tables import opportunities
 from domains.kernel.paging import OffsetPage
@@ -43,11 +43,9 @@ class OpportunityCreate(msgspec.Struct, rename="camel", kw_only=True):
     status: Annotated[OpportunityStatus, Meta(description="How far it is understood")] = "discovery"
     product_id: Annotated[UUID | None, Meta(description="The product it is about")] = None
     insight_ids: Annotated[
-        list[LinkId], Meta(description="Insights of this workspace to link it to")
+        LinkIds, Meta(description="Insights of this workspace to link it to")
     ] = []
-    idea_ids: Annotated[
-        list[LinkId], Meta(description="Ideas of this workspace to link it to")
-    ] = []
+    idea_ids: Annotated[LinkIds, Meta(description="Ideas of this workspace to link it to")] = []
 
 
 class OpportunityUpdate(msgspec.Struct, rename="camel", kw_only=True):
@@ -63,11 +61,11 @@ class OpportunityUpdate(msgspec.Struct, rename="camel", kw_only=True):
     ] = UNSET
     product_id: Annotated[UUID | UnsetType | None, Meta(description="Null clears it")] = UNSET
     insight_ids: Annotated[
-        list[LinkId] | UnsetType, Meta(description="Replaces the links to insights")
+        LinkIds | UnsetType, Meta(description="Replaces the links to insights")
     ] = UNSET
-    idea_ids: Annotated[
-        list[LinkId] | UnsetType, Meta(description="Replaces the links to ideas")
-    ] = UNSET
+    idea_ids: Annotated[LinkIds | UnsetType, Meta(description="Replaces the links to ideas")] = (
+        UNSET
+    )
 
 
 class OpportunityQuery(OffsetPage, frozen=True, kw_only=True, rename="camel"):

@@ -15,14 +15,17 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    and_,
     any_,
     bindparam,
     case,
+    cast,
     delete,
     func,
     insert,
     literal_column,
     null,
+    or_,
     select,
     update,
 )
@@ -54,9 +57,10 @@ class Records(Generic[T]):
 
     `columns` are what `into` makes a record of, in its order: columns of the table, or links, which
     become lists of ids. `creates` and `changes` are the structs of a POST and a PATCH: their fields
-    are columns or links by name. `also`: what a change sets besides. `leaves`: the column that
-    names what a removed record leaves behind elsewhere. `kind` names the counter of the records
-    and, if they are `public`, begins their public ids.
+    are columns or links by name. `also`: what a change sets besides. `edited`: the column of the
+    time of the last change that changed anything. `leaves`: the column that names what a removed
+    record leaves behind elsewhere. `kind` names the counter of the records and, if they are
+    `public`, begins their public ids.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Records(Generic[T]):
         creates: type[msgspec.Struct] | None = None,
         changes: type[msgspec.Struct] | None = None,
         also: Mapping[str, Any] | None = None,
+        edited: Column[Any] | None = None,
         leaves: Column[Any] | None = None,
         public: bool = False,
     ) -> None:
@@ -121,6 +126,7 @@ class Records(Generic[T]):
                     {
                         **{column.name: given_or_kept(column) for column in self._changeable},
                         "updated_at": func.now(),
+                        **({} if edited is None else {edited.name: self._edited(edited)}),
                         **(also or {}),
                     }
                 )
@@ -231,6 +237,19 @@ class Records(Generic[T]):
             .from_select(list(values), select(*values.values()))
             .returning(*self.created)
         )
+
+    def _edited(self, edited: Column[Any]) -> Any:
+        different = (
+            and_(
+                bindparam(f"has_{each.name}", type_=Boolean),
+                # json has no equality of its own.
+                cast(bindparam(each.name, type_=each.type), Text).is_distinct_from(
+                    cast(each, Text)
+                ),
+            )
+            for each in self._changeable
+        )
+        return case((or_(*different), func.now()), else_=edited)
 
     def _changed(self, shown: Any) -> Any:
         """A column of the answer to a change: lists of links as they are given, or as they are."""

@@ -20,14 +20,13 @@ from sqlalchemy import (
     insert,
     literal,
     literal_column,
-    null,
     select,
     update,
 )
 from sqlalchemy.dialects.postgresql import JSON, JSONB
 
-from domains.discovery.analysis import PROFILES, AnalyseSignal, SignalType
-from domains.discovery.links import INSIGHTS_OF_SIGNAL, LinkId
+from domains.discovery.analysis import PROFILES, AnalyseSignal, SignalType, queue
+from domains.discovery.links import INSIGHTS_OF_SIGNAL, LinkIds
 from domains.discovery.records import NonEmpty, Records, equals
 from domains.discovery.tables import signals
 from domains.kernel import jobs
@@ -38,7 +37,7 @@ from domains.kernel.instants import utc
 from domains.kernel.keys import WorkspaceId
 from domains.kernel.numbers import next_number
 from domains.kernel.paging import OffsetPage, Paged
-from domains.kernel.statements import row, scalar, statement
+from domains.kernel.statements import row, statement
 
 _KIND: Final = "SIGNAL"
 
@@ -132,7 +131,8 @@ class SignalTextCreate(msgspec.Struct, rename="camel", kw_only=True):
         datetime | UnsetType, Meta(description="When it happened; becomes `createdAt`")
     ] = UNSET
     product_ids: Annotated[
-        list[UUID] | UnsetType, Meta(description="The products it may be about")
+        Annotated[list[UUID], Meta(max_length=10_000)] | UnsetType,
+        Meta(description="The products it may be about"),
     ] = UNSET
     account_id: Annotated[
         UUID | UnsetType, Meta(description="The account it comes from; goes to its insights")
@@ -154,7 +154,7 @@ class SignalRawCreate(msgspec.Struct, rename="camel", kw_only=True):
     ] = None
     context: Annotated[str | None, Meta(description="Kept as it is; inferred if left out")] = None
     insight_ids: Annotated[
-        list[LinkId], Meta(description="Insights of this workspace to link it to")
+        LinkIds, Meta(description="Insights of this workspace to link it to")
     ] = msgspec.field(default_factory=list)
 
 
@@ -166,7 +166,7 @@ class SignalUpdate(msgspec.Struct, rename="camel", kw_only=True):
         dict[str, Any] | UnsetType | None, Meta(description="Replaces the data; null clears it")
     ] = UNSET
     insight_ids: Annotated[
-        list[LinkId] | UnsetType, Meta(description="Replaces the links to insights")
+        LinkIds | UnsetType, Meta(description="Replaces the links to insights")
     ] = UNSET
     external_id: Annotated[str | UnsetType | None, Meta(description="Null clears it")] = UNSET
     status: Annotated[
@@ -351,22 +351,6 @@ _STILL_PROCESSING = statement(
     row,
 )
 
-_QUEUED = statement(
-    update(signals)
-    .where(signals.c.workspace_id == _workspace, signals.c.id == _id)
-    .values(
-        status="processing",
-        last_job_id=bindparam("job"),
-        started_at=func.now(),
-        processed_at=null(),
-        failed_at=null(),
-        last_error=null(),
-        updated_at=func.now(),
-    )
-    .returning(signals.c.id),
-    scalar,
-)
-
 
 # --- what the API does ------------------------------------------------------------------------
 
@@ -531,9 +515,7 @@ async def process(tx: Tx, workspace: WorkspaceId, reference: str) -> JobRef:
     if last is not None and await jobs.is_live(tx, workspace, last):
         await tx.first(_STILL_PROCESSING, workspace=workspace, id=signal_id)
         return JobRef(str(last))
-    job = await jobs.enqueue(tx, workspace, AnalyseSignal(signal_id))
-    await tx.one(_QUEUED, workspace=workspace, id=signal_id, job=job)
-    return JobRef(str(job))
+    return JobRef(str(await queue(tx, workspace, signal_id)))
 
 
 def _instant(given: datetime | UnsetType, field: str) -> datetime | UnsetType:

@@ -68,10 +68,15 @@ def _listed_by(name: str, column: str, *, where: str | None = None) -> Index:
 
 
 def _search(name: str) -> tuple[Column[Any], Index]:
-    """Full text of name and description. Cut, because Postgres indexes at most a megabyte."""
+    """Full text of the beginning of name and description.
+
+    The text parser takes quadratic time on long runs without a space and on open brackets, so runs
+    are broken and brackets left out: 20,000 characters of anything take 0.1 s at most.
+    """
     vector = " || ".join(
-        f"setweight(to_tsvector('english'::regconfig, \"left\"({column}, 50000)), '{weight}')"
-        for column, weight in (("name", "A"), ("description", "B"))
+        "setweight(to_tsvector('english'::regconfig, regexp_replace(translate("
+        f"\"left\"({column}, {length}), '<', ' '), '\\S{{100}}', '\\& ', 'g')), '{weight}')"
+        for column, length, weight in (("name", 1_000, "A"), ("description", 20_000, "B"))
     )
     return (
         Column("search", TSVECTOR, Computed(vector, persisted=True)),

@@ -6,20 +6,28 @@ import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import Callable, Hashable, Iterator
-from typing import Final, ParamSpec, TypeVar
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Final, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
-from pebble import ProcessPool
+import structlog
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from domains.kernel.problems import Unavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+log = structlog.get_logger()
 
-# Each of them holds its text in memory.
+# Texts that may wait in this process, of all callers and of one; each is held in memory.
 _MOST_WAITING: Final = 50
+_MOST_OF_ONE: Final = 10
+
+# Seconds that somebody waits for a result while others have their turn.
+_PATIENCE: Final = 30.0
 
 
 class TookTooLong(Exception):
@@ -29,60 +37,89 @@ class TookTooLong(Exception):
 class Compute:
     """Runs pure functions of modules; arguments and results are copied between the processes."""
 
-    def __init__(self, pool: ProcessPool, processes: int, time_limit: float) -> None:
-        self._pool = pool
+    def __init__(self, processes: int, time_limit: float) -> None:
         self._processes = processes
         self._time_limit = time_limit
-        self._waiting = 0
+        self._waiting: Counter[Hashable] = Counter()
         self._turns: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
+        self._pool = self._make()
 
     @classmethod
     @contextlib.contextmanager
     def open(cls, processes: int, time_limit: float) -> Iterator["Compute"]:
         """So many child processes, made when they are first needed; gone on leaving."""
-        # Spawned, not forked: this process has threads, and connections that must not be shared.
-        pool = ProcessPool(
-            max_workers=processes,
-            initializer=_begin,
-            context=multiprocessing.get_context("spawn"),
-        )
+        made = cls(processes, time_limit)
         try:
-            yield cls(pool, processes, time_limit)
+            yield made
         finally:
-            pool.stop()  # type: ignore[no-untyped-call]
-            pool.join()
+            _end(made._pool)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The function's result, or its exception. Cancelling ends the computation, too.
 
         TookTooLong when it exceeded the limit, not counting the wait for a free process.
+        Unavailable when its process died, and that of a second attempt, too.
         """
-        future = self._pool.schedule(function, args=args, kwargs=kwargs, timeout=self._time_limit)
-        try:
-            return await asyncio.wrap_future(future)
-        except TimeoutError:
-            # The limit of a caller arrives here as a cancellation, so this one is the pool's.
-            raise TookTooLong from None
+        for _ in range(2):
+            future = self._schedule(function, args, kwargs)
+            try:
+                return await asyncio.wrap_future(future)
+            except TimeoutError:
+                # The limit of a caller arrives here as a cancellation, so this one is the pool's.
+                raise TookTooLong from None
+            except (ProcessExpired, BrokenProcessPool) as error:
+                log.warning("computation_died", error=type(error).__name__)
+        raise Unavailable("The computation ended abnormally, twice. Try again in a moment.")
 
     async def run_in_turn(
         self, who: Hashable, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """As `run`, but one at a time for each `who`: many texts of one leave a process to others.
 
-        Unavailable when too many wait.
+        Unavailable when too many wait, or for too long.
         """
-        if self._waiting >= _MOST_WAITING:
+        if self._waiting[who] >= _MOST_OF_ONE or self._waiting.total() >= _MOST_WAITING:
             raise Unavailable("Too many texts are being analysed. Try again in a moment.")
-        self._waiting += 1
+        self._waiting[who] += 1
         try:
-            async with self._turns.setdefault(who, asyncio.Lock()):
+            async with (
+                asyncio.timeout(_PATIENCE),
+                self._turns.setdefault(who, asyncio.Lock()),
+            ):
                 return await self.run(function, *args, **kwargs)
+        except TimeoutError:
+            raise Unavailable("Other texts take too long just now. Try again later.") from None
         finally:
-            self._waiting -= 1
+            self._waiting[who] -= 1
+            self._waiting += Counter()  # leaves out who has none
 
     async def warm(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
         """Run it in all processes at once, so that nobody has to wait until they are started."""
         await asyncio.gather(*(self.run(function, *args, **kwargs) for _ in range(self._processes)))
+
+    def _make(self) -> ProcessPool:
+        # Spawned, not forked: this process has threads, and connections that must not be shared.
+        return ProcessPool(
+            max_workers=self._processes,
+            initializer=_begin,
+            context=multiprocessing.get_context("spawn"),
+        )
+
+    def _schedule(
+        self, function: Callable[..., T], args: Iterable[Any], kwargs: Mapping[str, Any]
+    ) -> ProcessFuture[T]:
+        try:
+            return self._pool.schedule(function, args, kwargs, self._time_limit)
+        except RuntimeError:
+            # A pool breaks for good when a child dies that had nothing to do.
+            threading.Thread(target=_end, args=(self._pool,), daemon=True).start()
+            self._pool = self._make()
+            return self._pool.schedule(function, args, kwargs, self._time_limit)
+
+
+def _end(pool: ProcessPool) -> None:
+    pool.stop()  # type: ignore[no-untyped-call]
+    pool.join()
 
 
 def _begin() -> None:

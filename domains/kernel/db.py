@@ -176,7 +176,7 @@ class Tx(Read):
         try:
             with _explained():
                 await transaction.commit()
-        except (asyncpg.PostgresError, Conflict, Invalid):
+        except (asyncpg.PostgresError, Conflict, Contended, Invalid):
             # The server refused it.
             await self._take_back()
             raise
@@ -299,6 +299,8 @@ class Database:
                 server_settings={
                     "application_name": name,
                     "jit": "off",
+                    # A plan for every value at once takes any filter for a common one.
+                    "plan_cache_mode": "force_custom_plan",
                     "idle_in_transaction_session_timeout": "60000",
                 },
             )

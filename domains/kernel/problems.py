@@ -7,12 +7,12 @@ Problem
 |-- NotFound            404
 |-- MethodNotAllowed    405
 |-- Conflict            409
-|   `-- Contended            may succeed when it is sent again
 |-- LengthRequired      411
 |-- TooLarge            413
 |-- RateLimited         429
 |-- Internal            500  says nothing of its cause
 `-- Unavailable         503  a part that the request needs is away
+    `-- Contended            two changes got in each other's way
 
 A problem knows no body shape: each surface renders it in its own form.
 """
@@ -73,10 +73,6 @@ class Conflict(Problem):
     status, code, title = 409, "conflict", "Conflict"
 
 
-class Contended(Conflict):
-    """Two changes got in each other's way; the same request may succeed when it is sent again."""
-
-
 class LengthRequired(Problem):
     status, code, title = 411, "length_required", "Length required"
 
@@ -98,6 +94,10 @@ class Unavailable(Problem):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, headers={"Retry-After": "1"})
+
+
+class Contended(Unavailable):
+    """Two changes got in each other's way; the same request may succeed when it is sent again."""
 
 
 def invalid(field: str, message: str) -> Invalid:

@@ -97,6 +97,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     compute_time_limit: Annotated[
         float, Meta(description="Seconds the analysis of one text may take", gt=0, le=86_400)
     ] = 60.0
+    transcript_time_limit: Annotated[
+        float,
+        Meta(
+            description="Seconds the analysis of a transcript may take while its sender waits",
+            gt=0,
+            le=86_400,
+        ),
+    ] = 20.0
     api_processes: Annotated[
         int,
         Meta(

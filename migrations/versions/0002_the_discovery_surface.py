@@ -20,9 +20,10 @@ _NUMBERED = {
     "products": "PRODUCT",
 }
 _SEARCHED = ("insights", "opportunities", "ideas")
-_VECTOR = (
-    "setweight(to_tsvector('english'::regconfig, \"left\"(name, 50000)), 'A') || "
-    "setweight(to_tsvector('english'::regconfig, \"left\"(description, 50000)), 'B')"
+_VECTOR = " || ".join(
+    "setweight(to_tsvector('english'::regconfig, regexp_replace(translate("
+    f"\"left\"({column}, {length}), '<', ' '), '\\S{{100}}', '\\& ', 'g')), '{weight}')"
+    for column, length, weight in (("name", 1_000, "A"), ("description", 20_000, "B"))
 )
 # Index, its columns between the workspace and the number, and its condition.
 _LISTED: dict[str, dict[str, str | None]] = {
@@ -42,8 +43,18 @@ def upgrade() -> None:
     # For full text and tags within a workspace. A trusted extension: the owner of the database
     # may create it.
     op.execute("create extension if not exists btree_gin")
+    # One statement a table, so that its rows are written once.
+    for table in _NUMBERED:
+        changes = ["add column number bigint"]
+        if table in _SEARCHED:
+            changes.append(f"add column search tsvector generated always as ({_VECTOR}) stored")
+        if table == "insights":
+            changes += [
+                f"alter column {column} type json using {column}::json"
+                for column in ("suggestions", "external_links")
+            ]
+        op.execute(sa.text(f"alter table {table} {', '.join(changes)}".replace(":", "\\:")))
     for table, kind in _NUMBERED.items():
-        op.add_column(table, sa.Column("number", sa.BigInteger()))
         op.execute(
             f"update {table} set number = place.number from (select id, row_number() over"
             f" (partition by workspace_id order by id) as number from {table}) as place"
@@ -58,10 +69,6 @@ def upgrade() -> None:
             f"uq_{table}_workspace_id_number", table, ["workspace_id", "number"], unique=True
         )
     for table in _SEARCHED:
-        op.add_column(
-            table,
-            sa.Column("search", postgresql.TSVECTOR(), sa.Computed(_VECTOR, persisted=True)),
-        )
         op.create_index(
             f"ix_{table}_search", table, ["workspace_id", "search"], postgresql_using="gin"
         )
@@ -83,16 +90,21 @@ def upgrade() -> None:
         ["workspace_id", sa.text('"left"(external_id, 200)')],
         postgresql_where=sa.text("external_id is not null"),
     )
-    for column in ("suggestions", "external_links"):
-        op.alter_column(
-            "insights", column, type_=postgresql.JSON(), postgresql_using=f"{column}::json"
-        )
     op.drop_constraint("uq_products_workspace_id_id", "products", type_="unique")
     op.drop_constraint("pk_products", "products", type_="primary")
     op.create_primary_key("pk_products", "products", ["id", "workspace_id"])
 
 
 def downgrade() -> None:
+    op.execute(
+        """
+        do $$ begin
+            if exists (select from products group by id having count(*) > 1) then
+                raise 'two workspaces call a product by the same id, which 0001 cannot hold';
+            end if;
+        end $$
+        """
+    )
     op.drop_constraint("pk_products", "products", type_="primary")
     op.create_primary_key("pk_products", "products", ["id"])
     op.create_unique_constraint("uq_products_workspace_id_id", "products", ["workspace_id", "id"])

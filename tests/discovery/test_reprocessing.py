@@ -35,6 +35,11 @@ async def _edit(tenant: Tenant, _signal: Any, insight: str) -> None:
     await tenant.change(f"insights/{insight}", status="published")
 
 
+async def _link_to_an_idea(tenant: Tenant, _signal: Any, insight: str) -> None:
+    idea = await tenant.create("ideas", name="i", description="d")
+    await tenant.change(f"insights/{insight}", ideaIds=[idea["id"]])
+
+
 async def _link_from_a_new_opportunity(tenant: Tenant, _signal: Any, insight: str) -> None:
     await _opportunity(tenant, insightIds=[insight])
 
@@ -48,7 +53,13 @@ async def _link_to_another_signal(tenant: Tenant, _signal: Any, insight: str) ->
     await tenant.create("signals", source={"type": "crm"}, insightIds=[insight])
 
 
-TOUCHES = [_edit, _link_from_a_new_opportunity, _link_from_an_idea, _link_to_another_signal]
+TOUCHES = [
+    _edit,
+    _link_to_an_idea,
+    _link_from_a_new_opportunity,
+    _link_from_an_idea,
+    _link_to_another_signal,
+]
 
 
 @pytest.mark.parametrize("touch", TOUCHES)
@@ -75,13 +86,6 @@ async def test_what_a_person_touched_is_kept_and_found_only_once(
     assert len(await acme.get("insights")) == 3
 
 
-async def test_the_same_list_of_links_again_is_no_edit(acme: Tenant) -> None:
-    first = await _processed(acme)
-    await acme.change(f"signals/{first['id']}", insightIds=first["insightIds"])
-    second = await _again(acme, first)
-    assert not set(second["insightIds"]) & set(first["insightIds"])
-
-
 async def test_an_insight_that_was_taken_off_its_signal_stays_off(acme: Tenant) -> None:
     first = await _processed(acme)
     taken, *rest = first["insightIds"]
@@ -105,6 +109,42 @@ async def test_a_kept_insight_of_a_text_that_was_replaced_hides_nothing(acme: Te
     names = {(await acme.get(f"insights/{each}"))["name"] for each in again["insightIds"]}
     assert "Mine" in names
     assert any("search" in name for name in names)
+
+
+async def test_data_that_is_replaced_while_it_is_analysed_is_analysed_again(acme: Tenant) -> None:
+    old = {"body": "The export crashes every morning. " * 20_000}
+    signal = await acme.create("signals", source={"type": "crm"}, data=old)
+    path = f"signals/{signal['id']}"
+    new = "We cannot find the billing page. It is hard to find."
+    changed = await acme.change(path, data={"body": new})
+    assert changed["status"] == "processing"
+    job = await acme.http.post(f"/external/v1/{path}/process")
+    assert job.json()["jobId"] == signal["jobId"]
+    done = await acme.processed(signal["id"])
+    assert done["status"] == "processed"
+    evidence = [
+        each
+        for insight in done["insightIds"]
+        for each in await acme.get(f"insights/{insight}/evidence")
+    ]
+    assert evidence
+    for each in evidence:
+        assert new[each["start"] : each["end"]] == each["quote"]
+
+
+@pytest.mark.parametrize("resource", ["insights", "signals"])
+async def test_a_change_that_changes_nothing_is_no_edit(acme: Tenant, resource: str) -> None:
+    first = await _processed(acme)
+    for each in first["insightIds"]:
+        if resource == "insights":
+            shown = await acme.get(f"insights/{each}")
+            await acme.change(f"insights/{each}")
+            fields = {name: shown[name] for name in shown if name not in ("id", "createdAt")}
+            await acme.change(f"insights/{each}", **fields)
+        else:
+            await acme.change(f"signals/{first['id']}", insightIds=first["insightIds"])
+    second = await _again(acme, first)
+    assert not set(second["insightIds"]) & set(first["insightIds"])
 
 
 async def test_what_nobody_touched_is_replaced_with_its_evidence(acme: Tenant) -> None:

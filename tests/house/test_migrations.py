@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from alembic import command
 from alembic.config import Config
+from sqlalchemy.exc import DBAPIError
 
 from domains.kernel.db import Database
 from tests.stack import Stack
@@ -66,6 +67,8 @@ async def test_records_of_the_foundation_get_their_place_in_the_lists(empty: str
         "insert into products (id, workspace_id, number, name) select p.id, w.id, 2, 'x'"
         " from products p join workspaces w on w.id <> p.workspace_id limit 1"
     )
+    with pytest.raises(DBAPIError, match="two workspaces call a product by the same id"):
+        await _go(empty, "0001", back=True)
     await connection.execute("delete from products where name = 'x'")
     await connection.close()
     await _go(empty, "0001", back=True)

@@ -18,8 +18,6 @@ from gateway.discovery.surface import DISCOVERY
 from tests.stack import Stack, Tenant
 
 JSON = '-H "Content-Type: application/json"'
-TRANSCRIPT = "Full text of the meeting: exports are slow and we would love a CSV button."
-
 # Call, status, and what the answer must hold. `$x` stands for an id.
 CALLS: list[tuple[str, int, Any]] = [
     ("curl -X GET $BASE/signals?limit=10&offset=0", 200, list),
@@ -54,7 +52,7 @@ CALLS: list[tuple[str, int, Any]] = [
     (
         f"""curl -X POST $BASE/insights {JSON} -d '{{
     "name": "User finds the billing page confusing",
-    "description": "During user interviews, 3/5 users could not find...",
+    "description": "During user interviews, 3/5 users couldn'\\''t find...",
     "status": "published",
     "type": "feedback",
     "productId": "$PRODUCT",
@@ -71,7 +69,7 @@ CALLS: list[tuple[str, int, Any]] = [
     ("curl -X DELETE $BASE/insights/$INSIGHT", 200, {"message": "Deleted"}),
     (
         f"""curl -X POST $BASE/insights/process-transcript/insights {JSON} -d '{{
-    "transcript": "{TRANSCRIPT}",
+    "transcript": "Full text of the meeting or feedback...",
     "createInsights": true
   }}'""",
         200,
@@ -125,7 +123,7 @@ def _request(call: str, host: str, key: str) -> bytes:
             case "-H":
                 headers.append(words.pop(0))
             case "-d":
-                body = words.pop(0).replace("\n", "").encode()
+                body = words.pop(0).encode()
             case word:
                 url = word
     if body is not None:
