@@ -34,12 +34,12 @@ async def test_a_child_that_dies_at_work_costs_one_more_attempt(
 ) -> None:
     working = asyncio.create_task(compute.run(_work, tmp_path))
 
-    async def begun() -> list[Path]:
-        return list(tmp_path.iterdir())
+    async def begun() -> list[str]:
+        return _begun(tmp_path)
 
     (marked,) = await eventually(begun)
-    os.kill(int(marked.name), signal.SIGKILL)
-    assert await working != int(marked.name)
+    os.kill(int(marked), signal.SIGKILL)
+    assert await working != int(marked)
 
 
 async def test_what_kills_its_child_each_time_is_refused(compute: Compute) -> None:
@@ -61,9 +61,13 @@ async def test_only_so_many_of_one_wait_and_others_pass(compute: Compute) -> Non
     assert await compute.run_in_turn("one", os.getpid)
 
 
+def _begun(marks: Path) -> list[str]:
+    return [each.name for each in marks.iterdir()]
+
+
 def _work(marks: Path) -> int:
     """Marks that it has begun; the first one then works until it is killed."""
-    first = not list(marks.iterdir())
+    first = not _begun(marks)
     (marks / str(os.getpid())).touch()
     if first:
         time.sleep(30)
