@@ -14,7 +14,7 @@ setup: $(VENV)/.run
 
 # All of it in two processes, each with servers of its own; what ARGS chooses in one.
 test: $(VENV)/.test
-	@$(BIN)/python -m pytest $(or $(ARGS),--numprocesses 2 --dist loadfile)
+	@$(BIN)/python -m pytest $(or $(ARGS),--numprocesses 2 --dist worksteal)
 
 check: $(VENV)/.test
 	@$(BIN)/ruff format --check --quiet . || (echo "make fmt mends the format"; exit 1)
