@@ -92,6 +92,7 @@ IDEAS: Final = Records(
         _c.updated_at,
     ),
     Idea,
+    query=IdeaQuery,
     filters=equals(status=_c.status, product_id=_c.product_id) | {"q": matches(_c.search)},
     creates=IdeaCreate,
     changes=IdeaUpdate,

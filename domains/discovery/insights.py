@@ -225,6 +225,7 @@ INSIGHTS: Final = Records(
         _c.external_links,
     ),
     _insight,
+    query=InsightQuery,
     filters=equals(
         status=_c.status, type=_c.type, product_id=_c.product_id, account_id=_c.account_id
     )

@@ -111,6 +111,7 @@ OPPORTUNITIES: Final = Records(
         _c.updated_at,
     ),
     _opportunity,
+    query=OpportunityQuery,
     filters=equals(status=_c.status, product_id=_c.product_id) | {"q": matches(_c.search)},
     creates=OpportunityCreate,
     changes=OpportunityUpdate,

@@ -38,7 +38,6 @@ PRODUCTS: Final = Records(
     "PRODUCT",
     (_c.id, _c.name, _c.workspace_id, _c.created_at, _c.updated_at),
     Product,
-    filters={},
     creates=ProductCreate,
 )
 

@@ -56,11 +56,12 @@ class Records(Generic[T]):
     """A table's records as callers see them: pages, one by one, created, changed, removed.
 
     `columns` are what `into` makes a record of, in its order: columns of the table, or links, which
-    become lists of ids. `creates` and `changes` are the structs of a POST and a PATCH: their fields
-    are columns or links by name. `also`: what a change sets besides. `edited`: the column of the
-    time of the last change that changed anything. `leaves`: the column that names what a removed
-    record leaves behind elsewhere. `kind` names the counter of the records and, if they are
-    `public`, begins their public ids.
+    become lists of ids. `query`, `creates` and `changes` are the structs of a list, a POST and a
+    PATCH; fields of the latter two are columns or links by name. `filters`: what the fields of
+    `query` ask for. `also`: what a change sets besides. `edited`: the column for the time of the
+    last change that changed anything. `leaves`: the column that names what a removed record leaves
+    behind elsewhere. `kind` names the counter of the records and, if they are `public`, begins
+    their public ids.
     """
 
     def __init__(
@@ -70,7 +71,8 @@ class Records(Generic[T]):
         columns: Sequence[Any],
         into: Callable[..., T],
         *,
-        filters: Mapping[str, ColumnElement[bool]],
+        query: type[OffsetPage] = OffsetPage,
+        filters: Mapping[str, ColumnElement[bool]] | None = None,
         creates: type[msgspec.Struct] | None = None,
         changes: type[msgspec.Struct] | None = None,
         also: Mapping[str, Any] | None = None,
@@ -86,12 +88,12 @@ class Records(Generic[T]):
         )
         shown = [each.ids() if isinstance(each, Link) else each for each in columns]
         # What an INSERT returns: the links are made afterwards, and are those that were given.
-        self.created: Final = [
+        self.returned: Final = [
             bindparam(each.name, type_=ARRAY(Uuid)) if isinstance(each, Link) else each
             for each in columns
         ]
         mine = (table.c.workspace_id == _workspace, table.c.id == _id)
-        self._list = OffsetList(table, shown, table.c.number, into, filters)
+        self._list = OffsetList(table, shown, table.c.number, into, query, filters)
         self._get = statement(select(*shown).where(*mine), into)
         self._several = statement(
             select(*shown)
@@ -119,17 +121,14 @@ class Records(Generic[T]):
             self._create = statement(self._creation(), into)
         if changes is not None:
             self._changeable = _columns_in(table, changes)
+            values = {each.name: _given_or_kept(each) for each in self._changeable}
+            values |= {"updated_at": func.now(), **(also or {})}
+            if edited is not None:
+                values[edited.name] = self._edited(edited)
             self._change = statement(
                 update(table)
                 .where(*mine)
-                .values(
-                    {
-                        **{column.name: given_or_kept(column) for column in self._changeable},
-                        "updated_at": func.now(),
-                        **({} if edited is None else {edited.name: self._edited(edited)}),
-                        **(also or {}),
-                    }
-                )
+                .values(values)
                 .returning(*(self._changed(each) for each in columns)),
                 into,
             )
@@ -235,7 +234,7 @@ class Records(Generic[T]):
         return (
             insert(self._table)
             .from_select(list(values), select(*values.values()))
-            .returning(*self.created)
+            .returning(*self.returned)
         )
 
     def _edited(self, edited: Column[Any]) -> Any:
@@ -264,7 +263,7 @@ class Records(Generic[T]):
         )
 
 
-def given_or_kept(column: Column[Any]) -> Any:
+def _given_or_kept(column: Column[Any]) -> Any:
     """In an UPDATE: the parameter where `has_` it says that one is given, else what is there."""
     return case(
         (bindparam(f"has_{column.name}", type_=Boolean), bindparam(column.name, type_=column.type)),

@@ -237,6 +237,7 @@ SIGNALS: Final = Records(
     ),
     _signal,
     public=True,
+    query=SignalQuery,
     filters=equals(status=_c.status, signal_type=_c.signal_type)
     | {
         "external_id": and_(
@@ -327,7 +328,7 @@ _CREATE = statement(
             _occurred,
         ),
     )
-    .returning(*SIGNALS.created),
+    .returning(*SIGNALS.returned),
     _signal,
 )
 

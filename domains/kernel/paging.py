@@ -71,7 +71,7 @@ class OffsetList(Generic[T]):
     """A table's records of one workspace in the order of a column; a page is one statement.
 
     `order_by` is never null; `into` makes a record of the columns. `filters` are conditions by the
-    name of the parameter that each compares with, which is a field of the list's query struct.
+    name of the parameter that each compares with; `query` has a field or property of each name.
     """
 
     def __init__(
@@ -80,8 +80,11 @@ class OffsetList(Generic[T]):
         columns: Sequence[Any],
         order_by: Column[Any],
         into: Callable[..., T],
+        query: type[OffsetPage] = OffsetPage,
         filters: Mapping[str, ColumnElement[bool]] | None = None,
     ) -> None:
+        for name in filters or {}:
+            getattr(query, name)  # a misspelt one ends the import
         self._table = table
         self._columns = columns
         self._order_by = order_by
@@ -92,7 +95,7 @@ class OffsetList(Generic[T]):
 
     async def page(self, read: Read, workspace: WorkspaceId, wanted: OffsetPage) -> Paged[T]:
         """The wanted page and the capped count of what the filters of the query leave."""
-        given = {name: getattr(wanted, name, UNSET) for name in self.filters}
+        given = {name: getattr(wanted, name) for name in self.filters}
         given = {name: value for name, value in given.items() if value is not UNSET}
         rows = await read.all(
             self.statement(wanted.order, frozenset(given)),

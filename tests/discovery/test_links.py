@@ -8,10 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from domains.discovery.insights import INSIGHTS
+from domains.discovery.insights import INSIGHTS, InsightQuery
 from domains.kernel.db import Database, Read
 from domains.kernel.keys import WorkspaceId
-from domains.kernel.paging import OffsetPage
 from domains.kernel.statements import Statement
 from tests.stack import Tenant
 
@@ -136,7 +135,7 @@ async def test_fifty_insights_with_their_links_are_one_statement(
         await _make(acme, "insights", opportunityIds=opportunities)
     read = _Counting(database)
     workspace = WorkspaceId(UUID(acme.workspace))
-    page = await INSIGHTS.page(read, workspace, OffsetPage(limit=50))
+    page = await INSIGHTS.page(read, workspace, InsightQuery(limit=50))
     assert len(page.items) == 50
     assert {len(each.opportunity_ids) for each in page.items} == {3}
     assert page.total == 50
