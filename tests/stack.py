@@ -23,7 +23,7 @@ from gateway import admin
 from gateway.local.postgres import Postgres
 from gateway.local.valkey import Valkey
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 class Process:
