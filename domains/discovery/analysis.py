@@ -66,31 +66,28 @@ _workspace = bindparam("workspace", type_=Uuid)
 _id = bindparam("id", type_=Uuid)
 
 
-class Origin(msgspec.Struct, frozen=True, kw_only=True):
+class Origin(msgspec.Struct, frozen=True):
     """What the insights of a signal inherit from it."""
 
     signal_type: SignalType | None
     product_ids: list[UUID]
-    account_id: UUID | None = None
+    account_id: UUID | None
 
 
-class _Input(msgspec.Struct, frozen=True):
+class _Input(Origin, frozen=True):
     text_key: str | None
     data: msgspec.Raw | None
-    signal_type: SignalType | None
     additional_context: str | None
-    product_ids: list[UUID]
-    account_id: UUID | None
 
 
 _INPUT = statement(
     select(
-        signals.c.text_key,
-        signals.c.data,
         signals.c.signal_type,
-        signals.c.additional_context,
         signals.c.product_ids,
         signals.c.account_id,
+        signals.c.text_key,
+        signals.c.data,
+        signals.c.additional_context,
     ).where(signals.c.workspace_id == _workspace, signals.c.id == _id),
     _Input,
 )
@@ -256,11 +253,6 @@ async def analyse(
         products=await products_named(read, workspace, given.product_ids),
     )
     findings = await compute.run(find, document)
-    origin = Origin(
-        signal_type=given.signal_type,
-        product_ids=given.product_ids,
-        account_id=given.account_id,
-    )
 
     async def write(tx: Tx) -> None:
         if given.text_key is None:
@@ -276,8 +268,8 @@ async def analyse(
             return
         await tx.first(_FORGET_MADE, workspace=workspace, id=job.signal)
         kept = await tx.all(_KEPT, workspace=workspace, id=job.signal)
-        new = without(findings.insights, [(a, b) for a, b, quote in kept if text[a:b] == quote])
-        await store(tx, workspace, job.signal, origin, findings.engine, new)
+        new = _without(findings.insights, [(a, b) for a, b, quote in kept if text[a:b] == quote])
+        await store(tx, workspace, job.signal, given, findings.engine, new)
 
     return write
 
@@ -329,7 +321,7 @@ async def products_named(
     return tuple(await read.all(_PRODUCTS, workspace=workspace, ids=product_ids))
 
 
-def without(found: Iterable[Insight], held: Sequence[tuple[int, int]]) -> list[Insight]:
+def _without(found: Iterable[Insight], held: Sequence[tuple[int, int]]) -> list[Insight]:
     """What is new: findings without the quotes that overlap a held slice of the same text.
 
     A finding that has no other quote is one that somebody keeps already.

@@ -8,9 +8,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from domains.discovery.links import INSIGHTS_OF_IDEA, OPPORTUNITIES_OF_IDEA, LinkIds
-from domains.discovery.records import NonEmpty, Records, Words, equals, matches
+from domains.discovery.records import NonEmpty, Records, SearchQuery, equals, matches
 from domains.discovery.tables import ideas
-from domains.kernel.paging import OffsetPage
 
 IdeaStatus = Literal["evaluating", "backlog", "development", "released", "archived"]
 
@@ -61,18 +60,13 @@ class IdeaUpdate(msgspec.Struct, rename="camel", kw_only=True):
     ] = UNSET
 
 
-class IdeaQuery(OffsetPage, frozen=True, kw_only=True, rename="camel"):
+class IdeaQuery(SearchQuery, frozen=True, kw_only=True, rename="camel"):
     """Which ideas, and which part of them."""
 
     limit: Annotated[
         int, Meta(ge=1, description="Records a page; more than 100 are cut to 100")
     ] = 100
     status: Annotated[IdeaStatus | UnsetType, Meta(description="Those in this status")] = UNSET
-    product_id: Annotated[UUID | UnsetType, Meta(description="Those about this product")] = UNSET
-    q: Annotated[
-        Words | UnsetType,
-        Meta(description='Full text of name and description: words, "a phrase", or, -not'),
-    ] = UNSET
 
 
 _c = ideas.c

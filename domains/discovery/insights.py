@@ -12,12 +12,12 @@ from sqlalchemy.dialects.postgresql import array
 
 from domains.discovery.analysis import InsightType
 from domains.discovery.links import IDEAS_OF_INSIGHT, OPPORTUNITIES_OF_INSIGHT, LinkIds
-from domains.discovery.records import NonEmpty, Records, Words, equals, matches
+from domains.discovery.records import NonEmpty, Records, SearchQuery, equals, matches
 from domains.discovery.tables import evidence, insights, signal_insights, signals
 from domains.kernel.db import Read, Tx
 from domains.kernel.ids import parse_id, parse_public_id, public_id
 from domains.kernel.keys import WorkspaceId
-from domains.kernel.paging import OffsetPage, Paged
+from domains.kernel.paging import Paged
 from domains.kernel.problems import invalid
 from domains.kernel.statements import row, statement
 
@@ -128,12 +128,11 @@ class InsightUpdate(msgspec.Struct, rename="camel", kw_only=True):
     ] = UNSET
 
 
-class InsightQuery(OffsetPage, frozen=True, kw_only=True, rename="camel"):
+class InsightQuery(SearchQuery, frozen=True, kw_only=True, rename="camel"):
     """Which insights, and which part of them."""
 
     status: Annotated[InsightStatus | UnsetType, Meta(description="Those in this status")] = UNSET
     type: Annotated[InsightType | UnsetType, Meta(description="Those of this type")] = UNSET
-    product_id: Annotated[UUID | UnsetType, Meta(description="Those about this product")] = UNSET
     account_id: Annotated[
         UUID | UnsetType, Meta(description="Those from signals of this account")
     ] = UNSET
@@ -145,10 +144,6 @@ class InsightQuery(OffsetPage, frozen=True, kw_only=True, rename="camel"):
         ),
     ] = UNSET
     tag_id: Annotated[Tag | UnsetType, Meta(description="Those with this tag")] = UNSET
-    q: Annotated[
-        Words | UnsetType,
-        Meta(description='Full text of name and description: words, "a phrase", or, -not'),
-    ] = UNSET
 
     @property
     def signal(self) -> UUID | UnsetType:

@@ -8,9 +8,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from domains.discovery.links import IDEAS_OF_OPPORTUNITY, INSIGHTS_OF_OPPORTUNITY, LinkIds
-from domains.discovery.records import NonEmpty, Records, Words, equals, matches
+from domains.discovery.records import NonEmpty, Records, SearchQuery, equals, matches
 from domains.discovery.tables import opportunities
-from domains.kernel.paging import OffsetPage
 
 OpportunityStatus = Literal["discovery", "defined", "validated", "archived"]
 
@@ -68,7 +67,7 @@ class OpportunityUpdate(msgspec.Struct, rename="camel", kw_only=True):
     )
 
 
-class OpportunityQuery(OffsetPage, frozen=True, kw_only=True, rename="camel"):
+class OpportunityQuery(SearchQuery, frozen=True, kw_only=True, rename="camel"):
     """Which opportunities, and which part of them."""
 
     limit: Annotated[
@@ -77,11 +76,6 @@ class OpportunityQuery(OffsetPage, frozen=True, kw_only=True, rename="camel"):
     status: Annotated[OpportunityStatus | UnsetType, Meta(description="Those in this status")] = (
         UNSET
     )
-    product_id: Annotated[UUID | UnsetType, Meta(description="Those about this product")] = UNSET
-    q: Annotated[
-        Words | UnsetType,
-        Meta(description='Full text of name and description: words, "a phrase", or, -not'),
-    ] = UNSET
 
 
 _c = opportunities.c

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, Meta
+from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import (
     ARRAY,
     JSON,
@@ -44,8 +44,19 @@ V = TypeVar("V")
 
 NonEmpty = Annotated[str, Meta(min_length=1, pattern=r"\S")]
 
-# Longer ones would exceed what Postgres takes as one word.
-Words = Annotated[str, Meta(min_length=1, max_length=400, pattern=r"\S")]
+# In characters; longer ones may exceed what Postgres takes as one word.
+_LONGEST_WORD: Final = 400
+
+
+class SearchQuery(OffsetPage, frozen=True, kw_only=True, rename="camel"):
+    """The query of a list whose records are about a product and have a full text."""
+
+    product_id: Annotated[UUID | UnsetType, Meta(description="Those about this product")] = UNSET
+    q: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=_LONGEST_WORD, pattern=r"\S")] | UnsetType,
+        Meta(description='Full text of name and description: words, "a phrase", or, -not'),
+    ] = UNSET
+
 
 _workspace = bindparam("workspace", type_=Uuid)
 _id = bindparam("id", type_=Uuid)

@@ -72,7 +72,7 @@ async def process(
     Invalid if it takes longer than one analysis may take, Unavailable if too many wait.
     """
     product_ids = [] if asked.product_id is UNSET else [asked.product_id]
-    origin = Origin(signal_type=_TYPE, product_ids=product_ids)
+    origin = Origin(_TYPE, product_ids, account_id=None)
     document = Document(
         text=asked.transcript,
         profile=PROFILES[_TYPE],

@@ -76,7 +76,7 @@ async def test_both_sides_at_once_make_one_link(acme: Tenant) -> None:
 async def test_whatever_is_linked_from_all_sides_at_once_nobody_waits_in_a_ring(
     acme: Tenant,
 ) -> None:
-    """A deadlock would be answered with 409. In the end both sides of every link agree."""
+    """A deadlock would be answered with 503. In the end both sides of every link agree."""
     choose = random.Random(3)
     ids = {resource: [await _make(acme, resource) for _ in range(4)] for resource in BODY}
     signal = await acme.create("signals", source={"type": "crm"})

@@ -7,12 +7,14 @@ from typing import Any
 
 import asyncpg
 import pytest
+from sqlalchemy import Integer, bindparam, func, select
 
 from domains.kernel import keys
 from domains.kernel.db import Database
 from domains.kernel.keys import Keyring
-from domains.kernel.problems import Conflict, Unauthorized, Unavailable
+from domains.kernel.problems import Conflict, Contended, Unauthorized, Unavailable
 from domains.kernel.settings import read
+from domains.kernel.statements import Statement, row
 from gateway import admin
 from gateway.local.postgres import Postgres
 from tests.stack import Stack, eventually
@@ -47,6 +49,25 @@ async def test_a_constraint_that_a_caller_can_break_is_a_conflict(database: Data
     await admin.create_workspace(database, name)
     with pytest.raises(Conflict, match="exists already"):
         await admin.create_workspace(database, name)
+
+
+async def test_of_two_that_wait_for_each_other_one_is_told_to_send_again(
+    database: Database,
+) -> None:
+    lock = Statement(select(func.pg_advisory_xact_lock(bindparam("key", type_=Integer))), row)
+    first, second = secrets.randbits(30), secrets.randbits(30)
+    both_hold = asyncio.Barrier(2)
+
+    async def take(*keys: int) -> None:
+        async with database.transaction() as tx:
+            await tx.first(lock, key=keys[0])
+            await both_hold.wait()
+            await tx.first(lock, key=keys[1])
+
+    ended = await asyncio.gather(take(first, second), take(second, first), return_exceptions=True)
+    (refused,) = (each for each in ended if each is not None)
+    assert isinstance(refused, Contended)
+    assert (refused.status, refused.headers["Retry-After"]) == (503, "1")
 
 
 async def test_what_is_undone_and_when(database: Database) -> None:
