@@ -59,6 +59,15 @@ async def create_workspace(database: Database, name: str) -> Workspace:
         return await keys.create_workspace(tx, name)
 
 
+async def set_workspace(
+    database: Database, workspace: str, domains: list[str] | None, hides_private: bool | None
+) -> Workspace:
+    """Change settings of a workspace named by id or name."""
+    found = await keys.find_workspace(database.read, workspace)
+    async with database.transaction() as tx:
+        return await keys.set_workspace(tx, found.id, domains, hides_private)
+
+
 async def create_key(
     database: Database,
     workspace: str,

@@ -12,9 +12,11 @@ from prometheus_client import CollectorRegistry
 from domains.kernel.blobs import Blobs
 from domains.kernel.compute import Compute
 from domains.kernel.db import Database, Read, Tx
+from domains.kernel.downloads import Downloads
 from domains.kernel.keys import Keyring
 from domains.kernel.settings import Settings
-from gateway import idempotency, operations
+from domains.kernel.signing import Signer
+from gateway import files, idempotency, operations
 from gateway.auth import Admission, provide_caller
 from gateway.discovery.surface import DISCOVERY
 from gateway.edge import Edge
@@ -32,7 +34,12 @@ class UndeclaredOperation(Exception):
 
 
 def create_app(
-    database: Database, blobs: Blobs, limiter: Limiter, compute: Compute, settings: Settings
+    database: Database,
+    blobs: Blobs,
+    limiter: Limiter,
+    compute: Compute,
+    signer: Signer,
+    settings: Settings,
 ) -> Edge:
     """The whole application as an ASGI callable, over parts that are open already.
 
@@ -41,6 +48,7 @@ def create_app(
     """
     keyring = Keyring(database, settings)
     registry = CollectorRegistry()
+    downloads = Downloads(signer, settings.base_url)
 
     async def provide_tx(request: Request[Any, Any, Any]) -> AsyncIterator[Tx]:
         # The only committer of a request. Litestar renders the answer before it leaves this, and
@@ -61,6 +69,7 @@ def create_app(
             *DISCOVERY.routers(),
             *REVENUE.routers(),
             *operations.HANDLERS,
+            *files.HANDLERS,
             *operations.documents(SURFACES),
         ],
         guards=[Admission(keyring, limiter, SURFACES, settings.max_body_bytes)],
@@ -72,6 +81,8 @@ def create_app(
             "blobs": Provide(lambda: blobs, sync_to_thread=False),
             "compute": Provide(lambda: compute, sync_to_thread=False),
             "limiter": Provide(lambda: limiter, sync_to_thread=False),
+            "signer": Provide(lambda: signer, sync_to_thread=False),
+            "downloads": Provide(lambda: downloads, sync_to_thread=False),
             "registry": Provide(lambda: registry, sync_to_thread=False),
         },
         exception_handlers={Exception: Errors(SURFACES)},

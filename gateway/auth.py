@@ -1,9 +1,10 @@
 """Admission: the refusals that come before a handler runs, in their fixed order.
 
-401 key, 403 scope, 429 limit, 411 and 413 length. Only then is the body read.
+401 key, 403 scope, 429 limit, 411 and 413 length, 400 Content-Type. Only then is the body read.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -24,12 +25,13 @@ class Admission:
         self,
         keyring: Keyring,
         limiter: Limiter,
-        surfaces: Iterable[Surface],
+        surfaces: Sequence[Surface],
         max_body_bytes: int,
     ) -> None:
         self._keyring = keyring
         self._limiter = limiter
         self._need_length = tuple(surface for surface in surfaces if surface.needs_length)
+        self._need_json = tuple(surface for surface in surfaces if surface.needs_json)
         self._max_body = max_body_bytes
 
     async def __call__(
@@ -46,6 +48,19 @@ class Admission:
         if declared.counted:
             connection.scope["state"]["verdict"] = await self._limiter.admit(caller)
         self._check_length(connection)
+        if declared.request is not None:
+            self._check_type(connection)
+
+    def _check_type(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+        given = connection.headers.get("content-type", "")
+        kind = given.partition(";")[0].strip().lower()
+        path = connection.scope["path"]
+        if (
+            kind
+            and not re.fullmatch(r"application/(.+\+)?json", kind)
+            and any(surface.owns(path) for surface in self._need_json)
+        ):
+            raise Invalid("The body must be JSON, and Content-Type application/json.")
 
     def _check_length(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
         length = connection.headers.get("content-length")

@@ -150,6 +150,37 @@ def create_workspace(name: str, data: Path, as_json: bool) -> None:
         click.echo(f"Workspace {made.name}: {made.id}")
 
 
+@workspaces.command("set")
+@click.argument("workspace")
+@click.option(
+    "--domain",
+    "domains",
+    multiple=True,
+    help="E-mail domain of the workspace's own people; repeat for several. '' for none.",
+)
+@click.option(
+    "--show",
+    type=click.Choice(["everything", "public"]),
+    help="What the revenue record shows: every record, or those marked as public.",
+)
+@_data
+@_json
+def set_workspace(
+    workspace: str, domains: tuple[str, ...], show: str | None, data: Path, as_json: bool
+) -> None:
+    """Change a workspace's settings."""
+    chosen = [each for each in domains if each] if domains else None
+    hides_private = None if show is None else show == "public"
+    made = _in_database(
+        data, lambda database: admin.set_workspace(database, workspace, chosen, hides_private)
+    )
+    if as_json:
+        _print_json(made)
+    else:
+        shown = "public records" if made.hides_private else "every record"
+        click.echo(f"Workspace {made.name}: domains {', '.join(made.domains) or 'none'}; {shown}")
+
+
 @workspaces.command("list")
 @_data
 @_json
@@ -393,7 +424,10 @@ def _welcome(data: Path) -> Callable[[dict[str, str]], list[str]]:
 
 def _become(module: str, data: Path) -> None:
     """Replace this process by another of the product's, which loads what only it needs."""
-    os.execve(sys.executable, [sys.executable, "-m", module], _environment(data))  # noqa: S606
+    environment = _environment(data)
+    # A wrong setting is said now, not after a second of imports.
+    settings.read(environment)
+    os.execve(sys.executable, [sys.executable, "-m", module], environment)  # noqa: S606
 
 
 def _environment(data: Path) -> dict[str, str]:

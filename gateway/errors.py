@@ -7,7 +7,15 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 
-from domains.kernel.problems import Internal, Invalid, MethodNotAllowed, NotFound, Problem, TooLarge
+from domains.kernel.problems import (
+    Contended,
+    Internal,
+    Invalid,
+    MethodNotAllowed,
+    NotFound,
+    Problem,
+    TooLarge,
+)
 from gateway.edge import allowed_methods
 from gateway.idempotency import Replay, replayed
 from gateway.surface import Surface
@@ -29,6 +37,8 @@ class Errors:
     def render(self, request: Request[Any, Any, Any], problem: Problem) -> Response[Any]:
         """The answer in the form of the surface that the path belongs to."""
         surface = self.surface_of(request.scope["path"])
+        if isinstance(problem, Contended):
+            problem = surface.contention(problem.message)
         request_id = request.scope["state"]["request_id"]
         return Response(
             surface.error_body(problem, request_id, request.method),

@@ -137,9 +137,17 @@ def _routes(surface: Surface) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
     """Path, method and handler of each operation, under the documented prefix."""
     prefix = surface.prefixes[0].rstrip("/")
     for handler in surface.handlers:
-        path = re.sub(r"\{(\w+):\w+\}", r"{\1}", min(handler.paths, key=len))
+        path = re.sub(
+            r"\{(\w+):\w+\}",
+            lambda found: f"{{{_camel(found[1])}}}",
+            min(handler.paths, key=len),
+        )
         for method in sorted(handler.http_methods):
             yield prefix + path, str(method), handler
+
+
+def _camel(name: str) -> str:
+    return re.sub("_([a-z])", lambda found: found[1].upper(), name)
 
 
 def _operation(
@@ -244,7 +252,7 @@ def _responses(
         headers += _RATE
     if keyed and method == "POST":
         headers.append("Idempotent-Replayed")
-    if declared.query is not None:
+    if declared.query is not None and issubclass(declared.query, OffsetPage):
         headers += _PAGE
     responses = {str(status): _response(_ANSWERS[status], headers, answer)}
     if links := _links(surface, path) if status == 201 else None:

@@ -20,6 +20,7 @@ from domains.kernel.db import Database
 from domains.kernel.lifeline import die_with_supervisor
 from domains.kernel.problems import Unavailable
 from domains.kernel.settings import SettingError, Settings, read
+from domains.kernel.signing import Signer
 from gateway import limits
 from gateway.app import create_app
 from gateway.edge import Edge
@@ -43,10 +44,12 @@ async def opened(settings: Settings) -> AsyncIterator[Edge]:
         client = limits.connect(settings.redis_url, settings.redis_timeout)
         try:
             blobs = Blobs.open(settings.blob_url, os.environ)
+            signer = await Signer.open(database)
             with Compute.open(settings.api_processes, settings.transcript_time_limit) as compute:
                 getting_ready = asyncio.create_task(_get_ready(compute))
                 try:
-                    yield create_app(database, blobs, limits.Limiter(client), compute, settings)
+                    limiter = limits.Limiter(client)
+                    yield create_app(database, blobs, limiter, compute, signer, settings)
                 finally:
                     getting_ready.cancel()
                     await asyncio.gather(getting_ready, return_exceptions=True)

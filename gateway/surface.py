@@ -6,6 +6,7 @@ document shows.
 
 import asyncio
 import functools
+import math
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from types import UnionType
@@ -18,7 +19,7 @@ from msgspec import inspect
 
 from domains.kernel.keys import Scope
 from domains.kernel.paging import Paged
-from domains.kernel.problems import Invalid, Problem, invalid
+from domains.kernel.problems import Contended, Invalid, Problem, invalid
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
@@ -85,6 +86,10 @@ class Surface(msgspec.Struct, frozen=True, kw_only=True):
     error_body: Callable[[Problem, str, str], msgspec.Struct]
     # Whether POST and PATCH without Content-Length are refused with 411.
     needs_length: bool = False
+    # Whether a body of another Content-Type than JSON is refused with 400.
+    needs_json: bool = False
+    # As what a write is refused that another one got in the way of.
+    contention: type[Problem] = Contended
     tag_of: Callable[[str], str]
 
     def routers(self) -> list[Router]:
@@ -124,6 +129,10 @@ _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 # Bodies over this many bytes are read in a thread.
 _LARGE: Final = 256 * 1024
 _WHOLE: Final = re.compile(r"-?[0-9]{1,4000}")
+_NUMBER: Final = re.compile(
+    r"[+-]?([0-9]{1,400}(\.[0-9]{0,400})?|\.[0-9]{1,400})([eE][+-]?[0-9]{1,4})?"
+)
+_SWITCH: Final = {"true": True, "false": False, "1": True, "0": False}
 _MISSING: Final = re.compile(r"Object missing required field `([^`]+)`")
 _WORDS: Final = {
     "str": "a string",
@@ -168,7 +177,7 @@ def _decode(body: bytes, into: type[T]) -> T:
 def query(request: Request[Any, Any, Any], into: type[S]) -> S:
     """The query parameters as a struct; Invalid names the parameter. Unknown ones are ignored."""
     fields = {field.encode_name: field for field in msgspec.structs.fields(into)}
-    given: dict[str, str | int] = {}
+    given: dict[str, str | int | float | bool] = {}
     for name, value in request.query_params.multi_items():
         if name not in fields:
             continue
@@ -178,16 +187,40 @@ def query(request: Request[Any, Any, Any], into: type[S]) -> S:
             raise invalid(name, "holds the character U+0000, which no text may contain")
         kind = inspect.type_info(fields[name].type)
         kind = kind.type if isinstance(kind, inspect.Metadata) else kind
-        if not isinstance(kind, inspect.IntType):
-            given[name] = value
-        elif _WHOLE.fullmatch(value):
-            given[name] = int(value)
-        else:
-            raise invalid(name, "must be a whole number")
+        given[name] = _READERS.get(type(kind), _as_text)(name, value)
     try:
         return msgspec.convert(given, into)
     except msgspec.ValidationError as error:
         raise _refusal(str(error), into) from None
+
+
+def _as_text(_name: str, value: str) -> str:
+    return value
+
+
+def _as_whole(name: str, value: str) -> int:
+    if not _WHOLE.fullmatch(value):
+        raise invalid(name, "must be a whole number")
+    return int(value)
+
+
+def _as_number(name: str, value: str) -> float:
+    if not _NUMBER.fullmatch(value) or not math.isfinite(number := float(value)):
+        raise invalid(name, "must be a number")
+    return number
+
+
+def _as_switch(name: str, value: str) -> bool:
+    if (found := _SWITCH.get(value.lower())) is None:
+        raise invalid(name, "must be true or false")
+    return found
+
+
+_READERS: Final[Mapping[type, Callable[[str, str], str | int | float | bool]]] = {
+    inspect.IntType: _as_whole,
+    inspect.FloatType: _as_number,
+    inspect.BoolType: _as_switch,
+}
 
 
 def _refuse_hostile(body: bytes) -> None:

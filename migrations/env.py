@@ -10,6 +10,7 @@ from sqlalchemy.pool import NullPool
 
 from domains.discovery import tables as _discovery  # noqa: F401 - fills the metadata
 from domains.kernel.tables import metadata
+from domains.revenue import tables as _revenue  # noqa: F401 - fills the metadata
 
 # Any number: the advisory lock under which migrations wait for one another.
 _LOCK = 4_261_200_118

@@ -20,6 +20,8 @@ from domains.kernel.jobs import Claim, Job, LostLease
 from domains.kernel.keys import WorkspaceId
 from domains.kernel.problems import Problem, Unavailable
 from domains.kernel.settings import Settings
+from domains.revenue import crm
+from domains.revenue.crm import LinkCrm
 
 log = structlog.get_logger()
 
@@ -46,6 +48,13 @@ async def _delete_blob(
     return _nothing
 
 
+async def _link_crm(
+    _read: Read, _blobs: Blobs, _compute: Compute, workspace: WorkspaceId, _job: LinkCrm
+) -> Write:
+    # The database alone has work here, so all of it belongs to the transaction that ends the job.
+    return lambda tx: crm.link_some(tx, workspace)
+
+
 async def _nothing(_tx: Tx) -> None:
     return
 
@@ -53,6 +62,7 @@ async def _nothing(_tx: Tx) -> None:
 ACTORS: Final[dict[type[Job], Actor[Any]]] = {
     AnalyseSignal: Actor(run=analysis.analyse, failed=analysis.analysis_failed),
     DeleteBlob: Actor(run=_delete_blob),
+    LinkCrm: Actor(run=_link_crm),
 }
 
 _DECODER: Final = jobs.decoder(ACTORS)

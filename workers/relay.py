@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 from redis.exceptions import RedisError
 
-from domains.kernel import idempotency, jobs
+from domains.kernel import idempotency, jobs, keyset
 from domains.kernel.db import Database
 from domains.kernel.problems import Unavailable
 from workers.broker import QUEUES, Broker
@@ -70,6 +70,7 @@ class Relay:
         while True:
             with contextlib.suppress(Unavailable):
                 await idempotency.forget_old(self._database.read)
+                await keyset.forget_old(self._database.read)
                 if swept := await jobs.sweep(self._database.read, self._resend_after):
                     log.info("jobs_swept", jobs=swept)
                     self.poke()

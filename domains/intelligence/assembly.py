@@ -59,10 +59,11 @@ def assemble(
             worth = max(strength[member.position] for member in group)
             ranked.append((worth * (1 + 0.15 * min(3, len(group) - 1)), insight))
     ranked.sort(key=lambda item: (-item[0], item[1].quotes[0].start, item[1].kind))
+    limit = _limit(document)
     chosen: list[Insight] = []
     names: set[str] = set()
     for _, insight in ranked:
-        if len(chosen) == _limit(document):
+        if len(chosen) == limit:
             break
         if insight.name.lower() not in names:
             names.add(insight.name.lower())

@@ -80,7 +80,11 @@ def _explained() -> Iterator[None]:
         if refusal is None:
             raise
         raise refusal() from error
-    except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
+    except (
+        asyncpg.DeadlockDetectedError,
+        asyncpg.SerializationError,
+        asyncpg.LockNotAvailableError,
+    ) as error:
         raise Contended("Another request changed the same record. Send this one again.") from error
     except _AWAY as error:
         log.warning("database_away", error=type(error).__name__)
@@ -302,6 +306,8 @@ class Database:
                     # A plan for every value at once takes any filter for a common one.
                     "plan_cache_mode": "force_custom_plan",
                     "idle_in_transaction_session_timeout": "60000",
+                    # Somebody else's change that takes so long is told apart from a slow server.
+                    "lock_timeout": str(int(timeout * 500)),
                 },
             )
         except (*_AWAY, asyncpg.PostgresError) as error:

@@ -42,7 +42,7 @@ from domains.kernel.keys import WorkspaceId
 from domains.kernel.statements import row, scalar, statement
 from domains.kernel.tables import jobs
 
-Queue = Literal["analysis", "housekeeping"]
+Queue = Literal["ingest", "analysis", "fetch", "housekeeping"]
 
 # The notification channel on which relays wait.
 CHANNEL: Final = "jobs"
@@ -85,8 +85,23 @@ _ENQUEUE = statement(
         queue=bindparam("queue"),
         payload=bindparam("payload"),
         request_id=bindparam("request_id"),
+        run_after=_in_seconds(_seconds),
     ),
     row,
+)
+
+# Found and held: a relay passes by a row that is locked, so the job starts after the commit.
+_WAITING = statement(
+    select(jobs.c.id)
+    .where(
+        jobs.c.workspace_id == bindparam("workspace"),
+        jobs.c.queue == bindparam("queue"),
+        jobs.c.kind == bindparam("kind"),
+        _is("queued"),
+    )
+    .limit(1)
+    .with_for_update(read=True, key_share=True, skip_locked=True),
+    scalar,
 )
 
 _room = func.greatest(
@@ -262,8 +277,18 @@ class LostLease(Exception):
     """The job belongs to another worker by now: nothing of this attempt may be stored."""
 
 
-async def enqueue(tx: Tx, workspace: WorkspaceId, job: Job) -> UUID:
-    """Queue a job with the transaction's other changes; its id."""
+async def enqueue_soon(tx: Tx, workspace: WorkspaceId, job: Job, delay: float) -> None:
+    """Queue a job for `delay` seconds later, unless one of its kind waits already.
+
+    It starts after this transaction's commit either way.
+    """
+    kind = job.__struct_config__.tag
+    if await tx.first(_WAITING, workspace=workspace, queue=job.queue, kind=kind) is None:
+        await enqueue(tx, workspace, job, delay)
+
+
+async def enqueue(tx: Tx, workspace: WorkspaceId, job: Job, delay: float = 0) -> UUID:
+    """Queue a job with the transaction's other changes, due `delay` seconds later; its id."""
     job_id = new_id()
     await tx.first(
         _ENQUEUE,
@@ -273,6 +298,7 @@ async def enqueue(tx: Tx, workspace: WorkspaceId, job: Job) -> UUID:
         queue=job.queue,
         payload=msgspec.json.encode(job),
         request_id=structlog.contextvars.get_contextvars().get("request_id"),
+        seconds=delay,
     )
     tx.wake(CHANNEL)
     return job_id

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import hmac
+import re
 import secrets
 import string
 import time
@@ -56,6 +57,8 @@ _SECRET_LENGTH: Final = 40
 _PREFIX_LENGTH: Final = 12
 _CACHED_KEYS: Final = 10_000
 
+_DOMAIN: Final = re.compile(r"[^@\s.]+(\.[^@\s.]+)+")
+
 REFUSALS["uq_workspaces_name"] = lambda: Conflict("A workspace of that name exists already.")
 
 
@@ -93,6 +96,8 @@ class Workspace(msgspec.Struct, frozen=True, rename="camel"):
     id: WorkspaceId
     name: str
     created_at: datetime
+    domains: list[str]
+    hides_private: bool
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -104,6 +109,10 @@ class Caller(msgspec.Struct, frozen=True):
     prefix: str
     scopes: frozenset[str]
     limits: Limits
+    # The e-mail domains of the workspace's own people, as it has set them.
+    own_domains: tuple[str, ...]
+    # Whether the revenue record shows the workspace public records only.
+    hides_private: bool
 
     def ordered_scopes(self) -> list[str]:
         """The scopes in their documented order."""
@@ -139,6 +148,8 @@ _FIND = statement(
         api_keys.c.limits,
         workspaces.c.id,
         workspaces.c.name,
+        workspaces.c.domains,
+        workspaces.c.hides_private,
         cast(func.extract("epoch", api_keys.c.expires_at - func.now()), Float),
     )
     .join(workspaces, workspaces.c.id == api_keys.c.workspace_id)
@@ -212,10 +223,17 @@ class Keyring:
         found = await self._read.first(_FIND, digest=hashed)
         if found is None or not hmac.compare_digest(found[0], hashed):
             return None
-        _, key, prefix, scopes, limits, workspace, name, expires_in = found
+        _, key, prefix, scopes, limits, workspace, name, domains, hides, expires_in = found
         choice = msgspec.json.decode(limits, type=LimitChoice)
         caller = Caller(
-            workspace, name, key, prefix, frozenset(scopes), choice.resolve(self._default)
+            workspace,
+            name,
+            key,
+            prefix,
+            frozenset(scopes),
+            choice.resolve(self._default),
+            tuple(domains),
+            hides,
         )
         # A revocation that arrived during the look-up may have come after its answer.
         if generation == self._generation:
@@ -226,17 +244,29 @@ class Keyring:
         return caller
 
 
+_WORKSPACE: Final = tuple(workspaces.c[name] for name in Workspace.__struct_fields__)
 _ADD_WORKSPACE = statement(
-    insert(workspaces)
-    .values(id=bindparam("id"), name=bindparam("name"))
-    .returning(workspaces.c.id, workspaces.c.name, workspaces.c.created_at),
+    insert(workspaces).values(id=bindparam("id"), name=bindparam("name")).returning(*_WORKSPACE),
     Workspace,
 )
 _OPERATOR: Final = "operators administer every workspace"
 _ALL_WORKSPACES = statement(
-    select(workspaces.c.id, workspaces.c.name, workspaces.c.created_at).order_by(workspaces.c.id),
+    select(*_WORKSPACE).order_by(workspaces.c.id), Workspace, across=_OPERATOR
+)
+_SET_WORKSPACE = statement(
+    update(workspaces)
+    .where(workspaces.c.id == bindparam("workspace"))
+    .values(
+        domains=func.coalesce(
+            bindparam("domains", type_=workspaces.c.domains.type), workspaces.c.domains
+        ),
+        hides_private=func.coalesce(
+            bindparam("hides_private", type_=workspaces.c.hides_private.type),
+            workspaces.c.hides_private,
+        ),
+    )
+    .returning(*_WORKSPACE),
     Workspace,
-    across=_OPERATOR,
 )
 _ADD_KEY = statement(
     insert(api_keys)
@@ -298,6 +328,24 @@ async def create_workspace(tx: Tx, name: str) -> Workspace:
     if not 0 < len(name) <= 200 or not name.isprintable():
         raise Invalid("A workspace's name has 1 to 200 printable characters.")
     return await tx.one(_ADD_WORKSPACE, id=new_id(), name=name)
+
+
+async def set_workspace(
+    tx: Tx, workspace: WorkspaceId, domains: list[str] | None, hides_private: bool | None
+) -> Workspace:
+    """Change what is given, on every process at once; Invalid for what is no e-mail domain."""
+    for each in domains or ():
+        if not _DOMAIN.fullmatch(each):
+            raise Invalid(f"{each!r} is not an e-mail domain such as acme.com.")
+    changed = await tx.one(
+        _SET_WORKSPACE,
+        workspace=workspace,
+        domains=None if domains is None else sorted({each.lower() for each in domains}),
+        hides_private=hides_private,
+    )
+    # Every caller carries these.
+    await tx.notify(CHANNEL, str(workspace))
+    return changed
 
 
 async def list_workspaces(read: Read) -> list[Workspace]:

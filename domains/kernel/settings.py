@@ -15,6 +15,7 @@ _SCHEMES = {
     "REDIS_URL": ("redis", "rediss", "unix"),
     "GATEWAY_QUEUE_REDIS_URL": ("redis", "rediss", "unix"),
     "BLOB_URL": ("file", "s3"),
+    "GATEWAY_PUBLIC_URL": ("https", "http"),
 }
 _HOST = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:[0-9]{1,5})?")
 
@@ -43,6 +44,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = ""
     host: Annotated[str, Meta(description="Address the API listens on", min_length=1)] = "127.0.0.1"
     port: Annotated[int, Meta(description="Port the API listens on", ge=1, le=65535)] = 8000
+    public_url: Annotated[
+        str,
+        Meta(
+            description="Address under which clients reach the API, for links in answers; "
+            "if not set, that of GATEWAY_HOST and GATEWAY_PORT"
+        ),
+    ] = ""
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="Least level that is logged")
     ] = "info"
@@ -120,6 +128,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     worker_heartbeat: Annotated[
         float, Meta(description="Seconds between two heartbeats of a worker", gt=0, le=30)
     ] = 5.0
+
+    @property
+    def base_url(self) -> str:
+        """The public address of the API."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url or f"http://{host}:{self.port}"
 
 
 class Setting(msgspec.Struct, frozen=True):

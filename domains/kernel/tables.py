@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -19,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 # The revision of `migrations/` that this code speaks to; `serve` and `work` refuse any other.
-SCHEMA = "0002"
+SCHEMA = "0003"
 
 metadata = MetaData(
     naming_convention={
@@ -47,6 +48,10 @@ workspaces = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
+    # The e-mail domains of the workspace's own people.
+    Column("domains", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    # Whether the revenue record shows public records only.
+    Column("hides_private", Boolean, nullable=False, server_default=text("false")),
     instant("created_at", now=True),
 )
 
@@ -136,4 +141,24 @@ idempotency = Table(
     Column("body", LargeBinary, nullable=True),
     instant("created_at", now=True),
     Index(None, "created_at"),
+)
+
+# Keys that all processes of a deployment share.
+deployment_keys = Table(
+    "deployment_keys",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+    instant("created_at", now=True),
+)
+
+# Filters that are too long for the cursor that continues them.
+cursor_queries = Table(
+    "cursor_queries",
+    metadata,
+    Column("workspace_id", ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    Column("query", LargeBinary, nullable=False),
+    instant("used_at", now=True),
+    Index(None, "used_at"),
 )

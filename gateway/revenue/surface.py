@@ -4,8 +4,18 @@ from typing import Final
 
 import msgspec
 
-from domains.kernel.problems import Problem
-from gateway.revenue import health
+from domains.kernel.problems import Conflict, Problem
+from gateway.revenue import (
+    accounts,
+    conversations,
+    deals,
+    documents,
+    health,
+    messages,
+    object_types,
+    rows,
+    sources,
+)
 from gateway.surface import Surface
 
 
@@ -46,10 +56,22 @@ REVENUE: Final = Surface(
         "are paged by cursor."
     ),
     prefixes=("/v1",),
-    handlers=[*health.HANDLERS],
+    handlers=[
+        *health.HANDLERS,
+        *sources.HANDLERS,
+        *object_types.HANDLERS,
+        *rows.HANDLERS,
+        *conversations.HANDLERS,
+        *messages.HANDLERS,
+        *documents.HANDLERS,
+        *deals.HANDLERS,
+        *accounts.HANDLERS,
+    ],
     media_type="application/json",
     error_types={"GET": ReadError, "*": WriteError},
     error_body=revenue_error,
     needs_length=True,
+    needs_json=True,
+    contention=Conflict,
     tag_of=lambda path: path.split("/")[2].replace("-", " ").capitalize(),
 )

@@ -16,6 +16,7 @@ from sqlalchemy.sql.schema import Column
 
 import domains
 from domains.discovery.tables import insights, signal_insights, signals
+from domains.kernel.keyset import KEYSETS
 from domains.kernel.paging import LISTS
 from domains.kernel.statements import REGISTRY, Statement
 from domains.kernel.tables import metadata
@@ -27,6 +28,12 @@ for _found in pkgutil.walk_packages(domains.__path__, "domains."):
 for _list in LISTS:
     _list.statement("desc", frozenset())
     _list.statement("asc", frozenset(_list.filters))
+OF_KEYSETS = [
+    each.statement(filters, after=after)
+    for each in KEYSETS
+    for filters in (frozenset[str](), frozenset(each.filters))
+    for after in (False, True)
+]
 
 TENANT_TABLES = {table for table in metadata.tables.values() if "workspace_id" in table.c}
 
@@ -126,7 +133,7 @@ def _inserted(element: Insert) -> list[tuple[Any, Any]]:
 def test_every_statement_is_bound_to_the_workspace() -> None:
     faulty = {
         each.sql: unbound(each.core)
-        for each in REGISTRY
+        for each in [*REGISTRY, *OF_KEYSETS]
         if each.across is None and unbound(each.core)
     }
     assert faulty == {}

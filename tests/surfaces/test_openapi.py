@@ -15,6 +15,7 @@ from domains.kernel.compute import Compute
 from domains.kernel.db import Database
 from domains.kernel.keys import LimitChoice
 from domains.kernel.settings import read
+from domains.kernel.signing import Signer
 from gateway import limits, openapi
 from gateway.app import SURFACES, create_app
 from gateway.discovery.surface import DISCOVERY
@@ -680,7 +681,9 @@ async def test_no_served_operation_is_missing(stack: Stack, database: Database) 
     blobs = Blobs.open(stack.env["BLOB_URL"], {})
     client = limits.connect(stack.env["REDIS_URL"], 1)
     with Compute.open(1, 1) as compute:
-        edge = create_app(database, blobs, limits.Limiter(client), compute, read(stack.env))
+        edge = create_app(
+            database, blobs, limits.Limiter(client), compute, Signer(b""), read(stack.env)
+        )
     await client.aclose()
     app = edge._app
     served = {

@@ -1,0 +1,250 @@
+"""Accounts, as imports bring them: read only, with what linked records tell about them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+from sqlalchemy import Text, bindparam, func, literal_column, select, union_all
+
+from domains.kernel.db import Read
+from domains.kernel.keys import WorkspaceId
+from domains.kernel.keyset import KeysetList, PageOf20, PaginationInfo
+from domains.kernel.signing import Signer
+from domains.kernel.statements import statement
+from domains.revenue import crm
+from domains.revenue.crm import named_alike
+from domains.revenue.records import (
+    WORKSPACE,
+    as_end,
+    as_pattern,
+    as_start,
+    contains,
+    given,
+    missing,
+)
+from domains.revenue.tables import accounts, deals
+
+
+class AccountQuery(PageOf20, frozen=True, kw_only=True):
+    """The query of the list of accounts."""
+
+    name: Annotated[str | UnsetType, Meta(description="Part of the name, in any letter case")] = (
+        UNSET
+    )
+    website: Annotated[
+        str | UnsetType, Meta(description="Part of the website, in any letter case")
+    ] = UNSET
+    owner: Annotated[
+        str | UnsetType,
+        Meta(description="Part of the owner's name or e-mail, in any letter case"),
+    ] = UNSET
+    created_after: Annotated[str | UnsetType, Meta(description="Made then or later; ISO 8601")] = (
+        UNSET
+    )
+    created_before: Annotated[
+        str | UnsetType, Meta(description="Made then or earlier; ISO 8601")
+    ] = UNSET
+    last_activity_after: Annotated[
+        str | UnsetType, Meta(description="Last active then or later; ISO 8601")
+    ] = UNSET
+    last_activity_before: Annotated[
+        str | UnsetType, Meta(description="Last active then or earlier; ISO 8601")
+    ] = UNSET
+
+    def filters(self) -> dict[str, Any]:
+        return given(
+            self,
+            {
+                "name": as_pattern,
+                "website": as_pattern,
+                "owner": as_pattern,
+                "created_after": as_start,
+                "created_before": as_end,
+                "last_activity_after": as_start,
+                "last_activity_before": as_end,
+            },
+        )
+
+
+class AccountOwner(msgspec.Struct, rename="camel"):
+    """Whose account it is."""
+
+    name: Annotated[str | None, Meta(description="Full name")] = None
+    email: Annotated[str | None, Meta(description="E-mail address")] = None
+
+
+class AccountContact(msgspec.Struct, rename="camel"):
+    """Somebody who belongs to the account."""
+
+    name: Annotated[str | None, Meta(description="Full name")] = None
+    email: Annotated[str | None, Meta(description="E-mail address")] = None
+    title: Annotated[str | None, Meta(description="What they are there")] = None
+    phone: Annotated[str | None, Meta(description="Telephone number")] = None
+
+
+class LatestDeal(msgspec.Struct, rename="camel"):
+    """The latest open deal by creation; where none is open, the latest closed one."""
+
+    deal_id: Annotated[str, Meta(description="In the CRM")]
+    name: Annotated[str | None, Meta(description="As the CRM has it")]
+    stage: Annotated[str | None, Meta(description="As the CRM has it")]
+    amount: Annotated[float | None, Meta(description="In the CRM's currency")]
+    close_date: Annotated[datetime | None, Meta(description="When it closes, or did")]
+
+
+class AccountListItem(msgspec.Struct, rename="camel"):
+    """An account."""
+
+    account_id: Annotated[str, Meta(description="In the CRM")]
+    name: Annotated[str | None, Meta(description="As the CRM has it")]
+    website: Annotated[str | None, Meta(description="As the CRM has it")]
+    owner: Annotated[AccountOwner | None, Meta(description="Whose account it is")]
+    created_date: Annotated[datetime | None, Meta(description="When it was made")]
+    last_activity_date: Annotated[
+        datetime | None,
+        Meta(description="As the CRM has it, else of the newest linked conversation or message"),
+    ]
+    latest_deal: Annotated[LatestDeal | None, Meta(description="Its latest deal")]
+
+
+class AccountDetail(AccountListItem):
+    """An account with what is known about it."""
+
+    contacts: Annotated[list[AccountContact], Meta(description="People who belong to it")]
+    synced_crm_fields: Annotated[
+        dict[str, Any] | None, Meta(description="Further fields, as the CRM has them")
+    ]
+
+
+class ListAccountsResponse(msgspec.Struct, rename="camel"):
+    """A page of accounts, those with the latest activity first."""
+
+    accounts: list[AccountListItem]
+    pagination: PaginationInfo
+
+
+_c = accounts.c
+
+
+def _deals_of(match: Any) -> Any:
+    """Deals of an account, of which at most one is wanted."""
+    return (
+        select(
+            deals.c.id,
+            deals.c.name,
+            deals.c.stage,
+            deals.c.amount,
+            deals.c.close_date,
+            deals.c.created_at,
+            deals.c.closed.is_not(True).label("open"),
+        )
+        .where(deals.c.workspace_id == WORKSPACE, match)
+        .correlate(accounts)
+    )
+
+
+_theirs = union_all(
+    _deals_of(deals.c.account_id == _c.id),
+    _deals_of(deals.c.account_id.is_(None) & named_alike(deals.c.account_name, _c.name)),
+).subquery("theirs")
+_latest = (
+    select(
+        func.json_build_object(
+            *(literal_column("'dealId'"), _theirs.c.id),
+            *(literal_column("'name'"), _theirs.c.name),
+            *(literal_column("'stage'"), _theirs.c.stage),
+            *(literal_column("'amount'"), _theirs.c.amount),
+            *(literal_column("'closeDate'"), _theirs.c.close_date),
+        )
+    )
+    .order_by(_theirs.c.open.desc(), _theirs.c.created_at.desc().nulls_last(), _theirs.c.id.desc())
+    .limit(literal_column("1"))
+    .correlate(accounts)
+    .scalar_subquery()
+)
+_columns = (
+    _c.id,
+    _c.name,
+    _c.website,
+    _c.owner_name,
+    _c.owner_email,
+    _c.created_at,
+    _c.last_activity_at,
+    _latest,
+)
+_DEAL: Final = msgspec.json.Decoder(LatestDeal)
+
+
+def _values(*columns: Any) -> tuple[Any, ...]:
+    account, name, website, owner_name, owner_email, created_at, active_at, deal = columns
+    owner = None
+    if owner_name is not None or owner_email is not None:
+        owner = AccountOwner(owner_name, owner_email)
+    # Decoded, so that its amount and date look as everywhere.
+    latest = None if deal is None else _DEAL.decode(deal)
+    return account, name, website, owner, created_at, active_at, latest
+
+
+def _item(*columns: Any) -> AccountListItem:
+    return AccountListItem(*_values(*columns))
+
+
+def _detail(*columns: Any) -> tuple[AccountDetail, bool]:
+    """An account, and whether an import gave its contacts."""
+    *others, contacts, fields = columns
+    values = (*_values(*others), contacts or [], fields)
+    return AccountDetail(*values), contacts is not None
+
+
+def _at(name: str) -> Any:
+    return bindparam(name, type_=_c.ordered_at.type)
+
+
+ACCOUNTS: Final = KeysetList(
+    "accounts",
+    accounts,
+    _columns,
+    _item,
+    AccountQuery,
+    order_by=_c.ordered_at,
+    order_id=_c.id,
+    filters={
+        "name": contains(_c.name, "name"),
+        "website": contains(_c.website, "website"),
+        "owner": contains(_c.owner_text, "owner"),
+        "created_after": _c.created_at >= _at("created_after"),
+        "created_before": _c.created_at <= _at("created_before"),
+        "last_activity_after": _c.ordered_at >= _at("last_activity_after"),
+        # Those without any activity come last, and are not before anything.
+        "last_activity_before": (_c.ordered_at <= _at("last_activity_before"))
+        & (_c.ordered_at > literal_column("'-infinity'::timestamptz")),
+    },
+)
+_GET = statement(
+    select(*_columns, _c.contacts, _c.synced_crm_fields).where(
+        _c.workspace_id == WORKSPACE, _c.id == bindparam("id", type_=Text)
+    ),
+    _detail,
+)
+_MET = crm.met("account_id")
+
+
+async def page(
+    read: Read, signer: Signer, workspace: WorkspaceId, wanted: AccountQuery
+) -> ListAccountsResponse:
+    """The wanted accounts."""
+    found = await ACCOUNTS.page(read, signer, workspace, wanted)
+    return ListAccountsResponse(found.items, found.pagination)
+
+
+async def get(read: Read, workspace: WorkspaceId, account: str) -> AccountDetail:
+    """An account by the CRM's id; NotFound. Contacts no import gave are those who were met."""
+    found = await read.first(_GET, workspace=workspace, id=account)
+    if found is None:
+        raise missing("account", account)
+    detail, given_contacts = found
+    if not given_contacts:
+        people = await read.all(_MET, workspace=workspace, id=account)
+        detail.contacts = [AccountContact(name, email) for name, email in people]
+    return detail

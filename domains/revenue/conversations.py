@@ -1,0 +1,503 @@
+"""Conversations: calls and meetings, with what was said or a recording of it."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any, ClassVar, Final, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+from sqlalchemy import Text, bindparam, literal_column, null, select
+
+from domains.kernel import jobs
+from domains.kernel.db import Read, Tx
+from domains.kernel.ids import new_id
+from domains.kernel.instants import moment
+from domains.kernel.jobs import Job, Queue
+from domains.kernel.keys import WorkspaceId
+from domains.kernel.keyset import KeysetList, PageOf20, PaginationInfo
+from domains.kernel.problems import Invalid, invalid
+from domains.kernel.signing import Signer
+from domains.kernel.statements import row, statement
+from domains.revenue import crm
+from domains.revenue.crm import CRMInfo
+from domains.revenue.records import (
+    DeletedRecordResponse,
+    Person,
+    RecordAddress,
+    RecordRequest,
+    RecordResponse,
+    Timestamp,
+    Version,
+    as_end,
+    as_given,
+    as_pattern,
+    as_start,
+    contains,
+    deleted,
+    deletion,
+    distinct,
+    domain_of,
+    foreign,
+    former,
+    given,
+    has,
+    missing,
+    moment_of,
+    outside,
+    pattern,
+    response,
+    shown,
+    source_of,
+    upsert,
+    web_address,
+)
+from domains.revenue.tables import conversations
+
+NATIVE: Final = frozenset(
+    {
+        *("sybill", "gong", "chorus", "fathom", "grain", "mindtickle", "avoma", "fireflies"),
+        *("zoho_meetings", "uploaded_call", "uploaded_transcript", "sdk_upload", "zoom_phone"),
+        "outreach_dialer",
+    }
+)
+
+MeetingType = Literal["INTERNAL", "EXTERNAL"]
+Category = Literal[
+    "prospect_discovery",
+    "prospect_demo",
+    "prospect_trial",
+    "prospect_negotiation",
+    "closed_lost",
+    "closed_won",
+    "customer_onboarding",
+    "customer_support",
+    "customer_checkin",
+    "customer_commercials",
+    "interview",
+    "user_research",
+    "vendor_call",
+    "investor_call",
+    "advisor_call",
+    "one_on_one",
+    "sales_team",
+    "customer_team",
+    "marketing_team",
+    "product_team",
+    "engineering_team",
+    "hr_team",
+    "operations_team",
+    "finance_team",
+    "investment_team",
+    "company_wide",
+    "other",
+]
+
+_LONGEST: Final = timedelta(hours=10)
+
+
+class TranscriptSentence(msgspec.Struct, rename="camel", kw_only=True):
+    """Something said at a time."""
+
+    version: Version = 1
+    speaker_id: Annotated[
+        Annotated[str, Meta(max_length=512)] | None, Meta(description="A participant's `id`")
+    ] = None
+    speaker_name: Annotated[
+        Annotated[str, Meta(max_length=1000)] | None, Meta(description="Who said it")
+    ] = None
+    text: Annotated[str, Meta(description="What was said")]
+    timestamp: Annotated[
+        Timestamp, Meta(description="When it was said, between the call's start and end")
+    ]
+
+
+class ConversationRequest(RecordRequest, kw_only=True):
+    """A conversation, as a whole: one of the same source and id is replaced.
+
+    It needs a `transcript`, a `recordingUrl`, or both.
+    """
+
+    created_at: Annotated[Timestamp, Meta(description="When it was made in the source system")]
+    transcript: Annotated[
+        Annotated[list[TranscriptSentence], Meta(max_length=10_000)],
+        Meta(description="What was said"),
+    ] = msgspec.field(default_factory=list)
+    recording_url: Annotated[
+        str | None, Meta(description="Where a recording can be fetched: http or https")
+    ] = None
+    recording_mime_type: Annotated[
+        Annotated[str, Meta(max_length=255)] | None, Meta(description="Such as video/mp4")
+    ] = None
+    started_at: Annotated[Timestamp, Meta(description="When it began")]
+    ended_at: Annotated[
+        Timestamp | None, Meta(description="When it ended: after the beginning, within 10 hours")
+    ] = None
+    participants: Annotated[
+        Annotated[list[Person], Meta(min_length=1, max_length=1000)],
+        Meta(description="Who took part; each has an `id` or an `email`"),
+    ]
+
+
+class ConversationQuery(PageOf20, frozen=True, kw_only=True):
+    """The query of the list of conversations."""
+
+    started_after: Annotated[str | UnsetType, Meta(description="Begun then or later; ISO 8601")] = (
+        UNSET
+    )
+    started_before: Annotated[
+        str | UnsetType, Meta(description="Begun then or earlier; ISO 8601")
+    ] = UNSET
+    type: Annotated[
+        MeetingType | UnsetType, Meta(description="With people from outside, or without")
+    ] = UNSET
+    title: Annotated[str | UnsetType, Meta(description="Part of the title, in any letter case")] = (
+        UNSET
+    )
+    attendees: Annotated[
+        str | UnsetType,
+        Meta(
+            description="An e-mail address, a domain (`@acme.com`, `acme.com`), or part of a name"
+        ),
+    ] = UNSET
+    crm_name: Annotated[
+        str | UnsetType,
+        Meta(description="Words in the name of the linked CRM record, in any letter case"),
+    ] = UNSET
+    source_id: Annotated[
+        str | UnsetType,
+        Meta(description=f"Those of this source: a UUID or {', '.join(sorted(NATIVE))}"),
+    ] = UNSET
+
+    def filters(self) -> dict[str, Any]:
+        found = given(
+            self,
+            {
+                "started_after": as_start,
+                "started_before": as_end,
+                "type": as_given,
+                "title": as_pattern,
+                "source_id": source_of(NATIVE),
+            },
+        )
+        if self.attendees is not UNSET and self.attendees.strip():
+            found |= _attendees(self.attendees.strip())
+        if self.crm_name is not UNSET and (words := self.crm_name.split()):
+            found |= {"crm_name": "%".join(map(pattern, words)), "crm_phrase": _phrase(words)}
+        return found
+
+
+def _attendees(wanted: str) -> dict[str, str]:
+    """An e-mail has something before its @; a domain begins with one, or has a dot, no space."""
+    local, at, domain = wanted.rpartition("@")
+    if at and local:
+        return {"attendee_email": wanted.lower()}
+    if at or ("." in wanted and " " not in wanted):
+        return {"attendee_domain": domain.lower()}
+    return {"attendee_name": pattern(wanted)}
+
+
+def _phrase(words: Sequence[str]) -> str:
+    """The regular expression of a phrase that begins and ends where words do."""
+    escaped = ("".join(each if each.isalnum() else f"\\{each}" for each in word) for word in words)
+    return r"(?<!\w)" + r"\s+".join(escaped) + r"(?!\w)"
+
+
+class Participant(msgspec.Struct, rename="camel"):
+    """Somebody who took part."""
+
+    name: Annotated[str | None, Meta(description="Full name")] = None
+    email: Annotated[str | None, Meta(description="E-mail address")] = None
+    attended: Annotated[bool, Meta(description="Whether they were there")] = True
+
+
+class TranscriptEntry(msgspec.Struct, rename="camel"):
+    """Something said; times in seconds from the beginning."""
+
+    speaker: Annotated[str, Meta(description="Who said it")]
+    text: Annotated[str, Meta(description="What was said")]
+    start_time: Annotated[float, Meta(description="When it began, in seconds from the start")]
+    end_time: Annotated[float, Meta(description="When it ended, in seconds from the start")]
+
+
+class Recordings(msgspec.Struct, rename="camel"):
+    """Links to what was recorded, valid for 24 hours."""
+
+    video_url: Annotated[str | None, Meta(description="With pictures")] = None
+    audio_url: Annotated[str | None, Meta(description="Sound alone")] = None
+
+
+class ConversationListItem(msgspec.Struct, rename="camel"):
+    """A conversation."""
+
+    conversation_id: Annotated[UUID, Meta(description="The id by which it is read")]
+    source_id: Annotated[
+        str | None, Meta(description="Its source: a UUID or the name of its origin")
+    ]
+    title: Annotated[str | None, Meta(description="Its title")]
+    start_time: Annotated[datetime, Meta(description="When it began")]
+    end_time: Annotated[datetime, Meta(description="When it ended")]
+    type: Annotated[MeetingType, Meta(description="With people from outside, or without")]
+    participants: Annotated[list[Participant], Meta(description="Who took part")]
+    crm: Annotated[CRMInfo | None, Meta(description="The deal or account that it is about")]
+
+
+class ConversationDetail(ConversationListItem):
+    """A conversation with what was said."""
+
+    category: Annotated[Category | None, Meta(description="What kind of conversation it is")]
+    summary: Annotated[
+        dict[str, Any] | None,
+        Meta(description="Headings, each with a text or a list of texts; null until it is there"),
+    ]
+    transcript: Annotated[list[TranscriptEntry] | None, Meta(description="What was said")]
+    recordings: Annotated[Recordings | None, Meta(description="What was recorded")]
+
+
+class ListConversationsResponse(msgspec.Struct, rename="camel"):
+    """A page of conversations, newest first."""
+
+    conversations: list[ConversationListItem]
+    pagination: PaginationInfo
+
+
+class ProcessConversation(Job, frozen=True, tag="revenue.process_conversation"):
+    """Fetch and transcribe what was recorded, then find category and summary.
+
+    Of this version of the conversation only: a newer one has a job of its own.
+    """
+
+    queue: ClassVar[Queue] = "ingest"
+    conversation_id: UUID
+    version: int
+
+
+# --- statements -------------------------------------------------------------------------------
+
+_c = conversations.c
+_columns = (
+    _c.id,
+    _c.source_id,
+    _c.title,
+    _c.started_at,
+    _c.ended_at,
+    _c.type,
+    _c.participants,
+    _c.crm_id,
+    _c.crm_name,
+    _c.crm_type,
+)
+
+
+def _crm(*columns: str | None) -> CRMInfo | None:
+    return CRMInfo(*columns) if any(columns) else None
+
+
+def _item(*columns: Any) -> ConversationListItem:
+    return ConversationListItem(*(*columns[:7], _crm(*columns[7:])))
+
+
+def _detail(*columns: Any) -> ConversationDetail:
+    return ConversationDetail(*(*columns[:7], _crm(*columns[7:10]), *columns[10:]))
+
+
+CONVERSATIONS: Final = KeysetList(
+    "conversations",
+    conversations,
+    _columns,
+    _item,
+    ConversationQuery,
+    order_by=_c.started_at,
+    order_id=_c.id,
+    where=(_c.deleted_at.is_(None),),
+    filters={
+        "started_after": _c.started_at >= bindparam("started_after", type_=_c.started_at.type),
+        "started_before": _c.started_at <= bindparam("started_before", type_=_c.started_at.type),
+        "type": _c.type == bindparam("type", type_=Text),
+        "title": contains(_c.title, "title"),
+        "attendee_email": has(_c.emails, "attendee_email"),
+        "attendee_domain": has(_c.domains, "attendee_domain"),
+        "attendee_name": contains(_c.names, "attendee_name"),
+        "crm_name": contains(_c.crm_name, "crm_name"),
+        "crm_phrase": _c.crm_name.bool_op("~*")(bindparam("crm_phrase", type_=Text)),
+        "source_id": _c.source_id == bindparam("source_id", type_=Text),
+        "public": _c.public,
+    },
+)
+_GET = statement(
+    select(*_columns, _c.category, _c.summary, _c.transcript, _c.recordings).where(
+        *shown(conversations)
+    ),
+    _detail,
+)
+
+_link = crm.link_of_one()
+_former = former(conversations)
+_UPSERT = upsert(
+    conversations,
+    (
+        *("title", "started_at", "ended_at", "type", "participants"),
+        *("names", "emails", "domains", "outside", "outside_domains"),
+        *("transcript", "recording_url", "recording_mime_type"),
+        *("public", "owner_emails", "created_at", "updated_at"),
+    ),
+    row,
+    also={
+        **{
+            name: _link.c[name]
+            for name in ("crm_id", "crm_name", "crm_type", "deal_id", "account_id")
+        },
+        # What was made of the former content goes with it.
+        "category": null(),
+        "summary": null(),
+        "recordings": null(),
+        "error": null(),
+        "state": literal_column("'processing'"),
+    },
+    beside=(_link,),
+    returning=(
+        _c.version,
+        _c.deal_id,
+        _c.account_id,
+        select(_former.c.deal_id).scalar_subquery(),
+        select(_former.c.account_id).scalar_subquery(),
+    ),
+    versioned=True,
+)
+_DELETE = deletion(conversations, _c.deal_id, _c.account_id)
+
+
+# --- what the API does ------------------------------------------------------------------------
+
+
+async def create(
+    tx: Tx, workspace: WorkspaceId, own_domains: Sequence[str], new: ConversationRequest
+) -> RecordResponse:
+    """Store a conversation, or replace it, link it to the CRM and queue its processing.
+
+    Invalid names what is wrong; Forbidden where the source is not the workspace's.
+    """
+    made = new_id()
+    started_at = moment(new.started_at, "startedAt")
+    ended_at = moment_of(new.ended_at, "endedAt")
+    transcript, last = _timed(new, started_at, ended_at)
+    _check_participants(new.participants)
+    emails = distinct((person.email or "").lower() for person in new.participants)
+    outsiders, outside_domains = outside(emails, new.owner_emails, own_domains)
+    stored = await tx.first(
+        _UPSERT,
+        workspace=workspace,
+        source=new.source_id,
+        remote=new.id,
+        id=made,
+        title=new.display_name or None,
+        started_at=started_at,
+        ended_at=ended_at or last,
+        type="INTERNAL" if emails and not outsiders else "EXTERNAL",
+        participants=msgspec.json.encode(
+            [Participant(each.name or None, each.email or None) for each in new.participants]
+        ),
+        names=names_of(each.name for each in new.participants),
+        emails=emails,
+        domains=distinct(map(domain_of, emails)),
+        outside=outsiders,
+        outside_domains=outside_domains,
+        transcript=msgspec.json.encode(transcript) if transcript else None,
+        recording_url=new.recording_url,
+        recording_mime_type=new.recording_mime_type,
+        public=new.public,
+        owner_emails=new.owner_emails,
+        created_at=moment(new.created_at, "createdAt"),
+        updated_at=moment_of(new.updated_at, "updatedAt"),
+    )
+    if stored is None:
+        raise foreign("sourceId", "source")
+    record, version, deal, account, former_deal, former_account = stored
+    if record == made:
+        await crm.seen(tx, workspace, deal, account, started_at)
+    else:
+        await crm.look_again(tx, workspace, (deal, former_deal), (account, former_account))
+    await jobs.enqueue(tx, workspace, ProcessConversation(record, version))
+    return response(record, made, new.id, new.source_id)
+
+
+async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> DeletedRecordResponse:
+    """Delete a conversation; NotFound, or Forbidden where the source is not the workspace's."""
+    found = await tx.first(
+        _DELETE, workspace=workspace, source=address.source_id, remote=address.remote_id
+    )
+    answer = deleted(found, address, "conversation")
+    if found is not None:
+        *_, deal, account = found
+        await crm.look_again(tx, workspace, (deal,), (account,))
+    return answer
+
+
+async def page(
+    read: Read,
+    signer: Signer,
+    workspace: WorkspaceId,
+    wanted: ConversationQuery,
+    only: frozenset[str],
+) -> ListConversationsResponse:
+    """The wanted conversations."""
+    found = await CONVERSATIONS.page(read, signer, workspace, wanted, only=only)
+    return ListConversationsResponse(found.items, found.pagination)
+
+
+async def get(
+    read: Read, workspace: WorkspaceId, record: UUID, *, everything: bool
+) -> ConversationDetail:
+    """A conversation by its record id; NotFound."""
+    found = await read.first(_GET, workspace=workspace, id=record, everything=everything)
+    if found is None:
+        raise missing("conversation", record)
+    return found
+
+
+def names_of(names: Any) -> str:
+    """Names as the attendee filter looks for them: one a line."""
+    return "\n".join(distinct(" ".join((name or "").split()) for name in names))
+
+
+def _check_participants(participants: Sequence[Person]) -> None:
+    for number, person in enumerate(participants, start=1):
+        if not person.id and not person.email:
+            raise invalid("participants", f"number {number} needs an id or an email")
+
+
+def _timed(
+    new: ConversationRequest, started_at: datetime, ended_at: datetime | None
+) -> tuple[list[TranscriptEntry], datetime]:
+    """The transcript in meeting time, and when its last sentence began; Invalid."""
+    if new.recording_url is not None:
+        web_address(new.recording_url, "recordingUrl")
+    elif not new.transcript:
+        raise Invalid("A conversation needs a transcript that is not empty, or a recordingUrl.")
+    if ended_at is not None and not started_at < ended_at <= started_at + _LONGEST:
+        raise invalid("endedAt", "must be after startedAt, and at most 10 hours later")
+    latest = ended_at or started_at + _LONGEST
+    speakers = {each.id: each.name or each.email for each in new.participants if each.id}
+    said: list[tuple[datetime, str, str]] = []
+    for number, sentence in enumerate(new.transcript, start=1):
+        if not sentence.speaker_id and not sentence.speaker_name:
+            raise invalid("transcript", f"sentence {number} needs a speakerId or a speakerName")
+        at = moment(sentence.timestamp, "transcript.timestamp")
+        if not started_at <= at <= latest:
+            end = "endedAt" if ended_at else "10 hours after it"
+            raise invalid(
+                "transcript.timestamp",
+                f"of sentence {number} must be an absolute time from startedAt to {end}",
+            )
+        speaker = sentence.speaker_name or speakers.get(sentence.speaker_id or "")
+        said.append((at, speaker or sentence.speaker_id or "Unknown", sentence.text))
+    said.sort(key=lambda each: each[0])
+    last = said[-1][0] if said else started_at
+    ends = [at for at, _, _ in said[1:]] + [ended_at or last]
+    entries = [
+        TranscriptEntry(
+            speaker, text, (at - started_at).total_seconds(), (end - started_at).total_seconds()
+        )
+        for (at, speaker, text), end in zip(said, ends, strict=False)
+    ]
+    return entries, last

@@ -1,0 +1,214 @@
+"""Deals, as imports bring them: read only, with what linked records tell about them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+from sqlalchemy import Boolean, Double, Text, bindparam, literal_column, select
+
+from domains.kernel.db import Read
+from domains.kernel.keys import WorkspaceId
+from domains.kernel.keyset import KeysetList, PageOf20, PaginationInfo
+from domains.kernel.signing import Signer
+from domains.kernel.statements import statement
+from domains.revenue import crm
+from domains.revenue.records import (
+    WORKSPACE,
+    as_end,
+    as_given,
+    as_pattern,
+    as_start,
+    contains,
+    given,
+    missing,
+)
+from domains.revenue.tables import deals
+
+
+class DealQuery(PageOf20, frozen=True, kw_only=True):
+    """The query of the list of deals."""
+
+    name: Annotated[str | UnsetType, Meta(description="Part of the name, in any letter case")] = (
+        UNSET
+    )
+    stage: Annotated[str | UnsetType, Meta(description="Part of the stage, in any letter case")] = (
+        UNSET
+    )
+    closed: Annotated[bool | UnsetType, Meta(description="Those that are closed, or open")] = UNSET
+    owner: Annotated[
+        str | UnsetType, Meta(description="Part of the owner's name, in any letter case")
+    ] = UNSET
+    close_date_after: Annotated[
+        str | UnsetType, Meta(description="Closing then or later; ISO 8601")
+    ] = UNSET
+    close_date_before: Annotated[
+        str | UnsetType, Meta(description="Closing then or earlier; ISO 8601")
+    ] = UNSET
+    amount_min: Annotated[float | UnsetType, Meta(description="Of this amount or more")] = UNSET
+    amount_max: Annotated[float | UnsetType, Meta(description="Of this amount or less")] = UNSET
+    last_activity_after: Annotated[
+        str | UnsetType, Meta(description="Last active then or later; ISO 8601")
+    ] = UNSET
+    last_activity_before: Annotated[
+        str | UnsetType, Meta(description="Last active then or earlier; ISO 8601")
+    ] = UNSET
+
+    def filters(self) -> dict[str, Any]:
+        return given(
+            self,
+            {
+                "name": as_pattern,
+                "stage": as_pattern,
+                "closed": as_given,
+                "owner": as_pattern,
+                "close_date_after": as_start,
+                "close_date_before": as_end,
+                "amount_min": as_given,
+                "amount_max": as_given,
+                "last_activity_after": as_start,
+                "last_activity_before": as_end,
+            },
+        )
+
+
+class DealOwner(msgspec.Struct, rename="camel"):
+    """Whose deal it is."""
+
+    name: Annotated[str | None, Meta(description="Full name")] = None
+    email: Annotated[str | None, Meta(description="E-mail address")] = None
+
+
+class DealContact(msgspec.Struct, rename="camel"):
+    """Somebody on the customer's side."""
+
+    name: Annotated[str | None, Meta(description="Full name")] = None
+    email: Annotated[str | None, Meta(description="E-mail address")] = None
+    title: Annotated[str | None, Meta(description="What they are there")] = None
+    phone: Annotated[str | None, Meta(description="Telephone number")] = None
+
+
+class DealListItem(msgspec.Struct, rename="camel"):
+    """A deal."""
+
+    deal_id: Annotated[str, Meta(description="In the CRM")]
+    name: Annotated[str | None, Meta(description="As the CRM has it")]
+    account_name: Annotated[str | None, Meta(description="The customer")]
+    stage: Annotated[str | None, Meta(description="As the CRM has it")]
+    pipeline: Annotated[str | None, Meta(description="As the CRM has it")]
+    amount: Annotated[float | None, Meta(description="In the CRM's currency")]
+    close_date: Annotated[datetime | None, Meta(description="When it closes, or did")]
+    closed: Annotated[bool | None, Meta(description="Whether it is won or lost")]
+    created_date: Annotated[datetime | None, Meta(description="When it was made")]
+    last_activity_date: Annotated[
+        datetime | None,
+        Meta(description="As the CRM has it, else of the newest linked conversation or message"),
+    ]
+    owner: Annotated[DealOwner | None, Meta(description="Whose deal it is")]
+
+
+class DealDetail(DealListItem):
+    """A deal with what is known about it."""
+
+    summary: Annotated[
+        dict[str, Any] | None, Meta(description="Headings, each with a text or a list of texts")
+    ]
+    crm_autofill: Annotated[
+        dict[str, Any] | None, Meta(description="Values suggested for fields of the CRM")
+    ]
+    contacts: Annotated[list[DealContact], Meta(description="People on the customer's side")]
+
+
+class ListDealsResponse(msgspec.Struct, rename="camel"):
+    """A page of deals, those with the latest activity first."""
+
+    deals: list[DealListItem]
+    pagination: PaginationInfo
+
+
+_c = deals.c
+_columns = (
+    _c.id,
+    _c.name,
+    _c.account_name,
+    _c.stage,
+    _c.pipeline,
+    _c.amount,
+    _c.close_date,
+    _c.closed,
+    _c.created_at,
+    _c.last_activity_at,
+    _c.owner_name,
+    _c.owner_email,
+)
+
+
+def _owner(name: str | None, email: str | None) -> DealOwner | None:
+    return None if name is None and email is None else DealOwner(name, email)
+
+
+def _item(*columns: Any) -> DealListItem:
+    return DealListItem(*(*columns[:10], _owner(*columns[10:])))
+
+
+def _detail(*columns: Any) -> tuple[DealDetail, bool]:
+    """A deal, and whether an import gave its contacts."""
+    *others, contacts = columns
+    values = (*others[:10], _owner(*others[10:12]), *others[12:], contacts or [])
+    return DealDetail(*values), contacts is not None
+
+
+def _at(name: str) -> Any:
+    return bindparam(name, type_=_c.ordered_at.type)
+
+
+DEALS: Final = KeysetList(
+    "deals",
+    deals,
+    _columns,
+    _item,
+    DealQuery,
+    order_by=_c.ordered_at,
+    order_id=_c.id,
+    filters={
+        "name": contains(_c.name, "name"),
+        "stage": contains(_c.stage, "stage"),
+        "closed": _c.closed == bindparam("closed", type_=Boolean),
+        "owner": contains(_c.owner_name, "owner"),
+        "close_date_after": _c.close_date >= _at("close_date_after"),
+        "close_date_before": _c.close_date <= _at("close_date_before"),
+        "amount_min": _c.amount >= bindparam("amount_min", type_=Double),
+        "amount_max": _c.amount <= bindparam("amount_max", type_=Double),
+        "last_activity_after": _c.ordered_at >= _at("last_activity_after"),
+        # Those without any activity come last, and are not before anything.
+        "last_activity_before": (_c.ordered_at <= _at("last_activity_before"))
+        & (_c.ordered_at > literal_column("'-infinity'::timestamptz")),
+    },
+)
+_GET = statement(
+    select(*_columns, _c.summary, _c.crm_autofill, _c.contacts).where(
+        _c.workspace_id == WORKSPACE, _c.id == bindparam("id", type_=Text)
+    ),
+    _detail,
+)
+_MET = crm.met("deal_id")
+
+
+async def page(
+    read: Read, signer: Signer, workspace: WorkspaceId, wanted: DealQuery
+) -> ListDealsResponse:
+    """The wanted deals."""
+    found = await DEALS.page(read, signer, workspace, wanted)
+    return ListDealsResponse(found.items, found.pagination)
+
+
+async def get(read: Read, workspace: WorkspaceId, deal: str) -> DealDetail:
+    """A deal by the CRM's id; NotFound. Contacts that no import gave are those who were met."""
+    found = await read.first(_GET, workspace=workspace, id=deal)
+    if found is None:
+        raise missing("deal", deal)
+    detail, given_contacts = found
+    if not given_contacts:
+        people = await read.all(_MET, workspace=workspace, id=deal)
+        detail.contacts = [DealContact(name, email) for name, email in people]
+    return detail

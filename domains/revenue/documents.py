@@ -1,0 +1,455 @@
+"""Documents: files, by their address or their bytes, of which the text is made readable."""
+
+import asyncio
+import binascii
+import time
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Final
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+from sqlalchemy import (
+    Boolean,
+    Text,
+    Uuid,
+    bindparam,
+    case,
+    literal_column,
+    null,
+    select,
+    true,
+    update,
+)
+
+from domains.kernel import jobs
+from domains.kernel.blobs import Blobs, DeleteBlob
+from domains.kernel.db import Read, Tx
+from domains.kernel.downloads import Downloads
+from domains.kernel.ids import new_id
+from domains.kernel.jobs import Job, Queue
+from domains.kernel.keys import WorkspaceId
+from domains.kernel.keyset import CursorQuery, KeysetList, PaginationInfo
+from domains.kernel.problems import Invalid, invalid
+from domains.kernel.signing import Signer
+from domains.kernel.statements import row, statement
+from domains.revenue.records import (
+    WORKSPACE,
+    DeletedRecordResponse,
+    DisplayName,
+    Emails,
+    Person,
+    RecordAddress,
+    RecordRequest,
+    RecordResponse,
+    Timestamp,
+    Version,
+    as_pattern,
+    contains,
+    deleted,
+    deletion,
+    foreign,
+    given,
+    identity,
+    kept,
+    living_source,
+    missing,
+    moment_of,
+    response,
+    shown,
+    source_of,
+    upsert,
+    web_address,
+)
+from domains.revenue.tables import documents
+
+NATIVE: Final = frozenset({"chat_upload"})
+
+# Content of more characters than this is decoded in a thread.
+_LARGE: Final = 256 * 1024
+
+_ContentType = Annotated[str, Meta(max_length=255)]
+_Filename = Annotated[str, Meta(max_length=1000)]
+
+
+class DocumentRequest(RecordRequest, kw_only=True):
+    """A document, as a whole: one of the same source and id is replaced.
+
+    It has exactly one of `url` and `content`.
+    """
+
+    created_at: Annotated[
+        Timestamp | None, Meta(description="When it was made in the source system")
+    ] = None
+    url: Annotated[str | None, Meta(description="Where it can be fetched: http or https")] = None
+    content: Annotated[str | None, Meta(description="Its bytes in base64")] = None
+    filename: Annotated[_Filename | None, Meta(description="Its file name")] = None
+    content_type: Annotated[_ContentType, Meta(description="Such as application/pdf")] = (
+        "text/plain"
+    )
+    author: Annotated[Person | None, Meta(description="Who wrote it")] = None
+
+
+class UpdateDocumentRequest(msgspec.Struct, rename="camel", kw_only=True):
+    """What changes of a document; null and absent leave a field as it is.
+
+    `url` or `content`, one at most, makes a new version, which is processed again.
+    """
+
+    version: Version = 1
+    display_name: Annotated[DisplayName | None, Meta(description="What people call it")] = None
+    public: Annotated[
+        bool | None, Meta(description="Whether everybody in the organization may see it")
+    ] = None
+    owner_emails: Annotated[Emails | None, Meta(description="Those to whom it belongs")] = None
+    updated_at: Annotated[
+        Timestamp | None, Meta(description="When it changed in the source system")
+    ] = None
+    url: Annotated[str | None, Meta(description="Where it can be fetched: http or https")] = None
+    content: Annotated[str | None, Meta(description="Its bytes in base64")] = None
+    filename: Annotated[_Filename | None, Meta(description="Its file name")] = None
+    content_type: Annotated[_ContentType | None, Meta(description="Such as application/pdf")] = None
+
+
+class DocumentQuery(CursorQuery, frozen=True, kw_only=True):
+    """The query of the list of documents."""
+
+    source_id: Annotated[
+        str | UnsetType,
+        Meta(description=f"Those of this source: a UUID or {', '.join(sorted(NATIVE))}"),
+    ] = UNSET
+    name: Annotated[
+        Annotated[str, Meta(max_length=255)] | UnsetType,
+        Meta(description="Part of the display name, in any letter case"),
+    ] = UNSET
+
+    def filters(self) -> dict[str, Any]:
+        return given(self, {"source_id": source_of(NATIVE), "name": as_pattern})
+
+
+class DocumentListItem(msgspec.Struct, rename="camel"):
+    """A document."""
+
+    id: Annotated[UUID, Meta(description="The id by which it is read")]
+    display_name: Annotated[str, Meta(description="What people call it")]
+    source_id: Annotated[str, Meta(description="Its source: a UUID or the name of its origin")]
+    remote_id: Annotated[str, Meta(description="Its id in the source system")]
+    url: Annotated[
+        str,
+        Meta(description="The original: the address that was given, or a link valid for 24 hours"),
+    ]
+    content_type: Annotated[str, Meta(description="Of the original, as it was given")]
+    created_at: Annotated[datetime | None, Meta(description="As the source system said")]
+    updated_at: Annotated[datetime | None, Meta(description="As the source system said")]
+
+
+class DocumentDetail(DocumentListItem):
+    """A document and where its text is."""
+
+    normalized_url: Annotated[
+        str | None, Meta(description="Its text: a link valid for 24 hours; null until it is there")
+    ]
+    normalized_content_type: Annotated[str | None, Meta(description="Of the text")]
+
+
+class ListDocumentsResponse(msgspec.Struct, rename="camel"):
+    """A page of documents, newest first."""
+
+    documents: list[DocumentListItem]
+    pagination: PaginationInfo
+
+
+class ProcessDocument(Job, frozen=True, tag="revenue.process_document"):
+    """Fetch a document where it has an address, and make text of it.
+
+    Of this version of the document only: a newer one has a job of its own.
+    """
+
+    queue: ClassVar[Queue] = "ingest"
+    document_id: UUID
+    version: int
+
+
+# --- statements -------------------------------------------------------------------------------
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    """A document as its row has it."""
+
+    id: UUID
+    display_name: str
+    source_id: str
+    remote_id: str
+    url: str | None
+    content_type: str
+    created_at: datetime | None
+    updated_at: datetime | None
+    blob_key: str | None
+    filename: str | None
+    normalized_key: str | None
+    normalized_url: str | None
+    normalized_content_type: str | None
+
+
+_c = documents.c
+_columns = tuple(_c[name] for name in _Stored.__struct_fields__)
+
+DOCUMENTS: Final = KeysetList(
+    "documents",
+    documents,
+    _columns,
+    _Stored,
+    DocumentQuery,
+    order_by=_c.ordered_at,
+    order_id=_c.id,
+    where=(_c.deleted_at.is_(None),),
+    filters={
+        "source_id": _c.source_id == bindparam("source_id", type_=Text),
+        "name": contains(_c.display_name, "name"),
+        "public": _c.public,
+    },
+)
+_GET = statement(select(*_columns).where(*shown(documents)), _Stored)
+
+_former = (
+    select(_c.id, _c.blob_key, _c.normalized_key)
+    .where(identity(documents))
+    .with_for_update(key_share=True)
+    .cte("former")
+)
+# What was made of the former content goes with it.
+_ANEW: Final[dict[str, Any]] = {
+    "normalized_key": null(),
+    "normalized_url": null(),
+    "normalized_content_type": null(),
+    "error": null(),
+    "state": literal_column("'processing'"),
+}
+_UPSERT = upsert(
+    documents,
+    (
+        *("display_name", "filename", "content_type", "author", "url", "blob_key"),
+        *("public", "owner_emails", "created_at", "updated_at"),
+    ),
+    row,
+    also=_ANEW,
+    returning=(
+        _c.version,
+        select(_former.c.blob_key).scalar_subquery(),
+        select(_former.c.normalized_key).scalar_subquery(),
+    ),
+    versioned=True,
+)
+_source = living_source()
+_FIND = statement(select(_former).select_from(_source.outerjoin(_former, true())), row)
+
+_anew = bindparam("anew", type_=Boolean)
+_UPDATE = statement(
+    update(documents)
+    .where(_c.workspace_id == WORKSPACE, _c.id == bindparam("id", type_=Uuid))
+    .values(
+        {
+            **{
+                name: kept(name, _c[name])
+                for name in (
+                    *("display_name", "public", "owner_emails", "updated_at"),
+                    *("filename", "content_type"),
+                )
+            },
+            **{
+                name: case((_anew, bindparam(name, type_=Text)), else_=_c[name])
+                for name in ("url", "blob_key")
+            },
+            **{name: case((_anew, value), else_=_c[name]) for name, value in _ANEW.items()},
+            "version": _c.version + case((_anew, 1), else_=0),
+        }
+    )
+    .returning(_c.version),
+    row,
+)
+_DELETE = deletion(documents, _c.blob_key, _c.normalized_key)
+
+
+# --- what the API does ------------------------------------------------------------------------
+
+
+async def create(
+    tx: Tx, blobs: Blobs, workspace: WorkspaceId, new: DocumentRequest
+) -> RecordResponse:
+    """Store a document, or replace it, and queue its processing.
+
+    Invalid names what is wrong; Forbidden where the source is not the workspace's.
+    """
+    if (new.url is None) == (new.content is None):
+        raise Invalid("exactly one of url or content must be provided")
+    made = new_id()
+    created_at = moment_of(new.created_at, "createdAt")
+    updated_at = moment_of(new.updated_at, "updatedAt")
+    blob_key = await _keep(tx, blobs, workspace, new.url, new.content)
+    stored = await tx.first(
+        _UPSERT,
+        workspace=workspace,
+        source=new.source_id,
+        remote=new.id,
+        id=made,
+        display_name=new.display_name or new.filename or _called(new.url) or new.id,
+        filename=new.filename or None,
+        content_type=new.content_type,
+        author=None if new.author is None else msgspec.json.encode(new.author),
+        url=new.url,
+        blob_key=blob_key,
+        public=new.public,
+        owner_emails=new.owner_emails,
+        created_at=created_at,
+        updated_at=updated_at,
+    )
+    if stored is None:
+        raise foreign("sourceId", "source")
+    record, version, *former_keys = stored
+    await _forget(tx, workspace, former_keys)
+    await jobs.enqueue(tx, workspace, ProcessDocument(record, version))
+    return response(record, made, new.id, new.source_id)
+
+
+async def change(
+    tx: Tx,
+    blobs: Blobs,
+    workspace: WorkspaceId,
+    address: RecordAddress,
+    changes: UpdateDocumentRequest,
+) -> RecordResponse:
+    """Change a document; with another url or content it becomes a new version.
+
+    NotFound; Forbidden where the source is not the workspace's.
+    """
+    if changes.url is not None and changes.content is not None:
+        raise Invalid("at most one of url or content can be provided")
+    updated_at = moment_of(changes.updated_at, "updatedAt")
+    blob_key = await _keep(tx, blobs, workspace, changes.url, changes.content)
+    found = await tx.first(
+        _FIND, workspace=workspace, source=address.source_id, remote=address.remote_id
+    )
+    if found is None:
+        raise foreign("sourceId", "source")
+    record, *former_keys = found
+    if record is None:
+        raise missing("document", address.remote_id)
+    anew = changes.url is not None or blob_key is not None
+    (version,) = await tx.one(
+        _UPDATE,
+        workspace=workspace,
+        id=record,
+        display_name=changes.display_name or None,
+        public=changes.public,
+        owner_emails=changes.owner_emails,
+        updated_at=updated_at,
+        filename=changes.filename,
+        content_type=changes.content_type,
+        anew=anew,
+        url=changes.url,
+        blob_key=blob_key,
+    )
+    if anew:
+        await _forget(tx, workspace, former_keys)
+        await jobs.enqueue(tx, workspace, ProcessDocument(record, version))
+    return RecordResponse("updated", record, address.remote_id, address.source_id)
+
+
+async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> DeletedRecordResponse:
+    """Delete a document, and soon after the commit its bytes; NotFound, or Forbidden where the
+    source is not the workspace's.
+    """
+    found = await tx.first(
+        _DELETE, workspace=workspace, source=address.source_id, remote=address.remote_id
+    )
+    answer = deleted(found, address, "document")
+    if found is not None:
+        await _forget(tx, workspace, found[2:])
+    return answer
+
+
+async def page(
+    read: Read,
+    signer: Signer,
+    downloads: Downloads,
+    workspace: WorkspaceId,
+    wanted: DocumentQuery,
+    only: frozenset[str],
+) -> ListDocumentsResponse:
+    """The wanted documents."""
+    found = await DOCUMENTS.page(read, signer, workspace, wanted, only=only)
+    items = [DocumentListItem(*_shown(stored, downloads)) for stored in found.items]
+    return ListDocumentsResponse(items, found.pagination)
+
+
+async def get(
+    read: Read, downloads: Downloads, workspace: WorkspaceId, record: UUID, *, everything: bool
+) -> DocumentDetail:
+    """A document by its record id; NotFound."""
+    found = await read.first(_GET, workspace=workspace, id=record, everything=everything)
+    if found is None:
+        raise missing("document", record)
+    text_url = found.normalized_url
+    if found.normalized_key is not None:
+        kind = found.normalized_content_type or "text/plain"
+        name = f"{found.filename or found.display_name}.txt"
+        text_url = downloads.link(found.normalized_key, kind, name, time.time())
+    return DocumentDetail(*(*_shown(found, downloads), text_url, found.normalized_content_type))
+
+
+def _shown(stored: _Stored, downloads: Downloads) -> tuple[Any, ...]:
+    url = stored.url
+    if stored.blob_key is not None:
+        name = stored.filename or stored.display_name
+        url = downloads.link(stored.blob_key, stored.content_type, name, time.time())
+    return (
+        stored.id,
+        stored.display_name,
+        stored.source_id,
+        stored.remote_id,
+        url,
+        stored.content_type,
+        stored.created_at,
+        stored.updated_at,
+    )
+
+
+async def _keep(
+    tx: Tx, blobs: Blobs, workspace: WorkspaceId, url: str | None, content: str | None
+) -> str | None:
+    """Put content into the object store, before any connection waits for that; its key."""
+    if url is not None:
+        web_address(url, "url")
+    if content is None:
+        return None
+    if len(content) > _LARGE:
+        body = await asyncio.to_thread(_decoded, content)
+    else:
+        body = _decoded(content)
+    key = f"documents/{workspace}/{new_id()}"
+    tx.undo(lambda: blobs.delete(key))
+    await blobs.put(key, body)
+    return key
+
+
+def _decoded(content: str) -> bytes:
+    try:
+        body = binascii.a2b_base64(content, strict_mode=True)
+    except ValueError:
+        raise invalid("content", "is not base64 in the standard alphabet") from None
+    if not body:
+        raise invalid("content", "is empty")
+    return body
+
+
+async def _forget(tx: Tx, workspace: WorkspaceId, keys: Any) -> None:
+    for key in keys:
+        if key is not None:
+            await jobs.enqueue(tx, workspace, DeleteBlob(key))
+
+
+def _called(url: str | None) -> str:
+    """The last part of an address' path."""
+    path = urlsplit(url or "").path
+    return unquote(path.rstrip("/").rpartition("/")[2])[:1000].replace("\0", "")

@@ -1,0 +1,343 @@
+"""Messages: e-mails and the like, between a sender and recipients."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+from sqlalchemy import Text, bindparam, select
+
+from domains.kernel.db import Read, Tx
+from domains.kernel.ids import new_id
+from domains.kernel.instants import moment
+from domains.kernel.keys import WorkspaceId
+from domains.kernel.keyset import CursorQuery, KeysetList, PaginationInfo
+from domains.kernel.signing import Signer
+from domains.kernel.statements import row, statement
+from domains.revenue import crm
+from domains.revenue.records import (
+    DeletedRecordResponse,
+    Person,
+    RecordAddress,
+    RecordRequest,
+    RecordResponse,
+    Timestamp,
+    Version,
+    as_end,
+    as_given,
+    as_lower,
+    as_start,
+    deleted,
+    deletion,
+    distinct,
+    foreign,
+    former,
+    given,
+    has,
+    missing,
+    moment_of,
+    outside,
+    response,
+    shown,
+    source_of,
+    upsert,
+)
+from domains.revenue.tables import messages
+
+NATIVE: Final = frozenset(
+    {
+        *("gmail", "outlook", "zoho_mail"),
+        *("salesforce_crm", "hubspot_crm", "pipedrive_crm", "dynamics_crm", "zoho_crm"),
+    }
+)
+
+_PREVIEW: Final = 200
+_SPACES: Final = re.compile(r"\s+")
+
+
+class Attachment(msgspec.Struct, rename="camel", kw_only=True):
+    """A file that came with a message. Its address is kept and never fetched."""
+
+    version: Version = 1
+    name: Annotated[Annotated[str, Meta(max_length=1000)], Meta(description="File name")]
+    url: Annotated[Annotated[str, Meta(max_length=2048)], Meta(description="Where it is")]
+    mime_type: Annotated[
+        Annotated[str, Meta(max_length=255)] | None, Meta(description="Such as application/pdf")
+    ] = None
+    size_bytes: Annotated[
+        Annotated[int, Meta(ge=0, le=2**53)] | None, Meta(description="Size in bytes")
+    ] = None
+
+
+class MessageRequest(RecordRequest, kw_only=True):
+    """A message, as a whole: one of the same source and id is replaced."""
+
+    created_at: Annotated[Timestamp, Meta(description="When it was sent")]
+    body: Annotated[
+        Annotated[str, Meta(max_length=100_000)], Meta(description="What it says, as plain text")
+    ]
+    sender: Annotated[Person, Meta(description="Who sent it")]
+    recipients: Annotated[
+        Annotated[list[Person], Meta(min_length=1, max_length=1000)],
+        Meta(description="To whom it was sent"),
+    ]
+    attachments: Annotated[
+        Annotated[list[Attachment], Meta(max_length=1000)], Meta(description="Files with it")
+    ] = msgspec.field(default_factory=list)
+    thread_id: Annotated[
+        Annotated[str, Meta(max_length=512)] | None,
+        Meta(description="The conversation that it is part of, in the source system"),
+    ] = None
+
+
+class MessageQuery(CursorQuery, frozen=True, kw_only=True):
+    """The query of the list of messages."""
+
+    source_id: Annotated[
+        Annotated[str, Meta(max_length=255)] | UnsetType,
+        Meta(description=f"Those of this source: a UUID or {', '.join(sorted(NATIVE))}"),
+    ] = UNSET
+    remote_id: Annotated[
+        Annotated[str, Meta(max_length=512)] | UnsetType,
+        Meta(description="The one with this id in the source system"),
+    ] = UNSET
+    thread_id: Annotated[
+        Annotated[str, Meta(max_length=512)] | UnsetType,
+        Meta(description="Those of this thread"),
+    ] = UNSET
+    participant_email: Annotated[
+        Annotated[str, Meta(max_length=255)] | UnsetType,
+        Meta(description="Those from or to this address"),
+    ] = UNSET
+    created_after: Annotated[
+        Annotated[str, Meta(max_length=64)] | UnsetType,
+        Meta(description="Sent then or later; ISO 8601"),
+    ] = UNSET
+    created_before: Annotated[
+        Annotated[str, Meta(max_length=64)] | UnsetType,
+        Meta(description="Sent then or earlier; ISO 8601"),
+    ] = UNSET
+
+    def filters(self) -> dict[str, Any]:
+        return given(
+            self,
+            {
+                "source_id": source_of(NATIVE),
+                "remote_id": as_given,
+                "thread_id": as_given,
+                "participant_email": as_lower,
+                "created_after": as_start,
+                "created_before": as_end,
+            },
+        )
+
+
+class MessageParty(msgspec.Struct, rename="camel"):
+    """A sender or recipient."""
+
+    name: Annotated[str | None, Meta(description="Full name")] = None
+    email: Annotated[str | None, Meta(description="E-mail address")] = None
+
+
+class MessageAttachmentInfo(msgspec.Struct, rename="camel"):
+    """A file that came with a message."""
+
+    id: Annotated[UUID, Meta(description="Ours")]
+    filename: Annotated[str | None, Meta(description="File name")] = None
+    content_type: Annotated[str | None, Meta(description="Such as application/pdf")] = None
+    size: Annotated[int | None, Meta(description="Size in bytes")] = None
+
+
+class StoredAttachment(MessageAttachmentInfo):
+    """What is kept of one, with the address that is shown to nobody."""
+
+    url: str = ""
+
+
+class MessageListItem(msgspec.Struct, rename="camel"):
+    """A message."""
+
+    message_id: Annotated[UUID, Meta(description="The id by which it is read")]
+    source_id: Annotated[str, Meta(description="Its source: a UUID or the name of its origin")]
+    remote_id: Annotated[str | None, Meta(description="Its id in the source system")]
+    thread_id: Annotated[str | None, Meta(description="Its thread in the source system")]
+    subject: Annotated[str | None, Meta(description="Its subject")]
+    sender: Annotated[MessageParty | None, Meta(description="Who sent it")]
+    recipients: Annotated[list[MessageParty], Meta(description="To whom it was sent")]
+    body_preview: Annotated[str, Meta(description="How it begins, on one line")]
+    created_at: Annotated[datetime, Meta(description="When it was sent")]
+
+
+class MessageDetail(MessageListItem):
+    """A message with all that it says."""
+
+    body: Annotated[str, Meta(description="What it says")]
+    attachments: Annotated[list[MessageAttachmentInfo], Meta(description="Files with it")]
+
+
+class ListMessagesResponse(msgspec.Struct, rename="camel"):
+    """A page of messages, newest first."""
+
+    messages: list[MessageListItem]
+    pagination: PaginationInfo
+
+
+# --- statements -------------------------------------------------------------------------------
+
+_ATTACHMENTS: Final = msgspec.json.Decoder(list[MessageAttachmentInfo])
+
+_c = messages.c
+_columns = (
+    _c.id,
+    _c.source_id,
+    _c.remote_id,
+    _c.thread_id,
+    _c.subject,
+    _c.sender,
+    _c.recipients,
+    _c.body_preview,
+    _c.created_at,
+)
+
+
+def _detail(*columns: Any) -> MessageDetail:
+    # Decoded, so that the addresses stay here.
+    return MessageDetail(*(*columns[:-1], _ATTACHMENTS.decode(columns[-1])))
+
+
+MESSAGES: Final = KeysetList(
+    "messages",
+    messages,
+    _columns,
+    MessageListItem,
+    MessageQuery,
+    order_by=_c.created_at,
+    order_id=_c.id,
+    where=(_c.deleted_at.is_(None),),
+    filters={
+        "source_id": _c.source_id == bindparam("source_id", type_=Text),
+        "remote_id": _c.remote_id == bindparam("remote_id", type_=Text),
+        "thread_id": _c.thread_id == bindparam("thread_id", type_=Text),
+        "participant_email": has(_c.emails, "participant_email"),
+        "created_after": _c.created_at >= bindparam("created_after", type_=_c.created_at.type),
+        "created_before": _c.created_at <= bindparam("created_before", type_=_c.created_at.type),
+        "public": _c.public,
+    },
+)
+_GET = statement(select(*_columns, _c.body, _c.attachments).where(*shown(messages)), _detail)
+
+_link = crm.link_of_one()
+_before = former(messages)
+_UPSERT = upsert(
+    messages,
+    (
+        *("thread_id", "subject", "sender", "recipients", "body", "body_preview", "attachments"),
+        *("emails", "outside", "outside_domains"),
+        *("public", "owner_emails", "created_at", "updated_at"),
+    ),
+    row,
+    also={"deal_id": _link.c.deal_id, "account_id": _link.c.account_id},
+    beside=(_link,),
+    returning=(
+        _c.deal_id,
+        _c.account_id,
+        select(_before.c.deal_id).scalar_subquery(),
+        select(_before.c.account_id).scalar_subquery(),
+    ),
+)
+_DELETE = deletion(messages, _c.deal_id, _c.account_id)
+
+
+# --- what the API does ------------------------------------------------------------------------
+
+
+async def create(
+    tx: Tx, workspace: WorkspaceId, own_domains: Sequence[str], new: MessageRequest
+) -> RecordResponse:
+    """Store a message, or replace it, and link it to the CRM.
+
+    Forbidden where the source is not the workspace's.
+    """
+    made = new_id()
+    created_at = moment(new.created_at, "createdAt")
+    people = [new.sender, *new.recipients]
+    emails = distinct((person.email or "").lower() for person in people)
+    outsiders, outside_domains = outside(emails, new.owner_emails, own_domains)
+    stored = await tx.first(
+        _UPSERT,
+        workspace=workspace,
+        source=new.source_id,
+        remote=new.id,
+        id=made,
+        thread_id=new.thread_id or None,
+        subject=new.display_name or None,
+        sender=msgspec.json.encode(_party(new.sender)),
+        recipients=msgspec.json.encode([_party(person) for person in new.recipients]),
+        body=new.body,
+        body_preview=preview(new.body),
+        attachments=msgspec.json.encode([_attachment(each) for each in new.attachments]),
+        emails=emails,
+        outside=outsiders,
+        outside_domains=outside_domains,
+        public=new.public,
+        owner_emails=new.owner_emails,
+        created_at=created_at,
+        updated_at=moment_of(new.updated_at, "updatedAt"),
+    )
+    if stored is None:
+        raise foreign("sourceId", "source")
+    record, deal, account, former_deal, former_account = stored
+    if record == made:
+        await crm.seen(tx, workspace, deal, account, created_at)
+    else:
+        await crm.look_again(tx, workspace, (deal, former_deal), (account, former_account))
+    return response(record, made, new.id, new.source_id)
+
+
+async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> DeletedRecordResponse:
+    """Delete a message; NotFound, or Forbidden where the source is not the workspace's."""
+    found = await tx.first(
+        _DELETE, workspace=workspace, source=address.source_id, remote=address.remote_id
+    )
+    answer = deleted(found, address, "message")
+    if found is not None:
+        *_, deal, account = found
+        await crm.look_again(tx, workspace, (deal,), (account,))
+    return answer
+
+
+async def page(
+    read: Read, signer: Signer, workspace: WorkspaceId, wanted: MessageQuery, only: frozenset[str]
+) -> ListMessagesResponse:
+    """The wanted messages."""
+    found = await MESSAGES.page(read, signer, workspace, wanted, only=only)
+    return ListMessagesResponse(found.items, found.pagination)
+
+
+async def get(
+    read: Read, workspace: WorkspaceId, record: UUID, *, everything: bool
+) -> MessageDetail:
+    """A message by its record id; NotFound."""
+    found = await read.first(_GET, workspace=workspace, id=record, everything=everything)
+    if found is None:
+        raise missing("message", record)
+    return found
+
+
+def preview(body: str) -> str:
+    """The beginning of a text on one line: 200 characters, an ellipsis where it is cut."""
+    line = _SPACES.sub(" ", body[: 10 * _PREVIEW]).strip()
+    if len(line) <= _PREVIEW:
+        return line
+    return line[: _PREVIEW - 1].rstrip() + "…"
+
+
+def _party(person: Person) -> MessageParty:
+    return MessageParty(person.name or None, person.email or None)
+
+
+def _attachment(sent: Attachment) -> StoredAttachment:
+    return StoredAttachment(new_id(), sent.name, sent.mime_type, sent.size_bytes, sent.url)

@@ -1,0 +1,372 @@
+"""The tables of the revenue record.
+
+A record that was pushed belongs to a source of the workspace and is found by (source, remote id)
+as long as it is not deleted; an imported, native one carries the name of its origin as source and
+is found by its own id. Ids are unique within a workspace.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Computed,
+    DateTime,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSON
+
+from domains.kernel.tables import instant, metadata
+
+# Ids that other systems give sort by their bytes, whatever the database's language.
+_ID = Text(collation="C")
+
+_LIVING = "deleted_at is null"
+_PUSHED = f"{_LIVING} and not native"
+
+
+def _workspace(*, key: bool = False) -> Column[object]:
+    return Column(
+        "workspace_id",
+        ForeignKey("workspaces.id", ondelete="CASCADE"),
+        primary_key=key,
+        nullable=False,
+    )
+
+
+def _texts(name: str) -> Column[Any]:
+    return Column(name, ARRAY(Text), nullable=False, server_default=text("'{}'"))
+
+
+def _flag(name: str) -> Column[Any]:
+    return Column(name, Boolean, nullable=False, server_default=text("false"))
+
+
+def _ordered_by(expression: str) -> Column[Any]:
+    """What orders a list where the column itself may be null."""
+    return Column(
+        "ordered_at", DateTime(timezone=True), Computed(expression, persisted=True), nullable=False
+    )
+
+
+def _listed(name: str, order: str, *columns: str, where: str | None = _LIVING) -> Index:
+    """For a list that is filtered by these columns, in its order."""
+    of = "_".join((*columns, "list")) if columns else "list"
+    return Index(
+        f"ix_{name}_{of}",
+        "workspace_id",
+        *columns,
+        order,
+        "id",
+        postgresql_where=None if where is None else text(where),
+    )
+
+
+def _searched(name: str, *columns: str, where: str | None = _LIVING) -> Index:
+    """For patterns of three letters or more in any of these columns."""
+    return Index(
+        f"ix_{name}_{'_'.join(columns)}",
+        "workspace_id",
+        *columns,
+        postgresql_using="gin",
+        postgresql_ops=dict.fromkeys(columns, "gin_trgm_ops"),
+        postgresql_where=None if where is None else text(where),
+    )
+
+
+def _people(name: str, *columns: str, where: str | None = _LIVING) -> Index:
+    """For arrays of e-mails or domains with a given element."""
+    return Index(
+        f"ix_{name}_people",
+        "workspace_id",
+        *columns,
+        postgresql_using="gin",
+        postgresql_where=None if where is None else text(where),
+    )
+
+
+def _record(name: str, *columns: Column[Any] | CheckConstraint | Index) -> Table:
+    """A table of records of sources. `created_at` and `updated_at` are the source system's."""
+    return Table(
+        name,
+        metadata,
+        _workspace(key=True),
+        Column("id", Uuid, primary_key=True),
+        Column("source_id", Text, nullable=False),
+        Column("remote_id", Text),
+        _flag("native"),
+        _flag("public"),
+        _texts("owner_emails"),
+        instant("created_at", nullable=True),
+        instant("updated_at", nullable=True),
+        instant("stored_at", now=True),
+        instant("deleted_at", nullable=True),
+        Index(
+            f"uq_{name}_identity",
+            "workspace_id",
+            "source_id",
+            "remote_id",
+            unique=True,
+            postgresql_where=text(_PUSHED),
+        ),
+        *columns,
+    )
+
+
+def _crm_link() -> tuple[Column[Any], ...]:
+    """To which deal and account a record belongs, and the e-mails by which that is found."""
+    return (
+        # E-mails, and their domains, of those who are not the workspace's own people.
+        _texts("outside"),
+        _texts("outside_domains"),
+        Column("deal_id", _ID),
+        Column("account_id", _ID),
+    )
+
+
+def _linked(name: str, order: str) -> tuple[Index, Index]:
+    return (
+        _listed(name, order, "deal_id", where=f"{_LIVING} and deal_id is not null"),
+        _listed(name, order, "account_id", where=f"{_LIVING} and account_id is not null"),
+    )
+
+
+def _processed(states: str) -> tuple[Column[Any] | CheckConstraint, ...]:
+    """What processing goes by: the version that it is about, how far it is and why it failed."""
+    return (
+        Column("version", Integer, nullable=False, server_default="1"),
+        Column("state", Text, nullable=False),
+        Column("error", Text),
+        CheckConstraint(f"state in ({states})", name="state"),
+    )
+
+
+sources = Table(
+    "sources",
+    metadata,
+    _workspace(key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("display_name", Text, nullable=False),
+    instant("created_at", now=True),
+    instant("updated_at", now=True),
+    instant("deleted_at", nullable=True),
+    Index("uq_sources_name", "workspace_id", "name", unique=True, postgresql_where=text(_LIVING)),
+)
+
+object_types = Table(
+    "object_types",
+    metadata,
+    _workspace(key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("source_id", Uuid, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("display_name", Text, nullable=False),
+    Column("field_definitions", JSON, nullable=False),
+    instant("created_at", now=True),
+    instant("updated_at", now=True),
+    instant("deleted_at", nullable=True),
+    Index(
+        "uq_object_types_name",
+        "workspace_id",
+        "source_id",
+        "name",
+        unique=True,
+        postgresql_where=text(_LIVING),
+    ),
+)
+
+rows = _record(
+    "rows",
+    Column("object_type_id", Uuid, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("display_name", Text, nullable=False),
+    # json, not jsonb: the values come back as they were sent.
+    Column("fields", JSON, nullable=False),
+    _ordered_by("coalesce(created_at, stored_at)"),
+    _listed("rows", "ordered_at"),
+    _listed("rows", "ordered_at", "source_id"),
+    _listed("rows", "ordered_at", "object_type_id"),
+    Index("ix_rows_remote_id", "workspace_id", "remote_id", postgresql_where=text(_LIVING)),
+    _searched("rows", "name"),
+)
+
+messages = _record(
+    "messages",
+    Column("thread_id", Text),
+    Column("subject", Text),
+    Column("sender", JSON),
+    Column("recipients", JSON, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("body_preview", Text, nullable=False),
+    # As they are shown, and the url of each, which is shown to nobody.
+    Column("attachments", JSON, nullable=False),
+    # In lower case, of the sender and all recipients.
+    _texts("emails"),
+    *_crm_link(),
+    CheckConstraint("created_at is not null", name="created_at"),
+    _listed("messages", "created_at"),
+    _listed("messages", "created_at", "source_id"),
+    _listed("messages", "created_at", "thread_id", where=f"{_LIVING} and thread_id is not null"),
+    Index("ix_messages_remote_id", "workspace_id", "remote_id", postgresql_where=text(_LIVING)),
+    _people("messages", "emails", "outside", "outside_domains"),
+    *_linked("messages", "created_at"),
+)
+
+conversations = _record(
+    "conversations",
+    Column("title", Text),
+    instant("started_at"),
+    instant("ended_at"),
+    Column("type", Text, nullable=False),
+    Column("category", Text),
+    Column("participants", JSON, nullable=False),
+    # Of the participants: names by line; e-mails and their domains in lower case.
+    Column("names", Text, nullable=False, server_default=""),
+    _texts("emails"),
+    _texts("domains"),
+    # The CRM record as it is shown; `crm_given`: by an import, and so never replaced.
+    Column("crm_id", Text),
+    Column("crm_name", Text),
+    Column("crm_type", Text),
+    _flag("crm_given"),
+    *_crm_link(),
+    Column("summary", JSON),
+    Column("transcript", JSON),
+    Column("recording_url", Text),
+    Column("recording_mime_type", Text),
+    Column("recordings", JSON),
+    *_processed("'processing', 'processed', 'failed'"),
+    CheckConstraint("type in ('INTERNAL', 'EXTERNAL')", name="type"),
+    _listed("conversations", "started_at"),
+    _listed("conversations", "started_at", "type"),
+    _listed("conversations", "started_at", "source_id"),
+    _searched("conversations", "title", "names", "crm_name"),
+    _people("conversations", "emails", "domains", "outside", "outside_domains"),
+    *_linked("conversations", "started_at"),
+)
+
+documents = _record(
+    "documents",
+    Column("display_name", Text, nullable=False),
+    Column("filename", Text),
+    Column("content_type", Text, nullable=False),
+    Column("author", JSON),
+    # Either the original's address or the key of its bytes in the object store.
+    Column("url", Text),
+    Column("blob_key", Text),
+    Column("size", BigInteger),
+    # The text that was made of it; of an imported document, where that is.
+    Column("normalized_key", Text),
+    Column("normalized_url", Text),
+    Column("normalized_content_type", Text),
+    *_processed("'processing', 'processed', 'failed'"),
+    CheckConstraint("(url is null) <> (blob_key is null)", name="content"),
+    _ordered_by("coalesce(created_at, stored_at)"),
+    _listed("documents", "ordered_at"),
+    _listed("documents", "ordered_at", "source_id"),
+    _searched("documents", "display_name"),
+)
+
+
+def _crm_record(name: str, *columns: Column[Any] | CheckConstraint | Index) -> Table:
+    """Deals and accounts: made by imports alone, under the CRM's own ids."""
+    return Table(
+        name,
+        metadata,
+        _workspace(key=True),
+        Column("id", _ID, primary_key=True),
+        Column("name", Text),
+        Column("owner_name", Text),
+        Column("owner_email", Text),
+        instant("created_at", nullable=True),
+        # The last activity as the import gave it, and as linked records show it.
+        instant("activity_given_at", nullable=True),
+        instant("activity_seen_at", nullable=True),
+        Column(
+            "last_activity_at",
+            DateTime(timezone=True),
+            Computed("coalesce(activity_given_at, activity_seen_at)", persisted=True),
+        ),
+        _ordered_by(
+            "coalesce(activity_given_at, activity_seen_at, '-infinity'::timestamp with time zone)"
+        ),
+        # As the import gave them; null where it left them out.
+        Column("contacts", JSON),
+        # In lower case, of the contacts.
+        _texts("contact_emails"),
+        instant("stored_at", now=True),
+        _listed(name, "ordered_at", where=None),
+        Index(f"ix_{name}_created_at", "workspace_id", "created_at"),
+        _people(name, "contact_emails", where=None),
+        *columns,
+    )
+
+
+deals = _crm_record(
+    "deals",
+    # The account that the import names, by id or by name.
+    Column("account_id", _ID),
+    Column("account_name", Text),
+    Column("stage", Text),
+    Column("pipeline", Text),
+    Column("amount", Double),
+    instant("close_date", nullable=True),
+    Column("closed", Boolean),
+    Column("summary", JSON),
+    Column("crm_autofill", JSON),
+    _listed("deals", "ordered_at", "closed", where=None),
+    Index("ix_deals_close_date", "workspace_id", "close_date"),
+    Index("ix_deals_amount", "workspace_id", "amount"),
+    Index(
+        "ix_deals_account_id",
+        "workspace_id",
+        "account_id",
+        postgresql_where=text("account_id is not null"),
+    ),
+    Index(
+        "ix_deals_account_name",
+        "workspace_id",
+        text('"left"(lower(account_name), 200)'),
+        postgresql_where=text("account_id is null"),
+    ),
+    _searched("deals", "name", "stage", "owner_name", where=None),
+)
+
+accounts = _crm_record(
+    "accounts",
+    Column("website", Text),
+    # The e-mail domain that the website stands for.
+    Column("domain", Text),
+    # Name and e-mail by line, for the filter that looks in both.
+    Column(
+        "owner_text",
+        Text,
+        Computed("coalesce(owner_name, '') || E'\\n' || coalesce(owner_email, '')", persisted=True),
+        nullable=False,
+    ),
+    Column("synced_crm_fields", JSON),
+    Index("ix_accounts_domain", "workspace_id", "domain", postgresql_where=text("domain <> ''")),
+    Index("ix_accounts_name_equal", "workspace_id", text('"left"(lower(name), 200)')),
+    _searched("accounts", "name", "website", "owner_text", where=None),
+)
+
+# What changed so that links between records and the CRM have to be looked at again. `kind` names
+# the table.
+crm_changes = Table(
+    "crm_changes",
+    metadata,
+    _workspace(key=True),
+    Column("kind", Text, primary_key=True),
+    Column("id", _ID, primary_key=True),
+    CheckConstraint("kind in ('deals', 'accounts', 'conversations', 'messages')", name="kind"),
+)

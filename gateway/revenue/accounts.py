@@ -1,0 +1,41 @@
+"""Handlers of accounts."""
+
+from typing import Any, Final
+
+from litestar import Request, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from domains.kernel.db import Read
+from domains.kernel.keys import Caller
+from domains.kernel.signing import Signer
+from domains.revenue import accounts
+from domains.revenue.accounts import AccountDetail, AccountQuery, ListAccountsResponse
+from gateway.revenue.requests import READ
+from gateway.surface import operation, query
+
+
+@get(
+    "/accounts",
+    opt=operation("listAccounts", "read", "List accounts", query=AccountQuery, errors=READ),
+)
+async def list_accounts(
+    request: Request[Any, Any, Any],
+    caller: NamedDependency[Caller],
+    read: NamedDependency[Read],
+    signer: NamedDependency[Signer],
+) -> ListAccountsResponse:
+    wanted = query(request, AccountQuery)
+    return await accounts.page(read, signer, caller.workspace, wanted)
+
+
+@get(
+    "/accounts/{account_id:str}", opt=operation("getAccount", "read", "Get an account", errors=READ)
+)
+async def get_account(
+    account_id: FromPath[str], caller: NamedDependency[Caller], read: NamedDependency[Read]
+) -> AccountDetail:
+    return await accounts.get(read, caller.workspace, account_id)
+
+
+HANDLERS: Final = (list_accounts, get_account)

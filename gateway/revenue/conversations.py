@@ -1,0 +1,87 @@
+"""Handlers of conversations."""
+
+from typing import Any, Final
+
+from litestar import Request, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, RawBody
+
+from domains.kernel.db import Read, Tx
+from domains.kernel.keys import Caller
+from domains.kernel.signing import Signer
+from domains.revenue import conversations
+from domains.revenue.conversations import (
+    ConversationDetail,
+    ConversationQuery,
+    ConversationRequest,
+    ListConversationsResponse,
+)
+from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
+from gateway.revenue.requests import READ, WRITE, shown_to, uuid_in_path
+from gateway.surface import decode, operation, query
+
+
+@get(
+    "/conversations",
+    opt=operation(
+        "listConversations", "read", "List conversations", query=ConversationQuery, errors=READ
+    ),
+)
+async def list_conversations(
+    request: Request[Any, Any, Any],
+    caller: NamedDependency[Caller],
+    read: NamedDependency[Read],
+    signer: NamedDependency[Signer],
+) -> ListConversationsResponse:
+    wanted = query(request, ConversationQuery)
+    return await conversations.page(read, signer, caller.workspace, wanted, shown_to(caller))
+
+
+@get(
+    "/conversations/{conversation_id:str}",
+    opt=operation("getConversation", "read", "Get a conversation", errors=READ),
+)
+async def get_conversation(
+    conversation_id: FromPath[str],
+    caller: NamedDependency[Caller],
+    read: NamedDependency[Read],
+) -> ConversationDetail:
+    record = uuid_in_path(conversation_id, "conversationId")
+    everything = not caller.hides_private
+    return await conversations.get(read, caller.workspace, record, everything=everything)
+
+
+@post(
+    "/conversations",
+    opt=operation(
+        "createConversation",
+        "ingest",
+        "Push a conversation",
+        request=ConversationRequest,
+        errors=WRITE,
+    ),
+)
+async def create_conversation(
+    body: RawBody,
+    caller: NamedDependency[Caller],
+    tx: NamedDependency[Tx],
+) -> RecordResponse:
+    new = await decode(body, ConversationRequest)
+    return await conversations.create(tx, caller.workspace, caller.own_domains, new)
+
+
+@delete(
+    "/conversations",
+    status_code=200,
+    opt=operation(
+        "deleteConversation", "ingest", "Delete a conversation", query=RecordAddress, errors=WRITE
+    ),
+)
+async def delete_conversation(
+    request: Request[Any, Any, Any], caller: NamedDependency[Caller], tx: NamedDependency[Tx]
+) -> DeletedRecordResponse:
+    address = query(request, RecordAddress)
+    return await conversations.remove(tx, caller.workspace, address)
+
+
+HANDLERS: Final = (list_conversations, get_conversation, create_conversation, delete_conversation)

@@ -1,0 +1,39 @@
+"""Handlers of deals."""
+
+from typing import Any, Final
+
+from litestar import Request, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from domains.kernel.db import Read
+from domains.kernel.keys import Caller
+from domains.kernel.signing import Signer
+from domains.revenue import deals
+from domains.revenue.deals import DealDetail, DealQuery, ListDealsResponse
+from gateway.revenue.requests import READ
+from gateway.surface import operation, query
+
+
+@get(
+    "/deals",
+    opt=operation("listDeals", "read", "List deals", query=DealQuery, errors=READ),
+)
+async def list_deals(
+    request: Request[Any, Any, Any],
+    caller: NamedDependency[Caller],
+    read: NamedDependency[Read],
+    signer: NamedDependency[Signer],
+) -> ListDealsResponse:
+    wanted = query(request, DealQuery)
+    return await deals.page(read, signer, caller.workspace, wanted)
+
+
+@get("/deals/{deal_id:str}", opt=operation("getDeal", "read", "Get a deal", errors=READ))
+async def get_deal(
+    deal_id: FromPath[str], caller: NamedDependency[Caller], read: NamedDependency[Read]
+) -> DealDetail:
+    return await deals.get(read, caller.workspace, deal_id)
+
+
+HANDLERS: Final = (list_deals, get_deal)

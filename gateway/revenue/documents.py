@@ -1,0 +1,110 @@
+"""Handlers of documents."""
+
+from typing import Any, Final
+
+from litestar import Request, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, RawBody
+
+from domains.kernel.blobs import Blobs
+from domains.kernel.db import Read, Tx
+from domains.kernel.downloads import Downloads
+from domains.kernel.keys import Caller
+from domains.kernel.signing import Signer
+from domains.revenue import documents
+from domains.revenue.documents import (
+    DocumentDetail,
+    DocumentQuery,
+    DocumentRequest,
+    ListDocumentsResponse,
+    UpdateDocumentRequest,
+)
+from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
+from gateway.revenue.requests import READ, WRITE, shown_to, uuid_in_path
+from gateway.surface import decode, operation, query
+
+
+@get(
+    "/documents",
+    opt=operation("listDocuments", "read", "List documents", query=DocumentQuery, errors=READ),
+)
+async def list_documents(
+    request: Request[Any, Any, Any],
+    caller: NamedDependency[Caller],
+    read: NamedDependency[Read],
+    signer: NamedDependency[Signer],
+    downloads: NamedDependency[Downloads],
+) -> ListDocumentsResponse:
+    wanted = query(request, DocumentQuery)
+    return await documents.page(read, signer, downloads, caller.workspace, wanted, shown_to(caller))
+
+
+@get(
+    "/documents/{document_id:str}",
+    opt=operation("getDocument", "read", "Get a document", errors=READ),
+)
+async def get_document(
+    document_id: FromPath[str],
+    caller: NamedDependency[Caller],
+    read: NamedDependency[Read],
+    downloads: NamedDependency[Downloads],
+) -> DocumentDetail:
+    record = uuid_in_path(document_id, "documentId")
+    everything = not caller.hides_private
+    return await documents.get(read, downloads, caller.workspace, record, everything=everything)
+
+
+@post(
+    "/documents",
+    opt=operation(
+        "createDocument", "ingest", "Push a document", request=DocumentRequest, errors=WRITE
+    ),
+)
+async def create_document(
+    body: RawBody,
+    caller: NamedDependency[Caller],
+    tx: NamedDependency[Tx],
+    blobs: NamedDependency[Blobs],
+) -> RecordResponse:
+    new = await decode(body, DocumentRequest)
+    return await documents.create(tx, blobs, caller.workspace, new)
+
+
+@patch(
+    "/documents",
+    opt=operation(
+        "updateDocument",
+        "ingest",
+        "Change a document",
+        request=UpdateDocumentRequest,
+        query=RecordAddress,
+        errors=WRITE,
+    ),
+)
+async def update_document(
+    request: Request[Any, Any, Any],
+    body: RawBody,
+    caller: NamedDependency[Caller],
+    tx: NamedDependency[Tx],
+    blobs: NamedDependency[Blobs],
+) -> RecordResponse:
+    address = query(request, RecordAddress)
+    changes = await decode(body, UpdateDocumentRequest)
+    return await documents.change(tx, blobs, caller.workspace, address, changes)
+
+
+@delete(
+    "/documents",
+    status_code=200,
+    opt=operation(
+        "deleteDocument", "ingest", "Delete a document", query=RecordAddress, errors=WRITE
+    ),
+)
+async def delete_document(
+    request: Request[Any, Any, Any], caller: NamedDependency[Caller], tx: NamedDependency[Tx]
+) -> DeletedRecordResponse:
+    address = query(request, RecordAddress)
+    return await documents.remove(tx, caller.workspace, address)
+
+
+HANDLERS: Final = (list_documents, get_document, create_document, update_document, delete_document)

@@ -1,0 +1,100 @@
+"""Handlers of rows."""
+
+from typing import Any, Final
+
+from litestar import Request, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, RawBody
+
+from domains.kernel.db import Read, Tx
+from domains.kernel.keys import Caller
+from domains.kernel.signing import Signer
+from domains.revenue import rows
+from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
+from domains.revenue.rows import (
+    ListRowsResponse,
+    RowDetail,
+    RowQuery,
+    RowRequest,
+    UpdateRowRequest,
+)
+from gateway.revenue.requests import READ, WRITE, shown_to, uuid_in_path
+from gateway.surface import decode, operation, query
+
+
+@get(
+    "/rows",
+    opt=operation("listRows", "read", "List rows", query=RowQuery, errors=READ),
+)
+async def list_rows(
+    request: Request[Any, Any, Any],
+    caller: NamedDependency[Caller],
+    read: NamedDependency[Read],
+    signer: NamedDependency[Signer],
+) -> ListRowsResponse:
+    wanted = query(request, RowQuery)
+    return await rows.page(read, signer, caller.workspace, wanted, shown_to(caller))
+
+
+@get(
+    "/rows/{row_id:str}",
+    opt=operation("getRow", "read", "Get a row", errors=READ),
+)
+async def get_row(
+    row_id: FromPath[str],
+    caller: NamedDependency[Caller],
+    read: NamedDependency[Read],
+) -> RowDetail:
+    record = uuid_in_path(row_id, "rowId")
+    everything = not caller.hides_private
+    return await rows.get(read, caller.workspace, record, everything=everything)
+
+
+@post(
+    "/rows",
+    opt=operation("createRow", "ingest", "Push a row", request=RowRequest, errors=WRITE),
+)
+async def create_row(
+    body: RawBody,
+    caller: NamedDependency[Caller],
+    tx: NamedDependency[Tx],
+) -> RecordResponse:
+    new = await decode(body, RowRequest)
+    return await rows.create(tx, caller.workspace, new)
+
+
+@patch(
+    "/rows",
+    opt=operation(
+        "updateRow",
+        "ingest",
+        "Change a row",
+        request=UpdateRowRequest,
+        query=RecordAddress,
+        errors=WRITE,
+    ),
+)
+async def update_row(
+    request: Request[Any, Any, Any],
+    body: RawBody,
+    caller: NamedDependency[Caller],
+    tx: NamedDependency[Tx],
+) -> RecordResponse:
+    address = query(request, RecordAddress)
+    changes = await decode(body, UpdateRowRequest)
+    return await rows.change(tx, caller.workspace, address, changes)
+
+
+@delete(
+    "/rows",
+    status_code=200,
+    opt=operation("deleteRow", "ingest", "Delete a row", query=RecordAddress, errors=WRITE),
+)
+async def delete_row(
+    request: Request[Any, Any, Any], caller: NamedDependency[Caller], tx: NamedDependency[Tx]
+) -> DeletedRecordResponse:
+    address = query(request, RecordAddress)
+    return await rows.remove(tx, caller.workspace, address)
+
+
+HANDLERS: Final = (list_rows, get_row, create_row, update_row, delete_row)
