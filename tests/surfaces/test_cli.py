@@ -7,7 +7,7 @@ import re
 import secrets
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ from domains.kernel.settings import Settings
 from gateway.demo import EXAMPLES
 from tests.conftest import MakeTenant
 from tests.stack import Stack, Tenant, eventually
+from tests.surfaces.forked import ROOT, Forks
 
 KEY_TEXT = re.compile(r"sk_live_[A-Za-z0-9]{32,}")
 URLS = ("DATABASE_URL", "REDIS_URL", "BLOB_URL")
@@ -52,23 +53,43 @@ class Ran(NamedTuple):
 Gateway = Callable[..., Awaitable[Ran]]
 
 
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    with Forks() as started:
+        yield started
+
+
+def _environment(stack: Stack, changes: dict[str, str | None]) -> dict[str, str]:
+    wanted = {**os.environ, **{name: stack.env[name] for name in URLS}, **changes}
+    given = {name: value for name, value in wanted.items() if value is not None}
+    return {**given, "PYTHONPATH": str(ROOT)}
+
+
 @pytest.fixture
-def gateway(stack: Stack, tmp_path: Path) -> Gateway:
+def gateway(stack: Stack, tmp_path: Path, forks: Forks) -> Gateway:
     """Runs the command with the stack's URLs, in an empty directory; None takes a variable away."""
-    root = Path(__file__).parents[2]
 
     async def run(*arguments: str, **changes: str | None) -> Ran:
-        wanted = {**os.environ, **{name: stack.env[name] for name in URLS}, **changes}
+        environment = _environment(stack, changes)
+        ran = Ran(*await asyncio.to_thread(forks.run, arguments, tmp_path, environment))
+        assert "Traceback" not in ran.out + ran.err
+        return ran
+
+    return run
+
+
+@pytest.fixture
+def program(stack: Stack, tmp_path: Path) -> Gateway:
+    """The same, started from nothing as an operator starts it."""
+
+    async def run(*arguments: str, **changes: str | None) -> Ran:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "gateway",
             *arguments,
             cwd=tmp_path,
-            env={
-                **{name: value for name, value in wanted.items() if value is not None},
-                "PYTHONPATH": str(root),
-            },
+            env=_environment(stack, changes),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -132,8 +153,8 @@ async def _status(api: httpx.AsyncClient, key: Any) -> int:
 # --- settings ---------------------------------------------------------------------------------
 
 
-async def test_settings_lists_every_variable_with_default_and_meaning(gateway: Gateway) -> None:
-    listed = (await gateway("settings", "--json", DATABASE_URL=None)).json()
+async def test_settings_lists_every_variable_with_default_and_meaning(program: Gateway) -> None:
+    listed = (await program("settings", "--json", DATABASE_URL=None)).json()
     fields = msgspec.structs.fields(Settings)
     assert [each["name"].lower().removeprefix("gateway_") for each in listed] == [
         field.name for field in fields
@@ -141,7 +162,7 @@ async def test_settings_lists_every_variable_with_default_and_meaning(gateway: G
     for each, field in zip(listed, fields, strict=True):
         assert each["default"] == (None if field.required else str(field.default))
         assert each["meaning"]
-    shown = (await gateway("settings", DATABASE_URL=None)).out
+    shown = (await program("settings", DATABASE_URL=None)).out
     for each in listed:
         line = next(line for line in shown.splitlines() if line.startswith(each["name"] + " "))
         assert (each["default"] or "") in line
@@ -167,6 +188,23 @@ async def test_a_wrong_setting_stops_the_start_and_is_named(gateway: Gateway) ->
         assert "hunter2" not in ran.err
 
 
+@pytest.mark.parametrize("module", ["gateway.serve", "workers"])
+async def test_a_process_without_the_command_names_a_wrong_setting_itself(
+    module: str, stack: Stack
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module),
+        cwd=ROOT,
+        env=_environment(stack, {"GATEWAY_PROT": "8000"}),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), timeout=60)
+    ran = Ran(process.returncode or 0, out.decode(), err.decode())
+    assert "GATEWAY_PROT" in ran.refusal()
+
+
 async def test_a_wrong_database_url_is_named_and_not_shown(gateway: Gateway) -> None:
     urls = [
         "mysql://gateway:hunter2@127.0.0.1/gateway",
@@ -180,9 +218,9 @@ async def test_a_wrong_database_url_is_named_and_not_shown(gateway: Gateway) -> 
 
 
 @pytest.mark.parametrize("command", ["keys list --json", "migrate", "serve", "work"])
-async def test_a_database_that_is_away_is_one_sentence(gateway: Gateway, command: str) -> None:
+async def test_a_database_that_is_away_is_one_sentence(program: Gateway, command: str) -> None:
     url = f"postgresql://gateway:hunter2@127.0.0.1:{_free_port()}/gateway"
-    ran = await gateway(*command.split(), DATABASE_URL=url, GATEWAY_PORT=str(_free_port()))
+    ran = await program(*command.split(), DATABASE_URL=url, GATEWAY_PORT=str(_free_port()))
     assert ran.code == 1
     assert ran.out == ""
     # The processes also log it, as JSON.
@@ -406,8 +444,10 @@ async def test_demo_prints_the_insights_with_their_quotes(
         assert f"“{' '.join(evidence['quote'].split())}”" in ran.out
 
 
-async def test_demo_without_a_key_leaves_none_that_works(gateway: Gateway, stack: Stack) -> None:
-    assert (await gateway("demo", "--url", stack.base_url)).code == 0
+async def test_demo_without_a_key_leaves_none_that_works(
+    program: Gateway, gateway: Gateway, stack: Stack
+) -> None:
+    assert (await program("demo", "--url", stack.base_url)).code == 0
     listed = (await gateway("keys", "list", "--json")).json()
     mine = [key for key in listed if key["workspaceName"] == "Demo"]
     assert mine

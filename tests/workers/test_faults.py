@@ -7,7 +7,9 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import redis
 
 from domains.intelligence.engine import analyse
 from domains.intelligence.findings import Document
+from gateway.local.machine import process_alive
 from tests.stack import Stack, Tenant, eventually, running, tenant
 
 TEXT = "The export fails every morning. Search is very slow. We want a dark mode in the app."
@@ -29,34 +32,90 @@ LONG = "\n".join(f"Customer {n}: {TEXT} It crashed {n} times." for n in range(2_
 QUICK = {"GATEWAY_JOB_LEASE": "1", "GATEWAY_JOB_RESEND": "1", "GATEWAY_WORKER_HEARTBEAT": "0.5"}
 
 
+class Rack:
+    """Holds the stack that is broken, since a new one takes seconds."""
+
+    def __init__(self, folders: pytest.TempPathFactory) -> None:
+        self._folders = folders
+        self._parts = ExitStack()
+        self._stack: Stack | None = None
+
+    def take(self) -> Stack:
+        if self._stack is None:
+            folder = self._folders.mktemp("faulty")
+            self._stack = self._parts.enter_context(running(folder, settings=QUICK))
+        return self._stack
+
+    def drop(self) -> None:
+        self._stack = None
+        self._parts.close()
+
+
+@pytest.fixture(scope="module")
+def rack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rack]:
+    made = Rack(tmp_path_factory)
+    yield made
+    made.drop()
+
+
 @pytest.fixture
-def faulty(tmp_path: Path) -> Iterator[Stack]:
-    """A stack of its own, to be broken."""
-    with running(tmp_path, settings=QUICK) as started:
-        yield started
+async def faulty(rack: Rack) -> AsyncIterator[Stack]:
+    """A stack to be broken. A test that does not leave it whole leaves it to no other."""
+    stack = rack.take()
+    yield stack
+    try:
+        await eventually(partial(_whole, stack), patience=5)
+    except (AssertionError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        rack.drop()
 
 
-async def _states(stack: Stack) -> Counter[str]:
+async def _whole(stack: Stack) -> bool:
+    """Whether every part runs and every job has ended."""
+    try:
+        async with httpx.AsyncClient(base_url=stack.base_url, timeout=30) as client:
+            health = (await client.get("/health")).json()
+    except httpx.TransportError:
+        return False
+    states = await _states(stack)
+    return (
+        health["status"] == "ok"
+        and process_alive(stack.worker.pid)
+        and not states - Counter(done=states["done"], failed=states["failed"])
+    )
+
+
+async def _states(stack: Stack, caller: Tenant | None = None) -> Counter[str]:
+    """How many jobs are in each state, of all workspaces or of one."""
+    workspace = None if caller is None else caller.workspace
     connection = await asyncpg.connect(stack.database_url)
     try:
-        rows = await connection.fetch("select state, count(*) as n from jobs group by 1")
+        rows = await connection.fetch(
+            "select state, count(*) as n from jobs"
+            " where $1::uuid is null or workspace_id = $1 group by 1",
+            workspace,
+        )
         return Counter({row["state"]: row["n"] for row in rows})
     finally:
         await connection.close()
 
 
-async def _when_running(stack: Stack) -> None:
+async def _when_running(stack: Stack, caller: Tenant) -> None:
     async def is_running() -> bool:
-        return (await _states(stack))["running"] > 0
+        return (await _states(stack, caller))["running"] > 0
 
     await eventually(is_running)
 
 
-async def _assert_once(caller: Tenant, signals: list[Any], text: str = TEXT) -> None:
-    """Every signal is processed, with the insights that its text gives, once each."""
-    wanted = sorted(
+@cache
+def _insights(text: str) -> list[str]:
+    return sorted(
         each.name for each in analyse(Document(text=text, profile="support_ticket")).insights
     )
+
+
+async def _assert_once(caller: Tenant, signals: list[Any], text: str = TEXT) -> None:
+    """Every signal is processed, with the insights that its text gives, once each."""
+    wanted = _insights(text)
     assert wanted
     total = 0
     for each in signals:
@@ -75,12 +134,12 @@ async def _assert_once(caller: Tenant, signals: list[Any], text: str = TEXT) -> 
 async def test_a_worker_killed_while_it_processes(faulty: Stack) -> None:
     async with tenant(faulty) as caller:
         created = await caller.signal(LONG, **TICKET)
-        await _when_running(faulty)
+        await _when_running(faulty, caller)
         faulty.worker.kill()
-        assert (await _states(faulty))["running"] == 1
+        assert (await _states(faulty, caller))["running"] == 1
         faulty.worker.start()
         await _assert_once(caller, [created], LONG)
-        assert await _states(faulty) == Counter(done=1)
+        assert await _states(faulty, caller) == Counter(done=1)
 
 
 async def test_workers_killed_again_and_again(faulty: Stack) -> None:
@@ -92,10 +151,10 @@ async def test_workers_killed_again_and_again(faulty: Stack) -> None:
             faulty.worker.start()
             # Long enough for the new one to have begun.
             async with asyncio.timeout(20):
-                while (await _states(faulty))["done"] == 0:  # noqa: ASYNC110
+                while (await _states(faulty, caller))["done"] == 0:  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
         await _assert_once(caller, created)
-        assert await _states(faulty) == Counter(done=40)
+        assert await _states(faulty, caller) == Counter(done=40)
 
 
 async def test_the_api_killed_right_after_its_answer(faulty: Stack) -> None:
@@ -137,11 +196,11 @@ async def test_valkey_loses_its_memory(faulty: Stack, loss: str) -> None:
     async with tenant(faulty) as caller:
         # The first ones keep the worker busy, so that the others wait in Valkey.
         busy = [await caller.signal(LONG, **TICKET) for _ in range(4)]
-        await _when_running(faulty)
+        await _when_running(faulty, caller)
         waiting = [await caller.signal(TEXT, **TICKET) for _ in range(20)]
 
         async def sent() -> bool:
-            return (await _states(faulty))["sent"] >= 10
+            return (await _states(faulty, caller))["sent"] >= 10
 
         await eventually(sent)
         if loss == "flushed":
@@ -161,7 +220,7 @@ async def test_valkey_loses_its_memory(faulty: Stack, loss: str) -> None:
             assert (await caller.processed(each["id"]))["status"] == "processed"
         for each in waiting:
             assert (await caller.processed(each["id"]))["status"] == "processed"
-        assert await _states(faulty) == Counter(done=24)
+        assert await _states(faulty, caller) == Counter(done=24)
 
 
 def _valkey_pid(stack: Stack) -> int:
@@ -181,7 +240,7 @@ async def test_valkey_is_away_when_the_signal_arrives(faulty: Stack) -> None:
 async def test_postgres_is_killed_and_comes_back(faulty: Stack) -> None:
     async with tenant(faulty) as caller:
         created = [await caller.signal(LONG, **TICKET), await caller.signal(LONG, **TICKET)]
-        await _when_running(faulty)
+        await _when_running(faulty, caller)
         await asyncio.to_thread(faulty.postgres.stop, hard=True)
         refused = await caller.http.post("/external/v1/signals", json={"text": "x"} | TICKET)
         assert refused.status_code == 503
@@ -200,14 +259,15 @@ async def test_a_worker_told_to_stop_ends_in_order(faulty: Stack) -> None:
     async with tenant(faulty) as caller:
         created = [await caller.signal(TEXT, **TICKET) for _ in range(30)]
         assert await asyncio.to_thread(faulty.worker.kill, signal.SIGTERM) == 0
-        assert (await _states(faulty))["running"] == 0
+        assert (await _states(faulty, caller))["running"] == 0
         faulty.worker.start()
         await _assert_once(caller, created)
-        assert (await _states(faulty))["failed"] == 0
+        assert (await _states(faulty, caller))["failed"] == 0
 
 
-async def test_an_answer_is_sent_only_after_the_commit(faulty: Stack) -> None:
-    """A commit that fails is an error, and nothing is stored: no row, no job, no text."""
+@pytest.fixture
+async def doomed(faulty: Stack) -> AsyncIterator[None]:
+    """A signal of the name `doomed` fails at its commit."""
     connection = await asyncpg.connect(faulty.database_url)
     await connection.execute(
         """
@@ -218,7 +278,19 @@ async def test_an_answer_is_sent_only_after_the_commit(faulty: Stack) -> None:
             when (new.name = 'doomed') execute function refuse();
         """
     )
+    yield
+    await connection.execute("drop function refuse() cascade")
     await connection.close()
+
+
+def _texts(stack: Stack) -> set[Path]:
+    return {each for each in (stack.folder / "blobs").rglob("*.txt") if each.is_file()}
+
+
+@pytest.mark.usefixtures("doomed")
+async def test_an_answer_is_sent_only_after_the_commit(faulty: Stack) -> None:
+    """A commit that fails is an error, and nothing is stored: no row, no job, no text."""
+    before = _texts(faulty), await _states(faulty)
     async with tenant(faulty) as caller:
         body = {"text": "x", "name": "doomed", "signalType": "review"}
         headers = {"Idempotency-Key": "k"}
@@ -226,8 +298,7 @@ async def test_an_answer_is_sent_only_after_the_commit(faulty: Stack) -> None:
         assert answer.status_code == 500
         assert "commit" not in answer.text
         assert (await caller.http.get("/external/v1/signals")).json() == []
-        assert not await _states(faulty)
-        assert not [each for each in (faulty.folder / "blobs").rglob("*.txt") if each.is_file()]
+        assert (_texts(faulty), await _states(faulty)) == before
         # The key is free again: the same request may succeed now.
         again = await caller.http.post(
             "/external/v1/signals", json=body | {"name": "fine"}, headers=headers

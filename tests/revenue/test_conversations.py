@@ -1,0 +1,186 @@
+"""Conversations: what may be pushed, how it is read back, and what is queued for it."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from domains.kernel.db import Database
+from domains.revenue.conversations import ProcessConversation
+from tests.revenue.pushed import STARTED, Source, read, source_of
+from tests.stack import Tenant
+
+PEOPLE = [
+    {"id": "p1", "email": "Ana@Acme.com", "name": "Ana Ruiz"},
+    {"id": "p2", "email": "rep@ours.io"},
+    {"id": "p3", "name": "Bo"},
+]
+
+
+@pytest.fixture
+async def source(acme: Tenant) -> Source:
+    return await source_of(acme)
+
+
+def said(at: Any, text: str = "Hello.", **who: str) -> dict[str, Any]:
+    return {"timestamp": at, "text": text, **(who or {"speakerId": "p1"})}
+
+
+async def test_a_transcript_is_read_back_in_meeting_time(source: Source) -> None:
+    transcript = [
+        said("2026-03-11T14:00:00Z", "First.", speakerId="p1"),
+        said("2026-03-11T14:00:09.25Z", "Third.", speakerId="p3"),
+        said("2026-03-11T14:00:04.500Z", "Second.", speakerName="Somebody", speakerId="p1"),
+        said("2026-03-11T15:00:30+01:00", "Fourth.", speakerId="p2"),
+        said(1773237660, "Fifth.", speakerId="nobody"),
+    ]
+    record = await source.push(
+        "conversations",
+        "one",
+        displayName="Quarterly review",
+        participants=PEOPLE,
+        transcript=transcript,
+        recordingUrl=None,
+        endedAt="2026-03-11T14:02:00Z",
+    )
+    shown = await read(source.tenant, f"conversations/{record}")
+    assert shown == {
+        "conversationId": record,
+        "sourceId": source.id,
+        "title": "Quarterly review",
+        "startTime": "2026-03-11T14:00:00Z",
+        "endTime": "2026-03-11T14:02:00Z",
+        "type": "EXTERNAL",
+        "category": None,
+        "participants": [
+            {"name": "Ana Ruiz", "email": "Ana@Acme.com", "attended": True},
+            {"name": None, "email": "rep@ours.io", "attended": True},
+            {"name": "Bo", "email": None, "attended": True},
+        ],
+        "crm": None,
+        "summary": None,
+        "transcript": [
+            {"speaker": "Ana Ruiz", "text": "First.", "startTime": 0.0, "endTime": 4.5},
+            {"speaker": "Somebody", "text": "Second.", "startTime": 4.5, "endTime": 9.25},
+            {"speaker": "Bo", "text": "Third.", "startTime": 9.25, "endTime": 30.0},
+            {"speaker": "rep@ours.io", "text": "Fourth.", "startTime": 30.0, "endTime": 60.0},
+            {"speaker": "nobody", "text": "Fifth.", "startTime": 60.0, "endTime": 120.0},
+        ],
+        "recordings": None,
+    }
+    (item,) = (await read(source.tenant, "conversations"))["conversations"]
+    assert item == {name: shown[name] for name in item}
+    assert not {"category", "summary", "transcript", "recordings"} & set(item)
+
+
+async def test_without_an_end_it_ends_with_the_last_sentence_or_where_it_began(
+    source: Source,
+) -> None:
+    transcript = [said("2026-03-11T14:00:01Z"), said("2026-03-11T14:30:00Z", "Bye.")]
+    record = await source.push("conversations", "one", participants=PEOPLE, transcript=transcript)
+    shown = await read(source.tenant, f"conversations/{record}")
+    assert shown["endTime"] == "2026-03-11T14:30:00Z"
+    assert shown["transcript"][-1]["startTime"] == shown["transcript"][-1]["endTime"] == 1800.0
+    record = await source.push("conversations", "two")
+    shown = await read(source.tenant, f"conversations/{record}")
+    assert (shown["endTime"], shown["title"], shown["transcript"]) == (STARTED, None, None)
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str | None]] = {
+    "neither transcript nor recording": ({"recordingUrl": None}, None),
+    "an empty transcript alone": ({"recordingUrl": None, "transcript": []}, None),
+    "an end before the start": ({"endedAt": "2026-03-11T13:59:59Z"}, "endedAt"),
+    "an end at the start": ({"endedAt": STARTED}, "endedAt"),
+    "an end after ten hours": ({"endedAt": "2026-03-12T00:00:01Z"}, "endedAt"),
+    "a relative time": ({"transcript": [said(4.5)]}, "transcript.timestamp"),
+    "a time before the start": (
+        {"transcript": [said("2026-03-11T13:59:59Z")]},
+        "transcript.timestamp",
+    ),
+    "a time after the end": (
+        {"transcript": [said("2026-03-11T14:10:01Z")], "endedAt": "2026-03-11T14:10:00Z"},
+        "transcript.timestamp",
+    ),
+    "a time ten hours later": (
+        {"transcript": [said("2026-03-12T00:00:01Z")]},
+        "transcript.timestamp",
+    ),
+    "a sentence of nobody": (
+        {"transcript": [{"timestamp": STARTED, "text": "x"}]},
+        "transcript",
+    ),
+    "a participant without id and e-mail": ({"participants": [{"name": "Bo"}]}, "participants"),
+    "no participants": ({"participants": []}, "participants"),
+    "too many participants": ({"participants": [{"id": "x"}] * 1001}, "participants"),
+    "too many sentences": ({"transcript": [said(STARTED)] * 10_001}, "transcript"),
+    "a recording nobody can fetch": ({"recordingUrl": "ftp://example.com/x"}, "recordingUrl"),
+    "a recording without a host": ({"recordingUrl": "https:///x"}, "recordingUrl"),
+    "another version": ({"version": 2}, "version"),
+}
+
+
+@pytest.mark.parametrize("fault", REFUSED)
+async def test_what_is_refused(source: Source, fault: str, database: Database) -> None:
+    fields, culprit = REFUSED[fault]
+    body = source.body("conversations", "one", **{"participants": PEOPLE, **fields})
+    answer = await source.http.post("/v1/conversations", json=body)
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["detail"]["error"] == "validation_error"
+    assert answer.json()["detail"]["field"] == culprit
+    assert (await read(source.tenant, "conversations"))["conversations"] == []
+    assert await _jobs(database, source.tenant) == []
+
+
+async def test_the_longest_that_is_taken(source: Source) -> None:
+    last = "2026-03-12T00:00:00Z"
+    await source.push("conversations", "one", endedAt=last, transcript=[said(last)])
+    people = [{"id": f"p{number}"} for number in range(1000)]
+    transcript = [said(STARTED, speakerName="A")] * 10_000
+    record = await source.push(
+        "conversations", "two", participants=people, transcript=transcript, recordingUrl=None
+    )
+    shown = await read(source.tenant, f"conversations/{record}")
+    assert (len(shown["participants"]), len(shown["transcript"])) == (1000, 10_000)
+
+
+@pytest.mark.parametrize(
+    ("owners", "participants", "kind"),
+    [
+        (["rep@ours.io"], [{"email": "a@OURS.io"}, {"email": "b@ours.io"}], "INTERNAL"),
+        (["rep@ours.io"], [{"email": "a@ours.io"}, {"id": "x"}], "INTERNAL"),
+        (["rep@ours.io"], [{"email": "a@ours.io"}, {"email": "b@acme.com"}], "EXTERNAL"),
+        (["rep@ours.io"], [{"email": "a@not-ours.io"}], "EXTERNAL"),
+        (["rep@ours.io"], [{"id": "x"}], "EXTERNAL"),
+        ([], [{"email": "a@ours.io"}], "EXTERNAL"),
+        (["a@one.io", "b@two.io"], [{"email": "c@one.io"}, {"email": "d@two.io"}], "INTERNAL"),
+    ],
+)
+async def test_the_type_tells_whether_anybody_is_from_outside(
+    source: Source, owners: list[str], participants: list[Any], kind: str
+) -> None:
+    record = await source.push(
+        "conversations", "one", ownerEmails=owners, participants=participants
+    )
+    assert (await read(source.tenant, f"conversations/{record}"))["type"] == kind
+
+
+async def test_each_version_is_queued_for_processing(source: Source, database: Database) -> None:
+    record = await source.push("conversations", "one")
+    await source.push("conversations", "one", displayName="again")
+    queued = await _jobs(database, source.tenant)
+    assert [(str(job.conversation_id), job.version) for job in queued] == [(record, 1), (record, 2)]
+    async with database.connection() as connection:
+        state, version = await connection.fetchrow(
+            "select state, version from conversations where id = $1", record
+        )
+    assert (state, version) == ("processing", 2)
+
+
+async def _jobs(database: Database, tenant: Tenant) -> list[ProcessConversation]:
+    async with database.connection() as connection:
+        found = await connection.fetch(
+            "select payload from jobs where workspace_id = $1 and kind = $2 order by id",
+            tenant.workspace,
+            ProcessConversation.__struct_config__.tag,
+        )
+    return [msgspec.json.decode(each["payload"], type=ProcessConversation) for each in found]

@@ -1,0 +1,217 @@
+"""Documents: an address or bytes, versions of both, and links to what is stored."""
+
+import base64
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import msgspec
+import pytest
+
+from domains.kernel.db import Database
+from domains.kernel.downloads import VALID
+from domains.revenue.documents import ProcessDocument
+from tests.revenue.pushed import Source, read, source_of
+from tests.stack import Stack, Tenant, eventually
+
+BYTES = b"%PDF-1.7 \x00\xff not text"
+CONTENT = base64.b64encode(BYTES).decode()
+
+
+@pytest.fixture
+async def source(acme: Tenant) -> Source:
+    return await source_of(acme)
+
+
+async def test_a_document_by_its_address(source: Source) -> None:
+    record = await source.push(
+        "documents",
+        "d-1",
+        displayName="Plan",
+        url="https://example.com/plan.pdf",
+        contentType="application/pdf",
+        createdAt=1_700_000_000_000,
+        author={"email": "rep@ours.io"},
+    )
+    shown = await read(source.tenant, f"documents/{record}")
+    assert shown == {
+        "id": record,
+        "displayName": "Plan",
+        "sourceId": source.id,
+        "remoteId": "d-1",
+        "url": "https://example.com/plan.pdf",
+        "contentType": "application/pdf",
+        "createdAt": "2023-11-14T22:13:20Z",
+        "updatedAt": None,
+        "normalizedUrl": None,
+        "normalizedContentType": None,
+    }
+    (item,) = (await read(source.tenant, "documents"))["documents"]
+    assert item == {name: shown[name] for name in item}
+    assert not {"normalizedUrl", "normalizedContentType"} & set(item)
+
+
+async def test_bytes_are_read_back_by_a_signed_link(source: Source, stack: Stack) -> None:
+    record = await source.push(
+        "documents", "d-1", url=None, content=CONTENT, filename="plän.pdf", contentType="image/png"
+    )
+    shown = await read(source.tenant, f"documents/{record}")
+    (item,) = (await read(source.tenant, "documents"))["documents"]
+    for link in (shown["url"], item["url"]):
+        assert link.startswith(f"{stack.base_url}/files/documents/")
+        # Without a key.
+        async with httpx.AsyncClient() as anybody:
+            got = await anybody.get(link)
+        assert (got.status_code, got.content) == (200, BYTES)
+        assert got.headers["Content-Type"] == "image/png"
+        assert got.headers["X-Content-Type-Options"] == "nosniff"
+        disposition = got.headers["Content-Disposition"]
+        assert disposition == "attachment; filename*=UTF-8''pl%C3%A4n.pdf"
+    assert shown["displayName"] == "plän.pdf"
+
+
+async def test_a_link_that_was_changed_or_is_old_opens_nothing(
+    source: Source, rival: Tenant
+) -> None:
+    record = await source.push("documents", "d-1", url=None, content=CONTENT, filename="a.html")
+    link = (await read(source.tenant, f"documents/{record}"))["url"]
+    parts = urlsplit(link)
+    query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    assert list(query)[-1] == "signature"
+    async with httpx.AsyncClient() as anybody:
+        address = f"{parts.scheme}://{parts.netloc}{parts.path}"
+        for name, value in {
+            "type": "text/html",
+            "name": "b.html",
+            "expires": str(int(query["expires"]) + 1),
+            "signature": query["signature"][::-1],
+        }.items():
+            got = await anybody.get(address, params=query | {name: value})
+            assert got.status_code == 404, name
+            got = await anybody.get(address, params={k: v for k, v in query.items() if k != name})
+            assert got.status_code == 400, name
+        for path in (address + "x", address.replace(source.tenant.workspace, rival.workspace)):
+            assert (await anybody.get(path, params=query)).status_code == 404
+
+
+def test_a_link_is_good_for_a_day() -> None:
+    assert VALID == 24 * 60 * 60
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({"displayName": "Shown", "filename": "file.txt"}, "Shown"),
+        ({"filename": "file.txt"}, "file.txt"),
+        ({"url": "https://example.com/a/b%20c.pdf?x=1#y"}, "b c.pdf"),
+        ({"url": "https://example.com/a/"}, "a"),
+        ({"url": "https://example.com"}, "d-1"),
+        ({"url": None, "content": CONTENT}, "d-1"),
+    ],
+)
+async def test_what_it_is_called(source: Source, fields: dict[str, Any], shown: str) -> None:
+    record = await source.push("documents", "d-1", **fields)
+    assert (await read(source.tenant, f"documents/{record}"))["displayName"] == shown
+
+
+REFUSED: list[tuple[dict[str, Any], str | None]] = [
+    ({"url": None}, None),
+    ({"content": CONTENT}, None),
+    ({"url": None, "content": "not base64!"}, "content"),
+    ({"url": None, "content": CONTENT.replace("+", "-").rstrip("=") + "_"}, "content"),
+    ({"url": None, "content": CONTENT[:-1]}, "content"),
+    ({"url": None, "content": CONTENT[:8] + "\n" + CONTENT[8:]}, "content"),
+    ({"url": None, "content": ""}, "content"),
+    ({"url": ""}, "url"),
+    ({"url": "file:///etc/passwd"}, "url"),
+    ({"url": "https://exa mple.com"}, "url"),
+    ({"url": "https://[::1"}, "url"),
+    ({"url": "https://example.com:x/"}, "url"),
+]
+
+
+@pytest.mark.parametrize(("fields", "culprit"), REFUSED)
+async def test_what_is_refused(
+    source: Source, fields: dict[str, Any], culprit: str | None, stack: Stack
+) -> None:
+    answer = await source.http.post("/v1/documents", json=source.body("documents", "d-1", **fields))
+    assert answer.status_code == 400
+    assert answer.json()["detail"]["field"] == culprit
+    assert (await read(source.tenant, "documents"))["documents"] == []
+    assert not _blobs(stack, source)
+
+
+async def test_a_refused_write_leaves_no_bytes_behind(source: Source, stack: Stack) -> None:
+    await source.http.delete(f"/v1/sources/{source.id}")
+    refused = await source.post("documents", "d-1", url=None, content=CONTENT)
+    assert refused.status_code == 403
+    assert not _blobs(stack, source)
+
+
+async def test_url_or_content_makes_a_new_version(
+    source: Source, database: Database, stack: Stack
+) -> None:
+    record = await source.push("documents", "d-1", displayName="Plan", author={"name": "Ana"})
+    assert await _versions(database, source) == [1]
+    # Nothing of these is a new version; the author cannot change.
+    same = {"displayName": "Plan B", "contentType": "a/b", "author": {"name": "Bo"}}
+    assert (await source.patch("documents", "d-1", **same)).status_code == 200
+    assert await _versions(database, source) == [1]
+    url = (await read(source.tenant, f"documents/{record}"))["url"]
+    for number, change in enumerate(
+        [{"url": url}, {"content": CONTENT}, {"content": CONTENT}, {"url": url, "content": None}],
+        start=2,
+    ):
+        answer = await source.patch("documents", "d-1", **change)
+        assert answer.json()["status"] == "updated"
+        assert await _versions(database, source) == list(range(1, number + 1))
+        shown = await read(source.tenant, f"documents/{record}")
+        assert (shown["url"] == url) == ("url" in change)
+        assert (shown["displayName"], shown["contentType"]) == ("Plan B", "a/b")
+    both = await source.patch("documents", "d-1", url=url, content=CONTENT)
+    assert both.status_code == 400
+    await source.push("documents", "d-1")
+    assert await _versions(database, source) == [1, 2, 3, 4, 5, 6]
+    async with database.connection() as connection:
+        row = await connection.fetchrow("select * from documents where id = $1", record)
+    assert (row["version"], row["state"], row["author"]) == (6, "processing", None)
+
+    async def gone() -> bool:
+        return not _blobs(stack, source)
+
+    # What nothing refers to any more is deleted soon after.
+    assert await eventually(gone)
+
+
+async def test_a_deleted_document_s_bytes_are_deleted(source: Source, stack: Stack) -> None:
+    await source.push("documents", "d-1", url=None, content=CONTENT)
+    assert len(_blobs(stack, source)) == 1
+    assert (await source.delete("documents", "d-1")).status_code == 200
+
+    async def gone() -> bool:
+        return not _blobs(stack, source)
+
+    assert await eventually(gone)
+
+
+async def test_ten_megabytes_are_taken(source: Source) -> None:
+    content = base64.b64encode(bytes(7_700_000)).decode()
+    record = await source.push("documents", "d-1", url=None, content=content)
+    link = (await read(source.tenant, f"documents/{record}"))["url"]
+    async with httpx.AsyncClient() as anybody:
+        assert len((await anybody.get(link)).content) == 7_700_000
+
+
+def _blobs(stack: Stack, source: Source) -> list[str]:
+    folder = stack.folder / "blobs" / "documents" / source.tenant.workspace
+    return [each.name for each in folder.glob("*")]
+
+
+async def _versions(database: Database, source: Source) -> list[int]:
+    async with database.connection() as connection:
+        found = await connection.fetch(
+            "select payload from jobs where workspace_id = $1 and kind = $2 order by id",
+            source.tenant.workspace,
+            ProcessDocument.__struct_config__.tag,
+        )
+    return [msgspec.json.decode(each["payload"], type=ProcessDocument).version for each in found]

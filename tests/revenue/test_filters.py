@@ -1,0 +1,324 @@
+"""What each filter of each list matches."""
+
+from typing import Any
+
+import pytest
+
+from domains.kernel.db import Database
+from tests.revenue.pushed import Source, ids, read, source_of
+from tests.stack import Tenant
+
+# Records whose texts hold what a pattern language would take for more than itself.
+TEXTS = ["100% sure", "100 sure", "a_b", "aXb", r"back\slash", "Größe ÄÖ", "plain Words here"]
+PARTS = {
+    "%": ["100% sure"],
+    "0% s": ["100% sure"],
+    "_": ["a_b"],
+    "A_B": ["a_b"],
+    "\\": [r"back\slash"],
+    "K\\S": [r"back\slash"],
+    "größe äö": ["Größe ÄÖ"],
+    "WORDS": ["plain Words here"],
+    "words  here": [],
+    "nowhere": [],
+    "SURE": ["100 sure", "100% sure"],
+    "": sorted(TEXTS),
+}
+
+
+@pytest.fixture
+async def source(acme: Tenant) -> Source:
+    return await source_of(acme)
+
+
+class Pushed(dict[str, str]):
+    """Record ids of a kind, and the names under which they were pushed."""
+
+    def __init__(self, source: Source, kind: str) -> None:
+        super().__init__()
+        self._source = source
+        self._kind = kind
+
+    async def push(self, name: str, /, **fields: Any) -> str:
+        record = await self._source.push(self._kind, name, **fields)
+        self[record] = name
+        return record
+
+    async def found(self, **params: Any) -> list[str]:
+        """The names of what the list shows, in alphabetical order."""
+        page = await read(self._source.tenant, self._kind, **params)
+        return sorted(self[_id(record)] for record in page[self._kind])
+
+
+def _id(record: dict[str, Any]) -> str:
+    names = ("conversationId", "messageId", "rowId", "id")
+    return str(next(record[name] for name in names if name in record))
+
+
+@pytest.mark.parametrize(
+    ("kind", "param", "field"),
+    [
+        ("conversations", "title", "displayName"),
+        ("documents", "name", "displayName"),
+        ("rows", "name", "name"),
+    ],
+)
+async def test_parts_of_texts_are_taken_literally_in_any_letter_case(
+    source: Source, kind: str, param: str, field: str
+) -> None:
+    pushed = Pushed(source, kind)
+    for text in TEXTS:
+        await pushed.push(text, **{field: text})
+    for part, texts in PARTS.items():
+        assert await pushed.found(**{param: part}) == texts, part
+
+
+async def test_attendees_are_found_by_address_domain_or_name(source: Source) -> None:
+    people = {
+        "ana": [{"email": "Ana@Acme.com", "name": "Ana Ruiz"}],
+        "bo": [{"email": "bo@mail.acme.com", "name": "Bo. Smith"}, {"email": "x@other.org"}],
+        "cy": [{"id": "c", "name": "Cy Ruizian  Lee"}],
+        "odd": [{"email": '"a@b"@acme.com.evil.io'}],
+    }
+    pushed = Pushed(source, "conversations")
+    for name, participants in people.items():
+        await pushed.push(name, participants=participants)
+    for wanted, names in {
+        "ana@acme.com": ["ana"],
+        "ANA@ACME.COM": ["ana"],
+        "na@acme.com": [],
+        "@acme.com": ["ana"],
+        "acme.com": ["ana"],
+        "Acme.COM": ["ana"],
+        "@mail.acme.com": ["bo"],
+        "@cme.com": [],
+        "com": [],
+        "ruiz": ["ana", "cy"],
+        "RUIZ": ["ana", "cy"],
+        "Ana Ruiz": ["ana"],
+        "cy ruizian lee": ["cy"],
+        "bo. smith": ["bo"],
+        "acme": [],
+        "@acme.com.evil.io": ["odd"],
+    }.items():
+        assert await pushed.found(attendees=wanted) == names, wanted
+
+
+async def test_the_crm_name_is_found_by_whole_words(source: Source, database: Database) -> None:
+    names = {
+        "one": "Acme Enterprise Deal (2026)",
+        "two": "Acme Enterprises Deal",
+        "three": "The ACME  enterprise deal: renewal",
+        "four": "Ünder Deal_x",
+        "five": None,
+    }
+    pushed = Pushed(source, "conversations")
+    for name, crm_name in names.items():
+        record = await pushed.push(name)
+        async with database.connection() as connection:
+            await connection.execute(
+                "update conversations set crm_name = $1, crm_id = 'x' where id = $2",
+                crm_name,
+                record,
+            )
+    for phrase, records in {
+        "Acme Enterprise Deal": ["one", "three"],
+        "acme enterprise": ["one", "three"],
+        "enterprise": ["one", "three"],
+        "Enterprises": ["two"],
+        "Deal": ["one", "three", "two"],
+        "Acme Deal": [],
+        "deal enterprise": [],
+        "nterprise": [],
+        "(2026)": ["one"],
+        "2026": ["one"],
+        "deal:": ["three"],
+        "ünder": ["four"],
+        "nder": [],
+        "deal_x": ["four"],
+        "a.*l": [],
+        "%": [],
+    }.items():
+        assert await pushed.found(crmName=phrase) == sorted(records), phrase
+
+
+@pytest.mark.parametrize(
+    ("kind", "after", "before", "field"),
+    [
+        ("conversations", "startedAfter", "startedBefore", "startedAt"),
+        ("messages", "createdAfter", "createdBefore", "createdAt"),
+        ("rows", "createdAfter", "createdBefore", "createdAt"),
+    ],
+)
+async def test_bounds_of_times_are_inclusive(
+    source: Source, kind: str, after: str, before: str, field: str
+) -> None:
+    times = {
+        "a": "2026-03-10T23:59:59.999999Z",
+        "b": "2026-03-11T00:00:00Z",
+        "c": "2026-03-11T14:00:00Z",
+        "d": "2026-03-11T23:59:59.999999Z",
+        "e": "2026-03-12T00:00:00Z",
+    }
+    pushed = Pushed(source, kind)
+    for name, at in times.items():
+        await pushed.push(name, **{field: at})
+    for params, names in (
+        ({after: times["c"]}, "cde"),
+        ({after: "2026-03-11T14:00:00.000001Z"}, "de"),
+        ({before: times["c"]}, "abc"),
+        ({before: "2026-03-11T13:59:59.999999Z"}, "ab"),
+        ({after: times["c"], before: times["c"]}, "c"),
+        ({after: "2026-03-11T16:00:00+02:00", before: times["c"]}, "c"),
+        # A date is its whole day.
+        ({after: "2026-03-11"}, "bcde"),
+        ({before: "2026-03-11"}, "abcd"),
+        ({after: "2026-03-11", before: "2026-03-11"}, "bcd"),
+        # Without an offset it is UTC.
+        ({after: "2026-03-11T14:00:00"}, "cde"),
+        ({before: "9999-12-31"}, "abcde"),
+    ):
+        assert await pushed.found(**params) == list(names), params
+
+
+async def test_records_without_a_time_count_by_when_they_were_stored(source: Source) -> None:
+    await source.push("rows", "old", createdAt="2020-01-01T00:00:00Z")
+    await source.push("rows", "none")
+    await source.push("rows", "future", createdAt="2100-01-01T00:00:00Z")
+    assert await ids(source.tenant, "rows") == ["future", "none", "old"]
+    assert await ids(source.tenant, "rows", createdBefore="2090-01-01") == ["none", "old"]
+
+
+async def test_sources_types_threads_and_ids_are_equal_or_not(source: Source, acme: Tenant) -> None:
+    other = await source_of(acme, "other")
+    for each in (source, other):
+        await each.push("messages", "m", threadId="Thread")
+        await each.push("rows", "r", objectTypeId=each.object_type)
+    for kind in ("messages", "rows"):
+        assert len(await ids(acme, kind)) == 2
+        assert len(await ids(acme, kind, sourceId=other.id)) == 1
+        assert len(await ids(acme, kind, sourceId=other.id.upper())) == 1
+        assert len(await ids(acme, kind, remoteId="m" if kind == "messages" else "r")) == 2
+        assert await ids(acme, kind, remoteId="M") == []
+    assert len(await ids(acme, "rows", objectTypeId=other.object_type)) == 1
+    assert len(await ids(acme, "messages", threadId="Thread")) == 2
+    assert await ids(acme, "messages", threadId="thread") == []
+    assert await ids(acme, "messages", sourceId="gmail") == []
+    assert len(await ids(acme, "messages", threadId="Thread", sourceId=source.id)) == 1
+
+
+async def test_messages_are_found_by_sender_or_any_recipient(source: Source) -> None:
+    pushed = Pushed(source, "messages")
+    await pushed.push("a", sender={"email": "One@X.io"}, recipients=[{"id": "n"}])
+    recipients = [{"email": "two@x.io"}, {"email": "one@x.io"}]
+    await pushed.push("b", sender={"name": "S"}, recipients=recipients)
+    for email, names in {
+        "one@x.io": ["a", "b"],
+        "ONE@X.IO": ["a", "b"],
+        "two@x.io": ["b"],
+        "x.io": [],
+        "wo@x.io": [],
+    }.items():
+        assert await pushed.found(participantEmail=email) == names
+
+
+async def test_conversations_are_found_by_type(source: Source) -> None:
+    await source.push("conversations", "in", ownerEmails=["a@acme.com"])
+    await source.push("conversations", "out")
+    for kind in ("INTERNAL", "EXTERNAL"):
+        assert len(await ids(source.tenant, "conversations", type=kind)) == 1
+    refused = await source.http.get("/v1/conversations", params={"type": "internal"})
+    assert refused.status_code == 400
+
+
+async def test_native_origins_are_known_by_their_resource(source: Source) -> None:
+    for kind, known, unknown in (
+        ("conversations", ["gong", "zoom_phone"], ["gmail", "chat_upload", "Gong", "x"]),
+        ("messages", ["gmail", "salesforce_crm"], ["gong", "chat_upload", "x"]),
+        ("documents", ["chat_upload"], ["gmail", "gong", "x"]),
+        ("rows", [], ["gmail", "gong", "chat_upload", "x"]),
+    ):
+        for name in known:
+            assert await ids(source.tenant, kind, sourceId=name) == []
+        for name in [*unknown, source.id.replace("-", ""), f"{{{source.id}}}"]:
+            answer = await source.http.get(f"/v1/{kind}", params={"sourceId": name})
+            assert answer.status_code == 400, (kind, name)
+            assert answer.json()["detail"].startswith("sourceId: must be a UUID")
+
+
+_DEALS = """
+    insert into deals (workspace_id, id, name, stage, closed, owner_name, owner_email, amount,
+        close_date, activity_given_at, activity_seen_at)
+    values ($1, 'a', 'Acme 100%', 'Negotiation', false, 'Jane Doe', 'jane@ours.io', 50000,
+            '2026-03-15', '2026-01-10T15:30:00Z', '2026-06-01'),
+           ($1, 'b', 'Beta', 'Closed Won', true, 'Jo_hn', null, 0.5,
+            '2026-03-16', null, '2026-02-01'),
+           ($1, 'c', null, null, null, null, null, null, null, null, null)
+"""
+_ACCOUNTS = """
+    insert into accounts (workspace_id, id, name, website, owner_name, owner_email, created_at,
+        activity_given_at)
+    values ($1, 'a', 'Acme', 'https://www.acme.com', 'Jane Doe', 'jane@ours.io', '2025-01-01',
+            '2026-01-10T15:30:00Z'),
+           ($1, 'b', 'Beta 5%', null, null, 'bo@ours.io', '2025-02-01', '2026-02-01'),
+           ($1, 'c', null, 'https://c.io', null, null, null, null)
+"""
+
+
+@pytest.mark.parametrize(
+    ("params", "names"),
+    [
+        ({}, "bac"),
+        ({"name": "acme"}, "a"),
+        ({"name": "%"}, "a"),
+        ({"stage": "nego"}, "a"),
+        ({"stage": "CLOSED"}, "b"),
+        ({"closed": "true"}, "b"),
+        ({"closed": "false"}, "a"),
+        ({"owner": "DOE"}, "a"),
+        ({"owner": "o_h"}, "b"),
+        ({"owner": "jane@ours.io"}, ""),
+        ({"closeDateAfter": "2026-03-15"}, "ba"),
+        ({"closeDateAfter": "2026-03-15T00:00:01Z"}, "b"),
+        ({"closeDateBefore": "2026-03-15"}, "a"),
+        ({"closeDateBefore": "2026-03-15T00:00:00Z"}, "a"),
+        ({"amountMin": "50000"}, "a"),
+        ({"amountMin": "50000.01"}, ""),
+        ({"amountMax": ".5"}, "b"),
+        ({"amountMin": "-1", "amountMax": "1e6"}, "ba"),
+        ({"lastActivityAfter": "2026-01-10T15:30:00Z"}, "ba"),
+        ({"lastActivityAfter": "2026-01-11"}, "b"),
+        ({"lastActivityBefore": "2026-01-10T15:30:00Z"}, "a"),
+        ({"lastActivityBefore": "2100-01-01"}, "ba"),
+        ({"lastActivityAfter": "2000-01-01"}, "ba"),
+        ({"name": "a", "closed": "true", "amountMin": "0"}, "b"),
+    ],
+)
+async def test_deals(acme: Tenant, database: Database, params: Any, names: str) -> None:
+    async with database.connection() as connection:
+        await connection.execute(_DEALS, acme.workspace)
+    assert await ids(acme, "deals", **params) == list(names)
+
+
+@pytest.mark.parametrize(
+    ("params", "names"),
+    [
+        ({}, "bac"),
+        ({"name": "ACM"}, "a"),
+        ({"name": "%"}, "b"),
+        ({"website": "acme.com"}, "a"),
+        ({"website": "HTTPS"}, "ac"),
+        ({"owner": "jane d"}, "a"),
+        ({"owner": "@OURS"}, "ba"),
+        ({"owner": "doe\njane"}, "a"),
+        ({"createdAfter": "2025-02-01"}, "b"),
+        ({"createdBefore": "2025-01-01"}, "a"),
+        ({"createdAfter": "2025-01-01", "createdBefore": "2025-02-01"}, "ba"),
+        ({"lastActivityAfter": "2026-01-10T15:30:00Z"}, "ba"),
+        ({"lastActivityBefore": "2026-01-31"}, "a"),
+    ],
+)
+async def test_accounts(acme: Tenant, database: Database, params: Any, names: str) -> None:
+    async with database.connection() as connection:
+        await connection.execute(_ACCOUNTS, acme.workspace)
+    assert await ids(acme, "accounts", **params) == list(names)

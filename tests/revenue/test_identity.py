@@ -1,0 +1,234 @@
+"""A record is its source and id: pushed again it is replaced, deleted it is gone, then new."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from domains.kernel.db import Database
+from tests.revenue.pushed import LEAST, Source, ids, read, source_of
+from tests.stack import Tenant
+
+KINDS = tuple(LEAST)
+PATCHED = ("rows", "documents")
+WRITERS = 50
+
+# What two writers say differently, and where it is read.
+MARKED: dict[str, tuple[str, str]] = {
+    "conversations": ("displayName", "title"),
+    "messages": ("displayName", "subject"),
+    "documents": ("displayName", "displayName"),
+    "rows": ("displayName", "displayName"),
+}
+
+
+@pytest.fixture
+async def source(acme: Tenant) -> Source:
+    return await source_of(acme)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_pushed_again_it_is_replaced_in_place(source: Source, kind: str) -> None:
+    first = (await source.post(kind, "one")).json()
+    assert first == {
+        "status": "created",
+        "recordId": first["recordId"],
+        "id": "one",
+        "sourceId": source.id,
+    }
+    again = (await source.post(kind, "one", displayName="Another")).json()
+    assert again == first | {"status": "updated"}
+    assert len((await read(source.tenant, kind))[kind]) == 1
+    shown = await read(source.tenant, f"{kind}/{first['recordId']}")
+    assert shown[MARKED[kind][1]] == "Another"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_post_replaces_the_whole_record(source: Source, kind: str) -> None:
+    record = await source.push(kind, "one")
+    least = await read(source.tenant, f"{kind}/{record}")
+    more: dict[str, Any] = {
+        "displayName": "More",
+        "updatedAt": "2026-04-01T00:00:00Z",
+        "public": True,
+        "ownerEmails": ["rep@ours.io"],
+    }
+    if kind == "messages":
+        more |= {"threadId": "t", "attachments": [{"name": "a", "url": "https://example.com/a"}]}
+    await source.push(kind, "one", **more)
+    changed = await read(source.tenant, f"{kind}/{record}")
+    assert changed != least
+    await source.push(kind, "one")
+    assert await read(source.tenant, f"{kind}/{record}") == least
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_deleted_it_is_gone_and_pushed_again_it_is_new(source: Source, kind: str) -> None:
+    record = await source.push(kind, "one")
+    gone = await source.delete(kind, "one")
+    assert gone.status_code == 200
+    assert gone.json() == {
+        "status": "deleted",
+        "recordId": record,
+        "id": "one",
+        "sourceId": source.id,
+        "deletedAt": gone.json()["deletedAt"],
+    }
+    assert gone.json()["deletedAt"].endswith("Z")
+    assert (await source.http.get(f"/v1/{kind}/{record}")).status_code == 404
+    assert (await read(source.tenant, kind))[kind] == []
+    assert (await source.delete(kind, "one")).status_code == 404
+    if kind in PATCHED:
+        assert (await source.patch(kind, "one", displayName="x")).status_code == 404
+    again = (await source.post(kind, "one")).json()
+    assert again["status"] == "created"
+    assert again["recordId"] != record
+    assert (await source.http.get(f"/v1/{kind}/{record}")).status_code == 404
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_same_id_in_another_source_is_another_record(
+    source: Source, kind: str, acme: Tenant
+) -> None:
+    other = await source_of(acme, "other")
+    records = {await source.push(kind, "one"), await other.push(kind, "one")}
+    assert len(records) == 2
+    await source.delete(kind, "one")
+    assert len((await read(acme, kind))[kind]) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_fifty_writers_of_one_record_make_one(
+    source: Source, kind: str, database: Database
+) -> None:
+    """One creates, the others update; what is read is what one of them wrote, as a whole."""
+    sent, shown = MARKED[kind]
+    at = [f"2026-03-11T14:00:{number:02}Z" for number in range(WRITERS)]
+    answers = await asyncio.gather(
+        *(
+            source.post(kind, "one", **{sent: f"writer {number}"}, updatedAt=at[number])
+            for number in range(WRITERS)
+        )
+    )
+    statuses = [answer.json().get("status") for answer in answers if answer.status_code == 201]
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    assert statuses.count("created") == 1
+    assert statuses.count("updated") == len(statuses) - 1
+    (record,) = {answer.json()["recordId"] for answer in answers if answer.status_code == 201}
+    assert [each["sourceId"] for each in (await read(source.tenant, kind))[kind]] == [source.id]
+    async with database.connection() as connection:
+        (row,) = await connection.fetch(
+            f"select * from {kind} where source_id = $1 and remote_id = 'one'", source.id
+        )
+    marked = (await read(source.tenant, f"{kind}/{record}"))[shown]
+    number = int(marked.removeprefix("writer "))
+    assert row["updated_at"].isoformat().replace("+00:00", "Z") == at[number]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_writers_and_deleters_at_once_leave_one_or_none(
+    source: Source, kind: str, database: Database
+) -> None:
+    answers = await asyncio.gather(
+        *(
+            source.delete(kind, "one") if number % 3 == 2 else source.post(kind, "one")
+            for number in range(30)
+        )
+    )
+    assert {answer.status_code for answer in answers} <= {200, 201, 404, 409}
+    created = sum(answer.json().get("status") == "created" for answer in answers)
+    deleted = sum(answer.json().get("status") == "deleted" for answer in answers)
+    living = len((await read(source.tenant, kind))[kind])
+    assert created - deleted == living
+    assert living in (0, 1)
+    async with database.connection() as connection:
+        stored = await connection.fetchval(
+            f"select count(*) from {kind} where source_id = $1", source.id
+        )
+    assert stored == created
+
+
+async def test_who_waits_too_long_for_another_s_write_is_told_to_try_again(
+    source: Source, database: Database
+) -> None:
+    for kind in KINDS:
+        await source.push(kind, "one")
+    async with database.connection() as connection, connection.transaction():
+        for kind in KINDS:
+            await connection.execute(
+                f"select 1 from {kind} where source_id = $1 for update", source.id
+            )
+        answers = await asyncio.gather(
+            *(source.post(kind, "one") for kind in KINDS),
+            *(source.delete(kind, "one") for kind in KINDS),
+            *(source.patch(kind, "one", displayName="x") for kind in PATCHED),
+        )
+    for answer in answers:
+        assert answer.status_code == 409, answer.text
+        assert answer.json()["detail"]["error"] == "conflict"
+    for kind in KINDS:
+        assert (await source.delete(kind, "one")).status_code == 200
+
+
+@pytest.mark.parametrize("kind", PATCHED)
+async def test_patches_at_once_lose_nothing(source: Source, kind: str) -> None:
+    """Each changes something of its own, and all of it is there afterwards."""
+    record = await source.push(kind, "one")
+    values = {"score": 1, "ratio": 2.5, "open": True, "on": "2026-03-11", "tags": ["a"]}
+    types = {"score": "int", "ratio": "double", "open": "boolean", "on": "date", "tags": "list"}
+    changes: list[dict[str, Any]] = [
+        {"fields": {name: {"value": value, "fieldType": types[name]}}}
+        for name, value in values.items()
+    ]
+    if kind == "documents":
+        changes = [{"displayName": "x"}, {"updatedAt": 1_700_000_000}, {"contentType": "a/b"}]
+    answers = await asyncio.gather(*(source.patch(kind, "one", **change) for change in changes))
+    assert {answer.status_code for answer in answers} == {200}
+    shown = await read(source.tenant, f"{kind}/{record}")
+    if kind == "rows":
+        assert {name: shown["fields"][name]["value"] for name in values} == values
+    else:
+        assert (shown["displayName"], shown["contentType"]) == ("x", "a/b")
+        assert shown["updatedAt"] == "2023-11-14T22:13:20Z"
+
+
+@pytest.mark.parametrize("kind", PATCHED)
+async def test_a_patch_with_nothing_in_it_changes_nothing(source: Source, kind: str) -> None:
+    record = await source.push(kind, "one", displayName="x", updatedAt=1_700_000_000)
+    before = await read(source.tenant, f"{kind}/{record}")
+    nothing = {"displayName": None, "updatedAt": None, "public": None, "ownerEmails": None}
+    for body in ({}, nothing):
+        answer = await source.patch(kind, "one", **body)
+        assert answer.status_code == 200
+        assert answer.json() == {
+            "status": "updated",
+            "recordId": record,
+            "id": "one",
+            "sourceId": source.id,
+        }
+    assert await read(source.tenant, f"{kind}/{record}") == before
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_deleted_source_takes_no_more_writes_and_shows_its_records(
+    source: Source, kind: str, acme: Tenant
+) -> None:
+    record = await source.push(kind, "one")
+    gone = await acme.http.delete(f"/v1/sources/{source.id}")
+    assert (gone.status_code, gone.json()) == (200, {"status": "deleted", "id": source.id})
+    assert (await acme.http.delete(f"/v1/sources/{source.id}")).status_code == 404
+    assert (await acme.http.get(f"/v1/sources/{source.id}")).status_code == 404
+    assert (await read(acme, "sources"))["sources"] == []
+    refused = [await source.post(kind, "one"), await source.post(kind, "two")]
+    refused.append(await source.delete(kind, "one"))
+    if kind in PATCHED:
+        refused.append(await source.patch(kind, "one", displayName="x"))
+    for answer in refused:
+        assert answer.status_code == 403, answer.text
+        assert answer.json()["detail"]["error"] == "forbidden"
+        assert answer.json()["detail"]["field"] == "sourceId"
+    shown = await read(acme, f"{kind}/{record}")
+    assert shown["sourceId"] == source.id
+    assert len(await ids(acme, kind, sourceId=source.id)) == 1
+    # Its name is free again.
+    assert (await source_of(acme)).id != source.id

@@ -1,0 +1,120 @@
+"""Messages: how they are read back."""
+
+from typing import Any
+
+import pytest
+
+from domains.kernel.db import Database
+from tests.revenue.pushed import STARTED, Source, read, source_of
+from tests.stack import Tenant
+
+
+@pytest.fixture
+async def source(acme: Tenant) -> Source:
+    return await source_of(acme)
+
+
+async def test_a_message_is_read_back(source: Source, database: Database) -> None:
+    attachments = [
+        {
+            "name": "terms.pdf",
+            "url": "https://example.com/secret-link",
+            "mimeType": "application/pdf",
+            "sizeBytes": 12,
+        },
+        {"name": "photo", "url": "https://example.com/photo"},
+    ]
+    record = await source.push(
+        "messages",
+        "m-1",
+        displayName="Re: Pricing",
+        body="Hello,\n\n  here   are the terms.",
+        sender={"id": "s", "name": "Ana Ruiz", "email": "Ana@Acme.com"},
+        recipients=[{"email": "rep@ours.io"}, {"name": "Bo"}, {"id": "only"}],
+        attachments=attachments,
+        threadId="t-1",
+    )
+    shown = await read(source.tenant, f"messages/{record}")
+    first, second = (each.pop("id") for each in shown["attachments"])
+    assert first != second
+    assert shown == {
+        "messageId": record,
+        "sourceId": source.id,
+        "remoteId": "m-1",
+        "threadId": "t-1",
+        "subject": "Re: Pricing",
+        "sender": {"name": "Ana Ruiz", "email": "Ana@Acme.com"},
+        "recipients": [
+            {"name": None, "email": "rep@ours.io"},
+            {"name": "Bo", "email": None},
+            {"name": None, "email": None},
+        ],
+        "bodyPreview": "Hello, here are the terms.",
+        "createdAt": STARTED,
+        "body": "Hello,\n\n  here   are the terms.",
+        "attachments": [
+            {"filename": "terms.pdf", "contentType": "application/pdf", "size": 12},
+            {"filename": "photo", "contentType": None, "size": None},
+        ],
+    }
+    (item,) = (await read(source.tenant, "messages"))["messages"]
+    assert item == {name: shown[name] for name in item}
+    assert not {"body", "attachments"} & set(item)
+    # The attachments' addresses are kept, and shown to nobody.
+    async with database.connection() as connection:
+        kept = await connection.fetchval("select attachments from messages where id = $1", record)
+    assert b"https://example.com/secret-link" in bytes(kept)
+
+
+async def test_what_is_not_given_is_null(source: Source) -> None:
+    record = await source.push("messages", "m-1")
+    shown = await read(source.tenant, f"messages/{record}")
+    assert (shown["threadId"], shown["subject"], shown["attachments"]) == (None, None, [])
+
+
+@pytest.mark.parametrize(
+    ("body", "preview"),
+    [
+        ("", ""),
+        (" \n\t ", ""),
+        ("a" * 200, "a" * 200),
+        ("a" * 201, "a" * 200 + "…"),
+        ("word " * 100, ("word " * 100)[:200].rstrip() + "…"),
+        ("a\r\n\r\nb\u00a0c", "a b c"),
+        ("🥊" * 300, "🥊" * 200 + "…"),
+        (" " * 5000 + "late", "late"),
+    ],
+)
+async def test_the_preview_is_the_beginning_on_one_line(
+    source: Source, body: str, preview: str
+) -> None:
+    record = await source.push("messages", "m-1", body=body)
+    shown = await read(source.tenant, f"messages/{record}")
+    assert (shown["bodyPreview"], shown["body"]) == (preview, body)
+
+
+async def test_a_thread_is_read_by_its_id(source: Source) -> None:
+    for number, thread in enumerate(["a", "b", "a", None]):
+        at = f"2026-03-11T14:0{number}:00Z"
+        await source.push("messages", f"m-{number}", threadId=thread, createdAt=at)
+    page = await read(source.tenant, "messages", threadId="a")
+    assert [each["remoteId"] for each in page["messages"]] == ["m-2", "m-0"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "culprit"),
+    [
+        ({"body": "a" * 100_001}, "body"),
+        ({"recipients": []}, "recipients"),
+        ({"recipients": [{"email": "a@b.c"}] * 1001}, "recipients"),
+        ({"sender": None}, "sender"),
+        ({"createdAt": None}, "createdAt"),
+        ({"createdAt": "yesterday"}, "createdAt"),
+        ({"attachments": [{"name": "x"}]}, "attachments.url"),
+    ],
+)
+async def test_what_is_refused(source: Source, fields: dict[str, Any], culprit: str) -> None:
+    answer = await source.http.post("/v1/messages", json=source.body("messages", "m-1", **fields))
+    assert answer.status_code == 400
+    assert answer.json()["detail"]["field"] == culprit
+    assert (await read(source.tenant, "messages"))["messages"] == []

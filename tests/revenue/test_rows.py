@@ -1,0 +1,285 @@
+"""Object types say which fields rows have; rows keep their values exactly."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.revenue.pushed import FIELDS, Source, read, source_of
+from tests.stack import Tenant
+
+
+@pytest.fixture
+async def source(acme: Tenant) -> Source:
+    return await source_of(acme)
+
+
+def value(of: Any, kind: str, **more: Any) -> dict[str, Any]:
+    return {"value": of, "fieldType": kind, **more}
+
+
+TITLE = {"title": value("x", "string")}
+
+# Each as it is written in JSON.
+EXACT = {
+    "score": ("int", ["87", "0", "-5", "9223372036854775807", "-9223372036854775808"]),
+    "ratio": ("double", ["2.0", "2", "1e2", "0.1", "-0.0", "123456789012345678901234", "1E-7"]),
+    "open": ("boolean", ["true", "false"]),
+    "notes": ("textarea", ['"a\\nb"', '""', '"Zwölf 🥊"']),
+    "title": ("string", ['"one line"', '""', '"tab\\there"']),
+    "at": ("datetime", ['"2024-05-01T15:00:00Z"', '"2024-05-01T15:00:00.5+02:00"']),
+    "on": ("date", ['"2024-02-29"']),
+    "tags": ("list", ["[]", '["a",1,2.0,true]']),
+}
+WRONG = {
+    "score": ("int", ["87.0", "true", '"87"', "9223372036854775808", "[]", "1e2", "null"]),
+    "ratio": ("double", ['"2"', "true", "{}", "null"]),
+    "open": ("boolean", ["0", '"true"', "null"]),
+    "notes": ("textarea", ["5", "[]", "null"]),
+    "title": ("string", ['"a\\nb"', '"a\\rb"', '"a\\u2028b"', "5", "null"]),
+    "at": ("datetime", ['"2024-05-01"', "1714575600", '"2024-13-01T00:00:00Z"', '"x"', "null"]),
+    "on": ("date", ['"2024-05-01T15:00:00Z"', '"2023-02-29"', "20240501", "null"]),
+    "tags": ("list", ['"a"', "[null]", "[[]]", '[{"a":1}]', "{}", "null"]),
+}
+
+
+async def _send(source: Source, name: str, kind: str, raw: str) -> Any:
+    """A row with one value as it is written, besides the required title."""
+    fields = f'"{name}": {{"value": {raw}, "fieldType": "{kind}"}}'
+    if name != "title":
+        fields += ', "title": {"value": "x", "fieldType": "string"}'
+    body = (
+        f'{{"id": "one", "sourceId": "{source.id}", "objectTypeId": "{source.object_type}",'
+        f' "name": "n", "fields": {{{fields}}}}}'
+    )
+    return await source.http.post(
+        "/v1/rows", content=body.encode(), headers={"Content-Type": "application/json"}
+    )
+
+
+@pytest.mark.parametrize("name", EXACT)
+async def test_values_come_back_exactly_as_they_were_sent(source: Source, name: str) -> None:
+    kind, literals = EXACT[name]
+    for raw in literals:
+        sent = await _send(source, name, kind, raw)
+        assert sent.status_code == 201, (raw, sent.text)
+        answer = await source.http.get(f"/v1/rows/{sent.json()['recordId']}")
+        found = re.search(rf'"{name}":\{{"value":(.*?),"fieldType":"{kind}"', answer.text)
+        assert found, answer.text
+        assert found[1] == raw
+        # A PATCH of another field leaves it as it is.
+        other = "notes" if name != "notes" else "open"
+        change = {other: value("x" if other == "notes" else True, _type(other))}
+        assert (await source.patch("rows", "one", fields=change)).status_code == 200
+        after = await source.http.get(f"/v1/rows/{sent.json()['recordId']}")
+        assert f'"{name}":{{"value":{raw},' in after.text
+
+
+def _type(name: str) -> str:
+    return str(next(each["fieldType"] for each in FIELDS if each["name"] == name))
+
+
+@pytest.mark.parametrize("name", WRONG)
+async def test_a_value_of_another_type_is_refused_by_its_name(source: Source, name: str) -> None:
+    await source.push("rows", "kept")
+    kind, literals = WRONG[name]
+    for raw in literals:
+        answer = await _send(source, name, kind, raw)
+        assert answer.status_code == 400, (raw, answer.text)
+        assert answer.json()["detail"]["field"] == f"fields.{name}", raw
+    assert len((await read(source.tenant, "rows"))["rows"]) == 1
+
+
+async def test_what_the_schema_does_not_allow_is_refused(source: Source) -> None:
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"title": value("x", "textarea")}, "fields.title"),
+        ({**TITLE, "unknown": value("x", "string")}, "fields.unknown"),
+        ({"score": value(1, "int")}, "fields.title"),
+    ]
+    for fields, culprit in cases:
+        answer = await source.post("rows", "one", fields=fields)
+        assert answer.status_code == 400
+        assert answer.json()["detail"]["error"] == "validation_error"
+        assert answer.json()["detail"]["field"] == culprit
+    assert (await read(source.tenant, "rows"))["rows"] == []
+
+
+async def test_a_patch_merges_fields(source: Source) -> None:
+    fields = {**TITLE, "score": value(87, "int"), "notes": value("a", "textarea", label="Notes")}
+    record = await source.push("rows", "one", name="short", fields=fields)
+    change = {
+        "title": value("y", "string", label="T"),
+        "score": None,
+        "open": value(True, "boolean"),
+    }
+    answer = await source.patch(
+        "rows", "one", displayName="shown", name="longer", updatedAt=1_700_000_000, fields=change
+    )
+    assert answer.status_code == 200
+    shown = await read(source.tenant, f"rows/{record}")
+    assert shown["fields"] == {
+        "title": value("y", "string", label="T"),
+        "notes": value("a", "textarea", label="Notes"),
+        "open": value(True, "boolean", label=None),
+    }
+    assert (shown["displayName"], shown["name"]) == ("shown", "longer")
+    assert shown["updatedAt"] == "2023-11-14T22:13:20Z"
+    assert shown["createdAt"] is None
+
+
+async def test_a_patch_that_breaks_the_schema_is_refused_as_a_whole(source: Source) -> None:
+    record = await source.push("rows", "one")
+    before = await read(source.tenant, f"rows/{record}")
+    for fields, culprit in (
+        ({"title": None}, "fields.title"),
+        ({"unknown": None}, "fields.unknown"),
+        ({"unknown": value(1, "int")}, "fields.unknown"),
+        ({"score": value("1", "int"), "open": value(True, "boolean")}, "fields.score"),
+    ):
+        answer = await source.patch("rows", "one", displayName="changed", fields=fields)
+        assert answer.status_code == 400
+        assert answer.json()["detail"]["field"] == culprit
+    assert await read(source.tenant, f"rows/{record}") == before
+
+
+async def test_a_row_has_fifty_fields_at_most_also_after_a_merge(source: Source) -> None:
+    half = [{"name": f"a{number}", "fieldType": "int"} for number in range(50)]
+    made = await _object_type(source, "wide", half)
+    fields = {f"a{number}": value(number, "int") for number in range(50)}
+    record = await source.push("rows", "one", objectTypeId=made, fields=fields)
+    other = [{"name": "b", "fieldType": "int"}]
+    changed = await source.http.patch(
+        f"/v1/object-types/{made}", json={"fieldDefinitions": half[:49] + other}
+    )
+    assert changed.status_code == 200
+    over = await source.patch("rows", "one", fields={"b": value(1, "int")})
+    assert (over.status_code, over.json()["detail"]["field"]) == (400, "fields")
+    exchange = {"b": value(1, "int"), "a0": None}
+    assert (await source.patch("rows", "one", fields=exchange)).status_code == 200
+    assert len((await read(source.tenant, f"rows/{record}"))["fields"]) == 50
+    fields = {f"a{number}": value(number, "int") for number in range(51)}
+    refused = await source.post("rows", "two", objectTypeId=made, fields=fields)
+    assert (refused.status_code, refused.json()["detail"]["field"]) == (400, "fields")
+
+
+async def test_a_new_schema_holds_for_later_writes_alone(source: Source) -> None:
+    record = await source.push("rows", "one", fields={**TITLE, "score": value(1, "int")})
+    before = await read(source.tenant, f"rows/{record}")
+    definitions = [{"name": "score", "fieldType": "string"}, {"name": "new", "fieldType": "int"}]
+    changed = await source.http.patch(
+        f"/v1/object-types/{source.object_type}", json={"fieldDefinitions": definitions}
+    )
+    assert [each["name"] for each in changed.json()["fieldDefinitions"]] == ["score", "new"]
+    assert await read(source.tenant, f"rows/{record}") == before
+    # Only what a PATCH names is checked against the schema.
+    assert (await source.patch("rows", "one", fields={"new": value(1, "int")})).status_code == 200
+    assert (await source.patch("rows", "one", fields={"title": None})).status_code == 400
+    kept = (await read(source.tenant, f"rows/{record}"))["fields"]
+    assert set(kept) == {"title", "score", "new"}
+    assert (await source.post("rows", "two", fields=TITLE)).status_code == 400
+    fields = {"score": value("high", "string")}
+    assert (await source.post("rows", "two", fields=fields)).status_code == 201
+
+
+async def test_a_deleted_object_type_takes_no_more_rows_and_shows_its_own(source: Source) -> None:
+    record = await source.push("rows", "one")
+    gone = await source.http.delete(f"/v1/object-types/{source.object_type}")
+    assert gone.json() == {"status": "deleted", "id": source.object_type}
+    path = f"/v1/object-types/{source.object_type}"
+    assert (await source.http.delete(path)).status_code == 404
+    assert (await source.http.get(path)).status_code == 404
+    assert (await source.post("rows", "two")).status_code == 400
+    assert (await source.post("rows", "one")).status_code == 400
+    assert (await source.patch("rows", "one", displayName="x")).status_code == 400
+    shown = await read(source.tenant, f"rows/{record}")
+    assert (shown["objectTypeId"], shown["objectTypeName"]) == (source.object_type, "ticket")
+    assert len((await read(source.tenant, "rows", objectTypeId=source.object_type))["rows"]) == 1
+    # It can still be deleted, and the name is free.
+    assert (await source.delete("rows", "one")).status_code == 200
+    assert await _object_type(source, "ticket", FIELDS) != source.object_type
+
+
+async def test_a_row_keeps_its_object_type(source: Source, acme: Tenant) -> None:
+    await source.push("rows", "one")
+    other = await _object_type(source, "other", FIELDS)
+    answer = await source.post("rows", "one", objectTypeId=other)
+    assert (answer.status_code, answer.json()["detail"]["field"]) == (400, "objectTypeId")
+    elsewhere = await source_of(acme, "elsewhere")
+    answer = await source.post("rows", "two", objectTypeId=elsewhere.object_type)
+    assert (answer.status_code, answer.json()["detail"]["field"]) == (400, "objectTypeId")
+
+
+async def test_names_of_object_types_and_their_fields_are_unique(
+    source: Source, acme: Tenant
+) -> None:
+    taken = await _post_object_type(source, "ticket", FIELDS)
+    assert (taken.status_code, taken.json()["detail"]["error"]) == (409, "conflict")
+    twice = [{"name": "a", "fieldType": "int"}, {"name": "a", "fieldType": "string"}]
+    answer = await _post_object_type(source, "twice", twice)
+    assert (answer.status_code, answer.json()["detail"]["field"]) == (400, "fieldDefinitions")
+    path = f"/v1/object-types/{source.object_type}"
+    answer = await source.http.patch(path, json={"fieldDefinitions": twice})
+    assert (answer.status_code, answer.json()["detail"]["field"]) == (400, "fieldDefinitions")
+    # In another source the name is another one.
+    other = await source_of(acme, "other")
+    listed = await read(acme, "object-types")
+    assert [each["id"] for each in listed["objectTypes"]] == [other.object_type, source.object_type]
+    listed = await read(acme, "object-types", sourceId=other.id)
+    assert [each["id"] for each in listed["objectTypes"]] == [other.object_type]
+
+
+async def test_an_object_type_changes_in_what_is_given(source: Source) -> None:
+    path = f"/v1/object-types/{source.object_type}"
+    before = (await source.http.get(path)).json()
+    for body in ({}, {"displayName": None, "fieldDefinitions": None}):
+        answer = await source.http.patch(path, json=body)
+        assert answer.status_code == 200
+        assert answer.json() | {"updatedAt": ""} == before | {"updatedAt": ""}
+    answer = await source.http.patch(path, json={"displayName": "Case", "name": "ignored"})
+    assert (answer.json()["displayName"], answer.json()["name"]) == ("Case", "ticket")
+    assert answer.json()["fieldDefinitions"] == before["fieldDefinitions"]
+    assert answer.json()["updatedAt"] > before["updatedAt"]
+    await source.http.delete(f"/v1/sources/{source.id}")
+    for refused in (
+        await source.http.patch(path, json={"displayName": "x"}),
+        await source.http.delete(path),
+        await _post_object_type(source, "new", FIELDS),
+    ):
+        assert (refused.status_code, refused.json()["detail"]["field"]) == (403, "sourceId")
+    assert (await source.http.get(path)).status_code == 200
+
+
+async def test_a_source_changes_its_display_name_alone(acme: Tenant) -> None:
+    made = (await acme.http.post("/v1/sources", json={"name": "crm", "displayName": "CRM"})).json()
+    path = f"/v1/sources/{made['id']}"
+    changed = await acme.http.patch(path, json={"displayName": "The CRM", "name": "ignored"})
+    assert changed.json() == made | {
+        "displayName": "The CRM",
+        "updatedAt": changed.json()["updatedAt"],
+    }
+    assert (await acme.http.get(path)).json() == changed.json()
+    answer = await acme.http.patch(path, json={})
+    assert (answer.status_code, answer.json()["detail"]["field"]) == (400, "displayName")
+    taken = await acme.http.post("/v1/sources", json={"name": "crm", "displayName": "x"})
+    assert (taken.status_code, taken.json()["detail"]["error"]) == (409, "conflict")
+    await acme.http.post("/v1/sources", json={"name": "A_wiki", "displayName": "x"})
+    assert [each["name"] for each in (await read(acme, "sources"))["sources"]] == ["A_wiki", "crm"]
+    for part, found in (("WIKI", 1), ("a_w", 1), ("aXw", 0), ("%", 0), ("r", 1), ("", 2)):
+        assert len((await read(acme, "sources", name=part))["sources"]) == found, part
+
+
+async def _object_type(source: Source, name: str, definitions: list[dict[str, Any]]) -> str:
+    made = await _post_object_type(source, name, definitions)
+    assert made.status_code == 201, made.text
+    found: str = made.json()["id"]
+    return found
+
+
+async def _post_object_type(source: Source, name: str, definitions: list[dict[str, Any]]) -> Any:
+    body = {
+        "sourceId": source.id,
+        "name": name,
+        "displayName": name,
+        "fieldDefinitions": definitions,
+    }
+    return await source.http.post("/v1/object-types", json=body)
