@@ -27,7 +27,9 @@ fmt: $(VENV)/.test
 
 bench: $(VENV)/.test
 	@$(BIN)/python -m tests.bench.ingest
+	@$(BIN)/python -m tests.bench.importing
 	@$(BIN)/python -m tests.bench.lists
+	@$(BIN)/python -m tests.bench.records
 
 # Both files again, from pyproject.toml, without download addresses.
 pins:

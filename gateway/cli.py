@@ -18,7 +18,7 @@ from domains.kernel import log, settings
 from domains.kernel.db import Database
 from domains.kernel.keys import SCOPES, UNLIMITED, Key, LimitChoice, Scope
 from domains.kernel.problems import Problem
-from gateway import admin, demo
+from gateway import admin, demo, importing
 from gateway.local import runfile
 from gateway.local.errors import LocalError
 from gateway.local.up import up as run_everything
@@ -350,6 +350,49 @@ def _state(key: Key) -> str:
     return "active"
 
 
+# --- records ----------------------------------------------------------------------------------
+
+
+@cli.command("import")
+@click.option("--workspace", required=True, help="Its id or name.")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Check everything, store nothing.")
+@click.option("--strict", is_flag=True, help="Stop at the first record that is refused.")
+@_data
+@_json
+def import_records(
+    workspace: str,
+    files: tuple[Path, ...],
+    dry_run: bool,
+    strict: bool,
+    data: Path,
+    as_json: bool,
+) -> None:
+    """Import records of other systems; `-` reads standard input.
+
+    A file is one JSON object with the fields products, deals, accounts, conversations, messages and
+    documents, each an array of records as the API answers them; or JSON Lines, with a kind in each
+    record; or an export of deals or accounts from Salesforce or HubSpot as CSV.
+
+    A record replaces the one of the same id in the workspace. The exit code is 1 if any was
+    refused.
+    """
+    counts = _in_database(
+        data,
+        lambda database: importing.run(database, workspace, files, strict=strict, dry_run=dry_run),
+    )
+    if as_json:
+        _print_json(counts)
+    else:
+        would = "Would be stored" if dry_run else "Stored"
+        click.echo(
+            f"{would}: {counts.stored:,}; unchanged: {counts.unchanged:,}; "
+            f"refused: {counts.refused:,}"
+        )
+    if counts.refused:
+        sys.exit(1)
+
+
 # --- the demonstration ------------------------------------------------------------------------
 
 
@@ -495,7 +538,10 @@ def main() -> None:
     """Run the command; what it refuses is one sentence on standard error and exit code 1."""
     # What goes wrong is said once, in a sentence; warnings would come between output and scripts.
     log.configure("error", "console")
-    expected = (Problem, LocalError, settings.SettingError, demo.DemoError)
+    expected = (
+        *(Problem, LocalError, settings.SettingError),
+        *(demo.DemoError, importing.ImportFailed),
+    )
     try:
         cli(prog_name="gateway")
     except expected as error:

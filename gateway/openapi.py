@@ -30,6 +30,7 @@ _REASONS: Final = {
     500: "Something went wrong on our side",
     503: "A part that the request needs is away; try again",
 }
+_FOREIGN: Final = "The key lacks the scope, or the request writes through what is not yours"
 _ANSWERS: Final = {200: "The request was carried out", 201: "Created"}
 
 _TEXT: Final = {"type": "string"}
@@ -203,12 +204,17 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
 
 def _path_parameter(path: str, name: str) -> dict[str, Any]:
     noun = path.partition(f"/{{{name}}}")[0].rpartition("/")[2]
+    singular = f"{noun[:-3]}y" if noun.endswith("ies") else noun.removesuffix("s")
+    if noun in ("deals", "accounts"):
+        return {
+            "description": f"The id that the CRM gave to the {singular}.",
+            "schema": {"type": "string", "minLength": 1},
+        }
     if noun == "signals":
         return {
             "description": "The signal's uuid or its public id, such as `SIGNAL-42`.",
             "schema": {"type": "string", "minLength": 1},
         }
-    singular = f"{noun[:-3]}y" if noun.endswith("ies") else noun.removesuffix("s")
     return {
         "description": f"The uuid of the {singular.replace('-', ' ')}.",
         "schema": {"type": "string", "format": "uuid"},
@@ -255,34 +261,50 @@ def _responses(
     if declared.query is not None and issubclass(declared.query, OffsetPage):
         headers += _PAGE
     responses = {str(status): _response(_ANSWERS[status], headers, answer)}
-    if links := _links(surface, path) if status == 201 else None:
+    if links := _links(surface, path, _answer_type(handler)) if status == 201 else None:
         responses[str(status)]["links"] = links
     # A public handler that answers a Response sets the status itself, over the same body.
     own = not keyed and get_origin(get_type_hints(handler.fn)["return"]) is Response
     for status in sorted(_statuses(surface, method, declared)):
-        body = answer if own else _refusal(surface, method, declared, status, schemas)
+        body = answer if own else _refusal(surface, path, method, declared, status, schemas)
         if own:
             body = {kind: {"schema": each["schema"]} for kind, each in body.items()}
         headers = ["X-Request-Id", *(() if own else _ON_ERROR.get(status, ()))]
         # What admission refuses is not counted, everything else is.
-        if status == 429 or (keyed and declared.counted and status not in (401, 403)):
+        admitted = status not in (401, 403) or status in declared.errors
+        if status == 429 or (keyed and declared.counted and admitted):
             headers += _RATE
-        responses[str(status)] = _response(_REASONS[status], headers, body)
+        reason = _FOREIGN if status == 403 and admitted else _REASONS[status]
+        responses[str(status)] = _response(reason, headers, body)
     return responses
 
 
-def _links(surface: Surface, collection: str) -> dict[str, Any]:
-    """What may be done next with the record that a POST to the collection has created."""
-    return {
-        declared.id: {
-            "operationId": declared.id,
-            "parameters": {"id": "$response.body#/id"},
-            "description": f"{declared.summary}: the one just created",
+def _links(surface: Surface, collection: str, answer: Any) -> dict[str, Any]:
+    """What may be done next with the record that a POST to the collection has created.
+
+    A path names a record by our id; the query of a pushed record's change names it by source and
+    the source system's id, which such an answer has besides ours.
+    """
+    fields = [field.encode_name for field in msgspec.structs.fields(answer)]
+    ours = "recordId" if "recordId" in fields else "id"
+    links = {}
+    for path, method, handler in _routes(surface):
+        declared: Operation = handler.opt["operation"]
+        changes = path == collection and method != "POST"
+        if not changes and not path.startswith(f"{collection}/{{"):
+            continue
+        named = dict.fromkeys(re.findall(r"\{(\w+)\}", path), ours) | {
+            each["name"]: "id" if each["name"] == "remoteId" else each["name"]
+            for each in _query_parameters(declared)
+            if each["required"]
         }
-        for path, _, handler in _routes(surface)
-        if path.startswith(f"{collection}/{{id}}")
-        for declared in [handler.opt["operation"]]
-    }
+        if named:
+            links[declared.id] = {
+                "operationId": declared.id,
+                "parameters": {name: f"$response.body#/{field}" for name, field in named.items()},
+                "description": f"{declared.summary}: the one just created",
+            }
+    return links
 
 
 def _response(
@@ -296,11 +318,17 @@ def _response(
 
 
 def _refusal(
-    surface: Surface, method: str, declared: Operation, status: int, schemas: "_Schemas"
+    surface: Surface,
+    path: str,
+    method: str,
+    declared: Operation,
+    status: int,
+    schemas: "_Schemas",
 ) -> dict[str, Any]:
     """The error body of a status, with what the surface really makes of such a problem."""
     error = surface.error_types.get(method, surface.error_types["*"])
-    example = surface.error_body(_problem(declared, status, schemas), samples.REQUEST_ID, method)
+    problem = _problem(path, declared, status, schemas)
+    example = surface.error_body(problem, samples.REQUEST_ID, method)
     return {
         surface.media_type: {
             "schema": schemas.of(error),
@@ -309,12 +337,16 @@ def _refusal(
     }
 
 
-def _problem(declared: Operation, status: int, schemas: "_Schemas") -> Problem:
+def _problem(path: str, declared: Operation, status: int, schemas: "_Schemas") -> Problem:
     """A refusal as the operation may give it."""
     if status == 400 and declared.query is not None:
-        return invalid("limit", "must be a whole number")
+        return _query_fault(declared)
     if status == 400 and declared.request is not None:
         return _fault(schemas.components[next(_alternatives(declared.request)).__name__])
+    # Discovery takes a wrong id for one that does not exist.
+    for parameter in _path_parameters(path) if status == 400 else ():
+        if parameter["name"] != "id" and parameter["schema"].get("format") == "uuid":
+            return invalid(parameter["name"], "must be a UUID")
     kind = next(each for each in Problem.__subclasses__() if each.status == status)
     messages = {
         400: "The request could not be read.",
@@ -323,6 +355,20 @@ def _problem(declared: Operation, status: int, schemas: "_Schemas") -> Problem:
         429: "Rate limit exceeded",
     }
     return kind(messages.get(status, f"{_REASONS[status]}."))
+
+
+def _query_fault(declared: Operation) -> Problem:
+    """What is usually wrong with a query: a missing parameter, or a limit that is no number."""
+    parameters = _query_parameters(declared)
+    for each in parameters:
+        if each["required"]:
+            return invalid(each["name"], "is required")
+        if each["name"] == "limit":
+            return invalid("limit", "must be a whole number")
+    name, schema = parameters[0]["name"], parameters[0]["schema"]
+    if schema.get("format") == "uuid":
+        return invalid(name, "is not a valid UUID")
+    return invalid(name, f"must be a string of at most {schema['maxLength']} characters")
 
 
 def _fault(body: Mapping[str, Any]) -> Problem:
@@ -487,21 +533,39 @@ def _refine(kind: Any, schema: dict[str, Any]) -> None:
         schema["format"] = "date-time"
     elif origin is Literal:
         schema["enum"] = list(members)
-        if all(isinstance(member, str) for member in members):
-            schema["type"] = "string"
+        for each, name in ((str, "string"), (int, "integer")):
+            if all(type(member) is each for member in members):
+                schema["type"] = name
     elif origin is Annotated:
-        _refine(members[0], schema)
-        for meta in members[1:]:
-            if isinstance(meta, msgspec.Meta) and meta.extra_json_schema:
-                schema.update(meta.extra_json_schema)
+        _refine_annotated(members[0], members[1:], schema)
     elif origin in (Union, UnionType):
-        kinds = [member for member in members if member is not msgspec.UnsetType]
-        if len(kinds) == 1:
-            _refine(kinds[0], schema)
-        elif not _structs(kinds):
-            # msgspec puts null at the end.
-            kinds.sort(key=lambda member: member is type(None))
-            for member, described in zip(kinds, schema["anyOf"], strict=True):
-                _refine(member, described)
+        _refine_union([each for each in members if each is not msgspec.UnsetType], schema)
     elif origin is list and "items" in schema:
         _refine(members[0], schema["items"])
+
+
+def _refine_annotated(kind: Any, added: Iterable[Any], schema: dict[str, Any]) -> None:
+    """What a field says stands before what its type says."""
+    metas = [meta for meta in added if isinstance(meta, msgspec.Meta)]
+    schema.pop("description", None)
+    _refine(kind, schema)
+    said = [schema.get("description"), *(meta.description for meta in metas)]
+    if any(said):
+        schema["description"] = ": ".join(each for each in reversed(said) if each)
+    for meta in metas:
+        schema.update(meta.extra_json_schema or {})
+
+
+def _refine_union(kinds: list[Any], schema: dict[str, Any]) -> None:
+    if len(kinds) == 1:
+        _refine(kinds[0], schema)
+    elif not _structs(kinds):
+        # msgspec puts null at the end.
+        kinds.sort(key=lambda member: member is type(None))
+        flat: list[Any] = []
+        for member, described in zip(kinds, schema["anyOf"], strict=True):
+            _refine(member, described)
+            if "description" in described:
+                schema["description"] = described.pop("description")
+            flat += described["anyOf"] if described.keys() == {"anyOf"} else [described]
+        schema["anyOf"] = flat

@@ -224,13 +224,23 @@ def _topics(operations: list[tuple[str, str, Json]]) -> list[tuple[str, str, str
                 "walks without repeats while records are added.",
                 "The headers `X-Total-Count`, `X-Limit` and `X-Offset` describe the page. Counting "
                 "stops at 10,000; then `X-Total-Count-Capped: true` says so.",
+                "Lists of the revenue-record API are objects with the records and `pagination`. "
+                "While `hasMore` is true, send `nextCursor` as `cursor` for the next page. A "
+                "cursor holds the filters of its first page: they may be repeated, but not "
+                "changed. `limit` is at most 50. Records that come or go meanwhile neither "
+                "repeat nor hide others. Sources and object types come all at once.",
             ),
             _panel(
                 "Request",
                 'curl -i "$BASE/external/v1/signals?limit=50&offset=100" \\\n'
                 '  -H "Authorization: Bearer $KEY"',
             )
-            + _panel("Headers", "X-Total-Count: 1284\nX-Limit: 50\nX-Offset: 100"),
+            + _panel("Headers", "X-Total-Count: 1284\nX-Limit: 50\nX-Offset: 100")
+            + _panel(
+                "Request",
+                'curl "$BASE/v1/messages?limit=20&cursor=$NEXT_CURSOR" \\\n'
+                '  -H "Authorization: Bearer $KEY"',
+            ),
         ),
         (
             "rate-limits",
@@ -272,6 +282,11 @@ def _topics(operations: list[tuple[str, str, Json]]) -> list[tuple[str, str, str
                 "Bodies are JSON of at most 10 MB. Fields that an operation does not know are "
                 "ignored, a `PATCH` changes only the fields that it names, and `null` clears a "
                 "field that may be empty. Times are ISO 8601 in UTC.",
+                "The revenue-record API takes times in bodies also as Unix seconds or "
+                "milliseconds, and a time without an offset as UTC. Its `POST` replaces a record "
+                "of the same `sourceId` and `id` as a whole; its `PATCH` takes `null` for a field "
+                "as if it were not there. It needs `Content-Length` and JSON as the "
+                "`Content-Type`.",
                 "Every answer carries `X-Request-Id`. Send one of your own (up to 64 letters, "
                 "digits and `._:+/=-`) and it is kept, in the answer and in the logs.",
             ),
@@ -408,7 +423,10 @@ def _examples(method: str, path: str, described: Json) -> str:
 
 
 def _curl(method: str, path: str, described: Json, body: Any) -> str:
-    shown = path.replace("{id}", "SIGNAL-42" if "/signals/" in path else "$ID")
+    shown = re.sub(r"\{\w+\}", "SIGNAL-42" if "/signals/" in path else "$ID", path)
+    asked = [each["name"] for each in described["parameters"] if each["in"] == "query"]
+    if {"remoteId", "sourceId"} == set(asked):
+        shown += "?remoteId=$REMOTE_ID&sourceId=$SOURCE_ID"
     lines = ["curl" + ("" if method == "GET" else f" -X {method}") + f' "$BASE{shown}"']
     if "security" in described:
         lines.append('-H "Authorization: Bearer $KEY"')
@@ -437,7 +455,7 @@ def _fields(schema: Json, schemas: Json, depth: int = 0) -> str:
 
 
 def _field(name: str, schema: Json, required: bool, schemas: Json, depth: int = 0) -> str:
-    inner = schema.get("items", schema)
+    inner = _inner(schema)
     nested = _follow(inner, schemas)
     about = schema.get("description", "" if nested is inner else nested.get("description", ""))
     notes = "".join(f"<p>{text}</p>" for text in (_prose(about), _constraints(schema)) if text)
@@ -454,6 +472,15 @@ def _field(name: str, schema: Json, required: bool, schemas: Json, depth: int = 
     )
 
 
+def _inner(schema: Json) -> Json:
+    """The model that a field holds, one or many of, or else the field itself."""
+    inner: Any = schema
+    while isinstance(inner, Mapping) and "$ref" not in inner:
+        # What may also be null is that first.
+        inner = inner.get("items", inner.get("additionalProperties", inner.get("anyOf", [0])[0]))
+    return inner if isinstance(inner, Mapping) else schema
+
+
 def _follow(schema: Json, schemas: Json) -> Json:
     reference = schema.get("$ref", "")
     found: Json = schemas.get(reference.rpartition("/")[2], schema)
@@ -467,7 +494,7 @@ def _type(schema: Json) -> str:
     if "anyOf" in schema:
         return " or ".join(_type(each) for each in schema["anyOf"])
     if "enum" in schema:
-        return "string"
+        return escape(str(schema.get("type", "string")))
     if schema.get("type") == "array":
         return f"array of {_type(schema.get('items', {}))}"
     if schema.get("type") == "object" and "additionalProperties" in schema:
@@ -490,8 +517,11 @@ def _constraints(schema: Json) -> str:
     least, most = schema.get("minimum"), schema.get("maximum")
     if least is not None:
         words.append(f"At least {least:,}" + (f", at most {most:,}." if most is not None else "."))
-    if schema.get("minLength") == 1:
+    if 1 in (schema.get("minLength"), schema.get("minItems"), schema.get("minProperties")):
         words.append("Not empty.")
+    for limit, what in (("maxItems", "items"), ("maxProperties", "fields")):
+        if limit in schema:
+            words.append(f"At most {schema[limit]:,} {what}.")
     if "maxLength" in schema:
         words.append(f"At most {schema['maxLength']:,} characters.")
     if "pattern" in schema:

@@ -5,12 +5,13 @@ document shows.
 """
 
 import asyncio
+import contextlib
 import functools
 import math
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from types import UnionType
-from typing import Any, Final, Literal, TypeVar, cast
+from typing import Any, Final, Literal, TypeVar, cast, get_args, get_origin
 
 import msgspec
 from litestar import Request, Response, Router
@@ -134,6 +135,10 @@ _NUMBER: Final = re.compile(
 )
 _SWITCH: Final = {"true": True, "false": False, "1": True, "0": False}
 _MISSING: Final = re.compile(r"Object missing required field `([^`]+)`")
+# In a path of msgspec: a place in an array, `[0]`, or some entry of an object, `[...]`.
+_PLACE: Final = re.compile(r"\[[^\]]*\]")
+# Of a longer key only the beginning is named.
+_LONGEST_KEY: Final = 100
 _WORDS: Final = {
     "str": "a string",
     "int": "a whole number",
@@ -168,7 +173,7 @@ def _decode(body: bytes, into: type[T]) -> T:
         body.decode()
         decoded: T = _decoder(cast(Hashable, into)).decode(body)
     except msgspec.ValidationError as error:
-        raise _refusal(str(error), into) from None
+        raise _refusal(str(error), into, body) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Invalid("The body is not valid JSON in UTF-8.") from None
     return decoded
@@ -237,19 +242,56 @@ def _refuse_hostile(body: bytes) -> None:
             raise Invalid(f"The body is no JSON, or nested deeper than {MAX_DEPTH} levels.")
 
 
-def _refusal(message: str, into: Any) -> Invalid:
+def _refusal(message: str, into: Any, body: bytes = b"") -> Invalid:
     """A msgspec message in words for the caller: the field's path and what it must be."""
-    text, _, at = message.partition(" - at `")
-    path = re.sub(r"\[[^\]]*\]", "", at.rstrip("`").removeprefix("$").removeprefix("."))
+    # The last one: what was given instead may look like a path.
+    text, _, at = message.rpartition(" - at `$") if " - at `$" in message else (message, "", "")
+    names = _PLACE.sub("", at.rstrip("`")).split(".")[1:]
+    if names and at.startswith(f".{names[0]}[...]"):
+        names[1:1] = _wrong_key(body, into, names[0])
     if missing := _MISSING.fullmatch(text):
-        return invalid(".".join(filter(None, (path, missing[1]))), "is required")
-    if not path:
+        return invalid(".".join([*names, missing[1]]), "is required")
+    if not names:
         return Invalid(f"The body is wrong: it {_sentence(text)}.")
-    allowed = _allowed(into, path) if text.startswith("Invalid enum value") else None
-    return invalid(path, f"must be one of {', '.join(allowed)}" if allowed else _sentence(text))
+    allowed = None
+    if text.startswith("Invalid enum value"):
+        allowed = _allowed(inspect.type_info(into), names)
+    said = f"must be one of {', '.join(allowed)}" if allowed else _sentence(text)
+    return invalid(".".join(names), said)
+
+
+def _wrong_key(body: bytes, into: Any, field: str) -> list[str]:
+    """The key of the first wrong entry of an object that is a field of the body.
+
+    msgspec says that there is one, not which. None where the entries may be anything: then the
+    field as a whole is at fault.
+    """
+    kind = next(each.type for each in msgspec.structs.fields(into) if each.encode_name == field)
+    values = _value_type(kind)
+    if values is None:
+        return []
+    # Where the field stands twice, the last one may be no object, or have no fault.
+    with contextlib.suppress(msgspec.ValidationError):
+        given = msgspec.json.decode(body, type=dict[str, msgspec.Raw])[field]
+        for key, entry in msgspec.json.decode(given, type=dict[str, msgspec.Raw]).items():
+            try:
+                _decoder(values).decode(entry)
+            except msgspec.ValidationError:
+                return [key[:_LONGEST_KEY]]
+    return []
+
+
+def _value_type(kind: Any) -> Any:
+    """The type of the values of a dict, also one that may be null; None where that is any."""
+    parts = get_args(kind)
+    if get_origin(kind) is dict:
+        return None if parts[1] is Any else parts[1]
+    return next(filter(None, map(_value_type, parts)), None)
 
 
 def _sentence(text: str) -> str:
+    # What was given instead may be of any length.
+    text = re.sub(r"(?s)^Invalid enum value .*", "is not one of the allowed values", text)
     text = re.sub(r"^Expected ", "must be ", text)
     text = re.sub(r"^Invalid (\S+)", r"is not a valid \1", text)
 
@@ -259,20 +301,28 @@ def _sentence(text: str) -> str:
     text = re.sub(r"`([a-z |]+)`", word, text)
     text = text.replace("a string of length >= 1", "a string that is not empty")
     text = re.sub(r"a string of length <= (\d+)", r"a string of at most \1 characters", text)
+    text = re.sub(r"(an array|an object) of length >= 1", r"\1 that is not empty", text)
+    text = re.sub(r"(an array|an object) of length <= (\d+)", r"\1 of at most \2 entries", text)
     text = re.sub(r">= ([\d.]+?)(?:\.0)?$", r"of at least \1", text)
     text = re.sub(r"<= ([\d.]+?)(?:\.0)?$", r"of at most \1", text)
     text = re.sub(r"a string matching regex '\\+S'", "a string that is not blank", text)
     return text.replace(", got ", ", not ")
 
 
-def _allowed(into: Any, path: str) -> list[str] | None:
-    """The values of an enumerated field, where the path leads straight to one."""
-    for field in msgspec.structs.fields(into):
-        if field.encode_name == path:
-            kind = inspect.type_info(field.type)
-            kinds = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
-            for each in kinds:
-                inner = each.type if isinstance(each, inspect.Metadata) else each
-                if isinstance(inner, inspect.LiteralType):
-                    return [str(value) for value in inner.values]
+def _allowed(kind: inspect.Type, names: Sequence[str]) -> list[str] | None:
+    """The values of the enumeration to which the names lead from a type, if they do."""
+    match kind:
+        case inspect.UnionType():
+            return next(filter(None, (_allowed(each, names) for each in kind.types)), None)
+        case inspect.Metadata():
+            return _allowed(kind.type, names)
+        case inspect.ListType():
+            return _allowed(kind.item_type, names)
+        case inspect.DictType() if names:
+            return _allowed(kind.value_type, names[1:])
+        case inspect.StructType() if names:
+            fields = {field.encode_name: field.type for field in kind.fields}
+            return _allowed(fields[names[0]], names[1:]) if names[0] in fields else None
+        case inspect.LiteralType() if not names:
+            return [str(value) for value in kind.values]
     return None

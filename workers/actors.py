@@ -55,6 +55,12 @@ async def _link_crm(
     return lambda tx: crm.link_some(tx, workspace)
 
 
+async def _link_crm_failed(
+    tx: Tx, workspace: WorkspaceId, _job: LinkCrm, _id: UUID, _reason: str
+) -> None:
+    await crm.linking_failed(tx, workspace)
+
+
 async def _nothing(_tx: Tx) -> None:
     return
 
@@ -62,7 +68,7 @@ async def _nothing(_tx: Tx) -> None:
 ACTORS: Final[dict[type[Job], Actor[Any]]] = {
     AnalyseSignal: Actor(run=analysis.analyse, failed=analysis.analysis_failed),
     DeleteBlob: Actor(run=_delete_blob),
-    LinkCrm: Actor(run=_link_crm),
+    LinkCrm: Actor(run=_link_crm, failed=_link_crm_failed),
 }
 
 _DECODER: Final = jobs.decoder(ACTORS)

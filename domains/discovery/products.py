@@ -1,17 +1,22 @@
 """Products: the names that the analysis matches, under ids that the caller may give."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
+from sqlalchemy import ARRAY, BigInteger, Text, Uuid, any_, bindparam, column, func, select
+from sqlalchemy.dialects.postgresql import insert
 
 from domains.discovery.records import NonEmpty, Records
 from domains.discovery.tables import products
-from domains.kernel.db import REFUSALS, Tx
+from domains.kernel import numbers
+from domains.kernel.db import REFUSALS, Read, Tx
 from domains.kernel.keys import WorkspaceId
 from domains.kernel.problems import Conflict
+from domains.kernel.statements import row, scalar, statement
 
 
 class Product(msgspec.Struct, rename="camel"):
@@ -31,6 +36,13 @@ class ProductCreate(msgspec.Struct, rename="camel", kw_only=True):
     id: Annotated[UUID | UnsetType, Meta(description="The id to give it; made if left out")] = UNSET
 
 
+class ProductImport(msgspec.Struct, rename="camel", kw_only=True):
+    """A product as an import brings it."""
+
+    id: UUID
+    name: Annotated[NonEmpty, Meta(max_length=1000)]
+
+
 _c = products.c
 
 PRODUCTS: Final = Records(
@@ -47,3 +59,53 @@ REFUSALS["pk_products"] = lambda: Conflict("There is a product with this id alre
 async def create(tx: Tx, workspace: WorkspaceId, new: ProductCreate) -> Product:
     """Store a product under its own id or a new one; Conflict if the workspace has that one."""
     return await PRODUCTS.create(tx, workspace, new, id=None if new.id is UNSET else new.id)
+
+
+# --- imports ----------------------------------------------------------------------------------
+
+_workspace = bindparam("workspace", type_=Uuid)
+_ids = bindparam("ids", type_=ARRAY(Uuid))
+_NAMES = statement(
+    select(_c.id, _c.name).where(_c.workspace_id == _workspace, _c.id == any_(_ids)), row
+)
+_given = (
+    func.unnest(
+        _ids,
+        bindparam("names", type_=ARRAY(Text)),
+        bindparam("numbers", type_=ARRAY(BigInteger)),
+    )
+    .table_valued(column("id", Uuid), column("name", Text), column("number", BigInteger))
+    .render_derived(name="given")
+)
+_adding = insert(products).from_select(
+    ["workspace_id", "id", "name", "number"],
+    select(_workspace, _given.c.id, _given.c.name, _given.c.number),
+)
+_STORE = statement(
+    _adding.on_conflict_do_update(
+        index_elements=["workspace_id", "id"],
+        set_={"name": _adding.excluded.name, "updated_at": func.now()},
+        where=_c.name.is_distinct_from(_adding.excluded.name),
+    ).returning(_c.id),
+    scalar,
+)
+
+
+async def different(read: Read, workspace: WorkspaceId, given: Mapping[UUID, str]) -> list[UUID]:
+    """Those of some products, names by id, that the workspace has not, or under another name."""
+    found: dict[Any, Any] = dict(await read.all(_NAMES, workspace=workspace, ids=list(given)))
+    return [each for each, name in given.items() if found.get(each) != name]
+
+
+async def store(tx: Tx, workspace: WorkspaceId, given: Mapping[UUID, str]) -> list[UUID]:
+    """Make these products, names by id, or name them so; the ids of those that changed."""
+    changed = await different(tx, workspace, given)
+    # A number that no new product needs stays unused.
+    taken = await numbers.take(tx, workspace, "PRODUCT", len(changed))
+    return await tx.all(
+        _STORE,
+        workspace=workspace,
+        ids=changed,
+        names=[given[each] for each in changed],
+        numbers=list(taken),
+    )

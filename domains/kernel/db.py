@@ -303,6 +303,8 @@ class Database:
                 server_settings={
                     "application_name": name,
                     "jit": "off",
+                    # Whatever zone the database is set to.
+                    "timezone": "UTC",
                     # A plan for every value at once takes any filter for a common one.
                     "plan_cache_mode": "force_custom_plan",
                     "idle_in_transaction_session_timeout": "60000",

@@ -12,6 +12,7 @@ from domains.kernel.signing import Signer
 # Seconds for which a link is good.
 VALID: Final = 24 * 60 * 60
 
+_LONGEST_NAME: Final = 200
 _PURPOSE: Final = "download"
 
 
@@ -34,6 +35,8 @@ class Downloads:
     def link(self, key: str, content_type: str, filename: str, now: float) -> str:
         """The address of an object; `now` in Unix seconds."""
         expires = int(now) + VALID
+        # An address may not be of any length.
+        filename = filename[:_LONGEST_NAME]
         signature = self._signer.sign(_PURPOSE, _message(key, content_type, filename, expires))
         query = urlencode({"type": content_type, "name": filename, "expires": expires})
         return f"{self._base}/files/{quote(key)}?{query}&signature={signature}"

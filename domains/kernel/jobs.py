@@ -51,6 +51,9 @@ CHANNEL: Final = "jobs"
 MAX_FAILURES: Final = 5
 MAX_LOSSES: Final = 10
 
+# Seconds for which a job can be put off in all.
+LONGEST_DELAY: Final = 300.0
+
 
 class Job(msgspec.Struct, frozen=True, tag_field="kind"):
     """Base of all jobs. A subclass gives its `tag` (renamed over two releases), queue and fields.
@@ -85,22 +88,41 @@ _ENQUEUE = statement(
         queue=bindparam("queue"),
         payload=bindparam("payload"),
         request_id=bindparam("request_id"),
-        run_after=_in_seconds(_seconds),
+        # Of now, not of when the transaction began: that may have been long ago.
+        run_after=func.clock_timestamp() + _seconds * literal(timedelta(seconds=1), Interval),
     ),
     row,
 )
 
-# Found and held: a relay passes by a row that is locked, so the job starts after the commit.
-_WAITING = statement(
-    select(jobs.c.id)
+# Put off, and so held: a relay passes by a row that is locked, and the job starts after the commit.
+_PUT_OFF = statement(
+    update(jobs)
     .where(
         jobs.c.workspace_id == bindparam("workspace"),
-        jobs.c.queue == bindparam("queue"),
-        jobs.c.kind == bindparam("kind"),
-        _is("queued"),
+        jobs.c.id
+        == any_(
+            func.array(
+                select(jobs.c.id)
+                .where(
+                    jobs.c.workspace_id == bindparam("workspace"),
+                    jobs.c.queue == bindparam("queue"),
+                    jobs.c.kind == bindparam("kind"),
+                    _is("queued"),
+                )
+                .limit(literal_column("1"))
+                .with_for_update(skip_locked=True)
+                .scalar_subquery(),
+                type_=ARRAY(Uuid),
+            )
+        ),
     )
-    .limit(1)
-    .with_for_update(read=True, key_share=True, skip_locked=True),
+    .values(
+        run_after=func.least(
+            func.clock_timestamp() + _seconds * literal(timedelta(seconds=1), Interval),
+            jobs.c.created_at + literal(timedelta(seconds=LONGEST_DELAY), Interval),
+        )
+    )
+    .returning(jobs.c.id),
     scalar,
 )
 
@@ -278,12 +300,16 @@ class LostLease(Exception):
 
 
 async def enqueue_soon(tx: Tx, workspace: WorkspaceId, job: Job, delay: float) -> None:
-    """Queue a job for `delay` seconds later, unless one of its kind waits already.
+    """Queue a job for `delay` seconds later; one of its kind that waits already is put off instead.
 
-    It starts after this transaction's commit either way.
+    So many of these soon after one another make one job, at most LONGEST_DELAY after the first. It
+    starts after this transaction's commit in any case.
     """
     kind = job.__struct_config__.tag
-    if await tx.first(_WAITING, workspace=workspace, queue=job.queue, kind=kind) is None:
+    waiting = await tx.first(
+        _PUT_OFF, workspace=workspace, queue=job.queue, kind=kind, seconds=delay
+    )
+    if waiting is None:
         await enqueue(tx, workspace, job, delay)
 
 

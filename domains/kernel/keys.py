@@ -57,7 +57,7 @@ _SECRET_LENGTH: Final = 40
 _PREFIX_LENGTH: Final = 12
 _CACHED_KEYS: Final = 10_000
 
-_DOMAIN: Final = re.compile(r"[^@\s.]+(\.[^@\s.]+)+")
+_DOMAIN: Final = re.compile(r"[^@\s.,:/]+(\.[^@\s.,:/]+)+")
 
 REFUSALS["uq_workspaces_name"] = lambda: Conflict("A workspace of that name exists already.")
 

@@ -5,25 +5,33 @@ or delete meanwhile neither repeat nor hide an older one.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import (
+    ARRAY,
+    CTE,
+    BigInteger,
     ColumnElement,
     DateTime,
     Interval,
     LargeBinary,
+    Select,
     Table,
     Uuid,
+    and_,
     bindparam,
     delete,
     func,
     literal,
+    literal_column,
     select,
     tuple_,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import insert
 
@@ -45,10 +53,18 @@ _INLINE: Final = 180
 # A list that is not continued for so long has to be started again, if its filters are that long.
 _KEPT: Final = timedelta(days=30)
 
+# Records at which a search looks in the order of the list, for each that is wanted, before it asks
+# the index for all that match.
+_LOOKED_AT: Final = 100
+
 # Combinations of filters whose statements are remembered, for each list.
 _REMEMBERED: Final = 500
 
 _WRONG: Final = "is not a cursor of this list: take nextCursor as it was given, or leave it out"
+
+
+_LIMIT: Final = bindparam("limit", type_=BigInteger)
+_AFTER_AT: Final = bindparam("after_at", type_=DateTime(timezone=True))
 
 
 class CursorQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -111,12 +127,48 @@ class _Position(msgspec.Struct, frozen=True, array_like=True):
     digest: bytes = b""
 
 
+def spans(column: str) -> str:
+    """The SQL of the spans, short ones and long ones, in which a column's value lies."""
+    return f"spans({column})"
+
+
+def reaching(column: str, least: ColumnElement[Any]) -> ColumnElement[bool]:
+    """That an indexed value lies in one of the few spans that make up everything from `least` on.
+
+    So do some values that are a little less.
+    """
+    return _spanned(column).bool_op("&&")(_spans_from(least))
+
+
+def preceding(column: str, most: ColumnElement[Any]) -> ColumnElement[bool]:
+    """The same of everything up to `most`."""
+    return _spanned(column).bool_op("&&")(func.spans_to(most, type_=ARRAY(BigInteger)))
+
+
+def _spans_from(least: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.spans_from(least, type_=ARRAY(BigInteger))
+
+
+def _spanned(column: str) -> ColumnElement[Any]:
+    return literal_column(spans(column), type_=ARRAY(BigInteger))
+
+
+# The SQL that is 0 for one of so many records, whichever that is.
+_ONE_OF: Final = 32
+SAMPLE: Final = f"hashtext(id::text) & {_ONE_OF - 1}"
+
+
 class KeysetList(Generic[T]):
     """A table's records of one workspace, newest first, ties by id; a page is one statement.
 
     `order_by` is never null and `order_id` unique within the workspace; `into` makes a record of
     the columns. `filters` are conditions by name: each compares with the parameter of its name, or
     with none. `where` holds for every record of the list.
+
+    Indexes in the list's order serve the filters of `bounds`, all at once, and with them one of
+    `alone`. Everything else is looked up in an index that knows no order: one GIN index over the
+    workspace, SAMPLE, the `spans` of the order and whatever filters compare. `hints` are what that
+    index understands of filters by more and less: conditions that follow from theirs.
     """
 
     def __init__(
@@ -131,6 +183,9 @@ class KeysetList(Generic[T]):
         order_id: ColumnElement[Any],
         filters: Mapping[str, ColumnElement[bool]],
         where: Sequence[ColumnElement[bool]] = (),
+        bounds: Collection[str] = (),
+        alone: Collection[str] = (),
+        hints: Mapping[str, ColumnElement[bool]] = MappingProxyType({}),
     ) -> None:
         self._name = name
         self._table = table
@@ -139,7 +194,10 @@ class KeysetList(Generic[T]):
         self._query = query
         self._order_by = order_by
         self._order_id = order_id
-        self._where = where
+        self._mine = (table.c.workspace_id == bindparam("workspace", type_=Uuid), *where)
+        self._bounds = frozenset(bounds)
+        self._alone = frozenset(alone)
+        self._hints = hints
         self.filters: Final = dict(filters)
         self._pages: dict[tuple[frozenset[str], bool], Statement[tuple[Any, ...]]] = {}
         KEYSETS.append(self)
@@ -182,29 +240,105 @@ class KeysetList(Generic[T]):
             made = self._pages[filters, after] = Statement(self._page(filters, after), row)
         return made
 
-    def _page(self, filters: frozenset[str], after: bool) -> Any:
-        asked = (
+    def _page(self, filters: frozenset[str], after: bool) -> Select[Any]:
+        unbounded = filters - self._bounds
+        if len(unbounded) > 1 or not unbounded <= self._alone:
+            return self._search(filters, after)
+        return (
             select(self._order_by, self._order_id, *self._columns)
-            .where(
-                self._table.c.workspace_id == bindparam("workspace", type_=Uuid),
-                *self._where,
-                *(self.filters[name] for name in sorted(filters)),
-            )
+            .where(*self._mine, *self._conditions(filters), *self._before(after))
             .order_by(self._order_by.desc(), self._order_id.desc())
-            .limit(bindparam("limit"))
+            .limit(_LIMIT)
         )
+
+    def _search(self, filters: frozenset[str], after: bool) -> Select[Any]:
+        """What is not rare is soon met in the list's order; what is rare is soon read as a whole.
+
+        So look at the newest first. If they do not fill the page, ask the index for those that
+        match in a sample, and then for all that are as new as those that would fill the page with
+        records of the sample alone: few enough, however many there are and wherever they lie. Which
+        way is shorter nobody has to guess.
+        """
+        at, key = self._order_by.label("at"), self._order_id.label("id")
+        within = [*self._conditions(filters & self._bounds), *self._before(after)]
+        wanted = self._conditions(filters - self._bounds)
+        in_order = (self._order_by.desc(), self._order_id.desc())
+        full = _LIMIT * literal_column(str(_LOOKED_AT))
+        newest = _once(
+            select(at, key, and_(*wanted).label("hit"))
+            .where(*self._mine, *within)
+            .order_by(*in_order)
+            .limit(full),
+            "newest",
+        )
+        near = _once(
+            select(newest.c.at, newest.c.id)
+            .where(newest.c.hit)
+            .order_by(newest.c.at.desc(), newest.c.id.desc())
+            .limit(_LIMIT),
+            "near",
+        )
+        looked_at = select(func.count()).select_from(newest).scalar_subquery()
+        met = select(func.count()).select_from(near).scalar_subquery()
+        more = _once(select(and_(met < _LIMIT, looked_at == full).label("needed")), "more")
+        needed = select(more.c.needed).scalar_subquery()
+        hints = [self._hints[name] for name in sorted(filters & self._hints.keys())]
         if after:
-            place = tuple_(
-                bindparam("after_at", type_=DateTime(timezone=True)),
-                bindparam("after_id", type_=self._order_id.type),
-            )
-            asked = asked.where(tuple_(self._order_by, self._order_id) < place)
-        return asked
+            hints.append(preceding(self._order_by.name, _AFTER_AT))
+        every = (*self._mine, *within, *wanted, *hints, needed)
+        sample = _once(
+            select(at).where(*every, literal_column(SAMPLE) == literal_column("0")), "sample"
+        )
+        enough = (
+            select(sample.c.at)
+            .order_by(sample.c.at.desc())
+            .offset(_LIMIT - literal_column("1"))
+            .limit(literal_column("1"))
+            .scalar_subquery()
+        )
+        ever: ColumnElement[Any] = literal_column("'-infinity'::timestamptz")
+        least = func.coalesce(enough, ever)
+        # Once for all: neither is constant to the planner.
+        since = _once(select(least.label("at"), _spans_from(least).label("spans")), "since")
+        found = _once(
+            select(at, key).where(
+                *every,
+                self._order_by >= select(since.c.at).scalar_subquery(),
+                _spanned(self._order_by.name).bool_op("&&")(
+                    select(since.c.spans).scalar_subquery()
+                ),
+            ),
+            "found",
+        )
+        either = union_all(
+            select(near.c.at, near.c.id).where(~needed), select(found.c.at, found.c.id)
+        ).subquery("either")
+        chosen = _once(
+            select(either.c.at, either.c.id)
+            .order_by(either.c.at.desc(), either.c.id.desc())
+            .limit(_LIMIT),
+            "chosen",
+        )
+        return (
+            select(self._order_by, self._order_id, *self._columns)
+            .join_from(chosen, self._table, self._order_id == chosen.c.id)
+            .where(*self._mine)
+            .order_by(chosen.c.at.desc(), chosen.c.id.desc())
+        )
+
+    def _conditions(self, filters: frozenset[str]) -> list[ColumnElement[bool]]:
+        return [self.filters[name] for name in sorted(filters)]
+
+    def _before(self, after: bool) -> list[ColumnElement[bool]]:
+        """That a record's place in the list is behind that of the cursor."""
+        place = tuple_(_AFTER_AT, bindparam("after_id", type_=self._order_id.type))
+        return [tuple_(self._order_by, self._order_id) < place] if after else []
 
     def _id(self, text: str) -> Any:
         return msgspec.convert(text, self._order_id.type.python_type)
 
-    def _purpose(self, workspace: WorkspaceId) -> str:
+    def purpose(self, workspace: WorkspaceId) -> str:
+        """For what the cursors of this list are sealed."""
         return f"cursor/{self._name}/{workspace}"
 
     async def _cursor(
@@ -226,14 +360,16 @@ class KeysetList(Generic[T]):
             digest = hashlib.sha256(filters).digest()
             await read.first(_KEEP_QUERY, workspace=workspace, digest=digest, query=filters)
             position = _Position(limit, at, last, digest=digest)
-        return signer.seal(self._purpose(workspace), msgspec.msgpack.encode(position))
+        return signer.seal(self.purpose(workspace), msgspec.msgpack.encode(position))
 
     async def _continued(
         self, read: Read, signer: Signer, workspace: WorkspaceId, wanted: CursorQuery
     ) -> tuple[CursorQuery, _Position]:
         """The query that the cursor belongs to, with the limit that is in force, and its place."""
-        sealed = signer.unseal(self._purpose(workspace), str(wanted.cursor))
-        if sealed is None:
+        purpose = self.purpose(workspace)
+        sealed = signer.unseal(purpose, str(wanted.cursor))
+        # Base64 has more than one spelling of the same bytes.
+        if sealed is None or signer.seal(purpose, sealed) != wanted.cursor:
             raise invalid("cursor", _WRONG)
         position = msgspec.msgpack.decode(sealed, type=_Position)
         filters: bytes | None = position.query
@@ -253,6 +389,11 @@ class KeysetList(Generic[T]):
                 "The cursor belongs to a list with other filters: repeat those of its first page, "
                 "or leave them out."
             )
+
+
+def _once(asked: Select[Any], name: str) -> CTE:
+    """A part of a statement that is planned for itself, and run at most once."""
+    return asked.cte(name).prefix_with("MATERIALIZED")
 
 
 _KEEP_QUERY = statement(

@@ -9,13 +9,15 @@ from sqlalchemy import Text, bindparam, func, literal_column, select, union_all
 
 from domains.kernel.db import Read
 from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import KeysetList, PageOf20, PaginationInfo
+from domains.kernel.keyset import KeysetList, PageOf20, PaginationInfo, preceding, reaching
 from domains.kernel.signing import Signer
 from domains.kernel.statements import statement
 from domains.revenue import crm
 from domains.revenue.crm import named_alike
 from domains.revenue.records import (
     WORKSPACE,
+    Since,
+    Until,
     as_end,
     as_pattern,
     as_start,
@@ -39,17 +41,13 @@ class AccountQuery(PageOf20, frozen=True, kw_only=True):
         str | UnsetType,
         Meta(description="Part of the owner's name or e-mail, in any letter case"),
     ] = UNSET
-    created_after: Annotated[str | UnsetType, Meta(description="Made then or later; ISO 8601")] = (
-        UNSET
-    )
-    created_before: Annotated[
-        str | UnsetType, Meta(description="Made then or earlier; ISO 8601")
-    ] = UNSET
+    created_after: Annotated[Since | UnsetType, Meta(description="Made then or later")] = UNSET
+    created_before: Annotated[Until | UnsetType, Meta(description="Made then or earlier")] = UNSET
     last_activity_after: Annotated[
-        str | UnsetType, Meta(description="Last active then or later; ISO 8601")
+        Since | UnsetType, Meta(description="Last active then or later")
     ] = UNSET
     last_activity_before: Annotated[
-        str | UnsetType, Meta(description="Last active then or earlier; ISO 8601")
+        Until | UnsetType, Meta(description="Last active then or earlier")
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
@@ -120,8 +118,8 @@ class AccountDetail(AccountListItem):
 class ListAccountsResponse(msgspec.Struct, rename="camel"):
     """A page of accounts, those with the latest activity first."""
 
-    accounts: list[AccountListItem]
-    pagination: PaginationInfo
+    accounts: Annotated[list[AccountListItem], Meta(description="The page")]
+    pagination: Annotated[PaginationInfo, Meta(description="How the list goes on")]
 
 
 _c = accounts.c
@@ -220,6 +218,13 @@ ACCOUNTS: Final = KeysetList(
         "last_activity_before": (_c.ordered_at <= _at("last_activity_before"))
         & (_c.ordered_at > literal_column("'-infinity'::timestamptz")),
     },
+    bounds={"last_activity_after", "last_activity_before"},
+    hints={
+        "last_activity_after": reaching("ordered_at", _at("last_activity_after")),
+        "last_activity_before": preceding("ordered_at", _at("last_activity_before")),
+        "created_after": reaching("created_at", _at("created_after")),
+        "created_before": preceding("created_at", _at("created_before")),
+    },
 )
 _GET = statement(
     select(*_columns, _c.contacts, _c.synced_crm_fields).where(
@@ -238,13 +243,15 @@ async def page(
     return ListAccountsResponse(found.items, found.pagination)
 
 
-async def get(read: Read, workspace: WorkspaceId, account: str) -> AccountDetail:
+async def get(
+    read: Read, workspace: WorkspaceId, account: str, *, everything: bool
+) -> AccountDetail:
     """An account by the CRM's id; NotFound. Contacts no import gave are those who were met."""
     found = await read.first(_GET, workspace=workspace, id=account)
     if found is None:
         raise missing("account", account)
     detail, given_contacts = found
     if not given_contacts:
-        people = await read.all(_MET, workspace=workspace, id=account)
+        people = await read.all(_MET, workspace=workspace, id=account, everything=everything)
         detail.contacts = [AccountContact(name, email) for name, email in people]
     return detail

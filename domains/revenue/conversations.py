@@ -1,8 +1,9 @@
 """Conversations: calls and meetings, with what was said or a recording of it."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
@@ -15,7 +16,7 @@ from domains.kernel.ids import new_id
 from domains.kernel.instants import moment
 from domains.kernel.jobs import Job, Queue
 from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import KeysetList, PageOf20, PaginationInfo
+from domains.kernel.keyset import KeysetList, PageOf20, PaginationInfo, preceding, reaching
 from domains.kernel.problems import Invalid, invalid
 from domains.kernel.signing import Signer
 from domains.kernel.statements import row, statement
@@ -27,8 +28,12 @@ from domains.revenue.records import (
     RecordAddress,
     RecordRequest,
     RecordResponse,
+    Since,
     Timestamp,
+    Until,
     Version,
+    WebAddress,
+    address_of,
     as_end,
     as_given,
     as_pattern,
@@ -39,7 +44,6 @@ from domains.revenue.records import (
     distinct,
     domain_of,
     foreign,
-    former,
     given,
     has,
     missing,
@@ -95,17 +99,21 @@ Category = Literal[
 
 _LONGEST: Final = timedelta(hours=10)
 
+# Transcripts of more sentences are worked on in a thread.
+_LONG: Final = 500
+
+
+class _Named(Protocol):
+    name: str | None
+    email: str | None
+
 
 class TranscriptSentence(msgspec.Struct, rename="camel", kw_only=True):
     """Something said at a time."""
 
     version: Version = 1
-    speaker_id: Annotated[
-        Annotated[str, Meta(max_length=512)] | None, Meta(description="A participant's `id`")
-    ] = None
-    speaker_name: Annotated[
-        Annotated[str, Meta(max_length=1000)] | None, Meta(description="Who said it")
-    ] = None
+    speaker_id: Annotated[str | None, Meta(description="A participant's `id`")] = None
+    speaker_name: Annotated[str | None, Meta(description="Who said it")] = None
     text: Annotated[str, Meta(description="What was said")]
     timestamp: Annotated[
         Timestamp, Meta(description="When it was said, between the call's start and end")
@@ -124,14 +132,12 @@ class ConversationRequest(RecordRequest, kw_only=True):
         Meta(description="What was said"),
     ] = msgspec.field(default_factory=list)
     recording_url: Annotated[
-        str | None, Meta(description="Where a recording can be fetched: http or https")
+        WebAddress | None, Meta(description="Where a recording can be fetched: http or https")
     ] = None
-    recording_mime_type: Annotated[
-        Annotated[str, Meta(max_length=255)] | None, Meta(description="Such as video/mp4")
-    ] = None
+    recording_mime_type: Annotated[str | None, Meta(description="Such as video/mp4")] = None
     started_at: Annotated[Timestamp, Meta(description="When it began")]
     ended_at: Annotated[
-        Timestamp | None, Meta(description="When it ended: after the beginning, within 10 hours")
+        Timestamp | None, Meta(description="When it ended, at most 10 hours after its beginning")
     ] = None
     participants: Annotated[
         Annotated[list[Person], Meta(min_length=1, max_length=1000)],
@@ -142,12 +148,8 @@ class ConversationRequest(RecordRequest, kw_only=True):
 class ConversationQuery(PageOf20, frozen=True, kw_only=True):
     """The query of the list of conversations."""
 
-    started_after: Annotated[str | UnsetType, Meta(description="Begun then or later; ISO 8601")] = (
-        UNSET
-    )
-    started_before: Annotated[
-        str | UnsetType, Meta(description="Begun then or earlier; ISO 8601")
-    ] = UNSET
+    started_after: Annotated[Since | UnsetType, Meta(description="Begun then or later")] = UNSET
+    started_before: Annotated[Until | UnsetType, Meta(description="Begun then or earlier")] = UNSET
     type: Annotated[
         MeetingType | UnsetType, Meta(description="With people from outside, or without")
     ] = UNSET
@@ -161,7 +163,8 @@ class ConversationQuery(PageOf20, frozen=True, kw_only=True):
         ),
     ] = UNSET
     crm_name: Annotated[
-        str | UnsetType,
+        # No name is longer, and the search for words takes more time than in proportion.
+        Annotated[str, Meta(max_length=1000)] | UnsetType,
         Meta(description="Words in the name of the linked CRM record, in any letter case"),
     ] = UNSET
     source_id: Annotated[
@@ -257,8 +260,8 @@ class ConversationDetail(ConversationListItem):
 class ListConversationsResponse(msgspec.Struct, rename="camel"):
     """A page of conversations, newest first."""
 
-    conversations: list[ConversationListItem]
-    pagination: PaginationInfo
+    conversations: Annotated[list[ConversationListItem], Meta(description="The page")]
+    pagination: Annotated[PaginationInfo, Meta(description="How the list goes on")]
 
 
 class ProcessConversation(Job, frozen=True, tag="revenue.process_conversation"):
@@ -289,7 +292,7 @@ _columns = (
 )
 
 
-def _crm(*columns: str | None) -> CRMInfo | None:
+def _crm(*columns: Any) -> CRMInfo | None:
     return CRMInfo(*columns) if any(columns) else None
 
 
@@ -299,6 +302,10 @@ def _item(*columns: Any) -> ConversationListItem:
 
 def _detail(*columns: Any) -> ConversationDetail:
     return ConversationDetail(*(*columns[:7], _crm(*columns[7:10]), *columns[10:]))
+
+
+def _at(name: str) -> Any:
+    return bindparam(name, type_=_c.started_at.type)
 
 
 CONVERSATIONS: Final = KeysetList(
@@ -311,17 +318,26 @@ CONVERSATIONS: Final = KeysetList(
     order_id=_c.id,
     where=(_c.deleted_at.is_(None),),
     filters={
-        "started_after": _c.started_at >= bindparam("started_after", type_=_c.started_at.type),
-        "started_before": _c.started_at <= bindparam("started_before", type_=_c.started_at.type),
+        "started_after": _c.started_at >= _at("started_after"),
+        "started_before": _c.started_at <= _at("started_before"),
         "type": _c.type == bindparam("type", type_=Text),
         "title": contains(_c.title, "title"),
         "attendee_email": has(_c.emails, "attendee_email"),
         "attendee_domain": has(_c.domains, "attendee_domain"),
         "attendee_name": contains(_c.names, "attendee_name"),
         "crm_name": contains(_c.crm_name, "crm_name"),
-        "crm_phrase": _c.crm_name.bool_op("~*")(bindparam("crm_phrase", type_=Text)),
+        # Not the column itself, for which the index would be asked a second time.
+        "crm_phrase": (_c.crm_name + literal_column("''")).bool_op("~*")(
+            bindparam("crm_phrase", type_=Text)
+        ),
         "source_id": _c.source_id == bindparam("source_id", type_=Text),
         "public": _c.public,
+    },
+    bounds={"started_after", "started_before"},
+    alone={"type", "source_id"},
+    hints={
+        "started_after": reaching("started_at", _at("started_after")),
+        "started_before": preceding("started_at", _at("started_before")),
     },
 )
 _GET = statement(
@@ -332,7 +348,6 @@ _GET = statement(
 )
 
 _link = crm.link_of_one()
-_former = former(conversations)
 _UPSERT = upsert(
     conversations,
     (
@@ -359,9 +374,10 @@ _UPSERT = upsert(
         _c.version,
         _c.deal_id,
         _c.account_id,
-        select(_former.c.deal_id).scalar_subquery(),
-        select(_former.c.account_id).scalar_subquery(),
+        _c.former_deal_id,
+        _c.former_account_id,
     ),
+    keeping=("deal_id", "account_id"),
     versioned=True,
 )
 _DELETE = deletion(conversations, _c.deal_id, _c.account_id)
@@ -380,10 +396,14 @@ async def create(
     made = new_id()
     started_at = moment(new.started_at, "startedAt")
     ended_at = moment_of(new.ended_at, "endedAt")
-    transcript, last = _timed(new, started_at, ended_at)
+    if len(new.transcript) > _LONG:
+        # Long enough to keep other requests waiting.
+        timed = await asyncio.to_thread(_timed, new, started_at, ended_at)
+    else:
+        timed = _timed(new, started_at, ended_at)
+    transcript, last = timed
     _check_participants(new.participants)
-    emails = distinct((person.email or "").lower() for person in new.participants)
-    outsiders, outside_domains = outside(emails, new.owner_emails, own_domains)
+    met = attendance(new.participants, new.owner_emails, own_domains)
     stored = await tx.first(
         _UPSERT,
         workspace=workspace,
@@ -393,16 +413,11 @@ async def create(
         title=new.display_name or None,
         started_at=started_at,
         ended_at=ended_at or last,
-        type="INTERNAL" if emails and not outsiders else "EXTERNAL",
         participants=msgspec.json.encode(
             [Participant(each.name or None, each.email or None) for each in new.participants]
         ),
-        names=names_of(each.name for each in new.participants),
-        emails=emails,
-        domains=distinct(map(domain_of, emails)),
-        outside=outsiders,
-        outside_domains=outside_domains,
-        transcript=msgspec.json.encode(transcript) if transcript else None,
+        **met._asdict(),
+        transcript=transcript,
         recording_url=new.recording_url,
         recording_mime_type=new.recording_mime_type,
         public=new.public,
@@ -455,9 +470,33 @@ async def get(
     return found
 
 
-def names_of(names: Any) -> str:
-    """Names as the attendee filter looks for them: one a line."""
-    return "\n".join(distinct(" ".join((name or "").split()) for name in names))
+class Attendance(NamedTuple):
+    """What those who took part make of a conversation, and by what it is found."""
+
+    type: MeetingType
+    # One a line, as the attendee filter looks for them.
+    names: str
+    emails: list[str]
+    domains: list[str]
+    outside: list[str]
+    outside_domains: list[str]
+
+
+def attendance(
+    people: Iterable[_Named], owner_emails: Iterable[str], own_domains: Iterable[str]
+) -> Attendance:
+    """Of a conversation with these people; internal if all who have an e-mail are its own."""
+    known = [(each.name or "", address_of(each)) for each in people]
+    emails = distinct(email for _, email in known)
+    outsiders, outside_domains = outside(emails, owner_emails, own_domains)
+    return Attendance(
+        "INTERNAL" if emails and not outsiders else "EXTERNAL",
+        "\n".join(distinct(" ".join(name.split()) for name, _ in known)),
+        emails,
+        distinct(map(domain_of, emails)),
+        outsiders,
+        outside_domains,
+    )
 
 
 def _check_participants(participants: Sequence[Person]) -> None:
@@ -468,8 +507,8 @@ def _check_participants(participants: Sequence[Person]) -> None:
 
 def _timed(
     new: ConversationRequest, started_at: datetime, ended_at: datetime | None
-) -> tuple[list[TranscriptEntry], datetime]:
-    """The transcript in meeting time, and when its last sentence began; Invalid."""
+) -> tuple[bytes | None, datetime]:
+    """The transcript in meeting time, if any, and when its last sentence began; Invalid."""
     if new.recording_url is not None:
         web_address(new.recording_url, "recordingUrl")
     elif not new.transcript:
@@ -500,4 +539,4 @@ def _timed(
         )
         for (at, speaker, text), end in zip(said, ends, strict=False)
     ]
-    return entries, last
+    return msgspec.json.encode(entries) if entries else None, last

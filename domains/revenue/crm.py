@@ -43,18 +43,33 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from domains.kernel import jobs
 from domains.kernel.db import Tx
+from domains.kernel.ids import new_id
 from domains.kernel.jobs import Job, Queue
 from domains.kernel.keys import WorkspaceId
 from domains.kernel.statements import row, scalar, statement
-from domains.revenue.records import WORKSPACE
-from domains.revenue.tables import accounts, conversations, crm_changes, deals, messages
+from domains.revenue.records import EVERYTHING, WORKSPACE
+from domains.revenue.tables import (
+    accounts,
+    conversations,
+    crm_changes,
+    crm_walks,
+    deals,
+    messages,
+)
 
 # Seconds after a change at which links are looked at again: long enough for what was being written
 # at that moment to be there.
 _DELAY: Final = 2.0
 
-# Deals and accounts, or records, that one job looks at.
+# Records that one job links anew.
 _CHUNK: Final = 500
+# Deals and accounts of which one job looks who is concerned, and so many records at most: where
+# there are more, all records of the workspace are gone through.
+_OWNERS_AT_ONCE: Final = 100
+_FEW: Final = 5_000
+
+# Seconds after which links are looked at again if that has failed for good.
+_LATER: Final = 60.0
 
 _AT: Final[dict[Table, Column[Any]]] = {
     conversations: conversations.c.started_at,
@@ -121,26 +136,34 @@ def best_links(records: FromClause) -> Select[Any]:
         .cte("by_domain")
     )
     theirs = union_all(select(with_account), select(by_domain)).cte("theirs")
-    named = deals.alias("named")
-    unnamed = deals.alias("unnamed")
+    # Once for each account, however many records and deals it has.
+    owners = select(theirs.c.id, theirs.c.name).distinct().cte("owners")
+    named, unnamed = deals.alias("named"), deals.alias("unnamed")
+    open_deals = union_all(
+        _best_deal(owners, named, named.c.account_id == owners.c.id),
+        _best_deal(
+            owners,
+            unnamed,
+            unnamed.c.account_id.is_(None) & named_alike(unnamed.c.account_name, owners.c.name),
+        ),
+    ).cte("open_deals")
     candidates = union_all(
         select(with_deal),
         select(
             theirs.c.record,
             literal_column("2"),
-            theirs.c.last_activity_at,
+            theirs.c.ordered_at,
             literal_column("'account'"),
             theirs.c.id,
             theirs.c.name,
             null(),
             theirs.c.id,
         ),
-        select(theirs.c.record, literal_column("1"), *_deal_columns(named))
-        .select_from(theirs.join(named, named.c.account_id == theirs.c.id))
-        .where(named.c.workspace_id == WORKSPACE, _open(named)),
-        select(theirs.c.record, literal_column("1"), *_deal_columns(unnamed))
-        .select_from(theirs.join(unnamed, named_alike(unnamed.c.account_name, theirs.c.name)))
-        .where(unnamed.c.workspace_id == WORKSPACE, unnamed.c.account_id.is_(None), _open(unnamed)),
+        select(
+            theirs.c.record,
+            literal_column("1"),
+            *(each for each in open_deals.c if each.name != "owner"),
+        ).select_from(theirs.join(open_deals, open_deals.c.owner == theirs.c.id)),
     ).subquery("candidates")
     return (
         select(
@@ -155,11 +178,24 @@ def best_links(records: FromClause) -> Select[Any]:
         .order_by(
             candidates.c.record,
             candidates.c.rank,
-            candidates.c.last_activity_at.desc().nulls_last(),
+            candidates.c.ordered_at.desc(),
             candidates.c.crm_type,
-            candidates.c.crm_id,
+            candidates.c.crm_id.desc(),
         )
     )
+
+
+def _best_deal(owners: FromClause, deal: FromClause, match: ColumnElement[bool]) -> Select[Any]:
+    """The open deal with the latest activity of each account, where it has one."""
+    best = (
+        select(*_deal_columns(deal))
+        .where(deal.c.workspace_id == WORKSPACE, match, _open(deal))
+        .order_by(deal.c.ordered_at.desc(), deal.c.id.desc())
+        .limit(literal_column("1"))
+        .correlate(owners)
+        .lateral()
+    )
+    return select(owners.c.id.label("owner"), *best.c).select_from(owners.join(best, true()))
 
 
 def _accounts_of(records: FromClause, match: ColumnElement[bool]) -> Select[Any]:
@@ -168,7 +204,7 @@ def _accounts_of(records: FromClause, match: ColumnElement[bool]) -> Select[Any]
             records.c.record.label("record"),
             accounts.c.id,
             accounts.c.name,
-            accounts.c.last_activity_at,
+            accounts.c.ordered_at,
         )
         .select_from(records.join(accounts, match))
         .where(accounts.c.workspace_id == WORKSPACE)
@@ -177,7 +213,8 @@ def _accounts_of(records: FromClause, match: ColumnElement[bool]) -> Select[Any]
 
 def _deal_columns(deal: FromClause) -> tuple[Any, ...]:
     return (
-        deal.c.last_activity_at.label("last_activity_at"),
+        # Those without activity come last.
+        deal.c.ordered_at.label("ordered_at"),
         literal_column("'opportunity'").label("crm_type"),
         deal.c.id.label("crm_id"),
         deal.c.name.label("crm_name"),
@@ -199,7 +236,7 @@ def account_of(deal: FromClause) -> ColumnElement[Any]:
 
 
 def _open(deal: FromClause) -> ColumnElement[bool]:
-    return deal.c.closed.is_not(True)
+    return deal.c.closed.is_not(literal_column("true"))
 
 
 def link_of_one() -> CTE:
@@ -318,7 +355,7 @@ _MARK = statement(
 )
 
 
-def _take(kinds: Sequence[str]) -> Any:
+def _take(kinds: Sequence[str], limit: int) -> Any:
     chosen = (
         select(crm_changes.c.kind, crm_changes.c.id)
         .where(
@@ -326,7 +363,7 @@ def _take(kinds: Sequence[str]) -> Any:
             crm_changes.c.kind.in_([literal_column(f"'{kind}'") for kind in kinds]),
         )
         .order_by(crm_changes.c.kind, crm_changes.c.id)
-        .limit(literal_column(str(_CHUNK)))
+        .limit(literal_column(str(limit)))
         .with_for_update(skip_locked=True)
         .cte("chosen")
     )
@@ -341,8 +378,8 @@ def _take(kinds: Sequence[str]) -> Any:
     )
 
 
-_TAKE_OWNERS = _take(("accounts", "deals"))
-_TAKE_RECORDS = _take(("conversations", "messages"))
+_TAKE_OWNERS = _take(("accounts", "deals"), _OWNERS_AT_ONCE)
+_TAKE_RECORDS = _take(("conversations", "messages"), _CHUNK)
 
 _deal_ids = bindparam("deals", type_=ARRAY(Text))
 _account_ids = bindparam("accounts", type_=ARRAY(Text))
@@ -371,33 +408,106 @@ def _branch(table: Table, condition: ColumnElement[bool]) -> Select[Any]:
 
 
 def _concerned(table: Table) -> Any:
-    """Mark the records that are linked to some deals and accounts, or may be from now on."""
+    """The records that are linked to some deals and accounts, or may be from now on: not all, if
+    they are more than a few.
+    """
     contacts = [
         _keys_of(owner, ids, func.unnest(owner.c.contact_emails))
         for owner, ids in ((deals, _deal_ids), (accounts, _account_ids))
     ]
     domains = _keys_of(accounts, _account_ids, accounts.c.domain)
-    reached = [
-        table.c.deal_id == any_(_deal_ids),
-        table.c.account_id == any_(_account_ids),
-        *(table.c.outside.overlap(emails) for emails in contacts),
-    ]
     # One branch for each way of reaching a record: each has an index of its own.
-    branches = [_branch(table, condition) for condition in reached]
-    branches.append(_branch(table, table.c.outside_domains.overlap(domains)))
+    branches = [
+        _branch(table, condition)
+        for condition in (
+            table.c.deal_id == any_(_deal_ids),
+            table.c.account_id == any_(_account_ids),
+            table.c.deal_id == any_(_deals_of_accounts()),
+            *(table.c.outside.overlap(emails) for emails in contacts),
+            table.c.outside_domains.overlap(domains),
+        )
+    ]
     every = union_all(*branches).subquery("every")
     return statement(
-        insert(crm_changes)
-        .from_select(
-            ["workspace_id", "kind", "id"],
-            select(WORKSPACE, literal_column(f"'{table.name}'"), cast(every.c.id, Text)).distinct(),
-        )
-        .on_conflict_do_nothing(),
-        row,
+        select(cast(every.c.id, Text)).limit(literal_column(str(_FEW + 1))),
+        scalar,
     )
 
 
-_CONCERNED: Final = tuple(_concerned(table) for table in (conversations, messages))
+def _deals_of_accounts() -> ColumnElement[Any]:
+    """The deals that belong to some accounts."""
+    theirs = (
+        select(accounts.c.id, accounts.c.name)
+        .where(accounts.c.workspace_id == WORKSPACE, accounts.c.id == any_(_account_ids))
+        .subquery("some_accounts")
+    )
+    named, unnamed = deals.alias("named"), deals.alias("unnamed")
+    every = union_all(
+        select(named.c.id)
+        .select_from(theirs.join(named, named.c.account_id == theirs.c.id))
+        .where(named.c.workspace_id == WORKSPACE),
+        select(unnamed.c.id)
+        .select_from(theirs.join(unnamed, named_alike(unnamed.c.account_name, theirs.c.name)))
+        .where(unnamed.c.workspace_id == WORKSPACE, unnamed.c.account_id.is_(None)),
+    ).subquery("theirs")
+    return func.array(select(every.c.id).scalar_subquery(), type_=ARRAY(Text))
+
+
+_CONCERNED: Final = {table.name: _concerned(table) for table in (conversations, messages)}
+
+# A walk that has not begun takes in what changed since, too. Held, so that it begins afterwards.
+_WALK_WAITING = statement(
+    select(crm_walks.c.id)
+    .where(
+        crm_walks.c.workspace_id == WORKSPACE,
+        crm_walks.c.kind == bindparam("kind", type_=Text),
+        crm_walks.c.after.is_(None),
+    )
+    .limit(literal_column("1"))
+    .with_for_update(read=True, key_share=True, skip_locked=True),
+    scalar,
+)
+_BEGIN_WALK = statement(
+    insert(crm_walks).values(
+        workspace_id=WORKSPACE, id=bindparam("id"), kind=bindparam("kind", type_=Text)
+    ),
+    row,
+)
+_TAKE_WALK = statement(
+    select(crm_walks.c.id, crm_walks.c.kind, crm_walks.c.after)
+    .where(crm_walks.c.workspace_id == WORKSPACE)
+    .order_by(crm_walks.c.id)
+    .limit(literal_column("1"))
+    .with_for_update(skip_locked=True),
+    row,
+)
+_WALK_ON = statement(
+    update(crm_walks)
+    .where(crm_walks.c.workspace_id == WORKSPACE, crm_walks.c.id == bindparam("id", type_=Uuid))
+    .values(after=bindparam("after", type_=Uuid)),
+    row,
+)
+_END_WALK = statement(
+    delete(crm_walks).where(
+        crm_walks.c.workspace_id == WORKSPACE, crm_walks.c.id == bindparam("id", type_=Uuid)
+    ),
+    row,
+)
+_NEXT: Final = {
+    table.name: statement(
+        select(table.c.id)
+        .where(
+            table.c.workspace_id == WORKSPACE,
+            table.c.deleted_at.is_(None),
+            table.c.id > bindparam("after", type_=Uuid),
+        )
+        .order_by(table.c.id)
+        .limit(literal_column(str(_CHUNK))),
+        scalar,
+    )
+    for table in (conversations, messages)
+}
+_BEFORE_ALL: Final = UUID(int=0)
 
 
 def _relink(table: Table) -> Any:
@@ -486,81 +596,111 @@ async def changed(tx: Tx, workspace: WorkspaceId, kind: str, ids: Sequence[str])
 
 
 async def link_some(tx: Tx, workspace: WorkspaceId) -> None:
-    """Look at the links that some of the marked changes concern; the rest is the next job's."""
-    owners = await tx.all(_TAKE_OWNERS, workspace=workspace)
-    if owners:
+    """Look at some of the links that the marked changes concern; the rest is the next job's."""
+    if owners := await tx.all(_TAKE_OWNERS, workspace=workspace):
         await _reach(tx, workspace, owners)
+    elif records := await tx.all(_TAKE_RECORDS, workspace=workspace):
+        for name in _RELINK:
+            ids = [UUID(record) for kind, record in records if kind == name]
+            await _link(tx, workspace, name, ids)
+    elif walk := await tx.first(_TAKE_WALK, workspace=workspace):
+        await _walk(tx, workspace, *walk)
     else:
-        records = await tx.all(_TAKE_RECORDS, workspace=workspace)
-        if not records:
-            return
-        await _link(tx, workspace, records)
+        return
     await jobs.enqueue_soon(tx, workspace, LinkCrm(), 0)
+
+
+async def linking_failed(tx: Tx, workspace: WorkspaceId) -> None:
+    """Try again later: what is marked must not stay so for ever."""
+    await jobs.enqueue_soon(tx, workspace, LinkCrm(), _LATER)
 
 
 async def _reach(tx: Tx, workspace: WorkspaceId, owners: list[tuple[str, str]]) -> None:
     some_deals = [each for kind, each in owners if kind == "deals"]
     some_accounts = [each for kind, each in owners if kind == "accounts"]
-    await look_again(tx, workspace, some_deals, some_accounts)
     theirs = await tx.all(_ACCOUNTS_OF, workspace=workspace, deals=some_deals)
     reached = sorted({*some_accounts, *filter(None, theirs)})
-    for mark in _CONCERNED:
-        await tx.first(mark, workspace=workspace, deals=some_deals, accounts=reached)
+    for kind, concerned in _CONCERNED.items():
+        ids = await tx.all(concerned, workspace=workspace, deals=some_deals, accounts=reached)
+        if len(ids) <= _FEW:
+            await tx.first(_MARK, workspace=workspace, kind=kind, ids=ids)
+        elif await tx.first(_WALK_WAITING, workspace=workspace, kind=kind) is None:
+            await tx.first(_BEGIN_WALK, workspace=workspace, id=new_id(), kind=kind)
+    # At last, since it locks them.
+    await look_again(tx, workspace, some_deals, some_accounts)
 
 
-async def _link(tx: Tx, workspace: WorkspaceId, records: list[tuple[str, str]]) -> None:
-    owners: list[tuple[str | None, ...]] = []
-    for name, relink in _RELINK.items():
-        ids = sorted(UUID(each) for kind, each in records if kind == name)
-        owners += await tx.all(relink, workspace=workspace, ids=ids)
+async def _walk(tx: Tx, workspace: WorkspaceId, walk: UUID, kind: str, after: UUID | None) -> None:
+    ids = await tx.all(_NEXT[kind], workspace=workspace, after=after or _BEFORE_ALL)
+    await _link(tx, workspace, kind, ids)
+    if len(ids) < _CHUNK:
+        await tx.first(_END_WALK, workspace=workspace, id=walk)
+    else:
+        await tx.first(_WALK_ON, workspace=workspace, id=walk, after=ids[-1])
+
+
+async def _link(tx: Tx, workspace: WorkspaceId, kind: str, ids: list[UUID]) -> None:
+    linked = await tx.all(_RELINK[kind], workspace=workspace, ids=sorted(ids))
     await look_again(
         tx,
         workspace,
-        (deal for former, _, now, _ in owners for deal in (former, now)),
-        (account for _, former, _, now in owners for account in (former, now)),
+        (deal for former, _, now, _ in linked for deal in (former, now)),
+        (account for _, former, _, now in linked for account in (former, now)),
     )
 
 
 # --- people who were met ----------------------------------------------------------------------
 
-# Conversations and messages in which people are looked for, the newest.
+# Conversations and messages in which people are looked for, the newest; and people at most.
 _LOOKED_AT: Final = 100
+_MOST_CONTACTS: Final = 200
 
 
 def met(owned: str) -> Any:
-    """Name and e-mail of those from outside in what is linked to the parameter `id`, once each."""
-    people = [
-        _people(conversations, owned, conversations.c.participants),
-        _people(messages, owned, messages.c.recipients),
-        _people(messages, owned, func.json_build_array(messages.c.sender)),
+    """Name and e-mail of those from outside in what is linked to the parameter `id`, once each.
+
+    With the parameter `everything` false only in what is public.
+    """
+    newest = [
+        _newest(conversations, owned, conversations.c.participants),
+        _newest(messages, owned, messages.c.recipients),
+        _newest(messages, owned, func.json_build_array(messages.c.sender)),
     ]
-    every = union_all(*people).subquery("every")
+    outsiders = union_all(
+        *(select(func.unnest(each.c.outside).label("email")) for each in newest[:2])
+    ).subquery("outsiders")
+    people = union_all(*map(_people, newest)).subquery("people")
     return statement(
-        select(func.max(every.c.name), every.c.email)
-        .where(every.c.email == any_(every.c.outside))
-        .group_by(every.c.email)
-        .order_by(every.c.email),
+        select(func.max(people.c.name), people.c.email)
+        .where(people.c.email.in_(select(outsiders.c.email)))
+        .group_by(people.c.email)
+        .order_by(people.c.email)
+        .limit(literal_column(str(_MOST_CONTACTS))),
         row,
     )
 
 
-def _people(table: Table, owned: str, shown: ColumnElement[Any]) -> Select[Any]:
-    newest = (
+def _newest(table: Table, owned: str, shown: ColumnElement[Any]) -> FromClause:
+    return (
         select(table.c.outside, shown.label("people"))
         .where(
             table.c.workspace_id == WORKSPACE,
             table.c[owned] == bindparam("id", type_=Text),
             table.c.deleted_at.is_(None),
+            or_(table.c.public, EVERYTHING),
         )
         .order_by(_AT[table].desc())
         .limit(literal_column(str(_LOOKED_AT)))
-        .subquery()
+        .cte()
     )
+
+
+def _people(newest: FromClause) -> Select[Any]:
     person = func.json_array_elements(newest.c.people).table_valued("value").lateral("person")
     name, email = (
         func.json_extract_path_text(person.c.value, literal_column(f"'{field}'"))
         for field in ("name", "email")
     )
-    return select(
-        name.label("name"), func.lower(email).label("email"), newest.c.outside
-    ).select_from(newest.join(person, true()))
+    return select(name.label("name"), func.lower(func.btrim(email)).label("email")).select_from(
+        newest.join(person, true())
+    )

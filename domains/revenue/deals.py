@@ -9,12 +9,14 @@ from sqlalchemy import Boolean, Double, Text, bindparam, literal_column, select
 
 from domains.kernel.db import Read
 from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import KeysetList, PageOf20, PaginationInfo
+from domains.kernel.keyset import KeysetList, PageOf20, PaginationInfo, preceding, reaching
 from domains.kernel.signing import Signer
 from domains.kernel.statements import statement
 from domains.revenue import crm
 from domains.revenue.records import (
     WORKSPACE,
+    Since,
+    Until,
     as_end,
     as_given,
     as_pattern,
@@ -39,19 +41,19 @@ class DealQuery(PageOf20, frozen=True, kw_only=True):
     owner: Annotated[
         str | UnsetType, Meta(description="Part of the owner's name, in any letter case")
     ] = UNSET
-    close_date_after: Annotated[
-        str | UnsetType, Meta(description="Closing then or later; ISO 8601")
-    ] = UNSET
-    close_date_before: Annotated[
-        str | UnsetType, Meta(description="Closing then or earlier; ISO 8601")
-    ] = UNSET
+    close_date_after: Annotated[Since | UnsetType, Meta(description="Closing then or later")] = (
+        UNSET
+    )
+    close_date_before: Annotated[Until | UnsetType, Meta(description="Closing then or earlier")] = (
+        UNSET
+    )
     amount_min: Annotated[float | UnsetType, Meta(description="Of this amount or more")] = UNSET
     amount_max: Annotated[float | UnsetType, Meta(description="Of this amount or less")] = UNSET
     last_activity_after: Annotated[
-        str | UnsetType, Meta(description="Last active then or later; ISO 8601")
+        Since | UnsetType, Meta(description="Last active then or later")
     ] = UNSET
     last_activity_before: Annotated[
-        str | UnsetType, Meta(description="Last active then or earlier; ISO 8601")
+        Until | UnsetType, Meta(description="Last active then or earlier")
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
@@ -122,8 +124,8 @@ class DealDetail(DealListItem):
 class ListDealsResponse(msgspec.Struct, rename="camel"):
     """A page of deals, those with the latest activity first."""
 
-    deals: list[DealListItem]
-    pagination: PaginationInfo
+    deals: Annotated[list[DealListItem], Meta(description="The page")]
+    pagination: Annotated[PaginationInfo, Meta(description="How the list goes on")]
 
 
 _c = deals.c
@@ -162,6 +164,10 @@ def _at(name: str) -> Any:
     return bindparam(name, type_=_c.ordered_at.type)
 
 
+def _amount(name: str) -> Any:
+    return bindparam(name, type_=Double)
+
+
 DEALS: Final = KeysetList(
     "deals",
     deals,
@@ -177,12 +183,22 @@ DEALS: Final = KeysetList(
         "owner": contains(_c.owner_name, "owner"),
         "close_date_after": _c.close_date >= _at("close_date_after"),
         "close_date_before": _c.close_date <= _at("close_date_before"),
-        "amount_min": _c.amount >= bindparam("amount_min", type_=Double),
-        "amount_max": _c.amount <= bindparam("amount_max", type_=Double),
+        "amount_min": _c.amount >= _amount("amount_min"),
+        "amount_max": _c.amount <= _amount("amount_max"),
         "last_activity_after": _c.ordered_at >= _at("last_activity_after"),
         # Those without any activity come last, and are not before anything.
         "last_activity_before": (_c.ordered_at <= _at("last_activity_before"))
         & (_c.ordered_at > literal_column("'-infinity'::timestamptz")),
+    },
+    bounds={"last_activity_after", "last_activity_before"},
+    alone={"closed"},
+    hints={
+        "last_activity_after": reaching("ordered_at", _at("last_activity_after")),
+        "last_activity_before": preceding("ordered_at", _at("last_activity_before")),
+        "close_date_after": reaching("close_date", _at("close_date_after")),
+        "close_date_before": preceding("close_date", _at("close_date_before")),
+        "amount_min": reaching("amount", _amount("amount_min")),
+        "amount_max": preceding("amount", _amount("amount_max")),
     },
 )
 _GET = statement(
@@ -202,13 +218,13 @@ async def page(
     return ListDealsResponse(found.items, found.pagination)
 
 
-async def get(read: Read, workspace: WorkspaceId, deal: str) -> DealDetail:
+async def get(read: Read, workspace: WorkspaceId, deal: str, *, everything: bool) -> DealDetail:
     """A deal by the CRM's id; NotFound. Contacts that no import gave are those who were met."""
     found = await read.first(_GET, workspace=workspace, id=deal)
     if found is None:
         raise missing("deal", deal)
     detail, given_contacts = found
     if not given_contacts:
-        people = await read.all(_MET, workspace=workspace, id=deal)
+        people = await read.all(_MET, workspace=workspace, id=deal, everything=everything)
         detail.contacts = [DealContact(name, email) for name, email in people]
     return detail

@@ -45,6 +45,7 @@ from domains.revenue.records import (
     RecordResponse,
     Timestamp,
     Version,
+    WebAddress,
     as_pattern,
     contains,
     deleted,
@@ -69,6 +70,7 @@ NATIVE: Final = frozenset({"chat_upload"})
 # Content of more characters than this is decoded in a thread.
 _LARGE: Final = 256 * 1024
 
+# Both stand in links to the bytes.
 _ContentType = Annotated[str, Meta(max_length=255)]
 _Filename = Annotated[str, Meta(max_length=1000)]
 
@@ -82,7 +84,9 @@ class DocumentRequest(RecordRequest, kw_only=True):
     created_at: Annotated[
         Timestamp | None, Meta(description="When it was made in the source system")
     ] = None
-    url: Annotated[str | None, Meta(description="Where it can be fetched: http or https")] = None
+    url: Annotated[
+        WebAddress | None, Meta(description="Where it can be fetched: http or https")
+    ] = None
     content: Annotated[str | None, Meta(description="Its bytes in base64")] = None
     filename: Annotated[_Filename | None, Meta(description="Its file name")] = None
     content_type: Annotated[_ContentType, Meta(description="Such as application/pdf")] = (
@@ -106,7 +110,9 @@ class UpdateDocumentRequest(msgspec.Struct, rename="camel", kw_only=True):
     updated_at: Annotated[
         Timestamp | None, Meta(description="When it changed in the source system")
     ] = None
-    url: Annotated[str | None, Meta(description="Where it can be fetched: http or https")] = None
+    url: Annotated[
+        WebAddress | None, Meta(description="Where it can be fetched: http or https")
+    ] = None
     content: Annotated[str | None, Meta(description="Its bytes in base64")] = None
     filename: Annotated[_Filename | None, Meta(description="Its file name")] = None
     content_type: Annotated[_ContentType | None, Meta(description="Such as application/pdf")] = None
@@ -156,8 +162,8 @@ class DocumentDetail(DocumentListItem):
 class ListDocumentsResponse(msgspec.Struct, rename="camel"):
     """A page of documents, newest first."""
 
-    documents: list[DocumentListItem]
-    pagination: PaginationInfo
+    documents: Annotated[list[DocumentListItem], Meta(description="The page")]
+    pagination: Annotated[PaginationInfo, Meta(description="How the list goes on")]
 
 
 class ProcessDocument(Job, frozen=True, tag="revenue.process_document"):
@@ -209,6 +215,7 @@ DOCUMENTS: Final = KeysetList(
         "name": contains(_c.display_name, "name"),
         "public": _c.public,
     },
+    alone={"source_id"},
 )
 _GET = statement(select(*_columns).where(*shown(documents)), _Stored)
 
@@ -236,9 +243,10 @@ _UPSERT = upsert(
     also=_ANEW,
     returning=(
         _c.version,
-        select(_former.c.blob_key).scalar_subquery(),
-        select(_former.c.normalized_key).scalar_subquery(),
+        _c.former_blob_key,
+        _c.former_normalized_key,
     ),
+    keeping=("blob_key", "normalized_key"),
     versioned=True,
 )
 _source = living_source()
@@ -293,7 +301,7 @@ async def create(
         source=new.source_id,
         remote=new.id,
         id=made,
-        display_name=new.display_name or new.filename or _called(new.url) or new.id,
+        display_name=new.display_name or new.filename or called(new.url) or new.id,
         filename=new.filename or None,
         content_type=new.content_type,
         author=None if new.author is None else msgspec.json.encode(new.author),
@@ -307,7 +315,8 @@ async def create(
     if stored is None:
         raise foreign("sourceId", "source")
     record, version, *former_keys = stored
-    await _forget(tx, workspace, former_keys)
+    if record != made:
+        await _forget(tx, workspace, former_keys)
     await jobs.enqueue(tx, workspace, ProcessDocument(record, version))
     return response(record, made, new.id, new.source_id)
 
@@ -449,7 +458,7 @@ async def _forget(tx: Tx, workspace: WorkspaceId, keys: Any) -> None:
             await jobs.enqueue(tx, workspace, DeleteBlob(key))
 
 
-def _called(url: str | None) -> str:
+def called(url: str | None) -> str:
     """The last part of an address' path."""
     path = urlsplit(url or "").path
     return unquote(path.rstrip("/").rpartition("/")[2])[:1000].replace("\0", "")

@@ -13,7 +13,7 @@ from domains.kernel.db import Read, Tx
 from domains.kernel.ids import new_id
 from domains.kernel.instants import moment
 from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import CursorQuery, KeysetList, PaginationInfo
+from domains.kernel.keyset import CursorQuery, KeysetList, PaginationInfo, preceding, reaching
 from domains.kernel.signing import Signer
 from domains.kernel.statements import row, statement
 from domains.revenue import crm
@@ -27,6 +27,7 @@ from domains.revenue.records import (
     Timestamp,
     Until,
     Version,
+    address_of,
     as_end,
     as_given,
     as_lower,
@@ -35,7 +36,6 @@ from domains.revenue.records import (
     deletion,
     distinct,
     foreign,
-    former,
     given,
     has,
     missing,
@@ -84,9 +84,11 @@ class MessageRequest(RecordRequest, kw_only=True):
         Annotated[list[Person], Meta(min_length=1, max_length=1000)],
         Meta(description="To whom it was sent"),
     ]
-    attachments: Annotated[list[Attachment], Meta(description="Files with it")] = msgspec.field(
-        default_factory=list
-    )
+    attachments: Annotated[
+        # A list without an end would keep everybody waiting while it is written.
+        Annotated[list[Attachment], Meta(max_length=1000)],
+        Meta(description="Files with it"),
+    ] = msgspec.field(default_factory=list)
     thread_id: Annotated[
         Annotated[str, Meta(max_length=512)] | None,
         Meta(description="The conversation that it is part of, in the source system"),
@@ -206,6 +208,10 @@ def _detail(*columns: Any) -> MessageDetail:
     return MessageDetail(*(*columns[:-1], _ATTACHMENTS.decode(columns[-1])))
 
 
+def _at(name: str) -> Any:
+    return bindparam(name, type_=_c.created_at.type)
+
+
 MESSAGES: Final = KeysetList(
     "messages",
     messages,
@@ -220,15 +226,20 @@ MESSAGES: Final = KeysetList(
         "remote_id": _c.remote_id == bindparam("remote_id", type_=Text),
         "thread_id": _c.thread_id == bindparam("thread_id", type_=Text),
         "participant_email": has(_c.emails, "participant_email"),
-        "created_after": _c.created_at >= bindparam("created_after", type_=_c.created_at.type),
-        "created_before": _c.created_at <= bindparam("created_before", type_=_c.created_at.type),
+        "created_after": _c.created_at >= _at("created_after"),
+        "created_before": _c.created_at <= _at("created_before"),
         "public": _c.public,
+    },
+    bounds={"created_after", "created_before"},
+    alone={"source_id", "thread_id", "remote_id"},
+    hints={
+        "created_after": reaching("created_at", _at("created_after")),
+        "created_before": preceding("created_at", _at("created_before")),
     },
 )
 _GET = statement(select(*_columns, _c.body, _c.attachments).where(*shown(messages)), _detail)
 
 _link = crm.link_of_one()
-_before = former(messages)
 _UPSERT = upsert(
     messages,
     (
@@ -242,9 +253,10 @@ _UPSERT = upsert(
     returning=(
         _c.deal_id,
         _c.account_id,
-        select(_before.c.deal_id).scalar_subquery(),
-        select(_before.c.account_id).scalar_subquery(),
+        _c.former_deal_id,
+        _c.former_account_id,
     ),
+    keeping=("deal_id", "account_id"),
 )
 _DELETE = deletion(messages, _c.deal_id, _c.account_id)
 
@@ -262,7 +274,7 @@ async def create(
     made = new_id()
     created_at = moment(new.created_at, "createdAt")
     people = [new.sender, *new.recipients]
-    emails = distinct((person.email or "").lower() for person in people)
+    emails = distinct(map(address_of, people))
     outsiders, outside_domains = outside(emails, new.owner_emails, own_domains)
     stored = await tx.first(
         _UPSERT,

@@ -33,9 +33,7 @@ class FieldDefinitionRequest(msgspec.Struct, rename="camel", kw_only=True):
     version: Version = 1
     name: Annotated[DisplayLabel, Meta(description="The key in a row's `fields`; unique")]
     field_type: Annotated[FieldType, Meta(description="What its values are")]
-    label: Annotated[
-        Annotated[str, Meta(max_length=1000)] | None, Meta(description="What people call it")
-    ] = None
+    label: Annotated[str | None, Meta(description="What people call it")] = None
     required: Annotated[bool, Meta(description="Whether every row needs it")] = False
 
 
@@ -44,13 +42,11 @@ class FieldDefinitionResponse(msgspec.Struct, rename="camel"):
 
     name: Annotated[str, Meta(description="The key in a row's `fields`")]
     field_type: Annotated[FieldType, Meta(description="What its values are")]
-    label: Annotated[str | None, Meta(description="What people call it")] = None
-    required: Annotated[bool, Meta(description="Whether every row needs it")] = False
+    label: Annotated[str | None, Meta(description="What people call it")]
+    required: Annotated[bool, Meta(description="Whether every row needs it")]
 
 
-FieldDefinitions = Annotated[
-    list[FieldDefinitionRequest], Meta(min_length=1, max_length=50, description="The schema")
-]
+FieldDefinitions = Annotated[list[FieldDefinitionRequest], Meta(min_length=1, max_length=50)]
 
 
 class CreateObjectTypeRequest(msgspec.Struct, rename="camel", kw_only=True):
@@ -60,7 +56,7 @@ class CreateObjectTypeRequest(msgspec.Struct, rename="camel", kw_only=True):
     source_id: Annotated[UUID, Meta(description="One of your sources")]
     name: Annotated[DisplayLabel, Meta(description="Unique in the source; cannot change")]
     display_name: Annotated[DisplayLabel, Meta(description="What people call it")]
-    field_definitions: FieldDefinitions
+    field_definitions: Annotated[FieldDefinitions, Meta(description="The schema")]
 
 
 class UpdateObjectTypeRequest(msgspec.Struct, rename="camel", kw_only=True):
@@ -95,13 +91,13 @@ class ObjectTypeResponse(msgspec.Struct, rename="camel"):
 class ListObjectTypesResponse(msgspec.Struct, rename="camel"):
     """All object types, newest first."""
 
-    object_types: list[ObjectTypeResponse]
+    object_types: Annotated[list[ObjectTypeResponse], Meta(description="All of them")]
 
 
 class DeletedObjectTypeResponse(msgspec.Struct, rename="camel"):
     """An object type that is gone; its rows stay readable."""
 
-    status: Annotated[str, Meta(description="Always `deleted`")]
+    status: Annotated[Literal["deleted"], Meta(description="Always `deleted`")]
     id: Annotated[UUID, Meta(description="The object type's id")]
 
 

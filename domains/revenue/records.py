@@ -1,8 +1,11 @@
 """What all pushed records have: an identity of source and id, an upsert and a soft deletion."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, TypeVar
+from ipaddress import ip_address
+from socket import inet_aton
+from typing import Annotated, Any, Final, Literal, Protocol, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -41,31 +44,51 @@ T = TypeVar("T")
 
 Version = Annotated[Literal[1], Meta(description="Of the format; there is only this one")]
 Timestamp = Annotated[
-    str | int | float,
-    Meta(description="ISO 8601, Unix seconds or Unix milliseconds; without an offset it is UTC"),
+    str | int | float, Meta(description="ISO 8601, Unix seconds or Unix milliseconds")
+]
+# The bounds of lists.
+Since = Annotated[
+    str,
+    Meta(
+        description="an ISO 8601 date-time, or a date for its first moment",
+        extra_json_schema={"format": "date-time"},
+    ),
+]
+Until = Annotated[
+    str,
+    Meta(
+        description="an ISO 8601 date-time, or a date for its last moment",
+        extra_json_schema={"format": "date-time"},
+    ),
 ]
 # Longer ones fit into no index.
 Identifier = Annotated[str, Meta(min_length=1, max_length=512)]
 # Of a source or an object type, and the names of these.
 DisplayLabel = Annotated[str, Meta(min_length=1, max_length=255)]
-# No subject or title is longer.
+# What is searched for parts of it has an end, for the sake of the index.
 DisplayName = Annotated[str, Meta(max_length=10_000)]
-Emails = Annotated[list[Annotated[str, Meta(max_length=512)]], Meta(max_length=10_000)]
+_FullName = Annotated[str, Meta(max_length=1000)]
+# Longer ones fit into no index.
+_Email = Annotated[str, Meta(max_length=512)]
+# A list without an end would keep everybody waiting while it is written.
+Emails = Annotated[list[_Email], Meta(max_length=1000)]
+# An address that can be fetched: servers take no longer ones.
+WebAddress = Annotated[str, Meta(max_length=8192)]
+
+
+class Addressed(Protocol):
+    """Whoever has an e-mail address, or could have one."""
+
+    email: str | None
 
 
 class Person(msgspec.Struct, rename="camel", kw_only=True):
     """Somebody in a request."""
 
     version: Version = 1
-    id: Annotated[
-        Annotated[str, Meta(max_length=512)] | None, Meta(description="In the source system")
-    ] = None
-    name: Annotated[Annotated[str, Meta(max_length=1000)] | None, Meta(description="Full name")] = (
-        None
-    )
-    email: Annotated[
-        Annotated[str, Meta(max_length=512)] | None, Meta(description="E-mail address")
-    ] = None
+    id: Annotated[str | None, Meta(description="In the source system")] = None
+    name: Annotated[_FullName | None, Meta(description="Full name")] = None
+    email: Annotated[_Email | None, Meta(description="E-mail address")] = None
 
 
 class RecordRequest(msgspec.Struct, rename="camel", kw_only=True):
@@ -178,6 +201,7 @@ def upsert(
     also: Mapping[str, ColumnElement[Any]] | None = None,
     beside: Sequence[CTE] = (),
     returning: Sequence[Any] = (),
+    keeping: Sequence[str] = (),
     where: ColumnElement[bool] | None = None,
     versioned: bool = False,
 ) -> Statement[T]:
@@ -186,7 +210,9 @@ def upsert(
     `columns` are set to the parameters of their names, `also` to expressions over the CTEs
     `beside`, each of which has one row at most. Answers with the record's id, which is the
     parameter `id` for a new one, and `returning`; with nothing where one may not write through the
-    source, or the existing record does not meet `where`.
+    source, or the existing record does not meet `where`. What the columns `keeping` held in the
+    version that was replaced is in their `former_` columns: no other way to see it is right while
+    others write, too.
     """
     source = living_source()
     values: dict[str, Any] = {
@@ -203,6 +229,7 @@ def upsert(
     adding = insert(table).from_select(list(values), select(*values.values()).select_from(given))
     kept = ("workspace_id", "id", "source_id", "remote_id")
     changes: dict[str, Any] = {name: adding.excluded[name] for name in values if name not in kept}
+    changes |= {f"former_{name}": table.c[name] for name in keeping}
     if versioned:
         changes["version"] = table.c.version + 1
     return statement(
@@ -214,11 +241,6 @@ def upsert(
         ).returning(table.c.id, *returning),
         into,
     )
-
-
-def former(table: Table) -> CTE:
-    """The deal and account to which the record of an upsert was linked before it."""
-    return select(table.c.deal_id, table.c.account_id).where(identity(table)).cte("former")
 
 
 def deletion(table: Table, *left: Column[Any]) -> Statement[tuple[Any, ...]]:
@@ -288,16 +310,17 @@ def has(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
 
 
 def given(query: CursorQuery, names: Mapping[str, Callable[[Any, str], Any]]) -> dict[str, Any]:
-    """The filters of a query that are given and not empty, each made ready by its function.
+    """The filters of a query that are given, each made ready by its function.
 
-    A function takes the value and the name of its field in the request.
+    A function takes the value and the name of its field in the request. An empty text filters
+    nothing; an empty time or source is for its function to refuse.
     """
     encoded = {field.name: field.encode_name for field in msgspec.structs.fields(query)}
     values = ((name, getattr(query, name), ready) for name, ready in names.items())
     return {
         name: ready(value, encoded[name])
         for name, value, ready in values
-        if value is not UNSET and value != ""
+        if value is not UNSET and (value != "" or ready not in _OF_TEXTS)
     }
 
 
@@ -312,6 +335,8 @@ def as_pattern(value: str, _field: str) -> str:
 def as_lower(value: str, _field: str) -> str:
     return value.lower()
 
+
+_OF_TEXTS: Final = (as_given, as_pattern, as_lower)
 
 as_start: Final = iso
 as_end: Final = iso_end
@@ -339,6 +364,11 @@ def moment_of(value: str | float | None, field: str) -> datetime | None:
     return None if value is None else moment(value, field)
 
 
+def address_of(person: Addressed) -> str:
+    """Somebody's e-mail as it is compared: in lower case, without spaces around it; or empty."""
+    return (person.email or "").strip().lower()
+
+
 def domain_of(email: str) -> str:
     """What follows the last @, in lower case; empty where there is none."""
     return email.rpartition("@")[2].lower() if "@" in email else ""
@@ -353,22 +383,44 @@ def outside(
     emails: Iterable[str], owner_emails: Iterable[str], own_domains: Iterable[str]
 ) -> tuple[list[str], list[str]]:
     """The e-mails, and their domains, of those who are not the workspace's own people."""
-    own = {*map(domain_of, owner_emails), *own_domains}
+    own = {*(domain_of(email.strip()) for email in owner_emails), *own_domains}
     outsiders = [email for email in emails if domain_of(email) not in own]
     return outsiders, distinct(map(domain_of, outsiders))
 
 
 def web_address(url: str, field: str) -> str:
-    """The URL if it is one that can be fetched: http or https, with a host; Invalid."""
-    try:
+    """The URL if it is one that may be fetched; Invalid.
+
+    http or https, without a password, of a host that is not written as a private address. What its
+    name resolves to is looked at when it is fetched.
+    """
+    host = netloc = ""
+    with contextlib.suppress(ValueError):
         parts = urlsplit(url)
-        good = parts.scheme.lower() in ("http", "https") and bool(parts.hostname)
         parts.port  # noqa: B018 - raises for a port that is none
-    except ValueError:
-        good = False
-    if not good or len(url) > 2048 or not url.isprintable() or " " in url:
-        raise invalid(field, "must be an http or https URL of at most 2048 characters")
+        if parts.scheme.lower() in ("http", "https") and url.isprintable() and " " not in url:
+            host, netloc = (parts.hostname or "").rstrip("."), parts.netloc
+    if not host:
+        raise invalid(field, "must be an http or https URL")
+    if "@" in netloc:
+        raise invalid(field, "must not hold a user name or password")
+    if host.endswith("localhost") or not _public(host):
+        raise invalid(field, "must be the URL of a public host")
     return url
+
+
+def _public(host: str) -> bool:
+    """Whether a host is a name, or an address that is reached from everywhere."""
+    try:
+        # Decimal, octal and hexadecimal spellings, too.
+        address: Any = ip_address(inet_aton(host))
+    except OSError:
+        try:
+            address = ip_address(host.partition("%")[0])
+        except ValueError:
+            return True
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_global) and not address.is_multicast
 
 
 def kept(parameter: str, column: Column[Any]) -> ColumnElement[Any]:

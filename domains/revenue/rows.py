@@ -1,6 +1,7 @@
 """Rows: records with typed fields, as an object type defines them."""
 
 import re
+import sys
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Final
@@ -13,7 +14,7 @@ from sqlalchemy import Text, Uuid, bindparam, select, true, update
 from domains.kernel.db import Read, Tx
 from domains.kernel.ids import new_id
 from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import CursorQuery, KeysetList, PaginationInfo
+from domains.kernel.keyset import CursorQuery, KeysetList, PaginationInfo, preceding, reaching
 from domains.kernel.problems import Fault, Invalid, invalid
 from domains.kernel.signing import Signer
 from domains.kernel.statements import row, scalar, statement
@@ -27,7 +28,9 @@ from domains.revenue.records import (
     RecordAddress,
     RecordRequest,
     RecordResponse,
+    Since,
     Timestamp,
+    Until,
     Version,
     as_end,
     as_given,
@@ -68,9 +71,7 @@ class RowFieldValue(msgspec.Struct, rename="camel", kw_only=True):
     version: Version = 1
     value: Annotated[msgspec.Raw, Meta(description="Comes back exactly as it is sent")]
     field_type: Annotated[FieldType, Meta(description="As the object type defines it")]
-    label: Annotated[
-        Annotated[str, Meta(max_length=1000)] | None, Meta(description="What people call it")
-    ] = None
+    label: Annotated[str | None, Meta(description="What people call it")] = None
 
 
 class FieldValueResponse(msgspec.Struct, rename="camel"):
@@ -79,9 +80,6 @@ class FieldValueResponse(msgspec.Struct, rename="camel"):
     value: Annotated[msgspec.Raw, Meta(description="Exactly as it was sent")]
     field_type: Annotated[FieldType, Meta(description="As it was when the value was sent")]
     label: Annotated[str | None, Meta(description="As it was sent with the value")] = None
-
-
-Fields = Annotated[dict[str, RowFieldValue], Meta(max_length=MAX_FIELDS)]
 
 
 class RowRequest(RecordRequest, kw_only=True):
@@ -125,7 +123,10 @@ class UpdateRowRequest(msgspec.Struct, rename="camel", kw_only=True):
 class RowQuery(CursorQuery, frozen=True, kw_only=True):
     """The query of the list of rows."""
 
-    source_id: Annotated[str | UnsetType, Meta(description="Those of this source: a UUID")] = UNSET
+    source_id: Annotated[
+        str | UnsetType,
+        Meta(description="Those of this source", extra_json_schema={"format": "uuid"}),
+    ] = UNSET
     object_type_id: Annotated[UUID | UnsetType, Meta(description="Those of this type")] = UNSET
     remote_id: Annotated[
         str | UnsetType, Meta(description="The one with this id in the source system")
@@ -135,12 +136,10 @@ class RowQuery(CursorQuery, frozen=True, kw_only=True):
         Meta(description="Part of the name, in any letter case"),
     ] = UNSET
     created_after: Annotated[
-        Annotated[str, Meta(max_length=64)] | UnsetType,
-        Meta(description="Made then or later in the source system; ISO 8601"),
+        Since | UnsetType, Meta(description="Made then or later in the source system")
     ] = UNSET
     created_before: Annotated[
-        Annotated[str, Meta(max_length=64)] | UnsetType,
-        Meta(description="Made then or earlier in the source system; ISO 8601"),
+        Until | UnsetType, Meta(description="Made then or earlier in the source system")
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
@@ -179,8 +178,8 @@ class RowDetail(RowListItem):
 class ListRowsResponse(msgspec.Struct, rename="camel"):
     """A page of rows, newest first."""
 
-    rows: list[RowListItem]
-    pagination: PaginationInfo
+    rows: Annotated[list[RowListItem], Meta(description="The page")]
+    pagination: Annotated[PaginationInfo, Meta(description="How the list goes on")]
 
 
 # --- statements -------------------------------------------------------------------------------
@@ -205,6 +204,11 @@ _columns = (
     _c.updated_at,
 )
 
+
+def _at(name: str) -> Any:
+    return bindparam(name, type_=_c.ordered_at.type)
+
+
 ROWS: Final = KeysetList(
     "rows",
     rows,
@@ -219,9 +223,15 @@ ROWS: Final = KeysetList(
         "object_type_id": _c.object_type_id == bindparam("object_type_id", type_=Uuid),
         "remote_id": _c.remote_id == bindparam("remote_id", type_=Text),
         "name": contains(_c.name, "name"),
-        "created_after": _c.ordered_at >= bindparam("created_after", type_=_c.ordered_at.type),
-        "created_before": _c.ordered_at <= bindparam("created_before", type_=_c.ordered_at.type),
+        "created_after": _c.ordered_at >= _at("created_after"),
+        "created_before": _c.ordered_at <= _at("created_before"),
         "public": _c.public,
+    },
+    bounds={"created_after", "created_before"},
+    alone={"source_id", "object_type_id", "remote_id"},
+    hints={
+        "created_after": reaching("ordered_at", _at("created_after")),
+        "created_before": preceding("ordered_at", _at("created_before")),
     },
 )
 _GET = statement(select(*_columns).where(*shown(rows)), RowDetail)
@@ -466,15 +476,20 @@ def _fits(value: Any, field_type: FieldType) -> bool:
         case "int":
             return type(value) is int and _INT_MIN <= value <= _INT_MAX
         case "double":
-            return type(value) in (int, float)
+            return _is_number(value)
         case "datetime":
             return _is_moment(value, _DATE_TIME, datetime.fromisoformat)
         case "date":
             return _is_moment(value, _DATE, date.fromisoformat)
         case "list":
             return isinstance(value, list) and all(
-                isinstance(each, str | int | float) for each in value
+                isinstance(each, str | bool) or _is_number(each) for each in value
             )
+
+
+def _is_number(value: Any) -> bool:
+    """Whether any reader has a finite number in it."""
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
 def _is_moment(value: Any, form: re.Pattern[str], parse: Any) -> bool:

@@ -1,7 +1,7 @@
 """Sources: the systems that push records, each under a name of its own."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -61,13 +61,13 @@ class SourceResponse(msgspec.Struct, rename="camel"):
 class ListSourcesResponse(msgspec.Struct, rename="camel"):
     """All sources, newest first."""
 
-    sources: list[SourceResponse]
+    sources: Annotated[list[SourceResponse], Meta(description="All of them")]
 
 
 class DeletedSourceResponse(msgspec.Struct, rename="camel"):
     """A source that is gone; its records stay readable."""
 
-    status: Annotated[str, Meta(description="Always `deleted`")]
+    status: Annotated[Literal["deleted"], Meta(description="Always `deleted`")]
     id: Annotated[UUID, Meta(description="The source's id")]
 
 

@@ -5,6 +5,7 @@ as long as it is not deleted; an imported, native one carries the name of its or
 is found by its own id. Ids are unique within a workspace.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -25,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON
 
+from domains.kernel.keyset import SAMPLE, spans
 from domains.kernel.tables import instant, metadata
 
 # Ids that other systems give sort by their bytes, whatever the database's language.
@@ -71,20 +73,34 @@ def _listed(name: str, order: str, *columns: str, where: str | None = _LIVING) -
     )
 
 
-def _searched(name: str, *columns: str, where: str | None = _LIVING) -> Index:
-    """For patterns of three letters or more in any of these columns."""
+def _searched(
+    name: str,
+    order: str,
+    *columns: str,
+    texts: Sequence[str],
+    ranges: Sequence[str] = (),
+    where: str | None = _LIVING,
+) -> Index:
+    """For filters together: patterns of three letters or more in texts, more or less of ranges, and
+    columns that equal or hold something. See KeysetList.
+    """
     return Index(
-        f"ix_{name}_{'_'.join(columns)}",
+        f"ix_{name}_search",
         "workspace_id",
+        text(f"({SAMPLE})"),
+        *(text(spans(each)) for each in (order, *ranges)),
         *columns,
+        *texts,
         postgresql_using="gin",
-        postgresql_ops=dict.fromkeys(columns, "gin_trgm_ops"),
+        postgresql_ops=dict.fromkeys(texts, "gin_trgm_ops"),
         postgresql_where=None if where is None else text(where),
+        # What is pending is read one by one by every search.
+        postgresql_with={"gin_pending_list_limit": 128},
     )
 
 
 def _people(name: str, *columns: str, where: str | None = _LIVING) -> Index:
-    """For arrays of e-mails or domains with a given element."""
+    """For arrays of e-mails or domains that share an element with others."""
     return Index(
         f"ix_{name}_people",
         "workspace_id",
@@ -130,6 +146,9 @@ def _crm_link() -> tuple[Column[Any], ...]:
         _texts("outside_domains"),
         Column("deal_id", _ID),
         Column("account_id", _ID),
+        # Those of the version that the last upsert replaced.
+        Column("former_deal_id", _ID),
+        Column("former_account_id", _ID),
     )
 
 
@@ -197,7 +216,7 @@ rows = _record(
     _listed("rows", "ordered_at", "source_id"),
     _listed("rows", "ordered_at", "object_type_id"),
     Index("ix_rows_remote_id", "workspace_id", "remote_id", postgresql_where=text(_LIVING)),
-    _searched("rows", "name"),
+    _searched("rows", "ordered_at", "source_id", "object_type_id", "public", texts=["name"]),
 )
 
 messages = _record(
@@ -218,7 +237,8 @@ messages = _record(
     _listed("messages", "created_at", "source_id"),
     _listed("messages", "created_at", "thread_id", where=f"{_LIVING} and thread_id is not null"),
     Index("ix_messages_remote_id", "workspace_id", "remote_id", postgresql_where=text(_LIVING)),
-    _people("messages", "emails", "outside", "outside_domains"),
+    _people("messages", "outside", "outside_domains"),
+    _searched("messages", "created_at", "source_id", "thread_id", "emails", "public", texts=[]),
     *_linked("messages", "created_at"),
 )
 
@@ -250,8 +270,13 @@ conversations = _record(
     _listed("conversations", "started_at"),
     _listed("conversations", "started_at", "type"),
     _listed("conversations", "started_at", "source_id"),
-    _searched("conversations", "title", "names", "crm_name"),
-    _people("conversations", "emails", "domains", "outside", "outside_domains"),
+    _people("conversations", "outside", "outside_domains"),
+    _searched(
+        "conversations",
+        "started_at",
+        *("type", "source_id", "emails", "domains", "public"),
+        texts=["title", "names", "crm_name"],
+    ),
     *_linked("conversations", "started_at"),
 )
 
@@ -267,6 +292,9 @@ documents = _record(
     Column("size", BigInteger),
     # The text that was made of it; of an imported document, where that is.
     Column("normalized_key", Text),
+    # Those of the version that the last upsert replaced.
+    Column("former_blob_key", Text),
+    Column("former_normalized_key", Text),
     Column("normalized_url", Text),
     Column("normalized_content_type", Text),
     *_processed("'processing', 'processed', 'failed'"),
@@ -274,7 +302,7 @@ documents = _record(
     _ordered_by("coalesce(created_at, stored_at)"),
     _listed("documents", "ordered_at"),
     _listed("documents", "ordered_at", "source_id"),
-    _searched("documents", "display_name"),
+    _searched("documents", "ordered_at", "source_id", "public", texts=["display_name"]),
 )
 
 
@@ -306,7 +334,6 @@ def _crm_record(name: str, *columns: Column[Any] | CheckConstraint | Index) -> T
         _texts("contact_emails"),
         instant("stored_at", now=True),
         _listed(name, "ordered_at", where=None),
-        Index(f"ix_{name}_created_at", "workspace_id", "created_at"),
         _people(name, "contact_emails", where=None),
         *columns,
     )
@@ -325,8 +352,21 @@ deals = _crm_record(
     Column("summary", JSON),
     Column("crm_autofill", JSON),
     _listed("deals", "ordered_at", "closed", where=None),
-    Index("ix_deals_close_date", "workspace_id", "close_date"),
-    Index("ix_deals_amount", "workspace_id", "amount"),
+    # The open deals of an account, the one with the latest activity first; and all of them.
+    *(
+        Index(
+            f"ix_deals_{name}",
+            "workspace_id",
+            account if "(" not in account else text(account),
+            "ordered_at",
+            "id",
+            postgresql_where=text(f"account_id is {given} and closed is not true"),
+        )
+        for name, account, given in (
+            ("open_account_id", "account_id", "not null"),
+            ("open_account_name", '"left"(lower(account_name), 200)', "null"),
+        )
+    ),
     Index(
         "ix_deals_account_id",
         "workspace_id",
@@ -339,7 +379,14 @@ deals = _crm_record(
         text('"left"(lower(account_name), 200)'),
         postgresql_where=text("account_id is null"),
     ),
-    _searched("deals", "name", "stage", "owner_name", where=None),
+    _searched(
+        "deals",
+        "ordered_at",
+        "closed",
+        texts=["name", "stage", "owner_name"],
+        ranges=["close_date", "amount"],
+        where=None,
+    ),
 )
 
 accounts = _crm_record(
@@ -357,16 +404,34 @@ accounts = _crm_record(
     Column("synced_crm_fields", JSON),
     Index("ix_accounts_domain", "workspace_id", "domain", postgresql_where=text("domain <> ''")),
     Index("ix_accounts_name_equal", "workspace_id", text('"left"(lower(name), 200)')),
-    _searched("accounts", "name", "website", "owner_text", where=None),
+    _searched(
+        "accounts",
+        "ordered_at",
+        texts=["name", "website", "owner_text"],
+        ranges=["created_at"],
+        where=None,
+    ),
 )
 
 # What changed so that links between records and the CRM have to be looked at again. `kind` names
-# the table.
+# the table. Without a foreign key, which would cost more than the row.
 crm_changes = Table(
     "crm_changes",
     metadata,
-    _workspace(key=True),
+    Column("workspace_id", Uuid, primary_key=True),
     Column("kind", Text, primary_key=True),
     Column("id", _ID, primary_key=True),
     CheckConstraint("kind in ('deals', 'accounts', 'conversations', 'messages')", name="kind"),
+)
+
+# Goings through all records of a table, because a change concerns too many to mark each.
+crm_walks = Table(
+    "crm_walks",
+    metadata,
+    _workspace(key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False),
+    # The last record that was looked at; null before the first.
+    Column("after", Uuid),
+    CheckConstraint("kind in ('conversations', 'messages')", name="kind"),
 )

@@ -11,7 +11,7 @@ from domains.kernel.keys import Caller
 from domains.kernel.signing import Signer
 from domains.revenue import accounts
 from domains.revenue.accounts import AccountDetail, AccountQuery, ListAccountsResponse
-from gateway.revenue.requests import READ
+from gateway.revenue.requests import READ, crm_id_in_path
 from gateway.surface import operation, query
 
 
@@ -30,12 +30,14 @@ async def list_accounts(
 
 
 @get(
-    "/accounts/{account_id:str}", opt=operation("getAccount", "read", "Get an account", errors=READ)
+    "/accounts/{account_id:path}",
+    opt=operation("getAccount", "read", "Get an account", errors=READ),
 )
 async def get_account(
     account_id: FromPath[str], caller: NamedDependency[Caller], read: NamedDependency[Read]
 ) -> AccountDetail:
-    return await accounts.get(read, caller.workspace, account_id)
+    account = crm_id_in_path(account_id, "account")
+    return await accounts.get(read, caller.workspace, account, everything=not caller.hides_private)
 
 
 HANDLERS: Final = (list_accounts, get_account)

@@ -11,7 +11,7 @@ from domains.kernel.keys import Caller
 from domains.kernel.signing import Signer
 from domains.revenue import deals
 from domains.revenue.deals import DealDetail, DealQuery, ListDealsResponse
-from gateway.revenue.requests import READ
+from gateway.revenue.requests import READ, crm_id_in_path
 from gateway.surface import operation, query
 
 
@@ -29,11 +29,13 @@ async def list_deals(
     return await deals.page(read, signer, caller.workspace, wanted)
 
 
-@get("/deals/{deal_id:str}", opt=operation("getDeal", "read", "Get a deal", errors=READ))
+@get("/deals/{deal_id:path}", opt=operation("getDeal", "read", "Get a deal", errors=READ))
 async def get_deal(
     deal_id: FromPath[str], caller: NamedDependency[Caller], read: NamedDependency[Read]
 ) -> DealDetail:
-    return await deals.get(read, caller.workspace, deal_id)
+    return await deals.get(
+        read, caller.workspace, crm_id_in_path(deal_id, "deal"), everything=not caller.hides_private
+    )
 
 
 HANDLERS: Final = (list_deals, get_deal)

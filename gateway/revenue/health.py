@@ -1,11 +1,12 @@
 """The keyed health check: what the key may do, and for whom."""
 
-from typing import Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
 from litestar import get
 from litestar.di import NamedDependency
+from msgspec import Meta
 
 from domains.kernel.keys import Caller
 from gateway.surface import operation
@@ -14,9 +15,9 @@ from gateway.surface import operation
 class HealthResponse(msgspec.Struct):
     """The key is good, and these are all its scopes, those of the other surface too."""
 
-    status: str
-    org_id: UUID
-    scopes: list[str]
+    status: Annotated[str, Meta(description="Always `ok`")]
+    org_id: Annotated[UUID, Meta(description="Id of the organization: the key's workspace")]
+    scopes: Annotated[list[str], Meta(description="All scopes of the key")]
 
 
 @get("/health", opt=operation("health", "any key", "Check a key", counted=False))

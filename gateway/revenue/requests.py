@@ -6,10 +6,12 @@ from uuid import UUID
 from domains.kernel.ids import parse_id
 from domains.kernel.keys import Caller
 from domains.kernel.problems import invalid
+from domains.revenue.records import missing
 
 # Statuses that an operation may answer with besides those of every one.
 READ: Final = (404,)
-WRITE: Final = (404, 409)
+# 403: through a source that is not the caller's.
+WRITE: Final = (403, 404, 409)
 
 _EVERYTHING: Final[frozenset[str]] = frozenset()
 _PUBLIC: Final = frozenset({"public"})
@@ -21,6 +23,16 @@ def uuid_in_path(text: str, name: str) -> UUID:
     if found is None:
         raise invalid(name, "must be a UUID")
     return found
+
+
+def crm_id_in_path(text: str, noun: str) -> str:
+    """The id of a CRM that ends a path; NotFound for what no text may contain.
+
+    It may hold a slash, which is sent as `%2F`: so it is all the rest of the path.
+    """
+    if "\0" in text:
+        raise missing(noun, text)
+    return text.removeprefix("/")
 
 
 def shown_to(caller: Caller) -> frozenset[str]:

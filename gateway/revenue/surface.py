@@ -1,8 +1,9 @@
 """The revenue-record API as a surface: its two error bodies, Content-Length needed."""
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
 from domains.kernel.problems import Conflict, Problem
 from gateway.revenue import (
@@ -22,22 +23,22 @@ from gateway.surface import Surface
 class ReadError(msgspec.Struct):
     """The error body of GET."""
 
-    detail: str
+    detail: Annotated[str, Meta(description="What was wrong")]
 
 
 class WriteFault(msgspec.Struct):
     """What was wrong, in which field, and the id to find it in the log."""
 
-    error: str
-    message: str
-    field: str | None
-    request_id: str
+    error: Annotated[str, Meta(description="Stable code, such as `validation_error`")]
+    message: Annotated[str, Meta(description="What was wrong, for people")]
+    field: Annotated[str | None, Meta(description="Path of the field at fault, if it is one")]
+    request_id: Annotated[str, Meta(description="Finds the request in the logs")]
 
 
 class WriteError(msgspec.Struct):
     """The error body of POST, PATCH and DELETE."""
 
-    detail: WriteFault
+    detail: Annotated[WriteFault, Meta(description="What was wrong, and where")]
 
 
 def revenue_error(problem: Problem, request_id: str, method: str) -> ReadError | WriteError:

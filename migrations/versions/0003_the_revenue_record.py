@@ -12,9 +12,71 @@ revision = "0003"
 down_revision = "0002"
 
 
+# What may be compared by more and less is a number, of seconds since the year -208 or of thousandths,
+# and lies in spans: of 4 ** 7, four of which make up the next, and so on up to the whole.
+_NUMBERS = {
+    "timestamp with time zone": """(68719476736 + date_part('epoch',
+        greatest(value, '0001-01-01 00:00:00+00') at time zone 'UTC')::bigint)""",
+    "double precision": "(least(greatest(value, 0), 1e9) * 1000)::bigint",
+}
+_SIZES = range(14, 42, 2)
+
+
+def _spans(kind: str, number: str) -> tuple[str, ...]:
+    """The functions by which an index knows the spans; a span is numbered, its size on top."""
+    all_of_it = ", ".join(f"(number >> {size}) | ({size}::bigint << 42)" for size in _SIZES)
+    return (
+        f"""
+        create function spans(value {kind}) returns bigint[]
+        language plpgsql immutable strict parallel safe as $$
+        declare
+            number constant bigint := {number};
+        begin
+            return array[{all_of_it}];
+        end $$
+        """,
+        # As few as make up everything from a value on, or up to it, and a little beyond the value.
+        # Not parallel safe: starting processes takes longer than any search that asks for these.
+        f"""
+        create function spans_from(value {kind}) returns bigint[]
+        language sql immutable strict as $$
+            select array_agg(span | (size << 42))
+            from (select {number} as number) as given,
+                generate_series(14::bigint, 40, 2) as size,
+                generate_series((number >> size::int) + (size > 14)::int, (number >> size::int) | 3)
+                    as span
+        $$
+        """,
+        f"""
+        create function spans_to(value {kind}) returns bigint[]
+        language sql immutable strict as $$
+            select array_agg(span | (size << 42))
+            from (select {number} as number) as given,
+                generate_series(14::bigint, 40, 2) as size,
+                generate_series((number >> size::int) & ~3, (number >> size::int) - (size > 14)::int)
+                    as span
+        $$
+        """,
+    )
+
+
 def upgrade() -> None:
     # For patterns anywhere in a text. A trusted extension, as btree_gin is.
     op.execute("create extension if not exists pg_trgm")
+    for kind, number in _NUMBERS.items():
+        for function in _spans(kind, number):
+            op.execute(function)
+    op.create_table(
+        "crm_changes",
+        sa.Column("workspace_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(collation="C"), nullable=False),
+        sa.CheckConstraint(
+            "kind in ('deals', 'accounts', 'conversations', 'messages')",
+            name=op.f("ck_crm_changes_kind"),
+        ),
+        sa.PrimaryKeyConstraint("workspace_id", "kind", "id", name=op.f("pk_crm_changes")),
+    )
     op.create_table(
         "deployment_keys",
         sa.Column("name", sa.Text(), nullable=False),
@@ -82,9 +144,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_accounts")),
     )
     op.create_index(
-        "ix_accounts_created_at", "accounts", ["workspace_id", "created_at"], unique=False
-    )
-    op.create_index(
         "ix_accounts_domain",
         "accounts",
         ["workspace_id", "domain"],
@@ -105,9 +164,17 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index(
-        "ix_accounts_name_website_owner_text",
+        "ix_accounts_search",
         "accounts",
-        ["workspace_id", "name", "website", "owner_text"],
+        [
+            "workspace_id",
+            sa.literal_column("(hashtext(id::text) & 31)"),
+            sa.literal_column("spans(ordered_at)"),
+            sa.literal_column("spans(created_at)"),
+            "name",
+            "website",
+            "owner_text",
+        ],
         unique=False,
         postgresql_using="gin",
         postgresql_ops={
@@ -116,6 +183,7 @@ def upgrade() -> None:
             "owner_text": "gin_trgm_ops",
         },
         postgresql_where=None,
+        postgresql_with={"gin_pending_list_limit": 128},
     )
     op.create_index(
         "ix_accounts_people",
@@ -173,6 +241,8 @@ def upgrade() -> None:
         ),
         sa.Column("deal_id", sa.Text(collation="C"), nullable=True),
         sa.Column("account_id", sa.Text(collation="C"), nullable=True),
+        sa.Column("former_deal_id", sa.Text(collation="C"), nullable=True),
+        sa.Column("former_account_id", sa.Text(collation="C"), nullable=True),
         sa.Column("summary", postgresql.JSON(astext_type=sa.Text()), nullable=True),
         sa.Column("transcript", postgresql.JSON(astext_type=sa.Text()), nullable=True),
         sa.Column("recording_url", sa.Text(), nullable=True),
@@ -217,7 +287,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_conversations_people",
         "conversations",
-        ["workspace_id", "emails", "domains", "outside", "outside_domains"],
+        ["workspace_id", "outside", "outside_domains"],
         unique=False,
         postgresql_using="gin",
         postgresql_where=sa.text("deleted_at is null"),
@@ -230,9 +300,21 @@ def upgrade() -> None:
         postgresql_where=sa.text("deleted_at is null"),
     )
     op.create_index(
-        "ix_conversations_title_names_crm_name",
+        "ix_conversations_search",
         "conversations",
-        ["workspace_id", "title", "names", "crm_name"],
+        [
+            "workspace_id",
+            sa.literal_column("(hashtext(id::text) & 31)"),
+            sa.literal_column("spans(started_at)"),
+            "type",
+            "source_id",
+            "emails",
+            "domains",
+            "public",
+            "title",
+            "names",
+            "crm_name",
+        ],
         unique=False,
         postgresql_using="gin",
         postgresql_ops={
@@ -241,6 +323,7 @@ def upgrade() -> None:
             "crm_name": "gin_trgm_ops",
         },
         postgresql_where=sa.text("deleted_at is null"),
+        postgresql_with={"gin_pending_list_limit": 128},
     )
     op.create_index(
         "ix_conversations_type_list",
@@ -257,21 +340,19 @@ def upgrade() -> None:
         postgresql_where=sa.text("deleted_at is null and not native"),
     )
     op.create_table(
-        "crm_changes",
+        "crm_walks",
         sa.Column("workspace_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("id", sa.Text(collation="C"), nullable=False),
-        sa.CheckConstraint(
-            "kind in ('deals', 'accounts', 'conversations', 'messages')",
-            name=op.f("ck_crm_changes_kind"),
-        ),
+        sa.Column("after", sa.Uuid(), nullable=True),
+        sa.CheckConstraint("kind in ('conversations', 'messages')", name=op.f("ck_crm_walks_kind")),
         sa.ForeignKeyConstraint(
             ["workspace_id"],
             ["workspaces.id"],
-            name=op.f("fk_crm_changes_workspace_id"),
+            name=op.f("fk_crm_walks_workspace_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("workspace_id", "kind", "id", name=op.f("pk_crm_changes")),
+        sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_crm_walks")),
     )
     op.create_table(
         "cursor_queries",
@@ -356,8 +437,6 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("account_id is null"),
     )
-    op.create_index("ix_deals_amount", "deals", ["workspace_id", "amount"], unique=False)
-    op.create_index("ix_deals_close_date", "deals", ["workspace_id", "close_date"], unique=False)
     op.create_index(
         "ix_deals_closed_list",
         "deals",
@@ -365,7 +444,6 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=None,
     )
-    op.create_index("ix_deals_created_at", "deals", ["workspace_id", "created_at"], unique=False)
     op.create_index(
         "ix_deals_list",
         "deals",
@@ -374,9 +452,19 @@ def upgrade() -> None:
         postgresql_where=None,
     )
     op.create_index(
-        "ix_deals_name_stage_owner_name",
+        "ix_deals_search",
         "deals",
-        ["workspace_id", "name", "stage", "owner_name"],
+        [
+            "workspace_id",
+            sa.literal_column("(hashtext(id::text) & 31)"),
+            sa.literal_column("spans(ordered_at)"),
+            sa.literal_column("spans(close_date)"),
+            sa.literal_column("spans(amount)"),
+            "closed",
+            "name",
+            "stage",
+            "owner_name",
+        ],
         unique=False,
         postgresql_using="gin",
         postgresql_ops={
@@ -385,6 +473,21 @@ def upgrade() -> None:
             "owner_name": "gin_trgm_ops",
         },
         postgresql_where=None,
+        postgresql_with={"gin_pending_list_limit": 128},
+    )
+    op.create_index(
+        "ix_deals_open_account_id",
+        "deals",
+        ["workspace_id", "account_id", "ordered_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("account_id is not null and closed is not true"),
+    )
+    op.create_index(
+        "ix_deals_open_account_name",
+        "deals",
+        ["workspace_id", sa.literal_column('"left"(lower(account_name), 200)'), "ordered_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("account_id is null and closed is not true"),
     )
     op.create_index(
         "ix_deals_people",
@@ -422,6 +525,8 @@ def upgrade() -> None:
         sa.Column("blob_key", sa.Text(), nullable=True),
         sa.Column("size", sa.BigInteger(), nullable=True),
         sa.Column("normalized_key", sa.Text(), nullable=True),
+        sa.Column("former_blob_key", sa.Text(), nullable=True),
+        sa.Column("former_normalized_key", sa.Text(), nullable=True),
         sa.Column("normalized_url", sa.Text(), nullable=True),
         sa.Column("normalized_content_type", sa.Text(), nullable=True),
         sa.Column("version", sa.Integer(), server_default="1", nullable=False),
@@ -448,13 +553,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_documents")),
     )
     op.create_index(
-        "ix_documents_display_name",
+        "ix_documents_search",
         "documents",
-        ["workspace_id", "display_name"],
+        [
+            "workspace_id",
+            sa.literal_column("(hashtext(id::text) & 31)"),
+            sa.literal_column("spans(ordered_at)"),
+            "source_id",
+            "public",
+            "display_name",
+        ],
         unique=False,
         postgresql_using="gin",
-        postgresql_ops={"display_name": "gin_trgm_ops"},
+        postgresql_ops={
+            "display_name": "gin_trgm_ops",
+        },
         postgresql_where=sa.text("deleted_at is null"),
+        postgresql_with={"gin_pending_list_limit": 128},
     )
     op.create_index(
         "ix_documents_list",
@@ -518,6 +633,8 @@ def upgrade() -> None:
         ),
         sa.Column("deal_id", sa.Text(collation="C"), nullable=True),
         sa.Column("account_id", sa.Text(collation="C"), nullable=True),
+        sa.Column("former_deal_id", sa.Text(collation="C"), nullable=True),
+        sa.Column("former_account_id", sa.Text(collation="C"), nullable=True),
         sa.CheckConstraint("created_at is not null", name=op.f("ck_messages_created_at")),
         sa.ForeignKeyConstraint(
             ["workspace_id"],
@@ -551,7 +668,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_messages_people",
         "messages",
-        ["workspace_id", "emails", "outside", "outside_domains"],
+        ["workspace_id", "outside", "outside_domains"],
         unique=False,
         postgresql_using="gin",
         postgresql_where=sa.text("deleted_at is null"),
@@ -562,6 +679,23 @@ def upgrade() -> None:
         ["workspace_id", "remote_id"],
         unique=False,
         postgresql_where=sa.text("deleted_at is null"),
+    )
+    op.create_index(
+        "ix_messages_search",
+        "messages",
+        [
+            "workspace_id",
+            sa.literal_column("(hashtext(id::text) & 31)"),
+            sa.literal_column("spans(created_at)"),
+            "source_id",
+            "thread_id",
+            "emails",
+            "public",
+        ],
+        unique=False,
+        postgresql_using="gin",
+        postgresql_where=sa.text("deleted_at is null"),
+        postgresql_with={"gin_pending_list_limit": 128},
     )
     op.create_index(
         "ix_messages_source_id_list",
@@ -666,13 +800,24 @@ def upgrade() -> None:
         postgresql_where=sa.text("deleted_at is null"),
     )
     op.create_index(
-        "ix_rows_name",
+        "ix_rows_search",
         "rows",
-        ["workspace_id", "name"],
+        [
+            "workspace_id",
+            sa.literal_column("(hashtext(id::text) & 31)"),
+            sa.literal_column("spans(ordered_at)"),
+            "source_id",
+            "object_type_id",
+            "public",
+            "name",
+        ],
         unique=False,
         postgresql_using="gin",
-        postgresql_ops={"name": "gin_trgm_ops"},
+        postgresql_ops={
+            "name": "gin_trgm_ops",
+        },
         postgresql_where=sa.text("deleted_at is null"),
+        postgresql_with={"gin_pending_list_limit": 128},
     )
     op.create_index(
         "ix_rows_object_type_id_list",
@@ -750,9 +895,21 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     for table in (
-        *("crm_changes", "accounts", "deals", "documents", "conversations", "messages", "rows"),
+        *(
+            "crm_changes",
+            "crm_walks",
+            "accounts",
+            "deals",
+            "documents",
+            "conversations",
+            "messages",
+            "rows",
+        ),
         *("object_types", "sources", "cursor_queries", "deployment_keys"),
     ):
         op.drop_table(table)
     for column in ("domains", "hides_private"):
         op.drop_column("workspaces", column)
+    for kind in _NUMBERS:
+        for function in ("spans", "spans_from", "spans_to"):
+            op.execute(f"drop function {function}({kind})")

@@ -20,6 +20,19 @@ from gateway.local.postgres import Postgres
 from tests.stack import Stack, eventually
 
 
+async def test_every_process_speaks_utc_whatever_the_database_is_set_to(stack: Stack) -> None:
+    async with Database.open(stack.database_url) as database:
+        async with database.connection() as connection:
+            name = await connection.fetchval("select current_database()")
+            await connection.execute(f"alter database {name} set timezone = 'Europe/Berlin'")
+        try:
+            async with Database.open(stack.database_url) as other, other.connection() as connection:
+                assert await connection.fetchval("show timezone") == "UTC"
+        finally:
+            async with database.connection() as connection:
+                await connection.execute(f"alter database {name} reset timezone")
+
+
 async def test_a_transaction_without_statements_takes_no_connection(stack: Stack) -> None:
     async with Database.open(stack.database_url, pool_size=1, timeout=0.5) as database:
         async with database.connection(), database.transaction():

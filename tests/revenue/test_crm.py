@@ -321,10 +321,78 @@ async def test_contacts_that_no_import_gave_are_those_who_were_met(
     assert (await read(source.tenant, "deals/deal"))["contacts"] == []
 
 
+async def test_an_account_that_comes_after_its_deal_learns_of_its_records(
+    source: Source, book: Crm
+) -> None:
+    deal = {"name": "D", "account_name": "Yonder", "contact_emails": ["ana@acme.com"]}
+    await book.put_all(("deals", "deal", deal))
+    await source.push("conversations", "one", **ANA)
+    await book.put_all(("accounts", "yonder", {"name": "YONDER"}))
+    shown = await read(source.tenant, "accounts/yonder")
+    assert shown["lastActivityDate"] == STARTED
+    assert shown["latestDeal"]["dealId"] == "deal"
+    assert "ana@acme.com" in [each["email"] for each in shown["contacts"]]
+
+
+async def test_who_loses_a_race_for_a_record_is_not_active_by_it(
+    source: Source, book: Crm, database: Database
+) -> None:
+    """Several POSTs of one record wait for one another; each links it to another deal."""
+    names = ("first", "second", "third", "fourth")
+    for name in names:
+        await book.put("deals", name, contact_emails=[f"{name}@acme.com"])
+    await book.settled()
+    await source.push("messages", "m", sender={"email": "first@acme.com"})
+    async with database.connection() as connection, connection.transaction():
+        await connection.execute(
+            "select 1 from messages where source_id = $1 for update", source.id
+        )
+        waiting = [
+            asyncio.ensure_future(
+                source.post("messages", "m", sender={"email": f"{name}@acme.com"})
+            )
+            for name in names[1:]
+        ]
+
+        async def all_wait() -> bool:
+            return await _waiting(database) == len(waiting)
+
+        await eventually(all_wait)
+    assert {(await each).status_code for each in waiting} == {201}
+    active = [await _active(source, f"deals/{name}") for name in names]
+    assert sorted(filter(None, active)) == [STARTED]
+    await source.delete("messages", "m")
+    assert [await _active(source, f"deals/{name}") for name in names] == [None] * 4
+
+
+async def _waiting(database: Database) -> int:
+    """How many statements wait for a lock."""
+    async with database.connection() as connection:
+        return int(
+            await connection.fetchval(
+                "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+            )
+        )
+
+
+async def test_spaces_around_an_address_mean_nothing(source: Source, book: Crm) -> None:
+    await book.put_all(ACCOUNT)
+    people = [{"email": " Bo@ACME.com\t"}]
+    record = await source.push("conversations", "one", participants=people)
+    assert (await _crm(source, record))["id"] == "acc"
+    for wanted in ("bo@acme.com", "acme.com"):
+        page = await read(source.tenant, "conversations", attendees=wanted)
+        assert len(page["conversations"]) == 1
+    record = await source.push(
+        "conversations", "one", participants=people, ownerEmails=["x@acme.com "]
+    )
+    assert (await read(source.tenant, f"conversations/{record}"))["type"] == "INTERNAL"
+
+
 async def test_many_changes_are_looked_at_in_parts(
     source: Source, book: Crm, acme: Tenant, database: Database
 ) -> None:
-    """More deals and more conversations than one job takes."""
+    """More deals than one job takes, and one account that concerns more records than are marked."""
     await source.push("conversations", "first", **ANA)
     async with database.connection() as connection:
         await connection.execute(
@@ -332,7 +400,7 @@ async def test_many_changes_are_looked_at_in_parts(
                    ended_at, type, participants, outside, outside_domains, state)
                select workspace_id, gen_random_uuid(), source_id, 'c-' || n, started_at, ended_at,
                    type, participants, outside, outside_domains, state
-               from conversations, generate_series(1, 1200) n where workspace_id = $1""",
+               from conversations, generate_series(1, 6000) n where workspace_id = $1""",
             acme.workspace,
         )
         await connection.execute(
@@ -349,4 +417,4 @@ async def test_many_changes_are_looked_at_in_parts(
             "select count(*) from conversations where workspace_id = $1 and crm_id = 'acc'",
             acme.workspace,
         )
-    assert linked == 1201
+    assert linked == 6001

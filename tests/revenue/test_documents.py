@@ -1,5 +1,6 @@
 """Documents: an address or bytes, versions of both, and links to what is stored."""
 
+import asyncio
 import base64
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -127,6 +128,20 @@ REFUSED: list[tuple[dict[str, Any], str | None]] = [
     ({"url": "https://exa mple.com"}, "url"),
     ({"url": "https://[::1"}, "url"),
     ({"url": "https://example.com:x/"}, "url"),
+    ({"url": "https://user:password@example.com/"}, "url"),
+    ({"url": "http://localhost/x"}, "url"),
+    ({"url": "http://a.LOCALHOST./x"}, "url"),
+    ({"url": "http://127.0.0.1/x"}, "url"),
+    ({"url": "http://2130706433/x"}, "url"),
+    ({"url": "http://0x7f.1/x"}, "url"),
+    ({"url": "http://10.1.2.3:8080/x"}, "url"),
+    ({"url": "http://169.254.169.254/latest/meta-data"}, "url"),
+    ({"url": "http://100.64.0.1/x"}, "url"),
+    ({"url": "http://0.0.0.0/x"}, "url"),
+    ({"url": "http://[::1]/x"}, "url"),
+    ({"url": "http://[::ffff:10.0.0.1]/x"}, "url"),
+    ({"url": "http://[fd00::1]/x"}, "url"),
+    ({"url": "http://224.0.0.1/x"}, "url"),
 ]
 
 
@@ -181,6 +196,25 @@ async def test_url_or_content_makes_a_new_version(
 
     # What nothing refers to any more is deleted soon after.
     assert await eventually(gone)
+
+
+async def test_bytes_that_were_replaced_are_deleted(source: Source, stack: Stack) -> None:
+    """However many replace them at once, those of one version are left."""
+    for _ in range(2):
+        await source.push("documents", "d-1", url=None, content=CONTENT)
+    answers = await asyncio.gather(
+        *(source.post("documents", "d-1", url=None, content=CONTENT) for _ in range(10)),
+        *(source.post("documents", "d-2", url=None, content=CONTENT) for _ in range(10)),
+    )
+    assert {answer.status_code for answer in answers} == {201}
+
+    async def one_each() -> bool:
+        return len(_blobs(stack, source)) == 2
+
+    assert await eventually(one_each)
+    for shown in (await read(source.tenant, "documents"))["documents"]:
+        async with httpx.AsyncClient() as anybody:
+            assert (await anybody.get(shown["url"])).content == BYTES
 
 
 async def test_a_deleted_document_s_bytes_are_deleted(source: Source, stack: Stack) -> None:

@@ -138,8 +138,11 @@ async def test_the_crm_name_is_found_by_whole_words(source: Source, database: Da
         "deal_x": ["four"],
         "a.*l": [],
         "%": [],
+        "a " * 500: [],
     }.items():
         assert await pushed.found(crmName=phrase) == sorted(records), phrase
+    longer = await source.http.get("/v1/conversations", params={"crmName": "a" * 1001})
+    assert longer.status_code == 400
 
 
 @pytest.mark.parametrize(

@@ -2,56 +2,72 @@
 name of what is wrong, and leaves nothing behind. Walking the router shows that the table is whole.
 """
 
-import asyncio
 import contextlib
 import itertools
 import json
-import math
 import random
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from types import UnionType
-from typing import Any, NamedTuple, get_args
+from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 import httpx
-import msgspec
 import pytest
 from litestar.handlers import HTTPRouteHandler
-from litestar.routes import HTTPRoute
-from msgspec import inspect
 
 from domains.kernel.db import Database
 from domains.kernel.keys import SCOPES
 from gateway.discovery.surface import DISCOVERY
-from gateway.surface import Operation
 from tests.conftest import MakeTenant
 from tests.stack import Stack, Tenant, tenant
-
-Json = dict[str, Any]
-Values = tuple[Any, ...]
+from tests.surfaces.bad_input import (
+    ANY_TEXT,
+    HUGE,
+    NIL,
+    NO_TEXTS,
+    NO_UUID,
+    NOT_A_LIST,
+    NOT_A_NUMBER,
+    NOT_A_SWITCH,
+    NOT_AN_OBJECT,
+    NOT_TEXT,
+    NOT_TEXTS,
+    NOT_UUID,
+    SQL,
+    UNKNOWN,
+    At,
+    Call,
+    Case,
+    Field,
+    Json,
+    Parameter,
+    Values,
+    bodies_of,
+    called,
+    choice,
+    coded,
+    declared,
+    inner,
+    json_of,
+    names,
+    one_of,
+    queries_of,
+    required,
+    send,
+    send_all,
+    undecodable,
+)
+from tests.surfaces.bad_input import SOME_UUID as PRODUCT
 
 PREFIX = "/external/v1"
 PROBLEM = "application/problem+json"
 
-NIL = "00000000-0000-0000-0000-000000000000"
-UNKNOWN = "00000000-0000-7000-8000-000000000000"
-PRODUCT = "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f001"
 OTHER = "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f002"
 
 
 # --- operations -------------------------------------------------------------------------------
-
-
-class Call(NamedTuple):
-    """How an operation is called: the structs of its body, and that of its query, by name."""
-
-    method: str
-    path: str
-    bodies: tuple[str, ...] = ()
-    query: str | None = None
 
 
 OPERATIONS = {
@@ -95,51 +111,12 @@ LINKS = {"insightIds": "insights", "opportunityIds": "opportunities", "ideaIds":
 # --- bodies -----------------------------------------------------------------------------------
 
 
-class At(NamedTuple):
-    """A wrong value whose fault lies further in: the path that the answer names."""
-
-    path: str
-    value: Any
-
-
-@dataclass(frozen=True)
-class Field:
-    """A field of a body: a good value, further good ones, wrong ones.
-
-    `links`: a list of ids of this resource; its good value is a record of the tenant. Null is wrong
-    unless `more` has it.
-    """
-
-    good: Any
-    wrong: Sequence[Any]
-    more: Sequence[Any] = ()
-    required: bool = False
-    links: str | None = None
-
-    def __post_init__(self) -> None:
-        if None not in self.more:
-            object.__setattr__(self, "wrong", (*self.wrong, None))
-
-
-# A number too large for any float: written 1e999.
-HUGE = math.inf
-
-NOT_TEXT: Values = (5, 1.5, True, [], {}, ["x"], HUGE)
 BLANK = ("", " ", "\n\t", "\u00a0\u2028", "\x1f")
-NO_UUID = (
-    *("", "x", "SIGNAL-1", f"{{{PRODUCT}}}", f"urn:uuid:{PRODUCT}", f" {PRODUCT}", f"{PRODUCT}0"),
-    PRODUCT.replace("6", "g"),
-)
-NOT_UUID: Values = (*NO_UUID, 5, True, [], {}, [PRODUCT], HUGE)
-NOT_A_LIST: Values = ("x", PRODUCT, 5, True, {}, {"0": PRODUCT}, HUGE)
-NOT_TEXTS: Values = (*NOT_A_LIST, [5], [None], [True], [[]], [{}], ["x", 5], [HUGE])
 NOT_UUIDS = (*NOT_A_LIST, [5], [None], [[PRODUCT]], [""], ["x"], [PRODUCT, "x"], [HUGE])
 NOT_LINKS = (*NOT_TEXTS, ["x"], [""], ["SIGNAL-1"], [UNKNOWN], [NIL], [UNKNOWN.replace("-", "")])
 NOT_TAGS = (*NOT_TEXTS, [""], ["x", ""], ["a" * 256], ["\U0001f94a" * 256])
-NOT_AN_OBJECT: Values = ("x", 5, True, [], [{}], HUGE)
 NOT_A_LINK: Values = ("x", 5, None, [])
 NOT_A_SCORE: Values = (-1, -0.1, -1e-300, 100.1, 101, 10**30, 1e300, HUGE, "", "5", True, [], {})
-NOT_A_SWITCH: Values = ("", "true", 0, 1, [], {}, HUGE)
 NO_TIME = (
     "",
     "yesterday",
@@ -158,19 +135,6 @@ NO_TIME = (
 )
 NOT_A_TIME: Values = (*NO_TIME, 0, 1700000000, 1700000000.5, True, [], {}, HUGE)
 
-SQL = "'; drop table insights; -- \" \\ %s $1 :x"
-ANY_TEXT = (
-    "x",
-    "  spaces stay  ",
-    "a\r\nb\tc",
-    "Zwölf Boxkämpfer 🥊 שלום \u202e",
-    "e\u0301 is not \u00e9",
-    "\u200b",
-    "\ufeff",
-    "\x01\x7f\x85.",
-    "\ufffd\ufffe\uffff\U00010000\U0010ffff",
-    SQL,
-)
 TEXT = Field("Changed.", (*NOT_TEXT, *BLANK), ANY_TEXT)
 NEEDED_TEXT = replace(TEXT, required=True)
 UUID = Field(PRODUCT, NOT_UUID, (OTHER, NIL))
@@ -212,13 +176,6 @@ def _links(resource: str) -> Field:
     return Field(..., NOT_LINKS, ([],), links=resource)
 
 
-def _one_of(*values: str, never: Sequence[str] = (), required: bool = False) -> Field:
-    last = values[-1]
-    near = (last.upper(), last[:-1], f" {last}", f"{last}\n", last.replace("_", "-") + "s")
-    wrong = ("", *never, *near, 0, True, [], [last], {}, HUGE)
-    return Field(last, wrong, values[:-1], required)
-
-
 SIGNAL_TYPE = ("transcript", "support_ticket", "discovery_report", "review")
 SIGNAL_STATUS = ("pending", "processing", "processed", "failed")
 INSIGHT_STATUS = ("draft", "published", "archived")
@@ -236,7 +193,7 @@ IDEA_STATUS = ("evaluating", "backlog", "development", "released", "archived")
 BODIES: dict[str, dict[str, Field]] = {
     "SignalTextCreate": {
         "text": NEEDED_TEXT,
-        "signalType": _one_of(*SIGNAL_TYPE, required=True),
+        "signalType": one_of(*SIGNAL_TYPE, required=True),
         "name": TEXT,
         "additionalContext": Field("A batch.", NOT_TEXT, ("", *ANY_TEXT)),
         "occurredAt": Field(
@@ -260,14 +217,14 @@ BODIES: dict[str, dict[str, Field]] = {
         "data": OBJECT_OR_NULL,
         "insightIds": _links("insights"),
         "externalId": Field("ext-1", NOT_TEXT, ("", *ANY_TEXT, None)),
-        "status": _one_of("processed", "pending", never=("processing", "failed")),
+        "status": one_of("processed", "pending", never=("processing", "failed")),
         "context": Field("bug", NOT_TEXT, ("", *ANY_TEXT, None)),
     },
     "InsightCreate": {
         "description": NEEDED_TEXT,
         "name": TEXT,
-        "status": _one_of(*INSIGHT_STATUS, never=("processed",)),
-        "type": _one_of(*INSIGHT_TYPE, never=("review",)),
+        "status": one_of(*INSIGHT_STATUS, never=("processed",)),
+        "type": one_of(*INSIGHT_TYPE, never=("review",)),
         "productId": UUID,
         "opportunityIds": _links("opportunities"),
         "ideaIds": _links("ideas"),
@@ -278,8 +235,8 @@ BODIES: dict[str, dict[str, Field]] = {
     "InsightUpdate": {
         "name": TEXT,
         "description": TEXT,
-        "status": _one_of(*INSIGHT_STATUS, never=("processed",)),
-        "type": _one_of(*INSIGHT_TYPE, never=("review",)),
+        "status": one_of(*INSIGHT_STATUS, never=("processed",)),
+        "type": one_of(*INSIGHT_TYPE, never=("review",)),
         "productId": UUID_OR_NULL,
         "opportunityIds": _links("opportunities"),
         "ideaIds": _links("ideas"),
@@ -296,7 +253,7 @@ BODIES: dict[str, dict[str, Field]] = {
         "name": NEEDED_TEXT,
         "description": NEEDED_TEXT,
         "score": SCORE,
-        "status": _one_of(*OPPORTUNITY_STATUS, never=("draft",)),
+        "status": one_of(*OPPORTUNITY_STATUS, never=("draft",)),
         "productId": UUID_OR_NULL,
         "insightIds": _links("insights"),
         "ideaIds": _links("ideas"),
@@ -305,7 +262,7 @@ BODIES: dict[str, dict[str, Field]] = {
         "name": TEXT,
         "description": TEXT,
         "score": SCORE_OR_NULL,
-        "status": _one_of(*OPPORTUNITY_STATUS, never=("draft",)),
+        "status": one_of(*OPPORTUNITY_STATUS, never=("draft",)),
         "productId": UUID_OR_NULL,
         "insightIds": _links("insights"),
         "ideaIds": _links("ideas"),
@@ -313,7 +270,7 @@ BODIES: dict[str, dict[str, Field]] = {
     "IdeaCreate": {
         "name": NEEDED_TEXT,
         "description": NEEDED_TEXT,
-        "status": _one_of(*IDEA_STATUS, never=("discovery",)),
+        "status": one_of(*IDEA_STATUS, never=("discovery",)),
         "productId": UUID_OR_NULL,
         "opportunityIds": _links("opportunities"),
         "insightIds": _links("insights"),
@@ -321,7 +278,7 @@ BODIES: dict[str, dict[str, Field]] = {
     "IdeaUpdate": {
         "name": TEXT,
         "description": TEXT,
-        "status": _one_of(*IDEA_STATUS, never=("discovery",)),
+        "status": one_of(*IDEA_STATUS, never=("discovery",)),
         "productId": UUID_OR_NULL,
         "opportunityIds": _links("opportunities"),
         "insightIds": _links("insights"),
@@ -351,47 +308,23 @@ TEXT_OF = {
 # --- queries ----------------------------------------------------------------------------------
 
 
-class Parameter(NamedTuple):
-    """A parameter's good and wrong texts, as they stand in the address."""
-
-    good: Sequence[str]
-    wrong: Sequence[str]
-
-
-def _coded(*texts: str) -> tuple[str, ...]:
-    return tuple(quote(each, safe="") for each in texts)
-
-
-def _choice(*values: str) -> Parameter:
-    last = values[-1]
-    return Parameter(
-        values, ("", "x", "0", last.upper(), f"{last}%00", f"%20{last}", f"{last},x", "%ff")
-    )
-
-
-NOT_A_NUMBER = (
-    "",
-    *("x", "-1", "1.0", "1e2", "%2B5", "%205", "5%20", "5%0a", "0x5", "1_0", "1,2"),
-    *("null", "true", "NaN", "%00", "5%00", "%ff"),
-    *_coded("١", "１", "½", "−5"),
-)
 PAGING = {
     "limit": Parameter(("1", "100", "101", "1" + "0" * 30, "9" * 4000), ("0", "-0", *NOT_A_NUMBER)),
     "offset": Parameter(
         ("0", "1", str(2**31 - 1)), (str(2**31), "99999999999", "9" * 30, *NOT_A_NUMBER)
     ),
-    "order": _choice("desc", "asc"),
+    "order": choice("desc", "asc"),
 }
 UUID_PARAMETER = Parameter(
     (PRODUCT, PRODUCT.upper(), NIL, UNKNOWN),
-    ("%00", *_coded(*NO_UUID)),
+    ("%00", *coded(*NO_UUID)),
 )
 TIME_PARAMETER = Parameter(
-    _coded("2025-03-11T14:30:00Z", "2025-03-11T14:30:00+02:00", "0001-01-02T00:00:00Z"),
-    ("0", "-1", "1700000000.5", "%00", "2025-01-01T00:00:00Z%00", *_coded(*NO_TIME)),
+    coded("2025-03-11T14:30:00Z", "2025-03-11T14:30:00+02:00", "0001-01-02T00:00:00Z"),
+    ("0", "-1", "1700000000.5", "%00", "2025-01-01T00:00:00Z%00", *coded(*NO_TIME)),
 )
 WORDS = Parameter(
-    _coded(
+    coded(
         "csv export",
         "a" * 400,
         "\U00010400" * 400,
@@ -416,22 +349,22 @@ WORDS = Parameter(
         "\ufffd",
         SQL,
     ),
-    ("", "%20", "%09%0a", "%C2%A0", "%00", "a%00", "a" * 401, *_coded("\U0001f94a" * 401)),
+    ("", "%20", "%09%0a", "%C2%A0", "%00", "a%00", "a" * 401, *coded("\U0001f94a" * 401)),
 )
 QUERIES: dict[str, dict[str, Parameter]] = {
     "OffsetPage": PAGING,
     "SignalQuery": {
         **PAGING,
-        "status": _choice(*SIGNAL_STATUS),
-        "signalType": _choice(*SIGNAL_TYPE),
-        "externalId": Parameter(("", *_coded(*ANY_TEXT, "\U0001f94a" * 1000)), ("%00", "a%00")),
+        "status": choice(*SIGNAL_STATUS),
+        "signalType": choice(*SIGNAL_TYPE),
+        "externalId": Parameter(("", *coded(*ANY_TEXT, "\U0001f94a" * 1000)), ("%00", "a%00")),
         "createdAfter": TIME_PARAMETER,
         "createdBefore": TIME_PARAMETER,
     },
     "InsightQuery": {
         **PAGING,
-        "status": _choice(*INSIGHT_STATUS),
-        "type": _choice(*INSIGHT_TYPE),
+        "status": choice(*INSIGHT_STATUS),
+        "type": choice(*INSIGHT_TYPE),
         "productId": UUID_PARAMETER,
         "accountId": UUID_PARAMETER,
         "signalId": Parameter(
@@ -440,24 +373,24 @@ QUERIES: dict[str, dict[str, Parameter]] = {
                 "",
                 *("x", "1", "signal-1", "INSIGHT-1", "SIGNAL-0", "SIGNAL-01", "SIGNAL--1"),
                 *("%00", "SIGNAL-1%00", "SIGNAL-1%0a", f"SIGNAL-{10**18}"),
-                *_coded("SIGNAL-١", UNKNOWN.replace("-", ""), SQL),
+                *coded("SIGNAL-١", UNKNOWN.replace("-", ""), SQL),
             ),
         ),
         "tagId": Parameter(
-            _coded(*ANY_TEXT, " ", "a" * 255, "\U0001f94a" * 255),
-            ("", "%00", "a%00", "a" * 256, *_coded("\U0001f94a" * 256)),
+            coded(*ANY_TEXT, " ", "a" * 255, "\U0001f94a" * 255),
+            ("", "%00", "a%00", "a" * 256, *coded("\U0001f94a" * 256)),
         ),
         "q": WORDS,
     },
     "OpportunityQuery": {
         **PAGING,
-        "status": _choice(*OPPORTUNITY_STATUS),
+        "status": choice(*OPPORTUNITY_STATUS),
         "productId": UUID_PARAMETER,
         "q": WORDS,
     },
     "IdeaQuery": {
         **PAGING,
-        "status": _choice(*IDEA_STATUS),
+        "status": choice(*IDEA_STATUS),
         "productId": UUID_PARAMETER,
         "q": WORDS,
     },
@@ -469,7 +402,7 @@ MALFORMED = (
     *(f"SIGNAL-{10**18 - 1}", f"SIGNAL-{10**21}"),
     *("%00", "%0a", "%ff", "%2e%2e", "%ed%a0%80", "SIGNAL-1%0a"),
     *(f"{UNKNOWN}%0a", f"{UNKNOWN}0", f"%7B{UNKNOWN}%7D", UNKNOWN.replace("-", "")),
-    *_coded("SIGNAL-١", SQL, "\U0001f94a" * 300, "a" * 3000),
+    *coded("SIGNAL-١", SQL, "\U0001f94a" * 300, "a" * 3000),
 )
 
 WITH_BODY = [(name, body) for name, call in OPERATIONS.items() for body in call.bodies]
@@ -480,65 +413,8 @@ WITH_ID = [name for name, call in OPERATIONS.items() if "{id}" in call.path]
 # --- the table is whole -----------------------------------------------------------------------
 
 
-def _declared() -> Iterator[tuple[str, str, Operation]]:
-    """Method, path below the prefix and declaration of every handler of every prefix."""
-    for prefix, router in zip(DISCOVERY.prefixes, DISCOVERY.routers(), strict=True):
-        for route in router.routes:
-            assert isinstance(route, HTTPRoute)
-            for handler in route.route_handlers:
-                declared: Operation | None = handler.opt.get("operation")
-                if declared is not None:
-                    for method in handler.http_methods:
-                        yield str(method), route.path_format.removeprefix(prefix), declared
-
-
-def _structs(declared: Operation) -> tuple[type[msgspec.Struct], ...]:
-    request = declared.request
-    if isinstance(request, UnionType):
-        return get_args(request)
-    return () if request is None else (request,)
-
-
-def _names(struct: type[msgspec.Struct]) -> set[str]:
-    return {field.encode_name for field in msgspec.structs.fields(struct)}
-
-
-def _inner(kind: inspect.Type, path: str) -> Iterator[str]:
-    """The paths of the fields of structs inside a field."""
-    if isinstance(kind, inspect.UnionType):
-        for each in kind.types:
-            yield from _inner(each, path)
-    elif isinstance(kind, inspect.Metadata):
-        yield from _inner(kind.type, path)
-    elif isinstance(kind, inspect.ListType):
-        yield from _inner(kind.item_type, path)
-    elif isinstance(kind, inspect.StructType):
-        for field in kind.fields:
-            yield f"{path}.{field.encode_name}"
-            yield from _inner(field.type, f"{path}.{field.encode_name}")
-
-
-def _bodies() -> dict[str, type[msgspec.Struct]]:
-    return {each.__name__: each for _, _, declared in _declared() for each in _structs(declared)}
-
-
-def _queries() -> dict[str, type[msgspec.Struct]]:
-    return {each.query.__name__: each.query for _, _, each in _declared() if each.query}
-
-
 def test_every_operation_is_in_the_table() -> None:
-    walked = sorted(
-        (
-            declared.id,
-            Call(
-                method,
-                path,
-                tuple(each.__name__ for each in _structs(declared)),
-                declared.query.__name__ if declared.query else None,
-            ),
-        )
-        for method, path, declared in _declared()
-    )
+    walked = sorted(called(DISCOVERY))
     assert walked == sorted([*OPERATIONS.items()] * len(DISCOVERY.prefixes))
     # What was mounted is what the surface declares.
     handlers: Iterable[HTTPRouteHandler] = DISCOVERY.handlers
@@ -546,32 +422,26 @@ def test_every_operation_is_in_the_table() -> None:
 
 
 def test_every_field_of_every_body_is_in_the_table() -> None:
-    bodies = _bodies()
-    assert {name: _names(each) for name, each in bodies.items()} == {
+    bodies = bodies_of(DISCOVERY)
+    assert {name: names(each) for name, each in bodies.items()} == {
         name: set(fields) for name, fields in BODIES.items()
     }
     assert set(TEXT_OF) == set(BODIES)
     for name, struct in bodies.items():
-        required = {field.encode_name for field in msgspec.structs.fields(struct) if field.required}
-        assert required == {each for each, field in BODIES[name].items() if field.required}
-        inner = {
-            path
-            for field in msgspec.structs.fields(struct)
-            for path in _inner(inspect.type_info(field.type), field.encode_name)
-        }
+        assert required(struct) == {each for each, field in BODIES[name].items() if field.required}
         named = {
             wrong.path
             for field in BODIES[name].values()
             for wrong in field.wrong
             if isinstance(wrong, At)
         }
-        assert inner == named
+        assert inner(struct) == named
         links = {each: field.links for each, field in BODIES[name].items() if field.links}
         assert links == {each: LINKS[each] for each in BODIES[name] if each in LINKS}
 
 
 def test_every_parameter_of_every_query_is_in_the_table() -> None:
-    assert {name: _names(each) for name, each in _queries().items()} == {
+    assert {name: names(each) for name, each in queries_of(DISCOVERY).items()} == {
         name: set(parameters) for name, parameters in QUERIES.items()
     }
 
@@ -671,36 +541,14 @@ def _needed(name: str) -> Json:
     return {field: entry.good for field, entry in BODIES[name].items() if entry.required}
 
 
-def _json(body: Any) -> bytes:
-    return json.dumps(body).replace("Infinity", "1e999").encode()
-
-
-class Case(NamedTuple):
-    """A request, and the field at fault where it is wrong (empty: the body as a whole)."""
-
-    field: str
-    content: bytes | None = None
-    query: str = ""
-    reference: str = UNKNOWN
-
-
 async def _send(http: httpx.AsyncClient, call: Call, case: Case) -> httpx.Response:
-    path = PREFIX + call.path.replace("{id}", case.reference)
-    query = case.query and f"?{case.query}"
-    return await http.request(call.method, path + query, content=case.content)
+    return await send(http, PREFIX, call, case)
 
 
 async def _all(
     http: httpx.AsyncClient, call: Call, cases: Iterable[Case]
 ) -> list[tuple[Case, httpx.Response]]:
-    """The answers to all cases, some at a time."""
-    turn = asyncio.Semaphore(6)
-
-    async def answered(case: Case) -> tuple[Case, httpx.Response]:
-        async with turn:
-            return case, await _send(http, call, case)
-
-    return await asyncio.gather(*(answered(case) for case in cases))
+    return await send_all(http, PREFIX, call, cases)
 
 
 async def _let_through(owner: Tenant, call: Call, cases: Iterable[Case]) -> list[str]:
@@ -745,11 +593,11 @@ async def test_a_wrong_or_missing_value_is_refused_by_its_field_and_changes_noth
     for field, entry in BODIES[body].items():
         for wrong in entry.wrong:
             path, value = wrong if isinstance(wrong, At) else (field, wrong)
-            cases.append(Case(path, _json(good | {field: value}), reference=mine))
+            cases.append(Case(path, json_of(good | {field: value}), reference=mine))
         if entry.required:
             left = {each: value for each, value in good.items() if each != field}
             at = "" if (body, field) in SHAPES else field
-            cases.append(Case(at, _json(left), reference=mine))
+            cases.append(Case(at, json_of(left), reference=mine))
     async with world.unchanged():
         assert await _let_through(world.acme, call, cases) == []
 
@@ -766,7 +614,7 @@ async def test_a_new_signal_is_either_text_or_from_a_source(world: World) -> Non
         typed | {"data": {"a": 1}},
         typed | {"data": None},
     ]
-    cases = [Case("", _json(body)) for body in bodies]
+    cases = [Case("", json_of(body)) for body in bodies]
     async with world.unchanged():
         assert await _let_through(world.acme, OPERATIONS["createSignal"], cases) == []
 
@@ -779,13 +627,13 @@ async def test_good_values_are_taken_and_kept_to_the_letter(
     call, records = OPERATIONS[name], await _one_of_each(acme)
     mine = records[_resource(call)]["id"]
     good, needed = _good(body, records), _needed(body)
-    sent = [_json(good)]
+    sent = [json_of(good)]
     sent += [
-        _json(needed | {field: value})
+        json_of(needed | {field: value})
         for field, entry in BODIES[body].items()
         for value in entry.more
     ]
-    sent.append(_json(needed | {"unknown": None}).replace(b"null", b"[" * 99 + b"]" * 99))
+    sent.append(json_of(needed | {"unknown": None}).replace(b"null", b"[" * 99 + b"]" * 99))
     failed = []
     for content in sent:
         answer = await _send(acme.http, call, Case("", content, reference=mine))
@@ -801,61 +649,13 @@ async def test_good_values_are_taken_and_kept_to_the_letter(
     assert failed == []
 
 
-# Texts, written in JSON, that hold what no text may.
-NO_TEXTS = [
-    b'"\xff\xfe"',
-    b'"\xed\xa0\x80"',
-    b'"\xc0\xaf"',
-    b'"cut \xf0\x9f"',
-    b'"\\ud800"',
-    b'"a\\udc00b"',
-    b'"\\udc00\\ud800"',
-    b'"a\\u0000b"',
-    b'"a\\\\\\u0000b"',
-    b'"a\x00b"',
-    b'"a\nb"',
-    b'"\\x41"',
-    b"'a'",
-]
-NO_VALUES = [
-    b"NaN",
-    b"Infinity",
-    b"-Infinity",
-    b"01",
-    b"1.",
-    b"+1",
-    b"0x1",
-    b"undefined",
-    b"True",
-    b"// no\n1",
-    b"[" * 100 + b"]" * 100,
-    b'{"a":' * 5000 + b"1" + b"}" * 5000,
-    b"[" * 100_000,
-    b"[1,]",
-    b'{"a\\u0000": 1}',
-    b'{"\\ud800": 1}',
-]
-
-
-def _undecodable(good: Json, text: str) -> Iterator[bytes]:
-    whole, rest = _json(good), _json({each: good[each] for each in good if each != text})
-    yield from (b"", b"  \n", b"null", b"true", b"5", b'"text"', b"[]", b"[{}]", b"{", b"}")
-    yield from (whole[:-1], whole[:-1] + b",}", whole + b" trailing", whole + whole, whole + b"\0")
-    yield from (b"\xef\xbb\xbf" + whole, whole.decode().encode("utf-16"), b"[" + whole + b"]")
-    start = rest[:-1] + (b", " if len(rest) > 2 else b"")
-    for value in NO_TEXTS:
-        yield start + f'"{text}": '.encode() + value + b"}"
-    for value in NO_VALUES:
-        yield whole[:-1] + b', "unknown": ' + value + b"}"
-
-
 @pytest.mark.parametrize(("name", "body"), WITH_BODY)
 async def test_a_body_that_is_no_json_object_in_utf_8_is_refused(
     world: World, name: str, body: str
 ) -> None:
     call, good = OPERATIONS[name], _good(body, world.mine)
     mine = world.mine[_resource(call)]["id"]
-    cases = [Case("", content, reference=mine) for content in _undecodable(good, TEXT_OF[body])]
+    cases = [Case("", content, reference=mine) for content in undecodable(good, TEXT_OF[body])]
     async with world.unchanged():
         assert await _let_through(world.acme, call, cases) == []
 
@@ -865,7 +665,7 @@ async def test_what_is_no_text_is_refused_in_an_unknown_field_too(
     acme: Tenant, name: str, body: str
 ) -> None:
     call, records = OPERATIONS[name], await _one_of_each(acme)
-    mine, whole = records[_resource(call)]["id"], _json(_good(body, records))
+    mine, whole = records[_resource(call)]["id"], json_of(_good(body, records))
     members = [b'"unknown": ' + value for value in NO_TEXTS]
     members += [b'"unknown": {"a": [' + value + b"]}" for value in NO_TEXTS]
     members += [key + b": 1" for key in NO_TEXTS]
@@ -893,7 +693,7 @@ async def test_links_to_nobodys_records_are_refused_by_their_ids(
             strangers += [world.mine[other]["id"] for other in RESOURCES if other != kind]
             lists = [[each] for each in strangers] + [[known, each] for each in strangers]
             lists.append([*strangers[:3], known, *strangers[3:]])
-            cases = [Case(field, _json(good | {field: each}), reference=mine) for each in lists]
+            cases = [Case(field, json_of(good | {field: each}), reference=mine) for each in lists]
             for (_, answer), given in zip(
                 await _all(world.acme.http, call, cases), lists, strict=True
             ):
@@ -912,7 +712,7 @@ async def test_links_are_refused_before_a_record_that_is_not_there(world: World,
     references = ["x", UNKNOWN, world.foreign[_resource(call)]["id"]]
     references += ["SIGNAL-999"] if _resource(call) == "signals" else []
     cases = [
-        Case(field, _json({field: [given]}), reference=reference)
+        Case(field, json_of({field: [given]}), reference=reference)
         for reference, given in itertools.product(references, ("not-a-uuid", UNKNOWN))
     ]
     assert await _let_through(world.acme, call, cases) == []
@@ -929,7 +729,7 @@ async def test_whatever_is_not_theirs_does_not_exist_for_a_caller(world: World, 
     """
     call = OPERATIONS[name]
     resource = _resource(call)
-    content = _json(_good(call.bodies[0], world.mine)) if call.bodies else None
+    content = json_of(_good(call.bodies[0], world.mine)) if call.bodies else None
     foreign = world.foreign[resource]
     references = [
         *MALFORMED,
@@ -1045,9 +845,9 @@ async def test_key_then_scope_then_request_then_record(
 ) -> None:
     """Each request has all the later faults, too."""
     call = OPERATIONS[name]
-    declared = next(each for _, _, each in _declared() if each.id == name)
-    poor = await make_tenant(scopes=[each for each in SCOPES if each != declared.access])
-    content = _json({TEXT_OF[call.bodies[0]]: 5}) if call.bodies else None
+    operation = next(each for _, _, each in declared(DISCOVERY) if each.id == name)
+    poor = await make_tenant(scopes=[each for each in SCOPES if each != operation.access])
+    content = json_of({TEXT_OF[call.bodies[0]]: 5}) if call.bodies else None
     wrong = Case("", content, "limit=0" if call.query else "")
     async with world.unchanged(), httpx.AsyncClient(base_url=stack.base_url) as nobody:
         assert (await _send(nobody, call, wrong)).status_code == 401
@@ -1055,7 +855,7 @@ async def test_key_then_scope_then_request_then_record(
         status = (await _send(world.acme.http, call, wrong)).status_code
         assert status == (400 if call.bodies or call.query else 404)
         if call.bodies and "{id}" in call.path:
-            right = Case("", _json(_good(call.bodies[0], world.mine)))
+            right = Case("", json_of(_good(call.bodies[0], world.mine)))
             assert (await _send(world.acme.http, call, right)).status_code == 404
 
 
@@ -1114,7 +914,7 @@ async def test_a_long_name_is_kept_whole(acme: Tenant, body: str) -> None:
     name = next(each for each, bodied in WITH_BODY if bodied == body)
     call = OPERATIONS[name]
     long = "Ünïcode " * (MEGABYTE // 8)
-    content = _json(_needed(body) | {"name": long})
+    content = json_of(_needed(body) | {"name": long})
     answer = await _send(acme.http, call, Case("", content))
     assert answer.status_code == 201, answer.text[:500]
     listed = (await acme.http.get(PREFIX + call.path)).json()
@@ -1141,7 +941,7 @@ async def test_very_many_unknown_links_are_refused_shortly(
             + [f"no-{number}" for number in range(1_000)],
             ["x" * MEGABYTE, "y" * MEGABYTE],
         ):
-            content = _json(_good(body, world.mine) | {field: given})
+            content = json_of(_good(body, world.mine) | {field: given})
             case = Case(field, content, reference=world.mine[_resource(call)]["id"])
             assert await _let_through(world.acme, call, [case]) == []
 

@@ -1,0 +1,120 @@
+"""`make bench`: how fast a million lines are imported, in how much memory, and again unchanged.
+
+A measurement, not a test: it prints figures and passes no judgement. Servers of its own, durable,
+with a worker that links what comes in. `python -m tests.bench.importing N` takes N lines instead.
+"""
+
+import asyncio
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from tests.stack import Stack, running, tenant
+
+RECORDS = 1_000_000
+STAGES = ("Discovery", "Evaluation", "Negotiation", "Closed Won", "Closed Lost")
+
+
+def _lines(count: int) -> Iterator[dict[str, Any]]:
+    """Accounts with deals and conversations, mixed."""
+    for number in range(count):
+        account = number // 3
+        which = number % 3
+        if which == 0:
+            yield {
+                "kind": "account",
+                "accountId": f"001{account:015}",
+                "name": f"Company {account} of the north",
+                "website": f"https://www.company{account}.example",
+                "owner": {"name": f"Rep {account % 40}", "email": f"rep{account % 40}@ours.io"},
+                "createdDate": "2025-09-01T10:30:00Z",
+                "syncedCrmFields": {"Industry": "Technology", "Employees": str(account % 5000)},
+            }
+        elif which == 1:
+            yield {
+                "kind": "deal",
+                "dealId": f"006{account:015}",
+                "name": f"Company {account} new business {account % 97}",
+                "accountId": f"001{account:015}",
+                "accountName": f"Company {account} of the north",
+                "stage": STAGES[account % 5],
+                "pipeline": "Sales Pipeline",
+                "amount": account % 90_000 + 0.5,
+                "closeDate": "2026-12-01T00:00:00Z",
+                "closed": account % 5 > 2,
+                "createdDate": "2025-10-01T10:30:00Z",
+                "owner": {"name": f"Rep {account % 40}", "email": f"rep{account % 40}@ours.io"},
+                "contacts": [{"name": f"Ann {account}", "email": f"ann@company{account}.example"}],
+            }
+        else:
+            yield {
+                "kind": "conversation",
+                "conversationId": str(UUID(int=account)),
+                "sourceId": "gong",
+                "title": f"Weekly with company {account}",
+                "startTime": "2026-03-11T14:00:00Z",
+                "endTime": "2026-03-11T14:30:00Z",
+                "participants": [
+                    {"name": f"Ann {account}", "email": f"ann@company{account}.example"},
+                    {"name": f"Rep {account % 40}", "email": f"rep{account % 40}@ours.io"},
+                ],
+                "transcript": [
+                    {"speaker": "Ann", "text": "It fails.", "startTime": 0, "endTime": 4},
+                    {"speaker": "Rep", "text": "I see.", "startTime": 4, "endTime": 5},
+                ],
+            }
+
+
+def _import(stack: Stack, workspace: str, *arguments: str) -> None:
+    environment = {**os.environ, **stack.env}
+    began = time.perf_counter()
+    with subprocess.Popen(
+        [sys.executable, "-m", "gateway", "import", "--workspace", workspace, *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        said = process.stdout.read().strip() if process.stdout else ""
+        _, _, used = os.wait4(process.pid, 0)
+        process.returncode = 0
+    seconds = time.perf_counter() - began
+    counts = [int(part.rpartition(": ")[2].replace(",", "")) for part in said.split(";")]
+    print(  # noqa: T201
+        f"{' '.join(arguments[:-1]) or 'import':<10} {said:<50} {sum(counts) / seconds:8,.0f} "
+        f"records/s   {seconds:6.1f} s, {used.ru_utime + used.ru_stime:6.1f} s of them CPU   "
+        f"peak {used.ru_maxrss / 1024:5.0f} MB",
+        flush=True,
+    )
+
+
+async def _measure(stack: Stack, folder: Path, count: int) -> None:
+    async with tenant(stack) as caller:
+        small, large = folder / "small.jsonl", folder / "large.jsonl"
+        for path, lines in ((small, min(count, 30_000)), (large, count)):
+            with path.open("w", encoding="utf-8") as file:
+                file.writelines(json.dumps(each) + "\n" for each in _lines(lines))
+        print(f"{count:,} lines, {large.stat().st_size / 1e6:,.0f} MB", flush=True)  # noqa: T201
+        for arguments in ([small], [large], [large], ["--dry-run", large]):
+            await asyncio.to_thread(_import, stack, caller.workspace, *map(str, arguments))
+
+
+def main() -> None:
+    """Run everything and print one line a figure."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else RECORDS
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with tempfile.TemporaryDirectory() as name, running(Path(name), durable=True) as stack:
+        asyncio.run(_measure(stack, Path(name), count))
+    # A child counts what its parent held when it forked.
+    print(f"(the measuring process had {own / 1024:.0f} MB)")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""`gateway import` as users run it, for tests: files of a workspace and what the command left."""
+
+import asyncio
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.stack import Stack, Tenant
+from tests.surfaces.forked import ROOT, Forks
+
+URLS = ("DATABASE_URL", "REDIS_URL", "BLOB_URL")
+
+# The example answers of the API's documentation.
+DEAL: dict[str, Any] = {
+    "dealId": "006ABC000000123456",
+    "name": "Acme Enterprise Deal",
+    "accountName": "Acme Corp",
+    "stage": "Negotiation",
+    "pipeline": "Sales Pipeline",
+    "amount": 50000.0,
+    "closeDate": "2024-03-15T00:00:00Z",
+    "closed": False,
+    "createdDate": "2023-09-01T10:30:00Z",
+    "lastActivityDate": "2024-01-10T15:30:00Z",
+    "owner": {"name": "Jane Doe", "email": "jane@example.com"},
+    "summary": {
+        "Current Status": "Deal is progressing well through negotiation.",
+        "Pain Points": ["Budget constraints", "Timeline pressure"],
+    },
+    "crmAutofill": {"Next Steps": "Schedule follow-up call with legal team"},
+    "contacts": [
+        {
+            "name": "John Smith",
+            "email": "john@acme.com",
+            "title": "VP Sales",
+            "phone": "+1234567890",
+        }
+    ],
+}
+ACCOUNT: dict[str, Any] = {
+    "accountId": "001ABC000000123456",
+    "name": "Acme Corp",
+    "website": "https://acme.com",
+    "owner": {"name": "Jane Doe", "email": "jane@example.com"},
+    "createdDate": "2023-09-01T10:30:00Z",
+    "lastActivityDate": "2024-01-10T15:30:00Z",
+    "latestDeal": {
+        "dealId": "006ABC000000789012",
+        "name": "Acme Enterprise Deal",
+        "stage": "Negotiation",
+        "amount": 50000.0,
+        "closeDate": "2024-03-15T00:00:00Z",
+    },
+    "contacts": DEAL["contacts"],
+    "syncedCrmFields": {"Industry": "Technology", "Annual Revenue": "$10M"},
+}
+CONVERSATION: dict[str, Any] = {
+    "conversationId": "550e8400-e29b-41d4-a716-446655440000",
+    "sourceId": "gong",
+    "title": "Q4 Pipeline Review",
+    "startTime": "2023-11-14T22:13:20Z",
+    "endTime": "2023-11-15T00:13:20Z",
+    "type": "EXTERNAL",
+    "category": "prospect_negotiation",
+    "participants": [{"name": "Jane Smith", "email": "jane@example.com", "attended": True}],
+    "crm": {"id": "006...", "name": "Acme Deal", "type": "opportunity"},
+    "recordings": {
+        "videoUrl": "https://recordings.example.com/meeting.mp4?...",
+        "audioUrl": "https://recordings.example.com/meeting.mp3?...",
+    },
+    "transcript": [
+        {
+            "speaker": "Jane Smith",
+            "text": "Let's review the pipeline numbers.",
+            "startTime": 0.0,
+            "endTime": 4.5,
+        }
+    ],
+    "summary": {
+        "Outcome": "Deal moved to negotiation stage.",
+        "Pain Points": ["Integration complexity", "Timeline concerns"],
+    },
+}
+MESSAGE: dict[str, Any] = {
+    "messageId": "9b9f7c2c-2d8e-4a17-9d6e-1234567890ab",
+    "sourceId": "gmail",
+    "remoteId": "1812af3b9...",
+    "threadId": "thread-42",
+    "subject": "Re: Demo follow-up questions",
+    "sender": {"name": "Alice Smith", "email": "alice@acme.com"},
+    "recipients": [{"name": "Sales Rep", "email": "rep@sybill.ai"}],
+    "bodyPreview": "Thanks for the demo yesterday — a few follow-up questions...",
+    "createdAt": "2024-05-01T15:00:00Z",
+    "body": "Thanks for the demo yesterday. We're moving forward with...",
+    "attachments": [
+        {
+            "id": "0a3e2c8a-5d51-4d2f-8d6c-9be0b9f3e2d4",
+            "filename": "questions.pdf",
+            "contentType": "application/pdf",
+            "size": 12345,
+        }
+    ],
+}
+# The documented one belongs to a source of the workspace, which an import does not take.
+DOCUMENT: dict[str, Any] = {
+    "id": "9b9f7c2c-2d8e-4a17-9d6e-1234567890ab",
+    "displayName": "Acme onboarding plan",
+    "sourceId": "chat_upload",
+    "remoteId": "doc-42",
+    "url": "https://example.com/doc.pdf",
+    "contentType": "application/pdf",
+    "createdAt": "2024-05-01T15:00:00Z",
+    "updatedAt": "2024-05-02T10:00:00Z",
+    "normalizedUrl": "https://normalized.example.com/doc-42.txt",
+    "normalizedContentType": "text/plain",
+}
+PRODUCT = {"id": "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f001", "name": "Dashboards"}
+
+# By kind: the example, and the field of its id.
+EXAMPLES: dict[str, tuple[dict[str, Any], str]] = {
+    "deals": (DEAL, "dealId"),
+    "accounts": (ACCOUNT, "accountId"),
+    "conversations": (CONVERSATION, "conversationId"),
+    "messages": (MESSAGE, "messageId"),
+    "documents": (DOCUMENT, "id"),
+}
+
+
+class Ran(NamedTuple):
+    """What a run left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """Stored, unchanged, refused, of a run with --json."""
+        said = json.loads(self.out)
+        return said["stored"], said["unchanged"], said["refused"]
+
+    def refusals(self, path: Path) -> dict[int, str]:
+        """The reasons by line."""
+        found: dict[int, str] = {}
+        for line in self.err.splitlines():
+            assert line.startswith(f"{path}:"), line
+            number, _, reason = line.removeprefix(f"{path}:").partition(": ")
+            assert int(number) not in found
+            found[int(number)] = reason
+        return found
+
+
+class Importer:
+    """Writes files and imports them."""
+
+    def __init__(self, stack: Stack, forks: Forks, folder: Path) -> None:
+        self.folder = folder
+        self._stack = stack
+        self._forks = forks
+
+    @property
+    def environment(self) -> dict[str, str]:
+        urls = {name: self._stack.env[name] for name in URLS}
+        return {**os.environ, **urls, "PYTHONPATH": str(ROOT)}
+
+    async def run(self, tenant: Tenant, *arguments: str | Path) -> Ran:
+        """`gateway import` into the tenant's workspace."""
+        words = ["import", "--workspace", tenant.workspace, *map(str, arguments)]
+        ran = Ran(*await asyncio.to_thread(self._forks.run, words, self.folder, self.environment))
+        assert "Traceback" not in ran.out + ran.err
+        return ran
+
+    def file(self, name: str, text: str | bytes) -> Path:
+        path = self.folder / name
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return path
+
+    def lines(self, records: Iterable[dict[str, Any]], name: str = "records.jsonl") -> Path:
+        return self.file(name, "".join(json.dumps(each) + "\n" for each in records))
+
+    async def store(self, tenant: Tenant, **records: list[dict[str, Any]]) -> Ran:
+        """Import records, all of which are good; deals=[...], .."""
+        path = self.file("records.json", json.dumps(records, ensure_ascii=False))
+        ran = await self.run(tenant, path, "--json")
+        assert (ran.code, ran.err) == (0, ""), ran
+        return ran
+
+
+async def record(tenant: Tenant, kind: str, id: Any) -> Any:  # noqa: A002
+    """A record as the API answers it."""
+    answer = await tenant.http.get(f"/v1/{kind}/{id}")
+    assert answer.status_code == 200, answer.text
+    return answer.json()

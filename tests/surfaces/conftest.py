@@ -1,0 +1,24 @@
+"""The published documents, as the API serves them."""
+
+import httpx
+import pytest
+
+from tests.stack import Stack
+from tests.surfaces.published import DOCUMENTS, EVERYTHING, Json
+
+
+@pytest.fixture(scope="session")
+def documents(stack: Stack) -> dict[str, Json]:
+    """The three documents as the API serves them."""
+    found = {}
+    for path in DOCUMENTS:
+        answer = httpx.get(stack.base_url + path)
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "application/json"
+        found[path] = answer.json()
+    return found
+
+
+@pytest.fixture(scope="session")
+def everything(documents: dict[str, Json]) -> Json:
+    return documents[EVERYTHING]
