@@ -94,8 +94,8 @@ def _searched(
         postgresql_using="gin",
         postgresql_ops=dict.fromkeys(texts, "gin_trgm_ops"),
         postgresql_where=None if where is None else text(where),
-        # What is pending is read one by one by every search.
-        postgresql_with={"gin_pending_list_limit": 128},
+        # What is pending is read one by one by every search; less makes each insert twice as dear.
+        postgresql_with={"gin_pending_list_limit": 512},
     )
 
 

@@ -183,7 +183,7 @@ def upgrade() -> None:
             "owner_text": "gin_trgm_ops",
         },
         postgresql_where=None,
-        postgresql_with={"gin_pending_list_limit": 128},
+        postgresql_with={"gin_pending_list_limit": 512},
     )
     op.create_index(
         "ix_accounts_people",
@@ -323,7 +323,7 @@ def upgrade() -> None:
             "crm_name": "gin_trgm_ops",
         },
         postgresql_where=sa.text("deleted_at is null"),
-        postgresql_with={"gin_pending_list_limit": 128},
+        postgresql_with={"gin_pending_list_limit": 512},
     )
     op.create_index(
         "ix_conversations_type_list",
@@ -473,7 +473,7 @@ def upgrade() -> None:
             "owner_name": "gin_trgm_ops",
         },
         postgresql_where=None,
-        postgresql_with={"gin_pending_list_limit": 128},
+        postgresql_with={"gin_pending_list_limit": 512},
     )
     op.create_index(
         "ix_deals_open_account_id",
@@ -569,7 +569,7 @@ def upgrade() -> None:
             "display_name": "gin_trgm_ops",
         },
         postgresql_where=sa.text("deleted_at is null"),
-        postgresql_with={"gin_pending_list_limit": 128},
+        postgresql_with={"gin_pending_list_limit": 512},
     )
     op.create_index(
         "ix_documents_list",
@@ -695,7 +695,7 @@ def upgrade() -> None:
         unique=False,
         postgresql_using="gin",
         postgresql_where=sa.text("deleted_at is null"),
-        postgresql_with={"gin_pending_list_limit": 128},
+        postgresql_with={"gin_pending_list_limit": 512},
     )
     op.create_index(
         "ix_messages_source_id_list",
@@ -817,7 +817,7 @@ def upgrade() -> None:
             "name": "gin_trgm_ops",
         },
         postgresql_where=sa.text("deleted_at is null"),
-        postgresql_with={"gin_pending_list_limit": 128},
+        postgresql_with={"gin_pending_list_limit": 512},
     )
     op.create_index(
         "ix_rows_object_type_id_list",
