@@ -20,8 +20,8 @@ from domains.kernel.jobs import Claim, Job, LostLease
 from domains.kernel.keys import WorkspaceId
 from domains.kernel.problems import Problem, Unavailable
 from domains.kernel.settings import Settings
-from domains.revenue import crm
-from domains.revenue.crm import LinkCrm
+from domains.revenue import relinking
+from domains.revenue.relinking import LinkCrm
 
 log = structlog.get_logger()
 
@@ -52,13 +52,13 @@ async def _link_crm(
     _read: Read, _blobs: Blobs, _compute: Compute, workspace: WorkspaceId, _job: LinkCrm
 ) -> Write:
     # The database alone has work here, so all of it belongs to the transaction that ends the job.
-    return lambda tx: crm.link_some(tx, workspace)
+    return lambda tx: relinking.link_some(tx, workspace)
 
 
 async def _link_crm_failed(
     tx: Tx, workspace: WorkspaceId, _job: LinkCrm, _id: UUID, _reason: str
 ) -> None:
-    await crm.linking_failed(tx, workspace)
+    await relinking.linking_failed(tx, workspace)
 
 
 async def _nothing(_tx: Tx) -> None:

@@ -38,7 +38,7 @@ from domains.kernel.db import Read, Tx
 from domains.kernel.keys import WorkspaceId
 from domains.kernel.problems import invalid
 from domains.kernel.statements import Statement, row, scalar, statement
-from domains.revenue import conversations, crm, documents, messages, tables
+from domains.revenue import conversations, documents, messages, relinking, tables
 from domains.revenue.conversations import Category, MeetingType, TranscriptEntry, attendance
 from domains.revenue.crm import CrmType
 from domains.revenue.records import (
@@ -277,7 +277,7 @@ class Kind(Generic[S]):
         found = await tx.all(self._store, workspace=workspace, **self._arrays(batch))
         outcome = _outcome(found)
         if self._marks:
-            await crm.changed(
+            await relinking.changed(
                 tx, workspace, self._table.name, [str(each) for each in outcome.changed]
             )
         return outcome

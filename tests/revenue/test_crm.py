@@ -10,7 +10,7 @@ import pytest
 
 from domains.kernel.db import Database
 from domains.kernel.keys import WorkspaceId
-from domains.revenue import crm
+from domains.revenue import relinking
 from tests.revenue.pushed import STARTED, Source, read, source_of
 from tests.stack import Tenant, eventually
 
@@ -47,7 +47,7 @@ class Crm:
                 *columns.values(),
             )
         async with self._database.transaction() as tx:
-            await crm.changed(tx, workspace, table, [id])
+            await relinking.changed(tx, workspace, table, [id])
 
     async def settled(self) -> None:
         """Wait until no change is left to be looked at."""
@@ -77,7 +77,7 @@ class Crm:
 @pytest.fixture
 def book(acme: Tenant, database: Database, monkeypatch: pytest.MonkeyPatch) -> Crm:
     # Nothing else is being written while a test waits.
-    monkeypatch.setattr(crm, "_DELAY", 0.0)
+    monkeypatch.setattr(relinking, "_DELAY", 0.0)
     return Crm(acme, database)
 
 
@@ -410,7 +410,9 @@ async def test_many_changes_are_looked_at_in_parts(
         )
     async with database.transaction() as tx:
         workspace = WorkspaceId(UUID(acme.workspace))
-        await crm.changed(tx, workspace, "deals", [f"d-{number}" for number in range(1, 1201)])
+        await relinking.changed(
+            tx, workspace, "deals", [f"d-{number}" for number in range(1, 1201)]
+        )
     await book.put_all(ACCOUNT)
     async with database.connection() as connection:
         linked = await connection.fetchval(
