@@ -9,9 +9,9 @@ import itertools
 import random
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol, Self
+from typing import Any, Final, NamedTuple, Protocol, Self, TypeVar
 
 import msgspec
 from rich.console import Console
@@ -28,6 +28,8 @@ from domains.revenue import importing
 from domains.revenue.importing import Outcome, Ready
 from gateway import formats
 from gateway.formats import Entry, File, Interrupted, Refusal
+
+T = TypeVar("T")
 
 # Records of a batch, and about the bytes after which one ends earlier.
 _RECORDS: Final = 1000
@@ -364,6 +366,16 @@ class _Report:
         self._console.print(Text(shown), soft_wrap=True)
 
 
+async def _whole(work: Coroutine[Any, Any, T]) -> T:
+    """What the work answers; an interrupt waits for its end."""
+    working = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.wait([working])
+        raise
+
+
 async def run(
     database: Database, workspace: str, paths: Sequence[Path], *, strict: bool, dry_run: bool
 ) -> Counts:
@@ -374,7 +386,7 @@ async def run(
         with _Report(reading.files) as report:
             try:
                 while (batch := await reading.next()) is not None:
-                    refused = await work.put(batch)
+                    refused = await _whole(work.put(batch))
                     report.refused(refused)
                     report.reached(batch.passed, work.counts)
                     if strict and refused:

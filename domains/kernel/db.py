@@ -91,6 +91,14 @@ def _explained() -> Iterator[None]:
         raise Unavailable("The database is not reachable. Try again in a moment.") from error
 
 
+async def end(task: asyncio.Task[Any]) -> None:
+    """Cancel a task and wait for its end."""
+    while not task.done():
+        task.cancel()
+        # Before Python 3.12 a time-out that is met at this moment swallows the cancellation.
+        await asyncio.wait([task], timeout=1)
+
+
 class Read:
     """Runs statements, each on its own in autocommit: no BEGIN, no COMMIT, one round trip."""
 
@@ -322,8 +330,7 @@ class Database:
         try:
             yield database
         finally:
-            waker.cancel()
-            await asyncio.wait([waker])
+            await end(waker)
             try:
                 async with asyncio.timeout(5):
                     await pool.close()

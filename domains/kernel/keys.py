@@ -17,7 +17,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import Float, bindparam, cast, func, insert, or_, select, update
 
-from domains.kernel.db import REFUSALS, Database, Read, Tx
+from domains.kernel.db import REFUSALS, Database, Read, Tx, end
 from domains.kernel.ids import new_id, parse_id
 from domains.kernel.problems import Conflict, Invalid, NotFound, Unauthorized
 from domains.kernel.settings import Settings
@@ -186,8 +186,7 @@ class Keyring:
         try:
             yield
         finally:
-            listening.cancel()
-            await asyncio.wait([listening])
+            await end(listening)
 
     def forget(self) -> None:
         """Drop every cached key, and what is being looked up at this moment."""
