@@ -466,6 +466,8 @@ def _command(
         [sys.executable, "-m", "gateway", "import", "--workspace", tenant.workspace, *words],
         env={**importer.environment, **(more or {})},
         cwd=importer.folder,
+        # Where the tests run in the background an interrupt may be ignored, and so by the child.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         **streams,
     )
 
