@@ -16,6 +16,7 @@ _SCHEMES = {
     "GATEWAY_QUEUE_REDIS_URL": ("redis", "rediss", "unix"),
     "BLOB_URL": ("file", "s3"),
     "GATEWAY_PUBLIC_URL": ("https", "http"),
+    "GATEWAY_SPEECH_URL": ("https", "http"),
 }
 _HOST = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:[0-9]{1,5})?")
 
@@ -119,15 +120,73 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             description="Child processes of the API for transcripts analysed at once", ge=1, le=64
         ),
     ] = 2
-    worker_threads: Annotated[
-        int, Meta(description="Jobs one worker process runs at a time", ge=1, le=64)
+    worker_ingest: Annotated[
+        int, Meta(description="Documents and calls one worker process reads at a time", ge=1, le=64)
     ] = 4
-    worker_processes: Annotated[
-        int, Meta(description="Child processes of a worker for heavy computation", ge=1, le=64)
-    ] = 1
+    worker_analysis: Annotated[
+        int, Meta(description="Texts one worker process analyses at a time", ge=1, le=64)
+    ] = 2
+    worker_fetch: Annotated[
+        int,
+        Meta(
+            description="Downloads and transcriptions one worker process waits for at a time",
+            ge=1,
+            le=256,
+        ),
+    ] = 8
+    worker_housekeeping: Annotated[
+        int, Meta(description="Small jobs one worker process does at a time", ge=1, le=64)
+    ] = 4
     worker_heartbeat: Annotated[
         float, Meta(description="Seconds between two heartbeats of a worker", gt=0, le=30)
     ] = 5.0
+    fetch_allow: Annotated[
+        str,
+        Meta(
+            description="Hosts inside your network that may be fetched from all the same: names, "
+            "addresses or networks, separated by commas"
+        ),
+    ] = ""
+    fetch_time_limit: Annotated[
+        float, Meta(description="Seconds one download may take in all", gt=0, le=86_400)
+    ] = 600.0
+    document_max_bytes: Annotated[
+        int, Meta(description="Largest document that is fetched or read", ge=1024)
+    ] = 50 * 1024 * 1024
+    recording_max_bytes: Annotated[
+        int, Meta(description="Largest recording that is fetched", ge=1024)
+    ] = 2 * 1024 * 1024 * 1024
+    extraction_time_limit: Annotated[
+        float, Meta(description="Seconds the reading of one document may take", gt=0, le=3_600)
+    ] = 60.0
+    extraction_memory: Annotated[
+        int,
+        Meta(description="Bytes of memory the reading of one document may take", ge=256 * 1024**2),
+    ] = 2 * 1024 * 1024 * 1024
+    speech_url: Annotated[
+        str,
+        Meta(
+            description="Base URL of an OpenAI-compatible API for speech to text, such as "
+            "https://host/v1; if not set, recordings are kept and not transcribed"
+        ),
+    ] = ""
+    speech_key: Annotated[str, Meta(description="Key of that API")] = ""
+    speech_model: Annotated[str, Meta(description="Its model")] = "whisper-1"
+    speech_time_limit: Annotated[
+        float, Meta(description="Seconds one request for a transcript may take", gt=0, le=86_400)
+    ] = 600.0
+    retention_days: Annotated[
+        float,
+        Meta(
+            description="Days after which deleted records, and the stored bytes of deleted or "
+            "replaced ones, are gone for good",
+            ge=0,
+            le=36_500,
+        ),
+    ] = 30.0
+    job_retention_days: Annotated[
+        float, Meta(description="Days for which ended jobs are listed", ge=0, le=36_500)
+    ] = 14.0
 
     @property
     def base_url(self) -> str:
