@@ -48,7 +48,7 @@ def create_app(
     """
     keyring = Keyring(database, settings)
     registry = CollectorRegistry()
-    downloads = Downloads(signer, settings.base_url)
+    downloads = Downloads(signer, blobs, settings.base_url)
 
     async def provide_tx(request: Request[Any, Any, Any]) -> AsyncIterator[Tx]:
         # The only committer of a request. Litestar renders the answer before it leaves this, and

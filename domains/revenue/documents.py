@@ -294,7 +294,8 @@ async def create(
     made = new_id()
     created_at = moment_of(new.created_at, "createdAt")
     updated_at = moment_of(new.updated_at, "updatedAt")
-    blob_key = await _keep(tx, blobs, workspace, new.url, new.content)
+    name = new.filename or new.display_name or new.id
+    blob_key = await _keep(tx, blobs, workspace, new.url, new.content, new.content_type, name)
     stored = await tx.first(
         _UPSERT,
         workspace=workspace,
@@ -335,7 +336,15 @@ async def change(
     if changes.url is not None and changes.content is not None:
         raise Invalid("at most one of url or content can be provided")
     updated_at = moment_of(changes.updated_at, "updatedAt")
-    blob_key = await _keep(tx, blobs, workspace, changes.url, changes.content)
+    blob_key = await _keep(
+        tx,
+        blobs,
+        workspace,
+        changes.url,
+        changes.content,
+        changes.content_type,
+        changes.filename,
+    )
     found = await tx.first(
         _FIND, workspace=workspace, source=address.source_id, remote=address.remote_id
     )
@@ -388,8 +397,9 @@ async def page(
 ) -> ListDocumentsResponse:
     """The wanted documents."""
     found = await DOCUMENTS.page(read, signer, workspace, wanted, only=only)
-    items = [DocumentListItem(*_shown(stored, downloads)) for stored in found.items]
-    return ListDocumentsResponse(items, found.pagination)
+    # Together: one after the other they take three times as long.
+    items = await asyncio.gather(*(_shown(stored, downloads) for stored in found.items))
+    return ListDocumentsResponse([DocumentListItem(*each) for each in items], found.pagination)
 
 
 async def get(
@@ -403,15 +413,16 @@ async def get(
     if found.normalized_key is not None:
         kind = found.normalized_content_type or "text/plain"
         name = f"{found.filename or found.display_name}.txt"
-        text_url = downloads.link(found.normalized_key, kind, name, time.time())
-    return DocumentDetail(*(*_shown(found, downloads), text_url, found.normalized_content_type))
+        text_url = await downloads.link(found.normalized_key, kind, name, time.time())
+    fields = await _shown(found, downloads)
+    return DocumentDetail(*(*fields, text_url, found.normalized_content_type))
 
 
-def _shown(stored: _Stored, downloads: Downloads) -> tuple[Any, ...]:
+async def _shown(stored: _Stored, downloads: Downloads) -> tuple[Any, ...]:
     url = stored.url
     if stored.blob_key is not None:
         name = stored.filename or stored.display_name
-        url = downloads.link(stored.blob_key, stored.content_type, name, time.time())
+        url = await downloads.link(stored.blob_key, stored.content_type, name, time.time())
     return (
         stored.id,
         stored.display_name,
@@ -425,7 +436,13 @@ def _shown(stored: _Stored, downloads: Downloads) -> tuple[Any, ...]:
 
 
 async def _keep(
-    tx: Tx, blobs: Blobs, workspace: WorkspaceId, url: str | None, content: str | None
+    tx: Tx,
+    blobs: Blobs,
+    workspace: WorkspaceId,
+    url: str | None,
+    content: str | None,
+    content_type: str | None,
+    filename: str | None,
 ) -> str | None:
     """Put content into the object store, before any connection waits for that; its key."""
     if url is not None:
@@ -438,7 +455,7 @@ async def _keep(
         body = _decoded(content)
     key = f"documents/{workspace}/{new_id()}"
     tx.undo(lambda: blobs.delete(key))
-    await blobs.put(key, body)
+    await blobs.put(key, body, content_type=content_type, filename=filename)
     return key
 
 
