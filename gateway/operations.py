@@ -11,7 +11,7 @@ from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
-from domains.kernel import health, jobs
+from domains.kernel import health, job_admin
 from domains.kernel.blobs import Blobs
 from domains.kernel.db import Database
 from domains.kernel.health import Health
@@ -72,7 +72,7 @@ async def metrics(
     )
     up = Gauge("gateway_database_up", "1 if PostgreSQL answers", registry=queues)
     try:
-        for each in await jobs.backlog(database.read):
+        for each in await job_admin.backlog(database.read):
             waiting.labels(each.queue, each.state).set(each.count)
             oldest.labels(each.queue, each.state).set(each.oldest_seconds)
         up.set(1)

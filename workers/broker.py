@@ -1,31 +1,42 @@
-"""The Dramatiq broker: it carries job ids, and nothing that could be lost with it."""
+"""The Dramatiq brokers: they carry job ids, and nothing that could be lost with them."""
 
+import threading
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
 import dramatiq
+import redis
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import ShutdownNotifications
 
-from domains.kernel.jobs import Queue
 from domains.kernel.settings import Settings
 
-# The queues that this version serves; jobs of others wait for one that does.
-QUEUES: Final[tuple[Queue, ...]] = ("analysis", "housekeeping")
+# Milliseconds after which an idle lane looks again.
+_IDLE: Final = 50
+
+# Seconds after which one that waits for a slot looks whether the process stops.
+_PATIENCE: Final = 0.2
 
 
-class Broker:
-    """One actor per queue, whose messages are job ids; `run` gets each id in a worker thread.
+class Lane:
+    """One Dramatiq queue with one actor, whose messages are job ids, and so many slots.
 
-    Dramatiq neither retries nor keeps results: both belong to the job rows. A message that is lost
-    with Redis, or with a worker, is sent again from its row.
+    `run` gets each id, in a thread, when a slot is free; `ended` frees the slot. A message is
+    acknowledged as soon as all of its jobs have begun: Dramatiq neither retries nor keeps results, since both belong to
+    the job rows. What is lost with Redis, or with a worker, is sent again from its row.
     """
 
-    def __init__(self, url: str, run: Callable[[str], None]) -> None:
-        self._broker = RedisBroker(  # type: ignore[no-untyped-call]
-            url=url,
+    def __init__(
+        self, client: redis.Redis, name: str, slots: int, run: Callable[[str], None]
+    ) -> None:
+        self.slots = slots
+        self._free = threading.Semaphore(slots)
+        self._stopping = False
+        self._run = run
+        self._broker = _Broker(  # type: ignore[no-untyped-call]
+            client=client,
             namespace="jobs",
             middleware=[ShutdownNotifications()],
             # What a killed worker had fetched comes back soon; its rows come back anyway.
@@ -33,31 +44,73 @@ class Broker:
             maintenance_chance=20_000,
             dead_message_ttl=60_000,
         )
-        self._actors = {
-            queue: dramatiq.Actor(
-                run,
-                broker=self._broker,
-                actor_name=queue,
-                queue_name=queue,
-                priority=0,
-                options={},
-            )
-            for queue in QUEUES
-        }
+        self._broker.prefetch = slots
+        self._actor = dramatiq.Actor(
+            self._receive,
+            broker=self._broker,
+            actor_name=name,
+            queue_name=name,
+            priority=0,
+            options={},
+        )
+        self._worker = dramatiq.Worker(self._broker, worker_timeout=_IDLE, worker_threads=1)
 
-    def send(self, queue: Queue, ids: Sequence[UUID]) -> None:
-        """Hand jobs to the workers of a queue; raises the Redis client's error."""
-        actor = self._actors[queue]
-        for each in ids:
-            self._broker.enqueue(actor.message(str(each)))
+    def prefetch(self, jobs: int) -> None:
+        """How many jobs may lie ready in this process, beside those that run. Many keep the slots
+        busy where jobs are short; where they are long, many would wait for this process alone.
+        """
+        self._broker.prefetch = jobs
+        if self._broker.consumer is not None:
+            self._broker.consumer.prefetch = jobs
 
-    def worker(self, threads: int) -> dramatiq.Worker:
-        """Consumes every queue with so many threads; idle ones look again every 50 ms."""
-        return dramatiq.Worker(self._broker, worker_timeout=50, worker_threads=threads)
+    def send(self, ids: Sequence[UUID], together: int = 1) -> None:
+        """Hand jobs to the workers, so many in one message; raises the Redis client's error."""
+        for first in range(0, len(ids), together):
+            batch = map(str, ids[first : first + together])
+            self._broker.enqueue(self._actor.message(*batch))
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._broker.close()
+    def start(self) -> None:
+        """Begin to consume."""
+        self._worker.start()
+
+    def _receive(self, *job_ids: str) -> None:
+        for each in job_ids:
+            while not self._free.acquire(timeout=_PATIENCE):
+                if self._stopping:
+                    return
+            self._run(each)
+
+    def ended(self) -> None:
+        """A job of this lane has ended."""
+        self._free.release()
+
+    def stop(self) -> None:
+        """Consume nothing more. What was fetched and not begun stays sent, in its row."""
+        self._stopping = True
+        self._worker.stop(timeout=5_000)
+
+
+class _Broker(RedisBroker):
+    prefetch = 1
+    consumer: Any = None
+
+    def declare_queue(self, queue_name: str) -> None:
+        """Without the queue of delayed messages, which a thread would poll in vain: rows wait."""
+        if queue_name not in self.queues:
+            self.emit_before("declare_queue", queue_name)
+            self.queues.add(queue_name)
+            self.emit_after("declare_queue", queue_name)
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Any:
+        """The consumer of the one queue, kept so that its prefetch can follow the jobs."""
+        del prefetch
+        self.consumer = super().consume(queue_name, self.prefetch, timeout)
+        return self.consumer
+
+
+def connect(settings: Settings) -> redis.Redis:
+    """A client of the queue's Redis; lanes share it."""
+    return redis.Redis.from_url(queue_url(settings))
 
 
 def queue_url(settings: Settings) -> str:

@@ -6,22 +6,27 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 import structlog
+import uvloop
 
 from domains.kernel import health, log
 from domains.kernel.blobs import Blobs
 from domains.kernel.compute import Compute
 from domains.kernel.db import Database
 from domains.kernel.ids import new_id
+from domains.kernel.jobs import QUEUES, Job, Queue
 from domains.kernel.lifeline import die_with_supervisor
 from domains.kernel.problems import Unavailable
 from domains.kernel.settings import SettingError, Settings, read
-from workers.actors import Runner
-from workers.broker import Broker, queue_url
-from workers.relay import Relay
+from workers import schedule
+from workers.actors import ACTORS, Tools
+from workers.broker import Lane, connect
+from workers.relay import SPARES, Lanes, Relay
+from workers.runner import Actor, Runner
 
 logger = structlog.get_logger()
 
@@ -29,7 +34,11 @@ logger = structlog.get_logger()
 _GRACE = 8.0
 
 
-async def work(settings: Settings, stop: asyncio.Event) -> None:
+async def work(
+    settings: Settings,
+    stop: asyncio.Event,
+    actors: Mapping[type[Job], Actor[Tools, Any]],
+) -> None:
     """Work until `stop`; Unavailable if the schema is not the one that this code needs."""
     async with contextlib.AsyncExitStack() as parts:
         database = await parts.enter_async_context(
@@ -40,85 +49,112 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
                 timeout=settings.database_timeout,
             )
         )
+        # A process for each job of the queue, in both lanes: none waits for another's text.
         compute = parts.enter_context(
-            Compute.open(settings.worker_processes, settings.compute_time_limit)
+            Compute.open(settings.worker_analysis + SPARES, settings.compute_time_limit)
         )
         await health.require_schema(database)
-        runner = Runner(database, Blobs.open(settings.blob_url, os.environ), compute, settings)
+        tools = Tools(database.read, Blobs.open(settings.blob_url, os.environ), compute)
+        runner = Runner(actors, tools, database, settings)
+        worker = new_id()
         loop = asyncio.get_running_loop()
         running: set[asyncio.Task[None]] = set()
 
-        async def run(job_id: str) -> None:
-            task = asyncio.current_task()
-            assert task is not None  # noqa: S101 - for the type checker
-            running.add(task)
+        async def run(queue: Queue, lane: Lane, job_id: str) -> None:
+            begun = loop.time()
             try:
                 await runner.run(UUID(job_id))
             finally:
-                running.discard(task)
-                relay.poke()
+                lane.ended()
+                relay.ended(queue, loop.time() - begun)
 
-        def from_thread(job_id: str) -> None:
-            """Dramatiq's thread waits here, so that its threads bound the jobs under way."""
-            asyncio.run_coroutine_threadsafe(run(job_id), loop).result()
+        def begin(queue: Queue, lane: Lane, job_id: str) -> None:
+            task = loop.create_task(run(queue, lane, job_id))
+            running.add(task)
+            task.add_done_callback(running.discard)
 
-        broker = Broker(queue_url(settings), from_thread)
-        relay = Relay(database, broker, settings.job_resend)
-        worker = broker.worker(settings.worker_threads)
+        def lane(queue: Queue, name: str, slots: int) -> Lane:
+            def from_thread(job_id: str) -> None:
+                loop.call_soon_threadsafe(begin, queue, made, job_id)
+
+            made = Lane(client, name, slots, from_thread)
+            return made
+
+        client = connect(settings)
+        parts.callback(client.close)
+        slots: dict[Queue, int] = {
+            "ingest": settings.worker_ingest,
+            "analysis": settings.worker_analysis,
+            "fetch": settings.worker_fetch,
+            "housekeeping": settings.worker_housekeeping,
+        }
+        lanes = {
+            queue: Lanes(lane(queue, queue, slots[queue]), lane(queue, f"{queue}.spare", SPARES))
+            for queue in QUEUES
+        }
+        relay = Relay(database, worker, lanes, settings.job_resend)
+        look_every = min(settings.job_lease, settings.job_resend) / 3
         background = [
-            asyncio.create_task(relay.run(min(settings.job_lease, settings.job_resend) / 3)),
-            asyncio.create_task(_beat(database, settings.worker_heartbeat)),
+            asyncio.create_task(relay.run(look_every)),
+            asyncio.create_task(runner.keep()),
+            asyncio.create_task(schedule.keep(database, settings, look_every)),
+            asyncio.create_task(_beat(database, worker, settings.worker_heartbeat)),
         ]
         stopping = asyncio.create_task(stop.wait())
-        worker.start()
-        logger.info("working", threads=settings.worker_threads)
+        every = [lane for both in lanes.values() for lane in both]
+        for each in every:
+            each.start()
+        logger.info("working", **slots)
         try:
             await asyncio.wait([stopping, *background], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (stopping, *background):
+            # The leases of what still runs are kept until it has ended.
+            relaying, keeping, *others = background
+            for task in (stopping, relaying, *others):
                 task.cancel()
+            await asyncio.gather(stopping, relaying, *others, return_exceptions=True)
+            await asyncio.gather(*(asyncio.to_thread(each.stop) for each in every))
+            await relay.withdraw()
+            await _wait_for(running)
+            keeping.cancel()
             ended = await asyncio.gather(*background, return_exceptions=True)
-            await _stop(worker.stop, running)
-            broker.close()
         for outcome in ended:
             if isinstance(outcome, Exception):
                 raise outcome
         logger.info("stopped")
 
 
-async def _stop(stop_worker: Callable[..., None], running: set[asyncio.Task[None]]) -> None:
-    """No new claims; running jobs end within the grace or go back to the queue."""
-    stopping = asyncio.create_task(asyncio.to_thread(stop_worker, timeout=int((_GRACE + 5) * 1000)))
-    _, late = await asyncio.wait([stopping], timeout=_GRACE)
-    if late:
-        for task in list(running):
+async def _wait_for(running: set[asyncio.Task[None]]) -> None:
+    """Running jobs end within the grace or go back to the queue."""
+    if running:
+        _, late = await asyncio.wait(running, timeout=_GRACE)
+        for task in late:
             task.cancel()
-    await stopping
+        await asyncio.gather(*late, return_exceptions=True)
 
 
-async def _beat(database: Database, every: float) -> None:
-    worker = new_id()
+async def _beat(database: Database, worker: UUID, every: float) -> None:
     while True:
         with contextlib.suppress(Unavailable):
             await health.beat(database.read, worker, socket.gethostname(), os.getpid())
         await asyncio.sleep(every)
 
 
-async def _run(settings: Settings) -> None:
+async def _run(settings: Settings, actors: Mapping[type[Job], Actor[Tools, Any]]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stop.set)
-    await work(settings, stop)
+    await work(settings, stop, actors)
 
 
-def main() -> int:
+def main(actors: Mapping[type[Job], Actor[Tools, Any]] = ACTORS) -> int:
     """Exit code 0 after a signal, or 1 with one sentence."""
     die_with_supervisor()
     try:
         settings = read(os.environ)
         log.configure(settings.log_level, settings.log_format)
-        asyncio.run(_run(settings))
+        uvloop.run(_run(settings, actors))
     except (SettingError, Unavailable) as error:
         print(f"gateway work: {error}", file=sys.stderr)  # noqa: T201
         return 1

@@ -2,76 +2,136 @@
 
 import asyncio
 import contextlib
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import structlog
 from redis.exceptions import RedisError
 
-from domains.kernel import idempotency, jobs, keyset
+from domains.kernel import jobs, leases
 from domains.kernel.db import Database
+from domains.kernel.jobs import Queue
 from domains.kernel.problems import Unavailable
-from workers.broker import QUEUES, Broker
+from workers.broker import Lane
 
 log = structlog.get_logger()
 
-# Jobs of a queue that wait in Redis at a time. Few, so that little is sent twice after a loss and
-# what is due first runs first; enough to keep the workers busy between two looks.
-_WINDOW: Final = 16
+# Jobs that run in the spare lane of a queue, in each process.
+SPARES: Final = 1
 
 _POLL: Final = 1.0
 
+# Seconds of work that wait in Redis. Little, so that what is due first runs first and little is
+# sent twice after a loss; enough to keep the slots busy between two looks.
+_AHEAD: Final = 0.25
+_MOST_AHEAD: Final = 32
+
+# Seconds between two looks at a queue that is busy, so that one look finds more than one job.
+_PAUSE: Final = 0.02
+
+
+class Lanes(NamedTuple):
+    """The lanes of a queue: the main one, and the spare one for who would be crowded out."""
+
+    main: Lane
+    spare: Lane
+
 
 class Relay:
-    """One in every worker process; several get along, since they skip each other's rows."""
+    """One in every worker process, for whose lanes it provides; several get along, since they skip
+    each other's rows.
+    """
 
-    def __init__(self, database: Database, broker: Broker, resend_after: float) -> None:
+    def __init__(
+        self, database: Database, worker: UUID, lanes: Mapping[Queue, Lanes], resend_after: float
+    ) -> None:
         self._database = database
-        self._broker = broker
+        self._worker = worker
         self._resend_after = resend_after
-        self._due = asyncio.Event()
-        self._link = database.listener({jobs.CHANNEL: lambda _payload: self.poke()}, self.poke)
+        self._feeds = {queue: _Feed(each) for queue, each in lanes.items()}
+        self._link = database.listener({jobs.CHANNEL: lambda _payload: self._poke()}, self._poke)
 
-    def poke(self) -> None:
-        """There may be something to send."""
-        self._due.set()
+    def ended(self, queue: Queue, seconds: float) -> None:
+        """A job of a queue took so long: there may be room for another."""
+        self._feeds[queue].ended(seconds)
 
     async def run(self, sweep_every: float) -> None:
         """Relay and sweep until cancelled; a database that is away is waited for."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._link.run())
-            group.create_task(self._relay())
             group.create_task(self._sweep(sweep_every))
+            for queue, feed in self._feeds.items():
+                group.create_task(self._relay(queue, feed))
 
-    async def _relay(self) -> None:
+    async def withdraw(self) -> None:
+        """Leave what was sent and not begun to other processes, because this one stops."""
+        with contextlib.suppress(Unavailable):
+            await leases.withdraw(self._database.read, self._worker)
+
+    def _poke(self) -> None:
+        for feed in self._feeds.values():
+            feed.due.set()
+
+    async def _relay(self, queue: Queue, feed: "_Feed") -> None:
         while True:
             # Not wait_for: before Python 3.12 it may swallow a cancellation, and the stop hangs.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_POLL):
-                    await self._due.wait()
-            self._due.clear()
+                    await feed.due.wait()
+            feed.due.clear()
             try:
-                for queue in QUEUES:
-                    ids = await jobs.take(self._database.read, queue, _WINDOW)
-                    if ids:
-                        await self._send(queue, ids)
+                sent = await leases.take(
+                    self._database.read, self._worker, queue, feed.window, SPARES
+                )
+                feed.lanes.main.prefetch(feed.lanes.main.slots)
+                if sent:
+                    main = [each.id for each in sent if not each.spare]
+                    spare = [each.id for each in sent if each.spare]
+                    await self._send(feed.lanes.main, main, feed.ahead)
+                    await self._send(feed.lanes.spare, spare)
+                    await asyncio.sleep(_PAUSE)
             except Unavailable:
                 await asyncio.sleep(_POLL)
 
-    async def _send(self, queue: jobs.Queue, ids: list[UUID]) -> None:
+    async def _send(self, lane: Lane, ids: list[UUID], together: int = 1) -> None:
+        if not ids:
+            return
         try:
-            await asyncio.to_thread(self._broker.send, queue, ids)
+            await asyncio.to_thread(lane.send, ids, together)
         except (RedisError, OSError) as error:
             log.warning("relay_waits", error=type(error).__name__, jobs=len(ids))
-            await jobs.unsend(self._database.read, ids)
+            await leases.unsend(self._database.read, ids)
             await asyncio.sleep(_POLL)
 
     async def _sweep(self, every: float) -> None:
         while True:
             with contextlib.suppress(Unavailable):
-                await idempotency.forget_old(self._database.read)
-                await keyset.forget_old(self._database.read)
-                if swept := await jobs.sweep(self._database.read, self._resend_after):
+                if swept := await leases.sweep(self._database.read, self._resend_after):
                     log.info("jobs_swept", jobs=swept)
-                    self.poke()
+                    self._poke()
             await asyncio.sleep(every)
+
+
+class _Feed:
+    """How much of a queue is sent ahead: more of it the less time its jobs take."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        self.lanes = lanes
+        self.due = asyncio.Event()
+        # Seconds that a job takes, the last ones counting most; at first nobody knows.
+        self._mean = _AHEAD
+
+    @property
+    def ahead(self) -> int:
+        """Jobs that one slot does in the time for which is sent ahead; short ones go together."""
+        return max(1, min(_MOST_AHEAD, int(_AHEAD / max(self._mean, 1e-4))))
+
+    @property
+    def window(self) -> int:
+        """Jobs of one workspace that may be sent or running."""
+        return self.lanes.main.slots * self.ahead
+
+    def ended(self, seconds: float) -> None:
+        self._mean += (seconds - self._mean) / 16
+        self.due.set()

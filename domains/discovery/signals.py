@@ -29,8 +29,8 @@ from domains.discovery.analysis import PROFILES, AnalyseSignal, SignalType, queu
 from domains.discovery.links import INSIGHTS_OF_SIGNAL, LinkIds
 from domains.discovery.records import NonEmpty, Records, equals
 from domains.discovery.tables import signals
-from domains.kernel import jobs
-from domains.kernel.blobs import Blobs, DeleteBlob
+from domains.kernel import jobs, retention
+from domains.kernel.blobs import Blobs
 from domains.kernel.db import Read, Tx
 from domains.kernel.ids import new_id, public_id
 from domains.kernel.instants import utc
@@ -501,10 +501,9 @@ async def _create(
 
 
 async def remove(tx: Tx, workspace: WorkspaceId, reference: str) -> None:
-    """Delete a signal, its links and evidence, and soon after the commit its text; NotFound."""
+    """Delete a signal, its links and evidence, and in the time of retention its text; NotFound."""
     text_key = await SIGNALS.remove(tx, workspace, reference)
-    if text_key is not None:
-        await jobs.enqueue(tx, workspace, DeleteBlob(text_key))
+    await retention.discard(tx, workspace, [text_key])
 
 
 async def process(tx: Tx, workspace: WorkspaceId, reference: str) -> JobRef:

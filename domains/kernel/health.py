@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Float, Interval, bindparam, cast, delete, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
-from domains.kernel import jobs
+from domains.kernel import job_admin
 from domains.kernel.blobs import Blobs
 from domains.kernel.db import Database, Read
 from domains.kernel.problems import Unavailable
@@ -63,8 +63,12 @@ _FORGET_WORKERS = statement(
 
 
 async def beat(read: Read, worker: UUID, host: str, pid: int) -> None:
-    """Say that a worker lives; those silent for a day are forgotten."""
+    """Say that a worker lives."""
     await read.first(_BEAT, id=worker, host=host, pid=pid)
+
+
+async def forget_workers(read: Read) -> None:
+    """Forget workers that have been silent for a day."""
     await read.first(_FORGET_WORKERS)
 
 
@@ -109,7 +113,7 @@ async def _postgres(database: Database) -> tuple[dict[str, Part], dict[str, Queu
             parts["schema"] = Part("down", wrong) if wrong else Part("ok")
             if wrong is None:
                 parts["workers"] = await _workers(database.read)
-                for each in await jobs.backlog(database.read):
+                for each in await job_admin.backlog(database.read):
                     if each.state != "running":
                         state = queues.setdefault(each.queue, QueueState(0, 0.0))
                         state.depth += each.count

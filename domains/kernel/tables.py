@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 # The revision of `migrations/` that this code speaks to; `serve` and `work` refuse any other.
-SCHEMA = "0003"
+SCHEMA = "0004"
 
 metadata = MetaData(
     naming_convention={
@@ -86,14 +86,21 @@ jobs = Table(
     Column("id", Uuid, primary_key=True),
     Column("workspace_id", ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
     Column("kind", Text, nullable=False),
+    # What a job that can be put off is about: one of a kind and subject waits at a time.
+    Column("subject", Text, nullable=True),
     Column("queue", Text, nullable=False),
     Column("payload", JSONB, nullable=False),
     Column("request_id", Text, nullable=True),
     Column("state", Text, nullable=False, server_default="queued"),
+    # An operator wants it to end without being done.
+    Column("cancelling", Boolean, nullable=False, server_default=text("false")),
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("losses", Integer, nullable=False, server_default="0"),
     instant("run_after", now=True),
     instant("sent_at", nullable=True),
+    # The relay that sent it, and whether into its spare lane.
+    Column("relay", Uuid, nullable=True),
+    Column("spare", Boolean, nullable=False, server_default=text("false")),
     Column("lease", Uuid, nullable=True),
     instant("lease_until", nullable=True),
     Column("error", Text, nullable=True),
@@ -103,8 +110,21 @@ jobs = Table(
     CheckConstraint(
         "state in ('queued', 'sent', 'running', 'done', 'failed', 'cancelled')", name="state"
     ),
-    Index("ix_jobs_due", "queue", "run_after", postgresql_where=text("state = 'queued'")),
-    Index("ix_jobs_sent", "queue", "sent_at", postgresql_where=text("state = 'sent'")),
+    Index(
+        "ix_jobs_due",
+        "queue",
+        "workspace_id",
+        "run_after",
+        "id",
+        postgresql_where=text("state = 'queued'"),
+    ),
+    Index(
+        "ix_jobs_under_way",
+        "queue",
+        "relay",
+        postgresql_where=text("state in ('sent', 'running')"),
+    ),
+    Index("ix_jobs_sent", "sent_at", postgresql_where=text("state = 'sent'")),
     Index(
         "ix_jobs_live",
         "queue",
@@ -113,7 +133,38 @@ jobs = Table(
         postgresql_where=text("state in ('queued', 'sent', 'running')"),
     ),
     Index("ix_jobs_running", "lease_until", postgresql_where=text("state = 'running'")),
+    Index(
+        "ix_jobs_subject",
+        "workspace_id",
+        "kind",
+        "subject",
+        postgresql_where=text("state = 'queued' and subject is not null"),
+    ),
+    Index(
+        "ix_jobs_ended",
+        "state",
+        "finished_at",
+        postgresql_where=text("state in ('done', 'failed', 'cancelled')"),
+    ),
     Index(None, "workspace_id", "id"),
+)
+
+# What is done once in a while, by whichever process sees first that it is due.
+schedule = Table(
+    "schedule",
+    metadata,
+    Column("task", Text, primary_key=True),
+    instant("ran_at", now=True),
+)
+
+# Objects of the store that no record names any more, until the time of retention is over.
+deleted_blobs = Table(
+    "deleted_blobs",
+    metadata,
+    Column("workspace_id", ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    instant("deleted_at", now=True),
+    Index(None, "deleted_at"),
 )
 
 workers = Table(

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -134,6 +133,7 @@ def _record(name: str, *columns: Column[Any] | CheckConstraint | Index) -> Table
             unique=True,
             postgresql_where=text(_PUSHED),
         ),
+        Index(f"ix_{name}_deleted", "deleted_at", postgresql_where=text("deleted_at is not null")),
         *columns,
     )
 
@@ -264,7 +264,15 @@ conversations = _record(
     Column("transcript", JSON),
     Column("recording_url", Text),
     Column("recording_mime_type", Text),
+    # As an import gave them.
     Column("recordings", JSON),
+    # What was fetched: the key of its bytes, and whether it has pictures.
+    Column("recording_key", Text),
+    Column("recording_content_type", Text),
+    Column("recording_kind", Text),
+    # That of the version that the last upsert replaced.
+    Column("former_recording_key", Text),
+    CheckConstraint("recording_kind in ('video', 'audio')", name="recording_kind"),
     *_processed("'processing', 'processed', 'failed'"),
     CheckConstraint("type in ('INTERNAL', 'EXTERNAL')", name="type"),
     _listed("conversations", "started_at"),
@@ -289,11 +297,14 @@ documents = _record(
     # Either the original's address or the key of its bytes in the object store.
     Column("url", Text),
     Column("blob_key", Text),
-    Column("size", BigInteger),
+    # What was fetched from that address: the key of the bytes, and their type as it was declared.
+    Column("fetched_key", Text),
+    Column("fetched_content_type", Text),
     # The text that was made of it; of an imported document, where that is.
     Column("normalized_key", Text),
     # Those of the version that the last upsert replaced.
     Column("former_blob_key", Text),
+    Column("former_fetched_key", Text),
     Column("former_normalized_key", Text),
     Column("normalized_url", Text),
     Column("normalized_content_type", Text),
@@ -349,8 +360,11 @@ deals = _crm_record(
     Column("amount", Double),
     instant("close_date", nullable=True),
     Column("closed", Boolean),
+    # As the import gave them, and as they were found in linked conversations and messages.
     Column("summary", JSON),
     Column("crm_autofill", JSON),
+    Column("found_summary", JSON),
+    Column("found_crm_autofill", JSON),
     _listed("deals", "ordered_at", "closed", where=None),
     # The open deals of an account, the one with the latest activity first; and all of them.
     *(

@@ -10,16 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domains.kernel import jobs
-from domains.kernel.blobs import Blobs, DeleteBlob
+from domains.kernel import jobs, leases
+from domains.kernel.blobs import DeleteBlob
 from domains.kernel.compute import Compute, TookTooLong
 from domains.kernel.db import Database
-from domains.kernel.jobs import Claim, Job, LostLease
+from domains.kernel.ids import new_id
+from domains.kernel.jobs import Job
 from domains.kernel.keys import WorkspaceId, create_workspace
+from domains.kernel.leases import Claim, LostLease
 from domains.kernel.problems import Contended, Invalid, Unavailable
 from domains.kernel.settings import Settings, read
 from tests.stack import Stack, eventually, running
-from workers.actors import ACTORS, Actor, Runner
+from workers.runner import Actor, Runner
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +55,22 @@ async def _queue(db: Database, workspace: WorkspaceId, job: Job | None = None) -
         return await jobs.enqueue(tx, workspace, job or DeleteBlob("nothing"))
 
 
+# One relay of many.
+RELAY = new_id()
+
+
+async def _take(db: Database, window: int, spares: int = 0, relay: UUID = RELAY) -> list[UUID]:
+    sent = await leases.take(db.read, relay, "housekeeping", window, spares)
+    return [each.id for each in sent]
+
+
 async def _row(db: Database, job_id: UUID) -> Any:
     async with db.connection() as connection:
         return await connection.fetchrow("select * from jobs where id = $1", job_id)
 
 
 async def _claimed(db: Database, job_id: UUID, seconds: float = 30) -> Claim:
-    held = await jobs.claim(db.read, job_id, seconds)
-    assert held is not None
+    (held,) = await leases.claim(db.read, [job_id], seconds)
     return held
 
 
@@ -79,13 +89,13 @@ async def test_a_job_is_queued_with_the_transaction_or_not_at_all(
 
 async def test_one_of_many_claims_a_job(db: Database, workspace: WorkspaceId) -> None:
     job_id = await _queue(db, workspace)
-    claims = await asyncio.gather(*(jobs.claim(db.read, job_id, 30) for _ in range(20)))
-    assert sum(claim is not None for claim in claims) == 1
+    claims = await asyncio.gather(*(leases.claim(db.read, [job_id], 30) for _ in range(20)))
+    assert sum(map(len, claims)) == 1
 
 
 async def test_relays_side_by_side_send_each_job_once(db: Database, workspace: WorkspaceId) -> None:
     queued = {await _queue(db, workspace) for _ in range(50)}
-    taken = await asyncio.gather(*(jobs.take(db.read, "housekeeping", 20) for _ in range(10)))
+    taken = await asyncio.gather(*(_take(db, 20) for _ in range(10)))
     sent = [each for batch in taken for each in batch]
     assert len(sent) == len(set(sent))
     assert set(sent) <= queued
@@ -96,69 +106,69 @@ async def test_no_more_than_the_window_waits_in_the_broker(
 ) -> None:
     for _ in range(10):
         await _queue(db, workspace)
-    assert len(await jobs.take(db.read, "housekeeping", 4)) == 4
-    assert await jobs.take(db.read, "housekeeping", 4) == []
-    assert len(await jobs.take(db.read, "housekeeping", 6)) == 2
+    assert len(await _take(db, 4)) == 4
+    assert await _take(db, 4) == []
+    assert len(await _take(db, 6)) == 2
 
 
 async def test_a_lost_lease_undoes_what_came_with_it(db: Database, workspace: WorkspaceId) -> None:
     job_id = await _queue(db, workspace)
     slow = await _claimed(db, job_id, 0.01)
     await asyncio.sleep(0.02)
-    assert await jobs.sweep(db.read, 1000) == 1
+    assert await leases.sweep(db.read, 1000) == 1
     quick = await _claimed(db, job_id)
     assert quick.losses == 1
-    assert not await jobs.renew(db.read, slow, 30)
+    assert not await leases.renew(db.read, [slow.held], 30)
     with pytest.raises(LostLease):
         async with db.transaction() as tx:
             other = await jobs.enqueue(tx, workspace, DeleteBlob("of the slow one"))
-            await jobs.finish(tx, slow)
+            await leases.finish(tx, slow)
     assert await _row(db, other) is None
     async with db.transaction() as tx:
-        await jobs.finish(tx, quick)
+        await leases.finish(tx, quick)
     assert (await _row(db, job_id))["state"] == "done"
 
 
 async def test_a_renewed_lease_is_not_swept(db: Database, workspace: WorkspaceId) -> None:
     held = await _claimed(db, await _queue(db, workspace), 0.01)
-    assert await jobs.renew(db.read, held, 30)
+    assert await leases.renew(db.read, [held.held], 30)
     await asyncio.sleep(0.02)
-    assert await jobs.sweep(db.read, 1000) == 0
+    assert await leases.sweep(db.read, 1000) == 0
 
 
 async def test_an_ended_job_cannot_be_claimed(db: Database, workspace: WorkspaceId) -> None:
-    for end in (jobs.finish, lambda tx, held: jobs.fail(tx, held, "no")):
+    for end in (leases.finish, lambda tx, held: leases.fail(tx, held, "no")):
         job_id = await _queue(db, workspace)
         held = await _claimed(db, job_id)
         async with db.transaction() as tx:
             await end(tx, held)
-        assert await jobs.claim(db.read, job_id, 30) is None
+        assert await leases.claim(db.read, [job_id], 30) == []
 
 
 async def test_a_message_that_arrives_early_waits_for_its_time(
     db: Database, workspace: WorkspaceId
 ) -> None:
     job_id = await _queue(db, workspace)
-    await jobs.retry(db.read, await _claimed(db, job_id), "later", 60)
-    assert await jobs.claim(db.read, job_id, 30) is None
-    assert await jobs.take(db.read, "housekeeping", 10) == []
+    await leases.retry(db.read, await _claimed(db, job_id), "later", 60)
+    assert await leases.claim(db.read, [job_id], 30) == []
+    assert await _take(db, 10) == []
     row = await _row(db, job_id)
     assert (row["state"], row["failures"], row["error"]) == ("queued", 1, "later")
 
 
 async def test_what_nobody_took_is_sent_again(db: Database, workspace: WorkspaceId) -> None:
     job_id = await _queue(db, workspace)
-    assert await jobs.take(db.read, "housekeeping", 10) == [job_id]
-    assert await jobs.sweep(db.read, 1000) == 0
-    assert await jobs.sweep(db.read, 0) == 1
-    assert await jobs.take(db.read, "housekeeping", 10) == [job_id]
+    assert await _take(db, 10) == [job_id]
+    assert await leases.sweep(db.read, 1000) == 0
+    assert await leases.sweep(db.read, 0) == 1
+    assert await _take(db, 10) == [job_id]
 
 
 @given(failures=st.integers(0, 50), chance=st.floats(0, 1, exclude_max=True))
 def test_the_wait_between_attempts_grows_and_is_bounded(failures: int, chance: float) -> None:
-    wait = jobs.backoff(failures, chance)
-    assert min(600, 4**failures) * 0.5 <= wait <= 900
-    assert jobs.backoff(failures + 1, chance) >= wait
+    wait = leases.backoff(failures, chance)
+    assert min(600, 6**failures) * 0.5 <= wait <= 900
+    assert leases.backoff(failures + 1, chance) >= wait
 
 
 # --- the runner -------------------------------------------------------------------------------
@@ -171,27 +181,20 @@ class Odd(Job, frozen=True, tag="tests.odd"):
 
 
 @pytest.fixture
-async def run_odd(
-    db: Database, workspace: WorkspaceId, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Any]:
+async def run_odd(db: Database, workspace: WorkspaceId, settings: Settings) -> AsyncIterator[Any]:
     """Queues a job and runs it once with the given `run`; its row and the reasons shown."""
     shown: list[str] = []
 
     async def failed(_tx: Any, _workspace: Any, _job: Any, _id: UUID, reason: str) -> None:
         shown.append(reason)
 
-    with Compute.open(1, 5) as compute:
-        runner = Runner(db, Blobs.open(settings.blob_url, {}), compute, settings)
+    async def queue_and_run(run: Any, *, job_id: UUID | None = None) -> tuple[Any, list[str]]:
+        runner = Runner({Odd: Actor(run=run, failed=failed)}, None, db, settings)
+        job_id = job_id or await _queue(db, workspace, Odd())
+        await runner.run(job_id)
+        return await _row(db, job_id), shown
 
-        async def queue_and_run(run: Any, *, job_id: UUID | None = None) -> tuple[Any, list[str]]:
-            actors: dict[Any, Any] = ACTORS
-            monkeypatch.setitem(actors, Odd, Actor(run=run, failed=failed))
-            monkeypatch.setattr("workers.actors._DECODER", jobs.decoder(ACTORS))
-            job_id = job_id or await _queue(db, workspace, Odd())
-            await runner.run(job_id)
-            return await _row(db, job_id), shown
-
-        yield queue_and_run
+    return queue_and_run
 
 
 async def _fine(_tx: Any) -> None:
@@ -232,12 +235,12 @@ async def test_anything_unexpected_is_tried_five_times_and_tells_nothing(
         raise ZeroDivisionError("secret internals")
 
     row, shown = await run_odd(run)
-    for failures in range(1, jobs.MAX_FAILURES):
+    for failures in range(1, leases.MAX_FAILURES):
         assert (row["state"], row["failures"], shown) == ("queued", failures, [])
         async with db.connection() as connection:
             await connection.execute("update jobs set run_after = now() where id = $1", row["id"])
         row, shown = await run_odd(run, job_id=row["id"])
-    assert (row["state"], row["failures"]) == ("failed", jobs.MAX_FAILURES)
+    assert (row["state"], row["failures"]) == ("failed", leases.MAX_FAILURES)
     assert len(shown) == 1
     assert "secret" not in shown[0]
     assert "secret" not in row["error"]
@@ -264,7 +267,7 @@ async def test_a_job_that_kills_its_workers_is_given_up(run_odd: Any, db: Databa
         await connection.execute(
             "update jobs set losses = $2, run_after = now() where id = $1",
             row["id"],
-            jobs.MAX_LOSSES,
+            leases.MAX_LOSSES,
         )
     row, shown = await run_odd(run, job_id=row["id"])
     assert row["state"] == "failed"

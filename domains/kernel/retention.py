@@ -1,0 +1,66 @@
+"""Bytes that no record names any more: kept for the time of retention, then deleted."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import Float, Interval, Text, bindparam, delete, func, literal, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+
+from domains.kernel import jobs
+from domains.kernel.blobs import DeleteBlob
+from domains.kernel.db import Database, Tx
+from domains.kernel.keys import WorkspaceId
+from domains.kernel.statements import row, statement
+from domains.kernel.tables import deleted_blobs
+
+_BATCH: Final = 200
+
+_c = deleted_blobs.c
+_DISCARD = statement(
+    insert(deleted_blobs)
+    .values(workspace_id=bindparam("workspace"), key=bindparam("key", type_=Text))
+    .on_conflict_do_nothing(),
+    row,
+)
+_RELEASE = statement(
+    delete(deleted_blobs)
+    .where(
+        tuple_(_c.workspace_id, _c.key).in_(
+            select(_c.workspace_id, _c.key)
+            .where(
+                _c.deleted_at
+                <= func.now()
+                - bindparam("days", type_=Float) * literal(timedelta(days=1), Interval)
+            )
+            .order_by(_c.deleted_at)
+            .limit(bindparam("batch", value=_BATCH))
+            .with_for_update(skip_locked=True)
+        )
+    )
+    .returning(_c.workspace_id, _c.key),
+    row,
+    across="what is over is over in every workspace",
+)
+
+
+async def discard(tx: Tx, workspace: WorkspaceId, keys: Iterable[str | None]) -> None:
+    """Have stored objects deleted when this change has been committed and the time of retention is
+    over; None stands for no object.
+    """
+    for key in keys:
+        if key is not None:
+            await tx.first(_DISCARD, workspace=workspace, key=key)
+
+
+async def release(database: Database, days: float) -> int:
+    """Queue the deletion of all objects that were discarded so many days ago; how many."""
+    total = 0
+    while True:
+        async with database.transaction() as tx:
+            found = await tx.all(_RELEASE, days=days)
+            for workspace, key in found:
+                await jobs.enqueue(tx, workspace, DeleteBlob(key))
+        total += len(found)
+        if len(found) < _BATCH:
+            return total

@@ -1,0 +1,164 @@
+"""Jobs that do nothing, end to end through one worker process, beside Dramatiq alone.
+
+`python -m tests.bench.jobs`; with `--rounds N` and `--jobs N`.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import multiprocessing
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import dramatiq
+import redis
+from dramatiq.brokers.redis import RedisBroker
+
+from tests.bench.noop import Noop
+from tests.stack import Process, Stack, running
+
+THREADS = 16
+
+
+def _dramatiq_worker(url: str, wanted: int, ready: Event, done: Any) -> None:
+    """Consume as many messages of Dramatiq's own; the seconds from the first to the last."""
+    broker = RedisBroker(url=url)
+    moments: list[float] = []
+
+    def nothing(_text: str) -> None:
+        moments.append(time.monotonic())
+
+    dramatiq.Actor(
+        nothing, broker=broker, actor_name="nothing", queue_name="plain", priority=0, options={}
+    )
+    worker = dramatiq.Worker(broker, worker_timeout=50, worker_threads=THREADS)
+    ready.set()
+    worker.start()
+    while len(moments) < wanted:
+        time.sleep(0.01)
+    done.put(moments[-1] - moments[0])
+    worker.stop()
+
+
+def dramatiq_alone(stack: Stack, jobs: int) -> float:
+    """Messages a second."""
+    with redis.Redis.from_url(stack.env["REDIS_URL"]) as client:
+        client.flushall()
+    broker = RedisBroker(url=stack.env["REDIS_URL"])
+    actor = dramatiq.Actor(
+        print, broker=broker, actor_name="nothing", queue_name="plain", priority=0, options={}
+    )
+    for number in range(jobs):
+        broker.enqueue(actor.message(str(number)))
+    context = multiprocessing.get_context("spawn")
+    ready, done = context.Event(), context.Queue()
+    child = context.Process(
+        target=_dramatiq_worker, args=(stack.env["REDIS_URL"], jobs, ready, done)
+    )
+    child.start()
+    seconds: float = done.get(timeout=120)
+    child.join()
+    broker.close()
+    return jobs / seconds
+
+
+async def product(stack: Stack, jobs: int) -> float:
+    """Jobs a second, from the first claim to the last end, each done once."""
+    connection = await asyncpg.connect(stack.database_url)
+    with redis.Redis.from_url(stack.env["REDIS_URL"]) as client:
+        client.flushall()
+    await connection.execute("delete from jobs")
+    workspace = await connection.fetchval(
+        "insert into workspaces (id, name) values (gen_random_uuid(), gen_random_uuid()::text)"
+        " returning id"
+    )
+    await connection.execute(
+        "insert into jobs (id, workspace_id, kind, queue, payload)"
+        " select gen_random_uuid(), $1, $2, 'housekeeping', $3 from generate_series(1, $4)",
+        workspace,
+        "bench.noop",
+        '{"kind": "bench.noop"}',
+        jobs,
+    )
+    await connection.execute("vacuum analyze jobs")
+    with _worker(stack):
+        while await connection.fetchval("select count(*) from jobs where state <> 'done'"):
+            await asyncio.sleep(0.1)
+    seconds = await connection.fetchval(
+        "select extract(epoch from max(finished_at) - min(started_at)) from jobs"
+    )
+    await connection.close()
+    return jobs / float(seconds)
+
+
+async def wake_up(stack: Stack, times: int) -> list[float]:
+    """Milliseconds from a commit to the start of the work, one job at a time at idle."""
+    connection = await asyncpg.connect(stack.database_url)
+    workspace = await connection.fetchval("select id from workspaces limit 1")
+    found = []
+    with _worker(stack):
+        await asyncio.sleep(2)
+        for _ in range(times):
+            await asyncio.sleep(0.2)
+            job = await connection.fetchval(
+                "insert into jobs (id, workspace_id, kind, queue, payload)"
+                " values (gen_random_uuid(), $1, 'bench.noop', 'housekeeping', $2) returning id",
+                workspace,
+                '{"kind": "bench.noop"}',
+            )
+            await connection.execute("select pg_notify('jobs', '')")
+            while not (
+                waited := await connection.fetchval(
+                    "select extract(epoch from started_at - created_at) * 1000 from jobs"
+                    " where id = $1 and state = 'done'",
+                    job,
+                )
+            ):
+                await asyncio.sleep(0.01)
+            found.append(float(waited))
+    await connection.close()
+    return found
+
+
+@contextlib.contextmanager
+def _worker(stack: Stack) -> Iterator[None]:
+    env = {**stack.env, "GATEWAY_WORKER_HOUSEKEEPING": str(THREADS), "GATEWAY_LOG_LEVEL": "info"}
+    worker = Process("tests.bench.noop", env, stack.folder / "noop.log")
+    worker.start()
+    try:
+        yield
+    finally:
+        worker.stop()
+
+
+def main() -> None:
+    """Print both rates of each round, their medians and the time to wake up."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=10_000)
+    chosen = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(Path(folder), worker=False, durable=True) as stack,
+    ):
+        stack.api.stop()
+        alone, ours = [], []
+        for _ in range(chosen.rounds):
+            alone.append(dramatiq_alone(stack, chosen.jobs))
+            ours.append(asyncio.run(product(stack, chosen.jobs)))
+            print(f"Dramatiq alone {alone[-1]:7,.0f}/s   product {ours[-1]:7,.0f}/s")
+        ratio = statistics.median(ours) / statistics.median(alone)
+        print(f"medians: {statistics.median(alone):,.0f}/s and {statistics.median(ours):,.0f}/s")
+        print(f"the product reaches {ratio:.0%} of Dramatiq alone")
+        waits = sorted(asyncio.run(wake_up(stack, 50)))
+        print(f"to the start of work: median {statistics.median(waits):.0f} ms, p95 {waits[47]:.0f} ms")
+
+
+if __name__ == "__main__":
+    main()

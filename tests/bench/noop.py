@@ -1,0 +1,28 @@
+"""A worker process whose jobs do nothing: `python -m tests.bench.noop`."""
+
+from typing import Any, ClassVar, Final
+
+from domains.kernel.jobs import Job, Queue
+from domains.kernel.keys import WorkspaceId
+from workers.actors import Tools
+from workers.runner import Actor
+
+
+class Noop(Job, frozen=True, tag="bench.noop"):
+    """Does nothing."""
+
+    queue: ClassVar[Queue] = "housekeeping"
+
+
+async def _nothing(_tools: Tools, _workspace: WorkspaceId, _job: Noop) -> None:
+    return
+
+
+ACTORS: Final[dict[type[Job], Actor[Tools, Any]]] = {Noop: Actor(run=_nothing)}
+
+if __name__ == "__main__":
+    import sys
+
+    from workers.main import main
+
+    sys.exit(main(ACTORS))
