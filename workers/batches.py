@@ -13,20 +13,28 @@ class Batches(Generic[K, V]):
 
     def __init__(self, act: Callable[[list[K]], Awaitable[Mapping[K, V]]]) -> None:
         self._act = act
-        self._one_at_a_time = asyncio.Lock()
-        self._next: tuple[list[K], asyncio.Task[Mapping[K, V]]] | None = None
+        self._waiting: list[tuple[K, asyncio.Future[V | None]]] = []
+        self._acting: asyncio.Task[None] | None = None
 
     async def ask(self, about: K) -> V | None:
         """The answer about this one, or None if there is none; raises what `act` raises."""
-        if self._next is None:
-            asked: list[K] = []
-            self._next = asked, asyncio.create_task(self._run(asked))
-        asked, answers = self._next
-        asked.append(about)
-        # Whoever is cancelled does not take the others' answer away.
-        return (await asyncio.shield(answers)).get(about)
+        answer: asyncio.Future[V | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((about, answer))
+        if self._acting is None or self._acting.done():
+            self._acting = asyncio.create_task(self._drain())
+        return await answer
 
-    async def _run(self, asked: list[K]) -> Mapping[K, V]:
-        async with self._one_at_a_time:
-            self._next = None
-            return await self._act(asked)
+    async def _drain(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            acting = asyncio.ensure_future(self._act([about for about, _ in batch]))
+            await asyncio.wait([acting])
+            error = acting.exception()
+            for about, answer in batch:
+                # Whoever was cancelled meanwhile waits no more.
+                if answer.done():
+                    continue
+                if error is None:
+                    answer.set_result(acting.result().get(about))
+                else:
+                    answer.set_exception(error)

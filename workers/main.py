@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -62,10 +62,11 @@ async def work(
 
         async def run(queue: Queue, lane: Lane, job_id: str) -> None:
             begun = loop.time()
+            release = _once(lane.ended)
             try:
-                await runner.run(UUID(job_id))
+                await runner.run(UUID(job_id), release)
             finally:
-                lane.ended()
+                release()
                 relay.ended(queue, loop.time() - begun)
 
         def begin(queue: Queue, lane: Lane, job_id: str) -> None:
@@ -122,6 +123,11 @@ async def work(
             if isinstance(outcome, Exception):
                 raise outcome
         logger.info("stopped")
+
+
+def _once(act: Callable[[], None]) -> Callable[[], None]:
+    left = [act]
+    return lambda: left.pop()() if left else None
 
 
 async def _wait_for(running: set[asyncio.Task[None]]) -> None:

@@ -101,8 +101,11 @@ class Runner(Generic[T]):
                         each.lost = True
                         each.task.cancel()
 
-    async def run(self, job_id: UUID) -> None:
-        """Run a job unless it is somebody else's, or ended; every outcome is in its row."""
+    async def run(self, job_id: UUID, computed: Callable[[], None] = lambda: None) -> None:
+        """Run a job unless it is somebody else's, or ended; every outcome is in its row.
+
+        `computed` is called when only the mark of its end is still to be made.
+        """
         structlog.contextvars.clear_contextvars()
         try:
             claim = await self._claims.ask(job_id)
@@ -121,7 +124,7 @@ class Runner(Generic[T]):
         holding = self._held[claim.id] = _Holding(claim)
         begun = asyncio.get_running_loop().time()
         try:
-            outcome = await self._attempt(claim, holding)
+            outcome = await self._attempt(claim, holding, computed)
         except LostLease:
             outcome = "lost"
         except Unavailable:
@@ -138,7 +141,7 @@ class Runner(Generic[T]):
         seconds = asyncio.get_running_loop().time() - begun
         log.info("job_ended", outcome=outcome, ms=round(seconds * 1000))
 
-    async def _attempt(self, claim: Claim, holding: _Holding) -> str:
+    async def _attempt(self, claim: Claim, holding: _Holding, computed: Callable[[], None]) -> str:
         job: Job | None = None
         try:
             job = self._decoder.decode(claim.payload)
@@ -152,6 +155,7 @@ class Runner(Generic[T]):
                 write = await actor.run(self._tools, claim.workspace, job)
             holding.computing = False
             if write is None:
+                computed()
                 return "done" if await self._ends.ask(claim.held) else "lost"
             async with self._database.transaction() as tx:
                 await leases.finish(tx, claim)

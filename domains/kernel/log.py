@@ -5,6 +5,7 @@ import re
 import sys
 from typing import Literal
 
+import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -18,6 +19,10 @@ def _without_rows(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
     return event
 
 
+def _json(event: EventDict, **_options: object) -> str:
+    return msgspec.json.encode(event, enc_hook=repr).decode()
+
+
 def configure(level: str, form: Literal["json", "console"]) -> None:
     """Send structlog and the standard library's loggers to stderr in one form."""
     shared: list[Processor] = [
@@ -28,7 +33,7 @@ def configure(level: str, form: Literal["json", "console"]) -> None:
         _without_rows,
     ]
     renderer: Processor = (
-        structlog.processors.JSONRenderer()
+        structlog.processors.JSONRenderer(serializer=_json)
         if form == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )

@@ -136,7 +136,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = 8
     worker_housekeeping: Annotated[
         int, Meta(description="Small jobs one worker process does at a time", ge=1, le=64)
-    ] = 4
+    ] = 16
     worker_heartbeat: Annotated[
         float, Meta(description="Seconds between two heartbeats of a worker", gt=0, le=30)
     ] = 5.0

@@ -194,15 +194,15 @@ async def test_the_api_killed_under_load(faulty: Stack) -> None:
 @pytest.mark.parametrize("loss", ["flushed", "killed", "stopped"])
 async def test_valkey_loses_its_memory(faulty: Stack, loss: str) -> None:
     async with tenant(faulty) as caller:
-        # The first ones keep the worker busy, so that the others wait in Valkey.
-        busy = [await caller.signal(LONG, **TICKET) for _ in range(4)]
-        await _when_running(faulty, caller)
-        waiting = [await caller.signal(TEXT, **TICKET) for _ in range(20)]
+        faulty.worker.kill()
+        created = [await caller.signal(TEXT, **TICKET) for _ in range(120)]
+        faulty.worker.start()
 
-        async def sent() -> bool:
-            return (await _states(faulty, caller))["sent"] >= 10
+        async def waiting_in_valkey() -> bool:
+            states = await _states(faulty, caller)
+            return states["done"] >= 5 and states["sent"] >= 2
 
-        await eventually(sent)
+        await eventually(waiting_in_valkey)
         if loss == "flushed":
             with redis.Redis.from_url(faulty.env["REDIS_URL"]) as client:
                 client.flushall()
@@ -216,11 +216,8 @@ async def test_valkey_loses_its_memory(faulty: Stack, loss: str) -> None:
                 if loss == "stopped":
                     aof.unlink()
             await asyncio.to_thread(faulty.valkey.start)
-        for each in busy:
-            assert (await caller.processed(each["id"]))["status"] == "processed"
-        for each in waiting:
-            assert (await caller.processed(each["id"]))["status"] == "processed"
-        assert await _states(faulty, caller) == Counter(done=24)
+        await _assert_once(caller, created)
+        assert await _states(faulty, caller) == Counter(done=120)
 
 
 def _valkey_pid(stack: Stack) -> int:
