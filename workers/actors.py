@@ -11,9 +11,16 @@ from domains.discovery.analysis import AnalyseSignal
 from domains.kernel.blobs import Blobs, DeleteBlob
 from domains.kernel.compute import Compute
 from domains.kernel.db import Read, Tx
+from domains.kernel.extraction import Extraction
+from domains.kernel.fetch import Fetcher
 from domains.kernel.jobs import Job
 from domains.kernel.keys import WorkspaceId
-from domains.revenue import relinking
+from domains.kernel.settings import Settings
+from domains.kernel.speech import Speech
+from domains.revenue import document_text, enrichment, recordings, relinking
+from domains.revenue.conversations import FetchRecording, ProcessConversation, Transcription
+from domains.revenue.crm import RefreshDeal
+from domains.revenue.documents import FetchDocument, ProcessDocument
 from domains.revenue.relinking import LinkCrm
 from workers.runner import Actor, Write
 
@@ -24,6 +31,10 @@ class Tools(msgspec.Struct, frozen=True):
     read: Read
     blobs: Blobs
     compute: Compute
+    fetcher: Fetcher
+    extraction: Extraction
+    speech: Speech | None
+    settings: Settings
 
 
 async def _analyse(tools: Tools, workspace: WorkspaceId, job: AnalyseSignal) -> Write:
@@ -45,8 +56,58 @@ async def _link_crm_failed(
     await relinking.linking_failed(tx, workspace)
 
 
+async def _fetch_document(tools: Tools, workspace: WorkspaceId, job: FetchDocument) -> Write | None:
+    largest = tools.settings.document_max_bytes
+    return await document_text.fetch(
+        tools.read, tools.blobs, tools.fetcher, largest, workspace, job
+    )
+
+
+async def _process_document(
+    tools: Tools, workspace: WorkspaceId, job: ProcessDocument
+) -> Write | None:
+    return await document_text.extract(tools.read, tools.blobs, tools.extraction, workspace, job)
+
+
+async def _fetch_recording(
+    tools: Tools, workspace: WorkspaceId, job: FetchRecording
+) -> Write | None:
+    largest = tools.settings.recording_max_bytes
+    return await recordings.fetch(tools.read, tools.blobs, tools.fetcher, largest, workspace, job)
+
+
+async def _transcribe(tools: Tools, workspace: WorkspaceId, job: Transcription) -> Write | None:
+    return await recordings.transcribe(tools.read, tools.blobs, tools.speech, workspace, job)
+
+
+async def _process_conversation(
+    tools: Tools, workspace: WorkspaceId, job: ProcessConversation
+) -> Write | None:
+    return await enrichment.enrich(tools.read, tools.compute, workspace, job)
+
+
+async def _refresh_deal(tools: Tools, workspace: WorkspaceId, job: RefreshDeal) -> Write | None:
+    return await enrichment.refresh(tools.read, tools.compute, workspace, job)
+
+
+def _fetching(settings: Settings) -> float:
+    """The download has a limit of its own, which says more."""
+    return settings.fetch_time_limit + settings.job_time_limit
+
+
+def _transcribing(settings: Settings) -> float:
+    """A long recording is cut, and asked about piece by piece."""
+    return 24 * settings.speech_time_limit
+
+
 ACTORS: Final[Mapping[type[Job], Actor[Tools, Any]]] = {
     AnalyseSignal: Actor(run=_analyse, failed=analysis.analysis_failed),
     DeleteBlob: Actor(run=_delete_blob),
     LinkCrm: Actor(run=_link_crm, failed=_link_crm_failed),
+    FetchDocument: Actor(run=_fetch_document, failed=document_text.failed, time_limit=_fetching),
+    ProcessDocument: Actor(run=_process_document, failed=document_text.failed),
+    FetchRecording: Actor(run=_fetch_recording, failed=recordings.failed, time_limit=_fetching),
+    Transcription: Actor(run=_transcribe, failed=recordings.failed, time_limit=_transcribing),
+    ProcessConversation: Actor(run=_process_conversation, failed=enrichment.enriching_failed),
+    RefreshDeal: Actor(run=_refresh_deal),
 }

@@ -27,7 +27,9 @@ class Batches(Generic[K, V]):
     async def _drain(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting, []
-            acting = asyncio.ensure_future(self._act([about for about, _ in batch]))
+            acting = asyncio.ensure_future(  # noqa: RUF006 - waited for at once
+                self._act([about for about, _ in batch])
+            )
             await asyncio.wait([acting])
             error = acting.exception()
             for about, answer in batch:

@@ -24,8 +24,9 @@ class Lane:
     """One Dramatiq queue with one actor, whose messages are job ids, and so many slots.
 
     `run` gets each id, in a thread, when a slot is free; `ended` frees the slot. A message is
-    acknowledged as soon as all of its jobs have begun: Dramatiq neither retries nor keeps results, since both belong to
-    the job rows. What is lost with Redis, or with a worker, is sent again from its row.
+    acknowledged as soon as all of its jobs have begun: Dramatiq neither retries nor keeps results,
+    since both belong to the job rows. What is lost with Redis, or with a worker, is sent again from
+    its row.
     """
 
     def __init__(

@@ -17,11 +17,14 @@ from domains.kernel import health, log
 from domains.kernel.blobs import Blobs
 from domains.kernel.compute import Compute
 from domains.kernel.db import Database
+from domains.kernel.extraction import Extraction
+from domains.kernel.fetch import Allowed, Fetcher
 from domains.kernel.ids import new_id
 from domains.kernel.jobs import QUEUES, Job, Queue
 from domains.kernel.lifeline import die_with_supervisor
 from domains.kernel.problems import Unavailable
 from domains.kernel.settings import SettingError, Settings, read
+from domains.kernel.speech import Speech
 from workers import schedule
 from workers.actors import ACTORS, Tools
 from workers.broker import Lane, connect
@@ -54,7 +57,17 @@ async def work(
             Compute.open(settings.worker_analysis + SPARES, settings.compute_time_limit)
         )
         await health.require_schema(database)
-        tools = Tools(database.read, Blobs.open(settings.blob_url, os.environ), compute)
+        tools = Tools(
+            read=database.read,
+            blobs=Blobs.open(settings.blob_url, os.environ),
+            compute=compute,
+            fetcher=Fetcher(
+                Allowed.parse(settings.fetch_allow), time_limit=settings.fetch_time_limit
+            ),
+            extraction=Extraction.of(settings),
+            speech=await parts.enter_async_context(Speech.open(settings)),
+            settings=settings,
+        )
         runner = Runner(actors, tools, database, settings)
         worker = new_id()
         loop = asyncio.get_running_loop()

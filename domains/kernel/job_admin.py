@@ -13,6 +13,7 @@ from sqlalchemy import (
     Interval,
     Text,
     Uuid,
+    and_,
     any_,
     bindparam,
     cast,
@@ -28,16 +29,16 @@ from sqlalchemy import (
     update,
 )
 
-from domains.kernel.db import Read
-from domains.kernel.jobs import LIVE, Queue, State, in_state
+from domains.kernel.db import Read, Tx
+from domains.kernel.jobs import CHANNEL, LIVE, Queue, State, in_state
 from domains.kernel.problems import NotFound
 from domains.kernel.statements import Statement, scalar, statement
 from domains.kernel.tables import jobs, workspaces
 
 _ACROSS: Final = "operators administer every workspace"
 
-# Jobs that one call of `retry` or `cancel` changes at most.
-MOST: Final = 100_000
+# Jobs that one statement of `retry` or `cancel` changes: few enough for the time that it has.
+_BATCH: Final = 10_000
 
 
 class Backlog(msgspec.Struct, frozen=True):
@@ -91,6 +92,7 @@ class JobItem(msgspec.Struct, rename="camel"):
     kind: str
     queue: Queue
     state: State
+    cancelling: bool
     failures: int
     losses: int
     created_at: datetime
@@ -106,7 +108,6 @@ class JobDetail(JobItem):
     payload: msgspec.Raw
     request_id: str | None
     lease_until: datetime | None
-    cancelling: bool
 
 
 def _columns(of: type[msgspec.Struct]) -> list[Any]:
@@ -151,7 +152,7 @@ def _change(states: Any, values: Mapping[str, Any]) -> Statement[Any]:
         select(jobs.c.id)
         .where(*_chosen(), states)
         .order_by(jobs.c.id)
-        .limit(literal_column(str(MOST)))
+        .limit(literal_column(str(_BATCH)))
         .with_for_update()
         .scalar_subquery()
     )
@@ -196,7 +197,7 @@ _RETRY = _change(
 )
 # A worker ends it, so that the record that waits for it can say so.
 _CANCEL = _change(
-    LIVE,
+    and_(LIVE, jobs.c.cancelling.is_(false())),
     {
         "state": literal_column("'queued'"),
         "cancelling": true(),
@@ -244,17 +245,31 @@ async def show(read: Read, job_id: UUID) -> JobDetail:
     return found
 
 
-async def retry(read: Read, choice: Choice) -> int:
+async def retry(tx: Tx, choice: Choice) -> int:
     """Give the chosen jobs that failed or were cancelled all their attempts again; how many."""
-    return len(await read.all(_RETRY, **msgspec.structs.asdict(choice)))
+    return await _all(tx, _RETRY, choice)
 
 
-async def cancel(read: Read, choice: Choice) -> int:
+async def cancel(tx: Tx, choice: Choice) -> int:
     """End the chosen jobs that have not ended, without their being done; how many.
 
     Whatever one of them has under way is not stored. A worker marks the end soon afterwards.
     """
-    return len(await read.all(_CANCEL, **msgspec.structs.asdict(choice)))
+    return await _all(tx, _CANCEL, choice)
+
+
+async def _all(tx: Tx, change: Statement[Any], choice: Choice) -> int:
+    """Change batch after batch. In one transaction, so that none is met again on its next end."""
+    total = 0
+    while True:
+        changed = len(await tx.all(change, **msgspec.structs.asdict(choice)))
+        total += changed
+        if changed < _BATCH:
+            break
+    if total:
+        # Not a wake, which would come to nothing where the process ends with the transaction.
+        await tx.notify(CHANNEL, "")
+    return total
 
 
 async def forget_old(read: Read, days: float) -> int:

@@ -1,6 +1,7 @@
 """Conversations: calls and meetings, with what was said or a recording of it."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, Protocol
@@ -10,8 +11,9 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Text, bindparam, literal_column, null, select
 
-from domains.kernel import jobs
+from domains.kernel import jobs, retention
 from domains.kernel.db import Read, Tx
+from domains.kernel.downloads import Downloads
 from domains.kernel.ids import new_id
 from domains.kernel.instants import moment
 from domains.kernel.jobs import Job, Queue
@@ -264,13 +266,26 @@ class ListConversationsResponse(msgspec.Struct, rename="camel"):
     pagination: Annotated[PaginationInfo, Meta(description="How the list goes on")]
 
 
+class FetchRecording(Job, frozen=True, tag="revenue.fetch_recording"):
+    """Fetch what was recorded. Of this version only: a newer one has a job of its own."""
+
+    queue: ClassVar[Queue] = "fetch"
+    conversation_id: UUID
+    version: int
+
+
+class Transcription(Job, frozen=True, tag="revenue.transcription"):
+    """Write down what was said in a recording. Of this version only."""
+
+    queue: ClassVar[Queue] = "fetch"
+    conversation_id: UUID
+    version: int
+
+
 class ProcessConversation(Job, frozen=True, tag="revenue.process_conversation"):
-    """Fetch and transcribe what was recorded, then find category and summary.
+    """Find category and summary in what was said. Of this version only."""
 
-    Of this version of the conversation only: a newer one has a job of its own.
-    """
-
-    queue: ClassVar[Queue] = "ingest"
+    queue: ClassVar[Queue] = "analysis"
     conversation_id: UUID
     version: int
 
@@ -300,8 +315,16 @@ def _item(*columns: Any) -> ConversationListItem:
     return ConversationListItem(*(*columns[:7], _crm(*columns[7:])))
 
 
-def _detail(*columns: Any) -> ConversationDetail:
-    return ConversationDetail(*(*columns[:7], _crm(*columns[7:10]), *columns[10:]))
+class _Stored(NamedTuple):
+    """A conversation, and the key, type and kind of its recording where that was fetched."""
+
+    detail: ConversationDetail
+    recording: tuple[str | None, str | None, str | None]
+
+
+def _stored(*columns: Any) -> _Stored:
+    detail = ConversationDetail(*(*columns[:7], _crm(*columns[7:10]), *columns[10:14]))
+    return _Stored(detail, columns[14:])
 
 
 def _at(name: str) -> Any:
@@ -341,10 +364,12 @@ CONVERSATIONS: Final = KeysetList(
     },
 )
 _GET = statement(
-    select(*_columns, _c.category, _c.summary, _c.transcript, _c.recordings).where(
-        *shown(conversations)
-    ),
-    _detail,
+    select(
+        *_columns,
+        *(_c.category, _c.summary, _c.transcript, _c.recordings),
+        *(_c.recording_key, _c.recording_content_type, _c.recording_kind),
+    ).where(*shown(conversations)),
+    _stored,
 )
 
 _link = crm.link_of_one()
@@ -366,6 +391,7 @@ _UPSERT = upsert(
         "category": null(),
         "summary": null(),
         "recordings": null(),
+        **{name: null() for name in ("recording_key", "recording_content_type", "recording_kind")},
         "error": null(),
         "state": literal_column("'processing'"),
     },
@@ -376,11 +402,12 @@ _UPSERT = upsert(
         _c.account_id,
         _c.former_deal_id,
         _c.former_account_id,
+        _c.former_recording_key,
     ),
-    keeping=("deal_id", "account_id"),
+    keeping=("deal_id", "account_id", "recording_key"),
     versioned=True,
 )
-_DELETE = deletion(conversations, _c.deal_id, _c.account_id)
+_DELETE = deletion(conversations, _c.deal_id, _c.account_id, _c.recording_key)
 
 
 # --- what the API does ------------------------------------------------------------------------
@@ -427,24 +454,29 @@ async def create(
     )
     if stored is None:
         raise foreign("sourceId", "source")
-    record, version, deal, account, former_deal, former_account = stored
+    record, version, deal, account, former_deal, former_account, former_recording = stored
     if record == made:
         await crm.seen(tx, workspace, deal, account, started_at)
     else:
         await crm.look_again(tx, workspace, (deal, former_deal), (account, former_account))
-    await jobs.enqueue(tx, workspace, ProcessConversation(record, version))
+        await retention.discard(tx, workspace, [former_recording])
+    kind = ProcessConversation if new.recording_url is None else FetchRecording
+    await jobs.enqueue(tx, workspace, kind(record, version))
     return response(record, made, new.id, new.source_id)
 
 
 async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> DeletedRecordResponse:
-    """Delete a conversation; NotFound, or Forbidden where the source is not the workspace's."""
+    """Delete a conversation, and in the time of retention what was recorded; NotFound, or Forbidden
+    where the source is not the workspace's.
+    """
     found = await tx.first(
         _DELETE, workspace=workspace, source=address.source_id, remote=address.remote_id
     )
     answer = deleted(found, address, "conversation")
     if found is not None:
-        *_, deal, account = found
+        *_, deal, account, recording = found
         await crm.look_again(tx, workspace, (deal,), (account,))
+        await retention.discard(tx, workspace, [recording])
     return answer
 
 
@@ -461,13 +493,20 @@ async def page(
 
 
 async def get(
-    read: Read, workspace: WorkspaceId, record: UUID, *, everything: bool
+    read: Read, downloads: Downloads, workspace: WorkspaceId, record: UUID, *, everything: bool
 ) -> ConversationDetail:
     """A conversation by its record id; NotFound."""
     found = await read.first(_GET, workspace=workspace, id=record, everything=everything)
     if found is None:
         raise missing("conversation", record)
-    return found
+    detail, (key, content_type, kind) = found
+    if key is not None:
+        name = detail.title or "recording"
+        link = await downloads.link(key, content_type or "", name, time.time())
+        detail.recordings = (
+            Recordings(video_url=link) if kind == "video" else Recordings(None, link)
+        )
+    return detail
 
 
 class Attendance(NamedTuple):

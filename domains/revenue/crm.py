@@ -7,7 +7,7 @@ latest activity over the rest. `relinking` looks at the links again where the CR
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -35,7 +35,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from domains.kernel import jobs
 from domains.kernel.db import Tx
+from domains.kernel.jobs import Job, Queue
 from domains.kernel.keys import WorkspaceId
 from domains.kernel.statements import row, scalar, statement
 from domains.revenue.records import EVERYTHING, WORKSPACE
@@ -45,6 +47,9 @@ from domains.revenue.tables import (
     deals,
     messages,
 )
+
+# Seconds after a change at which a deal is refreshed: what changes meanwhile goes with it.
+_REFRESHED_AFTER: Final = 3.0
 
 _AT: Final[dict[Table, Column[Any]]] = {
     conversations: conversations.c.started_at,
@@ -283,10 +288,28 @@ _REFRESH: Final = {table: _refresh(table, owned) for table, owned in _OWNERS}
 _RAISE: Final = {table: _raise(table) for table, _ in _OWNERS}
 
 
+class RefreshDeal(Job, frozen=True, tag="revenue.refresh_deal"):
+    """Make a deal's summary anew from what is linked to it."""
+
+    queue: ClassVar[Queue] = "analysis"
+    deal_id: str
+
+    @property
+    def subject(self) -> str:
+        return self.deal_id
+
+
+async def refresh_soon(tx: Tx, workspace: WorkspaceId, some_deals: Iterable[str | None]) -> None:
+    """What is linked to these deals has changed: soon their summaries are made anew, once each."""
+    for deal in sorted({each for each in some_deals if each is not None}):
+        await jobs.enqueue_soon(tx, workspace, RefreshDeal(deal), _REFRESHED_AFTER)
+
+
 async def seen(
     tx: Tx, workspace: WorkspaceId, deal: str | None, account: str | None, at: datetime
 ) -> None:
     """A new record of this time is linked to a deal and an account."""
+    await refresh_soon(tx, workspace, (deal,))
     for table, owner in ((deals, deal), (accounts, account)):
         if owner is not None:
             await tx.first(_RAISE[table], workspace=workspace, id=owner, at=at)
@@ -299,7 +322,9 @@ async def look_again(
     some_accounts: Iterable[str | None],
 ) -> None:
     """Records were linked to these, or are no longer: what is their latest activity?"""
-    for table, owners in ((deals, some_deals), (accounts, some_accounts)):
+    linked_deals = tuple(some_deals)
+    await refresh_soon(tx, workspace, linked_deals)
+    for table, owners in ((deals, linked_deals), (accounts, some_accounts)):
         ids = sorted({owner for owner in owners if owner is not None})
         if ids:
             lock, refresh = _REFRESH[table]

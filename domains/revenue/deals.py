@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
-from sqlalchemy import Boolean, Double, Text, bindparam, literal_column, select
+from sqlalchemy import Boolean, Double, Text, bindparam, func, literal_column, select
 
 from domains.kernel.db import Read
 from domains.kernel.keys import WorkspaceId
@@ -202,9 +202,13 @@ DEALS: Final = KeysetList(
     },
 )
 _GET = statement(
-    select(*_columns, _c.summary, _c.crm_autofill, _c.contacts).where(
-        _c.workspace_id == WORKSPACE, _c.id == bindparam("id", type_=Text)
-    ),
+    select(
+        *_columns,
+        # What an import gave is never replaced by what was found.
+        func.coalesce(_c.summary, _c.found_summary),
+        func.coalesce(_c.crm_autofill, _c.found_crm_autofill),
+        _c.contacts,
+    ).where(_c.workspace_id == WORKSPACE, _c.id == bindparam("id", type_=Text)),
     _detail,
 )
 _MET = crm.met("deal_id")

@@ -23,8 +23,8 @@ from sqlalchemy import (
     update,
 )
 
-from domains.kernel import jobs
-from domains.kernel.blobs import Blobs, DeleteBlob
+from domains.kernel import jobs, retention
+from domains.kernel.blobs import Blobs
 from domains.kernel.db import Read, Tx
 from domains.kernel.downloads import Downloads
 from domains.kernel.ids import new_id
@@ -166,11 +166,16 @@ class ListDocumentsResponse(msgspec.Struct, rename="camel"):
     pagination: Annotated[PaginationInfo, Meta(description="How the list goes on")]
 
 
-class ProcessDocument(Job, frozen=True, tag="revenue.process_document"):
-    """Fetch a document where it has an address, and make text of it.
+class FetchDocument(Job, frozen=True, tag="revenue.fetch_document"):
+    """Fetch a document from its address. Of this version only: a newer one has a job of its own."""
 
-    Of this version of the document only: a newer one has a job of its own.
-    """
+    queue: ClassVar[Queue] = "fetch"
+    document_id: UUID
+    version: int
+
+
+class ProcessDocument(Job, frozen=True, tag="revenue.process_document"):
+    """Make text of a document's bytes. Of this version only: a newer one has a job of its own."""
 
     queue: ClassVar[Queue] = "ingest"
     document_id: UUID
@@ -220,13 +225,15 @@ DOCUMENTS: Final = KeysetList(
 _GET = statement(select(*_columns).where(*shown(documents)), _Stored)
 
 _former = (
-    select(_c.id, _c.blob_key, _c.normalized_key)
+    select(_c.id, _c.blob_key, _c.fetched_key, _c.normalized_key)
     .where(identity(documents))
     .with_for_update(key_share=True)
     .cte("former")
 )
 # What was made of the former content goes with it.
 _ANEW: Final[dict[str, Any]] = {
+    "fetched_key": null(),
+    "fetched_content_type": null(),
     "normalized_key": null(),
     "normalized_url": null(),
     "normalized_content_type": null(),
@@ -244,9 +251,10 @@ _UPSERT = upsert(
     returning=(
         _c.version,
         _c.former_blob_key,
+        _c.former_fetched_key,
         _c.former_normalized_key,
     ),
-    keeping=("blob_key", "normalized_key"),
+    keeping=("blob_key", "fetched_key", "normalized_key"),
     versioned=True,
 )
 _source = living_source()
@@ -276,7 +284,7 @@ _UPDATE = statement(
     .returning(_c.version),
     row,
 )
-_DELETE = deletion(documents, _c.blob_key, _c.normalized_key)
+_DELETE = deletion(documents, _c.blob_key, _c.fetched_key, _c.normalized_key)
 
 
 # --- what the API does ------------------------------------------------------------------------
@@ -317,8 +325,8 @@ async def create(
         raise foreign("sourceId", "source")
     record, version, *former_keys = stored
     if record != made:
-        await _forget(tx, workspace, former_keys)
-    await jobs.enqueue(tx, workspace, ProcessDocument(record, version))
+        await retention.discard(tx, workspace, former_keys)
+    await _process(tx, workspace, record, version, new.url)
     return response(record, made, new.id, new.source_id)
 
 
@@ -369,13 +377,13 @@ async def change(
         blob_key=blob_key,
     )
     if anew:
-        await _forget(tx, workspace, former_keys)
-        await jobs.enqueue(tx, workspace, ProcessDocument(record, version))
+        await retention.discard(tx, workspace, former_keys)
+        await _process(tx, workspace, record, version, changes.url)
     return RecordResponse("updated", record, address.remote_id, address.source_id)
 
 
 async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> DeletedRecordResponse:
-    """Delete a document, and soon after the commit its bytes; NotFound, or Forbidden where the
+    """Delete a document, and in the time of retention its bytes; NotFound, or Forbidden where the
     source is not the workspace's.
     """
     found = await tx.first(
@@ -383,7 +391,7 @@ async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> Dele
     )
     answer = deleted(found, address, "document")
     if found is not None:
-        await _forget(tx, workspace, found[2:])
+        await retention.discard(tx, workspace, found[2:])
     return answer
 
 
@@ -469,10 +477,11 @@ def _decoded(content: str) -> bytes:
     return body
 
 
-async def _forget(tx: Tx, workspace: WorkspaceId, keys: Any) -> None:
-    for key in keys:
-        if key is not None:
-            await jobs.enqueue(tx, workspace, DeleteBlob(key))
+async def _process(
+    tx: Tx, workspace: WorkspaceId, record: UUID, version: int, url: str | None
+) -> None:
+    kind = ProcessDocument if url is None else FetchDocument
+    await jobs.enqueue(tx, workspace, kind(record, version))
 
 
 def called(url: str | None) -> str:

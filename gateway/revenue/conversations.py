@@ -7,6 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, RawBody
 
 from domains.kernel.db import Read, Tx
+from domains.kernel.downloads import Downloads
 from domains.kernel.keys import Caller
 from domains.kernel.signing import Signer
 from domains.revenue import conversations
@@ -45,10 +46,11 @@ async def get_conversation(
     conversation_id: FromPath[str],
     caller: NamedDependency[Caller],
     read: NamedDependency[Read],
+    downloads: NamedDependency[Downloads],
 ) -> ConversationDetail:
     record = uuid_in_path(conversation_id, "conversationId")
     everything = not caller.hides_private
-    return await conversations.get(read, caller.workspace, record, everything=everything)
+    return await conversations.get(read, downloads, caller.workspace, record, everything=everything)
 
 
 @post(
