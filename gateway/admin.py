@@ -1,17 +1,19 @@
-"""What the `gateway` command does in the database: workspaces and keys."""
+"""What the `gateway` command does in the database: workspaces, keys and jobs."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Final, Literal, TypeVar
+from uuid import UUID
 
 import msgspec
 
-from domains.kernel import health, keys
-from domains.kernel.db import Database
+from domains.kernel import health, job_admin, keys
+from domains.kernel.db import Database, Tx
 from domains.kernel.ids import parse_id
+from domains.kernel.job_admin import Choice, JobDetail, JobItem
 from domains.kernel.keys import SCOPES, Key, LimitChoice, Scope, Workspace
-from domains.kernel.problems import Conflict, Invalid
+from domains.kernel.problems import Conflict, Invalid, NotFound
 
 T = TypeVar("T")
 
@@ -31,6 +33,13 @@ class NewKey(msgspec.Struct, rename="camel"):
     limits: LimitChoice
     created_at: datetime
     expires_at: datetime | None
+
+
+class ChangedJobs(msgspec.Struct):
+    """How many jobs were changed, and a sentence for each that could not be."""
+
+    count: int
+    refused: list[str]
 
 
 def with_database(url: str, act: Callable[[Database], Awaitable[T]]) -> T:
@@ -111,6 +120,71 @@ async def revoke_key(database: Database, key_id: str) -> None:
         raise Invalid(f"{key_id!r} is not the id of a key: `gateway keys list` shows them.")
     async with database.transaction() as tx:
         await keys.revoke(tx, parsed)
+
+
+async def list_jobs(
+    database: Database, choice: Choice, workspace: str | None, limit: int
+) -> list[JobItem]:
+    """The newest of the chosen jobs, of one workspace, by id or name, or of all."""
+    return await job_admin.listed(database.read, await _within(database, choice, workspace), limit)
+
+
+async def show_job(database: Database, job_id: str) -> JobDetail:
+    parsed = parse_id(job_id)
+    if parsed is None:
+        raise Invalid(_NO_JOB_ID.format(job_id))
+    return await job_admin.show(database.read, parsed)
+
+
+async def change_jobs(
+    database: Database,
+    change: Literal["retry", "cancel"],
+    ids: Sequence[str],
+    choice: Choice,
+    workspace: str | None,
+) -> ChangedJobs:
+    """Retry or cancel the jobs of these ids; without ids, all that are chosen."""
+    act = job_admin.retry if change == "retry" else job_admin.cancel
+    if not ids:
+        chosen = await _within(database, choice, workspace)
+        async with database.transaction() as tx:
+            return ChangedJobs(await act(tx, chosen), [])
+    changed = ChangedJobs(0, [])
+    # Each on its own, so that one that cannot be changed takes back none of the others.
+    for each in dict.fromkeys(ids):
+        parsed = parse_id(each)
+        if parsed is None:
+            changed.refused.append(_NO_JOB_ID.format(each))
+            continue
+        async with database.transaction() as tx:
+            count = await act(tx, Choice(id=parsed))
+            changed.count += count
+            if not count and (why := await _refusal(tx, change, parsed)):
+                changed.refused.append(why)
+    return changed
+
+
+_NO_JOB_ID: Final = "{!r} is not the id of a job: `gateway jobs list` shows them."
+
+
+async def _within(database: Database, choice: Choice, workspace: str | None) -> Choice:
+    if workspace is None:
+        return choice
+    found = await keys.find_workspace(database.read, workspace)
+    return msgspec.structs.replace(choice, workspace=found.id)
+
+
+async def _refusal(tx: Tx, change: Literal["retry", "cancel"], job_id: UUID) -> str | None:
+    """Why a job was not changed; None where it is as it was wanted already."""
+    try:
+        found = await job_admin.show(tx, job_id)
+    except NotFound as missing:
+        return missing.message
+    if change == "retry":
+        return f"Job {job_id} has not failed: it is {found.shown_state}."
+    if found.finished_at is None:
+        return None
+    return f"Job {job_id} has ended already: it is {found.shown_state}."
 
 
 async def demo_workspace(database: Database) -> bool:

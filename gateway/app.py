@@ -9,6 +9,7 @@ from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CollectorRegistry
 
+from domains.kernel.addresses import Allowed
 from domains.kernel.blobs import Blobs
 from domains.kernel.compute import Compute
 from domains.kernel.db import Database, Read, Tx
@@ -48,6 +49,7 @@ def create_app(
     """
     keyring = Keyring(database, settings)
     registry = CollectorRegistry()
+    allowed = Allowed.parse(settings.fetch_allow)
     downloads = Downloads(signer, blobs, settings.base_url)
 
     async def provide_tx(request: Request[Any, Any, Any]) -> AsyncIterator[Tx]:
@@ -81,9 +83,11 @@ def create_app(
             "blobs": Provide(lambda: blobs, sync_to_thread=False),
             "compute": Provide(lambda: compute, sync_to_thread=False),
             "limiter": Provide(lambda: limiter, sync_to_thread=False),
+            "allowed": Provide(lambda: allowed, sync_to_thread=False),
             "signer": Provide(lambda: signer, sync_to_thread=False),
             "downloads": Provide(lambda: downloads, sync_to_thread=False),
             "registry": Provide(lambda: registry, sync_to_thread=False),
+            "settings": Provide(lambda: settings, sync_to_thread=False),
         },
         exception_handlers={Exception: Errors(SURFACES)},
         response_class=idempotency.RememberedResponse,

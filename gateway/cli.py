@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
 import click
 import msgspec
@@ -16,6 +16,8 @@ from rich.text import Text
 
 from domains.kernel import log, settings
 from domains.kernel.db import Database
+from domains.kernel.job_admin import Choice, JobItem
+from domains.kernel.jobs import QUEUES, Queue, State
 from domains.kernel.keys import SCOPES, UNLIMITED, Key, LimitChoice, Scope
 from domains.kernel.problems import Problem
 from gateway import admin, demo, importing
@@ -24,6 +26,7 @@ from gateway.local.errors import LocalError
 from gateway.local.up import up as run_everything
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 # Larger than any deployment needs, and small enough for every place that counts.
 _LARGEST_LIMIT: Final = 1_000_000_000
@@ -350,6 +353,216 @@ def _state(key: Key) -> str:
     return "active"
 
 
+# --- jobs -------------------------------------------------------------------------------------
+
+
+@cli.group()
+def jobs() -> None:
+    """Jobs: what workers do."""
+
+
+def _filters(states: Sequence[str]) -> Callable[[F], F]:
+    """The options by which jobs are chosen."""
+    options = (
+        click.option("--workspace", help="Of this workspace: its id or name."),
+        click.option("--kind", help="Of this kind, in full or its last part: transcription."),
+        click.option("--queue", type=click.Choice(QUEUES), help="Of this queue."),
+        click.option("--state", type=click.Choice(states), help="In this state."),
+    )
+
+    def apply(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return apply
+
+
+@jobs.command("list")
+@_filters(get_args(State))
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many."
+)
+@_data
+@_json
+def list_jobs(
+    workspace: str | None,
+    kind: str | None,
+    queue: Queue | None,
+    state: State | None,
+    limit: int,
+    data: Path,
+    as_json: bool,
+) -> None:
+    """List jobs, the newest first."""
+    choice = Choice(kind=kind, queue=queue, state=state)
+    listed = _in_database(
+        data, lambda database: admin.list_jobs(database, choice, workspace, limit)
+    )
+    if as_json:
+        _print_json(listed)
+        return
+    now = datetime.now(UTC)
+    _print_table(
+        ("id", "workspace", "kind", "state", "attempts", "age", "next or end", "error"),
+        [
+            (
+                str(job.id),
+                job.workspace_name,
+                job.kind,
+                job.shown_state,
+                _attempts(job),
+                _span(now - job.created_at),
+                _next_or_end(job, now),
+                _first_line(job.error),
+            )
+            for job in listed
+        ],
+    )
+
+
+@jobs.command("show")
+@click.argument("job_id", metavar="ID")
+@_data
+@_json
+def show_job(job_id: str, data: Path, as_json: bool) -> None:
+    """Show all there is to know of a job. It names records by their ids, never their contents."""
+    job = _in_database(data, lambda database: admin.show_job(database, job_id))
+    if as_json:
+        _print_json(job)
+        return
+    lines = {
+        "id": str(job.id),
+        "workspace": f"{job.workspace_name} ({job.workspace_id})",
+        "kind": job.kind,
+        "queue": job.queue,
+        "state": job.shown_state,
+        "attempts": _attempts(job),
+        "created": _second(job.created_at),
+        "due": _second(job.run_after),
+        "started": _second(job.started_at),
+        "lease until": _second(job.lease_until),
+        "ended": _second(job.finished_at),
+        "error": job.error or "",
+        "payload": bytes(job.payload).decode(),
+        "request": job.request_id or "",
+    }
+    _print_table(("", ""), [(name, value) for name, value in lines.items() if value], header=False)
+
+
+@jobs.command("retry")
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@_filters(("failed", "cancelled"))
+@click.option("--all", "everything", is_flag=True, help="Every failed one.")
+@_data
+@_json
+def retry_jobs(
+    ids: tuple[str, ...],
+    workspace: str | None,
+    kind: str | None,
+    queue: Queue | None,
+    state: State | None,
+    everything: bool,
+    data: Path,
+    as_json: bool,
+) -> None:
+    """Give jobs that failed or were cancelled all their attempts again.
+
+    Name them by their ids, or choose them by what they have in common; without --state those that
+    failed are meant. The exit code is 1 if one of the ids cannot be retried.
+    """
+    _chosen(ids, (workspace, kind, queue, state), everything)
+    choice = Choice(kind=kind, queue=queue, state=state or "failed")
+    changed = _in_database(
+        data, lambda database: admin.change_jobs(database, "retry", ids, choice, workspace)
+    )
+    _told(changed, f"Retrying {_counted(changed.count)}.", as_json)
+
+
+@jobs.command("cancel")
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@_filters(("queued", "sent", "running"))
+@click.option("--all", "everything", is_flag=True, help="Every one that has not ended.")
+@_data
+@_json
+def cancel_jobs(
+    ids: tuple[str, ...],
+    workspace: str | None,
+    kind: str | None,
+    queue: Queue | None,
+    state: State | None,
+    everything: bool,
+    data: Path,
+    as_json: bool,
+) -> None:
+    """End jobs without their being done; the records that wait for them say so.
+
+    Name them by their ids, or choose them by what they have in common. Nothing is stored of what
+    is under way. The exit code is 1 if one of the ids cannot be cancelled.
+    """
+    _chosen(ids, (workspace, kind, queue, state), everything)
+    choice = Choice(kind=kind, queue=queue, state=state)
+    changed = _in_database(
+        data, lambda database: admin.change_jobs(database, "cancel", ids, choice, workspace)
+    )
+    done = f"Cancelling {_counted(changed.count)}"
+    _told(changed, f"{done}; a worker marks their end." if changed.count else f"{done}.", as_json)
+
+
+def _chosen(ids: Sequence[str], filters: Sequence[str | None], everything: bool) -> None:
+    """Refuse a command that says too little, or both ways at once."""
+    by_filter = everything or any(each is not None for each in filters)
+    if ids and by_filter:
+        raise click.UsageError("Give either ids or options that choose jobs.")
+    if not ids and not by_filter:
+        raise click.UsageError("Which jobs? Give ids, options that choose them, or --all.")
+
+
+def _told(changed: admin.ChangedJobs, sentence: str, as_json: bool) -> None:
+    if as_json:
+        _print_json(changed)
+    else:
+        click.echo(sentence)
+    for each in changed.refused:
+        click.echo(f"gateway: {each}", err=True)
+    if changed.refused:
+        sys.exit(1)
+
+
+def _counted(count: int) -> str:
+    return f"{count:,} {'job' if count == 1 else 'jobs'}"
+
+
+def _attempts(job: JobItem) -> str:
+    told = [(job.failures, "failed"), (job.losses, "lost")]
+    return ", ".join(f"{count} {what}" for count, what in told if count)
+
+
+def _next_or_end(job: JobItem, now: datetime) -> str:
+    if job.finished_at is not None:
+        return _moment(job.finished_at)
+    if job.state == "queued" and job.run_after > now:
+        return f"in {_span(job.run_after - now)}"
+    return "now"
+
+
+def _span(length: timedelta) -> str:
+    """A length of time in its largest unit: `3 h`."""
+    seconds = max(0, int(length.total_seconds()))
+    for unit, of in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= of:
+            return f"{seconds // of} {unit}"
+    return f"{seconds} s"
+
+
+def _first_line(text: str | None) -> str:
+    return next(iter((text or "").splitlines()), "")
+
+
+def _second(instant: datetime | None) -> str:
+    return "" if instant is None else instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
 # --- records ----------------------------------------------------------------------------------
 
 
@@ -523,9 +736,11 @@ def _console() -> Console:
     return console
 
 
-def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, header: bool = True
+) -> None:
     console = _console()
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, show_header=header)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:

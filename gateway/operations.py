@@ -11,15 +11,20 @@ from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
-from domains.kernel import health, job_admin
+from domains.kernel import health, job_admin, schedule
 from domains.kernel.blobs import Blobs
-from domains.kernel.db import Database
+from domains.kernel.db import Database, Read
 from domains.kernel.health import Health
+from domains.kernel.jobs import QUEUES, State
 from domains.kernel.problems import Unavailable
+from domains.kernel.settings import Settings
 from gateway import openapi, reference
 from gateway.discovery.surface import ProblemDetails, problem_details
 from gateway.limits import Limiter
 from gateway.surface import Surface, operation
+
+# The states of jobs that `/metrics` counts: those that are due, and those that failed lately.
+_COUNTED: Final[tuple[State, ...]] = ("queued", "sent", "running", "failed")
 
 
 class Alive(msgspec.Struct):
@@ -53,8 +58,10 @@ async def get_health(
     database: NamedDependency[Database],
     blobs: NamedDependency[Blobs],
     limiter: NamedDependency[Limiter],
+    settings: NamedDependency[Settings],
 ) -> Response[Health]:
-    found = await health.examine(database, blobs, limiter.check)
+    transcribes = bool(settings.speech_url)
+    found = await health.examine(database, blobs, limiter.check, transcribes=transcribes)
     return Response(found, status_code=503 if found.status == "down" else 200)
 
 
@@ -62,25 +69,57 @@ async def get_health(
 async def metrics(
     database: NamedDependency[Database], registry: NamedDependency[CollectorRegistry]
 ) -> Response[bytes]:
-    queues = CollectorRegistry()
-    waiting = Gauge("gateway_jobs", "Jobs that are due", ("queue", "state"), registry=queues)
-    oldest = Gauge(
-        "gateway_jobs_oldest_seconds",
-        "Age of the oldest job that is due",
-        ("queue", "state"),
-        registry=queues,
-    )
-    up = Gauge("gateway_database_up", "1 if PostgreSQL answers", registry=queues)
+    shared = CollectorRegistry()
+    up = Gauge("gateway_database_up", "1 if PostgreSQL answers", registry=shared)
     try:
-        for each in await job_admin.backlog(database.read):
-            waiting.labels(each.queue, each.state).set(each.count)
-            oldest.labels(each.queue, each.state).set(each.oldest_seconds)
+        await _measure(database.read, shared)
         up.set(1)
     except Unavailable:
         # The process' own figures are wanted most when the database is away.
         up.set(0)
-    body = generate_latest(registry) + generate_latest(queues)
+    body = generate_latest(registry) + generate_latest(shared)
     return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def _measure(read: Read, registry: CollectorRegistry) -> None:
+    """What every process of the deployment would tell alike; nothing of it if PostgreSQL is away.
+
+    A queue without jobs counts 0, so that an alert can tell that from no answer.
+    """
+    backlog = await job_admin.backlog(read)
+    last_runs = await schedule.last_runs(read)
+    alive = await health.alive_workers(read)
+    count = Gauge(
+        "gateway_jobs",
+        "Jobs that are due, and those that failed in the last 24 hours",
+        ("queue", "state"),
+        registry=registry,
+    )
+    oldest = Gauge(
+        "gateway_jobs_oldest_seconds",
+        "Seconds since the oldest of these was due or failed",
+        ("queue", "state"),
+        registry=registry,
+    )
+    for queue in QUEUES:
+        for state in _COUNTED:
+            count.labels(queue, state).set(0)
+            oldest.labels(queue, state).set(0)
+    for each in backlog:
+        count.labels(each.queue, each.state).set(each.count)
+        oldest.labels(each.queue, each.state).set(each.oldest_seconds)
+    age = Gauge(
+        "gateway_schedule_age_seconds",
+        "Seconds since a task of the schedule last began",
+        ("task",),
+        registry=registry,
+    )
+    for run in last_runs:
+        age.labels(run.task).set(run.seconds)
+    workers = Gauge(
+        "gateway_workers", "Workers that reported in the last minute", registry=registry
+    )
+    workers.set(alive)
 
 
 def documents(surfaces: Sequence[Surface]) -> list[HTTPRouteHandler]:

@@ -26,7 +26,11 @@ class Batches(Generic[K, V]):
 
     async def _drain(self) -> None:
         while self._waiting:
-            batch, self._waiting = self._waiting, []
+            # Nothing is done for whoever was cancelled before it began.
+            batch = [each for each in self._waiting if not each[1].done()]
+            self._waiting = []
+            if not batch:
+                return
             acting = asyncio.ensure_future(  # noqa: RUF006 - waited for at once
                 self._act([about for about, _ in batch])
             )

@@ -14,11 +14,12 @@ import structlog
 import uvloop
 
 from domains.kernel import health, log
+from domains.kernel.addresses import Allowed
 from domains.kernel.blobs import Blobs
 from domains.kernel.compute import Compute
 from domains.kernel.db import Database
 from domains.kernel.extraction import Extraction
-from domains.kernel.fetch import Allowed, Fetcher
+from domains.kernel.fetch import Fetcher
 from domains.kernel.ids import new_id
 from domains.kernel.jobs import QUEUES, Job, Queue
 from domains.kernel.lifeline import die_with_supervisor

@@ -52,6 +52,12 @@ class _Holding:
         self.computing = True
         self.lost = False
 
+    def lose(self) -> None:
+        """It is another's, or an operator ended it: what is computed here would be for nothing."""
+        if self.computing and not self.lost and self.task is not None:
+            self.lost = True
+            self.task.cancel()
+
 
 class Runner(Generic[T]):
     """Runs claimed jobs to an end that is written down: done, failed, cancelled, or queued again.
@@ -97,9 +103,8 @@ class Runner(Generic[T]):
                     self._settings.job_lease,
                 )
                 for each in holdings:
-                    if each.claim.id not in still and each.computing and each.task is not None:
-                        each.lost = True
-                        each.task.cancel()
+                    if each.claim.id not in still:
+                        each.lose()
 
     async def run(self, job_id: UUID, computed: Callable[[], None] = lambda: None) -> None:
         """Run a job unless it is somebody else's, or ended; every outcome is in its row.
@@ -121,6 +126,8 @@ class Runner(Generic[T]):
             request_id=claim.request_id,
         )
         log.debug("job_started", failures=claim.failures, losses=claim.losses)
+        if former := self._held.get(claim.id):
+            former.lose()
         holding = self._held[claim.id] = _Holding(claim)
         begun = asyncio.get_running_loop().time()
         try:

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from domains.kernel import job_admin
 from domains.kernel.blobs import Blobs
 from domains.kernel.db import Database, Read
+from domains.kernel.jobs import QUEUES, Queue
 from domains.kernel.problems import Unavailable
 from domains.kernel.statements import row, scalar, statement
 from domains.kernel.tables import SCHEMA, workers
@@ -24,19 +25,27 @@ _PART_TIMEOUT: Final = 3.0
 
 Status = Literal["ok", "degraded", "down"]
 
+_NO_SPEECH: Final = (
+    "no speech-to-text service is set (GATEWAY_SPEECH_URL): recordings are kept and not transcribed"
+)
+
 
 class Part(msgspec.Struct, omit_defaults=True):
-    """One part: its state and, unless it is ok, why."""
+    """One part: its state and, unless it is ok, why. `off`: the operator has not set it up."""
 
-    status: Status
+    status: Status | Literal["off"]
     detail: str = ""
 
 
 class QueueState(msgspec.Struct, rename="camel"):
-    """Jobs that are due and not yet running, and the age of the oldest in seconds."""
+    """`depth`: jobs that are due and not yet running. `oldestSeconds`: the age of the oldest of
+    them. `failed`: those of the last 24 hours.
+    """
 
-    depth: int
-    oldest_seconds: float
+    depth: int = 0
+    running: int = 0
+    oldest_seconds: float = 0.0
+    failed: int = 0
 
 
 class Health(msgspec.Struct):
@@ -44,11 +53,17 @@ class Health(msgspec.Struct):
 
     status: Status
     parts: dict[str, Part]
-    queues: dict[str, QueueState]
+    queues: dict[Queue, QueueState]
 
 
 _LAST_BEAT = statement(
     select(cast(func.extract("epoch", func.now() - func.max(workers.c.beat_at)), Float)), scalar
+)
+_ALIVE = statement(
+    select(func.count()).where(
+        workers.c.beat_at >= func.now() - literal(timedelta(seconds=WORKER_SILENCE), Interval)
+    ),
+    scalar,
 )
 _BEAT = statement(
     insert(workers)
@@ -65,6 +80,11 @@ _FORGET_WORKERS = statement(
 async def beat(read: Read, worker: UUID, host: str, pid: int) -> None:
     """Say that a worker lives."""
     await read.first(_BEAT, id=worker, host=host, pid=pid)
+
+
+async def alive_workers(read: Read) -> int:
+    """How many workers have said lately that they live."""
+    return await read.one(_ALIVE)
 
 
 async def forget_workers(read: Read) -> None:
@@ -89,23 +109,28 @@ async def require_schema(database: Database) -> None:
         raise Unavailable(wrong)
 
 
-async def examine(database: Database, blobs: Blobs, redis: Callable[[], Awaitable[None]]) -> Health:
-    """Ask every part, each for a few seconds at most. `redis` raises Unavailable if it is away."""
+async def examine(
+    database: Database, blobs: Blobs, redis: Callable[[], Awaitable[None]], *, transcribes: bool
+) -> Health:
+    """Ask every part, each for a few seconds at most. `redis` raises Unavailable if it is away;
+    `transcribes`: whether a service for speech to text is set.
+    """
     parts, queues = await _postgres(database)
     others = {
         "redis": _missed(redis, "requests pass unlimited, jobs wait"),
         "blobs": _missed(blobs.check, "nothing new can be stored"),
     }
     parts |= dict(zip(others, await asyncio.gather(*others.values()), strict=True))
+    parts["transcription"] = Part("ok") if transcribes else Part("off", _NO_SPEECH)
     states = {part.status for part in parts.values()}
     worst: Status = "down" if "down" in states else "degraded" if "degraded" in states else "ok"
     return Health(worst, parts, queues)
 
 
-async def _postgres(database: Database) -> tuple[dict[str, Part], dict[str, QueueState]]:
+async def _postgres(database: Database) -> tuple[dict[str, Part], dict[Queue, QueueState]]:
     """What only Postgres can tell; what it cannot tell while it is away is left out."""
     parts: dict[str, Part] = {}
-    queues: dict[str, QueueState] = {}
+    queues: dict[Queue, QueueState] = {}
     try:
         async with asyncio.timeout(_PART_TIMEOUT):
             wrong = await wrong_schema(database)
@@ -113,16 +138,24 @@ async def _postgres(database: Database) -> tuple[dict[str, Part], dict[str, Queu
             parts["schema"] = Part("down", wrong) if wrong else Part("ok")
             if wrong is None:
                 parts["workers"] = await _workers(database.read)
-                for each in await job_admin.backlog(database.read):
-                    if each.state != "running":
-                        state = queues.setdefault(each.queue, QueueState(0, 0.0))
-                        state.depth += each.count
-                        state.oldest_seconds = max(
-                            state.oldest_seconds, round(each.oldest_seconds, 3)
-                        )
+                queues |= await _queues(database.read)
     except (Unavailable, TimeoutError):
         parts["database"] = Part("down", "PostgreSQL does not answer")
     return parts, queues
+
+
+async def _queues(read: Read) -> dict[Queue, QueueState]:
+    states = {queue: QueueState() for queue in QUEUES}
+    for each in await job_admin.backlog(read):
+        state = states[each.queue]
+        if each.state == "running":
+            state.running += each.count
+        elif each.state == "failed":
+            state.failed += each.count
+        else:
+            state.depth += each.count
+            state.oldest_seconds = max(state.oldest_seconds, round(each.oldest_seconds, 3))
+    return states
 
 
 async def _workers(read: Read) -> Part:

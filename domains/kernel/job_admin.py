@@ -47,8 +47,8 @@ class Backlog(msgspec.Struct, frozen=True):
     Of failed ones: those of the last 24 hours, and the age of the oldest.
     """
 
-    queue: str
-    state: str
+    queue: Queue
+    state: State
     count: int
     oldest_seconds: float
 
@@ -100,6 +100,11 @@ class JobItem(msgspec.Struct, rename="camel"):
     started_at: datetime | None
     finished_at: datetime | None
     error: str | None
+
+    @property
+    def shown_state(self) -> str:
+        """The state in a word; `cancelling` until a worker has marked the end."""
+        return "cancelling" if self.cancelling and self.finished_at is None else self.state
 
 
 class JobDetail(JobItem):

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Uuid,
     any_,
     bindparam,
+    false,
     func,
     insert,
     literal,
@@ -106,6 +107,8 @@ _PUT_OFF = statement(
                     jobs.c.kind == bindparam("kind"),
                     jobs.c.subject == bindparam("subject"),
                     in_state("queued"),
+                    # That one will not be done.
+                    jobs.c.cancelling.is_(false()),
                 )
                 .limit(literal_column("1"))
                 .with_for_update(skip_locked=True)

@@ -9,6 +9,8 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import FieldInfo
 
+from domains.kernel.addresses import Allowed
+
 _PLAIN = frozenset({"database_url", "redis_url", "blob_url"})
 _SCHEMES = {
     "DATABASE_URL": ("postgresql", "postgres"),
@@ -257,6 +259,10 @@ def read(environment: Mapping[str, str]) -> Settings:
     for name in _SCHEMES:
         if name in given:
             check_url(name, given[name])
+    try:
+        Allowed.parse(given.get("GATEWAY_FETCH_ALLOW", ""))
+    except ValueError as error:
+        raise SettingError(f"GATEWAY_FETCH_ALLOW: {error}") from None
     return Settings(**values)  # type: ignore[arg-type]
 
 

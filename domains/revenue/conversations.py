@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Text, bindparam, literal_column, null, select
 
 from domains.kernel import jobs, retention
+from domains.kernel.addresses import Allowed
 from domains.kernel.db import Read, Tx
 from domains.kernel.downloads import Downloads
 from domains.kernel.ids import new_id
@@ -414,12 +415,19 @@ _DELETE = deletion(conversations, _c.deal_id, _c.account_id, _c.recording_key)
 
 
 async def create(
-    tx: Tx, workspace: WorkspaceId, own_domains: Sequence[str], new: ConversationRequest
+    tx: Tx,
+    allowed: Allowed,
+    workspace: WorkspaceId,
+    own_domains: Sequence[str],
+    new: ConversationRequest,
 ) -> RecordResponse:
-    """Store a conversation, or replace it, link it to the CRM and queue its processing.
+    """Store a conversation, or replace it, link it to the CRM and queue its processing. `allowed`:
+    internal hosts.
 
     Invalid names what is wrong; Forbidden where the source is not the workspace's.
     """
+    if new.recording_url is not None:
+        web_address(new.recording_url, "recordingUrl", allowed)
     made = new_id()
     started_at = moment(new.started_at, "startedAt")
     ended_at = moment_of(new.ended_at, "endedAt")
@@ -548,9 +556,7 @@ def _timed(
     new: ConversationRequest, started_at: datetime, ended_at: datetime | None
 ) -> tuple[bytes | None, datetime]:
     """The transcript in meeting time, if any, and when its last sentence began; Invalid."""
-    if new.recording_url is not None:
-        web_address(new.recording_url, "recordingUrl")
-    elif not new.transcript:
+    if new.recording_url is None and not new.transcript:
         raise Invalid("A conversation needs a transcript that is not empty, or a recordingUrl.")
     if ended_at is not None and not started_at < ended_at <= started_at + _LONGEST:
         raise invalid("endedAt", "must be after startedAt, and at most 10 hours later")

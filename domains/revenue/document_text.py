@@ -10,10 +10,11 @@ import msgspec
 from sqlalchemy import Integer, Text, Uuid, bindparam, literal_column, null, select, update
 
 from domains.kernel import jobs, retention
+from domains.kernel.addresses import Refused
 from domains.kernel.blobs import BlobMissing, Blobs
 from domains.kernel.db import Read, Tx
 from domains.kernel.extraction import Extraction, Unreadable
-from domains.kernel.fetch import Fetcher, Refused, Unreachable
+from domains.kernel.fetch import Fetcher, Unreachable
 from domains.kernel.keys import WorkspaceId
 from domains.kernel.problems import Invalid, NotFound, Unavailable
 from domains.kernel.statements import scalar, statement

@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from domains.kernel import jobs, retention
+from domains.kernel.addresses import Allowed
 from domains.kernel.blobs import Blobs
 from domains.kernel.db import Read, Tx
 from domains.kernel.downloads import Downloads
@@ -291,19 +292,21 @@ _DELETE = deletion(documents, _c.blob_key, _c.fetched_key, _c.normalized_key)
 
 
 async def create(
-    tx: Tx, blobs: Blobs, workspace: WorkspaceId, new: DocumentRequest
+    tx: Tx, blobs: Blobs, allowed: Allowed, workspace: WorkspaceId, new: DocumentRequest
 ) -> RecordResponse:
-    """Store a document, or replace it, and queue its processing.
+    """Store a document, or replace it, and queue its processing. `allowed`: internal hosts.
 
     Invalid names what is wrong; Forbidden where the source is not the workspace's.
     """
     if (new.url is None) == (new.content is None):
         raise Invalid("exactly one of url or content must be provided")
+    if new.url is not None:
+        web_address(new.url, "url", allowed)
     made = new_id()
     created_at = moment_of(new.created_at, "createdAt")
     updated_at = moment_of(new.updated_at, "updatedAt")
     name = new.filename or new.display_name or new.id
-    blob_key = await _keep(tx, blobs, workspace, new.url, new.content, new.content_type, name)
+    blob_key = await _keep(tx, blobs, workspace, new.content, new.content_type, name)
     stored = await tx.first(
         _UPSERT,
         workspace=workspace,
@@ -333,6 +336,7 @@ async def create(
 async def change(
     tx: Tx,
     blobs: Blobs,
+    allowed: Allowed,
     workspace: WorkspaceId,
     address: RecordAddress,
     changes: UpdateDocumentRequest,
@@ -343,12 +347,13 @@ async def change(
     """
     if changes.url is not None and changes.content is not None:
         raise Invalid("at most one of url or content can be provided")
+    if changes.url is not None:
+        web_address(changes.url, "url", allowed)
     updated_at = moment_of(changes.updated_at, "updatedAt")
     blob_key = await _keep(
         tx,
         blobs,
         workspace,
-        changes.url,
         changes.content,
         changes.content_type,
         changes.filename,
@@ -420,7 +425,7 @@ async def get(
     text_url = found.normalized_url
     if found.normalized_key is not None:
         kind = found.normalized_content_type or "text/plain"
-        name = f"{found.filename or found.display_name}.txt"
+        name = f"{(found.filename or found.display_name).removesuffix('.txt')}.txt"
         text_url = await downloads.link(found.normalized_key, kind, name, time.time())
     fields = await _shown(found, downloads)
     return DocumentDetail(*(*fields, text_url, found.normalized_content_type))
@@ -447,14 +452,11 @@ async def _keep(
     tx: Tx,
     blobs: Blobs,
     workspace: WorkspaceId,
-    url: str | None,
     content: str | None,
     content_type: str | None,
     filename: str | None,
 ) -> str | None:
     """Put content into the object store, before any connection waits for that; its key."""
-    if url is not None:
-        web_address(url, "url")
     if content is None:
         return None
     if len(content) > _LARGE:

@@ -24,9 +24,10 @@ from sqlalchemy import (
 )
 
 from domains.kernel import jobs, media, retention
+from domains.kernel.addresses import Refused
 from domains.kernel.blobs import BlobMissing, Blobs
 from domains.kernel.db import Read, Tx
-from domains.kernel.fetch import Fetcher, Refused, Unreachable
+from domains.kernel.fetch import Fetcher, Unreachable
 from domains.kernel.keys import WorkspaceId
 from domains.kernel.problems import Invalid, NotFound, Unavailable
 from domains.kernel.speech import Sentence, Speech

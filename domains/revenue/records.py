@@ -1,12 +1,8 @@
 """What all pushed records have: an identity of source and id, an upsert and a soft deletion."""
 
-import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from ipaddress import ip_address
-from socket import inet_aton
 from typing import Annotated, Any, Final, Literal, Protocol, TypeVar
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
@@ -33,6 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
+from domains.kernel.addresses import Allowed, Refused, check_url
 from domains.kernel.ids import parse_id
 from domains.kernel.instants import iso, iso_end, moment
 from domains.kernel.keyset import CursorQuery
@@ -74,6 +71,10 @@ _Email = Annotated[str, Meta(max_length=512)]
 Emails = Annotated[list[_Email], Meta(max_length=1000)]
 # An address that can be fetched: servers take no longer ones.
 WebAddress = Annotated[str, Meta(max_length=8192)]
+
+
+# What an import brings is shown, not fetched.
+_NOTHING: Final = Allowed()
 
 
 class Addressed(Protocol):
@@ -388,39 +389,16 @@ def outside(
     return outsiders, distinct(map(domain_of, outsiders))
 
 
-def web_address(url: str, field: str) -> str:
+def web_address(url: str, field: str, allowed: Allowed = _NOTHING) -> str:
     """The URL if it is one that may be fetched; Invalid.
 
-    http or https, without a password, of a host that is not written as a private address. What its
-    name resolves to is looked at when it is fetched.
+    What its name resolves to is looked at when it is fetched.
     """
-    host = netloc = ""
-    with contextlib.suppress(ValueError):
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises for a port that is none
-        if parts.scheme.lower() in ("http", "https") and url.isprintable() and " " not in url:
-            host, netloc = (parts.hostname or "").rstrip("."), parts.netloc
-    if not host:
-        raise invalid(field, "must be an http or https URL")
-    if "@" in netloc:
-        raise invalid(field, "must not hold a user name or password")
-    if host.endswith("localhost") or not _public(host):
-        raise invalid(field, "must be the URL of a public host")
-    return url
-
-
-def _public(host: str) -> bool:
-    """Whether a host is a name, or an address that is reached from everywhere."""
     try:
-        # Decimal, octal and hexadecimal spellings, too.
-        address: Any = ip_address(inet_aton(host))
-    except OSError:
-        try:
-            address = ip_address(host.partition("%")[0])
-        except ValueError:
-            return True
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_global) and not address.is_multicast
+        check_url(url, allowed)
+    except Refused as refused:
+        raise invalid(field, refused.reason) from refused
+    return url
 
 
 def kept(parameter: str, column: Column[Any]) -> ColumnElement[Any]:

@@ -4,8 +4,9 @@ from typing import Any, Final
 
 from litestar import Request, delete, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, RawBody
+from litestar.params import FromPath, RawBody, SkipValidation
 
+from domains.kernel.addresses import Allowed
 from domains.kernel.db import Read, Tx
 from domains.kernel.downloads import Downloads
 from domains.kernel.keys import Caller
@@ -67,9 +68,10 @@ async def create_conversation(
     body: RawBody,
     caller: NamedDependency[Caller],
     tx: NamedDependency[Tx],
+    allowed: NamedDependency[SkipValidation[Allowed]],
 ) -> RecordResponse:
     new = await decode(body, ConversationRequest)
-    return await conversations.create(tx, caller.workspace, caller.own_domains, new)
+    return await conversations.create(tx, allowed, caller.workspace, caller.own_domains, new)
 
 
 @delete(

@@ -4,8 +4,9 @@ from typing import Any, Final
 
 from litestar import Request, delete, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, RawBody
+from litestar.params import FromPath, RawBody, SkipValidation
 
+from domains.kernel.addresses import Allowed
 from domains.kernel.blobs import Blobs
 from domains.kernel.db import Read, Tx
 from domains.kernel.downloads import Downloads
@@ -65,9 +66,10 @@ async def create_document(
     caller: NamedDependency[Caller],
     tx: NamedDependency[Tx],
     blobs: NamedDependency[Blobs],
+    allowed: NamedDependency[SkipValidation[Allowed]],
 ) -> RecordResponse:
     new = await decode(body, DocumentRequest)
-    return await documents.create(tx, blobs, caller.workspace, new)
+    return await documents.create(tx, blobs, allowed, caller.workspace, new)
 
 
 @patch(
@@ -87,10 +89,11 @@ async def update_document(
     caller: NamedDependency[Caller],
     tx: NamedDependency[Tx],
     blobs: NamedDependency[Blobs],
+    allowed: NamedDependency[SkipValidation[Allowed]],
 ) -> RecordResponse:
     address = query(request, RecordAddress)
     changes = await decode(body, UpdateDocumentRequest)
-    return await documents.change(tx, blobs, caller.workspace, address, changes)
+    return await documents.change(tx, blobs, allowed, caller.workspace, address, changes)
 
 
 @delete(

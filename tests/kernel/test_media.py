@@ -1,8 +1,10 @@
 """Recordings: known by their content, cut at their quiet moments, read without trust."""
 
 import asyncio
+import importlib
 import itertools
 import math
+import platform
 import random
 import subprocess
 import wave
@@ -20,9 +22,16 @@ from domains.kernel.problems import Invalid
 RATE = 16_000
 
 
+def installed_ffmpeg() -> Path:
+    """The program that comes with the tests; a skip only on machines that it is not made for."""
+    made = platform.machine() == "x86_64"
+    module = (importlib.import_module if made else pytest.importorskip)("imageio_ffmpeg")
+    return Path(module.get_ffmpeg_exe())
+
+
 @pytest.fixture(scope="session")
 def ffmpeg() -> Path:
-    return Path(pytest.importorskip("imageio_ffmpeg").get_ffmpeg_exe())
+    return installed_ffmpeg()
 
 
 def sound(path: Path, *parts: tuple[float, float], rate: int = RATE) -> Path:
@@ -194,19 +203,19 @@ async def test_a_long_recording_is_cut_at_its_silences(ffmpeg: Path, tmp_path: P
 
 async def test_pieces_keep_below_the_size(ffmpeg: Path, tmp_path: Path) -> None:
     # Noise is what compresses least.
-    noise = array("h", random.Random(4).choices(range(-32_768, 32_767), k=RATE * 20)).tobytes()
+    noise = random.Random(4).randbytes(RATE * 2 * 15)
     recording = tmp_path / "a.wav"
     with wave.open(str(recording), "wb") as file:
         file.setparams((1, 2, RATE, 0, "NONE", ""))
         file.writeframes(noise)
     made = await _pieces(recording, tmp_path, ffmpeg, largest=200_000)
-    assert len(made) >= 4
+    assert len(made) >= 3
     assert all(each.path.stat().st_size < 200_000 for each in made)
 
 
 async def test_a_silent_piece_is_known(ffmpeg: Path, tmp_path: Path) -> None:
-    recording = sound(tmp_path / "a.wav", (9.0, 0.5), (10.0, 0.0), (4.0, 0.5))
-    made = await _pieces(recording, tmp_path, ffmpeg, longest=5.0)
+    recording = sound(tmp_path / "a.wav", (5.0, 0.5), (6.0, 0.0), (3.0, 0.5))
+    made = await _pieces(recording, tmp_path, ffmpeg, longest=4.0)
     assert not made[0].silent
     assert not made[-1].silent
     assert any(each.silent for each in made)
@@ -231,12 +240,13 @@ async def test_a_hole_in_the_sound_keeps_its_length(ffmpeg: Path, tmp_path: Path
 
 
 async def test_the_same_recording_makes_the_same_pieces(ffmpeg: Path, tmp_path: Path) -> None:
-    recording = sound(tmp_path / "a.wav", (7.0, 0.5), (0.5, 0.0), (7.0, 0.5))
+    recording = sound(tmp_path / "a.wav", (2.0, 0.5), (0.5, 0.0), (2.0, 0.5))
     made = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        cut = await _pieces(recording, tmp_path / name, ffmpeg, longest=10.0)
+        cut = await _pieces(recording, tmp_path / name, ffmpeg, longest=3.0)
         made.append([(each.offset, each.duration, each.path.read_bytes()) for each in cut])
+    assert len(made[0]) == 2
     assert made[0] == made[1]
 
 
