@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run setup test check fmt bench pins clean
+.PHONY: run setup test chaos check fmt bench pins clean
 
 # Started so that make passes Ctrl-C on and adds no words of its own.
 run: setup
@@ -15,6 +15,10 @@ setup: $(VENV)/.run
 # All of it in two processes, each with servers of its own; what ARGS chooses in one.
 test: $(VENV)/.test
 	@$(BIN)/python -m pytest $(or $(ARGS),--numprocesses 2 --dist worksteal)
+
+# Every fault that must be survived, also those that take minutes; ARGS are words of their names.
+chaos: $(VENV)/.test
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 check: $(VENV)/.test
 	@$(BIN)/ruff format --check --quiet . || (echo "make fmt mends the format"; exit 1)
@@ -30,6 +34,7 @@ bench: $(VENV)/.test
 	@$(BIN)/python -m tests.bench.importing
 	@$(BIN)/python -m tests.bench.lists
 	@$(BIN)/python -m tests.bench.records
+	@$(BIN)/python -m tests.bench.jobs
 
 # Both files again, from pyproject.toml, without download addresses.
 pins:

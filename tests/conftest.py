@@ -9,12 +9,29 @@ from typing import Any
 import pytest
 
 from domains.kernel.db import Database
+from tests.chaos.table import from_properties, rendered
 from tests.stack import Stack, Tenant, running, tenant
 
 # An operator's own settings must not reach the tests.
 for _name in list(os.environ):
     if _name.startswith("GATEWAY_") or _name in ("DATABASE_URL", "REDIS_URL", "BLOB_URL"):
         del os.environ[_name]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What became of the faults that were played, in one table, whichever process played them."""
+    rows = [
+        row
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if isinstance(report, pytest.TestReport) and report.when == "call"
+        for row in from_properties(report.user_properties)
+    ]
+    if rows:
+        terminalreporter.section("faults that were survived")
+        for line in rendered(rows):
+            terminalreporter.write_line(line)
+
 
 MakeTenant = Callable[..., Awaitable[Tenant]]
 

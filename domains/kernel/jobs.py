@@ -9,7 +9,7 @@ Postgres is the truth about every state; the broker carries ids only. `queued` w
 `sent` for a worker, `running` belongs to the worker that holds the lease (`leases.py`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, Final, Literal, get_args
 from uuid import UUID
@@ -157,23 +157,35 @@ async def enqueue(tx: Tx, workspace: WorkspaceId, job: Job, delay: float = 0) ->
     return await _insert(tx, workspace, job, delay, None)
 
 
+async def enqueue_all(tx: Tx, workspace: WorkspaceId, some: Sequence[Job]) -> None:
+    """Queue many jobs with the transaction's other changes, in one go."""
+    if some:
+        await tx.many(_ENQUEUE, [_row(workspace, new_id(), job, 0, None) for job in some])
+        tx.wake(CHANNEL)
+
+
 async def _insert(
     tx: Tx, workspace: WorkspaceId, job: Job, delay: float, subject: str | None
 ) -> UUID:
     job_id = new_id()
-    await tx.first(
-        _ENQUEUE,
-        id=job_id,
-        workspace=workspace,
-        kind=job.__struct_config__.tag,
-        subject=subject,
-        queue=job.queue,
-        payload=msgspec.json.encode(job),
-        request_id=structlog.contextvars.get_contextvars().get("request_id"),
-        seconds=delay,
-    )
+    await tx.first(_ENQUEUE, **_row(workspace, job_id, job, delay, subject))
     tx.wake(CHANNEL)
     return job_id
+
+
+def _row(
+    workspace: WorkspaceId, job_id: UUID, job: Job, delay: float, subject: str | None
+) -> dict[str, Any]:
+    return {
+        "id": job_id,
+        "workspace": workspace,
+        "kind": job.__struct_config__.tag,
+        "subject": subject,
+        "queue": job.queue,
+        "payload": msgspec.json.encode(job),
+        "request_id": structlog.contextvars.get_contextvars().get("request_id"),
+        "seconds": delay,
+    }
 
 
 async def is_live(read: Read, workspace: WorkspaceId, job_id: UUID) -> bool:

@@ -327,9 +327,13 @@ _RENEW = statement(
     scalar,
     across=_ACROSS,
 )
+# Locked in the order in which an operator's `cancel` locks them: neither waits for the other's.
+_ending = (
+    select(jobs.c.id).where(*_all_held).order_by(jobs.c.id).with_for_update().scalar_subquery()
+)
 _FINISH_ALL = statement(
     update(jobs)
-    .where(*_all_held)
+    .where(jobs.c.id == any_(func.array(_ending, type_=ARRAY(Uuid))))
     .values(
         state="done",
         error=null(),

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
-from sqlalchemy import Text, bindparam, literal_column, null, select
+from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, func, literal_column, null, or_, select
 
 from domains.kernel import jobs, retention
 from domains.kernel.addresses import Allowed
@@ -367,7 +367,10 @@ CONVERSATIONS: Final = KeysetList(
 _GET = statement(
     select(
         *_columns,
-        *(_c.category, _c.summary, _c.transcript, _c.recordings),
+        # What an import gave is never replaced by what was found.
+        func.coalesce(_c.category, _c.found_category),
+        func.coalesce(_c.summary, _c.found_summary),
+        *(_c.transcript, _c.recordings),
         *(_c.recording_key, _c.recording_content_type, _c.recording_kind),
     ).where(*shown(conversations)),
     _stored,
@@ -389,8 +392,8 @@ _UPSERT = upsert(
             for name in ("crm_id", "crm_name", "crm_type", "deal_id", "account_id")
         },
         # What was made of the former content goes with it.
-        "category": null(),
-        "summary": null(),
+        "found_category": null(),
+        "found_summary": null(),
         "recordings": null(),
         **{name: null() for name in ("recording_key", "recording_content_type", "recording_kind")},
         "error": null(),
@@ -407,6 +410,15 @@ _UPSERT = upsert(
     ),
     keeping=("deal_id", "account_id", "recording_key"),
     versioned=True,
+)
+_UNSUMMARISED = statement(
+    select(_c.id, _c.version).where(
+        _c.workspace_id == bindparam("workspace", type_=Uuid),
+        _c.id == any_(bindparam("ids", type_=ARRAY(Uuid))),
+        _c.transcript.is_not(None),
+        or_(_c.summary.is_(None), _c.category.is_(None)),
+    ),
+    ProcessConversation,
 )
 _DELETE = deletion(conversations, _c.deal_id, _c.account_id, _c.recording_key)
 
@@ -471,6 +483,12 @@ async def create(
     kind = ProcessConversation if new.recording_url is None else FetchRecording
     await jobs.enqueue(tx, workspace, kind(record, version))
     return response(record, made, new.id, new.source_id)
+
+
+async def summarise(tx: Tx, workspace: WorkspaceId, records: Sequence[UUID]) -> None:
+    """Queue what is to be found in those of some imported conversations that say it not."""
+    found = await tx.all(_UNSUMMARISED, workspace=workspace, ids=records)
+    await jobs.enqueue_all(tx, workspace, found)
 
 
 async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> DeletedRecordResponse:

@@ -74,9 +74,8 @@ _ENRICHED: Final = statement(
     update(conversations)
     .where(*_version)
     .values(
-        # What an import gave stays.
-        category=func.coalesce(_c.category, bindparam("category", type_=Text)),
-        summary=func.coalesce(_c.summary, bindparam("summary", type_=_c.summary.type)),
+        found_category=bindparam("category", type_=Text),
+        found_summary=bindparam("summary", type_=_c.found_summary.type),
         # A recording that could not be had is still missing.
         state=case(
             (_c.error.is_(None), literal_column("'processed'")),
@@ -191,7 +190,12 @@ def _linked(table: Any, at: Any, *columns: Any) -> Any:
 
 _m = messages.c
 _CALLS: Final = statement(
-    _linked(conversations, _c.started_at, _c.title, _c.started_at, _c.summary), row
+    _linked(
+        conversations,
+        _c.started_at,
+        *(_c.title, _c.started_at, func.coalesce(_c.summary, _c.found_summary)),
+    ),
+    row,
 )
 _MESSAGES: Final = statement(
     _linked(messages, _m.created_at, _m.subject, _m.sender, _m.body, _m.created_at), row

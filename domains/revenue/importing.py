@@ -280,6 +280,8 @@ class Kind(Generic[S]):
             await relinking.changed(
                 tx, workspace, self._table.name, [str(each) for each in outcome.changed]
             )
+        if self._table is tables.conversations:
+            await conversations.summarise(tx, workspace, outcome.changed)
         return outcome
 
     async def look(self, read: Read, workspace: WorkspaceId, batch: Sequence[Ready]) -> Outcome:
@@ -316,6 +318,14 @@ class _Upserted:
         )
         if "state" in table.c:
             self._also |= {"state": literal_column("'processed'"), "error": null()}
+        # What was found in the former content goes with it.
+        self._anew: dict[str, Any] = {}
+        if table is tables.conversations:
+            self._anew = {
+                "version": table.c.version + 1,
+                "found_category": null(),
+                "found_summary": null(),
+            }
         self._pushed = ~table.c.native if native else literal_column("false")
         sent = {name: _as_sent(table.c[name]) for name in names}
         self._given = (
@@ -337,7 +347,7 @@ class _Upserted:
         stored = (
             adding.on_conflict_do_update(
                 index_elements=["workspace_id", "id"],
-                set_=changes,
+                set_=changes | self._anew,
                 where=and_(~self._pushed, self._different(changes)),
             )
             .returning(table.c.id)

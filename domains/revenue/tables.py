@@ -260,7 +260,10 @@ conversations = _record(
     Column("crm_type", Text),
     _flag("crm_given"),
     *_crm_link(),
+    # As an import gave it, category too; and as both were found in what was said.
     Column("summary", JSON),
+    Column("found_category", Text),
+    Column("found_summary", JSON),
     Column("transcript", JSON),
     Column("recording_url", Text),
     Column("recording_mime_type", Text),

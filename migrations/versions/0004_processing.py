@@ -21,7 +21,12 @@ _FETCHED = {
     ),
     "documents": ("fetched_key", "fetched_content_type", "former_fetched_key"),
 }
-_FOUND = ("found_summary", "found_crm_autofill")
+_FOUND = (
+    ("conversations", "found_category", sa.Text()),
+    ("conversations", "found_summary", postgresql.JSON()),
+    ("deals", "found_summary", postgresql.JSON()),
+    ("deals", "found_crm_autofill", postgresql.JSON()),
+)
 
 
 def upgrade() -> None:
@@ -73,8 +78,8 @@ def upgrade() -> None:
         "recording_kind", "conversations", "recording_kind in ('video', 'audio')"
     )
     op.drop_column("documents", "size")
-    for column in _FOUND:
-        op.add_column("deals", sa.Column(column, postgresql.JSON(), nullable=True))
+    for table, column, kind in _FOUND:
+        op.add_column(table, sa.Column(column, kind, nullable=True))
     for table in _RECORDS:
         op.create_index(
             f"ix_{table}_deleted",
@@ -87,8 +92,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in _RECORDS:
         op.drop_index(f"ix_{table}_deleted", table)
-    for column in _FOUND:
-        op.drop_column("deals", column)
+    for table, column, _ in _FOUND:
+        op.drop_column(table, column)
     op.add_column("documents", sa.Column("size", sa.BigInteger(), nullable=True))
     for table, columns in _FETCHED.items():
         for column in columns:

@@ -11,6 +11,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
@@ -20,15 +21,14 @@ import dramatiq
 import redis
 from dramatiq.brokers.redis import RedisBroker
 
-from tests.bench.noop import Noop
-from tests.stack import Process, Stack, running
+from tests.stack import Process, Stack, eventually, running
 
 THREADS = 16
 
 
 def _dramatiq_worker(url: str, wanted: int, ready: Event, done: Any) -> None:
     """Consume as many messages of Dramatiq's own; the seconds from the first to the last."""
-    broker = RedisBroker(url=url)
+    broker = RedisBroker(url=url)  # type: ignore[no-untyped-call]
     moments: list[float] = []
 
     def nothing(_text: str) -> None:
@@ -50,7 +50,7 @@ def dramatiq_alone(stack: Stack, jobs: int) -> float:
     """Messages a second."""
     with redis.Redis.from_url(stack.env["REDIS_URL"]) as client:
         client.flushall()
-    broker = RedisBroker(url=stack.env["REDIS_URL"])
+    broker = RedisBroker(url=stack.env["REDIS_URL"])  # type: ignore[no-untyped-call]
     actor = dramatiq.Actor(
         print, broker=broker, actor_name="nothing", queue_name="plain", priority=0, options={}
     )
@@ -88,13 +88,16 @@ async def product(stack: Stack, jobs: int) -> float:
     )
     await connection.execute("vacuum analyze jobs")
     with _worker(stack):
-        while await connection.fetchval("select count(*) from jobs where state <> 'done'"):
-            await asyncio.sleep(0.1)
+        await eventually(lambda: _all_done(connection))
     seconds = await connection.fetchval(
         "select extract(epoch from max(finished_at) - min(started_at)) from jobs"
     )
     await connection.close()
     return jobs / float(seconds)
+
+
+async def _all_done(connection: asyncpg.Connection) -> bool:
+    return not await connection.fetchval("select count(*) from jobs where state <> 'done'")
 
 
 async def wake_up(stack: Stack, times: int) -> list[float]:
@@ -113,15 +116,9 @@ async def wake_up(stack: Stack, times: int) -> list[float]:
                 '{"kind": "bench.noop"}',
             )
             await connection.execute("select pg_notify('jobs', '')")
-            while not (
-                waited := await connection.fetchval(
-                    "select extract(epoch from started_at - created_at) * 1000 from jobs"
-                    " where id = $1 and state = 'done'",
-                    job,
-                )
-            ):
-                await asyncio.sleep(0.01)
-            found.append(float(waited))
+            waited = "extract(epoch from started_at - created_at) * 1000"
+            query = f"select {waited} from jobs where id = $1 and state = 'done'"
+            found.append(float(await eventually(partial(connection.fetchval, query, job))))
     await connection.close()
     return found
 
@@ -135,6 +132,10 @@ def _worker(stack: Stack) -> Iterator[None]:
         yield
     finally:
         worker.stop()
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201
 
 
 def main() -> None:
@@ -152,12 +153,12 @@ def main() -> None:
         for _ in range(chosen.rounds):
             alone.append(dramatiq_alone(stack, chosen.jobs))
             ours.append(asyncio.run(product(stack, chosen.jobs)))
-            print(f"Dramatiq alone {alone[-1]:7,.0f}/s   product {ours[-1]:7,.0f}/s")
+            _say(f"Dramatiq alone {alone[-1]:7,.0f}/s   product {ours[-1]:7,.0f}/s")
         ratio = statistics.median(ours) / statistics.median(alone)
-        print(f"medians: {statistics.median(alone):,.0f}/s and {statistics.median(ours):,.0f}/s")
-        print(f"the product reaches {ratio:.0%} of Dramatiq alone")
+        _say(f"medians: {statistics.median(alone):,.0f}/s and {statistics.median(ours):,.0f}/s")
+        _say(f"the product reaches {ratio:.0%} of Dramatiq alone")
         waits = sorted(asyncio.run(wake_up(stack, 50)))
-        print(f"to the start of work: median {statistics.median(waits):.0f} ms, p95 {waits[47]:.0f} ms")
+        _say(f"to the start of work: {statistics.median(waits):.0f} ms, p95 {waits[47]:.0f} ms")
 
 
 if __name__ == "__main__":

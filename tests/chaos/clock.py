@@ -1,4 +1,4 @@
-"""A wall clock that jumps while a process runs: a small library that is loaded before all others."""
+"""A wall clock that jumps while a process runs: a small library, loaded before all others."""
 
 import mmap
 import shutil

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import signal
+import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ import httpx
 import redis
 
 from tests.chaos import processes
-from tests.stack import Process, Stack, eventually, free_port
+from tests.stack import Process, Stack, eventually
 
 QUICK: Final = {
     "GATEWAY_JOB_LEASE": "1",
@@ -46,7 +47,7 @@ class Site(Stack):
 
     def __init__(self, folder: Path, *, durable: bool = False) -> None:
         self.mark = secrets.token_hex(8)
-        self.speech_port = free_port()
+        self.speech_port = _free_port()
         settings = {
             **QUICK,
             "GATEWAY_SPEECH_URL": f"http://127.0.0.1:{self.speech_port}/v1",
@@ -183,3 +184,10 @@ def mounted(folder: Path, size: str) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True, timeout=10)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

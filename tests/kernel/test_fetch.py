@@ -677,6 +677,20 @@ def connections_to(port: int) -> int:
     return len({f"socket:[{inode}]" for inode in inodes} & open_now)
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_no_moment_to_cancel_leaves_a_connection(scheme: str) -> None:
+    async with serving(hang) as server:
+        url = f"{scheme}://127.0.0.1:{server.port}/"
+        for moment in range(40):
+            task = asyncio.create_task(got(url))
+            for _ in range(moment):
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert connections_to(server.port) == 0
+
+
 async def test_a_body_that_is_not_read_leaves_no_connection() -> None:
     async with serving(drip) as server:
         async with fetcher().open(server.url, MB) as fetched:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from domains.kernel.db import Database
-from domains.revenue.conversations import ProcessConversation
+from domains.revenue.conversations import FetchRecording
 from tests.revenue.pushed import STARTED, Source, read, source_of
 from tests.stack import Tenant
 
@@ -176,11 +176,11 @@ async def test_each_version_is_queued_for_processing(source: Source, database: D
     assert (state, version) == ("processing", 2)
 
 
-async def _jobs(database: Database, tenant: Tenant) -> list[ProcessConversation]:
+async def _jobs(database: Database, tenant: Tenant) -> list[FetchRecording]:
     async with database.connection() as connection:
         found = await connection.fetch(
             "select payload from jobs where workspace_id = $1 and kind = $2 order by id",
             tenant.workspace,
-            ProcessConversation.__struct_config__.tag,
+            FetchRecording.__struct_config__.tag,
         )
-    return [msgspec.json.decode(each["payload"], type=ProcessConversation) for each in found]
+    return [msgspec.json.decode(each["payload"], type=FetchRecording) for each in found]

@@ -11,9 +11,9 @@ import pytest
 
 from domains.kernel.db import Database
 from domains.kernel.downloads import VALID
-from domains.revenue.documents import ProcessDocument
+from domains.revenue.documents import FetchDocument, ProcessDocument
 from tests.revenue.pushed import Source, read, source_of
-from tests.stack import Stack, Tenant, eventually
+from tests.stack import Stack, Tenant
 
 BYTES = b"%PDF-1.7 \x00\xff not text"
 CONTENT = base64.b64encode(BYTES).decode()
@@ -191,15 +191,14 @@ async def test_url_or_content_makes_a_new_version(
         row = await connection.fetchrow("select * from documents where id = $1", record)
     assert (row["version"], row["state"], row["author"]) == (6, "processing", None)
 
-    async def gone() -> bool:
-        return not _blobs(stack, source)
-
-    # What nothing refers to any more is deleted soon after.
-    assert await eventually(gone)
+    # What nothing refers to any more is given up.
+    assert await _kept(stack, source, database) == set()
 
 
-async def test_bytes_that_were_replaced_are_deleted(source: Source, stack: Stack) -> None:
-    """However many replace them at once, those of one version are left."""
+async def test_bytes_that_were_replaced_are_discarded(
+    source: Source, stack: Stack, database: Database
+) -> None:
+    """However many replace them at once, those of one version are kept."""
     for _ in range(2):
         await source.push("documents", "d-1", url=None, content=CONTENT)
     answers = await asyncio.gather(
@@ -207,25 +206,19 @@ async def test_bytes_that_were_replaced_are_deleted(source: Source, stack: Stack
         *(source.post("documents", "d-2", url=None, content=CONTENT) for _ in range(10)),
     )
     assert {answer.status_code for answer in answers} == {201}
-
-    async def one_each() -> bool:
-        return len(_blobs(stack, source)) == 2
-
-    assert await eventually(one_each)
+    assert len(await _kept(stack, source, database)) == 2
     for shown in (await read(source.tenant, "documents"))["documents"]:
         async with httpx.AsyncClient() as anybody:
             assert (await anybody.get(shown["url"])).content == BYTES
 
 
-async def test_a_deleted_document_s_bytes_are_deleted(source: Source, stack: Stack) -> None:
+async def test_a_deleted_document_s_bytes_are_discarded(
+    source: Source, stack: Stack, database: Database
+) -> None:
     await source.push("documents", "d-1", url=None, content=CONTENT)
-    assert len(_blobs(stack, source)) == 1
+    assert len(await _kept(stack, source, database)) == 1
     assert (await source.delete("documents", "d-1")).status_code == 200
-
-    async def gone() -> bool:
-        return not _blobs(stack, source)
-
-    assert await eventually(gone)
+    assert await _kept(stack, source, database) == set()
 
 
 async def test_ten_megabytes_are_taken(source: Source) -> None:
@@ -236,16 +229,30 @@ async def test_ten_megabytes_are_taken(source: Source) -> None:
         assert len((await anybody.get(link)).content) == 7_700_000
 
 
-def _blobs(stack: Stack, source: Source) -> list[str]:
+def _blobs(stack: Stack, source: Source) -> set[str]:
     folder = stack.folder / "blobs" / "documents" / source.tenant.workspace
-    return [each.name for each in folder.glob("*")]
+    return {str(each.relative_to(stack.folder / "blobs")) for each in folder.glob("*-*")}
+
+
+async def _kept(stack: Stack, source: Source, database: Database) -> set[str]:
+    """The originals in the store that do not wait for their deletion."""
+    async with database.connection() as connection:
+        discarded = await connection.fetch(
+            "select key from deleted_blobs where workspace_id = $1", source.tenant.workspace
+        )
+        records = await connection.fetch(
+            "select id from documents where workspace_id = $1", source.tenant.workspace
+        )
+    # Beside them are folders of what was made of each document.
+    folders = {f"documents/{source.tenant.workspace}/{each['id']}" for each in records}
+    return _blobs(stack, source) - {each["key"] for each in discarded} - folders
 
 
 async def _versions(database: Database, source: Source) -> list[int]:
     async with database.connection() as connection:
         found = await connection.fetch(
-            "select payload from jobs where workspace_id = $1 and kind = $2 order by id",
+            "select payload from jobs where workspace_id = $1 and kind = any($2) order by id",
             source.tenant.workspace,
-            ProcessDocument.__struct_config__.tag,
+            [kind.__struct_config__.tag for kind in (FetchDocument, ProcessDocument)],
         )
-    return [msgspec.json.decode(each["payload"], type=ProcessDocument).version for each in found]
+    return [msgspec.json.decode(each["payload"])["version"] for each in found]

@@ -231,7 +231,11 @@ async def test_a_second_import_changes_nothing(
     everything["products"] = [{**PRODUCT, "name": "Boards"}]
     assert (await importer.store(acme, **everything)).counts == (2, 6, 0)
     deal = await record(acme, "deals", DEAL["dealId"])
-    assert deal == {**DEAL, "stage": "Closed Won", "summary": None}
+    # A summary that no import gives any more is made of what is linked to the deal.
+    assert deal.pop("summary") != DEAL["summary"]
+    assert deal == {name: value for name, value in DEAL.items() if name != "summary"} | {
+        "stage": "Closed Won"
+    }
     assert (await acme.get(f"products/{PRODUCT['id']}"))["name"] == "Boards"
 
 
@@ -427,3 +431,22 @@ async def test_the_latest_deal_is_the_latest_open_one(importer: Importer, acme: 
         for each in (await pushed.read(acme, "accounts"))["accounts"]
     }
     assert latest == {"A": "a2", "B": "b1", "C": "c2", "D": None}
+
+
+async def test_a_conversation_without_a_summary_gets_one(importer: Importer, acme: Tenant) -> None:
+    said = [{"speaker": "Ana Ruiz", "text": "The export crashes.", "startTime": 0, "endTime": 4}]
+    call = conversation(title="Demo for Acme", transcript=said)
+    given = conversation(transcript=said, summary={"Outcome": "Won"}, category="closed_won")
+    assert (await importer.store(acme, conversations=[call, given])).counts == (2, 0, 0)
+
+    async def summary() -> Any:
+        return (await record(acme, "conversations", call["conversationId"]))["summary"]
+
+    assert await eventually(summary)
+    read = await record(acme, "conversations", call["conversationId"])
+    assert read["category"] == "prospect_demo"
+    kept = await record(acme, "conversations", given["conversationId"])
+    assert (kept["summary"], kept["category"]) == ({"Outcome": "Won"}, "closed_won")
+    # What was found is not taken for a change.
+    assert (await importer.store(acme, conversations=[call, given])).counts == (0, 2, 0)
+    assert await summary()

@@ -9,6 +9,7 @@ import asyncpg
 import httpx
 import pytest
 
+from domains.kernel.jobs import QUEUES
 from domains.kernel.tables import SCHEMA
 from tests.stack import Stack, Tenant, eventually, running
 
@@ -44,9 +45,12 @@ async def test_everything_is_well(stack: Stack) -> None:
     await eventually(healthy)
     answer = await _get(stack)
     assert answer.json()["status"] == "ok"
-    assert _statuses(answer) == dict.fromkeys(
-        ("database", "schema", "workers", "redis", "blobs"), "ok"
-    )
+    assert _statuses(answer) == {
+        **dict.fromkeys(("database", "schema", "workers", "redis", "blobs"), "ok"),
+        "transcription": "off",
+    }
+    assert "GATEWAY_SPEECH_URL" in answer.json()["parts"]["transcription"]["detail"]
+    assert answer.json()["queues"].keys() == set(QUEUES)
     for path in ("/livez", "/readyz", "/api/readyz"):
         probe = await _get(stack, path)
         assert (probe.status_code, probe.json()) == (200, {"status": "ok"})
@@ -85,25 +89,55 @@ async def test_a_schema_that_is_behind_is_503_and_says_what_to_do(lonely: Stack)
     assert "gateway migrate" in answer.json()["parts"]["schema"]["detail"]
 
 
-async def test_queues_tell_depth_and_age(lonely: Stack) -> None:
+# Jobs by state, and how many seconds ago they were due, or failed.
+_JOBS = (
+    *(("queued", seconds) for seconds in (90, 60, 0, -3_600)),
+    *(("sent", 30), ("running", 200), ("done", 10), ("cancelled", 10)),
+    *(("failed", seconds) for seconds in (23 * 3_600, 5, 25 * 3_600)),
+)
+
+
+async def test_queues_tell_what_waits_runs_and_failed(lonely: Stack) -> None:
+    await _sql(lonely, "insert into workspaces (id, name) values (gen_random_uuid(), 'queue')")
+    for state, seconds in _JOBS:
+        await _sql(
+            lonely,
+            "insert into jobs (id, workspace_id, kind, queue, payload, state, run_after,"
+            f" finished_at) select gen_random_uuid(), id, 'k', 'analysis', '{{}}', '{state}', at,"
+            " at from workspaces, (select now() - interval"
+            f" '{seconds} seconds') of_the_job (at)",
+        )
     await _sql(
         lonely,
-        "insert into workspaces (id, name) values (gen_random_uuid(), 'queue');"
-        "insert into jobs (id, workspace_id, kind, queue, payload, run_after)"
-        " select gen_random_uuid(), id, 'k', 'analysis', '{}', now() - interval '90 seconds'"
-        " from workspaces, generate_series(1, 3);"
-        "insert into jobs (id, workspace_id, kind, queue, payload, run_after)"
-        " select gen_random_uuid(), id, 'k', 'analysis', '{}', now() + interval '1 hour'"
-        " from workspaces",
+        "insert into schedule (task, ran_at) values ('jobs', now() - interval '1 hour');"
+        "insert into workers (id, host, pid, beat_at) select gen_random_uuid(), 'h', 1,"
+        " now() - seconds * interval '1 second' from unnest(array[1, 50, 70]) seconds",
     )
     try:
         queues = (await _get(lonely)).json()["queues"]
-        metrics = (await _get(lonely, "/metrics")).text
+        figures = _figures((await _get(lonely, "/metrics")).text)
     finally:
-        await _sql(lonely, "delete from workspaces")
-    assert queues["analysis"]["depth"] == 3
-    assert 90 <= queues["analysis"]["oldestSeconds"] < 120
-    assert 'gateway_jobs{queue="analysis",state="queued"} 3.0' in metrics
+        await _sql(lonely, "delete from workspaces; delete from schedule; delete from workers")
+    busy = queues.pop("analysis")
+    assert 90 <= busy.pop("oldestSeconds") < 120
+    assert busy == {"depth": 4, "running": 1, "failed": 2}
+    idle = {"depth": 0, "running": 0, "oldestSeconds": 0.0, "failed": 0}
+    assert queues == {queue: idle for queue in QUEUES if queue != "analysis"}
+    wanted = {"queued": (3, 90), "sent": (1, 30), "running": (1, 200), "failed": (2, 82_800)}
+    for queue in QUEUES:
+        for state, (count, oldest) in wanted.items():
+            labels = f'{{queue="{queue}",state="{state}"}}'
+            there = queue == "analysis"
+            assert figures[f"gateway_jobs{labels}"] == (count if there else 0)
+            age = figures[f"gateway_jobs_oldest_seconds{labels}"]
+            assert oldest <= age < oldest + 30 if there else age == 0
+    assert 3_600 <= figures['gateway_schedule_age_seconds{task="jobs"}'] < 3_630
+    assert figures["gateway_workers"] == 2
+
+
+def _figures(text: str) -> dict[str, float]:
+    lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(figure) for name, _, figure in lines}
 
 
 async def test_metrics_count_requests_by_route_and_hold_no_ids(acme: Tenant) -> None:
@@ -143,8 +177,10 @@ async def test_postgres_away_is_503_and_liveness_is_not(tmp_path: Path) -> None:
 
 
 async def test_an_object_store_that_is_gone_degrades(tmp_path: Path) -> None:
-    with running(tmp_path) as stack:
+    settings = {"GATEWAY_SPEECH_URL": "https://speech.example/v1"}
+    with running(tmp_path, settings=settings) as stack:
         blobs = tmp_path / "blobs"
         blobs.rename(tmp_path / "elsewhere")
         answer = await _get(stack)
         assert _statuses(answer)["blobs"] == "degraded"
+        assert _statuses(answer)["transcription"] == "ok"

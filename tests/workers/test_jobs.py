@@ -181,7 +181,7 @@ class Odd(Job, frozen=True, tag="tests.odd"):
 
 
 @pytest.fixture
-async def run_odd(db: Database, workspace: WorkspaceId, settings: Settings) -> AsyncIterator[Any]:
+async def run_odd(db: Database, workspace: WorkspaceId, settings: Settings) -> Any:
     """Queues a job and runs it once with the given `run`; its row and the reasons shown."""
     shown: list[str] = []
 

@@ -1,0 +1,333 @@
+"""What a scenario asks of the product while it is broken, and what became of it."""
+
+import asyncio
+import base64
+import contextlib
+import itertools
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, Literal
+from uuid import UUID
+
+import asyncpg
+import httpx
+import msgspec
+
+from domains.intelligence.engine import analyse
+from domains.intelligence.findings import Document
+from domains.kernel.ids import new_id
+from tests.chaos.table import Outcome
+from tests.revenue.pushed import Source
+from tests.stack import Tenant, eventually
+
+TEXT: Final = "The export fails every morning. Search is very slow. We want a dark mode in the app."
+# Long enough that the analysis is still under way when something is killed.
+LONG: Final = "\n".join(f"Customer {n}: {TEXT} It crashed {n} times." for n in range(2_500))
+SAID: Final = [
+    {"text": text, "speakerName": "Ana Ruiz", "timestamp": f"2026-03-11T14:00:{at:02}Z"}
+    for at, text in enumerate(TEXT.split(". "))
+]
+
+Kind = Literal["signals", "conversations", "documents"]
+KINDS: Final[tuple[Kind, ...]] = ("signals", "conversations", "documents")
+
+# Connections that cannot be made, and answers that did not arrive.
+_BROKEN: Final = (httpx.TransportError,)
+
+
+class Item(msgspec.Struct):
+    """Something that was sent, perhaps several times, and how it shall end."""
+
+    kind: Kind
+    name: str
+    wanted: Literal["processed", "failed"] = "processed"
+    accepted: bool = False
+    text: str = TEXT
+    body: dict[str, Any] = {}
+
+
+class Tally(msgspec.Struct):
+    """What became of all that was accepted, and of what may have been."""
+
+    accepted: int
+    outcomes: Counter[Outcome]
+    unfinished: int
+    wrong: list[str]
+
+
+class Load:
+    """Everything that one scenario sends, in a workspace of its own."""
+
+    def __init__(self, tenant: Tenant, source: Source) -> None:
+        self.tenant = tenant
+        self.source = source
+        self.items: list[Item] = []
+        # Jobs by how they shall end.
+        self.jobs: dict[UUID, str] = {}
+        self.refused: Counter[int] = Counter()
+        self._numbers = itertools.count(1)
+
+    # --- sending ---
+
+    async def send(self, kind: Kind = "signals", patience: float = 20, **changed: Any) -> Item:
+        """Send something until it is accepted, as a client with sense does: the same request with
+        the same Idempotency-Key.
+        """
+        text = changed.pop("text", TEXT)
+        wanted = changed.pop("wanted", "processed")
+        item = Item(kind, f"{kind}-{next(self._numbers)}", wanted=wanted, text=text)
+        item.body = self._body(item) | changed
+        self.items.append(item)
+        await self.again(item, patience)
+        return item
+
+    async def again(self, item: Item, patience: float) -> None:
+        """Send it once more, until it is accepted or nobody may say whether it was."""
+        deadline = asyncio.get_running_loop().time() + patience
+        while not item.accepted and asyncio.get_running_loop().time() < deadline:
+            with contextlib.suppress(*_BROKEN):
+                status = (await self.post(item)).status_code
+                item.accepted = status == 201
+                if item.accepted or status == 409:
+                    # 409: an earlier attempt of which no answer arrived holds the key for a minute.
+                    return
+                self.refused[status] += 1
+                assert status == 503, f"one of {item.kind} was answered {status}"
+            await asyncio.sleep(0.1)
+
+    async def post(self, item: Item) -> httpx.Response:
+        """Send it once."""
+        path = "/external/v1/signals" if item.kind == "signals" else f"/v1/{item.kind}"
+        body = {name: value for name, value in item.body.items() if value is not None}
+        return await self.tenant.http.post(path, json=body, headers={"Idempotency-Key": item.name})
+
+    def _body(self, item: Item) -> dict[str, Any]:
+        if item.kind == "signals":
+            return {"text": item.text, "name": item.name, "signalType": "support_ticket"}
+        if item.kind == "conversations":
+            return self.source.body(item.kind, item.name, recordingUrl=None, transcript=SAID)
+        content = base64.b64encode(item.text.encode()).decode()
+        return self.source.body(item.kind, item.name, url=None, content=content)
+
+    @contextlib.asynccontextmanager
+    async def flowing(
+        self, kinds: Sequence[Kind] = KINDS, *, senders: int = 4, pause: float = 0.1
+    ) -> AsyncIterator[None]:
+        """Send one after another meanwhile; on leaving, what was begun is brought to its end."""
+        leaving = asyncio.Event()
+
+        async def sender(first: int) -> None:
+            for kind in itertools.islice(itertools.cycle(kinds), first, None):
+                if leaving.is_set():
+                    return
+                await self.send(kind)
+                await asyncio.sleep(pause)
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(senders):
+                group.create_task(sender(number))
+            try:
+                yield
+            finally:
+                leaving.set()
+
+    async def until_accepted(self, count: int) -> None:
+        """Wait until so many more were accepted."""
+        wanted = self.accepted + count
+
+        async def there() -> bool:
+            return self.accepted >= wanted
+
+        await eventually(there)
+
+    @property
+    def accepted(self) -> int:
+        """Records that the API took."""
+        return sum(each.accepted for each in self.items)
+
+    async def enqueue(
+        self,
+        connection: asyncpg.Connection,
+        count: int,
+        *,
+        seconds: float = 0.0,
+        kind: str = "chaos.count",
+        wanted: str = "done",
+        losses: int = 0,
+    ) -> None:
+        """Queue so many jobs of the tests' own in one transaction."""
+        ids = [new_id() for _ in range(count)]
+        await connection.executemany(
+            "insert into jobs (id, workspace_id, kind, queue, payload, losses)"
+            " values ($1, $2, $3, 'housekeeping', $4, $5)",
+            [
+                (
+                    each,
+                    self.tenant.workspace,
+                    kind,
+                    msgspec.json.encode(
+                        {"kind": kind}
+                        if kind == "chaos.crash"
+                        else {"kind": kind, "effect": each, "seconds": seconds}
+                    ).decode(),
+                    losses,
+                )
+                for each in ids
+            ],
+        )
+        self.jobs |= dict.fromkeys(ids, wanted)
+        await connection.execute("select pg_notify('jobs', '')")
+
+    # --- what became of it ---
+
+    async def states(self, connection: asyncpg.Connection) -> Counter[str]:
+        """How many jobs are in each state."""
+        rows = await connection.fetch(
+            "select state, count(*) as n from jobs where workspace_id = $1 group by 1",
+            self.tenant.workspace,
+        )
+        return Counter({row["state"]: row["n"] for row in rows})
+
+    async def ended(self, connection: asyncpg.Connection, patience: float) -> int:
+        """Wait until all jobs have ended; how many have not in that time."""
+
+        async def live() -> int:
+            states = await self.states(connection)
+            return sum(states[each] for each in ("queued", "sent", "running"))
+
+        deadline = asyncio.get_running_loop().time() + patience
+        while (left := await live()) and (  # noqa: ASYNC110
+            asyncio.get_running_loop().time() < deadline
+        ):
+            await asyncio.sleep(0.05)
+        return left
+
+    async def tally(self, connection: asyncpg.Connection, blobs: Path, patience: float) -> Tally:
+        """Wait for all ends; then look for everything, and for everything a second time."""
+        unfinished = await self.ended(connection, patience)
+        outcomes: Counter[Outcome] = Counter()
+        wrong: list[str] = []
+        found: dict[Kind, dict[str, list[Outcome]]] = {
+            "signals": await self._signals(connection),
+            "conversations": await self._conversations(connection),
+            "documents": await self._documents(connection, blobs),
+        }
+        for item in self.items:
+            seen = found[item.kind].get(item.name, [])
+            outcome: Outcome = seen[0] if len(seen) == 1 else "doubled" if seen else "lost"
+            # Nobody was told that it is there, so it may be missing; not more than once, though.
+            if item.accepted or outcome == "doubled":
+                outcomes[outcome] += 1
+                if outcome != "once":
+                    wrong.append(f"{item.name} {outcome}")
+        for job, outcome in (await self._effects(connection)).items():
+            outcomes[outcome] += 1
+            if outcome != "once":
+                wrong.append(f"job {job} {outcome}")
+        return Tally(self.accepted + len(self.jobs), outcomes, unfinished, wrong)
+
+    def _wanted(self, name: str) -> Item:
+        return next(each for each in self.items if each.name == name)
+
+    async def _signals(self, connection: asyncpg.Connection) -> dict[str, list[Outcome]]:
+        rows = await connection.fetch(
+            """
+            select name, status, array(
+                select i.name from insights i where i.workspace_id = s.workspace_id
+                    and i.made_by_signal_id = s.id order by i.name
+            ) as insights
+            from signals s where workspace_id = $1
+            """,
+            self.tenant.workspace,
+        )
+        texts = {each.name: each for each in self.items}
+        found: dict[str, list[Outcome]] = {}
+        for row in rows:
+            item = texts[row["name"]]
+            wanted = insights(item.text) if item.wanted == "processed" else []
+            outcome: Outcome = "once"
+            if Counter(row["insights"]) - Counter(wanted):
+                outcome = "doubled"
+            elif sorted(row["insights"]) != wanted or row["status"] != item.wanted:
+                outcome = "lost"
+            found.setdefault(item.name, []).append(outcome)
+        return found
+
+    async def _conversations(self, connection: asyncpg.Connection) -> dict[str, list[Outcome]]:
+        rows = await connection.fetch(
+            """
+            select remote_id, version, state, summary is not null as made, array(
+                select j.kind || j.state from jobs j where j.workspace_id = c.workspace_id
+                    and j.payload ->> 'conversation_id' = c.id::text order by 1
+            ) as jobs
+            from conversations c where workspace_id = $1 and deleted_at is null
+            """,
+            self.tenant.workspace,
+        )
+        return self._records(rows)
+
+    async def _documents(
+        self, connection: asyncpg.Connection, blobs: Path
+    ) -> dict[str, list[Outcome]]:
+        rows = await connection.fetch(
+            """
+            select remote_id, version, state, normalized_key, normalized_key is not null as made,
+                array(
+                    select j.kind || j.state from jobs j where j.workspace_id = d.workspace_id
+                        and j.payload ->> 'document_id' = d.id::text order by 1
+                ) as jobs
+            from documents d where workspace_id = $1 and deleted_at is null
+            """,
+            self.tenant.workspace,
+        )
+        found = self._records(rows)
+        for row in rows:
+            item = self._wanted(row["remote_id"])
+            if row["made"] and (blobs / row["normalized_key"]).read_text().strip() != item.text:
+                found[item.name] = ["lost"]
+        return found
+
+    def _records(self, rows: Sequence[Any]) -> dict[str, list[Outcome]]:
+        """Each record has one version, and one job of each kind."""
+        found: dict[str, list[Outcome]] = {}
+        items = {each.name: each for each in self.items}
+        for row in rows:
+            item = items[row["remote_id"]]
+            kinds = [each.removesuffix("done").removesuffix("failed") for each in row["jobs"]]
+            outcome: Outcome = "once"
+            if row["version"] != 1 or len(set(kinds)) < len(kinds):
+                outcome = "doubled"
+            elif row["state"] != item.wanted or row["made"] != (item.wanted == "processed"):
+                outcome = "lost"
+            found.setdefault(item.name, []).append(outcome)
+        return found
+
+    async def _effects(self, connection: asyncpg.Connection) -> dict[UUID, Outcome]:
+        if not self.jobs:
+            return {}
+        rows = await connection.fetch(
+            """
+            select j.id, j.state, j.kind, count(e.job) as effects
+            from jobs j left join chaos_effects e on e.job = j.id
+            where j.workspace_id = $1 and j.kind like 'chaos.%' group by j.id
+            """,
+            self.tenant.workspace,
+        )
+        found: dict[UUID, Outcome] = dict.fromkeys(self.jobs, "lost")
+        for row in rows:
+            due = 1 if row["kind"] == "chaos.count" else 0
+            if row["effects"] > due:
+                found[row["id"]] = "doubled"
+            elif row["effects"] == due and row["state"] == self.jobs[row["id"]]:
+                found[row["id"]] = "once"
+        return found
+
+
+@cache
+def insights(text: str) -> list[str]:
+    """The names of what is found in a text."""
+    return sorted(
+        each.name for each in analyse(Document(text=text, profile="support_ticket")).insights
+    )
