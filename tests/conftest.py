@@ -28,7 +28,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for row in from_properties(report.user_properties)
     ]
     if rows:
-        terminalreporter.section("faults that were survived")
+        terminalreporter.section("faults")
         for line in rendered(rows):
             terminalreporter.write_line(line)
 

@@ -31,6 +31,8 @@ from workers.actors import ACTORS, Tools
 from workers.broker import Lane, connect
 from workers.relay import SPARES, Lanes, Relay
 from workers.runner import Actor, Runner
+from workers.schedule import Parts
+from workers.scratch import scratch
 
 logger = structlog.get_logger()
 
@@ -45,6 +47,7 @@ async def work(
 ) -> None:
     """Work until `stop`; Unavailable if the schema is not the one that this code needs."""
     async with contextlib.AsyncExitStack() as parts:
+        parts.enter_context(scratch())
         database = await parts.enter_async_context(
             Database.open(
                 settings.database_url,
@@ -58,9 +61,10 @@ async def work(
             Compute.open(settings.worker_analysis + SPARES, settings.compute_time_limit)
         )
         await health.require_schema(database)
+        blobs = Blobs.open(settings.blob_url, os.environ)
         tools = Tools(
             read=database.read,
-            blobs=Blobs.open(settings.blob_url, os.environ),
+            blobs=blobs,
             compute=compute,
             fetcher=Fetcher(
                 Allowed.parse(settings.fetch_allow), time_limit=settings.fetch_time_limit
@@ -112,7 +116,9 @@ async def work(
         background = [
             asyncio.create_task(relay.run(look_every)),
             asyncio.create_task(runner.keep()),
-            asyncio.create_task(schedule.keep(database, settings, look_every)),
+            asyncio.create_task(
+                schedule.keep(schedule.Parts(database, blobs, settings), look_every)
+            ),
             asyncio.create_task(_beat(database, worker, settings.worker_heartbeat)),
         ]
         stopping = asyncio.create_task(stop.wait())

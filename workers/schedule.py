@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, NamedTuple
 
-import msgspec
 import structlog
 
 from domains.kernel import health, idempotency, job_admin, keyset, retention, schedule
+from domains.kernel.blobs import Blobs
 from domains.kernel.db import Database
 from domains.kernel.problems import Unavailable
 from domains.kernel.settings import Settings
@@ -18,39 +18,47 @@ log = structlog.get_logger()
 
 MINUTE: Final = 60.0
 HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
 
 
-class Task(msgspec.Struct, frozen=True):
+class Parts(NamedTuple):
+    """What tasks are done with."""
+
+    database: Database
+    blobs: Blobs
+    settings: Settings
+
+
+class Task(NamedTuple):
     """Done every so many seconds. Cut short anywhere, it goes on the next time."""
 
     every: float
-    run: Callable[[Database, Settings], Awaitable[object]]
+    run: Callable[[Parts], Awaitable[object]]
 
 
 TASKS: Final[dict[str, Task]] = {
-    "idempotency": Task(MINUTE, lambda database, _: idempotency.forget_old(database.read)),
-    "cursors": Task(HOUR, lambda database, _: keyset.forget_old(database.read)),
-    "workers": Task(HOUR, lambda database, _: health.forget_workers(database.read)),
+    "idempotency": Task(MINUTE, lambda its: idempotency.forget_old(its.database.read)),
+    "cursors": Task(HOUR, lambda its: keyset.forget_old(its.database.read)),
+    "workers": Task(HOUR, lambda its: health.forget_workers(its.database.read)),
     "jobs": Task(
-        HOUR,
-        lambda database, settings: job_admin.forget_old(database.read, settings.job_retention_days),
+        HOUR, lambda its: job_admin.forget_old(its.database.read, its.settings.job_retention_days)
     ),
     "records": Task(
-        HOUR, lambda database, settings: deleted.forget_old(database.read, settings.retention_days)
+        HOUR, lambda its: deleted.forget_old(its.database.read, its.settings.retention_days)
     ),
-    "blobs": Task(
-        HOUR, lambda database, settings: retention.release(database, settings.retention_days)
-    ),
+    "blobs": Task(HOUR, lambda its: retention.release(its.database, its.settings.retention_days)),
+    # What killed processes left half written.
+    "leftovers": Task(DAY, lambda its: its.blobs.sweep(DAY)),
 }
 
 
-async def keep(database: Database, settings: Settings, look_every: float) -> None:
+async def keep(parts: Parts, look_every: float) -> None:
     """Do what is due, for ever; whichever process sees it first does it."""
     while True:
         for name, task in TASKS.items():
             # A database that is away is back the next time.
             with contextlib.suppress(Unavailable):
-                if await schedule.due(database.read, name, task.every):
-                    done = await task.run(database, settings)
+                if await schedule.due(parts.database.read, name, task.every):
+                    done = await task.run(parts)
                     log.info("scheduled", task=name, done=done if isinstance(done, int) else None)
         await asyncio.sleep(look_every)

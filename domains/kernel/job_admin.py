@@ -226,6 +226,8 @@ _FORGET = statement(
                     * literal(timedelta(days=1), Interval),
                 )
                 .limit(literal_column("5000"))
+                # One that is being tried again is over no more.
+                .with_for_update(skip_locked=True)
                 .scalar_subquery(),
                 type_=ARRAY(Uuid),
             )

@@ -186,7 +186,7 @@ _TAKE = statement(_take(), Sent, across=_ACROSS)
 
 _UNSEND = statement(
     update(jobs)
-    .where(jobs.c.id == _ids, in_state("sent"))
+    .where(jobs.c.id == _skipping_locked(jobs.c.id == _ids, in_state("sent")))
     .values(state="queued")
     .returning(jobs.c.id),
     scalar,

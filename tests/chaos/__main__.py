@@ -5,6 +5,7 @@ word in it. The exit code is 1 where anything was lost, doubled or left behind.
 """
 
 import asyncio
+import logging
 import sys
 import tempfile
 import time
@@ -41,6 +42,9 @@ async def _played(folder: Path, chosen: list[Scenario]) -> list[Row]:
 
 def main(words: list[str]) -> int:
     """Play what is named, all if nothing is."""
+    # Both tell of each connection that was cut, at length; here that is what was wanted.
+    for name in ("asyncio", "asyncpg.pool"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     chosen = [
         each for each in SCENARIOS if not words or any(word in each.name.lower() for word in words)
     ]

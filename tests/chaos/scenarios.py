@@ -6,6 +6,8 @@ import io
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 import wave
 from collections import Counter
@@ -20,17 +22,21 @@ import httpx
 import msgspec
 
 from domains.kernel.db import Database
+from gateway.local import runfile
 from tests.chaos.clock import Clock, NoClock
 from tests.chaos.load import KINDS, LONG, Load
-from tests.chaos.site import Part, Site, mounted
+from tests.chaos.processes import Seen, belonging, children
+from tests.chaos.site import MARK, QUICK, Part, Site, mounted
 from tests.chaos.table import Row
 from tests.kernel.speech_server import BEHAVIOURS, Answered, Asked, speech_server
 from tests.revenue.hosting import Page, hosting
 from tests.revenue.pushed import source_of
-from tests.stack import eventually, tenant
+from tests.stack import Stack, eventually, tenant
 
 # Seconds for all jobs to end after the last fault.
 PATIENCE: Final = 60.0
+# Seconds that a scenario may take, apart from that.
+_LONGEST: Final = 270.0
 # Seconds after which a process whose parent was killed must have noticed.
 _PARTING: Final = 10.0
 
@@ -42,13 +48,14 @@ class NotRun(Exception):
 
 
 class Scenario(msgspec.Struct, frozen=True):
-    """Breaks the site while the load is on it, and leaves the audit to `play`.
+    """Breaks the site while the load is on it.
 
-    `quick`: takes less than ten seconds, and so belongs to `make test`.
+    `play` looks what became of that, unless `act` answers with a row of its own. `quick`: takes
+    less than ten seconds, and so belongs to `make test`.
     """
 
     name: str
-    act: Callable[[Site, Load], Awaitable[None]]
+    act: Callable[[Site, Load], Awaitable[Row | None]]
     quick: bool = False
     workers: int = 1
 
@@ -64,36 +71,43 @@ async def play(scenario: Scenario, site: Site) -> Row:
         tenant(site, database=database) as caller,
     ):
         load = Load(caller, await source_of(caller))
+        own: Row | None = None
         try:
-            async with asyncio.timeout(280):
-                await scenario.act(site, load)
+            async with asyncio.timeout(_LONGEST):
+                own = await scenario.act(site, load)
         except NotRun as reason:
             row.not_run = str(reason)
         except Exception as error:  # noqa: BLE001 - a row says what went wrong
             row.failed = _told(error)
-        row.faults = site.faults
-        if not row.not_run:
+        if own is not None:
+            row = own
+            row.scenario = scenario.name
+        elif not row.not_run:
             with contextlib.suppress(Exception):
                 await site.repair(scenario.workers)
             await audit(row, site, load)
+    row.faults = site.faults
     row.seconds = time.monotonic() - began
     return row
 
 
-async def audit(row: Row, site: Site, load: Load, blobs: Path | None = None) -> None:
+async def audit(row: Row, site: Site, load: Load) -> None:
     """Write down what became of the load."""
     try:
         async with site.connected() as connection:
-            tally = await load.tally(connection, blobs or site.blobs, PATIENCE)
-            row.open_transactions = await _left_open(connection)
+            await _look(row, connection, load, site.blobs)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         row.failed = row.failed or _told(error)
-        return
+    row.orphans = await _orphans(site.strangers)
+
+
+async def _look(row: Row, connection: asyncpg.Connection, load: Load, blobs: Path) -> None:
+    tally = await load.tally(connection, blobs, PATIENCE)
     row.accepted, row.unfinished = tally.accepted, tally.unfinished
     row.once, row.lost, row.doubled = (tally.outcomes[each] for each in ("once", "lost", "doubled"))
     if tally.wrong and not row.failed:
         row.failed = ", ".join(tally.wrong[:3])
-    row.orphans = await _orphans(site)
+    row.open_transactions = await _left_open(connection)
 
 
 def _told(error: BaseException) -> str:
@@ -117,9 +131,9 @@ async def _left_open(connection: asyncpg.Connection) -> int:
     return len(before)
 
 
-async def _orphans(site: Site) -> int:
+async def _orphans(look: Callable[[], list[Seen]]) -> int:
     deadline = time.monotonic() + _PARTING
-    while (left := site.strangers()) and time.monotonic() < deadline:  # noqa: ASYNC110
+    while (left := look()) and time.monotonic() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.1)
     return len(left)
 
@@ -225,6 +239,65 @@ async def _ten_thousand(site: Site, load: Load) -> None:
             await load.ended(connection, 240)
             killing.cancel()
             await asyncio.gather(killing, return_exceptions=True)
+
+
+async def _supervised_children(site: Site, _load: Load) -> Row:
+    """`gateway up` itself starts again what dies: API, worker, PostgreSQL, Valkey."""
+    data, log = site.folder / "up", site.folder / "up.log"
+    env = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "gateway", "up", "--data", str(data), "--port", "0"),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**env, **QUICK, MARK: site.mark},
+        )
+    row = Row()
+    try:
+
+        async def ready() -> bool:
+            assert process.returncode is None, log.read_text()
+            return "READY " in log.read_text()
+
+        await eventually(ready)
+        await _killed_below(process.pid, data, site, row)
+    finally:
+        process.send_signal(signal.SIGINT)
+        await asyncio.wait_for(process.wait(), 60)
+    row.orphans = await _orphans(
+        lambda: [each for each in belonging(site.mark, data) if str(data) in each.command]
+    )
+    return row
+
+
+async def _killed_below(pid: int, data: Path, site: Site, row: Row) -> None:
+    note = runfile.running(data)
+    assert note is not None
+    place = Stack(site.folder, {})
+    place.env["DATABASE_URL"] = note["database_url"]
+    place.base_url = note["api_url"]
+    chance = random.Random(4)
+    deadline = time.monotonic() + 30
+    async with tenant(place) as caller:
+        load = Load(caller, await source_of(caller))
+        async with load.flowing(pause=0.2):
+            while time.monotonic() < deadline:
+                await asyncio.sleep(chance.uniform(1, 3))
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(chance.choice(children(pid)).pid, signal.SIGKILL)
+                    site.faults += 1
+        connection = await eventually(partial(_reached, place.database_url))
+        try:
+            await _look(row, connection, load, data / "blobs")
+        finally:
+            await connection.close()
+
+
+async def _reached(url: str) -> asyncpg.Connection | None:
+    with contextlib.suppress(OSError, asyncpg.PostgresError):
+        return await asyncpg.connect(url)
+    return None
 
 
 async def _relay_between_mark_and_send(site: Site, load: Load) -> None:
@@ -453,7 +526,7 @@ async def _hours_off(site: Site) -> float:
     return (told[-1] - time.time()) / HOUR
 
 
-async def _disk_full(site: Site, load: Load) -> None:
+async def _disk_full(site: Site, load: Load) -> Row:
     with contextlib.ExitStack() as opened:
         site.blobs.mkdir(exist_ok=True)
         try:
@@ -485,19 +558,17 @@ async def _disk_full(site: Site, load: Load) -> None:
             await asyncio.gather(*(load.again(each, 20) for each in load.items))
             async with _hurried(site):
                 assert not await load.ended(connection, 30)
-            row = Row(scenario="")
-            await audit(row, site, load)
-            assert not row.bad, row.verdict
-            # Their bytes go with the file system.
-            load.items.clear()
+        # Before their bytes go with the file system.
+        row = Row()
+        await audit(row, site, load)
+        return row
 
 
 def _fill(path: Path) -> None:
     """Write until there is no room, not even for a byte."""
-    with path.open("wb") as file, contextlib.suppress(OSError):
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(bytes(4096))
-            file.flush()
 
 
 async def _stored(site: Site, connection: asyncpg.Connection) -> Any:
@@ -585,5 +656,6 @@ SCENARIOS: Final = (
     Scenario("PostgreSQL restarted at random, 30 s", _postgres_at_random),
     Scenario("connections cut, 30 s", partial(_connections_cut, seconds=30)),
     Scenario("everything killed at random, 60 s", _everything_for_a_minute, workers=2),
+    Scenario("what gateway up started, killed, 30 s", _supervised_children),
     Scenario("10,000 jobs, a kill every 2 s", _ten_thousand, workers=2),
 )

@@ -21,7 +21,7 @@ class Row(msgspec.Struct, kw_only=True):
     theirs. `faults`: how often something was broken.
     """
 
-    scenario: str
+    scenario: str = ""
     accepted: int = 0
     once: int = 0
     lost: int = 0

@@ -7,7 +7,7 @@ processes, real signals; the run ends with a table.
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -69,8 +69,12 @@ async def _whole(site: Site) -> bool:
             health = (await client.get("/health")).json()
     except httpx.TransportError:
         return False
-    live = sum((await _states(site))[each] for each in ("queued", "sent", "running"))
-    return health["status"] == "ok" and all(each.alive for each in site.parts) and not live
+    states = await _states(site)
+    return (
+        health["status"] == "ok"
+        and all(each.alive for each in site.parts)
+        and not any(states[each] for each in ("queued", "sent", "running"))
+    )
 
 
 async def _states(site: Site) -> Counter[str]:
@@ -84,7 +88,7 @@ async def _states(site: Site) -> Counter[str]:
     "scenario", [pytest.param(each, id=each.name) for each in SCENARIOS if each.quick]
 )
 async def test_survives(
-    site: Site, scenario: Scenario, record_property: pytest.RecordProperty
+    site: Site, scenario: Scenario, record_property: Callable[[str, object], None]
 ) -> None:
     row = await play(scenario, site)
     record_property(*as_property(row))

@@ -104,6 +104,12 @@ async def _state(db: Database, job_id: str) -> tuple[str, bool]:
     return tuple(row)
 
 
+def _timeless(row: str) -> str:
+    for pattern, word in ((r"\d+ s", "AGE"), (r"\d{4}-\d\d-\d\d", "DAY"), (r"\d\d:\d\d", "TIME")):
+        row = re.sub(rf" {pattern}(?= |$)", f" {word}", row)
+    return row
+
+
 async def test_jobs_are_listed_newest_first_with_all_that_an_operator_asks_for(
     gateway: Jobs, db: Database, acme: Tenant
 ) -> None:
@@ -114,19 +120,11 @@ async def test_jobs_are_listed_newest_first_with_all_that_an_operator_asks_for(
     header, *rows = (" ".join(line.split()) for line in out.splitlines())
     assert err == ""
     assert header == "id workspace kind state attempts age next or end error"
-    for row, expected in zip(
-        rows,
-        (
-            f"{waits} {acme.name} revenue.transcription cancelling AGE now",
-            f"{failed} {acme.name} revenue.transcription failed 5 failed, 1 lost AGE DAY TIME"
-            " The speech service answers 500.",
-        ),
-        strict=True,
-    ):
-        moments = ((r"\d+ s", "AGE"), (r"\d{4}-\d\d-\d\d", "DAY"), (r"\d\d:\d\d", "TIME"))
-        for pattern, word in moments:
-            row = re.sub(rf" {pattern}(?= |$)", f" {word}", row)  # noqa: PLW2901
-        assert row == expected
+    assert [_timeless(row) for row in rows] == [
+        f"{waits} {acme.name} revenue.transcription cancelling AGE now",
+        f"{failed} {acme.name} revenue.transcription failed 5 failed, 1 lost AGE DAY TIME"
+        " The speech service answers 500.",
+    ]
     code, out, _ = await gateway("list", "--json", "--limit", "1")
     assert code == 0
     (shown,) = json.loads(out)

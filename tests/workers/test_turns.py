@@ -442,6 +442,27 @@ async def test_a_result_on_its_way_when_the_job_is_cancelled_comes_to_nothing(
     assert await _shown(acme, signal) == ("processing", None, [])
 
 
+async def test_jobs_that_end_and_are_cancelled_at_once_do_not_wait_for_each_other(
+    db: Database, workspace: WorkspaceId
+) -> None:
+    for _ in range(5):
+        await _run(db, "truncate jobs")
+        await _fill(db, [workspace], 3_000)
+        ids = [row["id"] for row in await _run(db, "select id from jobs order by random()")]
+        held = [each.held for each in await leases.claim(db.read, ids, 30)]
+        ends = [
+            leases.finish_all(db.read, held[first : first + 100]) for first in range(0, 3_000, 100)
+        ]
+
+        async def cancel_all() -> int:
+            async with db.transaction() as tx:
+                return await job_admin.cancel(tx, Choice(workspace=workspace))
+
+        # None is refused because of the others.
+        cancelled, *ended = await asyncio.gather(cancel_all(), *ends)
+        assert await _states(db) == Counter(done=sum(map(len, ended)), queued=cancelled)
+
+
 async def test_a_failed_job_is_tried_again_with_all_its_attempts(
     db: Database, acme: Tenant, desk: Desk
 ) -> None:
