@@ -1,20 +1,24 @@
 """The Dramatiq brokers: they carry job ids, and nothing that could be lost with them."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
 import dramatiq
 import redis
+from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import ShutdownNotifications
 
 from domains.kernel.settings import Settings
 
-# Milliseconds after which an idle lane looks again.
-_IDLE: Final = 50
+# Seconds after which an idle lane looks for what another process sent; its own wakes it.
+_IDLE: Final = 0.25
+
+# Milliseconds that Dramatiq's own consumer sleeps between two looks.
+_NO_SLEEP: Final = 1
 
 # Seconds after which one that waits for a slot looks whether the process stops.
 _PATIENCE: Final = 0.2
@@ -54,21 +58,20 @@ class Lane:
             priority=0,
             options={},
         )
-        self._worker = dramatiq.Worker(self._broker, worker_timeout=_IDLE, worker_threads=1)
+        self._worker = dramatiq.Worker(self._broker, worker_timeout=1_000, worker_threads=1)
 
     def prefetch(self, jobs: int) -> None:
         """How many jobs may lie ready in this process, beside those that run. Many keep the slots
         busy where jobs are short; where they are long, many would wait for this process alone.
         """
-        self._broker.prefetch = jobs
-        if self._broker.consumer is not None:
-            self._broker.consumer.prefetch = jobs
+        self._broker.follow(jobs)
 
     def send(self, ids: Sequence[UUID], together: int = 1) -> None:
         """Hand jobs to the workers, so many in one message; raises the Redis client's error."""
         for first in range(0, len(ids), together):
             batch = map(str, ids[first : first + together])
             self._broker.enqueue(self._actor.message(*batch))
+        self._broker.wake()
 
     def start(self) -> None:
         """Begin to consume."""
@@ -84,6 +87,7 @@ class Lane:
     def ended(self) -> None:
         """A job of this lane has ended."""
         self._free.release()
+        self._broker.wake()
 
     def stop(self) -> None:
         """Consume nothing more. What was fetched and not begun stays sent, in its row."""
@@ -91,9 +95,36 @@ class Lane:
         self._worker.stop(timeout=5_000)
 
 
+class _Consumer(Consumer):
+    """Dramatiq's own, but for its sleep between two looks: this one can be woken."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+        self.due = threading.Event()
+
+    def __next__(self) -> MessageProxy | None:
+        message: MessageProxy | None = next(self.inner)
+        if message is None:
+            self.due.wait(_IDLE)
+            self.due.clear()
+        return message
+
+    def ack(self, message: MessageProxy) -> None:
+        self.inner.ack(message)
+
+    def nack(self, message: MessageProxy) -> None:
+        self.inner.nack(message)
+
+    def requeue(self, messages: Iterable[MessageProxy]) -> None:
+        self.inner.requeue(messages)
+
+    def close(self) -> None:
+        self.inner.close()
+
+
 class _Broker(RedisBroker):
     prefetch = 1
-    consumer: Any = None
+    consumer: _Consumer | None = None
 
     def declare_queue(self, queue_name: str) -> None:
         """Without the queue of delayed messages, which a thread would poll in vain: rows wait."""
@@ -102,11 +133,22 @@ class _Broker(RedisBroker):
             self.queues.add(queue_name)
             self.emit_after("declare_queue", queue_name)
 
-    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Any:
-        """The consumer of the one queue, kept so that its prefetch can follow the jobs."""
-        del prefetch
-        self.consumer = super().consume(queue_name, self.prefetch, timeout)
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
+        """The consumer of the one queue; how much it takes ahead follows its jobs."""
+        del prefetch, timeout
+        self.consumer = _Consumer(super().consume(queue_name, self.prefetch, _NO_SLEEP))
         return self.consumer
+
+    def follow(self, prefetch: int) -> None:
+        """Take so many messages ahead from now on."""
+        self.prefetch = prefetch
+        if self.consumer is not None:
+            self.consumer.inner.prefetch = prefetch
+
+    def wake(self) -> None:
+        """There is something to fetch, or room for it."""
+        if self.consumer is not None:
+            self.consumer.due.set()
 
 
 def connect(settings: Settings) -> redis.Redis:

@@ -31,7 +31,6 @@ from workers.actors import ACTORS, Tools
 from workers.broker import Lane, connect
 from workers.relay import SPARES, Lanes, Relay
 from workers.runner import Actor, Runner
-from workers.schedule import Parts
 from workers.scratch import scratch
 
 logger = structlog.get_logger()

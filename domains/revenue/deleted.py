@@ -33,6 +33,8 @@ def _forget(table: Table) -> Statement[Any]:
             <= func.now() - bindparam("days", type_=Float) * literal(timedelta(days=1), Interval),
         )
         .limit(literal_column(str(_BATCH)))
+        # An import may bring one of them back at this moment.
+        .with_for_update(skip_locked=True)
     )
     return statement(
         delete(table).where(tuple_(c.workspace_id, c.id).in_(over)).returning(c.id),

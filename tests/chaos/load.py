@@ -24,7 +24,7 @@ from tests.stack import Tenant, eventually
 
 TEXT: Final = "The export fails every morning. Search is very slow. We want a dark mode in the app."
 # Long enough that the analysis is still under way when something is killed.
-LONG: Final = "\n".join(f"Customer {n}: {TEXT} It crashed {n} times." for n in range(2_500))
+LONG: Final = "\n".join(f"Customer {n}: {TEXT} It crashed {n} times." for n in range(1_000))
 SAID: Final = [
     {"text": text, "speakerName": "Ana Ruiz", "timestamp": f"2026-03-11T14:00:{at:02}Z"}
     for at, text in enumerate(TEXT.split(". "))
@@ -68,6 +68,7 @@ class Load:
         self.jobs: dict[UUID, str] = {}
         self.refused: Counter[int] = Counter()
         self._numbers = itertools.count(1)
+        self._notes: dict[str, str] = {}
 
     # --- sending ---
 
@@ -221,7 +222,7 @@ class Load:
             if item.accepted or outcome == "doubled":
                 outcomes[outcome] += 1
                 if outcome != "once":
-                    wrong.append(f"{item.name} {outcome}")
+                    wrong.append(f"{item.name} {outcome} ({self._notes.get(item.name, 'gone')})")
         for job, outcome in (await self._effects(connection)).items():
             outcomes[outcome] += 1
             if outcome != "once":
@@ -252,14 +253,18 @@ class Load:
                 outcome = "doubled"
             elif sorted(row["insights"]) != wanted or row["status"] != item.wanted:
                 outcome = "lost"
+            if outcome != "once":
+                self._notes[item.name] = f"{row['status']}, {len(row['insights'])} insights"
             found.setdefault(item.name, []).append(outcome)
         return found
 
     async def _conversations(self, connection: asyncpg.Connection) -> dict[str, list[Outcome]]:
         rows = await connection.fetch(
             """
-            select remote_id, version, state, summary is not null as made, array(
-                select j.kind || j.state from jobs j where j.workspace_id = c.workspace_id
+            select remote_id, version, state, error,
+                coalesce(summary, found_summary) is not null as made,
+                array(
+                    select j.kind || j.state from jobs j where j.workspace_id = c.workspace_id
                     and j.payload ->> 'conversation_id' = c.id::text order by 1
             ) as jobs
             from conversations c where workspace_id = $1 and deleted_at is null
@@ -273,7 +278,8 @@ class Load:
     ) -> dict[str, list[Outcome]]:
         rows = await connection.fetch(
             """
-            select remote_id, version, state, normalized_key, normalized_key is not null as made,
+            select remote_id, version, state, error, normalized_key,
+                normalized_key is not null as made,
                 array(
                     select j.kind || j.state from jobs j where j.workspace_id = d.workspace_id
                         and j.payload ->> 'document_id' = d.id::text order by 1
@@ -301,6 +307,10 @@ class Load:
                 outcome = "doubled"
             elif row["state"] != item.wanted or row["made"] != (item.wanted == "processed"):
                 outcome = "lost"
+            if outcome != "once":
+                self._notes[item.name] = (
+                    f"version {row['version']}, {row['state']}, {row['error']}, {row['jobs']}"
+                )
             found.setdefault(item.name, []).append(outcome)
         return found
 

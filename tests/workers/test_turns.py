@@ -459,7 +459,7 @@ async def test_jobs_that_end_and_are_cancelled_at_once_do_not_wait_for_each_othe
                 return await job_admin.cancel(tx, Choice(workspace=workspace))
 
         # None is refused because of the others.
-        cancelled, *ended = await asyncio.gather(cancel_all(), *ends)
+        cancelled, ended = await asyncio.gather(cancel_all(), asyncio.gather(*ends))
         assert await _states(db) == Counter(done=sum(map(len, ended)), queued=cancelled)
 
 
