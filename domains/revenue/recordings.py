@@ -71,6 +71,7 @@ _FETCHED: Final = _change(
     recording_key=bindparam("key", type_=Text),
     recording_content_type=bindparam("content_type", type_=Text),
     recording_kind=bindparam("kind", type_=Text),
+    error=null(),
 )
 _WRITTEN_DOWN: Final = _change(
     _c.transcript.is_(None),

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from domains.discovery import tables as _discovery  # noqa: F401 - fills the metadata
 from domains.kernel.tables import SCHEMA, metadata
+from domains.revenue import tables as _revenue  # noqa: F401 - fills the metadata
 from tests.stack import Stack
 
 ROOT = Path(__file__).parents[2]

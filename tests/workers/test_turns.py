@@ -53,7 +53,7 @@ async def db(idle: Stack) -> AsyncIterator[Database]:
 
 async def _run(db: Database, sql: str, *arguments: Any) -> list[Any]:
     async with db.connection() as connection:
-        found: list[Any] = await connection.fetch(sql, *arguments)
+        found: list[Any] = await connection.fetch(sql, *arguments, timeout=60)
         return found
 
 
