@@ -38,6 +38,7 @@ _AWAY = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
@@ -68,6 +69,12 @@ async def _prepare(connection: asyncpg.Connection) -> None:
         decoder=lambda value: msgspec.Raw(value[1:]),
         format="binary",
     )
+
+
+def _give_up(connection: asyncpg.Connection) -> None:
+    """Close it at once. Of one that the server closed, the pool has taken leave already."""
+    with contextlib.suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 @contextlib.contextmanager
@@ -194,7 +201,7 @@ class Tx(Read):
             raise
         except BaseException:
             # It may have been committed: nothing is undone, and the connection is given up.
-            connection.terminate()
+            _give_up(connection)
             raise
         finally:
             await self._database.release(connection)
@@ -208,7 +215,7 @@ class Tx(Read):
                 with _explained():
                     await transaction.rollback()
             except (Problem, asyncpg.PostgresError, asyncpg.InterfaceError):
-                connection.terminate()
+                _give_up(connection)
             finally:
                 await self._database.release(connection)
         await self._take_back()
@@ -391,4 +398,6 @@ class Database:
 
     async def release(self, connection: asyncpg.Connection) -> None:
         """Give a connection back, also when the request was cancelled meanwhile."""
-        await asyncio.shield(self._pool.release(connection))
+        # One that the server closes at this moment has left the pool by itself.
+        with contextlib.suppress(asyncpg.InternalClientError):
+            await asyncio.shield(self._pool.release(connection))

@@ -6,6 +6,7 @@ word in it. The exit code is 1 where anything was lost, doubled or left behind.
 
 import asyncio
 import logging
+import signal
 import sys
 import tempfile
 import time
@@ -42,6 +43,8 @@ async def _played(folder: Path, chosen: list[Scenario]) -> list[Row]:
 
 def main(words: list[str]) -> int:
     """Play what is named, all if nothing is."""
+    # Ended by whoever started it: what runs here must end, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     # Both tell of each connection that was cut, at length; here that is what was wanted.
     for name in ("asyncio", "asyncpg.pool"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

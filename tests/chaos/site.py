@@ -6,9 +6,9 @@ import secrets
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
 import asyncpg
@@ -26,6 +26,9 @@ QUICK: Final = {
     "GATEWAY_SPEECH_TIME_LIMIT": "1",
 }
 MARK: Final = "CHAOS_SITE"
+
+# Seconds after which a process whose parent has ended must have noticed.
+PARTING: Final = 10.0
 
 
 class Part(Process):
@@ -100,11 +103,12 @@ class Site(Stack):
 
         await eventually(serves)
 
-    async def restart(self, changed: Mapping[str, str] = MappingProxyType({})) -> None:
-        """Start API and workers anew, with other settings."""
+    async def restart(self, more: Mapping[str, str]) -> None:
+        """Start API and workers anew, with more in their environment."""
         for each in self.parts:
-            await asyncio.to_thread(each.stop)
-        self.env.update(changed)
+            # Quicker than in order, and no job is under way.
+            await asyncio.to_thread(each.kill)
+        self.env.update(more)
         await self.repair(len(self.workers))
 
     @contextlib.asynccontextmanager
@@ -166,8 +170,13 @@ class Site(Stack):
         self.workers.clear()
 
     def remains(self) -> list[processes.Seen]:
-        """What still runs of this site."""
-        return processes.belonging(self.mark, self.folder)
+        """What still runs of this site, when its children had time to see that it has stopped."""
+        deadline = time.monotonic() + PARTING
+        while (left := processes.belonging(self.mark, self.folder)) and (
+            time.monotonic() < deadline
+        ):
+            time.sleep(0.05)
+        return left
 
 
 @contextlib.contextmanager
