@@ -8,6 +8,7 @@ import msgspec
 
 from domains.discovery import analysis
 from domains.discovery.analysis import AnalyseSignal
+from domains.kernel import retention
 from domains.kernel.blobs import Blobs, DeleteBlob
 from domains.kernel.compute import Compute
 from domains.kernel.db import Read, Tx
@@ -43,6 +44,13 @@ async def _analyse(tools: Tools, workspace: WorkspaceId, job: AnalyseSignal) -> 
 
 async def _delete_blob(tools: Tools, _workspace: WorkspaceId, job: DeleteBlob) -> None:
     await tools.blobs.delete(job.key)
+
+
+async def _delete_blob_later(
+    tx: Tx, workspace: WorkspaceId, job: DeleteBlob, _id: UUID, _reason: str
+) -> None:
+    # A store that is away for long must not keep what was to be deleted.
+    await retention.discard(tx, workspace, [job.key])
 
 
 async def _link_crm(_tools: Tools, workspace: WorkspaceId, _job: LinkCrm) -> Write:
@@ -90,9 +98,19 @@ async def _refresh_deal(tools: Tools, workspace: WorkspaceId, job: RefreshDeal) 
     return await enrichment.refresh(tools.read, tools.compute, workspace, job)
 
 
+# Each of these has a limit of its own, which says more.
+
+
 def _fetching(settings: Settings) -> float:
-    """The download has a limit of its own, which says more."""
     return settings.fetch_time_limit + settings.job_time_limit
+
+
+def _reading(settings: Settings) -> float:
+    return settings.extraction_time_limit + settings.job_time_limit
+
+
+def _computing(settings: Settings) -> float:
+    return settings.compute_time_limit + settings.job_time_limit
 
 
 def _transcribing(settings: Settings) -> float:
@@ -101,13 +119,15 @@ def _transcribing(settings: Settings) -> float:
 
 
 ACTORS: Final[Mapping[type[Job], Actor[Tools, Any]]] = {
-    AnalyseSignal: Actor(run=_analyse, failed=analysis.analysis_failed),
-    DeleteBlob: Actor(run=_delete_blob),
+    AnalyseSignal: Actor(run=_analyse, failed=analysis.analysis_failed, time_limit=_computing),
+    DeleteBlob: Actor(run=_delete_blob, failed=_delete_blob_later),
     LinkCrm: Actor(run=_link_crm, failed=_link_crm_failed),
     FetchDocument: Actor(run=_fetch_document, failed=document_text.failed, time_limit=_fetching),
-    ProcessDocument: Actor(run=_process_document, failed=document_text.failed),
+    ProcessDocument: Actor(run=_process_document, failed=document_text.failed, time_limit=_reading),
     FetchRecording: Actor(run=_fetch_recording, failed=recordings.failed, time_limit=_fetching),
     Transcription: Actor(run=_transcribe, failed=recordings.failed, time_limit=_transcribing),
-    ProcessConversation: Actor(run=_process_conversation, failed=enrichment.enriching_failed),
-    RefreshDeal: Actor(run=_refresh_deal),
+    ProcessConversation: Actor(
+        run=_process_conversation, failed=enrichment.enriching_failed, time_limit=_computing
+    ),
+    RefreshDeal: Actor(run=_refresh_deal, time_limit=_computing),
 }

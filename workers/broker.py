@@ -1,6 +1,7 @@
 """The Dramatiq brokers: they carry job ids, and nothing that could be lost with them."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -20,9 +21,6 @@ _IDLE: Final = 0.25
 # Milliseconds that Dramatiq's own consumer sleeps between two looks.
 _NO_SLEEP: Final = 1
 
-# Seconds after which one that waits for a slot looks whether the process stops.
-_PATIENCE: Final = 0.2
-
 
 class Lane:
     """One Dramatiq queue with one actor, whose messages are job ids, and so many slots.
@@ -37,9 +35,12 @@ class Lane:
         self, client: redis.Redis, name: str, slots: int, run: Callable[[str], None]
     ) -> None:
         self.slots = slots
-        self._free = threading.Semaphore(slots)
-        self._stopping = False
         self._run = run
+        self._free = slots
+        self._changed = threading.Condition()
+        self._last_begun = time.monotonic()
+        self._stopping = False
+        self._dropped: list[str] = []
         self._broker = _Broker(  # type: ignore[no-untyped-call]
             client=client,
             namespace="jobs",
@@ -49,7 +50,7 @@ class Lane:
             maintenance_chance=20_000,
             dead_message_ttl=60_000,
         )
-        self._broker.prefetch = slots
+        self._broker.room = lambda: self._free
         self._actor = dramatiq.Actor(
             self._receive,
             broker=self._broker,
@@ -59,12 +60,6 @@ class Lane:
             options={},
         )
         self._worker = dramatiq.Worker(self._broker, worker_timeout=1_000, worker_threads=1)
-
-    def prefetch(self, jobs: int) -> None:
-        """How many jobs may lie ready in this process, beside those that run. Many keep the slots
-        busy where jobs are short; where they are long, many would wait for this process alone.
-        """
-        self._broker.follow(jobs)
 
     def send(self, ids: Sequence[UUID], together: int = 1) -> None:
         """Hand jobs to the workers, so many in one message; raises the Redis client's error."""
@@ -78,53 +73,71 @@ class Lane:
         self._worker.start()
 
     def _receive(self, *job_ids: str) -> None:
-        for each in job_ids:
-            while not self._free.acquire(timeout=_PATIENCE):
+        for number, each in enumerate(job_ids):
+            with self._changed:
+                self._changed.wait_for(lambda: self._free or self._stopping)
                 if self._stopping:
+                    self._dropped += job_ids[number:]
                     return
+                self._free -= 1
+                self._last_begun = time.monotonic()
             self._run(each)
 
     def ended(self) -> None:
         """A job of this lane has ended."""
-        self._free.release()
+        with self._changed:
+            self._free += 1
+            self._changed.notify()
         self._broker.wake()
 
-    def stop(self) -> None:
-        """Consume nothing more. What was fetched and not begun stays sent, in its row."""
-        self._stopping = True
+    def stuck(self, seconds: float) -> bool:
+        """Whether all slots are taken, and none of them has changed hands for so long."""
+        return not self._free and time.monotonic() - self._last_begun > seconds
+
+    def stop(self) -> list[UUID]:
+        """Consume nothing more; the jobs that were received and are not begun."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
         self._worker.stop(timeout=5_000)
+        return [UUID(each) for each in self._dropped]
 
 
 class _Consumer(Consumer):
-    """Dramatiq's own, but for its sleep between two looks: this one can be woken."""
+    """Dramatiq's own, but for two things: it takes no more than there is room for, and its sleep
+    between two looks can be ended.
+    """
 
-    def __init__(self, inner: Any) -> None:
-        self.inner = inner
+    def __init__(self, inner: Any, room: Callable[[], int]) -> None:
+        self._inner = inner
+        self._room = room
         self.due = threading.Event()
 
     def __next__(self) -> MessageProxy | None:
-        message: MessageProxy | None = next(self.inner)
+        # What another process could begin at once must not wait here.
+        self._inner.prefetch = self._room()
+        message: MessageProxy | None = next(self._inner)
         if message is None:
             self.due.wait(_IDLE)
             self.due.clear()
         return message
 
     def ack(self, message: MessageProxy) -> None:
-        self.inner.ack(message)
+        self._inner.ack(message)
 
     def nack(self, message: MessageProxy) -> None:
-        self.inner.nack(message)
+        self._inner.nack(message)
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
-        self.inner.requeue(messages)
+        self._inner.requeue(messages)
 
     def close(self) -> None:
-        self.inner.close()
+        self._inner.close()
 
 
 class _Broker(RedisBroker):
-    prefetch = 1
-    consumer: _Consumer | None = None
+    room: Callable[[], int]
+    _consumer: _Consumer | None = None
 
     def declare_queue(self, queue_name: str) -> None:
         """Without the queue of delayed messages, which a thread would poll in vain: rows wait."""
@@ -134,21 +147,15 @@ class _Broker(RedisBroker):
             self.emit_after("declare_queue", queue_name)
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
-        """The consumer of the one queue; how much it takes ahead follows its jobs."""
-        del prefetch, timeout
-        self.consumer = _Consumer(super().consume(queue_name, self.prefetch, _NO_SLEEP))
-        return self.consumer
-
-    def follow(self, prefetch: int) -> None:
-        """Take so many messages ahead from now on."""
-        self.prefetch = prefetch
-        if self.consumer is not None:
-            self.consumer.inner.prefetch = prefetch
+        """The consumer of the one queue."""
+        del timeout
+        self._consumer = _Consumer(super().consume(queue_name, prefetch, _NO_SLEEP), self.room)
+        return self._consumer
 
     def wake(self) -> None:
         """There is something to fetch, or room for it."""
-        if self.consumer is not None:
-            self.consumer.due.set()
+        if self._consumer is not None:
+            self._consumer.due.set()
 
 
 def connect(settings: Settings) -> redis.Redis:

@@ -6,14 +6,14 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import structlog
 import uvloop
 
-from domains.kernel import health, log
+from domains.kernel import health, leases, log
 from domains.kernel.addresses import Allowed
 from domains.kernel.blobs import Blobs
 from domains.kernel.compute import Compute
@@ -79,12 +79,13 @@ async def work(
 
         async def run(queue: Queue, lane: Lane, job_id: str) -> None:
             begun = loop.time()
+            ran = True
             release = _once(lane.ended)
             try:
-                await runner.run(UUID(job_id), release)
+                ran = await runner.run(UUID(job_id), release)
             finally:
                 release()
-                relay.ended(queue, loop.time() - begun)
+                relay.ended(queue, loop.time() - begun if ran else None)
 
         def begin(queue: Queue, lane: Lane, job_id: str) -> None:
             task = loop.create_task(run(queue, lane, job_id))
@@ -133,7 +134,7 @@ async def work(
             for task in (stopping, relaying, *others):
                 task.cancel()
             await asyncio.gather(stopping, relaying, *others, return_exceptions=True)
-            await asyncio.gather(*(asyncio.to_thread(each.stop) for each in every))
+            await _stop(every, database)
             await relay.withdraw()
             await _wait_for(running)
             keeping.cancel()
@@ -142,6 +143,18 @@ async def work(
             if isinstance(outcome, Exception):
                 raise outcome
         logger.info("stopped")
+
+
+async def _stop(lanes: Sequence[Lane], database: Database) -> None:
+    """No new claims; what was received and is not begun is left to other processes."""
+    stopping = (asyncio.to_thread(each.stop) for each in lanes)
+    for dropped in await asyncio.gather(*stopping, return_exceptions=True):
+        # Redis may be away at this moment, and the rows know better.
+        if isinstance(dropped, BaseException):
+            logger.warning("lane_stopped", error=type(dropped).__name__)
+        elif dropped:
+            with contextlib.suppress(Unavailable):
+                await leases.unsend(database.read, dropped)
 
 
 def _once(act: Callable[[], None]) -> Callable[[], None]:

@@ -52,8 +52,8 @@ class Relay:
         self._feeds = {queue: _Feed(each) for queue, each in lanes.items()}
         self._link = database.listener({jobs.CHANNEL: lambda _payload: self._poke()}, self._poke)
 
-    def ended(self, queue: Queue, seconds: float) -> None:
-        """A job of a queue took so long: there may be room for another."""
+    def ended(self, queue: Queue, seconds: float | None) -> None:
+        """A job of a queue took so long (None: it was not run here): there may be room."""
         self._feeds[queue].ended(seconds)
 
     async def run(self, sweep_every: float) -> None:
@@ -67,7 +67,8 @@ class Relay:
     async def withdraw(self) -> None:
         """Leave what was sent and not begun to other processes, because this one stops."""
         with contextlib.suppress(Unavailable):
-            await leases.withdraw(self._database.read, self._worker)
+            for queue in self._feeds:
+                await leases.withdraw(self._database.read, self._worker, queue)
 
     def _poke(self) -> None:
         for feed in self._feeds.values():
@@ -81,10 +82,12 @@ class Relay:
                     await feed.due.wait()
             feed.due.clear()
             try:
+                if feed.has_got_stuck():
+                    # What was sent in the hope of short jobs is given another choice of lane.
+                    await leases.withdraw(self._database.read, self._worker, queue)
                 sent = await leases.take(
                     self._database.read, self._worker, queue, feed.window, SPARES
                 )
-                feed.lanes.main.prefetch(feed.lanes.main.slots)
                 if sent:
                     main = [each.id for each in sent if not each.spare]
                     spare = [each.id for each in sent if each.spare]
@@ -121,10 +124,18 @@ class _Feed:
         self.due = asyncio.Event()
         # Seconds that a job takes, the last ones counting most; at first nobody knows.
         self._mean = _AHEAD
+        self._stuck = False
+
+    def has_got_stuck(self) -> bool:
+        """Whether, since the last time, long jobs have taken every slot of the main lane."""
+        before, self._stuck = self._stuck, self.lanes.main.stuck(_AHEAD)
+        return self._stuck and not before
 
     @property
     def ahead(self) -> int:
         """Jobs that one slot does in the time for which is sent ahead; short ones go together."""
+        if self._stuck:
+            return 1
         return max(1, min(_MOST_AHEAD, int(_AHEAD / max(self._mean, 1e-4))))
 
     @property
@@ -132,6 +143,7 @@ class _Feed:
         """Jobs of one workspace that may be sent or running."""
         return self.lanes.main.slots * self.ahead
 
-    def ended(self, seconds: float) -> None:
-        self._mean += (seconds - self._mean) / 16
+    def ended(self, seconds: float | None) -> None:
+        if seconds is not None:
+            self._mean += (seconds - self._mean) / 16
         self.due.set()

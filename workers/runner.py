@@ -106,19 +106,20 @@ class Runner(Generic[T]):
                     if each.claim.id not in still:
                         each.lose()
 
-    async def run(self, job_id: UUID, computed: Callable[[], None] = lambda: None) -> None:
+    async def run(self, job_id: UUID, computed: Callable[[], None] = lambda: None) -> bool:
         """Run a job unless it is somebody else's, or ended; every outcome is in its row.
 
-        `computed` is called when only the mark of its end is still to be made.
+        Answers whether it was run. `computed` is called when only the mark of its end is still to
+        be made.
         """
         structlog.contextvars.clear_contextvars()
         try:
             claim = await self._claims.ask(job_id)
         except Unavailable:
             # It was sent, and so comes back.
-            return
+            return False
         if claim is None:
-            return
+            return False
         structlog.contextvars.bind_contextvars(
             job=str(claim.id),
             kind=claim.kind,
@@ -147,6 +148,7 @@ class Runner(Generic[T]):
                 del self._held[claim.id]
         seconds = asyncio.get_running_loop().time() - begun
         log.info("job_ended", outcome=outcome, ms=round(seconds * 1000))
+        return True
 
     async def _attempt(self, claim: Claim, holding: _Holding, computed: Callable[[], None]) -> str:
         job: Job | None = None

@@ -1,7 +1,6 @@
 """What is done once in a while, by one of all workers: each task is a line of the table."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
@@ -56,9 +55,13 @@ async def keep(parts: Parts, look_every: float) -> None:
     """Do what is due, for ever; whichever process sees it first does it."""
     while True:
         for name, task in TASKS.items():
-            # A database that is away is back the next time.
-            with contextlib.suppress(Unavailable):
+            try:
                 if await schedule.due(parts.database.read, name, task.every):
                     done = await task.run(parts)
                     log.info("scheduled", task=name, done=done if isinstance(done, int) else None)
+            except Unavailable as problem:
+                log.warning("task_waits", task=name, reason=problem.message)
+            except Exception:
+                # The jobs under way must not pay for it; it has its turn again the next time.
+                log.exception("task_error", task=name)
         await asyncio.sleep(look_every)

@@ -13,14 +13,26 @@ import sys
 from collections.abc import Sequence
 
 _SET_DEATH_SIGNAL = 1
+_DROP_CAPABILITY = 24
 _SET_NO_NEW_PRIVILEGES = 38
+
+_NEW_USERS = 0x10000000
+_NEW_NETWORK = 0x40000000
+
+# Reading files of others, all that root keeps; there are no more than so many.
+_KEPT_CAPABILITIES = (1, 2)
+_CAPABILITIES = 64
 
 
 def main(arguments: Sequence[str]) -> None:
     """Process id of the parent, then memory, CPU seconds, bytes of a file, descriptors, command."""
     parent, memory, cpu, written, files = map(int, arguments[:5])
     command = list(arguments[5:])
-    _die_with(parent)
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        _write("oom_score_adj", "1000")
+        _withdraw(libc)
+        _die_with(parent, libc)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, files)
     _limit(resource.RLIMIT_FSIZE, written)
@@ -44,13 +56,30 @@ def _limit(which: int, soft: int, hard: int | None = None) -> None:
         resource.setrlimit(which, (min(soft, hard), hard))
 
 
-def _die_with(parent: int) -> None:
-    if sys.platform != "linux":
-        return
-    # Meant is the death of the thread that started this process: it runs the loop that waits.
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+def _withdraw(libc: ctypes.CDLL) -> None:
+    """No network, and no look into other processes, where the system allows to give them up."""
     libc.prctl(_SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+    user, group = os.geteuid(), os.getegid()
+    if user == 0:
+        # Root in users of its own could not read the files of others.
+        libc.unshare(_NEW_NETWORK)
+        for each in set(range(_CAPABILITIES)).difference(_KEPT_CAPABILITIES):
+            libc.prctl(_DROP_CAPABILITY, each, 0, 0, 0)
+    elif libc.unshare(_NEW_USERS | _NEW_NETWORK) == 0:
+        _write("setgroups", "deny")
+        _write("uid_map", f"{user} {user} 1")
+        _write("gid_map", f"{group} {group} 1")
+
+
+def _write(name: str, text: str) -> None:
+    # Some systems refuse it; files are found without it.
+    with contextlib.suppress(OSError), open(f"/proc/self/{name}", "w") as file:
+        file.write(text)
+
+
+def _die_with(parent: int, libc: ctypes.CDLL) -> None:
+    # Meant is the death of the thread that started this process: it runs the loop that waits.
+    libc.prctl(_SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
 

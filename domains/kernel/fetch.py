@@ -10,6 +10,7 @@ import socket
 import ssl
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
 from ipaddress import ip_address
 from pathlib import PurePosixPath
@@ -27,6 +28,8 @@ _REDIRECTS: Final = 5
 # Of a name with many addresses, so many are tried; all are checked.
 _ATTEMPTS: Final = 4
 _LONGEST_NAME: Final = 255
+# Names that are looked up at once.
+_LOOKUPS: Final = 32
 # A Content-Disposition of more is not looked at.
 _LONGEST_DISPOSITION: Final = 4096
 # Bytes that are decoded and handed on at a time.
@@ -97,7 +100,7 @@ class Fetcher:
         self._time_limit = time_limit
         self._timeouts = {"connect": connect_timeout, "read": read_timeout, "write": read_timeout}
         self._redirects = redirects
-        self._resolver = resolver or resolve
+        self._resolver = resolver or Names().resolve
         self._ssl_context = ssl_context or httpcore.default_ssl_context()
 
     @asynccontextmanager
@@ -177,10 +180,24 @@ class Fetcher:
             raise Refused(f"{subject} {refused.reason}.") from None
 
 
-async def resolve(host: str, port: int) -> list[str]:
-    """The addresses that the system knows for a name, in its order of preference. OSError."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+class Names:
+    """Looks up names of strangers, in threads of its own.
+
+    A server of names that hangs holds a thread beyond any time-out. Those of the loop are few, and
+    all else of the process needs them.
+    """
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="names")
+
+    async def resolve(self, host: str, port: int) -> list[str]:
+        """The addresses that the system knows, in its order of preference. OSError."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, _look_up, host, port)
+
+
+def _look_up(host: str, port: int) -> list[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
 
 

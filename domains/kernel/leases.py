@@ -197,7 +197,11 @@ _WITHDRAW = statement(
     update(jobs)
     .where(
         jobs.c.id
-        == _skipping_locked(in_state("sent"), jobs.c.relay == bindparam("relay", type_=Uuid))
+        == _skipping_locked(
+            in_state("sent"),
+            jobs.c.queue == bindparam("queue", type_=Text),
+            jobs.c.relay == bindparam("relay", type_=Uuid),
+        )
     )
     .values(state="queued")
     .returning(jobs.c.id),
@@ -246,9 +250,9 @@ async def unsend(read: Read, ids: Sequence[UUID]) -> None:
     await read.all(_UNSEND, ids=ids)
 
 
-async def withdraw(read: Read, relay: UUID) -> None:
-    """Queue again what a relay sent and nobody took yet."""
-    await read.all(_WITHDRAW, relay=relay)
+async def withdraw(read: Read, relay: UUID, queue: Queue) -> None:
+    """Queue again what a relay sent of a queue and nobody took yet."""
+    await read.all(_WITHDRAW, relay=relay, queue=queue)
 
 
 async def sweep(read: Read, resend_after: float) -> int:

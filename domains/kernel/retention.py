@@ -23,6 +23,12 @@ _DISCARD = statement(
     .on_conflict_do_nothing(),
     row,
 )
+_KEEP = statement(
+    delete(deleted_blobs).where(
+        _c.workspace_id == bindparam("workspace"), _c.key == bindparam("key", type_=Text)
+    ),
+    row,
+)
 _RELEASE = statement(
     delete(deleted_blobs)
     .where(
@@ -51,6 +57,11 @@ async def discard(tx: Tx, workspace: WorkspaceId, keys: Iterable[str | None]) ->
     for key in keys:
         if key is not None:
             await tx.first(_DISCARD, workspace=workspace, key=key)
+
+
+async def keep(tx: Tx, workspace: WorkspaceId, key: str) -> None:
+    """A record names this object from now on, whatever an earlier attempt thought of it."""
+    await tx.first(_KEEP, workspace=workspace, key=key)
 
 
 async def release(database: Database, days: float) -> int:

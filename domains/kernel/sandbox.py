@@ -8,6 +8,7 @@ Failure
 
 import asyncio
 import contextlib
+import ctypes
 import math
 import os
 import shutil
@@ -25,6 +26,8 @@ _PRELUDE: Final = str(Path(__file__).with_name("confining.py"))
 _KEPT: Final = 8192
 
 _CHUNK: Final = 65536
+
+_SET_DUMPABLE: Final = 4
 
 # Seconds for which output is awaited after the command and its group are gone. Only a process that
 # left the group can still hold it open.
@@ -110,6 +113,8 @@ async def run(
 
     It reads `stdin`, or nothing; it sees PATH, LANG, HOME and what `environment` adds, and no
     descriptor of this process. `cwd` is its working and temporary directory; if None, the root.
+    Where Linux allows it, it has no network and cannot look into other processes; where memory
+    runs out, it is ended before this process is.
     Cancelling kills it, and so does the death of this process or of its loop's thread (Linux).
     Only a process that leaves its group is not found; its CPU time ends it.
 
@@ -136,6 +141,16 @@ async def run(
     if returncode != 0:
         _judge(returncode, errors.text)
     return Completed(returncode, bytes(output.taken), errors.text)
+
+
+def hide_environment() -> None:
+    """From now on no process of the same user reads the environment or memory of this one (Linux).
+
+    Nor does root without its capabilities. It leaves no core, and programs that it starts are not
+    hidden. Debuggers and profilers need root.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _judge(returncode: int, errors: str) -> None:

@@ -480,8 +480,10 @@ async def create(
     else:
         await crm.look_again(tx, workspace, (deal, former_deal), (account, former_account))
         await retention.discard(tx, workspace, [former_recording])
-    kind = ProcessConversation if new.recording_url is None else FetchRecording
-    await jobs.enqueue(tx, workspace, kind(record, version))
+    if new.recording_url is not None:
+        await jobs.enqueue(tx, workspace, FetchRecording(record, version))
+    if transcript is not None:
+        await jobs.enqueue(tx, workspace, ProcessConversation(record, version))
     return response(record, made, new.id, new.source_id)
 
 

@@ -83,10 +83,11 @@ async def fetch(
     """
     which = {"workspace": workspace, "id": job.document_id, "version": job.version}
     found = await read.first(_ORIGINAL, **which)
-    if found is None or found.url is None:
+    key = _key(workspace, job)
+    if found is None:
+        return lambda tx: retention.discard(tx, workspace, [key])
+    if found.url is None:
         return None
-    # One key for all attempts: what an earlier one left behind is replaced.
-    key = f"documents/{workspace}/{job.document_id}/{job.version}"
     try:
         async with fetcher.open(found.url, largest) as fetched:
             content_type = fetched.content_type or found.content_type
@@ -105,6 +106,7 @@ async def fetch(
             # Replaced or deleted meanwhile.
             await retention.discard(tx, workspace, [key])
         else:
+            await retention.keep(tx, workspace, key)
             await jobs.enqueue(tx, workspace, ProcessDocument(job.document_id, job.version))
 
     return write
@@ -120,12 +122,12 @@ async def extract(
     """Store the text of a document; Invalid with the reason where there is none to be had."""
     which = {"workspace": workspace, "id": job.document_id, "version": job.version}
     found = await read.first(_ORIGINAL, **which)
+    key = f"{_key(workspace, job)}.txt"
     if found is None:
-        return None
+        return lambda tx: retention.discard(tx, workspace, [key])
     if found.key is None:
         return lambda tx: _fetch_first(tx, workspace, job)
     text = await _text_of(blobs, extraction, found, found.key)
-    key = f"documents/{workspace}/{job.document_id}/{job.version}.txt"
     name = f"{found.filename or 'document'}.txt"
     await blobs.put(key, text.encode(), content_type="text/plain; charset=utf-8", filename=name)
 
@@ -133,8 +135,15 @@ async def extract(
         if await tx.first(_READ, **which, key=key) is None:
             # A newer version has a text of its own.
             await retention.discard(tx, workspace, [key])
+        else:
+            await retention.keep(tx, workspace, key)
 
     return write
+
+
+def _key(workspace: WorkspaceId, job: FetchDocument | ProcessDocument) -> str:
+    """One for all attempts at a version: what an earlier one left behind is replaced."""
+    return f"documents/{workspace}/{job.document_id}/{job.version}"
 
 
 async def _fetch_first(tx: Tx, workspace: WorkspaceId, job: ProcessDocument) -> None:
@@ -160,7 +169,13 @@ async def _text_of(blobs: Blobs, extraction: Extraction, original: _Original, ke
 async def failed(
     tx: Tx, workspace: WorkspaceId, job: FetchDocument | ProcessDocument, _id: UUID, reason: str
 ) -> None:
-    """Show on the document why it has no text, unless it has become another meanwhile."""
-    await tx.first(
-        _FAILED, workspace=workspace, id=job.document_id, version=job.version, reason=reason
-    )
+    """Show on the document why it has no text, unless it has become another meanwhile.
+
+    What an attempt stored without a record's naming it is given up.
+    """
+    which = {"workspace": workspace, "id": job.document_id, "version": job.version}
+    await tx.first(_FAILED, **which, reason=reason)
+    found = await tx.first(_ORIGINAL, **which)
+    key = _key(workspace, job)
+    unnamed = [f"{key}.txt"] if found is not None and found.fetched_key else [key, f"{key}.txt"]
+    await retention.discard(tx, workspace, unnamed)

@@ -424,7 +424,8 @@ async def get(
         raise missing("document", record)
     text_url = found.normalized_url
     if found.normalized_key is not None:
-        kind = found.normalized_content_type or "text/plain"
+        # Without its encoding some clients take it for another.
+        kind = f"{found.normalized_content_type or 'text/plain'}; charset=utf-8"
         name = f"{(found.filename or found.display_name).removesuffix('.txt')}.txt"
         text_url = await downloads.link(found.normalized_key, kind, name, time.time())
     fields = await _shown(found, downloads)

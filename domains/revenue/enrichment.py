@@ -10,10 +10,13 @@ from sqlalchemy import (
     Integer,
     Text,
     Uuid,
+    and_,
     bindparam,
     case,
     func,
     literal_column,
+    null,
+    or_,
     select,
     update,
 )
@@ -70,6 +73,7 @@ class _Said(msgspec.Struct, frozen=True):
 _SAID: Final = statement(
     select(*(_c[name] for name in _Said.__struct_fields__)).where(*_version), _Said
 )
+_lacking = and_(_c.recording_url.is_not(None), _c.recording_key.is_(None), _c.error.is_not(None))
 _ENRICHED: Final = statement(
     update(conversations)
     .where(*_version)
@@ -77,10 +81,8 @@ _ENRICHED: Final = statement(
         found_category=bindparam("category", type_=Text),
         found_summary=bindparam("summary", type_=_c.found_summary.type),
         # A recording that could not be had is still missing.
-        state=case(
-            (_c.error.is_(None), literal_column("'processed'")),
-            else_=literal_column("'failed'"),
-        ),
+        state=case((_lacking, literal_column("'failed'")), else_=literal_column("'processed'")),
+        error=case((_lacking, _c.error), else_=null()),
     )
     .returning(_c.deal_id),
     row,
@@ -198,12 +200,24 @@ _CALLS: Final = statement(
     row,
 )
 _MESSAGES: Final = statement(
-    _linked(messages, _m.created_at, _m.subject, _m.sender, _m.body, _m.created_at), row
+    _linked(
+        messages,
+        _m.created_at,
+        *(_m.subject, _m.sender, func.left(_m.body, literal_column("20000")), _m.created_at),
+    ),
+    row,
 )
+_read_at = bindparam("read_at", type_=deals.c.found_at.type)
 _REFRESHED: Final = statement(
     update(deals)
-    .where(deals.c.workspace_id == WORKSPACE, deals.c.id == bindparam("deal", type_=Text))
+    .where(
+        deals.c.workspace_id == WORKSPACE,
+        deals.c.id == bindparam("deal", type_=Text),
+        # Not over what somebody read later.
+        or_(deals.c.found_at.is_(None), deals.c.found_at < _read_at),
+    )
     .values(
+        found_at=_read_at,
         found_summary=bindparam("summary", type_=deals.c.found_summary.type),
         found_crm_autofill=bindparam("autofill", type_=deals.c.found_crm_autofill.type),
     )
@@ -211,7 +225,7 @@ _REFRESHED: Final = statement(
     scalar,
 )
 _SUMMARY: Final = msgspec.json.Decoder(dict[str, Any])
-_LONGEST_BODY: Final = 100_000
+_NOW: Final = statement(select(func.clock_timestamp()), scalar)
 
 
 async def refresh(
@@ -222,15 +236,16 @@ async def refresh(
     Nothing where they say nothing: what is not known is null.
     """
     which = {"workspace": workspace, "deal": job.deal_id}
+    read_at = await read.one(_NOW)
     calls = [
         _Call(title, at, _SUMMARY.decode(summary) if summary is not None else {})
         for title, at, summary in await read.all(_CALLS, **which)
     ]
     mails = await read.all(_MESSAGES, **which)
     steps = [(call.at, each) for call in calls for each in _texts(call.summary.get(_STEPS))]
-    for _subject, sender, body, at in mails:
-        found = await compute.run(_steps_of, bytes(sender or b"null"), body[:_LONGEST_BODY])
-        steps += [(at, each) for each in found]
+    said = [(bytes(sender or b"null"), body) for _, sender, body, _ in mails]
+    found = await compute.run(_steps_of, said)
+    steps += [(mail[-1], each) for mail, some in zip(mails, found, strict=True) for each in some]
     latest = max((at for at, _ in steps), default=None)
     summary: dict[str, Any] = {}
     if status := _status(calls, mails):
@@ -244,6 +259,7 @@ async def refresh(
         await tx.first(
             _REFRESHED,
             **which,
+            read_at=read_at,
             summary=msgspec.json.encode(summary) if summary else None,
             autofill=msgspec.json.encode(autofill) if steps else None,
         )
@@ -251,11 +267,14 @@ async def refresh(
     return write
 
 
-def _steps_of(sender: bytes, body: str) -> list[str]:
-    """In a child process: the next steps in a message."""
-    party = msgspec.json.decode(sender, type=Participant | None)
-    speaker = (party and (party.name or party.email)) or "Unknown"
-    return list(next_steps([Turn(speaker, body)]))
+def _steps_of(said: list[tuple[bytes, str]]) -> list[list[str]]:
+    """In a child process: the next steps in each of some messages."""
+    found = []
+    for sender, body in said:
+        party = msgspec.json.decode(sender, type=Participant | None)
+        speaker = (party and (party.name or party.email)) or "Unknown"
+        found.append(list(next_steps([Turn(speaker, body)])))
+    return found
 
 
 def _status(calls: list[_Call], mails: list[Any]) -> str | None:

@@ -105,11 +105,12 @@ async def fetch(
     """
     which = {"workspace": workspace, "id": job.conversation_id, "version": job.version}
     found = await read.first(_RECORDED, **which)
-    if found is None or found[0] is None:
-        return None
+    key = _key(workspace, job)
+    if found is None:
+        return lambda tx: retention.discard(tx, workspace, [key])
     url, _, has_transcript = found
-    # One key for all attempts: what an earlier one left behind is replaced.
-    key = f"recordings/{workspace}/{job.conversation_id}/{job.version}"
+    if url is None:
+        return None
     try:
         async with fetcher.open(url, largest) as fetched:
             chunks = fetched.chunks()
@@ -129,7 +130,6 @@ async def fetch(
         raise Invalid(refused.reason) from refused
     except Unreachable as away:
         raise Unavailable(away.reason) from away
-    follow = ProcessConversation if has_transcript else Transcription
 
     async def write(tx: Tx) -> None:
         stored = await tx.first(
@@ -142,10 +142,17 @@ async def fetch(
         if stored is None:
             # Replaced or deleted meanwhile.
             await retention.discard(tx, workspace, [key])
-        else:
-            await jobs.enqueue(tx, workspace, follow(job.conversation_id, job.version))
+            return
+        await retention.keep(tx, workspace, key)
+        if not has_transcript:
+            await jobs.enqueue(tx, workspace, Transcription(job.conversation_id, job.version))
 
     return write
+
+
+def _key(workspace: WorkspaceId, job: FetchRecording | Transcription) -> str:
+    """One for all attempts at a version: what an earlier one left behind is replaced."""
+    return f"recordings/{workspace}/{job.conversation_id}/{job.version}"
 
 
 async def _head(chunks: AsyncIterator[bytes]) -> list[bytes]:
@@ -228,10 +235,10 @@ async def failed(
 ) -> None:
     """Mark why there is no recording or transcript, unless the conversation is another by now.
 
-    What was said according to its sender is worked on all the same.
+    What an attempt stored without a record's naming it is given up.
     """
     which = {"workspace": workspace, "id": job.conversation_id, "version": job.version}
-    found = await tx.first(_RECORDED, **which)
     await tx.first(_FAILED, **which, reason=reason)
-    if found is not None and found[2]:
-        await jobs.enqueue(tx, workspace, ProcessConversation(job.conversation_id, job.version))
+    found = await tx.first(_RECORDED, **which)
+    if found is None or found[1] is None:
+        await retention.discard(tx, workspace, [_key(workspace, job)])

@@ -368,6 +368,7 @@ deals = _crm_record(
     Column("crm_autofill", JSON),
     Column("found_summary", JSON),
     Column("found_crm_autofill", JSON),
+    instant("found_at", nullable=True),
     _listed("deals", "ordered_at", "closed", where=None),
     # The open deals of an account, the one with the latest activity first; and all of them.
     *(

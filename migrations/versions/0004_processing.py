@@ -26,6 +26,7 @@ _FOUND = (
     ("conversations", "found_summary", postgresql.JSON()),
     ("deals", "found_summary", postgresql.JSON()),
     ("deals", "found_crm_autofill", postgresql.JSON()),
+    ("deals", "found_at", sa.DateTime(timezone=True)),
 )
 
 

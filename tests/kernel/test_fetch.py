@@ -5,6 +5,7 @@ import gzip
 import os
 import socket
 import ssl
+import threading
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from domains.kernel.addresses import Allowed, Refused
-from domains.kernel.fetch import Fetched, Fetcher, Unreachable, resolve
+from domains.kernel.fetch import Fetched, Fetcher, Names, Unreachable
 
 NOTHING = Allowed()
 LOCAL = Allowed.parse("127.0.0.1")
@@ -312,7 +313,7 @@ async def test_a_host_without_addresses_is_unreachable() -> None:
 
 
 async def test_the_system_is_asked_for_names() -> None:
-    assert set(await resolve("localhost", 80)) & {"127.0.0.1", "::1"}
+    assert set(await Names().resolve("localhost", 80)) & {"127.0.0.1", "::1"}
 
 
 # Redirects
@@ -425,9 +426,9 @@ RAW_DEFLATE = zlib.compressobj(wbits=-15)
 @pytest.mark.parametrize(
     ("encoding", "sent"),
     [
-        ("gzip", gzip.compress(b"hello" * 99)),
-        ("x-gzip", gzip.compress(b"hello" * 99)),
-        ("GZIP", gzip.compress(b"hello" * 9) + gzip.compress(b"hello" * 90)),
+        ("gzip", gzip.compress(b"hello" * 99, mtime=0)),
+        ("x-gzip", gzip.compress(b"hello" * 99, mtime=0)),
+        ("GZIP", gzip.compress(b"hello" * 9, mtime=0) + gzip.compress(b"hello" * 90, mtime=0)),
         ("deflate", zlib.compress(b"hello" * 99)),
         ("deflate", RAW_DEFLATE.compress(b"hello" * 99) + RAW_DEFLATE.flush()),
         ("identity", b"hello" * 99),
@@ -440,7 +441,7 @@ async def test_an_encoded_body_is_decoded(encoding: str, sent: bytes) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 65535, 65536, 65537, 131072, 1_000_003])
 async def test_a_decoded_body_is_whole_at_any_size(size: int) -> None:
-    sent = gzip.compress(b"\0" * size)
+    sent = gzip.compress(b"\0" * size, mtime=0)
     async with serving(answered(sent, "Content-Encoding: gzip")) as server:
         assert await got(server.url) == b"\0" * size
 
@@ -461,7 +462,7 @@ async def test_an_encoding_that_is_not_known_is_refused(headers: list[str]) -> N
 
 
 async def test_a_bomb_is_refused_at_the_limit_and_others_get_their_turn() -> None:
-    sent = gzip.compress(b"\0" * 16 * MB)
+    sent = gzip.compress(b"\0" * 16 * MB, mtime=0)
     turns = received = 0
 
     async def others() -> None:
@@ -486,7 +487,7 @@ async def test_a_bomb_is_refused_at_the_limit_and_others_get_their_turn() -> Non
 
 
 async def test_a_body_that_decodes_to_nothing_ends_all_the_same() -> None:
-    sent = gzip.compress(b"") * 100
+    sent = gzip.compress(b"", mtime=0) * 100
     async with serving(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + sent) as server:
         assert await refusal(server.url, 1000) == "The file is larger than 1000 bytes."
 
@@ -503,8 +504,8 @@ async def test_a_body_that_decodes_to_nothing_ends_all_the_same() -> None:
         b"SSH-2.0-OpenSSH\r\n\r\n",
         b"\r\n",
         b"",
-        answered(gzip.compress(b"hello" * 99)[:-9], "Content-Encoding: gzip"),
-        answered(gzip.compress(b"hello") + b"garbage", "Content-Encoding: gzip"),
+        answered(gzip.compress(b"hello" * 99, mtime=0)[:-9], "Content-Encoding: gzip"),
+        answered(gzip.compress(b"hello", mtime=0) + b"garbage", "Content-Encoding: gzip"),
         answered(zlib.compress(b"hello") + b"garbage", "Content-Encoding: deflate"),
         answered(b"no gzip", "Content-Encoding: gzip"),
     ],
@@ -569,6 +570,33 @@ async def test_a_name_that_takes_too_long_is_unreachable() -> None:
         "http://slow.example/", using=fetcher(resolver=slow, connect_timeout=0.05)
     )
     assert reason == "The address did not answer in time."
+
+
+async def test_names_that_hang_delay_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, answer = threading.Semaphore(0), threading.Event()
+    system = socket.getaddrinfo
+
+    def getaddrinfo(host: str, port: int, **choices: Any) -> list[Any]:
+        if host.startswith("hangs"):
+            asked.release()
+            answer.wait(20)
+            raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+        return system("127.0.0.1", port, **choices)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    using = fetcher(connect_timeout=10)
+    hanging = [
+        asyncio.create_task(failure(f"http://hangs{n}.example/", using=using)) for n in range(8)
+    ]
+    try:
+        for _ in hanging:
+            assert await asyncio.to_thread(asked.acquire, timeout=5)
+        async with serving(answered(b"here")) as server, asyncio.timeout(5):
+            assert await got(f"http://healthy.example:{server.port}/", using=using) == b"here"
+        assert not any(task.done() for task in hanging)
+    finally:
+        answer.set()
+    assert set(await asyncio.gather(*hanging)) == {"The address names a host that cannot be found."}
 
 
 async def test_a_connection_that_takes_too_long_is_unreachable(

@@ -14,6 +14,8 @@ import uvloop
 
 from domains.kernel.sandbox import Completed, Died, Limits, TookTooLong, TookTooMuch, run
 
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has it")
+
 ENOUGH = Limits(time=20, memory=512 * 1024**2, output=1024**2)
 
 
@@ -101,6 +103,75 @@ async def test_no_secret_and_no_descriptor_reaches_it(
 async def test_it_comes_after_those_who_answer() -> None:
     done = await run(python("import os; print(os.nice(0))"), ENOUGH)
     assert int(done.output) >= os.nice(0) + 10 or int(done.output) == 19
+
+
+def may_withdraw() -> bool:
+    """Whether this system lets a process of this user give up its network."""
+    flags = 0x40000000 | (0 if os.geteuid() == 0 else 0x10000000)
+    code = f"import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare({flags}) != 0)"
+    return subprocess.run(python(code)).returncode == 0
+
+
+@LINUX
+async def test_it_has_no_network_where_the_system_allows_that() -> None:
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"hello")
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+        address = server.sockets[0].getsockname()
+        code = f"import socket; print(socket.create_connection({address}, 5).recv(9))"
+        done = await run(python(code), ENOUGH)
+    if may_withdraw():
+        assert (done.output, done.returncode) == (b"", 1)
+        assert "Network is unreachable" in done.errors
+    else:
+        assert done.output == b"b'hello'\n"
+
+
+# A process that has secrets, and what its child says about them.
+WITH_SECRETS = """
+import asyncio, os, sys
+from domains.kernel.sandbox import Limits, hide_environment, run
+if {hidden}:
+    hide_environment()
+code = "print(b'MARK=secret' in open('/proc/%d/environ', 'rb').read())" % os.getpid()
+done = asyncio.run(run([sys.executable, "-I", "-S", "-c", code],
+    Limits(time=20, memory=2**29, output=99)))
+print(done.output.decode() + done.errors)
+"""
+
+
+@LINUX
+@pytest.mark.parametrize("hidden", [True, False])
+def test_it_cannot_read_the_environment_of_the_process_that_runs_it(hidden: bool) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-c", WITH_SECRETS.format(hidden=hidden)],
+        env=os.environ | {"MARK": "secret"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    if hidden or may_withdraw():
+        assert "PermissionError" in shown
+    else:
+        assert shown == "True\n\n"
+
+
+@LINUX
+async def test_it_is_the_first_to_go_when_memory_runs_out() -> None:
+    done = await run(["cat", "/proc/self/oom_score_adj"], ENOUGH)
+    assert done.output == b"1000\n"
+
+
+async def test_it_is_the_same_user_and_its_files_belong_to_that(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    (tmp_path / "in").write_text("mine")
+    (tmp_path / "in").chmod(0o600)
+    code = "import os; print(os.getuid(), os.getgid(), open('in').read()); open('out', 'w')"
+    done = await run(python(code), ENOUGH, cwd=tmp_path)
+    assert done.output.decode() == f"{os.getuid()} {os.getgid()} mine\n"
+    assert (tmp_path / "out").stat().st_uid == os.getuid()
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS does not limit address space")
@@ -200,11 +271,12 @@ async def test_it_runs_in_another_loop_of_another_thread() -> None:
     assert (await asyncio.to_thread(elsewhere)).output == b"hello\n"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the child")
+@LINUX
 async def test_it_dies_with_a_parent_that_was_killed(pid_file: Path) -> None:
     code = f"""
 import asyncio
-from domains.kernel.sandbox import Limits, run
+from domains.kernel.sandbox import Limits, hide_environment, run
+hide_environment()
 asyncio.run(run(["sh", "-c", "echo $$ > {pid_file}; exec sleep 60"],
     Limits(time=60, memory=2**29, output=99, written=99)))
 """

@@ -98,7 +98,7 @@ async def _text(source: Source, database: Database, record: str) -> str:
     async with httpx.AsyncClient() as anybody:
         answer = await anybody.get(shown["normalizedUrl"])
     assert answer.status_code == 200
-    assert answer.headers["content-type"] == "text/plain"
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     return answer.text
 
 

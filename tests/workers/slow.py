@@ -1,4 +1,4 @@
-"""A worker process whose jobs take half a second: `python -m tests.workers.slow`."""
+"""A worker process whose jobs take a while: `python -m tests.workers.slow`."""
 
 import asyncio
 from typing import Any, ClassVar, Final
@@ -10,13 +10,14 @@ from workers.runner import Actor
 
 
 class Slow(Job, frozen=True, tag="tests.slow"):
-    """Takes half a second."""
+    """Takes half a second, or as long as it says."""
 
     queue: ClassVar[Queue] = "fetch"
+    seconds: float = 0.5
 
 
-async def _wait(_tools: Tools, _workspace: WorkspaceId, _job: Slow) -> None:
-    await asyncio.sleep(0.5)
+async def _wait(_tools: Tools, _workspace: WorkspaceId, job: Slow) -> None:
+    await asyncio.sleep(job.seconds)
 
 
 ACTORS: Final[dict[type[Job], Actor[Tools, Any]]] = {Slow: Actor(run=_wait)}

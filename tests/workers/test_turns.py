@@ -5,6 +5,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import partial
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -170,6 +171,33 @@ async def test_a_job_is_done_in_seconds_beside_a_backlog_of_hours(
     assert (await _states(db))["sent"] == 0
 
 
+async def test_long_jobs_after_short_ones_leave_a_lane_to_others(
+    db: Database, idle: Stack, workspace: WorkspaceId
+) -> None:
+    """What is sent ahead in the hope of short jobs does not bar the way when long ones come."""
+    worker = Process("tests.workers.slow", idle.env, idle.folder / "mixed.log")
+    worker.start()
+
+    async def state(name: str, least: int) -> bool:
+        return (await _states(db))[name] >= least
+
+    try:
+        for _ in range(100):
+            await _queue(db, workspace, Slow(0.001))
+        await eventually(partial(state, "done", 100))
+        for _ in range(30):
+            await _queue(db, workspace, Slow(30))
+        await eventually(partial(state, "running", 8))
+        theirs = await _queue(db, await _workspace(db), Slow(0.001))
+
+        async def done() -> bool:
+            return bool((await _row(db, theirs))["state"] == "done")
+
+        await eventually(done, patience=5)
+    finally:
+        worker.kill()
+
+
 # --- workspaces take turns --------------------------------------------------------------------
 
 
@@ -230,7 +258,7 @@ async def test_relays_side_by_side_share_the_jobs_and_withdraw_what_nobody_took(
     assert len(sent) == len(set(sent)) == (await _states(db))["sent"]
     begun = await leases.claim(db.read, sent[:3], 30)
     for each in relays:
-        await leases.withdraw(db.read, each)
+        await leases.withdraw(db.read, each, Slow.queue)
     assert await _states(db) == {"running": len(begun), "queued": 200 - len(begun)}
 
 
