@@ -24,6 +24,7 @@ from domains.kernel.ids import new_id
 from domains.kernel.jobs import QUEUES, Job, Queue
 from domains.kernel.lifeline import die_with_supervisor
 from domains.kernel.problems import Unavailable
+from domains.kernel.sandbox import hide_environment
 from domains.kernel.settings import SettingError, Settings, read
 from domains.kernel.speech import Speech
 from workers import schedule
@@ -189,6 +190,8 @@ async def _run(settings: Settings, actors: Mapping[type[Job], Actor[Tools, Any]]
 def main(actors: Mapping[type[Job], Actor[Tools, Any]] = ACTORS) -> int:
     """Exit code 0 after a signal, or 1 with one sentence."""
     die_with_supervisor()
+    # Strangers' files are read by children of the same user.
+    hide_environment()
     try:
         settings = read(os.environ)
         log.configure(settings.log_level, settings.log_format)

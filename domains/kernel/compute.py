@@ -16,6 +16,7 @@ import structlog
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from domains.kernel.problems import Unavailable
+from domains.kernel.sandbox import hide_environment
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -124,6 +125,7 @@ def _end(pool: ProcessPool) -> None:
 
 def _begin() -> None:
     """How a child begins."""
+    hide_environment()
     # Whoever waits for an answer that needs no computation comes first.
     if sys.platform != "win32":
         os.nice(5)

@@ -72,8 +72,9 @@ def _withdraw(libc: ctypes.CDLL) -> None:
 
 
 def _write(name: str, text: str) -> None:
-    # Some systems refuse it; files are found without it.
-    with contextlib.suppress(OSError), open(f"/proc/self/{name}", "w") as file:
+    path = f"/proc/self/{name}"
+    # Some systems refuse it, and what was given up stays so. pathlib would take long to load.
+    with contextlib.suppress(OSError), open(path, "w") as file:  # noqa: PTH123
         file.write(text)
 
 

@@ -154,7 +154,7 @@ def test_it_cannot_read_the_environment_of_the_process_that_runs_it(hidden: bool
     ).stdout
     if hidden or may_withdraw():
         assert "PermissionError" in shown
-    else:
+    elif os.geteuid() != 0:  # what root can still give up then depends on what it has
         assert shown == "True\n\n"
 
 
@@ -164,14 +164,20 @@ async def test_it_is_the_first_to_go_when_memory_runs_out() -> None:
     assert done.output == b"1000\n"
 
 
-async def test_it_is_the_same_user_and_its_files_belong_to_that(tmp_path: Path) -> None:
+@pytest.fixture
+def private(tmp_path: Path) -> Path:
+    """A folder with a file in it, for nobody else."""
     tmp_path.chmod(0o700)
     (tmp_path / "in").write_text("mine")
     (tmp_path / "in").chmod(0o600)
+    return tmp_path
+
+
+async def test_it_is_the_same_user_and_its_files_belong_to_that(private: Path) -> None:
     code = "import os; print(os.getuid(), os.getgid(), open('in').read()); open('out', 'w')"
-    done = await run(python(code), ENOUGH, cwd=tmp_path)
+    done = await run(python(code), ENOUGH, cwd=private)
     assert done.output.decode() == f"{os.getuid()} {os.getgid()} mine\n"
-    assert (tmp_path / "out").stat().st_uid == os.getuid()
+    assert (private / "out").stat().st_uid == os.getuid()
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS does not limit address space")

@@ -49,12 +49,16 @@ def of_this_number(folder: Path) -> Path:
     return folder.rename(folder.with_name(f"gateway-worker-{os.getpid()}-other"))
 
 
+def inside(folder: Path) -> set[Path]:
+    return set(folder.iterdir())
+
+
 def test_a_folder_is_for_temporary_files_and_goes_when_it_is_left(shared: Path) -> None:
     with scratch() as folder:
         assert Path(tempfile.mkdtemp()).parent == folder
-        assert list(shared.iterdir()) == [folder]
+        assert inside(shared) == {folder}
     assert tempfile.gettempdir() == str(shared)
-    assert list(shared.iterdir()) == []
+    assert inside(shared) == set()
 
 
 async def test_the_folder_of_a_killed_process_is_removed_by_the_next(shared: Path) -> None:
@@ -64,7 +68,7 @@ async def test_the_folder_of_a_killed_process_is_removed_by_the_next(shared: Pat
     # A process of that number lives, and it is not the one that left this.
     left = of_this_number(folder)
     with scratch() as mine:
-        assert list(shared.iterdir()) == [mine]
+        assert inside(shared) == {mine}
     assert not left.exists()
 
 
@@ -72,7 +76,7 @@ async def test_the_folder_of_a_living_process_stays(shared: Path) -> None:
     async with worker() as folder:
         used = of_this_number(folder)
         with scratch() as mine:
-            assert set(shared.iterdir()) == {mine, used}
+            assert inside(shared) == {mine, used}
         dead = used.rename(used.with_name("gateway-worker-4194305-x"))
         with scratch():
             assert (dead / "recording").exists()
@@ -85,9 +89,9 @@ def test_what_only_has_the_name_stays(shared: Path) -> None:
     (shared / "gateway-worker-1-file").touch()
     with scratch():
         pass
-    assert {each.name for each in shared.iterdir()} == {
+    assert {each.name for each in inside(shared)} == {
         "elsewhere",
         "gateway-worker-1-file",
         "gateway-worker-1-link",
     }
-    assert list(elsewhere.iterdir()) == []
+    assert inside(elsewhere) == set()
