@@ -6,14 +6,15 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 from uuid import UUID
 
+import redis
 import structlog
 import uvloop
 
-from domains.kernel import health, leases, log
+from domains.kernel import health, log
 from domains.kernel.addresses import Allowed
 from domains.kernel.blobs import Blobs
 from domains.kernel.compute import Compute
@@ -40,12 +41,9 @@ logger = structlog.get_logger()
 _GRACE = 8.0
 
 
-async def work(
-    settings: Settings,
-    stop: asyncio.Event,
-    actors: Mapping[type[Job], Actor[Tools, Any]],
-) -> None:
-    """Work until `stop`; Unavailable if the schema is not the one that this code needs."""
+@contextlib.asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[tuple[Database, Tools]]:
+    """The database and what jobs are done with; Unavailable if the schema is not this code's."""
     async with contextlib.AsyncExitStack() as parts:
         parts.enter_context(scratch())
         database = await parts.enter_async_context(
@@ -61,101 +59,96 @@ async def work(
             Compute.open(settings.worker_analysis + SPARES, settings.compute_time_limit)
         )
         await health.require_schema(database)
-        blobs = Blobs.open(settings.blob_url, os.environ)
-        tools = Tools(
-            read=database.read,
-            blobs=blobs,
-            compute=compute,
-            fetcher=Fetcher(
-                Allowed.parse(settings.fetch_allow), time_limit=settings.fetch_time_limit
+        allowed = Allowed.parse(settings.fetch_allow)
+        yield (
+            database,
+            Tools(
+                read=database.read,
+                blobs=Blobs.open(settings.blob_url, os.environ),
+                compute=compute,
+                fetcher=Fetcher(allowed, time_limit=settings.fetch_time_limit),
+                extraction=Extraction.of(settings),
+                speech=await parts.enter_async_context(Speech.open(settings)),
+                settings=settings,
             ),
-            extraction=Extraction.of(settings),
-            speech=await parts.enter_async_context(Speech.open(settings)),
-            settings=settings,
         )
-        runner = Runner(actors, tools, database, settings)
-        worker = new_id()
-        loop = asyncio.get_running_loop()
-        running: set[asyncio.Task[None]] = set()
 
-        async def run(queue: Queue, lane: Lane, job_id: str) -> None:
-            begun = loop.time()
-            ran = True
-            release = _once(lane.ended)
-            try:
-                ran = await runner.run(UUID(job_id), release)
-            finally:
-                release()
-                relay.ended(queue, loop.time() - begun if ran else None)
 
-        def begin(queue: Queue, lane: Lane, job_id: str) -> None:
-            task = loop.create_task(run(queue, lane, job_id))
-            running.add(task)
-            task.add_done_callback(running.discard)
+class Crew:
+    """The lanes of a process, and the jobs that run in them."""
 
-        def lane(queue: Queue, name: str, slots: int) -> Lane:
-            def from_thread(job_id: str) -> None:
-                loop.call_soon_threadsafe(begin, queue, made, job_id)
-
-            made = Lane(client, name, slots, from_thread)
-            return made
-
-        client = connect(settings)
-        parts.callback(client.close)
+    def __init__(
+        self,
+        client: redis.Redis,
+        settings: Settings,
+        run: Callable[[UUID, Callable[[], None]], Awaitable[bool]],
+        ended: Callable[[Queue, float | None], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._running: set[asyncio.Task[None]] = set()
+        self._run = run
+        self._ended = ended
         slots: dict[Queue, int] = {
             "ingest": settings.worker_ingest,
             "analysis": settings.worker_analysis,
             "fetch": settings.worker_fetch,
             "housekeeping": settings.worker_housekeeping,
         }
-        lanes = {
-            queue: Lanes(lane(queue, queue, slots[queue]), lane(queue, f"{queue}.spare", SPARES))
+        self.lanes = {
+            queue: Lanes(
+                self._lane(client, queue, queue, slots[queue]),
+                self._lane(client, queue, f"{queue}.spare", SPARES),
+            )
             for queue in QUEUES
         }
-        relay = Relay(database, worker, lanes, settings.job_resend)
-        look_every = min(settings.job_lease, settings.job_resend) / 3
-        background = [
-            asyncio.create_task(relay.run(look_every)),
-            asyncio.create_task(runner.keep()),
-            asyncio.create_task(
-                schedule.keep(schedule.Parts(database, blobs, settings), look_every)
-            ),
-            asyncio.create_task(_beat(database, worker, settings.worker_heartbeat)),
-        ]
-        stopping = asyncio.create_task(stop.wait())
-        every = [lane for both in lanes.values() for lane in both]
-        for each in every:
-            each.start()
-        logger.info("working", **slots)
+        self._every = [lane for both in self.lanes.values() for lane in both]
+
+    def _lane(self, client: redis.Redis, queue: Queue, name: str, slots: int) -> Lane:
+        def from_thread(job_id: str) -> None:
+            self._loop.call_soon_threadsafe(self._begin, queue, made, job_id)
+
+        made = Lane(client, name, slots, from_thread)
+        return made
+
+    def _begin(self, queue: Queue, lane: Lane, job_id: str) -> None:
+        task = self._loop.create_task(self._do(queue, lane, job_id))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _do(self, queue: Queue, lane: Lane, job_id: str) -> None:
+        begun = self._loop.time()
+        ran = True
+        release = _once(lane.ended)
         try:
-            await asyncio.wait([stopping, *background], return_when=asyncio.FIRST_COMPLETED)
+            ran = await self._run(UUID(job_id), release)
         finally:
-            # The leases of what still runs are kept until it has ended.
-            relaying, keeping, *others = background
-            for task in (stopping, relaying, *others):
+            release()
+            self._ended(queue, self._loop.time() - begun if ran else None)
+
+    def start(self) -> None:
+        """Begin to consume."""
+        for lane in self._every:
+            lane.start()
+
+    async def stop(self) -> list[UUID]:
+        """No new claims; the jobs that were received and are not begun."""
+        left: list[UUID] = []
+        stopping = (asyncio.to_thread(lane.stop) for lane in self._every)
+        for dropped in await asyncio.gather(*stopping, return_exceptions=True):
+            # Redis may be away at this moment, and the rows know better.
+            if isinstance(dropped, BaseException):
+                logger.warning("lane_stopped", error=type(dropped).__name__)
+            else:
+                left += dropped
+        return left
+
+    async def end(self) -> None:
+        """Running jobs end within the grace or go back to the queue."""
+        if self._running:
+            _, late = await asyncio.wait(self._running, timeout=_GRACE)
+            for task in late:
                 task.cancel()
-            await asyncio.gather(stopping, relaying, *others, return_exceptions=True)
-            await _stop(every, database)
-            await relay.withdraw()
-            await _wait_for(running)
-            keeping.cancel()
-            ended = await asyncio.gather(*background, return_exceptions=True)
-        for outcome in ended:
-            if isinstance(outcome, Exception):
-                raise outcome
-        logger.info("stopped")
-
-
-async def _stop(lanes: Sequence[Lane], database: Database) -> None:
-    """No new claims; what was received and is not begun is left to other processes."""
-    stopping = (asyncio.to_thread(each.stop) for each in lanes)
-    for dropped in await asyncio.gather(*stopping, return_exceptions=True):
-        # Redis may be away at this moment, and the rows know better.
-        if isinstance(dropped, BaseException):
-            logger.warning("lane_stopped", error=type(dropped).__name__)
-        elif dropped:
-            with contextlib.suppress(Unavailable):
-                await leases.unsend(database.read, dropped)
+            await asyncio.gather(*late, return_exceptions=True)
 
 
 def _once(act: Callable[[], None]) -> Callable[[], None]:
@@ -163,13 +156,47 @@ def _once(act: Callable[[], None]) -> Callable[[], None]:
     return lambda: left.pop()() if left else None
 
 
-async def _wait_for(running: set[asyncio.Task[None]]) -> None:
-    """Running jobs end within the grace or go back to the queue."""
-    if running:
-        _, late = await asyncio.wait(running, timeout=_GRACE)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+async def work(
+    settings: Settings, stop: asyncio.Event, actors: Mapping[type[Job], Actor[Tools, Any]]
+) -> None:
+    """Work until `stop`; Unavailable if the schema is not the one that this code needs."""
+    async with _opened(settings) as (database, tools):
+        runner = Runner(actors, tools, database, settings)
+        worker = new_id()
+
+        def ended(queue: Queue, seconds: float | None) -> None:
+            relay.ended(queue, seconds)
+
+        with connect(settings) as client:
+            crew = Crew(client, settings, runner.run, ended)
+            relay = Relay(database, worker, crew.lanes, settings.job_resend)
+            look_every = min(settings.job_lease, settings.job_resend) / 3
+            its = schedule.Parts(database, tools.blobs, settings)
+            relaying = asyncio.create_task(relay.run(look_every))
+            keeping = asyncio.create_task(runner.keep())
+            others = [
+                asyncio.create_task(schedule.keep(its, look_every)),
+                asyncio.create_task(_beat(database, worker, settings.worker_heartbeat)),
+            ]
+            stopping = asyncio.create_task(stop.wait())
+            crew.start()
+            logger.info("working", worker=str(worker))
+            background = [relaying, keeping, *others]
+            try:
+                await asyncio.wait([stopping, *background], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in (stopping, relaying, *others):
+                    task.cancel()
+                await asyncio.gather(stopping, relaying, *others, return_exceptions=True)
+                await relay.withdraw(await crew.stop())
+                # The leases of what still runs are kept until it has ended.
+                await crew.end()
+                keeping.cancel()
+                outcomes = await asyncio.gather(*background, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            raise outcome
+    logger.info("stopped")
 
 
 async def _beat(database: Database, worker: UUID, every: float) -> None:

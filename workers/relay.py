@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -64,9 +64,13 @@ class Relay:
             for queue, feed in self._feeds.items():
                 group.create_task(self._relay(queue, feed))
 
-    async def withdraw(self) -> None:
-        """Leave what was sent and not begun to other processes, because this one stops."""
+    async def withdraw(self, received: Sequence[UUID]) -> None:
+        """Leave what was sent and not begun to other processes, because this one stops.
+
+        `received`: what came here, from whichever relay.
+        """
         with contextlib.suppress(Unavailable):
+            await leases.unsend(self._database.read, received)
             for queue in self._feeds:
                 await leases.withdraw(self._database.read, self._worker, queue)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from domains.kernel import paging
 from domains.kernel.db import Database
 from tests.conftest import MakeTenant
-from tests.stack import Stack, Tenant, eventually
+from tests.stack import Stack, Tenant
 
 SIGNALS = "/external/v1/signals"
 THREE = "The export fails every day. Search is very slow. We want dark mode."
@@ -209,16 +209,15 @@ async def test_deleting_takes_links_evidence_and_text_and_leaves_insights(
     insight = f"/external/v1/insights/{signal['insightIds'][0]}"
     assert (await acme.http.get(insight)).status_code == 200
     assert (await acme.http.get(f"{insight}/evidence")).json() == []
-
-    async def gone() -> bool:
-        return not stored.exists()
-
-    await eventually(gone)
     async with database.connection() as connection:
+        # The text follows when the time of retention is over.
+        discarded = await connection.fetchval(
+            "select count(*) from deleted_blobs where key = $1", signal["data"]["s3Key"]
+        )
         left = await connection.fetchval(
             "select count(*) from signal_insights where signal_id = $1", UUID(signal["id"])
         )
-    assert left == 0
+    assert (discarded, left) == (1, 0)
 
 
 async def test_processing_twice_at_once_is_one_job(acme: Tenant) -> None:
