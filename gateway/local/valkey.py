@@ -174,6 +174,10 @@ class Valkey:
         options = [word for name, value in settings.items() for word in (f"--{name}", value)]
         path, log = open_log(self.data, "valkey")
         offset = path.stat().st_size
+        if self._server is not None:
+            # One that was killed has let go of its lock, and ends at this moment.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._server.wait(5)
         try:
             # The server inherits the lock: it is held as long as a process may write to the file.
             self._server = subprocess.Popen(
