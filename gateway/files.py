@@ -56,7 +56,7 @@ async def download_file(
     downloads.check(key, asked, time.time())
     try:
         size = await blobs.size(key)
-        # Nothing is ever changed under its key.
+        # Another version has another key; a repeated attempt stores the same again.
         etag = f'"{hashlib.sha256(key.encode()).hexdigest()[:32]}"'
         headers = {
             "Content-Type": safe_type(asked.type),

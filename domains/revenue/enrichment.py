@@ -67,7 +67,6 @@ class _Said(msgspec.Struct, frozen=True):
     transcript: msgspec.Raw | None
     recording_url: str | None
     recording_key: str | None
-    state: str
 
 
 _SAID: Final = statement(

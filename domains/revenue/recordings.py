@@ -72,6 +72,8 @@ _FETCHED: Final = _change(
     recording_content_type=bindparam("content_type", type_=Text),
     recording_kind=bindparam("kind", type_=Text),
     error=null(),
+    # Where only the recording was missing, nothing is any more.
+    state=case((_c.found_summary.is_not(None), literal_column("'processed'")), else_=_c.state),
 )
 _WRITTEN_DOWN: Final = _change(
     _c.transcript.is_(None),
