@@ -5,12 +5,16 @@ import base64
 import io
 import wave
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
+from domains.kernel import job_admin
 from domains.kernel.db import Database
+from domains.kernel.job_admin import Choice
 from tests.kernel.files import docx, eml, pdf, pptx, xlsx
 from tests.kernel.speech_server import BEHAVIOURS, SAID, SpeechServer, speech_server
 from tests.revenue.crm_records import Crm
@@ -279,6 +283,26 @@ async def test_a_transcript_that_was_sent_is_kept_beside_the_recording(
     assert [each["text"] for each in shown["transcript"]] == ["We love it."]
     assert shown["recordings"]["audioUrl"]
     assert len(service.asked) == asked
+
+
+async def test_a_recording_that_is_had_on_another_try_leaves_nothing_failed(
+    source: Source, opened: Database, host: Host
+) -> None:
+    said = [{"speakerName": "Ana", "text": "We love it.", "timestamp": STARTED}]
+    url = f"{host.url}/call"
+    record = await source.push("conversations", "call", recordingUrl=url, transcript=said)
+
+    async def state(wanted: str) -> Any:
+        row = await _state(opened, "conversations", record)
+        return row["state"] == wanted and row["found_summary"] is not None
+
+    await eventually(partial(state, "failed"))
+    host.pages["/call"] = Page(_sound(), "audio/wav")
+    workspace = UUID(source.tenant.workspace)
+    async with opened.transaction() as tx:
+        assert await job_admin.retry(tx, Choice(workspace=workspace, kind="fetch_recording")) == 1
+    await eventually(partial(state, "processed"))
+    assert (await _state(opened, "conversations", record))["error"] is None
 
 
 async def test_what_is_no_recording_is_not_kept(
