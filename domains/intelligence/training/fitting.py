@@ -1,0 +1,136 @@
+"""Texts with labels to a weight file: logistic regression, then int8. Deterministic to the byte."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.linear_model import LogisticRegression
+
+from domains.intelligence import linear
+from domains.intelligence.linear import IDF_STEPS, Weights
+
+_SMALLEST: Final = 1e-12
+
+
+class Shape(NamedTuple):
+    """What a model looks at. `word_share` weighs words against characters in training."""
+
+    bits: int = 16
+    longest_words: int = 2
+    characters: tuple[int, int] = (3, 5)
+    least_texts: int = 2
+
+
+class Head(NamedTuple):
+    """One yes-or-no question: the answer of each text, and how it is learned."""
+
+    answers: NDArray[np.bool_]
+    strength: float = 1.0
+    positive_weight: float = 1.0
+    threshold: float = 0.5
+    weights: NDArray[np.float64] | None = None
+
+
+def fit(
+    name: str,
+    texts: Sequence[str],
+    heads: Mapping[str, Head],
+    shape: Shape = Shape(),
+    *,
+    dense: NDArray[np.float32] | None = None,
+    trained_on: str = "",
+) -> bytes:
+    """The weight file of a model with these heads, all trained on the same texts."""
+    empty = _empty(name, shape, trained_on)
+    idf, matrices = _matrices(texts, empty, shape)
+    columns: list[Any] = list(matrices)
+    if dense is not None:
+        columns.append(sparse.csr_matrix(dense.astype(np.float64)))
+    together = sparse.hstack(columns, format="csr")
+    size = 1 << shape.bits
+    tables: list[list[bytes]] = [[], []]
+    steps: list[list[float]] = [[], []]
+    dense_weights: list[list[float]] = []
+    bias: list[float] = []
+    for head in heads.values():
+        learned, intercept = _learned(together, head)
+        for family in (0, 1):
+            part = learned[family * size : (family + 1) * size]
+            step = _rounded(float(np.abs(part).max()) / 127.0) or _SMALLEST
+            tables[family].append(np.round(part / step).astype(np.int8).tobytes())
+            steps[family].append(step)
+        dense_weights.append([_rounded(float(each)) for each in learned[2 * size :]])
+        bias.append(_rounded(intercept))
+    return msgspec.msgpack.encode(
+        msgspec.structs.replace(
+            empty,
+            heads=list(heads),
+            idf=[each.tobytes() for each in idf],
+            weights=[b"".join(each) for each in tables],
+            steps=steps,
+            dense=dense_weights,
+            bias=bias,
+            thresholds=[head.threshold for head in heads.values()],
+        )
+    )
+
+
+def _rounded(value: float) -> float:
+    """To six significant digits: enough, and the same on every machine."""
+    return float(f"{value:.6g}")
+
+
+def _learned(features: Any, head: Head) -> tuple[NDArray[np.float64], float]:
+    model = LogisticRegression(
+        C=head.strength,
+        class_weight={False: 1.0, True: head.positive_weight},
+        solver="liblinear",
+        intercept_scaling=10.0,
+        random_state=7,
+        max_iter=300,
+        tol=1e-5,
+    )
+    model.fit(features, head.answers, sample_weight=head.weights)
+    return model.coef_[0], float(model.intercept_[0])
+
+
+def _empty(name: str, shape: Shape, trained_on: str) -> Weights:
+    return Weights(
+        name=name,
+        heads=[],
+        bits=shape.bits,
+        longest_words=shape.longest_words,
+        characters=shape.characters,
+        idf=[],
+        weights=[],
+        steps=[],
+        dense=[],
+        bias=[],
+        thresholds=[],
+        trained_on=trained_on,
+    )
+
+
+def _matrices(
+    texts: Sequence[str], empty: Weights, shape: Shape
+) -> tuple[list[NDArray[np.uint8]], list[Any]]:
+    """Per family the idf as bytes, and the features as `Linear` weighs them."""
+    size = 1 << shape.bits
+    idfs, matrices = [], []
+    for grams in linear.grams_of(texts, empty):
+        counts = sparse.coo_matrix(
+            (np.ones(len(grams.rows)), (grams.rows, grams.buckets)), (len(texts), size)
+        ).tocsr()
+        seen = np.asarray((counts > 0).sum(axis=0)).ravel()
+        idf = np.log((1 + len(texts)) / (1 + seen)) + 1.0
+        stored = np.where(
+            seen >= shape.least_texts, np.clip(np.round(idf * IDF_STEPS), 1, 255), 0
+        ).astype(np.uint8)
+        weight = stored.astype(np.float64) / IDF_STEPS
+        norms = np.sqrt(np.asarray(counts @ (weight * weight)).ravel()) + 1e-9
+        matrices.append(sparse.diags(1.0 / norms) @ counts @ sparse.diags(weight))
+        idfs.append(stored)
+    return idfs, matrices
