@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from domains.kernel import health, job_admin, keys
+from domains.kernel import health, job_admin, keys, usage
 from domains.kernel.db import Database, Tx
 from domains.kernel.ids import parse_id
 from domains.kernel.job_admin import Choice, JobDetail, JobItem
@@ -33,6 +33,14 @@ class NewKey(msgspec.Struct, rename="camel"):
     limits: LimitChoice
     created_at: datetime
     expires_at: datetime | None
+
+
+class Provided(msgspec.Struct, rename="camel"):
+    """Whether a workspace's texts may be sent to the chat endpoint."""
+
+    id: str
+    name: str
+    uses_provider: bool
 
 
 class ChangedJobs(msgspec.Struct):
@@ -75,6 +83,16 @@ async def set_workspace(
     found = await keys.find_workspace(database.read, workspace)
     async with database.transaction() as tx:
         return await keys.set_workspace(tx, found.id, domains, hides_private)
+
+
+async def provider(database: Database, workspace: str, uses: bool | None) -> Provided:
+    """The switch of a workspace named by id or name, changed unless that is None."""
+    found = await keys.find_workspace(database.read, workspace)
+    if uses is not None:
+        async with database.transaction() as tx:
+            await usage.set_provider(tx, found.id, uses)
+    now = await usage.uses_provider(database.read, found.id)
+    return Provided(str(found.id), found.name, now)
 
 
 async def create_key(

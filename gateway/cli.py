@@ -184,6 +184,25 @@ def set_workspace(
         click.echo(f"Workspace {made.name}: domains {', '.join(made.domains) or 'none'}; {shown}")
 
 
+@workspaces.command("provider")
+@click.argument("workspace")
+@click.argument("switch", required=False, type=click.Choice(["on", "off"]))
+@_data
+@_json
+def set_provider(workspace: str, switch: str | None, data: Path, as_json: bool) -> None:
+    """Let a workspace's texts be sent to the endpoint of GATEWAY_CHAT_URL, or no longer.
+
+    Without on or off it tells how it is. It is off until somebody says otherwise.
+    """
+    uses = None if switch is None else switch == "on"
+    made = _in_database(data, lambda database: admin.provider(database, workspace, uses))
+    if as_json:
+        _print_json(made)
+    else:
+        state = "may be sent to the chat endpoint" if made.uses_provider else "stay here"
+        click.echo(f"Workspace {made.name}: its texts {state}")
+
+
 @workspaces.command("list")
 @_data
 @_json

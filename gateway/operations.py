@@ -9,12 +9,19 @@ import msgspec
 from litestar import MediaType, Response, get
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    generate_latest,
+)
 
-from domains.kernel import health, job_admin, schedule
+from domains.intelligence import embeddings
+from domains.kernel import health, job_admin, schedule, usage
 from domains.kernel.blobs import Blobs
 from domains.kernel.db import Database, Read
-from domains.kernel.health import Health
+from domains.kernel.health import Health, Part
 from domains.kernel.jobs import QUEUES, State
 from domains.kernel.problems import Unavailable
 from domains.kernel.settings import Settings
@@ -25,6 +32,14 @@ from gateway.surface import Surface, operation
 
 # The states of jobs that `/metrics` counts: those that are due, and those that failed lately.
 _COUNTED: Final[tuple[State, ...]] = ("queued", "sent", "running", "failed")
+
+_NO_SPEECH: Final = (
+    "no speech-to-text service is set (GATEWAY_SPEECH_URL): recordings are kept and not transcribed"
+)
+_NO_CHAT: Final = "no chat endpoint is set (GATEWAY_CHAT_URL): the embedded engine does all"
+_NO_MODEL: Final = (
+    "the model for sentence vectors is not installed: near-duplicates are told by their words"
+)
 
 
 class Alive(msgspec.Struct):
@@ -60,9 +75,19 @@ async def get_health(
     limiter: NamedDependency[Limiter],
     settings: NamedDependency[Settings],
 ) -> Response[Health]:
-    transcribes = bool(settings.speech_url)
-    found = await health.examine(database, blobs, limiter.check, transcribes=transcribes)
+    others = await asyncio.to_thread(_set_up, settings)
+    found = await health.examine(database, blobs, limiter.check, others)
     return Response(found, status_code=503 if found.status == "down" else 200)
+
+
+def _set_up(settings: Settings) -> dict[str, Part]:
+    """Parts that an operator may leave out, and what goes without them."""
+    whole = embeddings.available() != embeddings.Words.name
+    return {
+        "transcription": Part("ok") if settings.speech_url else Part("off", _NO_SPEECH),
+        "provider": Part("ok") if settings.chat_url else Part("off", _NO_CHAT),
+        "embeddings": Part("ok") if whole else Part("degraded", _NO_MODEL),
+    }
 
 
 @get("/metrics", opt=operation("metrics", "public", "Prometheus metrics"))
@@ -116,10 +141,37 @@ async def _measure(read: Read, registry: CollectorRegistry) -> None:
     )
     for run in last_runs:
         age.labels(run.task).set(run.seconds)
+    _measure_provider(await usage.totals(read), registry)
     workers = Gauge(
         "gateway_workers", "Workers that reported in the last minute", registry=registry
     )
     workers.set(alive)
+
+
+def _measure_provider(totals: Sequence[usage.Total], registry: CollectorRegistry) -> None:
+    """What was asked of chat models since the beginning, and what it cost at the prices set."""
+    labels = ("task", "model", "outcome")
+    questions = Counter(
+        "gateway_provider_questions", "Questions to the provider", labels, registry=registry
+    )
+    tokens = Counter(
+        "gateway_provider_tokens",
+        "Tokens of questions and answers",
+        (*labels, "part"),
+        registry=registry,
+    )
+    cost = Counter(
+        "gateway_provider_cost",
+        "Cost of questions and answers at the prices of the settings",
+        labels,
+        registry=registry,
+    )
+    for each in totals:
+        which = (each.task, each.model, each.outcome)
+        questions.labels(*which).inc(each.calls)
+        tokens.labels(*which, "question").inc(each.prompt_tokens)
+        tokens.labels(*which, "answer").inc(each.completion_tokens)
+        cost.labels(*which).inc(float(each.cost))
 
 
 def documents(surfaces: Sequence[Surface]) -> list[HTTPRouteHandler]:

@@ -273,6 +273,8 @@ FIELDS: Final[Mapping[str, Any]] = {
         "redis": {"status": "ok"},
         "blobs": {"status": "ok"},
         "transcription": {"status": "ok"},
+        "provider": {"status": "off"},
+        "embeddings": {"status": "ok"},
     },
     "Health.queues": {"analysis": {"depth": 2, "running": 1, "oldestSeconds": 0.041, "failed": 0}},
     "sourceId": SOURCE,

@@ -50,6 +50,14 @@ def main(wanted: str) -> None:
     pip(["--require-hashes", *requirements], f"Installing {total} packages", total)
     if wanted == "run":
         pip(["--no-deps", "--no-build-isolation", "--editable", str(ROOT)], "Installing gateway", 1)
+        sentence_model()
+
+
+def sentence_model() -> None:
+    """Make the sentence model, without which the product works and compares words."""
+    made = subprocess.run([PYTHON, HERE / "model.py"], stderr=subprocess.PIPE, text=True)
+    if made.returncode:
+        say(f"No sentence model: {last_line(made.stderr)}; similar texts are found by their words")
 
 
 def pinned(text: str) -> int:

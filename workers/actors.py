@@ -6,8 +6,9 @@ from uuid import UUID
 
 import msgspec
 
-from domains.discovery import analysis
-from domains.discovery.analysis import AnalyseSignal
+from domains.discovery import analysis, duplicates
+from domains.discovery.analysis import AnalyseSignal, AskSignal
+from domains.discovery.duplicates import CompareInsights
 from domains.kernel import retention
 from domains.kernel.blobs import Blobs, DeleteBlob
 from domains.kernel.compute import Compute
@@ -16,10 +17,16 @@ from domains.kernel.extraction import Extraction
 from domains.kernel.fetch import Fetcher
 from domains.kernel.jobs import Job
 from domains.kernel.keys import WorkspaceId
+from domains.kernel.providers import Provider
 from domains.kernel.settings import Settings
 from domains.kernel.speech import Speech
-from domains.revenue import document_text, enrichment, recordings, relinking
-from domains.revenue.conversations import FetchRecording, ProcessConversation, Transcription
+from domains.revenue import deal_summaries, document_text, enrichment, recordings, relinking
+from domains.revenue.conversations import (
+    AskConversation,
+    FetchRecording,
+    ProcessConversation,
+    Transcription,
+)
 from domains.revenue.crm import RefreshDeal
 from domains.revenue.documents import FetchDocument, ProcessDocument
 from domains.revenue.relinking import LinkCrm
@@ -35,11 +42,24 @@ class Tools(msgspec.Struct, frozen=True):
     fetcher: Fetcher
     extraction: Extraction
     speech: Speech | None
+    provider: Provider
     settings: Settings
 
 
 async def _analyse(tools: Tools, workspace: WorkspaceId, job: AnalyseSignal) -> Write:
-    return await analysis.analyse(tools.read, tools.blobs, tools.compute, workspace, job)
+    return await analysis.analyse(
+        tools.read, tools.blobs, tools.compute, tools.provider, workspace, job
+    )
+
+
+async def _ask_signal(tools: Tools, workspace: WorkspaceId, job: AskSignal) -> Write:
+    return await analysis.ask(
+        tools.read, tools.blobs, tools.compute, tools.provider, workspace, job
+    )
+
+
+async def _compare(tools: Tools, workspace: WorkspaceId, job: CompareInsights) -> Write | None:
+    return await duplicates.compare(tools.read, tools.compute, workspace, job)
 
 
 async def _delete_blob(tools: Tools, _workspace: WorkspaceId, job: DeleteBlob) -> None:
@@ -91,11 +111,17 @@ async def _transcribe(tools: Tools, workspace: WorkspaceId, job: Transcription) 
 async def _process_conversation(
     tools: Tools, workspace: WorkspaceId, job: ProcessConversation
 ) -> Write | None:
-    return await enrichment.enrich(tools.read, tools.compute, workspace, job)
+    return await enrichment.enrich(tools.read, tools.compute, tools.provider, workspace, job)
+
+
+async def _ask_conversation(
+    tools: Tools, workspace: WorkspaceId, job: AskConversation
+) -> Write | None:
+    return await enrichment.ask(tools.read, tools.compute, tools.provider, workspace, job)
 
 
 async def _refresh_deal(tools: Tools, workspace: WorkspaceId, job: RefreshDeal) -> Write | None:
-    return await enrichment.refresh(tools.read, tools.compute, workspace, job)
+    return await deal_summaries.refresh(tools.read, tools.compute, workspace, job)
 
 
 # Each of these has a limit of its own, which says more.
@@ -113,6 +139,10 @@ def _computing(settings: Settings) -> float:
     return settings.compute_time_limit + settings.job_time_limit
 
 
+def _asking(settings: Settings) -> float:
+    return settings.chat_time_limit + _computing(settings)
+
+
 def _transcribing(settings: Settings) -> float:
     """A long recording is cut, and asked about piece by piece."""
     return 24 * settings.speech_time_limit
@@ -120,6 +150,8 @@ def _transcribing(settings: Settings) -> float:
 
 ACTORS: Final[Mapping[type[Job], Actor[Tools, Any]]] = {
     AnalyseSignal: Actor(run=_analyse, failed=analysis.analysis_failed, time_limit=_computing),
+    AskSignal: Actor(run=_ask_signal, failed=analysis.analysis_failed, time_limit=_asking),
+    CompareInsights: Actor(run=_compare, time_limit=_computing),
     DeleteBlob: Actor(run=_delete_blob, failed=_delete_blob_later),
     LinkCrm: Actor(run=_link_crm, failed=_link_crm_failed),
     FetchDocument: Actor(run=_fetch_document, failed=document_text.failed, time_limit=_fetching),
@@ -128,6 +160,9 @@ ACTORS: Final[Mapping[type[Job], Actor[Tools, Any]]] = {
     Transcription: Actor(run=_transcribe, failed=recordings.failed, time_limit=_transcribing),
     ProcessConversation: Actor(
         run=_process_conversation, failed=enrichment.enriching_failed, time_limit=_computing
+    ),
+    AskConversation: Actor(
+        run=_ask_conversation, failed=enrichment.enriching_failed, time_limit=_asking
     ),
     RefreshDeal: Actor(run=_refresh_deal, time_limit=_computing),
 }

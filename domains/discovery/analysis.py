@@ -19,10 +19,12 @@ from sqlalchemy import (
     update,
 )
 
+from domains.discovery.duplicates import compare_soon
 from domains.discovery.links import INSIGHTS_OF_SIGNAL
 from domains.discovery.tables import evidence, insights, products, signals
+from domains.intelligence.asking import insights_found, insights_question
 from domains.intelligence.engine import analyse as find
-from domains.intelligence.findings import Document, Insight, Product, Profile
+from domains.intelligence.findings import Document, Findings, Insight, Product, Profile
 from domains.kernel.blobs import BlobMissing, Blobs
 from domains.kernel.compute import Compute
 from domains.kernel.db import Read, Tx
@@ -31,6 +33,8 @@ from domains.kernel.jobs import Job, Queue, enqueue
 from domains.kernel.keys import WorkspaceId
 from domains.kernel.numbers import take
 from domains.kernel.problems import NotFound
+from domains.kernel.providers import Consulted, Provider
+from domains.kernel.questions import Answer
 from domains.kernel.statements import row, scalar, statement
 
 SignalType = Literal["transcript", "support_ticket", "review", "discovery_report"]
@@ -62,6 +66,13 @@ class AnalyseSignal(Job, frozen=True, tag="discovery.analyse_signal"):
     signal: UUID
 
 
+class AskSignal(Job, frozen=True, tag="discovery.ask_signal"):
+    """Have a provider find a signal's insights: it waits for the network, as those queued there."""
+
+    queue: ClassVar[Queue] = "fetch"
+    signal: UUID
+
+
 _workspace = bindparam("workspace", type_=Uuid)
 _id = bindparam("id", type_=Uuid)
 
@@ -78,6 +89,7 @@ class _Input(Origin, frozen=True):
     text_key: str | None
     data: msgspec.Raw | None
     additional_context: str | None
+    last_job_id: UUID | None
 
 
 _INPUT = statement(
@@ -88,6 +100,7 @@ _INPUT = statement(
         signals.c.text_key,
         signals.c.data,
         signals.c.additional_context,
+        signals.c.last_job_id,
     ).where(signals.c.workspace_id == _workspace, signals.c.id == _id),
     _Input,
 )
@@ -128,12 +141,26 @@ _QUEUED = statement(
     scalar,
 )
 
+_HANDED_OVER = statement(
+    update(signals)
+    .where(
+        signals.c.workspace_id == _workspace,
+        signals.c.id == _id,
+        signals.c.last_job_id == bindparam("former", type_=Uuid),
+    )
+    .values(last_job_id=bindparam("job"))
+    .returning(signals.c.id),
+    scalar,
+)
+
 _PROCESSED = statement(
     update(signals)
     .where(signals.c.workspace_id == _workspace, signals.c.id == _id)
     .values(
         status="processed",
         inferred_context=bindparam("label"),
+        engine=bindparam("engine"),
+        fallback=bindparam("fallback"),
         processed_at=func.now(),
         failed_at=null(),
         last_error=null(),
@@ -239,37 +266,97 @@ Write = Callable[[Tx], Awaitable[None]]
 
 
 async def analyse(
-    read: Read, blobs: Blobs, compute: Compute, workspace: WorkspaceId, job: AnalyseSignal
+    read: Read,
+    blobs: Blobs,
+    compute: Compute,
+    provider: Provider,
+    workspace: WorkspaceId,
+    job: AnalyseSignal,
 ) -> Write:
-    """Find insights in a signal's text, with no transaction open; what comes back stores them."""
+    """Find insights in a signal's text, with no transaction open; what comes back stores them.
+
+    Where the workspace has a provider read its texts, another job does that.
+    """
     given = await read.first(_INPUT, workspace=workspace, id=job.signal)
     if given is None:
         return _nothing  # deleted meanwhile
-    text = await _text(blobs, given)
-    document = Document(
-        text=text,
+    if await provider.is_used_by(workspace):
+        return lambda tx: _hand_over(tx, workspace, job.signal, given.last_job_id)
+    document = await _document(read, blobs, workspace, given)
+    findings = await compute.run(find, document)
+    return _storing(workspace, job.signal, given, document.text, findings, None)
+
+
+async def ask(
+    read: Read,
+    blobs: Blobs,
+    compute: Compute,
+    provider: Provider,
+    workspace: WorkspaceId,
+    job: AskSignal,
+) -> Write:
+    """As `analyse`, by the provider; by the engine where that gives no usable answer."""
+    given = await read.first(_INPUT, workspace=workspace, id=job.signal)
+    if given is None:
+        return _nothing
+    document = await _document(read, blobs, workspace, given)
+
+    async def understood(answer: Answer) -> Findings:
+        return await compute.run(insights_found, document, answer.content, answer.model)
+
+    consulted: Consulted[Findings] = await provider.consult(
+        workspace, insights_question(document), understood
+    )
+    findings = consulted.found
+    if findings is None:
+        findings = await compute.run(find, document)
+    return _storing(workspace, job.signal, given, document.text, findings, consulted.fallback)
+
+
+async def _hand_over(tx: Tx, workspace: WorkspaceId, signal: UUID, former: UUID | None) -> None:
+    """The signal's newest job is the one that asks, unless there is a newer one."""
+    asking = await enqueue(tx, workspace, AskSignal(signal))
+    await tx.first(_HANDED_OVER, workspace=workspace, id=signal, job=asking, former=former)
+
+
+async def _document(read: Read, blobs: Blobs, workspace: WorkspaceId, given: _Input) -> Document:
+    return Document(
+        text=await _text(blobs, given),
         profile="raw" if given.signal_type is None else PROFILES[given.signal_type],
         additional_context=given.additional_context,
         products=await products_named(read, workspace, given.product_ids),
     )
-    findings = await compute.run(find, document)
 
+
+def _storing(
+    workspace: WorkspaceId,
+    signal: UUID,
+    given: _Input,
+    text: str,
+    findings: Findings,
+    fallback: str | None,
+) -> Write:
     async def write(tx: Tx) -> None:
         if given.text_key is None:
-            found = await tx.first(_DATA, workspace=workspace, id=job.signal)
+            found = await tx.first(_DATA, workspace=workspace, id=signal)
             if found is not None and found[0] != given.data:
                 # The data was replaced meanwhile: its quotes would be of a text that is gone.
-                await queue(tx, workspace, job.signal)
+                await queue(tx, workspace, signal)
                 return
         updated = await tx.first(
-            _PROCESSED, workspace=workspace, id=job.signal, label=findings.context
+            _PROCESSED,
+            workspace=workspace,
+            id=signal,
+            label=findings.context,
+            engine=findings.engine,
+            fallback=fallback,
         )
         if updated is None:
             return
-        await tx.first(_FORGET_MADE, workspace=workspace, id=job.signal)
-        kept = await tx.all(_KEPT, workspace=workspace, id=job.signal)
+        await tx.first(_FORGET_MADE, workspace=workspace, id=signal)
+        kept = await tx.all(_KEPT, workspace=workspace, id=signal)
         new = _without(findings.insights, [(a, b) for a, b, quote in kept if text[a:b] == quote])
-        await store(tx, workspace, job.signal, given, findings.engine, new)
+        await store(tx, workspace, signal, given, findings.engine, new)
 
     return write
 
@@ -282,7 +369,7 @@ async def queue(tx: Tx, workspace: WorkspaceId, signal_id: UUID) -> UUID:
 
 
 async def analysis_failed(
-    tx: Tx, workspace: WorkspaceId, job: AnalyseSignal, job_id: UUID, reason: str
+    tx: Tx, workspace: WorkspaceId, job: AnalyseSignal | AskSignal, job_id: UUID, reason: str
 ) -> None:
     """Show on the signal that its newest analysis failed for good."""
     await tx.first(_FAILED, workspace=workspace, id=job.signal, job=job_id, error=reason)
@@ -391,6 +478,8 @@ async def store(
             for quote in each.quotes
         ],
     )
+    if ids:
+        await compare_soon(tx, workspace)
     return ids
 
 

@@ -7,10 +7,11 @@ from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
-from sqlalchemy import Text, Uuid, and_, bindparam, cast, select
+from sqlalchemy import Text, Uuid, and_, bindparam, case, cast, func, null, select
 from sqlalchemy.dialects.postgresql import array
 
 from domains.discovery.analysis import InsightType
+from domains.discovery.duplicates import compare_soon
 from domains.discovery.links import IDEAS_OF_INSIGHT, OPPORTUNITIES_OF_INSIGHT, LinkIds
 from domains.discovery.records import NonEmpty, Records, SearchQuery, equals, matches
 from domains.discovery.tables import evidence, insights, signal_insights, signals
@@ -54,8 +55,12 @@ class Insight(msgspec.Struct, rename="camel"):
     suggestions: Annotated[
         msgspec.Raw | UnsetType,
         Meta(
-            description="As given; left out if never given",
-            extra_json_schema={"type": "object"},
+            description="As given; else `duplicateOf`, the id of an earlier insight that seems to "
+            "say the same; left out if there is neither",
+            extra_json_schema={
+                "type": "object",
+                "properties": {"duplicateOf": {"type": "string", "format": "uuid"}},
+            },
         ),
     ] = UNSET
     external_links: Annotated[
@@ -121,7 +126,10 @@ class InsightUpdate(msgspec.Struct, rename="camel", kw_only=True):
     )
     tag_ids: Annotated[Tags | UnsetType, Meta(description="Replaces the tags")] = UNSET
     suggestions: Annotated[
-        dict[str, Any] | UnsetType, Meta(description="Replaces the suggestions")
+        dict[str, Any] | UnsetType,
+        Meta(
+            description="Replaces the suggestions, also those that were found: `{}` dismisses them"
+        ),
     ] = UNSET
     external_links: Annotated[
         list[ExternalLink] | UnsetType, Meta(description="Replaces the links")
@@ -201,6 +209,11 @@ def _insight(*columns: Any) -> Insight:
     return Insight(*values, *(UNSET if each is None else each for each in kept))
 
 
+_found = case(
+    (_c.duplicate_of.is_not(None), func.json_build_object("duplicateOf", _c.duplicate_of)),
+    else_=null(),
+)
+
 INSIGHTS: Final = Records(
     insights,
     "INSIGHT",
@@ -216,7 +229,8 @@ INSIGHTS: Final = Records(
         _c.tag_ids,
         _c.created_at,
         _c.updated_at,
-        _c.suggestions,
+        # What somebody gave stands in place of what was found.
+        func.coalesce(_c.suggestions, _found),
         _c.external_links,
     ),
     _insight,
@@ -282,7 +296,9 @@ async def page(read: Read, workspace: WorkspaceId, wanted: InsightQuery) -> Page
 async def create(tx: Tx, workspace: WorkspaceId, new: InsightCreate) -> Insight:
     """Store an insight; without a name it has the beginning of its description."""
     name = _title(new.description) if new.name is UNSET else new.name
-    return await INSIGHTS.create(tx, workspace, new, name=name)
+    made = await INSIGHTS.create(tx, workspace, new, name=name)
+    await compare_soon(tx, workspace)
+    return made
 
 
 async def list_evidence(read: Read, workspace: WorkspaceId, reference: str) -> list[Evidence]:

@@ -29,6 +29,7 @@ from domains.discovery.analysis import PROFILES, AnalyseSignal, SignalType, queu
 from domains.discovery.links import INSIGHTS_OF_SIGNAL, LinkIds
 from domains.discovery.records import NonEmpty, Records, equals
 from domains.discovery.tables import signals
+from domains.intelligence.findings import Findings
 from domains.kernel import jobs, retention
 from domains.kernel.blobs import Blobs
 from domains.kernel.db import Read, Tx
@@ -273,6 +274,7 @@ _CREATE = statement(
             "signal_type",
             "context",
             "inferred_context",
+            "engine",
             "source",
             "data",
             "external_id",
@@ -297,6 +299,7 @@ _CREATE = statement(
             bindparam("signal_type", type_=Text),
             bindparam("context", type_=Text),
             bindparam("inferred_context", type_=Text),
+            bindparam("engine", type_=Text),
             bindparam("source", type_=JSON),
             # Typed text is stamped with the time of its upload, by the same clock as the row.
             case(
@@ -377,10 +380,10 @@ async def create_from_text(
 
 
 async def create_analysed(
-    tx: Tx, blobs: Blobs, workspace: WorkspaceId, new: SignalTextCreate, inferred_context: str
+    tx: Tx, blobs: Blobs, workspace: WorkspaceId, new: SignalTextCreate, findings: Findings
 ) -> Signal:
     """Store a text whose analysis is done already: nothing is queued, the status is `processed`."""
-    return await _keep_text(tx, blobs, workspace, new, inferred_context)
+    return await _keep_text(tx, blobs, workspace, new, findings)
 
 
 async def _keep_text(
@@ -388,7 +391,7 @@ async def _keep_text(
     blobs: Blobs,
     workspace: WorkspaceId,
     new: SignalTextCreate,
-    inferred_context: str | None = None,
+    findings: Findings | None = None,
 ) -> Signal:
     signal_id = new_id()
     key = f"signals/manual-text/{workspace}/{signal_id}.txt"
@@ -408,11 +411,7 @@ async def _keep_text(
     tx.undo(lambda: blobs.delete(key))
     await blobs.put(key, new.text.encode())
     # The first statement, so that no connection waits for the store.
-    job = (
-        await jobs.enqueue(tx, workspace, AnalyseSignal(signal_id))
-        if inferred_context is None
-        else None
-    )
+    job = await jobs.enqueue(tx, workspace, AnalyseSignal(signal_id)) if findings is None else None
     return await _create(
         tx,
         workspace,
@@ -428,7 +427,8 @@ async def _keep_text(
         product_ids=product_ids,
         account_id=new.account_id or None,
         occurred_at=occurred_at,
-        inferred_context=inferred_context,
+        inferred_context=None if findings is None else findings.context,
+        engine=None if findings is None else findings.engine,
     )
 
 
@@ -468,6 +468,7 @@ async def _create(
     signal_type: SignalType | None = None,
     context: str | None = None,
     inferred_context: str | None = None,
+    engine: str | None = None,
     external_id: str | None = None,
     text_key: str | None = None,
     additional_context: str | None = None,
@@ -485,6 +486,7 @@ async def _create(
         signal_type=signal_type,
         context=context,
         inferred_context=inferred_context,
+        engine=engine,
         source=msgspec.json.encode(source),
         data=None if data is None else msgspec.json.encode(data),
         external_id=external_id,

@@ -12,15 +12,19 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     Table,
     Text,
     UniqueConstraint,
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSON, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, BIT, JSON, TSVECTOR
 
 from domains.kernel.tables import instant, metadata
+
+DIMENSIONS = 384
+"""Of the vectors of insights."""
 
 
 def _workspace() -> Column[object]:
@@ -29,7 +33,7 @@ def _workspace() -> Column[object]:
 
 def _record(
     name: str,
-    *columns: Column[Any] | CheckConstraint | Index,
+    *columns: Column[Any] | CheckConstraint | ForeignKeyConstraint | Index,
     given_ids: bool = False,
 ) -> Table:
     """A table of the workspace's own records, in the order of their numbers.
@@ -123,6 +127,9 @@ signals = _record(
     # What the analysis reads, kept apart from `data`, which a PATCH replaces.
     Column("text_key", Text),
     Column("additional_context", Text),
+    # What analysed it last, and why that was not the provider where one was to be asked.
+    Column("engine", Text),
+    Column("fallback", Text),
     Column("product_ids", ARRAY(Uuid), nullable=False, server_default=text("'{}'")),
     Column("account_id", Uuid),
     Column("last_job_id", Uuid),
@@ -161,8 +168,25 @@ insights = _record(
     Column("sentiment", Text),
     Column("confidence", Double),
     Column("engine", Text),
+    # An earlier insight that says the same, as far as words can tell.
+    Column("duplicate_of", Uuid),
+    # Whose vector of it stands in `insight_vectors`.
+    Column("embedder", Text),
     *_search("insights"),
     CheckConstraint("status in ('draft', 'published', 'archived')", name="status"),
+    ForeignKeyConstraint(
+        ["workspace_id", "duplicate_of"],
+        ["insights.workspace_id", "insights.id"],
+        ondelete="SET NULL (duplicate_of)",
+        name="fk_insights_duplicate_of",
+    ),
+    Index(
+        "ix_insights_duplicate_of",
+        "workspace_id",
+        "duplicate_of",
+        postgresql_where=text("duplicate_of is not null"),
+    ),
+    Index("ix_insights_embedder", "workspace_id", "embedder", "number"),
     _listed_by("insights", "status"),
     _listed_by("insights", "type"),
     _listed_by("insights", "product_id", where="product_id is not null"),
@@ -235,4 +259,26 @@ evidence = Table(
     ),
     Index("ix_evidence_insight", "workspace_id", "insight_id"),
     Index("ix_evidence_signal", "workspace_id", "signal_id"),
+)
+
+# What an insight means, for finding those that say the same.
+insight_vectors = Table(
+    "insight_vectors",
+    metadata,
+    _workspace(),
+    Column("insight_id", Uuid, primary_key=True),
+    # Vectors of one embedder are alike; those of two tell nothing about each other.
+    Column("embedder", Text, nullable=False),
+    Column("vector", LargeBinary, nullable=False),
+    # The signs of the vector: few differ between those that are near each other.
+    Column("sketch", BIT(DIMENSIONS), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("signal_id", Uuid),
+    ForeignKeyConstraint(
+        ["workspace_id", "insight_id"],
+        ["insights.workspace_id", "insights.id"],
+        ondelete="CASCADE",
+        name="fk_insight_vectors_insight",
+    ),
+    Index("ix_insight_vectors_embedder", "workspace_id", "embedder", "number"),
 )

@@ -121,7 +121,7 @@ async def _keep(
         SignalTextCreate(
             text=asked.transcript, signal_type=_TYPE, product_ids=origin.product_ids or UNSET
         ),
-        findings.context,
+        findings,
     )
     made = await store(tx, workspace, signal.id, origin, findings.engine, findings.insights)
     return await INSIGHTS.several(tx, workspace, made)

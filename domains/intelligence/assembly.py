@@ -3,9 +3,13 @@
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
-from domains.intelligence.detection import Detection, focus
+from msgspec.structs import replace
+
+from domains.intelligence import grammar
+from domains.intelligence.detection import THRESHOLDS, Detection, score
 from domains.intelligence.findings import (
     Document,
     Insight,
@@ -15,9 +19,11 @@ from domains.intelligence.findings import (
     Quote,
     Sentiment,
 )
+from domains.intelligence.naming import feature, is_vague
 from domains.intelligence.segmentation import Sentence
-from domains.intelligence.wording import clean, reads_well, statement, title
-from domains.intelligence.words import content_stems, tokens
+from domains.intelligence.titles import GENERAL_PRAISE, Passage, Title, covering, headline
+from domains.intelligence.wording import clean, statement
+from domains.intelligence.words import content_stems, tokens, word_set
 
 MAX_INSIGHTS = 12
 MAX_QUOTES = 5
@@ -28,7 +34,7 @@ _SAME_NEXT_DOOR = 0.18
 _ROOM: dict[Profile, tuple[int, int]] = {
     "transcript": (5, 150),
     "support_ticket": (2, 40),
-    "survey_response": (1, 12),
+    "survey_response": (2, 12),
     "discovery_report": (2, 25),
     "raw": (2, 40),
 }
@@ -47,28 +53,100 @@ def assemble(
     `internal` says that the makers talk among themselves, so that "we" are not the users.
     """
     seen = _stem_counts(sentences)
-    strength = {d.position: _strength(d, seen, document.profile) for d in detections}
+    told = [aspect for d in detections for aspect in _aspects(d, document.profile)]
+    strength = {d.sentence.start: _strength(d, seen, document.profile) for d in told}
     least = _LEAST[document.profile] + (_INTERNAL_EXTRA if internal else 0.0)
-    strong = [d for d in detections if strength[d.position] >= least]
-    strong.sort(key=lambda d: (-strength[d.position], d.sentence.start))
+    strong = [d for d in told if strength[d.sentence.start] >= least]
+    strong.sort(key=lambda d: (-strength[d.sentence.start], d.sentence.start))
     candidates = sorted(strong[:_MAX_CANDIDATES], key=lambda d: d.sentence.start)
+    room = _Room(document, sentences, strength, internal)
     ranked: list[tuple[float, Insight]] = []
-    for group in _groups(candidates, _rarity(seen, len(sentences))):
-        insight = _insight(document, group, strength, internal=internal)
+    subjects = _subjects(candidates) if document.profile != "transcript" else {}
+    for group in _groups(candidates, _rarity(seen, len(sentences)), subjects):
+        insight = _insight(room, group)
         if insight:
-            worth = max(strength[member.position] for member in group)
+            worth = max(strength[member.sentence.start] for member in group)
             ranked.append((worth * (1 + 0.15 * min(3, len(group) - 1)), insight))
     ranked.sort(key=lambda item: (-item[0], item[1].quotes[0].start, item[1].kind))
     limit = _limit(document)
-    chosen: list[Insight] = []
-    names: set[str] = set()
-    for _, insight in ranked:
-        if len(chosen) == limit:
-            break
-        if insight.name.lower() not in names:
-            names.add(insight.name.lower())
-            chosen.append(insight)
+    chosen = _distinct(insight for _, insight in ranked)[:limit]
     return tuple(sorted(chosen, key=lambda insight: (insight.quotes[0].start, insight.kind)))
+
+
+def _distinct(insights: Iterable[Insight]) -> list[Insight]:
+    """Without the same title twice, and without general praise where some is particular."""
+    by_name: dict[str, Insight] = {}
+    for insight in insights:
+        by_name.setdefault(insight.name.lower(), insight)
+    kept = list(by_name.values())
+    if sum(insight.kind == "praise" for insight in kept) > 1:
+        kept = [insight for insight in kept if insight.name != GENERAL_PRAISE]
+    return kept
+
+
+_DEPENDS = re.compile(r"\b(?:it|it's|its|they|them|their|this|that|these|those)\b", re.IGNORECASE)
+
+
+class _Room(NamedTuple):
+    """What all insights of a document are made with."""
+
+    document: Document
+    sentences: Sequence[Sentence]
+    strength: dict[int, float]
+    internal: bool
+
+    def before(self, detection: Detection) -> list[Sentence]:
+        """What the same speaker said shortly before, the latest first."""
+        position = detection.position
+        near = self.sentences[max(0, position - _REACH) : position]
+        speaker = detection.sentence.speaker
+        said = [each for each in reversed(near) if each.speaker == speaker]
+        same_turn = [each for each in said if each.turn == detection.sentence.turn]
+        return said if self.document.profile == "transcript" else same_turn
+
+    def title(self, detection: Detection) -> Title | None:
+        """The title of one passage."""
+        return headline(
+            Passage(
+                detection.sentence.text,
+                tuple(sentence.text for sentence in self.before(detection)),
+            ),
+            detection.kind,
+            self.document.profile,
+            internal=self.internal,
+        )
+
+
+_REACH = 8
+
+
+def _aspects(detection: Detection, profile: Profile) -> Iterator[Detection]:
+    """One detection for each thing said, where a written sentence says several of one kind.
+
+    "Video freezes and there is no way to mute" are two findings, each with its part as the quote.
+    """
+    sentence, kind = detection.sentence, detection.kind
+    parts: list[tuple[str, int, tuple[str, ...]]] = []
+    if profile != "transcript" and kind in ("pain_point", "praise"):
+        end = 0
+        for part in grammar.clauses(sentence.text):
+            start = sentence.text.index(part, end)
+            end = start + len(part)
+            words = tokens(part)
+            found = score(part, words, profile, sentence.section)[kind]
+            enough = found >= THRESHOLDS[profile][kind]
+            if enough and len(words) > 2 and not (parts and _DEPENDS.search(part)):
+                parts.append((part.rstrip(" ,;:-"), start, tuple(content_stems(words))))
+    if len(parts) < 2 or any(not stems for _, _, stems in parts):
+        yield detection
+        return
+    for text, start, stems in parts:
+        at = sentence.start + start
+        yield replace(
+            detection,
+            sentence=replace(sentence, text=text, start=at, end=at + len(text)),
+            stems=stems,
+        )
 
 
 def _limit(document: Document) -> int:
@@ -123,15 +201,31 @@ def _rarity(seen: Counter[str], sentences: int) -> dict[str, float]:
     }
 
 
-def _groups(candidates: Sequence[Detection], rarity: dict[str, float]) -> list[list[Detection]]:
+def _subjects(candidates: Sequence[Detection]) -> dict[int, tuple[str, ...]]:
+    """What each written passage is about, where it says so and it is not the product at large."""
+    found = {}
+    for detection in candidates:
+        subject = grammar.subject(clean(detection.sentence.text))
+        if subject and not is_vague(subject):
+            found[detection.sentence.start] = tuple(content_stems(tokens(subject)))
+    return found
+
+
+def _groups(
+    candidates: Sequence[Detection],
+    rarity: dict[str, float],
+    subjects: dict[int, tuple[str, ...]],
+) -> list[list[Detection]]:
     """Detections of one kind that speak of the same thing; greedy, in reading order."""
     groups: dict[Kind, list[list[Detection]]] = defaultdict(list)
-    vectors = {d.position: _vector(d.stems, rarity) for d in candidates}
+    vectors = {d.sentence.start: _vector(d.stems, rarity) for d in candidates}
     for detection in candidates:
         home: list[Detection] | None = None
         closest = 0.0
         for group in groups[detection.kind]:
-            likeness = max(_likeness(detection, member, vectors) for member in group[-MAX_QUOTES:])
+            likeness = max(
+                _likeness(detection, member, vectors, subjects) for member in group[-MAX_QUOTES:]
+            )
             if likeness > closest:
                 home, closest = group, likeness
         if home is not None:
@@ -141,13 +235,21 @@ def _groups(candidates: Sequence[Detection], rarity: dict[str, float]) -> list[l
     return [group for kind in groups for group in groups[kind]]
 
 
-def _likeness(one: Detection, other: Detection, vectors: dict[int, dict[str, float]]) -> float:
+def _likeness(
+    one: Detection,
+    other: Detection,
+    vectors: dict[int, dict[str, float]],
+    subjects: dict[int, tuple[str, ...]],
+) -> float:
     """Cosine of the two if it is enough for one insight, else 0."""
-    a, b = vectors[one.position], vectors[other.position]
+    a, b = vectors[one.sentence.start], vectors[other.sentence.start]
     shared = a.keys() & b.keys()
     cosine = sum(a[word] * b[word] for word in sorted(shared))
     near = one.sentence.turn == other.sentence.turn and abs(one.position - other.position) <= 2
     if near and one.position != other.position and (_REFERS_BACK.match(one.sentence.text)):
+        return max(cosine, _SAME)
+    subject = subjects.get(one.sentence.start)
+    if subject and subject == subjects.get(other.sentence.start):
         return max(cosine, _SAME)
     if cosine >= _SAME and (len(shared) > 1 or cosine >= 0.6):
         return cosine
@@ -170,40 +272,38 @@ def _vector(stems: tuple[str, ...], rarity: dict[str, float]) -> dict[str, float
     return {word: weight / length for word, weight in weights.items()}
 
 
-def _insight(
-    document: Document, group: list[Detection], strength: dict[int, float], *, internal: bool
-) -> Insight | None:
+def _insight(room: _Room, group: list[Detection]) -> Insight | None:
+    profile = room.document.profile
     best_first = sorted(
         group,
         key=lambda d: (
-            -strength[d.position] * _headline_fit(d, document.profile),
+            -room.strength[d.sentence.start] * _headline_fit(d, profile),
             d.sentence.start,
         ),
-    )
-    lead, name = next(
-        (
-            (detection, name)
-            for detection in best_first
-            if (
-                name := title(focus(detection, document.profile), detection.kind, internal=internal)
-            )
-            and (document.profile != "transcript" or reads_well(name))
-        ),
-        (None, ""),
-    )
-    if lead is None:
+    )[:_MOST_TITLED]
+    titled = [(d, made) for d in best_first if (made := room.title(d))]
+    if not titled:
         return None
-    kept = sorted(best_first[:MAX_QUOTES], key=lambda d: d.sentence.start)
-    quotes = tuple(_quote(detection.sentence) for detection in kept)
+    lead, first = titled[0]
+    name = covering([made.text for _, made in titled])
+    rest = [d for d in best_first if d is not lead][: MAX_QUOTES - 1]
+    kept = sorted([lead, *rest], key=lambda d: d.sentence.start)
+    lent = [room.before(lead)[first.leans]] if first.leans is not None else []
+    quoted = {d.start: d for d in [*lent, *(detection.sentence for detection in kept)]}
+    quotes = tuple(_quote(quoted[start]) for start in sorted(quoted))
     return Insight(
         kind=lead.kind,
         name=name,
-        description=_description(document.profile, lead, group, internal=internal),
+        description=_description(profile, lead, group, internal=room.internal),
         quotes=quotes,
         sentiment=_sentiment(lead.kind, group),
         confidence=_confidence(group),
-        product_id=_product_id(document.products, quotes),
+        product_id=_product_id(room.document.products, quotes),
+        feature=feature(name, [quote.text for quote in quotes]),
     )
+
+
+_MOST_TITLED = 12
 
 
 def _headline_fit(detection: Detection, profile: Profile) -> float:
@@ -239,16 +339,24 @@ _VERBS: dict[Kind, str] = {
     "praise": "speaks well of something",
     "question": "has a question",
 }
+_ROLES = word_set("customer client user participant interviewee respondent prospect buyer caller")
+_REPORTING: dict[Kind, str] = {"pain_point": "reports that", "praise": "says that"}
 
 
 def _description(
     profile: Profile, lead: Detection, group: list[Detection], *, internal: bool
 ) -> str:
     """Who says what in the third person, and how often; no word that the quotes do not carry."""
-    source = lead.sentence.speaker or _SOURCES[profile]
+    speaker = lead.sentence.speaker
+    role = speaker.lower() if speaker else ""
+    source = f"The {role}" if role in _ROLES else speaker or _SOURCES[profile]
     said = statement(lead.sentence.text, internal=internal)
     mark = "?" if lead.kind == "question" else "" if said.endswith("…") else "."
-    text = f"{source} {_VERBS[lead.kind]}: {said}{mark}"
+    told = grammar.within(said) if grammar.is_statement(said) else None
+    if told and lead.kind in _REPORTING:
+        text = f"{source} {_REPORTING[lead.kind]} {told}{mark}"
+    else:
+        text = f"{source} {_VERBS[lead.kind]}: {said}{mark}"
     if len(group) > 1:
         speakers = {d.sentence.speaker for d in group if d.sentence.speaker}
         who = f" by {len(speakers)} speakers" if len(speakers) > 1 else ""

@@ -73,7 +73,7 @@ PRAISE_WORDS = _words(
     (
         0.6,
         """love loves loved loving amazing awesome fantastic excellent brilliant wonderful superb
-        outstanding flawless flawlessly lifesaver delighted fabulous phenomenal exceptional""",
+        outstanding lovely flawless flawlessly lifesaver delighted fabulous phenomenal exceptional""",
     ),
     (
         0.45,

@@ -1,8 +1,9 @@
 """Which sentences hurt, ask, praise or wonder, and how sure we are of it.
 
-Scores come from the cue lists: single words and phrases combine as independent evidence, negation
-turns them round, and talk that only sounds like feedback (pitches, courtesies, hypotheses, small
-talk) is damped. The profile decides how much evidence a sentence needs.
+Evidence comes from the cue lists: single words and phrases combine as independent evidence,
+negation turns them round, and talk that only sounds like feedback (pitches, courtesies,
+hypotheses, small talk) is damped. For requests a learned detector has a say as well. The profile
+decides how much evidence a sentence needs.
 """
 
 import re
@@ -12,7 +13,7 @@ from itertools import pairwise
 
 from msgspec import Struct
 
-from domains.intelligence import cues
+from domains.intelligence import cues, suggestions
 from domains.intelligence.findings import Kind, Profile
 from domains.intelligence.segmentation import Section, Sentence, is_role
 from domains.intelligence.wording import clean
@@ -46,18 +47,26 @@ class Detection(Struct, frozen=True):
 
 def detect(sentences: Sequence[Sentence], profile: Profile) -> list[Detection]:
     """The sentences over the profile's thresholds, each with the kind that it exceeds most."""
-    hosts = _hosts(sentences) if profile in ("transcript", "support_ticket") else frozenset()
+    leading = hosts(sentences) if profile in ("transcript", "support_ticket") else frozenset()
     thresholds = THRESHOLDS[profile]
+    told = [(n, s, tokens(s.text)) for n, s in enumerate(sentences)]
+    told = [each for each in told if each[1].section or len(each[2]) >= _MIN_WORDS[profile]]
+    seen = [evidence(sentence.text, words) for _, sentence, words in told]
+    learned = suggestions.probabilities(
+        [sentence.text for _, sentence, _ in told],
+        [words for _, _, words in told],
+        [each.scores for each in seen],
+    ).tolist()
     found = []
-    for position, sentence in enumerate(sentences):
-        words = tokens(sentence.text)
-        scores = score(
-            sentence.text, words, profile, sentence.section, is_host=sentence.speaker in hosts
-        )
+    for (position, sentence, words), clues, suggested in zip(told, seen, learned, strict=True):
+        scores = _weighed(clues, profile, sentence.section, suggested)
+        # Damping only lowers, and most sentences of a talk are not even near.
+        if all(scores[kind] < thresholds[kind] for kind in scores):
+            continue
+        _damp(scores, clues, profile, is_host=sentence.speaker in leading)
         margin, kind = max((scores[kind] - thresholds[kind], kind) for kind in scores)
         if margin < 0:
             continue
-        stems = tuple(content_stems(words))
         found.append(
             Detection(
                 sentence=sentence,
@@ -65,7 +74,7 @@ def detect(sentences: Sequence[Sentence], profile: Profile) -> list[Detection]:
                 kind=kind,
                 score=scores[kind],
                 polarity=scores["praise"] - scores["pain_point"],
-                stems=stems,
+                stems=tuple(content_stems(words)),
                 specific=_specific(words),
             )
         )
@@ -114,35 +123,81 @@ _CLAUSES = re.compile(
 )
 
 
-def score(
-    text: str, words: list[str], profile: Profile, section: Section = "", *, is_host: bool = False
-) -> dict[Kind, float]:
-    """Evidence in 0..1 for each kind. `is_host` marks an interviewer's or vendor's sentence."""
-    nothing: dict[Kind, float] = {"request": 0.0, "pain_point": 0.0, "praise": 0.0, "question": 0.0}
-    if len(words) < _MIN_WORDS[profile] and not section:
-        return nothing
+class Evidence(Struct, frozen=True):
+    """What the rules see in a sentence, whoever says it.
+
+    `plain` is its text in lower case without misleading idioms. `request` are the weights of its
+    phrases alone, `scores` lie in 0..1 and count an order ("add …") as well.
+    """
+
+    plain: str
+    request: tuple[float, ...]
+    is_order: bool
+    scores: dict[Kind, float]
+
+
+def evidence(text: str, words: list[str]) -> Evidence:
+    """What the rules see in a text with these lower-case words."""
     lowered = text.lower().replace("’", "'")
     plain = cues.IDIOMS.sub(lambda match: "~" * len(match[0]), lowered)
     present = frozenset(words)
     asking = cues.FIX_IT.sub(" ", plain)
     request, wished = _phrases(asking, present, cues.REQUEST_PHRASES)
-    if cues.IMPERATIVE.match(asking) and len(words) > 2:
-        request.append(0.5 if profile == "transcript" else 0.65)
-    if profile == "discovery_report" and cues.REPORTED_WANT.search(plain):
-        request.append(0.5)
+    is_order = len(words) > 2 and cues.IMPERATIVE.match(asking) is not None
     pain, praise = _opinions(plain, present, wished)
     scores: dict[Kind, float] = {
-        "request": _combined(request),
+        "request": _combined([*request, _ORDER] if is_order else request),
         "pain_point": _combined(pain),
         "praise": _combined(praise),
         "question": _question(plain, words, present),
     }
+    return Evidence(plain, tuple(request), is_order, scores)
+
+
+def score(
+    text: str, words: list[str], profile: Profile, section: Section = "", *, is_host: bool = False
+) -> dict[Kind, float]:
+    """Evidence of the rules alone in 0..1 for each kind.
+
+    `is_host` marks an interviewer's or vendor's sentence.
+    """
+    if len(words) < _MIN_WORDS[profile] and not section:
+        return {"request": 0.0, "pain_point": 0.0, "praise": 0.0, "question": 0.0}
+    clues = evidence(text, words)
+    scores = _weighed(clues, profile, section, None)
+    _damp(scores, clues, profile, is_host=is_host)
+    return scores
+
+
+_ORDER = 0.65
+_SPOKEN_ORDER = 0.5
+"""In talk an order is as often one to those who sit at the table."""
+
+_LEARNED_SHARE: dict[Profile, float] = {
+    "transcript": 0.25,
+    "support_ticket": 0.4,
+    "survey_response": 0.5,
+    "discovery_report": 0.25,
+    "raw": 0.5,
+}
+"""What the learned detector, made from written sentences, counts against the rules."""
+
+
+def _weighed(
+    clues: Evidence, profile: Profile, section: Section, suggested: float | None
+) -> dict[Kind, float]:
+    """The scores as they count in a source of this profile, before anything is damped."""
+    scores = dict(clues.scores)
+    request = list(clues.request)
+    if clues.is_order:
+        request.append(_SPOKEN_ORDER if profile == "transcript" else _ORDER)
+    if profile == "discovery_report" and cues.REPORTED_WANT.search(clues.plain):
+        request.append(0.5)
+    scores["request"] = _combined(request)
+    if suggested is not None:
+        share = _LEARNED_SHARE[profile]
+        scores["request"] = (1 - share) * scores["request"] + share * suggested
     _apply_section(scores, section)
-    _damp(scores, plain, profile, is_host=is_host)
-    if scores["question"] >= 0.5 and plain.rstrip().endswith("?") and not request:
-        # "Why is the export so slow?" still reports trouble, but less plainly than a statement.
-        scores["pain_point"] *= 0.8
-        scores["praise"] *= 0.3
     return scores
 
 
@@ -278,7 +333,8 @@ def _apply_section(scores: dict[Kind, float], section: Section) -> None:
         scores["request"] = max(scores["request"], 0.6)
 
 
-def _damp(scores: dict[Kind, float], plain: str, profile: Profile, *, is_host: bool) -> None:
+def _damp(scores: dict[Kind, float], clues: Evidence, profile: Profile, *, is_host: bool) -> None:
+    plain = clues.plain
     factors: dict[Kind, float] = dict.fromkeys(scores, 1.0)
     if cues.COURTESY.search(plain):
         factors = {"pain_point": 0.7, "request": 0.5, "praise": 0.3, "question": 0.45}
@@ -299,6 +355,11 @@ def _damp(scores: dict[Kind, float], plain: str, profile: Profile, *, is_host: b
         factors["pain_point"] *= 0.7
     for kind, factor in factors.items():
         scores[kind] *= factor
+    asks = plain.rstrip().endswith("?")
+    if scores["question"] >= 0.5 and asks and not (clues.request or clues.is_order):
+        # "Why is the export so slow?" still reports trouble, but less plainly than a statement.
+        scores["pain_point"] *= 0.8
+        scores["praise"] *= 0.3
 
 
 _HOST_FACTORS: dict[Kind, float] = {
@@ -314,7 +375,7 @@ _HOST_ROLES = re.compile(
 )
 
 
-def _hosts(sentences: Sequence[Sentence]) -> frozenset[str | None]:
+def hosts(sentences: Sequence[Sentence]) -> frozenset[str | None]:
     """Speakers who lead the talk for us: by their label, else the one who mostly asks."""
     said: dict[str, int] = defaultdict(int)
     asked: Counter[str] = Counter()

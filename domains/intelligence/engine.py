@@ -1,12 +1,14 @@
 """The door of the text engine: a document in, its findings out."""
 
+from collections.abc import Sequence
+
 from domains.intelligence.assembly import assemble
 from domains.intelligence.context import label
 from domains.intelligence.detection import detect
-from domains.intelligence.findings import Document, Findings
-from domains.intelligence.segmentation import sentences
+from domains.intelligence.findings import Document, Findings, Insight
+from domains.intelligence.segmentation import Sentence, sentences
 
-ENGINE = "embedded/0.1"
+ENGINE = "embedded/1.0"
 """Name and version that stand in every record; it changes when the findings may change."""
 
 
@@ -20,13 +22,19 @@ def analyse(document: Document) -> Findings:
     found = sentences(document.text, document.profile)
     speakers = frozenset(s.speaker for s in found if s.speaker is not None)
     context = label(document, speakers)
+    internal = document.profile == "transcript" and context == "internal_meeting"
     return Findings(
         engine=ENGINE,
         context=context,
-        insights=assemble(
-            document,
-            found,
-            detect(found, document.profile),
-            internal=document.profile == "transcript" and context == "internal_meeting",
-        ),
+        insights=examine(document, found, internal=internal),
     )
+
+
+def examine(
+    document: Document, some: Sequence[Sentence], *, internal: bool
+) -> tuple[Insight, ...]:
+    """The insights in some sentences of a document, in the order of their first quotes.
+
+    `internal`: the makers talk among themselves, so that "we" are not the users.
+    """
+    return assemble(document, some, detect(some, document.profile), internal=internal)

@@ -49,7 +49,8 @@ class Insight(Struct, frozen=True):
 
     `name` has at most 80 characters, `quotes` at least one item in order of offset, `confidence`
     lies in 0..1 with three decimals. `product_id` is set when a product's name occurs in the
-    quotes.
+    quotes. `feature` is the part of the product that the insight is about, in lower case as it was
+    said, or None if no such phrase was found.
     """
 
     kind: Kind
@@ -59,6 +60,7 @@ class Insight(Struct, frozen=True):
     sentiment: Sentiment
     confidence: float
     product_id: str | None
+    feature: str | None = None
 
 
 class Findings(Struct, frozen=True):

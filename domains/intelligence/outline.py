@@ -1,140 +1,209 @@
 """The outline of a conversation: what kind it is, and under headings what was said in it."""
 
-import re
-from collections.abc import Iterable
-from typing import Final, Literal
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
-from domains.intelligence.engine import analyse
-from domains.intelligence.findings import Document, Kind
-from domains.intelligence.segmentation import sentences
+from domains.intelligence import categories, moments
+from domains.intelligence.asking import conversation_found
+from domains.intelligence.commitments import Step, steps
+from domains.intelligence.detection import hosts
+from domains.intelligence.engine import ENGINE, examine
+from domains.intelligence.findings import Document, Insight, Kind
+from domains.intelligence.moments import Item
+from domains.intelligence.reporting import reported
+from domains.intelligence.talk import Audience, Said, Talk, Turn
 
-Audience = Literal["EXTERNAL", "INTERNAL"]
+Heading = Literal[
+    "Outcome",
+    "Pain Points",
+    "Next Steps",
+    "Key Points",
+    "Decisions",
+    "Objections",
+    "Questions",
+    "Competitors",
+    "Pricing",
+    "Requests",
+    "Praise",
+]
 
-_MOST_ITEMS: Final = 10
-_LONGEST_ITEM: Final = 300
+_ALWAYS: Final[tuple[Heading, ...]] = ("Outcome", "Pain Points", "Next Steps", "Key Points")
+_SELLING: Final[tuple[Heading, ...]] = (
+    *("Decisions", "Objections", "Questions", "Competitors", "Pricing"),
+)
+_SERVING: Final[tuple[Heading, ...]] = ("Decisions", "Questions", "Requests", "Praise")
+_OF_CATEGORY: Final[dict[str, tuple[Heading, ...]]] = {
+    "prospect_discovery": _SELLING,
+    "prospect_demo": (*_SELLING, "Requests", "Praise"),
+    "prospect_trial": (*_SELLING, "Requests", "Praise"),
+    "prospect_negotiation": _SELLING,
+    "closed_lost": ("Decisions", "Objections", "Competitors", "Pricing"),
+    "closed_won": ("Decisions", "Questions", "Competitors", "Pricing"),
+    "customer_onboarding": _SERVING,
+    "customer_support": _SERVING,
+    "customer_checkin": (*_SERVING, "Objections", "Competitors"),
+    "customer_commercials": (*_SELLING, "Requests"),
+    "user_research": ("Questions", "Requests", "Praise"),
+    "vendor_call": ("Decisions", "Questions", "Competitors", "Pricing"),
+    "investor_call": ("Decisions", "Questions"),
+    "advisor_call": ("Decisions", "Questions"),
+    "interview": ("Questions",),
+}
+_OTHERWISE: Final[tuple[Heading, ...]] = ("Decisions", "Questions")
+_OF_KIND: Final[dict[Heading, Kind]] = {
+    "Pain Points": "pain_point",
+    "Requests": "request",
+    "Praise": "praise",
+}
 
-# Somebody takes something on, or asks another to.
-_COMMITMENT: Final = re.compile(
-    r"""
-    \b(?:i|we)(?:['’]ll|\s+will|(?:['’]m|['’]re|\s+am|\s+are)\s+going\s+to)\s+(?:\w+\s+){0,2}?
-        (?:send|share|schedule|set\s+up|follow\s+up|get\s+back|check|prepare|write|update|introduce
-        |book|draft|review|confirm|forward|circle\s+back|look\s+into|reach\s+out|put\s+together
-        |loop\s+in|e-?mail|arrange|provide|talk\s+to|work\s+on|find\s+out|file|fix|bring)\b
-    | \blet(?:['’]s|\s+us)\s+(?:\w+\s+){0,2}?
-        (?:schedule|set\s+up|book|meet|plan|sync|follow\s+up|reconvene|catch\s+up)\b
-    | \b(?:can|could|would)\s+you\s+(?:please\s+)?
-        (?:send|share|forward|introduce|schedule|set\s+up|confirm)\b
-    | \b(?:next\s+steps?|action\s+items?)\s+(?:is|are|would\s+be|will\s+be)\b
-    """,
-    re.IGNORECASE | re.VERBOSE,
+# What counts only when people from outside said it.
+_THEIRS: Final[tuple[Heading, ...]] = (
+    *("Pain Points", "Objections", "Questions", "Requests", "Praise"),
 )
 
-_HEADINGS: Final[dict[Kind, str]] = {
-    "pain_point": "Pain Points",
-    "request": "Requests",
-    "praise": "Praise",
-    "question": "Questions",
-}
-
-# The first that fits, of each audience; else what the text's context says.
-_CATEGORIES: Final[dict[Audience, tuple[tuple[str, str], ...]]] = {
-    "EXTERNAL": (
-        ("interview", r"\b(?:job interview|candidate interview|interview with candidate)\b"),
-        ("investor_call", r"\binvestors?\b"),
-        ("advisor_call", r"\badvisors?\b"),
-        ("customer_onboarding", r"\b(?:onboarding|kick-?off|implementation)\b"),
-        ("prospect_negotiation", r"\b(?:negotiat\w+|redlines?|procurement)\b"),
-        ("customer_commercials", r"\b(?:renewal|upsell|expansion)\b"),
-        ("prospect_trial", r"\b(?:trial|pilot|proof of concept|poc)\b"),
-        ("prospect_demo", r"\b(?:demo|demonstration)\b"),
-        ("prospect_discovery", r"\b(?:discovery|intro(?:duction)?|first call)\b"),
-        ("user_research", r"\b(?:user research|user interview|usability)\b"),
-        ("customer_support", r"\b(?:support|ticket|incident|troubleshoot\w*)\b"),
-        ("customer_checkin", r"\b(?:check-?in|qbr|business review|catch-?up)\b"),
-        ("vendor_call", r"\bvendor\b"),
-    ),
-    "INTERNAL": (
-        ("one_on_one", r"\b(?:1\s*[:-]\s*1|1 on 1|one on one|one-on-one)\b"),
-        ("company_wide", r"\b(?:all[- ]hands|town hall|company[- ]wide)\b"),
-        ("sales_team", r"\b(?:sales|pipeline|forecast)\b"),
-        ("customer_team", r"\b(?:customer success|support team|cs team)\b"),
-        ("marketing_team", r"\bmarketing\b"),
-        ("engineering_team", r"\b(?:engineering|sprint|stand-?up|retro(?:spective)?|deploy\w*)\b"),
-        ("product_team", r"\b(?:product|roadmap|design review)\b"),
-        ("hr_team", r"\b(?:hr|hiring|people team|recruiting)\b"),
-        ("finance_team", r"\b(?:finance|budget|accounting)\b"),
-        ("operations_team", r"\b(?:operations|ops)\b"),
-        ("investment_team", r"\b(?:investment committee|deal flow)\b"),
-    ),
-}
-_OF_CONTEXT: Final[dict[str, str]] = {
-    "user_interview": "user_research",
-    "market_research": "user_research",
-    "support_request": "customer_support",
-    "feature_feedback": "customer_checkin",
-    "sales_call": "prospect_discovery",
-}
+# The part of a talk in which it comes to something.
+_CLOSING: Final = 0.6
 
 
-class Turn(Struct, frozen=True):
-    """Something said by one speaker; `ours`: by one of the workspace's own people."""
+class Shown(Struct, frozen=True):
+    """An item of a summary and a sentence that says so: a slice of that turn's text."""
 
-    speaker: str
-    text: str
-    ours: bool = False
+    item: str
+    quote: str
+    turn: int
 
 
 class Outline(Struct, frozen=True):
     """A category of the revenue record, and texts of the conversation under headings.
 
-    Headings without anything to stand under them are there, empty.
+    `Outcome` is one text, "" where the talk came to nothing that can be told; every other heading
+    has a list, empty where there is nothing to stand in it. `evidence` has, per heading, at least
+    one sentence for each of its items.
     """
 
+    engine: str
     category: str
-    summary: dict[str, list[str]]
+    summary: dict[str, str | list[str]]
+    evidence: dict[str, list[Shown]]
 
 
-def outline(turns: Iterable[Turn], audience: Audience, title: str) -> Outline:
+def outline(
+    turns: Sequence[Turn],
+    audience: Audience,
+    title: str = "",
+    *,
+    held_on: date | None = None,
+    stage: str | None = None,
+) -> Outline:
     """What was said, and of what kind the conversation is.
 
-    Pure and deterministic. With people from outside, pain points, requests, praise and questions
-    are theirs alone: what the workspace's own people say of their product is no finding.
+    Pure and deterministic. With people from outside, pain points, requests, praise, objections and
+    questions are theirs alone: what the workspace's own people say of their product is no finding.
+    `held_on` is the day of the talk, from which due dates are counted; `stage` that of its deal.
     """
-    said = tuple(turns)
-    theirs = [each for each in said if audience == "INTERNAL" or not each.ours]
-    findings = analyse(Document(text=_written(theirs), profile="transcript"))
-    summary = {
-        heading: _some(each.name for each in findings.insights if each.kind == kind)
-        for kind, heading in _HEADINGS.items()
+    talk = Talk(_with_hosts(turns, audience), audience)
+    category = categories.category(talk, title, stage)
+    agreed = steps(talk, held_on)
+    found: dict[Heading, list[Shown]] = {}
+    insights = _insights(talk)
+    for heading in headings(category):
+        if heading in _OF_KIND:
+            found[heading] = _shown_insights(talk, insights, _OF_KIND[heading])
+        elif heading == "Next Steps":
+            found[heading] = [_shown(step.text, step.said) for step in agreed]
+        elif heading != "Outcome":
+            found[heading] = [_shown(item.text, item.said) for item in _MOMENTS[heading](talk)]
+    outcome = _outcome(talk, agreed)
+    found["Outcome"] = [_shown(outcome.text, outcome.said)] if outcome else []
+    return _made(ENGINE, category, found)
+
+
+def _made(engine: str, category: str, found: dict[Heading, list[Shown]]) -> Outline:
+    summary: dict[str, str | list[str]] = {}
+    for heading in headings(category):
+        texts = list(dict.fromkeys(each.item for each in found[heading]))
+        summary[heading] = texts if heading != "Outcome" else next(iter(texts), "")
+    evidence: dict[str, list[Shown]] = {heading: found[heading] for heading in headings(category)}
+    return Outline(engine, category, summary, evidence)
+
+
+def choices(audience: Audience) -> tuple[list[str], list[str]]:
+    """The categories and the headings that a provider may choose from."""
+    return categories.of(audience), list(get_args(Heading))
+
+
+def answered(turns: Sequence[Turn], audience: Audience, content: bytes, model: str) -> Outline:
+    """The outline that a provider's answer gives, as far as the turns carry it; asking.Unusable.
+
+    It tells what the built-in engine's tells: the headings of its category, each item with a quote.
+    """
+    of_category, every = choices(audience)
+    theirs = _THEIRS if audience == "EXTERNAL" else ()
+    told = conversation_found(turns, of_category, every, content, model, theirs=theirs)
+    found: dict[Heading, list[Shown]] = {
+        heading: [Shown(each.text, each.quote, each.turn) for each in told.points[heading]]
+        for heading in headings(told.category)
     }
-    summary["Next Steps"] = _some(next_steps(said))
-    return Outline(_category(title, audience, findings.context), summary)
+    found["Outcome"] = found["Outcome"][-1:]
+    return _made(told.engine, told.category, found)
 
 
-def next_steps(turns: Iterable[Turn]) -> Iterable[str]:
-    """The sentences in which somebody takes something on, with who said them."""
-    for turn in turns:
-        for sentence in sentences(turn.text, "raw"):
-            if _COMMITMENT.search(sentence.text):
-                yield f"{turn.speaker}: {' '.join(sentence.text.split())}"
+def headings(category: str) -> tuple[Heading, ...]:
+    """What the summary of such a conversation tells, in order."""
+    return (*_ALWAYS, *_OF_CATEGORY.get(category, _OTHERWISE))
 
 
-def _written(turns: Iterable[Turn]) -> str:
-    return "\n".join(f"{' '.join(each.speaker.split())}: {each.text}" for each in turns)
+def _with_hosts(turns: Sequence[Turn], audience: Audience) -> list[Turn]:
+    """Where nobody's side is known, those who lead the talk for us are told by how they speak."""
+    if audience == "INTERNAL" or any(each.ours for each in turns):
+        return list(turns)
+    leading = hosts(Talk(turns, audience).sentences)
+    return [
+        Turn(each.speaker, each.text, each.speaker in leading, each.start_time, each.end_time)
+        for each in turns
+    ]
 
 
-def _some(items: Iterable[str]) -> list[str]:
-    distinct = dict.fromkeys(
-        each if len(each) <= _LONGEST_ITEM else each[: _LONGEST_ITEM - 1].rstrip() + "…"
-        for each in items
-    )
-    return list(distinct)[:_MOST_ITEMS]
+def _insights(talk: Talk) -> tuple[Insight, ...]:
+    document = Document(text=talk.text, profile="transcript")
+    return examine(document, talk.theirs(), internal=talk.audience == "INTERNAL")
 
 
-def _category(title: str, audience: Audience, context: str) -> str:
-    for category, words in _CATEGORIES[audience]:
-        if re.search(words, title, re.IGNORECASE):
-            return category
-    return _OF_CONTEXT.get(context, "other") if audience == "EXTERNAL" else "other"
+def _shown_insights(talk: Talk, insights: Iterable[Insight], kind: Kind) -> list[Shown]:
+    said = {sentence.start: each for sentence, each in zip(talk.sentences, talk.said, strict=True)}
+    return [
+        _shown(insight.name, said[quote.start])
+        for insight in insights
+        if insight.kind == kind
+        for quote in insight.quotes
+    ]
+
+
+def _shown(text: str, said: Said) -> Shown:
+    return Shown(text, said.text, said.turn)
+
+
+def _outcome(talk: Talk, agreed: Sequence[Step]) -> Item | None:
+    """What it came to: the last decision of the closing part, else the last thing taken on."""
+    late = len(talk.turns) * _CLOSING
+    decided = moments.decisions(talk, lambda _: 0.0)
+    for item in reversed(decided):
+        if item.said.turn >= late or len(talk.turns) < 12:
+            return item
+    for step in reversed(agreed):
+        if step.said.turn >= late or len(talk.turns) < 12:
+            return Item(step.text, step.said)
+    return None
+
+
+_MOMENTS: Final[dict[Heading, Callable[[Talk], list[Item]]]] = {
+    "Decisions": lambda talk: moments.decisions(talk, lambda _: 0.0),
+    "Objections": moments.objections,
+    "Questions": moments.questions,
+    "Competitors": moments.rivals,
+    "Pricing": moments.prices,
+    "Key Points": lambda _talk: [],
+}

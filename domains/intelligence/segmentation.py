@@ -7,7 +7,7 @@ paragraphs. Anything else is plain text. The work grows linearly with the text.
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Literal
 
@@ -58,6 +58,32 @@ def sentences(text: str, profile: Profile) -> list[Sentence]:
                     section=block.section,
                 )
             )
+    return found
+
+
+def spoken(turns: Sequence[tuple[str, str]]) -> list[Sentence]:
+    """Every sentence of turns that are (speaker, text), in order.
+
+    Offsets are into the texts joined by line feeds; `turn` is the index of the turn.
+    """
+    text = "\n".join(said for _, said in turns)
+    found: list[Sentence] = []
+    at = 0
+    for number, (speaker, said) in enumerate(turns):
+        for start, end in _sentence_spans(text, at, at + len(said)):
+            found.append(
+                Sentence(
+                    text=text[start:end],
+                    start=start,
+                    end=end,
+                    speaker=speaker,
+                    start_time=None,
+                    end_time=None,
+                    turn=number,
+                    section="",
+                )
+            )
+        at += len(said) + 1
     return found
 
 

@@ -3,6 +3,7 @@
 import re
 
 from domains.intelligence.findings import Kind
+from domains.intelligence.words import word_set
 
 MAX_TITLE = 78
 """Longest title in characters, below the 80 that `Insight.name` promises."""
@@ -46,7 +47,7 @@ def clean(text: str) -> str:
     clause = " ".join(text.replace("’", "'").split())
     if clause.isupper() and clause.count(" ") > 1:
         clause = clause.lower()
-    clause = _MARKUP.sub(" ", clause)
+    clause = _MARKUP.sub(" ", _DOTS.sub(". ", clause))
     clause = _ACRONYM.sub(lambda match: match[0].replace("_", ""), clause)
     clause = _COMMAS.sub(", ", _SPACES.sub(" ", _FILLERS.sub(" ", clause)))
     clause = _HOURS_LIKE.sub("", clause)
@@ -92,10 +93,22 @@ def _wish(clause: str, *, internal: bool) -> str:
             rest = rest[0].lower() + rest[1:]
         if template.endswith("to {}") and _NOT_A_VERB.match(rest):
             continue
-        return _by(template, internal=internal).format(
-            _told(rest, headline=False, internal=internal)
-        )
+        wish = template.format(_told(rest, headline=False, internal=internal))
+        return _by(_WANTED.sub(_wanted, wish), internal=internal)
     return _told(clause, headline=True, internal=internal)
+
+
+def _wanted(match: re.Match[str]) -> str:
+    """ "Users would like it if the export kept filters" as "Users want the export to keep them"."""
+    modal = match["modal"]
+    to = (
+        "to"
+        if modal in ("could", "would", "can")
+        else "not to"
+        if modal.startswith("did")
+        else f"to {_BASE_FORMS[modal]}"
+    )
+    return f"Users want {match['what'].strip()} {to} {match['rest']}"
 
 
 def _enquiry(clause: str, *, internal: bool) -> str:
@@ -103,21 +116,24 @@ def _enquiry(clause: str, *, internal: bool) -> str:
     for pattern, template in _ENQUIRIES:
         match = pattern.search(clause)
         if match and len(match["rest"].split()) >= 1:
-            return _by(template, internal=internal).format(
-                _told(match["rest"].strip(" ,?"), headline=False, internal=internal)
-            )
+            told = _told(match["rest"].strip(" ,?"), headline=False, internal=internal)
+            parts = match.groupdict() | {"rest": told}
+            return _by(template, internal=internal).format(told, **parts)
     return _told(clause, headline=False, internal=internal)
 
 
 def _by(template: str, *, internal: bool) -> str:
-    return _USERS_DO.sub(r"The team \1s", template) if internal else template
+    if not internal:
+        return template
+    return _USERS_DO.sub(lambda match: f"The team {_OF_ONE[match[1]]}", template)
 
 
 def _shortened(clause: str) -> str:
     """Down to the main clause and below the limit, never ending on a dangling word."""
     clause = whole = clause.strip(" ,;:.!?-–—")
     for border in _SIDE_CLAUSE.finditer(clause):
-        if len(clause[: border.start()].split()) >= 4:
+        least = 2 if border[0][0] in ".!?" else 4
+        if len(clause[: border.start()].split()) >= least:
             clause = clause[: border.start()]
             break
     if len(clause) > MAX_TITLE:
@@ -150,18 +166,29 @@ _PLEA = re.compile(
     re.IGNORECASE,
 )
 _SMALL_WORD = re.compile(r"(?:An?|The|Some|More|Better|Having|Being|My|Our|Any|Another) ")
-_USERS_DO = re.compile(r"^Users (want|need|ask|wonder|suggest|wish)(?= )")
+_OF_ONE = {
+    "want": "wants",
+    "need": "needs",
+    "ask": "asks",
+    "wonder": "wonders",
+    "suggest": "suggests",
+    "wish": "wishes",
+    "would": "would",
+}
+_USERS_DO = re.compile(rf"^Users ({'|'.join(_OF_ONE)})(?= )")
 _SPACES = re.compile(r"\s+")
 _COMMAS = re.compile(r"\s*,(?:\s*,)*(?!\d)\s*")
 _MARKUP = re.compile(
     r"[\x00-\x1f]+|[*`#>|~]+|</?\w{1,10}>|[\u200b-\u200f\ufe0f\u2600-\u27bf\U0001F000-\U0001FAFF]+|"
-    r"(?:^|(?<=\s))(?:[:;]-?[)(DP]+|-\))(?=\s|$)|\[[^\]\n]{0,30}\]|[\"“”«»]|\.{2,}$|(?<=\w)!{2,}"
+    r"(?:^|(?<=\s))(?:[:;]-?[)(DP]+|-\))(?=\s|$)|\[[^\]\n]{0,30}\]|[\"“”«»]|(?<=\w)!{2,}"
 )
+_DOTS = re.compile(r"\.{2,}\s*")
 _ACRONYM = re.compile(r"\b(?:[A-Z]+_)+[A-Z]*")
 _FILLERS = re.compile(
     r"(?:(?<=\s)|^|,\s*)(?:um+|uh+|er+m?|hmm+|mm+|ah+|eh|you know|i mean|kind of|kinda|sort of|"
     r"basically|actually|honestly|literally|obviously|like,|to be honest|to be fair|as i said|"
-    r"let's see|you see|so to speak|or whatever|or something(?: like that)?(?! else)|"
+    r"let's see|you see|of course|well(?=,)|so to speak|or whatever|"
+    r"or something(?: like that)?(?! else)|"
     r"and stuff(?: like that)?|"
     r"and so on|really really|'kay)(?=[\s,.!?]|$),?",
     re.IGNORECASE,
@@ -174,84 +201,22 @@ _HOURS_LIKE = re.compile(
 _ECHO = re.compile(r"^((?:[\w-]+ ){1,3}?[\w-]+s) they (?=are|were|have|don't|can't|should)")
 _STUTTER = re.compile(r"\b([\w']+(?: [\w']+){0,2})[,.]? \1\b(?=[\s,.?!]|$)", re.IGNORECASE)
 _BROKEN_OFF = re.compile(r"\b([a-z]{2,6}) (?=\1[a-z]{1,10}\b)")
-_COMPLETE_WORDS = frozenset(
-    [
-        "to",
-        "do",
-        "no",
-        "so",
-        "we",
-        "he",
-        "be",
-        "in",
-        "on",
-        "as",
-        "an",
-        "is",
-        "it",
-        "of",
-        "or",
-        "if",
-        "up",
-        "us",
-        "me",
-        "my",
-        "by",
-        "at",
-        "go",
-        "the",
-        "a",
-        "for",
-        "out",
-        "over",
-        "under",
-        "any",
-        "some",
-        "every",
-        "not",
-        "with",
-        "there",
-        "no",
-        "can",
-        "use",
-        "all",
-        "back",
-        "her",
-        "his",
-        "man",
-        "car",
-        "set",
-        "pass",
-        "form",
-        "art",
-        "one",
-        "two",
-        "see",
-        "hand",
-        "key",
-        "work",
-        "play",
-        "care",
-        "real",
-        "use",
-        "near",
-        "even",
-        "head",
-        "port",
-        "head",
-        "test",
-        "late",
-        "other",
-        "side",
-        "time",
-        "week",
-    ]
+_COMPLETE_WORDS = word_set(
+    """
+    to do no so we he be in on as an is it of or if up us
+    me my by at go the a for out over under any some every not with there can
+    all back her his man car set pass form art one two see hand key work play care
+    real near even head port test late other side time week
+    """
 )
 _FALSE_START = re.compile(
-    r"(?<![\w'.-])(?:([b-df-hj-np-tv-z]{1,2}) (?=\1\w)|[b-hj-np-tv-z] (?=[a-z]{2}))"
+    r"(?<![\w'.-])(?:([b-df-hj-np-tv-z]{1,2}) (?=\1\w)|[b-hj-np-tv-z] (?=[a-z]{2})|"
+    r"([eiou]) (?=\2\w))"
 )
 _LEAD = re.compile(
-    r"^(?:and|or|but|so|because|cause|'cause|also|then|well|okay|ok|yeah|yep|yes|no(?=,)|nope|"
+    r"^(?:as (?:you|i|we) (?:said|indicated|mentioned)(?: earlier| before)?|"
+    r"the most important thing is(?: that)?|and|ha|or|but|so|because|cause|'cause|also|then|well|"
+    r"okay|ok|yeah|yep|yes|no(?=,)|nope|"
     r"right(?=[, ])|"
     r"alright|oh|hey|hi|hello|plus|anyway|anyways|however|although|though|still(?=,)|sure|"
     r"exactly|true|"
@@ -313,7 +278,8 @@ _MY_SUBJECT_FULL = re.compile(r"^(?:my|our) (?=\w)", re.IGNORECASE)
 _BARE_VERB = re.compile(
     r"^(?:really |absolutely |just |also )*(?:love|loved|hate|like|liked|enjoy|can't|cannot|"
     r"couldn't|"
-    r"don't|didn't|wish|prefer|miss|had to|have to|keep getting|tried|struggle|want|"
+    r"(?:don't|didn't)(?! (?:work|load|open|show|sync|connect|respond|save|start|support))|wish|"
+    r"prefer|miss|had to|have to|keep getting|tried|struggle|want|"
     r"need)\b(?! it\b$)"
     r"(?= \w+)",
     re.IGNORECASE,
@@ -357,7 +323,7 @@ _WISHES = tuple(
         ),
         (
             r"\bwish (?:that )?(?:it|you|they) (?:could|would|can|supported) (?P<rest>.+)",
-            "Users wish it could {}",
+            "{}",
         ),
         (r"\bwish (?:that )?(?P<rest>(?!i\b|we\b|you\b).+)", "Users wish {}"),
         (
@@ -468,6 +434,28 @@ _WISHES = tuple(
         ),
     )
 )
+_BASE_FORMS = {
+    "were": "be",
+    "was": "be",
+    "kept": "keep",
+    "had": "have",
+    "let": "let",
+    "allowed": "allow",
+    "supported": "support",
+    "showed": "show",
+    "worked": "work",
+    "made": "make",
+    "gave": "give",
+    "remembered": "remember",
+    "included": "include",
+    "offered": "offer",
+}
+_WANTED = re.compile(
+    r"^Users would like it if (?P<what>(?:the|this|their|its|an?|[a-z]+s) (?:[\w-]+ ){0,3}?|"
+    r"[\w-]+ )(?P<modal>could|would|can|didn't|did not|"
+    + "|".join(_BASE_FORMS)
+    + r") (?P<rest>.+)$"
+)
 _NOT_A_VERB = re.compile(r"(?:the|a|an|some|more|my|your|this|that|it|them|if)\b", re.IGNORECASE)
 _ENQUIRIES = tuple(
     (re.compile(pattern, re.IGNORECASE), template)
@@ -483,7 +471,10 @@ _ENQUIRIES = tuple(
         ),
         (r"\bhow to (?P<rest>.+)", "Users ask how to {}"),
         (r"^(?:can|could) (?:i|we|users|people|one) (?P<rest>.+)", "Users ask whether they can {}"),
-        (r"^(?:can|could) (?P<rest>(?:it|the \w+) .+)", "Users ask what is possible: can {}"),
+        (
+            r"^(?:can|could) (?P<it>it|(?:the|this|an?) [\w-]+(?: plan)?) (?P<rest>.+)",
+            "Users ask whether {it} can {rest}",
+        ),
         (
             r"^(?:wondering|curious|not sure|unsure|i'm wondering|i wonder|i was wondering|"
             r"we were wondering|i'm curious) (?P<rest>(?:if|whether|how|what|about|why) .+)",
@@ -495,7 +486,8 @@ _ENQUIRIES = tuple(
 _SIDE_CLAUSE = re.compile(
     r",? (?:because|'?cause|so that|which (?:is|makes|means|was|i|we)|and then|and (?:i|we|"
     r"users|they|it|that|this|then|"
-    r"there|also) |so (?:i|we|users|they|it|that|now) |but |although |even though |as (?:it|i|"
+    r"there|also) |so (?:i|we|users|they|it|that|now) |but |although |even though |"
+    r"(?<!way )(?<!same )as (?:it|i|"
     r"we|users|they) |"
     r"since (?:it|i|we|users|they) |otherwise)(?=\b|\w)|;| [-–—] |[.!?]\s|: | \(",
     re.IGNORECASE,

@@ -1,7 +1,7 @@
 """Whether the parts that everything needs are there, as operators and probes want to know."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Final, Literal
 from uuid import UUID
@@ -24,10 +24,6 @@ WORKER_SILENCE: Final = 60.0
 _PART_TIMEOUT: Final = 3.0
 
 Status = Literal["ok", "degraded", "down"]
-
-_NO_SPEECH: Final = (
-    "no speech-to-text service is set (GATEWAY_SPEECH_URL): recordings are kept and not transcribed"
-)
 
 
 class Part(msgspec.Struct, omit_defaults=True):
@@ -110,18 +106,21 @@ async def require_schema(database: Database) -> None:
 
 
 async def examine(
-    database: Database, blobs: Blobs, redis: Callable[[], Awaitable[None]], *, transcribes: bool
+    database: Database,
+    blobs: Blobs,
+    redis: Callable[[], Awaitable[None]],
+    others: Mapping[str, Part],
 ) -> Health:
     """Ask every part, each for a few seconds at most. `redis` raises Unavailable if it is away;
-    `transcribes`: whether a service for speech to text is set.
+    `others` are parts whose state is known already.
     """
     parts, queues = await _postgres(database)
-    others = {
+    asked = {
         "redis": _missed(redis, "requests pass unlimited, jobs wait"),
         "blobs": _missed(blobs.check, "nothing new can be stored"),
     }
-    parts |= dict(zip(others, await asyncio.gather(*others.values()), strict=True))
-    parts["transcription"] = Part("ok") if transcribes else Part("off", _NO_SPEECH)
+    parts |= dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
+    parts |= others
     states = {part.status for part in parts.values()}
     worst: Status = "down" if "down" in states else "degraded" if "degraded" in states else "ok"
     return Health(worst, parts, queues)

@@ -19,6 +19,7 @@ _SCHEMES = {
     "BLOB_URL": ("file", "s3"),
     "GATEWAY_PUBLIC_URL": ("https", "http"),
     "GATEWAY_SPEECH_URL": ("https", "http"),
+    "GATEWAY_CHAT_URL": ("https", "http"),
 }
 _HOST = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:[0-9]{1,5})?")
 
@@ -177,6 +178,39 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     speech_time_limit: Annotated[
         float, Meta(description="Seconds one request for a transcript may take", gt=0, le=86_400)
     ] = 600.0
+    chat_url: Annotated[
+        str,
+        Meta(
+            description="Base URL of an OpenAI-compatible API for chat completions, such as "
+            "https://host/v1; asked for the workspaces that allow it (`gateway workspaces "
+            "provider`). If not set, the built-in engine does all"
+        ),
+    ] = ""
+    chat_key: Annotated[str, Meta(description="Key of that API")] = ""
+    chat_model: Annotated[str, Meta(description="Its model; required with GATEWAY_CHAT_URL")] = ""
+    chat_time_limit: Annotated[
+        float,
+        Meta(
+            description="Seconds one task may wait for that API, all attempts together",
+            gt=0,
+            le=86_400,
+        ),
+    ] = 60.0
+    chat_input_tokens: Annotated[
+        int,
+        Meta(
+            description="Largest question in tokens, as estimated: a larger one is not sent", ge=1
+        ),
+    ] = 60_000
+    chat_output_tokens: Annotated[
+        int, Meta(description="Largest answer in tokens", ge=1, le=1_000_000)
+    ] = 4_000
+    chat_input_price: Annotated[
+        float, Meta(description="Price of a million tokens asked, for /metrics", ge=0, le=1e9)
+    ] = 0.0
+    chat_output_price: Annotated[
+        float, Meta(description="Price of a million tokens answered, for /metrics", ge=0, le=1e9)
+    ] = 0.0
     retention_days: Annotated[
         float,
         Meta(
@@ -259,11 +293,17 @@ def read(environment: Mapping[str, str]) -> Settings:
     for name in _SCHEMES:
         if name in given:
             check_url(name, given[name])
+    _check_beyond_types(given)
+    return Settings(**values)  # type: ignore[arg-type]
+
+
+def _check_beyond_types(given: Mapping[str, str]) -> None:
+    if "GATEWAY_CHAT_URL" in given and "GATEWAY_CHAT_MODEL" not in given:
+        raise SettingError("GATEWAY_CHAT_MODEL is not set: GATEWAY_CHAT_URL requires it")
     try:
         Allowed.parse(given.get("GATEWAY_FETCH_ALLOW", ""))
     except ValueError as error:
         raise SettingError(f"GATEWAY_FETCH_ALLOW: {error}") from None
-    return Settings(**values)  # type: ignore[arg-type]
 
 
 def check_url(name: str, url: str) -> None:

@@ -5,12 +5,14 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
     MetaData,
+    Numeric,
     Table,
     Text,
     Uuid,
@@ -20,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 # The revision of `migrations/` that this code speaks to; `serve` and `work` refuse any other.
-SCHEMA = "0004"
+SCHEMA = "0005"
 
 metadata = MetaData(
     naming_convention={
@@ -52,6 +54,8 @@ workspaces = Table(
     Column("domains", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     # Whether the revenue record shows public records only.
     Column("hides_private", Boolean, nullable=False, server_default=text("false")),
+    # Whether its texts may be sent to the chat endpoint of the deployment.
+    Column("uses_provider", Boolean, nullable=False, server_default=text("false")),
     instant("created_at", now=True),
 )
 
@@ -212,4 +216,21 @@ cursor_queries = Table(
     Column("query", LargeBinary, nullable=False),
     instant("used_at", now=True),
     Index(None, "used_at"),
+)
+
+# What chat models were asked and what it cost, a day of a workspace at a time (UTC).
+provider_usage = Table(
+    "provider_usage",
+    metadata,
+    Column("workspace_id", ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("task", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    # `answered`, `unusable`, or why there was no answer.
+    Column("outcome", Text, primary_key=True),
+    Column("calls", BigInteger, nullable=False),
+    Column("prompt_tokens", BigInteger, nullable=False),
+    Column("completion_tokens", BigInteger, nullable=False),
+    # In the currency of the deployment's prices.
+    Column("cost", Numeric, nullable=False),
 )

@@ -9,7 +9,19 @@ from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
-from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, func, literal_column, null, or_, select
+from sqlalchemy import (
+    ARRAY,
+    Text,
+    Uuid,
+    any_,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+)
 
 from domains.kernel import jobs, retention
 from domains.kernel.addresses import Allowed
@@ -291,6 +303,14 @@ class ProcessConversation(Job, frozen=True, tag="revenue.process_conversation"):
     version: int
 
 
+class AskConversation(Job, frozen=True, tag="revenue.ask_conversation"):
+    """Have a provider find them: it waits for the network. Of this version only."""
+
+    queue: ClassVar[Queue] = "fetch"
+    conversation_id: UUID
+    version: int
+
+
 # --- statements -------------------------------------------------------------------------------
 
 _c = conversations.c
@@ -376,6 +396,27 @@ _GET = statement(
     _stored,
 )
 
+
+class SummaryEvidence(msgspec.Struct, rename="camel"):
+    """Where an item of a summary was said; times in seconds from the beginning."""
+
+    item: Annotated[str, Meta(description="The item, as the summary words it")]
+    quote: Annotated[str, Meta(description="A sentence that says so, exactly as in the transcript")]
+    speaker: Annotated[str, Meta(description="Who said it")]
+    start_time: Annotated[float, Meta(description="When the turn began, in seconds")]
+    end_time: Annotated[float, Meta(description="When the turn ended, in seconds")]
+
+
+EVIDENCE_DECODER: Final = msgspec.json.Decoder(dict[str, list[SummaryEvidence]])
+
+# What an import gave as the summary was not found here.
+_EVIDENCE = statement(
+    select(case((_c.summary.is_(None), _c.found_evidence), else_=null())).where(
+        *shown(conversations)
+    ),
+    row,
+)
+
 _link = crm.link_of_one()
 _UPSERT = upsert(
     conversations,
@@ -392,8 +433,10 @@ _UPSERT = upsert(
             for name in ("crm_id", "crm_name", "crm_type", "deal_id", "account_id")
         },
         # What was made of the former content goes with it.
-        "found_category": null(),
-        "found_summary": null(),
+        **{
+            f"found_{name}": null()
+            for name in ("category", "summary", "evidence", "engine", "fallback")
+        },
         "recordings": null(),
         **{name: null() for name in ("recording_key", "recording_content_type", "recording_kind")},
         "error": null(),
@@ -535,6 +578,20 @@ async def get(
             Recordings(video_url=link) if kind == "video" else Recordings(None, link)
         )
     return detail
+
+
+async def list_evidence(
+    read: Read, workspace: WorkspaceId, record: UUID, *, everything: bool
+) -> dict[str, list[SummaryEvidence]]:
+    """Where the items of a conversation's summary were said, by the summary's keys; NotFound.
+
+    Empty while there is no summary, and where an import gave it.
+    """
+    found = await read.first(_EVIDENCE, workspace=workspace, id=record, everything=everything)
+    if found is None:
+        raise missing("conversation", record)
+    (stored,) = found
+    return {} if stored is None else EVIDENCE_DECODER.decode(stored)
 
 
 class Attendance(NamedTuple):

@@ -1,8 +1,8 @@
-"""What is made of conversations and messages: category and summary, and what a deal's are."""
+"""What is found in conversations: category and summary, and where each item of it was said."""
 
-from collections.abc import Awaitable, Callable, Iterable
-from datetime import datetime
-from typing import Any, Final, NamedTuple
+from collections.abc import Awaitable, Callable
+from datetime import date, datetime
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -13,42 +13,36 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    func,
     literal_column,
     null,
-    or_,
     select,
     update,
 )
 
-from domains.intelligence.outline import Audience, Turn, next_steps, outline
+from domains.intelligence.asking import conversation_question
+from domains.intelligence.outline import Outline, answered, choices, outline
+from domains.intelligence.talk import Audience, Turn
 from domains.kernel import jobs
 from domains.kernel.compute import Compute
 from domains.kernel.db import Read, Tx
+from domains.kernel.jobs import Job
 from domains.kernel.keys import WorkspaceId
+from domains.kernel.providers import Consulted, Provider
+from domains.kernel.questions import Answer, Question
 from domains.kernel.statements import row, scalar, statement
 from domains.revenue import crm
 from domains.revenue.conversations import (
+    AskConversation,
     FetchRecording,
     Participant,
     ProcessConversation,
+    SummaryEvidence,
     TranscriptEntry,
 )
-from domains.revenue.crm import RefreshDeal
 from domains.revenue.records import WORKSPACE
-from domains.revenue.tables import conversations, deals, messages
+from domains.revenue.tables import conversations, deals
 
 Write = Callable[[Tx], Awaitable[None]]
-
-# Conversations and messages, the newest, of which a deal's summary is made; and items of it.
-_NEWEST: Final = 20
-_MOST_ITEMS: Final = 10
-
-_PAINS: Final = "Pain Points"
-_STEPS: Final = "Next Steps"
-
-
-# --- conversations ----------------------------------------------------------------------------
 
 _c = conversations.c
 _version = (
@@ -62,15 +56,22 @@ _version = (
 class _Said(msgspec.Struct, frozen=True):
     title: str | None
     type: Audience
+    started_at: datetime
     participants: msgspec.Raw
     outside: list[str]
     transcript: msgspec.Raw | None
     recording_url: str | None
     recording_key: str | None
+    stage: str | None
 
 
+_stage = (
+    select(deals.c.stage)
+    .where(deals.c.workspace_id == WORKSPACE, deals.c.id == _c.deal_id)
+    .scalar_subquery()
+)
 _SAID: Final = statement(
-    select(*(_c[name] for name in _Said.__struct_fields__)).where(*_version), _Said
+    select(*(_c[name] for name in _Said.__struct_fields__[:-1]), _stage).where(*_version), _Said
 )
 _lacking = and_(_c.recording_url.is_not(None), _c.recording_key.is_(None), _c.error.is_not(None))
 _ENRICHED: Final = statement(
@@ -79,6 +80,9 @@ _ENRICHED: Final = statement(
     .values(
         found_category=bindparam("category", type_=Text),
         found_summary=bindparam("summary", type_=_c.found_summary.type),
+        found_evidence=bindparam("evidence", type_=_c.found_evidence.type),
+        found_engine=bindparam("engine", type_=Text),
+        found_fallback=bindparam("fallback", type_=Text),
         # A recording that could not be had is still missing.
         state=case((_lacking, literal_column("'failed'")), else_=literal_column("'processed'")),
         error=case((_lacking, _c.error), else_=null()),
@@ -98,33 +102,108 @@ _TRANSCRIPT: Final = msgspec.json.Decoder(list[TranscriptEntry])
 _PARTICIPANTS: Final = msgspec.json.Decoder(list[Participant])
 
 
+class _Given(NamedTuple):
+    """What a child process gets to know of a conversation."""
+
+    transcript: bytes
+    participants: bytes
+    outside: list[str]
+    audience: Audience
+    title: str
+    held_on: date
+    stage: str | None
+
+
+class _Made(NamedTuple):
+    """What is stored of what was found."""
+
+    engine: str
+    category: str
+    summary: bytes
+    evidence: bytes
+
+
 async def enrich(
-    read: Read, compute: Compute, workspace: WorkspaceId, job: ProcessConversation
+    read: Read,
+    compute: Compute,
+    provider: Provider,
+    workspace: WorkspaceId,
+    job: ProcessConversation,
 ) -> Write | None:
-    """Store category and summary of what was said, and have the linked deal refreshed."""
-    which = {"workspace": workspace, "id": job.conversation_id, "version": job.version}
-    found = await read.first(_SAID, **which)
+    """Store category and summary of what was said, and have the linked deal refreshed.
+
+    Where the workspace has a provider read its texts, another job does that.
+    """
+    found = await read.first(_SAID, **_which(workspace, job))
     if found is None:
         return None
     if found.transcript is None:
         if found.recording_url is None or found.recording_key is not None:
             return None
-        return lambda tx: _fetch_first(tx, workspace, job)
-    made = await compute.run(
-        _outlined,
-        bytes(found.transcript),
-        bytes(found.participants),
-        found.outside,
-        found.type,
-        found.title or "",
+        return _queueing(workspace, FetchRecording(job.conversation_id, job.version))
+    if await provider.is_used_by(workspace):
+        return _queueing(workspace, AskConversation(job.conversation_id, job.version))
+    made = await compute.run(_outlined, _given(found, found.transcript))
+    return _storing(workspace, job, made, None)
+
+
+async def ask(
+    read: Read,
+    compute: Compute,
+    provider: Provider,
+    workspace: WorkspaceId,
+    job: AskConversation,
+) -> Write | None:
+    """As `enrich`, by the provider; by the engine where that gives no usable answer."""
+    found = await read.first(_SAID, **_which(workspace, job))
+    if found is None or found.transcript is None:
+        return None
+    given = _given(found, found.transcript)
+
+    async def understood(answer: Answer) -> _Made:
+        return await compute.run(_understood, given, answer.content, answer.model)
+
+    consulted: Consulted[_Made] = await provider.consult(
+        workspace, await compute.run(_question, given), understood
+    )
+    made = consulted.found
+    if made is None:
+        made = await compute.run(_outlined, given)
+    return _storing(workspace, job, made, consulted.fallback)
+
+
+def _which(workspace: WorkspaceId, job: ProcessConversation | AskConversation) -> dict[str, object]:
+    return {"workspace": workspace, "id": job.conversation_id, "version": job.version}
+
+
+def _given(said: _Said, transcript: msgspec.Raw) -> _Given:
+    return _Given(
+        bytes(transcript),
+        bytes(said.participants),
+        said.outside,
+        said.type,
+        said.title or "",
+        said.started_at.date(),
+        said.stage,
     )
 
+
+def _queueing(workspace: WorkspaceId, job: Job) -> Write:
+    async def write(tx: Tx) -> None:
+        await jobs.enqueue(tx, workspace, job)
+
+    return write
+
+
+def _storing(
+    workspace: WorkspaceId,
+    job: ProcessConversation | AskConversation,
+    made: _Made,
+    fallback: str | None,
+) -> Write:
     async def write(tx: Tx) -> None:
         stored = await tx.first(
-            _ENRICHED,
-            **which,
-            category=made.category,
-            summary=msgspec.json.encode(made.summary),
+            _ENRICHED, **_which(workspace, job), **made._asdict(), fallback=fallback
         )
         if stored is not None:
             await crm.refresh_soon(tx, workspace, stored)
@@ -132,167 +211,64 @@ async def enrich(
     return write
 
 
-class _Made(NamedTuple):
-    category: str
-    summary: dict[str, list[str]]
-
-
-def _outlined(
-    transcript: bytes, participants: bytes, outside: list[str], audience: Audience, title: str
-) -> _Made:
-    """In a child process: reading ten thousand sentences takes a while, too."""
-    own = {
-        each.name
-        for each in _PARTICIPANTS.decode(participants)
-        if each.name and each.email and each.email.lower() not in outside
-    }
-    turns = [
-        Turn(each.speaker, each.text, each.speaker in own)
-        for each in _TRANSCRIPT.decode(transcript)
-    ]
-    made = outline(turns, audience, title)
-    return _Made(made.category, made.summary)
-
-
-async def _fetch_first(tx: Tx, workspace: WorkspaceId, job: ProcessConversation) -> None:
-    await jobs.enqueue(tx, workspace, FetchRecording(job.conversation_id, job.version))
-
-
 async def enriching_failed(
-    tx: Tx, workspace: WorkspaceId, job: ProcessConversation, _id: UUID, reason: str
+    tx: Tx,
+    workspace: WorkspaceId,
+    job: ProcessConversation | AskConversation,
+    _id: UUID,
+    reason: str,
 ) -> None:
     """Mark why there is no summary, unless the conversation has become another meanwhile."""
-    await tx.first(
-        _FAILED, workspace=workspace, id=job.conversation_id, version=job.version, reason=reason
+    await tx.first(_FAILED, **_which(workspace, job), reason=reason)
+
+
+# --- in child processes, since reading ten thousand sentences takes a while --------------------
+
+
+def _outlined(given: _Given) -> _Made:
+    entries, turns = _turns(given)
+    found = outline(turns, given.audience, given.title, held_on=given.held_on, stage=given.stage)
+    return _made(entries, found)
+
+
+def _question(given: _Given) -> Question:
+    _, turns = _turns(given)
+    return conversation_question(turns, *choices(given.audience), given.title)
+
+
+def _understood(given: _Given, content: bytes, model: str) -> _Made:
+    entries, turns = _turns(given)
+    return _made(entries, answered(turns, given.audience, content, model))
+
+
+def _turns(given: _Given) -> tuple[list[TranscriptEntry], list[Turn]]:
+    """What was said as it is stored, and with whose side said it: that of the e-mail's domain."""
+    own = {
+        each.name
+        for each in _PARTICIPANTS.decode(given.participants)
+        if each.name and each.email and each.email.lower() not in given.outside
+    }
+    entries = _TRANSCRIPT.decode(given.transcript)
+    return entries, [Turn(each.speaker, each.text, each.speaker in own) for each in entries]
+
+
+def _made(entries: list[TranscriptEntry], found: Outline) -> _Made:
+    evidence = {
+        heading: [
+            SummaryEvidence(
+                each.item,
+                each.quote,
+                entries[each.turn].speaker,
+                entries[each.turn].start_time,
+                entries[each.turn].end_time,
+            )
+            for each in shown
+        ]
+        for heading, shown in found.evidence.items()
+    }
+    return _Made(
+        found.engine,
+        found.category,
+        msgspec.json.encode(found.summary),
+        msgspec.json.encode(evidence),
     )
-
-
-# --- deals ------------------------------------------------------------------------------------
-
-
-class _Call(NamedTuple):
-    title: str | None
-    at: datetime
-    summary: dict[str, Any]
-
-
-def _linked(table: Any, at: Any, *columns: Any) -> Any:
-    return (
-        select(*columns)
-        .where(
-            table.c.workspace_id == WORKSPACE,
-            table.c.deal_id == bindparam("deal", type_=Text),
-            table.c.deleted_at.is_(None),
-        )
-        .order_by(at.desc(), table.c.id.desc())
-        .limit(literal_column(str(_NEWEST)))
-    )
-
-
-_m = messages.c
-_CALLS: Final = statement(
-    _linked(
-        conversations,
-        _c.started_at,
-        *(_c.title, _c.started_at, func.coalesce(_c.summary, _c.found_summary)),
-    ),
-    row,
-)
-_MESSAGES: Final = statement(
-    _linked(
-        messages,
-        _m.created_at,
-        *(_m.subject, _m.sender, func.left(_m.body, literal_column("20000")), _m.created_at),
-    ),
-    row,
-)
-_read_at = bindparam("read_at", type_=deals.c.found_at.type)
-_REFRESHED: Final = statement(
-    update(deals)
-    .where(
-        deals.c.workspace_id == WORKSPACE,
-        deals.c.id == bindparam("deal", type_=Text),
-        # Not over what somebody read later.
-        or_(deals.c.found_at.is_(None), deals.c.found_at < _read_at),
-    )
-    .values(
-        found_at=_read_at,
-        found_summary=bindparam("summary", type_=deals.c.found_summary.type),
-        found_crm_autofill=bindparam("autofill", type_=deals.c.found_crm_autofill.type),
-    )
-    .returning(deals.c.id),
-    scalar,
-)
-_SUMMARY: Final = msgspec.json.Decoder(dict[str, Any])
-_NOW: Final = statement(select(func.clock_timestamp()), scalar)
-
-
-async def refresh(
-    read: Read, compute: Compute, workspace: WorkspaceId, job: RefreshDeal
-) -> Write | None:
-    """Store what the newest conversations and messages linked to a deal say about it.
-
-    Nothing where they say nothing: what is not known is null.
-    """
-    which = {"workspace": workspace, "deal": job.deal_id}
-    read_at = await read.one(_NOW)
-    calls = [
-        _Call(title, at, _SUMMARY.decode(summary) if summary is not None else {})
-        for title, at, summary in await read.all(_CALLS, **which)
-    ]
-    mails = await read.all(_MESSAGES, **which)
-    steps = [(call.at, each) for call in calls for each in _texts(call.summary.get(_STEPS))]
-    said = [(bytes(sender or b"null"), body) for _, sender, body, _ in mails]
-    found = await compute.run(_steps_of, said)
-    steps += [(mail[-1], each) for mail, some in zip(mails, found, strict=True) for each in some]
-    latest = max((at for at, _ in steps), default=None)
-    summary: dict[str, Any] = {}
-    if status := _status(calls, mails):
-        summary["Current Status"] = status
-        summary[_PAINS] = _distinct(
-            each for call in calls for each in _texts(call.summary.get(_PAINS))
-        )
-    autofill = {_STEPS: "\n".join(_distinct(each for at, each in steps if at == latest))}
-
-    async def write(tx: Tx) -> None:
-        await tx.first(
-            _REFRESHED,
-            **which,
-            read_at=read_at,
-            summary=msgspec.json.encode(summary) if summary else None,
-            autofill=msgspec.json.encode(autofill) if steps else None,
-        )
-
-    return write
-
-
-def _steps_of(said: list[tuple[bytes, str]]) -> list[list[str]]:
-    """In a child process: the next steps in each of some messages."""
-    found = []
-    for sender, body in said:
-        party = msgspec.json.decode(sender, type=Participant | None)
-        speaker = (party and (party.name or party.email)) or "Unknown"
-        found.append(list(next_steps([Turn(speaker, body)])))
-    return found
-
-
-def _status(calls: list[_Call], mails: list[Any]) -> str | None:
-    """The latest contact, and how many there were: facts alone."""
-    contacts = [(call.at, "a conversation", call.title) for call in calls]
-    contacts += [(at, "a message", subject) for subject, _, _, at in mails]
-    if not contacts:
-        return None
-    at, what, title = max(contacts, key=lambda each: each[0])
-    named = f", “{title}”" if title else ""
-    return f"Last contact on {at:%Y-%m-%d}: {what}{named}."
-
-
-def _texts(value: Any) -> list[str]:
-    """The texts under a heading: one, or a list of them."""
-    if isinstance(value, str):
-        return [value] if value else []
-    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
-
-
-def _distinct(items: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(items))[:_MOST_ITEMS]

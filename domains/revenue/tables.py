@@ -260,10 +260,14 @@ conversations = _record(
     Column("crm_type", Text),
     _flag("crm_given"),
     *_crm_link(),
-    # As an import gave it, category too; and as both were found in what was said.
+    # As an import gave it, category too; and as both were found in what was said: with where each
+    # item was said, what found it, and why that was not the provider where one was to be asked.
     Column("summary", JSON),
     Column("found_category", Text),
     Column("found_summary", JSON),
+    Column("found_evidence", JSON),
+    Column("found_engine", Text),
+    Column("found_fallback", Text),
     Column("transcript", JSON),
     Column("recording_url", Text),
     Column("recording_mime_type", Text),
@@ -368,6 +372,7 @@ deals = _crm_record(
     Column("crm_autofill", JSON),
     Column("found_summary", JSON),
     Column("found_crm_autofill", JSON),
+    Column("found_engine", Text),
     instant("found_at", nullable=True),
     _listed("deals", "ordered_at", "closed", where=None),
     # The open deals of an account, the one with the latest activity first; and all of them.

@@ -17,6 +17,7 @@ from domains.revenue.conversations import (
     ConversationQuery,
     ConversationRequest,
     ListConversationsResponse,
+    SummaryEvidence,
 )
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
 from gateway.revenue.requests import READ, WRITE, shown_to, uuid_in_path
@@ -54,6 +55,26 @@ async def get_conversation(
     return await conversations.get(read, downloads, caller.workspace, record, everything=everything)
 
 
+@get(
+    "/conversations/{conversation_id:str}/evidence",
+    opt=operation(
+        "listConversationEvidence",
+        "read",
+        "Where the items of a conversation's summary were said",
+        errors=READ,
+        addition=True,
+    ),
+)
+async def list_conversation_evidence(
+    conversation_id: FromPath[str],
+    caller: NamedDependency[Caller],
+    read: NamedDependency[Read],
+) -> dict[str, list[SummaryEvidence]]:
+    record = uuid_in_path(conversation_id, "conversationId")
+    everything = not caller.hides_private
+    return await conversations.list_evidence(read, caller.workspace, record, everything=everything)
+
+
 @post(
     "/conversations",
     opt=operation(
@@ -88,4 +109,10 @@ async def delete_conversation(
     return await conversations.remove(tx, caller.workspace, address)
 
 
-HANDLERS: Final = (list_conversations, get_conversation, create_conversation, delete_conversation)
+HANDLERS: Final = (
+    list_conversations,
+    get_conversation,
+    list_conversation_evidence,
+    create_conversation,
+    delete_conversation,
+)

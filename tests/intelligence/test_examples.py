@@ -7,6 +7,7 @@ import pytest
 
 from domains.intelligence.engine import analyse
 from domains.intelligence.findings import Document, Profile
+from tests.eval.examples import PAGE, page
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LISTED: list[dict[str, str]] = json.loads((EXAMPLES / "index.json").read_text("utf-8"))
@@ -39,3 +40,7 @@ def test_each_example_gives_findings(row: dict[str, str]) -> None:
         for quote in insight.quotes:
             assert text[quote.start : quote.end] == quote.text
             assert (quote.speaker is not None) or row["signalType"] != "transcript"
+
+
+def test_the_page_of_examples_is_what_the_engine_finds_now() -> None:
+    assert PAGE.read_text("utf-8") == page(), "python -m tests.eval.examples"

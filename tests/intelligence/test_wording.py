@@ -50,7 +50,7 @@ def test_pain(text: str, expected: str) -> None:
         ("It would be nice to have an undo button.", "Users want an undo button"),
         (
             "It would be great if the export kept my filters.",
-            "Users would like it if the export kept their filters",
+            "Users want the export to keep their filters",
         ),
         ("I'd love to see a Gantt view.", "Users want a Gantt view"),
         ("There should be an option to mute a thread.", "Users want an option to mute a thread"),

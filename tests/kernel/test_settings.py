@@ -57,6 +57,10 @@ def test_what_is_not_given_has_its_default() -> None:
         ("DATABASE_URL", "postgresql://user:hunter2@db:port/gateway"),
         ("GATEWAY_JOB_LEASE", "inf"),
         ("GATEWAY_JOB_LEASE", "nan"),
+        ("GATEWAY_CHAT_URL", "ftp://user:hunter2@chat/v1"),
+        ("GATEWAY_CHAT_TIME_LIMIT", "0"),
+        ("GATEWAY_CHAT_INPUT_TOKENS", "many"),
+        ("GATEWAY_CHAT_OUTPUT_PRICE", "-1"),
         ("DATABASE_URL", ""),
         ("REDIS_URL", ""),
         ("BLOB_URL", ""),
@@ -66,6 +70,14 @@ def test_a_wrong_value_is_refused_by_name_and_shows_no_password(name: str, value
     with pytest.raises(SettingError, match=f"^{name}") as raised:
         settings.read({**GIVEN, name: value})
     assert "hunter2" not in str(raised.value)
+
+
+def test_an_endpoint_without_a_model_is_refused() -> None:
+    endpoint = {**GIVEN, "GATEWAY_CHAT_URL": "https://chat/v1"}
+    with pytest.raises(SettingError, match=r"^GATEWAY_CHAT_MODEL is not set"):
+        settings.read(endpoint)
+    made = settings.read({**endpoint, "GATEWAY_CHAT_MODEL": "m", "GATEWAY_CHAT_INPUT_PRICE": "2.5"})
+    assert (made.chat_model, made.chat_input_price, made.chat_output_price) == ("m", 2.5, 0.0)
 
 
 @given(port=st.integers(1, 65535))

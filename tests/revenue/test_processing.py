@@ -409,10 +409,44 @@ async def test_a_conversation_gets_category_and_summary(source: Source, opened: 
     await _ended(opened, "conversations", record)
     shown = await read(source.tenant, f"conversations/{record}")
     assert shown["category"] == "customer_commercials"
-    assert shown["summary"]["Next Steps"] == ["Bob Ray: We will send you a fix by Friday."]
+    # The talk was on a Wednesday.
+    step = "We will send Ana Ruiz a fix by Friday (due 2026-03-13)"
+    assert shown["summary"]["Next Steps"] == [step]
+    assert shown["summary"]["Outcome"] == step
+    assert shown["summary"]["Competitors"] == []
     # What the workspace's own people say of their product is no customer's pain.
     assert any("export" in each.lower() for each in shown["summary"]["Pain Points"])
     assert not any("search" in each.lower() for each in shown["summary"]["Pain Points"])
+    row = await _state(opened, "conversations", record)
+    assert row["found_engine"].startswith("embedded/")
+
+
+async def test_each_item_of_a_summary_has_its_quote(
+    processing: Stack, source: Source, opened: Database
+) -> None:
+    said = (
+        ("a", "Hello. The export crashes every morning. It costs us 400 dollars a month!"),
+        ("b", "I will send you a fix tomorrow."),
+    )
+    record = await source.push("conversations", "c", displayName="Demo", **_call(*said))
+    assert await read(source.tenant, f"conversations/{record}/evidence") == {}
+    await _ended(opened, "conversations", record)
+    shown = await read(source.tenant, f"conversations/{record}")
+    evidence = await read(source.tenant, f"conversations/{record}/evidence")
+    assert evidence.keys() == shown["summary"].keys()
+    texts = {text for _, text in said}
+    for heading, value in shown["summary"].items():
+        items = [value] if isinstance(value, str) and value else list(value)
+        assert list(dict.fromkeys(each["item"] for each in evidence[heading])) == items
+        for each in evidence[heading]:
+            assert any(each["quote"] in text for text in texts)
+            assert each["speaker"] in {"Ana Ruiz", "Bob Ray"}
+            assert each["endTime"] >= each["startTime"] >= 0
+    assert evidence["Pain Points"][0]["quote"] == "The export crashes every morning."
+    assert evidence["Pricing"][0]["quote"] == "It costs us 400 dollars a month!"
+    async with tenant(processing, database=opened) as stranger:
+        answer = await stranger.http.get(f"/v1/conversations/{record}/evidence")
+        assert answer.status_code == 404
 
 
 async def test_a_deal_says_what_its_conversations_and_messages_say(
@@ -446,10 +480,10 @@ async def test_a_deal_says_what_its_conversations_and_messages_say(
         return shown if shown["crmAutofill"] and shown["summary"]["Pain Points"] else None
 
     shown = await eventually(both)
-    assert shown["crmAutofill"] == {
-        "Next Steps": "Ana Ruiz: I will send you the contract tomorrow."
-    }
+    step = "Ana Ruiz will send them the contract tomorrow (due 2026-03-13)"
+    assert shown["crmAutofill"] == {"Next Steps": step}
     assert "2026-03-12" in shown["summary"]["Current Status"]
+    assert step in shown["summary"]["Current Status"]
     # What an import gave stays.
     kept = await read(source.tenant, "deals/given")
     assert kept["summary"] == {"Current Status": "As imported"}

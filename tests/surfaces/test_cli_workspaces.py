@@ -1,14 +1,19 @@
-"""`gateway workspaces set`: what an operator chooses, and the API goes by at once."""
+"""`gateway workspaces`: what an operator chooses, and the product goes by at once."""
 
 import asyncio
 import json
 import os
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from domains.kernel.db import Database
+from domains.kernel.keys import WorkspaceId
+from domains.kernel.usage import uses_provider
 from tests.revenue.pushed import source_of
 from tests.stack import Stack, Tenant, eventually
 from tests.surfaces.forked import ROOT, Forks
@@ -23,19 +28,25 @@ def forks() -> Iterator[Forks]:
 
 
 @pytest.fixture
-def choose(stack: Stack, tmp_path: Path, forks: Forks) -> Set:
-    """Runs `gateway workspaces set`; exit code and both outputs."""
+def workspaces(stack: Stack, tmp_path: Path, forks: Forks) -> Set:
+    """Runs `gateway workspaces`; exit code and both outputs."""
     names = ("DATABASE_URL", "REDIS_URL", "BLOB_URL")
     environment = {**os.environ, **{name: stack.env[name] for name in names}}
     environment["PYTHONPATH"] = str(ROOT)
 
     async def run(*arguments: str) -> tuple[int, str, str]:
-        command = ("workspaces", "set", *arguments)
+        command = ("workspaces", *arguments)
         ran = await asyncio.to_thread(forks.run, command, tmp_path, environment)
         assert "Traceback" not in ran[1] + ran[2]
         return ran
 
     return run
+
+
+@pytest.fixture
+def choose(workspaces: Set) -> Set:
+    """Runs `gateway workspaces set`."""
+    return partial(workspaces, "set")
 
 
 async def test_settings_are_changed_one_by_one_and_told(choose: Set, acme: Tenant) -> None:
@@ -92,3 +103,29 @@ async def test_what_cannot_be_chosen_is_refused_in_a_sentence(choose: Set, acme:
     assert "'private'" in err
     _, out, _ = await choose(acme.name, "--json")
     assert json.loads(out)["domains"] == []
+
+
+async def test_texts_leave_the_house_only_if_somebody_says_so(
+    workspaces: Set, acme: Tenant, database: Database
+) -> None:
+    async def told(*arguments: str) -> Any:
+        code, out, err = await workspaces("provider", acme.name, "--json", *arguments)
+        assert code == 0, err
+        made = json.loads(out)
+        assert (made["id"], made["name"]) == (acme.workspace, acme.name)
+        allowed = await uses_provider(database.read, WorkspaceId(UUID(acme.workspace)))
+        assert allowed == made["usesProvider"]
+        return allowed
+
+    assert await told() is False
+    assert await told("on") is True
+    assert await told() is True
+    _, out, _ = await workspaces("provider", acme.workspace)
+    assert out == f"Workspace {acme.name}: its texts may be sent to the chat endpoint\n"
+    assert await told("off") is False
+    _, out, _ = await workspaces("provider", acme.workspace, "off")
+    assert out == f"Workspace {acme.name}: its texts stay here\n"
+    code, out, err = await workspaces("provider", "nobody-s", "on")
+    assert (code, out, len(err.splitlines())) == (1, "", 1)
+    code, out, _ = await workspaces("provider", acme.name, "maybe")
+    assert (code, out) == (2, "")

@@ -16,7 +16,7 @@ _SMALLEST: Final = 1e-12
 
 
 class Shape(NamedTuple):
-    """What a model looks at. `word_share` weighs words against characters in training."""
+    """What a model looks at; an n-gram that fewer than `least_texts` texts hold counts nothing."""
 
     bits: int = 16
     longest_words: int = 2
@@ -45,11 +45,7 @@ def fit(
 ) -> bytes:
     """The weight file of a model with these heads, all trained on the same texts."""
     empty = _empty(name, shape, trained_on)
-    idf, matrices = _matrices(texts, empty, shape)
-    columns: list[Any] = list(matrices)
-    if dense is not None:
-        columns.append(sparse.csr_matrix(dense.astype(np.float64)))
-    together = sparse.hstack(columns, format="csr")
+    idf, together = _features(texts, empty, shape, dense)
     size = 1 << shape.bits
     tables: list[list[bytes]] = [[], []]
     steps: list[list[float]] = [[], []]
@@ -76,6 +72,44 @@ def fit(
             thresholds=[head.threshold for head in heads.values()],
         )
     )
+
+
+def held_out(
+    texts: Sequence[str],
+    heads: Mapping[str, Head],
+    shape: Shape = Shape(),
+    *,
+    groups: NDArray[np.int64],
+    dense: NDArray[np.float32] | None = None,
+    folds: int = 5,
+) -> NDArray[np.float64]:
+    """Probabilities, shape (texts, heads), each by a model that did not see the text's group."""
+    _, together = _features(texts, _empty("", shape, ""), shape, dense)
+    found = np.zeros((len(texts), len(heads)))
+    for fold in range(folds):
+        aside = groups % folds == fold
+        for column, head in enumerate(heads.values()):
+            learned, intercept = _learned(
+                together[~aside],
+                head._replace(
+                    answers=head.answers[~aside],
+                    weights=None if head.weights is None else head.weights[~aside],
+                ),
+            )
+            logits = together[aside] @ learned + intercept
+            found[aside, column] = 1.0 / (1.0 + np.exp(-logits))
+    return found
+
+
+def best_threshold(answers: NDArray[np.bool_], probabilities: NDArray[np.float64]) -> float:
+    """The probability from which a yes gives the highest F1, between two of those seen."""
+    order = np.argsort(-probabilities, kind="stable")
+    hits = np.cumsum(answers[order])
+    scores = 2 * hits / (np.arange(1, len(order) + 1) + answers.sum())
+    best = int(np.argmax(scores))
+    here = probabilities[order[best]]
+    below = probabilities[order[min(best + 1, len(order) - 1)]]
+    return round(float(here + below) / 2, 3)
 
 
 def _rounded(value: float) -> float:
@@ -112,6 +146,15 @@ def _empty(name: str, shape: Shape, trained_on: str) -> Weights:
         thresholds=[],
         trained_on=trained_on,
     )
+
+
+def _features(
+    texts: Sequence[str], empty: Weights, shape: Shape, dense: NDArray[np.float32] | None
+) -> tuple[list[NDArray[np.uint8]], Any]:
+    idf, columns = _matrices(texts, empty, shape)
+    if dense is not None:
+        columns.append(sparse.csr_matrix(dense.astype(np.float64)))
+    return idf, sparse.hstack(columns, format="csr")
 
 
 def _matrices(

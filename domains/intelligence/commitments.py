@@ -1,0 +1,295 @@
+"""Next steps: who takes what on, or is asked to, and by when."""
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Final
+
+from msgspec import Struct
+
+from domains.intelligence.duedates import due_date
+from domains.intelligence.talk import Said, Talk
+from domains.intelligence.wording import clean
+from domains.intelligence.words import content_stems, tokens
+
+MOST_STEPS: Final = 10
+_LONGEST: Final = 140
+
+
+class Step(Struct, frozen=True):
+    """Something to be done after the talk.
+
+    `text` says it in the third person with its due date; `owner` is None where nobody is named;
+    `due` only where the words name a time and the day of the talk is known.
+    """
+
+    text: str
+    owner: str | None
+    due: date | None
+    said: Said
+    weight: float
+
+
+class _Duty(Struct, frozen=True):
+    """A match: what is to be done, by whom; `asked`: somebody asks for it and nobody agreed."""
+
+    owner: str | None
+    task: str
+    weight: float
+    asked: bool = False
+
+
+_ADVERBS: Final = r"(?:(?:also|just|then|definitely|certainly|gladly|probably|go ahead and|try to|make sure to|be sure to|quickly|personally|actually)\s+)*"
+_WILL: Final = r"(?:['’]ll|\s+will|\s+shall|(?:['’]m|['’]re|\s+am|\s+are)\s+(?:going\s+to|gonna))"
+
+# Said of this very moment, of opinions or of nothing in particular: no task for later.
+_NO_TASK: Final = re.compile(
+    r"(?:be|say|see|tell|admit|have|think|guess|love|like|need|want|know|hope|believe|assume|click|"
+    r"show|mention|skip|leave|start|begin|go|come|stop|explain|describe|use|pay|take|give|let|"
+    r"get|never|not|always|only|look|put|hear|talk|walk|jump|move|pass|hand|repeat|read|turn|"
+    r"do|miss|keep|switch|agree|end|lose|save|sit|draw|summari[sz]e|open (?:it|this)|"
+    r"probably|pull up|bring up|wait|stay|focus|continue|answer|hold|speak|remind|remember|generally|briefly|first|allow|indicate|right|face|call (?:it|that)|sell|buy|offer|pick up on|decide|return to)\b"
+    r"(?!\s+(?:back (?:to|with)|in touch|on a call|a look (?:at|into)|care of|this (?:up|to)|"
+    r"(?:you|them|him|her|everyone|everybody) know|over (?:the|your)|together|it to|into (?:it|that|this|the|why|how)|"
+    r"the (?:action|notes|minutes)|(?:it|that|this) (?:done|over|by|for|to|back)|"
+    r"you (?:a|an|the|some|access|more)|to (?:my|our|the) (?:\w+ )?(?:team|manager|boss|legal|engineers?)))",
+    re.IGNORECASE,
+)
+_REQUESTED: Final = (
+    r"(?:send|re-?send|share|forward|introduce|schedule|set\s+up|confirm|e-?mail|provide|invite|add|"
+    r"call\s+(?:me|us|him|her|them)|fill\s+(?:in|out)|write\s+up|get\s+back|check\s+with|ask|review|sign|extend|"
+    r"follow\s+up|look\s+into|prepare|put\s+together|reach\s+out|loop\s+in|draft|book|submit|"
+    r"upload|escalate|investigate|find\s+out|let\s+(?:me|us)\s+know)\b(?!\s+my\s+screen)"
+)
+_MEETING: Final = (
+    r"(?:schedule|set\s+up|book|meet|plan|sync|reconvene|catch\s+up|regroup|touch\s+base|"
+    r"follow\s+up|talk\s+again|speak\s+again|reconnect|get\s+together)\b"
+)
+_PERSONS: Final = (
+    r"(?P<who>(?:our|my|their|your)\s+(?:[\w-]+\s+){0,2}?[\w-]+|legal|procurement|finance|engineering|marketing|"
+    r"support|security|it|the\s+[\w-]*\s?team|somebody|someone)"
+)
+_DOING: Final = (
+    r"(?:send|share|schedule|set\s+up|follow\s+up|get\s+back|check|prepare|write|update|introduce|"
+    r"book|draft|review|confirm|forward|reach\s+out|put\s+together|arrange|provide|talk\s+to|"
+    r"work\s+on|find\s+out|file|fix|bring|import|export|configure|train|sign|approve|contact|"
+    r"call|e-?mail|test|deliver|investigate|create|build|run|join|present|set)\b"
+)
+
+_WORK: Final = re.compile(rf"{_DOING}|{_MEETING}", re.IGNORECASE)
+_TAKEN_ON: Final = re.compile(
+    rf"\b(?P<person>i|we){_WILL}\s+{_ADVERBS}(?P<task>[a-z][\w-]*\b.*)", re.IGNORECASE
+)
+_LET_ME: Final = re.compile(
+    r"\blet\s+me\s+(?P<task>(?:get\s+back|follow\s+up|find\s+out|check\s+(?:with|whether|if)|look\s+into|talk\s+to|speak\s+(?:to|with)|confirm|send)\b.*)",
+    re.IGNORECASE,
+)
+_ASKED: Final = re.compile(
+    rf"(?:\b(?:can|could|would|will)\s+you\s+(?:please\s+|maybe\s+|also\s+|just\s+|possibly\s+)*|"
+    rf"\b(?:i|we)\s+(?:need|want|would\s+like|'d\s+like)\s+you\s+to\s+|^(?:and\s+)?please\s+)"
+    rf"(?P<task>{_REQUESTED}.*)",
+    re.IGNORECASE,
+)
+_TOGETHER: Final = re.compile(
+    rf"\b(?:let['’]?s|let\s+us|shall\s+we|we\s+should|we\s+can)\s+{_ADVERBS}(?P<task>{_MEETING}.*)",
+    re.IGNORECASE,
+)
+_NAMED: Final = re.compile(
+    r"\b(?:next\s+steps?|action\s+items?|to-?dos?)(?:\s+for\s+(?P<who>\w+))?\s+"
+    r"(?:is|are|would\s+be|will\s+be)\s+(?:for\s+(?P<other>\w+)\s+)?(?:to\s+)?(?P<task>.+)",
+    re.IGNORECASE,
+)
+_ASSIGNED: Final = re.compile(
+    rf"\byou{_WILL}\s+{_ADVERBS}(?P<task>(?:be\s+(?:working|doing|making|designing|looking|responsible)|"
+    rf"{_DOING}).*)",
+    re.IGNORECASE,
+)
+_OTHERS: Final = re.compile(
+    rf"\b{_PERSONS}(?:['’]ll|\s+will|\s+is\s+going\s+to|\s+are\s+going\s+to)\s+{_ADVERBS}(?P<task>{_DOING}.*)",
+    re.IGNORECASE,
+)
+# What every pattern needs, to look no closer at most of what is said.
+_TRIGGER: Final = re.compile(
+    r"['’]ll\b|\b(?:will|shall|gonna|going\s+to|let\s+me|let['’]?s|let\s+us|please|you\s+to|"
+    r"(?:can|could|would)\s+you|we\s+(?:should|can)|next\s+steps?|action\s+items?|to-?dos?)\b",
+    re.IGNORECASE,
+)
+_CONDITION: Final = re.compile(r"\b(?:if|unless|once)\b", re.IGNORECASE)
+_COURTEOUS_IF: Final = re.compile(
+    r",?\s*\bif\s+(?:you(?:'d|\s+would)?\s+(?:like|want|prefer)|that(?:'s|\s+is)?\s+(?:works?|okay|ok|helps?|helpful)|it\s+helps|possible|needed)\b[^,.]*",
+    re.IGNORECASE,
+)
+_AGREED: Final = re.compile(
+    r"\W*(?:sure|yes|yep|yeah|of course|absolutely|will do|no problem|okay|ok|happy to|definitely|"
+    r"certainly|gladly|i(?:'ll| will| can)|we(?:'ll| will| can)|can do|done|consider it)\b",
+    re.IGNORECASE,
+)
+_DOUBT: Final = re.compile(
+    r"\b(?:maybe|perhaps|might|probably|not|never|won't|don't)\b", re.IGNORECASE
+)
+_TAIL: Final = re.compile(
+    r"(?:[.;?!]\s.*|,?\s+(?:but|because|'cause|so\s+that\s+you|although|though|otherwise)\s.*|"
+    r",\s*(?:okay|ok|right|yeah|sure|then|if\s+that'?s\s+ok(?:ay)?)\b.*|\s+(?:okay|for\s+you|then|as\s+well|too))$",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def steps(talk: Talk, held_on: date | None = None) -> list[Step]:
+    """The next steps in the order they were agreed, at most ten, each said once."""
+    found: list[Step] = []
+    for said in talk.said:
+        if not _TRIGGER.search(said.text):
+            continue
+        for duty in _duties(talk, said):
+            step = _step(talk, said, duty, held_on)
+            if step is not None:
+                _add(found, step)
+                break
+    strongest = sorted(found, key=lambda step: (-step.weight, -step.said.turn))[:MOST_STEPS]
+    return sorted(strongest, key=lambda step: (step.said.turn, step.said.start))
+
+
+def _duties(talk: Talk, said: Said) -> Iterator[_Duty]:
+    text = _COURTEOUS_IF.sub("", clean(said.text))
+    conditional = _CONDITION.search(text) is not None
+    last = said.turn >= len(talk.turns) * 0.6
+    if (match := _NAMED.search(text)) is not None:
+        owner = _person(talk, match["who"] or match["other"])
+        yield _Duty(owner, match["task"], 1.0)
+    asked = _ASKED.search(text)
+    if asked is not None:
+        agreed = _AGREED.match(talk.following(said)) is not None
+        yield _Duty(talk.addressed(said), asked["task"], 0.9 if agreed else 0.6, not agreed)
+    if said.text.rstrip().endswith("?"):
+        return
+    taken = _TAKEN_ON.search(text)
+    if (
+        taken is not None
+        and not _NO_TASK.match(taken["task"])
+        and not _CONDITION.search(text[: taken.start()])
+        and not (conditional and _DOUBT.search(text))
+    ):
+        if taken["person"].lower() == "i":
+            yield _Duty(said.speaker, taken["task"], 0.85 + 0.1 * last)
+        elif _WORK.match(taken["task"]) and not conditional:
+            # "We'll see more of it" is a forecast; work that has a name is a plan.
+            yield _Duty(_us(talk, said), taken["task"], 0.65 + 0.1 * last)
+    if (match := _LET_ME.search(text)) is not None:
+        yield _Duty(said.speaker, match["task"], 0.7)
+    if conditional:
+        return
+    if (match := _TOGETHER.search(text)) is not None:
+        yield _Duty("Everybody", match["task"], 0.55 + 0.2 * last)
+    if (match := _ASSIGNED.search(text)) is not None and (owner := talk.addressed(said)):
+        yield _Duty(owner, match["task"], 0.7)
+    if (match := _OTHERS.search(text)) is not None:
+        yield _Duty(_third(talk, said, match["who"]), match["task"], 0.7)
+
+
+def _us(talk: Talk, said: Said) -> str:
+    """Whose "we" this is: ours, or that of the speaker's side."""
+    if talk.audience == "INTERNAL":
+        return "The team"
+    if said.ours:
+        return "We"
+    return f"{said.speaker}'s team"
+
+
+def _person(talk: Talk, name: str | None) -> str | None:
+    """The speaker of this name, else None."""
+    if name is None:
+        return None
+    return next((each for each in talk.speakers if name.lower() in each.lower().split()), None)
+
+
+def _third(talk: Talk, said: Said, who: str) -> str:
+    """ "Our admin" is somebody's admin."""
+    words = who.split()
+    if words[0].lower() in {"our", "my"}:
+        if talk.audience == "INTERNAL" or said.ours:
+            return f"Our {' '.join(words[1:])}"
+        return f"{said.speaker}'s {' '.join(words[1:])}"
+    if words[0].lower() == "your":
+        other = talk.addressed(said)
+        return f"{other}'s {' '.join(words[1:])}" if other else f"The {' '.join(words[1:])}"
+    return who[:1].upper() + who[1:] if who.lower() != "it" else "IT"
+
+
+def _step(talk: Talk, said: Said, duty: _Duty, held_on: date | None) -> Step | None:
+    task = _shortened(_TAIL.sub("", duty.task).strip(" ,.;:!?"))
+    if len(task.split()) < 2 or not content_stems(tokens(task)):
+        return None
+    due = due_date(task, held_on) if held_on else None
+    task = _in_third_person(talk, said, task)
+    until = f" (due {due.on.isoformat()})" if due else ""
+    if duty.owner is None:
+        text = task[0].upper() + task[1:]
+    elif duty.asked:
+        text = f"{said.speaker} asked {duty.owner} to {task}"
+    else:
+        text = f"{duty.owner} will {task}"
+    return Step(
+        text=text + until,
+        owner=duty.owner,
+        due=due.on if due else None,
+        said=said,
+        weight=duty.weight + (0.1 if due else 0.0),
+    )
+
+
+def _shortened(task: str) -> str:
+    if len(task) <= _LONGEST:
+        return task
+    cut = max(task.rfind(mark, 40, _LONGEST) for mark in (", ", " and "))
+    cut = cut if cut > 0 else task.rfind(" ", 0, _LONGEST)
+    return task[: cut if cut > 0 else _LONGEST].rstrip(" ,")
+
+
+def _in_third_person(talk: Talk, said: Said, task: str) -> str:
+    """ "Send you my notes" becomes "send Grace their notes"."""
+    other = talk.addressed(said) or "them"
+    ours = said.ours or talk.audience == "INTERNAL"
+    for pattern, replacement in (
+        (r"\byou(?=\s+(?:guys|all))\s+\w+", "everybody"),
+        (r"\byourselves\b", "themselves"),
+        (r"\byour\b", "their"),
+        (r"\byou['’]re\b", "they are"),
+        (r"\byou['’]ll\b", "they will"),
+        (r"\byou\b", other),
+        (r"\b(?:my|mine)\b", "their"),
+        (r"\b(?:i['’]m|i am)\b", "they are"),
+        (r"\bi['’]ve\b", "they have"),
+        (r"\bi\b", "they"),
+        (r"\bme\b", said.speaker),
+    ):
+        task = re.sub(pattern, replacement, task, flags=re.IGNORECASE)
+    if not ours:
+        for pattern, replacement in (
+            (r"\bwe\b", "they"),
+            (r"\bus\b", "them"),
+            (r"\bour\b", "their"),
+        ):
+            task = re.sub(pattern, replacement, task, flags=re.IGNORECASE)
+    return task
+
+
+def _add(found: list[Step], step: Step) -> None:
+    """A step that was said before is the same step; the one with a due date says more."""
+    stems = _stems(step)
+    for index, former in enumerate(found):
+        other = _stems(former)
+        shared = len(stems & other)
+        if shared >= 2 and shared >= 0.6 * min(len(stems), len(other)):
+            if (step.due is not None, step.weight) > (former.due is not None, former.weight):
+                found[index] = step
+            return
+    found.append(step)
+
+
+def _stems(step: Step) -> frozenset[str]:
+    return frozenset(content_stems(tokens(step.text)))
+
+
+def texts(found: Sequence[Step]) -> list[str]:
+    """The steps as they are shown."""
+    return [step.text for step in found]

@@ -1,0 +1,201 @@
+"""Due dates in speech: "by Friday", "end of next week", "the first of March", as calendar dates.
+
+Dates are values here: the day of the talk is given, and no clock is asked.
+"""
+
+import calendar
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Final, NamedTuple
+
+
+class Due(NamedTuple):
+    """A date, and the words that name it: `text[start:end]`."""
+
+    on: date
+    start: int
+    end: int
+
+
+_DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_MONTHS: Final = tuple(name.lower() for name in calendar.month_name if name)
+_FRIDAY: Final = 4
+
+_NUMBERS: Final = {
+    name: number
+    for number, names in enumerate(
+        "zero|one a an|two couple|three|four|five|six|seven|eight|nine|ten|eleven|twelve".split("|")
+    )
+    for name in names.split()
+}
+_ORDINALS: Final = {
+    name: number
+    for number, name in enumerate(
+        """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth
+        thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth
+        twenty-first twenty-second twenty-third twenty-fourth twenty-fifth twenty-sixth
+        twenty-seventh twenty-eighth twenty-ninth thirtieth thirty-first""".split(),
+        start=1,
+    )
+}
+
+_LEAD: Final = r"(?:(?:by|before|until|till|on|for|no later than|around|at|starting|from)\s+)?"
+_DAY: Final = rf"(?P<day>{'|'.join(_DAYS)})"
+_MONTH: Final = rf"(?P<month>{'|'.join(f'{name[:3]}(?:{name[3:]})?' for name in _MONTHS)})\b\.?"
+_ORDINAL: Final = (
+    rf"(?P<number>\d{{1,2}}(?:st|nd|rd|th)?|{'|'.join(sorted(_ORDINALS, key=len, reverse=True))})"
+)
+_COUNT: Final = rf"(?P<count>\d{{1,3}}|{'|'.join(sorted(_NUMBERS, key=len, reverse=True))})"
+
+
+def due_date(text: str, held_on: date) -> Due | None:
+    """The first date that the text names for something to come, seen from the day of the talk.
+
+    A day of the week is its next one after `held_on`; a week ends on Friday; a month without a year
+    is the nearest to come. None where no date is named, or more than two years away.
+    """
+    earliest: Due | None = None
+    for pattern, date_of in _GRAMMAR:
+        match = pattern.search(text)
+        if match is None or (earliest is not None and match.start() >= earliest.start):
+            continue
+        try:
+            on = date_of(match, held_on)
+        except (ValueError, OverflowError):
+            continue
+        if on is not None and timedelta(0) <= on - held_on <= timedelta(days=731):
+            earliest = Due(on, match.start(), match.end())
+    return earliest
+
+
+def _weekday(match: re.Match[str], held_on: date) -> date:
+    wanted = _DAYS.index(match["day"].lower())
+    if (match["which"] or "").lower() == "next":
+        return _monday(held_on) + timedelta(days=7 + wanted)
+    return held_on + timedelta(days=(wanted - held_on.weekday() - 1) % 7 + 1)
+
+
+def _monday(held_on: date) -> date:
+    return held_on - timedelta(days=held_on.weekday())
+
+
+def _end_of(match: re.Match[str], held_on: date) -> date:
+    unit, ahead = match["unit"].lower(), (match["which"] or "").lower() == "next"
+    if unit == "day":
+        return held_on
+    if unit == "week":
+        on = _monday(held_on) + timedelta(days=_FRIDAY + 7 * ahead)
+        return on if on >= held_on else on + timedelta(days=7)
+    return _last_day(held_on, unit, ahead=int(ahead))
+
+
+def _last_day(held_on: date, unit: str, ahead: int) -> date:
+    """The last day of the month, quarter or year that is so many ahead."""
+    months = {"month": 1, "quarter": 3, "year": 12}[unit]
+    index = (held_on.year * 12 + held_on.month - 1) // months + ahead
+    return _month_end(index * months + months - 1)
+
+
+def _month_end(index: int) -> date:
+    year, month = divmod(index, 12)
+    return date(year, month + 1, calendar.monthrange(year, month + 1)[1])
+
+
+def _coming(match: re.Match[str], held_on: date) -> date:
+    """ "Next week" is over on its Friday, "early next week" on its Tuesday."""
+    unit = match["unit"].lower()
+    ahead = 0 if match["which"].lower() in {"this", "later this"} else 1
+    if unit == "week":
+        early = (match["early"] or "").lower() in {"early", "beginning of", "start of"}
+        on = _monday(held_on) + timedelta(days=(1 if early else _FRIDAY) + 7 * ahead)
+        return on if on >= held_on else held_on
+    return _last_day(held_on, unit, ahead)
+
+
+def _after(match: re.Match[str], held_on: date) -> date:
+    said = match["count"].lower()
+    count = int(said) if said.isdigit() else _NUMBERS[said]
+    unit = match["unit"].lower()
+    if unit == "hour":
+        return held_on
+    if unit == "business day" or unit == "working day":
+        return _working_days(held_on, count)
+    if unit == "month":
+        index = held_on.year * 12 + held_on.month - 1 + count
+        end = _month_end(index)
+        return end.replace(day=min(held_on.day, end.day))
+    return held_on + timedelta(days=count * {"day": 1, "week": 7}[unit])
+
+
+def _working_days(held_on: date, count: int) -> date:
+    on = held_on
+    for _ in range(min(count, 520)):
+        on += timedelta(days=3 if on.weekday() == _FRIDAY else 2 if on.weekday() == 5 else 1)
+    return on
+
+
+def _of_month(match: re.Match[str], held_on: date) -> date:
+    month = next(
+        n for n, name in enumerate(_MONTHS, 1) if name.startswith(match["month"][:3].lower())
+    )
+    day = _ordinal(match["number"])
+    if match["year"]:
+        return date(int(match["year"]), month, day)
+    on = date(held_on.year, month, day)
+    return on if on >= held_on else date(held_on.year + 1, month, day)
+
+
+def _of_this_month(match: re.Match[str], held_on: date) -> date:
+    day = _ordinal(match["number"])
+    if day >= held_on.day:
+        return held_on.replace(day=day)
+    end = _month_end(held_on.year * 12 + held_on.month)
+    return end.replace(day=day)
+
+
+def _ordinal(said: str) -> int:
+    digits = re.match(r"\d+", said)
+    return int(digits[0]) if digits else _ORDINALS[said.lower()]
+
+
+def _iso(match: re.Match[str], _held_on: date) -> date:
+    return date.fromisoformat(match["iso"])
+
+
+def _days(count: int) -> Callable[[re.Match[str], date], date]:
+    return lambda _match, held_on: held_on + timedelta(days=count)
+
+
+_YEAR: Final = r"(?:,?\s+(?:of\s+)?(?P<year>20\d\d))?"
+_GRAMMAR: Final = tuple(
+    (re.compile(rf"\b{_LEAD}(?:{pattern})\b", re.IGNORECASE), date_of)
+    for pattern, date_of in (
+        (r"(?P<iso>20\d\d-\d\d-\d\d)", _iso),
+        (r"(?:the\s+)?day after tomorrow", _days(2)),
+        (r"tomorrow(?:\s+(?:morning|afternoon|evening|night))?", _days(1)),
+        (r"(?:later\s+)?(?:today|tonight|this (?:morning|afternoon|evening))|eod", _days(0)),
+        (
+            r"(?:the\s+)?(?:end|close) of (?:the\s+|this\s+|(?P<which>next)\s+)?(?:business\s+)?"
+            r"(?P<unit>day|week|month|quarter|year)",
+            _end_of,
+        ),
+        (rf"(?:(?P<which>next|this|this coming|coming)\s+)?{_DAY}", _weekday),
+        (
+            r"(?:(?P<early>early|late|later|sometime|beginning of|start of)\s+)?"
+            r"(?P<which>next|this|the coming|the following)\s+(?P<unit>week|month|quarter|year)",
+            _coming,
+        ),
+        (
+            rf"(?:in|within)\s+(?:the\s+next\s+)?(?:a\s+)?{_COUNT}\s+(?:of\s+)?"
+            r"(?P<unit>hour|business day|working day|day|week|month)s?(?:'\s+time)?",
+            _after,
+        ),
+        (rf"{_MONTH}\s+(?:the\s+)?{_ORDINAL}{_YEAR}", _of_month),
+        (rf"(?:the\s+)?{_ORDINAL}\s+(?:of\s+)?{_MONTH}{_YEAR}", _of_month),
+        (
+            r"the\s+(?P<number>\d{1,2}(?:st|nd|rd|th))(?!\s+(?:of|time|one|floor|version))",
+            _of_this_month,
+        ),
+    )
+)

@@ -1,0 +1,123 @@
+"""What a title is about: the feature that it names, if it names one."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from domains.intelligence import grammar
+from domains.intelligence.phrases import phrases
+from domains.intelligence.wording import clean
+from domains.intelligence.words import STOP_WORDS, tokens, word_set
+
+
+def feature(name: str, quotes: Sequence[str]) -> str | None:
+    """The phrase of the product that a title is about, lower case as the quotes say it."""
+    said = " ".join(" ".join(clean(quote) for quote in quotes).lower().split())
+    framed = FRAME.match(name)
+    body = name[framed.end() :] if framed else name
+    unnamed = framed or commands(name) or ASKED.match(name)
+    candidates = [] if unnamed else [grammar.subject(name)]
+    named = [
+        part
+        for phrase in grammar.phrases(VERB_FIRST.sub("", body))
+        for part in (_BY_ACTION.split(phrase) if " " in phrase else [phrase])
+        if part
+    ]
+    if ASKED.match(name):
+        # "What is the use of the screen?" is about the screen, "Does it support SSO?" about SSO.
+        named = [*filter(str.isupper, named), *(reversed(named) if " of " in name else named)]
+    longer = [
+        phrase.text.lower()
+        for quote in quotes
+        for phrase in phrases(clean(quote))
+        if " " in phrase.text
+        and _is_noun_phrase(phrase.text)
+        and f" {phrase.text.lower()} " in f" {name.lower()} "
+    ]
+    candidates += [each for each in longer if any(part.lower() in each for part in named)]
+    objects = [*named, *(word for phrase in named for word in phrase.split())]
+    candidates += [each for each in objects if not _STARTS_WITH_ACTION.fullmatch(each)]
+    for candidate in candidates:
+        phrase = _BARE.sub("", candidate.lower()).rpartition(" of ")[2]
+        people = phrase.rpartition(" ")[2] in _PEOPLE
+        if phrase in said and not (people or is_vague(phrase) or _NO_NAME.search(phrase)):
+            return phrase
+    return None
+
+
+def is_vague(text: str) -> bool:
+    """Whether no word of a text names anything."""
+    return not any(grammar.is_topic(word) and word not in GENERIC for word in tokens(text))
+
+
+def commands(name: str) -> bool:
+    """Whether a title tells what to do: "Search by date" does, "Search is slow" does not."""
+    words = tokens(name)
+    return (
+        bool(_STARTS_WITH_ACTION.match(name))
+        and words[min(1, len(words) - 1)] not in grammar.FINITE
+    )
+
+
+def _is_noun_phrase(phrase: str) -> bool:
+    words = phrase.lower().split()
+    return (
+        len(words) <= 4
+        and grammar.is_topic(words[-1])
+        and not any(word in STOP_WORDS for word in (words[0], words[-1]))
+    )
+
+
+ASKED: Final = re.compile(
+    r"(?:how|what|which|where|when|why|who|does|do|did|is|are|can|could|will|would|has|have)\b"
+    r"(?!.*\b(?:would be|should be) (?:nice|good|great)\b)",
+    re.IGNORECASE,
+)
+FRAME: Final = re.compile(
+    r"^(?:Praise for (?:the )?|No way to |No |Users (?:want|need|ask)(?: to| for|"
+    r" how to)? (?:an? |the )?"
+    r"|The team (?:wants|needs|asks)(?: to| for| how to)? (?:an? |the )?|Add |Missing )"
+)
+GENERIC: Final = word_set(
+    """
+    app apps application applications ap game games program tool product software service update
+    version thing design concept stuff lot way time times day days week weeks month months year
+    years hour hours
+    minute minutes second seconds people person user users team everyone nobody somebody reviewers
+    work job idea experience star stars phone download developers devs guys company part kind type
+    hand far one two three four five six ten hundreds older younger overnight
+    apk solution click everything anything something case bottom line point question
+    """
+)
+_ACTIONS: Final = (
+    r"(?:add|allow|answer|ask|be|click|compared|match|return|tap|bring|build|buy|change|check|"
+    r"choose|compare|connect|consider|copy|create|"
+    r"deactivate|delete|design|disable|do|download|edit|enable|export|filter|find|fix|freeze|get|"
+    r"give|"
+    r"have|hide|import|improve|include|integrate|invest|keep|let|link|load|log|lose|lost|make|"
+    r"merge|move|"
+    r"open|pick|post|print|provide|put|remove|rename|reset|run|save|schedule|search|see|select|"
+    r"send|set|"
+    r"share|show|sort|spend|start|stop|support|switch|sync|tag|take|track|try|turn|undo|update|"
+    r"upload|"
+    r"use|view|write)"
+)
+VERB_FIRST: Final = re.compile(
+    rf"^(?:(?:Users|People|The team|We) (?:(?:can't|cannot|don't|couldn't|have to|want to|"
+    rf"need to) )?)?"
+    rf"(?:Not |Do not )?(?:{_ACTIONS}(?: and {_ACTIONS})?\b(?: (?:back|up|out|off|on|in|"
+    rf"down)\b)?)?",
+    re.IGNORECASE,
+)
+_STARTS_WITH_ACTION: Final = re.compile(rf"(?:Do not )?{_ACTIONS}(?:ed|d)?\b", re.IGNORECASE)
+_BY_ACTION: Final = re.compile(rf"\s*\b{_ACTIONS}\b\s*", re.IGNORECASE)
+_BARE: Final = re.compile(rf"^(?:{_ACTIONS} (?:(?:only|with|to|an?|the|my|their|our) )*)")
+_PEOPLE: Final = word_set(
+    """
+        clients client customers customer trainers learners reviewers agents agent
+        managers colleagues executives kids wife husband nobody everybody members
+        participants friends students teachers auditors asking doing working keeping
+        different places freelancers freelancer marketing management
+        """
+)
+_NO_NAME: Final = re.compile(r"(?:\w+ly|\w+ed|'\w+)$")

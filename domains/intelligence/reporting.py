@@ -1,0 +1,90 @@
+"""What somebody said, told by another: fillers gone, "I" is the speaker, nothing added."""
+
+import re
+from typing import Final
+
+from domains.intelligence.talk import Said, Talk
+from domains.intelligence.wording import clean
+
+LONGEST: Final = 220
+
+_BASE_VERBS: Final = (
+    "want|need|think|like|love|use|see|know|feel|hope|believe|prefer|expect|wonder|work|get|go|"
+    "run|pay|have to|guess|agree|understand|look|wish|say|care|worry|handle|manage|spend|lose"
+)
+_SINGULAR: Final = tuple(
+    (re.compile(rf"\b{pattern}", re.IGNORECASE), replacement)
+    for pattern, replacement in (
+        (r"i(?:'m| am)\b(?! i\b)", "{} is"),
+        (r"am i\b", "is {}"),
+        (r"i've\b(?= (?:got|been|had|seen|done|\w+ed)\b)", "{} has"),
+        (r"i(?:'ve| have)\b", "{} has"),
+        (r"i'd\b", "{} would"),
+        (r"i'll\b", "{} will"),
+        (r"i don't\b", "{} doesn't"),
+        (r"i haven't\b", "{} hasn't"),
+        (r"do i\b", "does {}"),
+        (rf"i ((?:really |also |just |still )?)({_BASE_VERBS})\b", r"{} \1\2s"),
+        (r"i\b(?!['.-])", "{}"),
+    )
+)
+_OWN: Final = tuple(
+    (re.compile(rf"\b{pattern}\b", re.IGNORECASE), replacement)
+    for pattern, replacement in (
+        ("my", "their"),
+        ("mine", "theirs"),
+        ("me", "them"),
+        ("myself", "themselves"),
+    )
+)
+_PLURAL: Final = tuple(
+    (re.compile(rf"\b{pattern}\b", re.IGNORECASE), replacement)
+    for pattern, replacement in (
+        (r"we're", "they are"),
+        (r"we've", "they have"),
+        (r"we'd", "they would"),
+        (r"we'll", "they will"),
+        ("we", "they"),
+        ("us", "them"),
+        ("our", "their"),
+        ("ours", "theirs"),
+        ("ourselves", "themselves"),
+    )
+)
+_S_ES: Final = re.compile(r"\b(go|wish)s\b")
+
+
+def reported(talk: Talk, said: Said) -> str:
+    """The sentence in the third person, at most 220 characters.
+
+    "I" becomes the speaker's name. "We" becomes "they" if the speaker is from outside; that of the
+    workspace's own people stays.
+    """
+    text = clean(said.text)
+    for pattern, replacement in _SINGULAR:
+        text = pattern.sub(replacement.replace("{}", "\x02"), text)
+    text = _S_ES.sub(r"\1es", text).replace("have tos", "has to")
+    for pattern, replacement in _OWN:
+        text = pattern.sub(replacement, text)
+    if talk.audience == "EXTERNAL" and not said.ours:
+        for pattern, replacement in _PLURAL:
+            text = pattern.sub(replacement, text)
+    return capitalised(shortened(text.replace("\x02", said.speaker)))
+
+
+def asked(said: Said) -> str:
+    """A question as it was asked, without what leads up to it."""
+    return capitalised(shortened(clean(said.text).rstrip(" ?")) + "?")
+
+
+def shortened(text: str, longest: int = LONGEST) -> str:
+    """At most so many characters, cut at a word."""
+    if len(text) <= longest:
+        return text.rstrip(" .,;:")
+    cut = text.rfind(" ", 0, longest)
+    return text[: cut if cut > 0 else longest - 1].rstrip(" .,;:") + "…"
+
+
+def capitalised(text: str) -> str:
+    """With a capital first."""
+    return text[:1].upper() + text[1:]
