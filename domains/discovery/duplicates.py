@@ -52,8 +52,14 @@ class _Insight(msgspec.Struct, frozen=True):
     id: UUID
     number: int
     signal_id: UUID | None
+    sentiment: str | None
     name: str
     quote: str | None
+
+    def may_repeat(self, earlier: "_Insight") -> bool:
+        """Whether the two can be one: of two signals, and not for and against."""
+        within = self.signal_id is not None and self.signal_id == earlier.signal_id
+        return not within and {self.sentiment, earlier.sentiment} != {"positive", "negative"}
 
 
 class _Vector(NamedTuple):
@@ -74,7 +80,7 @@ _first_quote = (
 )
 # Those without a vector, or with one of another embedder: both ends of the index.
 _WAITING = statement(
-    select(_i.id, _i.number, _i.made_by_signal_id, _i.name, _first_quote)
+    select(_i.id, _i.number, _i.made_by_signal_id, _i.sentiment, _i.name, _first_quote)
     .where(
         _i.workspace_id == _workspace,
         or_(_i.embedder.is_(None), _i.embedder < _maker, _i.embedder > _maker),
@@ -92,8 +98,9 @@ def _nearest() -> Any:
             bindparam("sketches", type_=ARRAY(Text)),
             bindparam("numbers", type_=ARRAY(BigInteger)),
             bindparam("signals", type_=ARRAY(Uuid)),
+            bindparam("sentiments", type_=ARRAY(Text)),
         )
-        .table_valued("sketch", "number", "signal_id", with_ordinality="position")
+        .table_valued("sketch", "number", "signal_id", "sentiment", with_ordinality="position")
         .render_derived(name="asked")
     )
     sketch = cast(asked.c.sketch, BIT(DIMENSIONS))
@@ -116,7 +123,17 @@ def _nearest() -> Any:
             insights,
             (insights.c.workspace_id == _workspace) & (insights.c.id == near.c.insight_id),
         )
-        .where(insights.c.status != literal_column("'archived'"))
+        .where(
+            insights.c.status != literal_column("'archived'"),
+            # Who loves a thing and who hates it use nearly the same words.
+            or_(
+                _i.sentiment.is_(None),
+                asked.c.sentiment.is_(None),
+                _i.sentiment == asked.c.sentiment,
+                _i.sentiment == literal_column("'neutral'"),
+                asked.c.sentiment == literal_column("'neutral'"),
+            ),
+        )
         .order_by(asked.c.position, near.c.number),
         row,
     )
@@ -192,6 +209,7 @@ async def compare(
         sketches=[each.sketch for each in vectors],
         numbers=[each.number for each in waiting],
         signals=[each.signal_id for each in waiting],
+        sentiments=[each.sentiment for each in waiting],
     )
     candidates: list[list[tuple[UUID, bytes]]] = [[] for _ in waiting]
     for position, insight_id, vector in rows:
@@ -200,7 +218,7 @@ async def compare(
         candidates[position] += [
             (earlier.id, vectors[before].vector)
             for before, earlier in enumerate(waiting[:position])
-            if earlier.signal_id is None or earlier.signal_id != each.signal_id
+            if each.may_repeat(earlier)
         ]
     found = await compute.run(_originals, embedder, [each.vector for each in vectors], candidates)
 

@@ -53,7 +53,7 @@ class Pick(NamedTuple):
     """One find: the utterance to quote, and the stretch `first..last` in which it was said."""
 
     kind: ActKind
-    index: int
+    utterance: int
     first: int
     last: int
     probability: float
@@ -98,21 +98,24 @@ def score(utterances: Sequence[Utterance]) -> Scores:
 
 
 def decode(scores: Scores, utterances: Sequence[Utterance]) -> dict[ActKind, list[Pick]]:
-    """The finds of each kind, in order of the meeting.
+    """The finds of each kind that can be quoted, in order of the meeting.
 
     Actions and the gist are single utterances; decisions and problems are stretches of talk with
-    the utterance in them that states it best. Only utterances of three words or more are quoted.
+    the utterance in them that states it best, and utterances that say so in as many words.
     """
-    long_enough = [len(_TOKEN.findall(each.text)) >= _SHORTEST for each in utterances]
+    quotable = [len(_TOKEN.findall(each.text)) >= _SHORTEST for each in utterances]
     found: dict[ActKind, list[Pick]] = {}
     for column, kind in enumerate(KINDS):
-        if kind in ("decision", "problem"):
-            spans = stretches(scores.near[:, column] >= threshold(kind))
+        chosen = scores.near[:, column] >= threshold(kind)
+        if kind in _STATEMENTS:
+            picks = _stretched(kind, stretches(chosen), scores, quotable)
+            found[kind] = _with_statements(kind, picks, utterances)
         else:
-            chosen = np.flatnonzero(scores.near[:, column] >= threshold(kind))
-            spans = [(int(each), int(each)) for each in chosen]
-        picks = (_pick(kind, span, scores, column, long_enough) for span in spans)
-        found[kind] = [pick for pick in picks if pick]
+            found[kind] = [
+                Pick(kind, at, at, at, float(scores.near[at, column]))
+                for at in np.flatnonzero(chosen).tolist()
+                if quotable[at]
+            ]
     return found
 
 
@@ -145,15 +148,29 @@ def stretches(chosen: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return runs
 
 
-def _pick(
-    kind: ActKind, span: tuple[int, int], scores: Scores, column: int, long_enough: list[bool]
-) -> Pick | None:
-    first, last = span
-    candidates = [each for each in range(first, last + 1) if long_enough[each]]
-    if not candidates:
-        return None
-    best = max(candidates, key=lambda each: (scores.stated[each, column], -each))
-    return Pick(kind, best, first, last, float(scores.near[first : last + 1, column].max()))
+def _stretched(
+    kind: ActKind, spans: Sequence[tuple[int, int]], scores: Scores, quotable: Sequence[bool]
+) -> list[Pick]:
+    """A pick for each stretch in which one utterance is likely to state it."""
+    column = KINDS.index(kind)
+    picks = []
+    for first, last in spans:
+        candidates = [at for at in range(first, last + 1) if quotable[at]]
+        best = max(candidates, key=lambda at: (scores.stated[at, column], -at), default=None)
+        if best is not None and scores.stated[best, column] >= _STATED:
+            chance = float(scores.near[first : last + 1, column].max())
+            picks.append(Pick(kind, best, first, last, chance))
+    return picks
+
+
+def _with_statements(
+    kind: ActKind, picks: Sequence[Pick], utterances: Sequence[Utterance]
+) -> list[Pick]:
+    """The picks, and those utterances that say it in as many words in place of any near them."""
+    pattern = _STATEMENTS[kind]
+    said = [at for at, each in enumerate(utterances) if pattern.search(each.text)]
+    kept = [each for each in picks if not any(each.first <= at <= each.last for at in said)]
+    return sorted([*kept, *(Pick(kind, at, at, at, _SAID_OUTRIGHT) for at in said)])
 
 
 @functools.cache
@@ -165,6 +182,38 @@ def _model() -> tuple[ActWeights, linear.Linear]:
 
 _SHORTEST: Final = 3
 _LONGEST_STRETCH: Final = 12
+_STATED: Final = 0.15
+"""Least probability of the quoted utterance of a stretch itself; less is talk around a topic."""
+
+_SAID_OUTRIGHT: Final = 0.75
+"""Stands for a probability: a judgement, not a measurement."""
+
+_STATEMENTS: Final[dict[ActKind, re.Pattern[str]]] = {
+    "decision": re.compile(
+        r"""
+        \b(?:we|they|the\ (?:team|group|board))(?:['’]ve|\ have|\ all)?\ (?:just\ )?
+            (?:decided|agreed|settled|approved)\b
+        | \bwe(?:['’]re|\ are)\ (?:all\ )?(?:agreed|going\ (?:ahead\ )?with|going\ for)\b
+        | \bwe(?:['’]ll|\ will)\ (?:go\ (?:ahead\ )?(?:with|for)|stick\ (?:with|to))\b
+        | \blet['’]?s\ (?:go\ (?:ahead\ )?(?:with|for)|stick\ (?:with|to)|settle\ on)\b
+        | \b(?:it|that)(?:['’]s|\ is)\ (?:decided|settled|agreed|approved|a\ deal)\b
+        | \bhappy\ to\ (?:move|go)\ (?:forward|ahead)\b | \bthe\ decision\ is\b
+        """,
+        re.IGNORECASE | re.VERBOSE,
+    ),
+    "problem": re.compile(
+        r"""
+        \bstill\ (?:don['’]t\ know|need\ to\ (?:find\ out|figure|decide)|an?\ open|open\b|unclear)
+        | \b(?:not|n['’]t)\ sure\ (?:if|whether|who|how)\b
+        | \b(?:my|our|the|one|a|big(?:gest)?)\ (?:main\ )?concern\ (?:is|here|would)\b
+        | \b(?:the|an?)\ (?:open\ )?(?:question|problem|issue)\ (?:is|remains|for\ (?:me|us)\ is)\b
+        | \b(?:have|has)n['’]t\ (?:figured|decided|agreed|solved)\b
+        | \bcan['’]?t\ decide\b | \bdepends\ on\ whether\b | \bworr(?:y|ied)\ (?:that|about)\b
+        """,
+        re.IGNORECASE | re.VERBOSE,
+    ),
+}
+"""What says so by itself, in any conversation; written for this project."""
 
 _FILLER: Final = re.compile(
     r"\b(?:um+|uh+|mm+|hmm+|mm-hmm|uh-huh|er|erm|ah|oh)\b[,.]?\s*|\b(\w+)(?: \1\b)+", re.IGNORECASE
@@ -257,8 +306,8 @@ def _topicality(read: _Read) -> list[Floats]:
 
 
 def _voices(who: NDArray[np.int64], lengths: Floats) -> list[Floats]:
-    share = np.bincount(who, lengths + 1e-9)
-    share /= share.sum()
+    heard = np.bincount(who, lengths + 1e-9)
+    share = heard / heard.sum()
     same = np.array([False, *(a == b for a, b in pairwise(who.tolist()))])
     turn = np.cumsum(~same) - 1
     spoken = np.bincount(turn, lengths)

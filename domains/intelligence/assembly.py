@@ -34,7 +34,7 @@ _SAME_NEXT_DOOR = 0.18
 _ROOM: dict[Profile, tuple[int, int]] = {
     "transcript": (5, 150),
     "support_ticket": (2, 40),
-    "survey_response": (2, 12),
+    "survey_response": (3, 12),
     "discovery_report": (2, 25),
     "raw": (2, 40),
 }
@@ -74,11 +74,12 @@ def assemble(
 
 
 def _distinct(insights: Iterable[Insight]) -> list[Insight]:
-    """Without the same title twice, and without general praise where some is particular."""
-    by_name: dict[str, Insight] = {}
+    """Without titles of the same words, and without general praise where some is particular."""
+    by_words: dict[tuple[str, ...], Insight] = {}
     for insight in insights:
-        by_name.setdefault(insight.name.lower(), insight)
-    kept = list(by_name.values())
+        words = sorted(set(content_stems(tokens(insight.name)))) or [insight.name.lower()]
+        by_words.setdefault(tuple(words), insight)
+    kept = list(by_words.values())
     if sum(insight.kind == "praise" for insight in kept) > 1:
         kept = [insight for insight in kept if insight.name != GENERAL_PRAISE]
     return kept
@@ -129,13 +130,17 @@ def _aspects(detection: Detection, profile: Profile) -> Iterator[Detection]:
     parts: list[tuple[str, int, tuple[str, ...]]] = []
     if profile != "transcript" and kind in ("pain_point", "praise"):
         end = 0
-        for part in grammar.clauses(sentence.text):
+        for part in _listed(sentence) or grammar.clauses(sentence.text):
             start = sentence.text.index(part, end)
             end = start + len(part)
             words = tokens(part)
             found = score(part, words, profile, sentence.section)[kind]
             enough = found >= THRESHOLDS[profile][kind]
-            if enough and len(words) > 2 and not (parts and _DEPENDS.search(part)):
+            if (
+                enough
+                and len(words) > (1 if sentence.section else 2)
+                and not (parts and _DEPENDS.search(part))
+            ):
                 parts.append((part.rstrip(" ,;:-"), start, tuple(content_stems(words))))
     if len(parts) < 2 or any(not stems for _, _, stems in parts):
         yield detection
@@ -147,6 +152,15 @@ def _aspects(detection: Detection, profile: Profile) -> Iterator[Detection]:
             sentence=replace(sentence, text=text, start=at, end=at + len(text)),
             stems=stems,
         )
+
+
+def _listed(sentence: Sentence) -> list[str]:
+    """The items of a list of short remarks under a heading: "great support, nice UI"."""
+    items = re.split(r", (?:and )?", sentence.text) if sentence.section else []
+    return items if len(items) > 1 and all(len(item.split()) <= _SHORT for item in items) else []
+
+
+_SHORT = 5
 
 
 def _limit(document: Document) -> int:
@@ -340,7 +354,7 @@ _VERBS: dict[Kind, str] = {
     "question": "has a question",
 }
 _ROLES = word_set("customer client user participant interviewee respondent prospect buyer caller")
-_REPORTING: dict[Kind, str] = {"pain_point": "reports that", "praise": "says that"}
+_REPORTING: dict[Kind, str] = {"pain_point": "says that", "praise": "says that"}
 
 
 def _description(
@@ -351,7 +365,8 @@ def _description(
     role = speaker.lower() if speaker else ""
     source = f"The {role}" if role in _ROLES else speaker or _SOURCES[profile]
     said = statement(lead.sentence.text, internal=internal)
-    mark = "?" if lead.kind == "question" else "" if said.endswith("…") else "."
+    asked = lead.kind == "question" or lead.sentence.text.rstrip().endswith("?")
+    mark = "?" if asked else "" if said.endswith("…") else "."
     told = grammar.within(said) if grammar.is_statement(said) else None
     if told and lead.kind in _REPORTING:
         text = f"{source} {_REPORTING[lead.kind]} {told}{mark}"

@@ -1,7 +1,7 @@
 """Next steps: who takes what on, or is asked to, and by when."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date
 from typing import Final
 
@@ -10,7 +10,7 @@ from msgspec import Struct
 from domains.intelligence.duedates import due_date
 from domains.intelligence.talk import Said, Talk
 from domains.intelligence.wording import clean
-from domains.intelligence.words import content_stems, tokens
+from domains.intelligence.words import content_stems, tokens, word_set
 
 MOST_STEPS: Final = 10
 _LONGEST: Final = 140
@@ -39,25 +39,49 @@ class _Duty(Struct, frozen=True):
     asked: bool = False
 
 
-_ADVERBS: Final = r"(?:(?:also|just|then|definitely|certainly|gladly|probably|go ahead and|try to|make sure to|be sure to|quickly|personally|actually)\s+)*"
+_ADVERBS: Final = (
+    r"(?:(?:also|just|then|definitely|certainly|gladly|probably|go ahead and|try to|make sure to|"
+    r"be sure to|quickly|personally|actually)\s+)*"
+)
 _WILL: Final = r"(?:['’]ll|\s+will|\s+shall|(?:['’]m|['’]re|\s+am|\s+are)\s+(?:going\s+to|gonna))"
 
 # Said of this very moment, of opinions or of nothing in particular: no task for later.
-_NO_TASK: Final = re.compile(
-    r"(?:be|say|see|tell|admit|have|think|guess|love|like|need|want|know|hope|believe|assume|click|"
-    r"show|mention|skip|leave|start|begin|go|come|stop|explain|describe|use|pay|take|give|let|"
-    r"get|never|not|always|only|look|put|hear|talk|walk|jump|move|pass|hand|repeat|read|turn|"
-    r"do|miss|keep|switch|agree|end|lose|save|sit|draw|summari[sz]e|open (?:it|this)|"
-    r"probably|pull up|bring up|wait|stay|focus|continue|answer|hold|speak|remind|remember|generally|briefly|first|allow|indicate|right|face|call (?:it|that)|sell|buy|offer|pick up on|decide|return to)\b"
-    r"(?!\s+(?:back (?:to|with)|in touch|on a call|a look (?:at|into)|care of|this (?:up|to)|"
-    r"(?:you|them|him|her|everyone|everybody) know|over (?:the|your)|together|it to|into (?:it|that|this|the|why|how)|"
-    r"the (?:action|notes|minutes)|(?:it|that|this) (?:done|over|by|for|to|back)|"
-    r"you (?:a|an|the|some|access|more)|to (?:my|our|the) (?:\w+ )?(?:team|manager|boss|legal|engineers?)))",
+_NEVER: Final = word_set(
+    """
+    admit agree allow always answer assume be begin believe bet bring briefly buy click continue
+    decide describe end explain face first focus generally guess hear hold hope indicate keep know
+    like lose love mention miss never not offer only pass probably pull read remember remind repeat
+    right say sell show sit skip start stay stop summarise summarize switch think turn wait want
+    """
+)
+# Tasks with some words behind them alone: "get back to you", "look into it", "let you know".
+_SELDOM: Final = word_set(
+    "come do draw get give go hand have jump leave let look move need pay put save see speak take "
+    "talk tell use walk"
+)
+_WITH: Final = re.compile(
+    r"\w+\s+(?:back\s+(?:to|with)|in\s+touch|on\s+a\s+call|a\s+look\s+(?:at|into)|care\s+of|"
+    r"(?:you|them|him|her|everyone|everybody)\s+know|over\s+(?:the|your)|together|it\s+to|"
+    r"into\s+(?:it|that|this|the|why|how)|the\s+(?:action|notes|minutes)|"
+    r"(?:it|that|this)\s+(?:done|over|by|for|to|back)|you\s+(?:a|an|the|some|access|more)|"
+    r"(?:to|with)\s+(?:my|our|the)\s+(?:\w+\s+)?(?:team|manager|boss|legal|engineers?))\b",
     re.IGNORECASE,
 )
+_IDLE: Final = re.compile(r"(?:call|open)\s+(?:it|that|this)\b", re.IGNORECASE)
+
+
+def _is_task(task: str) -> bool:
+    verb = task.split(maxsplit=1)[0].lower()
+    if verb in _NEVER or _IDLE.match(task):
+        return False
+    return verb not in _SELDOM or _WITH.match(task) is not None
+
+
 _REQUESTED: Final = (
-    r"(?:send|re-?send|share|forward|introduce|schedule|set\s+up|confirm|e-?mail|provide|invite|add|"
-    r"call\s+(?:me|us|him|her|them)|fill\s+(?:in|out)|write\s+up|get\s+back|check\s+with|ask|review|sign|extend|"
+    r"(?:send|re-?send|share|forward|introduce|schedule|set\s+up|confirm|e-?mail|provide|invite|"
+    r"add|"
+    r"call\s+(?:me|us|him|her|them)|fill\s+(?:in|out)|write\s+up|get\s+back|check\s+with|ask|"
+    r"review|sign|extend|"
     r"follow\s+up|look\s+into|prepare|put\s+together|reach\s+out|loop\s+in|draft|book|submit|"
     r"upload|escalate|investigate|find\s+out|let\s+(?:me|us)\s+know)\b(?!\s+my\s+screen)"
 )
@@ -66,7 +90,8 @@ _MEETING: Final = (
     r"follow\s+up|talk\s+again|speak\s+again|reconnect|get\s+together)\b"
 )
 _PERSONS: Final = (
-    r"(?P<who>(?:our|my|their|your)\s+(?:[\w-]+\s+){0,2}?[\w-]+|legal|procurement|finance|engineering|marketing|"
+    r"(?P<who>(?:our|my|their|your)\s+(?:[\w-]+\s+){0,2}?[\w-]+|legal|procurement|finance|"
+    r"engineering|marketing|"
     r"support|security|it|the\s+[\w-]*\s?team|somebody|someone)"
 )
 _DOING: Final = (
@@ -81,7 +106,8 @@ _TAKEN_ON: Final = re.compile(
     rf"\b(?P<person>i|we){_WILL}\s+{_ADVERBS}(?P<task>[a-z][\w-]*\b.*)", re.IGNORECASE
 )
 _LET_ME: Final = re.compile(
-    r"\blet\s+me\s+(?P<task>(?:get\s+back|follow\s+up|find\s+out|check\s+(?:with|whether|if)|look\s+into|talk\s+to|speak\s+(?:to|with)|confirm|send)\b.*)",
+    r"\blet\s+me\s+(?P<task>(?:get\s+back|follow\s+up|find\s+out|check\s+(?:with|whether|if)|"
+    r"look\s+into|talk\s+to|speak\s+(?:to|with)|confirm|send)\b.*)",
     re.IGNORECASE,
 )
 _ASKED: Final = re.compile(
@@ -100,12 +126,14 @@ _NAMED: Final = re.compile(
     re.IGNORECASE,
 )
 _ASSIGNED: Final = re.compile(
-    rf"\byou{_WILL}\s+{_ADVERBS}(?P<task>(?:be\s+(?:working|doing|making|designing|looking|responsible)|"
+    rf"\byou{_WILL}\s+{_ADVERBS}(?P<task>(?:be\s+(?:working|doing|making|designing|looking|"
+    rf"responsible)|"
     rf"{_DOING}).*)",
     re.IGNORECASE,
 )
 _OTHERS: Final = re.compile(
-    rf"\b{_PERSONS}(?:['’]ll|\s+will|\s+is\s+going\s+to|\s+are\s+going\s+to)\s+{_ADVERBS}(?P<task>{_DOING}.*)",
+    rf"\b{_PERSONS}(?:['’]ll|\s+will|\s+is\s+going\s+to|"
+    rf"\s+are\s+going\s+to)\s+{_ADVERBS}(?P<task>{_DOING}.*)",
     re.IGNORECASE,
 )
 # What every pattern needs, to look no closer at most of what is said.
@@ -114,9 +142,16 @@ _TRIGGER: Final = re.compile(
     r"(?:can|could|would)\s+you|we\s+(?:should|can)|next\s+steps?|action\s+items?|to-?dos?)\b",
     re.IGNORECASE,
 )
+_DANGLING: Final = re.compile(
+    r"(?:,?\s+(?:so\s+that|so|and|or|but|with|to|of|for|the|an?|my|our|your|their|this|when|if))+$",
+    re.IGNORECASE,
+)
+# Single letters and broken repairs, as transcripts of hasty speech have them.
+_GARBLED: Final = re.compile(r"\b(?![aiAI]\b)[a-zA-Z]\s|\bno\s+(?:no|yeah)\b|\b(\w+)\s+\1\b")
 _CONDITION: Final = re.compile(r"\b(?:if|unless|once)\b", re.IGNORECASE)
 _COURTEOUS_IF: Final = re.compile(
-    r",?\s*\bif\s+(?:you(?:'d|\s+would)?\s+(?:like|want|prefer)|that(?:'s|\s+is)?\s+(?:works?|okay|ok|helps?|helpful)|it\s+helps|possible|needed)\b[^,.]*",
+    r",?\s*\bif\s+(?:you(?:'d|\s+would)?\s+(?:like|want|prefer)|that(?:'s|\s+is)?\s+(?:works?|okay|"
+    r"ok|helps?|helpful)|it\s+helps|possible|needed)\b[^,.]*",
     re.IGNORECASE,
 )
 _AGREED: Final = re.compile(
@@ -129,7 +164,8 @@ _DOUBT: Final = re.compile(
 )
 _TAIL: Final = re.compile(
     r"(?:[.;?!]\s.*|,?\s+(?:but|because|'cause|so\s+that\s+you|although|though|otherwise)\s.*|"
-    r",\s*(?:okay|ok|right|yeah|sure|then|if\s+that'?s\s+ok(?:ay)?)\b.*|\s+(?:okay|for\s+you|then|as\s+well|too))$",
+    r",\s*(?:okay|ok|right|yeah|sure|then|if\s+that'?s\s+ok(?:ay)?)\b.*|\s+(?:okay|for\s+you|then|"
+    r"as\s+well|too))$",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -165,7 +201,7 @@ def _duties(talk: Talk, said: Said) -> Iterator[_Duty]:
     taken = _TAKEN_ON.search(text)
     if (
         taken is not None
-        and not _NO_TASK.match(taken["task"])
+        and _is_task(taken["task"])
         and not _CONDITION.search(text[: taken.start()])
         and not (conditional and _DOUBT.search(text))
     ):
@@ -217,10 +253,13 @@ def _third(talk: Talk, said: Said, who: str) -> str:
 
 def _step(talk: Talk, said: Said, duty: _Duty, held_on: date | None) -> Step | None:
     task = _shortened(_TAIL.sub("", duty.task).strip(" ,.;:!?"))
-    if len(task.split()) < 2 or not content_stems(tokens(task)):
+    task = _DANGLING.sub("", task)
+    if len(task.split()) < 2 or _GARBLED.search(task):
         return None
     due = due_date(task, held_on) if held_on else None
     task = _in_third_person(talk, said, task)
+    if not content_stems(tokens(task)):
+        return None
     until = f" (due {due.on.isoformat()})" if due else ""
     if duty.owner is None:
         text = task[0].upper() + task[1:]
@@ -287,9 +326,6 @@ def _add(found: list[Step], step: Step) -> None:
 
 
 def _stems(step: Step) -> frozenset[str]:
-    return frozenset(content_stems(tokens(step.text)))
-
-
-def texts(found: Sequence[Step]) -> list[str]:
-    """The steps as they are shown."""
-    return [step.text for step in found]
+    """What the task is about: neither who does it nor when."""
+    about = frozenset(content_stems(tokens(step.text.partition(" (due ")[0])))
+    return about - frozenset(content_stems(tokens(step.owner or "")))

@@ -10,19 +10,20 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 from msgspec import Struct
 
-from domains.intelligence import cues, suggestions
+from domains.intelligence import cues, forms, linear, suggestions
 from domains.intelligence.findings import Kind, Profile
 from domains.intelligence.segmentation import Section, Sentence, is_role
 from domains.intelligence.wording import clean
 from domains.intelligence.words import STOP_WORDS, content_stems, tokens, word_set
 
 THRESHOLDS: dict[Profile, dict[Kind, float]] = {
-    "transcript": {"pain_point": 0.5, "request": 0.55, "praise": 0.55, "question": 0.7},
+    "transcript": {"pain_point": 0.5, "request": 0.6, "praise": 0.55, "question": 0.7},
     "support_ticket": {"pain_point": 0.3, "request": 0.5, "praise": 0.7, "question": 0.6},
-    "survey_response": {"pain_point": 0.45, "request": 0.5, "praise": 0.4, "question": 0.65},
+    "survey_response": {"pain_point": 0.4, "request": 0.5, "praise": 0.4, "question": 0.65},
     "discovery_report": {"pain_point": 0.4, "request": 0.45, "praise": 0.55, "question": 0.75},
     "raw": {"pain_point": 0.5, "request": 0.5, "praise": 0.5, "question": 0.65},
 }
@@ -52,14 +53,12 @@ def detect(sentences: Sequence[Sentence], profile: Profile) -> list[Detection]:
     told = [(n, s, tokens(s.text)) for n, s in enumerate(sentences)]
     told = [each for each in told if each[1].section or len(each[2]) >= _MIN_WORDS[profile]]
     seen = [evidence(sentence.text, words) for _, sentence, words in told]
-    learned = suggestions.probabilities(
-        [sentence.text for _, sentence, _ in told],
-        [words for _, _, words in told],
-        [each.scores for each in seen],
-    ).tolist()
+    learned = _learned(
+        [sentence.text for _, sentence, _ in told], [words for _, _, words in told], seen, profile
+    )
     found = []
-    for (position, sentence, words), clues, suggested in zip(told, seen, learned, strict=True):
-        scores = _weighed(clues, profile, sentence.section, suggested)
+    for (position, sentence, words), clues, guess in zip(told, seen, learned, strict=True):
+        scores = _weighed(clues, profile, sentence.section, guess)
         # Damping only lowers, and most sentences of a talk are not even near.
         if all(scores[kind] < thresholds[kind] for kind in scores):
             continue
@@ -173,18 +172,43 @@ _ORDER = 0.65
 _SPOKEN_ORDER = 0.5
 """In talk an order is as often one to those who sit at the table."""
 
-_LEARNED_SHARE: dict[Profile, float] = {
-    "transcript": 0.25,
-    "support_ticket": 0.4,
-    "survey_response": 0.5,
+_SUGGESTION_SHARE: dict[Profile, float] = {
+    "transcript": 0.2,
+    "support_ticket": 0.45,
+    "survey_response": 0.6,
     "discovery_report": 0.25,
-    "raw": 0.5,
+    "raw": 0.6,
 }
 """What the learned detector, made from written sentences, counts against the rules."""
 
+_TROUBLE_SHARE: dict[Profile, float] = {"survey_response": 0.3}
+"""The same for that of bug reports, made from app reviews and at home only in reviews."""
+
+
+class _Guess(NamedTuple):
+    suggestion: float
+    trouble: float
+
+
+def _learned(
+    texts: list[str], words: list[list[str]], seen: list[Evidence], profile: Profile
+) -> list[_Guess]:
+    """What the learned detectors say of all sentences at once, 0..1."""
+    scores = [each.scores for each in seen]
+    suggested: list[float] = suggestions.probabilities(texts, words, scores).tolist()
+    if profile not in _TROUBLE_SHARE:
+        return [_Guess(each, 0.0) for each in suggested]
+    model = linear.model("reviews")
+    rows = [
+        forms.review(text, None, [each], [suggestion])
+        for text, each, suggestion in zip(texts, scores, suggested, strict=True)
+    ]
+    found = model.probabilities(texts, forms.reviews(rows))[:, model.heads.index("bug")]
+    return [_Guess(*each) for each in zip(suggested, found.tolist(), strict=True)]
+
 
 def _weighed(
-    clues: Evidence, profile: Profile, section: Section, suggested: float | None
+    clues: Evidence, profile: Profile, section: Section, guess: _Guess | None
 ) -> dict[Kind, float]:
     """The scores as they count in a source of this profile, before anything is damped."""
     scores = dict(clues.scores)
@@ -194,9 +218,11 @@ def _weighed(
     if profile == "discovery_report" and cues.REPORTED_WANT.search(clues.plain):
         request.append(0.5)
     scores["request"] = _combined(request)
-    if suggested is not None:
-        share = _LEARNED_SHARE[profile]
-        scores["request"] = (1 - share) * scores["request"] + share * suggested
+    if guess is not None:
+        share = _SUGGESTION_SHARE[profile]
+        scores["request"] = (1 - share) * scores["request"] + share * guess.suggestion
+        share = _TROUBLE_SHARE.get(profile, 0.0)
+        scores["pain_point"] = (1 - share) * scores["pain_point"] + share * guess.trouble
     _apply_section(scores, section)
     return scores
 

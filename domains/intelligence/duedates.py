@@ -19,23 +19,28 @@ class Due(NamedTuple):
 
 
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_MONTHS: Final = tuple(name.lower() for name in calendar.month_name if name)
+_MONTHS: Final = tuple(name.lower() for name in calendar.month_name[1:])
 _FRIDAY: Final = 4
 
+_COUNTED: Final = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
 _NUMBERS: Final = {
-    name: number
-    for number, names in enumerate(
-        "zero|one a an|two couple|three|four|five|six|seven|eight|nine|ten|eleven|twelve".split("|")
-    )
-    for name in names.split()
+    **{name: number for number, name in enumerate(_COUNTED.split("|"), start=1)},
+    "a": 1,
+    "an": 1,
+    "couple": 2,
 }
+_UNITS: Final = "first|second|third|fourth|fifth|sixth|seventh|eighth|ninth"
+_TEENS: Final = "tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth|sixteenth|seventeenth"
 _ORDINALS: Final = {
     name: number
     for number, name in enumerate(
-        """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth
-        thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth
-        twenty-first twenty-second twenty-third twenty-fourth twenty-fifth twenty-sixth
-        twenty-seventh twenty-eighth twenty-ninth thirtieth thirty-first""".split(),
+        (
+            *_UNITS.split("|"),
+            *_TEENS.split("|"),
+            *("eighteenth", "nineteenth", "twentieth"),
+            *(f"twenty-{unit}" for unit in _UNITS.split("|")),
+            *("thirtieth", "thirty-first"),
+        ),
         start=1,
     )
 }
@@ -64,7 +69,7 @@ def due_date(text: str, held_on: date) -> Due | None:
             on = date_of(match, held_on)
         except (ValueError, OverflowError):
             continue
-        if on is not None and timedelta(0) <= on - held_on <= timedelta(days=731):
+        if timedelta(0) <= on - held_on <= timedelta(days=731):
             earliest = Due(on, match.start(), match.end())
     return earliest
 
@@ -109,7 +114,7 @@ def _coming(match: re.Match[str], held_on: date) -> date:
     if unit == "week":
         early = (match["early"] or "").lower() in {"early", "beginning of", "start of"}
         on = _monday(held_on) + timedelta(days=(1 if early else _FRIDAY) + 7 * ahead)
-        return on if on >= held_on else held_on
+        return max(on, held_on)
     return _last_day(held_on, unit, ahead)
 
 

@@ -1,15 +1,24 @@
 """The door of the text engine: a document in, its findings out."""
 
+import functools
 from collections.abc import Sequence
+from typing import Final
 
+from domains.intelligence import linear
 from domains.intelligence.assembly import assemble
 from domains.intelligence.context import label
 from domains.intelligence.detection import detect
 from domains.intelligence.findings import Document, Findings, Insight
 from domains.intelligence.segmentation import Sentence, sentences
 
-ENGINE = "embedded/1.0"
-"""Name and version that stand in every record; it changes when the findings may change."""
+RULES: Final = "1.0"
+"""The version of everything that is not learned; it changes when findings may change by it."""
+
+
+@functools.cache
+def engine() -> str:
+    """Name and version that stand in every record: of the rules, and of the weights as they are."""
+    return f"embedded/{RULES}-{linear.fingerprint()}"
 
 
 def analyse(document: Document) -> Findings:
@@ -24,15 +33,13 @@ def analyse(document: Document) -> Findings:
     context = label(document, speakers)
     internal = document.profile == "transcript" and context == "internal_meeting"
     return Findings(
-        engine=ENGINE,
+        engine=engine(),
         context=context,
         insights=examine(document, found, internal=internal),
     )
 
 
-def examine(
-    document: Document, some: Sequence[Sentence], *, internal: bool
-) -> tuple[Insight, ...]:
+def examine(document: Document, some: Sequence[Sentence], *, internal: bool) -> tuple[Insight, ...]:
     """The insights in some sentences of a document, in the order of their first quotes.
 
     `internal`: the makers talk among themselves, so that "we" are not the users.

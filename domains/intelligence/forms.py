@@ -1,10 +1,12 @@
-"""The form of a sentence as numbers: who does what in which mood. Dense features of detectors.
+"""The form of sentences and reviews as numbers, who does what in which mood: dense features.
 
 Words are looked up in sets and by position, without patterns, as every sentence passes here.
 """
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -208,7 +210,8 @@ def _modal(word: str, before: str, following: list[str], found: dict[str, float]
         if before in ("you", "this", "that", "it"):
             found["should_you"] = 1.0
     elif word == "must":
-        found["must"] = 1.0
+        # "A must have" is praise.
+        found["must"] = float(before not in ("", "a", "the", "real", "absolute", "is"))
     elif word in ("need", "needs", "needed"):
         found["needs"] = 1.0
         if after in _NEEDED or (before in ("we", "users", "developers") and after != "to"):
@@ -231,3 +234,42 @@ def _modal(word: str, before: str, following: list[str], found: dict[str, float]
 def forms(rows: list[list[float]]) -> NDArray[np.float32]:
     """The rows as an array of shape (sentences, features)."""
     return np.asarray(rows, np.float32).reshape(len(rows), len(NAMES))
+
+
+_KINDS: Final[tuple[Kind, ...]] = ("request", "pain_point", "praise", "question")
+_REVIEW: Final = 2 * len(_KINDS) + 2 + 7 + 6
+_CAUTION: Final = np.float32(0.5)
+"""Scale of a review's dense features against its n-grams: the smaller, the less they count."""
+
+
+def review(
+    text: str,
+    rating: int | None,
+    evidence: Sequence[Mapping[Kind, float]],
+    suggested: Sequence[float],
+) -> list[float]:
+    """One row for a review: what its sentences carry, its shape, its stars (1 to 5 or unknown).
+
+    `evidence` and `suggested` have an item for each of its sentences, at least one.
+    """
+    count = len(text.split())
+    return [
+        *(max(each[kind] for each in evidence) for kind in _KINDS),
+        *(sum(each[kind] for each in evidence) / len(evidence) for kind in _KINDS),
+        max(suggested),
+        sum(suggested) / len(suggested),
+        min(count, 60) / 30,
+        math.log1p(count) / 3,
+        float(count < 6),
+        float("!" in text),
+        float("?" in text),
+        min(len(evidence), 12) / 4,
+        float(text[:1].isupper()),
+        *(float(rating == stars) for stars in range(1, 6)),
+        float(rating is None),
+    ]
+
+
+def reviews(rows: list[list[float]]) -> NDArray[np.float32]:
+    """The rows as an array of shape (reviews, features)."""
+    return np.asarray(rows, np.float32).reshape(len(rows), _REVIEW) * _CAUTION

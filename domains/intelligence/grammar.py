@@ -193,7 +193,7 @@ def within(text: str) -> str | None:
     "The export" becomes "the export", "CSV" and "iPad" stay; of "Atlas" nobody can tell.
     """
     first = text.partition(" ")[0]
-    if not first[1:].islower() and len(first) > 1:
+    if first == "I" or first.startswith("I'") or (len(first) > 1 and not first[1:].islower()):
         return text
     return text[0].lower() + text[1:] if _is_common(first.lower().strip(",")) else None
 
@@ -220,7 +220,7 @@ def _named(words: Sequence[str]) -> str:
     kept: list[str] = []
     for word in words:
         plain = word.lower().strip(",;:")
-        if plain in _PREPOSITIONS and kept:
+        if plain in _PREPOSITIONS:
             break
         if not kept and (plain in _ARTICLES or plain in _DESCRIBING):
             continue
@@ -251,9 +251,12 @@ def is_topic(word: str) -> bool:
         and word not in cues.PAIN_WORDS
         and word not in cues.PRAISE_WORDS
         and word not in _SURE
-        and (len(word) > 2 or word.isdigit() or not word.isascii())
+        and (len(word) > 2 or word in _SHORT or not word.isascii())
         and any(map(str.isalpha, word))
     )
+
+
+_SHORT: Final = word_set("ui ux tv pc ai os qa hr")
 
 
 def is_plural(phrase: str) -> bool:

@@ -16,7 +16,9 @@ def _any(pattern: str) -> re.Pattern[str]:
 
 
 _TITLE: Final[dict[str, re.Pattern[str]]] = {
-    "bug_tag": _any(r"^\W*(?:\w+ )?bugs?\b|^\W*(?:regression|crash)\b|\bbug\]|^fix(?:es|ed|ing)?\b"),
+    "bug_tag": _any(
+        r"^\W*(?:\w+ )?bugs?\b|^\W*(?:regression|crash)\b|\bbug\]|^fix(?:es|ed|ing)?\b"
+    ),
     "feature_tag": _any(
         r"\bfeature\b|\benhancement|\bproposal\b|\brfc\b|^\W*(?:suggestion|idea|feat|wish)\b"
         r"|\brequest\b"
@@ -35,7 +37,9 @@ _TITLE: Final[dict[str, re.Pattern[str]]] = {
         r"hide|increase|reduce|rename|convert|switch|unify|simplify|split|separate|deprecate|"
         r"drop|adopt|automatically|integrate|export|build|better|more|new|native|custom)\b"
     ),
-    "adding": _any(r"^\W*(?:[\w-]{1,15}: ?)?(?:added?|adding|adds|adding|initial|ability|option)\b"),
+    "adding": _any(
+        r"^\W*(?:[\w-]{1,15}: ?)?(?:added?|adding|adds|adding|initial|ability|option)\b"
+    ),
     "wish": _any(
         r"\b(?:support(?: for)?|option (?:to|for)|ability to|should|would be|please|nice to have|"
         r"a way to|configurable|customi[sz]able)\b"
@@ -75,9 +79,7 @@ _BODY: Final[dict[str, re.Pattern[str]]] = {
     "question_headings": _any(
         r"^\W*(?:.*your question|questions?\b|.*doc(?:umentation)? issue|documentation|help\b)"
     ),
-    "said_bug": _any(
-        r"type\W{1,16}bug\b|^\W*bug\W*$"
-    ),
+    "said_bug": _any(r"type\W{1,16}bug\b|^\W*bug\W*$"),
     "said_feature": _any(r"type\W{1,16}feature|^\W*(?:a )?feature(?: request)?\W*$"),
     "said_question": _any(
         r"type\W{1,16}(?:support|question|other|documentation|performance|build)"
@@ -87,7 +89,9 @@ _BODY: Final[dict[str, re.Pattern[str]]] = {
         r"pull request|this (?:pr|patch|change|commit)\b|\bchecklist\b|^merge|follow.?up|"
         r"\b(?:implements|introduces|this adds)\b"
     ),
-    "repairs": _any(r"\b(?:fix(?:es|ed)?|resolves?|closes|solves) ?:? ?(?:#|url|the (?:bug|issue))"),
+    "repairs": _any(
+        r"\b(?:fix(?:es|ed)?|resolves?|closes|solves) ?:? ?(?:#|url|the (?:bug|issue))"
+    ),
     "trace": _any(
         r"traceback|^\s+at \w|core dumped|segmentation fault|exception\b|\w+error:|error:|stack"
     ),

@@ -105,3 +105,14 @@ def parsed(content: bytes) -> Linear:
     """The model in a file's bytes."""
     version = hashlib.sha256(content).hexdigest()[:8]
     return Linear(msgspec.msgpack.decode(content, type=Weights), version)
+
+
+@functools.cache
+def fingerprint() -> str:
+    """Eight hexadecimal digits of all weight files that ship with the package."""
+    folder = resources.files("domains.intelligence") / "weights"
+    files = sorted((each for each in folder.iterdir() if each.name.endswith(".bin")), key=str)
+    digest = hashlib.sha256()
+    for each in files:
+        digest.update(each.read_bytes())
+    return digest.hexdigest()[:8]

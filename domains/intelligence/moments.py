@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from domains.intelligence.reporting import asked, reported
 from domains.intelligence.talk import Said, Talk
-from domains.intelligence.words import STOP_WORDS, content_stems, tokens
+from domains.intelligence.words import STOP_WORDS, content_stems, tokens, word_set
 
 MOST_ITEMS: Final = 8
 
@@ -22,13 +22,16 @@ class Item(Struct, frozen=True):
 
 # What stands before "we" and a decision to do is one; what is only talked about is not.
 _DECIDED: Final = re.compile(
-    r"\b(?:(?:we|i)(?:['’]ve| have)? (?:all )?(?:decided|agreed|settled|chosen|picked|concluded|signed|approved)\b|"
+    r"\b(?:(?:we|i)(?:['’]ve| have)? (?:all )?(?:decided|agreed|settled|chosen|picked|concluded|"
+    r"signed|approved)\b|"
     r"(?:it['’]s|that['’]s|is|are|been|was) (?:decided|agreed|settled|approved|signed|confirmed)\b|"
     r"(?:we(?:['’]ll| will)|let['’]?s|we(?:['’]re| are) going to|i(?:['’]ll| will)) "
-    r"(?:go(?:ing)? (?:with|ahead|for|live)|move (?:forward|ahead)|stick (?:with|to)|choose|sign|drop|keep (?:it|the))\b|"
+    r"(?:go(?:ing)? (?:with|ahead|for|live)|move (?:forward|ahead)|stick (?:with|to)|choose|sign|"
+    r"drop|keep (?:it|the))\b|"
     r"(?:we|they)(?:['’]re| are) (?:going (?:with|ahead|for)|moving (?:forward|ahead)|all set)\b|"
     r"the decision (?:is|was)\b|(?:contract|order form|agreement) (?:is|was|has been) signed\b|"
-    r"purchase order (?:went|is|was)|we want to go live\b|that['’]s a (?:deal|yes)\b|we have a deal\b)",
+    r"purchase order (?:went|is|was)|we want to go live\b|that['’]s a (?:deal|yes)\b|"
+    r"we have a deal\b)",
     re.IGNORECASE,
 )
 _UNDECIDED: Final = re.compile(
@@ -39,42 +42,57 @@ _UNDECIDED: Final = re.compile(
 _OBJECTION: Final = re.compile(
     r"\b(?:too (?:expensive|pricey|much money|costly|complicated|complex|risky|long|slow)|"
     r"(?:over|out of|beyond) (?:our )?budget|no budget|can['’]t (?:afford|justify|commit|sign)|"
-    r"hard to justify|(?:price|cost)\w* (?:is|are|was|seems?|looks?) (?:\w+ )?(?:high|higher|steep|a problem|an issue)|"
-    r"not (?:a priority|convinced|ready|comfortable|sure (?:it|this|that|about|we|if))|hesitant|hesitation|"
-    r"(?:my|our|a|one|main|biggest|only) (?:\w+ )?(?:concern|worry|objection|hesitation|reservation)|"
-    r"(?:i['’]m|we['’]re|i am|we are) (?:\w+ )?(?:concerned|worried|afraid|skeptical|sceptical|nervous)|"
+    r"hard to justify|(?:price|cost)\w* (?:is|are|was|seems?|looks?) (?:\w+ )?(?:high|higher|steep|"
+    r"a problem|an issue)|"
+    r"not (?:a priority|convinced|ready|comfortable|sure (?:it|this|that|about|we|if))|hesitant|"
+    r"hesitation|"
+    r"(?:my|our|a|one|main|biggest|only) (?:\w+ )?(?:concern|worry|objection|hesitation|"
+    r"reservation)|"
+    r"(?:i['’]m|we['’]re|i am|we are) (?:\w+ )?(?:concerned|worried|afraid|skeptical|sceptical|"
+    r"nervous)|"
     r"worr(?:y|ies) (?:me|us|about)|deal[- ]breaker|show[- ]stopper|won['’]t work for (?:me|us)|"
     r"redlines?|push(?:ed|ing)? back|lock(?:ed)?[- ]in|already (?:have|use|using|pay)|"
-    r"need to think (?:about|it)|don['’]t (?:need|see (?:the|why|how|a reason)|want to switch|trust)|"
-    r"(?:legal|security|procurement|it|finance) (?:\w+ ){0,2}(?:won['’]t|will not|would never|has (?:concerns|issues|redlines)|blocks?)|"
+    r"need to think (?:about|it)|don['’]t (?:need|see (?:the|why|how|a reason)|want to switch|"
+    r"trust)|"
+    r"(?:legal|security|procurement|it|finance) (?:\w+ ){0,2}(?:won['’]t|will not|would never|"
+    r"has (?:concerns|issues|redlines)|blocks?)|"
     r"their price was|lower price|cheaper|percent off|what if (?:it|you|the|we)|blocker)\b",
     re.IGNORECASE,
 )
 _PRICE: Final = re.compile(
-    r"(?:[$€£]\s?\d[\d,.]*\s?(?:k|m|million|thousand)?\b|\b\d[\d,.]*\s?(?:k\b|dollars|euros|pounds|usd|eur|gbp)|"
+    r"(?:[$€£]\s?\d[\d,.]*\s?(?:k|m|million|thousand)?\b|\b\d[\d,.]*\s?(?:k\b|dollars|euros|pounds|"
+    r"usd|eur|gbp)|"
     r"\b(?:hundred|thousand|million|[a-z]+(?:teen|ty))\s+(?:dollars|euros|pounds)\b|"
-    r"\b(?:discount|percent off|% off|per[- ](?:seat|user|month|year|host|license|licence)|price|prices|priced|pricing|"
+    r"\b(?:discount|percent off|% off|per[- ](?:seat|user|month|year|host|license|licence)|price|"
+    r"prices|priced|pricing|"
     r"prepay|net (?:\d\d|thirty|forty|sixty)|list price|uplift|"
-    r"quote|budget of|annual amount|late fees?|license fees?|cost(?:s|ing)? (?:us|about|around|\d|too|more|less))\b)",
+    r"quote|budget of|annual amount|late fees?|license fees?|cost(?:s|ing)? (?:us|about|around|\d|"
+    r"too|more|less))\b)",
     re.IGNORECASE,
 )
 _NO_PRICE: Final = re.compile(
     r"\bcost cent(?:er|re)|\bquote[sd]? (?:from|the)|\bat any price", re.IGNORECASE
 )
 _RIVAL: Final = re.compile(
-    r"\b(?:competitors?|(?:another|other|different|alternative|second) (?:vendors?|providers?|suppliers?)|alternatives? to)\b|"
-    r"\b(?:(?i:compared (?:to|with)|instead of|switch(?:ed|ing)? (?:from|to)|mov(?:ed|ing) (?:from|off)|migrat(?:ed|ing) from|"
-    r"(?:also )?(?:looking at|talking to|evaluating|considering|demoed|trialling|trialing|comparing)|"
-    r"went with|going with|versus|vs\.?|alternative to|better than|cheaper than|currently (?:use|using|on)|"
-    r"(?:we|they|i) (?:currently )?use|happy with)) (?:the )?(?P<name>[A-Z][\w.]+(?: [A-Z][\w.]+)?)",
+    r"\b(?:competitors?|(?:another|other|different|alternative|second) (?:vendors?|providers?|"
+    r"suppliers?)|alternatives? to)\b|"
+    r"\b(?:(?i:compared (?:to|with)|instead of|switch(?:ed|ing)? (?:from|to)|mov(?:ed|ing) (?:from|"
+    r"off)|migrat(?:ed|ing) from|"
+    r"(?:also )?(?:looking at|talking to|evaluating|considering|demoed|trialling|trialing|"
+    r"comparing)|"
+    r"went with|going with|versus|vs\.?|alternative to|better than|cheaper than|currently (?:use|"
+    r"using|on)|"
+    r"(?:we|they|i) (?:currently )?use|"
+    r"happy with)) (?:the )?(?P<name>[A-Z][\w.]+(?: [A-Z][\w.]+)?)",
 )
-_NO_RIVALS: Final = frozenset(
+_NO_RIVALS: Final = word_set(
     """excel google chrome monday tuesday wednesday thursday friday saturday sunday january february
     march april may june july august september october november december english i windows mac
-    android iphone ios email slack outlook linux""".split()
+    android iphone ios email slack outlook linux"""
 )
 _POLITE: Final = re.compile(
-    r"\b(?:how are you|how(?:'s| is) (?:it|everything|your day)|can you (?:hear|see)|does that make sense|"
+    r"\b(?:how are you|how(?:'s| is) (?:it|everything|your day)|can you (?:hear|see)|"
+    r"does that make sense|"
     r"any (?:other )?questions|is that (?:ok|okay|right|it)|shall we|right\?|okay\?|you know\?|"
     r"what do you think|anything else|really\?|isn't it\?|sorry\?|pardon|nice weather)",
     re.IGNORECASE,

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from domains.intelligence import grammar
+from domains.intelligence import cues, grammar
 from domains.intelligence.phrases import phrases
 from domains.intelligence.wording import clean
 from domains.intelligence.words import STOP_WORDS, tokens, word_set
@@ -35,14 +35,41 @@ def feature(name: str, quotes: Sequence[str]) -> str | None:
         and f" {phrase.text.lower()} " in f" {name.lower()} "
     ]
     candidates += [each for each in longer if any(part.lower() in each for part in named)]
-    objects = [*named, *(word for phrase in named for word in phrase.split())]
-    candidates += [each for each in objects if not _STARTS_WITH_ACTION.fullmatch(each)]
+    candidates += named
+    candidates += [word for phrase in named for word in phrase.split()]
     for candidate in candidates:
         phrase = _BARE.sub("", candidate.lower()).rpartition(" of ")[2]
-        people = phrase.rpartition(" ")[2] in _PEOPLE
-        if phrase in said and not (people or is_vague(phrase) or _NO_NAME.search(phrase)):
+        sure = candidate is candidates[0] and not unnamed
+        if phrase in said and _names(phrase, name) and (" " in phrase or sure or _is_noun(phrase, name)):
             return phrase
     return None
+
+
+def _names(phrase: str, name: str) -> bool:
+    """Whether a phrase names something of a product, neither people nor what one does."""
+    words = phrase.split() or [""]
+    return not (
+        is_vague(phrase)
+        or words[-1] in _PEOPLE
+        or (len(words) == 1 and words[0] in grammar.FINITE - cues.TOPIC_WORDS)
+        or re.search(rf"\b(?:users|and) {re.escape(words[0])}\b", name.lower()) is not None
+        or _NO_NAME.search(phrase)
+    )
+
+
+def _is_noun(word: str, name: str) -> bool:
+    """Whether a single word stands in a title as a noun does."""
+    if word in cues.TOPIC_WORDS or word.endswith("s"):
+        return True
+    words = name.strip("?").split()
+    return any(
+        written.lower() == word
+        and (
+            written.isupper()
+            or (at > 0 and (written[0].isupper() or words[at - 1].lower() in _BEFORE_NOUNS))
+        )
+        for at, written in enumerate(words)
+    )
 
 
 def is_vague(text: str) -> bool:
@@ -85,7 +112,8 @@ GENERIC: Final = word_set(
     years hour hours
     minute minutes second seconds people person user users team everyone nobody somebody reviewers
     work job idea experience star stars phone download developers devs guys company part kind type
-    hand far one two three four five six ten hundreds older younger overnight
+    yesterday today tomorrow old automatic return twice hand far one two three four five six ten
+    hundreds older younger overnight
     apk solution click everything anything something case bottom line point question
     """
 )
@@ -112,6 +140,12 @@ VERB_FIRST: Final = re.compile(
 _STARTS_WITH_ACTION: Final = re.compile(rf"(?:Do not )?{_ACTIONS}(?:ed|d)?\b", re.IGNORECASE)
 _BY_ACTION: Final = re.compile(rf"\s*\b{_ACTIONS}\b\s*", re.IGNORECASE)
 _BARE: Final = re.compile(rf"^(?:{_ACTIONS} (?:(?:only|with|to|an?|the|my|their|our) )*)")
+_BEFORE_NOUNS: Final = word_set(
+    """
+    the a an their some any more no with without for of in on and these love like praise best other
+    new old different wrong
+    """
+) | (frozenset(cues.PRAISE_WORDS) | frozenset(cues.PAIN_WORDS))
 _PEOPLE: Final = word_set(
     """
         clients client customers customer trainers learners reviewers agents agent

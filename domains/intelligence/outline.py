@@ -10,10 +10,9 @@ from domains.intelligence import categories, moments
 from domains.intelligence.asking import conversation_found
 from domains.intelligence.commitments import Step, steps
 from domains.intelligence.detection import hosts
-from domains.intelligence.engine import ENGINE, examine
+from domains.intelligence.engine import engine, examine
 from domains.intelligence.findings import Document, Insight, Kind
 from domains.intelligence.moments import Item
-from domains.intelligence.reporting import reported
 from domains.intelligence.talk import Audience, Said, Talk, Turn
 
 Heading = Literal[
@@ -118,7 +117,7 @@ def outline(
             found[heading] = [_shown(item.text, item.said) for item in _MOMENTS[heading](talk)]
     outcome = _outcome(talk, agreed)
     found["Outcome"] = [_shown(outcome.text, outcome.said)] if outcome else []
-    return _made(ENGINE, category, found)
+    return _made(engine(), category, found)
 
 
 def _made(engine: str, category: str, found: dict[Heading, list[Shown]]) -> Outline:

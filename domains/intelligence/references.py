@@ -17,17 +17,17 @@ def resolved(
     if not match:
         return part, None
     pronoun = match["it"].lower()
-    plural = pronoun not in ("it", "its")
+    plural = pronoun not in ("it", "its") and match.re is not OLD_ONE
     reach = len(before) if pronoun == "one" else 1
     if _antecedent(part[: match.start("it")], plural=plural):
         return part, None
     sources: list[tuple[str, int | None]] = [(each, None) for each in reversed(earlier)]
     sources += [(clean(each), index) for index, each in enumerate(before[:reach])]
     for text, leans in sources:
-        name = _antecedent(text, plural=plural)
+        name = _antecedent(text, plural=plural, acting=match.re is OLD_ONE)
         if not name or (leans is None and name.lower() in part.lower()):
             continue
-        if pronoun == "one":
+        if match.re is ONE:
             name = "one " + " ".join(name.removesuffix("s").split()[-2:])
         verb = {"'s": " is", "'re": " are", "": ""}.get(match["be"] or "", "")
         start, end = match.start("it"), match.end("be") if match["be"] else match.end("it")
@@ -43,11 +43,15 @@ IT: Final = re.compile(
     re.IGNORECASE,
 )
 THEM: Final = re.compile(r"(?<=\w )(?P<it>them)\b(?P<be>)(?! (?:all )?to\b)")
+OLD_ONE: Final = re.compile(r"\bthe (?:old|previous|original) (?P<it>one)\b(?P<be>)")
 ONE: Final = re.compile(r"\b(?:have|want|need|had) (?P<it>one)\b(?P<be>)(?= for all\b)")
 
 
-def _antecedent(text: str, *, plural: bool) -> str:
-    """What "it" or "they" can stand for: the subject of a clause before, else its last name."""
+def _antecedent(text: str, *, plural: bool, acting: bool = False) -> str:
+    """What "it" or "they" can stand for: the subject of a clause before, else its last name.
+
+    `acting` takes subjects only.
+    """
     if not text:
         return ""
     names = [
@@ -56,7 +60,7 @@ def _antecedent(text: str, *, plural: bool) -> str:
         if (subject := grammar.subject(clause))
     ]
     listed = [VERB_FIRST.sub("", phrase).strip() for phrase in grammar.phrases(text)]
-    names = names[::-1] + [phrase for phrase in reversed(listed) if phrase]
+    names = names[::-1] + [phrase for phrase in reversed(listed) if phrase and not acting]
     for name in names:
         if grammar.is_plural(name) == plural and not is_vague(name):
             return _within(name) if text.startswith(name) else name

@@ -11,9 +11,8 @@ from typing import Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from domains.intelligence import headings, linear, suggestions
+from domains.intelligence import forms, headings, linear, suggestions
 from domains.intelligence.detection import evidence
-from domains.intelligence.findings import Kind
 from domains.intelligence.segmentation import sentences
 from domains.intelligence.words import tokens
 
@@ -23,7 +22,6 @@ IssueLabel = Literal["bug", "feature", "question"]
 REVIEW_LABELS: Final[tuple[ReviewLabel, ...]] = get_args(ReviewLabel)
 ISSUE_LABELS: Final[tuple[IssueLabel, ...]] = get_args(IssueLabel)
 
-_KINDS: Final[tuple[Kind, ...]] = ("request", "pain_point", "praise", "question")
 _BODY: Final = 300
 """Characters of an issue's body whose words are read; its form is looked at further on."""
 
@@ -113,9 +111,7 @@ def issue_forms(issues: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
     return np.asarray(rows, np.float32).reshape(len(issues), len(headings.NAMES))
 
 
-def review_forms(
-    texts: Sequence[str], ratings: Sequence[int | None]
-) -> NDArray[np.float32]:
+def review_forms(texts: Sequence[str], ratings: Sequence[int | None]) -> NDArray[np.float32]:
     """Dense features of the review model: evidence of its sentences, its shape, its stars."""
     parts = [[each.text for each in sentences(text, "survey_response")] or [text] for text in texts]
     flat = [part for each in parts for part in each]
@@ -126,37 +122,6 @@ def review_forms(
     at = 0
     for text, rating, each in zip(texts, ratings, parts, strict=True):
         end = at + len(each)
-        rows.append(_review_form(text, rating, clues[at:end], suggested[at:end]))
+        rows.append(forms.review(text, rating, clues[at:end], suggested[at:end].tolist()))
         at = end
-    return np.asarray(rows, np.float32).reshape(len(texts), REVIEW_FORM) * _CAUTION
-
-
-REVIEW_FORM: Final = 2 * len(_KINDS) + 2 + 7 + 6
-"""How many dense features a review has."""
-
-_CAUTION: Final = np.float32(0.5)
-"""Scale of the dense features against the n-grams: the smaller, the less they are trusted."""
-
-
-def _review_form(
-    text: str,
-    rating: int | None,
-    clues: Sequence[dict[Kind, float]],
-    suggested: NDArray[np.float64],
-) -> list[float]:
-    count = len(text.split())
-    return [
-        *(max(each[kind] for each in clues) for kind in _KINDS),
-        *(sum(each[kind] for each in clues) / len(clues) for kind in _KINDS),
-        float(suggested.max()),
-        float(suggested.mean()),
-        min(count, 60) / 30,
-        math.log1p(count) / 3,
-        float(count < 6),
-        float("!" in text),
-        float("?" in text),
-        min(len(clues), 12) / 4,
-        float(text[:1].isupper()),
-        *(float(rating == stars) for stars in range(1, 6)),
-        float(rating is None),
-    ]
+    return forms.reviews(rows)

@@ -21,6 +21,8 @@ def stands(name: str, kind: Kind, profile: Profile) -> bool:
         return False
     if kind != "question" and _VERB_LEADS.match(name):
         return False
+    if kind in ("pain_point", "praise") and ASKED.match(name) and not _NO_QUESTION.match(name):
+        return False
     if profile == "transcript" and not _spoken_whole(name, kind, words):
         return False
     loose = _PRONOUN.search(name)
@@ -38,7 +40,10 @@ def stands(name: str, kind: Kind, profile: Profile) -> bool:
     )
 
 
-_VERB_LEADS: Final = re.compile(r"(?:Are|Is|Was|Were|Has|Have)\b")
+_NO_QUESTION: Final = re.compile(r"(?:Why|When)\b")
+_VERB_LEADS: Final = re.compile(
+    r"(?:Are|Is|Was|Were|Has|Have)\b|(?:This|That|It) (?:should|must|has to)\b"
+)
 _PRONOUN: Final = re.compile(r" (?:it|them|they)\b(?! (?:if|is|would)\b)")
 _THEN: Final = re.compile(
     r"\bthen (?:you|we|i|it)\b|\bit will [A-Z]|^Users do |\ba bit a\b|^Usually this\b|\b(?:the|"

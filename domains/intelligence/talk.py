@@ -100,5 +100,5 @@ def _said(sentence: Sentence, starts: Sequence[int], turns: Sequence[Turn]) -> S
 
 
 def _is_named(name: str, text: str) -> bool:
-    first = name.split()[0] if name.split() else ""
+    first = next(iter(name.split()), "")
     return len(first) > 2 and re.search(rf"\b{re.escape(first)}\b[,?]", text) is not None

@@ -10,16 +10,16 @@ from domains.intelligence import cues, grammar
 from domains.intelligence.detection import score
 from domains.intelligence.findings import Kind, Profile
 from domains.intelligence.naming import ASKED
-from domains.intelligence.references import IT, ONE, THEM, resolved
+from domains.intelligence.references import IT, OLD_ONE, ONE, THEM, resolved
 from domains.intelligence.standing import LEANS, stands
-from domains.intelligence.wording import MAX_TITLE, clean, title
+from domains.intelligence.wording import MAX_TITLE, capitalised, clean, title
 from domains.intelligence.words import STOP_WORDS, content_stems, stem, tokens, word_set
 
 TEMPLATE_WORDS: Final = word_set(
     """
     users want wants need needs ask asks about for to how whether they can no way praise
     general the is are not plans possible suggested team wonder would like it if add missing do
-    them their themselves have suggest
+    them their themselves have suggest an
     """
 )
 """All words that a title may hold and its quotes not: the words of the templates."""
@@ -48,7 +48,7 @@ def headline(passage: Passage, kind: Kind, profile: Profile, *, internal: bool) 
     cleaned = _WEAK_SPOT.sub(r"\g<x>", said)
     earlier = grammar.clauses(cleaned)
     # "One" is found in speech as in writing; what "it" is in speech, is anybody's guess.
-    patterns = (ONE,) if profile == "transcript" else (IT, THEM)
+    patterns = (ONE,) if profile == "transcript" else (IT, THEM, OLD_ONE)
     first = [cleaned] if cleaned != said and len(cleaned) <= MAX_TITLE else []
     for part in [*first, *_parts(cleaned, kind, profile)]:
         at = earlier.index(part) if part in earlier else 0
@@ -142,9 +142,9 @@ def _card(clause: str, kind: Kind, *, internal: bool) -> str:
     if kind == "pain_point":
         name = _BAD.sub(_is_bad, name)
     name = _case(" ".join(name.split()).strip(" ,;:-"))
-    if kind == "question" and ASKED.match(name):
+    if (kind == "question" and ASKED.match(name)) or name.lower().startswith("why "):
         name += "?"
-    return name[:1].upper() + name[1:]
+    return capitalised(name)
 
 
 def _case(name: str) -> str:
@@ -164,9 +164,21 @@ _ADVERB: Final = (
     r"(?:really|very|extremely|incredibly|simply|totally|absolutely|completely|definitely|finally|"
     r"super|pretty|quite|terribly|truly|honestly|insanely|ridiculously|still|also|all|just)"
 )
+_BAD_WORDS: Final = (
+    "terrible|horrible|awful|poor|slow|sluggish|ugly|annoying|confusing|frustrating|clunky|"
+    "unreliable|"
+    "useless|buggy|bad|ridiculous|lousy|outdated|expensive|overpriced|cluttered"
+)
+_VERBS: Final = "|".join(sorted(grammar.FINITE))
 _BEFORE: Final = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
     for pattern, replacement in (
+        (
+            rf"^(?:the |this |an? )?(?P<x>(?:{_BAD_WORDS}) [\w -]{{3,30}}?) (?:is|are) "
+            r"(?:my|our|their|the) (?:\w+ )?(?:complaint|problem|issue|gripe|frustration|pain point|annoyance)$",
+            r"\g<x>",
+        ),
+        (r"^(?P<x>(?:(?!(?:" + _VERBS + r")\b)[\w-]+ ){1,5})it(?:'s| is) ", r"\g<x>is "),
         (r"(?<= is )(?P<p>[\w ]{3,30}) and it (?=[a-z]+s\b)", r"\g<p> and "),
         (r"(?<= are )(?P<p>[\w ]{3,30}) and they (?!are)", r"\g<p> and "),
         (
@@ -190,6 +202,8 @@ _WEAK_SPOT: Final = re.compile(
 _AFTER: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
+        (r"^Your (?=[a-z])", ""),
+        (r"\byour (?=\w)", "the "),
         (
             r"^There(?:'s| is| are|'re| was)(?: (?:currently|still|just|really))? no (?:way|"
             r"option) (?:for users )?to ",
@@ -197,7 +211,7 @@ _AFTER: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
         ),
         (r"^There(?:'s| is| are|'re| was)(?: (?:currently|still|just|really))? no ", "No "),
         (
-            r"^There(?:'s| is| are|'re| was) (?:a |an |some )?(?=[a-z]+ (?:problems?|issues?|"
+            r"^There(?:'s| is| are|'re| was) (?:a |an |some )?(?=(?:[a-z]+ )?(?:problems?|issues?|"
             r"bugs?|errors?)\b)",
             "",
         ),
@@ -245,7 +259,7 @@ _OURS: Final = re.compile(
 _LETS: Final = re.compile(r"^(?:Let's|We should|We could) (?!not\b|be\b|have\b|see\b|say\b)")
 _WE_NEED: Final = re.compile(r"^we (?:just |also |still )?need to have", re.IGNORECASE)
 _HALF: Final = re.compile(r" (?:how|which|who)\b(?:(?! to )[^,])*$")
-_HANGING: Final = re.compile(r" (?:where|which|that|when|who|if)\b(?:(?! to )[^,])*$")
+_HANGING: Final = re.compile(r" (?:where|which|that|when|who|how|if)\b(?:(?! to )[^,])*$")
 _GOOD_WORDS: Final = "|".join(
     sorted(
         set(cues.PRAISE_WORDS)
@@ -266,11 +280,6 @@ _GOOD_WORDS: Final = "|".join(
         }
     )
 )
-_BAD_WORDS: Final = (
-    "terrible|horrible|awful|poor|slow|sluggish|ugly|annoying|confusing|frustrating|clunky|"
-    "unreliable|"
-    "useless|buggy|bad|ridiculous|lousy|outdated|expensive|overpriced|cluttered"
-)
 _PRAISED: Final = re.compile(
     r"^(?:(?:An?|The|Its?|It's(?: an?)?|Such an?) )?(?:" + _ADVERB + r" )?"
     r"(?:(?:" + _GOOD_WORDS + r"|lovely|ever)[ ,]+(?:and )?)+"
@@ -284,8 +293,7 @@ _PRAISED: Final = re.compile(
 )
 _BAD: Final = re.compile(
     rf"^(?:An? |The )?(?P<bad>{_BAD_WORDS}) (?P<what>(?!to\b|for\b|on\b|in\b|when\b|and\b|if\b|"
-    rf"at\b|as\b)"
-    r"[\w-]+(?: (?!(?:" + "|".join(sorted(grammar.FINITE)) + r")\b)[\w-]+)?)$",
+    r"at\b|as\b)[\w-]+(?: [\w-]+){0,2})$",
     re.IGNORECASE,
 )
 
@@ -300,14 +308,16 @@ def _praised(match: re.Match[str]) -> str:
     return "Praise for the " + " ".join(words)
 
 
-_NO_PRAISE: Final = word_set("highly it this that job work ever one idea thing time")
+_NO_PRAISE: Final = word_set("cuz until buy highly it this that job work ever one idea thing time")
 
 
 def _is_bad(match: re.Match[str]) -> str:
     """ "Slow exports" as "Exports are slow"; troubles are named by their noun alone."""
     what, bad = match["what"], match["bad"].lower()
-    if what.split()[-1].lower() in cues.PAIN_WORDS:
+    if tokens(what)[-1] in cues.PAIN_WORDS:
         return what if " " in what else match[0]
+    if grammar.verb_at(tokens(what)) is not None or not grammar.is_topic(tokens(what)[-1]):
+        return match[0]
     return f"{what} {'are' if grammar.is_plural(what) else 'is'} {bad}"
 
 

@@ -3,6 +3,8 @@
 import re
 
 from domains.intelligence.findings import Kind
+from domains.intelligence.persons import told
+from domains.intelligence.wishes import enquiry, wish
 from domains.intelligence.words import word_set
 
 MAX_TITLE = 78
@@ -20,26 +22,26 @@ def title(text: str, kind: Kind, *, internal: bool = False) -> str:
     if not clause or _PLEA.match(clause):
         return ""
     if kind == "request":
-        clause = _wish(clause, internal=internal)
+        clause = wish(clause, internal=internal)
     elif kind == "question":
-        clause = _enquiry(clause, internal=internal)
+        clause = enquiry(clause, internal=internal)
     else:
-        clause = _told(clause, headline=True, internal=internal)
+        clause = told(clause, headline=True, internal=internal)
     clause = _HEADLINE_IT.sub("", clause)
     clause = _shortened(clause)
     words = clause.split()
     if len(words) < 2 or not _LETTERS.search(clause):
         return ""
-    return _capitalised(clause)
+    return capitalised(clause)
 
 
 def statement(text: str, *, internal: bool = False) -> str:
     """The whole statement cleaned and in the third person, at most 240 characters, unfinished."""
-    clause = _told(clean(text), headline=False, internal=internal)
+    clause = told(clean(text), headline=False, internal=internal)
     if len(clause) > _MAX_STATEMENT:
         cut = clause.rfind(" ", 0, _MAX_STATEMENT - 1)
         clause = clause[: cut if cut > 0 else _MAX_STATEMENT - 1].rstrip(" ,;:") + "…"
-    return _capitalised(clause.rstrip(" .!,;:?"))
+    return capitalised(clause.rstrip(" .!,;:?"))
 
 
 def clean(text: str) -> str:
@@ -62,70 +64,6 @@ def clean(text: str) -> str:
         clause = shorter
     clause = _ECHO.sub(r"\1 ", clause)
     return _TAIL_TAG.sub("", clause).rstrip(" ,;:.!-–—")
-
-
-def _told(clause: str, *, headline: bool, internal: bool) -> str:
-    """ "I can't find my reports" becomes "users can't find their reports"."""
-    if internal:
-        return clause
-    clause = _MY_SUBJECT.sub(r"\1 ", clause) if headline else _MY_SUBJECT_FULL.sub("the ", clause)
-    if headline:
-        clause = _BARE_VERB.sub(lambda match: _USERS + " " + match[0].lower(), clause)
-    for pattern, replacement in _PERSONS:
-        clause = pattern.sub(replacement, clause)
-    # The first mention names the users, later ones in the same clause refer back to them.
-    head, found, tail = clause.partition(_USERS)
-    if found:
-        tail = tail.replace(_USERS + _OBJECT, "them").replace(_USERS, "they")
-        clause = head + "users" + tail
-    return clause.replace(_OBJECT, "")
-
-
-def _wish(clause: str, *, internal: bool) -> str:
-    for pattern, template in _WISHES:
-        match = pattern.search(clause)
-        if not match:
-            continue
-        rest = match["rest"].strip(" ,.!?")
-        if len(rest.split()) < (1 if template.startswith("Users want") else 2):
-            continue
-        if _SMALL_WORD.match(rest) and not template.startswith("{"):
-            rest = rest[0].lower() + rest[1:]
-        if template.endswith("to {}") and _NOT_A_VERB.match(rest):
-            continue
-        wish = template.format(_told(rest, headline=False, internal=internal))
-        return _by(_WANTED.sub(_wanted, wish), internal=internal)
-    return _told(clause, headline=True, internal=internal)
-
-
-def _wanted(match: re.Match[str]) -> str:
-    """ "Users would like it if the export kept filters" as "Users want the export to keep them"."""
-    modal = match["modal"]
-    to = (
-        "to"
-        if modal in ("could", "would", "can")
-        else "not to"
-        if modal.startswith("did")
-        else f"to {_BASE_FORMS[modal]}"
-    )
-    return f"Users want {match['what'].strip()} {to} {match['rest']}"
-
-
-def _enquiry(clause: str, *, internal: bool) -> str:
-    clause = clause.rstrip(" ?")
-    for pattern, template in _ENQUIRIES:
-        match = pattern.search(clause)
-        if match and len(match["rest"].split()) >= 1:
-            told = _told(match["rest"].strip(" ,?"), headline=False, internal=internal)
-            parts = match.groupdict() | {"rest": told}
-            return _by(template, internal=internal).format(told, **parts)
-    return _told(clause, headline=False, internal=internal)
-
-
-def _by(template: str, *, internal: bool) -> str:
-    if not internal:
-        return template
-    return _USERS_DO.sub(lambda match: f"The team {_OF_ONE[match[1]]}", template)
 
 
 def _shortened(clause: str) -> str:
@@ -156,30 +94,21 @@ def _shortened(clause: str) -> str:
     return clause
 
 
-def _capitalised(clause: str) -> str:
-    return clause[:1].upper() + clause[1:]
+def capitalised(clause: str) -> str:
+    """The clause with a capital, unless it begins with a name such as "iPad"."""
+    return clause if _MIXED_CASE.match(clause) else clause[:1].upper() + clause[1:]
 
 
+_MIXED_CASE = re.compile(r"[a-z]+[A-Z]")
 _LETTERS = re.compile(r"[^\W\d_]{2}")
 _PLEA = re.compile(
     r"(?:(?:please|pls|just|and) )*fix(?: (?:it|this|that|asap|them|soon)\b.{0,24})?[.! ]*$",
     re.IGNORECASE,
 )
-_SMALL_WORD = re.compile(r"(?:An?|The|Some|More|Better|Having|Being|My|Our|Any|Another) ")
-_OF_ONE = {
-    "want": "wants",
-    "need": "needs",
-    "ask": "asks",
-    "wonder": "wonders",
-    "suggest": "suggests",
-    "wish": "wishes",
-    "would": "would",
-}
-_USERS_DO = re.compile(rf"^Users ({'|'.join(_OF_ONE)})(?= )")
 _SPACES = re.compile(r"\s+")
 _COMMAS = re.compile(r"\s*,(?:\s*,)*(?!\d)\s*")
 _MARKUP = re.compile(
-    r"[\x00-\x1f]+|[*`#>|~]+|</?\w{1,10}>|[\u200b-\u200f\ufe0f\u2600-\u27bf\U0001F000-\U0001FAFF]+|"
+    r"[\x00-\x1f]+|<!-*|-+>|[*`#>|~]+|</?\w{1,10}>|[\u200b-\u200f\ufe0f\u2600-\u27bf\U0001F000-\U0001FAFF]+|"
     r"(?:^|(?<=\s))(?:[:;]-?[)(DP]+|-\))(?=\s|$)|\[[^\]\n]{0,30}\]|[\"“”«»]|(?<=\w)!{2,}"
 )
 _DOTS = re.compile(r"\.{2,}\s*")
@@ -272,216 +201,6 @@ _HEADLINE_IT = re.compile(
     r"logs?|says|"
     r"shows|needs|unclear|impossible|expensive|missing|not|never|impossible|much|more|been)\w*)",
     re.IGNORECASE,
-)
-_MY_SUBJECT = re.compile(r"^(?:my|our) ((?!own\b)[\w'-]+(?: [\w'-]+)?)\s(?=\S)", re.IGNORECASE)
-_MY_SUBJECT_FULL = re.compile(r"^(?:my|our) (?=\w)", re.IGNORECASE)
-_BARE_VERB = re.compile(
-    r"^(?:really |absolutely |just |also )*(?:love|loved|hate|like|liked|enjoy|can't|cannot|"
-    r"couldn't|"
-    r"(?:don't|didn't)(?! (?:work|load|open|show|sync|connect|respond|save|start|support))|wish|"
-    r"prefer|miss|had to|have to|keep getting|tried|struggle|want|"
-    r"need)\b(?! it\b$)"
-    r"(?= \w+)",
-    re.IGNORECASE,
-)
-_USERS = "\x02"
-_OBJECT = "\x03"
-"""Stand-ins that text cannot hold after cleaning, until it is known which mention comes first."""
-_PERSONS = tuple(
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        (r"\b(?:[Ii]'m|[Ii] am|[Ii]m|[Ww]e're|[Ww]e are)\b", _USERS + " are"),
-        (r"\b[Ii] was\b|\b[Ww]e were\b", _USERS + " were"),
-        (r"\b[Ii] wasn't\b|\b[Ww]e weren't\b", _USERS + " weren't"),
-        (r"\b(?:[Ii]|[Ww]e)'ve\b", _USERS + " have"),
-        (r"\b(?:[Ii]|[Ww]e)'d\b", _USERS + " would"),
-        (r"\b(?:[Ii]|[Ww]e)'ll\b", _USERS + " will"),
-        (r"\b[Aa]m [Ii]\b|\b[Aa]re [Ww]e\b", "are " + _USERS),
-        (
-            r"\b(?:[Yy]ou|[Yy]a) (?=(?:can't|cannot|can|have to|don't know|need to|get|never)\b)",
-            _USERS + " ",
-        ),
-        (r"\b(?:[Ii]|[Ww]e)\b(?!['.])", _USERS),
-        (r"\b(?:[Mm]y|[Oo]ur)\b", "their"),
-        (r"\b(?:mine|ours)\b", "theirs"),
-        (r"\b(?:[Mm]e|us)\b", _USERS + _OBJECT),
-        (r"\b(?:myself|ourselves)\b", "themselves"),
-    )
-)
-_WISHES = tuple(
-    (re.compile(pattern, re.IGNORECASE), template)
-    for pattern, template in (
-        (
-            r"\bwish(?:ed)? (?:that )?(?:i|we|you|users|they|people|one) (?:could|can|"
-            r"were able to|was able to) (?P<rest>.+)",
-            "Users want to {}",
-        ),
-        (
-            r"\bwish (?:that )?(?:there (?:was|were|is|would be)|(?:it|you|they|we|i|the app|"
-            r"this app) (?:had|have|has|offered|would have|included)) (?P<rest>.+)",
-            "Users want {}",
-        ),
-        (
-            r"\bwish (?:that )?(?:it|you|they) (?:could|would|can|supported) (?P<rest>.+)",
-            "{}",
-        ),
-        (r"\bwish (?:that )?(?P<rest>(?!i\b|we\b|you\b).+)", "Users wish {}"),
-        (
-            r"\b(?:would|'d|will|could) (?:\w+ )?be (?:[\w]+ ){1,4}?(?:if|when) (?:i|we|you|"
-            r"users|one|people|they|customers|someone) (?:could|can|were able to|was able to|"
-            r"would be able to|had the ability to) (?:also |just |at least )?(?P<rest>.+)",
-            "Users want to {}",
-        ),
-        (
-            r"\b(?:would|'d|will|could) (?:\w+ )?be (?:[\w]+ ){1,4}?if (?:there (?:was|were|"
-            r"is|would be)|(?:it|you|they|we) (?:had|have|has|added|add|could add|offered|"
-            r"would add|included|could have|could include)) (?P<rest>.+)",
-            "Users want {}",
-        ),
-        (
-            r"\b(?:would|'d|will|could) (?:\w+ )?be (?:[\w]+ ){1,4}?if (?P<rest>.+)",
-            "Users would like it if {}",
-        ),
-        (
-            r"\b(?:would|'d|will|could) (?:\w+ )?be (?:[\w]+ ){1,4}?to (?:be able to |"
-            r"have the (?:ability|option) to |get to |also )(?P<rest>.+)",
-            "Users want to {}",
-        ),
-        (
-            r"\b(?:would|'d|will|could) (?:\w+ )?be (?:[\w]+ ){1,4}?(?:to (?:have|see|get)|"
-            r"having|with) (?P<rest>.+)",
-            "Users want {}",
-        ),
-        (
-            r"\b(?:would|'d|will|could) (?:\w+ )?be (?:[\w]+ ){1,4}?to (?P<rest>.+)",
-            "Users want to {}",
-        ),
-        (
-            r"(?:\b(?:i|we|users|customers|people)(?: would|'d)|^would) (?:really |also |"
-            r"absolutely |definitely |much |just )*(?:love|like|prefer|want)(?: to see|"
-            r" to have| to get) (?P<rest>(?!how\b|what\b|if\b).+)",
-            "Users want {}",
-        ),
-        (
-            r"(?:\b(?:i|we|users|customers|people)(?: would|'d)|^would) (?:really |also |"
-            r"absolutely |definitely |much |just )*(?:love|like|prefer|"
-            r"want) (?:to be able )?to (?P<rest>.+)",
-            "Users want to {}",
-        ),
-        (
-            r"(?:^|[ ,])(?:i|we|users|customers|people)(?: would|'d) (?:really |also |"
-            r"absolutely |definitely |much |just )*(?:love|like|prefer|"
-            r"want) (?:for )?(?P<rest>(?!if\b|it\b).+)",
-            "Users want {}",
-        ),
-        (
-            r"\b(?:i|we) (?:really |also |still |all |just |desperately )*(?:need|"
-            r"want) to (?:be able to |have the ability to )(?P<rest>.+)",
-            "Users need to {}",
-        ),
-        (
-            r"^(?:i|we) (?:really |also |still |all |just |desperately )*(?:need|"
-            r"want) (?P<rest>(?!to\b).+)",
-            "Users need {}",
-        ),
-        (r"\b(?:looking for|hoping for) (?P<rest>.+)", "Users want {}"),
-        (
-            r"\b(?:i|we|i'm|we're|am|are)? ?hop(?:e|ing) (?:that )?(?:you|"
-            r"they)(?: guys)? (?:can|will|could|would|'ll) (?P<rest>.+)",
-            "{}",
-        ),
-        (
-            r"(?<!why )(?<!how )(?<!what )(?<!where )\b(?:could|can|would|"
-            r"will) you (?:please |guys |maybe |possibly |also |at least |"
-            r"just )*(?P<rest>(?!have\b|be\b).+)",
-            "{}",
-        ),
-        (
-            r"\b(?:any plans|are you planning|do you plan) (?:to|on) (?P<rest>.+)",
-            "Users ask about plans to {}",
-        ),
-        (
-            r"\b(?:suggest|propose|recommend|consider) (?:that )?(?:adding|to add) (?P<rest>.+)",
-            "Add {}",
-        ),
-        (
-            r"^(?:i|we)(?:'d| would)? (?:suggest|propose|recommend) (?P<rest>(?:an?|the|this|"
-            r"another|\w+ing)\b.+)",
-            "Suggested: {}",
-        ),
-        (r"\bhow about (?:adding )?(?P<rest>.+)", "Users suggest {}"),
-        (r"\bthere (?:should|must|needs to|has to|ought to) be (?P<rest>.+)", "Users want {}"),
-        (r"^(?:please|pls|plz|kindly) (?:also |just |do |at least )?(?P<rest>.+)", "{}"),
-        (
-            r"^.{0,120}[.!?,;]? (?:so )?(?:please|pls|plz) (?:also |just |"
-            r"do )?(?P<rest>(?:add|make|fix|include|provide|implement|support|enable|allow|"
-            r"bring|let|give|improve|change|remove|introduce) .+)",
-            "{}",
-        ),
-        (r"^(?:missing|lacking|lacks) (?P<rest>.+)", "Missing {}"),
-        (
-            r"^(?P<rest>(?:an option|the option|option|the ability|ability|a way|"
-            r"possibility) (?:to|for|of) .+?) (?:would|should|will) be .+",
-            "Users want {}",
-        ),
-        (
-            r"^(?P<rest>(?!(?:if|that|it|this|which|they|then|what|there|"
-            r"or)\b).{4,80}?) (?:would|'d|will) (?:also |really )*be (?:very |really |so |"
-            r"extremely |super |a |an )*(?:nice|great|good|cool|awesome|helpful|useful|"
-            r"amazing|perfect|lovely|fantastic|ideal|handy|excellent|neat|wonderful|"
-            r"appreciated|welcome)\b",
-            "Users want {}",
-        ),
-    )
-)
-_BASE_FORMS = {
-    "were": "be",
-    "was": "be",
-    "kept": "keep",
-    "had": "have",
-    "let": "let",
-    "allowed": "allow",
-    "supported": "support",
-    "showed": "show",
-    "worked": "work",
-    "made": "make",
-    "gave": "give",
-    "remembered": "remember",
-    "included": "include",
-    "offered": "offer",
-}
-_WANTED = re.compile(
-    r"^Users would like it if (?P<what>(?:the|this|their|its|an?|[a-z]+s) (?:[\w-]+ ){0,3}?|"
-    r"[\w-]+ )(?P<modal>could|would|can|didn't|did not|"
-    + "|".join(_BASE_FORMS)
-    + r") (?P<rest>.+)$"
-)
-_NOT_A_VERB = re.compile(r"(?:the|a|an|some|more|my|your|this|that|it|them|if)\b", re.IGNORECASE)
-_ENQUIRIES = tuple(
-    (re.compile(pattern, re.IGNORECASE), template)
-    for pattern, template in (
-        (r"\bis there (?P<rest>(?:a|any|some) way (?:to|for|of) .+)", "Users ask for {}"),
-        (
-            r"\bis it possible (?:for (?:us|me) )?to (?P<rest>.+)",
-            "Users ask whether it is possible to {}",
-        ),
-        (
-            r"\bhow (?:do|can|would|should|could) (?:i|we|you|users|one|people) (?P<rest>.+)",
-            "Users ask how to {}",
-        ),
-        (r"\bhow to (?P<rest>.+)", "Users ask how to {}"),
-        (r"^(?:can|could) (?:i|we|users|people|one) (?P<rest>.+)", "Users ask whether they can {}"),
-        (
-            r"^(?:can|could) (?P<it>it|(?:the|this|an?) [\w-]+(?: plan)?) (?P<rest>.+)",
-            "Users ask whether {it} can {rest}",
-        ),
-        (
-            r"^(?:wondering|curious|not sure|unsure|i'm wondering|i wonder|i was wondering|"
-            r"we were wondering|i'm curious) (?P<rest>(?:if|whether|how|what|about|why) .+)",
-            "Users wonder {}",
-        ),
-        (r"^(?P<rest>how (?:much|long|many|often) .+)", "{}"),
-    )
 )
 _SIDE_CLAUSE = re.compile(
     r",? (?:because|'?cause|so that|which (?:is|makes|means|was|i|we)|and then|and (?:i|we|"

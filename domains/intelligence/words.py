@@ -1,5 +1,6 @@
 """Words of a sentence: tokens, stems and the words that carry no topic."""
 
+import functools
 import re
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
@@ -47,6 +48,7 @@ def content_stems(words: list[str]) -> list[str]:
     ] + [word for word in words if not word.isascii() and len(word) > 1]
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def stem(word: str) -> str:
     """Strip English inflection just far enough to match "exports", "exported" and "exporting"."""
     word = word.removesuffix("'s").replace("'", "")

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Text, bindparam, func, literal_column, or_, select, update
 
 from domains.intelligence import clusters
-from domains.intelligence.engine import ENGINE
+from domains.intelligence.engine import engine
 from domains.intelligence.outline import outline
 from domains.intelligence.talk import Turn
 from domains.kernel.compute import Compute
@@ -151,7 +151,7 @@ async def refresh(
             _REFRESHED,
             **which,
             read_at=read_at,
-            engine=ENGINE,
+            engine=engine(),
             summary=msgspec.json.encode(summary) if summary else None,
             autofill=msgspec.json.encode(autofill) if steps else None,
         )

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domains.intelligence.engine import ENGINE, analyse
+from domains.intelligence.engine import analyse, engine
 from domains.intelligence.findings import Document, Findings, Product, Profile
 
 PROFILES: tuple[Profile, ...] = (
@@ -56,7 +56,7 @@ def test_laws(text: str, profile: Profile, products: tuple[Product, ...]) -> Non
     document = Document(text=text, profile=profile, products=products)
     findings = analyse(document)
     assert msgspec.json.encode(findings) == msgspec.json.encode(analyse(document))
-    assert findings.engine == ENGINE
+    assert findings.engine == engine()
     assert findings.context in CONTEXTS
     assert len(findings.insights) <= 12
     starts = [insight.quotes[0].start for insight in findings.insights]
@@ -139,7 +139,9 @@ def test_a_call() -> None:
     quote = findings.insights[0].quotes[0]
     assert (quote.speaker, quote.start_time, quote.end_time) == ("Priya", 41.0, 62.0)
     assert quote.text.startswith("So, um, our biggest problem")
-    assert findings.insights[0].description.startswith("Priya describes a problem: ")
+    assert findings.insights[0].description == (
+        "Priya says that users spend three hours on spreadsheets."
+    )
 
 
 def test_a_ticket() -> None:

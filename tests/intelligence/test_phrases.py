@@ -1,5 +1,8 @@
 """The phrase tagger: offsets, sentiment, and what it makes of any text."""
 
+from itertools import pairwise
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +11,7 @@ from domains.intelligence.findings import Sentiment
 from domains.intelligence.phrases import BEGIN, INSIDE, OUTSIDE, phrases, predict_opinions, spans
 from domains.intelligence.training.phrases import fit
 
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {"text": "The dark mode is great", "features": [{"text": "dark mode"}]},
     {"text": "I love the search", "features": [{"text": "search"}]},
     {"text": "The search is slow", "features": [{"text": "search"}]},
@@ -22,7 +25,7 @@ def test_phrases_are_parts_of_the_text(text: str) -> None:
     for phrase in found:
         assert text[phrase.start : phrase.end] == phrase.text
         assert phrase.text.strip()
-    assert all(a.end <= b.start for a, b in zip(found, found[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(found))
 
 
 @pytest.mark.parametrize(

@@ -261,7 +261,8 @@ class ChatServer:
         assert task is not None
         self._tasks.add(task)
         # A client that leaves early, or the end of the test.
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        early = (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError)
+        with contextlib.suppress(*early):
             try:
                 await self._answer(reader, writer)
             finally:
