@@ -1,27 +1,14 @@
 """Insights that say the same as an earlier one: found by what they mean, for people to decide."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    Text,
-    Uuid,
-    bindparam,
-    cast,
-    func,
-    literal_column,
-    or_,
-    select,
-    true,
-    update,
-)
-from sqlalchemy.dialects.postgresql import BIT, insert
+from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, func, literal_column, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
 
-from domains.discovery.tables import DIMENSIONS, evidence, insight_vectors, insights
+from domains.discovery.tables import evidence, insight_vectors, insights
 from domains.intelligence import clusters, embeddings
 from domains.kernel import jobs
 from domains.kernel.compute import Compute
@@ -35,9 +22,10 @@ Write = Callable[[Tx], Awaitable[None]]
 # Seconds after an insight was made at which it is compared: its neighbours are then there, too.
 _DELAY: Final = 1.0
 
-# Insights that one job compares, and those of each that are looked at closely: the vectors whose
-# signs differ least from its own.
+# Insights that one job compares, the newest that they are compared with, and those of each that are
+# looked at closely: the vectors whose signs differ least from its own.
 _CHUNK: Final = 100
+_MOST: Final = 100_000
 _NEAREST: Final = 24
 _QUOTE: Final = 300
 
@@ -56,14 +44,19 @@ class _Insight(msgspec.Struct, frozen=True):
     name: str
     quote: str | None
 
-    def may_repeat(self, earlier: "_Insight") -> bool:
-        """Whether the two can be one: of two signals, and not for and against."""
-        within = self.signal_id is not None and self.signal_id == earlier.signal_id
-        return not within and {self.sentiment, earlier.sentiment} != {"positive", "negative"}
-
 
 class _Vector(NamedTuple):
-    sketch: str
+    vector: bytes
+    sketch: bytes
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    """An earlier insight that may be the original."""
+
+    id: UUID
+    number: int
+    signal_id: UUID | None
+    sentiment: str | None
     vector: bytes
 
 
@@ -91,55 +84,33 @@ _WAITING = statement(
 )
 
 
-def _nearest() -> Any:
-    """For each sketch, the vectors of earlier insights of other signals that differ least."""
-    asked = (
-        func.unnest(
-            bindparam("sketches", type_=ARRAY(Text)),
-            bindparam("numbers", type_=ARRAY(BigInteger)),
-            bindparam("signals", type_=ARRAY(Uuid)),
-            bindparam("sentiments", type_=ARRAY(Text)),
-        )
-        .table_valued("sketch", "number", "signal_id", "sentiment", with_ordinality="position")
-        .render_derived(name="asked")
+# The ids and the sketches of the newest, each as bytes one after the other: one row, however many.
+_newest = (
+    select(_v.insight_id, _v.sketch)
+    .where(_v.workspace_id == _workspace, _v.embedder == _maker)
+    .order_by(_v.number.desc())
+    .limit(literal_column(str(_MOST)))
+    .subquery("newest")
+)
+_SKETCHES = statement(
+    select(
+        func.string_agg(func.uuid_send(_newest.c.insight_id), literal_column("''::bytea")),
+        func.string_agg(_newest.c.sketch, literal_column("''::bytea")),
+    ),
+    row,
+)
+_CANDIDATES = statement(
+    select(_i.id, _i.number, _i.made_by_signal_id, _i.sentiment, _v.vector)
+    .join(insights, (_i.workspace_id == _workspace) & (_i.id == _v.insight_id))
+    .where(
+        _v.workspace_id == _workspace,
+        _v.insight_id == any_(bindparam("ids", type_=ARRAY(Uuid))),
+        _v.embedder == _maker,
+        _i.status != literal_column("'archived'"),
     )
-    sketch = cast(asked.c.sketch, BIT(DIMENSIONS))
-    near = (
-        select(_v.insight_id, _v.vector, _v.number)
-        .where(
-            _v.workspace_id == _workspace,
-            _v.embedder == _maker,
-            _v.number < asked.c.number,
-            _v.signal_id.is_distinct_from(asked.c.signal_id),
-        )
-        .order_by(func.bit_count(_v.sketch.op("#")(sketch)), _v.number)
-        .limit(literal_column(str(_NEAREST)))
-        .lateral("near")
-    )
-    return statement(
-        select(asked.c.position - literal_column("1"), near.c.insight_id, near.c.vector)
-        .select_from(asked.join(near, true()))
-        .join(
-            insights,
-            (insights.c.workspace_id == _workspace) & (insights.c.id == near.c.insight_id),
-        )
-        .where(
-            insights.c.status != literal_column("'archived'"),
-            # Who loves a thing and who hates it use nearly the same words.
-            or_(
-                _i.sentiment.is_(None),
-                asked.c.sentiment.is_(None),
-                _i.sentiment == asked.c.sentiment,
-                _i.sentiment == literal_column("'neutral'"),
-                asked.c.sentiment == literal_column("'neutral'"),
-            ),
-        )
-        .order_by(asked.c.position, near.c.number),
-        row,
-    )
-
-
-_NEAREST_OF = _nearest()
+    .order_by(_i.number),
+    _Stored,
+)
 
 _KEEP = statement(
     insert(insight_vectors)
@@ -151,7 +122,7 @@ _KEEP = statement(
             _i.id,
             _maker,
             bindparam("vector", type_=_v.vector.type),
-            cast(bindparam("sketch", type_=Text), BIT(DIMENSIONS)),
+            bindparam("sketch", type_=_v.sketch.type),
             _i.number,
             _i.made_by_signal_id,
         )
@@ -202,25 +173,19 @@ async def compare(
     if not waiting:
         return None
     vectors = await compute.run(_vectors, [_meaning(each) for each in waiting])
-    rows = await read.all(
-        _NEAREST_OF,
-        workspace=workspace,
-        embedder=embedder,
-        sketches=[each.sketch for each in vectors],
-        numbers=[each.number for each in waiting],
-        signals=[each.signal_id for each in waiting],
-        sentiments=[each.sentiment for each in waiting],
-    )
-    candidates: list[list[tuple[UUID, bytes]]] = [[] for _ in waiting]
-    for position, insight_id, vector in rows:
-        candidates[position].append((insight_id, vector))
-    for position, each in enumerate(waiting):
-        candidates[position] += [
-            (earlier.id, vectors[before].vector)
-            for before, earlier in enumerate(waiting[:position])
-            if each.may_repeat(earlier)
-        ]
-    found = await compute.run(_originals, embedder, [each.vector for each in vectors], candidates)
+    ids, sketches = await read.one(_SKETCHES, workspace=workspace, embedder=embedder)
+    stored: list[_Stored] = []
+    if ids is not None:
+        asked = [each.sketch for each in vectors]
+        near = await compute.run(clusters.likeliest, sketches, asked, _NEAREST)
+        wanted = sorted({at for some in near for at in some})
+        some = [UUID(bytes=ids[16 * at : 16 * at + 16]) for at in wanted]
+        stored = await read.all(_CANDIDATES, workspace=workspace, embedder=embedder, ids=some)
+    earlier = stored + [
+        _Stored(each.id, each.number, each.signal_id, each.sentiment, vector.vector)
+        for each, vector in zip(waiting, vectors, strict=True)
+    ]
+    found = await compute.run(_originals, embedder, earlier, len(waiting))
 
     async def write(tx: Tx) -> None:
         # In the order of ids, as all that locks insights.
@@ -253,18 +218,24 @@ def _embedder() -> str:
 
 def _vectors(texts: Sequence[str]) -> list[_Vector]:
     made = embeddings.embedder().vectors(texts)
-    return [
-        _Vector("".join("1" if value > 0 else "0" for value in each), each.tobytes())
-        for each in made
-    ]
+    return [_Vector(each.tobytes(), clusters.sketch(each)) for each in made]
 
 
-def _originals(
-    name: str, vectors: Sequence[bytes], candidates: Sequence[Sequence[tuple[UUID, bytes]]]
-) -> list[UUID | None]:
-    """Of each one's candidates the most alike, if it is alike enough."""
+def _originals(name: str, insights: Sequence[_Stored], last: int) -> list[UUID | None]:
+    """For each of the last ones, which of those made before it says the same, most of all."""
     found: list[UUID | None] = []
-    for vector, some in zip(vectors, candidates, strict=True):
-        index = clusters.most_alike(name, vector, [other for _, other in some])
-        found.append(None if index is None else some[index][0])
+    for each in insights[-last:]:
+        candidates = [other for other in insights if _may_repeat(each, other)]
+        index = clusters.most_alike(name, each.vector, [other.vector for other in candidates])
+        found.append(None if index is None else candidates[index].id)
     return found
+
+
+def _may_repeat(later: _Stored, earlier: _Stored) -> bool:
+    """Whether the two can be one: of two signals, and not for and against.
+
+    Who loves a thing and who hates it use nearly the same words.
+    """
+    within = later.signal_id is not None and later.signal_id == earlier.signal_id
+    opposed = {later.sentiment, earlier.sentiment} == {"positive", "negative"}
+    return earlier.number < later.number and not within and not opposed

@@ -19,12 +19,9 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, BIT, JSON, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, TSVECTOR
 
 from domains.kernel.tables import instant, metadata
-
-DIMENSIONS = 384
-"""Of the vectors of insights."""
 
 
 def _workspace() -> Column[object]:
@@ -271,7 +268,7 @@ insight_vectors = Table(
     Column("embedder", Text, nullable=False),
     Column("vector", LargeBinary, nullable=False),
     # The signs of the vector: few differ between those that are near each other.
-    Column("sketch", BIT(DIMENSIONS), nullable=False),
+    Column("sketch", LargeBinary, nullable=False),
     Column("number", BigInteger, nullable=False),
     Column("signal_id", Uuid),
     ForeignKeyConstraint(

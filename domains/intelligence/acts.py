@@ -195,7 +195,7 @@ _STATEMENTS: Final[dict[ActKind, re.Pattern[str]]] = {
             (?:decided|agreed|settled|approved)\b
         | \bwe(?:['’]re|\ are)\ (?:all\ )?(?:agreed|going\ (?:ahead\ )?with|going\ for)\b
         | \bwe(?:['’]ll|\ will)\ (?:go\ (?:ahead\ )?(?:with|for)|stick\ (?:with|to))\b
-        | \blet['’]?s\ (?:go\ (?:ahead\ )?(?:with|for)|stick\ (?:with|to)|settle\ on)\b
+        | \blet['’]?s\ (?:go\ (?:ahead\ )?with|stick\ (?:with|to)|settle\ on)\b
         | \b(?:it|that)(?:['’]s|\ is)\ (?:decided|settled|agreed|approved|a\ deal)\b
         | \bhappy\ to\ (?:move|go)\ (?:forward|ahead)\b | \bthe\ decision\ is\b
         """,

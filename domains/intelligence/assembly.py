@@ -299,21 +299,26 @@ def _insight(room: _Room, group: list[Detection]) -> Insight | None:
     if not titled:
         return None
     lead, first = titled[0]
-    name = covering([made.text for _, made in titled])
     rest = [d for d in best_first if d is not lead][: MAX_QUOTES - 1]
     kept = sorted([lead, *rest], key=lambda d: d.sentence.start)
+    # Only what is quoted may stand in the title.
+    name = covering([made.text for d, made in titled if d is lead or d in rest])
     lent = [room.before(lead)[first.leans]] if first.leans is not None else []
     quoted = {d.start: d for d in [*lent, *(detection.sentence for detection in kept)]}
     quotes = tuple(_quote(quoted[start]) for start in sorted(quoted))
+    named = feature(name, [quote.text for quote in quotes])
+    description = _description(profile, lead, group, internal=room.internal)
+    if lent and named and named not in description.lower():
+        description += f" This is about {named}."
     return Insight(
         kind=lead.kind,
         name=name,
-        description=_description(profile, lead, group, internal=room.internal),
+        description=description,
         quotes=quotes,
         sentiment=_sentiment(lead.kind, group),
         confidence=_confidence(group),
         product_id=_product_id(room.document.products, quotes),
-        feature=feature(name, [quote.text for quote in quotes]),
+        feature=named,
     )
 
 

@@ -184,6 +184,8 @@ _SUGGESTION_SHARE: dict[Profile, float] = {
 _TROUBLE_SHARE: dict[Profile, float] = {"survey_response": 0.3}
 """The same for that of bug reports, made from app reviews and at home only in reviews."""
 
+_MOST_DOUBT = 0.15
+
 
 class _Guess(NamedTuple):
     suggestion: float
@@ -221,8 +223,12 @@ def _weighed(
     if guess is not None:
         share = _SUGGESTION_SHARE[profile]
         scores["request"] = (1 - share) * scores["request"] + share * guess.suggestion
-        share = _TROUBLE_SHARE.get(profile, 0.0)
-        scores["pain_point"] = (1 - share) * scores["pain_point"] + share * guess.trouble
+        if share := _TROUBLE_SHARE.get(profile, 0.0):
+            pain = scores["pain_point"]
+            # Whole reviews taught it what a report is, so it may doubt a short plain one too much.
+            scores["pain_point"] = max(
+                (1 - _MOST_DOUBT) * pain, (1 - share) * pain + share * guess.trouble
+            )
     _apply_section(scores, section)
     return scores
 

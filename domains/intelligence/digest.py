@@ -387,7 +387,8 @@ _LEAD: Final = re.compile(
     r"(?:(?:so|and|but|well|okay|ok|yeah|yes|no|right|now|then|oh|also|actually|basically|like|"
     r"because|'cause|cause|you know|i mean|alright|all right|sure|plus|anyway|however|first of all|"
     r"thank you(?: very much)?|mr\.? chair|chair|maybe|i guess|i suppose|of course|again|in fact|"
-    r"what|which|hi|hello|great|perfect|thanks|sorry|please|firstly|secondly|finally)\b[,.]?\s*)+",
+    r"what|which|hi|hello|great|perfect|thanks|sorry|please|firstly|secondly|finally|"
+    r"honestly)\b[,.]?\s*)+",
     re.IGNORECASE,
 )
 _OPINION: Final = re.compile(
@@ -397,8 +398,9 @@ _OPINION: Final = re.compile(
 )
 _SUBJECT: Final = re.compile(
     r"(?:(?:i|we|you|they|it|there|he|she|people|users|customers|everyone|everybody|nobody|most|"
-    r"some|all|both|one|the|a|an|our|their|my|your|this|these|those|if|when|in|for|with|to)\b|"
-    r"(?:i|we|you|they|it|there|that)'|[A-Z])",
+    r"some|all|both|one|the|a|an|our|their|my|your|this|these|those|if|when)\b|"
+    r"(?:i|we|you|they|it|there|that)'|"
+    r"(?:in|on|for|with|at|as|by|after|before) [^,]{3,50}, |[A-Z])",
 )
 _VERB: Final = re.compile(
     r"\b(?:is|are|was|were|has|have|had|do|does|did|can|could|will|would|should|must|may|might|"
@@ -408,7 +410,8 @@ _VERB: Final = re.compile(
 )
 _UNFIT: Final = re.compile(
     r"[?@]|\b(?:welcome|thank|thanks|you know|i mean|i wonder|i don't know|let me|let's|slide|"
-    r"sorry|good (?:morning|afternoon|evening)|have the floor|i'm just|that's it|whatever)\b|"
+    r"sorry|good (?:morning|afternoon|evening)|have (?:the floor|a (?:great|good|nice))|"
+    r"i'm just|that's it|whatever)\b|"
     r"\b(?:i|we|you|they|he|she|it) (?:i|we|you|they|he|she|it)\b|\b(?:the|a|an|of|to|by|with) "
     r"(?:i|we|is|are|and|but|or|a an|the a|if|so)\b|\b\w\b(?<![aAiI\d])(?<!'\w)|-(?:\s|$)|,$",
     re.IGNORECASE,
@@ -482,6 +485,9 @@ _YOU_OBJECT: Final = re.compile(
     re.IGNORECASE,
 )
 _YOU: Final = re.compile(r"\byou\b", re.IGNORECASE)
+_TWICE: Final = re.compile(
+    r"\b(?:they|their|them) (?:they|their)\b|\bthat that\b|\b(\w+ \w+),? \1\b"
+)
 _SUGGESTS: Final = re.compile(
     r"(?:we|you|they|it|i|people) (?:should|could|need to|have to)\b", re.IGNORECASE
 )
@@ -512,6 +518,8 @@ def retold(sentence: Sentence, plain_words: frozenset[str] = frozenset()) -> str
     bare = _YOU.sub("they", _YOU_OBJECT.sub(r"\1 them", bare))
     bare = _HAVE.sub("had", bare)
     bare = _CHANGED.sub(lambda match: _REPORTED[match[0].lower()], bare)
+    if _TWICE.search(f"that {bare}"):
+        return ""
     subject = called(sentence.speaker)
     return f"{subject[:1].upper()}{subject[1:]} {verb} that {bare}."
 
@@ -520,12 +528,20 @@ def _fit_to_tell(bare: str) -> bool:
     words = bare.split()
     return (
         _FEWEST <= len(words) <= _MOST
-        and bool(_SUBJECT.match(bare[:1].lower() + bare[1:]) or bare[0].isupper())
+        and _begins_well(bare)
         and bool(_VERB.search(bare))
         and not _UNFIT.search(bare)
         and words[-1].lower() not in _DANGLING
         and reads_well(bare)
     )
+
+
+def _begins_well(bare: str) -> bool:
+    """Whether it begins with a subject, or a capital letter that is none of a small word."""
+    first = bare.partition(" ")[0].lower()
+    if bare[0].isupper() and first not in STOP_WORDS:
+        return True
+    return bool(_SUBJECT.match(bare[0].lower() + bare[1:]))
 
 
 _FEWEST: Final = 6

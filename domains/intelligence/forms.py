@@ -92,12 +92,52 @@ _BENEFITS = word_set("help save solve make allow enable be give improve bring op
 _TECHNICAL = frozenset("(){}[]<>=_/\\")
 
 NAMES = (
-    "order_asked order_other order_refused please_order please_other let_me should_thing should_i"
-    " should_be should_you must needs would_be would_be_wanted would_be_open would_like wish"
-    " could_thing could_i can_you why_not how_about asking ends_asking past lacks benefit"
-    " feature_words ask_words opens_i opens_it opens_noun if_clause thanks technical short long"
-    " bare order_inner need_thing can_we_have request pain praise question"
-).split()
+    "order_asked",
+    "order_other",
+    "order_refused",
+    "please_order",
+    "please_other",
+    "let_me",
+    "should_thing",
+    "should_i",
+    "should_be",
+    "should_you",
+    "must",
+    "needs",
+    "would_be",
+    "would_be_wanted",
+    "would_be_open",
+    "would_like",
+    "wish",
+    "could_thing",
+    "could_i",
+    "can_you",
+    "why_not",
+    "how_about",
+    "asking",
+    "ends_asking",
+    "past",
+    "lacks",
+    "benefit",
+    "feature_words",
+    "ask_words",
+    "opens_i",
+    "opens_it",
+    "opens_noun",
+    "if_clause",
+    "thanks",
+    "technical",
+    "short",
+    "long",
+    "bare",
+    "order_inner",
+    "need_thing",
+    "can_we_have",
+    "request",
+    "pain",
+    "praise",
+    "question",
+)
 """What the columns of `forms` mean, in order."""
 
 
@@ -112,17 +152,7 @@ def form(text: str, words: list[str], scores: Mapping[Kind, float]) -> list[floa
     asked = head in _ASKED_VERBS
     other = head in _VERBS and after not in _AUXILIARIES
     refused = head in ("don't", "stop") or (head == "do" and after == "not")
-    found = dict.fromkeys(_MODAL_NAMES, 0.0)
-    for index, word in enumerate(words):
-        if word in _MODALS:
-            before = words[index - 1] if index else ""
-            _modal(word, before, words[index + 1 : index + 7], found)
-        elif word in ("please", "pls", "plz", "kindly"):
-            follows = words[index + 1 : index + 3]
-            if any(each in _ASKED_VERBS or each in _VERBS for each in follows):
-                found["please_order"] = 1.0
-            else:
-                found["please_other"] = 1.0
+    found = _moods(words)
     first = words[0] if words else ""
     asks = text.rstrip().endswith("?")
     present = set(words)
@@ -179,11 +209,26 @@ def form(text: str, words: list[str], scores: Mapping[Kind, float]) -> list[floa
     ]
 
 
-_MODALS = word_set("should must need needs needed would could ought it'd i'd we'd shouldn't")
-_MODAL_NAMES = (
-    "should_thing should_i should_be should_you must needs would_be would_be_wanted would_be_open"
-    " would_like could_thing could_i please_order please_other need_thing"
-).split()
+_MODALS = word_set(
+    "please pls plz kindly should must need needs needed would could ought it'd i'd we'd shouldn't"
+)
+_MOODS = (
+    "should_thing",
+    "should_i",
+    "should_be",
+    "should_you",
+    "must",
+    "needs",
+    "would_be",
+    "would_be_wanted",
+    "would_be_open",
+    "would_like",
+    "could_thing",
+    "could_i",
+    "please_order",
+    "please_other",
+    "need_thing",
+)
 _WE_HAVE = (["we", "have"], ["we", "get"], ["i", "have"], ["i", "get"], ["you", "add"])
 _NEEDED = word_set("a an the some more better support real native access proper at simple")
 _INNER_ORDER = re.compile(
@@ -191,6 +236,11 @@ _INNER_ORDER = re.compile(
     r"(?:add|allow|let|give|make|provide|enable|include|support|show|use|create|bring|remove|"
     r"change|put|keep|offer|have)\b"
 )
+_POLITE = word_set("please pls plz kindly")
+_OUGHT = word_set("should ought shouldn't")
+_OUGHT_WHAT = word_set("be have not also allow support let to only")
+_NEEDS = word_set("need needs needed")
+_LIKING = word_set("like love prefer rather")
 _OPENS = word_set("if to having when that with for")
 _FINITE = word_set(
     """
@@ -200,35 +250,58 @@ _FINITE = word_set(
 )
 
 
-def _modal(word: str, before: str, following: list[str], found: dict[str, float]) -> None:
+def _moods(words: list[str]) -> dict[str, float]:
+    """Which of `_MOODS` occur, 1 or 0."""
+    found = dict.fromkeys(_MOODS, 0.0)
+    for index, word in enumerate(words):
+        if word not in _MODALS:
+            continue
+        before = words[index - 1] if index else ""
+        following = words[index + 1 : index + 7]
+        if word in _POLITE:
+            orders = any(each in _ASKED_VERBS or each in _VERBS for each in following[:2])
+            found["please_order" if orders else "please_other"] = 1.0
+        elif word in _OUGHT:
+            _ought(before, following, found)
+        elif word == "must":
+            # "A must have" is praise.
+            found["must"] = float(before not in ("", "a", "the", "real", "absolute", "is"))
+        elif word in _NEEDS:
+            _needs(before, following, found)
+        elif word == "could":
+            found["could_i" if before in ("i", "we") else "could_thing"] = 1.0
+        else:
+            _would(word, following, found)
+    return found
+
+
+def _ought(before: str, following: list[str], found: dict[str, float]) -> None:
+    found["should_i" if before in ("i", "we") else "should_thing"] = 1.0
+    if following and following[0] in _OUGHT_WHAT:
+        found["should_be"] = 1.0
+    if before in ("you", "this", "that", "it"):
+        found["should_you"] = 1.0
+
+
+def _needs(before: str, following: list[str], found: dict[str, float]) -> None:
     after = following[0] if following else ""
-    mine = before in ("i", "we") or word in ("i'd", "we'd")
-    if word in ("should", "ought", "shouldn't"):
-        found["should_i" if mine else "should_thing"] = 1.0
-        if after in ("be", "have", "not", "also", "allow", "support", "let", "to", "only"):
-            found["should_be"] = 1.0
-        if before in ("you", "this", "that", "it"):
-            found["should_you"] = 1.0
-    elif word == "must":
-        # "A must have" is praise.
-        found["must"] = float(before not in ("", "a", "the", "real", "absolute", "is"))
-    elif word in ("need", "needs", "needed"):
-        found["needs"] = 1.0
-        if after in _NEEDED or (before in ("we", "users", "developers") and after != "to"):
-            found["need_thing"] = 1.0
-    elif word == "could":
-        found["could_i" if mine else "could_thing"] = 1.0
-    elif word != "would" and after in ("like", "love", "prefer", "rather"):
+    found["needs"] = 1.0
+    if after in _NEEDED or (before in ("we", "users", "developers") and after != "to"):
+        found["need_thing"] = 1.0
+
+
+def _would(word: str, following: list[str], found: dict[str, float]) -> None:
+    after = following[0] if following else ""
+    if after in _LIKING or (word == "would" and after in ("really", "suggest")):
         found["would_like"] = 1.0
-    else:
-        if "be" in following[:3]:
-            found["would_be"] = 1.0
-        if any(each in _WANTED for each in following[:6]):
-            found["would_be_wanted"] = 1.0
-            if any(each in _OPENS for each in following):
-                found["would_be_open"] = 1.0
-        if after in ("like", "love", "prefer", "really", "rather", "suggest"):
-            found["would_like"] = 1.0
+        if word != "would":
+            return
+    if "be" in following[:3]:
+        found["would_be"] = 1.0
+    if any(each in _WANTED for each in following):
+        found["would_be_wanted"] = 1.0
+        if any(each in _OPENS for each in following):
+            found["would_be_open"] = 1.0
 
 
 def forms(rows: list[list[float]]) -> NDArray[np.float32]:

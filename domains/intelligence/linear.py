@@ -67,7 +67,7 @@ class Linear:
                 summed = np.bincount(grams.rows, values * table[grams.buckets], len(texts))
                 scores[:, head] += summed / norms * weights.steps[family][head]
         if dense is not None:
-            # Added column by column: a matrix product may round differently from machine to machine.
+            # Added column by column: a matrix product may round differently elsewhere.
             for column, per_head in zip(
                 dense.T.astype(np.float64), zip(*weights.dense, strict=True), strict=True
             ):

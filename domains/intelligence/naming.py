@@ -15,12 +15,13 @@ def feature(name: str, quotes: Sequence[str]) -> str | None:
     said = " ".join(" ".join(clean(quote) for quote in quotes).lower().split())
     framed = FRAME.match(name)
     body = name[framed.end() :] if framed else name
+    noun_follows = name.startswith(("Praise for ", "No "))
     unnamed = framed or commands(name) or ASKED.match(name)
     candidates = [] if unnamed else [grammar.subject(name)]
     named = [
         part
-        for phrase in grammar.phrases(VERB_FIRST.sub("", body))
-        for part in (_BY_ACTION.split(phrase) if " " in phrase else [phrase])
+        for phrase in grammar.phrases(body if noun_follows else VERB_FIRST.sub("", body))
+        for part in (_BY_ACTION.split(phrase) if " " in phrase and not noun_follows else [phrase])
         if part
     ]
     if ASKED.match(name):
@@ -38,9 +39,14 @@ def feature(name: str, quotes: Sequence[str]) -> str | None:
     candidates += named
     candidates += [word for phrase in named for word in phrase.split()]
     for candidate in candidates:
-        phrase = _BARE.sub("", candidate.lower()).rpartition(" of ")[2]
+        bare = candidate if noun_follows else _BARE.sub("", candidate.lower())
+        phrase = bare.lower().rpartition(" of ")[2]
         sure = candidate is candidates[0] and not unnamed
-        if phrase in said and _names(phrase, name) and (" " in phrase or sure or _is_noun(phrase, name)):
+        if (
+            phrase in said
+            and _names(phrase, name)
+            and (" " in phrase or sure or _is_noun(phrase, name))
+        ):
             return phrase
     return None
 
@@ -59,9 +65,11 @@ def _names(phrase: str, name: str) -> bool:
 
 def _is_noun(word: str, name: str) -> bool:
     """Whether a single word stands in a title as a noun does."""
+    if name.lower() in (f"no {word}", f"praise for the {word}"):
+        return True
     if word in cues.TOPIC_WORDS or word.endswith("s"):
         return True
-    words = name.strip("?").split()
+    words = name.replace(",", "").strip("?").split()
     return any(
         written.lower() == word
         and (

@@ -30,7 +30,7 @@ class Grams(NamedTuple):
 
 
 class Texts(NamedTuple):
-    """Lower-case UTF-8 bytes of texts in a row, each within spaces; `rows` tells whose a byte is."""
+    """Lower-case UTF-8 bytes of texts in a row, each within spaces; `rows`: whose each byte is."""
 
     units: NDArray[np.uint64]
     rows: NDArray[np.int64]

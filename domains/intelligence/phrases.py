@@ -292,7 +292,9 @@ def sentiment(words: Sequence[str], first: int, last: int) -> Sentiment:
 def _polarity(words: Sequence[str], at: int) -> float:
     word = words[at]
     value = cues.PRAISE_WORDS.get(word, 0.0) - cues.PAIN_WORDS.get(word, 0.0)
-    negated = any(words[k] in cues.NEGATORS for k in range(max(0, at - 3), at))
     if word in cues.NEGATORS:
         return -0.25 if word not in ("no", "without") else 0.0
+    if not value:
+        return 0.0
+    negated = any(words[k] in cues.NEGATORS for k in range(max(0, at - 3), at))
     return -value if negated and value > 0 else value * (0.3 if negated else 1)

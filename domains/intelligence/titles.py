@@ -175,7 +175,8 @@ _BEFORE: Final = tuple(
     for pattern, replacement in (
         (
             rf"^(?:the |this |an? )?(?P<x>(?:{_BAD_WORDS}) [\w -]{{3,30}}?) (?:is|are) "
-            r"(?:my|our|their|the) (?:\w+ )?(?:complaint|problem|issue|gripe|frustration|pain point|annoyance)$",
+            r"(?:my|our|their|the) (?:\w+ )?(?:complaint|problem|issue|gripe|frustration|"
+            r"pain point|annoyance)$",
             r"\g<x>",
         ),
         (r"^(?P<x>(?:(?!(?:" + _VERBS + r")\b)[\w-]+ ){1,5})it(?:'s| is) ", r"\g<x>is "),

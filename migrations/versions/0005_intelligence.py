@@ -51,7 +51,7 @@ def upgrade() -> None:
         sa.Column("insight_id", sa.Uuid(), nullable=False),
         sa.Column("embedder", sa.Text(), nullable=False),
         sa.Column("vector", sa.LargeBinary(), nullable=False),
-        sa.Column("sketch", postgresql.BIT(length=384), nullable=False),
+        sa.Column("sketch", sa.LargeBinary(), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.Column("signal_id", sa.Uuid(), nullable=True),
         sa.ForeignKeyConstraint(

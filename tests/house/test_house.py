@@ -91,7 +91,7 @@ async def test_migrations_make_the_tables_that_the_code_declares(stack: Stack) -
     await engine.dispose()
 
 
-@pytest.mark.parametrize("name", ["build.txt", "run.txt", "test.txt"])
+@pytest.mark.parametrize("name", ["build.txt", "model.txt", "run.txt", "test.txt"])
 def test_requirements_are_pinned_with_hashes_and_name_no_host(name: str) -> None:
     text = (ROOT / "requirements" / name).read_text(encoding="utf-8")
     assert "://" not in text
@@ -145,6 +145,19 @@ def test_nothing_is_imported_inside_a_function_or_for_types_only() -> None:
     ]
     # Child processes import these modules again and shall load nothing of them.
     assert found == ["gateway/serve.py:7", "workers/__main__.py:7"]
+
+
+def test_intelligence_asks_no_clock() -> None:
+    """Dates are given to it; the same text says the same tomorrow."""
+    asks = re.compile(r"\.(?:now|today|utcnow|fromtimestamp|monotonic|perf_counter)\(")
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in _tracked()
+        if path.suffix == ".py" and path.is_relative_to(ROOT / "domains" / "intelligence")
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if asks.search(line)
+    ]
+    assert found == []
 
 
 def test_importing_the_product_opens_nothing() -> None:

@@ -64,6 +64,7 @@ def test_laws(text: str, profile: Profile, products: tuple[Product, ...]) -> Non
     for insight in findings.insights:
         assert 0 < len(insight.name) <= 80
         assert insight.description
+        assert insight.feature is None or insight.feature == insight.feature.lower() != ""
         assert 0 <= insight.confidence <= 1
         assert round(insight.confidence, 3) == insight.confidence
         offsets = [quote.start for quote in insight.quotes]
@@ -142,6 +143,25 @@ def test_a_call() -> None:
     assert findings.insights[0].description == (
         "Priya says that users spend three hours on spreadsheets."
     )
+
+
+PITCH = """[00:00:05] Sam (Vendor): Our platform is easy. Most teams struggle with slow exports.
+[00:00:40] Sam (Vendor): Do you have trouble with closing? Is it painful to reconcile manually?
+[00:01:00] Lena: Yes, closing takes us six days. The CSV import keeps failing on umlauts.
+[00:01:20] Sam (Vendor): With legacy tools you can't schedule anything, it's a nightmare.
+[00:01:40] Lena: And does it support SSO?
+[00:02:00] Sam (Vendor): Yes. What else is frustrating about your current tool?
+"""
+
+
+def test_what_the_vendor_says_or_asks_is_nobodys_trouble() -> None:
+    findings = analyse(Document(text=PITCH, profile="transcript"))
+    assert [(i.kind, i.name) for i in findings.insights] == [
+        ("pain_point", "Closing takes users six days"),
+        ("pain_point", "CSV import keeps failing on umlauts"),
+        ("question", "Does it support SSO?"),
+    ]
+    assert {quote.speaker for i in findings.insights for quote in i.quotes} == {"Lena"}
 
 
 def test_a_ticket() -> None:

@@ -126,4 +126,4 @@ def test_written_texts_have_labels_and_no_open_slots() -> None:
         assert {each.label for each in texts} == labels
         assert not any("{" in each.text and "}" in each.text for each in texts if not each.hand)
         assert texts == written(name, 2)
-        assert len({each.text for each in texts}) > 0.9 * len(texts)
+        assert len({each.text for each in texts}) > 0.8 * len(texts)

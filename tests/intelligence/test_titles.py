@@ -29,7 +29,6 @@ def named(text: str, kind: Kind, *before: str, profile: Profile = "survey_respon
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("The dashboards are beautiful and my executives finally look at them.", None),
         ("The stock count screen is really confusing.", "Stock count screen is confusing"),
         (
             "Exports are the weak spot: they are buried three menus deep.",
@@ -42,6 +41,11 @@ def named(text: str, kind: Kind, *before: str, profile: Profile = "survey_respon
         ("There are no keyboard shortcuts.", "No keyboard shortcuts"),
         ("Terrible search!", "Search is terrible"),
         ("Slow exports", "Exports are slow"),
+        (
+            "Honestly the slow CSV export is my biggest complaint.",
+            "CSV export is slow",
+        ),
+        ("Every time I open a report it crashes.", "Crashes every time users open a report"),
         (
             "Our current tool is slow and it loses data.",
             "Current tool is slow and loses data",
@@ -56,7 +60,7 @@ def named(text: str, kind: Kind, *before: str, profile: Profile = "survey_respon
     ],
 )
 def test_troubles(text: str, expected: str | None) -> None:
-    assert named(text, "pain_point") == expected or expected is None
+    assert named(text, "pain_point") == expected
 
 
 @pytest.mark.parametrize(
@@ -169,6 +173,9 @@ def test_a_group_of_passages_gets_a_covering_title() -> None:
             "balance widget",
         ),
         ("Praise for the writing experience", "Lovely writing experience", "writing experience"),
+        ("Praise for the support", "Great support", "support"),
+        ("Users want to schedule exports", "I wish I could schedule exports", "exports"),
+        ("Users hope for the best", "We hope for the best", None),
         ("General praise", "Love it", None),
         ("Praise for the app", "Awesome app", None),
     ],

@@ -222,7 +222,7 @@ async def test_a_conversation_falls_back_too(
 
 async def test_what_it_costs_is_counted(acme: Tenant, asking: Stack) -> None:
     await acme.processed((await acme.signal(TEXT))["id"])
-    async with httpx.AsyncClient(base_url=asking.url) as http:
+    async with httpx.AsyncClient(base_url=asking.base_url) as http:
         lines = (await http.get("/metrics")).text.splitlines()
     which = 'model="small",outcome="answered"'
     found = {

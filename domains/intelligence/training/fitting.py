@@ -24,6 +24,9 @@ class Shape(NamedTuple):
     least_texts: int = 2
 
 
+_USUAL: Final = Shape()
+
+
 class Head(NamedTuple):
     """One yes-or-no question: the answer of each text, and how it is learned."""
 
@@ -38,7 +41,7 @@ def fit(
     name: str,
     texts: Sequence[str],
     heads: Mapping[str, Head],
-    shape: Shape = Shape(),
+    shape: Shape = _USUAL,
     *,
     dense: NDArray[np.float32] | None = None,
     trained_on: str = "",
@@ -77,7 +80,7 @@ def fit(
 def held_out(
     texts: Sequence[str],
     heads: Mapping[str, Head],
-    shape: Shape = Shape(),
+    shape: Shape = _USUAL,
     *,
     groups: NDArray[np.int64],
     dense: NDArray[np.float32] | None = None,

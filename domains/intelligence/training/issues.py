@@ -31,7 +31,7 @@ def train(_data: Path) -> bytes:
                 issues.append((title, body))
                 labels.append(label)
     given = np.asarray(labels)
-    heads = {}
+    heads: dict[str, Head] = {}
     for label in reports.ISSUE_LABELS:
         yes = given == label
         heads[label] = Head(

@@ -26,7 +26,7 @@ def train(data: Path) -> bytes:
     ratings = [row["stars"] for row in rows] + [None] * len(rows)
     dense = reports.review_forms(texts, ratings)
     groups = np.tile(np.arange(len(rows)), 2)
-    heads = {}
+    heads: dict[str, Head] = {}
     for label in reports.REVIEW_LABELS:
         yes = np.asarray([label in row["labels"] for row in rows] * 2, np.bool_)
         heads[label] = Head(yes, _STRENGTH, positive_weight=float((~yes).sum() / yes.sum()))

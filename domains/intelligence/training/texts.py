@@ -19,10 +19,11 @@ class Text(NamedTuple):
 
 
 def written(name: str, fillings: int) -> list[Text]:
-    """The texts of a file, each frame with `fillings` different fillings, in order.
+    r"""The texts of a file, each frame with `fillings` different fillings, in order.
 
-    A line is "label<TAB>text". "@slot<TAB>text" adds a filling for "{slot}" in frames; "#" begins
-    a comment. Which fillings a frame gets depends on its place among the frames alone.
+    A line is "label<TAB>text", where "\n" breaks a line. "@slot<TAB>text" adds a filling for
+    "{slot}" in frames; "#" begins a comment. Which fillings a frame gets depends on its place
+    among the frames alone.
     """
     file = resources.files("domains.intelligence.training") / "texts" / f"{name}.txt"
     slots: dict[str, list[str]] = {}
@@ -30,11 +31,12 @@ def written(name: str, fillings: int) -> list[Text]:
     for line in file.read_text("utf-8").splitlines():
         if not line or line.startswith("#"):
             continue
-        label, _, text = line.partition("\t")
+        label, _, escaped = line.partition("\t")
+        text = escaped.replace("\\n", "\n")
         if label.startswith("@"):
             slots.setdefault(label[1:], []).append(text)
         else:
-            lines.append((label, text.replace("\\n", "\n")))
+            lines.append((label, text))
     return [each for n, line in enumerate(lines) for each in _filled(n, *line, slots, fillings)]
 
 
