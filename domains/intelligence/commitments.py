@@ -1,12 +1,14 @@
 """Next steps: who takes what on, or is asked to, and by when."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Final
 
 from msgspec import Struct
 
+from domains.intelligence import acts
+from domains.intelligence.acts import Utterance
 from domains.intelligence.duedates import due_date
 from domains.intelligence.talk import Said, Talk
 from domains.intelligence.wording import clean
@@ -14,6 +16,10 @@ from domains.intelligence.words import content_stems, tokens, word_set
 
 MOST_STEPS: Final = 10
 _LONGEST: Final = 140
+
+# Sentences of a long meeting, and what the detector must say of a step in one.
+_LONG: Final = 80
+_LIKELY: Final = 0.03
 
 
 class Step(Struct, frozen=True):
@@ -171,18 +177,30 @@ _TAIL: Final = re.compile(
 
 
 def steps(talk: Talk, held_on: date | None = None) -> list[Step]:
-    """The next steps in the order they were agreed, at most ten, each said once."""
+    """The next steps in the order they were agreed, at most ten, each said once.
+
+    In long meetings, where people say "I'll" of all they are doing, a detector must agree.
+    """
     found: list[Step] = []
-    for said in talk.said:
+    likely = _likely(talk)
+    for index, said in enumerate(talk.said):
         if not _TRIGGER.search(said.text):
             continue
         for duty in _duties(talk, said):
             step = _step(talk, said, duty, held_on)
-            if step is not None:
+            if step is not None and (step.due is not None or likely[index] >= _LIKELY):
                 _add(found, step)
                 break
     strongest = sorted(found, key=lambda step: (-step.weight, -step.said.turn))[:MOST_STEPS]
     return sorted(strongest, key=lambda step: (step.said.turn, step.said.start))
+
+
+def _likely(talk: Talk) -> Sequence[float]:
+    """How sure the detector of action items is of each sentence; entirely in short talks."""
+    if len(talk.said) < _LONG:
+        return [1.0] * len(talk.said)
+    scores = acts.score([Utterance(each.speaker, each.text) for each in talk.said])
+    return [float(each) for each in scores.near[:, acts.KINDS.index("action")]]
 
 
 def _duties(talk: Talk, said: Said) -> Iterator[_Duty]:

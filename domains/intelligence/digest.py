@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from domains.intelligence import acts
 from domains.intelligence.acts import KINDS, Floats, Scores, Utterance
+from domains.intelligence.cues import TOPIC_WORDS
 from domains.intelligence.wording import reads_well
 from domains.intelligence.words import STOP_WORDS, stem, word_set
 
@@ -32,10 +33,14 @@ class Source(NamedTuple):
 
 
 class Point(NamedTuple):
-    """One sentence of the summary, and at least one source for all that it tells."""
+    """One sentence of the summary, and at least one source for all that it tells.
+
+    `topics`: it names what was talked about, else it tells what somebody said.
+    """
 
     text: str
     sources: tuple[Source, ...]
+    topics: bool = False
 
 
 class Sentence(NamedTuple):
@@ -162,7 +167,7 @@ def _opening(meeting: _Meeting, occasion: str, used: set[str]) -> Iterator[Point
     keys = _best(values, 3, used)
     if keys:
         told, sources = _named(meeting, [meeting.topics[key] for key in keys], "")
-        yield Point(f"The {occasion} was about {told}.", sources)
+        yield Point(f"The {occasion} was about {told}.", sources, topics=True)
 
 
 def _part(
@@ -186,7 +191,7 @@ def _part(
         speaker = _leading(meeting, part)
         told, sources = _named(meeting, [local[key] for key in keys], speaker)
         clause = f"{opener}{_subject(meeting, speaker)} {told}."
-        yield Point(clause[:1].upper() + clause[1:], sources)
+        yield Point(clause[:1].upper() + clause[1:], sources, topics=True)
     key_point = _key_point(meeting, part)
     if key_point:
         yield key_point
@@ -481,10 +486,16 @@ _HAVE: Final = re.compile(
 )
 _YOU_OBJECT: Final = re.compile(
     r"\b(send|give|show|tell|help|for|to|with|of|ask|get|let|at|from|on|about|gives|sent|gave|"
-    r"call|charge|offer|want|need|between|thank|see|hear|keep|reach|email|provide) you\b",
+    r"call|charge|offer|want|need|between|thank|see|hear|keep|reach|email|provide|introduce|"
+    r"invite|connect|remind|train|update|bring|put|walk|join|meet|grant|ship|pay|owe|point) you\b",
     re.IGNORECASE,
 )
 _YOU: Final = re.compile(r"\byou\b", re.IGNORECASE)
+# Words that are no names, even where a sentence begins with them.
+_COMMON: Final = re.compile(
+    r"[A-Z][a-z]+(?:ing|ed|tion|ions|ment|ments|ness|ity|ly|[^su]s|er|ers|ors)|"
+    r"Legal|Single|Half|Last|Next|Three|Four|Five|Six|Ten|Usage|Finance|Procurement|Support"
+)
 _TWICE: Final = re.compile(
     r"\b(?:they|their|them) (?:they|their)\b|\bthat that\b|\b(\w+ \w+),? \1\b"
 )
@@ -513,7 +524,7 @@ def retold(sentence: Sentence, plain_words: frozenset[str] = frozenset()) -> str
     if _SUGGESTS.match(bare):
         verb = "suggested"
     first, _, rest = bare.partition(" ")
-    if first.lower() in STOP_WORDS or first.lower() in plain_words:
+    if first.lower() in STOP_WORDS | plain_words | TOPIC_WORDS or _COMMON.fullmatch(first):
         bare = f"{first.lower()} {rest}"
     bare = _YOU.sub("they", _YOU_OBJECT.sub(r"\1 them", bare))
     bare = _HAVE.sub("had", bare)

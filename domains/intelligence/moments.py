@@ -1,13 +1,14 @@
 """Moments of a conversation that sellers look for: decisions, objections, rivals, prices."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 from msgspec import Struct
 
-from domains.intelligence.reporting import asked, reported
+from domains.intelligence.reporting import plain, question, reported
 from domains.intelligence.talk import Said, Talk
+from domains.intelligence.wording import reads_well
 from domains.intelligence.words import STOP_WORDS, content_stems, tokens, word_set
 
 MOST_ITEMS: Final = 8
@@ -26,7 +27,7 @@ _DECIDED: Final = re.compile(
     r"signed|approved)\b|"
     r"(?:it['’]s|that['’]s|is|are|been|was) (?:decided|agreed|settled|approved|signed|confirmed)\b|"
     r"(?:we(?:['’]ll| will)|let['’]?s|we(?:['’]re| are) going to|i(?:['’]ll| will)) "
-    r"(?:go(?:ing)? (?:with|ahead|for|live)|move (?:forward|ahead)|stick (?:with|to)|choose|sign|"
+    r"(?:go(?:ing)? (?:with|ahead|live)|move (?:forward|ahead)|stick (?:with|to)|choose|sign|"
     r"drop|keep (?:it|the))\b|"
     r"(?:we|they)(?:['’]re| are) (?:going (?:with|ahead|for)|moving (?:forward|ahead)|all set)\b|"
     r"the decision (?:is|was)\b|(?:contract|order form|agreement) (?:is|was|has been) signed\b|"
@@ -90,6 +91,10 @@ _NO_RIVALS: Final = word_set(
     march april may june july august september october november december english i windows mac
     android iphone ios email slack outlook linux"""
 )
+# Repairs in mid-speech that a reader stumbles over.
+_GARBLED: Final = re.compile(
+    r"(?<!['’])\b(?![aiAIsd]\b)[a-zA-Z]\s|\b(\w+) \1\b|\b(?:th|wh|uh|um)\b|\b(?:or|and|the|to)\?$"
+)
 _POLITE: Final = re.compile(
     r"\b(?:how are you|how(?:'s| is) (?:it|everything|your day)|can you (?:hear|see)|"
     r"does that make sense|"
@@ -99,10 +104,10 @@ _POLITE: Final = re.compile(
 )
 
 
-def decisions(talk: Talk, weight: Callable[[Said], float]) -> list[Item]:
-    """What was decided or agreed, in order. `weight` is how sure a detector is of each, 0..1."""
+def decisions(talk: Talk) -> list[Item]:
+    """What was decided or agreed."""
     found = [
-        (weight(said) + 1.0, said)
+        (_plainness(said), said)
         for said in talk.said
         if len(said.text) < 300
         and _DECIDED.search(said.text)
@@ -145,28 +150,29 @@ def questions(talk: Talk) -> list[Item]:
     """What people from outside asked about; among ourselves, what anybody asked."""
     found = []
     for said in talk.said:
-        words = tokens(said.text)
-        topical = [word for word in words if word not in STOP_WORDS]
-        if (
-            said.text.rstrip().endswith("?")
-            and _from_outside(talk, said)
-            and 4 <= len(words) <= 40
-            and len(topical) >= 2
-            and not _POLITE.search(said.text.replace("’", "'"))
-        ):
+        if not said.text.rstrip().endswith("?") or not _from_outside(talk, said):
+            continue
+        words = tokens(question(said))
+        topical = [word for word in words if word not in STOP_WORDS and len(word) > 2]
+        if 4 <= len(words) <= 30 and len(topical) >= 2 and not _POLITE.search(plain(said.text)):
             found.append((min(5, len(topical)) / 5, said))
-    return _items(talk, found, asking=True)
+    return _items(talk, found)
 
 
 def _from_outside(talk: Talk, said: Said) -> bool:
     return talk.audience == "INTERNAL" or not said.ours
 
 
+def _plainness(said: Said) -> float:
+    """Short and whole beats long and winding."""
+    return 1.0 if 5 <= len(said.text.split()) <= 28 else 0.5
+
+
 def _matches(pattern: re.Pattern[str], said: Said) -> float:
     return float(len({match[0].lower() for match in pattern.finditer(said.text)}))
 
 
-def _items(talk: Talk, found: Iterable[tuple[float, Said]], *, asking: bool = False) -> list[Item]:
+def _items(talk: Talk, found: Iterable[tuple[float, Said]]) -> list[Item]:
     """The strongest, each said once, in the order of the talk."""
     ranked = sorted(
         ((weight, said) for weight, said in found if weight > 0),
@@ -178,8 +184,9 @@ def _items(talk: Talk, found: Iterable[tuple[float, Said]], *, asking: bool = Fa
         stems = frozenset(content_stems(tokens(said.text)))
         if any(len(stems & other) > 0.6 * min(len(stems), len(other)) for other in seen):
             continue
-        text = asked(said) if asking else reported(talk, said)
-        if len(text.split()) < 3:
+        asking = said.text.rstrip().endswith("?")
+        text = question(said) if asking else reported(talk, said)
+        if len(text.split()) < 3 or not reads_well(text) or _GARBLED.search(text):
             continue
         seen.append(stems)
         chosen.append(Item(text, said))

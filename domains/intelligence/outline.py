@@ -6,7 +6,8 @@ from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
-from domains.intelligence import categories, moments
+from domains.intelligence import categories, digest, moments
+from domains.intelligence.acts import Utterance
 from domains.intelligence.asking import conversation_found
 from domains.intelligence.commitments import Step, steps
 from domains.intelligence.detection import hosts
@@ -65,6 +66,8 @@ _THEIRS: Final[tuple[Heading, ...]] = (
 
 # The part of a talk in which it comes to something.
 _CLOSING: Final = 0.6
+_LONGEST_OUTCOME: Final = 30
+"""Words; who needs more has not come to the point."""
 
 
 class Shown(Struct, frozen=True):
@@ -111,6 +114,8 @@ def outline(
     for heading in headings(category):
         if heading in _OF_KIND:
             found[heading] = _shown_insights(talk, insights, _OF_KIND[heading])
+        elif heading == "Key Points":
+            found[heading] = _key_points(talk)
         elif heading == "Next Steps":
             found[heading] = [_shown(step.text, step.said) for step in agreed]
         elif heading != "Outcome":
@@ -181,6 +186,19 @@ def _shown_insights(talk: Talk, insights: Iterable[Insight], kind: Kind) -> list
     ]
 
 
+def _key_points(talk: Talk) -> list[Shown]:
+    """What a summary would tell of it; of a call what was said, of a meeting its topics, too."""
+    utterances = [Utterance(each.speaker, each.text) for each in talk.turns]
+    internal = talk.audience == "INTERNAL"
+    points = digest.digest(utterances, occasion="meeting" if internal else "call")
+    return [
+        Shown(point.text, source.quote, source.utterance)
+        for point in points
+        if internal or not point.topics
+        for source in point.sources
+    ]
+
+
 def _shown(text: str, said: Said) -> Shown:
     return Shown(text, said.text, said.turn)
 
@@ -188,9 +206,9 @@ def _shown(text: str, said: Said) -> Shown:
 def _outcome(talk: Talk, agreed: Sequence[Step]) -> Item | None:
     """What it came to: the last decision of the closing part, else the last thing taken on."""
     late = len(talk.turns) * _CLOSING
-    decided = moments.decisions(talk, lambda _: 0.0)
-    for item in reversed(decided):
-        if item.said.turn >= late or len(talk.turns) < 12:
+    for item in reversed(moments.decisions(talk)):
+        whole = len(item.text.split()) <= _LONGEST_OUTCOME
+        if whole and (item.said.turn >= late or len(talk.turns) < 12):
             return item
     for step in reversed(agreed):
         if step.said.turn >= late or len(talk.turns) < 12:
@@ -199,10 +217,9 @@ def _outcome(talk: Talk, agreed: Sequence[Step]) -> Item | None:
 
 
 _MOMENTS: Final[dict[Heading, Callable[[Talk], list[Item]]]] = {
-    "Decisions": lambda talk: moments.decisions(talk, lambda _: 0.0),
+    "Decisions": moments.decisions,
     "Objections": moments.objections,
     "Questions": moments.questions,
     "Competitors": moments.rivals,
     "Pricing": moments.prices,
-    "Key Points": lambda _talk: [],
 }

@@ -72,9 +72,38 @@ def reported(talk: Talk, said: Said) -> str:
     return capitalised(shortened(text.replace("\x02", said.speaker)))
 
 
-def asked(said: Said) -> str:
-    """A question as it was asked, without what leads up to it."""
-    return capitalised(shortened(clean(said.text).rstrip(" ?")) + "?")
+_ASKING: Final = re.compile(
+    r"(?:what|how|why|when|where|which|who|whose|can|could|do|does|did|is|are|was|were|will|would|"
+    r"should|shall|have|has|any)\b(?!\s+(?:about|because)\b.{0,12}$)",
+    re.IGNORECASE,
+)
+_BEFORE_ASKING: Final = re.compile(r"[,;:–—]\s+(?:and\s+|but\s+|so\s+)?")
+_FILLERS: Final = re.compile(
+    r"\b(?:um+|uh+|er+|erm|you know|i mean|kind of|sort of|i guess|maybe|basically)\b,?\s*"
+    r"(?=\S)",
+    re.IGNORECASE,
+)
+_LEADING: Final = re.compile(
+    r"(?:(?:so|and|but|or|well|okay|ok|yeah|yes|no|right|now|then|oh|also|just|great|nice|sure|"
+    r"thanks|thank you|hi|hello|hmm|alright)\b[,.]?\s*)+",
+    re.IGNORECASE,
+)
+
+
+def plain(text: str) -> str:
+    """With plain apostrophes and single spaces."""
+    return " ".join(text.replace("’", "'").replace("_", "").split())
+
+
+def question(said: Said) -> str:
+    """The question of a sentence as it was asked, without what leads up to it; "" if none."""
+    text = _FILLERS.sub("", plain(said.text)).rstrip(" ?!.")
+    lead = _LEADING.match(text)
+    text = text[lead.end() :] if lead else text
+    for part in (text, *reversed(_BEFORE_ASKING.split(text)[1:])):
+        if _ASKING.match(part):
+            return capitalised(f"{shortened(part)}?")
+    return ""
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:

@@ -1,4 +1,4 @@
-"""What the evaluation measures, as its bars define it: F1 of labels, phrases, pairs and acts, ROUGE."""
+"""What the evaluation measures: F1 of labels, phrases, pairs and acts, and ROUGE."""
 
 import re
 from collections import Counter, defaultdict
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from rouge_score import rouge_scorer
 from sklearn.metrics import v_measure_score
 
-Rows = Sequence[Mapping[str, Any]]
+from tests.eval.rows import Rows
 
 
 class Score(NamedTuple):

@@ -37,15 +37,16 @@ MODELS: Final[dict[str, Source]] = {
         "feature phrases of a product",
         "IS-22, MIT, (c) 2022 Jacek Dąbrowski",
     ),
+    # Before reviews, which have its answers among their features.
+    "suggestions": Source(
+        suggestions.train,
+        "suggestions to a vendor",
+        "our own sentences (CC0), IS-22 (MIT)",
+    ),
     "reviews": Source(
         reviews.train,
         "bug reports, feature requests, experiences and ratings in reviews",
         "app_review_analysis, CC0 1.0 by its publisher's statement; labels of Maalej et al. 2016",
-    ),
-    "suggestions": Source(
-        suggestions.train,
-        "suggestions to a vendor",
-        "our own sentences (CC0), IS-22 (MIT), app_review_analysis (CC0 1.0)",
     ),
     "issues": Source(
         issues.train,

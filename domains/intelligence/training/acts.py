@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from domains.intelligence import acts, linear
 from domains.intelligence.acts import HEADS, KINDS, NEAR, ActWeights, Floats, Utterance
@@ -46,7 +47,15 @@ def read(path: Path) -> Meetings:
 
 
 def train(data: Path) -> bytes:
-    """The weight file, made of `acts/train.jsonl`. Deterministic to the byte."""
+    """The weight file, made of `acts/train.jsonl`. Deterministic to the byte.
+
+    On one thread: sums over several come out different in the last digits.
+    """
+    with threadpool_limits(limits=1):
+        return _trained(data)
+
+
+def _trained(data: Path) -> bytes:
     meetings = read(data / "acts" / "train.jsonl")
     texts = [[acts.plain(each.text) for each in said] for said in meetings.utterances]
     raw = np.concatenate(
@@ -160,7 +169,7 @@ _SECOND_STRENGTHS: Final = {
 }
 
 
-_AS_GOOD: Final = 0.985
+_AS_GOOD: Final = 0.97
 _EXACT: Final = (0.5, 0.0, 0.0, 1.0)
 """Per kind how much hits on the very utterance count, against hits within two utterances."""
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from domains.intelligence import reports
+from domains.intelligence import linear, reports
 from domains.intelligence.training.fitting import Head, Shape, best_threshold, fit, held_out
 
 SHAPE: Final = Shape(bits=15, longest_words=2, characters=(2, 4), least_texts=4)
@@ -19,6 +19,8 @@ def train(data: Path) -> bytes:
     Every review is learned twice, with its stars and without, as callers may not know them.
     Thresholds are those of the best F1 in cross-validation over reviews with their stars.
     """
+    # The suggestion model is a feature here, and may have been written a moment ago.
+    linear.model.cache_clear()
     lines = (data / "reviews" / "train.jsonl").read_text("utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     once: list[str] = [row["text"] for row in rows]
