@@ -116,7 +116,7 @@ _LET_ME: Final = re.compile(
     r"look\s+into|talk\s+to|speak\s+(?:to|with)|confirm|send)\b.*)",
     re.IGNORECASE,
 )
-_ASKED: Final = re.compile(
+REQUEST: Final = re.compile(
     rf"(?:\b(?:can|could|would|will)\s+you\s+(?:please\s+|maybe\s+|also\s+|just\s+|possibly\s+)*|"
     rf"\b(?:i|we)\s+(?:need|want|would\s+like|'d\s+like)\s+you\s+to\s+|^(?:and\s+)?please\s+)"
     rf"(?P<task>{_REQUESTED}.*)",
@@ -210,7 +210,7 @@ def _duties(talk: Talk, said: Said) -> Iterator[_Duty]:
     if (match := _NAMED.search(text)) is not None:
         owner = _person(talk, match["who"] or match["other"])
         yield _Duty(owner, match["task"], 1.0)
-    asked = _ASKED.search(text)
+    asked = REQUEST.search(text)
     if asked is not None:
         agreed = _AGREED.match(talk.following(said)) is not None
         yield _Duty(talk.addressed(said), asked["task"], 0.9 if agreed else 0.6, not agreed)
@@ -336,7 +336,11 @@ def _add(found: list[Step], step: Step) -> None:
     for index, former in enumerate(found):
         other = _stems(former)
         shared = len(stems & other)
-        if shared >= 2 and shared >= 0.6 * min(len(stems), len(other)):
+        # "Can you set up a workspace?" – "Sure, I'll set it up by Friday."
+        answered = former.owner == step.owner and former.said.turn == step.said.turn - 1
+        if (shared >= 2 and shared >= 0.6 * min(len(stems), len(other))) or (
+            answered and shared and REQUEST.search(former.said.text)
+        ):
             if (step.due is not None, step.weight) > (former.due is not None, former.weight):
                 found[index] = step
             return

@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from domains.intelligence.commitments import REQUEST
 from domains.intelligence.reporting import plain, question, reported
 from domains.intelligence.talk import Said, Talk
 from domains.intelligence.wording import reads_well
@@ -23,8 +24,9 @@ class Item(Struct, frozen=True):
 
 # What stands before "we" and a decision to do is one; what is only talked about is not.
 _DECIDED: Final = re.compile(
-    r"\b(?:(?:we|i)(?:['’]ve| have)? (?:all )?(?:decided|agreed|settled|chosen|picked|concluded|"
-    r"signed|approved)\b|"
+    r"\b(?:(?P<firm>(?:we|i)(?:['’]ve| have)? (?:all )?(?:decided|agreed|settled|chosen|picked|"
+    r"concluded|"
+    r"signed|approved))\b|"
     r"(?:it['’]s|that['’]s|is|are|been|was) (?:decided|agreed|settled|approved|signed|confirmed)\b|"
     r"(?:we(?:['’]ll| will)|let['’]?s|we(?:['’]re| are) going to|i(?:['’]ll| will)) "
     r"(?:go(?:ing)? (?:with|ahead|live)|move (?:forward|ahead)|stick (?:with|to)|choose|sign|"
@@ -64,7 +66,8 @@ _PRICE: Final = re.compile(
     r"(?:[$€£]\s?\d[\d,.]*\s?(?:k|m|million|thousand)?\b|\b\d[\d,.]*\s?(?:k\b|dollars|euros|pounds|"
     r"usd|eur|gbp)|"
     r"\b(?:hundred|thousand|million|[a-z]+(?:teen|ty))\s+(?:dollars|euros|pounds)\b|"
-    r"\b(?:discount|percent off|% off|per[- ](?:seat|user|month|year|host|license|licence)|price|"
+    r"\b(?:discount|percent (?:off|cheaper)|% (?:off|cheaper)|per[- ](?:seat|user|month|year|host|"
+    r"license|licence)|price|"
     r"prices|priced|pricing|"
     r"prepay|net (?:\d\d|thirty|forty|sixty)|list price|uplift|"
     r"quote|budget of|annual amount|late fees?|license fees?|cost(?:s|ing)? (?:us|about|around|\d|"
@@ -81,7 +84,8 @@ _RIVAL: Final = re.compile(
     r"off)|migrat(?:ed|ing) from|"
     r"(?:also )?(?:looking at|talking to|evaluating|considering|demoed|trialling|trialing|"
     r"comparing)|"
-    r"went with|going with|versus|vs\.?|alternative to|better than|cheaper than|currently (?:use|"
+    r"went with|going with|(?:demo|trial|pilot|quote|proposal|offer|pitch) (?:of|from|with)|versus|"
+    r"vs\.?|alternative to|better than|cheaper than|currently (?:use|"
     r"using|on)|"
     r"(?:we|they|i) (?:currently )?use|"
     r"happy with)) (?:the )?(?P<name>[A-Z][\w.]+(?: [A-Z][\w.]+)?)",
@@ -106,14 +110,18 @@ _POLITE: Final = re.compile(
 
 def decisions(talk: Talk) -> list[Item]:
     """What was decided or agreed."""
-    found = [
-        (_plainness(said), said)
-        for said in talk.said
-        if len(said.text) < 300
-        and _DECIDED.search(said.text)
-        and not _UNDECIDED.search(said.text)
-        and not said.text.rstrip().endswith("?")
-    ]
+    found = []
+    for said in talk.said:
+        match = _DECIDED.search(said.text)
+        # "If you agree, we go ahead" decides nothing; "we agreed to it if it works" does.
+        if (
+            match is not None
+            and len(said.text) < 300
+            and not _UNDECIDED.search(said.text[: match.start()])
+            and not said.text.rstrip().endswith("?")
+            and (match["firm"] or not _UNDECIDED.search(said.text))
+        ):
+            found.append((_plainness(said), said))
     return _items(talk, found)
 
 
@@ -151,6 +159,8 @@ def questions(talk: Talk) -> list[Item]:
     found = []
     for said in talk.said:
         if not said.text.rstrip().endswith("?") or not _from_outside(talk, said):
+            continue
+        if REQUEST.search(said.text):
             continue
         words = tokens(question(said))
         topical = [word for word in words if word not in STOP_WORDS and len(word) > 2]

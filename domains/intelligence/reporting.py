@@ -60,7 +60,7 @@ def reported(talk: Talk, said: Said) -> str:
     "I" becomes the speaker's name. "We" becomes "they" if the speaker is from outside; that of the
     workspace's own people stays.
     """
-    text = clean(said.text)
+    text = _told(said.text)
     for pattern, replacement in _SINGULAR:
         text = pattern.sub(replacement.replace("{}", "\x02"), text)
     text = _S_ES.sub(r"\1es", text).replace("have tos", "has to")
@@ -83,6 +83,7 @@ _FILLERS: Final = re.compile(
     r"(?=\S)",
     re.IGNORECASE,
 )
+_STUTTER: Final = re.compile(r"\b(\w+),? \1\b|\b(?![aAiI]\b)[a-zA-Z]\b(?!['.])", re.IGNORECASE)
 _LEADING: Final = re.compile(
     r"(?:(?:so|and|but|or|well|okay|ok|yeah|yes|no|right|now|then|oh|also|just|great|nice|sure|"
     r"thanks|thank you|hi|hello|hmm|alright)\b[,.]?\s*)+",
@@ -93,6 +94,14 @@ _LEADING: Final = re.compile(
 def plain(text: str) -> str:
     """With plain apostrophes and single spaces."""
     return " ".join(text.replace("’", "'").replace("_", "").split())
+
+
+def _told(text: str) -> str:
+    """The statement without fillers and what leads up to it; garbled speech is tidied further."""
+    light = _FILLERS.sub("", plain(text))
+    lead = _LEADING.match(light)
+    light = light[lead.end() :] if lead else light
+    return clean(text) if _STUTTER.search(light) else light
 
 
 def question(said: Said) -> str:

@@ -6,13 +6,18 @@ Writes docs/examples-of-output.md, the same bytes for the same texts and engine.
 
 import json
 from collections.abc import Callable
+from datetime import date
+from itertools import groupby
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
 from domains.intelligence.engine import analyse
 from domains.intelligence.findings import Document, Findings, Insight, Profile, Quote
+from domains.intelligence.outline import Shown, outline
+from domains.intelligence.segmentation import Sentence, sentences
+from domains.intelligence.talk import Audience, Turn
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "examples-of-output.md"
@@ -46,12 +51,14 @@ class Example(Struct, frozen=True):
     signal_type: str
     text: str
     findings: Findings
+    own: tuple[str, ...]
+    held_on: date | None
 
 
 def examples() -> list[Example]:
     """All bundled texts, in the order of the index."""
-    index: list[dict[str, str]] = json.loads((_EXAMPLES / "index.json").read_text("utf-8"))
-    return [_read(row) for row in index]
+    index = (_EXAMPLES / "index.json").read_text("utf-8")
+    return [_read(row) for row in json.loads(index)]
 
 
 def page() -> str:
@@ -68,7 +75,7 @@ def main() -> None:
     PAGE.write_text(page(), "utf-8")
 
 
-def _read(row: dict[str, str]) -> Example:
+def _read(row: dict[str, Any]) -> Example:
     text = (_EXAMPLES / row["file"]).read_text("utf-8")
     document = Document(
         text=text,
@@ -81,6 +88,8 @@ def _read(row: dict[str, str]) -> Example:
         signal_type=row["signalType"],
         text=text,
         findings=analyse(document),
+        own=tuple(row.get("own", ())),
+        held_on=date.fromisoformat(row["heldOn"]) if "heldOn" in row else None,
     )
 
 
@@ -104,7 +113,41 @@ def _insights(example: Example) -> str:
     return "\n".join(["| in the text | found |", "|---|---|", *rows, ""])
 
 
-SECTIONS: Final[tuple[Callable[[Example], str], ...]] = (_source, _text, _insights)
+def _conversation(example: Example) -> str:
+    """What the revenue record makes of it, with a sentence for each item."""
+    if example.signal_type != "transcript":
+        return ""
+    turns = [
+        Turn(stretch[0].speaker or "", " ".join(each.text for each in stretch), ours)
+        for stretch in _stretches(example)
+        for ours in [stretch[0].speaker in example.own]
+    ]
+    audience: Audience = "EXTERNAL" if example.own else "INTERNAL"
+    found = outline(turns, audience, example.name, held_on=example.held_on)
+    rows = [
+        f"| {_heard(found.evidence[heading], item, turns)} | {heading} | {_cell(item)} |"
+        for heading, value in found.summary.items()
+        for item in ([value] if isinstance(value, str) and value else list(value))
+    ]
+    head = f"As a conversation: {found.category}.\n"
+    return "\n".join([head, "| in the text | heading | item |", "|---|---|---|", *rows, ""])
+
+
+def _stretches(example: Example) -> list[list[Sentence]]:
+    """The sentences of each turn."""
+    said = sentences(example.text, "transcript")
+    return [list(some) for _, some in groupby(said, key=lambda each: each.turn)]
+
+
+def _heard(evidence: list[Shown], item: str, turns: list[Turn]) -> str:
+    return "<br>".join(
+        f"{_cell(turns[each.turn].speaker)}: “{_cell(each.quote)}”"
+        for each in evidence
+        if each.item == item
+    )
+
+
+SECTIONS: Final[tuple[Callable[[Example], str], ...]] = (_source, _text, _insights, _conversation)
 """What stands under each example, in this order; one that has nothing to say returns ""."""
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import click
+from threadpoolctl import threadpool_limits
 
 from domains.intelligence.training import acts, issues, phrases, reviews, suggestions
 
@@ -68,7 +69,9 @@ def main(folder: Path, only: tuple[str, ...], into: Path) -> None:
     for name, source in MODELS.items():
         if only and name not in only:
             continue
-        content = source.train(folder)
+        # More threads add up in another order, and the last bit of a weight decides its rounding.
+        with threadpool_limits(1):
+            content = source.train(folder)
         file = into / f"{name}.bin"
         before = file.read_bytes() if file.exists() else None
         file.write_bytes(content)
