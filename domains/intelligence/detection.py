@@ -140,10 +140,12 @@ def evidence(text: str, words: list[str]) -> Evidence:
     lowered = text.lower().replace("’", "'")
     plain = cues.IDIOMS.sub(lambda match: "~" * len(match[0]), lowered)
     present = frozenset(words)
-    asking = cues.FIX_IT.sub(" ", plain)
+    asking = cues.FIX_IT.sub(" ", plain) if "fix" in plain else plain
     request, wished = _phrases(asking, present, cues.REQUEST_PHRASES)
     is_order = len(words) > 2 and cues.IMPERATIVE.match(asking) is not None
     pain, praise = _opinions(plain, present, wished)
+    if _FAILS_TO_ACT.search(plain):
+        pain.append(_FAILS)
     scores: dict[Kind, float] = {
         "request": _combined([*request, _ORDER] if is_order else request),
         "pain_point": _combined(pain),
@@ -217,8 +219,11 @@ def _weighed(
     request = list(clues.request)
     if clues.is_order:
         request.append(_SPOKEN_ORDER if profile == "transcript" else _ORDER)
-    if profile == "discovery_report" and cues.REPORTED_WANT.search(clues.plain):
-        request.append(0.5)
+    if profile == "discovery_report":
+        if _REPORTED_NEED.search(clues.plain):
+            request.append(0.6)
+        elif cues.REPORTED_WANT.search(clues.plain):
+            request.append(0.5)
     scores["request"] = _combined(request)
     if guess is not None:
         share = _SUGGESTION_SHARE[profile]
@@ -229,8 +234,33 @@ def _weighed(
             scores["pain_point"] = max(
                 (1 - _MOST_DOUBT) * pain, (1 - share) * pain + share * guess.trouble
             )
+    if profile == "support_ticket" and _SHORT_QUESTION.fullmatch(clues.plain):
+        scores["question"] = max(scores["question"], _ASKED_SHORTLY)
     _apply_section(scores, section)
     return scores
+
+
+_SHORT_QUESTION = re.compile(
+    r"(?:where|what|how much|how many|who) (?:is|are|does|do|can)\b(?: [\w'-]+){1,4}\?+"
+)
+_ASKED_SHORTLY = 0.65
+_REPORTED_NEED = re.compile(
+    r"\b(?:customers|users|clients|teams|admins|managers|people|respondents|interviewees|"
+    r"participants|they|everyone|buyers|prospects|most|many|some) (?:\w+ly |all |also |still )?"
+    r"(?:want|wants|need|needs|request|requested|asked for|ask for|expect|expected)"
+    r" (?!to\b|it\b|them\b|help\b)[a-z]{3,}"
+)
+_FAILS_TO_ACT = re.compile(
+    r"\b[a-z]+ (?:never|rarely|hardly ever) (?:actually |really |even |fully )?"
+    r"(?:finds|loads|opens|saves|shows|updates|syncs|remembers|arrives|sends|finishes|completes|"
+    r"responds|refreshes|connects|starts|works|displays|returns|appears)\b"
+    r"|\b(?!(?:will|would|can|could|to|should|may|might|i|we|you|they|users|people)\b)[a-z]+s "
+    r"never (?:load|open|save|show|"
+    r"update|sync|arrive|finish|complete|respond|refresh|connect|start|work|appear)\b"
+    r"|\b(?:just|only|simply) (?:spins|hangs|sits there|loops|keeps (?:loading|spinning|waiting))\b"
+    r"|\bkeeps (?:spinning|loading)\b|\bspins (?:forever|endlessly|and spins)\b"
+)
+_FAILS = 0.55
 
 
 _MIN_WORDS: dict[Profile, int] = {
@@ -252,6 +282,7 @@ _INTENSE = word_set(
     so very really extremely super incredibly totally absolutely too always
     """
 )
+_OPINIONS = cues.PAIN_WORDS.keys() | cues.PRAISE_WORDS.keys()
 _CONTRAST_WORDS = word_set(
     """
     but however although though except yet
@@ -266,7 +297,7 @@ def _phrases(
     weights: list[float] = []
     spans: list[tuple[int, int]] = []
     tried: set[int] = set()
-    for word in sorted(present & table.keys()):
+    for word in sorted(filter(table.__contains__, present)):
         for cue in table[word]:
             if id(cue) in tried:
                 continue
@@ -291,7 +322,7 @@ def _opinions(
     praise, praise_spans = _phrases(plain, present, cues.PRAISE_PHRASES)
     if wished:
         praise = []
-    if not (present & cues.PAIN_WORDS.keys() or present & cues.PRAISE_WORDS.keys()):
+    if _OPINIONS.isdisjoint(present):
         return pain, praise
     covered = pain_spans + praise_spans
     negated_for = 0

@@ -68,7 +68,7 @@ BORDER: Final = re.compile(
 # Reviews run their headline into the text: "Crashes all the time This service, and this app …"
 _HEADLINE_END: Final = re.compile(
     r"(?<=[A-Za-z0-9!]{2}) (?=(?:This|It|It's|Its|The|Very|Really|Love|Loving|Great|Easy|Doesn't|"
-    r"Can't|"
+    r"Can't|Won't|Thanks?|"
     r"Crashes|Works|Terrible|Nice|Good|Excellent|Best|Worth|Performs|Amazing|Awesome|Super|"
     r"Whenever|"
     r"Every time|Definitely|PLEASE|Please|I (?:love|like|give|wish|think|tried|hate|am|can't)|"
@@ -80,8 +80,47 @@ def clauses(text: str) -> list[str]:
     """The independent clauses of a sentence in order, without the words that join them."""
     found: list[str] = []
     for stretch in _HEADLINE_END.split(text):
-        found.extend(_coordinated(stretch))
+        for part in _by_opinion(stretch):
+            found.extend(_coordinated(part))
     return found
+
+
+def first_statement(text: str) -> str:
+    """Up to where another statement was typed into it: "the app is great Two thumbs up"."""
+    written = text.split(" ")
+    if 2 * sum(word[:1].isupper() for word in written) > len(written):
+        # A headline: capitals tell nothing.
+        return text
+    for at in range(2, len(written)):
+        before, word = written[at - 1], written[at]
+        after = written[at + 1] if at + 1 < len(written) else ""
+        if not before[-1:].isalnum() or (before[0].isupper() and before[1:].islower()):
+            continue
+        anew = word.partition("'")[0] == "I" and before.lower() in _OPINIONS and written[at - 2].lower() != "so"
+        capital = word[:1].isupper() and word[1:2].islower() and not after[:1].isupper()
+        if anew or (capital and word.strip(_MARKS).lower() in _COMMON):
+            return " ".join(written[:at])
+    return text
+
+
+def _by_opinion(text: str) -> list[str]:
+    """Cut "the app is great I use it daily" where a new statement follows the opinion."""
+    start, found = 0, []
+    for border in _ANEW.finditer(text):
+        if border["opinion"].lower() in _OPINIONS and border["before"].lower() != "so":
+            found.append(text[start : border.end("opinion")])
+            start = border.end()
+    return [*found, text[start:]]
+
+
+_ANEW: Final = re.compile(
+    r"(?P<before>[\w']+) (?P<opinion>[A-Za-z]+) "
+    r"(?=I(?:'[a-z]+)? [a-z]|there (?:is|are) )"
+)
+_OPINIONS: Final = (cues.PRAISE_WORDS.keys() | cues.PAIN_WORDS.keys()) - word_set(
+    "best worst thanks love loves like enjoy recommend hate works helps problem problems issue "
+    "issues bug bugs error errors crash crashes glad happy disappointed unfortunately"
+)
 
 
 def _coordinated(text: str) -> list[str]:
@@ -172,8 +211,10 @@ def subject(clause: str) -> str:
 def is_statement(text: str) -> bool:
     """Whether a sentence can follow "says that": it begins with a subject and has a verb."""
     words = _words(text)
-    if len(words) < 3 or words[0] in FINITE or words[0] in _SUBORDINATORS:
+    if len(words) < 3 or words[0] in _SUBORDINATORS:
         return False
+    if words[0] in FINITE:
+        return words[0] in _NOUNS_TOO and _is_subject(words)
     if words[0] == "the" and words[1] in ("best", "worst", "only", "first"):
         # "The best tool we have had": its verb belongs to the side clause.
         return any(word in _SURE for word in words[2:4])
@@ -181,6 +222,19 @@ def is_statement(text: str) -> bool:
     return at is not None and (words[0] in _OPENERS or at < _NEAR)
 
 
+def _is_subject(words: Sequence[str]) -> bool:
+    """Whether a clause begins with a noun that could be a verb: "exports crash every week"."""
+    at = verb_at(words)
+    return at == 1 or (at == 2 and is_topic(words[1]))
+
+
+_COMMON: Final = STOP_WORDS | FINITE | cues.PRAISE_WORDS.keys() | cues.PAIN_WORDS.keys()
+_NOUNS_TOO: Final = word_set(
+    """
+    answers cost costs crash crashes export exports freezes help load loads lock locks log logs
+    loads support sync syncs time times update updates
+    """
+)
 _NEAR: Final = 6
 _SUBORDINATORS: Final = word_set(
     "not never just only or and but how what why who where whether which than"
@@ -273,7 +327,8 @@ _CONTRACTED: Final = re.compile(r"\b(it|that|there|i|we|they|you|he|she)'(s|m|re
 
 def _words(text: str) -> list[str]:
     """The plain words of a stretch; "it's" counts as subject and verb."""
-    return _plain_words(_CONTRACTED.sub(r"\1 is", text.lower().replace("’", "'")))
+    lowered = text.lower().replace("’", "'")
+    return _plain_words(_CONTRACTED.sub(r"\1 is", lowered) if "'" in lowered else lowered)
 
 
 def _plain_words(text: str) -> list[str]:

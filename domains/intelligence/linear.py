@@ -49,6 +49,7 @@ class Linear:
         self.version: Final = version
         self._weights = weights
         size = 1 << weights.bits
+        self._dense = np.asarray(weights.dense, np.float64).reshape(len(self.heads), -1).T
         self._idf = [np.frombuffer(each, np.uint8) for each in weights.idf]
         self._tables = [
             np.frombuffer(each, np.int8).reshape(len(self.heads), size) for each in weights.weights
@@ -61,17 +62,17 @@ class Linear:
         weights = self._weights
         scores = np.tile(np.asarray(weights.bias, np.float64), (len(texts), 1))
         for family, grams in enumerate(grams_of(texts, weights)):
-            values = self._idf[family][grams.buckets].astype(np.float64) / IDF_STEPS
+            values = self._idf[family][grams.buckets] / IDF_STEPS
             norms = np.sqrt(np.bincount(grams.rows, values * values, len(texts))) + 1e-9
             for head, table in enumerate(self._tables[family]):
                 summed = np.bincount(grams.rows, values * table[grams.buckets], len(texts))
                 scores[:, head] += summed / norms * weights.steps[family][head]
         if dense is not None:
-            # Added column by column: a matrix product may round differently elsewhere.
-            for column, per_head in zip(
-                dense.T.astype(np.float64), zip(*weights.dense, strict=True), strict=True
-            ):
-                scores += np.outer(column, per_head)
+            # Summed column by column: a matrix product may round differently elsewhere.
+            terms = np.empty((1 + len(self._dense), *scores.shape))
+            terms[0] = scores
+            np.multiply(dense.T[:, :, None], self._dense[:, None, :], out=terms[1:])
+            scores = np.add.accumulate(terms)[-1]
         return scores
 
     def probabilities(

@@ -1,54 +1,68 @@
 """What a title is about: the feature that it names, if it names one."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from domains.intelligence import cues, grammar
 from domains.intelligence.phrases import phrases
 from domains.intelligence.wording import clean
-from domains.intelligence.words import STOP_WORDS, tokens, word_set
+from domains.intelligence.words import STOP_WORDS, Lazy, tokens, word_set
 
 
 def feature(name: str, quotes: Sequence[str]) -> str | None:
     """The phrase of the product that a title is about, lower case as the quotes say it."""
     said = " ".join(" ".join(clean(quote) for quote in quotes).lower().split())
+    noun_follows = name.startswith(("Praise for ", "No "))
+    unnamed = FRAME.match(name) or commands(name) or ASKED.match(name)
+    subject = "" if unnamed else grammar.subject(name)
+    for candidate in _candidates(name, subject, quotes, noun_follows=noun_follows):
+        bare = candidate if noun_follows else _BARE().sub("", candidate.lower())
+        phrase = bare.lower().rpartition(" of ")[2]
+        if (
+            phrase in said
+            and _names(phrase, name)
+            and (" " in phrase or candidate == subject or _is_noun(phrase, name))
+        ):
+            return phrase
+    return None
+
+
+def _candidates(
+    name: str, subject: str, quotes: Sequence[str], *, noun_follows: bool
+) -> Iterator[str]:
+    """What a title may be about: its subject, longer phrases, shorter ones, single words."""
+    if subject:
+        yield subject
     framed = FRAME.match(name)
     body = name[framed.end() :] if framed else name
-    noun_follows = name.startswith(("Praise for ", "No "))
-    unnamed = framed or commands(name) or ASKED.match(name)
-    candidates = [] if unnamed else [grammar.subject(name)]
     named = [
         part
-        for phrase in grammar.phrases(body if noun_follows else VERB_FIRST.sub("", body))
-        for part in (_BY_ACTION.split(phrase) if " " in phrase and not noun_follows else [phrase])
+        for phrase in grammar.phrases(body if noun_follows else VERB_FIRST().sub("", body))
+        for part in (_BY_ACTION().split(phrase) if " " in phrase and not noun_follows else [phrase])
         if part
     ]
     if ASKED.match(name):
         # "What is the use of the screen?" is about the screen, "Does it support SSO?" about SSO.
         named = [*filter(str.isupper, named), *(reversed(named) if " of " in name else named)]
-    longer = [
-        phrase.text.lower()
-        for quote in quotes
-        for phrase in phrases(clean(quote))
-        if " " in phrase.text
-        and _is_noun_phrase(phrase.text)
-        and f" {phrase.text.lower()} " in f" {name.lower()} "
-    ]
-    candidates += [each for each in longer if any(part.lower() in each for part in named)]
-    candidates += named
-    candidates += [word for phrase in named for word in phrase.split()]
-    for candidate in candidates:
-        bare = candidate if noun_follows else _BARE.sub("", candidate.lower())
-        phrase = bare.lower().rpartition(" of ")[2]
-        sure = candidate is candidates[0] and not unnamed
-        if (
-            phrase in said
-            and _names(phrase, name)
-            and (" " in phrase or sure or _is_noun(phrase, name))
-        ):
-            return phrase
-    return None
+    yield from _longer(name, quotes, named)
+    yield from named
+    for phrase in named:
+        yield from phrase.split()
+
+
+def _longer(name: str, quotes: Sequence[str], named: Sequence[str]) -> Iterator[str]:
+    """Feature phrases of several words that a title repeats from its quotes."""
+    for quote in quotes:
+        for phrase in phrases(clean(quote)):
+            found = phrase.text.lower()
+            if (
+                " " in found
+                and f" {found} " in f" {name.lower()} "
+                and any(part.lower() in found for part in named)
+                and _is_noun_phrase(found)
+            ):
+                yield found
 
 
 def _names(phrase: str, name: str) -> bool:
@@ -58,7 +72,7 @@ def _names(phrase: str, name: str) -> bool:
         is_vague(phrase)
         or words[-1] in _PEOPLE
         or (len(words) == 1 and words[0] in grammar.FINITE - cues.TOPIC_WORDS)
-        or re.search(rf"\b(?:users|and) {re.escape(words[0])}\b", name.lower()) is not None
+        or words[0] in _ACTORS_DO.findall(name.lower())
         or _NO_NAME.search(phrase)
     )
 
@@ -122,7 +136,7 @@ GENERIC: Final = word_set(
     work job idea experience star stars phone download developers devs guys company part kind type
     yesterday today tomorrow old automatic return twice hand far one two three four five six ten
     hundreds older younger overnight
-    apk solution click everything anything something case bottom line point question
+    apk solution click everything anything something absolute case bottom line point question
     """
 )
 _ACTIONS: Final = (
@@ -138,7 +152,7 @@ _ACTIONS: Final = (
     r"upload|"
     r"use|view|write)"
 )
-VERB_FIRST: Final = re.compile(
+VERB_FIRST: Final = Lazy(
     rf"^(?:(?:Users|People|The team|We) (?:(?:can't|cannot|don't|couldn't|have to|want to|"
     rf"need to) )?)?"
     rf"(?:Not |Do not )?(?:{_ACTIONS}(?: and {_ACTIONS})?\b(?: (?:back|up|out|off|on|in|"
@@ -146,8 +160,8 @@ VERB_FIRST: Final = re.compile(
     re.IGNORECASE,
 )
 _STARTS_WITH_ACTION: Final = re.compile(rf"(?:Do not )?{_ACTIONS}(?:ed|d)?\b", re.IGNORECASE)
-_BY_ACTION: Final = re.compile(rf"\s*\b{_ACTIONS}\b\s*", re.IGNORECASE)
-_BARE: Final = re.compile(rf"^(?:{_ACTIONS} (?:(?:only|with|to|an?|the|my|their|our) )*)")
+_BY_ACTION: Final = Lazy(rf"\s*\b{_ACTIONS}\b\s*", re.IGNORECASE)
+_BARE: Final = Lazy(rf"^(?:{_ACTIONS} (?:(?:only|with|to|an?|the|my|their|our) )*)")
 _BEFORE_NOUNS: Final = word_set(
     """
     the a an their some any more no with without for of in on and these love like praise best other
@@ -162,4 +176,5 @@ _PEOPLE: Final = word_set(
         different places freelancers freelancer marketing management
         """
 )
+_ACTORS_DO: Final = re.compile(r"\b(?:users|and) ([^\W_]+(?:['./&+-][^\W_]+)*)")
 _NO_NAME: Final = re.compile(r"(?:\w+ly|\w+ed|'\w+)$")

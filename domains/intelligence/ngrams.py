@@ -19,6 +19,11 @@ _MIX: Final = np.uint64(0xD6E8FEB86659FD93)
 _SHIFT: Final = np.uint64(32)
 
 
+_BYTES: Final = np.arange(256)
+_LETTERS: Final = np.isin(_BYTES, list(b"abcdefghijklmnopqrstuvwxyz0'_")) | (_BYTES >= 0x80)
+_MARKS: Final = np.isin(_BYTES, list(b"?!"))
+
+
 class Grams(NamedTuple):
     """The n-grams of one family: occurrence k lies in text `rows[k]` and in bucket `buckets[k]`.
 
@@ -86,14 +91,8 @@ def words(texts: Texts, longest: int, bits: int) -> Grams:
 
 def _word_hashes(texts: Texts) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
     units = texts.units
-    letter = (
-        ((units >= 0x61) & (units <= 0x7A))
-        | (units == 0x30)
-        | (units == 0x27)
-        | (units == 0x5F)
-        | (units >= 0x80)
-    )
-    mark = (units == 0x3F) | (units == 0x21)
+    places = units.astype(np.uint8)
+    letter, mark = _LETTERS[places], _MARKS[places]
     before = np.concatenate(([False], letter[:-1])) if len(units) else letter
     starts = np.flatnonzero((letter & ~before) | mark)
     after = np.concatenate((letter[1:], [False])) if len(units) else letter

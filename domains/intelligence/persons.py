@@ -10,8 +10,9 @@ def told(clause: str, *, headline: bool, internal: bool) -> str:
     clause = _MY_SUBJECT.sub(r"\1 ", clause) if headline else _MY_SUBJECT_FULL.sub("the ", clause)
     if headline:
         clause = _BARE_VERB.sub(lambda match: _USERS + " " + match[0].lower(), clause)
-    for pattern, replacement in _PERSONS:
-        clause = pattern.sub(replacement, clause)
+    if _PERSON.search(clause):
+        for pattern, replacement in _PERSONS:
+            clause = pattern.sub(replacement, clause)
     # The first mention names the users, later ones in the same clause refer back to them.
     head, found, tail = clause.partition(_USERS)
     if found:
@@ -31,6 +32,10 @@ _BARE_VERB = re.compile(
     r"(?= \w+)",
     re.IGNORECASE,
 )
+_PERSON = re.compile(
+    r"\b(?:[Ii]m?|[Ww]e|[Yy]ou|[Yy]a|[Mm]y|[Oo]ur|[Mm]e|us|mine|ours|myself|ourselves)\b"
+)
+"""Without one of these words no pattern of `_PERSONS` matches."""
 _USERS = "\x02"
 _OBJECT = "\x03"
 """Stand-ins that text cannot hold after cleaning, until it is known which mention comes first."""

@@ -59,7 +59,7 @@ def _antecedent(text: str, *, plural: bool, acting: bool = False) -> str:
         for clause in reversed(grammar.clauses(text))
         if (subject := grammar.subject(clause))
     ]
-    listed = [VERB_FIRST.sub("", phrase).strip() for phrase in grammar.phrases(text)]
+    listed = [VERB_FIRST().sub("", phrase).strip() for phrase in grammar.phrases(text)]
     names = names[::-1] + [phrase for phrase in reversed(listed) if phrase and not acting]
     for name in names:
         if grammar.is_plural(name) == plural and not is_vague(name):

@@ -195,6 +195,13 @@ def _lines(text: str) -> list[tuple[int, int]]:
     return spans
 
 
+def _label(text: str, start: int, end: int) -> re.Match[str] | None:
+    """The "Name:" that a line opens with; only its first colon can end one."""
+    at = text.find(":", start, end)
+    ends = at >= 0 and (at + 1 == end or text[at + 1].isspace())
+    return _LABEL.match(text, start, end) if ends else None
+
+
 def _cue_blocks(text: str, lines: list[tuple[int, int]]) -> Iterator[_Block]:
     """Blocks of WebVTT and SRT: one for each cue, or for each speaker within a cue."""
     block: _Block | None = None
@@ -210,7 +217,7 @@ def _cue_blocks(text: str, lines: list[tuple[int, int]]) -> Iterator[_Block]:
         if times is None:
             continue
         voice = _VOICE.match(text, start, end)
-        label = None if voice else _LABEL.match(text, start, end)
+        label = None if voice else _label(text, start, end)
         if label and not (_is_name(label[1]) and label[1].lower() not in _TEXT_HEADERS):
             label = None
         spoken = voice or label
@@ -278,7 +285,7 @@ def _speaker_mark(
     if stamp:
         time = _seconds(stamp[1] or stamp[2])
         rest = stamp.end()
-        label = _LABEL.match(text, rest, end)
+        label = _label(text, rest, end)
         if label and _is_name(label[1]):
             return label[1].strip(), time, label.end()
         if rest < end and end - rest <= 60 and _is_name(text[rest:end].strip()):
@@ -289,7 +296,7 @@ def _speaker_mark(
     named = _LABEL_STAMP.match(text, start, end)
     if named and _is_name(named[1]):
         return named[1].strip(), _seconds(named[2] or named[3]), named.end()
-    label = _LABEL.match(text, start, end)
+    label = _label(text, start, end)
     if label and label[1].strip() in speakers:
         return label[1].strip(), None, label.end()
     return None
@@ -308,7 +315,7 @@ def _strip_marker(
         title = text[body:end].strip(" \t*_:?!").lower().replace("’", "'")
         if title in _SECTIONS:
             return end, _SECTIONS[title], True
-    label = _LABEL.match(text, body, end)
+    label = _label(text, body, end)
     if label and label[1].strip() not in speakers:
         word = label[1].strip(" *_").lower().replace("’", "'")
         if word in _SECTIONS:
@@ -325,7 +332,7 @@ def _speaker_labels(text: str, lines: list[tuple[int, int]], profile: Profile) -
     """The "Name:" labels of a text that mark speakers rather than headers."""
     counts: Counter[str] = Counter()
     for start, end in lines:
-        label = _LABEL.match(text, start, end)
+        label = _label(text, start, end)
         if label and _is_name(label[1]) and not _is_header(label[1]):
             counts[label[1].strip()] += 1
     repeated = sum(1 for count in counts.values() if count > 1)
@@ -454,9 +461,16 @@ def _sentence_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]
                     borders.append(max(borders[-1], left + sentence[0].offset))
         borders.append(piece_end)
         for left, right in pairwise(borders):
+            if text.count(" ", left, right) < _FEW_SPACES:
+                yield from _clipped(text, left, right)
+                continue
             for a, b in _run_ons(text, left, right):
                 for c, d in _contrasts(text, a, b):
                     yield from _clipped(text, c, d)
+
+
+_FEW_SPACES = 4
+"""A stretch with fewer is too short to be cut in two statements."""
 
 
 _BRACKET = re.compile(r"[(\[{]")

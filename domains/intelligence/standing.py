@@ -17,6 +17,8 @@ def stands(name: str, kind: Kind, profile: Profile) -> bool:
     words = tokens(name)
     if len(words) < 2 or not reads_well(name) or _LOOSE.search(name):
         return False
+    if kind != "question" and name.startswith("Where "):
+        return False
     if LEANS.match(name) and (profile == "transcript" or not grammar.phrases(name)):
         return False
     if kind != "question" and _VERB_LEADS.match(name):
@@ -24,6 +26,8 @@ def stands(name: str, kind: Kind, profile: Profile) -> bool:
     if kind in ("pain_point", "praise") and ASKED.match(name) and not _NO_QUESTION.match(name):
         return False
     if profile == "transcript" and not _spoken_whole(name, kind, words):
+        return False
+    if profile != "transcript" and not _CHAT_WORDS.isdisjoint(words):
         return False
     loose = _PRONOUN.search(name)
     if kind != "question" and loose and not grammar.phrases(name[: loose.start()]):
@@ -64,6 +68,12 @@ def _spoken_whole(name: str, kind: Kind, words: Sequence[str]) -> bool:
     return grammar.is_statement(name) and words[0] not in _NO_SUBJECTS
 
 
+_CHAT_WORDS: Final = word_set(
+    """
+    u ur tho jst dat bt dis gr8 awsum awsome awsm sumtime ty lv ths cuz coz wid widout realy prblms
+    aps lol omg
+    """
+)
 _UNFINISHED: Final = re.compile(
     r" (?:is|are|was|that|it|doing|what|why|to|go|back|above|about|very|of|for|as soon)$"
     r"|(?<!for)(?<!at) all$|\bmaybe\b|\bsame (?:thing|way)$"
@@ -78,7 +88,7 @@ _NO_SUBJECTS: Final = word_set(
     """
 )
 _EMPTY_PRAISE: Final = re.compile(
-    r"\b[Uu]sers (?:love|like|enjoy|loved|liked) (?:it|this)$|^Best \w+ ever$"
+    r"\b[Uu]sers (?:love|like|enjoy|loved|liked) (?:it|this)$|^Best \w+ ever$|^An? \w+(?: \w+)?$"
 )
 
 
@@ -94,7 +104,7 @@ _BLUNT: Final = word_set(
 )
 _OWN_WORDS: Final = re.compile(r"\b(?:Users|The team|Praise for|Suggested)\b")
 _LOOSE: Final = re.compile(
-    r"^(?:(?:If|When|While)\b(?!.*, )|Because|Meaning|Where|Whether|Than|To the|And|Or|Of|"
+    r"^(?:(?:If|When|While)\b(?!.*, )|Because|Meaning|Whether|Than|To the|And|Or|Of|"
     r"Either way|You|I|I'm|He|She|Me|"
     r"That|There's|Also|Well|Even|Then|Instead)\b|[\]\[]|—|\b(?:them|it) (?:it|them)\b|\b(?:of|"
     r"for|with) (?:it|them|that)$|\bthis one$",

@@ -13,7 +13,7 @@ from domains.intelligence.naming import ASKED
 from domains.intelligence.references import IT, OLD_ONE, ONE, THEM, resolved
 from domains.intelligence.standing import LEANS, stands
 from domains.intelligence.wording import MAX_TITLE, capitalised, clean, title
-from domains.intelligence.words import STOP_WORDS, content_stems, stem, tokens, word_set
+from domains.intelligence.words import STOP_WORDS, Lazy, content_stems, stem, tokens, word_set
 
 TEMPLATE_WORDS: Final = word_set(
     """
@@ -56,12 +56,19 @@ def headline(passage: Passage, kind: Kind, profile: Profile, *, internal: bool) 
         if leans is None and named != grammar.turned(part) and len(cleaned) <= _FITS:
             # The name stands in the same sentence, which is short enough to be the title.
             named = cleaned
+        if profile in _REVIEWS and (alone := grammar.first_statement(named)) != named:
+            if score(alone, tokens(alone), profile)[kind] <= _SOME:
+                continue
+            named = alone
         name = _card(named, kind, internal=internal)
         if stands(name, kind, profile):
             return Title(name, leans)
     if kind == "praise" and profile != "transcript":
         return _general_praise(cleaned)
     return None
+
+
+_REVIEWS: Final[tuple[Profile, ...]] = ("survey_response", "raw")
 
 
 def covering(names: Sequence[str]) -> str:
@@ -107,7 +114,7 @@ def _parts(cleaned: str, kind: Kind, profile: Profile) -> list[str]:
         * (1.0 if len(part.split()) <= _LONG_CLAUSE else 0.8)
         for part in parts
     }
-    strong = [part for part in parts if weight[part] > 0.2]
+    strong = [part for part in parts if weight[part] > _SOME]
     strong.sort(key=lambda part: -weight[part])
     if strong and len(cleaned) <= MAX_TITLE and kind == "pain_point":
         # Too little on its own: "Clients keep asking".
@@ -121,24 +128,30 @@ def _parts(cleaned: str, kind: Kind, profile: Profile) -> list[str]:
 _SAME_SUBJECT: Final = re.compile(r"(?:it|they) (?!is|are|was|')[a-z]+", re.IGNORECASE)
 _FITS: Final = 66
 _LONG: Final = 120
+_SOME: Final = 0.2
+"""More evidence than this makes a part of a statement one of its kind."""
 _LONG_CLAUSE: Final = 16
 
 
 def _card(clause: str, kind: Kind, *, internal: bool) -> str:
     """A clause in the words of a card."""
-    for pattern, replacement in _BEFORE:
-        clause = pattern.sub(replacement, clause)
+    lowered = clause.lower()
+    for triggers, pattern, replacement in _BEFORE:
+        if any(each in lowered for each in triggers):
+            clause = pattern().sub(replacement, clause)
     if internal and kind == "request":
         clause = _WE_NEED.sub("we need", _OURS.sub("", clause))
     name = title(clause, kind, internal=internal)
     name = _LETS.sub("", name) if internal else name
-    hanging = (_HANGING if len(clause) > MAX_TITLE else _HALF).search(name)
+    whole = len(clause) <= MAX_TITLE or clause.rstrip(" .!?").endswith(name.rpartition(" ")[2])
+    hanging = (_HALF if whole else _HANGING).search(name)
     if hanging and not any(word in grammar.FINITE for word in tokens(hanging[0])[2:]):
         name = name[: hanging.start()]
-    for pattern, words in _AFTER:
-        name = pattern.sub(words, name)
+    for triggers, pattern, words in _AFTER:
+        if any(each in name for each in triggers):
+            name = pattern().sub(words, name)
     if kind == "praise":
-        name = _PRAISED.sub(_praised, name)
+        name = _PRAISED().sub(_praised, name)
     if kind == "pain_point":
         name = _BAD.sub(_is_bad, name)
     name = _case(" ".join(name.split()).strip(" ,;:-"))
@@ -160,35 +173,57 @@ def _case(name: str) -> str:
 
 
 _OPINIONS: Final = frozenset(cues.PAIN_WORDS) | frozenset(cues.PRAISE_WORDS)
-_ADVERB: Final = (
-    r"(?:really|very|extremely|incredibly|simply|totally|absolutely|completely|definitely|finally|"
-    r"super|pretty|quite|terribly|truly|honestly|insanely|ridiculously|still|also|all|just)"
+_ADVERBS: Final = tuple(
+    sorted(
+        word_set(
+            """
+            really very extremely incredibly simply totally absolutely completely definitely
+            finally super pretty quite terribly truly honestly insanely ridiculously still also all
+            just
+            """
+        )
+    )
 )
+_ADVERB: Final = f"(?:{'|'.join(_ADVERBS)})"
 _BAD_WORDS: Final = (
     "terrible|horrible|awful|poor|slow|sluggish|ugly|annoying|confusing|frustrating|clunky|"
     "unreliable|"
     "useless|buggy|bad|ridiculous|lousy|outdated|expensive|overpriced|cluttered"
 )
 _VERBS: Final = "|".join(sorted(grammar.FINITE))
-_BEFORE: Final = tuple(
-    (re.compile(pattern, re.IGNORECASE), replacement)
-    for pattern, replacement in (
+# A pattern is tried where one of the parts occurs that stand before it.
+_BEFORE: Final[tuple[tuple[tuple[str, ...], Lazy, str], ...]] = tuple(
+    (triggers, Lazy(pattern, re.IGNORECASE), replacement)
+    for triggers, pattern, replacement in (
         (
+            ("complaint", "problem", "issue", "gripe", "frustration", "pain point", "annoyance"),
             rf"^(?:the |this |an? )?(?P<x>(?:{_BAD_WORDS}) [\w -]{{3,30}}?) (?:is|are) "
             r"(?:my|our|their|the) (?:\w+ )?(?:complaint|problem|issue|gripe|frustration|"
             r"pain point|annoyance)$",
             r"\g<x>",
         ),
-        (r"^(?P<x>(?:(?!(?:" + _VERBS + r")\b)[\w-]+ ){1,5})it(?:'s| is) ", r"\g<x>is "),
-        (r"(?<= is )(?P<p>[\w ]{3,30}) and it (?=[a-z]+s\b)", r"\g<p> and "),
-        (r"(?<= are )(?P<p>[\w ]{3,30}) and they (?!are)", r"\g<p> and "),
         (
+            ("when",),
+            r"^when(?:ever)? (?:i|we|you|users|they) (?:[a-z]+ ){1,2}(?:it|this|that|them),? "
+            r"(?=(?:the|my|our|nothing|everything) )",
+            "",
+        ),
+        (
+            ("it's ", "it is "),
+            r"^(?P<x>(?:(?!(?:" + _VERBS + r")\b)[\w-]+ ){1,5})it(?:'s| is) ",
+            r"\g<x>is ",
+        ),
+        ((" and it ",), r"(?<= is )(?P<p>[\w ]{3,30}) and it (?=[a-z]+s\b)", r"\g<p> and "),
+        ((" and they ",), r"(?<= are )(?P<p>[\w ]{3,30}) and they (?!are)", r"\g<p> and "),
+        (
+            ("fix", "help", "add"),
             r"[,.!]? (?:please|pls|plz),? (?:fix|help|add)(?: (?:it|this|asap|that|soon|"
             r"now))*[.! ]*$",
             "",
         ),
-        (r" to do what\b.*$", ""),
+        ((" to do what",), r" to do what\b.*$", ""),
         (
+            ("more", "now", "moment", "honest", "far", "for me", "for us", "by the way"),
             r" (?:any ?more|right now|at the moment|to be honest|so far|for (?:me|us)|"
             r"by the way)(?=[,.]|$)",
             "",
@@ -200,23 +235,32 @@ _WEAK_SPOT: Final = re.compile(
     r"(?:: | - |, )(?:it|they)(?='| )",
     re.IGNORECASE,
 )
-_AFTER: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = tuple(
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        (r"^Your (?=[a-z])", ""),
-        (r"\byour (?=\w)", "the "),
+_AFTER: Final[
+    tuple[tuple[tuple[str, ...], Lazy, str | Callable[[re.Match[str]], str]], ...]
+] = tuple(
+    (triggers, Lazy(pattern), replacement)
+    for triggers, pattern, replacement in (
+        (("Your ",), r"^Your (?=[a-z])", ""),
+        (("your ",), r"\byour (?=\w)", "the "),
         (
+            ("There",),
             r"^There(?:'s| is| are|'re| was)(?: (?:currently|still|just|really))? no (?:way|"
             r"option) (?:for users )?to ",
             "No way to ",
         ),
-        (r"^There(?:'s| is| are|'re| was)(?: (?:currently|still|just|really))? no ", "No "),
         (
+            ("There",),
+            r"^There(?:'s| is| are|'re| was)(?: (?:currently|still|just|really))? no ",
+            "No ",
+        ),
+        (
+            ("There",),
             r"^There(?:'s| is| are|'re| was) (?:a |an |some )?(?=(?:[a-z]+ )?(?:problems?|issues?|"
             r"bugs?|errors?)\b)",
             "",
         ),
         (
+            _ADVERBS,
             r"(?<=[a-z] )"
             + _ADVERB
             + r" (?=(?:"
@@ -232,24 +276,42 @@ _AFTER: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
             "",
         ),
         (
+            ("The", "Those ", "All "),
             r"^(?:The|(?:These|Those)(?! days\b)|All these|All the) (?=[\w-]+)(?!team (?:needs|"
             r"wants|asks|suggests|wishes|wonders|would)\b|one\b|only\b"
             r"|(?:most|more|same|first|last|other)\b)",
             "",
         ),
         (
+            ("This ", "That "),
             r"^(?:This|That) (?=(?:app|game|tool|update|version|program|application|product|"
             r"feature)\b)",
             "",
         ),
-        (r"^(?:Really|Very|So|Just|Absolutely|Extremely|Super|Truly|Definitely) (?=[a-z])", ""),
-        (r"\b(?P<n>not|n't) (?:so|very|really|that) (?=[a-z])", r"\g<n> "),
-        (r"\b(?:is|are) so (?P<a>[a-z]+)(?= |$)(?! that)", lambda m: m[0].replace(" so ", " ")),
-        (r",? (?:though|however|too|as well|either|already)$", ""),
-        (r"\bdo wanna have\b|\bwanna have\b", "want"),
-        (r"\bwanna\b", "want to"),
-        (r"\bgonna\b", "going to"),
-        (r"\b([Aa]) (?=[aeio][a-z]|u[mnp](?!i))(?!one\b|once\b|eu)", r"\1n "),
+        (
+            ("Really", "Very", "So", "Just", "Absolutely", "Extremely", "Super", "Truly", "Defin"),
+            r"^(?:Really|Very|So|Just|Absolutely|Extremely|Super|Truly|Definitely) (?=[a-z])",
+            "",
+        ),
+        (
+            ("not ", "n't "),
+            r"\b(?P<n>not|n't) (?:so|very|really|that) (?=[a-z])",
+            r"\g<n> ",
+        ),
+        (
+            (" so ",),
+            r"\b(?:is|are) so (?P<a>[a-z]+)(?= |$)(?! that)",
+            lambda m: m[0].replace(" so ", " "),
+        ),
+        (
+            ("though", "however", "too", "as well", "either", "already"),
+            r",? (?:though|however|too|as well|either|already)$",
+            "",
+        ),
+        (("wanna",), r"\bdo wanna have\b|\bwanna have\b", "want"),
+        (("wanna",), r"\bwanna\b", "want to"),
+        (("gonna",), r"\bgonna\b", "going to"),
+        (("a ", "A "), r"\b([Aa]) (?=[aeio][a-z]|u[mnp](?!i))(?!one\b|once\b|eu)", r"\1n "),
     )
 )
 _OURS: Final = re.compile(
@@ -281,7 +343,7 @@ _GOOD_WORDS: Final = "|".join(
         }
     )
 )
-_PRAISED: Final = re.compile(
+_PRAISED: Final = Lazy(
     r"^(?:(?:An?|The|Its?|It's(?: an?)?|Such an?) )?(?:" + _ADVERB + r" )?"
     r"(?:(?:" + _GOOD_WORDS + r"|lovely|ever)[ ,]+(?:and )?)+"
     r"((?!to\b|for\b|in\b|with\b|and\b|as\b|if\b|than\b|at\b|on\b|of\b|when\b|how\b|but\b|it\b|"

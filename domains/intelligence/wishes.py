@@ -3,12 +3,13 @@
 import re
 
 from domains.intelligence.persons import told
+from domains.intelligence.words import Lazy
 
 
 def wish(clause: str, *, internal: bool) -> str:
     """A request in the words of its title; one of no known form is told in the third person."""
     for pattern, template in _WISHES:
-        match = pattern.search(clause)
+        match = pattern().search(clause)
         if not match:
             continue
         rest = match["rest"].strip(" ,.!?")
@@ -40,7 +41,7 @@ def enquiry(clause: str, *, internal: bool) -> str:
     """A question in the words of its title, without its question mark."""
     clause = clause.rstrip(" ?")
     for pattern, template in _ENQUIRIES:
-        match = pattern.search(clause)
+        match = pattern().search(clause)
         if match and len(match["rest"].split()) >= 1:
             rest = told(match["rest"].strip(" ,?"), headline=False, internal=internal)
             parts = match.groupdict() | {"rest": rest}
@@ -66,7 +67,7 @@ _OF_ONE = {
 }
 _USERS_DO = re.compile(rf"^Users ({'|'.join(_OF_ONE)})(?= )")
 _WISHES = tuple(
-    (re.compile(pattern, re.IGNORECASE), template)
+    (Lazy(pattern, re.IGNORECASE), template)
     for pattern, template in (
         (
             r"\bwish(?:ed)? (?:that )?(?:i|we|you|users|they|people|one) (?:could|can|"
@@ -216,7 +217,7 @@ _WANTED = re.compile(
 )
 _NOT_A_VERB = re.compile(r"(?:the|a|an|some|more|my|your|this|that|it|them|if)\b", re.IGNORECASE)
 _ENQUIRIES = tuple(
-    (re.compile(pattern, re.IGNORECASE), template)
+    (Lazy(pattern, re.IGNORECASE), template)
     for pattern, template in (
         (r"\bis there (?P<rest>(?:a|any|some) way (?:to|for|of) .+)", "Users ask for {}"),
         (

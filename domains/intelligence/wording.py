@@ -1,5 +1,6 @@
 """Titles and descriptions: what was said, in the third person and nothing more."""
 
+import functools
 import re
 
 from domains.intelligence.findings import Kind
@@ -44,17 +45,23 @@ def statement(text: str, *, internal: bool = False) -> str:
     return capitalised(clause.rstrip(" .!,;:?"))
 
 
+@functools.lru_cache(maxsize=1 << 12)
 def clean(text: str) -> str:
     """The statement without fillers, stutters, markup and the words that only lead up to it."""
     clause = " ".join(text.replace("’", "'").split())
     if clause.isupper() and clause.count(" ") > 1:
         clause = clause.lower()
     clause = _MARKUP.sub(" ", _DOTS.sub(". ", clause))
-    clause = _ACRONYM.sub(lambda match: match[0].replace("_", ""), clause)
+    if "_" in clause:
+        clause = _ACRONYM.sub(lambda match: match[0].replace("_", ""), clause)
     clause = _COMMAS.sub(", ", _SPACES.sub(" ", _FILLERS.sub(" ", clause)))
-    clause = _HOURS_LIKE.sub("", clause)
+    if " like " in clause:
+        clause = _HOURS_LIKE.sub("", clause)
     for _ in range(3):
-        clause = _FALSE_START.sub("", _STUTTER.sub(r"\1", clause))
+        shorter = _FALSE_START.sub("", _STUTTER.sub(r"\1", clause))
+        if shorter == clause:
+            break
+        clause = shorter
     clause = _BROKEN_OFF.sub(lambda m: m[0] if m[1] in _COMPLETE_WORDS else "", clause)
     clause = _COMMAS.sub(", ", _SPACES.sub(" ", clause)).strip(" ,;:.!-–—*_~")
     for _ in range(8):
@@ -62,7 +69,8 @@ def clean(text: str) -> str:
         if shorter == clause or len(shorter.split()) < 2:
             break
         clause = shorter
-    clause = _ECHO.sub(r"\1 ", clause)
+    if " they " in clause:
+        clause = _ECHO.sub(r"\1 ", clause)
     return _TAIL_TAG.sub("", clause).rstrip(" ,;:.!-–—")
 
 
@@ -105,7 +113,7 @@ _PLEA = re.compile(
     r"(?:(?:please|pls|just|and) )*fix(?: (?:it|this|that|asap|them|soon)\b.{0,24})?[.! ]*$",
     re.IGNORECASE,
 )
-_SPACES = re.compile(r"\s+")
+_SPACES = re.compile(r"\s{2,}|[^\S ]")
 _COMMAS = re.compile(r"\s*,(?:\s*,)*(?!\d)\s*")
 _MARKUP = re.compile(
     r"[\x00-\x1f]+|<!-*|-+>|[*`#>|~]+|</?\w{1,10}>|[\u200b-\u200f\ufe0f\u2600-\u27bf\U0001F000-\U0001FAFF]+|"

@@ -6,6 +6,21 @@ import re
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
+class Lazy:
+    """A pattern that is compiled when it is first asked for, as most texts need few of them."""
+
+    def __init__(self, source: str, flags: int = 0) -> None:
+        self._source = source
+        self._flags = flags
+        self._compiled: re.Pattern[str] | None = None
+
+    def __call__(self) -> re.Pattern[str]:
+        """The pattern, compiled."""
+        if self._compiled is None:
+            self._compiled = re.compile(self._source, self._flags)
+        return self._compiled
+
+
 def word_set(text: str) -> frozenset[str]:
     """The words of a list that is written as one text."""
     return frozenset(text.split())
@@ -38,7 +53,12 @@ STOP_WORDS = word_set(
 
 def tokens(text: str) -> list[str]:
     """The lower-case words of a text, with typographic apostrophes made plain."""
-    return _WORD.findall(text.lower().replace("’", "'"))
+    return list(_words(text))
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(_WORD.findall(text.lower().replace("’", "'")))
 
 
 def content_stems(words: list[str]) -> list[str]:

@@ -187,7 +187,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ),
     ] = ""
     chat_key: Annotated[str, Meta(description="Key of that API")] = ""
-    chat_model: Annotated[str, Meta(description="Its model; required with GATEWAY_CHAT_URL")] = ""
+    chat_model: Annotated[str, Meta(description="Its model; GATEWAY_CHAT_URL needs one")] = ""
     chat_time_limit: Annotated[
         float,
         Meta(

@@ -60,7 +60,7 @@ async def get_conversation(
     opt=operation(
         "listConversationEvidence",
         "read",
-        "Where the items of a conversation's summary were said",
+        "Where the items of a summary were said",
         errors=READ,
         addition=True,
     ),

@@ -21,7 +21,7 @@ from domains.kernel.db import Database
 from domains.kernel.keys import SCOPES
 from gateway.discovery.surface import DISCOVERY
 from tests.conftest import MakeTenant
-from tests.stack import Stack, Tenant, tenant
+from tests.stack import Stack, Tenant, eventually, tenant
 from tests.surfaces.bad_input import (
     ANY_TEXT,
     HUGE,
@@ -483,6 +483,15 @@ class World(NamedTuple):
             found[f"{each.name} texts"] = sorted(str(text) for text in texts)
         return found
 
+    async def compared(self) -> bool:
+        """Whether it is settled which insights say the same: that is found a moment later."""
+        async with self.database.connection() as connection:
+            waiting = await connection.fetchval(
+                "select count(*) from insights where workspace_id = any($1) and embedder is null",
+                [uuid.UUID(each.workspace) for each in (self.acme, self.rival)],
+            )
+        return bool(waiting == 0)
+
     @contextlib.asynccontextmanager
     async def unchanged(self) -> AsyncIterator[None]:
         """What is done inside leaves everything as it was."""
@@ -504,6 +513,7 @@ async def world(stack: Stack, database: Database) -> AsyncIterator[World]:
             await rival.processed((await rival.signal())["id"])
         foreign = await _one_of_each(rival)
         made = World(acme, rival, mine, foreign, database, stack.folder / "blobs", {})
+        await eventually(made.compared)
         made.seen.update(await made.all_there_is())
         yield made
 

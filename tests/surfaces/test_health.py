@@ -48,7 +48,10 @@ async def test_everything_is_well(stack: Stack) -> None:
     assert _statuses(answer) == {
         **dict.fromkeys(("database", "schema", "workers", "redis", "blobs"), "ok"),
         "transcription": "off",
+        "provider": "off",
+        "embeddings": "ok",
     }
+    assert "GATEWAY_CHAT_URL" in answer.json()["parts"]["provider"]["detail"]
     assert "GATEWAY_SPEECH_URL" in answer.json()["parts"]["transcription"]["detail"]
     assert answer.json()["queues"].keys() == set(QUEUES)
     for path in ("/livez", "/readyz", "/api/readyz"):

@@ -127,6 +127,12 @@ async def test_while_redis_is_away_requests_pass_and_health_says_so(tmp_path: Pa
     with running(tmp_path) as stack:
         async with tenant(stack, limits=LimitChoice(minute=2)) as caller:
             assert (await caller.http.get(CONTEXT)).headers["X-RateLimit-Remaining"] == "1"
+
+            async def healthy() -> bool:
+                return (await caller.http.get("/health")).status_code == 200
+
+            # A worker takes a moment to report.
+            await eventually(healthy)
             stack.valkey.stop()
             for _ in range(5):
                 answer = await caller.http.get(CONTEXT)

@@ -87,7 +87,10 @@ CONTRACT = [
     ("createProduct", "post", PRODUCTS, "products:write", 201, CREATED),
     ("getAuthContext", "get", CONTEXT, None, 200, KEYED),
 ]
-ADDITIONS = {"listInsightEvidence", "listProducts", "createProduct", "getHealth"}
+ADDITIONS = {
+    *("listInsightEvidence", "listProducts", "createProduct", "getHealth"),
+    "listConversationEvidence",
+}
 
 # Nullable ones are required, too: the key is always there.
 REQUIRED = {

@@ -95,6 +95,7 @@ OPERATIONS = {
     "deleteRow": Call("DELETE", "/rows", query="RecordAddress"),
     "listConversations": Call("GET", "/conversations", query="ConversationQuery"),
     "getConversation": Call("GET", "/conversations/{conversation_id}"),
+    "listConversationEvidence": Call("GET", "/conversations/{conversation_id}/evidence"),
     "createConversation": Call("POST", "/conversations", ("ConversationRequest",)),
     "deleteConversation": Call("DELETE", "/conversations", query="RecordAddress"),
     "listMessages": Call("GET", "/messages", query="MessageQuery"),

@@ -32,6 +32,7 @@ BY_ID = {
     "deleteObjectType": "object-types",
     "getRow": "rows",
     "getConversation": "conversations",
+    "listConversationEvidence": "conversations",
     "getMessage": "messages",
     "getDocument": "documents",
     "getDeal": "deals",

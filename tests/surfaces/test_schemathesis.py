@@ -41,7 +41,7 @@ TAGS = ("Signals", "Insights", "Opportunities", "Ideas", "Products")
 # another's body needs, that other would begin no sequence.
 REVENUE_TAGS = [
     (("Sources",), 10),
-    (("Object types", "Conversations", "Messages", "Documents"), 30),
+    (("Object types", "Conversations", "Messages", "Documents"), 60),
     (("Rows",), 10),
 ]
 NAMED = {"name": "Exports", "description": "Exports that finish in seconds"}
