@@ -128,7 +128,7 @@ def _aspects(detection: Detection, profile: Profile) -> Iterator[Detection]:
     """
     sentence, kind = detection.sentence, detection.kind
     parts: list[tuple[str, int, tuple[str, ...]]] = []
-    if (profile != "transcript" or _is_plain(sentence.text)) and kind in ("pain_point", "praise"):
+    if profile != "transcript" and kind in ("pain_point", "praise"):
         end = 0
         listed = _listed(sentence) or grammar.clauses(sentence.text)
         for part in listed if len(listed) > 1 else ():
@@ -153,12 +153,6 @@ def _aspects(detection: Detection, profile: Profile) -> Iterator[Detection]:
             sentence=replace(sentence, text=text, start=at, end=at + len(text)),
             stems=stems,
         )
-
-
-def _is_plain(text: str) -> bool:
-    """Whether speech reads as writing does: clauses that are statements, and nothing to clean."""
-    said = text.rstrip(" .!")
-    return clean(text).endswith(said[1:]) and all(map(grammar.is_statement, grammar.clauses(said)))
 
 
 def _listed(sentence: Sentence) -> list[str]:

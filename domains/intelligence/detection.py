@@ -144,7 +144,7 @@ def evidence(text: str, words: list[str]) -> Evidence:
     request, wished = _phrases(asking, present, cues.REQUEST_PHRASES)
     is_order = len(words) > 2 and cues.IMPERATIVE.match(asking) is not None
     pain, praise = _opinions(plain, present, wished)
-    if _FAILS_TO_ACT.search(plain):
+    if not _FAILING.isdisjoint(present) and _FAILS_TO_ACT.search(plain):
         pain.append(_FAILS)
     scores: dict[Kind, float] = {
         "request": _combined([*request, _ORDER] if is_order else request),
@@ -250,6 +250,7 @@ _REPORTED_NEED = re.compile(
     r"(?:want|wants|need|needs|request|requested|asked for|ask for|expect|expected)"
     r" (?!to\b|it\b|them\b|help\b)[a-z]{3,}"
 )
+_FAILING = word_set("never rarely hardly just only simply keeps spins")
 _FAILS_TO_ACT = re.compile(
     r"\b[a-z]+ (?:never|rarely|hardly ever) (?:actually |really |even |fully )?"
     r"(?:finds|loads|opens|saves|shows|updates|syncs|remembers|arrives|sends|finishes|completes|"

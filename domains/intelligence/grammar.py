@@ -96,7 +96,11 @@ def first_statement(text: str) -> str:
         after = written[at + 1] if at + 1 < len(written) else ""
         if not before[-1:].isalnum() or (before[0].isupper() and before[1:].islower()):
             continue
-        anew = word.partition("'")[0] == "I" and before.lower() in _OPINIONS and written[at - 2].lower() != "so"
+        anew = (
+            word.partition("'")[0] == "I"
+            and before.lower() in _OPINIONS
+            and written[at - 2].lower() != "so"
+        )
         capital = word[:1].isupper() and word[1:2].islower() and not after[:1].isupper()
         if anew or (capital and word.strip(_MARKS).lower() in _COMMON):
             return " ".join(written[:at])
@@ -105,6 +109,8 @@ def first_statement(text: str) -> str:
 
 def _by_opinion(text: str) -> list[str]:
     """Cut "the app is great I use it daily" where a new statement follows the opinion."""
+    if " I" not in text and " there " not in text:
+        return [text]
     start, found = 0, []
     for border in _ANEW.finditer(text):
         if border["opinion"].lower() in _OPINIONS and border["before"].lower() != "so":
@@ -228,7 +234,9 @@ def _is_subject(words: Sequence[str]) -> bool:
     return at == 1 or (at == 2 and is_topic(words[1]))
 
 
-_COMMON: Final = STOP_WORDS | FINITE | cues.PRAISE_WORDS.keys() | cues.PAIN_WORDS.keys()
+_COMMON: Final = (
+    STOP_WORDS | FINITE | cues.PRAISE_WORDS.keys() | cues.PAIN_WORDS.keys()
+) - word_set("people user users")
 _NOUNS_TOO: Final = word_set(
     """
     answers cost costs crash crashes export exports freezes help load loads lock locks log logs

@@ -71,7 +71,7 @@ def _spoken_whole(name: str, kind: Kind, words: Sequence[str]) -> bool:
 _CHAT_WORDS: Final = word_set(
     """
     u ur tho jst dat bt dis gr8 awsum awsome awsm sumtime ty lv ths cuz coz wid widout realy prblms
-    aps lol omg
+    aps lol omg fav
     """
 )
 _UNFINISHED: Final = re.compile(

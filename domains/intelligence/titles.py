@@ -117,9 +117,13 @@ def _parts(cleaned: str, kind: Kind, profile: Profile) -> list[str]:
     strong = [part for part in parts if weight[part] > _SOME]
     strong.sort(key=lambda part: -weight[part])
     if strong and len(cleaned) <= MAX_TITLE and kind == "pain_point":
-        # Too little on its own: "Clients keep asking".
+        # Too little on its own: "Clients keep asking". Speech has one title for all its clauses.
         whole = len(strong[0].split()) < 4 or (
-            len(cleaned) <= _FITS and any(_SAME_SUBJECT.match(part) for part in parts)
+            len(cleaned) <= _FITS
+            and (
+                any(_SAME_SUBJECT.match(part) for part in parts)
+                or (profile == "transcript" and len(strong) > 1)
+            )
         )
         strong = [cleaned, *strong] if whole else strong
     return [*dict.fromkeys(strong), *([] if len(cleaned) > _LONG else [cleaned])] or [cleaned]
@@ -235,83 +239,93 @@ _WEAK_SPOT: Final = re.compile(
     r"(?:: | - |, )(?:it|they)(?='| )",
     re.IGNORECASE,
 )
-_AFTER: Final[
-    tuple[tuple[tuple[str, ...], Lazy, str | Callable[[re.Match[str]], str]], ...]
-] = tuple(
-    (triggers, Lazy(pattern), replacement)
-    for triggers, pattern, replacement in (
-        (("Your ",), r"^Your (?=[a-z])", ""),
-        (("your ",), r"\byour (?=\w)", "the "),
-        (
-            ("There",),
-            r"^There(?:'s| is| are|'re| was)(?: (?:currently|still|just|really))? no (?:way|"
-            r"option) (?:for users )?to ",
-            "No way to ",
-        ),
-        (
-            ("There",),
-            r"^There(?:'s| is| are|'re| was)(?: (?:currently|still|just|really))? no ",
-            "No ",
-        ),
-        (
-            ("There",),
-            r"^There(?:'s| is| are|'re| was) (?:a |an |some )?(?=(?:[a-z]+ )?(?:problems?|issues?|"
-            r"bugs?|errors?)\b)",
-            "",
-        ),
-        (
-            _ADVERBS,
-            r"(?<=[a-z] )"
-            + _ADVERB
-            + r" (?=(?:"
-            + _ADVERB
-            + r" )*(?:[a-z]+ed|[a-z]+ing|"
-            + "|".join(
-                sorted(
-                    (set(cues.PAIN_WORDS) | set(cues.PRAISE_WORDS) | set(grammar.FINITE))
-                    - {"works"}
+_AFTER: Final[tuple[tuple[tuple[str, ...], Lazy, str | Callable[[re.Match[str]], str]], ...]] = (
+    tuple(
+        (triggers, Lazy(pattern), replacement)
+        for triggers, pattern, replacement in (
+            (("Your ",), r"^Your (?=[a-z])", ""),
+            (("your ",), r"\byour (?=\w)", "the "),
+            (
+                ("There",),
+                r"^There(?:'s| is| are|'re| was)(?: (?:currently|still|just|really))? no (?:way|"
+                r"option) (?:for users )?to ",
+                "No way to ",
+            ),
+            (
+                ("There",),
+                r"^There(?:'s| is| are|'re| was)(?: (?:currently|still|just|really))? no ",
+                "No ",
+            ),
+            (
+                ("There",),
+                r"^There(?:'s| is| are|'re| was) (?:a |an |some )?(?=(?:[a-z]+ )?"
+                r"(?:problems?|issues?|bugs?|errors?)\b)",
+                "",
+            ),
+            (
+                _ADVERBS,
+                r"(?<=[a-z] )"
+                + _ADVERB
+                + r" (?=(?:"
+                + _ADVERB
+                + r" )*(?:[a-z]+ed|[a-z]+ing|"
+                + "|".join(
+                    sorted(
+                        (set(cues.PAIN_WORDS) | set(cues.PRAISE_WORDS) | set(grammar.FINITE))
+                        - {"works"}
+                    )
                 )
-            )
-            + r")\b)",
-            "",
-        ),
-        (
-            ("The", "Those ", "All "),
-            r"^(?:The|(?:These|Those)(?! days\b)|All these|All the) (?=[\w-]+)(?!team (?:needs|"
-            r"wants|asks|suggests|wishes|wonders|would)\b|one\b|only\b"
-            r"|(?:most|more|same|first|last|other)\b)",
-            "",
-        ),
-        (
-            ("This ", "That "),
-            r"^(?:This|That) (?=(?:app|game|tool|update|version|program|application|product|"
-            r"feature)\b)",
-            "",
-        ),
-        (
-            ("Really", "Very", "So", "Just", "Absolutely", "Extremely", "Super", "Truly", "Defin"),
-            r"^(?:Really|Very|So|Just|Absolutely|Extremely|Super|Truly|Definitely) (?=[a-z])",
-            "",
-        ),
-        (
-            ("not ", "n't "),
-            r"\b(?P<n>not|n't) (?:so|very|really|that) (?=[a-z])",
-            r"\g<n> ",
-        ),
-        (
-            (" so ",),
-            r"\b(?:is|are) so (?P<a>[a-z]+)(?= |$)(?! that)",
-            lambda m: m[0].replace(" so ", " "),
-        ),
-        (
-            ("though", "however", "too", "as well", "either", "already"),
-            r",? (?:though|however|too|as well|either|already)$",
-            "",
-        ),
-        (("wanna",), r"\bdo wanna have\b|\bwanna have\b", "want"),
-        (("wanna",), r"\bwanna\b", "want to"),
-        (("gonna",), r"\bgonna\b", "going to"),
-        (("a ", "A "), r"\b([Aa]) (?=[aeio][a-z]|u[mnp](?!i))(?!one\b|once\b|eu)", r"\1n "),
+                + r")\b)",
+                "",
+            ),
+            (
+                ("The", "Those ", "All "),
+                r"^(?:The|(?:These|Those)(?! days\b)|All these|All the) (?=[\w-]+)(?!team (?:needs|"
+                r"wants|asks|suggests|wishes|wonders|would)\b|one\b|only\b"
+                r"|(?:most|more|same|first|last|other)\b)",
+                "",
+            ),
+            (
+                ("This ", "That "),
+                r"^(?:This|That) (?=(?:app|game|tool|update|version|program|application|product|"
+                r"feature)\b)",
+                "",
+            ),
+            (
+                (
+                    "Really",
+                    "Very",
+                    "So",
+                    "Just",
+                    "Absolutely",
+                    "Extremely",
+                    "Super",
+                    "Truly",
+                    "Defin",
+                ),
+                r"^(?:Really|Very|So|Just|Absolutely|Extremely|Super|Truly|Definitely) (?=[a-z])",
+                "",
+            ),
+            (
+                ("not ", "n't "),
+                r"\b(?P<n>not|n't) (?:so|very|really|that) (?=[a-z])",
+                r"\g<n> ",
+            ),
+            (
+                (" so ",),
+                r"\b(?:is|are) so (?P<a>[a-z]+)(?= |$)(?! that)",
+                lambda m: m[0].replace(" so ", " "),
+            ),
+            (
+                ("though", "however", "too", "as well", "either", "already"),
+                r",? (?:though|however|too|as well|either|already)$",
+                "",
+            ),
+            (("wanna",), r"\bdo wanna have\b|\bwanna have\b", "want"),
+            (("wanna",), r"\bwanna\b", "want to"),
+            (("gonna",), r"\bgonna\b", "going to"),
+            (("a ", "A "), r"\b([Aa]) (?=[aeio][a-z]|u[mnp](?!i))(?!one\b|once\b|eu)", r"\1n "),
+        )
     )
 )
 _OURS: Final = re.compile(

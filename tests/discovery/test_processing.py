@@ -192,7 +192,7 @@ async def test_the_bundled_examples_give_insights(acme: Tenant) -> None:
     examples = json.loads((folder / "index.json").read_text(encoding="utf-8"))
     kinds = [example["signalType"] for example in examples]
     assert (kinds.count("transcript"), kinds.count("support_ticket"), kinds.count("review")) == (
-        3,
+        4,
         3,
         10,
     )

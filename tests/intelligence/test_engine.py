@@ -191,6 +191,50 @@ def test_similar_complaints_become_one_insight() -> None:
     assert "2 passages" in pains[0].description
 
 
+@pytest.mark.parametrize(
+    ("text", "profile", "expected"),
+    [
+        ("Ana: The export crashes every morning.", "transcript", "Export crashes every morning"),
+        (
+            "Ana: Our exports crash every week, and the search is slow.",
+            "transcript",
+            "Exports crash every week, and the search is slow",
+        ),
+        (
+            "Ana: The search bar never finds archived projects.",
+            "transcript",
+            "Search bar never finds archived projects",
+        ),
+        ("When I click it the page just spins.", "support_ticket", "Page just spins"),
+        ("Where is the export?", "support_ticket", "Where is the export?"),
+        ("Customers want bulk edit.", "discovery_report", "Customers want bulk edit"),
+        ("The CSV export is slow.", "survey_response", "CSV export is slow"),
+        ("Search is slow.", "survey_response", "Search is slow"),
+        ("The dashboard is confusing.", "survey_response", "Dashboard is confusing"),
+    ],
+)
+def test_a_short_plain_sentence_is_a_finding(text: str, profile: Profile, expected: str) -> None:
+    assert [name for _, name in found(text, profile)] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Fav, my favorite #1 app choice I don't even use it for photos tho", "Praise for the app"),
+        ("Great for travel plans So many ideas not enough time", "Great for travel plans"),
+        ("The mobile app is great I almost never have issues with it", "Mobile app is great"),
+        ("Nice UI Keep up the good work", "Praise for the UI"),
+    ],
+)
+def test_a_review_without_full_stops_has_a_title_of_one_statement(text: str, expected: str) -> None:
+    assert [name for _, name in found(text)] == [expected]
+
+
+def test_the_app_never_fails_is_no_trouble() -> None:
+    for text in ("The app never crashes.", "It never fails.", "Data that will never update."):
+        assert not any(kind == "pain_point" for kind, _ in found(text))
+
+
 def test_long_texts_are_capped() -> None:
     topics = [f"{a}{b}" for a in "bdfgklmn" for b in ("alo", "ero", "ivo", "umo")]
     text = " ".join(f"The {one} {other} page crashes." for one in topics for other in topics)
