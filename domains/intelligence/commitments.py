@@ -10,8 +10,8 @@ from msgspec import Struct
 from domains.intelligence import acts
 from domains.intelligence.acts import Utterance
 from domains.intelligence.duedates import due_date
+from domains.intelligence.reporting import told
 from domains.intelligence.talk import Said, Talk
-from domains.intelligence.wording import clean
 from domains.intelligence.words import content_stems, tokens, word_set
 
 MOST_STEPS: Final = 10
@@ -26,13 +26,15 @@ class Step(Struct, frozen=True):
     """Something to be done after the talk.
 
     `text` says it in the third person with its due date; `owner` is None where nobody is named;
-    `due` only where the words name a time and the day of the talk is known.
+    `due` only where the words name a time and the day of the talk is known. `about` are the stems
+    of the task's words.
     """
 
     text: str
     owner: str | None
     due: date | None
     said: Said
+    about: frozenset[str]
     weight: float
 
 
@@ -104,7 +106,8 @@ _DOING: Final = (
     r"(?:send|share|schedule|set\s+up|follow\s+up|get\s+back|check|prepare|write|update|introduce|"
     r"book|draft|review|confirm|forward|reach\s+out|put\s+together|arrange|provide|talk\s+to|"
     r"work\s+on|find\s+out|file|fix|bring|import|export|configure|train|sign|approve|contact|"
-    r"call|e-?mail|test|deliver|investigate|create|build|run|join|present|set)\b"
+    r"call|e-?mail|test|deliver|investigate|create|build|run|join|present|set|roll|"
+    r"launch|migrate|install|upload|move|order|hire|add|escalate)\b"
 )
 
 _WORK: Final = re.compile(rf"{_DOING}|{_MEETING}", re.IGNORECASE)
@@ -118,13 +121,17 @@ _LET_ME: Final = re.compile(
 )
 REQUEST: Final = re.compile(
     rf"(?:\b(?:can|could|would|will)\s+you\s+(?:please\s+|maybe\s+|also\s+|just\s+|possibly\s+)*|"
-    rf"\b(?:i|we)\s+(?:need|want|would\s+like|'d\s+like)\s+you\s+to\s+|^(?:and\s+)?please\s+)"
-    rf"(?P<task>{_REQUESTED}.*)",
+    rf"\b(?:i|we)\s+(?:need|want|would\s+like|'d\s+like)\s+you\s+to\s+|"
+    rf"^(?:and\s+)?please\s+(?:also\s+|just\s+)?)"
+    rf"(?P<task>(?:\w+(?:\s+\w+){{0,3}}\s+and\s+)?{_REQUESTED}.*)",
     re.IGNORECASE,
 )
 _TOGETHER: Final = re.compile(
     rf"\b(?:let['’]?s|let\s+us|shall\s+we|we\s+should|we\s+can)\s+{_ADVERBS}(?P<task>{_MEETING}.*)",
     re.IGNORECASE,
+)
+_SHALL_WE: Final = re.compile(
+    rf"\b(?:can|could|shall|should)\s+we\s+{_ADVERBS}(?P<task>{_MEETING}.*)", re.IGNORECASE
 )
 _NAMED: Final = re.compile(
     r"\b(?:next\s+steps?|action\s+items?|to-?dos?)(?:\s+for\s+(?P<who>\w+))?\s+"
@@ -145,7 +152,9 @@ _OTHERS: Final = re.compile(
 # What every pattern needs, to look no closer at most of what is said.
 _TRIGGER: Final = re.compile(
     r"['’]ll\b|\b(?:will|shall|gonna|going\s+to|let\s+me|let['’]?s|let\s+us|please|you\s+to|"
-    r"(?:can|could|would)\s+you|we\s+(?:should|can)|next\s+steps?|action\s+items?|to-?dos?)\b",
+    r"(?:can|could|would)\s+you|"
+    r"we\s+(?:should|can)|(?:can|could|shall|should)\s+we|next\s+steps?|action\s+items?|"
+    r"to-?dos?)\b",
     re.IGNORECASE,
 )
 _DANGLING: Final = re.compile(
@@ -204,40 +213,46 @@ def _likely(talk: Talk) -> Sequence[float]:
 
 
 def _duties(talk: Talk, said: Said) -> Iterator[_Duty]:
-    text = _COURTEOUS_IF.sub("", clean(said.text))
-    conditional = _CONDITION.search(text) is not None
-    last = said.turn >= len(talk.turns) * 0.6
+    """What a sentence may make somebody's duty, the plainest first."""
+    text = _COURTEOUS_IF.sub("", told(said.text))
     if (match := _NAMED.search(text)) is not None:
-        owner = _person(talk, match["who"] or match["other"])
-        yield _Duty(owner, match["task"], 1.0)
-    asked = REQUEST.search(text)
-    if asked is not None:
-        agreed = _AGREED.match(talk.following(said)) is not None
-        yield _Duty(talk.addressed(said), asked["task"], 0.9 if agreed else 0.6, not agreed)
-    if said.text.rstrip().endswith("?"):
-        return
-    taken = _TAKEN_ON.search(text)
-    if (
-        taken is not None
-        and _is_task(taken["task"])
-        and not _CONDITION.search(text[: taken.start()])
-        and not (conditional and _DOUBT.search(text))
-    ):
-        if taken["person"].lower() == "i":
-            yield _Duty(said.speaker, taken["task"], 0.85 + 0.1 * last)
-        elif _WORK.match(taken["task"]) and not conditional:
+        yield _Duty(_person(talk, match["who"] or match["other"]), match["task"], 1.0)
+    agreed = _AGREED.match(talk.following(said)) is not None
+    if (match := REQUEST.search(text)) is not None:
+        yield _Duty(talk.addressed(said), match["task"], 0.9 if agreed else 0.6, not agreed)
+    if not said.text.rstrip().endswith("?"):
+        yield from _taken_on(talk, said, text)
+    elif agreed and (match := _SHALL_WE.search(text)) is not None:
+        # "Can we meet again on Thursday?" – "Yes, that works."
+        yield _Duty("Everybody", match["task"], 0.75)
+
+
+def _taken_on(talk: Talk, said: Said, text: str) -> Iterator[_Duty]:
+    conditional = _CONDITION.search(text) is not None
+    late = 0.1 if said.turn >= len(talk.turns) * 0.6 else 0.0
+    match = _TAKEN_ON.search(text)
+    if match is not None and _is_meant(text, match, conditional=conditional):
+        if match["person"].lower() == "i":
+            yield _Duty(said.speaker, match["task"], 0.85 + late)
+        elif _WORK.match(match["task"]) and not conditional:
             # "We'll see more of it" is a forecast; work that has a name is a plan.
-            yield _Duty(_us(talk, said), taken["task"], 0.65 + 0.1 * last)
+            yield _Duty(_us(talk, said), match["task"], 0.65 + late)
     if (match := _LET_ME.search(text)) is not None:
         yield _Duty(said.speaker, match["task"], 0.7)
     if conditional:
         return
     if (match := _TOGETHER.search(text)) is not None:
-        yield _Duty("Everybody", match["task"], 0.55 + 0.2 * last)
+        yield _Duty("Everybody", match["task"], 0.55 + 2 * late)
     if (match := _ASSIGNED.search(text)) is not None and (owner := talk.addressed(said)):
         yield _Duty(owner, match["task"], 0.7)
     if (match := _OTHERS.search(text)) is not None:
         yield _Duty(_third(talk, said, match["who"]), match["task"], 0.7)
+
+
+def _is_meant(text: str, match: re.Match[str], *, conditional: bool) -> bool:
+    """Whether it is work, and not only if something else happens first."""
+    unsure = _CONDITION.search(text[: match.start()]) or (conditional and _DOUBT.search(text))
+    return _is_task(match["task"]) and not unsure
 
 
 def _us(talk: Talk, said: Said) -> str:
@@ -270,11 +285,12 @@ def _third(talk: Talk, said: Said, who: str) -> str:
 
 
 def _step(talk: Talk, said: Said, duty: _Duty, held_on: date | None) -> Step | None:
-    task = _shortened(_TAIL.sub("", duty.task).strip(" ,.;:!?"))
+    task = _shortened(_TAIL.sub("", _CONTROL.sub(" ", duty.task)).strip(" ,.;:!?"))
     task = _DANGLING.sub("", task)
     if len(task.split()) < 2 or _GARBLED.search(task):
         return None
     due = due_date(task, held_on) if held_on else None
+    about = frozenset(content_stems(tokens(task)))
     task = _in_third_person(talk, said, task)
     if not content_stems(tokens(task)):
         return None
@@ -290,6 +306,7 @@ def _step(talk: Talk, said: Said, duty: _Duty, held_on: date | None) -> Step | N
         owner=duty.owner,
         due=due.on if due else None,
         said=said,
+        about=about,
         weight=duty.weight + (0.1 if due else 0.0),
     )
 
@@ -302,52 +319,49 @@ def _shortened(task: str) -> str:
     return task[: cut if cut > 0 else _LONGEST].rstrip(" ,")
 
 
-def _in_third_person(talk: Talk, said: Said, task: str) -> str:
-    """ "Send you my notes" becomes "send Grace their notes"."""
-    other = talk.addressed(said) or "them"
-    ours = said.ours or talk.audience == "INTERNAL"
+# Stand-ins that a text cannot hold by then.
+_CONTROL: Final = re.compile(r"[\x00-\x1f]+")
+_OTHER, _SELF = "\x02", "\x03"
+_YOU_AND_I: Final = tuple(
+    (re.compile(pattern, re.IGNORECASE), replacement)
     for pattern, replacement in (
-        (r"\byou(?=\s+(?:guys|all))\s+\w+", "everybody"),
+        (r"\byou(?=\s+(?:guys|all)\b)\s+\w+", "everybody"),
         (r"\byourselves\b", "themselves"),
         (r"\byour\b", "their"),
         (r"\byou['’]re\b", "they are"),
         (r"\byou['’]ll\b", "they will"),
-        (r"\byou\b", other),
+        (r"\byou\b", _OTHER),
         (r"\b(?:my|mine)\b", "their"),
         (r"\b(?:i['’]m|i am)\b", "they are"),
         (r"\bi['’]ve\b", "they have"),
         (r"\bi\b", "they"),
-        (r"\bme\b", said.speaker),
-    ):
-        task = re.sub(pattern, replacement, task, flags=re.IGNORECASE)
-    if not ours:
-        for pattern, replacement in (
-            (r"\bwe\b", "they"),
-            (r"\bus\b", "them"),
-            (r"\bour\b", "their"),
-        ):
-            task = re.sub(pattern, replacement, task, flags=re.IGNORECASE)
-    return task
+        (r"\bme\b", _SELF),
+    )
+)
+_WE: Final = tuple(
+    (re.compile(pattern, re.IGNORECASE), replacement)
+    for pattern, replacement in ((r"\bwe\b", "they"), (r"\bus\b", "them"), (r"\bour\b", "their"))
+)
+
+
+def _in_third_person(talk: Talk, said: Said, task: str) -> str:
+    """ "Send you my notes" becomes "send Grace their notes"."""
+    ours = said.ours or talk.audience == "INTERNAL"
+    for pattern, replacement in _YOU_AND_I if ours else (*_YOU_AND_I, *_WE):
+        task = pattern.sub(replacement, task)
+    return task.replace(_OTHER, talk.addressed(said) or "them").replace(_SELF, said.speaker)
 
 
 def _add(found: list[Step], step: Step) -> None:
     """A step that was said before is the same step; the one with a due date says more."""
-    stems = _stems(step)
     for index, former in enumerate(found):
-        other = _stems(former)
-        shared = len(stems & other)
+        shared = len(step.about & former.about)
         # "Can you set up a workspace?" – "Sure, I'll set it up by Friday."
         answered = former.owner == step.owner and former.said.turn == step.said.turn - 1
-        if (shared >= 2 and shared >= 0.6 * min(len(stems), len(other))) or (
+        if (shared >= 2 and shared >= 0.6 * min(len(step.about), len(former.about))) or (
             answered and shared and REQUEST.search(former.said.text)
         ):
             if (step.due is not None, step.weight) > (former.due is not None, former.weight):
                 found[index] = step
             return
     found.append(step)
-
-
-def _stems(step: Step) -> frozenset[str]:
-    """What the task is about: neither who does it nor when."""
-    about = frozenset(content_stems(tokens(step.text.partition(" (due ")[0])))
-    return about - frozenset(content_stems(tokens(step.owner or "")))

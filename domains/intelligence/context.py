@@ -4,6 +4,7 @@ from collections import Counter
 
 from domains.intelligence.cues import CONTEXT_CUES
 from domains.intelligence.findings import Document, Profile
+from domains.intelligence.reports import issue_label
 from domains.intelligence.words import tokens
 
 _PRIORS: dict[Profile, dict[str, float]] = {
@@ -14,6 +15,7 @@ _PRIORS: dict[Profile, dict[str, float]] = {
     "raw": {},
 }
 _NEEDED = 1.5
+_ASKS = 8.0
 _MOST_PER_WORD = 3
 """A word counts this often at most, so that one topic does not decide on its own."""
 
@@ -22,7 +24,7 @@ def label(document: Document, speakers: frozenset[str]) -> str:
     """The best label for the document, or "other" where nothing speaks for one.
 
     Weighs the words of the text, of the names of its speakers and, doubly, of the additional
-    context, on top of what the profile makes likely.
+    context, on top of what the profile makes likely. Of a ticket its first line is the title.
     """
     counts = Counter(tokens(document.text))
     counts.update(word for name in speakers for word in tokens(name) * 2)
@@ -33,5 +35,11 @@ def label(document: Document, speakers: frozenset[str]) -> str:
             weight * (min(counts[word], _MOST_PER_WORD) + 2 * min(stated[word], _MOST_PER_WORD))
             for word, weight in weights.items()
         )
+    if document.profile == "support_ticket":
+        # What comes as a ticket and asks for a feature is feedback.
+        title, _, body = document.text.strip().partition("\n")
+        kind, probability = issue_label(title, body)
+        if kind == "feature":
+            scores["feature_feedback"] += _ASKS * probability
     best = max(scores, key=lambda name: scores[name])
     return best if scores[best] >= _NEEDED else "other"

@@ -9,14 +9,14 @@ import re
 
 from msgspec import Struct
 
-from domains.intelligence.words import word_set
+from domains.intelligence.words import Lazy, word_set
 
 
 class Cue(Struct, frozen=True):
     """A phrase with its weight; `negatable` ones lose their meaning behind "not" or "no"."""
 
     weight: float
-    pattern: re.Pattern[str]
+    pattern: Lazy
     negatable: bool
 
 
@@ -28,8 +28,8 @@ def _phrases(*rows: tuple[float, str, str]) -> dict[str, tuple[Cue, ...]]:
     """Cues by trigger word; a pattern that begins with "~" is negatable."""
     table: dict[str, list[Cue]] = {}
     for weight, triggers, pattern in rows:
-        compiled = re.compile(r"\b(?:" + pattern.removeprefix("~") + ")")
-        cue = Cue(weight, compiled, pattern[0] == "~")
+        lazy = Lazy(r"\b(?:" + pattern.removeprefix("~") + ")")
+        cue = Cue(weight, lazy, pattern[0] == "~")
         for trigger in triggers.split():
             table.setdefault(trigger, []).append(cue)
     return {trigger: tuple(cues) for trigger, cues in table.items()}
@@ -73,7 +73,8 @@ PRAISE_WORDS = _words(
     (
         0.6,
         """love loves loved loving amazing awesome fantastic excellent brilliant wonderful superb
-        outstanding lovely flawless flawlessly lifesaver delighted fabulous phenomenal exceptional""",
+        outstanding lovely flawless flawlessly lifesaver delighted fabulous phenomenal
+        exceptional""",
     ),
     (
         0.45,
@@ -680,6 +681,23 @@ COURTESY = re.compile(
     r"hello|dear (?:team|support|sir))"
 )
 
+# What people say who sell or serve, and hardly anybody else.
+SERVING = re.compile(
+    r"\b(?:(?:how|what) (?:can|may) i help|this is \w+ (?:from|with) |"
+    r"thank(?:s| you)(?: so much)? for (?:making|taking|your) (?:the |some )?(?:time|call|"
+    r"patience)|"
+    r"welcome to (?:our|your|the) |our (?:customers|clients|users|roadmap|engineers|pricing|"
+    r"platform|"
+    r"product|tool|team can)|on our roadmap|i(?:'ll| will| can) (?:send|share|forward|email|call|"
+    r"get) "
+    r"(?:you|that|it)|i(?:'m| am) sorry (?:about|to hear)|sorry about that|"
+    r"what (?:budget|challenges|brings|prompted)|walk me through|tell me (?:a bit |a little |"
+    r"more )?"
+    r"about (?:your|how)|who else (?:is|would)|how (?:do|does) (?:you|your team)|"
+    r"(?:is|how is|how's) (?:the|your) team|we hear that a lot|your (?:renewal|trial|subscription)|"
+    r"i(?:'ll| will) (?:escalate|look into|open a ticket|check with)|which (?:version|browser|"
+    r"plan))"
+)
 VENDOR_PITCH = re.compile(
     r"\b(?:(?:our|the) (?:platform|product|solution|software|tool|customers|clients|"
     r"pricing) (?:lets|allows|"

@@ -303,7 +303,7 @@ def _phrases(
             if id(cue) in tried:
                 continue
             tried.add(id(cue))
-            match = cue.pattern.search(plain)
+            match = cue.pattern().search(plain)
             if not match:
                 continue
             if cue.negatable and _NEGATED_TAIL.search(
@@ -440,18 +440,27 @@ _HOST_ROLES = re.compile(
 
 
 def hosts(sentences: Sequence[Sentence]) -> frozenset[str | None]:
-    """Speakers who lead the talk for us: by their label, else the one who mostly asks."""
+    """Speakers who lead the talk for us: by their label, by what only a seller or helper says, else
+    the one who mostly asks.
+    """
     said: dict[str, int] = defaultdict(int)
     asked: Counter[str] = Counter()
+    served: Counter[str] = Counter()
     for sentence in sentences:
         if sentence.speaker is not None:
             said[sentence.speaker] += 1
             asked[sentence.speaker] += sentence.text.endswith("?")
+            served[sentence.speaker] += _serves(sentence.text)
     named = frozenset(name for name in said if _HOST_ROLES.search(name.lower()))
     if named and len(named) < len(said):
         return named
     guests = [name for name in said if is_role(name)]
-    if not 1 < len(said) <= 3 or len(guests) == len(said):
+    if not 1 < len(said) <= 6 or len(guests) == len(said):
+        return frozenset()
+    (server, most), *others = served.most_common()
+    if most >= 2 and all(2 * count <= most for _, count in others):
+        return frozenset({server})
+    if len(said) > 3:
         return frozenset()
     top = max(said, key=lambda name: (asked[name] / said[name], name))
     rest = sum(count for name, count in said.items() if name != top)
@@ -460,6 +469,11 @@ def hosts(sentences: Sequence[Sentence]) -> frozenset[str | None]:
     if asked[top] >= 3 and rate >= 0.25 and rate >= 2 * rest_asked / max(1, rest):
         return frozenset({top})
     return frozenset()
+
+
+def _serves(text: str) -> bool:
+    plain = text.lower().replace("’", "'")
+    return bool(cues.SERVING.search(plain) or cues.VENDOR_PITCH.search(plain))
 
 
 def _specific(words: list[str]) -> float:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from domains.intelligence import acts
 from domains.intelligence.acts import KINDS, Floats, Scores, Utterance
 from domains.intelligence.cues import TOPIC_WORDS
+from domains.intelligence.reporting import YOU_OBJECT
 from domains.intelligence.wording import reads_well
 from domains.intelligence.words import STOP_WORDS, stem, word_set
 
@@ -484,12 +485,6 @@ _HAVE: Final = re.compile(
     r"(?<!to )(?<!uld )(?<!ill )(?<!can )(?<!'ll )(?<!'d )(?<!ust )(?<!may )(?<!ight )(?<!n't )"
     r"\bhave\b"
 )
-_YOU_OBJECT: Final = re.compile(
-    r"\b(send|give|show|tell|help|for|to|with|of|ask|get|let|at|from|on|about|gives|sent|gave|"
-    r"call|charge|offer|want|need|between|thank|see|hear|keep|reach|email|provide|introduce|"
-    r"invite|connect|remind|train|update|bring|put|walk|join|meet|grant|ship|pay|owe|point) you\b",
-    re.IGNORECASE,
-)
 _YOU: Final = re.compile(r"\byou\b", re.IGNORECASE)
 # Words that are no names, even where a sentence begins with them.
 _COMMON: Final = re.compile(
@@ -526,7 +521,7 @@ def retold(sentence: Sentence, plain_words: frozenset[str] = frozenset()) -> str
     first, _, rest = bare.partition(" ")
     if first.lower() in STOP_WORDS | plain_words | TOPIC_WORDS or _COMMON.fullmatch(first):
         bare = f"{first.lower()} {rest}"
-    bare = _YOU.sub("they", _YOU_OBJECT.sub(r"\1 them", bare))
+    bare = _YOU.sub("they", YOU_OBJECT.sub(r"\1 them", bare))
     bare = _HAVE.sub("had", bare)
     bare = _CHANGED.sub(lambda match: _REPORTED[match[0].lower()], bare)
     if _TWICE.search(f"that {bare}"):

@@ -141,14 +141,24 @@ def _working_days(held_on: date, count: int) -> date:
 
 
 def _of_month(match: re.Match[str], held_on: date) -> date:
-    month = next(
-        n for n, name in enumerate(_MONTHS, 1) if name.startswith(match["month"][:3].lower())
-    )
+    month = _month(match)
     day = _ordinal(match["number"])
     if match["year"]:
         return date(int(match["year"]), month, day)
     on = date(held_on.year, month, day)
     return on if on >= held_on else date(held_on.year + 1, month, day)
+
+
+def _in_month(match: re.Match[str], held_on: date) -> date:
+    """A month is over on its last day."""
+    month = _month(match)
+    year = int(match["year"] or held_on.year + (month < held_on.month))
+    return _month_end(year * 12 + month - 1)
+
+
+def _month(match: re.Match[str]) -> int:
+    said = match["month"][:3].lower()
+    return next(number for number, name in enumerate(_MONTHS, 1) if name.startswith(said))
 
 
 def _of_this_month(match: re.Match[str], held_on: date) -> date:
@@ -198,6 +208,10 @@ _GRAMMAR: Final = tuple(
         ),
         (rf"{_MONTH}\s+(?:the\s+)?{_ORDINAL}{_YEAR}", _of_month),
         (rf"(?:the\s+)?{_ORDINAL}\s+(?:of\s+)?{_MONTH}{_YEAR}", _of_month),
+        (
+            rf"(?:in|by|before|during|until|(?:the\s+)?end of)\s+{_MONTH}{_YEAR}(?!\s+\d)",
+            _in_month,
+        ),
         (
             r"the\s+(?P<number>\d{1,2}(?:st|nd|rd|th))(?!\s+(?:of|time|one|floor|version))",
             _of_this_month,

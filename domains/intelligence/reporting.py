@@ -51,20 +51,39 @@ _PLURAL: Final = tuple(
         ("ourselves", "themselves"),
     )
 )
+# After these words "you" is no subject.
+YOU_OBJECT: Final = re.compile(
+    r"\b(send|give|show|tell|help|for|to|with|of|ask|get|let|at|from|on|about|gives|sent|gave|"
+    r"call|charge|offer|want|need|between|thank|see|hear|keep|reach|email|provide|introduce|"
+    r"invite|connect|remind|train|update|bring|put|walk|join|meet|grant|ship|pay|owe|point) you\b",
+    re.IGNORECASE,
+)
+_YOU: Final = tuple(
+    (re.compile(rf"\b{pattern}\b", re.IGNORECASE), replacement)
+    for pattern, replacement in (
+        (r"your", "their"),
+        (r"you're", "they are"),
+        (r"you've", "they have"),
+        (r"you'd", "they would"),
+        (r"you'll", "they will"),
+        (r"you", "they"),
+    )
+)
 _S_ES: Final = re.compile(r"\b(go|wish)s\b")
 
 
 def reported(talk: Talk, said: Said) -> str:
     """The sentence in the third person, at most 220 characters.
 
-    "I" becomes the speaker's name. "We" becomes "they" if the speaker is from outside; that of the
-    workspace's own people stays.
+    "I" becomes the speaker's name, "you" becomes "they". "We" becomes "they" if the speaker is from
+    outside; that of the workspace's own people stays.
     """
-    text = _told(said.text)
+    text = told(said.text)
     for pattern, replacement in _SINGULAR:
         text = pattern.sub(replacement.replace("{}", "\x02"), text)
     text = _S_ES.sub(r"\1es", text).replace("have tos", "has to")
-    for pattern, replacement in _OWN:
+    text = YOU_OBJECT.sub(r"\1 them", text)
+    for pattern, replacement in (*_OWN, *_YOU):
         text = pattern.sub(replacement, text)
     if talk.audience == "EXTERNAL" and not said.ours:
         for pattern, replacement in _PLURAL:
@@ -79,7 +98,7 @@ _ASKING: Final = re.compile(
 )
 _BEFORE_ASKING: Final = re.compile(r"[,;:–—]\s+(?:and\s+|but\s+|so\s+)?")
 _FILLERS: Final = re.compile(
-    r"\b(?:um+|uh+|er+|erm|you know|i mean|kind of|sort of|i guess|maybe|basically)\b,?\s*"
+    r"\b(?:um+|uh+|er+|erm|(?<!let )you know|i mean|kind of|sort of|i guess|maybe|basically)\b,?\s*"
     r"(?=\S)",
     re.IGNORECASE,
 )
@@ -96,7 +115,7 @@ def plain(text: str) -> str:
     return " ".join(text.replace("’", "'").replace("_", "").split())
 
 
-def _told(text: str) -> str:
+def told(text: str) -> str:
     """The statement without fillers and what leads up to it; garbled speech is tidied further."""
     light = _FILLERS.sub("", plain(text))
     lead = _LEADING.match(light)

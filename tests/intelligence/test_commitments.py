@@ -22,17 +22,37 @@ def _texts(*said: tuple[str, str], audience: Audience = "EXTERNAL") -> list[str]
 @pytest.mark.parametrize(
     ("who", "said", "step"),
     [
-        (REP, "I'll send you the order form by Friday.", "Rick will send Grace the order form by Friday (due 2026-11-20)"),
-        (REP, "Great, we will schedule a call with your team next week.", "We will schedule a call with their team next week (due 2026-11-27)"),
+        (
+            REP,
+            "I'll send you the order form by Friday.",
+            "Rick will send Grace the order form by Friday (due 2026-11-20)",
+        ),
+        (
+            REP,
+            "Great, we will schedule a call with your team next week.",
+            "We will schedule a call with their team next week (due 2026-11-27)",
+        ),
         (GRACE, "We'll review it with legal.", "Grace's team will review it with legal"),
-        (GRACE, "Our admin will import the users tomorrow.", "Grace's admin will import the users tomorrow (due 2026-11-19)"),
+        (
+            GRACE,
+            "Our admin will import the users tomorrow.",
+            "Grace's admin will import the users tomorrow (due 2026-11-19)",
+        ),
         (GRACE, "I'm going to check with my manager.", "Grace will check with their manager"),
         (REP, "Let me get back to you on that.", "Rick will get back to Grace on that"),
-        (GRACE, "Can you send me the security papers?", "Grace asked Rick to send Grace the security papers"),
-        (REP, "Let's meet again on Tuesday.", "Everybody will meet again on Tuesday (due 2026-11-24)"),
+        (
+            GRACE,
+            "Can you send me the security papers?",
+            "Grace asked Rick to send Grace the security papers",
+        ),
+        (
+            REP,
+            "Let's meet again on Tuesday.",
+            "Everybody will meet again on Tuesday (due 2026-11-24)",
+        ),
         (REP, "The next step is to sign the contract.", "Sign the contract"),
     ],
-)  # fmt: skip
+)
 def test_a_step(who: str, said: str, step: str) -> None:
     other = GRACE if who == REP else REP
     assert _texts((other, "Hello there."), (who, said)) == [step]
@@ -85,6 +105,19 @@ def test_a_step_knows_where_it_was_said() -> None:
 
 
 def test_at_most_ten() -> None:
-    things = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu".split()
+    things = [
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "epsilon",
+        "zeta",
+        "eta",
+        "theta",
+        "iota",
+        "kappa",
+        "lambda",
+        "mu",
+    ]
     said = [(REP, f"I'll send the {thing}.") for thing in things]
     assert len(_texts(*said)) == 10

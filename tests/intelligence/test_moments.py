@@ -1,4 +1,4 @@
-"""Moments of a conversation: what was decided, what speaks against it, rivals, prices, questions."""
+"""Moments of a conversation: decisions, objections, rivals, prices, questions."""
 
 from collections.abc import Callable
 
@@ -20,17 +20,37 @@ def _found(find: Find, *said: str, ours: bool = False) -> list[str]:
 @pytest.mark.parametrize(
     ("find", "said", "item"),
     [
-        (moments.decisions, "We've decided to go with another vendor.", "They have decided to go with another vendor"),
-        (moments.decisions, "So we agreed on sixty seats if the export passes.", "They agreed on sixty seats if the export passes"),
+        (
+            moments.decisions,
+            "We've decided to go with another vendor.",
+            "They have decided to go with another vendor",
+        ),
+        (
+            moments.decisions,
+            "So we agreed on sixty seats if the export passes.",
+            "They agreed on sixty seats if the export passes",
+        ),
         (moments.objections, "I'm worried about the audit.", "Grace is worried about the audit"),
         (moments.objections, "That is too expensive for us.", "That is too expensive for them"),
-        (moments.rivals, "We are also looking at Globex right now.", "They are also looking at Globex right now"),
-        (moments.rivals, "Your competitors have it already.", "Your competitors have it already"),
+        (
+            moments.rivals,
+            "We are also looking at Globex right now.",
+            "They are also looking at Globex right now",
+        ),
+        (moments.rivals, "Your competitors have it already.", "Their competitors have it already"),
         (moments.prices, "We pay 400 dollars a month today.", "They pay 400 dollars a month today"),
-        (moments.prices, "What would the uplift be on the invoice?", "What would the uplift be on the invoice?"),
-        (moments.questions, "Okay, so how long does the rollout take for forty users?", "How long does the rollout take for forty users?"),
+        (
+            moments.prices,
+            "What would the uplift be on the invoice?",
+            "What would the uplift be on the invoice?",
+        ),
+        (
+            moments.questions,
+            "Okay, so how long does the rollout take for forty users?",
+            "How long does the rollout take for forty users?",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_moment(find: Find, said: str, item: str) -> None:
     assert _found(find, said) == [item]
 
@@ -61,6 +81,19 @@ def test_what_our_own_people_say_is_none_of_theirs(find: Find) -> None:
 
 
 def test_each_is_told_once_in_the_order_of_the_talk_and_no_more_than_eight() -> None:
-    towns = "Rome Paris Oslo Bern Riga Kyiv Cairo Tunis Lagos Accra Quito Lima".split()
+    towns = [
+        "Rome",
+        "Paris",
+        "Oslo",
+        "Bern",
+        "Riga",
+        "Kyiv",
+        "Cairo",
+        "Tunis",
+        "Lagos",
+        "Accra",
+        "Quito",
+        "Lima",
+    ]
     said = [f"What about {town} {town}ians {town}shire?" for town in towns]
     assert _found(moments.questions, *said, *said) == said[:8]

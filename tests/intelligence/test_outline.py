@@ -1,4 +1,4 @@
-"""The outline of a conversation: its kind, and under headings what was said, each with its quote."""
+"""The outline of a conversation: its kind, and under headings what was said, with quotes."""
 
 from datetime import date
 

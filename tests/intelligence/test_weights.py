@@ -16,7 +16,9 @@ RECORD = (WEIGHTS / "MODELS.md").read_text("utf-8")
 
 
 def test_every_file_stands_in_the_record_with_its_hash() -> None:
-    recorded = dict(re.findall(r"^\| `(\w+\.bin)` \| [\d,]+ \| `([0-9a-f]{64})`", RECORD, re.M))
+    recorded = dict(
+        re.findall(r"^\| `(\w+\.bin)` \| [\d,]+ \| `([0-9a-f]{64})`", RECORD, re.MULTILINE)
+    )
     files = {each.name: each for each in WEIGHTS.glob("*.bin")}
     assert recorded.keys() == files.keys() == {f"{name}.bin" for name in MODELS}
     for name, digest in recorded.items():

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from domains.intelligence import acts, linear
 from domains.intelligence.acts import HEADS, KINDS, NEAR, ActWeights, Floats, Utterance
