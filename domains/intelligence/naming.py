@@ -18,14 +18,21 @@ def feature(name: str, quotes: Sequence[str]) -> str | None:
     subject = "" if unnamed else grammar.subject(name)
     for candidate in _candidates(name, subject, quotes, noun_follows=noun_follows):
         bare = candidate if noun_follows else _BARE().sub("", candidate.lower())
-        phrase = bare.lower().rpartition(" of ")[2]
+        phrase = _WHEN.sub("", bare.lower().rpartition(" of ")[2])
         if (
             phrase in said
+            and not _PARTICLE.match(phrase)
             and _names(phrase, name)
             and (" " in phrase or candidate == subject or _is_noun(phrase, name))
         ):
             return phrase
     return None
+
+
+_PARTICLE: Final = re.compile(r"(?:up|out|off|down|over|away|back)\b")
+_WHEN: Final = re.compile(
+    r" (?:overnight|today|yesterday|tomorrow|daily|weekly|monthly|always|again|now)$"
+)
 
 
 def _candidates(

@@ -50,7 +50,11 @@ def headline(passage: Passage, kind: Kind, profile: Profile, *, internal: bool) 
     # "One" is found in speech as in writing; what "it" is in speech, is anybody's guess.
     patterns = (ONE,) if profile == "transcript" else (IT, THEM, OLD_ONE)
     first = [cleaned] if cleaned != said and len(cleaned) <= MAX_TITLE else []
-    for part in [*first, *_parts(cleaned, kind, profile)]:
+    parts = [*first, *_parts(cleaned, kind, profile)]
+    if profile == "transcript":
+        # "The dashboards are great, everybody loves them": rather what names its thing.
+        parts.sort(key=lambda part: _LOVES_THEM.search(part) is not None)
+    for part in parts:
         at = earlier.index(part) if part in earlier else 0
         named, leans = resolved(grammar.turned(part), patterns, earlier[:at], passage.before)
         if leans is None and named != grammar.turned(part) and len(cleaned) <= _FITS:
@@ -68,6 +72,7 @@ def headline(passage: Passage, kind: Kind, profile: Profile, *, internal: bool) 
     return None
 
 
+_LOVES_THEM: Final = re.compile(r"\b(?:it|them|those|these)$", re.IGNORECASE)
 _REVIEWS: Final[tuple[Profile, ...]] = ("survey_response", "raw")
 
 

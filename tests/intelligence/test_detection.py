@@ -2,9 +2,9 @@
 
 import pytest
 
-from domains.intelligence.detection import detect, score
+from domains.intelligence.detection import detect, hosts, score
 from domains.intelligence.findings import Profile
-from domains.intelligence.segmentation import sentences
+from domains.intelligence.segmentation import sentences, spoken
 from domains.intelligence.words import stem, tokens
 
 
@@ -204,3 +204,15 @@ def test_stems_meet(one: str, other: str) -> None:
 @pytest.mark.parametrize("word", ["status", "access", "analysis", "bus", "s", "ing", ""])
 def test_stems_leave_short_and_latin_words(word: str) -> None:
     assert stem(word) == word
+
+
+def test_sellers_are_told_by_what_only_sellers_say() -> None:
+    said = [
+        ("Rick", "Thanks for making the time. How is the team getting on?"),
+        ("Grace", "The export is slow and our customers complain."),
+        ("Rick", "Our platform gives you a new export. I'll send you the guide."),
+        ("Tomas", "Does it work with our login? We built our own."),
+        ("Grace", "And the search?"),
+    ]
+    assert hosts(spoken(said)) == {"Rick"}
+    assert hosts(spoken([each for each in said if each[0] != "Rick"])) == frozenset()
