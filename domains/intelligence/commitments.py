@@ -17,6 +17,9 @@ from domains.intelligence.words import content_stems, tokens, word_set
 MOST_STEPS: Final = 10
 _LONGEST: Final = 140
 
+# Each is compared with all before it.
+_MOST_FOUND: Final = 300
+
 # Sentences of a long meeting, and what the detector must say of a step in one.
 _LONG: Final = 80
 _LIKELY: Final = 0.03
@@ -193,7 +196,7 @@ def steps(talk: Talk, held_on: date | None = None) -> list[Step]:
     found: list[Step] = []
     likely = _likely(talk)
     for index, said in enumerate(talk.said):
-        if not _TRIGGER.search(said.text):
+        if not _TRIGGER.search(said.text) or len(found) >= _MOST_FOUND:
             continue
         for duty in _duties(talk, said):
             step = _step(talk, said, duty, held_on)
