@@ -21,7 +21,7 @@ class Task(NamedTuple):
 
 
 def _reviews(rows: Rows) -> list[dict[str, Any]]:
-    texts, stars = [row["text"] for row in rows], [row["stars"] for row in rows]
+    texts, stars = [row["text"] for row in rows], [row.get("stars") for row in rows]
     return [{"labels": labels} for labels in reports.reviews_labels(texts, stars)]
 
 
