@@ -72,7 +72,7 @@ def test_from_nothing_to_insights_and_again_after_a_kill(tmp_path: Path) -> None
         deadline = time.monotonic() + PATIENCE
         while (found := _call(signal_url, keys[0]))["status"] == "processing":
             assert time.monotonic() < deadline
-            time.sleep(0.05)
+            time.sleep(0.5)
         assert found["insightIds"]
         assert _call(f"{base}/health")["status"] == "ok"
         process.kill()
