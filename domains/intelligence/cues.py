@@ -141,7 +141,7 @@ PAIN_PHRASES = _phrases(
         0.55,
         "takes take took taking",
         r"(?:takes?|took|taking)\b[^.,;]{0,30}?(?:too long|forever|ages|so long|way too|"
-        r"a long time|"
+        r"a long time|(?<=\w )(?:minutes|hours|days|weeks|months)\b(?! of| at| in|-)|"
         r"(?:\w+ |\d+ |half an |an )(?:minutes?|hours?|seconds?|days?|weeks?|clicks|steps)\b)",
     ),
     (

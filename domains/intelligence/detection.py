@@ -265,7 +265,7 @@ _FAILS = 0.55
 
 
 _MIN_WORDS: dict[Profile, int] = {
-    "transcript": 4,
+    "transcript": 3,
     "support_ticket": 3,
     "survey_response": 1,
     "discovery_report": 4,
