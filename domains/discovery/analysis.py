@@ -141,13 +141,19 @@ _QUEUED = statement(
     scalar,
 )
 
-_HANDED_OVER = statement(
-    update(signals)
+_NEWEST = statement(
+    select(signals.c.id)
     .where(
         signals.c.workspace_id == _workspace,
         signals.c.id == _id,
         signals.c.last_job_id == bindparam("former", type_=Uuid),
     )
+    .with_for_update(),
+    scalar,
+)
+_HANDED_OVER = statement(
+    update(signals)
+    .where(signals.c.workspace_id == _workspace, signals.c.id == _id)
     .values(last_job_id=bindparam("job"))
     .returning(signals.c.id),
     scalar,
@@ -305,7 +311,7 @@ async def ask(
         return await compute.run(insights_found, document, answer.content, answer.model)
 
     consulted: Consulted[Findings] = await provider.consult(
-        workspace, insights_question(document), understood
+        workspace, await compute.run(insights_question, document), understood
     )
     findings = consulted.found
     if findings is None:
@@ -315,8 +321,10 @@ async def ask(
 
 async def _hand_over(tx: Tx, workspace: WorkspaceId, signal: UUID, former: UUID | None) -> None:
     """The signal's newest job is the one that asks, unless there is a newer one."""
+    if await tx.first(_NEWEST, workspace=workspace, id=signal, former=former) is None:
+        return
     asking = await enqueue(tx, workspace, AskSignal(signal))
-    await tx.first(_HANDED_OVER, workspace=workspace, id=signal, job=asking, former=former)
+    await tx.first(_HANDED_OVER, workspace=workspace, id=signal, job=asking)
 
 
 async def _document(read: Read, blobs: Blobs, workspace: WorkspaceId, given: _Input) -> Document:

@@ -5,7 +5,20 @@ from typing import ClassVar, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, func, literal_column, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from domains.discovery.tables import evidence, insight_vectors, insights
@@ -15,7 +28,7 @@ from domains.kernel.compute import Compute
 from domains.kernel.db import Read, Tx
 from domains.kernel.jobs import Job, Queue
 from domains.kernel.keys import WorkspaceId
-from domains.kernel.statements import row, statement
+from domains.kernel.statements import row, scalar, statement
 
 Write = Callable[[Tx], Awaitable[None]]
 
@@ -76,7 +89,14 @@ _WAITING = statement(
     select(_i.id, _i.number, _i.made_by_signal_id, _i.sentiment, _i.name, _first_quote)
     .where(
         _i.workspace_id == _workspace,
-        or_(_i.embedder.is_(None), _i.embedder < _maker, _i.embedder > _maker),
+        or_(
+            _i.embedder.is_(None),
+            # The lesser maker takes nothing over: two hosts would convert for ever.
+            and_(
+                bindparam("lesser", type_=Boolean).is_(False),
+                or_(_i.embedder < _maker, _i.embedder > _maker),
+            ),
+        ),
     )
     .order_by(_i.number)
     .limit(literal_column(str(_CHUNK))),
@@ -115,7 +135,7 @@ _CANDIDATES = statement(
 _KEEP = statement(
     insert(insight_vectors)
     .from_select(
-        ["workspace_id", "insight_id", "embedder", "vector", "sketch", "number", "signal_id"],
+        ["workspace_id", "insight_id", "embedder", "vector", "sketch", "number"],
         # Not of an insight that was deleted meanwhile.
         select(
             _i.workspace_id,
@@ -124,10 +144,7 @@ _KEEP = statement(
             bindparam("vector", type_=_v.vector.type),
             bindparam("sketch", type_=_v.sketch.type),
             _i.number,
-            _i.made_by_signal_id,
-        )
-        .where(_i.workspace_id == _workspace, _i.id == bindparam("id", type_=Uuid))
-        .with_for_update(key_share=True),
+        ).where(_i.workspace_id == _workspace, _i.id == bindparam("id", type_=Uuid)),
     )
     .on_conflict_do_update(
         index_elements=[_v.insight_id],
@@ -137,20 +154,18 @@ _KEEP = statement(
     ),
     row,
 )
-_earlier = insights.alias("earlier")
+# Those that are still there, held in the order of their ids, as all that locks several insights.
+_HELD = statement(
+    select(_i.id)
+    .where(_i.workspace_id == _workspace, _i.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
+    .order_by(_i.id)
+    .with_for_update(read=True, key_share=True),
+    scalar,
+)
 _MARK = statement(
     update(insights)
     .where(_i.workspace_id == _workspace, _i.id == bindparam("id", type_=Uuid))
-    .values(
-        embedder=bindparam("by", type_=Text),
-        # The earlier one may be gone by now.
-        duplicate_of=select(_earlier.c.id)
-        .where(
-            _earlier.c.workspace_id == _workspace,
-            _earlier.c.id == bindparam("original", type_=Uuid),
-        )
-        .scalar_subquery(),
-    ),
+    .values(embedder=bindparam("by", type_=Text), duplicate_of=bindparam("original", type_=Uuid)),
     row,
 )
 
@@ -169,7 +184,8 @@ async def compare(
     Some at a time, in the order in which they were made.
     """
     embedder = await compute.run(_embedder)
-    waiting = await read.all(_WAITING, workspace=workspace, embedder=embedder)
+    lesser = embedder == embeddings.Words.name
+    waiting = await read.all(_WAITING, workspace=workspace, embedder=embedder, lesser=lesser)
     if not waiting:
         return None
     vectors = await compute.run(_vectors, [_meaning(each) for each in waiting])
@@ -188,17 +204,22 @@ async def compare(
     found = await compute.run(_originals, embedder, earlier, len(waiting))
 
     async def write(tx: Tx) -> None:
-        # In the order of ids, as all that locks insights.
+        concerned = {each.id for each in waiting} | {each for each in found if each is not None}
+        held = set(await tx.all(_HELD, workspace=workspace, ids=sorted(concerned)))
         for each, vector, original in sorted(
             zip(waiting, vectors, found, strict=True), key=lambda one: one[0].id
         ):
+            if each.id not in held:
+                continue
             which = {"workspace": workspace, "id": each.id}
             await tx.first(
                 _KEEP, **which, embedder=embedder, vector=vector.vector, sketch=vector.sketch
             )
-            await tx.first(_MARK, **which, by=embedder, original=original)
+            await tx.first(
+                _MARK, **which, by=embedder, original=original if original in held else None
+            )
         if len(waiting) == _CHUNK:
-            await jobs.enqueue_soon(tx, workspace, CompareInsights(), 0)
+            await compare_soon(tx, workspace)
 
     return write
 

@@ -270,7 +270,6 @@ insight_vectors = Table(
     # The signs of the vector: few differ between those that are near each other.
     Column("sketch", LargeBinary, nullable=False),
     Column("number", BigInteger, nullable=False),
-    Column("signal_id", Uuid),
     ForeignKeyConstraint(
         ["workspace_id", "insight_id"],
         ["insights.workspace_id", "insights.id"],

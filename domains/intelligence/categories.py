@@ -31,7 +31,7 @@ _EXTERNAL: Final[dict[str, str]] = {
         here is where|from here you|the report builder|one click|is that configurable|
         can (?:i|we|users) (?:also|change|customi[sz]e)""",
     "prospect_trial": r"""
-        trial|pilot|proof of concept|poc\\b|sandbox|success criteria|evaluation|days into|
+        trial|pilot|proof of concept|poc\b|sandbox|success criteria|evaluation|days into|
         logging in|test(?:ing)? (?:it )?(?:with|environment|workspace|account)|extend the|
         try(?:ing)? it out|free account|test drive|evaluating it|how is it going so far|
         proof of value|test group|testers?|sample data|how(?:'s| is) the (?:trial|pilot)|
@@ -40,8 +40,8 @@ _EXTERNAL: Final[dict[str, str]] = {
         redlines?|order form|liability|procurement|percent off|discount|
         net (?:thirty|forty|sixty|30|45|60)|payment terms|
         (?:\w+)[- ]year (?:term|deal|contract)|multi[- ]year|prepay|
-        master (?:service )?agreement|msa\\b|contract terms|legal (?:has|is|needs|team)|sign by|
-        counter ?offer|best (?:price|offer)|come down on|terms|clause|sow\\b|final price|
+        master (?:service )?agreement|msa\b|contract terms|legal (?:has|is|needs|team)|sign by|
+        counter ?offer|best (?:price|offer)|come down on|terms|clause|sow\b|final price|
         signature|final (?:offer|terms)|quote|approval from (?:legal|finance)|indemni|dpa\b|
         auto[- ]?renew|cap on|meet (?:us|you) (?:in the middle|halfway)|lower the price|
         volume discount|commit to (?:two|three|\d) years|board approval""",
@@ -56,7 +56,7 @@ _EXTERNAL: Final[dict[str, str]] = {
         thanks for (?:your|the) (?:effort|patience)|unfortunately we|decided to stay|
         learn from (?:this|it)|what could we have|didn't (?:work out|make)""",
     "closed_won": r"""
-        contract is signed|signed the|purchase order|welcome aboard|we(?:'re| are) in\\b|
+        contract is signed|signed the|purchase order|welcome aboard|we(?:'re| are) in\b|
         good news|it's signed|countersigned|let's get started|
         excited to (?:start|get started|work)|introduce you to (?:your|our|the)|
         implementation manager|fully executed|we have a deal|congratulations|kick ?off|
@@ -88,7 +88,7 @@ _EXTERNAL: Final[dict[str, str]] = {
         past (?:quarter|few months)|value you|review of the|wins|next quarter|satisfied|
         success plan|monthly (?:call|sync)""",
     "customer_commercials": r"""
-        renewal|renew\\b|seats|per seat|enterprise tier|uplift|upsell|upgrade (?:to|your)|
+        renewal|renew\b|seats|per seat|enterprise tier|uplift|upsell|upgrade (?:to|your)|
         expansion|add(?:itional)? licen[sc]es|invoice|annual amount|downgrade|reduce on|
         true[- ]up|price increase|contract (?:ends|expires|is up)|cross[- ]sell|billing|
         extend (?:the|our|your) (?:contract|subscription)|more seats|pricing (?:for|on) the|
@@ -103,7 +103,7 @@ _EXTERNAL: Final[dict[str, str]] = {
         questions for (?:me|us)|coding exercise|take[- ]home|references|relocat|
         compensation expectations|team you managed""",
     "user_research": r"""
-        no wrong answers|testing the product|not (?:testing )?you\\b|think aloud|
+        no wrong answers|testing the product|not (?:testing )?you\b|think aloud|
         walk me through how you|what did you expect|what would you expect|usability|prototype|
         research(?:er)?|record this session|what comes to mind|how did that feel|participant|
         confused by|show me how you|study|first impression|task|how would you (?:find|go about)|
@@ -121,15 +121,15 @@ _EXTERNAL: Final[dict[str, str]] = {
         for our (?:team|company|platform)|as a customer of yours|soc ?2|service level|
         minimum commitment|your (?:api|support team)|another supplier""",
     "investor_call": r"""
-        arr\\b|mrr\\b|runway|burn|raising|series [abcd]\\b|valuation|cap table|investors?|
+        arr\b|mrr\b|runway|burn|raising|series [abcd]\b|valuation|cap table|investors?|
         term sheet|due diligence|the round|lead the round|fundrais|month over month|
-        board (?:meeting|update|deck)|gross margin|net retention|fund\\b|portfolio|
+        board (?:meeting|update|deck)|gross margin|net retention|fund\b|portfolio|
         revenue growth|growth rate|headcount plan|use of (?:the )?(?:funds|proceeds)|tam\b|
         total addressable|pre[- ]?seed|seed (?:round|extension)|lead investor|dilution|exit|
         unit economics|cac\b|ltv\b|the deck|partner meeting|check size|cash in the bank""",
     "advisor_call": r"""
         your advice|advis[eo]r|in my experience|i'd (?:start|wait|suggest|recommend)|
-        would you (?:wait|hire|do)|mentor(?:ed|ing)?\\b|introduce you to|what would you do|
+        would you (?:wait|hire|do)|mentor(?:ed|ing)?\b|introduce you to|what would you do|
         at (?:that|this|your) stage|if i were you|founder|sounding board|
         when i (?:was|ran|built)|i've seen|wanted your|
         your (?:take|perspective|opinion|thoughts) on|my advice|what i(?:'d| would) do|
@@ -164,15 +164,15 @@ _INTERNAL: Final[dict[str, str]] = {
         budget for ads|creative|tagline|trade show|sponsor|demand gen|funnel|impressions|
         case stud|rebrand|copy\b|podcast|influencer""",
     "product_team": r"""
-        roadmap|prioriti[sz]|user stor|spec\\b|requirements?|feature|backlog|mock-?ups?|
+        roadmap|prioriti[sz]|user stor|spec\b|requirements?|feature|backlog|mock-?ups?|
         wireframe|user research|release|scope|design|persona|usability|interface|market trends|
         customer feedback|beta|functional|concept|customers? (?:want|ask)|mvp\b|next release|
         trade[- ]?offs?|acceptance criteria|discovery|priorit|ship\b|launch|a/b|experiment|
         target group|remote control|user interface""",
     "engineering_team": r"""
-        sprint|deploy|pull request|code review|merge|migration|refactor|tests?\\b|stand-?up|
-        blockers?|retro|latency|incident|postmortem|on[- ]call|api\\b|database|tech debt|branch|
-        rollback|staging|pipeline (?:is|was) (?:red|green)|ci\\b|ship(?:ped)? the fix|bug\b|
+        sprint|deploy|pull request|code review|merge|migration|refactor|tests?\b|stand-?up|
+        blockers?|retro|latency|incident|postmortem|on[- ]call|api\b|database|tech debt|branch|
+        rollback|staging|pipeline (?:is|was) (?:red|green)|ci\b|ship(?:ped)? the fix|bug\b|
         flaky|build (?:is|broke)|kubernetes|queries|index|service|schema|feature flag|load test|
         logs?\b|cpu|memory leak|queue|release branch|pull requests|code""",
     "hr_team": r"""
@@ -183,7 +183,7 @@ _INTERNAL: Final[dict[str, str]] = {
         review cycle|salary bands?|people ops|exit interview|culture|training budget|
         remote work policy""",
     "operations_team": r"""
-        vendor|office|logistics|process|sop\\b|inventory|shipping|warehouse|procure|facilities|
+        vendor|office|logistics|process|sop\b|inventory|shipping|warehouse|procure|facilities|
         suppliers?|compliance|audit|insurance|equipment|runbook|capacity|lease|fulfil|delivery|
         stock|forklift|carrier|floor plan|maintenance|service provider|turnaround|throughput|
         sla with|order fulfil|on[- ]site|safety|move to the new""",
@@ -194,8 +194,8 @@ _INTERNAL: Final[dict[str, str]] = {
         quarter close|payables|receivables|auditors?|cfo|runway|gross margin|payment run|vat\b|
         reforecast|overspent|under budget|depreciation""",
     "investment_team": r"""
-        deal flow|investment committee|portfolio compan|term sheet|due diligence|fund\\b|
-        lps?\\b|valuation|cap table|pass on (?:this|the) (?:deal|company)|founders?|
+        deal flow|investment committee|portfolio compan|term sheet|due diligence|fund\b|
+        lps?\b|valuation|cap table|pass on (?:this|the) (?:deal|company)|founders?|
         follow[- ]on|thesis|pro rata|market size|moic|exit|the founders|round size|entry price|
         ownership|co[- ]?invest|diligence|memo|screening|deal team|sourcing|write[- ]off|
         mark(?:ed)? (?:up|down)|lp report|ic (?:memo|meeting)""",

@@ -3,6 +3,7 @@
 Vectors are those of one embedder, rows of signed bytes; nearness is the cosine, from -1 to 1.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -220,16 +221,32 @@ def likeliest(sketches: bytes, asked: Sequence[bytes], count: int) -> list[list[
 
 
 def distinct(texts: Sequence[str]) -> list[str]:
-    """The texts without those that say the same as one before them."""
+    """The texts without those that surely say the same as one before them.
+
+    Nobody is asked, so the higher bar counts, and who says "not", another number or another name
+    says something else.
+    """
     if len(texts) < 2:
         return list(texts)
     maker = embedder()
     vectors = maker.vectors(texts)
     kept: list[int] = []
     for index, vector in enumerate(vectors):
-        if not nearest(vectors[kept], vector, bars(maker.name).suggest):
+        near = nearest(vectors[kept], vector, bars(maker.name).merge)
+        if not any(_particulars(texts[kept[at]]) == _particulars(texts[index]) for at, _ in near):
             kept.append(index)
     return [texts[index] for index in kept]
+
+
+_PARTICULAR: Final = re.compile(
+    r"\b(?:not|never|no|without|cannot|\w+n['’]t|one|two|three|four|five|six|seven|eight|nine|ten|"
+    r"\w+teen|\w+ty|hundred|thousand|\w*\d\w*)\b|\b[A-Z]{2,}\w*|(?<!^)\b[A-Z]\w*"
+)
+
+
+def _particulars(text: str) -> frozenset[str]:
+    """Negations, numbers and names of a text."""
+    return frozenset(match[0].lower() for match in _PARTICULAR.finditer(text))
 
 
 _NONE: Final = np.zeros((0, SIZE), np.int8)

@@ -75,6 +75,7 @@ _WITH: Final = re.compile(
     r"(?:you|them|him|her|everyone|everybody)\s+know|over\s+(?:the|your)|together|it\s+to|"
     r"into\s+(?:it|that|this|the|why|how)|the\s+(?:action|notes|minutes)|"
     r"(?:it|that|this)\s+(?:done|over|by|for|to|back)|you\s+(?:a|an|the|some|access|more)|"
+    r"(?:my|our)\s+\w+\s+(?:send|review|check|call|write|sign|fix)|"
     r"(?:to|with)\s+(?:my|our|the)\s+(?:\w+\s+)?(?:team|manager|boss|legal|engineers?))\b",
     re.IGNORECASE,
 )
@@ -103,13 +104,14 @@ _MEETING: Final = (
 _PERSONS: Final = (
     r"(?P<who>(?:our|my|their|your)\s+(?:[\w-]+\s+){0,2}?[\w-]+|legal|procurement|finance|"
     r"engineering|marketing|"
-    r"support|security|it|the\s+[\w-]*\s?team|somebody|someone)"
+    r"support|security|(?-i:IT)|the\s+[\w-]*\s?team|somebody|someone)"
 )
 _DOING: Final = (
     r"(?:send|share|schedule|set\s+up|follow\s+up|get\s+back|check|prepare|write|update|introduce|"
     r"book|draft|review|confirm|forward|reach\s+out|put\s+together|arrange|provide|talk\s+to|"
     r"work\s+on|find\s+out|file|fix|bring|import|export|configure|train|sign|approve|contact|"
-    r"call|e-?mail|test|deliver|investigate|create|build|run|join|present|set|roll|"
+    r"call|e-?mail|test|deliver|investigate|create|build|run|join|present|set|roll|deploy|ship|"
+    r"train|release|"
     r"launch|migrate|install|upload|move|order|hire|add|escalate)\b"
 )
 
@@ -167,6 +169,8 @@ _DANGLING: Final = re.compile(
 # Single letters and broken repairs, as transcripts of hasty speech have them.
 _GARBLED: Final = re.compile(r"\b(?![aiAI]\b)[a-zA-Z]\s|\bno\s+(?:no|yeah)\b|\b(\w+)\s+\1\b")
 _CONDITION: Final = re.compile(r"\b(?:if|unless|once)\b", re.IGNORECASE)
+# "I told you I'll send it" is no promise of today.
+_TOLD: Final = re.compile(r"\b(?:told|said|promised|thought|mentioned)\b", re.IGNORECASE)
 _COURTEOUS_IF: Final = re.compile(
     r",?\s*\bif\s+(?:you(?:'d|\s+would)?\s+(?:like|want|prefer)|that(?:'s|\s+is)?\s+(?:works?|okay|"
     r"ok|helps?|helpful)|it\s+helps|possible|needed)\b[^,.]*",
@@ -254,7 +258,10 @@ def _taken_on(talk: Talk, said: Said, text: str) -> Iterator[_Duty]:
 
 def _is_meant(text: str, match: re.Match[str], *, conditional: bool) -> bool:
     """Whether it is work, and not only if something else happens first."""
-    unsure = _CONDITION.search(text[: match.start()]) or (conditional and _DOUBT.search(text))
+    before = text[: match.start()]
+    unsure = (
+        _CONDITION.search(before) or _TOLD.search(before) or (conditional and _DOUBT.search(text))
+    )
     return _is_task(match["task"]) and not unsure
 
 
@@ -298,7 +305,7 @@ def _step(talk: Talk, said: Said, duty: _Duty, held_on: date | None) -> Step | N
     if not content_stems(tokens(task)):
         return None
     until = f" (due {due.on.isoformat()})" if due else ""
-    if duty.owner is None:
+    if not duty.owner:
         text = task[0].upper() + task[1:]
     elif duty.asked:
         text = f"{said.speaker} asked {duty.owner} to {task}"
@@ -343,7 +350,11 @@ _YOU_AND_I: Final = tuple(
 )
 _WE: Final = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
-    for pattern, replacement in ((r"\bwe\b", "they"), (r"\bus\b", "them"), (r"\bour\b", "their"))
+    for pattern, replacement in (
+        (r"\bwe\b", "they"),
+        (r"\b(?-i:us|Us)\b", "them"),
+        (r"\bour\b", "their"),
+    )
 )
 
 

@@ -523,11 +523,16 @@ def retold(sentence: Sentence, plain_words: frozenset[str] = frozenset()) -> str
         bare = f"{first.lower()} {rest}"
     bare = _YOU.sub("they", YOU_OBJECT.sub(r"\1 them", bare))
     bare = _HAVE.sub("had", bare)
-    bare = _CHANGED.sub(lambda match: _REPORTED[match[0].lower()], bare)
+    bare = _CHANGED.sub(_changed, bare)
     if _TWICE.search(f"that {bare}"):
         return ""
     subject = called(sentence.speaker)
     return f"{subject[:1].upper()}{subject[1:]} {verb} that {bare}."
+
+
+def _changed(match: re.Match[str]) -> str:
+    # The country is none of us.
+    return match[0] if match[0] == "US" else _REPORTED[match[0].lower()]
 
 
 def _fit_to_tell(bare: str) -> bool:

@@ -45,7 +45,9 @@ _ORDINALS: Final = {
     )
 }
 
-_LEAD: Final = r"(?:(?:by|before|until|till|on|for|no later than|around|at|starting|from)\s+)?"
+_LEAD: Final = r"(?:(?:by|before|until|till|on|no later than|around|at)\s+)?"
+# What stands behind these is over, or another's.
+_PAST: Final = r"(?<!\blast\s)(?<!\bfrom\s)(?<!\bsince\s)(?<!\bpast\s)"
 _DAY: Final = rf"(?P<day>{'|'.join(_DAYS)})"
 _MONTH: Final = rf"(?P<month>{'|'.join(f'{name[:3]}(?:{name[3:]})?' for name in _MONTHS)})\b\.?"
 _ORDINAL: Final = (
@@ -55,27 +57,31 @@ _COUNT: Final = rf"(?P<count>\d{{1,3}}|{'|'.join(sorted(_NUMBERS, key=len, rever
 
 
 def due_date(text: str, held_on: date) -> Due | None:
-    """The first date that the text names for something to come, seen from the day of the talk.
+    """The date that the text names for something to come, seen from the day of the talk: the first
+    one behind "by", else the first.
 
     A day of the week is its next one after `held_on`; a week ends on Friday; a month without a year
     is the nearest to come. None where no date is named, or more than two years away.
     """
-    earliest: Due | None = None
+    found: list[tuple[bool, int, Due]] = []
     for pattern, date_of in _GRAMMAR:
         match = pattern.search(text)
-        if match is None or (earliest is not None and match.start() >= earliest.start):
+        if match is None:
             continue
         try:
             on = date_of(match, held_on)
         except (ValueError, OverflowError):
             continue
-        if timedelta(0) <= on - held_on <= timedelta(days=731):
-            earliest = Due(on, match.start(), match.end())
-    return earliest
+        if on is not None and timedelta(0) <= on - held_on <= timedelta(days=731):
+            said_by = match[0].lower().startswith(("by ", "before ", "until ", "no later"))
+            found.append((not said_by, match.start(), Due(on, match.start(), match.end())))
+    return min(found)[2] if found else None
 
 
 def _weekday(match: re.Match[str], held_on: date) -> date:
     wanted = _DAYS.index(match["day"].lower())
+    if match["number"]:
+        return _of_this_month(match, held_on)
     if (match["which"] or "").lower() == "next":
         return _monday(held_on) + timedelta(days=7 + wanted)
     return held_on + timedelta(days=(wanted - held_on.weekday() - 1) % 7 + 1)
@@ -105,6 +111,16 @@ def _last_day(held_on: date, unit: str, ahead: int) -> date:
 def _month_end(index: int) -> date:
     year, month = divmod(index, 12)
     return date(year, month + 1, calendar.monthrange(year, month + 1)[1])
+
+
+def _end_of_week(_match: re.Match[str], held_on: date) -> date:
+    on = _monday(held_on) + timedelta(days=_FRIDAY)
+    return on if on >= held_on else on + timedelta(days=7)
+
+
+def _end_of_quarter(match: re.Match[str], held_on: date) -> date:
+    end = _month_end(held_on.year * 12 + int(match["quarter"]) * 3 - 1)
+    return end if end >= held_on else end.replace(year=end.year + 1)
 
 
 def _coming(match: re.Match[str], held_on: date) -> date:
@@ -140,7 +156,9 @@ def _working_days(held_on: date, count: int) -> date:
     return on
 
 
-def _of_month(match: re.Match[str], held_on: date) -> date:
+def _of_month(match: re.Match[str], held_on: date) -> date | None:
+    if match["month"] in {"may", "march", "mar"}:
+        return None  # "Option 2 may work."
     month = _month(match)
     day = _ordinal(match["number"])
     if match["year"]:
@@ -149,8 +167,10 @@ def _of_month(match: re.Match[str], held_on: date) -> date:
     return on if on >= held_on else date(held_on.year + 1, month, day)
 
 
-def _in_month(match: re.Match[str], held_on: date) -> date:
+def _in_month(match: re.Match[str], held_on: date) -> date | None:
     """A month is over on its last day."""
+    if match["month"] in {"may", "march", "mar"}:
+        return None
     month = _month(match)
     year = int(match["year"] or held_on.year + (month < held_on.month))
     return _month_end(year * 12 + month - 1)
@@ -182,23 +202,35 @@ def _days(count: int) -> Callable[[re.Match[str], date], date]:
     return lambda _match, held_on: held_on + timedelta(days=count)
 
 
+# "The Monday report" is due on no Monday.
+_NO_NOUN: Final = (
+    r"(?=\s*(?:$|[^\w\s])|\s+(?:and|or|at|morning|afternoon|evening|night|noon|with|to|so|if|but|in|for|"
+    r"before|after|by|works?|then|please|latest|we|i|you|when|because|instead|too|next|this|about)\b)"
+)
 _YEAR: Final = r"(?:,?\s+(?:of\s+)?(?P<year>20\d\d))?"
 _GRAMMAR: Final = tuple(
-    (re.compile(rf"\b{_LEAD}(?:{pattern})\b", re.IGNORECASE), date_of)
+    (re.compile(rf"{_PAST}\b{_LEAD}(?:{pattern})\b", re.IGNORECASE), date_of)
     for pattern, date_of in (
         (r"(?P<iso>20\d\d-\d\d-\d\d)", _iso),
         (r"(?:the\s+)?day after tomorrow", _days(2)),
         (r"tomorrow(?:\s+(?:morning|afternoon|evening|night))?", _days(1)),
+        (r"eow", _end_of_week),
+        (r"(?:end of\s+)?q(?P<quarter>[1-4])", _end_of_quarter),
         (r"(?:later\s+)?(?:today|tonight|this (?:morning|afternoon|evening))|eod", _days(0)),
         (
             r"(?:the\s+)?(?:end|close) of (?:the\s+|this\s+|(?P<which>next)\s+)?(?:business\s+)?"
             r"(?P<unit>day|week|month|quarter|year)",
             _end_of,
         ),
-        (rf"(?:(?P<which>next|this|this coming|coming)\s+)?{_DAY}", _weekday),
+        (
+            rf"(?:(?P<which>next|this|this coming|coming)\s+)?{_DAY}"
+            rf"(?:,?\s+the\s+(?P<number>\d{{1,2}}(?:st|nd|rd|th)))?{_NO_NOUN}",
+            _weekday,
+        ),
         (
             r"(?:(?P<early>early|late|later|sometime|beginning of|start of)\s+)?"
-            r"(?P<which>next|this|the coming|the following)\s+(?P<unit>week|month|quarter|year)",
+            r"(?<!\bfor\s)(?P<which>next|this|the coming|the following)\s+"
+            r"(?P<unit>week|month|quarter|year)",
             _coming,
         ),
         (
@@ -213,7 +245,7 @@ _GRAMMAR: Final = tuple(
             _in_month,
         ),
         (
-            r"the\s+(?P<number>\d{1,2}(?:st|nd|rd|th))(?!\s+(?:of|time|one|floor|version))",
+            rf"(?:by|on|before|until)\s+the\s+(?P<number>\d{{1,2}}(?:st|nd|rd|th)){_NO_NOUN}",
             _of_this_month,
         ),
     )

@@ -57,7 +57,7 @@ def embedder(folder: Path = WEIGHTS) -> Embedder:
             # Not above: what must be ready at once, or never embeds, does not wait for the runtime.
             minilm = importlib.import_module("domains.intelligence.minilm")
             return _Tidied(minilm.MiniLM(name, folder / _MODEL, folder / _TOKENIZER))
-        except (ImportError, OSError):
+        except (ImportError, OSError, RuntimeError):
             pass
     return _Tidied(Words())
 

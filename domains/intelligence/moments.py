@@ -39,11 +39,12 @@ _DECIDED: Final = re.compile(
 )
 _UNDECIDED: Final = re.compile(
     r"\b(?:if|whether|haven['’]t|have not|hasn['’]t|not (?:yet )?(?:decided|agreed)|should we|"
-    r"once|until|before we|when we|unless)\b",
+    r"once|until|before we|when we|unless|last (?:year|quarter|month)|other customers)\b",
     re.IGNORECASE,
 )
 _OBJECTION: Final = re.compile(
-    r"\b(?:too (?:expensive|pricey|much money|costly|complicated|complex|risky|long|slow)|"
+    r"\b(?:never signs?|(?:is|are) (?:difficult|hard) (?:to|for)|more than we (?:wanted|planned)|"
+    r"liability cap|too (?:expensive|pricey|much money|costly|complicated|complex|risky|long|slow)|"
     r"(?:over|out of|beyond) (?:our )?budget|no budget|can['’]t (?:afford|justify|commit|sign)|"
     r"hard to justify|(?:price|cost)\w* (?:is|are|was|seems?|looks?) (?:\w+ )?(?:high|higher|steep|"
     r"a problem|an issue)|"
@@ -86,7 +87,8 @@ _RIVAL: Final = re.compile(
     r"(?:also )?(?:look(?:ing|ed) at|tried|tested|evaluated|talking to|evaluating|considering|"
     r"demoed|trialling|trialing|"
     r"comparing)|"
-    r"went with|going with|(?:demo|trial|pilot|quote|proposal|offer|pitch) (?:of|from|with)|versus|"
+    r"went with|going with|(?:demo|trial|pilot|quote|proposal|offer|pitch) (?:of|from)|"
+    r"go(?:ing)? with|versus|"
     r"vs\.?|alternative to|better than|cheaper than|currently (?:use|"
     r"using|on)|"
     r"(?:we|they|i) (?:currently )?use|"
@@ -156,11 +158,12 @@ def rivals(talk: Talk) -> list[Item]:
     return _items(talk, found)
 
 
-def questions(talk: Talk) -> list[Item]:
-    """What people from outside asked about; among ourselves, what anybody asked."""
+def questions(talk: Talk, *, everybody: bool = False) -> list[Item]:
+    """What people from outside asked about; among ourselves, or of `everybody`, anybody."""
     found = []
     for said in talk.said:
-        if not said.text.rstrip().endswith("?") or not _from_outside(talk, said):
+        asked = said.text.rstrip().endswith("?") and (everybody or _from_outside(talk, said))
+        if not asked:
             continue
         if REQUEST.search(said.text):
             continue

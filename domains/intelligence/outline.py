@@ -1,5 +1,6 @@
 """The outline of a conversation: what kind it is, and under headings what was said in it."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import Final, Literal, get_args
@@ -66,6 +67,7 @@ _THEIRS: Final[tuple[Heading, ...]] = (
 
 # The part of a talk in which it comes to something.
 _CLOSING: Final = 0.6
+_SAYS_LITTLE: Final = re.compile(r"\bwill \w+ (?:it|that|this|them)$")
 _LONGEST_OUTCOME: Final = 30
 """Words; who needs more has not come to the point."""
 
@@ -119,7 +121,10 @@ def outline(
         elif heading == "Next Steps":
             found[heading] = [_shown(step.text, step.said) for step in agreed]
         elif heading != "Outcome":
-            found[heading] = [_shown(item.text, item.said) for item in _MOMENTS[heading](talk)]
+            # Of a vendor we are the ones who ask.
+            ours = heading == "Questions" and category == "vendor_call"
+            items = moments.questions(talk, everybody=True) if ours else _MOMENTS[heading](talk)
+            found[heading] = [_shown(item.text, item.said) for item in items]
     outcome = _outcome(talk, agreed)
     found["Outcome"] = [_shown(outcome.text, outcome.said)] if outcome else []
     return _made(engine(), category, found)
@@ -211,7 +216,8 @@ def _outcome(talk: Talk, agreed: Sequence[Step]) -> Item | None:
         if whole and (item.said.turn >= late or len(talk.turns) < 12):
             return item
     for step in reversed(agreed):
-        if step.said.turn >= late or len(talk.turns) < 12:
+        told = not _SAYS_LITTLE.search(step.text)
+        if told and (step.said.turn >= late or len(talk.turns) < 12):
             return Item(step.text, step.said)
     return None
 

@@ -45,7 +45,7 @@ _PLURAL: Final = tuple(
         (r"we'd", "they would"),
         (r"we'll", "they will"),
         ("we", "they"),
-        ("us", "them"),
+        ("(?-i:us|Us)", "them"),
         ("our", "their"),
         ("ours", "theirs"),
         ("ourselves", "themselves"),

@@ -439,7 +439,7 @@ _RUN_ON = re.compile(
     r"Can['’]t|Doesn['’]t|Love|Great|Just) [a-z])"
 )
 _CONTRAST = re.compile(
-    r"(?:[,;:–—]|\s-)?\s+(?:but|however|although|though|except that|yet|"
+    r"(?<!\s)(?:[,;:–—]|\s-)?\s+(?:but|however|although|though|except that|yet|"
     r"whereas)\b(?! also\b)[,]?\s+",
     re.IGNORECASE,
 )

@@ -1,6 +1,5 @@
 """A conversation as the engine reads it: turns, their sentences, and who speaks for whom."""
 
-import re
 from collections.abc import Sequence
 from typing import Final, Literal
 
@@ -60,10 +59,10 @@ class Talk:
 
     def addressed(self, said: Said) -> str | None:
         """Whom a sentence is said to, where that is plain: by name, or as the only other one."""
-        for name in self.speakers:
-            if name != said.speaker and _is_named(name, said.text):
-                return name
         others = [name for name in self.speakers if name != said.speaker]
+        named = [(at, name) for name in others if (at := _called(name, said.text)) is not None]
+        if named:
+            return min(named)[1]
         across = [name for name in others if (name in self._ours) != said.ours]
         for some in (others, across):
             if len(some) == 1:
@@ -99,6 +98,11 @@ def _said(sentence: Sentence, starts: Sequence[int], turns: Sequence[Turn]) -> S
     )
 
 
-def _is_named(name: str, text: str) -> bool:
-    first = next(iter(name.split()), "")
-    return len(first) > 2 and re.search(rf"\b{re.escape(first)}\b[,?]", text) is not None
+def _called(name: str, text: str) -> int | None:
+    """Where somebody is called by the name, whole or the first one: "Ana, could you"; else None."""
+    for each in (name, next(iter(name.split()), "")):
+        at = text.find(each) if len(each) > 2 else -1
+        alone = at == 0 or (at > 0 and text[:at].rstrip()[-1:] in ",.!?;")
+        if alone and text[at + len(each) : at + len(each) + 1] in (",", "?", ".", "!"):
+            return at
+    return None

@@ -10,8 +10,9 @@ from domains.kernel import usage
 from domains.kernel.compute import TookTooLong
 from domains.kernel.db import Read
 from domains.kernel.keys import WorkspaceId
+from domains.kernel.problems import Unavailable
 from domains.kernel.questions import Answer, Answering, Question, Unanswered
-from domains.kernel.usage import Usage
+from domains.kernel.usage import Outcome, Usage
 
 T = TypeVar("T")
 
@@ -45,8 +46,8 @@ class Provider:
         question: Question,
         understood: Callable[[Answer], Awaitable[T]],
     ) -> Consulted[T]:
-        """Ask once, and count it. `understood` reads the answer: a ValueError or TookTooLong says
-        that it is not as was asked for.
+        """Ask once, and count it. `understood` reads the answer: a ValueError says that it is not
+        as was asked for; TookTooLong and Unavailable, that it could not be read.
         """
         # The switch may have been turned since the job was queued.
         if self._chat is None or not await self.is_used_by(workspace):
@@ -58,12 +59,15 @@ class Provider:
                 self._read, workspace, Usage(question.task, error.reason, error.spent)
             )
             return Consulted(None, f"{error.reason}: {error.message}")
+        outcome: Outcome = "unusable"
         try:
             found = await understood(answer)
-        except (ValueError, TookTooLong) as error:
-            await usage.count(self._read, workspace, Usage(question.task, "unusable", answer.spent))
+            outcome = "answered"
+        except (ValueError, TookTooLong, Unavailable) as error:
             logger.warning("provider_unusable", task=question.task)
-            why = str(error) or "it takes too long to be read"
+            why = str(error) if isinstance(error, ValueError) else "it could not be read"
             return Consulted(None, f"unusable: The answer is of no use: {why}.")
-        await usage.count(self._read, workspace, Usage(question.task, "answered", answer.spent))
+        finally:
+            # It was spent, whatever becomes of the job.
+            await usage.count(self._read, workspace, Usage(question.task, outcome, answer.spent))
         return Consulted(found, None)

@@ -1,11 +1,12 @@
 """What a deal's conversations and messages say about it: where it stands and what comes next."""
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from sqlalchemy import Text, bindparam, func, literal_column, or_, select, update
+from sqlalchemy import Text, bindparam, func, literal_column, not_, or_, select, update
 
 from domains.intelligence import clusters
 from domains.intelligence.engine import engine
@@ -15,6 +16,7 @@ from domains.kernel.compute import Compute
 from domains.kernel.db import Read, Tx
 from domains.kernel.keys import WorkspaceId
 from domains.kernel.statements import row, scalar, statement
+from domains.kernel.tables import workspaces
 from domains.revenue.conversations import Participant
 from domains.revenue.crm import RefreshDeal
 from domains.revenue.records import WORKSPACE
@@ -31,6 +33,7 @@ _LONGEST: Final = 20_000
 _MERGED: Final = (
     *("Pain Points", "Next Steps", "Decisions", "Objections", "Competitors", "Pricing"),
 )
+_PAINS: Final = "Pain Points"
 _STEPS: Final = "Next Steps"
 
 
@@ -50,6 +53,11 @@ class _Mail(NamedTuple):
     sent_on: date
 
 
+_hides_private = (
+    select(workspaces.c.hides_private).where(workspaces.c.id == WORKSPACE).scalar_subquery()
+)
+
+
 def _linked(table: Any, at: Any, *columns: Any) -> Any:
     return (
         select(*columns)
@@ -57,6 +65,8 @@ def _linked(table: Any, at: Any, *columns: Any) -> Any:
             table.c.workspace_id == WORKSPACE,
             table.c.deal_id == bindparam("deal", type_=Text),
             table.c.deleted_at.is_(None),
+            # A deal is shown to those, too, from whom what is not public is hidden.
+            or_(table.c.public, not_(_hides_private)),
         )
         .order_by(at.desc(), table.c.id.desc())
         .limit(literal_column(str(_NEWEST)))
@@ -187,15 +197,35 @@ def _outlined(mails: Sequence[_Mail]) -> list[dict[str, Any]]:
         party = msgspec.json.decode(mail.sender, type=Participant | None)
         name = (party and (party.name or party.email)) or "Somebody"
         ours = bool(party and party.email and party.email.lower() not in mail.outside)
-        turn = Turn(name, mail.body, ours)
+        turn = Turn(name, _own_words(mail.body), ours)
         found.append(outline([turn], "EXTERNAL", held_on=mail.sent_on).summary)
     return found
 
 
+_QUOTED: Final = re.compile(
+    r"^(?:On .{5,200}wrote:|Am .{5,200}schrieb.{0,80}:|Le .{5,200}écrit ?:|"
+    r"-{2,} ?Original Message ?-{2,}|"
+    r"-{2,} ?Forwarded message ?-{2,}|_{10,}|From: .{1,200})\s*$",
+    re.MULTILINE | re.IGNORECASE,
+)
+
+
+def _own_words(body: str) -> str:
+    """A mail without the one that it answers, and what that one quotes."""
+    cut = _QUOTED.search(body)
+    kept = body[: cut.start()] if cut else body
+    return "\n".join(line for line in kept.splitlines() if not line.lstrip().startswith(">"))
+
+
 def _merged(lists: Sequence[Sequence[Sequence[str]]]) -> list[list[str]]:
     """Per heading the items, newest first, without those that say the same as a newer one."""
-    return [_distinct(text for some in each for text in some) for each in lists]
+    return [
+        _distinct((text for some in each for text in some), alike=heading == _PAINS)
+        for heading, each in zip(_MERGED, lists, strict=True)
+    ]
 
 
-def _distinct(texts: Iterable[str]) -> list[str]:
-    return clusters.distinct(list(dict.fromkeys(texts))[: 3 * _MOST_ITEMS])[:_MOST_ITEMS]
+def _distinct(texts: Iterable[str], *, alike: bool) -> list[str]:
+    """Steps, prices and decisions that are nearly alike are two; complaints are one."""
+    items = list(dict.fromkeys(texts))[: 3 * _MOST_ITEMS]
+    return (clusters.distinct(items) if alike else items)[:_MOST_ITEMS]

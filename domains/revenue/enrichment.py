@@ -244,9 +244,10 @@ def _understood(given: _Given, content: bytes, model: str) -> _Made:
 def _turns(given: _Given) -> tuple[list[TranscriptEntry], list[Turn]]:
     """What was said as it is stored, and with whose side said it: that of the e-mail's domain."""
     own = {
-        each.name
+        # Who has no name speaks under the address.
+        each.name or each.email
         for each in _PARTICIPANTS.decode(given.participants)
-        if each.name and each.email and each.email.lower() not in given.outside
+        if each.email and each.email.lower() not in given.outside
     }
     entries = _TRANSCRIPT.decode(given.transcript)
     return entries, [Turn(each.speaker, each.text, each.speaker in own) for each in entries]

@@ -53,7 +53,6 @@ def upgrade() -> None:
         sa.Column("vector", sa.LargeBinary(), nullable=False),
         sa.Column("sketch", sa.LargeBinary(), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
-        sa.Column("signal_id", sa.Uuid(), nullable=True),
         sa.ForeignKeyConstraint(
             ["workspace_id", "insight_id"],
             ["insights.workspace_id", "insights.id"],

@@ -1,7 +1,11 @@
 """What says the same as an earlier insight is marked so, for people to decide."""
 
 from typing import Any
+from uuid import UUID
 
+from domains.discovery import duplicates
+from domains.intelligence import embeddings
+from domains.kernel.db import Database
 from tests.conftest import MakeTenant
 from tests.stack import Tenant, eventually
 
@@ -70,3 +74,22 @@ async def test_another_workspace_has_no_part_in_it(make_tenant: MakeTenant) -> N
     # By now both were compared.
     assert await _marked(acme, again) == ours
     assert await _original(acme, ours) is None
+
+
+async def test_the_lesser_maker_of_vectors_takes_nothing_over(
+    acme: Tenant, database: Database
+) -> None:
+    """Two hosts of which one lacks the model would else convert for ever."""
+    await _insights(acme, SLOW)
+    (second,) = await _insights(acme, ALSO_SLOW)
+    await _marked(acme, second)
+    lesser = await database.read.all(
+        duplicates._WAITING,
+        workspace=UUID(acme.workspace),
+        embedder=embeddings.Words.name,
+        lesser=True,
+    )
+    other = await database.read.all(
+        duplicates._WAITING, workspace=UUID(acme.workspace), embedder="other", lesser=False
+    )
+    assert (len(lesser), len(other)) == (0, 2)

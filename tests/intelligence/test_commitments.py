@@ -71,6 +71,8 @@ def test_a_step(who: str, said: str, step: str) -> None:
         "Could you show the mobile app too?",
         "We have always sent it by mail.",
         "Users will find it.",
+        "When I click export, it'll send an error.",
+        "I told you I'll send it on Monday, but I forgot.",
     ],
 )
 def test_no_step(said: str) -> None:
@@ -102,6 +104,26 @@ def test_a_step_knows_where_it_was_said() -> None:
     turn = talk.turns[step.said.turn]
     assert turn.text[step.said.start : step.said.end] == step.said.text
     assert step.said.text == "I'll send the proposal tomorrow."
+
+
+def test_who_is_called_by_name_is_asked() -> None:
+    talk = Talk(
+        [
+            Turn("Rita Ray", "Hello."),
+            Turn("Tim Tan", "Hello."),
+            Turn("Rick", "Tim, could you send Rita, who joined late, the notes?", ours=True),
+        ],
+        "EXTERNAL",
+    )
+    (step,) = steps(talk)
+    assert step.owner == "Tim Tan"
+
+
+def test_many_speakers_take_no_longer_than_their_words() -> None:
+    turns = [
+        Turn(f"Person {n} of the call", "I'll send you it by Friday, okay?") for n in range(2000)
+    ]
+    assert len(steps(Talk(turns, "EXTERNAL"), WEDNESDAY)) <= 10
 
 
 def test_at_most_ten() -> None:

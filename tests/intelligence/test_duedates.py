@@ -33,6 +33,12 @@ WEDNESDAY = date(2026, 11, 18)
         ("on 3 December", "2026-12-03", "on 3 December"),
         ("by the 15th", "2026-12-15", "by the 15th"),
         ("on 2026-12-01", "2026-12-01", "on 2026-12-01"),
+        ("send the 1st draft tomorrow", "2026-11-19", "tomorrow"),
+        ("export the data of this month by Friday", "2026-11-20", "by Friday"),
+        ("on Friday the 27th", "2026-11-27", "on Friday the 27th"),
+        ("in January", "2027-01-31", "in January"),
+        ("by Q1", "2027-03-31", "by Q1"),
+        ("by EOW", "2026-11-20", "by EOW"),
         ("Friday, or rather in two weeks", "2026-11-20", "Friday"),
     ],
 )
@@ -56,6 +62,12 @@ def test_what_is_named(said: str, on: str, words: str) -> None:
         "on 2020-01-01",
         "a weekend",
         "the 1st floor",
+        "contact the 3rd party vendor",
+        "ask whether option 2 may work",
+        "we march 3 people there",
+        "send you the report from last Friday",
+        "forward you the Monday report",
+        "prepare the slides for next quarter",
     ],
 )
 def test_what_names_none(said: str) -> None:

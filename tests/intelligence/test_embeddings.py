@@ -206,3 +206,16 @@ def test_nearest_looks_at_all_of_many() -> None:
     assert sorted(row for row, _ in found) == by_hand.tolist()
     assert found[0][0] == 19_000
     assert len({row // 8192 for row, _ in found}) == 3
+
+
+def test_what_differs_in_a_name_a_number_or_a_not_is_not_dropped() -> None:
+    texts = [
+        "They decided to go ahead with the pilot",
+        "They decided not to go ahead with the pilot",
+        "CSV export fails with a timeout",
+        "PDF export fails with a timeout",
+        "It is four hundred euros a month",
+        "It is nine hundred euros a month",
+        "The CSV export fails with a timeout",
+    ]
+    assert clusters.distinct(texts) == texts[:-1]

@@ -496,6 +496,59 @@ async def test_a_deal_says_what_its_conversations_and_messages_say(
     await eventually(without)
 
 
+async def test_our_own_people_without_a_name_are_none_of_the_customer(
+    source: Source, opened: Database
+) -> None:
+    said = (("b", "With other tools the export crashes every morning."),)
+    call = _call(*said)
+    call["participants"] = [
+        {"id": "a", "email": "ana@acme.com", "name": "Ana Ruiz"},
+        {"id": "b", "email": "bob@ours.io"},
+    ]
+    record = await source.push("conversations", "c", displayName="Demo", **call)
+    await _ended(opened, "conversations", record)
+    shown = await read(source.tenant, f"conversations/{record}")
+    assert shown["summary"]["Pain Points"] == []
+
+
+async def test_what_an_answer_quotes_is_not_its_author_s_promise(
+    source: Source, opened: Database
+) -> None:
+    book = Crm(source.tenant, opened)
+    await book.put_all(("deals", "d", {"contact_emails": ["ana@acme.com"], "closed": False}))
+    body = (
+        "I will sign the contract tomorrow.\n\nOn Tue, Mar 10, 2026 at 9:12 AM Bob wrote:\n"
+        "> I'll send you the order form by Friday.\n"
+    )
+    await source.push("messages", "m", body=body, createdAt="2026-03-12")
+
+    async def steps() -> Any:
+        return ((await read(source.tenant, "deals/d"))["summary"] or {}).get("Next Steps")
+
+    assert await eventually(steps) == ["Ana Ruiz will sign the contract tomorrow (due 2026-03-13)"]
+
+
+async def test_a_deal_tells_nothing_of_calls_that_are_hidden(
+    source: Source, opened: Database
+) -> None:
+    book = Crm(source.tenant, opened)
+    await book.put_all(("deals", "d", {"contact_emails": ["ana@acme.com"], "closed": False}))
+    async with opened.connection() as connection:
+        await connection.execute(
+            "update workspaces set hides_private = true where id = $1", source.tenant.workspace
+        )
+    said = _call(("a", "The export crashes every morning."))
+    await source.push("conversations", "hidden", displayName="Layoffs", public=False, **said)
+    await source.push("messages", "m", body="I will call you.", createdAt="2026-03-12", public=True)
+
+    async def summary() -> Any:
+        return (await read(source.tenant, "deals/d"))["summary"]
+
+    shown = await eventually(summary)
+    assert "Layoffs" not in str(shown)
+    assert shown["Pain Points"] == []
+
+
 async def test_many_changes_of_a_deal_are_one_refreshing(source: Source, opened: Database) -> None:
     book = Crm(source.tenant, opened)
     await book.put_all(("deals", "d", {"contact_emails": ["ana@acme.com"], "closed": False}))
