@@ -10,9 +10,6 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-WORDS: Final = 0
-CHARACTERS: Final = 1
-
 _BASE: Final = np.uint64(0x9E3779B97F4A7C15)
 _INVERSE: Final = np.uint64(pow(0x9E3779B97F4A7C15, -1, 1 << 64))
 _MIX: Final = np.uint64(0xD6E8FEB86659FD93)

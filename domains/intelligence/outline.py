@@ -1,6 +1,7 @@
 """The outline of a conversation: what kind it is, and under headings what was said in it."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import Final, Literal, get_args
@@ -130,13 +131,13 @@ def outline(
     return _made(engine(), category, found)
 
 
-def _made(engine: str, category: str, found: dict[Heading, list[Shown]]) -> Outline:
+def _made(maker: str, category: str, found: dict[Heading, list[Shown]]) -> Outline:
     summary: dict[str, str | list[str]] = {}
     for heading in headings(category):
         texts = list(dict.fromkeys(each.item for each in found[heading]))
         summary[heading] = texts if heading != "Outcome" else next(iter(texts), "")
     evidence: dict[str, list[Shown]] = {heading: found[heading] for heading in headings(category)}
-    return Outline(engine, category, summary, evidence)
+    return Outline(maker, category, summary, evidence)
 
 
 def choices(audience: Audience) -> tuple[list[str], list[str]]:
@@ -151,7 +152,9 @@ def answered(turns: Sequence[Turn], audience: Audience, content: bytes, model: s
     """
     of_category, every = choices(audience)
     theirs = _THEIRS if audience == "EXTERNAL" else ()
-    told = conversation_found(turns, of_category, every, content, model, theirs=theirs)
+    told = conversation_found(
+        _with_hosts(turns, audience), of_category, every, content, model, theirs=theirs
+    )
     found: dict[Heading, list[Shown]] = {
         heading: [Shown(each.text, each.quote, each.turn) for each in told.points[heading]]
         for heading in headings(told.category)
@@ -182,9 +185,10 @@ def _insights(talk: Talk) -> tuple[Insight, ...]:
 
 
 def _shown_insights(talk: Talk, insights: Iterable[Insight], kind: Kind) -> list[Shown]:
-    said = {sentence.start: each for sentence, each in zip(talk.sentences, talk.said, strict=True)}
+    starts = [sentence.start for sentence in talk.sentences]
     return [
-        _shown(insight.name, said[quote.start])
+        # A quote is a sentence or a part of one.
+        Shown(insight.name, quote.text, talk.said[bisect_right(starts, quote.start) - 1].turn)
         for insight in insights
         if insight.kind == kind
         for quote in insight.quotes
