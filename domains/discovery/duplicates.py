@@ -55,7 +55,7 @@ class _Insight(msgspec.Struct, frozen=True):
     signal_id: UUID | None
     sentiment: str | None
     name: str
-    quote: str | None
+    told: str | None
 
 
 class _Vector(NamedTuple):
@@ -84,9 +84,10 @@ _first_quote = (
     .limit(literal_column("1"))
     .scalar_subquery()
 )
+_told = func.coalesce(_first_quote, func.left(_i.description, literal_column(str(_QUOTE))))
 # Those without a vector, or with one of another embedder: both ends of the index.
 _WAITING = statement(
-    select(_i.id, _i.number, _i.made_by_signal_id, _i.sentiment, _i.name, _first_quote)
+    select(_i.id, _i.number, _i.made_by_signal_id, _i.sentiment, _i.name, _told)
     .where(
         _i.workspace_id == _workspace,
         or_(
@@ -225,8 +226,8 @@ async def compare(
 
 
 def _meaning(insight: _Insight) -> str:
-    """What stands for an insight: its title, and the beginning of its first quote."""
-    return f"{insight.name}. {insight.quote}" if insight.quote else insight.name
+    """Its title, and the beginning of its first quote or of its description."""
+    return f"{insight.name}. {insight.told}" if insight.told else insight.name
 
 
 # --- in child processes, where loading the model keeps nobody waiting ---------------------------
@@ -243,9 +244,14 @@ def _vectors(texts: Sequence[str]) -> list[_Vector]:
 
 
 def _originals(name: str, insights: Sequence[_Stored], last: int) -> list[UUID | None]:
-    """For each of the last ones, which of those made before it says the same, most of all."""
+    """For each of the last ones that was found in a signal, which of those made before it says the
+    same, most of all. What people write themselves repeats nothing: they know what is there.
+    """
     found: list[UUID | None] = []
     for each in insights[-last:]:
+        if each.signal_id is None:
+            found.append(None)
+            continue
         candidates = [other for other in insights if _may_repeat(each, other)]
         index = clusters.most_alike(name, each.vector, [other.vector for other in candidates])
         found.append(None if index is None else candidates[index].id)
@@ -257,6 +263,6 @@ def _may_repeat(later: _Stored, earlier: _Stored) -> bool:
 
     Who loves a thing and who hates it use nearly the same words.
     """
-    within = later.signal_id is not None and later.signal_id == earlier.signal_id
+    within = later.signal_id == earlier.signal_id
     opposed = {later.sentiment, earlier.sentiment} == {"positive", "negative"}
     return earlier.number < later.number and not within and not opposed

@@ -46,7 +46,12 @@ async def test_what_a_person_wrote_is_an_original_too(acme: Tenant) -> None:
         "insights", name="Export to CSV is slow", description="Exports to CSV are very slow."
     )
     (found,) = await _insights(acme, SLOW)
+    again = await acme.create("insights", name="Slow", description="Exports to CSV are very slow.")
     assert await _marked(acme, found) == made["id"]
+    (later,) = await _insights(acme, ALSO_SLOW)
+    # By now it was compared, and is no repetition: who wrote it knows what is there.
+    assert await _marked(acme, later)
+    assert await _original(acme, again["id"]) is None
 
 
 async def test_a_suggestion_can_be_dismissed(acme: Tenant) -> None:
