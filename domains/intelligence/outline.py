@@ -173,10 +173,7 @@ def _with_hosts(turns: Sequence[Turn], audience: Audience) -> list[Turn]:
     if audience == "INTERNAL" or any(each.ours for each in turns):
         return list(turns)
     leading = hosts(Talk(turns, audience).sentences)
-    return [
-        Turn(each.speaker, each.text, each.speaker in leading, each.start_time, each.end_time)
-        for each in turns
-    ]
+    return [Turn(each.speaker, each.text, each.speaker in leading) for each in turns]
 
 
 def _insights(talk: Talk) -> tuple[Insight, ...]:

@@ -11,16 +11,11 @@ Audience = Literal["EXTERNAL", "INTERNAL"]
 
 
 class Turn(Struct, frozen=True):
-    """Something said by one speaker; `ours`: by one of the workspace's own people.
-
-    Times are seconds from the beginning of the conversation.
-    """
+    """Something said by one speaker; `ours`: by one of the workspace's own people."""
 
     speaker: str
     text: str
     ours: bool = False
-    start_time: float | None = None
-    end_time: float | None = None
 
 
 class Said(Struct, frozen=True):
