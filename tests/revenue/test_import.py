@@ -434,7 +434,8 @@ async def test_the_latest_deal_is_the_latest_open_one(importer: Importer, acme: 
 
 
 async def test_a_conversation_without_a_summary_gets_one(importer: Importer, acme: Tenant) -> None:
-    said = [{"speaker": "Ana Ruiz", "text": "The export crashes.", "startTime": 0, "endTime": 4}]
+    words = "The export crashes every morning."
+    said = [{"speaker": "Ana Ruiz", "text": words, "startTime": 0, "endTime": 4}]
     call = conversation(title="Demo for Acme", transcript=said)
     given = conversation(transcript=said, summary={"Outcome": "Won"}, category="closed_won")
     assert (await importer.store(acme, conversations=[call, given])).counts == (2, 0, 0)
@@ -447,6 +448,11 @@ async def test_a_conversation_without_a_summary_gets_one(importer: Importer, acm
     assert read["category"] == "prospect_demo"
     kept = await record(acme, "conversations", given["conversationId"])
     assert (kept["summary"], kept["category"]) == ({"Outcome": "Won"}, "closed_won")
+    found = await record(acme, "conversations", f"{call['conversationId']}/evidence")
+    assert found.keys() == read["summary"].keys()
+    assert found["Pain Points"][0]["quote"] == words
+    # Where it was said stands with what was found, not with what was given.
+    assert await record(acme, "conversations", f"{given['conversationId']}/evidence") == {}
     # What was found is not taken for a change.
     assert (await importer.store(acme, conversations=[call, given])).counts == (0, 2, 0)
     assert await summary()

@@ -80,6 +80,11 @@ async def test_a_workspace_can_hide_what_is_not_public_and_show_it_again(
         absent = await acme.http.get(f"/v1/{kind}/{records['closed']}")
         unknown = await acme.http.get(f"/v1/{kind}/{records['closed'][:-1]}e")
         assert absent.json()["detail"][:20] == unknown.json()["detail"][:20]
+    evidence = [
+        (await acme.http.get(f"/v1/conversations/{record}/evidence")).status_code
+        for record in pushed["conversations"].values()
+    ]
+    assert evidence == [200, 404, 404]
     # It is this workspace's setting.
     assert await _shows(other, "rows", others["rows"]["closed"])
     await _show(database, acme, everything=True)
