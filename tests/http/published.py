@@ -1,5 +1,6 @@
-"""What the published OpenAPI documents promise, and whether answers keep it."""
+"""The published OpenAPI documents, and a checker of answers against them."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,18 +16,19 @@ OF_DISCOVERY = "/external/v1/openapi.json"
 OF_REVENUE = "/v1/openapi.json"
 DOCUMENTS = (EVERYTHING, OF_DISCOVERY, OF_REVENUE)
 
-# Limits that are never reached, so that every counted answer speaks of them.
+# Limits that no test reaches, so that every counted answer has the headers of limits.
 COUNTED = LimitChoice(minute=10_000, hour=10_000, day=10_000)
 
 
 def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
+    """Path, method and description of every operation of a document."""
     for path, methods in document["paths"].items():
         for method, described in methods.items():
             yield path, method, described
 
 
 def errors(document: Json, schema: Json, value: Any) -> list[str]:
-    """What is wrong with a value. Nothing that is not described may be in it."""
+    """Differences between a value and its schema. Undocumented properties are errors."""
     closed = {
         name: {**each, "additionalProperties": False} if "properties" in each else each
         for name, each in document["components"]["schemas"].items()
@@ -38,14 +40,14 @@ def errors(document: Json, schema: Json, value: Any) -> list[str]:
 
 
 class Checker:
-    """Holds answers of a key with limits against the document, and remembers of what operations."""
+    """Compares answers to a key with limits with a document, and records their operations."""
 
     def __init__(self, document: Json) -> None:
         self.document = document
         self.seen: set[tuple[str, str]] = set()
 
     def __call__(self, template: str, answer: httpx.Response) -> Any:
-        """The answer's body; it must be as documented for its operation and status."""
+        """The answer's body, which must be as documented for its operation and status."""
         method = answer.request.method.lower()
         self.seen.add((template, method))
         described = self.document["paths"][template][method]
@@ -61,22 +63,35 @@ class Checker:
         known: Json = self.document["components"]["headers"]
         sent = {name for name in known if name in answer.headers}
         assert sent <= set(documented)
-        sometimes = {"Idempotent-Replayed", "X-Total-Count-Capped"}
-        # Missing a scope is not counted; other reasons for the same status are.
+        optional = {"Idempotent-Replayed", "X-Total-Count-Capped"}
+        # A request without the scope is not counted; a 403 for another reason is.
         if answer.status_code == 403:
-            sometimes |= {name for name in documented if name.startswith("X-RateLimit-")}
-        assert set(documented) - sent <= sometimes, answer.request.url
+            optional |= {name for name in documented if name.startswith("X-RateLimit-")}
+        assert set(documented) - sent <= optional, answer.request.url
         for name in sent:
             kind, value = known[name]["schema"]["type"], answer.headers[name]
             assert kind != "integer" or value.isdigit()
             assert kind != "boolean" or value == "true"
 
 
-def of(answer: Any) -> str:
-    """The id of a created record."""
-    found: str = answer["id"]
-    return found
+class Walk:
+    """Sends requests and checks each answer against the document.
 
+    A path is a template of the document below the prefix; the arguments fill its parameters.
+    """
 
-def at(template: str, record: str) -> str:
-    return template.replace("{id}", record)
+    def __init__(self, http: httpx.AsyncClient, check: Checker, prefix: str) -> None:
+        self._http = http
+        self._check = check
+        self._prefix = prefix
+
+    async def __call__(self, call: str, *ids: str, **request: Any) -> Any:
+        """Send `METHOD /path/{id}`; the body of the answer."""
+        answer = await self.answer(call, *ids, **request)
+        return self._check(self._prefix + call.split(" ")[1], answer)
+
+    async def answer(self, call: str, *ids: str, **request: Any) -> httpx.Response:
+        method, path = call.split(" ")
+        for each in ids:
+            path = re.sub(r"\{\w+\}", each.replace("/", "%2F"), path, count=1)
+        return await self._http.request(method, self._prefix + path, **request)

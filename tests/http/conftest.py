@@ -1,10 +1,10 @@
-"""The published documents, as the API serves them."""
+"""Fixtures: the published OpenAPI documents."""
 
 import httpx
 import pytest
 
+from tests.http.published import DOCUMENTS, EVERYTHING, Json
 from tests.stack import Stack
-from tests.surfaces.published import DOCUMENTS, EVERYTHING, Json
 
 
 @pytest.fixture(scope="session")
@@ -21,4 +21,5 @@ def documents(stack: Stack) -> dict[str, Json]:
 
 @pytest.fixture(scope="session")
 def everything(documents: dict[str, Json]) -> Json:
+    """The document of both APIs and the operator's endpoints."""
     return documents[EVERYTHING]

@@ -1,0 +1,150 @@
+"""The contracts of the two public APIs: operations, parameters and models.
+
+The tables are `tests/contracts/*.json`. A type is the name of a primitive, of an entry of `types`,
+or of a model. `[x]` is a list, and `x?` may be null. A pair adds keywords of JSON Schema to a type.
+A field whose name ends with `!` is required. `...` includes the fields of another entry. `$comment`
+is the reason for a limit that the vendor does not document.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+Json = dict[str, Any]
+
+FOLDER: Final = Path(__file__).parents[1] / "contracts"
+
+_NULL: Final = {"type": "null"}
+# Keywords of JSON Schema whose values are types.
+_WITH_TYPES: Final = ("items", "additionalProperties")
+_PRIMITIVES: Final[Json] = {
+    "text": {"type": "string"},
+    "flag": {"type": "boolean"},
+    "integer": {"type": "integer"},
+    "number": {"type": "number"},
+    "object": {"type": "object"},
+    "any": {},
+    "uuid": {"type": "string", "format": "uuid"},
+    "time": {"type": "string", "format": "date-time"},
+}
+
+
+class Field(NamedTuple):
+    """A field of a model, or a parameter: its JSON Schema without null."""
+
+    schema: Json
+    nullable: bool = False
+    required: bool = False
+
+
+class Operation(NamedTuple):
+    """An operation. `scope` is None where any key will do; `path` is below the prefix."""
+
+    name: str
+    method: str
+    path: str
+    scope: str | None
+    bodies: tuple[str, ...]
+    status: int
+    answer: Json
+    query: Mapping[str, Field]
+    addition: bool
+
+    @property
+    def collection(self) -> str:
+        """The first segment of the path: the kind of record."""
+        return self.path.split("/")[1]
+
+    @property
+    def parameter(self) -> str | None:
+        """The name of the parameter in the path."""
+        found = re.search(r"\{(\w+)\}", self.path)
+        return found and found[1]
+
+
+class Contract:
+    """The contract of one API."""
+
+    def __init__(self, name: str) -> None:
+        table = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+        self.prefix: str = table["prefix"]
+        self._types: Json = _PRIMITIVES | table["types"]
+        self._parts: Json = table.get("parts", {}) | table["models"]
+        self.models = {model: self._fields(fields) for model, fields in table["models"].items()}
+        self.operations = {
+            name: self._operation(name, *row, table) for name, row in table["operations"].items()
+        }
+
+    def schema(self, spec: str | Json) -> Json:
+        """The JSON Schema of a type, or of a schema whose parts are types."""
+        if not isinstance(spec, str):
+            return {
+                keyword: self.schema(value) if keyword in _WITH_TYPES else value
+                for keyword, value in spec.items()
+                if keyword != "$comment"
+            }
+        if spec.endswith("?"):
+            return {"anyOf": [self.schema(spec[:-1]), _NULL]}
+        if spec.startswith("["):
+            return {"type": "array", "items": self.schema(spec[1:-1])}
+        if spec in self._types:
+            return self.schema(self._types[spec])
+        assert spec in self._parts, spec
+        return reference(spec)
+
+    def _fields(self, fields: Json) -> dict[str, Field]:
+        found: dict[str, Field] = {}
+        for name, spec in fields.items():
+            if name == "...":
+                found |= self._fields(self._parts[spec])
+                continue
+            kind, more = spec if isinstance(spec, list) else (spec, {})
+            nullable = isinstance(kind, str) and kind.endswith("?")
+            schema = self.schema(kind[:-1] if nullable else kind) | more
+            found[name.rstrip("!")] = Field(schema, nullable, name.endswith("!"))
+        return found
+
+    def _operation(
+        self, name: str, call: str, scope: str | None, body: str | None, answer: Any, table: Json
+    ) -> Operation:
+        method, path = call.split(" ")
+        status = 201 if method == "POST" else 200
+        if isinstance(answer, str) and " " in answer:
+            status, answer = int(answer.split(" ")[0]), answer.split(" ")[1]
+        return Operation(
+            name,
+            method,
+            path,
+            scope,
+            tuple(body.split(" | ")) if body else (),
+            status,
+            self.schema(answer),
+            self._fields(table["queries"].get(name, {})),
+            name in table["additions"],
+        )
+
+
+def reference(model: str) -> Json:
+    """A reference to a model of the document."""
+    return {"$ref": f"#/components/schemas/{model}"}
+
+
+def field_of(described: Json, *, required: bool) -> Field:
+    """A field or parameter as a document describes it.
+
+    Null as the default says no more than that the field may be left out.
+    """
+    facts = {name: value for name, value in described.items() if name != "description"}
+    nullable = _NULL in facts.get("anyOf", ())
+    if nullable:
+        if facts.get("default", 0) is None:
+            del facts["default"]
+        kinds = [each for each in facts.pop("anyOf") if each != _NULL]
+        facts |= kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
+    return Field(facts, nullable, required)
+
+
+DISCOVERY: Final = Contract("discovery")
+REVENUE: Final = Contract("revenue")
