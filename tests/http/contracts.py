@@ -74,7 +74,7 @@ class Contract:
         self._parts: Json = table.get("parts", {}) | table["models"]
         self.models = {model: self._fields(fields) for model, fields in table["models"].items()}
         self.operations = {
-            name: self._operation(name, *row, table) for name, row in table["operations"].items()
+            name: self._operation(table, name, *row) for name, row in table["operations"].items()
         }
 
     def schema(self, spec: str | Json) -> Json:
@@ -107,7 +107,7 @@ class Contract:
         return found
 
     def _operation(
-        self, name: str, call: str, scope: str | None, body: str | None, answer: Any, table: Json
+        self, table: Json, name: str, call: str, scope: str | None, body: str | None, answer: Any
     ) -> Operation:
         method, path = call.split(" ")
         status = 201 if method == "POST" else 200

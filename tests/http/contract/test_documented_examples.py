@@ -1,19 +1,19 @@
-"""The examples that the vendor's page of the revenue record shows, byte for byte as files.
+"""The vendor's documented examples of the revenue record, byte for byte as files.
 
-Requests are taken as they are, but for the ids of the source and the object type; answers fit the
-schemas that this product publishes, and its own answers have their fields.
+Requests are accepted unchanged but for the ids of the source and the object type. The documented
+answers fit the schemas that this product publishes, and its own answers have their fields.
 """
 
 import json
-from pathlib import Path
 
 import pytest
 
 from gateway.revenue.surface import REVENUE
+from tests.http.contracts import FOLDER
+from tests.http.published import OF_REVENUE, Json, errors, operations
 from tests.stack import Tenant
-from tests.surfaces.published import OF_REVENUE, Json, errors, operations
 
-FILES = Path(__file__).parent / "examples"
+FILES = FOLDER / "examples"
 REQUESTS = sorted(path.name.split(".")[0] for path in FILES.glob("*.request.json"))
 ANSWERS = sorted(path.name.split(".")[0] for path in FILES.glob("*.response.json"))
 CREATES = {
@@ -22,7 +22,7 @@ CREATES = {
     "createRow": "rows",
     "createDocument": "documents",
 }
-# The id under which each change's record was pushed.
+# The creation of the record that each change changes.
 CHANGES = {"updateRow": "createRow", "updateDocument": "createDocument"}
 
 
@@ -34,7 +34,7 @@ def _example(name: str) -> Json:
 _CALL, _MAIL, _ROW = (
     _example(f"create{kind}.request") for kind in ("Conversation", "Message", "Row")
 )
-# What is read of each documented record.
+# Fields of each documented record as the API shows it.
 SHOWN: dict[str, Json] = {
     "createConversation": {
         "title": "Acme onboarding call",
@@ -79,7 +79,7 @@ async def made(acme: Tenant) -> dict[str, Json]:
 
 
 async def _push(acme: Tenant, made: dict[str, Json], name: str) -> Json:
-    """Send a documented record; what is then read of it."""
+    """Create a documented record; the record as the API shows it."""
     body = _example(f"{name}.request") | {"sourceId": made["source"]["id"]}
     if "objectTypeId" in body:
         body["objectTypeId"] = made["object type"]["id"]
@@ -127,14 +127,18 @@ def test_a_documented_answer_fits_its_schema(documents: dict[str, Json], name: s
 
 
 @pytest.mark.parametrize("name", CREATES)
-async def test_a_documented_record_is_taken(acme: Tenant, made: dict[str, Json], name: str) -> None:
+async def test_a_documented_record_is_accepted(
+    acme: Tenant, made: dict[str, Json], name: str
+) -> None:
     shown = await _push(acme, made, name)
     assert shown["sourceId"] == made["source"]["id"]
     assert {field: shown[field] for field in SHOWN[name]} == SHOWN[name]
 
 
 @pytest.mark.parametrize("name", CHANGES)
-async def test_a_documented_change_is_taken(acme: Tenant, made: dict[str, Json], name: str) -> None:
+async def test_a_documented_change_is_accepted(
+    acme: Tenant, made: dict[str, Json], name: str
+) -> None:
     before = await _push(acme, made, CHANGES[name])
     params = {"remoteId": before["remoteId"], "sourceId": before["sourceId"]}
     url = f"/v1/{CREATES[CHANGES[name]]}"

@@ -1,0 +1,379 @@
+"""Answers and refusals of both APIs, as their published documents describe them."""
+
+import asyncio
+import re
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from domains.kernel.db import Database
+from domains.kernel.keys import LimitChoice
+from tests.conftest import MakeTenant
+from tests.http.contracts import DISCOVERY, REVENUE, Contract, Operation
+from tests.http.published import COUNTED, OF_DISCOVERY, OF_REVENUE, Checker, Json, Walk, operations
+from tests.revenue.pushed import Source, source_of
+from tests.stack import Tenant
+
+APIS = [pytest.param(OF_DISCOVERY, DISCOVERY, id="discovery")]
+APIS.append(pytest.param(OF_REVENUE, REVENUE, id="revenue"))
+
+# --- discovery --------------------------------------------------------------------------------
+
+
+async def test_answers_of_discovery(everything: Json, make_tenant: MakeTenant) -> None:
+    tenant = await make_tenant(limits=COUNTED)
+    check = Checker(everything)
+    walk = Walk(tenant.http, check, DISCOVERY.prefix)
+    await _walk_signals(tenant, walk)
+    await _walk_insights(walk)
+    await _walk_opportunities_and_ideas(walk)
+    product = await walk("POST /products", json={"name": "Atlas"})
+    assert await walk("GET /products") == [product]
+    assert await walk("GET /products/{id}", product["id"]) == product
+    await walk("GET /auth/context")
+    for path in ("/health", "/readyz", "/livez"):
+        check(path, await tenant.http.get(path, headers={"Authorization": ""}))
+    assert check.seen == {
+        (path, method) for path, method, _ in operations(everything) if not path.startswith("/v1/")
+    }
+
+
+async def _walk_signals(tenant: Tenant, walk: Walk) -> None:
+    typed = {
+        "text": "The export fails every day. I would love a CSV button.",
+        "signalType": "review",
+        "occurredAt": "2024-03-20T10:00:00Z",
+        "additionalContext": "a survey",
+        "productIds": [str(uuid.uuid4())],
+        "accountId": "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f002",
+    }
+    raw = {
+        "source": {"type": "support-ticket", "external_data": {"provider": "zendesk"}},
+        "data": {"subject": "The reset link is broken"},
+        "externalId": "12345",
+    }
+    signal = await walk("POST /signals", json=typed)
+    await walk("POST /signals", json=raw)
+    await walk("POST /signals", json={"source": {"type": "call"}, "data": None})
+    await tenant.processed(signal["id"])
+    found = await walk("GET /signals/{id}", signal["publicId"])
+    assert len(await walk("GET /signals")) == 3
+    for params in (
+        {"signalType": "review", "createdAfter": "2024-03-20T10:00:00Z"},
+        {"externalId": "12345"},
+    ):
+        assert len(await walk("GET /signals", params=params)) == 1
+    assert found["insightIds"]
+    for insight in found["insightIds"]:
+        await walk("GET /insights/{id}", insight)
+        assert await walk("GET /insights/{id}/evidence", insight)
+    await walk("PATCH /signals/{id}", signal["id"], json={"context": None})
+    await walk("POST /signals/{id}/process", signal["id"])
+    await walk("DELETE /signals/{id}", signal["id"])
+
+
+async def _walk_insights(walk: Walk) -> None:
+    plain = await walk("POST /insights", json={"description": "Exports are slow."})
+    assert not {"suggestions", "externalLinks"} & set(plain)
+    whole = {
+        "name": "Exports are slow",
+        "description": "They take minutes.",
+        "status": "published",
+        "type": "user-interview",
+        "productId": str(uuid.uuid4()),
+        "tagIds": ["exports"],
+        "suggestions": {"ask": ["How often?"]},
+        "externalLinks": [{"type": "jira", "url": "https://jira.example/EXP-7"}, {}],
+    }
+    full = await walk("POST /insights", json=whole)
+    assert whole.items() <= full.items()
+    cleared: Json = {"productId": None, "externalLinks": [], "suggestions": {}}
+    await walk("PATCH /insights/{id}", full["id"], json=cleared)
+    filters = {"q": "exports", "status": "published", "tagId": "exports"}
+    assert len(await walk("GET /insights", params=filters)) == 1
+    said = "Ana: Exports take minutes and fail.\nAna: I would love a CSV button on the report page."
+    for stored in (False, True):
+        body = {"transcript": said, "createInsights": stored}
+        assert await walk("POST /insights/process-transcript/insights", json=body)
+    await walk("DELETE /insights/{id}", plain["id"])
+
+
+async def _walk_opportunities_and_ideas(walk: Walk) -> None:
+    named = {"name": "Exports that finish in seconds", "description": "Teams wait for them."}
+    insights = [(await walk("GET /insights"))[0]["id"]]
+    plain = await walk("POST /opportunities", json=named)
+    assert plain["score"] is None
+    linked = named | {"insightIds": insights, "productId": str(uuid.uuid4()), "score": 85}
+    opportunity = (await walk("POST /opportunities", json=linked))["id"]
+    linked = named | {"insightIds": insights, "opportunityIds": [opportunity]}
+    headers = {"Idempotency-Key": "the CSV button"}
+    idea = await walk("POST /ideas", json=linked, headers=headers)
+    again = await walk.answer("POST /ideas", json=linked, headers=headers)
+    assert again.json() == idea
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert await walk("POST /ideas", json=linked, headers=headers) == idea
+    assert (await walk("GET /opportunities/{id}", opportunity))["ideaIds"] == [idea["id"]]
+    assert await walk("GET /ideas/{id}", idea["id"]) == idea
+    changes = {"score": 92.5, "status": "validated", "productId": None}
+    await walk("PATCH /opportunities/{id}", opportunity, json=changes)
+    await walk("PATCH /ideas/{id}", idea["id"], json={"status": "backlog"})
+    filters = {"q": "seconds", "status": "validated"}
+    assert len(await walk("GET /opportunities", params=filters)) == 1
+    assert len(await walk("GET /ideas", params={"status": "backlog"})) == 1
+    await walk("DELETE /opportunities/{id}", opportunity)
+    await walk("DELETE /ideas/{id}", idea["id"])
+
+
+# --- revenue record ---------------------------------------------------------------------------
+
+MOMENT = "2026-03-11T14:00:00Z"
+ANA = {"email": "ana@halden.example", "name": "Ana Berg"}
+WHOLE_RECORD: dict[str, Json] = {
+    "conversations": {
+        "displayName": "Rollout",
+        "updatedAt": 1773237600,
+        "public": True,
+        "ownerEmails": ["rosa@acme.example"],
+        "transcript": [
+            {"speakerName": "Ana Berg", "text": "It fails.", "timestamp": "2026-03-11T14:00:05Z"},
+            {"speakerId": "p-2", "text": "Since when?", "timestamp": 1773237610},
+        ],
+        "recordingMimeType": "video/mp4",
+        "endedAt": "2026-03-11T14:10:00Z",
+        "participants": [ANA, {"id": "p-2"}],
+    },
+    "messages": {
+        "displayName": "Exports",
+        "threadId": "t-1",
+        "attachments": [
+            {"name": "a.png", "url": "https://example.com/a.png", "sizeBytes": 12},
+            {"name": "b", "url": "", "mimeType": None},
+        ],
+        "sender": ANA,
+        "recipients": [{}],
+    },
+    "rows": {
+        "createdAt": MOMENT,
+        "fields": {
+            "title": {"value": "x", "fieldType": "string", "label": "Title"},
+            "score": {"value": 3, "fieldType": "int"},
+            "tags": {"value": ["a", 1, True], "fieldType": "list"},
+        },
+    },
+    "documents": {
+        "url": None,
+        "content": "QSBwbGFuLg==",
+        "filename": "plan.txt",
+        "author": ANA,
+        "createdAt": MOMENT,
+        "updatedAt": "1773237600000",
+    },
+}
+CHANGES: dict[str, Json] = {
+    "rows": {"displayName": "y", "fields": {"score": None}},
+    "documents": {"displayName": "y", "url": "https://example.com/y.pdf"},
+}
+
+
+@pytest.fixture
+async def counted(make_tenant: MakeTenant, database: Database) -> Tenant:
+    """A workspace whose key has limits, with two deals and two accounts."""
+    tenant = await make_tenant(limits=COUNTED)
+    async with database.connection() as connection:
+        await connection.execute(
+            "insert into accounts (workspace_id, id, name, website, owner_name, owner_email,"
+            " created_at, activity_given_at, contacts, synced_crm_fields) values"
+            " ($1, 'a/1', 'Halden', 'https://halden.example', 'Rosa', 'rosa@acme.example',"
+            ' now(), now(), \'[{"name": "Ana"}]\', \'{"Employees": 640}\'),'
+            " ($1, 'bare', null, null, null, null, null, null, null, null)",
+            tenant.workspace,
+        )
+        await connection.execute(
+            "insert into deals (workspace_id, id, name, account_id, account_name, stage, pipeline,"
+            " amount, close_date, closed, owner_name, created_at, summary, crm_autofill) values"
+            " ($1, 'd/1', 'Atlas', 'a/1', 'Halden', 'Won', 'New', 48000, now(), true, 'Rosa',"
+            ' now(), \'{"Pain Points": ["Exports"]}\', \'{"Next Steps": "Call"}\'),'
+            " ($1, 'bare', null, null, null, null, null, null, null, null, null, null, null, null)",
+            tenant.workspace,
+        )
+    return tenant
+
+
+async def test_answers_of_the_revenue_record(documents: dict[str, Json], counted: Tenant) -> None:
+    check = Checker(documents[OF_REVENUE])
+    walk = Walk(counted.http, check, REVENUE.prefix)
+    await walk("GET /health")
+    source = await source_of(counted)
+    await _walk_sources(walk)
+    for kind in WHOLE_RECORD:
+        await _walk_records(source, kind, walk)
+    for kind, name, one in (("deals", "dealId", "d/1"), ("accounts", "accountId", "a/1")):
+        page = await walk(f"GET /{kind}", params={"limit": 1})
+        assert page["pagination"]["hasMore"]
+        rest = await walk(f"GET /{kind}", params={"cursor": page["pagination"]["nextCursor"]})
+        assert rest["pagination"] == {"nextCursor": None, "hasMore": False}
+        ids = {each[name] for each in page[kind] + rest[kind]}
+        assert ids == {one, "bare"}
+        for each in ids:
+            await walk(f"GET /{kind}/{{{name}}}", each)
+    assert check.seen == {
+        (REVENUE.prefix + each.path, each.method.lower())
+        for each in REVENUE.operations.values()
+        if not each.addition
+    }
+
+
+async def _walk_sources(walk: Walk) -> None:
+    body: Json = {"name": "b", "displayName": "B"}
+    made = await walk("POST /sources", json=body)
+    source = made["id"]
+    assert await walk("GET /sources/{sourceId}", source) == made
+    changed = await walk("PATCH /sources/{sourceId}", source, json={"displayName": "C"})
+    assert changed == made | {"displayName": "C", "updatedAt": changed["updatedAt"]}
+    assert await walk("GET /sources", params={"name": "B"}) == {"sources": [changed]}
+    body |= {"sourceId": source, "fieldDefinitions": [{"name": "f", "fieldType": "list"}]}
+    object_type = await walk("POST /object-types", json=body)
+    assert (await walk("GET /object-types"))["objectTypes"][0] == object_type
+    one = "/object-types/{objectTypeId}"
+    assert await walk(f"GET {one}", object_type["id"]) == object_type
+    await walk(f"PATCH {one}", object_type["id"], json={"displayName": "U"})
+    await walk(f"DELETE {one}", object_type["id"])
+    await walk("DELETE /sources/{sourceId}", source)
+
+
+async def _walk_records(source: Source, kind: str, walk: Walk) -> None:
+    one = f"GET /{kind}/{{{kind[:-1]}Id}}"
+    create: Json = {
+        "json": source.body(kind, "least"),
+        "headers": {"Idempotency-Key": f"the first of {kind}"},
+    }
+    least = await walk(f"POST /{kind}", **create)
+    assert await walk(f"POST /{kind}", **create) == least
+    again = await walk.answer(f"POST /{kind}", **create)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    body = source.body(kind, "whole", **WHOLE_RECORD[kind])
+    whole = await walk(f"POST /{kind}", json=body)
+    assert await walk(f"POST /{kind}", json=body) == whole | {"status": "updated"}
+    for each in (least, whole):
+        await walk(one, each["recordId"])
+    page = await walk(f"GET /{kind}", params={"limit": 1, "sourceId": source.id})
+    assert page["pagination"]["hasMore"]
+    await walk(f"GET /{kind}", params={"cursor": page["pagination"]["nextCursor"]})
+    address = {"remoteId": "whole", "sourceId": source.id}
+    if kind in CHANGES:
+        changed = await walk(f"PATCH /{kind}", params=address, json=CHANGES[kind])
+        assert changed == whole | {"status": "updated"}
+        await walk(one, whole["recordId"])
+    await walk(f"DELETE /{kind}", params=address)
+
+
+# --- refusals ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("path", "contract"), APIS)
+async def test_refusals(
+    documents: dict[str, Json], make_tenant: MakeTenant, path: str, contract: Contract
+) -> None:
+    """Of every operation, each refusal that needs no more than a request."""
+    tenant = await make_tenant(limits=COUNTED)
+    outsider = await make_tenant(
+        scopes=["read" if contract is DISCOVERY else "products:read"], limits=COUNTED
+    )
+    source = (await source_of(tenant)).id
+    check = Checker(documents[path])
+
+    async def refused(
+        status: int, operation: Operation, who: Tenant, at: str, **request: Any
+    ) -> None:
+        answer = await who.http.request(operation.method, contract.prefix + at, **request)
+        assert answer.status_code == status, (operation.name, request, answer.text)
+        body = check(contract.prefix + operation.path, answer)
+        assert _request_id(body, answer) == answer.headers["x-request-id"]
+
+    nobody = {"Authorization": "Bearer sk_live_nobody"}
+    huge = b" " * (10 * 1024 * 1024 + 1)
+    large = {"createSignal", "updateOpportunity", "createRow", "updateRow"}
+
+    async def all_of(operation: Operation) -> None:
+        at = re.sub(r"\{\w+\}", str(uuid.UUID(int=7)), operation.path)
+        await refused(401, operation, tenant, at, headers=nobody)
+        if operation.scope:
+            await refused(403, operation, outsider, at)
+        for status, where, request in _faulty(contract, operation, at, source):
+            await refused(status, operation, tenant, where, **request)
+        if operation.name in large:
+            await refused(413, operation, tenant, at, content=huge)
+
+    await asyncio.gather(*map(all_of, contract.operations.values()))
+    assert check.seen == {
+        (contract.prefix + each.path, each.method.lower()) for each in contract.operations.values()
+    }
+
+
+def _request_id(body: Json, answer: httpx.Response) -> Any:
+    """The request id in an error body; reads of the revenue record have none."""
+    detail = body["detail"]
+    if isinstance(detail, dict):
+        return detail["request_id"]
+    return body.get("requestId", answer.headers["x-request-id"])
+
+
+def _faulty(
+    contract: Contract, operation: Operation, at: str, source: str
+) -> Iterator[tuple[int, str, Json]]:
+    """Status, path and request of faulty requests of a key with all scopes."""
+    if operation.method == "POST":
+        yield 400, at, {"headers": {"Idempotency-Key": "k" * 256}}
+    if operation.bodies:
+        yield 400, at, {"content": b"{"}
+        if contract is REVENUE:
+            yield 411, at, {"content": _chunks()}
+    for name, field in operation.query.items():
+        wrong = []
+        if name == "limit":
+            most = field.schema.get("maximum")
+            wrong = ["0", "x", *([str(most + 1)] if most else [])]
+        elif "format" in field.schema and not field.required:
+            wrong = ["", "yesterday"]
+        for each in wrong:
+            yield 400, at, {"params": {name: each}}
+    body: Json = {"json": {"displayName": "x"}} if operation.method == "PATCH" else {}
+    if operation.method != "GET" and "remoteId" in operation.query:
+        for status, given in ((404, source), (403, str(uuid.UUID(int=7))), (400, "no-uuid")):
+            yield status, at, {"params": {"remoteId": "nothing", "sourceId": given}, **body}
+    if operation.parameter:
+        yield 404, at, body
+        if contract is REVENUE and operation.parameter not in ("dealId", "accountId"):
+            yield 400, re.sub(r"\{\w+\}", "no-uuid", operation.path), body
+
+
+async def _chunks() -> AsyncIterator[bytes]:
+    yield b"{}"
+
+
+@pytest.mark.parametrize(
+    ("path", "resource", "body"),
+    [
+        (OF_DISCOVERY, "/external/v1/products", {"name": "Atlas", "id": str(uuid.uuid4())}),
+        (OF_REVENUE, "/v1/sources", {"name": "crm", "displayName": "CRM"}),
+    ],
+    ids=["discovery", "revenue"],
+)
+async def test_conflicts_and_reached_limits(
+    documents: dict[str, Json], make_tenant: MakeTenant, path: str, resource: str, body: Json
+) -> None:
+    tenant = await make_tenant(limits=COUNTED)
+    limited = await make_tenant(limits=LimitChoice(minute=1))
+    check = Checker(documents[path])
+    await limited.http.get(resource)
+    for status, answer in (
+        (201, await tenant.http.post(resource, json=body)),
+        (409, await tenant.http.post(resource, json=body)),
+        (429, await limited.http.get(resource)),
+        (429, await limited.http.post(resource)),
+    ):
+        assert answer.status_code == status
+        check(resource, answer)
