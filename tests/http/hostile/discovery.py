@@ -1,0 +1,155 @@
+"""The discovery API for the tests of bad input."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar, Final
+
+from gateway.discovery import surface
+from tests.http import contracts
+from tests.http.contracts import Json, Operation
+from tests.http.hostile.engine import Answer, Call, Home, Site, exchange
+from tests.http.hostile.values import (
+    ANY_PARAMETER,
+    NO_RFC3339,
+    NO_TIME,
+    NUL,
+    SQL,
+    STARTED,
+    UNKNOWN,
+    Parameter,
+    Values,
+    coded,
+)
+from tests.stack import Tenant
+
+# Lists of links, and the kind of record that they lead to.
+LINKS: Final = {"insightIds": "insights", "opportunityIds": "opportunities", "ideaIds": "ideas"}
+
+# Full text searches.
+_WORDS: Final = (
+    *("csv export", "a" * 400, "\U00010400" * 400, "\U0001f94a" * 400, "the and of"),
+    *('"unbalanced', '"', '""', '" "', "-", "- -", '-"', "-a " * 133, '-"a b" ' * 57),
+    *("or", "or or or", "!" * 400, "(" * 400, "a & | ! ( ) :* <-> \\ '", "\u200b", "\ufffd", SQL),
+    # Any number of minus signs.
+    *("-" * 32, "-" * 33, "-" * 400, "- " * 200, " -" * 33, "-" * 33 + "export", "\t-" * 200),
+)
+_PUBLIC_IDS: Final = ("SIGNAL-1", "SIGNAL-999", f"SIGNAL-{10**18 - 1}")
+_NO_PUBLIC_IDS: Final = (
+    *("x", "1", "signal-1", "INSIGHT-1", "SIGNAL-0", "SIGNAL-01", "SIGNAL--1"),
+    *("SIGNAL-1%00", "SIGNAL-1%0a", *coded("SIGNAL-١", UNKNOWN.replace("-", ""), SQL)),
+)
+
+
+_NO_IDS: Final = (
+    *("x", "0", "null", "SIGNAL-0", f"SIGNAL-{10**18 - 1}", f"SIGNAL-{10**21}", *_NO_PUBLIC_IDS),
+    *("%00", "%0a", "%ff", "%2e%2e", "%ed%a0%80", f"{UNKNOWN}%0a", f"{UNKNOWN}0"),
+    *(f"%7B{UNKNOWN}%7D", *coded("\U0001f94a" * 300, "a" * 3000)),
+)
+
+
+class Discovery(Site):
+    """Refusals are problem details; records of others are as unknown ones."""
+
+    contract = contracts.DISCOVERY
+    surface = surface.DISCOVERY
+    values = Values(
+        contracts.DISCOVERY,
+        examples={name: [f"{{{kind}}}"] for name, kind in LINKS.items()}
+        | {"tagIds": ["tag-1", "tag-2"]},
+        good=dict.fromkeys(LINKS, ([],)),
+        wrong={},
+    )
+    parameters: ClassVar = {
+        "q": Parameter(
+            coded(*_WORDS),
+            (*NUL, "", "%20", "%09%0a", "%C2%A0", "a" * 401, *coded("\U0001f94a" * 401)),
+        ),
+        "signalId": Parameter(
+            (UNKNOWN, *_PUBLIC_IDS), ("", "%00", f"SIGNAL-{10**18}", *_NO_PUBLIC_IDS)
+        ),
+        "externalId": Parameter((*ANY_PARAMETER, *coded("\U0001f94a" * 1000)), NUL),
+    }
+    times = Parameter(
+        coded(STARTED, "2025-03-11T14:30:00+02:00", "0001-01-02T00:00:00Z"),
+        ("", "0", "-1", "1700000000.5", "%00", f"{STARTED}%00", *coded(*NO_TIME, *NO_RFC3339)),
+    )
+    text_fields: ClassVar = {
+        "SignalTextCreate": "text",
+        "SignalRawCreate": "context",
+        "SignalUpdate": "context",
+        "InsightCreate": "description",
+        "InsightUpdate": "description",
+        "ProcessTranscriptRequest": "transcript",
+        "OpportunityCreate": "name",
+        "OpportunityUpdate": "name",
+        "IdeaCreate": "name",
+        "IdeaUpdate": "name",
+        "ProductCreate": "name",
+    }
+    # Without these a new signal is of neither shape.
+    shapes = frozenset({"SignalTextCreate.text", "SignalRawCreate.source"})
+    media_types = (
+        *("application/json", "text/plain", "application/x-www-form-urlencoded", ""),
+        "multipart/form-data; boundary=x",
+    )
+
+    def wrong_bodies(self) -> Iterator[tuple[str, Json]]:
+        """Bodies of neither shape of a new signal, or of both."""
+        typed: Json = {"text": "x", "signalType": "review"}
+        raw: Json = {"source": {"type": "x"}}
+        neither: list[Json] = [{}, {"signalType": "review"}, {"data": {}}, {"name": "x"}]
+        both: list[Json] = [raw, {"source": None}, {"data": {"a": 1}}, {"data": None}]
+        for body in (*neither, *(typed | more for more in both)):
+            yield "createSignal", body
+
+    def wrong_ids(self, operation: Operation, others: set[str]) -> tuple[set[str], set[str]]:
+        return others | set(_NO_IDS), set()
+
+    def refusal(self, answer: Answer, code: str, field: str | None) -> str | None:
+        if answer.headers["content-type"] != "application/problem+json":
+            return None
+        problem = answer.json()
+        faults = problem.pop("errors", [])
+        right = (
+            set(problem) == {"type", "title", "status", "detail", "requestId"}
+            and problem["type"] == f"urn:gateway:problem:{code.replace('_', '-')}"
+            and problem["title"]
+            and problem["status"] == answer.status
+            and problem["requestId"] == answer.headers["x-request-id"]
+            and [each["field"] for each in faults] == ([field] if field else [])
+            and all(each["message"] for each in faults)
+        )
+        return str(problem["detail"]) if right else None
+
+    async def differences(self, call: Call, home: Home, bodies: Iterable[Json]) -> list[str]:
+        found = []
+        for number, body in enumerate(bodies):
+            content = home.body(body)
+            media_type = self.media_types[number % len(self.media_types)]
+            request = call.request(call.case(home, "", content), home.tenant.key, media_type)
+            (answer,) = await exchange(home.port, [request])
+            if answer.status != call.operation.status:
+                found.append(f"{content[:300]!r} -> {answer}")
+            elif isinstance(shown := answer.json(), dict):
+                found += [
+                    f"{name}: {value!r} -> {shown[name]!r}"
+                    for name, value in json.loads(content).items()
+                    if name in shown and shown[name] != value
+                ]
+        return found
+
+
+async def make_records(owner: Tenant) -> dict[str, str]:
+    """One record of each kind; their ids."""
+    signal = await owner.processed((await owner.signal())["id"])
+    made: dict[str, Any] = {"signals": signal["id"], "public-id": signal["publicId"]}
+    named = {"name": "First", "description": "The export is slow."}
+    for resource, links in (
+        ("insights", ()),
+        ("ideas", ("insightIds",)),
+        ("opportunities", ("insightIds", "ideaIds")),
+        ("products", ()),
+    ):
+        body = named | {field: [made[LINKS[field]]] for field in links}
+        made[resource] = (await owner.create(resource, **body))["id"]
+    return made

@@ -1,0 +1,471 @@
+"""Good and wrong values for every type of the contracts: in bodies, and in addresses."""
+
+import itertools
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote
+
+from tests.http.contracts import Contract, Field, Json, Operation
+
+NIL: Final = "00000000-0000-0000-0000-000000000000"
+UNKNOWN: Final = "00000000-0000-7000-8000-000000000000"
+SOME_UUID: Final = "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f001"
+OTHER_UUID: Final = "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f002"
+STARTED: Final = "2026-03-11T14:00:00Z"
+
+
+class At(NamedTuple):
+    """A wrong value whose refusal names another path than the field's own."""
+
+    path: str
+    value: Any
+
+
+class Parameter(NamedTuple):
+    """Good and wrong texts of a parameter, percent-encoded."""
+
+    good: Sequence[str]
+    wrong: Sequence[str]
+
+
+def wide(length: int) -> str:
+    """A text of `length` characters in four bytes each, which does not compress."""
+    return "".join(chr(0x20000 + number * 7919 % 40_000) for number in range(length))
+
+
+def coded(*texts: str) -> tuple[str, ...]:
+    """Texts, percent-encoded."""
+    return tuple(quote(each, safe="") for each in texts)
+
+
+# --- bodies -----------------------------------------------------------------------------------
+
+# A number too large for any float, written as 1e999.
+HUGE: Final = math.inf
+
+NOT_TEXT: Final[tuple[Any, ...]] = (5, 1.5, True, [], {}, ["x"], HUGE)
+BLANK: Final = ("", " ", "\n\t", "\u00a0\u2028", "\x1f")
+NO_UUID: Final = (
+    *("", "x", "gong", "SIGNAL-1", f"{{{SOME_UUID}}}", f"urn:uuid:{SOME_UUID}"),
+    *(f" {SOME_UUID}", f"{SOME_UUID}0", SOME_UUID.replace("6", "g")),
+)
+NOT_UUID: Final[tuple[Any, ...]] = (*NO_UUID, 5, True, [], {}, [SOME_UUID], HUGE)
+NOT_A_LIST: Final[tuple[Any, ...]] = ("x", SOME_UUID, 5, True, {}, {"0": SOME_UUID}, HUGE)
+NOT_AN_OBJECT: Final[tuple[Any, ...]] = ("x", 5, True, [], [{}], HUGE)
+NOT_A_FLAG: Final[tuple[Any, ...]] = ("", "true", 0, 1, [], {}, HUGE)
+NOT_A_NUMBER: Final[tuple[Any, ...]] = ("", "5", True, [], {}, HUGE, 10**30, 1e300)
+NOT_WHOLE: Final[tuple[Any, ...]] = (*NOT_A_NUMBER, 1.0, 1.5)
+
+SQL: Final = "'; drop table insights; -- \" \\ %s $1 :x"
+ANY_TEXT: Final = (
+    "x",
+    "  spaces stay  ",
+    "a\r\nb\tc",
+    "Zwölf Boxkämpfer 🥊 שלום \u202e",
+    "e\u0301 is not \u00e9",
+    "\u200b",
+    "\ufeff",
+    "\x01\x7f\x85.",
+    "\ufffd\ufffe\uffff\U00010000\U0010ffff",
+    SQL,
+)
+
+# Times of the revenue record, and how they are read back.
+MOMENTS: Final[list[tuple[Any, str]]] = [
+    (STARTED, STARTED),
+    ("2026-03-11t14:00:00z", STARTED),
+    ("2026-03-11T16:00:00+02:00", STARTED),
+    ("2026-03-11T16:00:00+0200", STARTED),
+    ("2026-03-11T06:00-08", STARTED),
+    ("2026-03-11T14:00:00", STARTED),
+    ("2026-03-11 14:00", STARTED),
+    ("2026-03-11", "2026-03-11T00:00:00Z"),
+    ("2026-03-11T14:00:00,5Z", "2026-03-11T14:00:00.500000Z"),
+    ("2026-03-11T14:00:00.123456789Z", "2026-03-11T14:00:00.123456Z"),
+    (1773237600, STARTED),
+    ("1773237600", STARTED),
+    ("+1773237600", STARTED),
+    (1773237600.5, "2026-03-11T14:00:00.500000Z"),
+    ("1773237600.5", "2026-03-11T14:00:00.500000Z"),
+    (1773237600000, STARTED),
+    ("1773237600000", STARTED),
+    (1773237600500.0, "2026-03-11T14:00:00.500000Z"),
+    ("1773237600500.25", "2026-03-11T14:00:00.500250Z"),
+    (0, "1970-01-01T00:00:00Z"),
+    ("-1", "1969-12-31T23:59:59Z"),
+    (-1.5, "1969-12-31T23:59:58.500000Z"),
+    (99_999_999_999, "5138-11-16T09:46:39Z"),
+    (100_000_000_000, "1973-03-03T09:46:40Z"),
+    (253_402_214_400_000, "9999-12-31T00:00:00Z"),
+    ("0001-01-02T00:00:00Z", "0001-01-02T00:00:00Z"),
+    ("9999-12-30T00:00:00+14:00", "9999-12-29T10:00:00Z"),
+]
+# Texts that no API takes for a time.
+NO_TIME: Final = (
+    *("x", "yesterday", "now", "NaN", "Infinity", "null", "true", "0x5", "1e10", "１２３"),
+    *("2025-13-01", "2025-02-29", "2025-1-1", "20250101T000000Z", "2025-W01-1", "25-01-01"),
+    *("2025-13-01T00:00:00Z", "2025-02-29T00:00:00Z", "2025-01-01T25:00:00Z"),
+    *("2025-01-01T00:00:00+25:00", "2025-01-01T00:00:00 Z", "2025-01-01T", "2025-01-01\n"),
+    *(" 2025-01-01", "2025-01-01T00:00:00Z\n", "0000-01-01T00:00:00Z", "10000-01-01T00:00:00Z"),
+    *("0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59.999999Z"),
+    "9999-12-31T23:59:59-14:00",
+)
+# Nor these two, which the revenue record takes.
+NO_RFC3339: Final = ("1700000000", "2025-01-01")
+NOT_A_TIME: Final[tuple[Any, ...]] = (
+    *("", *NO_TIME, *NO_RFC3339, 0, 1700000000, 1700000000.5, True, [], {}, HUGE),
+)
+NOT_A_MOMENT: Final[tuple[Any, ...]] = (
+    *("", *NO_TIME, " 1773237600", "1773237600 ", "--1", "1_0", "1.", ".5", "9" * 20, "9" * 21),
+    *(253_402_300_800_000, -62_135_596_800_001, 10**15, -(10**15), 10**30, 1e300, 5e-324 - 1e20),
+    *(True, False, [], {}, [STARTED], {"$date": STARTED}, HUGE, -HUGE),
+)
+# All times of an API are read by the same code: one field of each model gets all values.
+SOME_NOT_A_MOMENT: Final[tuple[Any, ...]] = (
+    *("", "x", "2025-02-29", "10000-01-01T00:00:00Z", 10**15, 1e300, True, [], {}, HUGE),
+)
+
+
+class Values:
+    """Values for the fields of a contract's models.
+
+    The tables are by `Model.field` or by field: `examples` in place of the example that follows
+    from the type, `good` in place of the other good values, `wrong` on top of the wrong ones.
+    """
+
+    def __init__(
+        self,
+        contract: Contract,
+        examples: Mapping[str, Any],
+        good: Mapping[str, Sequence[Any]],
+        wrong: Mapping[str, Sequence[Any]],
+    ) -> None:
+        self._contract = contract
+        self._examples = examples
+        self._good = good
+        self._wrong = wrong
+        self._enumerations: list[list[Any]] = [
+            schema["enum"]
+            for fields in contract.models.values()
+            for schema, _, _ in fields.values()
+            if schema.get("type") == "string" and "enum" in schema
+        ]
+
+    def example(self, model: str) -> Json:
+        """An object with every field."""
+        fields = self._contract.models[model]
+        return {name: self._example(model, name, field.schema) for name, field in fields.items()}
+
+    def least(self, model: str) -> Json:
+        """An object with the required fields."""
+        fields = self._contract.models[model]
+        return {name: each for name, each in self.example(model).items() if fields[name].required}
+
+    def good(self, model: str, name: str) -> list[Any]:
+        """The example, then bounds, every value of an enumeration, any text, null."""
+        field = self._contract.models[model][name]
+        example = self._example(model, name, field.schema)
+        given = _entry(self._good, model, name)
+        more = self._good_of(field.schema, example) if given is None else given
+        return [example, *more, *([None] if field.nullable else [])]
+
+    def combined(self, model: str, fields: Sequence[str]) -> Iterator[Json]:
+        """Objects that together have every good value of the fields, and at times lack them."""
+        columns = [[(name, value) for value in self.good(model, name)] for name in fields]
+        for row in itertools.zip_longest(*columns):
+            yield dict(each for each in row if each is not None)
+
+    def wrong(self, model: str, name: str) -> Iterator[At]:
+        """Wrong values, each with the path that its refusal names."""
+        field = self._contract.models[model][name]
+        example = self._example(model, name, field.schema)
+        first = next(
+            each
+            for each, other in self._contract.models[model].items()
+            if other.schema == field.schema
+        )
+        if "anyOf" in field.schema and name != first:
+            yield from (At(name, each) for each in SOME_NOT_A_MOMENT)
+        else:
+            for path, value in self._wrong_of(field.schema, example):
+                yield At(name + path, value)
+        for each in _entry(self._wrong, model, name) or ():
+            yield each if isinstance(each, At) else At(name, each)
+        if not field.nullable and field.schema:
+            yield At(name, None)
+
+    def _example(self, model: str, name: str, schema: Json) -> Any:
+        given = _entry(self._examples, model, name)
+        return self._example_of(schema) if given is None else given
+
+    def _example_of(self, schema: Json) -> Any:
+        if "enum" in schema:
+            return schema["enum"][-1]
+        if "$ref" in schema:
+            return self.example(_model(schema))
+        match schema.get("type"):
+            case "array":
+                return [self._example_of(schema["items"])]
+            case "string":
+                text = STARTED if schema.get("format") == "date-time" else "Changed."
+                return SOME_UUID if schema.get("format") == "uuid" else text
+            case kind:
+                values = {"boolean": True, "object": {"a": [1, {"b": None}]}}
+                return STARTED if "anyOf" in schema else values.get(str(kind), 50)
+
+    def _good_of(self, schema: Json, example: Any) -> Sequence[Any]:
+        if "anyOf" in schema:
+            return [sent for sent, _ in MOMENTS]
+        if "$ref" in schema:
+            model = _model(schema)
+            return [self.least(model), *self._objects(model)]
+        if "enum" in schema:
+            return list(schema["enum"])
+        match schema.get("type"):
+            case "array":
+                items = [*self._items(schema["items"], example[0])]
+                most = [example[:1] * schema["maxItems"]] if "maxItems" in schema else []
+                return [*([[]] if "minItems" not in schema else []), items, *most]
+            case "boolean":
+                return [True, False]
+            case "integer" | "number":
+                return [
+                    schema["minimum"],
+                    schema["maximum"],
+                    (schema["minimum"] + schema["maximum"]) / 2
+                    if schema["type"] == "number"
+                    else 2**53 + 1,
+                ]
+            case "object":
+                return [{}]
+        if "format" in schema:
+            times = (
+                "0001-01-02T00:00:00Z",
+                "9999-12-30T00:00:00+14:00",
+                "2025-03-11T14:30:00.123456",
+            )
+            return times if schema["format"] == "date-time" else (OTHER_UUID, NIL)
+        longest = [wide(schema["maxLength"])] if "maxLength" in schema else []
+        return [*ANY_TEXT, *([""] if "minLength" not in schema else []), *longest]
+
+    def _items(self, schema: Json, example: Any) -> Sequence[Any]:
+        return [example, *self._good_of(schema, example)]
+
+    def _objects(self, model: str) -> Iterator[Json]:
+        """Objects with the required fields that together have every good value."""
+        for each in self.combined(model, list(self._contract.models[model])):
+            yield self.least(model) | each
+
+    def _wrong_of(self, schema: Json, example: Any) -> Iterator[tuple[str, Any]]:
+        if "$ref" in schema:
+            model = _model(schema)
+            yield from (("", each) for each in NOT_AN_OBJECT)
+            for name, field in self._contract.models[model].items():
+                for path, value in self.wrong(model, name):
+                    yield f".{path}", example | {name: value}
+                if field.required:
+                    yield f".{name}", {each: example[each] for each in example if each != name}
+        elif schema.get("type") == "array":
+            yield from (("", each) for each in (*NOT_A_LIST, [None]))
+            for path, value in self._wrong_of(schema["items"], example[0]):
+                yield path, [example[0], value]
+            if "minItems" in schema:
+                yield "", []
+            if "maxItems" in schema:
+                yield "", example[:1] * (schema["maxItems"] + 1)
+        elif "additionalProperties" in schema:
+            yield from (("", each) for each in NOT_AN_OBJECT)
+            yield from self._wrong_entries(schema, example)
+        else:
+            yield from (("", each) for each in self._wrong_scalars(schema))
+
+    def _wrong_entries(self, schema: Json, example: Json) -> Iterator[tuple[str, Any]]:
+        """Objects with a wrong value under the first key of the example."""
+        key = next(iter(example))
+        entry = schema["additionalProperties"]
+        nullable = "anyOf" in entry
+        for path, value in self._wrong_of(entry["anyOf"][0] if nullable else entry, example[key]):
+            yield f".{key}{path}", example | {key: value}
+        if not nullable:
+            yield f".{key}", example | {key: None}
+        if "minProperties" in schema:
+            yield "", {}
+        if "maxProperties" in schema:
+            yield "", {f"f{at}": example[key] for at in range(schema["maxProperties"] + 1)}
+
+    def _wrong_scalars(self, schema: Json) -> Sequence[Any]:
+        if "anyOf" in schema:
+            return NOT_A_MOMENT
+        match schema.get("type"):
+            case "boolean":
+                return NOT_A_FLAG
+            case "integer" if "enum" in schema:
+                return (0, 2, -1, "1", *NOT_WHOLE)
+            case "integer":
+                return (*NOT_WHOLE, schema["minimum"] - 1, schema["maximum"] + 1)
+            case "number":
+                low, high = schema["minimum"], schema["maximum"]
+                return (*NOT_A_NUMBER, low - 1, low - 0.1, -1e-300, high + 0.1, high + 1)
+            case "object":
+                return (*NOT_AN_OBJECT, {"a": HUGE}, {"a": [HUGE]})
+            case "string":
+                return self._wrong_texts(schema)
+        return ()
+
+    def _wrong_texts(self, schema: Json) -> Sequence[Any]:
+        if "enum" in schema:
+            return self._not_one_of(schema["enum"])
+        if schema.get("format") == "uuid":
+            return NOT_UUID
+        if schema.get("format") == "date-time":
+            return NOT_A_TIME
+        wrong: list[Any] = [*NOT_TEXT]
+        if "pattern" in schema:
+            wrong += BLANK
+        elif "minLength" in schema:
+            wrong.append("")
+        if "maxLength" in schema:
+            wrong += [wide(schema["maxLength"] + 1), "a" * (schema["maxLength"] + 1)]
+        return wrong
+
+    def _not_one_of(self, allowed: Sequence[str]) -> Sequence[Any]:
+        """Near misses, a value of every other enumeration, and texts like a path of msgspec."""
+        last = allowed[-1]
+        near = (last.upper(), last[:-1], f" {last}", f"{last}\n", last.replace("_", "-") + "s")
+        foreign = {each for values in self._enumerations for each in values[-2:]} - set(allowed)
+        like_a_path = (f"{last} - at `$.name`", f"{last} - at `$.name[...]`")
+        other: tuple[Any, ...] = ("x" * 9000, 0, True, [], [last], {}, HUGE)
+        return ("", *sorted(foreign), *(set(near) - set(allowed)), *like_a_path, *other)
+
+
+def _entry(table: Mapping[str, Any], model: str, name: str) -> Any:
+    return table.get(f"{model}.{name}", table.get(name))
+
+
+def _model(schema: Json) -> str:
+    return str(schema["$ref"]).rpartition("/")[2]
+
+
+# --- undecodable bodies -----------------------------------------------------------------------
+
+# Texts in JSON with characters that no text may contain.
+NO_TEXTS: Final = (
+    *(b'"\xff\xfe"', b'"\xed\xa0\x80"', b'"\xc0\xaf"', b'"cut \xf0\x9f"', b'"\\ud800"'),
+    *(b'"a\\udc00b"', b'"\\udc00\\ud800"', b'"a\\u0000b"', b'"a\\\\\\u0000b"', b'"a\x00b"'),
+    *(b'"a\nb"', b'"\\x41"', b"'a'"),
+)
+_NO_VALUES: Final = (
+    *(b"NaN", b"Infinity", b"-Infinity", b"01", b"1.", b"+1", b"0x1", b"undefined", b"True"),
+    *(b"// no\n1", b"[1,]", b'{"a\\u0000": 1}', b'{"\\ud800": 1}'),
+    *(b"[" * 100 + b"]" * 100, b"[" * 100_000, b'{"a":' * 5000 + b"1" + b"}" * 5000),
+)
+
+
+def json_of(body: Any) -> bytes:
+    """A body as JSON; infinity becomes 1e999."""
+    return json.dumps(body).replace("Infinity", "1e999").encode()
+
+
+def undecodable(good: bytes, text: str) -> Iterator[bytes]:
+    """Bodies that are no JSON object in UTF-8, or contain what no text may: in the field `text`, in
+    an unknown field, or as a key. `good` is a good body.
+    """
+    yield from (b"", b"  \n", b"null", b"true", b"5", b'"text"', b"[]", b"[{}]", b"{", b"}")
+    yield from (good[:-1], good[:-1] + b",}", good + b" trailing", good + good, good + b"\0")
+    yield from (b"\xef\xbb\xbf" + good, good.decode().encode("utf-16"), b"[" + good + b"]")
+    start = good[:-1] + b", "
+    for value in NO_TEXTS:
+        yield start + f'"{text}": '.encode() + value + b"}"
+        yield start + b'"unknown": ' + value + b"}"
+        yield start + b'"unknown": {"a": [' + value + b"]}}"
+        yield start + value + b": 1}"
+    for value in _NO_VALUES:
+        yield start + b'"unknown": ' + value + b"}"
+
+
+# --- parameters -------------------------------------------------------------------------------
+
+NUL: Final = ("%00", "a%00")
+ANY_PARAMETER: Final = ("", *coded(*ANY_TEXT, "%", "\\", "%%\\_", "(", "[*", "\\d", "a|b"))
+_NO_INTEGER: Final = (
+    *("", "x", "-1", "1.0", "1e2", "%2B5", "%205", "5%20", "5%0a", "0x5", "1_0", "1,2", "-0"),
+    *("null", "true", "NaN", "%00", "5%00", "%ff", *coded("١", "１", "½", "−5")),
+)
+_NUMBER: Final = Parameter(
+    ("0", "-1.5", "%2B5", "1e3", ".5", "1.", "1e308", "-0", "1e-999", "0" * 300),
+    (
+        *("", "x", "NaN", "inf", "-Infinity", "1e999", "0x1", "1_0", "1,5", "%00", "5%00"),
+        *("5%20", "--1"),
+    ),
+)
+_FLAG: Final = Parameter(
+    ("true", "false", "1", "0", "TRUE", "False"),
+    ("", "yes", "2", "null", "true%00", "%20true", "t", "%00"),
+)
+_UUID: Final = Parameter(
+    (SOME_UUID, SOME_UUID.upper(), NIL, UNKNOWN), ("%00", f"{SOME_UUID}%00", *coded(*NO_UUID))
+)
+
+
+def parameter(field: Field, times: Parameter) -> Parameter:
+    """The texts of a parameter, by its type."""
+    schema = field.schema
+    if "enum" in schema:
+        last = schema["enum"][-1]
+        other = last.lower() if last.isupper() else last.upper()
+        near = (f"{last}%00", f"%20{last}", f"{last},x", "%ff")
+        return Parameter(schema["enum"], ("", "x", "0", other, *near))
+    match schema["type"]:
+        case "boolean":
+            return _FLAG
+        case "number":
+            return _NUMBER
+        case "integer":
+            low, high = schema["minimum"], schema.get("maximum")
+            large = ("1" + "0" * 30, "9" * 4000)
+            if high is None:
+                return Parameter((str(low), "100", "101", *large), (str(low - 1), *_NO_INTEGER))
+            wrong = (str(low - 1), str(high + 1), *large, *_NO_INTEGER)
+            return Parameter((str(low), str(high)), wrong)
+    if schema.get("format") == "uuid":
+        return _UUID
+    if schema.get("format") == "date-time":
+        long = (f"{STARTED}{'0' * 45}",) if "maxLength" in schema else ()
+        return Parameter(times.good, (*times.wrong, *long))
+    return _text_parameter(schema)
+
+
+def _text_parameter(schema: Json) -> Parameter:
+    wrong = [*NUL]
+    good = [each for each in ANY_PARAMETER if each or "minLength" not in schema]
+    if "minLength" in schema:
+        wrong.append("")
+    if "pattern" in schema:
+        wrong += ["%20", "%09%0a", "%C2%A0"]
+    if "maxLength" in schema:
+        good += coded(wide(schema["maxLength"]))
+        wrong += ["a" * (schema["maxLength"] + 1), *coded(wide(schema["maxLength"] + 1))]
+    else:
+        good += ["a" * 8000, "x" + "%20y" * 2000]
+    return Parameter(good, wrong)
+
+
+def parameters(
+    operation: Operation, given: Mapping[str, Parameter], times: Parameter
+) -> dict[str, Parameter]:
+    """The texts of all parameters of an operation.
+
+    `given` has those, by `operation.name` or by name, that do not follow from their type. One
+    parameter of each list gets all texts that are no time, the others some.
+    """
+    found: dict[str, Parameter] = {}
+    some = Parameter(times.good[:3], (*times.wrong[::6], "%00"))
+    for name, field in operation.query.items():
+        is_time = field.schema.get("format") == "date-time"
+        found[name] = (
+            given.get(f"{operation.name}.{name}") or given.get(name) or parameter(field, times)
+        )
+        times = some if is_time else times
+    return found
