@@ -10,6 +10,7 @@ from tests.http.contracts import Json, Operation
 from tests.http.hostile.engine import Answer, Call, Home, Site, exchange
 from tests.http.hostile.values import (
     ANY_PARAMETER,
+    ANY_TEXT,
     NO_RFC3339,
     NO_TIME,
     NUL,
@@ -56,7 +57,7 @@ class Discovery(Site):
         contracts.DISCOVERY,
         examples={name: [f"{{{kind}}}"] for name, kind in LINKS.items()}
         | {"tagIds": ["tag-1", "tag-2"]},
-        good=dict.fromkeys(LINKS, ([],)),
+        good=dict.fromkeys(LINKS, ([],)) | {"name": (*ANY_TEXT, "Ünïcode " * 125_000)},
         wrong={},
     )
     parameters: ClassVar = {
@@ -102,7 +103,7 @@ class Discovery(Site):
         for body in (*neither, *(typed | more for more in both)):
             yield "createSignal", body
 
-    def wrong_ids(self, operation: Operation, others: set[str]) -> tuple[set[str], set[str]]:
+    def wrong_ids(self, _operation: Operation, others: set[str]) -> tuple[set[str], set[str]]:
         return others | set(_NO_IDS), set()
 
     def refusal(self, answer: Answer, code: str, field: str | None) -> str | None:

@@ -204,7 +204,8 @@ class Site(ABC):
         apart = self.apart.get(model, ())
         together = [name for name in self.contract.models[model] if name not in apart]
         least = self.values.least(model)
-        yield self.good(model)
+        if apart:
+            yield self.good(model)
         for fields in self.values.combined(model, together):
             yield self.complete(model, least | fields)
         for name in apart:
@@ -227,14 +228,18 @@ class Call(NamedTuple):
     operation: Operation
     model: str
 
+    @property
+    def required(self) -> list[str]:
+        """The required parameters of the query."""
+        return [name for name, field in self.operation.query.items() if field.required]
+
     def good(self, home: Home) -> bytes | None:
         """A good body."""
         return home.body(self.site.good(self.model)) if self.model else None
 
     def case(self, home: Home, field: str, content: bytes | None) -> Case:
         """A request about the tenant's own record."""
-        required = any(field.required for field in self.operation.query.values())
-        query = home.fill("remoteId=R-1&sourceId={sources}") if required else ""
+        query = home.fill("remoteId=R-1&sourceId={sources}") if self.required else ""
         return Case(field, content, query, home.ids.get(self.operation.collection, UNKNOWN))
 
     def head(self, case: Case, key: str | None, **headers: str) -> bytes:

@@ -224,7 +224,11 @@ _SHOWN_UNDER: Final = {
 }
 # Where these are null, a read shows what the service found itself.
 _FILLED: Final = ("endedAt", "url")
-_NOT_COMPARED: Final = {"transcript", "attachments", "UpdateRowRequest.fields"}
+# The last two show the name of the file where they are empty.
+_NOT_COMPARED: Final = {
+    *("transcript", "attachments", "UpdateRowRequest.fields"),
+    *("DocumentRequest.displayName", "UpdateDocumentRequest.displayName"),
+}
 
 
 class Revenue(Site):

@@ -390,7 +390,7 @@ def undecodable(good: bytes, text: str) -> Iterator[bytes]:
 NUL: Final = ("%00", "a%00")
 ANY_PARAMETER: Final = ("", *coded(*ANY_TEXT, "%", "\\", "%%\\_", "(", "[*", "\\d", "a|b"))
 _NO_INTEGER: Final = (
-    *("", "x", "-1", "1.0", "1e2", "%2B5", "%205", "5%20", "5%0a", "0x5", "1_0", "1,2", "-0"),
+    *("", "x", "-1", "1.0", "1e2", "%2B5", "%205", "5%20", "5%0a", "0x5", "1_0", "1,2"),
     *("null", "true", "NaN", "%00", "5%00", "%ff", *coded("١", "１", "½", "−5")),
 )
 _NUMBER: Final = Parameter(
@@ -425,10 +425,10 @@ def parameter(field: Field, times: Parameter) -> Parameter:
         case "integer":
             low, high = schema["minimum"], schema.get("maximum")
             large = ("1" + "0" * 30, "9" * 4000)
+            small = (str(low - 1), *(("0", "-0") if low > 0 else ()), *_NO_INTEGER)
             if high is None:
-                return Parameter((str(low), "100", "101", *large), (str(low - 1), *_NO_INTEGER))
-            wrong = (str(low - 1), str(high + 1), *large, *_NO_INTEGER)
-            return Parameter((str(low), str(high)), wrong)
+                return Parameter((str(low), "100", "101", *large), small)
+            return Parameter((str(low), str(high)), (str(high + 1), *large, *small))
     if schema.get("format") == "uuid":
         return _UUID
     if schema.get("format") == "date-time":
