@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from gateway.discovery import surface
 from tests.http import contracts
@@ -14,6 +14,7 @@ from tests.http.hostile.values import (
     NO_RFC3339,
     NO_TIME,
     NUL,
+    OTHER_UUID,
     SQL,
     STARTED,
     UNKNOWN,
@@ -141,16 +142,21 @@ class Discovery(Site):
 
 
 async def make_records(owner: Tenant) -> dict[str, str]:
-    """One record of each kind; their ids."""
-    signal = await owner.processed((await owner.signal())["id"])
-    made: dict[str, Any] = {"signals": signal["id"], "public-id": signal["publicId"]}
-    named = {"name": "First", "description": "The export is slow."}
-    for resource, links in (
-        ("insights", ()),
-        ("ideas", ("insightIds",)),
-        ("opportunities", ("insightIds", "ideaIds")),
-        ("products", ()),
+    """One record of each kind, all linked; their ids."""
+    product = (await owner.create("products", name="Atlas"))["id"]
+    text = "The Atlas export fails every day."
+    signal = await owner.signal(text, accountId=OTHER_UUID, productIds=[product])
+    signal = await owner.processed(signal["id"])
+    assert signal["insightIds"]
+    await owner.change(f"signals/{signal['id']}", externalId="secret")
+    made = {"products": product, "accountId": OTHER_UUID}
+    made |= {"signals": signal["id"], "public-id": signal["publicId"]}
+    named = {"name": "A secret", "description": "The export is slow.", "productId": product}
+    for resource, links, more in (
+        ("insights", (), {"tagIds": ["secret"]}),
+        ("ideas", ("insightIds",), {}),
+        ("opportunities", ("insightIds", "ideaIds"), {}),
     ):
-        body = named | {field: [made[LINKS[field]]] for field in links}
+        body = named | more | {field: [made[LINKS[field]]] for field in links}
         made[resource] = (await owner.create(resource, **body))["id"]
     return made

@@ -39,12 +39,14 @@ class Answer(NamedTuple):
         return f"{self.status} {self.content[:300]!r}"
 
 
-def head(method: str, target: str, key: str | None, **headers: str) -> bytes:
-    """The head of a request, without empty headers. `_` in a name stands for `-`."""
+def head(method: str, target: str, key: str | None, **headers: str | None) -> bytes:
+    """The head of a request, without headers of None. `_` in a name stands for `-`."""
     lines = [f"{method} {target} HTTP/1.1", "Host: localhost"]
     lines += [f"Authorization: Bearer {key}"] if key else []
-    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items() if value]
-    return "\r\n".join([*lines, "", ""]).encode()
+    lines += [
+        f"{name.replace('_', '-')}: {value}" for name, value in headers.items() if value is not None
+    ]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 async def exchange(port: int, requests: Sequence[bytes]) -> list[Answer]:
@@ -92,7 +94,7 @@ class Home(NamedTuple):
 
     def fill(self, text: str) -> str:
         """The text with the tenant's ids for `{signals}` and the like."""
-        return re.sub(r"\{([a-z-]+)\}", lambda found: self.ids.get(found[1], found[0]), text)
+        return re.sub(r"\{([A-Za-z-]+)\}", lambda found: self.ids.get(found[1], found[0]), text)
 
     def body(self, body: Json) -> bytes:
         """A body as JSON, with the tenant's ids."""

@@ -462,21 +462,27 @@ def _renamed(body: Json, token: str) -> Json:
 async def make_records(owner: Tenant, database: Database) -> dict[str, str]:
     """One record of each kind; their ids. None of them needs anything from another server."""
     source = await source_of(owner)
-    said = [_SAID | {"timestamp": STARTED}]
     made = {"sources": source.id, "object-types": source.object_type}
-    for kind, fields in (
-        ("conversations", {"recordingUrl": None, "transcript": said}),
-        ("documents", {"url": None, "content": "aGVsbG8="}),
-        ("messages", {}),
-        ("rows", {}),
-    ):
-        made[kind] = await source.push(kind, REMOTE, **fields)
     async with database.connection() as connection:
-        for kind in ("deals", "accounts"):
+        for kind, columns, values in (
+            ("deals", "stage, amount, contact_emails", "'secret', 5, '{ana@acme.com}'"),
+            ("accounts", "website, domain, contact_emails", "'secret', 'acme.com', '{}'"),
+        ):
             made[kind] = f"{kind}-{secrets.token_hex(4)}"
             await connection.execute(
-                f"insert into {kind} (workspace_id, id, name) values ($1, $2, 'Acme')",
+                f"insert into {kind} (workspace_id, id, name, owner_name, {columns})"
+                f" values ($1, $2, 'A secret', 'secret', {values})",
                 UUID(owner.workspace),
                 made[kind],
             )
+    ana = {"email": "ana@acme.com", "name": "Ana Secret"}
+    said = [_SAID | {"timestamp": STARTED}]
+    records: dict[str, Json] = {
+        "rows": {"name": "A secret"},
+        "conversations": {"participants": [ana], "recordingUrl": None, "transcript": said},
+        "messages": {"threadId": "secret", "sender": ana},
+        "documents": {"url": None, "content": "aGVsbG8="},
+    }
+    for kind, fields in records.items():
+        made[kind] = await source.push(kind, REMOTE, displayName="A secret", **fields)
     return made

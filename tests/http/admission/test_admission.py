@@ -1,0 +1,162 @@
+"""Keys, scopes and the order of refusals, on both APIs."""
+
+import asyncio
+import re
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from domains.kernel.db import Database
+from domains.kernel.keys import SCOPES, Scope
+from gateway import admin
+from tests.conftest import MakeTenant
+from tests.http.hostile import sites as hostile
+from tests.http.hostile.engine import Answer, Call, exchange, head
+from tests.stack import Stack, Tenant, eventually
+
+CONTEXT = "/external/v1/auth/context"
+
+
+# One call of every operation, under every prefix.
+CALLS = [
+    (prefix, call)
+    for call in hostile.CALLS
+    for prefix in call.site.surface.prefixes
+    if call.model in ("", *call.operation.bodies[:1])
+]
+
+
+async def _answers(
+    stack: Stack, calls: Sequence[tuple[str, Call]], authorization: str | None
+) -> list[Answer]:
+    """The answers to requests with all faults that are found after the key and its scope."""
+    requests = []
+    for prefix, call in calls:
+        body = {"Content_Length": "1"} if call.operation.method in ("POST", "PATCH") else {}
+        path = prefix + re.sub(r"\{\w+\}", "x", call.operation.path)
+        target = path + ("?limit=0" if call.operation.query else "")
+        start = head(call.operation.method, target, None, Authorization=authorization, **body)
+        requests.append(start + (b"{" if body else b""))
+    return await exchange(stack.port, requests)
+
+
+def test_there_are_operations_of_both_apis() -> None:
+    assert len(CALLS) == 2 * 27 + 34
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        None,
+        "",
+        "Bearer",
+        "Basic c2s6bGl2ZQ==",
+        "sk_live_" + "a" * 40,
+        "Bearer sk_live_" + "a" * 40,
+        "Bearer " + "é" * 40,
+        "Bearer " + "x" * 5000,
+    ],
+    ids=["none", "empty", "no key", "basic", "no scheme", "unknown", "not ASCII", "long"],
+)
+async def test_without_a_valid_key_every_operation_answers_401(
+    stack: Stack, authorization: str | None
+) -> None:
+    for (prefix, call), answer in zip(
+        CALLS, await _answers(stack, CALLS, authorization), strict=True
+    ):
+        assert call.refuses(answer, 401, "unauthorized"), (prefix, call.operation.name)
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+async def test_scope_is_needed_and_is_enough(
+    stack: Stack, make_tenant: MakeTenant, scope: Scope
+) -> None:
+    """Without it a 403 names it. With it alone a request gets as far as its faults."""
+    without = await make_tenant(scopes=[each for each in SCOPES if each != scope])
+    alone = await make_tenant(scopes=[scope])
+    calls = [each for each in CALLS if each[1].operation.scope == scope]
+    for (_, call), answer in zip(
+        calls, await _answers(stack, calls, f"Bearer {without.key}"), strict=True
+    ):
+        assert call.refuses(answer, 403, "forbidden"), (call.operation.name, answer)
+        said = call.site.refusal(answer, "forbidden", None)
+        assert said == f"API key missing required scope: {scope}"
+    calls += [each for each in CALLS if each[1].operation.scope is None]
+    for (_, call), answer in zip(
+        calls, await _answers(stack, calls, f"Bearer {alone.key}"), strict=True
+    ):
+        operation = call.operation
+        expected = {400, 404} if operation.parameter or call.required else {200}
+        # A fault of the request is found before a record that does not exist.
+        expected = {400} if operation.bodies or "limit" in operation.query else expected
+        assert answer.status in expected, (operation.name, answer)
+
+
+async def test_auth_context_shows_workspace_and_scopes(make_tenant: MakeTenant) -> None:
+    tenant = await make_tenant(scopes=["ingest", "signals:read"])
+    for prefix in ("", "/api"):
+        assert (await tenant.http.get(prefix + CONTEXT)).json() == {
+            "workspace": {"id": tenant.workspace, "name": tenant.name},
+            "credential": {"id": tenant.key_id, "scopes": ["signals:read", "ingest"]},
+        }
+    assert (await tenant.http.get("/v1/health")).json() == {
+        "status": "ok",
+        "org_id": tenant.workspace,
+        "scopes": ["signals:read", "ingest"],
+    }
+
+
+async def test_a_revoked_key_stops_at_once_although_it_was_cached(
+    acme: Tenant, database: Database
+) -> None:
+    for _ in range(3):
+        assert (await acme.http.get(CONTEXT)).status_code == 200
+    await admin.revoke_key(database, acme.key_id)
+
+    async def refused() -> bool:
+        return (await acme.http.get(CONTEXT)).status_code == 401
+
+    await eventually(refused, patience=1)
+
+
+async def test_a_cached_key_ends_when_it_expires(stack: Stack, database: Database) -> None:
+    workspace = await admin.create_workspace(database, f"w-{secrets.token_hex(6)}")
+    ends = datetime.now(UTC) + timedelta(seconds=1.5)
+    key = await admin.create_key(database, workspace.name, ["read"], expires_at=ends)
+    headers = {"Authorization": f"Bearer {key.key}"}
+    async with httpx.AsyncClient(base_url=stack.base_url, headers=headers) as client:
+        assert (await client.get(CONTEXT)).status_code == 200
+
+        async def refused() -> bool:
+            return (await client.get(CONTEXT)).status_code == 401
+
+        await eventually(refused, patience=4)
+    assert datetime.now(UTC) >= ends
+
+
+async def test_many_requests_of_two_tenants_are_never_mixed_up(acme: Tenant, rival: Tenant) -> None:
+    async def ask(tenant: Tenant) -> bool:
+        answer = await tenant.http.get(CONTEXT)
+        return bool(answer.json()["workspace"]["id"] == tenant.workspace)
+
+    asked = [ask(tenant) for _ in range(50) for tenant in (acme, rival)]
+    assert all(await asyncio.gather(*asked))
+
+
+async def test_refusals_come_in_their_order(make_tenant: MakeTenant, stack: Stack) -> None:
+    """401, 403, 429, 413, 400, then 404: each request below has all the later faults, too."""
+    poor = await make_tenant(scopes=["read"])
+    rich = await make_tenant()
+    path = "/external/v1/signals/SIGNAL-999"
+    large = b"{" + b" " * (10 * 1024 * 1024)
+    async with httpx.AsyncClient(base_url=stack.base_url) as nobody:
+        assert (await nobody.patch(path, content=large)).status_code == 401
+    assert (await poor.http.patch(path, content=large)).status_code == 403
+    assert (await rich.http.patch(path, content=large)).status_code == 413
+    assert (await rich.http.patch(path, content=b"{")).status_code == 400
+    assert (await rich.http.patch(path, content=b"{}")).status_code == 404
