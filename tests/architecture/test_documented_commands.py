@@ -117,6 +117,18 @@ async def test_a_page_can_be_followed_and_shows_real_outputs(
     assert found == []
 
 
+def test_the_findings_that_the_readme_shows_are_what_the_engine_finds() -> None:
+    """Compared with the page that another test keeps equal to what the engine finds."""
+    (shown,) = [block.text for block in blocks_of("README.md") if "gateway demo" in block.text]
+    names = re.findall(r"• (.*)", shown)
+    quotes = re.findall(r"“(.*?)(?: \.\.\.|”) — (.*)", shown)
+    found = text_of("docs/examples-of-output.md")
+    assert len(names) == len(quotes) > 0
+    for name, (quote, speaker) in zip(names, quotes, strict=True):
+        row = rf"\| {speaker} [\d:]+: “{re.escape(quote)}.*” \| \*\*{re.escape(name)}\*\*"
+        assert re.search(row, found), name
+
+
 async def _follow(blocks: list[Block], folder: Path, stack: Stack, tenant: Tenant) -> list[str]:
     """Run the blocks in one shell; what each prints."""
     script = "".join(f"{block.text}echo; echo '{_END}'\n" for block in blocks)
