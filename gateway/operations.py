@@ -148,7 +148,7 @@ async def _measure(read: Read, registry: CollectorRegistry) -> None:
     workers.set(alive)
 
 
-def _measure_provider(totals: Sequence[usage.Total], registry: CollectorRegistry) -> None:
+def _measure_provider(totals: Sequence[usage.UsageTotal], registry: CollectorRegistry) -> None:
     """What was asked of chat models since the beginning, and what it cost at the prices set."""
     labels = ("task", "model", "outcome")
     questions = Counter(

@@ -17,9 +17,9 @@ from domains.kernel.extraction import Extraction
 from domains.kernel.fetch import Fetcher
 from domains.kernel.jobs import Job
 from domains.kernel.keys import WorkspaceId
-from domains.kernel.providers import Provider
+from domains.kernel.providers import LLMProvider
 from domains.kernel.settings import Settings
-from domains.kernel.speech import Speech
+from domains.kernel.speech import Transcriber
 from domains.revenue import deal_summaries, document_text, enrichment, recordings, relinking
 from domains.revenue.conversations import (
     AskConversation,
@@ -41,8 +41,8 @@ class Tools(msgspec.Struct, frozen=True):
     compute: Compute
     fetcher: Fetcher
     extraction: Extraction
-    speech: Speech | None
-    provider: Provider
+    speech: Transcriber | None
+    provider: LLMProvider
     settings: Settings
 
 

@@ -17,7 +17,7 @@ import uvloop
 from domains.kernel import health, log
 from domains.kernel.addresses import Allowed
 from domains.kernel.blobs import Blobs
-from domains.kernel.chat import Chat
+from domains.kernel.chat import ChatClient
 from domains.kernel.compute import Compute
 from domains.kernel.db import Database
 from domains.kernel.extraction import Extraction
@@ -26,10 +26,10 @@ from domains.kernel.ids import new_id
 from domains.kernel.jobs import QUEUES, Job, Queue
 from domains.kernel.lifeline import die_with_supervisor
 from domains.kernel.problems import Unavailable
-from domains.kernel.providers import Provider
+from domains.kernel.providers import LLMProvider
 from domains.kernel.sandbox import hide_environment
 from domains.kernel.settings import SettingError, Settings, read
-from domains.kernel.speech import Speech
+from domains.kernel.speech import Transcriber
 from workers import schedule
 from workers.actors import ACTORS, Tools
 from workers.broker import Lane, connect
@@ -70,9 +70,9 @@ async def _opened(settings: Settings) -> AsyncIterator[tuple[Database, Tools]]:
                 compute=compute,
                 fetcher=Fetcher(allowed, time_limit=settings.fetch_time_limit),
                 extraction=Extraction.of(settings),
-                speech=await parts.enter_async_context(Speech.open(settings)),
-                provider=Provider(
-                    await parts.enter_async_context(Chat.open(settings)), database.read
+                speech=await parts.enter_async_context(Transcriber.open(settings)),
+                provider=LLMProvider(
+                    await parts.enter_async_context(ChatClient.open(settings)), database.read
                 ),
                 settings=settings,
             ),

@@ -33,8 +33,8 @@ from domains.kernel.jobs import Job, Queue, enqueue
 from domains.kernel.keys import WorkspaceId
 from domains.kernel.numbers import take
 from domains.kernel.problems import NotFound
-from domains.kernel.providers import Consulted, Provider
-from domains.kernel.questions import Answer
+from domains.kernel.providers import LLMProvider, ProviderResult
+from domains.kernel.questions import LLMResponse
 from domains.kernel.statements import row, scalar, statement
 
 SignalType = Literal["transcript", "support_ticket", "review", "discovery_report"]
@@ -275,7 +275,7 @@ async def analyse(
     read: Read,
     blobs: Blobs,
     compute: Compute,
-    provider: Provider,
+    provider: LLMProvider,
     workspace: WorkspaceId,
     job: AnalyseSignal,
 ) -> Write:
@@ -286,7 +286,7 @@ async def analyse(
     given = await read.first(_INPUT, workspace=workspace, id=job.signal)
     if given is None:
         return _nothing  # deleted meanwhile
-    if await provider.is_used_by(workspace):
+    if await provider.is_enabled_for(workspace):
         return lambda tx: _hand_over(tx, workspace, job.signal, given.last_job_id)
     document = await _document(read, blobs, workspace, given)
     findings = await compute.run(find, document)
@@ -297,7 +297,7 @@ async def ask(
     read: Read,
     blobs: Blobs,
     compute: Compute,
-    provider: Provider,
+    provider: LLMProvider,
     workspace: WorkspaceId,
     job: AskSignal,
 ) -> Write:
@@ -307,16 +307,16 @@ async def ask(
         return _nothing
     document = await _document(read, blobs, workspace, given)
 
-    async def understood(answer: Answer) -> Findings:
-        return await compute.run(insights_found, document, answer.content, answer.model)
+    async def parse(response: LLMResponse) -> Findings:
+        return await compute.run(insights_found, document, response.content, response.model)
 
-    consulted: Consulted[Findings] = await provider.consult(
-        workspace, await compute.run(insights_question, document), understood
+    result: ProviderResult[Findings] = await provider.request(
+        workspace, await compute.run(insights_question, document), parse
     )
-    findings = consulted.found
+    findings = result.value
     if findings is None:
         findings = await compute.run(find, document)
-    return _storing(workspace, job.signal, given, document.text, findings, consulted.fallback)
+    return _storing(workspace, job.signal, given, document.text, findings, result.fallback_reason)
 
 
 async def _hand_over(tx: Tx, workspace: WorkspaceId, signal: UUID, former: UUID | None) -> None:

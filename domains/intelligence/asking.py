@@ -20,7 +20,7 @@ from msgspec import Meta, Struct
 from domains.intelligence.findings import Document, Findings, Insight, Kind, Quote, Sentiment
 from domains.intelligence.segmentation import MAX_QUOTE, Sentence, sentences, spoken
 from domains.intelligence.talk import Turn
-from domains.kernel.questions import Question
+from domains.kernel.questions import LLMRequest
 
 T = TypeVar("T", bound=Struct)
 
@@ -127,7 +127,7 @@ Rules:
 """
 
 
-def insights_question(document: Document) -> Question:
+def insights_question(document: Document) -> LLMRequest:
     """What is asked about a document."""
     parts = {"TEXT": document.text}
     if document.additional_context:
@@ -261,7 +261,7 @@ Rules:
 
 def conversation_question(
     turns: Sequence[Turn], categories: Sequence[str], headings: Sequence[str], title: str = ""
-) -> Question:
+) -> LLMRequest:
     """What is asked about a conversation."""
     schema = _strict(_Conversation)
     schema["properties"]["category"]["enum"] = list(categories)
@@ -333,7 +333,7 @@ def _same(one: Point, other: Point) -> bool:
 # ---- how it is asked
 
 
-def _question(task: str, rules: str, parts: dict[str, str], schema: dict[str, Any]) -> Question:
+def _question(task: str, rules: str, parts: dict[str, str], schema: dict[str, Any]) -> LLMRequest:
     texts = {name: _SURROGATE.sub("\ufffd", text) for name, text in parts.items()}
     mark = _mark(texts.values())
     data = "\n".join(
@@ -341,7 +341,7 @@ def _question(task: str, rules: str, parts: dict[str, str], schema: dict[str, An
         for name, text in texts.items()
     )
     instructions = f"{rules}\n{_DATA_RULE.format(mark=mark)}"
-    return Question(task, instructions, data, task, schema, _OUTPUT_TOKENS)
+    return LLMRequest(task, instructions, data, task, schema, _OUTPUT_TOKENS)
 
 
 def _mark(texts: Iterable[str]) -> str:

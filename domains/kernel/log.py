@@ -56,5 +56,5 @@ def configure(level: str, form: Literal["json", "console"]) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     # Below warning these repeat what our own lines say, or print statements and addresses.
-    for noisy in ("asyncio", "dramatiq", "httpx", "uvicorn", "alembic.runtime"):
+    for noisy in ("asyncio", "dramatiq", "httpx", "httpcore", "uvicorn", "alembic.runtime"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))

@@ -1,4 +1,4 @@
-"""The model provider of the deployment, for the workspaces that let it read their texts."""
+"""LLM provider of the deployment, for the workspaces that allow it to read their texts."""
 
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
@@ -11,63 +11,69 @@ from domains.kernel.compute import TookTooLong
 from domains.kernel.db import Read
 from domains.kernel.keys import WorkspaceId
 from domains.kernel.problems import Unavailable
-from domains.kernel.questions import Answer, Answering, Question, Unanswered
-from domains.kernel.usage import Outcome, Usage
+from domains.kernel.questions import LLMClient, LLMError, LLMRequest, LLMResponse
+from domains.kernel.usage import LLMCall, Outcome
 
 T = TypeVar("T")
 
 logger = structlog.get_logger()
 
 
-class Consulted(msgspec.Struct, Generic[T], frozen=True):
-    """What a provider made of a question: something found, or why there is nothing."""
+class ProviderResult(msgspec.Struct, Generic[T], frozen=True):
+    """Result of a request to the provider.
 
-    found: T | None
-    fallback: str | None
-
-
-class Provider:
-    """Asks, counts what it cost, and says why there is no usable answer. Without one: never used.
-
-    What is unanswered is no failure of a job: the embedded engine does the work then.
+    `value` is None if there is no usable response. `fallback_reason` is None on success, and
+    where the provider was not asked.
     """
 
-    def __init__(self, chat: Answering | None, read: Read) -> None:
-        self._chat = chat
+    value: T | None
+    fallback_reason: str | None
+
+
+class LLMProvider:
+    """Sends requests to the model, if one is configured, and records their usage.
+
+    A failed request does not fail the job: the caller falls back to the built-in engine.
+    """
+
+    def __init__(self, client: LLMClient | None, read: Read) -> None:
+        self._client = client
         self._read = read
 
-    async def is_used_by(self, workspace: WorkspaceId) -> bool:
-        """Whether there is one, and the workspace lets its texts be sent there."""
-        return self._chat is not None and await usage.uses_provider(self._read, workspace)
+    async def is_enabled_for(self, workspace: WorkspaceId) -> bool:
+        """Return True if a model is configured and the workspace allows it to read its texts."""
+        return self._client is not None and await usage.uses_provider(self._read, workspace)
 
-    async def consult(
+    async def request(
         self,
         workspace: WorkspaceId,
-        question: Question,
-        understood: Callable[[Answer], Awaitable[T]],
-    ) -> Consulted[T]:
-        """Ask once, and count it. `understood` reads the answer: a ValueError says that it is not
-        as was asked for; TookTooLong and Unavailable, that it could not be read.
+        request: LLMRequest,
+        parse: Callable[[LLMResponse], Awaitable[T]],
+    ) -> ProviderResult[T]:
+        """Send one request, record its usage and parse the response.
+
+        `parse` raises ValueError if the response does not fit the request, TookTooLong or
+        Unavailable if it could not be read. All three lead to a fallback.
         """
-        # The switch may have been turned since the job was queued.
-        if self._chat is None or not await self.is_used_by(workspace):
-            return Consulted(None, None)
+        # The workspace may have disabled the provider since the job was queued.
+        if self._client is None or not await self.is_enabled_for(workspace):
+            return ProviderResult(None, None)
         try:
-            answer = await self._chat.ask(question)
-        except Unanswered as error:
-            await usage.count(
-                self._read, workspace, Usage(question.task, error.reason, error.spent)
-            )
-            return Consulted(None, f"{error.reason}: {error.message}")
+            response = await self._client.complete(request)
+        except LLMError as error:
+            call = LLMCall(request.task, error.reason, error.usage)
+            await usage.record(self._read, workspace, call)
+            return ProviderResult(None, f"{error.reason}: {error.message}")
         outcome: Outcome = "unusable"
         try:
-            found = await understood(answer)
+            value = await parse(response)
             outcome = "answered"
         except (ValueError, TookTooLong, Unavailable) as error:
-            logger.warning("provider_unusable", task=question.task)
-            why = str(error) if isinstance(error, ValueError) else "it could not be read"
-            return Consulted(None, f"unusable: The answer is of no use: {why}.")
+            logger.warning("llm_response_unusable", task=request.task)
+            detail = str(error) if isinstance(error, ValueError) else "it could not be read"
+            return ProviderResult(None, f"unusable: The model's response is unusable: {detail}.")
         finally:
-            # It was spent, whatever becomes of the job.
-            await usage.count(self._read, workspace, Usage(question.task, outcome, answer.spent))
-        return Consulted(found, None)
+            # The tokens are used, even if the job fails.
+            call = LLMCall(request.task, outcome, response.usage)
+            await usage.record(self._read, workspace, call)
+        return ProviderResult(value, None)

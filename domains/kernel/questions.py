@@ -1,14 +1,11 @@
-"""What a chat model is asked and what it answers: plain types, light to import.
-
-`domains.kernel.chat` sends them; who makes a question or reads an answer needs nothing of that.
-"""
+"""Types of requests to a large language model. Importing them loads no HTTP client."""
 
 from decimal import Decimal
 from typing import Any, Final, Literal, Protocol, get_args
 
 from msgspec import Struct
 
-Reason = Literal[
+ErrorReason = Literal[
     "timeout",
     "unreachable",
     "refused",
@@ -19,26 +16,27 @@ Reason = Literal[
     "nonsense",
     "over_budget",
 ]
-"""Why there is no answer.
+"""Why a request to a model failed.
 
-    timeout        none within the time of one question, all attempts together
-    unreachable    no connection, or it broke
-    refused        the key, the address, the model or the request: another attempt will not help
-    rate_limited   too many questions for the endpoint
+    timeout        the time limit of the request, all attempts included, was exceeded
+    unreachable    no connection, or the connection broke
+    refused        wrong key, URL, model or request: a retry will not help
+    rate_limited   the endpoint limits the rate of requests, or a quota is used up
     server_error   the endpoint failed
-    too_long       the answer was cut off at its limit of tokens
-    declined       the model, or a filter before it, would not answer
-    nonsense       what came back is no answer of this protocol
-    over_budget    the question is larger than it may be, and was not sent
+    too_long       the response was cut off at its token limit
+    declined       the model, or a content filter, refused to respond
+    nonsense       the response does not follow the protocol
+    over_budget    the request exceeds the token limit of the settings and was not sent
 """
-REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
+ERROR_REASONS: Final[tuple[ErrorReason, ...]] = get_args(ErrorReason)
 
 
-class Question(Struct, frozen=True):
-    """One task for a model. `data` is somebody's words: a message of its own, never instructions.
+class LLMRequest(Struct, frozen=True):
+    """A task for a model.
 
-    `schema` is a JSON schema of the answer in the dialect of structured outputs; `schema_name` has
-    letters, digits, `_` and `-` alone.
+    `data` is untrusted text, sent as a message of its own, never as instructions. `schema` is a
+    JSON schema of the response in the dialect of structured outputs. `schema_name` consists of
+    letters, digits, `_` and `-`.
     """
 
     task: str
@@ -46,11 +44,14 @@ class Question(Struct, frozen=True):
     data: str
     schema_name: str
     schema: dict[str, Any]
-    most_output_tokens: int
+    max_output_tokens: int
 
 
-class Spent(Struct, frozen=True):
-    """What one question cost. `model` as the operator named it; `cost` in the prices' currency."""
+class TokenUsage(Struct, frozen=True):
+    """Tokens and cost of one request. `model` is the name in the settings.
+
+    `cost` is in the currency of the prices in the settings.
+    """
 
     model: str
     prompt_tokens: int = 0
@@ -58,27 +59,27 @@ class Spent(Struct, frozen=True):
     cost: Decimal = Decimal(0)
 
 
-class Answer(Struct, frozen=True):
-    """The JSON text that a model wrote, not yet checked; `model` as the endpoint names it."""
+class LLMResponse(Struct, frozen=True):
+    """The JSON text that a model wrote, not validated. `model` is the name in the response."""
 
     content: bytes
     model: str
-    spent: Spent
+    usage: TokenUsage
 
 
-class Unanswered(Exception):
-    """There is no answer. The message is a sentence for operators, without bodies and keys."""
+class LLMError(Exception):
+    """A request failed. The message is a sentence for operators, without texts and keys."""
 
-    def __init__(self, reason: Reason, message: str, spent: Spent) -> None:
+    def __init__(self, reason: ErrorReason, message: str, usage: TokenUsage) -> None:
         super().__init__(message)
-        self.reason: Final[Reason] = reason
+        self.reason: Final[ErrorReason] = reason
         self.message: Final = message
-        self.spent: Final = spent
+        self.usage: Final = usage
 
 
-class Answering(Protocol):
-    """Who answers questions."""
+class LLMClient(Protocol):
+    """Sends requests to a model."""
 
-    async def ask(self, question: Question) -> Answer:
-        """The answer, or Unanswered."""
+    async def complete(self, request: LLMRequest) -> LLMResponse:
+        """Return the model's response. Raises LLMError."""
         ...

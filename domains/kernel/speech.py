@@ -1,8 +1,8 @@
-"""Speech to text by a service that speaks OpenAI's `POST /audio/transcriptions`.
+"""Transcripts of recordings, from a service that implements OpenAI's `POST /audio/transcriptions`.
 
-A recording is cut into pieces, each piece becomes an answer, and all answers become one list of
-sentences. What services answer differs: words with times, segments with times, or text alone.
-Nothing here makes up a word; where an answer tells no times, they are spread by length.
+A recording is cut into pieces; each piece becomes a response, and all responses become one list of
+sentences. Services respond with timed words, timed segments or text alone. Every word of the
+transcript is one of a response; where times are missing, they are distributed by word length.
 """
 
 import asyncio
@@ -11,46 +11,43 @@ import itertools
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol
+from typing import Final
 
-import httpx
 import msgspec
 import structlog
 
+from domains.kernel.endpoint import Endpoint, Response, ResponseTooLarge, single_line
 from domains.kernel.media import LONGEST, Media, Piece, pieces
 from domains.kernel.problems import Forbidden, Invalid, Problem, Unavailable
-from domains.kernel.settings import SettingError, Settings
+from domains.kernel.settings import Settings
 
 log = structlog.get_logger()
 
-# Bytes of an answer that are read, and those of a refusal.
-_LARGEST_ANSWER: Final = 50_000_000
-_LARGEST_REFUSAL: Final = 65_536
+_MAX_RESPONSE_BYTES: Final = 50_000_000
 
-# Seconds: a pause that ends a sentence, a sentence that has no end, a piece too short to be heard,
-# the distance of two equal sentences that may be one, heard twice at a cut, the wait for a
-# connection, and the sound of one request.
-_PAUSE: Final = 1.0
-_LONG: Final = 60.0
-_SHORTEST: Final = 0.2
-_NEAR: Final = 0.5
-_CONNECT: Final = 30.0
-_LONGEST_PIECE: Final = 600.0
+# Seconds.
+_CONNECT_TIMEOUT: Final = 30.0
+_MAX_PIECE: Final = 600.0  # of sound in one request
+_MIN_PIECE: Final = 0.2  # a shorter piece is not sent
+_PAUSE: Final = 1.0  # ends a sentence
+_MAX_SENTENCE: Final = 60.0
+# Two equal sentences closer than this at a cut are one that both pieces contain.
+_MAX_DUPLICATE_GAP: Final = 0.5
 
-# Of the seconds in a transcript. The sum of two pieces' times is not exact, and the order must be.
-_DIGITS: Final = 3
+# Decimals of the seconds in a transcript. Rounding keeps the order where sums are inexact.
+_DECIMALS: Final = 3
 
-_MANY_WORDS: Final = 80
-_CHARACTERS_A_SECOND: Final = 15.0
-_LABEL: Final = 100
+_MAX_SENTENCE_WORDS: Final = 80
+_CHARACTERS_PER_SECOND: Final = 15.0
+_MAX_LABEL: Final = 100  # characters of a language or speaker
 
-_NONSENSE: Final = "The speech-to-text service answered something that is no transcript."
-_LATE: Final = "The speech-to-text service took too long."
-_AWAY: Final = "The speech-to-text service does not answer."
+_Fields = dict[str, str | list[str]]
+
+_INVALID_RESPONSE: Final = "The speech-to-text service's response is not a transcript."
 
 
 class Sentence(msgspec.Struct, frozen=True):
-    """What somebody said, from `start` to `end`, in seconds from the recording's beginning."""
+    """A sentence, from `start` to `end` in seconds since the beginning of the recording."""
 
     text: str
     start: float
@@ -59,9 +56,10 @@ class Sentence(msgspec.Struct, frozen=True):
 
 
 class Transcript(msgspec.Struct, frozen=True):
-    """All that was said: in order, with starts and ends that never go back, within `duration`.
+    """The sentences of a recording; none if nobody speaks.
 
-    `language` as the service names it ("en", "english"). No sentences: nobody spoke.
+    Starts and ends never decrease and are at most `duration`. `language` is as the service names
+    it ("en", "english").
     """
 
     sentences: list[Sentence]
@@ -70,7 +68,7 @@ class Transcript(msgspec.Struct, frozen=True):
 
 
 class Token(msgspec.Struct):
-    """One word as written, with the punctuation at it."""
+    """A word as written, with its punctuation."""
 
     text: str
     start: float
@@ -78,31 +76,24 @@ class Token(msgspec.Struct):
     speaker: str | None = None
 
 
-class Heard(msgspec.Struct, frozen=True):
-    """What one piece says; times in seconds from the piece's beginning."""
+class PieceTranscript(msgspec.Struct, frozen=True):
+    """The words of one piece. Times are in seconds since the beginning of the piece."""
 
     tokens: list[Token]
     language: str | None
     duration: float
 
 
-class Service(Protocol):
-    """Who turns sound into words."""
-
-    async def hear(self, cut: Sequence[Piece]) -> list[Heard]:
-        """The words of each piece. Unavailable if it may succeed later, else another Problem."""
-        ...
-
-
-class Speech:
-    """Transcripts of recordings."""
+class Transcriber:
+    """Transcribes recordings with the service of the settings."""
 
     def __init__(
-        self, service: Service, ffmpeg: Path | None = None, longest: float = _LONGEST_PIECE
+        self, endpoint: Endpoint, model: str, ffmpeg: Path | None, max_piece: float
     ) -> None:
-        self._service = service
+        self._endpoint = endpoint
+        self._model = model
         self._ffmpeg = ffmpeg
-        self._longest = longest
+        self._max_piece = max_piece
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -111,154 +102,184 @@ class Speech:
         settings: Settings,
         *,
         ffmpeg: Path | None = None,
-        longest: float = _LONGEST_PIECE,
-    ) -> AsyncIterator["Speech | None"]:
-        """The service of the settings; None if they name none.
+        max_piece: float = _MAX_PIECE,
+    ) -> AsyncIterator["Transcriber | None"]:
+        """Open a client for the service of the settings; None if no URL is set.
 
-        `ffmpeg` is the program to cut recordings with; if not given, the one of PATH. `longest` are
-        the seconds of one request's sound. SettingError if the URL or the key cannot be sent.
+        `ffmpeg` cuts recordings; by default the one on PATH. `max_piece` is the maximum of sound
+        per request, in seconds. Raises SettingError if the URL or the key cannot be sent.
         """
         if not settings.speech_url:
             yield None
             return
-        key, time_limit = settings.speech_key, settings.speech_time_limit
-        if not (key.isascii() and key.isprintable()):
-            raise SettingError("GATEWAY_SPEECH_KEY has characters that no key has")
-        try:
-            url = httpx.URL(settings.speech_url)
-        except httpx.InvalidURL:
-            raise SettingError("GATEWAY_SPEECH_URL is not a URL") from None
-        async with httpx.AsyncClient(
-            # What is compressed may be far larger than what is read, so nothing shall be.
-            headers={"Accept-Encoding": "identity"}
-            | ({"Authorization": f"Bearer {key}"} if key else {}),
-            # For each wait; `asyncio.timeout` limits all of them together.
-            timeout=httpx.Timeout(time_limit, connect=min(time_limit, _CONNECT)),
-            # A kept connection may be gone when minutes later the next piece is sent.
-            limits=httpx.Limits(max_keepalive_connections=0),
-            follow_redirects=False,
-            trust_env=False,
-        ) as client:
-            path = url.path.rstrip("/") + "/audio/transcriptions"
-            endpoint = url.copy_with(path=path)
-            service = _OpenAi(client, endpoint, settings.speech_model, time_limit)
-            yield cls(service, ffmpeg, longest)
+        async with Endpoint.open(
+            "GATEWAY_SPEECH",
+            settings.speech_url,
+            settings.speech_key,
+            "/audio/transcriptions",
+            accept="*/*",
+            time_limit=settings.speech_time_limit,
+            connect_timeout=_CONNECT_TIMEOUT,
+        ) as endpoint:
+            yield cls(endpoint, settings.speech_model, ffmpeg, max_piece)
 
     async def transcribe(self, recording: Path, media: Media, folder: Path) -> Transcript:
-        """What is said in the recording. `folder` is an empty directory to work in.
+        """Transcribe the recording. `folder` is an empty working directory.
 
-        Unavailable if it may succeed later; another Problem, with a sentence to show, if not.
+        Raises Unavailable if a retry may succeed, otherwise another Problem. Both have a message
+        for the customer.
         """
-        cut = await pieces(recording, media, folder, longest=self._longest, ffmpeg=self._ffmpeg)
-        sounding = [each for each in cut if not each.silent and _is_long_enough(each)]
-        heard = await self._service.hear(sounding)
+        cut = await pieces(recording, media, folder, longest=self._max_piece, ffmpeg=self._ffmpeg)
+        audible = [each for each in cut if not each.silent and _is_long_enough(each)]
+        # OpenAI's models that distinguish speakers accept no other parameters.
+        formats = [_SPEAKERS] if "diarize" in self._model else [_WORDS, _SEGMENTS, _TEXT]
+        transcripts = [await self._transcribe_piece(each, formats) for each in audible]
         end = cut[-1].offset + (cut[-1].duration or 0.0)
-        return await asyncio.to_thread(_together, sounding, heard, end)
+        return await asyncio.to_thread(_merge, audible, transcripts, end)
 
+    async def _transcribe_piece(self, piece: Piece, formats: list[_Fields]) -> PieceTranscript:
+        """Request the first of the formats. Removes those that the service rejects."""
+        while True:
+            response = await self._send(piece, formats[0])
+            if response.status == 200:
+                # Parsing a large response would block the event loop.
+                return await asyncio.to_thread(_parse, response, piece.duration)
+            accepted = _accepted(formats, response)
+            if not accepted:
+                log.warning("speech_rejected", status=response.status)
+                raise _problem(response.status)
+            formats[:] = accepted
 
-def _together(cut: Sequence[Piece], heard: Sequence[Heard], end: float) -> Transcript:
-    """One transcript of all that was heard, of a recording that ends then or later."""
-    said: list[Sentence] = []
-    for number, (piece, answer) in enumerate(zip(cut, heard, strict=True)):
-        last = piece.offset + answer.duration
-        end = max(end, last)
-        said = _joined(said, _moved(sentences(answer.tokens), piece.offset, last, number))
-    languages = (each.language for each in heard if each.language)
-    return Transcript(said, next(languages, None), round(end, _DIGITS))
+    async def _send(self, piece: Piece, format_: _Fields) -> Response:
+        try:
+            # Opened on the event loop: a thread would leave the file open on cancellation.
+            with piece.path.open("rb") as file:
+                return await self._endpoint.post(
+                    data={"model": self._model, **format_},
+                    files={"file": (piece.name, file, piece.content_type)},
+                    max_bytes=_MAX_RESPONSE_BYTES,
+                )
+        except TimeoutError:
+            log.warning("speech_timeout")
+            raise Unavailable("The speech-to-text service took too long.") from None
+        except ConnectionError as error:
+            log.warning("speech_unreachable", error=str(error))
+            raise Unavailable("The speech-to-text service cannot be reached.") from None
+        except ResponseTooLarge:
+            log.warning("speech_invalid_response", error="too large")
+            raise Unavailable(_INVALID_RESPONSE) from None
 
 
 def _is_long_enough(piece: Piece) -> bool:
-    return piece.duration is None or piece.duration >= _SHORTEST
+    return piece.duration is None or piece.duration >= _MIN_PIECE
 
 
-# ---- from words to sentences
+def _merge(cut: Sequence[Piece], transcripts: Sequence[PieceTranscript], end: float) -> Transcript:
+    """Merge the pieces into one transcript that lasts until `end` or longer."""
+    merged: list[Sentence] = []
+    for number, (piece, transcript) in enumerate(zip(cut, transcripts, strict=True)):
+        last = piece.offset + transcript.duration
+        end = max(end, last)
+        sentences = _shift(to_sentences(transcript.tokens), piece.offset, last, number)
+        merged = _join(merged, sentences)
+    languages = (each.language for each in transcripts if each.language)
+    return Transcript(merged, next(languages, None), round(end, _DECIMALS))
 
 
-def sentences(tokens: Sequence[Token]) -> list[Sentence]:
-    """The words as sentences: they end at punctuation, at pauses and where the speaker changes."""
-    made: list[Sentence] = []
-    open_: list[Token] = []
+# ---- words to sentences
+
+
+def to_sentences(tokens: Sequence[Token]) -> list[Sentence]:
+    """Join words into sentences. They end at punctuation, pauses and changes of the speaker."""
+    sentences: list[Sentence] = []
+    current: list[Token] = []
     for token, following in itertools.zip_longest(tokens, tokens[1:]):
-        open_.append(token)
+        current.append(token)
         if (
             following is None
             or following.speaker != token.speaker
             or following.start - token.end >= _PAUSE
-            or len(open_) >= _MANY_WORDS
-            or token.end - open_[0].start >= _LONG
+            or len(current) >= _MAX_SENTENCE_WORDS
+            or token.end - current[0].start >= _MAX_SENTENCE
             or _is_end(token.text, following.text)
         ):
-            text = _written(each.text for each in open_)
-            end = max(each.end for each in open_)
-            made.append(Sentence(text, open_[0].start, end, token.speaker))
-            open_ = []
-    return made
+            text = _join_words(each.text for each in current)
+            end = max(each.end for each in current)
+            sentences.append(Sentence(text, current[0].start, end, token.speaker))
+            current = []
+    return sentences
 
 
 _END: Final = re.compile(r"[.!?…。！？؟।]['\"”’»)\]」』）]*$")
-_SHORT: Final = re.compile(r"(mr|mrs|ms|dr|st|vs|prof|e\.g|i\.e|(?!i)[^\W\d_])\.", re.IGNORECASE)
+_ABBREVIATION: Final = re.compile(
+    r"(mr|mrs|ms|dr|st|vs|prof|e\.g|i\.e|(?!i)[^\W\d_])\.", re.IGNORECASE
+)
 _AFTER_FULL_STOP: Final = re.compile(r"(?<=[。！？])(?![。！？”’)」』）])")
 
 
 def _is_end(text: str, following: str) -> bool:
     if _END.search(text) is None:
         return False
-    return not (text.endswith(".") and (_SHORT.fullmatch(text) or following[:1].islower()))
+    return not (text.endswith(".") and (_ABBREVIATION.fullmatch(text) or following[:1].islower()))
 
 
-def _written(texts: Iterable[str]) -> str:
-    """Words in a row, with spaces unless they are of a script that has none."""
-    written = ""
-    for text in texts:
-        apart = written and not (_is_dense(written[-1]) and _is_dense(text[0]))
-        written += f" {text}" if apart else text
-    return written
+def _join_words(words: Iterable[str]) -> str:
+    """Join words with spaces, but not between Chinese or Japanese characters."""
+    joined = ""
+    for word in words:
+        spaced = joined and not (_is_cjk(joined[-1]) and _is_cjk(word[0]))
+        joined += f" {word}" if spaced else word
+    return joined
 
 
-def _is_dense(character: str) -> bool:
-    """Whether it is of Chinese or Japanese, which are written without spaces."""
+def _is_cjk(character: str) -> bool:
+    """Return True for a character of Chinese or Japanese, which are written without spaces."""
     return "\u2e80" <= character <= "\u9fff" or "\uff00" <= character <= "\uffef"
 
 
-def _moved(said: Iterable[Sentence], offset: float, duration: float, number: int) -> list[Sentence]:
-    """Sentences of a piece in the time of its recording.
+def _shift(
+    sentences: Iterable[Sentence], offset: float, limit: float, number: int
+) -> list[Sentence]:
+    """Move sentences of a piece by its offset in the recording. No time exceeds the limit.
 
-    The service names the speakers of each piece anew, so one name in two pieces is two people.
+    A service names speakers per piece: the same name in two pieces may be two people, so names
+    after the first piece get the number of their piece.
     """
     return [
         Sentence(
             each.text,
-            round(min(offset + each.start, duration), _DIGITS),
-            round(min(offset + each.end, duration), _DIGITS),
+            round(min(offset + each.start, limit), _DECIMALS),
+            round(min(offset + each.end, limit), _DECIMALS),
             f"{each.speaker} (part {number + 1})" if each.speaker and number else each.speaker,
         )
-        for each in said
+        for each in sentences
     ]
 
 
-def _joined(before: list[Sentence], after: list[Sentence]) -> list[Sentence]:
-    """The sentences of two neighbouring pieces.
+def _join(before: list[Sentence], after: list[Sentence]) -> list[Sentence]:
+    """Join the sentences of adjacent pieces.
 
-    What was cut in two becomes one, and what both say at the cut is said once.
+    A sentence that was cut in two becomes one. A sentence that both pieces have at the cut is kept
+    once.
     """
     if not before or not after:
         return before + after
     last, first = before[-1], after[0]
-    apart = first.start - last.end
-    if last.text.casefold() == first.text.casefold() and apart < _NEAR:
+    gap = first.start - last.end
+    if last.text.casefold() == first.text.casefold() and gap < _MAX_DUPLICATE_GAP:
         one = Sentence(last.text, last.start, first.end, last.speaker)
     elif (
         last.speaker is first.speaker is None
-        and apart < _PAUSE
+        and gap < _PAUSE
         and not _is_end(last.text, first.text)
     ):
-        one = Sentence(_written((last.text, first.text)), last.start, first.end)
+        one = Sentence(_join_words((last.text, first.text)), last.start, first.end)
     else:
         return before + after
     return [*before[:-1], one, *after[1:]]
 
 
-# ---- from an answer to words
+# ---- responses to words
 
 
 class _Word(msgspec.Struct):
@@ -276,7 +297,7 @@ class _Segment(msgspec.Struct):
     words: list[_Word] | None = None
 
 
-class _Answer(msgspec.Struct):
+class _Body(msgspec.Struct):
     text: str | None = None
     language: str | None = None
     duration: float | str | None = None
@@ -284,103 +305,108 @@ class _Answer(msgspec.Struct):
     segments: list[_Segment] | None = None
 
 
-_DECODER: Final = msgspec.json.Decoder(_Answer)
+_DECODER: Final = msgspec.json.Decoder(_Body)
 
 
-def understood(body: bytes, content_type: str, duration: float | None) -> Heard:
-    """What an answer says about a piece of so many seconds. ValueError if it is no transcript."""
+def parse_response(body: bytes, content_type: str, duration: float | None) -> PieceTranscript:
+    """Parse the response about a piece of `duration` seconds. ValueError if not a transcript."""
     start = body.lstrip()[:1]
     if start == b"{":
-        answer = _DECODER.decode(body)
-        if answer.text is None and answer.words is None and answer.segments is None:
+        decoded = _DECODER.decode(body)
+        if decoded.text is None and decoded.words is None and decoded.segments is None:
             raise ValueError("no text")
     elif content_type.startswith("text/plain") and start != b"<":
-        answer = _Answer(text=body.decode())
+        decoded = _Body(text=body.decode())
     else:
-        raise ValueError("no transcript")
-    limit = _limit(answer, duration)
-    tokens = _in_order(_tokens(answer, limit), limit)
-    return Heard(tokens, _clean(answer.language or "")[:_LABEL] or None, limit)
+        raise ValueError("neither JSON nor plain text")
+    length = _length(decoded) if duration is None else duration
+    tokens = _ordered(_tokens(decoded, length), length)
+    language = single_line(decoded.language or "")[:_MAX_LABEL]
+    return PieceTranscript(tokens, language or None, length)
 
 
-def _limit(answer: _Answer, duration: float | None) -> float:
-    """Seconds of the piece: as it was cut, or as the answer tells, or as long as its words take."""
-    if duration is not None:
-        return duration
-    told = answer.duration
-    if isinstance(told, str):
-        told = float(told) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", told) else None
-    if told is not None and told > 0:
-        return min(told, LONGEST)
-    timed: list[_Word | _Segment] = [*(answer.words or ()), *(answer.segments or ())]
+def _length(body: _Body) -> float:
+    """Seconds of sound: the body's duration, its last end, or an estimate by the text's length."""
+    duration = body.duration
+    if isinstance(duration, str):
+        is_number = re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", duration)
+        duration = float(duration) if is_number else None
+    if duration is not None and duration > 0:
+        return min(duration, LONGEST)
+    timed: list[_Word | _Segment] = [*(body.words or ()), *(body.segments or ())]
     ends = [_time(each.end, 0.0) for each in timed if each.end]
-    return max(ends, default=len(_clean(answer.text or "")) / _CHARACTERS_A_SECOND)
+    return max(ends, default=len(single_line(body.text or "")) / _CHARACTERS_PER_SECOND)
 
 
-def _tokens(answer: _Answer, limit: float) -> list[Token]:
-    segments = [each for each in answer.segments or () if _clean(each.text)]
-    inner = (word for each in answer.segments or () for word in each.words or ())
-    words = _words(answer.words or inner)
+def _tokens(body: _Body, length: float) -> list[Token]:
+    """Tokens of the segments or the text, with the times of the words where these match.
+
+    The words alone if there is nothing else, or if they do not match a text without segments.
+    """
+    segments = [each for each in body.segments or () if single_line(each.text)]
+    inner = (word for each in body.segments or () for word in each.words or ())
+    words = _words(body.words or inner)
     if segments:
-        written = _spread_segments(segments)
-    elif text := _clean(answer.text or ""):
-        written = _spread(text, 0.0, limit, None)
+        written = _distribute_segments(segments)
+    elif text := single_line(body.text or ""):
+        written = _distribute(text, 0.0, length, None)
     else:
         return words
-    if _timed_by(written, words):
+    if _copy_times(written, words):
         return written
     return written if segments or not words else words
 
 
 def _words(words: Iterable[_Word]) -> list[Token]:
-    made: list[Token] = []
-    at = 0.0
+    tokens: list[Token] = []
+    end = 0.0
     for word in words:
-        start = _time(word.start, at)
-        at = _time(word.end, start)
-        if text := _clean(word.word):
-            made.append(Token(text, start, at, _speaker(word.speaker)))
-    return made
+        start = _time(word.start, end)
+        end = _time(word.end, start)
+        if text := single_line(word.word):
+            tokens.append(Token(text, start, end, _speaker(word.speaker)))
+    return tokens
 
 
-def _time(told: float | None, otherwise: float) -> float:
-    return otherwise if told is None else min(max(told, 0.0), LONGEST)
+def _time(seconds: float | None, default: float) -> float:
+    return default if seconds is None else min(max(seconds, 0.0), LONGEST)
 
 
-def _spread_segments(segments: Sequence[_Segment]) -> list[Token]:
-    made: list[Token] = []
-    at = 0.0
+def _distribute_segments(segments: Sequence[_Segment]) -> list[Token]:
+    tokens: list[Token] = []
+    end = 0.0
     for segment in segments:
-        start = _time(segment.start, at)
-        at = max(start, _time(segment.end, start))
-        made += _spread(_clean(segment.text), start, at, _speaker(segment.speaker))
-    return made
+        start = _time(segment.start, end)
+        end = max(start, _time(segment.end, start))
+        tokens += _distribute(single_line(segment.text), start, end, _speaker(segment.speaker))
+    return tokens
 
 
-def _spread(text: str, start: float, end: float, speaker: str | None) -> list[Token]:
-    """The words of the text, each with its share of the time by its length."""
-    texts = [each for word in text.split() for each in _AFTER_FULL_STOP.split(word) if each]
-    second = (end - start) / max(1, sum(map(len, texts)))
-    edges = itertools.accumulate(map(len, texts), initial=0)
+def _distribute(text: str, start: float, end: float, speaker: str | None) -> list[Token]:
+    """Split the text into words. Each gets a share of the time in proportion to its length."""
+    words = [each for word in text.split() for each in _AFTER_FULL_STOP.split(word) if each]
+    per_character = (end - start) / max(1, sum(map(len, words)))
+    edges = itertools.accumulate(map(len, words), initial=0)
     return [
-        Token(each, start + second * first, start + second * last, speaker)
-        for each, (first, last) in zip(texts, itertools.pairwise(edges), strict=True)
+        Token(each, start + per_character * first, start + per_character * last, speaker)
+        for each, (first, last) in zip(words, itertools.pairwise(edges), strict=True)
     ]
 
 
-def _timed_by(written: list[Token], words: Sequence[Token]) -> bool:
-    """Give what is written the times of the spoken words, if both have the same letters.
+def _copy_times(written: list[Token], words: Sequence[Token]) -> bool:
+    """Copy the words' times to the written tokens. Returns False if their letters differ.
 
-    Spoken words often come without punctuation, and are divided otherwise.
+    Timed words often lack punctuation and are split differently.
     """
     letters = [_letters(each.text) for each in written]
     spoken = [(letter, word) for word in words for letter in _letters(word.text)]
     if not spoken or "".join(letters) != "".join(letter for letter, _ in spoken):
         return False
-    at = 0
+    position = 0
     for token, own in zip(written, letters, strict=True):
-        first, last = spoken[min(at, len(spoken) - 1)][1], spoken[max(at + len(own) - 1, 0)][1]
-        at += len(own)
+        first = spoken[min(position, len(spoken) - 1)][1]
+        last = spoken[max(position + len(own) - 1, 0)][1]
+        position += len(own)
         if own:
             token.start, token.end = first.start, last.end
             token.speaker = token.speaker or first.speaker
@@ -389,8 +415,8 @@ def _timed_by(written: list[Token], words: Sequence[Token]) -> bool:
     return True
 
 
-def _in_order(tokens: list[Token], limit: float) -> list[Token]:
-    """Starts and ends never go back, and lie within the piece."""
+def _ordered(tokens: list[Token], limit: float) -> list[Token]:
+    """Change times so that starts and ends never decrease and do not exceed the limit."""
     start = end = 0.0
     for token in tokens:
         start = token.start = min(max(start, token.start), limit)
@@ -398,27 +424,17 @@ def _in_order(tokens: list[Token], limit: float) -> list[Token]:
     return tokens
 
 
-_DIRT: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-
-
-def _clean(text: str) -> str:
-    return " ".join(_DIRT.sub(" ", text).split())
-
-
 def _letters(text: str) -> str:
     return "".join(filter(str.isalnum, text.casefold()))
 
 
-def _speaker(told: str | int | None) -> str | None:
-    return None if told is None else _clean(str(told))[:_LABEL] or None
+def _speaker(name: str | int | None) -> str | None:
+    return None if name is None else single_line(str(name))[:_MAX_LABEL] or None
 
 
-# ---- the service
+# ---- service
 
-
-_Fields = dict[str, str | list[str]]
-
-# What to ask for: from the answer that tells most to the one that every service gives.
+# Response formats, from the most detailed to the one that every service supports.
 _WORDS: Final[_Fields] = {
     "response_format": "verbose_json",
     "timestamp_granularities[]": ["word", "segment"],
@@ -427,111 +443,41 @@ _SEGMENTS: Final[_Fields] = {"response_format": "verbose_json"}
 _TEXT: Final[_Fields] = {"response_format": "json"}
 _SPEAKERS: Final[_Fields] = {"response_format": "diarized_json", "chunking_strategy": "auto"}
 
-# What a server's refusal names when it does not know one of these.
-_ABOUT_TIMES: Final = re.compile(rb"timestamp_granularit")
-_ABOUT_FORMAT: Final = re.compile(rb"response_format|verbose_json")
+# Found in the error response of a service that does not support the parameter.
+_TIMESTAMPS: Final = re.compile(rb"timestamp_granularit")
+_RESPONSE_FORMAT: Final = re.compile(rb"response_format|verbose_json")
 
 
-class _Response(msgspec.Struct, frozen=True):
-    status: int
-    content_type: str
-    body: bytes
-
-
-class _OpenAi:
-    """Any server with OpenAI's interface."""
-
-    def __init__(
-        self, client: httpx.AsyncClient, url: httpx.URL, model: str, time_limit: float
-    ) -> None:
-        self._client = client
-        self._url = url
-        self._model = model
-        self._time_limit = time_limit
-
-    async def hear(self, cut: Sequence[Piece]) -> list[Heard]:
-        # OpenAI's models that tell speakers apart take these parameters and no others.
-        ways = [_SPEAKERS] if "diarize" in self._model else [_WORDS, _SEGMENTS, _TEXT]
-        return [await self._hear(piece, ways) for piece in cut]
-
-    async def _hear(self, piece: Piece, ways: list[_Fields]) -> Heard:
-        """The piece, asked for in the first way; one that the server does not know is removed."""
-        while True:
-            response = await self._ask(piece, ways[0])
-            if response.status == 200:
-                # An answer may be large enough to hold up all else.
-                return await asyncio.to_thread(_heard, response, piece.duration)
-            plainer = _plainer(response, ways)
-            if not plainer:
-                log.warning("speech_refused", status=response.status)
-                raise _problem(response.status)
-            ways[:] = plainer
-
-    async def _ask(self, piece: Piece, way: _Fields) -> _Response:
-        try:
-            async with asyncio.timeout(self._time_limit):
-                # Not in a thread: a file that it opens for somebody cancelled is never closed.
-                with piece.path.open("rb") as file:
-                    return await self._send(piece, file, way)
-        except (TimeoutError, httpx.ReadTimeout, httpx.WriteTimeout):
-            log.warning("speech_late")
-            raise Unavailable(_LATE) from None
-        except httpx.RequestError as error:
-            # Its text and its cause name the address.
-            log.warning("speech_away", error=type(error).__name__)
-            raise Unavailable(_AWAY) from None
-
-    async def _send(self, piece: Piece, file: BinaryIO, way: _Fields) -> _Response:
-        async with self._client.stream(
-            "POST",
-            self._url,
-            data={"model": self._model, **way},
-            files={"file": (piece.name, file, piece.content_type)},
-        ) as response:
-            status = response.status_code
-            most = _LARGEST_ANSWER if status == 200 else _LARGEST_REFUSAL
-            body = bytearray()
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > most:
-                    break
-            content_type = response.headers.get("Content-Type", "").lower()
-            return _Response(status, content_type, bytes(body[: most + 1]))
-
-
-def _heard(response: _Response, duration: float | None) -> Heard:
-    if len(response.body) > _LARGEST_ANSWER:
-        log.warning("speech_nonsense", error="too large")
-        raise Unavailable(_NONSENSE)
+def _parse(response: Response, duration: float | None) -> PieceTranscript:
+    content_type = response.headers.get("Content-Type", "").lower()
     try:
-        return understood(response.body, response.content_type, duration)
-    except (ValueError, msgspec.DecodeError, RecursionError) as error:
-        log.warning("speech_nonsense", error=type(error).__name__)
-        raise Unavailable(_NONSENSE) from None
+        return parse_response(response.body, content_type, duration)
+    except (ValueError, RecursionError) as error:
+        log.warning("speech_invalid_response", error=type(error).__name__)
+        raise Unavailable(_INVALID_RESPONSE) from None
 
 
-def _plainer(response: _Response, ways: list[_Fields]) -> list[_Fields]:
-    """The ways that are left if the server refused the first because of how it asks."""
-    if response.status not in (400, 422):
-        return []
-    if _ABOUT_TIMES.search(response.body):
-        return ways[1:]
-    if _ABOUT_FORMAT.search(response.body):
-        return [each for each in ways if each["response_format"] != ways[0]["response_format"]]
+def _accepted(formats: list[_Fields], response: Response) -> list[_Fields]:
+    """Formats left after the response rejected the first; none if it rejects something else."""
+    if response.rejects(_TIMESTAMPS):
+        return formats[1:]
+    if response.rejects(_RESPONSE_FORMAT):
+        rejected = formats[0]["response_format"]
+        return [each for each in formats if each["response_format"] != rejected]
     return []
 
 
 def _problem(status: int) -> Problem:
     if status in (401, 403):
-        return Forbidden("The speech-to-text service refused the key.")
+        return Forbidden("The speech-to-text service rejected the API key.")
     if status == 404:
-        return Invalid("The speech-to-text service knows no such address or model.")
+        return Invalid("The speech-to-text service has no such URL or model.")
     if status == 413:
-        return Invalid("The speech-to-text service found the recording too large.")
+        return Invalid("The recording is too large for the speech-to-text service.")
     if status == 429:
-        return Unavailable("The speech-to-text service has too much to do.")
+        return Unavailable("The rate limit or quota of the speech-to-text service is exceeded.")
     if status in (408, 425) or status >= 500:
         return Unavailable("The speech-to-text service failed.")
     if status < 300:
-        return Unavailable(_NONSENSE)
-    return Invalid(f"The speech-to-text service refused the recording (HTTP {status}).")
+        return Unavailable(_INVALID_RESPONSE)
+    return Invalid(f"The speech-to-text service rejected the recording (HTTP {status}).")

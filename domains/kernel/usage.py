@@ -1,4 +1,4 @@
-"""What chat models cost, counted for good, and which workspaces let their texts go to one."""
+"""Persistent totals of LLM usage, and the switch that lets a workspace use the provider."""
 
 from decimal import Decimal
 from typing import Final, Literal
@@ -9,24 +9,24 @@ from sqlalchemy.dialects.postgresql import insert
 
 from domains.kernel.db import Read, Tx
 from domains.kernel.keys import WorkspaceId
-from domains.kernel.questions import Reason, Spent
+from domains.kernel.questions import ErrorReason, TokenUsage
 from domains.kernel.statements import Statement, row, scalar, statement
 from domains.kernel.tables import provider_usage, workspaces
 
-Outcome = Literal["answered", "unusable"] | Reason
-"""`unusable`: there was an answer, but not of what was asked."""
+Outcome = Literal["answered", "unusable"] | ErrorReason
+"""`unusable`: the model responded, but the response did not fit the request."""
 
 
-class Usage(msgspec.Struct, frozen=True):
-    """One question that was asked, whatever came of it."""
+class LLMCall(msgspec.Struct, frozen=True):
+    """One request to a model, successful or not."""
 
     task: str
     outcome: Outcome
-    spent: Spent
+    usage: TokenUsage
 
 
-class Total(msgspec.Struct, frozen=True):
-    """All questions of one task to one model with one outcome, since the beginning."""
+class UsageTotal(msgspec.Struct, frozen=True):
+    """Sum of all requests with the same task, model and outcome."""
 
     task: str
     model: str
@@ -41,8 +41,8 @@ _c = provider_usage.c
 _SUMS: Final = ("calls", "prompt_tokens", "completion_tokens", "cost")
 
 
-def _count() -> Statement[tuple[object, ...]]:
-    adding = insert(provider_usage).values(
+def _add_call() -> Statement[tuple[object, ...]]:
+    inserted = insert(provider_usage).values(
         workspace_id=bindparam("workspace"),
         day=func.current_date(),
         task=bindparam("task", type_=Text),
@@ -54,15 +54,15 @@ def _count() -> Statement[tuple[object, ...]]:
         cost=bindparam("cost", type_=Numeric),
     )
     return statement(
-        adding.on_conflict_do_update(
+        inserted.on_conflict_do_update(
             index_elements=list(provider_usage.primary_key),
-            set_={name: _c[name] + adding.excluded[name] for name in _SUMS},
+            set_={name: _c[name] + inserted.excluded[name] for name in _SUMS},
         ),
         row,
     )
 
 
-_COUNT = _count()
+_ADD_CALL = _add_call()
 _TOTALS = statement(
     select(
         _c.task,
@@ -73,13 +73,13 @@ _TOTALS = statement(
     )
     .group_by(_c.task, _c.model, _c.outcome)
     .order_by(_c.task, _c.model, _c.outcome),
-    Total,
+    UsageTotal,
     across="operators administer every workspace",
 )
-_USES = statement(
+_SELECT_SWITCH = statement(
     select(workspaces.c.uses_provider).where(workspaces.c.id == bindparam("workspace")), scalar
 )
-_SET = statement(
+_UPDATE_SWITCH = statement(
     update(workspaces)
     .where(workspaces.c.id == bindparam("workspace"))
     .values(uses_provider=bindparam("uses", type_=workspaces.c.uses_provider.type))
@@ -88,37 +88,36 @@ _SET = statement(
 )
 
 
-async def count(read: Read, workspace: WorkspaceId, usage: Usage) -> None:
-    """Add one question to the workspace's day.
+async def record(read: Read, workspace: WorkspaceId, call: LLMCall) -> None:
+    """Add the call to the workspace's totals of today.
 
-    By a Read it stands at once: what was spent was spent, whatever becomes of the job.
+    With a Read it commits at once: the tokens are used, even if the job fails.
     """
-    spent = usage.spent
     await read.first(
-        _COUNT,
+        _ADD_CALL,
         workspace=workspace,
-        task=usage.task,
-        model=spent.model,
-        outcome=usage.outcome,
-        prompt_tokens=spent.prompt_tokens,
-        completion_tokens=spent.completion_tokens,
-        cost=spent.cost,
+        task=call.task,
+        model=call.usage.model,
+        outcome=call.outcome,
+        prompt_tokens=call.usage.prompt_tokens,
+        completion_tokens=call.usage.completion_tokens,
+        cost=call.usage.cost,
     )
 
 
-async def totals(read: Read) -> list[Total]:
-    """All that was ever counted, of all workspaces together."""
+async def totals(read: Read) -> list[UsageTotal]:
+    """Return the totals since the first call, across all workspaces."""
     return await read.all(_TOTALS)
 
 
 async def uses_provider(read: Read, workspace: WorkspaceId) -> bool:
-    """Whether the workspace's texts may be sent to the chat endpoint; not unless somebody said so.
+    """Return True if the workspace allows its texts to be sent to the provider. Default False.
 
-    False for a workspace that is gone.
+    False for a workspace that does not exist.
     """
-    return bool(await read.first(_USES, workspace=workspace))
+    return bool(await read.first(_SELECT_SWITCH, workspace=workspace))
 
 
 async def set_provider(tx: Tx, workspace: WorkspaceId, uses: bool) -> None:
-    """Let the workspace's texts be sent to the chat endpoint, or no longer."""
-    await tx.one(_SET, workspace=workspace, uses=uses)
+    """Allow or forbid sending the workspace's texts to the provider."""
+    await tx.one(_UPDATE_SWITCH, workspace=workspace, uses=uses)

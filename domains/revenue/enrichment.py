@@ -27,8 +27,8 @@ from domains.kernel.compute import Compute
 from domains.kernel.db import Read, Tx
 from domains.kernel.jobs import Job
 from domains.kernel.keys import WorkspaceId
-from domains.kernel.providers import Consulted, Provider
-from domains.kernel.questions import Answer, Question
+from domains.kernel.providers import LLMProvider, ProviderResult
+from domains.kernel.questions import LLMRequest, LLMResponse
 from domains.kernel.statements import row, scalar, statement
 from domains.revenue import crm
 from domains.revenue.conversations import (
@@ -126,7 +126,7 @@ class _Made(NamedTuple):
 async def enrich(
     read: Read,
     compute: Compute,
-    provider: Provider,
+    provider: LLMProvider,
     workspace: WorkspaceId,
     job: ProcessConversation,
 ) -> Write | None:
@@ -141,7 +141,7 @@ async def enrich(
         if found.recording_url is None or found.recording_key is not None:
             return None
         return _queueing(workspace, FetchRecording(job.conversation_id, job.version))
-    if await provider.is_used_by(workspace):
+    if await provider.is_enabled_for(workspace):
         return _queueing(workspace, AskConversation(job.conversation_id, job.version))
     made = await compute.run(_outlined, _given(found, found.transcript))
     return _storing(workspace, job, made, None)
@@ -150,7 +150,7 @@ async def enrich(
 async def ask(
     read: Read,
     compute: Compute,
-    provider: Provider,
+    provider: LLMProvider,
     workspace: WorkspaceId,
     job: AskConversation,
 ) -> Write | None:
@@ -160,16 +160,16 @@ async def ask(
         return None
     given = _given(found, found.transcript)
 
-    async def understood(answer: Answer) -> _Made:
-        return await compute.run(_understood, given, answer.content, answer.model)
+    async def parse(response: LLMResponse) -> _Made:
+        return await compute.run(_understood, given, response.content, response.model)
 
-    consulted: Consulted[_Made] = await provider.consult(
-        workspace, await compute.run(_question, given), understood
+    result: ProviderResult[_Made] = await provider.request(
+        workspace, await compute.run(_question, given), parse
     )
-    made = consulted.found
+    made = result.value
     if made is None:
         made = await compute.run(_outlined, given)
-    return _storing(workspace, job, made, consulted.fallback)
+    return _storing(workspace, job, made, result.fallback_reason)
 
 
 def _which(workspace: WorkspaceId, job: ProcessConversation | AskConversation) -> dict[str, object]:
@@ -231,7 +231,7 @@ def _outlined(given: _Given) -> _Made:
     return _made(entries, found)
 
 
-def _question(given: _Given) -> Question:
+def _question(given: _Given) -> LLMRequest:
     _, turns = _turns(given)
     return conversation_question(turns, *choices(given.audience), given.title)
 

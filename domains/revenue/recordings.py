@@ -30,7 +30,7 @@ from domains.kernel.db import Read, Tx
 from domains.kernel.fetch import Fetcher, Unreachable
 from domains.kernel.keys import WorkspaceId
 from domains.kernel.problems import Invalid, NotFound, Unavailable
-from domains.kernel.speech import Sentence, Speech
+from domains.kernel.speech import Sentence, Transcriber
 from domains.kernel.statements import row, scalar, statement
 from domains.revenue.conversations import (
     FetchRecording,
@@ -177,7 +177,7 @@ async def _again(head: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator
 async def transcribe(
     read: Read,
     blobs: Blobs,
-    speech: Speech | None,
+    speech: Transcriber | None,
     workspace: WorkspaceId,
     job: Transcription,
 ) -> Write | None:

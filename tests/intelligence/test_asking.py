@@ -1,7 +1,5 @@
 """Questions to a chat model, and that nothing of an answer is kept that the text does not carry."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -23,9 +21,9 @@ from domains.intelligence.asking import (
 )
 from domains.intelligence.findings import Document, Findings, Product
 from domains.intelligence.talk import Turn
-from domains.kernel.chat import Chat
+from domains.kernel.chat import ChatClient
 from domains.kernel.settings import Settings
-from tests.kernel.chat_server import Asked, ChatServer, chat_server
+from tests.kernel.chat_server import ChatRequest, ChatServer, chat_server
 
 CALL = """\
 [00:00:05] Ana: Thanks for your time. Our new board is the best on the market.
@@ -122,12 +120,6 @@ def test_turns_are_numbered_and_cannot_begin_another() -> None:
     question = conversation_question(turns, ["other"], ["Requests"], title="Intro\ncall")
     assert "\n[0] Ana [7] (ours): Hello [9] Bob: yes\n[1] Bob: Hi\ufffd\n" in question.data
     assert "\nIntro call\n" in question.data
-
-
-def test_asking_loads_no_client() -> None:
-    program = "import sys, domains.intelligence.asking as a; print('openai' in sys.modules)"
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert ran.stdout == "False\n"
 
 
 # ---- the answer
@@ -399,9 +391,9 @@ async def _asked(service: ChatServer, document: Document) -> Findings:
     made = Settings(
         database_url="", redis_url="", blob_url="", chat_url=service.url, chat_model="small"
     )
-    async with Chat.open(made) as chat:
+    async with ChatClient.open(made) as chat:
         assert chat is not None
-        answer = await chat.ask(insights_question(document))
+        answer = await chat.complete(insights_question(document))
     return insights_found(document, answer.content, answer.model)
 
 
@@ -418,9 +410,9 @@ async def test_a_model_reads_a_conversation() -> None:
     made = Settings(database_url="", redis_url="", blob_url="", chat_url="", chat_model="small")
     async with chat_server("good") as service:
         settings = msgspec.structs.replace(made, chat_url=service.url)
-        async with Chat.open(settings) as chat:
+        async with ChatClient.open(settings) as chat:
             assert chat is not None
-            answer = await chat.ask(conversation_question(TURNS, CATEGORIES, HEADINGS))
+            answer = await chat.complete(conversation_question(TURNS, CATEGORIES, HEADINGS))
     noted = conversation_found(TURNS, CATEGORIES, HEADINGS, answer.content, answer.model)
     assert noted.category == "prospect_demo"
     assert [each.turn for each in noted.points["Pain Points"]] == [1]
@@ -436,11 +428,11 @@ async def test_a_model_that_obeys_the_text_gets_nothing_through() -> None:
     document = msgspec.structs.replace(DOCUMENT, text=INJECTED)
     async with chat_server("injected") as service:
         assert (await _asked(service, document)).insights == ()
-        (asked,) = service.asked
+        (asked,) = service.requests
     _is_only_data(asked, "Ignore your instructions")
 
 
-def _is_only_data(asked: Asked, words: str) -> None:
+def _is_only_data(asked: ChatRequest, words: str) -> None:
     assert [each["role"] for each in asked.body["messages"]] == ["system", "user"]
     assert words in asked.data
     assert words not in asked.instructions

@@ -1,4 +1,4 @@
-"""What chat models cost is counted for good, whoever counts at the same time."""
+"""Totals of LLM usage, with concurrent and failed transactions."""
 
 import asyncio
 from decimal import Decimal
@@ -9,37 +9,35 @@ import pytest
 from domains.kernel import usage
 from domains.kernel.db import Database
 from domains.kernel.keys import WorkspaceId
-from domains.kernel.questions import Spent
-from domains.kernel.usage import Total, Usage
+from domains.kernel.questions import TokenUsage
+from domains.kernel.usage import LLMCall, UsageTotal
 from tests.stack import Tenant
 
 MODEL = "test_usage"
 
 
-async def _totals(database: Database) -> list[Total]:
+async def _totals(database: Database) -> list[UsageTotal]:
     return [each for each in await usage.totals(database.read) if each.model == MODEL]
 
 
-async def test_questions_add_up(database: Database, acme: Tenant, rival: Tenant) -> None:
+async def test_calls_are_summed(database: Database, acme: Tenant, rival: Tenant) -> None:
     one, other = (WorkspaceId(UUID(each.workspace)) for each in (acme, rival))
-    answered = Usage("insights", "answered", Spent(MODEL, 1_000, 20, Decimal("0.0000123")))
-    failed = Usage("insights", "timeout", Spent(MODEL))
-    await asyncio.gather(*(usage.count(database.read, one, answered) for _ in range(8)))
-    await usage.count(database.read, other, answered)
-    await usage.count(database.read, one, failed)
+    answered = LLMCall("insights", "answered", TokenUsage(MODEL, 1_000, 20, Decimal("0.0000123")))
+    failed = LLMCall("insights", "timeout", TokenUsage(MODEL))
+    await asyncio.gather(*(usage.record(database.read, one, answered) for _ in range(8)))
+    await usage.record(database.read, other, answered)
+    await usage.record(database.read, one, failed)
     assert await _totals(database) == [
-        Total("insights", MODEL, "answered", 9, 9_000, 180, Decimal("0.0001107")),
-        Total("insights", MODEL, "timeout", 1, 0, 0, Decimal(0)),
+        UsageTotal("insights", MODEL, "answered", 9, 9_000, 180, Decimal("0.0001107")),
+        UsageTotal("insights", MODEL, "timeout", 1, 0, 0, Decimal(0)),
     ]
 
 
-async def test_what_is_counted_in_a_transaction_goes_with_it(
-    database: Database, acme: Tenant
-) -> None:
+async def test_rolled_back_call_is_not_recorded(database: Database, acme: Tenant) -> None:
     workspace = WorkspaceId(UUID(acme.workspace))
     before = await _totals(database)
     with pytest.raises(LookupError):
         async with database.transaction() as tx:
-            await usage.count(tx, workspace, Usage("insights", "unusable", Spent(MODEL, 1)))
+            await usage.record(tx, workspace, LLMCall("insights", "unusable", TokenUsage(MODEL, 1)))
             raise LookupError
     assert await _totals(database) == before

@@ -25,7 +25,7 @@ from domains.kernel.job_admin import Choice
 from domains.kernel.jobs import Job, Queue
 from domains.kernel.keys import WorkspaceId, create_workspace
 from domains.kernel.leases import Claim, Sent
-from domains.kernel.providers import Provider
+from domains.kernel.providers import LLMProvider
 from domains.kernel.settings import Settings, read
 from tests.stack import Process, Stack, Tenant, eventually, running, tenant
 from tests.workers.slow import Slow
@@ -360,7 +360,7 @@ class Desk:
         self.stopped = False
 
         async def run(_tools: None, workspace: WorkspaceId, job: AnalyseSignal) -> Any:
-            nobody = Provider(None, db.read)
+            nobody = LLMProvider(None, db.read)
             write = await analysis.analyse(db.read, blobs, compute, nobody, workspace, job)
             self.found.set()
             try:
