@@ -42,20 +42,12 @@ class _Parameters(msgspec.Struct, frozen=True):
 
 
 class _Failure(Exception):
-    """One attempt failed. `retry_after`: seconds that the endpoint asks to wait."""
+    """An attempt failed. Retry it after `retry_after` seconds or more; None: do not retry."""
 
-    def __init__(
-        self,
-        reason: ErrorReason,
-        message: str,
-        *,
-        retryable: bool = False,
-        retry_after: float = 0.0,
-    ) -> None:
+    def __init__(self, reason: ErrorReason, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.reason: Final[ErrorReason] = reason
         self.message: Final = message
-        self.retryable: Final = retryable
         self.retry_after: Final = retry_after
 
 
@@ -127,9 +119,9 @@ class ChatClient:
             try:
                 return await self._send(request)
             except _Failure as failure:
-                delay = max(least_delay, failure.retry_after)
+                delay = max(least_delay, failure.retry_after or 0.0)
                 remaining = deadline - asyncio.get_running_loop().time()
-                if not failure.retryable or delay >= remaining:
+                if failure.retry_after is None or delay >= remaining:
                     raise
                 log.info("llm_request_retried", task=request.task, reason=failure.reason)
             await self._sleep(delay)
@@ -145,7 +137,7 @@ class ChatClient:
                 response = await self._endpoint.post(json=body, max_bytes=_MAX_RESPONSE_BYTES)
             except ConnectionError:
                 message = "The chat endpoint cannot be reached."
-                raise _Failure("unreachable", message, retryable=True) from None
+                raise _Failure("unreachable", message, retry_after=0.0) from None
             except ResponseTooLarge:
                 message = f"The chat endpoint's response exceeds {_MAX_RESPONSE_BYTES} bytes."
                 raise _Failure("nonsense", message) from None
@@ -303,18 +295,11 @@ def _failure_of(response: Response) -> _Failure:
     if status == 404:
         return _Failure("refused", "The chat endpoint has no such URL or model (HTTP 404).")
     if status == 429:
-        return _Failure(
-            "rate_limited",
-            "The chat endpoint's rate limit or quota is exceeded (HTTP 429).",
-            # A used-up quota does not recover within seconds.
-            retryable=b"insufficient_quota" not in response.body,
-            retry_after=response.retry_after,
-        )
+        message = "The chat endpoint's rate limit or quota is exceeded (HTTP 429)."
+        # A used-up quota does not recover within seconds.
+        retry_after = None if b"insufficient_quota" in response.body else response.retry_after
+        return _Failure("rate_limited", message, retry_after)
     if status in (408, 409, 425) or status >= 500:
-        return _Failure(
-            "server_error",
-            f"The chat endpoint failed (HTTP {status}).",
-            retryable=True,
-            retry_after=response.retry_after,
-        )
+        message = f"The chat endpoint failed (HTTP {status})."
+        return _Failure("server_error", message, response.retry_after)
     return _Failure("refused", f"The chat endpoint rejected the request (HTTP {status}).")

@@ -74,9 +74,8 @@ class Endpoint:
     ) -> AsyncIterator["Endpoint"]:
         """Open a client for `path` below `base_url`, whose query is kept.
 
-        The key is sent as a bearer token; without one, the user and password of the URL are.
-        Raises SettingError, with the names `{setting}_URL` and `{setting}_KEY`, if the URL or the
-        key cannot be sent.
+        The key is sent as a bearer token; without a key, the user and password of the URL are sent.
+        Raises SettingError for `{setting}_URL` or `{setting}_KEY` if it cannot be sent.
         """
         if not (key.isascii() and key.isprintable()):
             raise SettingError(f"{setting}_KEY contains characters that an API key cannot have")
@@ -91,8 +90,8 @@ class Endpoint:
             request.headers["Authorization"] = f"Bearer {key}"
             return request
 
-        # Certificate authorities of the operating system, besides those that httpx brings: an
-        # endpoint inside a company has a certificate of its own authority.
+        # Besides its bundled authorities, trust those of the operating system (SSL_CERT_FILE): an
+        # endpoint inside a company may have a certificate of a private authority.
         certificates = httpx.create_ssl_context(trust_env=False)
         certificates.load_default_certs()
         async with httpx.AsyncClient(
