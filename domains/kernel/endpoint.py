@@ -96,7 +96,7 @@ class Endpoint:
         certificates.load_default_certs()
         async with httpx.AsyncClient(
             auth=authorize if key else None,
-            # Compressed bodies could exceed the limit once unpacked.
+            # Bodies are read as sent: decompressed ones could be far larger than the limit.
             headers={
                 "Accept": accept,
                 "Accept-Encoding": "identity",
