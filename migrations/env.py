@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from domains.discovery import tables as _discovery  # noqa: F401 - fills the metadata
-from domains.kernel.tables import metadata
+from domains.kernel.db.tables import metadata
 from domains.revenue import tables as _revenue  # noqa: F401 - fills the metadata
 
 # Any number: the advisory lock under which migrations wait for one another.

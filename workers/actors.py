@@ -9,27 +9,33 @@ import msgspec
 from domains.discovery import analysis, duplicates
 from domains.discovery.analysis import AnalyseSignal, AskSignal
 from domains.discovery.duplicates import CompareInsights
-from domains.kernel import retention
-from domains.kernel.blobs import Blobs, DeleteBlob
-from domains.kernel.compute import Compute
-from domains.kernel.db import Read, Tx
-from domains.kernel.extraction import Extraction
-from domains.kernel.fetch import Fetcher
-from domains.kernel.jobs import Job
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.providers import Provider
-from domains.kernel.settings import Settings
-from domains.kernel.speech import Speech
-from domains.revenue import deal_summaries, document_text, enrichment, recordings, relinking
+from domains.kernel.core.settings import Settings
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.jobs.model import Job
+from domains.kernel.jobs.process_pool import Compute
+from domains.kernel.models.llm_provider import Provider
+from domains.kernel.models.speech import Speech
+from domains.kernel.storage import retention
+from domains.kernel.storage.blobs import Blobs, DeleteBlob
+from domains.kernel.untrusted.documents.extraction import Extraction
+from domains.kernel.untrusted.fetch import Fetcher
 from domains.revenue.conversations import (
     AskConversation,
     FetchRecording,
     ProcessConversation,
     Transcription,
 )
-from domains.revenue.crm import RefreshDeal
+from domains.revenue.crm import relinking
+from domains.revenue.crm.matching import RefreshDeal
+from domains.revenue.crm.relinking import LinkCrm
 from domains.revenue.documents import FetchDocument, ProcessDocument
-from domains.revenue.relinking import LinkCrm
+from domains.revenue.enrichment import (
+    conversation_summaries,
+    deal_summaries,
+    document_text,
+    recordings,
+)
 from workers.runner import Actor, Write
 
 
@@ -111,13 +117,17 @@ async def _transcribe(tools: Tools, workspace: WorkspaceId, job: Transcription) 
 async def _process_conversation(
     tools: Tools, workspace: WorkspaceId, job: ProcessConversation
 ) -> Write | None:
-    return await enrichment.enrich(tools.read, tools.compute, tools.provider, workspace, job)
+    return await conversation_summaries.enrich(
+        tools.read, tools.compute, tools.provider, workspace, job
+    )
 
 
 async def _ask_conversation(
     tools: Tools, workspace: WorkspaceId, job: AskConversation
 ) -> Write | None:
-    return await enrichment.ask(tools.read, tools.compute, tools.provider, workspace, job)
+    return await conversation_summaries.ask(
+        tools.read, tools.compute, tools.provider, workspace, job
+    )
 
 
 async def _refresh_deal(tools: Tools, workspace: WorkspaceId, job: RefreshDeal) -> Write | None:
@@ -159,10 +169,12 @@ ACTORS: Final[Mapping[type[Job], Actor[Tools, Any]]] = {
     FetchRecording: Actor(run=_fetch_recording, failed=recordings.failed, time_limit=_fetching),
     Transcription: Actor(run=_transcribe, failed=recordings.failed, time_limit=_transcribing),
     ProcessConversation: Actor(
-        run=_process_conversation, failed=enrichment.enriching_failed, time_limit=_computing
+        run=_process_conversation,
+        failed=conversation_summaries.enriching_failed,
+        time_limit=_computing,
     ),
     AskConversation: Actor(
-        run=_ask_conversation, failed=enrichment.enriching_failed, time_limit=_asking
+        run=_ask_conversation, failed=conversation_summaries.enriching_failed, time_limit=_asking
     ),
     RefreshDeal: Actor(run=_refresh_deal, time_limit=_computing),
 }

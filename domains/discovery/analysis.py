@@ -22,20 +22,21 @@ from sqlalchemy import (
 from domains.discovery.duplicates import compare_soon
 from domains.discovery.links import INSIGHTS_OF_SIGNAL
 from domains.discovery.tables import evidence, insights, products, signals
-from domains.intelligence.asking import insights_found, insights_question
 from domains.intelligence.engine import analyse as find
 from domains.intelligence.findings import Document, Findings, Insight, Product, Profile
-from domains.kernel.blobs import BlobMissing, Blobs
-from domains.kernel.compute import Compute
-from domains.kernel.db import Read, Tx
-from domains.kernel.ids import new_id
-from domains.kernel.jobs import Job, Queue, enqueue
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.numbers import take
-from domains.kernel.problems import NotFound
-from domains.kernel.providers import Consulted, Provider
-from domains.kernel.questions import Answer
-from domains.kernel.statements import row, scalar, statement
+from domains.intelligence.llm.prompts import insights_found, insights_question
+from domains.kernel.core.ids import new_id
+from domains.kernel.core.problems import NotFound
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.sequences import take
+from domains.kernel.db.statements import row, scalar, statement
+from domains.kernel.jobs.enqueue import enqueue
+from domains.kernel.jobs.model import Job, Queue
+from domains.kernel.jobs.process_pool import Compute
+from domains.kernel.models.llm_provider import Consulted, Provider
+from domains.kernel.models.llm_types import Answer
+from domains.kernel.storage.blobs import BlobMissing, Blobs
 
 SignalType = Literal["transcript", "support_ticket", "review", "discovery_report"]
 

@@ -22,13 +22,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from domains.discovery.tables import evidence, insight_vectors, insights
-from domains.intelligence import clusters, embeddings
-from domains.kernel import jobs
-from domains.kernel.compute import Compute
-from domains.kernel.db import Read, Tx
-from domains.kernel.jobs import Job, Queue
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.statements import row, scalar, statement
+from domains.intelligence.semantic import clusters, embeddings
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.statements import row, scalar, statement
+from domains.kernel.jobs.enqueue import enqueue_soon
+from domains.kernel.jobs.model import Job, Queue
+from domains.kernel.jobs.process_pool import Compute
 
 Write = Callable[[Tx], Awaitable[None]]
 
@@ -173,7 +173,7 @@ _MARK = statement(
 
 async def compare_soon(tx: Tx, workspace: WorkspaceId) -> None:
     """Have the insights that were not compared yet compared, together with those of this moment."""
-    await jobs.enqueue_soon(tx, workspace, CompareInsights(), _DELAY)
+    await enqueue_soon(tx, workspace, CompareInsights(), _DELAY)
 
 
 async def compare(

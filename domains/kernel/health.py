@@ -2,24 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
 from typing import Final, Literal
-from uuid import UUID
 
 import msgspec
-from sqlalchemy import Float, Interval, bindparam, cast, delete, func, literal, select
-from sqlalchemy.dialects.postgresql import insert
 
-from domains.kernel import job_admin
-from domains.kernel.blobs import Blobs
-from domains.kernel.db import Database, Read
-from domains.kernel.jobs import QUEUES, Queue
-from domains.kernel.problems import Unavailable
-from domains.kernel.statements import row, scalar, statement
-from domains.kernel.tables import SCHEMA, workers
-
-# A worker that has not beaten its heart for so many seconds counts as gone.
-WORKER_SILENCE: Final = 60.0
+from domains.kernel.core.problems import Unavailable
+from domains.kernel.db.database import Database, Read
+from domains.kernel.db.tables import SCHEMA
+from domains.kernel.jobs import heartbeat, job_admin
+from domains.kernel.jobs.model import QUEUES, Queue
+from domains.kernel.storage.blobs import Blobs
 
 _PART_TIMEOUT: Final = 3.0
 
@@ -50,42 +42,6 @@ class Health(msgspec.Struct):
     status: Status
     parts: dict[str, Part]
     queues: dict[Queue, QueueState]
-
-
-_LAST_BEAT = statement(
-    select(cast(func.extract("epoch", func.now() - func.max(workers.c.beat_at)), Float)), scalar
-)
-_ALIVE = statement(
-    select(func.count()).where(
-        workers.c.beat_at >= func.now() - literal(timedelta(seconds=WORKER_SILENCE), Interval)
-    ),
-    scalar,
-)
-_BEAT = statement(
-    insert(workers)
-    .values(id=bindparam("id"), host=bindparam("host"), pid=bindparam("pid"))
-    .on_conflict_do_update(index_elements=[workers.c.id], set_={"beat_at": func.now()}),
-    row,
-)
-_FORGET_WORKERS = statement(
-    delete(workers).where(workers.c.beat_at < func.now() - literal(timedelta(days=1), Interval)),
-    row,
-)
-
-
-async def beat(read: Read, worker: UUID, host: str, pid: int) -> None:
-    """Say that a worker lives."""
-    await read.first(_BEAT, id=worker, host=host, pid=pid)
-
-
-async def alive_workers(read: Read) -> int:
-    """How many workers have said lately that they live."""
-    return await read.one(_ALIVE)
-
-
-async def forget_workers(read: Read) -> None:
-    """Forget workers that have been silent for a day."""
-    await read.first(_FORGET_WORKERS)
 
 
 async def wrong_schema(database: Database) -> str | None:
@@ -158,8 +114,8 @@ async def _queues(read: Read) -> dict[Queue, QueueState]:
 
 
 async def _workers(read: Read) -> Part:
-    silence = await read.first(_LAST_BEAT)
-    if silence is None or silence > WORKER_SILENCE:
+    silence = await heartbeat.silence(read)
+    if silence is None or silence > heartbeat.WORKER_SILENCE:
         return Part("down", "no worker has reported for 60 s: start one with `gateway work`")
     return Part("ok")
 

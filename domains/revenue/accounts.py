@@ -7,13 +7,19 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Text, bindparam, func, literal_column, select, union_all
 
-from domains.kernel.db import Read
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import KeysetList, PageOf20, PaginationInfo, preceding, reaching
-from domains.kernel.signing import Signer
-from domains.kernel.statements import statement
-from domains.revenue import crm
-from domains.revenue.crm import named_alike
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Read
+from domains.kernel.db.statements import statement
+from domains.kernel.pagination.cursor import (
+    KeysetList,
+    PageOf20,
+    PaginationInfo,
+    preceding,
+    reaching,
+)
+from domains.kernel.tenancy.signing import Signer
+from domains.revenue.crm import matching
+from domains.revenue.crm.matching import named_alike
 from domains.revenue.records import (
     WORKSPACE,
     Since,
@@ -232,7 +238,7 @@ _GET = statement(
     ),
     _detail,
 )
-_MET = crm.met("account_id")
+_MET = matching.met("account_id")
 
 
 async def page(

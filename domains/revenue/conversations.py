@@ -23,20 +23,27 @@ from sqlalchemy import (
     select,
 )
 
-from domains.kernel import jobs, retention
-from domains.kernel.addresses import Allowed
-from domains.kernel.db import Read, Tx
-from domains.kernel.downloads import Downloads
-from domains.kernel.ids import new_id
-from domains.kernel.instants import moment
-from domains.kernel.jobs import Job, Queue
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import KeysetList, PageOf20, PaginationInfo, preceding, reaching
-from domains.kernel.problems import Invalid, invalid
-from domains.kernel.signing import Signer
-from domains.kernel.statements import row, statement
-from domains.revenue import crm
-from domains.revenue.crm import CRMInfo
+from domains.kernel.core.ids import new_id
+from domains.kernel.core.network import Allowed
+from domains.kernel.core.problems import Invalid, invalid
+from domains.kernel.core.timestamps import moment
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.statements import row, statement
+from domains.kernel.jobs.enqueue import enqueue, enqueue_all
+from domains.kernel.jobs.model import Job, Queue
+from domains.kernel.pagination.cursor import (
+    KeysetList,
+    PageOf20,
+    PaginationInfo,
+    preceding,
+    reaching,
+)
+from domains.kernel.storage import retention
+from domains.kernel.storage.signed_urls import Downloads
+from domains.kernel.tenancy.signing import Signer
+from domains.revenue.crm import matching
+from domains.revenue.crm.matching import CRMInfo
 from domains.revenue.records import (
     DeletedRecordResponse,
     Person,
@@ -417,7 +424,7 @@ _EVIDENCE = statement(
     row,
 )
 
-_link = crm.link_of_one()
+_link = matching.link_of_one()
 _UPSERT = upsert(
     conversations,
     (
@@ -519,21 +526,21 @@ async def create(
         raise foreign("sourceId", "source")
     record, version, deal, account, former_deal, former_account, former_recording = stored
     if record == made:
-        await crm.seen(tx, workspace, deal, account, started_at)
+        await matching.seen(tx, workspace, deal, account, started_at)
     else:
-        await crm.look_again(tx, workspace, (deal, former_deal), (account, former_account))
+        await matching.look_again(tx, workspace, (deal, former_deal), (account, former_account))
         await retention.discard(tx, workspace, [former_recording])
     if new.recording_url is not None:
-        await jobs.enqueue(tx, workspace, FetchRecording(record, version))
+        await enqueue(tx, workspace, FetchRecording(record, version))
     if transcript is not None:
-        await jobs.enqueue(tx, workspace, ProcessConversation(record, version))
+        await enqueue(tx, workspace, ProcessConversation(record, version))
     return response(record, made, new.id, new.source_id)
 
 
 async def summarise(tx: Tx, workspace: WorkspaceId, records: Sequence[UUID]) -> None:
     """Queue what is to be found in those of some imported conversations that say it not."""
     found = await tx.all(_UNSUMMARISED, workspace=workspace, ids=records)
-    await jobs.enqueue_all(tx, workspace, found)
+    await enqueue_all(tx, workspace, found)
 
 
 async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> DeletedRecordResponse:
@@ -546,7 +553,7 @@ async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> Dele
     answer = deleted(found, address, "conversation")
     if found is not None:
         *_, deal, account, recording = found
-        await crm.look_again(tx, workspace, (deal,), (account,))
+        await matching.look_again(tx, workspace, (deal,), (account,))
         await retention.discard(tx, workspace, [recording])
     return answer
 

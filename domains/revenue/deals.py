@@ -7,12 +7,18 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Boolean, Double, Text, bindparam, func, literal_column, select
 
-from domains.kernel.db import Read
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import KeysetList, PageOf20, PaginationInfo, preceding, reaching
-from domains.kernel.signing import Signer
-from domains.kernel.statements import statement
-from domains.revenue import crm
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Read
+from domains.kernel.db.statements import statement
+from domains.kernel.pagination.cursor import (
+    KeysetList,
+    PageOf20,
+    PaginationInfo,
+    preceding,
+    reaching,
+)
+from domains.kernel.tenancy.signing import Signer
+from domains.revenue.crm import matching
 from domains.revenue.records import (
     WORKSPACE,
     Since,
@@ -211,7 +217,7 @@ _GET = statement(
     ).where(_c.workspace_id == WORKSPACE, _c.id == bindparam("id", type_=Text)),
     _detail,
 )
-_MET = crm.met("deal_id")
+_MET = matching.met("deal_id")
 
 
 async def page(

@@ -23,18 +23,19 @@ from sqlalchemy import (
     update,
 )
 
-from domains.kernel import jobs, retention
-from domains.kernel.addresses import Allowed
-from domains.kernel.blobs import Blobs
-from domains.kernel.db import Read, Tx
-from domains.kernel.downloads import Downloads
-from domains.kernel.ids import new_id
-from domains.kernel.jobs import Job, Queue
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import CursorQuery, KeysetList, PaginationInfo
-from domains.kernel.problems import Invalid, invalid
-from domains.kernel.signing import Signer
-from domains.kernel.statements import row, statement
+from domains.kernel.core.ids import new_id
+from domains.kernel.core.network import Allowed
+from domains.kernel.core.problems import Invalid, invalid
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.statements import row, statement
+from domains.kernel.jobs.enqueue import enqueue
+from domains.kernel.jobs.model import Job, Queue
+from domains.kernel.pagination.cursor import CursorQuery, KeysetList, PaginationInfo
+from domains.kernel.storage import retention
+from domains.kernel.storage.blobs import Blobs
+from domains.kernel.storage.signed_urls import Downloads
+from domains.kernel.tenancy.signing import Signer
 from domains.revenue.records import (
     WORKSPACE,
     DeletedRecordResponse,
@@ -484,7 +485,7 @@ async def _process(
     tx: Tx, workspace: WorkspaceId, record: UUID, version: int, url: str | None
 ) -> None:
     kind = ProcessDocument if url is None else FetchDocument
-    await jobs.enqueue(tx, workspace, kind(record, version))
+    await enqueue(tx, workspace, kind(record, version))
 
 
 def called(url: str | None) -> str:

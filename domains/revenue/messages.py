@@ -9,14 +9,20 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Text, bindparam, select
 
-from domains.kernel.db import Read, Tx
-from domains.kernel.ids import new_id
-from domains.kernel.instants import moment
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import CursorQuery, KeysetList, PaginationInfo, preceding, reaching
-from domains.kernel.signing import Signer
-from domains.kernel.statements import row, statement
-from domains.revenue import crm
+from domains.kernel.core.ids import new_id
+from domains.kernel.core.timestamps import moment
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.statements import row, statement
+from domains.kernel.pagination.cursor import (
+    CursorQuery,
+    KeysetList,
+    PaginationInfo,
+    preceding,
+    reaching,
+)
+from domains.kernel.tenancy.signing import Signer
+from domains.revenue.crm import matching
 from domains.revenue.records import (
     DeletedRecordResponse,
     Person,
@@ -239,7 +245,7 @@ MESSAGES: Final = KeysetList(
 )
 _GET = statement(select(*_columns, _c.body, _c.attachments).where(*shown(messages)), _detail)
 
-_link = crm.link_of_one()
+_link = matching.link_of_one()
 _UPSERT = upsert(
     messages,
     (
@@ -301,9 +307,9 @@ async def create(
         raise foreign("sourceId", "source")
     record, deal, account, former_deal, former_account = stored
     if record == made:
-        await crm.seen(tx, workspace, deal, account, created_at)
+        await matching.seen(tx, workspace, deal, account, created_at)
     else:
-        await crm.look_again(tx, workspace, (deal, former_deal), (account, former_account))
+        await matching.look_again(tx, workspace, (deal, former_deal), (account, former_account))
     return response(record, made, new.id, new.source_id)
 
 
@@ -315,7 +321,7 @@ async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> Dele
     answer = deleted(found, address, "message")
     if found is not None:
         *_, deal, account = found
-        await crm.look_again(tx, workspace, (deal,), (account,))
+        await matching.look_again(tx, workspace, (deal,), (account,))
     return answer
 
 

@@ -8,11 +8,11 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import JSON, Uuid, bindparam, func, insert, select, update
 
-from domains.kernel.db import REFUSALS, Read, Tx
-from domains.kernel.ids import new_id
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.problems import Conflict, Fault, invalid
-from domains.kernel.statements import row, scalar, statement
+from domains.kernel.core.ids import new_id
+from domains.kernel.core.problems import Conflict, Fault, invalid
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import REFUSALS, Read, Tx
+from domains.kernel.db.statements import row, scalar, statement
 from domains.revenue.records import (
     WORKSPACE,
     WRITABLE,

@@ -29,12 +29,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from domains.kernel.addresses import Allowed, Refused, check_url
-from domains.kernel.ids import parse_id
-from domains.kernel.instants import iso, iso_end, moment
-from domains.kernel.keyset import CursorQuery
-from domains.kernel.problems import Fault, Forbidden, NotFound, invalid
-from domains.kernel.statements import Statement, row, scalar, statement
+from domains.kernel.core.ids import parse_id
+from domains.kernel.core.network import Allowed
+from domains.kernel.core.problems import Fault, Forbidden, NotFound, invalid
+from domains.kernel.core.timestamps import iso, iso_end, moment
+from domains.kernel.db.statements import Statement, row, scalar, statement
+from domains.kernel.pagination.cursor import CursorQuery
+from domains.kernel.untrusted.url_policy import Refused, check_url
 from domains.revenue.tables import sources
 
 T = TypeVar("T")

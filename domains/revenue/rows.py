@@ -11,13 +11,19 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Text, Uuid, bindparam, select, true, update
 
-from domains.kernel.db import Read, Tx
-from domains.kernel.ids import new_id
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import CursorQuery, KeysetList, PaginationInfo, preceding, reaching
-from domains.kernel.problems import Fault, Invalid, invalid
-from domains.kernel.signing import Signer
-from domains.kernel.statements import row, scalar, statement
+from domains.kernel.core.ids import new_id
+from domains.kernel.core.problems import Fault, Invalid, invalid
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.statements import row, scalar, statement
+from domains.kernel.pagination.cursor import (
+    CursorQuery,
+    KeysetList,
+    PaginationInfo,
+    preceding,
+    reaching,
+)
+from domains.kernel.tenancy.signing import Signer
 from domains.revenue.object_types import FieldDefinitionResponse, FieldType, definitions_of
 from domains.revenue.records import (
     WORKSPACE,

@@ -25,8 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON
 
-from domains.kernel.keyset import SAMPLE, spans
-from domains.kernel.tables import instant, metadata
+from domains.kernel.db.tables import instant, metadata
+from domains.kernel.pagination.cursor import SAMPLE, spans
 
 # Ids that other systems give sort by their bytes, whatever the database's language.
 _ID = Text(collation="C")

@@ -16,10 +16,10 @@ from domains.discovery.insights import (
     InsightUpdate,
 )
 from domains.discovery.transcripts import ProcessTranscriptRequest
-from domains.kernel.blobs import Blobs
-from domains.kernel.compute import Compute
-from domains.kernel.db import Read, Tx
-from domains.kernel.keys import Caller
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.jobs.process_pool import Compute
+from domains.kernel.storage.blobs import Blobs
+from domains.kernel.tenancy.keyring import Caller
 from gateway.discovery.answers import DELETED, Deleted
 from gateway.surface import decode, operation, paged, query
 

@@ -6,11 +6,11 @@ from litestar import Request, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, RawBody, SkipValidation
 
-from domains.kernel.addresses import Allowed
-from domains.kernel.db import Read, Tx
-from domains.kernel.downloads import Downloads
-from domains.kernel.keys import Caller
-from domains.kernel.signing import Signer
+from domains.kernel.core.network import Allowed
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.storage.signed_urls import Downloads
+from domains.kernel.tenancy.keyring import Caller
+from domains.kernel.tenancy.signing import Signer
 from domains.revenue import conversations
 from domains.revenue.conversations import (
     ConversationDetail,

@@ -6,12 +6,12 @@ from litestar import Request, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, RawBody, SkipValidation
 
-from domains.kernel.addresses import Allowed
-from domains.kernel.blobs import Blobs
-from domains.kernel.db import Read, Tx
-from domains.kernel.downloads import Downloads
-from domains.kernel.keys import Caller
-from domains.kernel.signing import Signer
+from domains.kernel.core.network import Allowed
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.storage.blobs import Blobs
+from domains.kernel.storage.signed_urls import Downloads
+from domains.kernel.tenancy.keyring import Caller
+from domains.kernel.tenancy.signing import Signer
 from domains.revenue import documents
 from domains.revenue.documents import (
     DocumentDetail,

@@ -3,9 +3,9 @@
 from typing import Final
 from uuid import UUID
 
-from domains.kernel.ids import parse_id
-from domains.kernel.keys import Caller
-from domains.kernel.problems import invalid
+from domains.kernel.core.ids import parse_id
+from domains.kernel.core.problems import invalid
+from domains.kernel.tenancy.keyring import Caller
 from domains.revenue.records import missing
 
 # Statuses that an operation may answer with besides those of every one.

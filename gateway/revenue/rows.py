@@ -6,9 +6,9 @@ from litestar import Request, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, RawBody
 
-from domains.kernel.db import Read, Tx
-from domains.kernel.keys import Caller
-from domains.kernel.signing import Signer
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.tenancy.keyring import Caller
+from domains.kernel.tenancy.signing import Signer
 from domains.revenue import rows
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
 from domains.revenue.rows import (

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from domains.intelligence import clusters, phrases, reports
-from domains.intelligence.categories import category
-from domains.intelligence.talk import Audience, Talk, Turn
+from domains.intelligence.dialogue.categories import category
+from domains.intelligence.dialogue.turns import Audience, Talk, Turn
+from domains.intelligence.insights import classifiers
+from domains.intelligence.semantic import clusters
+from domains.intelligence.text import phrases
 from domains.intelligence.training import meetings
 from tests.eval import metrics
 from tests.eval.rows import Rows
@@ -22,7 +24,7 @@ class Task(NamedTuple):
 
 def _reviews(rows: Rows) -> list[dict[str, Any]]:
     texts, stars = [row["text"] for row in rows], [row.get("stars") for row in rows]
-    return [{"labels": labels} for labels in reports.reviews_labels(texts, stars)]
+    return [{"labels": labels} for labels in classifiers.reviews_labels(texts, stars)]
 
 
 def _of_reviews(rows: Rows, found: list[dict[str, Any]]) -> Figures:
@@ -34,7 +36,7 @@ def _of_reviews(rows: Rows, found: list[dict[str, Any]]) -> Figures:
 
 
 def _suggestions(rows: Rows) -> list[dict[str, Any]]:
-    return [{"label": int(reports.is_suggestion(row["text"]))} for row in rows]
+    return [{"label": int(classifiers.is_suggestion(row["text"]))} for row in rows]
 
 
 def _of_suggestions(rows: Rows, found: list[dict[str, Any]]) -> Figures:
@@ -44,7 +46,7 @@ def _of_suggestions(rows: Rows, found: list[dict[str, Any]]) -> Figures:
 
 def _issues(rows: Rows) -> list[dict[str, Any]]:
     issues = [(row["title"], row["body"]) for row in rows]
-    return [{"label": label} for label, _ in reports.issue_labels(issues)]
+    return [{"label": label} for label, _ in classifiers.issue_labels(issues)]
 
 
 def _single(field: str) -> Callable[[Rows, list[dict[str, Any]]], Figures]:
