@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from domains.kernel.core.network import Allowed
 from domains.kernel.core.settings import Settings
 from domains.kernel.db.database import Database, Read, Tx
-from domains.kernel.jobs.process_pool import Compute
+from domains.kernel.jobs.process_pool import ProcessPool
 from domains.kernel.storage.blobs import Blobs
 from domains.kernel.storage.signed_urls import Downloads
 from domains.kernel.tenancy.keyring import Keyring
@@ -39,7 +39,7 @@ def create_app(
     database: Database,
     blobs: Blobs,
     limiter: Limiter,
-    compute: Compute,
+    compute: ProcessPool,
     signer: Signer,
     settings: Settings,
 ) -> Edge:

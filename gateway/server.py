@@ -19,7 +19,7 @@ from domains.kernel.core.parent_watch import die_with_supervisor
 from domains.kernel.core.problems import Unavailable
 from domains.kernel.core.settings import SettingError, Settings, read
 from domains.kernel.db.database import Database
-from domains.kernel.jobs.process_pool import Compute, TookTooLong
+from domains.kernel.jobs.process_pool import ProcessPool, TookTooLong
 from domains.kernel.storage.blobs import Blobs
 from domains.kernel.tenancy.signing import Signer
 from gateway import rate_limit
@@ -46,7 +46,9 @@ async def opened(settings: Settings) -> AsyncIterator[Edge]:
         try:
             blobs = Blobs.open(settings.blob_url, os.environ)
             signer = await Signer.open(database)
-            with Compute.open(settings.api_processes, settings.transcript_time_limit) as compute:
+            with ProcessPool.open(
+                settings.api_processes, settings.transcript_time_limit
+            ) as compute:
                 getting_ready = asyncio.create_task(_get_ready(compute))
                 try:
                     limiter = rate_limit.Limiter(client)
@@ -58,7 +60,7 @@ async def opened(settings: Settings) -> AsyncIterator[Edge]:
             await client.aclose()
 
 
-async def _get_ready(compute: Compute) -> None:
+async def _get_ready(compute: ProcessPool) -> None:
     # The start of everything else has better use for the processors.
     await asyncio.sleep(_LEISURE)
     try:

@@ -22,9 +22,10 @@ from domains.kernel.core.parent_watch import die_with_supervisor
 from domains.kernel.core.problems import Unavailable
 from domains.kernel.core.settings import SettingError, Settings, read
 from domains.kernel.db.database import Database
+from domains.kernel.job_tools import Tools
 from domains.kernel.jobs import heartbeat
 from domains.kernel.jobs.model import QUEUES, Job, Queue
-from domains.kernel.jobs.process_pool import Compute
+from domains.kernel.jobs.process_pool import ProcessPool
 from domains.kernel.models.chat import Chat
 from domains.kernel.models.llm_provider import Provider
 from domains.kernel.models.speech import Speech
@@ -33,7 +34,7 @@ from domains.kernel.untrusted.documents.extraction import Extraction
 from domains.kernel.untrusted.fetch import Fetcher
 from domains.kernel.untrusted.sandbox import hide_environment
 from workers import periodic
-from workers.actors import ACTORS, Tools
+from workers.actors import ACTORS
 from workers.broker import Lane, connect
 from workers.relay import SPARES, Lanes, Relay
 from workers.runner import Actor, Runner
@@ -60,7 +61,7 @@ async def _opened(settings: Settings) -> AsyncIterator[tuple[Database, Tools]]:
         )
         # A process for each job of the queue, in both lanes: none waits for another's text.
         compute = parts.enter_context(
-            Compute.open(settings.worker_analysis + SPARES, settings.compute_time_limit)
+            ProcessPool.open(settings.worker_analysis + SPARES, settings.compute_time_limit)
         )
         await health.require_schema(database)
         allowed = Allowed.parse(settings.fetch_allow)
@@ -69,7 +70,7 @@ async def _opened(settings: Settings) -> AsyncIterator[tuple[Database, Tools]]:
             Tools(
                 read=database.read,
                 blobs=Blobs.open(settings.blob_url, os.environ),
-                compute=compute,
+                process_pool=compute,
                 fetcher=Fetcher(allowed, time_limit=settings.fetch_time_limit),
                 extraction=Extraction.of(settings),
                 speech=await parts.enter_async_context(Speech.open(settings)),

@@ -14,6 +14,7 @@ from domains.kernel.core.problems import Problem, Unavailable
 from domains.kernel.core.settings import Settings
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Database, Tx
+from domains.kernel.job_tools import Write
 from domains.kernel.jobs import leases, model
 from domains.kernel.jobs.leases import Claim, Lease, LostLease
 from domains.kernel.jobs.model import Job
@@ -24,8 +25,6 @@ log = structlog.get_logger()
 
 J = TypeVar("J", bound=Job)
 T = TypeVar("T")
-
-Write = Callable[[Tx], Awaitable[None]]
 
 _CANCELLED: Final = "The processing was cancelled."
 
@@ -140,7 +139,7 @@ class Runner(Generic[T]):
             outcome = "unavailable"
         except asyncio.CancelledError:
             if not holding.lost or holding.task is None or holding.task.uncancel():
-                await asyncio.shield(leases.give_back(self._database.read, claim))
+                await asyncio.shield(leases.release(self._database.read, claim))
                 raise
             outcome = "lost"
         finally:

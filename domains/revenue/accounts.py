@@ -22,8 +22,8 @@ from domains.revenue.crm import matching
 from domains.revenue.crm.matching import named_alike
 from domains.revenue.records import (
     WORKSPACE,
-    Since,
-    Until,
+    LowerBound,
+    UpperBound,
     as_end,
     as_pattern,
     as_start,
@@ -47,13 +47,15 @@ class AccountQuery(PageOf20, frozen=True, kw_only=True):
         str | UnsetType,
         Meta(description="Part of the owner's name or e-mail, in any letter case"),
     ] = UNSET
-    created_after: Annotated[Since | UnsetType, Meta(description="Made then or later")] = UNSET
-    created_before: Annotated[Until | UnsetType, Meta(description="Made then or earlier")] = UNSET
+    created_after: Annotated[LowerBound | UnsetType, Meta(description="Made then or later")] = UNSET
+    created_before: Annotated[UpperBound | UnsetType, Meta(description="Made then or earlier")] = (
+        UNSET
+    )
     last_activity_after: Annotated[
-        Since | UnsetType, Meta(description="Last active then or later")
+        LowerBound | UnsetType, Meta(description="Last active then or later")
     ] = UNSET
     last_activity_before: Annotated[
-        Until | UnsetType, Meta(description="Last active then or earlier")
+        UpperBound | UnsetType, Meta(description="Last active then or earlier")
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:

@@ -46,18 +46,17 @@ from domains.revenue.crm import matching
 from domains.revenue.crm.matching import CRMInfo
 from domains.revenue.records import (
     DeletedRecordResponse,
+    LowerBound,
     Person,
     RecordAddress,
     RecordRequest,
     RecordResponse,
-    Since,
     Timestamp,
-    Until,
+    UpperBound,
     Version,
     WebAddress,
     address_of,
     as_end,
-    as_given,
     as_pattern,
     as_start,
     contains,
@@ -65,6 +64,7 @@ from domains.revenue.records import (
     deletion,
     distinct,
     domain_of,
+    exact,
     foreign,
     given,
     has,
@@ -170,8 +170,12 @@ class ConversationRequest(RecordRequest, kw_only=True):
 class ConversationQuery(PageOf20, frozen=True, kw_only=True):
     """The query of the list of conversations."""
 
-    started_after: Annotated[Since | UnsetType, Meta(description="Begun then or later")] = UNSET
-    started_before: Annotated[Until | UnsetType, Meta(description="Begun then or earlier")] = UNSET
+    started_after: Annotated[LowerBound | UnsetType, Meta(description="Begun then or later")] = (
+        UNSET
+    )
+    started_before: Annotated[UpperBound | UnsetType, Meta(description="Begun then or earlier")] = (
+        UNSET
+    )
     type: Annotated[
         MeetingType | UnsetType, Meta(description="With people from outside, or without")
     ] = UNSET
@@ -200,7 +204,7 @@ class ConversationQuery(PageOf20, frozen=True, kw_only=True):
             {
                 "started_after": as_start,
                 "started_before": as_end,
-                "type": as_given,
+                "type": exact,
                 "title": as_pattern,
                 "source_id": source_of(NATIVE),
             },
@@ -528,7 +532,9 @@ async def create(
     if record == made:
         await matching.seen(tx, workspace, deal, account, started_at)
     else:
-        await matching.look_again(tx, workspace, (deal, former_deal), (account, former_account))
+        await matching.recompute_activity(
+            tx, workspace, (deal, former_deal), (account, former_account)
+        )
         await retention.discard(tx, workspace, [former_recording])
     if new.recording_url is not None:
         await enqueue(tx, workspace, FetchRecording(record, version))
@@ -553,7 +559,7 @@ async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> Dele
     answer = deleted(found, address, "conversation")
     if found is not None:
         *_, deal, account, recording = found
-        await matching.look_again(tx, workspace, (deal,), (account,))
+        await matching.recompute_activity(tx, workspace, (deal,), (account,))
         await retention.discard(tx, workspace, [recording])
     return answer
 

@@ -21,13 +21,13 @@ from domains.kernel.tenancy.signing import Signer
 from domains.revenue.crm import matching
 from domains.revenue.records import (
     WORKSPACE,
-    Since,
-    Until,
+    LowerBound,
+    UpperBound,
     as_end,
-    as_given,
     as_pattern,
     as_start,
     contains,
+    exact,
     given,
     missing,
 )
@@ -47,19 +47,19 @@ class DealQuery(PageOf20, frozen=True, kw_only=True):
     owner: Annotated[
         str | UnsetType, Meta(description="Part of the owner's name, in any letter case")
     ] = UNSET
-    close_date_after: Annotated[Since | UnsetType, Meta(description="Closing then or later")] = (
-        UNSET
-    )
-    close_date_before: Annotated[Until | UnsetType, Meta(description="Closing then or earlier")] = (
-        UNSET
-    )
+    close_date_after: Annotated[
+        LowerBound | UnsetType, Meta(description="Closing then or later")
+    ] = UNSET
+    close_date_before: Annotated[
+        UpperBound | UnsetType, Meta(description="Closing then or earlier")
+    ] = UNSET
     amount_min: Annotated[float | UnsetType, Meta(description="Of this amount or more")] = UNSET
     amount_max: Annotated[float | UnsetType, Meta(description="Of this amount or less")] = UNSET
     last_activity_after: Annotated[
-        Since | UnsetType, Meta(description="Last active then or later")
+        LowerBound | UnsetType, Meta(description="Last active then or later")
     ] = UNSET
     last_activity_before: Annotated[
-        Until | UnsetType, Meta(description="Last active then or earlier")
+        UpperBound | UnsetType, Meta(description="Last active then or earlier")
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
@@ -68,12 +68,12 @@ class DealQuery(PageOf20, frozen=True, kw_only=True):
             {
                 "name": as_pattern,
                 "stage": as_pattern,
-                "closed": as_given,
+                "closed": exact,
                 "owner": as_pattern,
                 "close_date_after": as_start,
                 "close_date_before": as_end,
-                "amount_min": as_given,
-                "amount_max": as_given,
+                "amount_min": exact,
+                "amount_max": exact,
                 "last_activity_after": as_start,
                 "last_activity_before": as_end,
             },

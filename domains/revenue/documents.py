@@ -48,6 +48,7 @@ from domains.revenue.records import (
     Timestamp,
     Version,
     WebAddress,
+    active_source,
     as_pattern,
     contains,
     deleted,
@@ -56,7 +57,6 @@ from domains.revenue.records import (
     given,
     identity,
     kept,
-    living_source,
     missing,
     moment_of,
     response,
@@ -259,7 +259,7 @@ _UPSERT = upsert(
     keeping=("blob_key", "fetched_key", "normalized_key"),
     versioned=True,
 )
-_source = living_source()
+_source = active_source()
 _FIND = statement(select(_former).select_from(_source.outerjoin(_former, true())), row)
 
 _anew = bindparam("anew", type_=Boolean)

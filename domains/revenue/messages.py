@@ -25,22 +25,22 @@ from domains.kernel.tenancy.signing import Signer
 from domains.revenue.crm import matching
 from domains.revenue.records import (
     DeletedRecordResponse,
+    LowerBound,
     Person,
     RecordAddress,
     RecordRequest,
     RecordResponse,
-    Since,
     Timestamp,
-    Until,
+    UpperBound,
     Version,
     address_of,
     as_end,
-    as_given,
     as_lower,
     as_start,
     deleted,
     deletion,
     distinct,
+    exact,
     foreign,
     given,
     has,
@@ -121,10 +121,12 @@ class MessageQuery(CursorQuery, frozen=True, kw_only=True):
         Meta(description="Those from or to this address"),
     ] = UNSET
     created_after: Annotated[
-        Annotated[Since, Meta(max_length=64)] | UnsetType, Meta(description="Sent then or later")
+        Annotated[LowerBound, Meta(max_length=64)] | UnsetType,
+        Meta(description="Sent then or later"),
     ] = UNSET
     created_before: Annotated[
-        Annotated[Until, Meta(max_length=64)] | UnsetType, Meta(description="Sent then or earlier")
+        Annotated[UpperBound, Meta(max_length=64)] | UnsetType,
+        Meta(description="Sent then or earlier"),
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
@@ -132,8 +134,8 @@ class MessageQuery(CursorQuery, frozen=True, kw_only=True):
             self,
             {
                 "source_id": source_of(NATIVE),
-                "remote_id": as_given,
-                "thread_id": as_given,
+                "remote_id": exact,
+                "thread_id": exact,
                 "participant_email": as_lower,
                 "created_after": as_start,
                 "created_before": as_end,
@@ -309,7 +311,9 @@ async def create(
     if record == made:
         await matching.seen(tx, workspace, deal, account, created_at)
     else:
-        await matching.look_again(tx, workspace, (deal, former_deal), (account, former_account))
+        await matching.recompute_activity(
+            tx, workspace, (deal, former_deal), (account, former_account)
+        )
     return response(record, made, new.id, new.source_id)
 
 
@@ -321,7 +325,7 @@ async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> Dele
     answer = deleted(found, address, "message")
     if found is not None:
         *_, deal, account = found
-        await matching.look_again(tx, workspace, (deal,), (account,))
+        await matching.recompute_activity(tx, workspace, (deal,), (account,))
     return answer
 
 

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import JSON, Uuid, bindparam, func, insert, select, update
 
 from domains.kernel.core.ids import new_id
-from domains.kernel.core.problems import Conflict, Fault, invalid
+from domains.kernel.core.problems import Conflict, FieldError, invalid
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import REFUSALS, Read, Tx
 from domains.kernel.db.statements import row, scalar, statement
@@ -103,7 +103,7 @@ class DeletedObjectTypeResponse(msgspec.Struct, rename="camel"):
 
 def _name_taken() -> Conflict:
     message = "name: this source has an object type of this name already"
-    return Conflict(message, Fault("name", message))
+    return Conflict(message, FieldError("name", message))
 
 
 REFUSALS["uq_object_types_name"] = _name_taken

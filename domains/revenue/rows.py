@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Text, Uuid, bindparam, select, true, update
 
 from domains.kernel.core.ids import new_id
-from domains.kernel.core.problems import Fault, Invalid, invalid
+from domains.kernel.core.problems import FieldError, Invalid, invalid
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import row, scalar, statement
@@ -31,25 +31,25 @@ from domains.revenue.records import (
     DeletedRecordResponse,
     DisplayName,
     Emails,
+    LowerBound,
     RecordAddress,
     RecordRequest,
     RecordResponse,
-    Since,
     Timestamp,
-    Until,
+    UpperBound,
     Version,
+    active_source,
     as_end,
-    as_given,
     as_pattern,
     as_start,
     contains,
     deleted,
     deletion,
-    foreign,
+    exact,
+    forbidden,
     given,
     identity,
     kept,
-    living_source,
     missing,
     moment_of,
     response,
@@ -142,10 +142,10 @@ class RowQuery(CursorQuery, frozen=True, kw_only=True):
         Meta(description="Part of the name, in any letter case"),
     ] = UNSET
     created_after: Annotated[
-        Since | UnsetType, Meta(description="Made then or later in the source system")
+        LowerBound | UnsetType, Meta(description="Made then or later in the source system")
     ] = UNSET
     created_before: Annotated[
-        Until | UnsetType, Meta(description="Made then or earlier in the source system")
+        UpperBound | UnsetType, Meta(description="Made then or earlier in the source system")
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
@@ -153,8 +153,8 @@ class RowQuery(CursorQuery, frozen=True, kw_only=True):
             self,
             {
                 "source_id": source_of(frozenset()),
-                "object_type_id": as_given,
-                "remote_id": as_given,
+                "object_type_id": exact,
+                "remote_id": exact,
                 "name": as_pattern,
                 "created_after": as_start,
                 "created_before": as_end,
@@ -242,7 +242,7 @@ ROWS: Final = KeysetList(
 )
 _GET = statement(select(*_columns).where(*shown(rows)), RowDetail)
 
-_source = living_source()
+_source = active_source()
 _type = object_types.c
 _object_type = (
     select(_type.id, _type.source_id, _type.deleted_at, _type.field_definitions)
@@ -308,10 +308,10 @@ async def create(tx: Tx, workspace: WorkspaceId, new: RowRequest) -> RecordRespo
         _SCHEMA, workspace=workspace, source=new.source_id, object_type_id=new.object_type_id
     )
     if schema is None:
-        raise foreign("sourceId", "source")
+        raise forbidden("sourceId", "source")
     object_type, source, deleted_at, definitions = schema
     if object_type is None:
-        raise foreign("objectTypeId", "object type")
+        raise forbidden("objectTypeId", "object type")
     if source != new.source_id:
         raise invalid("objectTypeId", "is an object type of another source")
     if deleted_at is not None:
@@ -339,7 +339,7 @@ async def create(tx: Tx, workspace: WorkspaceId, new: RowRequest) -> RecordRespo
     )
     if record is None:
         if await tx.first(WRITABLE, workspace=workspace, source=new.source_id) is None:
-            raise foreign("sourceId", "source")
+            raise forbidden("sourceId", "source")
         raise invalid("objectTypeId", "the row has another object type, which cannot change")
     return response(record, made, new.id, new.source_id)
 
@@ -353,7 +353,7 @@ async def change(
         _FIND, workspace=workspace, source=address.source_id, remote=address.remote_id
     )
     if found is None:
-        raise foreign("sourceId", "source")
+        raise forbidden("sourceId", "source")
     record, stored, deleted_at, definitions = found
     if record is None:
         raise missing("row", address.remote_id)
@@ -445,7 +445,7 @@ def _checked(
 def _undefined(name: str) -> Invalid:
     short = name[:100]
     message = f"fields.{short}: the object type defines no such field"
-    return Invalid(message, Fault(f"fields.{short}", message))
+    return Invalid(message, FieldError(f"fields.{short}", message))
 
 
 _MUST: Final[dict[FieldType, str]] = {

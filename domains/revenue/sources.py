@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Text, Uuid, bindparam, func, insert, select, update
 
 from domains.kernel.core.ids import new_id
-from domains.kernel.core.problems import Conflict, Fault
+from domains.kernel.core.problems import Conflict, FieldError
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import REFUSALS, Read, Tx
 from domains.kernel.db.statements import scalar, statement
@@ -73,7 +73,7 @@ class DeletedSourceResponse(msgspec.Struct, rename="camel"):
 
 def _name_taken() -> Conflict:
     message = "name: a source of this name exists already"
-    return Conflict(message, Fault("name", message))
+    return Conflict(message, FieldError("name", message))
 
 
 REFUSALS["uq_sources_name"] = _name_taken

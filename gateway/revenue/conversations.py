@@ -20,7 +20,7 @@ from domains.revenue.conversations import (
     SummaryEvidence,
 )
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
-from gateway.revenue.requests import READ, WRITE, shown_to, uuid_in_path
+from gateway.revenue.requests import READ, WRITE, uuid_in_path, visibility_filter
 from gateway.surface import decode, operation, query
 
 
@@ -37,7 +37,9 @@ async def list_conversations(
     signer: NamedDependency[Signer],
 ) -> ListConversationsResponse:
     wanted = query(request, ConversationQuery)
-    return await conversations.page(read, signer, caller.workspace, wanted, shown_to(caller))
+    return await conversations.page(
+        read, signer, caller.workspace, wanted, visibility_filter(caller)
+    )
 
 
 @get(

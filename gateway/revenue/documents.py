@@ -21,7 +21,7 @@ from domains.revenue.documents import (
     UpdateDocumentRequest,
 )
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
-from gateway.revenue.requests import READ, WRITE, shown_to, uuid_in_path
+from gateway.revenue.requests import READ, WRITE, uuid_in_path, visibility_filter
 from gateway.surface import decode, operation, query
 
 
@@ -37,7 +37,9 @@ async def list_documents(
     downloads: NamedDependency[Downloads],
 ) -> ListDocumentsResponse:
     wanted = query(request, DocumentQuery)
-    return await documents.page(read, signer, downloads, caller.workspace, wanted, shown_to(caller))
+    return await documents.page(
+        read, signer, downloads, caller.workspace, wanted, visibility_filter(caller)
+    )
 
 
 @get(

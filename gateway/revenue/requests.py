@@ -35,6 +35,6 @@ def crm_id_in_path(text: str, noun: str) -> str:
     return text.removeprefix("/")
 
 
-def shown_to(caller: Caller) -> frozenset[str]:
+def visibility_filter(caller: Caller) -> frozenset[str]:
     """The filters by which a list shows a caller what may be seen."""
     return _PUBLIC if caller.hides_private else _EVERYTHING

@@ -18,7 +18,7 @@ from domains.revenue.rows import (
     RowRequest,
     UpdateRowRequest,
 )
-from gateway.revenue.requests import READ, WRITE, shown_to, uuid_in_path
+from gateway.revenue.requests import READ, WRITE, uuid_in_path, visibility_filter
 from gateway.surface import decode, operation, query
 
 
@@ -33,7 +33,7 @@ async def list_rows(
     signer: NamedDependency[Signer],
 ) -> ListRowsResponse:
     wanted = query(request, RowQuery)
-    return await rows.page(read, signer, caller.workspace, wanted, shown_to(caller))
+    return await rows.page(read, signer, caller.workspace, wanted, visibility_filter(caller))
 
 
 @get(

@@ -13,7 +13,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from domains.kernel.core.settings import read
 from domains.kernel.db.database import Database
-from domains.kernel.jobs.process_pool import Compute
+from domains.kernel.jobs.process_pool import ProcessPool
 from domains.kernel.storage.blobs import Blobs
 from domains.kernel.tenancy.api_keys import LimitChoice
 from domains.kernel.tenancy.signing import Signer
@@ -615,7 +615,7 @@ async def test_no_served_operation_is_missing(stack: Stack, database: Database) 
     """
     blobs = Blobs.open(stack.env["BLOB_URL"], {})
     client = rate_limit.connect(stack.env["REDIS_URL"], 1)
-    with Compute.open(1, 1) as compute:
+    with ProcessPool.open(1, 1) as compute:
         edge = create_app(
             database, blobs, rate_limit.Limiter(client), compute, Signer(b""), read(stack.env)
         )

@@ -19,7 +19,7 @@ from domains.kernel.jobs import leases, model
 from domains.kernel.jobs.enqueue import enqueue
 from domains.kernel.jobs.leases import Claim, LostLease
 from domains.kernel.jobs.model import Job
-from domains.kernel.jobs.process_pool import Compute, TookTooLong
+from domains.kernel.jobs.process_pool import ProcessPool, TookTooLong
 from domains.kernel.storage.blobs import DeleteBlob
 from domains.kernel.tenancy.workspaces import create_workspace
 from tests.stack import Stack, eventually, running
@@ -319,7 +319,7 @@ async def test_a_worker_that_stops_gives_its_job_back(db: Database, run_odd: Any
 
 
 async def test_heavy_work_leaves_the_loop_free_and_ends_with_its_limit() -> None:
-    with Compute.open(1, 0.5) as compute:
+    with ProcessPool.open(1, 0.5) as compute:
         assert await compute.run(sum, [1, 2, 3]) == 6
         ticks = 0
 
@@ -339,5 +339,5 @@ async def test_heavy_work_leaves_the_loop_free_and_ends_with_its_limit() -> None
 
 
 async def test_an_exception_in_the_child_arrives_here() -> None:
-    with Compute.open(1, 5) as compute, pytest.raises(ZeroDivisionError):
+    with ProcessPool.open(1, 5) as compute, pytest.raises(ZeroDivisionError):
         await compute.run(divmod, 1, 0)

@@ -17,18 +17,22 @@ from hypothesis import strategies as st
 from domains.discovery import analysis
 from domains.discovery.analysis import AnalyseSignal
 from domains.kernel.core.ids import new_id
+from domains.kernel.core.network import Allowed
 from domains.kernel.core.settings import Settings, read
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Database, end
+from domains.kernel.job_tools import Tools
 from domains.kernel.jobs import job_admin, leases
-from domains.kernel.jobs.enqueue import LONGEST_DELAY, enqueue, enqueue_soon
+from domains.kernel.jobs.enqueue import LONGEST_DELAY, enqueue, enqueue_debounced
 from domains.kernel.jobs.job_admin import Choice
 from domains.kernel.jobs.leases import Claim, Sent
 from domains.kernel.jobs.model import Job, Queue
-from domains.kernel.jobs.process_pool import Compute
+from domains.kernel.jobs.process_pool import ProcessPool
 from domains.kernel.models.llm_provider import Provider
 from domains.kernel.storage.blobs import Blobs
 from domains.kernel.tenancy.workspaces import create_workspace
+from domains.kernel.untrusted.documents.extraction import Extraction
+from domains.kernel.untrusted.fetch import Fetcher
 from tests.stack import Process, Stack, Tenant, eventually, running, tenant
 from tests.workers.slow import Slow
 from workers.runner import Actor, Runner
@@ -281,7 +285,7 @@ class About(Job, frozen=True, tag="tests.about"):
 
 async def _soon(db: Database, workspace: WorkspaceId, what: str, delay: float = 30) -> None:
     async with db.transaction() as tx:
-        await enqueue_soon(tx, workspace, About(what), delay)
+        await enqueue_debounced(tx, workspace, About(what), delay)
 
 
 _WAITS = "select subject, extract(epoch from run_after - created_at)::float as delay from jobs"
@@ -355,15 +359,27 @@ async def acme(idle: Stack, db: Database) -> AsyncIterator[Tenant]:
 class Desk:
     """A worker that analyses signals, and stores what it found when the test lets it."""
 
-    def __init__(self, db: Database, settings: Settings, blobs: Blobs, compute: Compute) -> None:
+    def __init__(
+        self, db: Database, settings: Settings, blobs: Blobs, compute: ProcessPool
+    ) -> None:
         self.settings, self.blobs, self.compute = settings, blobs, compute
         self.found = asyncio.Event()
         self.go_on = asyncio.Event()
         self.stopped = False
 
+        tools = Tools(
+            read=db.read,
+            blobs=blobs,
+            process_pool=compute,
+            fetcher=Fetcher(Allowed()),
+            extraction=Extraction.of(settings),
+            speech=None,
+            provider=Provider(None, db.read),
+            settings=settings,
+        )
+
         async def run(_tools: None, workspace: WorkspaceId, job: AnalyseSignal) -> Any:
-            nobody = Provider(None, db.read)
-            write = await analysis.analyse(db.read, blobs, compute, nobody, workspace, job)
+            write = await analysis.analyse(tools, workspace, job)
             self.found.set()
             try:
                 await self.go_on.wait()
@@ -379,7 +395,7 @@ class Desk:
 @pytest.fixture
 async def desk(idle: Stack, db: Database) -> AsyncIterator[Desk]:
     settings = read({**idle.env, "GATEWAY_JOB_LEASE": "1"})
-    with Compute.open(1, 30) as compute:
+    with ProcessPool.open(1, 30) as compute:
         made = Desk(db, settings, Blobs.open(settings.blob_url, {}), compute)
         keeping = asyncio.create_task(made.runner.keep())
         yield made

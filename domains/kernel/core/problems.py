@@ -23,7 +23,7 @@ from typing import ClassVar
 import msgspec
 
 
-class Fault(msgspec.Struct, frozen=True):
+class FieldError(msgspec.Struct, frozen=True):
     """What is wrong with one field: its path in the request (`source.type`) and a sentence."""
 
     field: str
@@ -38,7 +38,7 @@ class Problem(Exception):
     title: ClassVar[str]
 
     def __init__(
-        self, message: str, *faults: Fault, headers: Mapping[str, str] | None = None
+        self, message: str, *faults: FieldError, headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -102,4 +102,4 @@ class Contended(Unavailable):
 
 def invalid(field: str, message: str) -> Invalid:
     """The usual refusal: one field is wrong."""
-    return Invalid(f"{field}: {message}", Fault(field, message))
+    return Invalid(f"{field}: {message}", FieldError(field, message))

@@ -94,7 +94,7 @@ _IS_LIVE = statement(
 )
 
 
-async def enqueue_soon(tx: Tx, workspace: WorkspaceId, job: Job, delay: float) -> None:
+async def enqueue_debounced(tx: Tx, workspace: WorkspaceId, job: Job, delay: float) -> None:
     """Queue a job for `delay` seconds later; if one of its kind and subject waits, put that off.
 
     So many of these soon after one another make one job, at most LONGEST_DELAY after the first. It

@@ -436,7 +436,7 @@ async def retry(read: Read, held: Claim, error: str, delay: float) -> None:
     await read.first(_AGAIN, **_holding(held), failed=True, error=error, seconds=delay)
 
 
-async def give_back(read: Read, held: Claim) -> None:
+async def release(read: Read, held: Claim) -> None:
     """Queue again because this worker stops; no failure is counted."""
     await read.first(_AGAIN, **_holding(held), failed=False, error=None, seconds=0.0)
 

@@ -36,7 +36,7 @@ class Job(msgspec.Struct, frozen=True, tag_field="kind"):
 
     @property
     def subject(self) -> str:
-        """What it is about: `enqueue_soon` makes one job of those of one kind and subject."""
+        """What it is about: `enqueue_debounced` makes one job of those of one kind and subject."""
         return ""
 
 

@@ -35,7 +35,7 @@ class TookTooLong(Exception):
     """A computation exceeded its limit and was ended."""
 
 
-class Compute:
+class ProcessPool:
     """Runs pure functions of modules; arguments and results are copied between the processes."""
 
     def __init__(self, processes: int, time_limit: float) -> None:
@@ -47,7 +47,7 @@ class Compute:
 
     @classmethod
     @contextlib.contextmanager
-    def open(cls, processes: int, time_limit: float) -> Iterator["Compute"]:
+    def open(cls, processes: int, time_limit: float) -> Iterator["ProcessPool"]:
         """So many child processes, made when they are first needed; gone on leaving."""
         made = cls(processes, time_limit)
         try:

@@ -20,7 +20,7 @@ from urllib.parse import unquote, urljoin
 import httpcore
 
 from domains.kernel.core.network import Address, Allowed
-from domains.kernel.untrusted.url_policy import FetchFailed, Place, Refused, parse_url
+from domains.kernel.untrusted.url_policy import FetchFailed, ParsedUrl, Refused, parse_url
 
 # A name and a port in, addresses out; OSError where the name has none.
 Resolver = Callable[[str, int], Awaitable[Iterable[str]]]
@@ -136,7 +136,7 @@ class Fetcher:
             ) from error
 
     @asynccontextmanager
-    async def _answer(self, place: Place) -> AsyncIterator[httpcore.Response]:
+    async def _answer(self, place: ParsedUrl) -> AsyncIterator[httpcore.Response]:
         """One request on a connection of its own, which ends with the block."""
         url = httpcore.URL(
             scheme=place.scheme, host=place.host, port=place.port, target=place.target
@@ -163,7 +163,7 @@ class Fetcher:
                 response = await stack.enter_async_context(request)
             yield response
 
-    def _redirected(self, place: Place, location: str) -> Place:
+    def _redirected(self, place: ParsedUrl, location: str) -> ParsedUrl:
         target = ""
         # What urljoin would drop without a word is refused.
         if location.isprintable():
@@ -174,7 +174,7 @@ class Fetcher:
             raise Refused("The address redirects from https to http, which is not allowed.")
         return to
 
-    def _place(self, subject: str, url: str) -> Place:
+    def _place(self, subject: str, url: str) -> ParsedUrl:
         try:
             return parse_url(url, self._allowed)
         except Refused as refused:

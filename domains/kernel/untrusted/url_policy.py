@@ -47,7 +47,7 @@ class Refused(FetchFailed):
     """
 
 
-class Place(msgspec.Struct, frozen=True):
+class ParsedUrl(msgspec.Struct, frozen=True):
     """A URL taken apart. `host` is a name or an address as text, `target` the path and query."""
 
     scheme: str
@@ -70,7 +70,7 @@ def check_url(url: str, allowed: Allowed) -> None:
     parse_url(url, allowed)
 
 
-def parse_url(url: str, allowed: Allowed) -> Place:
+def parse_url(url: str, allowed: Allowed) -> ParsedUrl:
     """The parts of a URL that may be tried; Refused like `check_url`.
 
     A host that is an address may be reached; the addresses of a name are still to be checked.
@@ -107,4 +107,4 @@ def parse_url(url: str, allowed: Allowed) -> Place:
     if not fine:
         raise Refused(_NOT_PUBLIC)
     target = (parts["path"] or "/") + (parts["query"] or "")
-    return Place(scheme, str(host), port, quote(target, safe="%/?:@!$&'()*+,;=-._~[]"))
+    return ParsedUrl(scheme, str(host), port, quote(target, safe="%/?:@!$&'()*+,;=-._~[]"))

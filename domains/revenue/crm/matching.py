@@ -38,7 +38,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Tx
 from domains.kernel.db.statements import row, scalar, statement
-from domains.kernel.jobs.enqueue import enqueue_soon
+from domains.kernel.jobs.enqueue import enqueue_debounced
 from domains.kernel.jobs.model import Job, Queue
 from domains.revenue.records import EVERYTHING, WORKSPACE
 from domains.revenue.tables import (
@@ -302,7 +302,7 @@ class RefreshDeal(Job, frozen=True, tag="revenue.refresh_deal"):
 async def refresh_soon(tx: Tx, workspace: WorkspaceId, some_deals: Iterable[str | None]) -> None:
     """What is linked to these deals has changed: soon their summaries are made anew, once each."""
     for deal in sorted({each for each in some_deals if each is not None}):
-        await enqueue_soon(tx, workspace, RefreshDeal(deal), _REFRESHED_AFTER)
+        await enqueue_debounced(tx, workspace, RefreshDeal(deal), _REFRESHED_AFTER)
 
 
 async def seen(
@@ -315,7 +315,7 @@ async def seen(
             await tx.first(_RAISE[table], workspace=workspace, id=owner, at=at)
 
 
-async def look_again(
+async def recompute_activity(
     tx: Tx,
     workspace: WorkspaceId,
     some_deals: Iterable[str | None],

@@ -35,9 +35,10 @@ from domains.kernel.core.ids import new_id
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Tx
 from domains.kernel.db.statements import row, scalar, statement
-from domains.kernel.jobs.enqueue import enqueue_soon
+from domains.kernel.job_tools import Tools, Write
+from domains.kernel.jobs.enqueue import enqueue_debounced
 from domains.kernel.jobs.model import Job, Queue
-from domains.revenue.crm.matching import account_of, best_links, look_again, named_alike
+from domains.revenue.crm.matching import account_of, best_links, named_alike, recompute_activity
 from domains.revenue.records import WORKSPACE
 from domains.revenue.tables import (
     accounts,
@@ -323,7 +324,12 @@ async def changed(tx: Tx, workspace: WorkspaceId, kind: str, ids: Sequence[str])
     """
     if ids:
         await tx.first(_MARK, workspace=workspace, kind=kind, ids=ids)
-        await enqueue_soon(tx, workspace, LinkCrm(), _DELAY)
+        await enqueue_debounced(tx, workspace, LinkCrm(), _DELAY)
+
+
+async def relink(_tools: Tools, workspace: WorkspaceId, _job: LinkCrm) -> Write:
+    """Recompute links in the transaction that ends the job: only the database has work to do."""
+    return lambda tx: link_some(tx, workspace)
 
 
 async def link_some(tx: Tx, workspace: WorkspaceId) -> None:
@@ -338,12 +344,14 @@ async def link_some(tx: Tx, workspace: WorkspaceId) -> None:
         await _walk(tx, workspace, *walk)
     else:
         return
-    await enqueue_soon(tx, workspace, LinkCrm(), 0)
+    await enqueue_debounced(tx, workspace, LinkCrm(), 0)
 
 
-async def linking_failed(tx: Tx, workspace: WorkspaceId) -> None:
+async def linking_failed(
+    tx: Tx, workspace: WorkspaceId, _job: LinkCrm, _id: UUID, _reason: str
+) -> None:
     """Try again later: what is marked must not stay so for ever."""
-    await enqueue_soon(tx, workspace, LinkCrm(), _LATER)
+    await enqueue_debounced(tx, workspace, LinkCrm(), _LATER)
 
 
 async def _reach(tx: Tx, workspace: WorkspaceId, owners: list[tuple[str, str]]) -> None:
@@ -358,7 +366,7 @@ async def _reach(tx: Tx, workspace: WorkspaceId, owners: list[tuple[str, str]]) 
         elif await tx.first(_WALK_WAITING, workspace=workspace, kind=kind) is None:
             await tx.first(_BEGIN_WALK, workspace=workspace, id=new_id(), kind=kind)
     # At last, since it locks them.
-    await look_again(tx, workspace, some_deals, some_accounts)
+    await recompute_activity(tx, workspace, some_deals, some_accounts)
 
 
 async def _walk(tx: Tx, workspace: WorkspaceId, walk: UUID, kind: str, after: UUID | None) -> None:
@@ -372,7 +380,7 @@ async def _walk(tx: Tx, workspace: WorkspaceId, walk: UUID, kind: str, after: UU
 
 async def _link(tx: Tx, workspace: WorkspaceId, kind: str, ids: list[UUID]) -> None:
     linked = await tx.all(_RELINK[kind], workspace=workspace, ids=sorted(ids))
-    await look_again(
+    await recompute_activity(
         tx,
         workspace,
         (deal for former, _, now, _ in linked for deal in (former, now)),

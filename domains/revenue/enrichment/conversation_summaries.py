@@ -1,6 +1,5 @@
 """What is found in conversations: category and summary, and where each item of it was said."""
 
-from collections.abc import Awaitable, Callable
 from datetime import date, datetime
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -23,12 +22,12 @@ from domains.intelligence.dialogue.turns import Audience, Turn
 from domains.intelligence.llm.prompts import conversation_question
 from domains.intelligence.outline import Outline, answered, choices, outline
 from domains.kernel.core.workspace_id import WorkspaceId
-from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.database import Tx
 from domains.kernel.db.statements import row, scalar, statement
+from domains.kernel.job_tools import Tools, Write
 from domains.kernel.jobs.enqueue import enqueue
 from domains.kernel.jobs.model import Job
-from domains.kernel.jobs.process_pool import Compute
-from domains.kernel.models.llm_provider import Consulted, Provider
+from domains.kernel.models.llm_provider import Consulted
 from domains.kernel.models.llm_types import Answer, Question
 from domains.revenue.conversations import (
     AskConversation,
@@ -41,8 +40,6 @@ from domains.revenue.conversations import (
 from domains.revenue.crm import matching
 from domains.revenue.records import WORKSPACE
 from domains.revenue.tables import conversations, deals
-
-Write = Callable[[Tx], Awaitable[None]]
 
 _c = conversations.c
 _version = (
@@ -123,52 +120,40 @@ class _Made(NamedTuple):
     evidence: bytes
 
 
-async def enrich(
-    read: Read,
-    compute: Compute,
-    provider: Provider,
-    workspace: WorkspaceId,
-    job: ProcessConversation,
-) -> Write | None:
+async def enrich(tools: Tools, workspace: WorkspaceId, job: ProcessConversation) -> Write | None:
     """Store category and summary of what was said, and have the linked deal refreshed.
 
     Where the workspace has a provider read its texts, another job does that.
     """
-    found = await read.first(_SAID, **_which(workspace, job))
+    found = await tools.read.first(_SAID, **_which(workspace, job))
     if found is None:
         return None
     if found.transcript is None:
         if found.recording_url is None or found.recording_key is not None:
             return None
         return _queueing(workspace, FetchRecording(job.conversation_id, job.version))
-    if await provider.is_used_by(workspace):
+    if await tools.provider.is_used_by(workspace):
         return _queueing(workspace, AskConversation(job.conversation_id, job.version))
-    made = await compute.run(_outlined, _given(found, found.transcript))
+    made = await tools.process_pool.run(_outlined, _given(found, found.transcript))
     return _storing(workspace, job, made, None)
 
 
-async def ask(
-    read: Read,
-    compute: Compute,
-    provider: Provider,
-    workspace: WorkspaceId,
-    job: AskConversation,
-) -> Write | None:
+async def ask(tools: Tools, workspace: WorkspaceId, job: AskConversation) -> Write | None:
     """As `enrich`, by the provider; by the engine where that gives no usable answer."""
-    found = await read.first(_SAID, **_which(workspace, job))
+    found = await tools.read.first(_SAID, **_which(workspace, job))
     if found is None or found.transcript is None:
         return None
     given = _given(found, found.transcript)
 
     async def understood(answer: Answer) -> _Made:
-        return await compute.run(_understood, given, answer.content, answer.model)
+        return await tools.process_pool.run(_understood, given, answer.content, answer.model)
 
-    consulted: Consulted[_Made] = await provider.consult(
-        workspace, await compute.run(_question, given), understood
+    consulted: Consulted[_Made] = await tools.provider.consult(
+        workspace, await tools.process_pool.run(_question, given), understood
     )
     made = consulted.found
     if made is None:
-        made = await compute.run(_outlined, given)
+        made = await tools.process_pool.run(_outlined, given)
     return _storing(workspace, job, made, consulted.fallback)
 
 

@@ -1,7 +1,7 @@
 """What a deal's conversations and messages say about it: where it stands and what comes next."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
@@ -13,16 +13,14 @@ from domains.intelligence.engine import engine
 from domains.intelligence.outline import outline
 from domains.intelligence.semantic import clusters
 from domains.kernel.core.workspace_id import WorkspaceId
-from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.database import Tx
 from domains.kernel.db.statements import row, scalar, statement
 from domains.kernel.db.tables import workspaces
-from domains.kernel.jobs.process_pool import Compute
+from domains.kernel.job_tools import Tools, Write
 from domains.revenue.conversations import Participant
 from domains.revenue.crm.matching import RefreshDeal
 from domains.revenue.records import WORKSPACE
 from domains.revenue.tables import conversations, deals, messages
-
-Write = Callable[[Tx], Awaitable[None]]
 
 # Conversations and messages, the newest, of which a deal's summary is made; and items of it.
 _NEWEST: Final = 20
@@ -119,22 +117,20 @@ _SUMMARY: Final = msgspec.json.Decoder(dict[str, Any])
 _NOW: Final = statement(select(func.clock_timestamp()), scalar)
 
 
-async def refresh(
-    read: Read, compute: Compute, workspace: WorkspaceId, job: RefreshDeal
-) -> Write | None:
+async def refresh(tools: Tools, workspace: WorkspaceId, job: RefreshDeal) -> Write | None:
     """Store what the newest conversations and messages linked to a deal say about it.
 
     Nothing where they say nothing: what is not known is null.
     """
     which = {"workspace": workspace, "deal": job.deal_id}
-    read_at = await read.one(_NOW)
-    stage = await read.first(_STAGE, **which)
+    read_at = await tools.read.one(_NOW)
+    stage = await tools.read.first(_STAGE, **which)
     contacts = [
         _Contact("a conversation", title, at, _SUMMARY.decode(found) if found is not None else {})
-        for title, at, found in await read.all(_CALLS, **which)
+        for title, at, found in await tools.read.all(_CALLS, **which)
     ]
-    mails = await read.all(_MESSAGES, **which)
-    read_mails = await compute.run(
+    mails = await tools.read.all(_MESSAGES, **which)
+    read_mails = await tools.process_pool.run(
         _outlined,
         [
             _Mail(bytes(sender or b"null"), outside, body, at.date())
@@ -146,7 +142,7 @@ async def refresh(
         for (subject, at, *_), found in zip(mails, read_mails, strict=True)
     ]
     contacts.sort(key=lambda each: each.at, reverse=True)
-    merged = await compute.run(
+    merged = await tools.process_pool.run(
         _merged, [[_texts(each.summary.get(heading)) for each in contacts] for heading in _MERGED]
     )
     summary: dict[str, Any] = {}

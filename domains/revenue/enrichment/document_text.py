@@ -1,7 +1,6 @@
 """The text of documents: fetched where they have an address, read in a child process."""
 
 import tempfile
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -11,19 +10,18 @@ from sqlalchemy import Integer, Text, Uuid, bindparam, literal_column, null, sel
 
 from domains.kernel.core.problems import Invalid, NotFound, Unavailable
 from domains.kernel.core.workspace_id import WorkspaceId
-from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.database import Tx
 from domains.kernel.db.statements import scalar, statement
+from domains.kernel.job_tools import Tools, Write
 from domains.kernel.jobs.enqueue import enqueue
 from domains.kernel.storage import retention
 from domains.kernel.storage.blobs import BlobMissing, Blobs
 from domains.kernel.untrusted.documents.extraction import Extraction, Unreadable
-from domains.kernel.untrusted.fetch import Fetcher, Unreachable
+from domains.kernel.untrusted.fetch import Unreachable
 from domains.kernel.untrusted.url_policy import Refused
 from domains.revenue.documents import FetchDocument, ProcessDocument, called
 from domains.revenue.records import WORKSPACE
 from domains.revenue.tables import documents
-
-Write = Callable[[Tx], Awaitable[None]]
 
 _c = documents.c
 # One version of a document that is still there.
@@ -70,30 +68,23 @@ _READ: Final = _change(
 _FAILED: Final = _change(state=literal_column("'failed'"), error=bindparam("reason", type_=Text))
 
 
-async def fetch(
-    read: Read,
-    blobs: Blobs,
-    fetcher: Fetcher,
-    largest: int,
-    workspace: WorkspaceId,
-    job: FetchDocument,
-) -> Write | None:
+async def fetch(tools: Tools, workspace: WorkspaceId, job: FetchDocument) -> Write | None:
     """Store the bytes at a document's address, of `largest` bytes at most, and queue their reading.
 
     Invalid with the reason where they cannot be had; Unavailable where they may be had later.
     """
     which = {"workspace": workspace, "id": job.document_id, "version": job.version}
-    found = await read.first(_ORIGINAL, **which)
+    found = await tools.read.first(_ORIGINAL, **which)
     key = _key(workspace, job)
     if found is None:
         return lambda tx: retention.discard(tx, workspace, [key])
     if found.url is None:
         return None
     try:
-        async with fetcher.open(found.url, largest) as fetched:
+        async with tools.fetcher.open(found.url, tools.settings.document_max_bytes) as fetched:
             content_type = fetched.content_type or found.content_type
             filename = found.filename or fetched.filename or called(found.url)
-            await blobs.put_stream(
+            await tools.blobs.put_stream(
                 key, fetched.chunks(), content_type=content_type, filename=filename
             )
     except Refused as refused:
@@ -113,24 +104,20 @@ async def fetch(
     return write
 
 
-async def extract(
-    read: Read,
-    blobs: Blobs,
-    extraction: Extraction,
-    workspace: WorkspaceId,
-    job: ProcessDocument,
-) -> Write | None:
+async def extract(tools: Tools, workspace: WorkspaceId, job: ProcessDocument) -> Write | None:
     """Store the text of a document; Invalid with the reason where there is none to be had."""
     which = {"workspace": workspace, "id": job.document_id, "version": job.version}
-    found = await read.first(_ORIGINAL, **which)
+    found = await tools.read.first(_ORIGINAL, **which)
     key = f"{_key(workspace, job)}.txt"
     if found is None:
         return lambda tx: retention.discard(tx, workspace, [key])
     if found.key is None:
         return lambda tx: _fetch_first(tx, workspace, job)
-    text = await _text_of(blobs, extraction, found, found.key)
+    text = await _text_of(tools.blobs, tools.extraction, found, found.key)
     name = f"{found.filename or 'document'}.txt"
-    await blobs.put(key, text.encode(), content_type="text/plain; charset=utf-8", filename=name)
+    await tools.blobs.put(
+        key, text.encode(), content_type="text/plain; charset=utf-8", filename=name
+    )
 
     async def write(tx: Tx) -> None:
         if await tx.first(_READ, **which, key=key) is None:

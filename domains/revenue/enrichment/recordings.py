@@ -1,7 +1,7 @@
 """Recordings of conversations: fetched from their addresses, kept, and written down."""
 
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -25,14 +25,15 @@ from sqlalchemy import (
 
 from domains.kernel.core.problems import Invalid, NotFound, Unavailable
 from domains.kernel.core.workspace_id import WorkspaceId
-from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.database import Tx
 from domains.kernel.db.statements import row, scalar, statement
+from domains.kernel.job_tools import Tools, Write
 from domains.kernel.jobs.enqueue import enqueue
-from domains.kernel.models.speech import Sentence, Speech
+from domains.kernel.models.speech import Sentence
 from domains.kernel.storage import retention
-from domains.kernel.storage.blobs import BlobMissing, Blobs
+from domains.kernel.storage.blobs import BlobMissing
 from domains.kernel.untrusted import media
-from domains.kernel.untrusted.fetch import Fetcher, Unreachable
+from domains.kernel.untrusted.fetch import Unreachable
 from domains.kernel.untrusted.url_policy import Refused
 from domains.revenue.conversations import (
     FetchRecording,
@@ -42,8 +43,6 @@ from domains.revenue.conversations import (
 )
 from domains.revenue.records import WORKSPACE
 from domains.revenue.tables import conversations
-
-Write = Callable[[Tx], Awaitable[None]]
 
 NO_SERVICE: Final = (
     "No speech-to-text service is set, so the recording is kept and has no transcript. "
@@ -94,21 +93,14 @@ _WRITTEN_DOWN: Final = _change(
 _FAILED: Final = _change(state=literal_column("'failed'"), error=bindparam("reason", type_=Text))
 
 
-async def fetch(
-    read: Read,
-    blobs: Blobs,
-    fetcher: Fetcher,
-    largest: int,
-    workspace: WorkspaceId,
-    job: FetchRecording,
-) -> Write | None:
+async def fetch(tools: Tools, workspace: WorkspaceId, job: FetchRecording) -> Write | None:
     """Store what lies at a recording's address, of `largest` bytes at most, and queue what follows.
 
     Invalid with the reason where it cannot be had, or is no recording; Unavailable where it may be
     had later.
     """
     which = {"workspace": workspace, "id": job.conversation_id, "version": job.version}
-    found = await read.first(_RECORDED, **which)
+    found = await tools.read.first(_RECORDED, **which)
     key = _key(workspace, job)
     if found is None:
         return lambda tx: retention.discard(tx, workspace, [key])
@@ -116,7 +108,7 @@ async def fetch(
     if url is None:
         return None
     try:
-        async with fetcher.open(url, largest) as fetched:
+        async with tools.fetcher.open(url, tools.settings.recording_max_bytes) as fetched:
             chunks = fetched.chunks()
             head = await _head(chunks)
             kind = media.kind_of(b"".join(head))
@@ -124,7 +116,7 @@ async def fetch(
                 raise Invalid(
                     "What lies at the recordingUrl is no sound or video that can be read."
                 )
-            await blobs.put_stream(
+            await tools.blobs.put_stream(
                 key,
                 _again(head, chunks),
                 content_type=kind.content_type,
@@ -176,26 +168,20 @@ async def _again(head: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator
         yield chunk
 
 
-async def transcribe(
-    read: Read,
-    blobs: Blobs,
-    speech: Speech | None,
-    workspace: WorkspaceId,
-    job: Transcription,
-) -> Write | None:
+async def transcribe(tools: Tools, workspace: WorkspaceId, job: Transcription) -> Write | None:
     """Store what was said in a recording; Invalid with the reason where nobody can tell."""
     which = {"workspace": workspace, "id": job.conversation_id, "version": job.version}
-    found = await read.first(_RECORDED, **which)
+    found = await tools.read.first(_RECORDED, **which)
     if found is None or found[1] is None or found[2]:
         return None
-    if speech is None:
+    if tools.speech is None:
         raise Invalid(NO_SERVICE)
     with tempfile.TemporaryDirectory(prefix="recording-") as folder:
         recording = Path(folder) / "recording"
         pieces = Path(folder) / "pieces"
         try:
             pieces.mkdir()
-            await blobs.save(found[1], recording)
+            await tools.blobs.save(found[1], recording)
             with recording.open("rb") as opened:
                 kind = media.kind_of(opened.read(media.HEAD))
         except BlobMissing as missing:
@@ -204,7 +190,7 @@ async def transcribe(
             raise Unavailable("There is no room to read the recording. Try again.") from error
         if kind is None:
             raise Invalid("The stored recording is no sound or video that can be read.")
-        heard = await speech.transcribe(recording, kind, pieces)
+        heard = await tools.speech.transcribe(recording, kind, pieces)
     entries = _entries(heard.sentences)
     if not entries:
         raise Invalid("Nobody speaks in the recording.")

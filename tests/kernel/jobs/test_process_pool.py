@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 
 from domains.kernel.core.problems import Unavailable
-from domains.kernel.jobs.process_pool import _MOST_OF_ONE, Compute
+from domains.kernel.jobs.process_pool import _MOST_OF_ONE, ProcessPool
 from tests.stack import eventually
 
 
 @pytest.fixture
-def compute() -> Iterator[Compute]:
-    with Compute.open(2, 30) as opened:
+def compute() -> Iterator[ProcessPool]:
+    with ProcessPool.open(2, 30) as opened:
         yield opened
 
 
-async def test_a_child_that_dies_while_it_is_idle_is_replaced(compute: Compute) -> None:
+async def test_a_child_that_dies_while_it_is_idle_is_replaced(compute: ProcessPool) -> None:
     for _ in range(3):
         child = await compute.run(os.getpid)
         assert child != os.getpid()
@@ -30,7 +30,7 @@ async def test_a_child_that_dies_while_it_is_idle_is_replaced(compute: Compute) 
 
 
 async def test_a_child_that_dies_at_work_costs_one_more_attempt(
-    compute: Compute, tmp_path: Path
+    compute: ProcessPool, tmp_path: Path
 ) -> None:
     working = asyncio.create_task(compute.run(_work, tmp_path))
 
@@ -42,13 +42,13 @@ async def test_a_child_that_dies_at_work_costs_one_more_attempt(
     assert await working != int(marked)
 
 
-async def test_what_kills_its_child_each_time_is_refused(compute: Compute) -> None:
+async def test_what_kills_its_child_each_time_is_refused(compute: ProcessPool) -> None:
     with pytest.raises(Unavailable, match="twice"):
         await compute.run(os._exit, 3)
     assert await compute.run(os.getpid) != os.getpid()
 
 
-async def test_only_so_many_of_one_wait_and_others_pass(compute: Compute) -> None:
+async def test_only_so_many_of_one_wait_and_others_pass(compute: ProcessPool) -> None:
     many = [
         asyncio.create_task(compute.run_in_turn("one", time.sleep, 0.05))
         for _ in range(_MOST_OF_ONE)
