@@ -11,7 +11,7 @@ from domains.intelligence.insights.document_context import label
 from domains.intelligence.text import linear
 from domains.intelligence.text.segmentation import Sentence, sentences
 
-RULES: Final = "1.0"
+RULES: Final = "1.1"
 """The version of everything that is not learned; it changes when findings may change by it."""
 
 

@@ -46,6 +46,11 @@ _ORDINALS: Final = {
 }
 
 _LEAD: Final = r"(?:(?:by|before|until|till|on|no later than|around|at)\s+)?"
+# "EOD" before a named day adds nothing to it: "by end of day Friday" is due on Friday.
+_DAY_END: Final = (
+    r"(?:(?:(?:the\s+)?(?:end|close) of (?:the\s+)?(?:business(?:\s+day)?|day)|eod|cob)"
+    r",?\s+(?:on\s+|of\s+)?)?"
+)
 # What stands behind these is over, or another's.
 _PAST: Final = r"(?<!\blast\s)(?<!\bfrom\s)(?<!\bsince\s)(?<!\bpast\s)"
 _DAY: Final = rf"(?P<day>{'|'.join(_DAYS)})"
@@ -58,12 +63,12 @@ _COUNT: Final = rf"(?P<count>\d{{1,3}}|{'|'.join(sorted(_NUMBERS, key=len, rever
 
 def due_date(text: str, held_on: date) -> Due | None:
     """The date that the text names for something to come, seen from the day of the talk: the first
-    one behind "by", else the first.
+    one behind "by", else the first; of two that begin at the same word the longer one.
 
     A day of the week is its next one after `held_on`; a week ends on Friday; a month without a year
     is the nearest to come. None where no date is named, or more than two years away.
     """
-    found: list[tuple[bool, int, Due]] = []
+    found: list[tuple[bool, int, int, Due]] = []
     for pattern, date_of in _GRAMMAR:
         match = pattern.search(text)
         if match is None:
@@ -74,8 +79,9 @@ def due_date(text: str, held_on: date) -> Due | None:
             continue
         if on is not None and timedelta(0) <= on - held_on <= timedelta(days=731):
             said_by = match[0].lower().startswith(("by ", "before ", "until ", "no later"))
-            found.append((not said_by, match.start(), Due(on, match.start(), match.end())))
-    return min(found)[2] if found else None
+            due = Due(on, match.start(), match.end())
+            found.append((not said_by, due.start, -due.end, due))
+    return min(found)[3] if found else None
 
 
 def _weekday(match: re.Match[str], held_on: date) -> date:
@@ -209,7 +215,7 @@ _NO_NOUN: Final = (
 )
 _YEAR: Final = r"(?:,?\s+(?:of\s+)?(?P<year>20\d\d))?"
 _GRAMMAR: Final = tuple(
-    (re.compile(rf"{_PAST}\b{_LEAD}(?:{pattern})\b", re.IGNORECASE), date_of)
+    (re.compile(rf"{_PAST}\b{_LEAD}{_DAY_END}(?:{pattern})\b", re.IGNORECASE), date_of)
     for pattern, date_of in (
         (r"(?P<iso>20\d\d-\d\d-\d\d)", _iso),
         (r"(?:the\s+)?day after tomorrow", _days(2)),
@@ -245,7 +251,7 @@ _GRAMMAR: Final = tuple(
             _in_month,
         ),
         (
-            rf"(?:by|on|before|until)\s+the\s+(?P<number>\d{{1,2}}(?:st|nd|rd|th)){_NO_NOUN}",
+            rf"(?:by|on|before|until|no later than)\s+the\s+(?P<number>\d{{1,2}}(?:st|nd|rd|th)){_NO_NOUN}",
             _of_this_month,
         ),
     )

@@ -40,6 +40,12 @@ WEDNESDAY = date(2026, 11, 18)
         ("by Q1", "2027-03-31", "by Q1"),
         ("by EOW", "2026-11-20", "by EOW"),
         ("Friday, or rather in two weeks", "2026-11-20", "Friday"),
+        ("by end of day Friday", "2026-11-20", "by end of day Friday"),
+        ("by the end of the day on Thursday.", "2026-11-19", "by the end of the day on Thursday"),
+        ("EOD tomorrow", "2026-11-19", "EOD tomorrow"),
+        ("by EOD, I think", "2026-11-18", "by EOD"),
+        ("by close of business on 3 December", "2026-12-03", "by close of business on 3 December"),
+        ("no later than the 15th", "2026-12-15", "no later than the 15th"),
     ],
 )
 def test_what_is_named(said: str, on: str, words: str) -> None:
