@@ -11,7 +11,7 @@ from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read
 from domains.kernel.db.statements import statement
 from domains.kernel.pagination.cursor import (
-    KeysetList,
+    CursorList,
     PageOf20,
     PaginationInfo,
     preceding,
@@ -29,7 +29,7 @@ from domains.revenue.records import (
     as_start,
     contains,
     given,
-    missing,
+    not_found,
 )
 from domains.revenue.tables import accounts, deals
 
@@ -207,7 +207,7 @@ def _at(name: str) -> Any:
     return bindparam(name, type_=_c.ordered_at.type)
 
 
-ACCOUNTS: Final = KeysetList(
+ACCOUNTS: Final = CursorList(
     "accounts",
     accounts,
     _columns,
@@ -257,7 +257,7 @@ async def get(
     """An account by the CRM's id; NotFound. Contacts no import gave are those who were met."""
     found = await read.first(_GET, workspace=workspace, id=account)
     if found is None:
-        raise missing("account", account)
+        raise not_found("account", account)
     detail, given_contacts = found
     if not given_contacts:
         people = await read.all(_MET, workspace=workspace, id=account, everything=everything)

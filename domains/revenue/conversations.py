@@ -33,7 +33,7 @@ from domains.kernel.db.statements import row, statement
 from domains.kernel.jobs.enqueue import enqueue, enqueue_all
 from domains.kernel.jobs.model import Job, Queue
 from domains.kernel.pagination.cursor import (
-    KeysetList,
+    CursorList,
     PageOf20,
     PaginationInfo,
     preceding,
@@ -65,10 +65,10 @@ from domains.revenue.records import (
     distinct,
     domain_of,
     exact,
-    foreign,
+    forbidden,
     given,
     has,
-    missing,
+    not_found,
     moment_of,
     outside,
     pattern,
@@ -363,7 +363,7 @@ def _at(name: str) -> Any:
     return bindparam(name, type_=_c.started_at.type)
 
 
-CONVERSATIONS: Final = KeysetList(
+CONVERSATIONS: Final = CursorList(
     "conversations",
     conversations,
     _columns,
@@ -527,7 +527,7 @@ async def create(
         updated_at=moment_of(new.updated_at, "updatedAt"),
     )
     if stored is None:
-        raise foreign("sourceId", "source")
+        raise forbidden("sourceId", "source")
     record, version, deal, account, former_deal, former_account, former_recording = stored
     if record == made:
         await matching.seen(tx, workspace, deal, account, started_at)
@@ -582,7 +582,7 @@ async def get(
     """A conversation by its record id; NotFound."""
     found = await read.first(_GET, workspace=workspace, id=record, everything=everything)
     if found is None:
-        raise missing("conversation", record)
+        raise not_found("conversation", record)
     detail, (key, content_type, kind) = found
     if key is not None:
         name = detail.title or "recording"
@@ -602,7 +602,7 @@ async def list_evidence(
     """
     found = await read.first(_EVIDENCE, workspace=workspace, id=record, everything=everything)
     if found is None:
-        raise missing("conversation", record)
+        raise not_found("conversation", record)
     (stored,) = found
     return {} if stored is None else EVIDENCE_DECODER.decode(stored)
 

@@ -11,7 +11,7 @@ from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read
 from domains.kernel.db.statements import statement
 from domains.kernel.pagination.cursor import (
-    KeysetList,
+    CursorList,
     PageOf20,
     PaginationInfo,
     preceding,
@@ -29,7 +29,7 @@ from domains.revenue.records import (
     contains,
     exact,
     given,
-    missing,
+    not_found,
 )
 from domains.revenue.tables import deals
 
@@ -174,7 +174,7 @@ def _amount(name: str) -> Any:
     return bindparam(name, type_=Double)
 
 
-DEALS: Final = KeysetList(
+DEALS: Final = CursorList(
     "deals",
     deals,
     _columns,
@@ -232,7 +232,7 @@ async def get(read: Read, workspace: WorkspaceId, deal: str, *, everything: bool
     """A deal by the CRM's id; NotFound. Contacts that no import gave are those who were met."""
     found = await read.first(_GET, workspace=workspace, id=deal)
     if found is None:
-        raise missing("deal", deal)
+        raise not_found("deal", deal)
     detail, given_contacts = found
     if not given_contacts:
         people = await read.all(_MET, workspace=workspace, id=deal, everything=everything)

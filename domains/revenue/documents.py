@@ -31,7 +31,7 @@ from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import row, statement
 from domains.kernel.jobs.enqueue import enqueue
 from domains.kernel.jobs.model import Job, Queue
-from domains.kernel.pagination.cursor import CursorQuery, KeysetList, PaginationInfo
+from domains.kernel.pagination.cursor import CursorQuery, CursorList, PaginationInfo
 from domains.kernel.storage import retention
 from domains.kernel.storage.blobs import Blobs
 from domains.kernel.storage.signed_urls import Downloads
@@ -53,11 +53,11 @@ from domains.revenue.records import (
     contains,
     deleted,
     deletion,
-    foreign,
+    forbidden,
     given,
     identity,
     kept,
-    missing,
+    not_found,
     moment_of,
     response,
     shown,
@@ -208,7 +208,7 @@ class _Stored(msgspec.Struct, frozen=True):
 _c = documents.c
 _columns = tuple(_c[name] for name in _Stored.__struct_fields__)
 
-DOCUMENTS: Final = KeysetList(
+DOCUMENTS: Final = CursorList(
     "documents",
     documents,
     _columns,
@@ -326,7 +326,7 @@ async def create(
         updated_at=updated_at,
     )
     if stored is None:
-        raise foreign("sourceId", "source")
+        raise forbidden("sourceId", "source")
     record, version, *former_keys = stored
     if record != made:
         await retention.discard(tx, workspace, former_keys)
@@ -363,10 +363,10 @@ async def change(
         _FIND, workspace=workspace, source=address.source_id, remote=address.remote_id
     )
     if found is None:
-        raise foreign("sourceId", "source")
+        raise forbidden("sourceId", "source")
     record, *former_keys = found
     if record is None:
-        raise missing("document", address.remote_id)
+        raise not_found("document", address.remote_id)
     anew = changes.url is not None or blob_key is not None
     (version,) = await tx.one(
         _UPDATE,
@@ -422,7 +422,7 @@ async def get(
     """A document by its record id; NotFound."""
     found = await read.first(_GET, workspace=workspace, id=record, everything=everything)
     if found is None:
-        raise missing("document", record)
+        raise not_found("document", record)
     text_url = found.normalized_url
     if found.normalized_key is not None:
         # Without its encoding some clients take it for another.

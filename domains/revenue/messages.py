@@ -16,7 +16,7 @@ from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import row, statement
 from domains.kernel.pagination.cursor import (
     CursorQuery,
-    KeysetList,
+    CursorList,
     PaginationInfo,
     preceding,
     reaching,
@@ -41,10 +41,10 @@ from domains.revenue.records import (
     deletion,
     distinct,
     exact,
-    foreign,
+    forbidden,
     given,
     has,
-    missing,
+    not_found,
     moment_of,
     outside,
     response,
@@ -220,7 +220,7 @@ def _at(name: str) -> Any:
     return bindparam(name, type_=_c.created_at.type)
 
 
-MESSAGES: Final = KeysetList(
+MESSAGES: Final = CursorList(
     "messages",
     messages,
     _columns,
@@ -306,7 +306,7 @@ async def create(
         updated_at=moment_of(new.updated_at, "updatedAt"),
     )
     if stored is None:
-        raise foreign("sourceId", "source")
+        raise forbidden("sourceId", "source")
     record, deal, account, former_deal, former_account = stored
     if record == made:
         await matching.seen(tx, workspace, deal, account, created_at)
@@ -343,7 +343,7 @@ async def get(
     """A message by its record id; NotFound."""
     found = await read.first(_GET, workspace=workspace, id=record, everything=everything)
     if found is None:
-        raise missing("message", record)
+        raise not_found("message", record)
     return found
 
 

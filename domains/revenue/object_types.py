@@ -18,9 +18,9 @@ from domains.revenue.records import (
     WRITABLE,
     DisplayLabel,
     Version,
-    foreign,
+    forbidden,
     kept,
-    missing,
+    not_found,
 )
 from domains.revenue.tables import object_types, sources
 
@@ -198,7 +198,7 @@ async def create(
     """
     definitions = _stored(new.field_definitions)
     if await tx.first(WRITABLE, workspace=workspace, source=new.source_id) is None:
-        raise foreign("sourceId", "source")
+        raise forbidden("sourceId", "source")
     return await tx.one(
         _CREATE,
         workspace=workspace,
@@ -224,7 +224,7 @@ async def get(read: Read, workspace: WorkspaceId, object_type: UUID) -> ObjectTy
     """An object type; NotFound."""
     found = await read.first(_GET, workspace=workspace, id=object_type)
     if found is None:
-        raise missing("object type", object_type)
+        raise not_found("object type", object_type)
     return found
 
 
@@ -255,9 +255,9 @@ async def remove(tx: Tx, workspace: WorkspaceId, object_type: UUID) -> DeletedOb
 async def _writable(tx: Tx, workspace: WorkspaceId, object_type: UUID) -> None:
     writable = await tx.first(_WRITABLE, workspace=workspace, id=object_type)
     if writable is None:
-        raise missing("object type", object_type)
+        raise not_found("object type", object_type)
     if not writable:
-        raise foreign("sourceId", "source")
+        raise forbidden("sourceId", "source")
 
 
 def _stored(definitions: list[FieldDefinitionRequest]) -> bytes:

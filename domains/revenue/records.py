@@ -147,7 +147,7 @@ def forbidden(field: str, noun: str) -> Forbidden:
     return Forbidden(message, FieldError(field, message))
 
 
-def missing(noun: str, reference: object) -> NotFound:
+def not_found(noun: str, reference: object) -> NotFound:
     """The refusal where the workspace has no such record."""
     return NotFound(f"There is no {noun} {str(reference)[:64]!r} in this organization.")
 
@@ -285,7 +285,7 @@ def deleted(
         raise forbidden("sourceId", "source")
     record, at, *_ = found
     if record is None:
-        raise missing(noun, address.remote_id)
+        raise not_found(noun, address.remote_id)
     return DeletedRecordResponse("deleted", record, address.remote_id, address.source_id, at)
 
 

@@ -18,7 +18,7 @@ from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import row, scalar, statement
 from domains.kernel.pagination.cursor import (
     CursorQuery,
-    KeysetList,
+    CursorList,
     PaginationInfo,
     preceding,
     reaching,
@@ -50,7 +50,7 @@ from domains.revenue.records import (
     given,
     identity,
     kept,
-    missing,
+    not_found,
     moment_of,
     response,
     shown,
@@ -215,7 +215,7 @@ def _at(name: str) -> Any:
     return bindparam(name, type_=_c.ordered_at.type)
 
 
-ROWS: Final = KeysetList(
+ROWS: Final = CursorList(
     "rows",
     rows,
     _columns,
@@ -356,7 +356,7 @@ async def change(
         raise forbidden("sourceId", "source")
     record, stored, deleted_at, definitions = found
     if record is None:
-        raise missing("row", address.remote_id)
+        raise not_found("row", address.remote_id)
     if deleted_at is not None:
         raise Invalid("The row's object type was deleted: the row cannot change any more.")
     fields = None
@@ -396,7 +396,7 @@ async def get(read: Read, workspace: WorkspaceId, record: UUID, *, everything: b
     """A row by its record id; NotFound."""
     found = await read.first(_GET, workspace=workspace, id=record, everything=everything)
     if found is None:
-        raise missing("row", record)
+        raise not_found("row", record)
     return found
 
 

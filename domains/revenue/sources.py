@@ -18,7 +18,7 @@ from domains.revenue.records import (
     DisplayLabel,
     Version,
     contains,
-    missing,
+    not_found,
     pattern,
 )
 from domains.revenue.tables import sources
@@ -131,7 +131,7 @@ async def get(read: Read, workspace: WorkspaceId, source: UUID) -> SourceRespons
     """A source; NotFound."""
     found = await read.first(_GET, workspace=workspace, id=source)
     if found is None:
-        raise missing("source", source)
+        raise not_found("source", source)
     return found
 
 
@@ -143,12 +143,12 @@ async def change(
         _UPDATE, workspace=workspace, id=source, display_name=changes.display_name
     )
     if changed is None:
-        raise missing("source", source)
+        raise not_found("source", source)
     return changed
 
 
 async def remove(tx: Tx, workspace: WorkspaceId, source: UUID) -> DeletedSourceResponse:
     """End all writes through a source; what it brought stays, its name is free. NotFound."""
     if await tx.first(_DELETE, workspace=workspace, id=source) is None:
-        raise missing("source", source)
+        raise not_found("source", source)
     return DeletedSourceResponse("deleted", source)

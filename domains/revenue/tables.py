@@ -81,7 +81,7 @@ def _searched(
     where: str | None = _LIVING,
 ) -> Index:
     """For filters together: patterns of three letters or more in texts, more or less of ranges, and
-    columns that equal or hold something. See KeysetList.
+    columns that equal or hold something. See CursorList.
     """
     return Index(
         f"ix_{name}_search",
