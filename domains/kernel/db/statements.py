@@ -7,11 +7,14 @@ proves that each tenant table in it is bound to the workspace.
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import Executable
+from sqlalchemy import Executable, Uuid, bindparam
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.sql.compiler import SQLCompiler
 
 T = TypeVar("T")
+
+# Parameter that binds a statement to one workspace.
+WORKSPACE: Final = bindparam("workspace", type_=Uuid)
 
 _DIALECT = asyncpg.dialect()  # type: ignore[no-untyped-call]
 _REQUIRED: Final = object()
