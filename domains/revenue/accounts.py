@@ -9,19 +9,18 @@ from sqlalchemy import Text, bindparam, func, literal_column, select, union_all
 
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read
-from domains.kernel.db.statements import statement
+from domains.kernel.db.statements import WORKSPACE, statement
 from domains.kernel.pagination.cursor import (
     CursorList,
-    PageOf20,
+    CursorQuery20,
     PaginationInfo,
-    preceding,
-    reaching,
+    at_least_hint,
+    at_most_hint,
 )
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue.crm import matching
 from domains.revenue.crm.matching import named_alike
 from domains.revenue.records import (
-    WORKSPACE,
     LowerBound,
     UpperBound,
     as_end,
@@ -34,7 +33,7 @@ from domains.revenue.records import (
 from domains.revenue.tables import accounts, deals
 
 
-class AccountQuery(PageOf20, frozen=True, kw_only=True):
+class AccountQuery(CursorQuery20, frozen=True, kw_only=True):
     """The query of the list of accounts."""
 
     name: Annotated[str | UnsetType, Meta(description="Part of the name, in any letter case")] = (
@@ -228,10 +227,10 @@ ACCOUNTS: Final = CursorList(
     },
     bounds={"last_activity_after", "last_activity_before"},
     hints={
-        "last_activity_after": reaching("ordered_at", _at("last_activity_after")),
-        "last_activity_before": preceding("ordered_at", _at("last_activity_before")),
-        "created_after": reaching("created_at", _at("created_after")),
-        "created_before": preceding("created_at", _at("created_before")),
+        "last_activity_after": at_least_hint("ordered_at", _at("last_activity_after")),
+        "last_activity_before": at_most_hint("ordered_at", _at("last_activity_before")),
+        "created_after": at_least_hint("created_at", _at("created_after")),
+        "created_before": at_most_hint("created_at", _at("created_before")),
     },
 )
 _GET = statement(

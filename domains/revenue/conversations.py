@@ -24,20 +24,20 @@ from sqlalchemy import (
 )
 
 from domains.kernel.core.ids import new_id
-from domains.kernel.core.network import Allowed
+from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.core.problems import Invalid, invalid
 from domains.kernel.core.timestamps import moment
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
-from domains.kernel.db.statements import row, statement
+from domains.kernel.db.statements import WORKSPACE, row, statement
 from domains.kernel.jobs.enqueue import enqueue, enqueue_all
 from domains.kernel.jobs.model import Job, Queue
 from domains.kernel.pagination.cursor import (
     CursorList,
-    PageOf20,
+    CursorQuery20,
     PaginationInfo,
-    preceding,
-    reaching,
+    at_least_hint,
+    at_most_hint,
 )
 from domains.kernel.storage import retention
 from domains.kernel.storage.signed_urls import Downloads
@@ -68,8 +68,8 @@ from domains.revenue.records import (
     forbidden,
     given,
     has,
-    not_found,
     moment_of,
+    not_found,
     outside,
     pattern,
     response,
@@ -167,7 +167,7 @@ class ConversationRequest(RecordRequest, kw_only=True):
     ]
 
 
-class ConversationQuery(PageOf20, frozen=True, kw_only=True):
+class ConversationQuery(CursorQuery20, frozen=True, kw_only=True):
     """The query of the list of conversations."""
 
     started_after: Annotated[LowerBound | UnsetType, Meta(description="Begun then or later")] = (
@@ -391,8 +391,8 @@ CONVERSATIONS: Final = CursorList(
     bounds={"started_after", "started_before"},
     alone={"type", "source_id"},
     hints={
-        "started_after": reaching("started_at", _at("started_after")),
-        "started_before": preceding("started_at", _at("started_before")),
+        "started_after": at_least_hint("started_at", _at("started_after")),
+        "started_before": at_most_hint("started_at", _at("started_before")),
     },
 )
 _GET = statement(
@@ -467,7 +467,7 @@ _UPSERT = upsert(
 )
 _UNSUMMARISED = statement(
     select(_c.id, _c.version).where(
-        _c.workspace_id == bindparam("workspace", type_=Uuid),
+        _c.workspace_id == WORKSPACE,
         _c.id == any_(bindparam("ids", type_=ARRAY(Uuid))),
         _c.transcript.is_not(None),
         or_(_c.summary.is_(None), _c.category.is_(None)),
@@ -482,7 +482,7 @@ _DELETE = deletion(conversations, _c.deal_id, _c.account_id, _c.recording_key)
 
 async def create(
     tx: Tx,
-    allowed: Allowed,
+    allowed: FetchAllowlist,
     workspace: WorkspaceId,
     own_domains: Sequence[str],
     new: ConversationRequest,

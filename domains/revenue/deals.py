@@ -9,18 +9,17 @@ from sqlalchemy import Boolean, Double, Text, bindparam, func, literal_column, s
 
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read
-from domains.kernel.db.statements import statement
+from domains.kernel.db.statements import WORKSPACE, statement
 from domains.kernel.pagination.cursor import (
     CursorList,
-    PageOf20,
+    CursorQuery20,
     PaginationInfo,
-    preceding,
-    reaching,
+    at_least_hint,
+    at_most_hint,
 )
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue.crm import matching
 from domains.revenue.records import (
-    WORKSPACE,
     LowerBound,
     UpperBound,
     as_end,
@@ -34,7 +33,7 @@ from domains.revenue.records import (
 from domains.revenue.tables import deals
 
 
-class DealQuery(PageOf20, frozen=True, kw_only=True):
+class DealQuery(CursorQuery20, frozen=True, kw_only=True):
     """The query of the list of deals."""
 
     name: Annotated[str | UnsetType, Meta(description="Part of the name, in any letter case")] = (
@@ -199,12 +198,12 @@ DEALS: Final = CursorList(
     bounds={"last_activity_after", "last_activity_before"},
     alone={"closed"},
     hints={
-        "last_activity_after": reaching("ordered_at", _at("last_activity_after")),
-        "last_activity_before": preceding("ordered_at", _at("last_activity_before")),
-        "close_date_after": reaching("close_date", _at("close_date_after")),
-        "close_date_before": preceding("close_date", _at("close_date_before")),
-        "amount_min": reaching("amount", _amount("amount_min")),
-        "amount_max": preceding("amount", _amount("amount_max")),
+        "last_activity_after": at_least_hint("ordered_at", _at("last_activity_after")),
+        "last_activity_before": at_most_hint("ordered_at", _at("last_activity_before")),
+        "close_date_after": at_least_hint("close_date", _at("close_date_after")),
+        "close_date_before": at_most_hint("close_date", _at("close_date_before")),
+        "amount_min": at_least_hint("amount", _amount("amount_min")),
+        "amount_max": at_most_hint("amount", _amount("amount_max")),
     },
 )
 _GET = statement(

@@ -24,20 +24,19 @@ from sqlalchemy import (
 )
 
 from domains.kernel.core.ids import new_id
-from domains.kernel.core.network import Allowed
+from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.core.problems import Invalid, invalid
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
-from domains.kernel.db.statements import row, statement
+from domains.kernel.db.statements import WORKSPACE, row, statement
 from domains.kernel.jobs.enqueue import enqueue
 from domains.kernel.jobs.model import Job, Queue
-from domains.kernel.pagination.cursor import CursorQuery, CursorList, PaginationInfo
+from domains.kernel.pagination.cursor import CursorList, CursorQuery, PaginationInfo
 from domains.kernel.storage import retention
 from domains.kernel.storage.blobs import Blobs
 from domains.kernel.storage.signed_urls import Downloads
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue.records import (
-    WORKSPACE,
     DeletedRecordResponse,
     DisplayName,
     Emails,
@@ -57,8 +56,8 @@ from domains.revenue.records import (
     given,
     identity,
     kept,
-    not_found,
     moment_of,
+    not_found,
     response,
     shown,
     source_of,
@@ -293,7 +292,7 @@ _DELETE = deletion(documents, _c.blob_key, _c.fetched_key, _c.normalized_key)
 
 
 async def create(
-    tx: Tx, blobs: Blobs, allowed: Allowed, workspace: WorkspaceId, new: DocumentRequest
+    tx: Tx, blobs: Blobs, allowed: FetchAllowlist, workspace: WorkspaceId, new: DocumentRequest
 ) -> RecordResponse:
     """Store a document, or replace it, and queue its processing. `allowed`: internal hosts.
 
@@ -337,7 +336,7 @@ async def create(
 async def change(
     tx: Tx,
     blobs: Blobs,
-    allowed: Allowed,
+    allowed: FetchAllowlist,
     workspace: WorkspaceId,
     address: RecordAddress,
     changes: UpdateDocumentRequest,
@@ -466,7 +465,7 @@ async def _keep(
     else:
         body = _decoded(content)
     key = f"documents/{workspace}/{new_id()}"
-    tx.undo(lambda: blobs.delete(key))
+    tx.on_rollback(lambda: blobs.delete(key))
     await blobs.put(key, body, content_type=content_type, filename=filename)
     return key
 

@@ -37,13 +37,12 @@ from sqlalchemy.dialects.postgresql import insert
 from domains.kernel.core.problems import invalid
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
-from domains.kernel.db.statements import Statement, row, scalar, statement
+from domains.kernel.db.statements import WORKSPACE, Statement, row, scalar, statement
 from domains.revenue import conversations, documents, messages, tables
 from domains.revenue.conversations import Category, MeetingType, TranscriptEntry, attendance
 from domains.revenue.crm import relinking
 from domains.revenue.crm.matching import CrmType
 from domains.revenue.records import (
-    WORKSPACE,
     DisplayName,
     Emails,
     Timestamp,

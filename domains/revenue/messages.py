@@ -15,11 +15,11 @@ from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import row, statement
 from domains.kernel.pagination.cursor import (
-    CursorQuery,
     CursorList,
+    CursorQuery,
     PaginationInfo,
-    preceding,
-    reaching,
+    at_least_hint,
+    at_most_hint,
 )
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue.crm import matching
@@ -44,8 +44,8 @@ from domains.revenue.records import (
     forbidden,
     given,
     has,
-    not_found,
     moment_of,
+    not_found,
     outside,
     response,
     shown,
@@ -241,8 +241,8 @@ MESSAGES: Final = CursorList(
     bounds={"created_after", "created_before"},
     alone={"source_id", "thread_id", "remote_id"},
     hints={
-        "created_after": reaching("created_at", _at("created_after")),
-        "created_before": preceding("created_at", _at("created_before")),
+        "created_after": at_least_hint("created_at", _at("created_after")),
+        "created_before": at_most_hint("created_at", _at("created_before")),
     },
 )
 _GET = statement(select(*_columns, _c.body, _c.attachments).where(*shown(messages)), _detail)

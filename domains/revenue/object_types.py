@@ -11,10 +11,9 @@ from sqlalchemy import JSON, Uuid, bindparam, func, insert, select, update
 from domains.kernel.core.ids import new_id
 from domains.kernel.core.problems import Conflict, FieldError, invalid
 from domains.kernel.core.workspace_id import WorkspaceId
-from domains.kernel.db.database import REFUSALS, Read, Tx
-from domains.kernel.db.statements import row, scalar, statement
+from domains.kernel.db.database import CONSTRAINT_PROBLEMS, Read, Tx
+from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 from domains.revenue.records import (
-    WORKSPACE,
     WRITABLE,
     DisplayLabel,
     Version,
@@ -106,7 +105,7 @@ def _name_taken() -> Conflict:
     return Conflict(message, FieldError("name", message))
 
 
-REFUSALS["uq_object_types_name"] = _name_taken
+CONSTRAINT_PROBLEMS["uq_object_types_name"] = _name_taken
 
 _DEFINITIONS: Final = msgspec.json.Decoder(list[FieldDefinitionResponse])
 

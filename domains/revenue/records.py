@@ -30,10 +30,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from domains.kernel.core.ids import parse_id
-from domains.kernel.core.network import Allowed
+from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.core.problems import FieldError, Forbidden, NotFound, invalid
 from domains.kernel.core.timestamps import iso, iso_end, moment
-from domains.kernel.db.statements import Statement, row, scalar, statement
+from domains.kernel.db.statements import WORKSPACE, Statement, row, scalar, statement
 from domains.kernel.pagination.cursor import CursorQuery
 from domains.kernel.untrusted.url_policy import Refused, check_url
 from domains.revenue.tables import sources
@@ -75,7 +75,7 @@ WebAddress = Annotated[str, Meta(max_length=8192)]
 
 
 # What an import brings is shown, not fetched.
-_NOTHING: Final = Allowed()
+_NOTHING: Final = FetchAllowlist()
 
 
 class Addressed(Protocol):
@@ -154,7 +154,6 @@ def not_found(noun: str, reference: object) -> NotFound:
 
 # --- statements -------------------------------------------------------------------------------
 
-WORKSPACE: Final = bindparam("workspace", type_=Uuid)
 _SOURCE: Final = bindparam("source", type_=Uuid)
 _REMOTE: Final = bindparam("remote", type_=Text)
 
@@ -390,7 +389,7 @@ def outside(
     return outsiders, distinct(map(domain_of, outsiders))
 
 
-def web_address(url: str, field: str, allowed: Allowed = _NOTHING) -> str:
+def web_address(url: str, field: str, allowed: FetchAllowlist = _NOTHING) -> str:
     """The URL if it is one that may be fetched; Invalid.
 
     What its name resolves to is looked at when it is fetched.

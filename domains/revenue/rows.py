@@ -15,18 +15,17 @@ from domains.kernel.core.ids import new_id
 from domains.kernel.core.problems import FieldError, Invalid, invalid
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
-from domains.kernel.db.statements import row, scalar, statement
+from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 from domains.kernel.pagination.cursor import (
-    CursorQuery,
     CursorList,
+    CursorQuery,
     PaginationInfo,
-    preceding,
-    reaching,
+    at_least_hint,
+    at_most_hint,
 )
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue.object_types import FieldDefinitionResponse, FieldType, definitions_of
 from domains.revenue.records import (
-    WORKSPACE,
     WRITABLE,
     DeletedRecordResponse,
     DisplayName,
@@ -50,8 +49,8 @@ from domains.revenue.records import (
     given,
     identity,
     kept,
-    not_found,
     moment_of,
+    not_found,
     response,
     shown,
     source_of,
@@ -236,8 +235,8 @@ ROWS: Final = CursorList(
     bounds={"created_after", "created_before"},
     alone={"source_id", "object_type_id", "remote_id"},
     hints={
-        "created_after": reaching("ordered_at", _at("created_after")),
-        "created_before": preceding("ordered_at", _at("created_before")),
+        "created_after": at_least_hint("ordered_at", _at("created_after")),
+        "created_before": at_most_hint("ordered_at", _at("created_before")),
     },
 )
 _GET = statement(select(*_columns).where(*shown(rows)), RowDetail)

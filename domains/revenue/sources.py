@@ -11,10 +11,9 @@ from sqlalchemy import Text, Uuid, bindparam, func, insert, select, update
 from domains.kernel.core.ids import new_id
 from domains.kernel.core.problems import Conflict, FieldError
 from domains.kernel.core.workspace_id import WorkspaceId
-from domains.kernel.db.database import REFUSALS, Read, Tx
-from domains.kernel.db.statements import scalar, statement
+from domains.kernel.db.database import CONSTRAINT_PROBLEMS, Read, Tx
+from domains.kernel.db.statements import WORKSPACE, scalar, statement
 from domains.revenue.records import (
-    WORKSPACE,
     DisplayLabel,
     Version,
     contains,
@@ -76,7 +75,7 @@ def _name_taken() -> Conflict:
     return Conflict(message, FieldError("name", message))
 
 
-REFUSALS["uq_sources_name"] = _name_taken
+CONSTRAINT_PROBLEMS["uq_sources_name"] = _name_taken
 
 _c = sources.c
 _columns = (_c.id, _c.name, _c.display_name, _c.created_at, _c.updated_at)

@@ -37,10 +37,10 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Tx
-from domains.kernel.db.statements import row, scalar, statement
+from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 from domains.kernel.jobs.enqueue import enqueue_debounced
 from domains.kernel.jobs.model import Job, Queue
-from domains.revenue.records import EVERYTHING, WORKSPACE
+from domains.revenue.records import EVERYTHING
 from domains.revenue.tables import (
     accounts,
     conversations,

@@ -34,12 +34,11 @@ from sqlalchemy.dialects.postgresql import insert
 from domains.kernel.core.ids import new_id
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Tx
-from domains.kernel.db.statements import row, scalar, statement
+from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 from domains.kernel.job_tools import Tools, Write
 from domains.kernel.jobs.enqueue import enqueue_debounced
 from domains.kernel.jobs.model import Job, Queue
 from domains.revenue.crm.matching import account_of, best_links, named_alike, recompute_activity
-from domains.revenue.records import WORKSPACE
 from domains.revenue.tables import (
     accounts,
     conversations,

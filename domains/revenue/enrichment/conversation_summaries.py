@@ -23,7 +23,7 @@ from domains.intelligence.llm.prompts import conversation_question
 from domains.intelligence.outline import Outline, answered, choices, outline
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Tx
-from domains.kernel.db.statements import row, scalar, statement
+from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 from domains.kernel.job_tools import Tools, Write
 from domains.kernel.jobs.enqueue import enqueue
 from domains.kernel.jobs.model import Job
@@ -38,7 +38,6 @@ from domains.revenue.conversations import (
     TranscriptEntry,
 )
 from domains.revenue.crm import matching
-from domains.revenue.records import WORKSPACE
 from domains.revenue.tables import conversations, deals
 
 _c = conversations.c

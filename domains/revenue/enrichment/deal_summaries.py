@@ -14,12 +14,11 @@ from domains.intelligence.outline import outline
 from domains.intelligence.semantic import clusters
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Tx
-from domains.kernel.db.statements import row, scalar, statement
+from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 from domains.kernel.db.tables import workspaces
 from domains.kernel.job_tools import Tools, Write
 from domains.revenue.conversations import Participant
 from domains.revenue.crm.matching import RefreshDeal
-from domains.revenue.records import WORKSPACE
 from domains.revenue.tables import conversations, deals, messages
 
 # Conversations and messages, the newest, of which a deal's summary is made; and items of it.

@@ -11,7 +11,7 @@ from sqlalchemy import Integer, Text, Uuid, bindparam, literal_column, null, sel
 from domains.kernel.core.problems import Invalid, NotFound, Unavailable
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Tx
-from domains.kernel.db.statements import scalar, statement
+from domains.kernel.db.statements import WORKSPACE, scalar, statement
 from domains.kernel.job_tools import Tools, Write
 from domains.kernel.jobs.enqueue import enqueue
 from domains.kernel.storage import retention
@@ -20,7 +20,6 @@ from domains.kernel.untrusted.documents.extraction import Extraction, Unreadable
 from domains.kernel.untrusted.fetch import Unreachable
 from domains.kernel.untrusted.url_policy import Refused
 from domains.revenue.documents import FetchDocument, ProcessDocument, called
-from domains.revenue.records import WORKSPACE
 from domains.revenue.tables import documents
 
 _c = documents.c

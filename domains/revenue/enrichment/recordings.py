@@ -26,7 +26,7 @@ from sqlalchemy import (
 from domains.kernel.core.problems import Invalid, NotFound, Unavailable
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Tx
-from domains.kernel.db.statements import row, scalar, statement
+from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 from domains.kernel.job_tools import Tools, Write
 from domains.kernel.jobs.enqueue import enqueue
 from domains.kernel.models.speech import Sentence
@@ -41,7 +41,6 @@ from domains.revenue.conversations import (
     TranscriptEntry,
     Transcription,
 )
-from domains.revenue.records import WORKSPACE
 from domains.revenue.tables import conversations
 
 NO_SERVICE: Final = (
