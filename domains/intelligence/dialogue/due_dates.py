@@ -251,7 +251,8 @@ _GRAMMAR: Final = tuple(
             _in_month,
         ),
         (
-            rf"(?:by|on|before|until|no later than)\s+the\s+(?P<number>\d{{1,2}}(?:st|nd|rd|th)){_NO_NOUN}",
+            r"(?:by|on|before|until|no later than)\s+the\s+"
+            rf"(?P<number>\d{{1,2}}(?:st|nd|rd|th)){_NO_NOUN}",
             _of_this_month,
         ),
     )

@@ -69,12 +69,6 @@ def nearest(
 _CHUNK: Final = 8192
 
 
-def predict_clusters(texts: Sequence[str]) -> list[int]:
-    """A group number for each text: texts of one number are about the same matter."""
-    maker = embedder()
-    return grouped(maker.vectors(texts), bars(maker.name).related)
-
-
 def grouped(vectors: NDArray[np.int8], related: float = SAME.related) -> list[int]:
     """A group number for each vector, counted from 0 in the order of their first members.
 

@@ -7,9 +7,9 @@ liked. The weights are trained by `training.phrases` and read once.
 import functools
 import re
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from importlib import resources
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -91,23 +91,6 @@ def tagger() -> Tagger:
 def phrases(text: str) -> list[Phrase]:
     """The feature phrases of a sentence, each with the sentiment toward it."""
     return tagger().phrases(text)
-
-
-def predict_opinions(
-    rows: Iterable[Mapping[str, Any]], using: Tagger | None = None
-) -> list[dict[str, Any]]:
-    """For rows with "id" and "text": the phrases found, as the opinions task scores them."""
-    reader = using or tagger()
-    return [
-        {
-            "id": row["id"],
-            "features": [
-                {"text": phrase.text, "sentiment": phrase.sentiment}
-                for phrase in reader.phrases(str(row["text"]))
-            ],
-        }
-        for row in rows
-    ]
 
 
 def spans(tags: Sequence[int]) -> list[tuple[int, int]]:

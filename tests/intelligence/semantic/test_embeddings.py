@@ -137,9 +137,14 @@ def test_words_find_those_who_use_the_same_words() -> None:
     assert pair(words, "CSV export takes forever", "Search is slow") < bars.related
 
 
+def _group_numbers(texts: list[str]) -> list[int]:
+    maker = embedder()
+    return clusters.grouped(maker.vectors(texts), clusters.bars(maker.name).related)
+
+
 def test_texts_are_grouped_by_matter() -> None:
     texts = [text for matter in MATTERS for text in matter]
-    found = partition(texts, clusters.predict_clusters(texts))
+    found = partition(texts, _group_numbers(texts))
     assert {frozenset(MATTERS[3]), frozenset(MATTERS[4])} <= found
     assert all(any(group <= {*matter} for matter in MATTERS) for group in found)
 
@@ -169,7 +174,7 @@ def test_groups_do_not_depend_on_the_order_of_the_texts(each: int) -> None:
 
 def test_copies_share_a_group_and_empty_texts_stand_together() -> None:
     texts = ["Exports are slow", "", "EXPORTS are slow", "Users want dark mode", " "]
-    assert clusters.predict_clusters(texts) == [0, 1, 0, 2, 1]
+    assert _group_numbers(texts) == [0, 1, 0, 2, 1]
 
 
 small = st.lists(

@@ -13,7 +13,6 @@ from domains.intelligence.text.phrases import (
     INSIDE,
     OUTSIDE,
     phrases,
-    predict_opinions,
     spans,
 )
 from domains.intelligence.training.phrases import fit
@@ -45,14 +44,6 @@ def test_phrases_are_parts_of_the_text(text: str) -> None:
 )
 def test_features_and_sentiments(text: str, phrase: str, sentiment: Sentiment) -> None:
     assert (phrase, sentiment) in [(each.text, each.sentiment) for each in phrases(text)]
-
-
-def test_predictions_keep_the_ids() -> None:
-    rows = [{"id": "a", "text": "I love the dark mode."}, {"id": "b", "text": ""}]
-    first, second = predict_opinions(rows)
-    assert (first["id"], second["id"]) == ("a", "b")
-    assert first["features"][0]["text"] == "dark mode"
-    assert second["features"] == []
 
 
 def test_marks_to_spans() -> None:
