@@ -8,7 +8,7 @@ import msgspec
 
 from domains.kernel.core.problems import Unavailable
 from domains.kernel.db.database import Database, Read
-from domains.kernel.db.tables import SCHEMA
+from domains.kernel.db.tables import SCHEMA_REVISION
 from domains.kernel.jobs import heartbeat, job_admin
 from domains.kernel.jobs.model import QUEUES, Queue
 from domains.kernel.storage.blobs import Blobs
@@ -18,7 +18,7 @@ _PART_TIMEOUT: Final = 3.0
 Status = Literal["ok", "degraded", "down"]
 
 
-class Part(msgspec.Struct, omit_defaults=True):
+class Component(msgspec.Struct, omit_defaults=True):
     """One part: its state and, unless it is ok, why. `off`: the operator has not set it up."""
 
     status: Status | Literal["off"]
@@ -40,32 +40,32 @@ class Health(msgspec.Struct):
     """`down`: a part without which nothing works is away. `degraded`: one that can be missed."""
 
     status: Status
-    parts: dict[str, Part]
+    parts: dict[str, Component]
     queues: dict[Queue, QueueState]
 
 
-async def wrong_schema(database: Database) -> str | None:
+async def schema_mismatch(database: Database) -> str | None:
     """None if the schema is the one that this code speaks to, else what to do."""
-    found = await database.schema()
-    if found == SCHEMA:
+    found = await database.schema_revision()
+    if found == SCHEMA_REVISION:
         return None
-    if found is not None and found > SCHEMA:
+    if found is not None and found > SCHEMA_REVISION:
         return f"the database is at revision {found}, this version is older: run the newer one"
     state = "empty" if found is None else f"at revision {found}"
-    return f"the database schema is {state}, this version needs {SCHEMA}: run `gateway migrate`"
+    return f"the database schema is {state}, this version needs {SCHEMA_REVISION}: run `gateway migrate`"
 
 
 async def require_schema(database: Database) -> None:
     """Unavailable, saying what to do, unless the schema is the one that this code speaks to."""
-    if wrong := await wrong_schema(database):
+    if wrong := await schema_mismatch(database):
         raise Unavailable(wrong)
 
 
-async def examine(
+async def check_health(
     database: Database,
     blobs: Blobs,
     redis: Callable[[], Awaitable[None]],
-    others: Mapping[str, Part],
+    others: Mapping[str, Component],
 ) -> Health:
     """Ask every part, each for a few seconds at most. `redis` raises Unavailable if it is away;
     `others` are parts whose state is known already.
@@ -82,20 +82,20 @@ async def examine(
     return Health(worst, parts, queues)
 
 
-async def _postgres(database: Database) -> tuple[dict[str, Part], dict[Queue, QueueState]]:
+async def _postgres(database: Database) -> tuple[dict[str, Component], dict[Queue, QueueState]]:
     """What only Postgres can tell; what it cannot tell while it is away is left out."""
-    parts: dict[str, Part] = {}
+    parts: dict[str, Component] = {}
     queues: dict[Queue, QueueState] = {}
     try:
         async with asyncio.timeout(_PART_TIMEOUT):
-            wrong = await wrong_schema(database)
-            parts["database"] = Part("ok")
-            parts["schema"] = Part("down", wrong) if wrong else Part("ok")
+            wrong = await schema_mismatch(database)
+            parts["database"] = Component("ok")
+            parts["schema"] = Component("down", wrong) if wrong else Component("ok")
             if wrong is None:
                 parts["workers"] = await _workers(database.read)
                 queues |= await _queues(database.read)
     except (Unavailable, TimeoutError):
-        parts["database"] = Part("down", "PostgreSQL does not answer")
+        parts["database"] = Component("down", "PostgreSQL does not answer")
     return parts, queues
 
 
@@ -113,18 +113,18 @@ async def _queues(read: Read) -> dict[Queue, QueueState]:
     return states
 
 
-async def _workers(read: Read) -> Part:
+async def _workers(read: Read) -> Component:
     silence = await heartbeat.silence(read)
     if silence is None or silence > heartbeat.WORKER_SILENCE:
-        return Part("down", "no worker has reported for 60 s: start one with `gateway work`")
-    return Part("ok")
+        return Component("down", "no worker has reported for 60 s: start one with `gateway work`")
+    return Component("ok")
 
 
-async def _missed(check: Callable[[], Awaitable[None]], consequence: str) -> Part:
+async def _missed(check: Callable[[], Awaitable[None]], consequence: str) -> Component:
     """A part without which the rest goes on."""
     try:
         async with asyncio.timeout(_PART_TIMEOUT):
             await check()
     except (Unavailable, TimeoutError):
-        return Part("degraded", f"does not answer: {consequence}")
-    return Part("ok")
+        return Component("degraded", f"does not answer: {consequence}")
+    return Component("ok")

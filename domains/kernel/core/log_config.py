@@ -23,7 +23,7 @@ def _json(event: EventDict, **_options: object) -> str:
     return msgspec.json.encode(event, enc_hook=repr).decode()
 
 
-def configure(level: str, form: Literal["json", "console"]) -> None:
+def configure_logging(level: str, form: Literal["json", "console"]) -> None:
     """Send structlog and the standard library's loggers to stderr in one form."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -60,14 +60,14 @@ _EMBEDDING: Final = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))
 INVALID_PORT: Final = "must have a port between 1 and 65535"
 
 
-class Allowed(msgspec.Struct, frozen=True):
+class FetchAllowlist(msgspec.Struct, frozen=True):
     """What may be fetched although it is internal. A port of None stands for every port."""
 
     names: frozenset[tuple[str, int | None]] = frozenset()
     networks: tuple[tuple[Network, int | None], ...] = ()
 
     @classmethod
-    def parse(cls, text: str) -> "Allowed":
+    def parse(cls, text: str) -> "FetchAllowlist":
         """Names, addresses and networks, separated by commas, each with `:port` or without.
 
         An IPv6 address with a port stands in brackets. ValueError with a sentence.
@@ -82,11 +82,11 @@ class Allowed(msgspec.Struct, frozen=True):
                 networks.append((host, port))
         return cls(frozenset(names), tuple(networks))
 
-    def has_name(self, host: str, port: int) -> bool:
+    def allows_name(self, host: str, port: int) -> bool:
         """Whether this name may lead to any address. The name is in lower case, without its dot."""
         return (host, port) in self.names or (host, None) in self.names
 
-    def may_reach(self, address: Address, port: int) -> bool:
+    def allows_address(self, address: Address, port: int) -> bool:
         """Whether this address may be reached by whatever name: it is public or allowed."""
         reached = _reached(address)
         return _public(reached) or any(

@@ -6,16 +6,16 @@ import stat
 import threading
 import time
 
-VARIABLE = "GATEWAY_SUPERVISOR_FD"
+SUPERVISOR_FD = "GATEWAY_SUPERVISOR_FD"
 
 
-def die_with_supervisor(grace: float = 8.0) -> None:
+def exit_with_supervisor(grace: float = 8.0) -> None:
     """End this process when its supervisor ends: by SIGTERM, after `grace` seconds the hard way.
 
     Does nothing in a process that no supervisor started. Call it once, early, from any thread.
     """
     # Taken out of the environment: in a grandchild it might stand for another descriptor.
-    value = os.environ.pop(VARIABLE, "")
+    value = os.environ.pop(SUPERVISOR_FD, "")
     try:
         descriptor = int(value)
         if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):

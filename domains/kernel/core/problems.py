@@ -12,7 +12,7 @@ Problem
 |-- RateLimited         429
 |-- Internal            500  says nothing of its cause
 `-- Unavailable         503  a part that the request needs is away
-    `-- Contended            two changes got in each other's way
+    `-- WriteConflict            two changes got in each other's way
 
 A problem knows no body shape: each surface renders it in its own form.
 """
@@ -42,7 +42,7 @@ class Problem(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.faults = faults
+        self.field_errors = faults
         self.headers = dict(headers or {})
 
 
@@ -96,7 +96,7 @@ class Unavailable(Problem):
         super().__init__(message, headers={"Retry-After": "1"})
 
 
-class Contended(Unavailable):
+class WriteConflict(Unavailable):
     """Two changes got in each other's way; the same request may succeed when it is sent again."""
 
 

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import FieldInfo
 
-from domains.kernel.core.network import Allowed
+from domains.kernel.core.network import FetchAllowlist
 
 _PLAIN = frozenset({"database_url", "redis_url", "blob_url"})
 _SCHEMES = {
@@ -249,7 +249,7 @@ def _meaning(field: FieldInfo) -> str:
     return str((extra or {}).get("description", ""))
 
 
-def listed() -> list[Setting]:
+def list_settings() -> list[Setting]:
     """Every setting with its environment name, default (none: it must be given) and meaning."""
     return [
         Setting(
@@ -261,7 +261,7 @@ def listed() -> list[Setting]:
     ]
 
 
-def read(environment: Mapping[str, str]) -> Settings:
+def load_settings(environment: Mapping[str, str]) -> Settings:
     """Settings from the environment; SettingError names the first variable that is wrong.
 
     An empty variable counts as not set. A `GATEWAY_` variable that no setting has is an error, so
@@ -301,7 +301,7 @@ def _check_beyond_types(given: Mapping[str, str]) -> None:
     if "GATEWAY_CHAT_URL" in given and "GATEWAY_CHAT_MODEL" not in given:
         raise SettingError("GATEWAY_CHAT_MODEL is not set: GATEWAY_CHAT_URL requires it")
     try:
-        Allowed.parse(given.get("GATEWAY_FETCH_ALLOW", ""))
+        FetchAllowlist.parse(given.get("GATEWAY_FETCH_ALLOW", ""))
     except ValueError as error:
         raise SettingError(f"GATEWAY_FETCH_ALLOW: {error}") from None
 

@@ -23,7 +23,7 @@ _ISO: Final = re.compile(
 _DATE_ALONE: Final = re.compile(_DATE)
 
 
-def utc(value: datetime, field: str) -> datetime:
+def to_utc(value: datetime, field: str) -> datetime:
     """The instant in UTC; a time without offset is taken as UTC. Invalid where none exists."""
     try:
         instant = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -35,37 +35,37 @@ def utc(value: datetime, field: str) -> datetime:
     return instant
 
 
-def moment(value: str | float, field: str) -> datetime:
+def parse_timestamp(value: str | float, field: str) -> datetime:
     """An instant as ISO 8601, Unix seconds or Unix milliseconds, told apart by magnitude."""
     if isinstance(value, str):
         if not _NUMBER.fullmatch(value):
-            return _iso(value, field, "an ISO 8601 date-time, Unix seconds or Unix milliseconds")
+            return _parse_iso(value, field, "an ISO 8601 date-time, Unix seconds or Unix milliseconds")
         value = float(value) if "." in value else int(value)
     try:
         seconds = abs(value) < _SECONDS
         since = timedelta(seconds=value) if seconds else timedelta(milliseconds=value)
-        return utc(_EPOCH + since, field)
+        return to_utc(_EPOCH + since, field)
     except (OverflowError, ValueError):
         raise invalid(field, "lies outside the years 1 to 9999") from None
 
 
-def iso(text: str, field: str) -> datetime:
+def parse_iso(text: str, field: str) -> datetime:
     """An instant as an ISO 8601 date-time, or a date, which stands for its first moment."""
-    return _iso(text, field, "an ISO 8601 date-time such as 2024-05-01T15:00:00Z")
+    return _parse_iso(text, field, "an ISO 8601 date-time such as 2024-05-01T15:00:00Z")
 
 
-def iso_end(text: str, field: str) -> datetime:
+def parse_iso_end(text: str, field: str) -> datetime:
     """The same as an upper bound, so that a date stands for its last moment."""
-    instant = iso(text, field)
+    instant = parse_iso(text, field)
     if _DATE_ALONE.fullmatch(text):
         return min(datetime.combine(instant.date(), time.max, UTC), _LAST - datetime.resolution)
     return instant
 
 
-def _iso(text: str, field: str, wanted: str) -> datetime:
+def _parse_iso(text: str, field: str, wanted: str) -> datetime:
     if _ISO.fullmatch(text):
         try:
-            return utc(datetime.fromisoformat(text.upper()), field)
+            return to_utc(datetime.fromisoformat(text.upper()), field)
         except ValueError:
             pass
     raise invalid(field, f"must be {wanted}")

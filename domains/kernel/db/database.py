@@ -14,7 +14,7 @@ import msgspec
 import structlog
 from sqlalchemy import Text, bindparam, column, func, literal_column, select, table
 
-from domains.kernel.core.problems import Conflict, Contended, Invalid, Problem, Unavailable
+from domains.kernel.core.problems import Conflict, Invalid, Problem, Unavailable, WriteConflict
 from domains.kernel.db.statements import Statement, row, scalar, statement
 
 T = TypeVar("T")
@@ -22,7 +22,7 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 # A constraint that a caller can break, and the refusal that says so. Tables modules fill it.
-REFUSALS: Final[dict[str, Callable[[], Problem]]] = {}
+CONSTRAINT_PROBLEMS: Final[dict[str, Callable[[], Problem]]] = {}
 
 # Seconds for which a notification link is trusted after a question that it answered.
 LINK_TRUST: Final = 1.0
@@ -83,7 +83,7 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except asyncpg.IntegrityConstraintViolationError as error:
-        refusal = REFUSALS.get(error.constraint_name or "")
+        refusal = CONSTRAINT_PROBLEMS.get(error.constraint_name or "")
         if refusal is None:
             raise
         raise refusal() from error
@@ -92,13 +92,13 @@ def _explained() -> Iterator[None]:
         asyncpg.SerializationError,
         asyncpg.LockNotAvailableError,
     ) as error:
-        raise Contended("Another request changed the same record. Send this one again.") from error
+        raise WriteConflict("Another request changed the same record. Send this one again.") from error
     except _AWAY as error:
         log.warning("database_away", error=type(error).__name__)
         raise Unavailable("The database is not reachable. Try again in a moment.") from error
 
 
-async def end(task: asyncio.Task[Any]) -> None:
+async def cancel_and_wait(task: asyncio.Task[Any]) -> None:
     """Cancel a task and wait for its end."""
     while not task.done():
         task.cancel()
@@ -164,7 +164,7 @@ class Tx(Read):
             self._open = (connection, transaction)
         yield self._open[0]
 
-    async def many(self, asked: Statement[Any], given: Sequence[Mapping[str, Any]]) -> None:
+    async def execute_many(self, asked: Statement[Any], given: Sequence[Mapping[str, Any]]) -> None:
         """Run a statement once for each set of arguments, pipelined; no rows come back."""
         if given:
             arguments = [asked.arguments(each) for each in given]
@@ -176,14 +176,14 @@ class Tx(Read):
         """Tell every listener when, and only if, this transaction commits."""
         await self.one(_NOTIFY, channel=channel, payload=payload)
 
-    def wake(self, channel: str) -> None:
+    def notify_after_commit(self, channel: str) -> None:
         """Wake the channel's listeners soon after the commit; wakes may be lost, so they poll too.
 
         NOTIFY inside the transaction would make all commits of the server wait for one another.
         """
         self._wakes.add(channel)
 
-    def undo(self, step: Callable[[], Awaitable[None]]) -> None:
+    def on_rollback(self, step: Callable[[], Awaitable[None]]) -> None:
         """What to do outside the database if this transaction surely comes to nothing."""
         self._undo.append(step)
 
@@ -195,7 +195,7 @@ class Tx(Read):
         try:
             with _explained():
                 await transaction.commit()
-        except (asyncpg.PostgresError, Conflict, Contended, Invalid):
+        except (asyncpg.PostgresError, Conflict, WriteConflict, Invalid):
             # The server refused it.
             await self._take_back()
             raise
@@ -205,7 +205,7 @@ class Tx(Read):
             raise
         finally:
             await self._database.release(connection)
-        self._database.wake(self._wakes)
+        self._database.notify_soon(self._wakes)
 
     async def _rollback(self) -> None:
         if self._open is not None:
@@ -337,7 +337,7 @@ class Database:
         try:
             yield database
         finally:
-            await end(waker)
+            await cancel_and_wait(waker)
             try:
                 async with asyncio.timeout(5):
                     await pool.close()
@@ -365,14 +365,14 @@ class Database:
         """Return if the server answers, else Unavailable."""
         await self.read.one(_PING)
 
-    async def schema(self) -> str | None:
+    async def schema_revision(self) -> str | None:
         """The revision that migrations have brought the schema to; None before the first."""
         try:
             return await self.read.first(_SCHEMA)
         except asyncpg.UndefinedTableError:
             return None
 
-    def wake(self, channels: set[str]) -> None:
+    def notify_soon(self, channels: set[str]) -> None:
         """Notify the channels soon, many wakes at once as one."""
         if channels:
             self._due |= channels

@@ -32,7 +32,7 @@ _TAKE = statement(
 )
 
 
-def next_number(kind: str) -> CTE[Any]:
+def next_number_cte(kind: str) -> CTE[Any]:
     """The next number as a table `counter` with the column `last`, for a statement that inserts."""
     counter: CTE[Any] = _taken(literal(kind, Text), literal(1, public_ids.c.last.type)).cte(
         "counter"
@@ -40,7 +40,7 @@ def next_number(kind: str) -> CTE[Any]:
     return counter
 
 
-async def take(tx: Tx, workspace: WorkspaceId, kind: str, count: int) -> range:
+async def take_numbers(tx: Tx, workspace: WorkspaceId, kind: str, count: int) -> range:
     """So many next numbers."""
     if not count:
         return range(0)

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 # The revision of `migrations/` that this code speaks to; `serve` and `work` refuse any other.
-SCHEMA = "0005"
+SCHEMA_REVISION = "0005"
 
 metadata = MetaData(
     naming_convention={
@@ -35,7 +35,7 @@ metadata = MetaData(
 )
 
 
-def instant(name: str, *, nullable: bool = False, now: bool = False) -> Column[object]:
+def timestamp_column(name: str, *, nullable: bool = False, now: bool = False) -> Column[object]:
     """A UTC instant; with `now`, Postgres' clock fills it."""
     return Column(
         name,
@@ -56,7 +56,7 @@ workspaces = Table(
     Column("hides_private", Boolean, nullable=False, server_default=text("false")),
     # Whether its texts may be sent to the chat endpoint of the deployment.
     Column("uses_provider", Boolean, nullable=False, server_default=text("false")),
-    instant("created_at", now=True),
+    timestamp_column("created_at", now=True),
 )
 
 api_keys = Table(
@@ -70,9 +70,9 @@ api_keys = Table(
     Column("scopes", ARRAY(Text), nullable=False),
     # {"minute": n, "hour": n, "day": n}; an absent window has the deployment's limit, null none.
     Column("limits", JSONB, nullable=False, server_default=text("'{}'")),
-    instant("created_at", now=True),
-    instant("expires_at", nullable=True),
-    instant("revoked_at", nullable=True),
+    timestamp_column("created_at", now=True),
+    timestamp_column("expires_at", nullable=True),
+    timestamp_column("revoked_at", nullable=True),
     Index(None, "workspace_id"),
 )
 
@@ -100,17 +100,17 @@ jobs = Table(
     Column("cancelling", Boolean, nullable=False, server_default=text("false")),
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("losses", Integer, nullable=False, server_default="0"),
-    instant("run_after", now=True),
-    instant("sent_at", nullable=True),
+    timestamp_column("run_after", now=True),
+    timestamp_column("sent_at", nullable=True),
     # The relay that sent it, and whether into its spare lane.
     Column("relay", Uuid, nullable=True),
     Column("spare", Boolean, nullable=False, server_default=text("false")),
     Column("lease", Uuid, nullable=True),
-    instant("lease_until", nullable=True),
+    timestamp_column("lease_until", nullable=True),
     Column("error", Text, nullable=True),
-    instant("created_at", now=True),
-    instant("started_at", nullable=True),
-    instant("finished_at", nullable=True),
+    timestamp_column("created_at", now=True),
+    timestamp_column("started_at", nullable=True),
+    timestamp_column("finished_at", nullable=True),
     CheckConstraint(
         "state in ('queued', 'sent', 'running', 'done', 'failed', 'cancelled')", name="state"
     ),
@@ -158,7 +158,7 @@ schedule = Table(
     "schedule",
     metadata,
     Column("task", Text, primary_key=True),
-    instant("ran_at", now=True),
+    timestamp_column("ran_at", now=True),
 )
 
 # Objects of the store that no record names any more, until the time of retention is over.
@@ -167,7 +167,7 @@ deleted_blobs = Table(
     metadata,
     Column("workspace_id", ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
     Column("key", Text, primary_key=True),
-    instant("deleted_at", now=True),
+    timestamp_column("deleted_at", now=True),
     Index(None, "deleted_at"),
 )
 
@@ -177,8 +177,8 @@ workers = Table(
     Column("id", Uuid, primary_key=True),
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
-    instant("started_at", now=True),
-    instant("beat_at", now=True),
+    timestamp_column("started_at", now=True),
+    timestamp_column("beat_at", now=True),
 )
 
 idempotency = Table(
@@ -194,7 +194,7 @@ idempotency = Table(
     Column("status", Integer, nullable=True),
     Column("media_type", Text, nullable=True),
     Column("body", LargeBinary, nullable=True),
-    instant("created_at", now=True),
+    timestamp_column("created_at", now=True),
     Index(None, "created_at"),
 )
 
@@ -204,7 +204,7 @@ deployment_keys = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("value", LargeBinary, nullable=False),
-    instant("created_at", now=True),
+    timestamp_column("created_at", now=True),
 )
 
 # Filters that are too long for the cursor that continues them.
@@ -214,7 +214,7 @@ cursor_queries = Table(
     Column("workspace_id", ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
     Column("digest", LargeBinary, primary_key=True),
     Column("query", LargeBinary, nullable=False),
-    instant("used_at", now=True),
+    timestamp_column("used_at", now=True),
     Index(None, "used_at"),
 )
 

@@ -89,7 +89,7 @@ class CursorQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         return {}
 
 
-class PageOf20(CursorQuery, frozen=True, kw_only=True):
+class CursorQuery20(CursorQuery, frozen=True, kw_only=True):
     """The query of a list whose pages hold 20 records unless said otherwise."""
 
     default_limit = 20
@@ -106,11 +106,17 @@ class PageOf20(CursorQuery, frozen=True, kw_only=True):
 class PaginationInfo(msgspec.Struct, rename="camel"):
     """How a list goes on."""
 
-    next_cursor: Annotated[str | None, Meta(description="The next page's `cursor`; null: none")]
+    next_cursor: Annotated[
+        str | None,
+        Meta(
+            description="The next page's `cursor`; null: none",
+            examples=["k5MUzwAAAZmzBF1uf3CBgpOktcbX6MQA4Q8vXw"],
+        ),
+    ]
     has_more: Annotated[bool, Meta(description="Whether there is a next page")]
 
 
-class KeysetPage(msgspec.Struct, Generic[T], frozen=True):
+class CursorPage(msgspec.Struct, Generic[T], frozen=True):
     """Some records of a list and how it goes on."""
 
     items: list[T]
@@ -127,12 +133,12 @@ class _Position(msgspec.Struct, frozen=True, array_like=True):
     digest: bytes = b""
 
 
-def spans(column: str) -> str:
+def spans_sql(column: str) -> str:
     """The SQL of the spans, short ones and long ones, in which a column's value lies."""
     return f"spans({column})"
 
 
-def reaching(column: str, least: ColumnElement[Any]) -> ColumnElement[bool]:
+def at_least_hint(column: str, least: ColumnElement[Any]) -> ColumnElement[bool]:
     """That an indexed value lies in one of the few spans that make up everything from `least` on.
 
     So do some values that are a little less.
@@ -140,7 +146,7 @@ def reaching(column: str, least: ColumnElement[Any]) -> ColumnElement[bool]:
     return _spanned(column).bool_op("&&")(_spans_from(least))
 
 
-def preceding(column: str, most: ColumnElement[Any]) -> ColumnElement[bool]:
+def at_most_hint(column: str, most: ColumnElement[Any]) -> ColumnElement[bool]:
     """The same of everything up to `most`."""
     return _spanned(column).bool_op("&&")(func.spans_to(most, type_=ARRAY(BigInteger)))
 
@@ -150,15 +156,15 @@ def _spans_from(least: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def _spanned(column: str) -> ColumnElement[Any]:
-    return literal_column(spans(column), type_=ARRAY(BigInteger))
+    return literal_column(spans_sql(column), type_=ARRAY(BigInteger))
 
 
 # The SQL that is 0 for one of so many records, whichever that is.
 _ONE_OF: Final = 32
-SAMPLE: Final = f"hashtext(id::text) & {_ONE_OF - 1}"
+SAMPLE_SQL: Final = f"hashtext(id::text) & {_ONE_OF - 1}"
 
 
-class KeysetList(Generic[T]):
+class CursorList(Generic[T]):
     """A table's records of one workspace, newest first, ties by id; a page is one statement.
 
     `order_by` is never null and `order_id` unique within the workspace; `into` makes a record of
@@ -167,7 +173,7 @@ class KeysetList(Generic[T]):
 
     Indexes in the list's order serve the filters of `bounds`, all at once, and with them one of
     `alone`. Everything else is looked up in an index that knows no order: one GIN index over the
-    workspace, SAMPLE, the `spans` of the order and whatever filters compare. `hints` are what that
+    workspace, SAMPLE_SQL, the `spans` of the order and whatever filters compare. `hints` are what that
     index understands of filters by more and less: conditions that follow from theirs.
     """
 
@@ -200,7 +206,7 @@ class KeysetList(Generic[T]):
         self._hints = hints
         self.filters: Final = dict(filters)
         self._pages: dict[tuple[frozenset[str], bool], Statement[tuple[Any, ...]]] = {}
-        KEYSETS.append(self)
+        CURSOR_LISTS.append(self)
 
     async def page(
         self,
@@ -210,7 +216,7 @@ class KeysetList(Generic[T]):
         wanted: CursorQuery,
         *,
         only: frozenset[str] = frozenset(),
-    ) -> KeysetPage[T]:
+    ) -> CursorPage[T]:
         """The wanted page; `only` names filters without parameters, besides those of the query.
 
         Invalid for a cursor that is not this list's and workspace's, or for other filters than its.
@@ -226,10 +232,10 @@ class KeysetList(Generic[T]):
         rows = await read.all(asked, workspace=workspace, limit=limit + 1, **given)
         items = [self._into(*columns) for _, _, *columns in rows[:limit]]
         if len(rows) <= limit:
-            return KeysetPage(items, PaginationInfo(None, False))
+            return CursorPage(items, PaginationInfo(None, False))
         at, last, *_ = rows[limit - 1]
         cursor = await self._cursor(read, signer, workspace, wanted, limit, at, str(last))
-        return KeysetPage(items, PaginationInfo(cursor, True))
+        return CursorPage(items, PaginationInfo(cursor, True))
 
     def statement(self, filters: frozenset[str], *, after: bool) -> Statement[tuple[Any, ...]]:
         """The statement for these filters, compiled when they are first used together."""
@@ -284,10 +290,10 @@ class KeysetList(Generic[T]):
         needed = select(more.c.needed).scalar_subquery()
         hints = [self._hints[name] for name in sorted(filters & self._hints.keys())]
         if after:
-            hints.append(preceding(self._order_by.name, _AFTER_AT))
+            hints.append(at_most_hint(self._order_by.name, _AFTER_AT))
         every = (*self._mine, *within, *wanted, *hints, needed)
         sample = _once(
-            select(at).where(*every, literal_column(SAMPLE) == literal_column("0")), "sample"
+            select(at).where(*every, literal_column(SAMPLE_SQL) == literal_column("0")), "sample"
         )
         enough = (
             select(sample.c.at)
@@ -360,16 +366,16 @@ class KeysetList(Generic[T]):
             digest = hashlib.sha256(filters).digest()
             await read.first(_KEEP_QUERY, workspace=workspace, digest=digest, query=filters)
             position = _Position(limit, at, last, digest=digest)
-        return signer.seal(self.purpose(workspace), msgspec.msgpack.encode(position))
+        return signer.issue_token(self.purpose(workspace), msgspec.msgpack.encode(position))
 
     async def _continued(
         self, read: Read, signer: Signer, workspace: WorkspaceId, wanted: CursorQuery
     ) -> tuple[CursorQuery, _Position]:
         """The query that the cursor belongs to, with the limit that is in force, and its place."""
         purpose = self.purpose(workspace)
-        sealed = signer.unseal(purpose, str(wanted.cursor))
+        sealed = signer.verify_token(purpose, str(wanted.cursor))
         # Base64 has more than one spelling of the same bytes.
-        if sealed is None or signer.seal(purpose, sealed) != wanted.cursor:
+        if sealed is None or signer.issue_token(purpose, sealed) != wanted.cursor:
             raise invalid("cursor", _WRONG)
         position = msgspec.msgpack.decode(sealed, type=_Position)
         filters: bytes | None = position.query
@@ -419,14 +425,14 @@ _KEPT_QUERY = statement(
 _FORGET = statement(
     delete(cursor_queries).where(cursor_queries.c.used_at < func.now() - literal(_KEPT, Interval)),
     row,
-    across="what is over is over in every workspace",
+    cross_tenant_reason="what is over is over in every workspace",
 )
 
 
-async def forget_old(read: Read) -> None:
+async def delete_expired(read: Read) -> None:
     """Delete the filters of lists that nobody has continued for long."""
     await read.first(_FORGET)
 
 
 # Every list of the product, for the test that proves its statements bound to the workspace.
-KEYSETS: Final[list[KeysetList[Any]]] = []
+CURSOR_LISTS: Final[list[CursorList[Any]]] = []

@@ -34,7 +34,7 @@ COUNT_CAP: Final = 10_000
 Order = Literal["asc", "desc"]
 
 
-class OffsetPage(msgspec.Struct, frozen=True, kw_only=True):
+class OffsetQuery(msgspec.Struct, frozen=True, kw_only=True):
     """The query of a list: which part of it is wanted."""
 
     limit: Annotated[
@@ -51,7 +51,7 @@ class OffsetPage(msgspec.Struct, frozen=True, kw_only=True):
         return min(self.limit, MAX_LIMIT)
 
 
-class Paged(msgspec.Struct, Generic[T], frozen=True):
+class OffsetPage(msgspec.Struct, Generic[T], frozen=True):
     """One page and how many records the whole list has, counted to COUNT_CAP + 1 at the most."""
 
     items: list[T]
@@ -80,7 +80,7 @@ class OffsetList(Generic[T]):
         columns: Sequence[Any],
         order_by: Column[Any],
         into: Callable[..., T],
-        query: type[OffsetPage] = OffsetPage,
+        query: type[OffsetQuery] = OffsetQuery,
         filters: Mapping[str, ColumnElement[bool]] | None = None,
     ) -> None:
         for name in filters or {}:
@@ -91,9 +91,9 @@ class OffsetList(Generic[T]):
         self._into = into
         self.filters: Final = dict(filters or {})
         self._pages: dict[tuple[Order, frozenset[str]], Statement[tuple[Any, ...]]] = {}
-        LISTS.append(self)
+        OFFSET_LISTS.append(self)
 
-    async def page(self, read: Read, workspace: WorkspaceId, wanted: OffsetPage) -> Paged[T]:
+    async def page(self, read: Read, workspace: WorkspaceId, wanted: OffsetQuery) -> OffsetPage[T]:
         """The wanted page and the capped count of what the filters of the query leave."""
         given = {name: getattr(wanted, name) for name in self.filters}
         given = {name: value for name, value in given.items() if value is not UNSET}
@@ -105,7 +105,7 @@ class OffsetList(Generic[T]):
             **given,
         )
         items = [self._into(*columns) for _, position, *columns in rows if position is not None]
-        return Paged(items, rows[0][0])
+        return OffsetPage(items, rows[0][0])
 
     def statement(self, order: Order, filters: frozenset[str]) -> Statement[tuple[Any, ...]]:
         """The statement for these filters, compiled when they are first used together."""
@@ -148,4 +148,4 @@ class OffsetList(Generic[T]):
 
 
 # Every list of the product, for the test that proves its statements bound to the workspace.
-LISTS: Final[list[OffsetList[Any]]] = []
+OFFSET_LISTS: Final[list[OffsetList[Any]]] = []

@@ -39,14 +39,14 @@ Scope = Literal[
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 
 # The notification channel that says: forget what you know of keys.
-CHANNEL: Final = "keys"
+KEYS_CHANNEL: Final = "keys"
 
 _ALPHABET: Final = string.ascii_letters + string.digits
 _SECRET_LENGTH: Final = 40
 _PREFIX_LENGTH: Final = 12
 
 
-class Limits(msgspec.Struct, frozen=True):
+class RateLimits(msgspec.Struct, frozen=True):
     """Requests per moving window; None: no limit."""
 
     minute: int | None
@@ -54,29 +54,29 @@ class Limits(msgspec.Struct, frozen=True):
     day: int | None
 
 
-class LimitChoice(msgspec.Struct, frozen=True, omit_defaults=True):
+class RateLimitOverrides(msgspec.Struct, frozen=True, omit_defaults=True):
     """A key's own limits: UNSET means the deployment's, None means none."""
 
     minute: int | msgspec.UnsetType | None = msgspec.UNSET
     hour: int | msgspec.UnsetType | None = msgspec.UNSET
     day: int | msgspec.UnsetType | None = msgspec.UNSET
 
-    def resolve(self, default: Limits) -> Limits:
+    def resolve(self, default: RateLimits) -> RateLimits:
         """What is in force; a default never makes a longer window tighter than a chosen one."""
         minute = default.minute if self.minute is msgspec.UNSET else self.minute
         hour = _at_least(default.hour, minute) if self.hour is msgspec.UNSET else self.hour
         day = _at_least(default.day, hour) if self.day is msgspec.UNSET else self.day
-        return Limits(minute, hour, day)
+        return RateLimits(minute, hour, day)
 
 
 def _at_least(limit: int | None, floor: int | None) -> int | None:
     return limit if limit is None or floor is None else max(limit, floor)
 
 
-UNLIMITED: Final = LimitChoice(None, None, None)
+UNLIMITED: Final = RateLimitOverrides(None, None, None)
 
 
-class Key(msgspec.Struct, frozen=True):
+class ApiKey(msgspec.Struct, frozen=True):
     """An API key as operators see it; its text is shown once, when it is made."""
 
     id: UUID
@@ -85,13 +85,13 @@ class Key(msgspec.Struct, frozen=True):
     name: str
     prefix: str
     scopes: list[str]
-    limits: LimitChoice
+    limits: RateLimitOverrides
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
 
 
-def digest(text: str) -> bytes:
+def hash_key(text: str) -> bytes:
     """What is stored of a key: its text has 238 random bits, so a plain hash is not reversed."""
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
 
@@ -126,14 +126,14 @@ _KEY_COLUMNS: Final = (
 )
 
 
-def _key(*columns: Any) -> Key:
+def _key(*columns: Any) -> ApiKey:
     values = list(columns)
-    values[6] = msgspec.json.decode(values[6], type=LimitChoice)
-    return Key(*values)
+    values[6] = msgspec.json.decode(values[6], type=RateLimitOverrides)
+    return ApiKey(*values)
 
 
 _ALL_KEYS = statement(
-    select(*_KEY_COLUMNS).join(workspaces).order_by(api_keys.c.id), _key, across=_OPERATOR
+    select(*_KEY_COLUMNS).join(workspaces).order_by(api_keys.c.id), _key, cross_tenant_reason=_OPERATOR
 )
 _ONE_KEY = statement(
     select(*_KEY_COLUMNS)
@@ -147,19 +147,19 @@ _REVOKE = statement(
     .values(revoked_at=func.coalesce(api_keys.c.revoked_at, func.now()))
     .returning(api_keys.c.id),
     scalar,
-    across=_OPERATOR,
+    cross_tenant_reason=_OPERATOR,
 )
 
 
-async def mint(
+async def create_key(
     tx: Tx,
     workspace: WorkspaceId,
     scopes: list[Scope],
     *,
     name: str = "",
-    limits: LimitChoice = LimitChoice(),  # noqa: B008 - frozen
+    limits: RateLimitOverrides = RateLimitOverrides(),  # noqa: B008 - frozen
     expires_at: datetime | None = None,
-) -> tuple[Key, str]:
+) -> tuple[ApiKey, str]:
     """A new key and its text, which is stored nowhere and cannot be shown again."""
     if len(name) > 200 or not name.isprintable():
         raise Invalid("A key's name has at most 200 printable characters.")
@@ -172,7 +172,7 @@ async def mint(
         id=key_id,
         workspace=workspace,
         name=name,
-        digest=digest(text),
+        digest=hash_key(text),
         prefix=text[:_PREFIX_LENGTH],
         scopes=sorted(set(scopes), key=SCOPES.index),
         limits=msgspec.json.encode(limits),
@@ -181,13 +181,13 @@ async def mint(
     return await tx.one(_ONE_KEY, id=key_id, workspace=workspace), text
 
 
-async def list_keys(read: Read) -> list[Key]:
+async def list_keys(read: Read) -> list[ApiKey]:
     """Every key, oldest first, revoked ones too."""
     return await read.all(_ALL_KEYS)
 
 
-async def revoke(tx: Tx, key_id: UUID) -> None:
+async def revoke_key(tx: Tx, key_id: UUID) -> None:
     """End a key at once, on every process; NotFound. Revoking twice is no error."""
     if await tx.first(_REVOKE, id=key_id) is None:
         raise NotFound(f"There is no key {key_id}.")
-    await tx.notify(CHANNEL, str(key_id))
+    await tx.notify(KEYS_CHANNEL, str(key_id))

@@ -20,7 +20,7 @@ KEPT: Final = timedelta(hours=24)
 IN_FLIGHT: Final = timedelta(seconds=60)
 
 
-class Answer(msgspec.Struct, frozen=True):
+class StoredResponse(msgspec.Struct, frozen=True):
     """An answer as it was sent; the header is its Content-Type."""
 
     status: int
@@ -104,16 +104,16 @@ _RELEASE = statement(
 _FORGET = statement(
     delete(idempotency).where(idempotency.c.created_at < func.now() - literal(KEPT, Interval)),
     row,
-    across="what is over is over in every workspace",
+    cross_tenant_reason="what is over is over in every workspace",
 )
 
 
-async def forget_old(read: Read) -> None:
+async def delete_expired(read: Read) -> None:
     """Delete the answers that are kept no longer."""
     await read.first(_FORGET)
 
 
-async def reserve(read: Read, wanted: Reservation) -> Answer | None:
+async def reserve(read: Read, wanted: Reservation) -> StoredResponse | None:
     """None: go ahead, and `keep` or `release`. Else the answer that the same request got.
 
     Conflict if the key came with another request, or its first request is still under way.
@@ -132,10 +132,10 @@ async def reserve(read: Read, wanted: Reservation) -> Answer | None:
         raise Conflict("This Idempotency-Key was used for another request.")
     if status is None:
         raise Conflict("The first request with this Idempotency-Key is still under way.")
-    return Answer(status, media_type, body)
+    return StoredResponse(status, media_type, body)
 
 
-async def keep(tx: Tx, held: Reservation, answer: Answer) -> None:
+async def store_response(tx: Tx, held: Reservation, answer: StoredResponse) -> None:
     """Keep the answer, with the transaction's other changes; Conflict if the right was lost."""
     kept = await tx.first(
         _KEEP,

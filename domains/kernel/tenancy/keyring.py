@@ -15,10 +15,16 @@ from sqlalchemy import Float, bindparam, cast, func, or_, select
 from domains.kernel.core.problems import Unauthorized
 from domains.kernel.core.settings import Settings
 from domains.kernel.core.workspace_id import WorkspaceId
-from domains.kernel.db.database import Database, end
+from domains.kernel.db.database import Database, cancel_and_wait
 from domains.kernel.db.statements import statement
 from domains.kernel.db.tables import api_keys, workspaces
-from domains.kernel.tenancy.api_keys import CHANNEL, SCOPES, LimitChoice, Limits, digest
+from domains.kernel.tenancy.api_keys import (
+    KEYS_CHANNEL,
+    SCOPES,
+    RateLimitOverrides,
+    RateLimits,
+    hash_key,
+)
 
 _CACHED_KEYS: Final = 10_000
 
@@ -31,7 +37,7 @@ class Caller(msgspec.Struct, frozen=True):
     key: UUID
     prefix: str
     scopes: frozenset[str]
-    limits: Limits
+    limits: RateLimits
     # The e-mail domains of the workspace's own people, as it has set them.
     own_domains: tuple[str, ...]
     # Whether the revenue record shows the workspace public records only.
@@ -62,7 +68,7 @@ _FIND = statement(
         or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > func.now()),
     ),
     lambda *columns: columns,
-    across="the key is what names the workspace",
+    cross_tenant_reason="the key is what names the workspace",
 )
 
 
@@ -75,23 +81,23 @@ class Keyring:
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._read = database.read
-        self._default = Limits(
+        self._default = RateLimits(
             settings.limit_per_minute, settings.limit_per_hour, settings.limit_per_day
         )
         self._cache: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
         self._generation = 0
-        self._link = database.listener({CHANNEL: lambda _payload: self.forget()}, self.forget)
+        self._link = database.listener({KEYS_CHANNEL: lambda _payload: self.clear_cache()}, self.clear_cache)
 
     @contextlib.asynccontextmanager
-    async def watching(self) -> AsyncIterator[None]:
+    async def listening(self) -> AsyncIterator[None]:
         """Listen for revocations meanwhile; without this nothing is cached."""
         listening = asyncio.create_task(self._link.run())
         try:
             yield
         finally:
-            await end(listening)
+            await cancel_and_wait(listening)
 
-    def forget(self) -> None:
+    def clear_cache(self) -> None:
         """Drop every cached key, and what is being looked up at this moment."""
         self._cache.clear()
         self._generation += 1
@@ -104,7 +110,7 @@ class Keyring:
             raise Unauthorized(
                 "No API key. Send it in the header `Authorization: Bearer sk_live_...`."
             )
-        hashed = digest(text)
+        hashed = hash_key(text)
         caller = self._cached(hashed) or await self._look_up(hashed)
         if caller is None:
             raise Unauthorized("The API key is not valid: it is unknown, expired or revoked.")
@@ -126,7 +132,7 @@ class Keyring:
         if found is None or not hmac.compare_digest(found[0], hashed):
             return None
         _, key, prefix, scopes, limits, workspace, name, domains, hides, expires_in = found
-        choice = msgspec.json.decode(limits, type=LimitChoice)
+        choice = msgspec.json.decode(limits, type=RateLimitOverrides)
         caller = Caller(
             workspace,
             name,

@@ -41,11 +41,11 @@ class Signer:
         await database.read.first(_PUT, name=_NAME, value=secrets.token_bytes(_KEY_BYTES))
         return cls(await database.read.one(_GET, name=_NAME))
 
-    def seal(self, purpose: str, payload: bytes) -> str:
+    def issue_token(self, purpose: str, payload: bytes) -> str:
         """A token that `unseal` opens for the same purpose only."""
         return _text(self._mac(purpose, payload) + payload)
 
-    def unseal(self, purpose: str, token: str) -> bytes | None:
+    def verify_token(self, purpose: str, token: str) -> bytes | None:
         """The payload; None for anything that was not sealed here for this purpose."""
         try:
             padded = token + "=" * (-len(token) % 4)
@@ -59,7 +59,7 @@ class Signer:
         """A signature of the message, which is not in it."""
         return _text(self._mac(purpose, message))
 
-    def verifies(self, purpose: str, message: bytes, signature: str) -> bool:
+    def verify(self, purpose: str, message: bytes, signature: str) -> bool:
         """Whether the signature was made here for this purpose and message."""
         expected = self.sign(purpose, message)
         return hmac.compare_digest(signature.encode("utf-8", "surrogateescape"), expected.encode())

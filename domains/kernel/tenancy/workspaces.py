@@ -10,14 +10,14 @@ from sqlalchemy import bindparam, func, insert, select, update
 from domains.kernel.core.ids import new_id, parse_id
 from domains.kernel.core.problems import Conflict, Invalid, NotFound
 from domains.kernel.core.workspace_id import WorkspaceId
-from domains.kernel.db.database import REFUSALS, Read, Tx
+from domains.kernel.db.database import CONSTRAINT_PROBLEMS, Read, Tx
 from domains.kernel.db.statements import statement
 from domains.kernel.db.tables import workspaces
-from domains.kernel.tenancy.api_keys import CHANNEL
+from domains.kernel.tenancy.api_keys import KEYS_CHANNEL
 
 _DOMAIN: Final = re.compile(r"[^@\s.,:/]+(\.[^@\s.,:/]+)+")
 
-REFUSALS["uq_workspaces_name"] = lambda: Conflict("A workspace of that name exists already.")
+CONSTRAINT_PROBLEMS["uq_workspaces_name"] = lambda: Conflict("A workspace of that name exists already.")
 
 
 class Workspace(msgspec.Struct, frozen=True, rename="camel"):
@@ -35,7 +35,7 @@ _ADD_WORKSPACE = statement(
     Workspace,
 )
 _ALL_WORKSPACES = statement(
-    select(*_WORKSPACE).order_by(workspaces.c.id), Workspace, across=_OPERATOR
+    select(*_WORKSPACE).order_by(workspaces.c.id), Workspace, cross_tenant_reason=_OPERATOR
 )
 _SET_WORKSPACE = statement(
     update(workspaces)
@@ -76,7 +76,7 @@ async def set_workspace(
         hides_private=hides_private,
     )
     # Every caller carries these.
-    await tx.notify(CHANNEL, str(workspace))
+    await tx.notify(KEYS_CHANNEL, str(workspace))
     return changed
 
 

@@ -15,7 +15,7 @@ GIVEN = {
 
 
 def test_every_setting_has_a_name_a_default_or_none_and_a_meaning() -> None:
-    listed = {each.name: each for each in settings.listed()}
+    listed = {each.name: each for each in settings.list_settings()}
     assert len(listed) == len(Settings.__struct_fields__)
     assert all(each.meaning for each in listed.values())
     assert [name for name, each in listed.items() if each.default is None] == list(GIVEN)
@@ -24,11 +24,11 @@ def test_every_setting_has_a_name_a_default_or_none_and_a_meaning() -> None:
 
 def test_several_hosts_of_a_database_are_fine() -> None:
     url = "postgresql://user:hunter2@one:5432,two:5433/gateway?target_session_attrs=primary"
-    assert settings.read({**GIVEN, "DATABASE_URL": url}).database_url == url
+    assert settings.load_settings({**GIVEN, "DATABASE_URL": url}).database_url == url
 
 
 def test_what_is_not_given_has_its_default() -> None:
-    made = settings.read({**GIVEN, "GATEWAY_PORT": "", "PATH": "/bin"})
+    made = settings.load_settings({**GIVEN, "GATEWAY_PORT": "", "PATH": "/bin"})
     assert (made.port, made.limit_per_minute, made.log_format) == (8000, 60, "json")
 
 
@@ -68,18 +68,18 @@ def test_what_is_not_given_has_its_default() -> None:
 )
 def test_a_wrong_value_is_refused_by_name_and_shows_no_password(name: str, value: str) -> None:
     with pytest.raises(SettingError, match=f"^{name}") as raised:
-        settings.read({**GIVEN, name: value})
+        settings.load_settings({**GIVEN, name: value})
     assert "hunter2" not in str(raised.value)
 
 
 def test_an_endpoint_without_a_model_is_refused() -> None:
     endpoint = {**GIVEN, "GATEWAY_CHAT_URL": "https://chat/v1"}
     with pytest.raises(SettingError, match=r"^GATEWAY_CHAT_MODEL is not set"):
-        settings.read(endpoint)
-    made = settings.read({**endpoint, "GATEWAY_CHAT_MODEL": "m", "GATEWAY_CHAT_INPUT_PRICE": "2.5"})
+        settings.load_settings(endpoint)
+    made = settings.load_settings({**endpoint, "GATEWAY_CHAT_MODEL": "m", "GATEWAY_CHAT_INPUT_PRICE": "2.5"})
     assert (made.chat_model, made.chat_input_price, made.chat_output_price) == ("m", 2.5, 0.0)
 
 
 @given(port=st.integers(1, 65535))
 def test_numbers_are_read_from_text(port: int) -> None:
-    assert settings.read({**GIVEN, "GATEWAY_PORT": f" {port} "}).port == port
+    assert settings.load_settings({**GIVEN, "GATEWAY_PORT": f" {port} "}).port == port

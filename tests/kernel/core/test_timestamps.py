@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domains.kernel.core.problems import Invalid
-from domains.kernel.core.timestamps import iso, iso_end, moment
+from domains.kernel.core.timestamps import parse_iso, parse_iso_end, parse_timestamp
 
 AT = datetime(2024, 5, 1, 15, 0, 0, tzinfo=UTC)
 
@@ -31,7 +31,7 @@ AT = datetime(2024, 5, 1, 15, 0, 0, tzinfo=UTC)
     ],
 )
 def test_forms_of_the_same_instant(text: str) -> None:
-    assert moment(text, "at") == AT
+    assert parse_timestamp(text, "at") == AT
 
 
 @given(
@@ -46,13 +46,13 @@ def test_forms_of_the_same_instant(text: str) -> None:
 def test_seconds_milliseconds_and_iso_agree(at: datetime) -> None:
     whole = at.replace(microsecond=0)
     seconds = int(whole.timestamp())
-    assert moment(seconds, "at") == moment(str(seconds), "at") == whole
-    assert moment(float(seconds), "at") == whole
+    assert parse_timestamp(seconds, "at") == parse_timestamp(str(seconds), "at") == whole
+    assert parse_timestamp(float(seconds), "at") == whole
     # Fewer milliseconds than this would be seconds: until March 1973.
     if seconds * 1000 >= 10**11:
-        assert moment(seconds * 1000, "at") == moment(str(seconds * 1000), "at") == whole
-    assert iso(at.isoformat(), "at") == at
-    assert iso_end(at.isoformat(), "at") == at
+        assert parse_timestamp(seconds * 1000, "at") == parse_timestamp(str(seconds * 1000), "at") == whole
+    assert parse_iso(at.isoformat(), "at") == at
+    assert parse_iso_end(at.isoformat(), "at") == at
 
 
 @pytest.mark.parametrize(
@@ -82,12 +82,12 @@ def test_seconds_milliseconds_and_iso_agree(at: datetime) -> None:
 )
 def test_nonsense_is_refused(nonsense: str | float) -> None:
     with pytest.raises(Invalid, match=r"^at: "):
-        moment(nonsense, "at")
+        parse_timestamp(nonsense, "at")
 
 
 def test_a_date_is_its_first_moment_and_as_a_bound_its_last() -> None:
-    assert iso("2024-05-01", "at") == AT.replace(hour=0)
-    assert iso_end("2024-05-01", "at") == AT.replace(hour=0) + timedelta(days=1, microseconds=-1)
-    assert iso_end("9999-12-31", "at") > iso("9999-12-31", "at")
+    assert parse_iso("2024-05-01", "at") == AT.replace(hour=0)
+    assert parse_iso_end("2024-05-01", "at") == AT.replace(hour=0) + timedelta(days=1, microseconds=-1)
+    assert parse_iso_end("9999-12-31", "at") > parse_iso("9999-12-31", "at")
     with pytest.raises(Invalid):
-        iso("1714575600", "at")
+        parse_iso("1714575600", "at")

@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 from sqlalchemy import Integer, bindparam, func, select
 
-from domains.kernel.core.problems import Conflict, Contended, Unauthorized, Unavailable
-from domains.kernel.core.settings import read
+from domains.kernel.core.problems import Conflict, Unauthorized, Unavailable, WriteConflict
+from domains.kernel.core.settings import load_settings
 from domains.kernel.db.database import Database
 from domains.kernel.db.statements import Statement, row
 from domains.kernel.tenancy import workspaces
@@ -79,7 +79,7 @@ async def test_of_two_that_wait_for_each_other_one_is_told_to_send_again(
 
     ended = await asyncio.gather(take(first, second), take(second, first), return_exceptions=True)
     (refused,) = (each for each in ended if each is not None)
-    assert isinstance(refused, Contended)
+    assert isinstance(refused, WriteConflict)
     assert (refused.status, refused.headers["Retry-After"]) == (503, "1")
 
 
@@ -90,12 +90,12 @@ async def test_what_is_undone_and_when(database: Database) -> None:
         undone.append("x")
 
     async with database.transaction() as tx:
-        tx.undo(note)
+        tx.on_rollback(note)
         await workspaces.create_workspace(tx, f"w-{secrets.token_hex(6)}")
     assert undone == []
     with pytest.raises(ValueError, match="no"):
         async with database.transaction() as tx:
-            tx.undo(note)
+            tx.on_rollback(note)
             raise ValueError("no")
     assert undone == ["x"]
 
@@ -126,7 +126,7 @@ async def test_notifications_arrive_and_the_link_knows_when_it_is_dead(tmp_path:
                 return heard == ["one"]
 
             await eventually(arrived)
-            database.wake({"news"})
+            database.notify_soon({"news"})
 
             async def woken() -> bool:
                 return heard == ["one", ""]
@@ -151,7 +151,7 @@ async def test_nothing_is_cached_while_the_link_is_down(
     """A key revoked by a process whose notification never arrives is refused all the same."""
     workspace = await admin.create_workspace(database, f"w-{secrets.token_hex(6)}")
     made = await admin.create_key(database, workspace.name, ["read"])
-    keyring = Keyring(database, read(stack.env))
+    keyring = Keyring(database, load_settings(stack.env))
     header = f"Bearer {made.key}"
     asked: list[Any] = []
     look_up = keyring._look_up
@@ -164,7 +164,7 @@ async def test_nothing_is_cached_while_the_link_is_down(
     for _ in range(3):
         await keyring.authenticate(header)
     assert len(asked) == 3
-    async with keyring.watching():
+    async with keyring.listening():
 
         async def cached() -> bool:
             before = len(asked)
@@ -191,16 +191,16 @@ async def test_a_look_up_overtaken_by_a_revocation_is_not_cached(
 ) -> None:
     workspace = await admin.create_workspace(database, f"w-{secrets.token_hex(6)}")
     made = await admin.create_key(database, workspace.name, ["read"])
-    keyring = Keyring(database, read(stack.env))
+    keyring = Keyring(database, load_settings(stack.env))
     first = database.read.first
 
     async def slow(*asked: Any, **given: Any) -> Any:
         found = await first(*asked, **given)
         # The notification arrives between the database's answer and the cache.
-        keyring.forget()
+        keyring.clear_cache()
         return found
 
-    async with keyring.watching():
+    async with keyring.listening():
 
         async def alive() -> bool:
             return keyring._link.alive

@@ -18,19 +18,19 @@ import domains
 from domains.discovery.tables import insights, signal_insights, signals
 from domains.kernel.db.statements import REGISTRY, Statement
 from domains.kernel.db.tables import metadata
-from domains.kernel.pagination.cursor import KEYSETS
-from domains.kernel.pagination.offset import LISTS
+from domains.kernel.pagination.cursor import CURSOR_LISTS
+from domains.kernel.pagination.offset import OFFSET_LISTS
 
 for _found in pkgutil.walk_packages(domains.__path__, "domains."):
     import_module(_found.name)
 
 # Lists compile a statement for each combination of filters when it is first used.
-for _list in LISTS:
+for _list in OFFSET_LISTS:
     _list.statement("desc", frozenset())
     _list.statement("asc", frozenset(_list.filters))
 OF_KEYSETS = [
     each.statement(filters, after=after)
-    for each in KEYSETS
+    for each in CURSOR_LISTS
     for filters in (frozenset[str](), frozenset(each.filters))
     for after in (False, True)
 ]
@@ -134,15 +134,15 @@ def test_every_statement_is_bound_to_the_workspace() -> None:
     faulty = {
         each.sql: unbound(each.core)
         for each in [*REGISTRY, *OF_KEYSETS]
-        if each.across is None and unbound(each.core)
+        if each.cross_tenant_reason is None and unbound(each.core)
     }
     assert faulty == {}
-    tenant_statements = [each for each in REGISTRY if each.across is None]
+    tenant_statements = [each for each in REGISTRY if each.cross_tenant_reason is None]
     assert len(tenant_statements) > 30
 
 
 def test_statements_across_workspaces_are_few_and_say_why() -> None:
-    assert {each.across for each in REGISTRY if each.across is not None} == ACROSS
+    assert {each.cross_tenant_reason for each in REGISTRY if each.cross_tenant_reason is not None} == ACROSS
 
 
 _ws = bindparam("workspace", type_=Uuid)
