@@ -9,21 +9,22 @@ from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CollectorRegistry
 
-from domains.kernel.addresses import Allowed
-from domains.kernel.blobs import Blobs
-from domains.kernel.compute import Compute
-from domains.kernel.db import Database, Read, Tx
-from domains.kernel.downloads import Downloads
-from domains.kernel.keys import Keyring
-from domains.kernel.settings import Settings
-from domains.kernel.signing import Signer
-from gateway import files, idempotency, operations
+from domains.kernel.core.network import Allowed
+from domains.kernel.core.settings import Settings
+from domains.kernel.db.database import Database, Read, Tx
+from domains.kernel.jobs.process_pool import ProcessPool
+from domains.kernel.storage.blobs import Blobs
+from domains.kernel.storage.signed_urls import Downloads
+from domains.kernel.tenancy.keyring import Keyring
+from domains.kernel.tenancy.signing import Signer
+from gateway import files, health, idempotency, metrics
 from gateway.auth import Admission, provide_caller
 from gateway.discovery.surface import DISCOVERY
-from gateway.edge import Edge
 from gateway.errors import Errors
-from gateway.limits import Limiter
-from gateway.operations import OPERATIONS
+from gateway.health import OPERATIONS
+from gateway.middleware.edge import Edge
+from gateway.openapi import handlers as openapi_handlers
+from gateway.rate_limit import Limiter
 from gateway.revenue.surface import REVENUE
 
 # The last one answers for every path that is nobody's.
@@ -38,7 +39,7 @@ def create_app(
     database: Database,
     blobs: Blobs,
     limiter: Limiter,
-    compute: Compute,
+    compute: ProcessPool,
     signer: Signer,
     settings: Settings,
 ) -> Edge:
@@ -70,9 +71,10 @@ def create_app(
         route_handlers=[
             *DISCOVERY.routers(),
             *REVENUE.routers(),
-            *operations.HANDLERS,
+            *health.HANDLERS,
+            metrics.metrics,
             *files.HANDLERS,
-            *operations.documents(SURFACES),
+            *openapi_handlers.handlers(SURFACES),
         ],
         guards=[Admission(keyring, limiter, SURFACES, settings.max_body_bytes)],
         dependencies={

@@ -12,9 +12,9 @@ from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 
-from domains.kernel.keys import Caller, Keyring
-from domains.kernel.problems import Forbidden, Invalid, LengthRequired, TooLarge
-from gateway.limits import Limiter
+from domains.kernel.core.problems import Forbidden, Invalid, LengthRequired, TooLarge
+from domains.kernel.tenancy.keyring import Caller, Keyring
+from gateway.rate_limit import Limiter
 from gateway.surface import Operation, Surface
 
 

@@ -7,7 +7,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 
-from domains.kernel.problems import (
+from domains.kernel.core.problems import (
     Contended,
     Internal,
     Invalid,
@@ -16,8 +16,8 @@ from domains.kernel.problems import (
     Problem,
     TooLarge,
 )
-from gateway.edge import allowed_methods
 from gateway.idempotency import Replay, replayed
+from gateway.middleware.edge import allowed_methods
 from gateway.surface import Surface
 
 log = structlog.get_logger()

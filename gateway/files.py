@@ -13,9 +13,9 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Stream
 
-from domains.kernel.blobs import BlobMissing, Blobs, disposition, safe_type
-from domains.kernel.downloads import Download, Downloads, bad_link
-from domains.kernel.problems import NotFound, Problem, Unavailable
+from domains.kernel.core.problems import NotFound, Problem, Unavailable
+from domains.kernel.storage.blobs import BlobMissing, Blobs, disposition, safe_type
+from domains.kernel.storage.signed_urls import Download, Downloads, bad_link
 from gateway.surface import operation, query
 
 log = structlog.get_logger()

@@ -8,11 +8,11 @@ from typing import Any, Final
 from litestar import Request, Response
 from litestar.response.base import ASGIResponse
 
-from domains.kernel import idempotency
-from domains.kernel.db import Database, Tx
-from domains.kernel.idempotency import Answer, Reservation
-from domains.kernel.keys import Caller
-from domains.kernel.problems import Unavailable, invalid
+from domains.kernel.core.problems import Unavailable, invalid
+from domains.kernel.db.database import Database, Tx
+from domains.kernel.tenancy import idempotency
+from domains.kernel.tenancy.idempotency import Answer, Reservation
+from domains.kernel.tenancy.keyring import Caller
 
 HEADER: Final = "Idempotency-Key"
 _LONGEST: Final = 255

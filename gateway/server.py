@@ -13,17 +13,18 @@ import uvicorn
 import uvloop
 
 from domains.discovery import transcripts
-from domains.kernel import health, log
-from domains.kernel.blobs import Blobs
-from domains.kernel.compute import Compute, TookTooLong
-from domains.kernel.db import Database
-from domains.kernel.lifeline import die_with_supervisor
-from domains.kernel.problems import Unavailable
-from domains.kernel.settings import SettingError, Settings, read
-from domains.kernel.signing import Signer
-from gateway import limits
+from domains.kernel import health
+from domains.kernel.core import log_config
+from domains.kernel.core.parent_watch import die_with_supervisor
+from domains.kernel.core.problems import Unavailable
+from domains.kernel.core.settings import SettingError, Settings, read
+from domains.kernel.db.database import Database
+from domains.kernel.jobs.process_pool import ProcessPool, TookTooLong
+from domains.kernel.storage.blobs import Blobs
+from domains.kernel.tenancy.signing import Signer
+from gateway import rate_limit
 from gateway.app import create_app
-from gateway.edge import Edge
+from gateway.middleware.edge import Edge
 
 logger = structlog.get_logger()
 
@@ -41,14 +42,16 @@ async def opened(settings: Settings) -> AsyncIterator[Edge]:
         timeout=settings.database_timeout,
     ) as database:
         await health.require_schema(database)
-        client = limits.connect(settings.redis_url, settings.redis_timeout)
+        client = rate_limit.connect(settings.redis_url, settings.redis_timeout)
         try:
             blobs = Blobs.open(settings.blob_url, os.environ)
             signer = await Signer.open(database)
-            with Compute.open(settings.api_processes, settings.transcript_time_limit) as compute:
+            with ProcessPool.open(
+                settings.api_processes, settings.transcript_time_limit
+            ) as compute:
                 getting_ready = asyncio.create_task(_get_ready(compute))
                 try:
-                    limiter = limits.Limiter(client)
+                    limiter = rate_limit.Limiter(client)
                     yield create_app(database, blobs, limiter, compute, signer, settings)
                 finally:
                     getting_ready.cancel()
@@ -57,7 +60,7 @@ async def opened(settings: Settings) -> AsyncIterator[Edge]:
             await client.aclose()
 
 
-async def _get_ready(compute: Compute) -> None:
+async def _get_ready(compute: ProcessPool) -> None:
     # The start of everything else has better use for the processors.
     await asyncio.sleep(_LEISURE)
     try:
@@ -68,7 +71,7 @@ async def _get_ready(compute: Compute) -> None:
 
 async def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is under way."""
-    log.configure(settings.log_level, settings.log_format)
+    log_config.configure(settings.log_level, settings.log_format)
     listening = _listen(settings.host, settings.port)
     async with opened(settings) as app:
         # What lives now lives for ever: without this, full collections over it own the p99.

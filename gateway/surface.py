@@ -18,9 +18,9 @@ from litestar import Request, Response, Router
 from litestar.handlers import HTTPRouteHandler
 from msgspec import inspect
 
-from domains.kernel.keys import Scope
-from domains.kernel.paging import Paged
-from domains.kernel.problems import Contended, Invalid, Problem, invalid
+from domains.kernel.core.problems import Contended, Invalid, Problem, invalid
+from domains.kernel.pagination.offset import Paged
+from domains.kernel.tenancy.api_keys import Scope
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from domains.discovery import tables as _discovery  # noqa: F401 - fills the metadata
-from domains.kernel.tables import metadata
+from domains.kernel.db.tables import metadata
 from domains.revenue import tables as _revenue  # noqa: F401 - fills the metadata
 
 # Key of the advisory lock that makes concurrent runs wait for each other. The value is arbitrary.

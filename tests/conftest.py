@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from domains.kernel.db import Database
+from domains.kernel.db.database import Database
 from tests.chaos.table import from_properties, rendered
 from tests.stack import Stack, Tenant, running, tenant
 

@@ -21,11 +21,11 @@ from typing import Any, ClassVar
 
 import httpx
 
-from domains.kernel.db import Database
-from domains.kernel.keys import SCOPES, UNLIMITED, LimitChoice, Scope
-from gateway import admin
-from gateway.local.postgres import Postgres
-from gateway.local.valkey import Valkey
+from domains.kernel.db.database import Database
+from domains.kernel.tenancy.api_keys import SCOPES, UNLIMITED, LimitChoice, Scope
+from gateway.cli import admin
+from gateway.embedded.postgres import Postgres
+from gateway.embedded.valkey import Valkey
 
 PATIENCE = 60.0
 

@@ -13,7 +13,7 @@ from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import ShutdownNotifications
 
-from domains.kernel.settings import Settings
+from domains.kernel.core.settings import Settings
 
 # Seconds after which an idle lane looks for what another process sent; its own wakes it.
 _IDLE: Final = 0.25

@@ -14,24 +14,27 @@ import redis
 import structlog
 import uvloop
 
-from domains.kernel import health, log
-from domains.kernel.addresses import Allowed
-from domains.kernel.blobs import Blobs
-from domains.kernel.chat import Chat
-from domains.kernel.compute import Compute
-from domains.kernel.db import Database
-from domains.kernel.extraction import Extraction
-from domains.kernel.fetch import Fetcher
-from domains.kernel.ids import new_id
-from domains.kernel.jobs import QUEUES, Job, Queue
-from domains.kernel.lifeline import die_with_supervisor
-from domains.kernel.problems import Unavailable
-from domains.kernel.providers import Provider
-from domains.kernel.sandbox import hide_environment
-from domains.kernel.settings import SettingError, Settings, read
-from domains.kernel.speech import Speech
-from workers import schedule
-from workers.actors import ACTORS, Tools
+from domains.kernel import health
+from domains.kernel.core import log_config
+from domains.kernel.core.ids import new_id
+from domains.kernel.core.network import Allowed
+from domains.kernel.core.parent_watch import die_with_supervisor
+from domains.kernel.core.problems import Unavailable
+from domains.kernel.core.settings import SettingError, Settings, read
+from domains.kernel.db.database import Database
+from domains.kernel.job_tools import Tools
+from domains.kernel.jobs import heartbeat
+from domains.kernel.jobs.model import QUEUES, Job, Queue
+from domains.kernel.jobs.process_pool import ProcessPool
+from domains.kernel.models.chat import Chat
+from domains.kernel.models.llm_provider import Provider
+from domains.kernel.models.speech import Speech
+from domains.kernel.storage.blobs import Blobs
+from domains.kernel.untrusted.documents.extraction import Extraction
+from domains.kernel.untrusted.fetch import Fetcher
+from domains.kernel.untrusted.sandbox import hide_environment
+from workers import periodic
+from workers.actors import ACTORS
 from workers.broker import Lane, connect
 from workers.relay import SPARES, Lanes, Relay
 from workers.runner import Actor, Runner
@@ -58,7 +61,7 @@ async def _opened(settings: Settings) -> AsyncIterator[tuple[Database, Tools]]:
         )
         # A process for each job of the queue, in both lanes: none waits for another's text.
         compute = parts.enter_context(
-            Compute.open(settings.worker_analysis + SPARES, settings.compute_time_limit)
+            ProcessPool.open(settings.worker_analysis + SPARES, settings.compute_time_limit)
         )
         await health.require_schema(database)
         allowed = Allowed.parse(settings.fetch_allow)
@@ -67,7 +70,7 @@ async def _opened(settings: Settings) -> AsyncIterator[tuple[Database, Tools]]:
             Tools(
                 read=database.read,
                 blobs=Blobs.open(settings.blob_url, os.environ),
-                compute=compute,
+                process_pool=compute,
                 fetcher=Fetcher(allowed, time_limit=settings.fetch_time_limit),
                 extraction=Extraction.of(settings),
                 speech=await parts.enter_async_context(Speech.open(settings)),
@@ -176,11 +179,11 @@ async def work(
             crew = Crew(client, settings, runner.run, ended)
             relay = Relay(database, worker, crew.lanes, settings.job_resend)
             look_every = min(settings.job_lease, settings.job_resend) / 3
-            its = schedule.Parts(database, tools.blobs, settings)
+            its = periodic.Parts(database, tools.blobs, settings)
             relaying = asyncio.create_task(relay.run(look_every))
             keeping = asyncio.create_task(runner.keep())
             others = [
-                asyncio.create_task(schedule.keep(its, look_every)),
+                asyncio.create_task(periodic.keep(its, look_every)),
                 asyncio.create_task(_beat(database, worker, settings.worker_heartbeat)),
             ]
             stopping = asyncio.create_task(stop.wait())
@@ -207,7 +210,7 @@ async def work(
 async def _beat(database: Database, worker: UUID, every: float) -> None:
     while True:
         with contextlib.suppress(Unavailable):
-            await health.beat(database.read, worker, socket.gethostname(), os.getpid())
+            await heartbeat.beat(database.read, worker, socket.gethostname(), os.getpid())
         await asyncio.sleep(every)
 
 
@@ -226,7 +229,7 @@ def main(actors: Mapping[type[Job], Actor[Tools, Any]] = ACTORS) -> int:
     hide_environment()
     try:
         settings = read(os.environ)
-        log.configure(settings.log_level, settings.log_format)
+        log_config.configure(settings.log_level, settings.log_format)
         uvloop.run(_run(settings, actors))
     except (SettingError, Unavailable) as error:
         print(f"gateway work: {error}", file=sys.stderr)  # noqa: T201

@@ -9,10 +9,10 @@ from uuid import UUID
 import structlog
 from redis.exceptions import RedisError
 
-from domains.kernel import jobs, leases
-from domains.kernel.db import Database
-from domains.kernel.jobs import Queue
-from domains.kernel.problems import Unavailable
+from domains.kernel.core.problems import Unavailable
+from domains.kernel.db.database import Database
+from domains.kernel.jobs import leases, model
+from domains.kernel.jobs.model import Queue
 from workers.broker import Lane
 
 log = structlog.get_logger()
@@ -50,7 +50,7 @@ class Relay:
         self._worker = worker
         self._resend_after = resend_after
         self._feeds = {queue: _Feed(each) for queue, each in lanes.items()}
-        self._link = database.listener({jobs.CHANNEL: lambda _payload: self._poke()}, self._poke)
+        self._link = database.listener({model.CHANNEL: lambda _payload: self._poke()}, self._poke)
 
     def ended(self, queue: Queue, seconds: float | None) -> None:
         """A job of a queue took so long (None: it was not run here): there may be room."""

@@ -10,22 +10,21 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from domains.kernel import jobs, leases
-from domains.kernel.compute import TookTooLong
-from domains.kernel.db import Database, Tx
-from domains.kernel.jobs import Job
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.leases import Claim, Lease, LostLease
-from domains.kernel.problems import Problem, Unavailable
-from domains.kernel.settings import Settings
+from domains.kernel.core.problems import Problem, Unavailable
+from domains.kernel.core.settings import Settings
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Database, Tx
+from domains.kernel.job_tools import Write
+from domains.kernel.jobs import leases, model
+from domains.kernel.jobs.leases import Claim, Lease, LostLease
+from domains.kernel.jobs.model import Job
+from domains.kernel.jobs.process_pool import TookTooLong
 from workers.batches import Batches
 
 log = structlog.get_logger()
 
 J = TypeVar("J", bound=Job)
 T = TypeVar("T")
-
-Write = Callable[[Tx], Awaitable[None]]
 
 _CANCELLED: Final = "The processing was cancelled."
 
@@ -76,7 +75,7 @@ class Runner(Generic[T]):
         self._tools = tools
         self._database = database
         self._settings = settings
-        self._decoder = jobs.decoder(actors)
+        self._decoder = model.decoder(actors)
         self._held: dict[UUID, _Holding] = {}
         self._claims: Batches[UUID, Claim] = Batches(self._claim)
         self._ends: Batches[Lease, bool] = Batches(self._finish)
@@ -140,7 +139,7 @@ class Runner(Generic[T]):
             outcome = "unavailable"
         except asyncio.CancelledError:
             if not holding.lost or holding.task is None or holding.task.uncancel():
-                await asyncio.shield(leases.give_back(self._database.read, claim))
+                await asyncio.shield(leases.release(self._database.read, claim))
                 raise
             outcome = "lost"
         finally:

@@ -15,12 +15,12 @@ from domains.discovery.duplicates import compare_soon
 from domains.discovery.links import IDEAS_OF_INSIGHT, OPPORTUNITIES_OF_INSIGHT, LinkIds
 from domains.discovery.records import NonEmpty, Records, SearchQuery, equals, matches
 from domains.discovery.tables import evidence, insights, signal_insights, signals
-from domains.kernel.db import Read, Tx
-from domains.kernel.ids import parse_id, parse_public_id, public_id
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.paging import Paged
-from domains.kernel.problems import invalid
-from domains.kernel.statements import row, statement
+from domains.kernel.core.ids import parse_id, parse_public_id, public_id
+from domains.kernel.core.problems import invalid
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.statements import row, statement
+from domains.kernel.pagination.offset import Paged
 
 InsightStatus = Literal["draft", "published", "archived"]
 

@@ -12,11 +12,11 @@ from sqlalchemy.dialects.postgresql import insert
 
 from domains.discovery.records import NonEmpty, Records
 from domains.discovery.tables import products
-from domains.kernel import numbers
-from domains.kernel.db import REFUSALS, Read, Tx
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.problems import Conflict
-from domains.kernel.statements import row, scalar, statement
+from domains.kernel.core.problems import Conflict
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db import sequences
+from domains.kernel.db.database import REFUSALS, Read, Tx
+from domains.kernel.db.statements import row, scalar, statement
 
 
 class Product(msgspec.Struct, rename="camel"):
@@ -101,7 +101,7 @@ async def store(tx: Tx, workspace: WorkspaceId, given: Mapping[UUID, str]) -> li
     """Make these products, names by id, or name them so; the ids of those that changed."""
     changed = await different(tx, workspace, given)
     # A number that no new product needs stays unused.
-    taken = await numbers.take(tx, workspace, "PRODUCT", len(changed))
+    taken = await sequences.take(tx, workspace, "PRODUCT", len(changed))
     return await tx.all(
         _STORE,
         workspace=workspace,

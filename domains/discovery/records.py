@@ -31,13 +31,13 @@ from sqlalchemy import (
 )
 
 from domains.discovery.links import Link
-from domains.kernel.db import Read, Tx
-from domains.kernel.ids import new_id, parse_id, parse_public_id
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.numbers import next_number
-from domains.kernel.paging import OffsetList, OffsetPage, Paged
-from domains.kernel.problems import NotFound
-from domains.kernel.statements import row, scalar, statement
+from domains.kernel.core.ids import new_id, parse_id, parse_public_id
+from domains.kernel.core.problems import NotFound
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.sequences import next_number
+from domains.kernel.db.statements import row, scalar, statement
+from domains.kernel.pagination.offset import OffsetList, OffsetPage, Paged
 
 T = TypeVar("T")
 V = TypeVar("V")

@@ -30,15 +30,16 @@ from domains.discovery.links import INSIGHTS_OF_SIGNAL, LinkIds
 from domains.discovery.records import NonEmpty, Records, equals
 from domains.discovery.tables import signals
 from domains.intelligence.findings import Findings
-from domains.kernel import jobs, retention
-from domains.kernel.blobs import Blobs
-from domains.kernel.db import Read, Tx
-from domains.kernel.ids import new_id, public_id
-from domains.kernel.instants import utc
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.numbers import next_number
-from domains.kernel.paging import OffsetPage, Paged
-from domains.kernel.statements import row, statement
+from domains.kernel.core.ids import new_id, public_id
+from domains.kernel.core.timestamps import utc
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.sequences import next_number
+from domains.kernel.db.statements import row, statement
+from domains.kernel.jobs.enqueue import enqueue, is_live
+from domains.kernel.pagination.offset import OffsetPage, Paged
+from domains.kernel.storage import retention
+from domains.kernel.storage.blobs import Blobs
 
 _KIND: Final = "SIGNAL"
 
@@ -411,7 +412,7 @@ async def _keep_text(
     tx.undo(lambda: blobs.delete(key))
     await blobs.put(key, new.text.encode())
     # The first statement, so that no connection waits for the store.
-    job = await jobs.enqueue(tx, workspace, AnalyseSignal(signal_id)) if findings is None else None
+    job = await enqueue(tx, workspace, AnalyseSignal(signal_id)) if findings is None else None
     return await _create(
         tx,
         workspace,
@@ -436,7 +437,7 @@ async def create_from_source(tx: Tx, workspace: WorkspaceId, new: SignalRawCreat
     """Store another system's record, queue the analysis of the text found in its data."""
     signal_id = new_id()
     insight_ids = await INSIGHTS_OF_SIGNAL.known(tx, workspace, new.insight_ids)
-    job = await jobs.enqueue(tx, workspace, AnalyseSignal(signal_id))
+    job = await enqueue(tx, workspace, AnalyseSignal(signal_id))
     created = await _create(
         tx,
         workspace,
@@ -514,7 +515,7 @@ async def process(tx: Tx, workspace: WorkspaceId, reference: str) -> JobRef:
     locked = await tx.first(_LAST_JOB, workspace=workspace, id=signal_id)
     # A statement of its own, after the lock: it sees what the holder before us queued.
     (last,) = SIGNALS.found(locked, reference)
-    if last is not None and await jobs.is_live(tx, workspace, last):
+    if last is not None and await is_live(tx, workspace, last):
         await tx.first(_STILL_PROCESSING, workspace=workspace, id=signal_id)
         return JobRef(str(last))
     return JobRef(str(await queue(tx, workspace, signal_id)))

@@ -22,13 +22,13 @@ from domains.discovery.records import NonEmpty
 from domains.discovery.signals import SignalTextCreate
 from domains.intelligence.engine import analyse as find
 from domains.intelligence.findings import Document, Findings
-from domains.kernel.blobs import Blobs
-from domains.kernel.compute import Compute, TookTooLong
-from domains.kernel.db import Read, Tx
-from domains.kernel.ids import new_id
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.problems import invalid
-from domains.kernel.statements import scalar, statement
+from domains.kernel.core.ids import new_id
+from domains.kernel.core.problems import invalid
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.statements import scalar, statement
+from domains.kernel.jobs.process_pool import ProcessPool, TookTooLong
+from domains.kernel.storage.blobs import Blobs
 
 _TYPE: Final[SignalType] = "transcript"
 
@@ -53,7 +53,7 @@ class ProcessTranscriptRequest(msgspec.Struct, rename="camel", kw_only=True):
     ] = False
 
 
-async def get_ready(compute: Compute) -> None:
+async def get_ready(compute: ProcessPool) -> None:
     """Load what the analysis needs, so that the first transcript takes no longer than others."""
     await compute.warm(find, Document(text="", profile=PROFILES[_TYPE]))
 
@@ -62,7 +62,7 @@ async def process(
     read: Read,
     tx: Tx,
     blobs: Blobs,
-    compute: Compute,
+    compute: ProcessPool,
     workspace: WorkspaceId,
     asked: ProcessTranscriptRequest,
 ) -> list[Insight]:

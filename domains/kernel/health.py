@@ -2,31 +2,23 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
 from typing import Final, Literal
-from uuid import UUID
 
 import msgspec
-from sqlalchemy import Float, Interval, bindparam, cast, delete, func, literal, select
-from sqlalchemy.dialects.postgresql import insert
 
-from domains.kernel import job_admin
-from domains.kernel.blobs import Blobs
-from domains.kernel.db import Database, Read
-from domains.kernel.jobs import QUEUES, Queue
-from domains.kernel.problems import Unavailable
-from domains.kernel.statements import row, scalar, statement
-from domains.kernel.tables import SCHEMA, workers
-
-# A worker that has not beaten its heart for so many seconds counts as gone.
-WORKER_SILENCE: Final = 60.0
+from domains.kernel.core.problems import Unavailable
+from domains.kernel.db.database import Database, Read
+from domains.kernel.db.tables import SCHEMA_REVISION
+from domains.kernel.jobs import heartbeat, job_admin
+from domains.kernel.jobs.model import QUEUES, Queue
+from domains.kernel.storage.blobs import Blobs
 
 _PART_TIMEOUT: Final = 3.0
 
 Status = Literal["ok", "degraded", "down"]
 
 
-class Part(msgspec.Struct, omit_defaults=True):
+class Component(msgspec.Struct, omit_defaults=True):
     """One part: its state and, unless it is ok, why. `off`: the operator has not set it up."""
 
     status: Status | Literal["off"]
@@ -48,68 +40,32 @@ class Health(msgspec.Struct):
     """`down`: a part without which nothing works is away. `degraded`: one that can be missed."""
 
     status: Status
-    parts: dict[str, Part]
+    parts: dict[str, Component]
     queues: dict[Queue, QueueState]
 
 
-_LAST_BEAT = statement(
-    select(cast(func.extract("epoch", func.now() - func.max(workers.c.beat_at)), Float)), scalar
-)
-_ALIVE = statement(
-    select(func.count()).where(
-        workers.c.beat_at >= func.now() - literal(timedelta(seconds=WORKER_SILENCE), Interval)
-    ),
-    scalar,
-)
-_BEAT = statement(
-    insert(workers)
-    .values(id=bindparam("id"), host=bindparam("host"), pid=bindparam("pid"))
-    .on_conflict_do_update(index_elements=[workers.c.id], set_={"beat_at": func.now()}),
-    row,
-)
-_FORGET_WORKERS = statement(
-    delete(workers).where(workers.c.beat_at < func.now() - literal(timedelta(days=1), Interval)),
-    row,
-)
-
-
-async def beat(read: Read, worker: UUID, host: str, pid: int) -> None:
-    """Say that a worker lives."""
-    await read.first(_BEAT, id=worker, host=host, pid=pid)
-
-
-async def alive_workers(read: Read) -> int:
-    """How many workers have said lately that they live."""
-    return await read.one(_ALIVE)
-
-
-async def forget_workers(read: Read) -> None:
-    """Forget workers that have been silent for a day."""
-    await read.first(_FORGET_WORKERS)
-
-
-async def wrong_schema(database: Database) -> str | None:
+async def schema_mismatch(database: Database) -> str | None:
     """None if the schema is the one that this code speaks to, else what to do."""
-    found = await database.schema()
-    if found == SCHEMA:
+    found = await database.schema_revision()
+    if found == SCHEMA_REVISION:
         return None
-    if found is not None and found > SCHEMA:
+    if found is not None and found > SCHEMA_REVISION:
         return f"the database is at revision {found}, this version is older: run the newer one"
     state = "empty" if found is None else f"at revision {found}"
-    return f"the database schema is {state}, this version needs {SCHEMA}: run `gateway migrate`"
+    return f"the database schema is {state}, this version needs {SCHEMA_REVISION}: run `gateway migrate`"
 
 
 async def require_schema(database: Database) -> None:
     """Unavailable, saying what to do, unless the schema is the one that this code speaks to."""
-    if wrong := await wrong_schema(database):
+    if wrong := await schema_mismatch(database):
         raise Unavailable(wrong)
 
 
-async def examine(
+async def check_health(
     database: Database,
     blobs: Blobs,
     redis: Callable[[], Awaitable[None]],
-    others: Mapping[str, Part],
+    others: Mapping[str, Component],
 ) -> Health:
     """Ask every part, each for a few seconds at most. `redis` raises Unavailable if it is away;
     `others` are parts whose state is known already.
@@ -126,20 +82,20 @@ async def examine(
     return Health(worst, parts, queues)
 
 
-async def _postgres(database: Database) -> tuple[dict[str, Part], dict[Queue, QueueState]]:
+async def _postgres(database: Database) -> tuple[dict[str, Component], dict[Queue, QueueState]]:
     """What only Postgres can tell; what it cannot tell while it is away is left out."""
-    parts: dict[str, Part] = {}
+    parts: dict[str, Component] = {}
     queues: dict[Queue, QueueState] = {}
     try:
         async with asyncio.timeout(_PART_TIMEOUT):
-            wrong = await wrong_schema(database)
-            parts["database"] = Part("ok")
-            parts["schema"] = Part("down", wrong) if wrong else Part("ok")
+            wrong = await schema_mismatch(database)
+            parts["database"] = Component("ok")
+            parts["schema"] = Component("down", wrong) if wrong else Component("ok")
             if wrong is None:
                 parts["workers"] = await _workers(database.read)
                 queues |= await _queues(database.read)
     except (Unavailable, TimeoutError):
-        parts["database"] = Part("down", "PostgreSQL does not answer")
+        parts["database"] = Component("down", "PostgreSQL does not answer")
     return parts, queues
 
 
@@ -157,18 +113,18 @@ async def _queues(read: Read) -> dict[Queue, QueueState]:
     return states
 
 
-async def _workers(read: Read) -> Part:
-    silence = await read.first(_LAST_BEAT)
-    if silence is None or silence > WORKER_SILENCE:
-        return Part("down", "no worker has reported for 60 s: start one with `gateway work`")
-    return Part("ok")
+async def _workers(read: Read) -> Component:
+    silence = await heartbeat.silence(read)
+    if silence is None or silence > heartbeat.WORKER_SILENCE:
+        return Component("down", "no worker has reported for 60 s: start one with `gateway work`")
+    return Component("ok")
 
 
-async def _missed(check: Callable[[], Awaitable[None]], consequence: str) -> Part:
+async def _missed(check: Callable[[], Awaitable[None]], consequence: str) -> Component:
     """A part without which the rest goes on."""
     try:
         async with asyncio.timeout(_PART_TIMEOUT):
             await check()
     except (Unavailable, TimeoutError):
-        return Part("degraded", f"does not answer: {consequence}")
-    return Part("ok")
+        return Component("degraded", f"does not answer: {consequence}")
+    return Component("ok")

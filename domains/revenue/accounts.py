@@ -7,28 +7,33 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Text, bindparam, func, literal_column, select, union_all
 
-from domains.kernel.db import Read
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import KeysetList, PageOf20, PaginationInfo, preceding, reaching
-from domains.kernel.signing import Signer
-from domains.kernel.statements import statement
-from domains.revenue import crm
-from domains.revenue.crm import named_alike
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Read
+from domains.kernel.db.statements import WORKSPACE, statement
+from domains.kernel.pagination.cursor import (
+    CursorList,
+    CursorQuery20,
+    PaginationInfo,
+    at_least_hint,
+    at_most_hint,
+)
+from domains.kernel.tenancy.signing import Signer
+from domains.revenue.crm import matching
+from domains.revenue.crm.matching import named_alike
 from domains.revenue.records import (
-    WORKSPACE,
-    Since,
-    Until,
+    LowerBound,
+    UpperBound,
     as_end,
     as_pattern,
     as_start,
     contains,
     given,
-    missing,
+    not_found,
 )
 from domains.revenue.tables import accounts, deals
 
 
-class AccountQuery(PageOf20, frozen=True, kw_only=True):
+class AccountQuery(CursorQuery20, frozen=True, kw_only=True):
     """The query of the list of accounts."""
 
     name: Annotated[str | UnsetType, Meta(description="Part of the name, in any letter case")] = (
@@ -41,13 +46,15 @@ class AccountQuery(PageOf20, frozen=True, kw_only=True):
         str | UnsetType,
         Meta(description="Part of the owner's name or e-mail, in any letter case"),
     ] = UNSET
-    created_after: Annotated[Since | UnsetType, Meta(description="Made then or later")] = UNSET
-    created_before: Annotated[Until | UnsetType, Meta(description="Made then or earlier")] = UNSET
+    created_after: Annotated[LowerBound | UnsetType, Meta(description="Made then or later")] = UNSET
+    created_before: Annotated[UpperBound | UnsetType, Meta(description="Made then or earlier")] = (
+        UNSET
+    )
     last_activity_after: Annotated[
-        Since | UnsetType, Meta(description="Last active then or later")
+        LowerBound | UnsetType, Meta(description="Last active then or later")
     ] = UNSET
     last_activity_before: Annotated[
-        Until | UnsetType, Meta(description="Last active then or earlier")
+        UpperBound | UnsetType, Meta(description="Last active then or earlier")
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
@@ -199,7 +206,7 @@ def _at(name: str) -> Any:
     return bindparam(name, type_=_c.ordered_at.type)
 
 
-ACCOUNTS: Final = KeysetList(
+ACCOUNTS: Final = CursorList(
     "accounts",
     accounts,
     _columns,
@@ -220,10 +227,10 @@ ACCOUNTS: Final = KeysetList(
     },
     bounds={"last_activity_after", "last_activity_before"},
     hints={
-        "last_activity_after": reaching("ordered_at", _at("last_activity_after")),
-        "last_activity_before": preceding("ordered_at", _at("last_activity_before")),
-        "created_after": reaching("created_at", _at("created_after")),
-        "created_before": preceding("created_at", _at("created_before")),
+        "last_activity_after": at_least_hint("ordered_at", _at("last_activity_after")),
+        "last_activity_before": at_most_hint("ordered_at", _at("last_activity_before")),
+        "created_after": at_least_hint("created_at", _at("created_after")),
+        "created_before": at_most_hint("created_at", _at("created_before")),
     },
 )
 _GET = statement(
@@ -232,7 +239,7 @@ _GET = statement(
     ),
     _detail,
 )
-_MET = crm.met("account_id")
+_MET = matching.met("account_id")
 
 
 async def page(
@@ -249,7 +256,7 @@ async def get(
     """An account by the CRM's id; NotFound. Contacts no import gave are those who were met."""
     found = await read.first(_GET, workspace=workspace, id=account)
     if found is None:
-        raise missing("account", account)
+        raise not_found("account", account)
     detail, given_contacts = found
     if not given_contacts:
         people = await read.all(_MET, workspace=workspace, id=account, everything=everything)

@@ -23,34 +23,40 @@ from sqlalchemy import (
     select,
 )
 
-from domains.kernel import jobs, retention
-from domains.kernel.addresses import Allowed
-from domains.kernel.db import Read, Tx
-from domains.kernel.downloads import Downloads
-from domains.kernel.ids import new_id
-from domains.kernel.instants import moment
-from domains.kernel.jobs import Job, Queue
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import KeysetList, PageOf20, PaginationInfo, preceding, reaching
-from domains.kernel.problems import Invalid, invalid
-from domains.kernel.signing import Signer
-from domains.kernel.statements import row, statement
-from domains.revenue import crm
-from domains.revenue.crm import CRMInfo
+from domains.kernel.core.ids import new_id
+from domains.kernel.core.network import FetchAllowlist
+from domains.kernel.core.problems import Invalid, invalid
+from domains.kernel.core.timestamps import moment
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.statements import WORKSPACE, row, statement
+from domains.kernel.jobs.enqueue import enqueue, enqueue_all
+from domains.kernel.jobs.model import Job, Queue
+from domains.kernel.pagination.cursor import (
+    CursorList,
+    CursorQuery20,
+    PaginationInfo,
+    at_least_hint,
+    at_most_hint,
+)
+from domains.kernel.storage import retention
+from domains.kernel.storage.signed_urls import Downloads
+from domains.kernel.tenancy.signing import Signer
+from domains.revenue.crm import matching
+from domains.revenue.crm.matching import CRMInfo
 from domains.revenue.records import (
     DeletedRecordResponse,
+    LowerBound,
     Person,
     RecordAddress,
     RecordRequest,
     RecordResponse,
-    Since,
     Timestamp,
-    Until,
+    UpperBound,
     Version,
     WebAddress,
     address_of,
     as_end,
-    as_given,
     as_pattern,
     as_start,
     contains,
@@ -58,11 +64,12 @@ from domains.revenue.records import (
     deletion,
     distinct,
     domain_of,
-    foreign,
+    exact,
+    forbidden,
     given,
     has,
-    missing,
     moment_of,
+    not_found,
     outside,
     pattern,
     response,
@@ -160,11 +167,15 @@ class ConversationRequest(RecordRequest, kw_only=True):
     ]
 
 
-class ConversationQuery(PageOf20, frozen=True, kw_only=True):
+class ConversationQuery(CursorQuery20, frozen=True, kw_only=True):
     """The query of the list of conversations."""
 
-    started_after: Annotated[Since | UnsetType, Meta(description="Begun then or later")] = UNSET
-    started_before: Annotated[Until | UnsetType, Meta(description="Begun then or earlier")] = UNSET
+    started_after: Annotated[LowerBound | UnsetType, Meta(description="Begun then or later")] = (
+        UNSET
+    )
+    started_before: Annotated[UpperBound | UnsetType, Meta(description="Begun then or earlier")] = (
+        UNSET
+    )
     type: Annotated[
         MeetingType | UnsetType, Meta(description="With people from outside, or without")
     ] = UNSET
@@ -193,7 +204,7 @@ class ConversationQuery(PageOf20, frozen=True, kw_only=True):
             {
                 "started_after": as_start,
                 "started_before": as_end,
-                "type": as_given,
+                "type": exact,
                 "title": as_pattern,
                 "source_id": source_of(NATIVE),
             },
@@ -352,7 +363,7 @@ def _at(name: str) -> Any:
     return bindparam(name, type_=_c.started_at.type)
 
 
-CONVERSATIONS: Final = KeysetList(
+CONVERSATIONS: Final = CursorList(
     "conversations",
     conversations,
     _columns,
@@ -380,8 +391,8 @@ CONVERSATIONS: Final = KeysetList(
     bounds={"started_after", "started_before"},
     alone={"type", "source_id"},
     hints={
-        "started_after": reaching("started_at", _at("started_after")),
-        "started_before": preceding("started_at", _at("started_before")),
+        "started_after": at_least_hint("started_at", _at("started_after")),
+        "started_before": at_most_hint("started_at", _at("started_before")),
     },
 )
 _GET = statement(
@@ -417,7 +428,7 @@ _EVIDENCE = statement(
     row,
 )
 
-_link = crm.link_of_one()
+_link = matching.link_of_one()
 _UPSERT = upsert(
     conversations,
     (
@@ -456,7 +467,7 @@ _UPSERT = upsert(
 )
 _UNSUMMARISED = statement(
     select(_c.id, _c.version).where(
-        _c.workspace_id == bindparam("workspace", type_=Uuid),
+        _c.workspace_id == WORKSPACE,
         _c.id == any_(bindparam("ids", type_=ARRAY(Uuid))),
         _c.transcript.is_not(None),
         or_(_c.summary.is_(None), _c.category.is_(None)),
@@ -471,7 +482,7 @@ _DELETE = deletion(conversations, _c.deal_id, _c.account_id, _c.recording_key)
 
 async def create(
     tx: Tx,
-    allowed: Allowed,
+    allowed: FetchAllowlist,
     workspace: WorkspaceId,
     own_domains: Sequence[str],
     new: ConversationRequest,
@@ -516,24 +527,26 @@ async def create(
         updated_at=moment_of(new.updated_at, "updatedAt"),
     )
     if stored is None:
-        raise foreign("sourceId", "source")
+        raise forbidden("sourceId", "source")
     record, version, deal, account, former_deal, former_account, former_recording = stored
     if record == made:
-        await crm.seen(tx, workspace, deal, account, started_at)
+        await matching.seen(tx, workspace, deal, account, started_at)
     else:
-        await crm.look_again(tx, workspace, (deal, former_deal), (account, former_account))
+        await matching.recompute_activity(
+            tx, workspace, (deal, former_deal), (account, former_account)
+        )
         await retention.discard(tx, workspace, [former_recording])
     if new.recording_url is not None:
-        await jobs.enqueue(tx, workspace, FetchRecording(record, version))
+        await enqueue(tx, workspace, FetchRecording(record, version))
     if transcript is not None:
-        await jobs.enqueue(tx, workspace, ProcessConversation(record, version))
+        await enqueue(tx, workspace, ProcessConversation(record, version))
     return response(record, made, new.id, new.source_id)
 
 
 async def summarise(tx: Tx, workspace: WorkspaceId, records: Sequence[UUID]) -> None:
     """Queue what is to be found in those of some imported conversations that say it not."""
     found = await tx.all(_UNSUMMARISED, workspace=workspace, ids=records)
-    await jobs.enqueue_all(tx, workspace, found)
+    await enqueue_all(tx, workspace, found)
 
 
 async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> DeletedRecordResponse:
@@ -546,7 +559,7 @@ async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> Dele
     answer = deleted(found, address, "conversation")
     if found is not None:
         *_, deal, account, recording = found
-        await crm.look_again(tx, workspace, (deal,), (account,))
+        await matching.recompute_activity(tx, workspace, (deal,), (account,))
         await retention.discard(tx, workspace, [recording])
     return answer
 
@@ -569,7 +582,7 @@ async def get(
     """A conversation by its record id; NotFound."""
     found = await read.first(_GET, workspace=workspace, id=record, everything=everything)
     if found is None:
-        raise missing("conversation", record)
+        raise not_found("conversation", record)
     detail, (key, content_type, kind) = found
     if key is not None:
         name = detail.title or "recording"
@@ -589,7 +602,7 @@ async def list_evidence(
     """
     found = await read.first(_EVIDENCE, workspace=workspace, id=record, everything=everything)
     if found is None:
-        raise missing("conversation", record)
+        raise not_found("conversation", record)
     (stored,) = found
     return {} if stored is None else EVIDENCE_DECODER.decode(stored)
 

@@ -7,28 +7,33 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Boolean, Double, Text, bindparam, func, literal_column, select
 
-from domains.kernel.db import Read
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import KeysetList, PageOf20, PaginationInfo, preceding, reaching
-from domains.kernel.signing import Signer
-from domains.kernel.statements import statement
-from domains.revenue import crm
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Read
+from domains.kernel.db.statements import WORKSPACE, statement
+from domains.kernel.pagination.cursor import (
+    CursorList,
+    CursorQuery20,
+    PaginationInfo,
+    at_least_hint,
+    at_most_hint,
+)
+from domains.kernel.tenancy.signing import Signer
+from domains.revenue.crm import matching
 from domains.revenue.records import (
-    WORKSPACE,
-    Since,
-    Until,
+    LowerBound,
+    UpperBound,
     as_end,
-    as_given,
     as_pattern,
     as_start,
     contains,
+    exact,
     given,
-    missing,
+    not_found,
 )
 from domains.revenue.tables import deals
 
 
-class DealQuery(PageOf20, frozen=True, kw_only=True):
+class DealQuery(CursorQuery20, frozen=True, kw_only=True):
     """The query of the list of deals."""
 
     name: Annotated[str | UnsetType, Meta(description="Part of the name, in any letter case")] = (
@@ -41,19 +46,19 @@ class DealQuery(PageOf20, frozen=True, kw_only=True):
     owner: Annotated[
         str | UnsetType, Meta(description="Part of the owner's name, in any letter case")
     ] = UNSET
-    close_date_after: Annotated[Since | UnsetType, Meta(description="Closing then or later")] = (
-        UNSET
-    )
-    close_date_before: Annotated[Until | UnsetType, Meta(description="Closing then or earlier")] = (
-        UNSET
-    )
+    close_date_after: Annotated[
+        LowerBound | UnsetType, Meta(description="Closing then or later")
+    ] = UNSET
+    close_date_before: Annotated[
+        UpperBound | UnsetType, Meta(description="Closing then or earlier")
+    ] = UNSET
     amount_min: Annotated[float | UnsetType, Meta(description="Of this amount or more")] = UNSET
     amount_max: Annotated[float | UnsetType, Meta(description="Of this amount or less")] = UNSET
     last_activity_after: Annotated[
-        Since | UnsetType, Meta(description="Last active then or later")
+        LowerBound | UnsetType, Meta(description="Last active then or later")
     ] = UNSET
     last_activity_before: Annotated[
-        Until | UnsetType, Meta(description="Last active then or earlier")
+        UpperBound | UnsetType, Meta(description="Last active then or earlier")
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
@@ -62,12 +67,12 @@ class DealQuery(PageOf20, frozen=True, kw_only=True):
             {
                 "name": as_pattern,
                 "stage": as_pattern,
-                "closed": as_given,
+                "closed": exact,
                 "owner": as_pattern,
                 "close_date_after": as_start,
                 "close_date_before": as_end,
-                "amount_min": as_given,
-                "amount_max": as_given,
+                "amount_min": exact,
+                "amount_max": exact,
                 "last_activity_after": as_start,
                 "last_activity_before": as_end,
             },
@@ -168,7 +173,7 @@ def _amount(name: str) -> Any:
     return bindparam(name, type_=Double)
 
 
-DEALS: Final = KeysetList(
+DEALS: Final = CursorList(
     "deals",
     deals,
     _columns,
@@ -193,12 +198,12 @@ DEALS: Final = KeysetList(
     bounds={"last_activity_after", "last_activity_before"},
     alone={"closed"},
     hints={
-        "last_activity_after": reaching("ordered_at", _at("last_activity_after")),
-        "last_activity_before": preceding("ordered_at", _at("last_activity_before")),
-        "close_date_after": reaching("close_date", _at("close_date_after")),
-        "close_date_before": preceding("close_date", _at("close_date_before")),
-        "amount_min": reaching("amount", _amount("amount_min")),
-        "amount_max": preceding("amount", _amount("amount_max")),
+        "last_activity_after": at_least_hint("ordered_at", _at("last_activity_after")),
+        "last_activity_before": at_most_hint("ordered_at", _at("last_activity_before")),
+        "close_date_after": at_least_hint("close_date", _at("close_date_after")),
+        "close_date_before": at_most_hint("close_date", _at("close_date_before")),
+        "amount_min": at_least_hint("amount", _amount("amount_min")),
+        "amount_max": at_most_hint("amount", _amount("amount_max")),
     },
 )
 _GET = statement(
@@ -211,7 +216,7 @@ _GET = statement(
     ).where(_c.workspace_id == WORKSPACE, _c.id == bindparam("id", type_=Text)),
     _detail,
 )
-_MET = crm.met("deal_id")
+_MET = matching.met("deal_id")
 
 
 async def page(
@@ -226,7 +231,7 @@ async def get(read: Read, workspace: WorkspaceId, deal: str, *, everything: bool
     """A deal by the CRM's id; NotFound. Contacts that no import gave are those who were met."""
     found = await read.first(_GET, workspace=workspace, id=deal)
     if found is None:
-        raise missing("deal", deal)
+        raise not_found("deal", deal)
     detail, given_contacts = found
     if not given_contacts:
         people = await read.all(_MET, workspace=workspace, id=deal, everything=everything)

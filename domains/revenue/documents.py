@@ -23,20 +23,20 @@ from sqlalchemy import (
     update,
 )
 
-from domains.kernel import jobs, retention
-from domains.kernel.addresses import Allowed
-from domains.kernel.blobs import Blobs
-from domains.kernel.db import Read, Tx
-from domains.kernel.downloads import Downloads
-from domains.kernel.ids import new_id
-from domains.kernel.jobs import Job, Queue
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import CursorQuery, KeysetList, PaginationInfo
-from domains.kernel.problems import Invalid, invalid
-from domains.kernel.signing import Signer
-from domains.kernel.statements import row, statement
+from domains.kernel.core.ids import new_id
+from domains.kernel.core.network import FetchAllowlist
+from domains.kernel.core.problems import Invalid, invalid
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.statements import WORKSPACE, row, statement
+from domains.kernel.jobs.enqueue import enqueue
+from domains.kernel.jobs.model import Job, Queue
+from domains.kernel.pagination.cursor import CursorList, CursorQuery, PaginationInfo
+from domains.kernel.storage import retention
+from domains.kernel.storage.blobs import Blobs
+from domains.kernel.storage.signed_urls import Downloads
+from domains.kernel.tenancy.signing import Signer
 from domains.revenue.records import (
-    WORKSPACE,
     DeletedRecordResponse,
     DisplayName,
     Emails,
@@ -47,17 +47,17 @@ from domains.revenue.records import (
     Timestamp,
     Version,
     WebAddress,
+    active_source,
     as_pattern,
     contains,
     deleted,
     deletion,
-    foreign,
+    forbidden,
     given,
     identity,
     kept,
-    living_source,
-    missing,
     moment_of,
+    not_found,
     response,
     shown,
     source_of,
@@ -207,7 +207,7 @@ class _Stored(msgspec.Struct, frozen=True):
 _c = documents.c
 _columns = tuple(_c[name] for name in _Stored.__struct_fields__)
 
-DOCUMENTS: Final = KeysetList(
+DOCUMENTS: Final = CursorList(
     "documents",
     documents,
     _columns,
@@ -258,7 +258,7 @@ _UPSERT = upsert(
     keeping=("blob_key", "fetched_key", "normalized_key"),
     versioned=True,
 )
-_source = living_source()
+_source = active_source()
 _FIND = statement(select(_former).select_from(_source.outerjoin(_former, true())), row)
 
 _anew = bindparam("anew", type_=Boolean)
@@ -292,7 +292,7 @@ _DELETE = deletion(documents, _c.blob_key, _c.fetched_key, _c.normalized_key)
 
 
 async def create(
-    tx: Tx, blobs: Blobs, allowed: Allowed, workspace: WorkspaceId, new: DocumentRequest
+    tx: Tx, blobs: Blobs, allowed: FetchAllowlist, workspace: WorkspaceId, new: DocumentRequest
 ) -> RecordResponse:
     """Store a document, or replace it, and queue its processing. `allowed`: internal hosts.
 
@@ -325,7 +325,7 @@ async def create(
         updated_at=updated_at,
     )
     if stored is None:
-        raise foreign("sourceId", "source")
+        raise forbidden("sourceId", "source")
     record, version, *former_keys = stored
     if record != made:
         await retention.discard(tx, workspace, former_keys)
@@ -336,7 +336,7 @@ async def create(
 async def change(
     tx: Tx,
     blobs: Blobs,
-    allowed: Allowed,
+    allowed: FetchAllowlist,
     workspace: WorkspaceId,
     address: RecordAddress,
     changes: UpdateDocumentRequest,
@@ -362,10 +362,10 @@ async def change(
         _FIND, workspace=workspace, source=address.source_id, remote=address.remote_id
     )
     if found is None:
-        raise foreign("sourceId", "source")
+        raise forbidden("sourceId", "source")
     record, *former_keys = found
     if record is None:
-        raise missing("document", address.remote_id)
+        raise not_found("document", address.remote_id)
     anew = changes.url is not None or blob_key is not None
     (version,) = await tx.one(
         _UPDATE,
@@ -421,7 +421,7 @@ async def get(
     """A document by its record id; NotFound."""
     found = await read.first(_GET, workspace=workspace, id=record, everything=everything)
     if found is None:
-        raise missing("document", record)
+        raise not_found("document", record)
     text_url = found.normalized_url
     if found.normalized_key is not None:
         # Without its encoding some clients take it for another.
@@ -465,7 +465,7 @@ async def _keep(
     else:
         body = _decoded(content)
     key = f"documents/{workspace}/{new_id()}"
-    tx.undo(lambda: blobs.delete(key))
+    tx.on_rollback(lambda: blobs.delete(key))
     await blobs.put(key, body, content_type=content_type, filename=filename)
     return key
 
@@ -484,7 +484,7 @@ async def _process(
     tx: Tx, workspace: WorkspaceId, record: UUID, version: int, url: str | None
 ) -> None:
     kind = ProcessDocument if url is None else FetchDocument
-    await jobs.enqueue(tx, workspace, kind(record, version))
+    await enqueue(tx, workspace, kind(record, version))
 
 
 def called(url: str | None) -> str:

@@ -9,37 +9,43 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Text, bindparam, select
 
-from domains.kernel.db import Read, Tx
-from domains.kernel.ids import new_id
-from domains.kernel.instants import moment
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import CursorQuery, KeysetList, PaginationInfo, preceding, reaching
-from domains.kernel.signing import Signer
-from domains.kernel.statements import row, statement
-from domains.revenue import crm
+from domains.kernel.core.ids import new_id
+from domains.kernel.core.timestamps import moment
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.statements import row, statement
+from domains.kernel.pagination.cursor import (
+    CursorList,
+    CursorQuery,
+    PaginationInfo,
+    at_least_hint,
+    at_most_hint,
+)
+from domains.kernel.tenancy.signing import Signer
+from domains.revenue.crm import matching
 from domains.revenue.records import (
     DeletedRecordResponse,
+    LowerBound,
     Person,
     RecordAddress,
     RecordRequest,
     RecordResponse,
-    Since,
     Timestamp,
-    Until,
+    UpperBound,
     Version,
     address_of,
     as_end,
-    as_given,
     as_lower,
     as_start,
     deleted,
     deletion,
     distinct,
-    foreign,
+    exact,
+    forbidden,
     given,
     has,
-    missing,
     moment_of,
+    not_found,
     outside,
     response,
     shown,
@@ -115,10 +121,12 @@ class MessageQuery(CursorQuery, frozen=True, kw_only=True):
         Meta(description="Those from or to this address"),
     ] = UNSET
     created_after: Annotated[
-        Annotated[Since, Meta(max_length=64)] | UnsetType, Meta(description="Sent then or later")
+        Annotated[LowerBound, Meta(max_length=64)] | UnsetType,
+        Meta(description="Sent then or later"),
     ] = UNSET
     created_before: Annotated[
-        Annotated[Until, Meta(max_length=64)] | UnsetType, Meta(description="Sent then or earlier")
+        Annotated[UpperBound, Meta(max_length=64)] | UnsetType,
+        Meta(description="Sent then or earlier"),
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
@@ -126,8 +134,8 @@ class MessageQuery(CursorQuery, frozen=True, kw_only=True):
             self,
             {
                 "source_id": source_of(NATIVE),
-                "remote_id": as_given,
-                "thread_id": as_given,
+                "remote_id": exact,
+                "thread_id": exact,
                 "participant_email": as_lower,
                 "created_after": as_start,
                 "created_before": as_end,
@@ -212,7 +220,7 @@ def _at(name: str) -> Any:
     return bindparam(name, type_=_c.created_at.type)
 
 
-MESSAGES: Final = KeysetList(
+MESSAGES: Final = CursorList(
     "messages",
     messages,
     _columns,
@@ -233,13 +241,13 @@ MESSAGES: Final = KeysetList(
     bounds={"created_after", "created_before"},
     alone={"source_id", "thread_id", "remote_id"},
     hints={
-        "created_after": reaching("created_at", _at("created_after")),
-        "created_before": preceding("created_at", _at("created_before")),
+        "created_after": at_least_hint("created_at", _at("created_after")),
+        "created_before": at_most_hint("created_at", _at("created_before")),
     },
 )
 _GET = statement(select(*_columns, _c.body, _c.attachments).where(*shown(messages)), _detail)
 
-_link = crm.link_of_one()
+_link = matching.link_of_one()
 _UPSERT = upsert(
     messages,
     (
@@ -298,12 +306,14 @@ async def create(
         updated_at=moment_of(new.updated_at, "updatedAt"),
     )
     if stored is None:
-        raise foreign("sourceId", "source")
+        raise forbidden("sourceId", "source")
     record, deal, account, former_deal, former_account = stored
     if record == made:
-        await crm.seen(tx, workspace, deal, account, created_at)
+        await matching.seen(tx, workspace, deal, account, created_at)
     else:
-        await crm.look_again(tx, workspace, (deal, former_deal), (account, former_account))
+        await matching.recompute_activity(
+            tx, workspace, (deal, former_deal), (account, former_account)
+        )
     return response(record, made, new.id, new.source_id)
 
 
@@ -315,7 +325,7 @@ async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> Dele
     answer = deleted(found, address, "message")
     if found is not None:
         *_, deal, account = found
-        await crm.look_again(tx, workspace, (deal,), (account,))
+        await matching.recompute_activity(tx, workspace, (deal,), (account,))
     return answer
 
 
@@ -333,7 +343,7 @@ async def get(
     """A message by its record id; NotFound."""
     found = await read.first(_GET, workspace=workspace, id=record, everything=everything)
     if found is None:
-        raise missing("message", record)
+        raise not_found("message", record)
     return found
 
 

@@ -8,19 +8,18 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import JSON, Uuid, bindparam, func, insert, select, update
 
-from domains.kernel.db import REFUSALS, Read, Tx
-from domains.kernel.ids import new_id
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.problems import Conflict, Fault, invalid
-from domains.kernel.statements import row, scalar, statement
+from domains.kernel.core.ids import new_id
+from domains.kernel.core.problems import Conflict, FieldError, invalid
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import CONSTRAINT_PROBLEMS, Read, Tx
+from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 from domains.revenue.records import (
-    WORKSPACE,
     WRITABLE,
     DisplayLabel,
     Version,
-    foreign,
+    forbidden,
     kept,
-    missing,
+    not_found,
 )
 from domains.revenue.tables import object_types, sources
 
@@ -103,10 +102,10 @@ class DeletedObjectTypeResponse(msgspec.Struct, rename="camel"):
 
 def _name_taken() -> Conflict:
     message = "name: this source has an object type of this name already"
-    return Conflict(message, Fault("name", message))
+    return Conflict(message, FieldError("name", message))
 
 
-REFUSALS["uq_object_types_name"] = _name_taken
+CONSTRAINT_PROBLEMS["uq_object_types_name"] = _name_taken
 
 _DEFINITIONS: Final = msgspec.json.Decoder(list[FieldDefinitionResponse])
 
@@ -198,7 +197,7 @@ async def create(
     """
     definitions = _stored(new.field_definitions)
     if await tx.first(WRITABLE, workspace=workspace, source=new.source_id) is None:
-        raise foreign("sourceId", "source")
+        raise forbidden("sourceId", "source")
     return await tx.one(
         _CREATE,
         workspace=workspace,
@@ -224,7 +223,7 @@ async def get(read: Read, workspace: WorkspaceId, object_type: UUID) -> ObjectTy
     """An object type; NotFound."""
     found = await read.first(_GET, workspace=workspace, id=object_type)
     if found is None:
-        raise missing("object type", object_type)
+        raise not_found("object type", object_type)
     return found
 
 
@@ -255,9 +254,9 @@ async def remove(tx: Tx, workspace: WorkspaceId, object_type: UUID) -> DeletedOb
 async def _writable(tx: Tx, workspace: WorkspaceId, object_type: UUID) -> None:
     writable = await tx.first(_WRITABLE, workspace=workspace, id=object_type)
     if writable is None:
-        raise missing("object type", object_type)
+        raise not_found("object type", object_type)
     if not writable:
-        raise foreign("sourceId", "source")
+        raise forbidden("sourceId", "source")
 
 
 def _stored(definitions: list[FieldDefinitionRequest]) -> bytes:

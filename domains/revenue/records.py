@@ -29,12 +29,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from domains.kernel.addresses import Allowed, Refused, check_url
-from domains.kernel.ids import parse_id
-from domains.kernel.instants import iso, iso_end, moment
-from domains.kernel.keyset import CursorQuery
-from domains.kernel.problems import Fault, Forbidden, NotFound, invalid
-from domains.kernel.statements import Statement, row, scalar, statement
+from domains.kernel.core.ids import parse_id
+from domains.kernel.core.network import FetchAllowlist
+from domains.kernel.core.problems import FieldError, Forbidden, NotFound, invalid
+from domains.kernel.core.timestamps import iso, iso_end, moment
+from domains.kernel.db.statements import WORKSPACE, Statement, row, scalar, statement
+from domains.kernel.pagination.cursor import CursorQuery
+from domains.kernel.untrusted.url_policy import Refused, check_url
 from domains.revenue.tables import sources
 
 T = TypeVar("T")
@@ -44,14 +45,14 @@ Timestamp = Annotated[
     str | int | float, Meta(description="ISO 8601, Unix seconds or Unix milliseconds")
 ]
 # The bounds of lists.
-Since = Annotated[
+LowerBound = Annotated[
     str,
     Meta(
         description="an ISO 8601 date-time, or a date for its first moment",
         extra_json_schema={"format": "date-time"},
     ),
 ]
-Until = Annotated[
+UpperBound = Annotated[
     str,
     Meta(
         description="an ISO 8601 date-time, or a date for its last moment",
@@ -74,7 +75,7 @@ WebAddress = Annotated[str, Meta(max_length=8192)]
 
 
 # What an import brings is shown, not fetched.
-_NOTHING: Final = Allowed()
+_NOTHING: Final = FetchAllowlist()
 
 
 class Addressed(Protocol):
@@ -137,23 +138,22 @@ class DeletedRecordResponse(msgspec.Struct, rename="camel"):
 # --- refusals ---------------------------------------------------------------------------------
 
 
-def foreign(field: str, noun: str) -> Forbidden:
+def forbidden(field: str, noun: str) -> Forbidden:
     """The refusal of a write through what is not, or no longer, the caller's.
 
     An unknown one looks the same, so that nobody learns which ids exist elsewhere.
     """
     message = f"{field}: there is no such {noun} that you may write to"
-    return Forbidden(message, Fault(field, message))
+    return Forbidden(message, FieldError(field, message))
 
 
-def missing(noun: str, reference: object) -> NotFound:
+def not_found(noun: str, reference: object) -> NotFound:
     """The refusal where the workspace has no such record."""
     return NotFound(f"There is no {noun} {str(reference)[:64]!r} in this organization.")
 
 
 # --- statements -------------------------------------------------------------------------------
 
-WORKSPACE: Final = bindparam("workspace", type_=Uuid)
 _SOURCE: Final = bindparam("source", type_=Uuid)
 _REMOTE: Final = bindparam("remote", type_=Text)
 
@@ -170,7 +170,7 @@ WRITABLE: Final = statement(
 )
 
 
-def living_source() -> CTE:
+def active_source() -> CTE:
     """The source of the parameter `source`, if one may write through it."""
     return (
         select(sources.c.id)
@@ -215,7 +215,7 @@ def upsert(
     version that was replaced is in their `former_` columns: no other way to see it is right while
     others write, too.
     """
-    source = living_source()
+    source = active_source()
     values: dict[str, Any] = {
         "workspace_id": WORKSPACE,
         "id": bindparam("id", type_=Uuid),
@@ -250,7 +250,7 @@ def deletion(table: Table, *left: Column[Any]) -> Statement[tuple[Any, ...]]:
     Answers with its id, the time and `left`; nulls where there is none; nothing where one may not
     write through the source.
     """
-    source = living_source()
+    source = active_source()
     gone = (
         update(table)
         .where(identity(table), select(source.c.id).exists())
@@ -281,10 +281,10 @@ def deleted(
 ) -> DeletedRecordResponse:
     """The answer to a deletion; Forbidden or NotFound."""
     if found is None:
-        raise foreign("sourceId", "source")
+        raise forbidden("sourceId", "source")
     record, at, *_ = found
     if record is None:
-        raise missing(noun, address.remote_id)
+        raise not_found(noun, address.remote_id)
     return DeletedRecordResponse("deleted", record, address.remote_id, address.source_id, at)
 
 
@@ -325,7 +325,7 @@ def given(query: CursorQuery, names: Mapping[str, Callable[[Any, str], Any]]) ->
     }
 
 
-def as_given(value: T, _field: str) -> T:
+def exact(value: T, _field: str) -> T:
     return value
 
 
@@ -337,7 +337,7 @@ def as_lower(value: str, _field: str) -> str:
     return value.lower()
 
 
-_OF_TEXTS: Final = (as_given, as_pattern, as_lower)
+_OF_TEXTS: Final = (exact, as_pattern, as_lower)
 
 as_start: Final = iso
 as_end: Final = iso_end
@@ -389,7 +389,7 @@ def outside(
     return outsiders, distinct(map(domain_of, outsiders))
 
 
-def web_address(url: str, field: str, allowed: Allowed = _NOTHING) -> str:
+def web_address(url: str, field: str, allowed: FetchAllowlist = _NOTHING) -> str:
     """The URL if it is one that may be fetched; Invalid.
 
     What its name resolves to is looked at when it is fetched.

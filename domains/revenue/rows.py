@@ -11,41 +11,46 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Text, Uuid, bindparam, select, true, update
 
-from domains.kernel.db import Read, Tx
-from domains.kernel.ids import new_id
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import CursorQuery, KeysetList, PaginationInfo, preceding, reaching
-from domains.kernel.problems import Fault, Invalid, invalid
-from domains.kernel.signing import Signer
-from domains.kernel.statements import row, scalar, statement
+from domains.kernel.core.ids import new_id
+from domains.kernel.core.problems import FieldError, Invalid, invalid
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
+from domains.kernel.pagination.cursor import (
+    CursorList,
+    CursorQuery,
+    PaginationInfo,
+    at_least_hint,
+    at_most_hint,
+)
+from domains.kernel.tenancy.signing import Signer
 from domains.revenue.object_types import FieldDefinitionResponse, FieldType, definitions_of
 from domains.revenue.records import (
-    WORKSPACE,
     WRITABLE,
     DeletedRecordResponse,
     DisplayName,
     Emails,
+    LowerBound,
     RecordAddress,
     RecordRequest,
     RecordResponse,
-    Since,
     Timestamp,
-    Until,
+    UpperBound,
     Version,
+    active_source,
     as_end,
-    as_given,
     as_pattern,
     as_start,
     contains,
     deleted,
     deletion,
-    foreign,
+    exact,
+    forbidden,
     given,
     identity,
     kept,
-    living_source,
-    missing,
     moment_of,
+    not_found,
     response,
     shown,
     source_of,
@@ -136,10 +141,10 @@ class RowQuery(CursorQuery, frozen=True, kw_only=True):
         Meta(description="Part of the name, in any letter case"),
     ] = UNSET
     created_after: Annotated[
-        Since | UnsetType, Meta(description="Made then or later in the source system")
+        LowerBound | UnsetType, Meta(description="Made then or later in the source system")
     ] = UNSET
     created_before: Annotated[
-        Until | UnsetType, Meta(description="Made then or earlier in the source system")
+        UpperBound | UnsetType, Meta(description="Made then or earlier in the source system")
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
@@ -147,8 +152,8 @@ class RowQuery(CursorQuery, frozen=True, kw_only=True):
             self,
             {
                 "source_id": source_of(frozenset()),
-                "object_type_id": as_given,
-                "remote_id": as_given,
+                "object_type_id": exact,
+                "remote_id": exact,
                 "name": as_pattern,
                 "created_after": as_start,
                 "created_before": as_end,
@@ -209,7 +214,7 @@ def _at(name: str) -> Any:
     return bindparam(name, type_=_c.ordered_at.type)
 
 
-ROWS: Final = KeysetList(
+ROWS: Final = CursorList(
     "rows",
     rows,
     _columns,
@@ -230,13 +235,13 @@ ROWS: Final = KeysetList(
     bounds={"created_after", "created_before"},
     alone={"source_id", "object_type_id", "remote_id"},
     hints={
-        "created_after": reaching("ordered_at", _at("created_after")),
-        "created_before": preceding("ordered_at", _at("created_before")),
+        "created_after": at_least_hint("ordered_at", _at("created_after")),
+        "created_before": at_most_hint("ordered_at", _at("created_before")),
     },
 )
 _GET = statement(select(*_columns).where(*shown(rows)), RowDetail)
 
-_source = living_source()
+_source = active_source()
 _type = object_types.c
 _object_type = (
     select(_type.id, _type.source_id, _type.deleted_at, _type.field_definitions)
@@ -302,10 +307,10 @@ async def create(tx: Tx, workspace: WorkspaceId, new: RowRequest) -> RecordRespo
         _SCHEMA, workspace=workspace, source=new.source_id, object_type_id=new.object_type_id
     )
     if schema is None:
-        raise foreign("sourceId", "source")
+        raise forbidden("sourceId", "source")
     object_type, source, deleted_at, definitions = schema
     if object_type is None:
-        raise foreign("objectTypeId", "object type")
+        raise forbidden("objectTypeId", "object type")
     if source != new.source_id:
         raise invalid("objectTypeId", "is an object type of another source")
     if deleted_at is not None:
@@ -333,7 +338,7 @@ async def create(tx: Tx, workspace: WorkspaceId, new: RowRequest) -> RecordRespo
     )
     if record is None:
         if await tx.first(WRITABLE, workspace=workspace, source=new.source_id) is None:
-            raise foreign("sourceId", "source")
+            raise forbidden("sourceId", "source")
         raise invalid("objectTypeId", "the row has another object type, which cannot change")
     return response(record, made, new.id, new.source_id)
 
@@ -347,10 +352,10 @@ async def change(
         _FIND, workspace=workspace, source=address.source_id, remote=address.remote_id
     )
     if found is None:
-        raise foreign("sourceId", "source")
+        raise forbidden("sourceId", "source")
     record, stored, deleted_at, definitions = found
     if record is None:
-        raise missing("row", address.remote_id)
+        raise not_found("row", address.remote_id)
     if deleted_at is not None:
         raise Invalid("The row's object type was deleted: the row cannot change any more.")
     fields = None
@@ -390,7 +395,7 @@ async def get(read: Read, workspace: WorkspaceId, record: UUID, *, everything: b
     """A row by its record id; NotFound."""
     found = await read.first(_GET, workspace=workspace, id=record, everything=everything)
     if found is None:
-        raise missing("row", record)
+        raise not_found("row", record)
     return found
 
 
@@ -439,7 +444,7 @@ def _checked(
 def _undefined(name: str) -> Invalid:
     short = name[:100]
     message = f"fields.{short}: the object type defines no such field"
-    return Invalid(message, Fault(f"fields.{short}", message))
+    return Invalid(message, FieldError(f"fields.{short}", message))
 
 
 _MUST: Final[dict[FieldType, str]] = {

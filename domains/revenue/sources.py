@@ -8,17 +8,16 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Text, Uuid, bindparam, func, insert, select, update
 
-from domains.kernel.db import REFUSALS, Read, Tx
-from domains.kernel.ids import new_id
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.problems import Conflict, Fault
-from domains.kernel.statements import scalar, statement
+from domains.kernel.core.ids import new_id
+from domains.kernel.core.problems import Conflict, FieldError
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import CONSTRAINT_PROBLEMS, Read, Tx
+from domains.kernel.db.statements import WORKSPACE, scalar, statement
 from domains.revenue.records import (
-    WORKSPACE,
     DisplayLabel,
     Version,
     contains,
-    missing,
+    not_found,
     pattern,
 )
 from domains.revenue.tables import sources
@@ -73,10 +72,10 @@ class DeletedSourceResponse(msgspec.Struct, rename="camel"):
 
 def _name_taken() -> Conflict:
     message = "name: a source of this name exists already"
-    return Conflict(message, Fault("name", message))
+    return Conflict(message, FieldError("name", message))
 
 
-REFUSALS["uq_sources_name"] = _name_taken
+CONSTRAINT_PROBLEMS["uq_sources_name"] = _name_taken
 
 _c = sources.c
 _columns = (_c.id, _c.name, _c.display_name, _c.created_at, _c.updated_at)
@@ -131,7 +130,7 @@ async def get(read: Read, workspace: WorkspaceId, source: UUID) -> SourceRespons
     """A source; NotFound."""
     found = await read.first(_GET, workspace=workspace, id=source)
     if found is None:
-        raise missing("source", source)
+        raise not_found("source", source)
     return found
 
 
@@ -143,12 +142,12 @@ async def change(
         _UPDATE, workspace=workspace, id=source, display_name=changes.display_name
     )
     if changed is None:
-        raise missing("source", source)
+        raise not_found("source", source)
     return changed
 
 
 async def remove(tx: Tx, workspace: WorkspaceId, source: UUID) -> DeletedSourceResponse:
     """End all writes through a source; what it brought stays, its name is free. NotFound."""
     if await tx.first(_DELETE, workspace=workspace, id=source) is None:
-        raise missing("source", source)
+        raise not_found("source", source)
     return DeletedSourceResponse("deleted", source)

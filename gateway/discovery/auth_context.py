@@ -8,7 +8,7 @@ from litestar import get
 from litestar.di import NamedDependency
 from msgspec import Meta
 
-from domains.kernel.keys import Caller
+from domains.kernel.tenancy.keyring import Caller
 from gateway.surface import operation
 
 

@@ -13,8 +13,8 @@ from domains.discovery.ideas import (
     IdeaQuery,
     IdeaUpdate,
 )
-from domains.kernel.db import Read, Tx
-from domains.kernel.keys import Caller
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.tenancy.keyring import Caller
 from gateway.discovery.answers import DELETED, Deleted
 from gateway.surface import decode, operation, paged, query
 

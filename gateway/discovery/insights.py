@@ -16,10 +16,10 @@ from domains.discovery.insights import (
     InsightUpdate,
 )
 from domains.discovery.transcripts import ProcessTranscriptRequest
-from domains.kernel.blobs import Blobs
-from domains.kernel.compute import Compute
-from domains.kernel.db import Read, Tx
-from domains.kernel.keys import Caller
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.jobs.process_pool import ProcessPool
+from domains.kernel.storage.blobs import Blobs
+from domains.kernel.tenancy.keyring import Caller
 from gateway.discovery.answers import DELETED, Deleted
 from gateway.surface import decode, operation, paged, query
 
@@ -116,7 +116,7 @@ async def process_transcript(
     read: NamedDependency[Read],
     tx: NamedDependency[Tx],
     blobs: NamedDependency[Blobs],
-    compute: NamedDependency[Compute],
+    compute: NamedDependency[ProcessPool],
 ) -> list[Insight]:
     """Answers with what it finds. Stores nothing unless `createInsights` is true."""
     asked = await decode(body, ProcessTranscriptRequest)

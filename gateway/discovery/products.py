@@ -8,9 +8,9 @@ from litestar.params import FromPath, RawBody
 
 from domains.discovery import products
 from domains.discovery.products import PRODUCTS, Product, ProductCreate
-from domains.kernel.db import Read, Tx
-from domains.kernel.keys import Caller
-from domains.kernel.paging import OffsetPage
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.pagination.offset import OffsetPage
+from domains.kernel.tenancy.keyring import Caller
 from gateway.surface import decode, operation, paged, query
 
 

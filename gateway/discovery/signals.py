@@ -18,10 +18,10 @@ from domains.discovery.signals import (
     SignalTextCreate,
     SignalUpdate,
 )
-from domains.kernel.blobs import Blobs
-from domains.kernel.db import Read, Tx
-from domains.kernel.keys import Caller
-from domains.kernel.problems import Invalid
+from domains.kernel.core.problems import Invalid
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.storage.blobs import Blobs
+from domains.kernel.tenancy.keyring import Caller
 from gateway.discovery.answers import DELETED, Deleted
 from gateway.surface import decode, operation, paged, query
 

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from domains.kernel.problems import Problem
+from domains.kernel.core.problems import Problem
 from gateway.discovery import auth_context, ideas, insights, opportunities, products, signals
 from gateway.surface import Surface
 

@@ -6,9 +6,9 @@ from litestar import Request, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from domains.kernel.db import Read
-from domains.kernel.keys import Caller
-from domains.kernel.signing import Signer
+from domains.kernel.db.database import Read
+from domains.kernel.tenancy.keyring import Caller
+from domains.kernel.tenancy.signing import Signer
 from domains.revenue import accounts
 from domains.revenue.accounts import AccountDetail, AccountQuery, ListAccountsResponse
 from gateway.revenue.requests import READ, crm_id_in_path

@@ -6,11 +6,11 @@ from litestar import Request, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, RawBody, SkipValidation
 
-from domains.kernel.addresses import Allowed
-from domains.kernel.db import Read, Tx
-from domains.kernel.downloads import Downloads
-from domains.kernel.keys import Caller
-from domains.kernel.signing import Signer
+from domains.kernel.core.network import Allowed
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.storage.signed_urls import Downloads
+from domains.kernel.tenancy.keyring import Caller
+from domains.kernel.tenancy.signing import Signer
 from domains.revenue import conversations
 from domains.revenue.conversations import (
     ConversationDetail,
@@ -20,7 +20,7 @@ from domains.revenue.conversations import (
     SummaryEvidence,
 )
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
-from gateway.revenue.requests import READ, WRITE, shown_to, uuid_in_path
+from gateway.revenue.requests import READ, WRITE, uuid_in_path, visibility_filter
 from gateway.surface import decode, operation, query
 
 
@@ -37,7 +37,9 @@ async def list_conversations(
     signer: NamedDependency[Signer],
 ) -> ListConversationsResponse:
     wanted = query(request, ConversationQuery)
-    return await conversations.page(read, signer, caller.workspace, wanted, shown_to(caller))
+    return await conversations.page(
+        read, signer, caller.workspace, wanted, visibility_filter(caller)
+    )
 
 
 @get(

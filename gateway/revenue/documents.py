@@ -6,12 +6,12 @@ from litestar import Request, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, RawBody, SkipValidation
 
-from domains.kernel.addresses import Allowed
-from domains.kernel.blobs import Blobs
-from domains.kernel.db import Read, Tx
-from domains.kernel.downloads import Downloads
-from domains.kernel.keys import Caller
-from domains.kernel.signing import Signer
+from domains.kernel.core.network import Allowed
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.storage.blobs import Blobs
+from domains.kernel.storage.signed_urls import Downloads
+from domains.kernel.tenancy.keyring import Caller
+from domains.kernel.tenancy.signing import Signer
 from domains.revenue import documents
 from domains.revenue.documents import (
     DocumentDetail,
@@ -21,7 +21,7 @@ from domains.revenue.documents import (
     UpdateDocumentRequest,
 )
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
-from gateway.revenue.requests import READ, WRITE, shown_to, uuid_in_path
+from gateway.revenue.requests import READ, WRITE, uuid_in_path, visibility_filter
 from gateway.surface import decode, operation, query
 
 
@@ -37,7 +37,9 @@ async def list_documents(
     downloads: NamedDependency[Downloads],
 ) -> ListDocumentsResponse:
     wanted = query(request, DocumentQuery)
-    return await documents.page(read, signer, downloads, caller.workspace, wanted, shown_to(caller))
+    return await documents.page(
+        read, signer, downloads, caller.workspace, wanted, visibility_filter(caller)
+    )
 
 
 @get(

@@ -6,9 +6,9 @@ from litestar import Request, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, RawBody
 
-from domains.kernel.db import Read, Tx
-from domains.kernel.keys import Caller
-from domains.kernel.signing import Signer
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.tenancy.keyring import Caller
+from domains.kernel.tenancy.signing import Signer
 from domains.revenue import messages
 from domains.revenue.messages import (
     ListMessagesResponse,
@@ -17,7 +17,7 @@ from domains.revenue.messages import (
     MessageRequest,
 )
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
-from gateway.revenue.requests import READ, WRITE, shown_to, uuid_in_path
+from gateway.revenue.requests import READ, WRITE, uuid_in_path, visibility_filter
 from gateway.surface import decode, operation, query
 
 
@@ -32,7 +32,7 @@ async def list_messages(
     signer: NamedDependency[Signer],
 ) -> ListMessagesResponse:
     wanted = query(request, MessageQuery)
-    return await messages.page(read, signer, caller.workspace, wanted, shown_to(caller))
+    return await messages.page(read, signer, caller.workspace, wanted, visibility_filter(caller))
 
 
 @get(

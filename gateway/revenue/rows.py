@@ -6,9 +6,9 @@ from litestar import Request, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, RawBody
 
-from domains.kernel.db import Read, Tx
-from domains.kernel.keys import Caller
-from domains.kernel.signing import Signer
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.tenancy.keyring import Caller
+from domains.kernel.tenancy.signing import Signer
 from domains.revenue import rows
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
 from domains.revenue.rows import (
@@ -18,7 +18,7 @@ from domains.revenue.rows import (
     RowRequest,
     UpdateRowRequest,
 )
-from gateway.revenue.requests import READ, WRITE, shown_to, uuid_in_path
+from gateway.revenue.requests import READ, WRITE, uuid_in_path, visibility_filter
 from gateway.surface import decode, operation, query
 
 
@@ -33,7 +33,7 @@ async def list_rows(
     signer: NamedDependency[Signer],
 ) -> ListRowsResponse:
     wanted = query(request, RowQuery)
-    return await rows.page(read, signer, caller.workspace, wanted, shown_to(caller))
+    return await rows.page(read, signer, caller.workspace, wanted, visibility_filter(caller))
 
 
 @get(

@@ -6,8 +6,8 @@ from litestar import Request, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, RawBody
 
-from domains.kernel.db import Read, Tx
-from domains.kernel.keys import Caller
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.tenancy.keyring import Caller
 from domains.revenue import sources
 from domains.revenue.sources import (
     CreateSourceRequest,

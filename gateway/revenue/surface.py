@@ -5,7 +5,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from domains.kernel.problems import Conflict, Problem
+from domains.kernel.core.problems import Conflict, Problem
 from gateway.revenue import (
     accounts,
     conversations,

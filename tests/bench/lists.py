@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from uuid import UUID
 
-from domains.kernel.db import Database
+from domains.kernel.db.database import Database
 from tests.stack import Stack, Tenant, running, tenant
 
 RECORDS = 1_000_000

@@ -19,10 +19,10 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from domains.kernel.db import Database
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import KEYSETS, CursorQuery, KeysetList
-from domains.kernel.signing import Signer
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Database
+from domains.kernel.pagination.cursor import KEYSETS, CursorQuery, KeysetList
+from domains.kernel.tenancy.signing import Signer
 from domains.revenue.accounts import ACCOUNTS, AccountQuery
 from domains.revenue.conversations import CONVERSATIONS, ConversationQuery
 from domains.revenue.deals import DEALS, DealQuery

@@ -21,15 +21,15 @@ import asyncpg
 import httpx
 import msgspec
 
-from domains.kernel.db import Database
-from gateway.local import runfile
+from domains.kernel.db.database import Database
+from gateway.embedded import runfile
 from tests.chaos.clock import Clock, NoClock
 from tests.chaos.load import KINDS, LONG, Load
 from tests.chaos.processes import Seen, belonging, children
 from tests.chaos.site import MARK, PARTING, QUICK, Part, Site, mounted
 from tests.chaos.table import Row
-from tests.kernel.speech_server import BEHAVIOURS, Answered, Asked, speech_server
-from tests.revenue.hosting import Page, hosting
+from tests.fakes.hosting import Page, hosting
+from tests.fakes.speech_server import BEHAVIOURS, Answered, Asked, speech_server
 from tests.revenue.pushed import source_of
 from tests.stack import Stack, eventually, tenant
 

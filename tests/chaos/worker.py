@@ -12,10 +12,10 @@ from uuid import UUID
 
 from sqlalchemy import Column, MetaData, Table, Uuid, bindparam, insert
 
-from domains.kernel.db import Tx
-from domains.kernel.jobs import Job, Queue
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.statements import row, statement
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Tx
+from domains.kernel.db.statements import row, statement
+from domains.kernel.jobs.model import Job, Queue
 from workers.actors import ACTORS, Tools
 from workers.main import main
 from workers.runner import Actor, Write

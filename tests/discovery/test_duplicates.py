@@ -4,8 +4,8 @@ from typing import Any
 from uuid import UUID
 
 from domains.discovery import duplicates
-from domains.intelligence import embeddings
-from domains.kernel.db import Database
+from domains.intelligence.semantic import embeddings
+from domains.kernel.db.database import Database
 from tests.conftest import MakeTenant
 from tests.stack import Tenant, eventually
 

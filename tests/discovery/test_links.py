@@ -9,9 +9,9 @@ from uuid import UUID
 import pytest
 
 from domains.discovery.insights import INSIGHTS, InsightQuery
-from domains.kernel.db import Database, Read
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.statements import Statement
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Database, Read
+from domains.kernel.db.statements import Statement
 from tests.stack import Tenant
 
 BODY: dict[str, dict[str, str]] = {

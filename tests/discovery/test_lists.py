@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domains.kernel import paging
-from domains.kernel.db import Database
+from domains.kernel.db.database import Database
+from domains.kernel.pagination import offset
 from tests.conftest import MakeTenant
 from tests.stack import Tenant
 
@@ -176,13 +176,13 @@ async def test_the_count_of_a_filtered_list_stops_at_its_cap_too(
             " select gen_random_uuid(), $1, n, 'bulk', 'bulk', case when n % 3 = 0 then 'archived'"
             " else 'draft' end from generate_series(1, $2::int) n",
             UUID(acme.workspace),
-            paging.COUNT_CAP * 3 // 2 + 10,
+            offset.COUNT_CAP * 3 // 2 + 10,
         )
     headers = (await acme.http.get("/external/v1/insights?status=draft&limit=1")).headers
-    assert headers["X-Total-Count"] == str(paging.COUNT_CAP)
+    assert headers["X-Total-Count"] == str(offset.COUNT_CAP)
     assert headers["X-Total-Count-Capped"] == "true"
     headers = (await acme.http.get("/external/v1/insights?status=archived&limit=1")).headers
-    assert int(headers["X-Total-Count"]) == (paging.COUNT_CAP * 3 // 2 + 10) // 3
+    assert int(headers["X-Total-Count"]) == (offset.COUNT_CAP * 3 // 2 + 10) // 3
     assert "X-Total-Count-Capped" not in headers
 
 

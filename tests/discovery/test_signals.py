@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domains.kernel import paging
-from domains.kernel.db import Database
+from domains.kernel.db.database import Database
+from domains.kernel.pagination import offset
 from tests.conftest import MakeTenant
 from tests.stack import Stack, Tenant
 
@@ -282,10 +282,10 @@ async def test_counting_stops_at_its_cap(acme: Tenant, database: Database) -> No
             " select gen_random_uuid(), $1, n, 'bulk', 'processed', '{\"type\": \"x\"}'"
             " from generate_series(1, $2::int) n",
             UUID(acme.workspace),
-            paging.COUNT_CAP + 5,
+            offset.COUNT_CAP + 5,
         )
     answer = await acme.http.get(f"{SIGNALS}?limit=1")
-    assert answer.headers["X-Total-Count"] == str(paging.COUNT_CAP)
+    assert answer.headers["X-Total-Count"] == str(offset.COUNT_CAP)
     assert answer.headers["X-Total-Count-Capped"] == "true"
 
 

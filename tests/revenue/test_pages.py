@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domains.kernel import keyset
-from domains.kernel.db import Database
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import CURSOR_LENGTH, CursorQuery, KeysetList
-from domains.kernel.signing import Signer
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Database
+from domains.kernel.pagination import cursor as cursor_module
+from domains.kernel.pagination.cursor import CURSOR_LENGTH, CursorQuery, KeysetList
+from domains.kernel.tenancy.signing import Signer
 from domains.revenue.accounts import ACCOUNTS, AccountQuery
 from domains.revenue.conversations import CONVERSATIONS, ConversationQuery
 from domains.revenue.deals import DEALS, DealQuery
@@ -299,8 +299,8 @@ async def test_a_search_finds_the_same_by_every_way(
     # Looks at as few in the list's order as are wanted, and samples every record, or every other.
     for one_of in (1, 2):
         with monkeypatch.context() as patched:
-            patched.setattr(keyset, "_LOOKED_AT", 1)
-            patched.setattr(keyset, "SAMPLE", f"hashtext(id::text) & {one_of - 1}")
+            patched.setattr(cursor_module, "_LOOKED_AT", 1)
+            patched.setattr(cursor_module, "SAMPLE", f"hashtext(id::text) & {one_of - 1}")
             patched.setattr(KINDS[kind].listed, "_pages", {})
             walked: list[str] = []
             cursor = None

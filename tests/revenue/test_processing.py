@@ -12,13 +12,13 @@ from uuid import UUID
 import httpx
 import pytest
 
-from domains.kernel import job_admin
-from domains.kernel.db import Database
-from domains.kernel.job_admin import Choice
-from tests.kernel.files import docx, eml, pdf, pptx, xlsx
-from tests.kernel.speech_server import BEHAVIOURS, SAID, SpeechServer, speech_server
-from tests.revenue.crm_records import Crm
-from tests.revenue.hosting import Host, Page, hosting
+from domains.kernel.db.database import Database
+from domains.kernel.jobs import job_admin
+from domains.kernel.jobs.job_admin import Choice
+from tests.fakes.files import docx, eml, pdf, pptx, xlsx
+from tests.fakes.hosting import Host, Page, hosting
+from tests.fakes.speech_server import BEHAVIOURS, SAID, SpeechServer, speech_server
+from tests.revenue.crm.crm_records import Crm
 from tests.revenue.pushed import STARTED, Source, read, source_of
 from tests.stack import Stack, Tenant, eventually, running, tenant
 from tests.surfaces.forked import ROOT, Forks

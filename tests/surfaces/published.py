@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 from openapi_schema_validator import OAS31Validator, oas31_format_checker
 
-from domains.kernel.keys import LimitChoice
+from domains.kernel.tenancy.api_keys import LimitChoice
 
 Json = dict[str, Any]
 

@@ -11,7 +11,7 @@ import pytest
 import structlog
 from litestar import Litestar, get
 
-from domains.kernel import log
+from domains.kernel.core import log_config
 from gateway.app import UndeclaredOperation, require_operations
 from gateway.surface import operation
 from tests.stack import Tenant
@@ -68,7 +68,7 @@ def test_a_row_that_postgres_quotes_is_not_logged() -> None:
     before = logging.getLogger().handlers[:], logging.getLogger().level
     try:
         with redirect_stderr(written):
-            log.configure("info", "json")
+            log_config.configure("info", "json")
             refused = RuntimeError(
                 "refused\nDETAIL:  Failing row contains (a secret\nof two lines)."
             )
@@ -88,7 +88,7 @@ def test_logs_are_json_or_text_for_our_lines_and_the_libraries(form: Any) -> Non
     written = io.StringIO()
     try:
         with redirect_stderr(written):
-            log.configure("info", form)
+            log_config.configure("info", form)
             structlog.get_logger().info("ours", answer=42)
             structlog.get_logger().debug("too_quiet")
             logging.getLogger("some.library").warning("theirs")

@@ -17,8 +17,8 @@ import httpx
 import pytest
 from litestar.handlers import HTTPRouteHandler
 
-from domains.kernel.db import Database
-from domains.kernel.keys import SCOPES
+from domains.kernel.db.database import Database
+from domains.kernel.tenancy.api_keys import SCOPES
 from gateway.discovery.surface import DISCOVERY
 from tests.conftest import MakeTenant
 from tests.stack import Stack, Tenant, eventually, tenant

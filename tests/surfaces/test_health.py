@@ -9,8 +9,8 @@ import asyncpg
 import httpx
 import pytest
 
-from domains.kernel.jobs import QUEUES
-from domains.kernel.tables import SCHEMA
+from domains.kernel.db.tables import SCHEMA
+from domains.kernel.jobs.model import QUEUES
 from tests.stack import Stack, Tenant, eventually, running
 
 

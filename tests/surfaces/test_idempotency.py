@@ -7,11 +7,11 @@ from uuid import UUID
 import httpx
 import pytest
 
-from domains.kernel import idempotency
-from domains.kernel.db import Database
-from domains.kernel.idempotency import Answer, Reservation
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.problems import Conflict
+from domains.kernel.core.problems import Conflict
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Database
+from domains.kernel.tenancy import idempotency
+from domains.kernel.tenancy.idempotency import Answer, Reservation
 from tests.conftest import MakeTenant
 from tests.stack import Tenant
 

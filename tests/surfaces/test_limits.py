@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from domains.kernel.keys import LimitChoice, Limits
-from gateway.limits import Limiter, Verdict, connect
+from domains.kernel.tenancy.api_keys import LimitChoice, Limits
+from gateway.rate_limit import Limiter, Verdict, connect
 from tests.conftest import MakeTenant
 from tests.stack import Stack, Tenant, eventually, running, tenant
 

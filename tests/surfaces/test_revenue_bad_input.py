@@ -18,8 +18,8 @@ import msgspec
 import pytest
 from litestar.handlers import HTTPRouteHandler
 
-from domains.kernel.db import Database
-from domains.kernel.keys import SCOPES
+from domains.kernel.db.database import Database
+from domains.kernel.tenancy.api_keys import SCOPES
 from gateway.revenue.surface import REVENUE
 from tests.conftest import MakeTenant
 from tests.revenue.pushed import LEAST, Source, source_of

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from domains.kernel.db import Database
-from domains.kernel.keys import LimitChoice
+from domains.kernel.db.database import Database
+from domains.kernel.tenancy.api_keys import LimitChoice
 from tests.conftest import MakeTenant
 from tests.revenue.pushed import Source, source_of
 from tests.stack import Tenant

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from litestar.handlers import HTTPRouteHandler
 
-from domains.kernel.db import Database
-from domains.kernel.keys import WorkspaceId
-from domains.revenue import relinking
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Database
+from domains.revenue.crm import relinking
 from gateway.revenue.surface import REVENUE
 from tests.revenue.pushed import LEAST, STARTED, Json, Source, source_of
 from tests.stack import Tenant, eventually

@@ -16,17 +16,23 @@ from hypothesis import strategies as st
 
 from domains.discovery import analysis
 from domains.discovery.analysis import AnalyseSignal
-from domains.kernel import job_admin, jobs, leases
-from domains.kernel.blobs import Blobs
-from domains.kernel.compute import Compute
-from domains.kernel.db import Database, end
-from domains.kernel.ids import new_id
-from domains.kernel.job_admin import Choice
-from domains.kernel.jobs import Job, Queue
-from domains.kernel.keys import WorkspaceId, create_workspace
-from domains.kernel.leases import Claim, Sent
-from domains.kernel.providers import Provider
-from domains.kernel.settings import Settings, read
+from domains.kernel.core.ids import new_id
+from domains.kernel.core.network import Allowed
+from domains.kernel.core.settings import Settings, read
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Database, end
+from domains.kernel.job_tools import Tools
+from domains.kernel.jobs import job_admin, leases
+from domains.kernel.jobs.enqueue import LONGEST_DELAY, enqueue, enqueue_debounced
+from domains.kernel.jobs.job_admin import Choice
+from domains.kernel.jobs.leases import Claim, Sent
+from domains.kernel.jobs.model import Job, Queue
+from domains.kernel.jobs.process_pool import ProcessPool
+from domains.kernel.models.llm_provider import Provider
+from domains.kernel.storage.blobs import Blobs
+from domains.kernel.tenancy.workspaces import create_workspace
+from domains.kernel.untrusted.documents.extraction import Extraction
+from domains.kernel.untrusted.fetch import Fetcher
 from tests.stack import Process, Stack, Tenant, eventually, running, tenant
 from tests.workers.slow import Slow
 from workers.runner import Actor, Runner
@@ -87,7 +93,7 @@ async def _fill(db: Database, workspaces: Sequence[UUID], each: int, job: type[J
 
 async def _queue(db: Database, workspace: WorkspaceId, job: Job | None = None) -> UUID:
     async with db.transaction() as tx:
-        return await jobs.enqueue(tx, workspace, job or Slow())
+        return await enqueue(tx, workspace, job or Slow())
 
 
 RELAY = new_id()
@@ -279,7 +285,7 @@ class About(Job, frozen=True, tag="tests.about"):
 
 async def _soon(db: Database, workspace: WorkspaceId, what: str, delay: float = 30) -> None:
     async with db.transaction() as tx:
-        await jobs.enqueue_soon(tx, workspace, About(what), delay)
+        await enqueue_debounced(tx, workspace, About(what), delay)
 
 
 _WAITS = "select subject, extract(epoch from run_after - created_at)::float as delay from jobs"
@@ -305,7 +311,7 @@ async def test_a_job_is_put_off_for_a_while_only(db: Database, workspace: Worksp
     await _run(db, "update jobs set created_at = created_at - interval '290 seconds'")
     await _soon(db, workspace, "a", 60)
     ((_, delay),) = await _run(db, _WAITS)
-    assert delay == jobs.LONGEST_DELAY
+    assert delay == LONGEST_DELAY
 
 
 async def test_what_began_or_is_cancelled_does_not_stand_for_what_comes_later(
@@ -353,15 +359,27 @@ async def acme(idle: Stack, db: Database) -> AsyncIterator[Tenant]:
 class Desk:
     """A worker that analyses signals, and stores what it found when the test lets it."""
 
-    def __init__(self, db: Database, settings: Settings, blobs: Blobs, compute: Compute) -> None:
+    def __init__(
+        self, db: Database, settings: Settings, blobs: Blobs, compute: ProcessPool
+    ) -> None:
         self.settings, self.blobs, self.compute = settings, blobs, compute
         self.found = asyncio.Event()
         self.go_on = asyncio.Event()
         self.stopped = False
 
+        tools = Tools(
+            read=db.read,
+            blobs=blobs,
+            process_pool=compute,
+            fetcher=Fetcher(Allowed()),
+            extraction=Extraction.of(settings),
+            speech=None,
+            provider=Provider(None, db.read),
+            settings=settings,
+        )
+
         async def run(_tools: None, workspace: WorkspaceId, job: AnalyseSignal) -> Any:
-            nobody = Provider(None, db.read)
-            write = await analysis.analyse(db.read, blobs, compute, nobody, workspace, job)
+            write = await analysis.analyse(tools, workspace, job)
             self.found.set()
             try:
                 await self.go_on.wait()
@@ -377,7 +395,7 @@ class Desk:
 @pytest.fixture
 async def desk(idle: Stack, db: Database) -> AsyncIterator[Desk]:
     settings = read({**idle.env, "GATEWAY_JOB_LEASE": "1"})
-    with Compute.open(1, 30) as compute:
+    with ProcessPool.open(1, 30) as compute:
         made = Desk(db, settings, Blobs.open(settings.blob_url, {}), compute)
         keeping = asyncio.create_task(made.runner.keep())
         yield made
