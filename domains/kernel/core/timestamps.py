@@ -39,7 +39,9 @@ def parse_timestamp(value: str | float, field: str) -> datetime:
     """An instant as ISO 8601, Unix seconds or Unix milliseconds, told apart by magnitude."""
     if isinstance(value, str):
         if not _NUMBER.fullmatch(value):
-            return _parse_iso(value, field, "an ISO 8601 date-time, Unix seconds or Unix milliseconds")
+            return _parse_iso(
+                value, field, "an ISO 8601 date-time, Unix seconds or Unix milliseconds"
+            )
         value = float(value) if "." in value else int(value)
     try:
         seconds = abs(value) < _SECONDS

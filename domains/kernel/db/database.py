@@ -92,7 +92,9 @@ def _explained() -> Iterator[None]:
         asyncpg.SerializationError,
         asyncpg.LockNotAvailableError,
     ) as error:
-        raise WriteConflict("Another request changed the same record. Send this one again.") from error
+        raise WriteConflict(
+            "Another request changed the same record. Send this one again."
+        ) from error
     except _AWAY as error:
         log.warning("database_away", error=type(error).__name__)
         raise Unavailable("The database is not reachable. Try again in a moment.") from error

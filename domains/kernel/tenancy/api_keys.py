@@ -133,7 +133,9 @@ def _key(*columns: Any) -> ApiKey:
 
 
 _ALL_KEYS = statement(
-    select(*_KEY_COLUMNS).join(workspaces).order_by(api_keys.c.id), _key, cross_tenant_reason=_OPERATOR
+    select(*_KEY_COLUMNS).join(workspaces).order_by(api_keys.c.id),
+    _key,
+    cross_tenant_reason=_OPERATOR,
 )
 _ONE_KEY = statement(
     select(*_KEY_COLUMNS)

@@ -86,7 +86,9 @@ class Keyring:
         )
         self._cache: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
         self._generation = 0
-        self._link = database.listener({KEYS_CHANNEL: lambda _payload: self.clear_cache()}, self.clear_cache)
+        self._link = database.listener(
+            {KEYS_CHANNEL: lambda _payload: self.clear_cache()}, self.clear_cache
+        )
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:

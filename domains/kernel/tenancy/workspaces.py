@@ -17,7 +17,9 @@ from domains.kernel.tenancy.api_keys import KEYS_CHANNEL
 
 _DOMAIN: Final = re.compile(r"[^@\s.,:/]+(\.[^@\s.,:/]+)+")
 
-CONSTRAINT_PROBLEMS["uq_workspaces_name"] = lambda: Conflict("A workspace of that name exists already.")
+CONSTRAINT_PROBLEMS["uq_workspaces_name"] = lambda: Conflict(
+    "A workspace of that name exists already."
+)
 
 
 class Workspace(msgspec.Struct, frozen=True, rename="camel"):

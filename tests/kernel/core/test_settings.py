@@ -76,7 +76,9 @@ def test_an_endpoint_without_a_model_is_refused() -> None:
     endpoint = {**GIVEN, "GATEWAY_CHAT_URL": "https://chat/v1"}
     with pytest.raises(SettingError, match=r"^GATEWAY_CHAT_MODEL is not set"):
         settings.load_settings(endpoint)
-    made = settings.load_settings({**endpoint, "GATEWAY_CHAT_MODEL": "m", "GATEWAY_CHAT_INPUT_PRICE": "2.5"})
+    made = settings.load_settings(
+        {**endpoint, "GATEWAY_CHAT_MODEL": "m", "GATEWAY_CHAT_INPUT_PRICE": "2.5"}
+    )
     assert (made.chat_model, made.chat_input_price, made.chat_output_price) == ("m", 2.5, 0.0)
 
 

@@ -50,7 +50,11 @@ def test_seconds_milliseconds_and_iso_agree(at: datetime) -> None:
     assert parse_timestamp(float(seconds), "at") == whole
     # Fewer milliseconds than this would be seconds: until March 1973.
     if seconds * 1000 >= 10**11:
-        assert parse_timestamp(seconds * 1000, "at") == parse_timestamp(str(seconds * 1000), "at") == whole
+        assert (
+            parse_timestamp(seconds * 1000, "at")
+            == parse_timestamp(str(seconds * 1000), "at")
+            == whole
+        )
     assert parse_iso(at.isoformat(), "at") == at
     assert parse_iso_end(at.isoformat(), "at") == at
 
@@ -87,7 +91,9 @@ def test_nonsense_is_refused(nonsense: str | float) -> None:
 
 def test_a_date_is_its_first_moment_and_as_a_bound_its_last() -> None:
     assert parse_iso("2024-05-01", "at") == AT.replace(hour=0)
-    assert parse_iso_end("2024-05-01", "at") == AT.replace(hour=0) + timedelta(days=1, microseconds=-1)
+    assert parse_iso_end("2024-05-01", "at") == AT.replace(hour=0) + timedelta(
+        days=1, microseconds=-1
+    )
     assert parse_iso_end("9999-12-31", "at") > parse_iso("9999-12-31", "at")
     with pytest.raises(Invalid):
         parse_iso("1714575600", "at")

@@ -142,7 +142,9 @@ def test_every_statement_is_bound_to_the_workspace() -> None:
 
 
 def test_statements_across_workspaces_are_few_and_say_why() -> None:
-    assert {each.cross_tenant_reason for each in REGISTRY if each.cross_tenant_reason is not None} == ACROSS
+    assert {
+        each.cross_tenant_reason for each in REGISTRY if each.cross_tenant_reason is not None
+    } == ACROSS
 
 
 _ws = bindparam("workspace", type_=Uuid)
