@@ -77,23 +77,25 @@ ACTORS: Final[Mapping[type[Job], Actor[Tools, Any]]] = {
     DeleteBlob: Actor(run=_delete_blob, failed=_delete_blob_later),
     LinkCrm: Actor(run=relinking.relink, failed=relinking.linking_failed),
     FetchDocument: Actor(
-        run=document_text.fetch, failed=document_text.failed, time_limit=_fetching
+        run=document_text.fetch, failed=document_text.mark_failed, time_limit=_fetching
     ),
     ProcessDocument: Actor(
-        run=document_text.extract, failed=document_text.failed, time_limit=_reading
+        run=document_text.extract, failed=document_text.mark_failed, time_limit=_reading
     ),
-    FetchRecording: Actor(run=recordings.fetch, failed=recordings.failed, time_limit=_fetching),
+    FetchRecording: Actor(
+        run=recordings.fetch, failed=recordings.mark_failed, time_limit=_fetching
+    ),
     Transcription: Actor(
-        run=recordings.transcribe, failed=recordings.failed, time_limit=_transcribing
+        run=recordings.transcribe, failed=recordings.mark_failed, time_limit=_transcribing
     ),
     ProcessConversation: Actor(
         run=conversation_summaries.enrich,
-        failed=conversation_summaries.enriching_failed,
+        failed=conversation_summaries.mark_failed,
         time_limit=_computing,
     ),
     AskConversation: Actor(
-        run=conversation_summaries.ask,
-        failed=conversation_summaries.enriching_failed,
+        run=conversation_summaries.enrich_with_provider,
+        failed=conversation_summaries.mark_failed,
         time_limit=_asking,
     ),
     RefreshDeal: Actor(run=deal_summaries.refresh, time_limit=_computing),

@@ -18,6 +18,7 @@ from domains.kernel.pagination.cursor import (
     at_most_hint,
 )
 from domains.kernel.tenancy.signing import Signer
+from domains.revenue import example_ids
 from domains.revenue.crm import matching
 from domains.revenue.crm.matching import named_alike
 from domains.revenue.records import (
@@ -75,35 +76,50 @@ class AccountQuery(CursorQuery20, frozen=True, kw_only=True):
 class AccountOwner(msgspec.Struct, rename="camel"):
     """Whose account it is."""
 
-    name: Annotated[str | None, Meta(description="Full name")] = None
-    email: Annotated[str | None, Meta(description="E-mail address")] = None
+    name: Annotated[str | None, Meta(description="Full name", examples=["Rosa Lind"])] = None
+    email: Annotated[
+        str | None, Meta(description="E-mail address", examples=["rosa@acme.example"])
+    ] = None
 
 
 class AccountContact(msgspec.Struct, rename="camel"):
     """Somebody who belongs to the account."""
 
-    name: Annotated[str | None, Meta(description="Full name")] = None
-    email: Annotated[str | None, Meta(description="E-mail address")] = None
-    title: Annotated[str | None, Meta(description="What they are there")] = None
-    phone: Annotated[str | None, Meta(description="Telephone number")] = None
+    name: Annotated[str | None, Meta(description="Full name", examples=["Ana Berg"])] = None
+    email: Annotated[
+        str | None, Meta(description="E-mail address", examples=["ana@halden.example"])
+    ] = None
+    title: Annotated[
+        str | None, Meta(description="What they are there", examples=["Head of Operations"])
+    ] = None
+    phone: Annotated[
+        str | None, Meta(description="Telephone number", examples=["+47 555 0199"])
+    ] = None
 
 
 class LatestDeal(msgspec.Struct, rename="camel"):
     """The latest open deal by creation; where none is open, the latest closed one."""
 
-    deal_id: Annotated[str, Meta(description="In the CRM")]
-    name: Annotated[str | None, Meta(description="As the CRM has it")]
-    stage: Annotated[str | None, Meta(description="As the CRM has it")]
-    amount: Annotated[float | None, Meta(description="In the CRM's currency")]
-    close_date: Annotated[datetime | None, Meta(description="When it closes, or did")]
+    deal_id: Annotated[str, Meta(description="In the CRM", examples=[example_ids.DEAL])]
+    name: Annotated[
+        str | None, Meta(description="As the CRM has it", examples=["Halden: rollout of Atlas"])
+    ]
+    stage: Annotated[str | None, Meta(description="As the CRM has it", examples=["Contract sent"])]
+    amount: Annotated[float | None, Meta(description="In the CRM's currency", examples=[48000.0])]
+    close_date: Annotated[
+        datetime | None,
+        Meta(description="When it closes, or did", examples=["2026-04-30T00:00:00Z"]),
+    ]
 
 
 class AccountListItem(msgspec.Struct, rename="camel"):
     """An account."""
 
-    account_id: Annotated[str, Meta(description="In the CRM")]
-    name: Annotated[str | None, Meta(description="As the CRM has it")]
-    website: Annotated[str | None, Meta(description="As the CRM has it")]
+    account_id: Annotated[str, Meta(description="In the CRM", examples=[example_ids.ACCOUNT])]
+    name: Annotated[str | None, Meta(description="As the CRM has it", examples=["Halden Freight"])]
+    website: Annotated[
+        str | None, Meta(description="As the CRM has it", examples=["https://halden.example"])
+    ]
     owner: Annotated[AccountOwner | None, Meta(description="Whose account it is")]
     created_date: Annotated[datetime | None, Meta(description="When it was made")]
     last_activity_date: Annotated[
@@ -118,7 +134,11 @@ class AccountDetail(AccountListItem):
 
     contacts: Annotated[list[AccountContact], Meta(description="People who belong to it")]
     synced_crm_fields: Annotated[
-        dict[str, Any] | None, Meta(description="Further fields, as the CRM has them")
+        dict[str, Any] | None,
+        Meta(
+            description="Further fields, as the CRM has them",
+            examples=[{"Industry": "Logistics", "Employees": 640}],
+        ),
     ]
 
 
@@ -251,7 +271,7 @@ async def page(
 
 
 async def get(
-    read: Read, workspace: WorkspaceId, account: str, *, everything: bool
+    read: Read, workspace: WorkspaceId, account: str, *, include_private: bool
 ) -> AccountDetail:
     """An account by the CRM's id; NotFound. Contacts no import gave are those who were met."""
     found = await read.first(_GET, workspace=workspace, id=account)
@@ -259,6 +279,8 @@ async def get(
         raise not_found("account", account)
     detail, given_contacts = found
     if not given_contacts:
-        people = await read.all(_MET, workspace=workspace, id=account, everything=everything)
+        people = await read.all(
+            _MET, workspace=workspace, id=account, include_private=include_private
+        )
         detail.contacts = [AccountContact(name, email) for name, email in people]
     return detail

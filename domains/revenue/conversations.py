@@ -26,7 +26,7 @@ from sqlalchemy import (
 from domains.kernel.core.ids import new_id
 from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.core.problems import Invalid, invalid
-from domains.kernel.core.timestamps import moment
+from domains.kernel.core.timestamps import parse_timestamp
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import WORKSPACE, row, statement
@@ -42,15 +42,19 @@ from domains.kernel.pagination.cursor import (
 from domains.kernel.storage import retention
 from domains.kernel.storage.signed_urls import Downloads
 from domains.kernel.tenancy.signing import Signer
+from domains.revenue import example_ids
 from domains.revenue.crm import matching
 from domains.revenue.crm.matching import CRMInfo
 from domains.revenue.records import (
     DeletedRecordResponse,
+    EmailAddress,
+    FullName,
     LowerBound,
     Person,
     RecordAddress,
     RecordRequest,
     RecordResponse,
+    SourceReference,
     Timestamp,
     UpperBound,
     Version,
@@ -135,10 +139,16 @@ class TranscriptSentence(msgspec.Struct, rename="camel", kw_only=True):
 
     version: Version = 1
     speaker_id: Annotated[str | None, Meta(description="A participant's `id`")] = None
-    speaker_name: Annotated[str | None, Meta(description="Who said it")] = None
-    text: Annotated[str, Meta(description="What was said")]
+    speaker_name: Annotated[str | None, Meta(description="Who said it", examples=["Ana Berg"])] = (
+        None
+    )
+    text: Annotated[str, Meta(description="What was said", examples=["Our exports fail."])]
     timestamp: Annotated[
-        Timestamp, Meta(description="When it was said, between the call's start and end")
+        Timestamp,
+        Meta(
+            description="When it was said, between the call's start and end",
+            examples=["2026-03-16T13:00:04Z"],
+        ),
     ]
 
 
@@ -148,18 +158,29 @@ class ConversationRequest(RecordRequest, kw_only=True):
     It needs a `transcript`, a `recordingUrl`, or both.
     """
 
-    created_at: Annotated[Timestamp, Meta(description="When it was made in the source system")]
+    created_at: Annotated[
+        Timestamp,
+        Meta(
+            description="When it was made in the source system", examples=["2026-03-16T13:00:00Z"]
+        ),
+    ]
     transcript: Annotated[
-        Annotated[list[TranscriptSentence], Meta(max_length=10_000)],
+        Annotated[list[TranscriptSentence], Meta(max_length=10000)],
         Meta(description="What was said"),
     ] = msgspec.field(default_factory=list)
     recording_url: Annotated[
         WebAddress | None, Meta(description="Where a recording can be fetched: http or https")
     ] = None
     recording_mime_type: Annotated[str | None, Meta(description="Such as video/mp4")] = None
-    started_at: Annotated[Timestamp, Meta(description="When it began")]
+    started_at: Annotated[
+        Timestamp, Meta(description="When it began", examples=["2026-03-16T13:00:00Z"])
+    ]
     ended_at: Annotated[
-        Timestamp | None, Meta(description="When it ended, at most 10 hours after its beginning")
+        Timestamp | None,
+        Meta(
+            description="When it ended, at most 10 hours after its beginning",
+            examples=["2026-03-16T13:25:00Z"],
+        ),
     ] = None
     participants: Annotated[
         Annotated[list[Person], Meta(min_length=1, max_length=1000)],
@@ -235,38 +256,54 @@ def _phrase(words: Sequence[str]) -> str:
 class Participant(msgspec.Struct, rename="camel"):
     """Somebody who took part."""
 
-    name: Annotated[str | None, Meta(description="Full name")] = None
-    email: Annotated[str | None, Meta(description="E-mail address")] = None
-    attended: Annotated[bool, Meta(description="Whether they were there")] = True
+    name: FullName = None
+    email: EmailAddress = None
+    attended: Annotated[bool, Meta(description="Whether they were there", examples=[True])] = True
 
 
 class TranscriptEntry(msgspec.Struct, rename="camel"):
     """Something said; times in seconds from the beginning."""
 
-    speaker: Annotated[str, Meta(description="Who said it")]
-    text: Annotated[str, Meta(description="What was said")]
-    start_time: Annotated[float, Meta(description="When it began, in seconds from the start")]
-    end_time: Annotated[float, Meta(description="When it ended, in seconds from the start")]
+    speaker: Annotated[str, Meta(description="Who said it", examples=["Ana Berg"])]
+    text: Annotated[str, Meta(description="What was said", examples=["Our exports fail."])]
+    start_time: Annotated[
+        float, Meta(description="When it began, in seconds from the start", examples=[4.0])
+    ]
+    end_time: Annotated[
+        float, Meta(description="When it ended, in seconds from the start", examples=[1500.0])
+    ]
 
 
 class Recordings(msgspec.Struct, rename="camel"):
     """Links to what was recorded, valid for 24 hours."""
 
-    video_url: Annotated[str | None, Meta(description="With pictures")] = None
+    video_url: Annotated[
+        str | None,
+        Meta(
+            description="With pictures",
+            examples=[
+                "https://gateway.example/files/recordings/call?expires=1773756000&signature=Qm9y"
+            ],
+        ),
+    ] = None
     audio_url: Annotated[str | None, Meta(description="Sound alone")] = None
 
 
 class ConversationListItem(msgspec.Struct, rename="camel"):
     """A conversation."""
 
-    conversation_id: Annotated[UUID, Meta(description="The id by which it is read")]
-    source_id: Annotated[
-        str | None, Meta(description="Its source: a UUID or the name of its origin")
+    conversation_id: Annotated[
+        UUID, Meta(description="The id by which it is read", examples=[example_ids.CONVERSATION])
     ]
-    title: Annotated[str | None, Meta(description="Its title")]
+    source_id: SourceReference | None
+    title: Annotated[str | None, Meta(description="Its title", examples=["Halden rollout"])]
     start_time: Annotated[datetime, Meta(description="When it began")]
-    end_time: Annotated[datetime, Meta(description="When it ended")]
-    type: Annotated[MeetingType, Meta(description="With people from outside, or without")]
+    end_time: Annotated[
+        datetime, Meta(description="When it ended", examples=["2026-03-16T13:25:00Z"])
+    ]
+    type: Annotated[
+        MeetingType, Meta(description="With people from outside, or without", examples=["EXTERNAL"])
+    ]
     participants: Annotated[list[Participant], Meta(description="Who took part")]
     crm: Annotated[CRMInfo | None, Meta(description="The deal or account that it is about")]
 
@@ -274,10 +311,16 @@ class ConversationListItem(msgspec.Struct, rename="camel"):
 class ConversationDetail(ConversationListItem):
     """A conversation with what was said."""
 
-    category: Annotated[Category | None, Meta(description="What kind of conversation it is")]
+    category: Annotated[
+        Category | None,
+        Meta(description="What kind of conversation it is", examples=["prospect_negotiation"]),
+    ]
     summary: Annotated[
         dict[str, Any] | None,
-        Meta(description="Headings, each with a text or a list of texts; null until it is there"),
+        Meta(
+            description="Headings, each with a text or a list of texts; null until it is there",
+            examples=[{"Pain Points": ["Exports fail."]}],
+        ),
     ]
     transcript: Annotated[list[TranscriptEntry] | None, Meta(description="What was said")]
     recordings: Annotated[Recordings | None, Meta(description="What was recorded")]
@@ -290,36 +333,40 @@ class ListConversationsResponse(msgspec.Struct, rename="camel"):
     pagination: Annotated[PaginationInfo, Meta(description="How the list goes on")]
 
 
-class FetchRecording(Job, frozen=True, tag="revenue.fetch_recording"):
-    """Fetch what was recorded. Of this version only: a newer one has a job of its own."""
+class ConversationJob(Job, frozen=True):
+    """Base of the jobs for one version of a conversation. A newer version has its own jobs."""
 
-    queue: ClassVar[Queue] = "fetch"
     conversation_id: UUID
     version: int
 
+    @property
+    def record_id(self) -> UUID:
+        return self.conversation_id
 
-class Transcription(Job, frozen=True, tag="revenue.transcription"):
-    """Write down what was said in a recording. Of this version only."""
+
+class FetchRecording(ConversationJob, frozen=True, tag="revenue.fetch_recording"):
+    """Fetch the recording."""
 
     queue: ClassVar[Queue] = "fetch"
-    conversation_id: UUID
-    version: int
 
 
-class ProcessConversation(Job, frozen=True, tag="revenue.process_conversation"):
-    """Find category and summary in what was said. Of this version only."""
+class Transcription(ConversationJob, frozen=True, tag="revenue.transcription"):
+    """Transcribe the recording."""
+
+    queue: ClassVar[Queue] = "fetch"
+
+
+class ProcessConversation(ConversationJob, frozen=True, tag="revenue.process_conversation"):
+    """Find the category and the summary with the built-in engine."""
 
     queue: ClassVar[Queue] = "analysis"
-    conversation_id: UUID
-    version: int
 
 
-class AskConversation(Job, frozen=True, tag="revenue.ask_conversation"):
-    """Have a provider find them: it waits for the network. Of this version only."""
+class AskConversation(ConversationJob, frozen=True, tag="revenue.ask_conversation"):
+    """Find the category and the summary with the LLM provider."""
 
+    # Waits for the network, not for a CPU.
     queue: ClassVar[Queue] = "fetch"
-    conversation_id: UUID
-    version: int
 
 
 # --- statements -------------------------------------------------------------------------------
@@ -495,7 +542,7 @@ async def create(
     if new.recording_url is not None:
         web_address(new.recording_url, "recordingUrl", allowed)
     made = new_id()
-    started_at = moment(new.started_at, "startedAt")
+    started_at = parse_timestamp(new.started_at, "startedAt")
     ended_at = moment_of(new.ended_at, "endedAt")
     if len(new.transcript) > _LONG:
         # Long enough to keep other requests waiting.
@@ -523,7 +570,7 @@ async def create(
         recording_mime_type=new.recording_mime_type,
         public=new.public,
         owner_emails=new.owner_emails,
-        created_at=moment(new.created_at, "createdAt"),
+        created_at=parse_timestamp(new.created_at, "createdAt"),
         updated_at=moment_of(new.updated_at, "updatedAt"),
     )
     if stored is None:
@@ -577,10 +624,10 @@ async def page(
 
 
 async def get(
-    read: Read, downloads: Downloads, workspace: WorkspaceId, record: UUID, *, everything: bool
+    read: Read, downloads: Downloads, workspace: WorkspaceId, record: UUID, *, include_private: bool
 ) -> ConversationDetail:
     """A conversation by its record id; NotFound."""
-    found = await read.first(_GET, workspace=workspace, id=record, everything=everything)
+    found = await read.first(_GET, workspace=workspace, id=record, include_private=include_private)
     if found is None:
         raise not_found("conversation", record)
     detail, (key, content_type, kind) = found
@@ -594,13 +641,15 @@ async def get(
 
 
 async def list_evidence(
-    read: Read, workspace: WorkspaceId, record: UUID, *, everything: bool
+    read: Read, workspace: WorkspaceId, record: UUID, *, include_private: bool
 ) -> dict[str, list[SummaryEvidence]]:
     """Where the items of a conversation's summary were said, by the summary's keys; NotFound.
 
     Empty while there is no summary, and where an import gave it.
     """
-    found = await read.first(_EVIDENCE, workspace=workspace, id=record, everything=everything)
+    found = await read.first(
+        _EVIDENCE, workspace=workspace, id=record, include_private=include_private
+    )
     if found is None:
         raise not_found("conversation", record)
     (stored,) = found
@@ -656,7 +705,7 @@ def _timed(
     for number, sentence in enumerate(new.transcript, start=1):
         if not sentence.speaker_id and not sentence.speaker_name:
             raise invalid("transcript", f"sentence {number} needs a speakerId or a speakerName")
-        at = moment(sentence.timestamp, "transcript.timestamp")
+        at = parse_timestamp(sentence.timestamp, "transcript.timestamp")
         if not started_at <= at <= latest:
             end = "endedAt" if ended_at else "10 hours after it"
             raise invalid(

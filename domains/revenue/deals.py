@@ -18,6 +18,7 @@ from domains.kernel.pagination.cursor import (
     at_most_hint,
 )
 from domains.kernel.tenancy.signing import Signer
+from domains.revenue import example_ids
 from domains.revenue.crm import matching
 from domains.revenue.records import (
     LowerBound,
@@ -82,30 +83,47 @@ class DealQuery(CursorQuery20, frozen=True, kw_only=True):
 class DealOwner(msgspec.Struct, rename="camel"):
     """Whose deal it is."""
 
-    name: Annotated[str | None, Meta(description="Full name")] = None
-    email: Annotated[str | None, Meta(description="E-mail address")] = None
+    name: Annotated[str | None, Meta(description="Full name", examples=["Rosa Lind"])] = None
+    email: Annotated[
+        str | None, Meta(description="E-mail address", examples=["rosa@acme.example"])
+    ] = None
 
 
 class DealContact(msgspec.Struct, rename="camel"):
     """Somebody on the customer's side."""
 
-    name: Annotated[str | None, Meta(description="Full name")] = None
-    email: Annotated[str | None, Meta(description="E-mail address")] = None
-    title: Annotated[str | None, Meta(description="What they are there")] = None
-    phone: Annotated[str | None, Meta(description="Telephone number")] = None
+    name: Annotated[str | None, Meta(description="Full name", examples=["Ana Berg"])] = None
+    email: Annotated[
+        str | None, Meta(description="E-mail address", examples=["ana@halden.example"])
+    ] = None
+    title: Annotated[
+        str | None, Meta(description="What they are there", examples=["Head of Operations"])
+    ] = None
+    phone: Annotated[
+        str | None, Meta(description="Telephone number", examples=["+47 555 0199"])
+    ] = None
 
 
 class DealListItem(msgspec.Struct, rename="camel"):
     """A deal."""
 
-    deal_id: Annotated[str, Meta(description="In the CRM")]
-    name: Annotated[str | None, Meta(description="As the CRM has it")]
-    account_name: Annotated[str | None, Meta(description="The customer")]
-    stage: Annotated[str | None, Meta(description="As the CRM has it")]
-    pipeline: Annotated[str | None, Meta(description="As the CRM has it")]
-    amount: Annotated[float | None, Meta(description="In the CRM's currency")]
-    close_date: Annotated[datetime | None, Meta(description="When it closes, or did")]
-    closed: Annotated[bool | None, Meta(description="Whether it is won or lost")]
+    deal_id: Annotated[str, Meta(description="In the CRM", examples=[example_ids.DEAL])]
+    name: Annotated[
+        str | None, Meta(description="As the CRM has it", examples=["Halden: rollout of Atlas"])
+    ]
+    account_name: Annotated[
+        str | None, Meta(description="The customer", examples=["Halden Freight"])
+    ]
+    stage: Annotated[str | None, Meta(description="As the CRM has it", examples=["Contract sent"])]
+    pipeline: Annotated[
+        str | None, Meta(description="As the CRM has it", examples=["New business"])
+    ]
+    amount: Annotated[float | None, Meta(description="In the CRM's currency", examples=[48000.0])]
+    close_date: Annotated[
+        datetime | None,
+        Meta(description="When it closes, or did", examples=["2026-04-30T00:00:00Z"]),
+    ]
+    closed: Annotated[bool | None, Meta(description="Whether it is won or lost", examples=[False])]
     created_date: Annotated[datetime | None, Meta(description="When it was made")]
     last_activity_date: Annotated[
         datetime | None,
@@ -118,10 +136,18 @@ class DealDetail(DealListItem):
     """A deal with what is known about it."""
 
     summary: Annotated[
-        dict[str, Any] | None, Meta(description="Headings, each with a text or a list of texts")
+        dict[str, Any] | None,
+        Meta(
+            description="Headings, each with a text or a list of texts",
+            examples=[{"Pain Points": ["Monthly exports take twenty minutes and often fail."]}],
+        ),
     ]
     crm_autofill: Annotated[
-        dict[str, Any] | None, Meta(description="Values suggested for fields of the CRM")
+        dict[str, Any] | None,
+        Meta(
+            description="Values suggested for fields of the CRM",
+            examples=[{"Next Steps": "Send the rollout plan and the date of the fix."}],
+        ),
     ]
     contacts: Annotated[list[DealContact], Meta(description="People on the customer's side")]
 
@@ -227,13 +253,15 @@ async def page(
     return ListDealsResponse(found.items, found.pagination)
 
 
-async def get(read: Read, workspace: WorkspaceId, deal: str, *, everything: bool) -> DealDetail:
+async def get(
+    read: Read, workspace: WorkspaceId, deal: str, *, include_private: bool
+) -> DealDetail:
     """A deal by the CRM's id; NotFound. Contacts that no import gave are those who were met."""
     found = await read.first(_GET, workspace=workspace, id=deal)
     if found is None:
         raise not_found("deal", deal)
     detail, given_contacts = found
     if not given_contacts:
-        people = await read.all(_MET, workspace=workspace, id=deal, everything=everything)
+        people = await read.all(_MET, workspace=workspace, id=deal, include_private=include_private)
         detail.contacts = [DealContact(name, email) for name, email in people]
     return detail

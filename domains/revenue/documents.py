@@ -36,6 +36,7 @@ from domains.kernel.storage import retention
 from domains.kernel.storage.blobs import Blobs
 from domains.kernel.storage.signed_urls import Downloads
 from domains.kernel.tenancy.signing import Signer
+from domains.revenue import example_ids
 from domains.revenue.records import (
     DeletedRecordResponse,
     DisplayName,
@@ -83,16 +84,23 @@ class DocumentRequest(RecordRequest, kw_only=True):
     """
 
     created_at: Annotated[
-        Timestamp | None, Meta(description="When it was made in the source system")
+        Timestamp | None,
+        Meta(
+            description="When it was made in the source system", examples=["2026-03-16T13:00:00Z"]
+        ),
     ] = None
     url: Annotated[
-        WebAddress | None, Meta(description="Where it can be fetched: http or https")
+        WebAddress | None,
+        Meta(
+            description="Where it can be fetched: http or https",
+            examples=["https://files.example/rollout.pdf"],
+        ),
     ] = None
     content: Annotated[str | None, Meta(description="Its bytes in base64")] = None
     filename: Annotated[_Filename | None, Meta(description="Its file name")] = None
-    content_type: Annotated[_ContentType, Meta(description="Such as application/pdf")] = (
-        "text/plain"
-    )
+    content_type: Annotated[
+        _ContentType, Meta(description="Such as application/pdf", examples=["application/pdf"])
+    ] = "text/plain"
     author: Annotated[Person | None, Meta(description="Who wrote it")] = None
 
 
@@ -112,7 +120,11 @@ class UpdateDocumentRequest(msgspec.Struct, rename="camel", kw_only=True):
         Timestamp | None, Meta(description="When it changed in the source system")
     ] = None
     url: Annotated[
-        WebAddress | None, Meta(description="Where it can be fetched: http or https")
+        WebAddress | None,
+        Meta(
+            description="Where it can be fetched: http or https",
+            examples=["https://files.example/rollout.pdf"],
+        ),
     ] = None
     content: Annotated[str | None, Meta(description="Its bytes in base64")] = None
     filename: Annotated[_Filename | None, Meta(description="Its file name")] = None
@@ -138,15 +150,32 @@ class DocumentQuery(CursorQuery, frozen=True, kw_only=True):
 class DocumentListItem(msgspec.Struct, rename="camel"):
     """A document."""
 
-    id: Annotated[UUID, Meta(description="The id by which it is read")]
-    display_name: Annotated[str, Meta(description="What people call it")]
-    source_id: Annotated[str, Meta(description="Its source: a UUID or the name of its origin")]
-    remote_id: Annotated[str, Meta(description="Its id in the source system")]
+    id: Annotated[
+        UUID, Meta(description="The id by which it is read", examples=[example_ids.DOCUMENT])
+    ]
+    display_name: Annotated[
+        str, Meta(description="What people call it", examples=["Halden: rollout of Atlas"])
+    ]
+    source_id: Annotated[
+        str,
+        Meta(
+            description="Its source: a UUID or the name of its origin",
+            examples=[example_ids.SOURCE],
+        ),
+    ]
+    remote_id: Annotated[
+        str, Meta(description="Its id in the source system", examples=[example_ids.REMOTE])
+    ]
     url: Annotated[
         str,
-        Meta(description="The original: the address that was given, or a link valid for 24 hours"),
+        Meta(
+            description="The original: the address that was given, or a link valid for 24 hours",
+            examples=["https://files.example/rollout.pdf"],
+        ),
     ]
-    content_type: Annotated[str, Meta(description="Of the original, as it was given")]
+    content_type: Annotated[
+        str, Meta(description="Of the original, as it was given", examples=["application/pdf"])
+    ]
     created_at: Annotated[datetime | None, Meta(description="As the source system said")]
     updated_at: Annotated[datetime | None, Meta(description="As the source system said")]
 
@@ -155,9 +184,17 @@ class DocumentDetail(DocumentListItem):
     """A document and where its text is."""
 
     normalized_url: Annotated[
-        str | None, Meta(description="Its text: a link valid for 24 hours; null until it is there")
+        str | None,
+        Meta(
+            description="Its text: a link valid for 24 hours; null until it is there",
+            examples=[
+                "https://gateway.example/files/documents/text?expires=1773756000&signature=Qm9y"
+            ],
+        ),
     ]
-    normalized_content_type: Annotated[str | None, Meta(description="Of the text")]
+    normalized_content_type: Annotated[
+        str | None, Meta(description="Of the text", examples=["text/plain"])
+    ]
 
 
 class ListDocumentsResponse(msgspec.Struct, rename="camel"):
@@ -167,20 +204,27 @@ class ListDocumentsResponse(msgspec.Struct, rename="camel"):
     pagination: Annotated[PaginationInfo, Meta(description="How the list goes on")]
 
 
-class FetchDocument(Job, frozen=True, tag="revenue.fetch_document"):
-    """Fetch a document from its address. Of this version only: a newer one has a job of its own."""
+class DocumentJob(Job, frozen=True):
+    """Base of the jobs for one version of a document. A newer version has its own jobs."""
+
+    document_id: UUID
+    version: int
+
+    @property
+    def record_id(self) -> UUID:
+        return self.document_id
+
+
+class FetchDocument(DocumentJob, frozen=True, tag="revenue.fetch_document"):
+    """Fetch the document from its URL."""
 
     queue: ClassVar[Queue] = "fetch"
-    document_id: UUID
-    version: int
 
 
-class ProcessDocument(Job, frozen=True, tag="revenue.process_document"):
-    """Make text of a document's bytes. Of this version only: a newer one has a job of its own."""
+class ProcessDocument(DocumentJob, frozen=True, tag="revenue.process_document"):
+    """Extract the text of the document."""
 
     queue: ClassVar[Queue] = "ingest"
-    document_id: UUID
-    version: int
 
 
 # --- statements -------------------------------------------------------------------------------
@@ -313,7 +357,7 @@ async def create(
         source=new.source_id,
         remote=new.id,
         id=made,
-        display_name=new.display_name or new.filename or called(new.url) or new.id,
+        display_name=new.display_name or new.filename or filename_in_url(new.url) or new.id,
         filename=new.filename or None,
         content_type=new.content_type,
         author=None if new.author is None else msgspec.json.encode(new.author),
@@ -416,10 +460,10 @@ async def page(
 
 
 async def get(
-    read: Read, downloads: Downloads, workspace: WorkspaceId, record: UUID, *, everything: bool
+    read: Read, downloads: Downloads, workspace: WorkspaceId, record: UUID, *, include_private: bool
 ) -> DocumentDetail:
     """A document by its record id; NotFound."""
-    found = await read.first(_GET, workspace=workspace, id=record, everything=everything)
+    found = await read.first(_GET, workspace=workspace, id=record, include_private=include_private)
     if found is None:
         raise not_found("document", record)
     text_url = found.normalized_url
@@ -487,7 +531,7 @@ async def _process(
     await enqueue(tx, workspace, kind(record, version))
 
 
-def called(url: str | None) -> str:
-    """The last part of an address' path."""
+def filename_in_url(url: str | None) -> str:
+    """Last segment of the URL's path, decoded; empty if there is none."""
     path = urlsplit(url or "").path
     return unquote(path.rstrip("/").rpartition("/")[2])[:1000].replace("\0", "")

@@ -602,7 +602,7 @@ def _document(given: DocumentImport, _own: Sequence[str]) -> dict[str, Any]:
         "remote_id": remote,
         "display_name": given.display_name
         or given.filename
-        or documents.called(given.url)
+        or documents.filename_in_url(given.url)
         or remote,
         "filename": given.filename,
         "content_type": given.content_type,

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Text, bindparam, select
 
 from domains.kernel.core.ids import new_id
-from domains.kernel.core.timestamps import moment
+from domains.kernel.core.timestamps import parse_timestamp
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import row, statement
@@ -22,6 +22,7 @@ from domains.kernel.pagination.cursor import (
     at_most_hint,
 )
 from domains.kernel.tenancy.signing import Signer
+from domains.revenue import example_ids
 from domains.revenue.crm import matching
 from domains.revenue.records import (
     DeletedRecordResponse,
@@ -81,23 +82,47 @@ class Attachment(msgspec.Struct, rename="camel", kw_only=True):
 class MessageRequest(RecordRequest, kw_only=True):
     """A message, as a whole: one of the same source and id is replaced."""
 
-    created_at: Annotated[Timestamp, Meta(description="When it was sent")]
+    created_at: Annotated[
+        Timestamp, Meta(description="When it was sent", examples=["2026-03-16T13:00:00Z"])
+    ]
     body: Annotated[
-        Annotated[str, Meta(max_length=100_000)], Meta(description="What it says, as plain text")
+        Annotated[str, Meta(max_length=100_000)],
+        Meta(
+            description="What it says, as plain text",
+            examples=["Hi Rosa,\nthe export failed again.\nPlease send the plan."],
+        ),
     ]
     sender: Annotated[Person, Meta(description="Who sent it")]
     recipients: Annotated[
         Annotated[list[Person], Meta(min_length=1, max_length=1000)],
-        Meta(description="To whom it was sent"),
+        Meta(
+            description="To whom it was sent",
+            examples=[[{"name": "Rosa Lind", "email": "rosa@acme.example"}]],
+        ),
     ]
     attachments: Annotated[
         # A list without an end would keep everybody waiting while it is written.
         Annotated[list[Attachment], Meta(max_length=1000)],
-        Meta(description="Files with it"),
+        Meta(
+            description="Files with it",
+            examples=[
+                [
+                    {
+                        "name": "error.png",
+                        "url": "https://mail.example/error.png",
+                        "mimeType": "image/png",
+                        "sizeBytes": 48213,
+                    }
+                ]
+            ],
+        ),
     ] = msgspec.field(default_factory=list)
     thread_id: Annotated[
         Annotated[str, Meta(max_length=512)] | None,
-        Meta(description="The conversation that it is part of, in the source system"),
+        Meta(
+            description="The conversation that it is part of, in the source system",
+            examples=["thread-880"],
+        ),
     ] = None
 
 
@@ -146,17 +171,21 @@ class MessageQuery(CursorQuery, frozen=True, kw_only=True):
 class MessageParty(msgspec.Struct, rename="camel"):
     """A sender or recipient."""
 
-    name: Annotated[str | None, Meta(description="Full name")] = None
-    email: Annotated[str | None, Meta(description="E-mail address")] = None
+    name: Annotated[str | None, Meta(description="Full name", examples=["Ana Berg"])] = None
+    email: Annotated[
+        str | None, Meta(description="E-mail address", examples=["ana@halden.example"])
+    ] = None
 
 
 class MessageAttachmentInfo(msgspec.Struct, rename="camel"):
     """A file that came with a message."""
 
     id: Annotated[UUID, Meta(description="Ours")]
-    filename: Annotated[str | None, Meta(description="File name")] = None
-    content_type: Annotated[str | None, Meta(description="Such as application/pdf")] = None
-    size: Annotated[int | None, Meta(description="Size in bytes")] = None
+    filename: Annotated[str | None, Meta(description="File name", examples=["error.png"])] = None
+    content_type: Annotated[
+        str | None, Meta(description="Such as application/pdf", examples=["image/png"])
+    ] = None
+    size: Annotated[int | None, Meta(description="Size in bytes", examples=[48213])] = None
 
 
 class StoredAttachment(MessageAttachmentInfo):
@@ -168,21 +197,53 @@ class StoredAttachment(MessageAttachmentInfo):
 class MessageListItem(msgspec.Struct, rename="camel"):
     """A message."""
 
-    message_id: Annotated[UUID, Meta(description="The id by which it is read")]
-    source_id: Annotated[str, Meta(description="Its source: a UUID or the name of its origin")]
-    remote_id: Annotated[str | None, Meta(description="Its id in the source system")]
-    thread_id: Annotated[str | None, Meta(description="Its thread in the source system")]
-    subject: Annotated[str | None, Meta(description="Its subject")]
+    message_id: Annotated[
+        UUID, Meta(description="The id by which it is read", examples=[example_ids.MESSAGE])
+    ]
+    source_id: Annotated[
+        str,
+        Meta(
+            description="Its source: a UUID or the name of its origin",
+            examples=[example_ids.SOURCE],
+        ),
+    ]
+    remote_id: Annotated[
+        str | None, Meta(description="Its id in the source system", examples=[example_ids.REMOTE])
+    ]
+    thread_id: Annotated[
+        str | None, Meta(description="Its thread in the source system", examples=["thread-880"])
+    ]
+    subject: Annotated[
+        str | None, Meta(description="Its subject", examples=["Halden: rollout of Atlas"])
+    ]
     sender: Annotated[MessageParty | None, Meta(description="Who sent it")]
-    recipients: Annotated[list[MessageParty], Meta(description="To whom it was sent")]
-    body_preview: Annotated[str, Meta(description="How it begins, on one line")]
+    recipients: Annotated[
+        list[MessageParty],
+        Meta(
+            description="To whom it was sent",
+            examples=[[{"name": "Rosa Lind", "email": "rosa@acme.example"}]],
+        ),
+    ]
+    body_preview: Annotated[
+        str,
+        Meta(
+            description="How it begins, on one line",
+            examples=["Hi Rosa, the export failed again. Please send the plan."],
+        ),
+    ]
     created_at: Annotated[datetime, Meta(description="When it was sent")]
 
 
 class MessageDetail(MessageListItem):
     """A message with all that it says."""
 
-    body: Annotated[str, Meta(description="What it says")]
+    body: Annotated[
+        str,
+        Meta(
+            description="What it says",
+            examples=["Hi Rosa,\nthe export failed again.\nPlease send the plan."],
+        ),
+    ]
     attachments: Annotated[list[MessageAttachmentInfo], Meta(description="Files with it")]
 
 
@@ -280,7 +341,7 @@ async def create(
     Forbidden where the source is not the workspace's.
     """
     made = new_id()
-    created_at = moment(new.created_at, "createdAt")
+    created_at = parse_timestamp(new.created_at, "createdAt")
     people = [new.sender, *new.recipients]
     emails = distinct(map(address_of, people))
     outsiders, outside_domains = outside(emails, new.owner_emails, own_domains)
@@ -338,10 +399,10 @@ async def page(
 
 
 async def get(
-    read: Read, workspace: WorkspaceId, record: UUID, *, everything: bool
+    read: Read, workspace: WorkspaceId, record: UUID, *, include_private: bool
 ) -> MessageDetail:
     """A message by its record id; NotFound."""
-    found = await read.first(_GET, workspace=workspace, id=record, everything=everything)
+    found = await read.first(_GET, workspace=workspace, id=record, include_private=include_private)
     if found is None:
         raise not_found("message", record)
     return found

@@ -13,6 +13,7 @@ from domains.kernel.core.problems import Conflict, FieldError, invalid
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import CONSTRAINT_PROBLEMS, Read, Tx
 from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
+from domains.revenue import example_ids
 from domains.revenue.records import (
     WRITABLE,
     DisplayLabel,
@@ -30,19 +31,23 @@ class FieldDefinitionRequest(msgspec.Struct, rename="camel", kw_only=True):
     """A field that rows of this type may, or must, have."""
 
     version: Version = 1
-    name: Annotated[DisplayLabel, Meta(description="The key in a row's `fields`; unique")]
+    name: Annotated[
+        DisplayLabel, Meta(description="The key in a row's `fields`; unique", examples=["priority"])
+    ]
     field_type: Annotated[FieldType, Meta(description="What its values are")]
-    label: Annotated[str | None, Meta(description="What people call it")] = None
+    label: Annotated[str | None, Meta(description="What people call it", examples=["Priority"])] = (
+        None
+    )
     required: Annotated[bool, Meta(description="Whether every row needs it")] = False
 
 
 class FieldDefinitionResponse(msgspec.Struct, rename="camel"):
     """A field of an object type."""
 
-    name: Annotated[str, Meta(description="The key in a row's `fields`")]
+    name: Annotated[str, Meta(description="The key in a row's `fields`", examples=["priority"])]
     field_type: Annotated[FieldType, Meta(description="What its values are")]
-    label: Annotated[str | None, Meta(description="What people call it")]
-    required: Annotated[bool, Meta(description="Whether every row needs it")]
+    label: Annotated[str | None, Meta(description="What people call it", examples=["Priority"])]
+    required: Annotated[bool, Meta(description="Whether every row needs it", examples=[False])]
 
 
 FieldDefinitions = Annotated[list[FieldDefinitionRequest], Meta(min_length=1, max_length=50)]
@@ -52,9 +57,15 @@ class CreateObjectTypeRequest(msgspec.Struct, rename="camel", kw_only=True):
     """A new object type."""
 
     version: Version = 1
-    source_id: Annotated[UUID, Meta(description="One of your sources")]
-    name: Annotated[DisplayLabel, Meta(description="Unique in the source; cannot change")]
-    display_name: Annotated[DisplayLabel, Meta(description="What people call it")]
+    source_id: Annotated[
+        UUID, Meta(description="One of your sources", examples=[example_ids.SOURCE])
+    ]
+    name: Annotated[
+        DisplayLabel, Meta(description="Unique in the source; cannot change", examples=["ticket"])
+    ]
+    display_name: Annotated[
+        DisplayLabel, Meta(description="What people call it", examples=["Ticket"])
+    ]
     field_definitions: Annotated[FieldDefinitions, Meta(description="The schema")]
 
 
@@ -62,7 +73,9 @@ class UpdateObjectTypeRequest(msgspec.Struct, rename="camel", kw_only=True):
     """What can change of an object type; null and absent leave it as it is."""
 
     version: Version = 1
-    display_name: Annotated[DisplayLabel | None, Meta(description="What people call it")] = None
+    display_name: Annotated[
+        DisplayLabel | None, Meta(description="What people call it", examples=["Support ticket"])
+    ] = None
     field_definitions: Annotated[
         FieldDefinitions | None,
         Meta(description="The whole new schema; rows of the old one stay readable"),
@@ -78,10 +91,12 @@ class ObjectTypeQuery(msgspec.Struct, frozen=True, rename="camel", kw_only=True)
 class ObjectTypeResponse(msgspec.Struct, rename="camel"):
     """An object type."""
 
-    id: Annotated[UUID, Meta(description="The `objectTypeId` of its rows")]
-    source_id: Annotated[UUID, Meta(description="Its source")]
-    name: Annotated[str, Meta(description="Unique in the source")]
-    display_name: Annotated[str, Meta(description="What people call it")]
+    id: Annotated[
+        UUID, Meta(description="The `objectTypeId` of its rows", examples=[example_ids.OBJECT_TYPE])
+    ]
+    source_id: Annotated[UUID, Meta(description="Its source", examples=[example_ids.SOURCE])]
+    name: Annotated[str, Meta(description="Unique in the source", examples=["ticket"])]
+    display_name: Annotated[str, Meta(description="What people call it", examples=["Ticket"])]
     field_definitions: Annotated[list[FieldDefinitionResponse], Meta(description="The schema")]
     created_at: Annotated[datetime, Meta(description="When it was made")]
     updated_at: Annotated[datetime, Meta(description="When it changed last")]
@@ -97,7 +112,9 @@ class DeletedObjectTypeResponse(msgspec.Struct, rename="camel"):
     """An object type that is gone; its rows stay readable."""
 
     status: Annotated[Literal["deleted"], Meta(description="Always `deleted`")]
-    id: Annotated[UUID, Meta(description="The object type's id")]
+    id: Annotated[
+        UUID, Meta(description="The object type's id", examples=[example_ids.OBJECT_TYPE])
+    ]
 
 
 def _name_taken() -> Conflict:

@@ -32,10 +32,11 @@ from sqlalchemy.dialects.postgresql import insert
 from domains.kernel.core.ids import parse_id
 from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.core.problems import FieldError, Forbidden, NotFound, invalid
-from domains.kernel.core.timestamps import iso, iso_end, moment
+from domains.kernel.core.timestamps import parse_iso, parse_iso_end, parse_timestamp
 from domains.kernel.db.statements import WORKSPACE, Statement, row, scalar, statement
 from domains.kernel.pagination.cursor import CursorQuery
 from domains.kernel.untrusted.url_policy import Refused, check_url
+from domains.revenue import example_ids
 from domains.revenue.tables import sources
 
 T = TypeVar("T")
@@ -73,6 +74,19 @@ Emails = Annotated[list[_Email], Meta(max_length=1000)]
 # An address that can be fetched: servers take no longer ones.
 WebAddress = Annotated[str, Meta(max_length=8192)]
 
+# Fields that several answers have.
+SourceReference = Annotated[
+    str,
+    Meta(description="Its source: a UUID or the name of its origin", examples=[example_ids.SOURCE]),
+]
+RemoteId = Annotated[
+    str, Meta(description="Its id in the source system", examples=[example_ids.REMOTE])
+]
+FullName = Annotated[str | None, Meta(description="Full name", examples=["Ana Berg"])]
+EmailAddress = Annotated[
+    str | None, Meta(description="E-mail address", examples=["ana@halden.example"])
+]
+
 
 # What an import brings is shown, not fetched.
 _NOTHING: Final = FetchAllowlist()
@@ -89,17 +103,26 @@ class Person(msgspec.Struct, rename="camel", kw_only=True):
 
     version: Version = 1
     id: Annotated[str | None, Meta(description="In the source system")] = None
-    name: Annotated[_FullName | None, Meta(description="Full name")] = None
-    email: Annotated[_Email | None, Meta(description="E-mail address")] = None
+    name: Annotated[_FullName | None, Meta(description="Full name", examples=["Ana Berg"])] = None
+    email: Annotated[
+        _Email | None, Meta(description="E-mail address", examples=["ana@halden.example"])
+    ] = None
 
 
 class RecordRequest(msgspec.Struct, rename="camel", kw_only=True):
     """What every pushed record says about itself."""
 
     version: Version = 1
-    id: Annotated[Identifier, Meta(description="The record's id in the source system")]
-    source_id: Annotated[UUID, Meta(description="One of your sources")]
-    display_name: Annotated[DisplayName, Meta(description="What people call it")] = ""
+    id: Annotated[
+        Identifier,
+        Meta(description="The record's id in the source system", examples=[example_ids.REMOTE]),
+    ]
+    source_id: Annotated[
+        UUID, Meta(description="One of your sources", examples=[example_ids.SOURCE])
+    ]
+    display_name: Annotated[
+        DisplayName, Meta(description="What people call it", examples=["Halden rollout"])
+    ] = ""
     updated_at: Annotated[
         Timestamp | None, Meta(description="When it changed in the source system")
     ] = None
@@ -114,8 +137,16 @@ class RecordResponse(msgspec.Struct, rename="camel"):
 
     status: Annotated[Literal["created", "updated"], Meta(description="What was done")]
     record_id: Annotated[UUID, Meta(description="The id by which it is read")]
-    id: Annotated[str, Meta(description="The id in the source system, as it was given")]
-    source_id: Annotated[UUID, Meta(description="The source, as it was given")]
+    id: Annotated[
+        str,
+        Meta(
+            description="The id in the source system, as it was given",
+            examples=[example_ids.REMOTE],
+        ),
+    ]
+    source_id: Annotated[
+        UUID, Meta(description="The source, as it was given", examples=[example_ids.SOURCE])
+    ]
 
 
 class RecordAddress(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -130,8 +161,10 @@ class DeletedRecordResponse(msgspec.Struct, rename="camel"):
 
     status: Annotated[Literal["deleted"], Meta(description="Always `deleted`")]
     record_id: Annotated[UUID, Meta(description="The id by which it was read")]
-    id: Annotated[str, Meta(description="The id in the source system")]
-    source_id: Annotated[UUID, Meta(description="Its source")]
+    id: Annotated[
+        str, Meta(description="The id in the source system", examples=[example_ids.REMOTE])
+    ]
+    source_id: Annotated[UUID, Meta(description="Its source", examples=[example_ids.SOURCE])]
     deleted_at: Annotated[datetime, Meta(description="When it was deleted")]
 
 
@@ -158,7 +191,7 @@ _SOURCE: Final = bindparam("source", type_=Uuid)
 _REMOTE: Final = bindparam("remote", type_=Text)
 
 # For statements that show a record: whether records that are not public may be shown.
-EVERYTHING: Final = bindparam("everything", type_=literal(True).type)
+INCLUDE_PRIVATE: Final = bindparam("include_private", type_=literal(True).type)
 
 WRITABLE: Final = statement(
     select(sources.c.id).where(
@@ -267,7 +300,7 @@ def shown(table: Table) -> tuple[ColumnElement[bool], ...]:
         table.c.workspace_id == WORKSPACE,
         table.c.id == bindparam("id", type_=Uuid),
         table.c.deleted_at.is_(None),
-        or_(table.c.public, EVERYTHING),
+        or_(table.c.public, INCLUDE_PRIVATE),
     )
 
 
@@ -339,8 +372,8 @@ def as_lower(value: str, _field: str) -> str:
 
 _OF_TEXTS: Final = (exact, as_pattern, as_lower)
 
-as_start: Final = iso
-as_end: Final = iso_end
+as_start: Final = parse_iso
+as_end: Final = parse_iso_end
 
 
 def source_of(native: frozenset[str]) -> Callable[[str, str], str]:
@@ -362,7 +395,7 @@ def source_of(native: frozenset[str]) -> Callable[[str, str], str]:
 
 def moment_of(value: str | float | None, field: str) -> datetime | None:
     """The instant that a request gives, if any; Invalid for nonsense."""
-    return None if value is None else moment(value, field)
+    return None if value is None else parse_timestamp(value, field)
 
 
 def address_of(person: Addressed) -> str:

@@ -24,6 +24,7 @@ from domains.kernel.pagination.cursor import (
     at_most_hint,
 )
 from domains.kernel.tenancy.signing import Signer
+from domains.revenue import example_ids
 from domains.revenue.object_types import FieldDefinitionResponse, FieldType, definitions_of
 from domains.revenue.records import (
     WRITABLE,
@@ -34,6 +35,7 @@ from domains.revenue.records import (
     RecordAddress,
     RecordRequest,
     RecordResponse,
+    RemoteId,
     Timestamp,
     UpperBound,
     Version,
@@ -91,15 +93,25 @@ class RowRequest(RecordRequest, kw_only=True):
     """A row, as a whole: one of the same source and id is replaced."""
 
     created_at: Annotated[
-        Timestamp | None, Meta(description="When it was made in the source system")
+        Timestamp | None,
+        Meta(
+            description="When it was made in the source system", examples=["2026-03-16T13:00:00Z"]
+        ),
     ] = None
-    object_type_id: Annotated[UUID, Meta(description="One of the source's object types")]
+    object_type_id: Annotated[
+        UUID,
+        Meta(description="One of the source's object types", examples=[example_ids.OBJECT_TYPE]),
+    ]
     name: Annotated[
-        Annotated[str, Meta(min_length=1, max_length=1000)], Meta(description="Its short name")
+        Annotated[str, Meta(min_length=1, max_length=1000)],
+        Meta(description="Its short name", examples=[example_ids.REMOTE]),
     ]
     fields: Annotated[
         Annotated[dict[str, RowFieldValue], Meta(min_length=1, max_length=MAX_FIELDS)],
-        Meta(description="Values by the names of the object type's fields"),
+        Meta(
+            description="Values by the names of the object type's fields",
+            examples=[{"priority": {"value": "high", "fieldType": "string"}}],
+        ),
     ]
 
 
@@ -121,7 +133,10 @@ class UpdateRowRequest(msgspec.Struct, rename="camel", kw_only=True):
     ] = None
     fields: Annotated[
         dict[str, RowFieldValue | None] | None,
-        Meta(description="Values to set, by name; null takes the value away"),
+        Meta(
+            description="Values to set, by name; null takes the value away",
+            examples=[{"priority": None}],
+        ),
     ] = None
 
 
@@ -164,14 +179,28 @@ class RowQuery(CursorQuery, frozen=True, kw_only=True):
 class RowListItem(msgspec.Struct, rename="camel"):
     """A row."""
 
-    row_id: Annotated[UUID, Meta(description="The id by which it is read")]
-    source_id: Annotated[str, Meta(description="Its source")]
-    object_type_id: Annotated[UUID, Meta(description="Its object type")]
-    object_type_name: Annotated[str, Meta(description="The object type's name")]
-    remote_id: Annotated[str, Meta(description="Its id in the source system")]
-    name: Annotated[str, Meta(description="Its short name")]
-    display_name: Annotated[str, Meta(description="What people call it")]
-    fields: Annotated[dict[str, FieldValueResponse], Meta(description="Its values by name")]
+    row_id: Annotated[
+        UUID, Meta(description="The id by which it is read", examples=[example_ids.ROW])
+    ]
+    source_id: Annotated[str, Meta(description="Its source", examples=[example_ids.SOURCE])]
+    object_type_id: Annotated[
+        UUID, Meta(description="Its object type", examples=[example_ids.OBJECT_TYPE])
+    ]
+    object_type_name: Annotated[
+        str, Meta(description="The object type's name", examples=["ticket"])
+    ]
+    remote_id: RemoteId
+    name: Annotated[str, Meta(description="Its short name", examples=[example_ids.REMOTE])]
+    display_name: Annotated[
+        str, Meta(description="What people call it", examples=["Halden rollout"])
+    ]
+    fields: Annotated[
+        dict[str, FieldValueResponse],
+        Meta(
+            description="Its values by name",
+            examples=[{"priority": {"value": "high", "fieldType": "string", "label": None}}],
+        ),
+    ]
     created_at: Annotated[datetime | None, Meta(description="As the source system said")]
     updated_at: Annotated[datetime | None, Meta(description="As the source system said")]
 
@@ -391,9 +420,11 @@ async def page(
     return ListRowsResponse(found.items, found.pagination)
 
 
-async def get(read: Read, workspace: WorkspaceId, record: UUID, *, everything: bool) -> RowDetail:
+async def get(
+    read: Read, workspace: WorkspaceId, record: UUID, *, include_private: bool
+) -> RowDetail:
     """A row by its record id; NotFound."""
-    found = await read.first(_GET, workspace=workspace, id=record, everything=everything)
+    found = await read.first(_GET, workspace=workspace, id=record, include_private=include_private)
     if found is None:
         raise not_found("row", record)
     return found

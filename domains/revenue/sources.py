@@ -13,6 +13,7 @@ from domains.kernel.core.problems import Conflict, FieldError
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import CONSTRAINT_PROBLEMS, Read, Tx
 from domains.kernel.db.statements import WORKSPACE, scalar, statement
+from domains.revenue import example_ids
 from domains.revenue.records import (
     DisplayLabel,
     Version,
@@ -27,15 +28,23 @@ class CreateSourceRequest(msgspec.Struct, rename="camel", kw_only=True):
     """A new source."""
 
     version: Version = 1
-    name: Annotated[DisplayLabel, Meta(description="Unique in the organization; cannot change")]
-    display_name: Annotated[DisplayLabel, Meta(description="What people call it")]
+    name: Annotated[
+        DisplayLabel,
+        Meta(description="Unique in the organization; cannot change", examples=["helpdesk"]),
+    ]
+    display_name: Annotated[
+        DisplayLabel, Meta(description="What people call it", examples=["Helpdesk"])
+    ]
 
 
 class UpdateSourceRequest(msgspec.Struct, rename="camel", kw_only=True):
     """What can change of a source."""
 
     version: Version = 1
-    display_name: Annotated[DisplayLabel, Meta(description="What people call it from now on")]
+    display_name: Annotated[
+        DisplayLabel,
+        Meta(description="What people call it from now on", examples=["Helpdesk (Nordic)"]),
+    ]
 
 
 class SourceQuery(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -50,9 +59,11 @@ class SourceQuery(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 class SourceResponse(msgspec.Struct, rename="camel"):
     """A source."""
 
-    id: Annotated[UUID, Meta(description="The `sourceId` of its records")]
-    name: Annotated[str, Meta(description="Unique in the organization")]
-    display_name: Annotated[str, Meta(description="What people call it")]
+    id: Annotated[
+        UUID, Meta(description="The `sourceId` of its records", examples=[example_ids.SOURCE])
+    ]
+    name: Annotated[str, Meta(description="Unique in the organization", examples=["helpdesk"])]
+    display_name: Annotated[str, Meta(description="What people call it", examples=["Helpdesk"])]
     created_at: Annotated[datetime, Meta(description="When it was made")]
     updated_at: Annotated[datetime, Meta(description="When it changed last")]
 
@@ -67,7 +78,7 @@ class DeletedSourceResponse(msgspec.Struct, rename="camel"):
     """A source that is gone; its records stay readable."""
 
     status: Annotated[Literal["deleted"], Meta(description="Always `deleted`")]
-    id: Annotated[UUID, Meta(description="The source's id")]
+    id: Annotated[UUID, Meta(description="The source's id", examples=[example_ids.SOURCE])]
 
 
 def _name_taken() -> Conflict:

@@ -40,7 +40,8 @@ from domains.kernel.db.database import Tx
 from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 from domains.kernel.jobs.enqueue import enqueue_debounced
 from domains.kernel.jobs.model import Job, Queue
-from domains.revenue.records import EVERYTHING
+from domains.revenue import example_ids
+from domains.revenue.records import INCLUDE_PRIVATE
 from domains.revenue.tables import (
     accounts,
     conversations,
@@ -63,8 +64,8 @@ CrmType = Literal["contact", "account", "opportunity", "lead", "owner", "activit
 class CRMInfo(msgspec.Struct, rename="camel"):
     """The CRM record to which a conversation belongs."""
 
-    id: Annotated[str | None, Meta(description="In the CRM")]
-    name: Annotated[str | None, Meta(description="As the CRM has it")]
+    id: Annotated[str | None, Meta(description="In the CRM", examples=[example_ids.DEAL])]
+    name: Annotated[str | None, Meta(description="As the CRM has it", examples=["Halden rollout"])]
     type: Annotated[CrmType | None, Meta(description="Which kind of record it is")]
 
 
@@ -342,7 +343,7 @@ _MOST_CONTACTS: Final = 200
 def met(owned: str) -> Any:
     """Name and e-mail of those from outside in what is linked to the parameter `id`, once each.
 
-    With the parameter `everything` false only in what is public.
+    With the parameter `include_private` false only in what is public.
     """
     newest = [
         _newest(conversations, owned, conversations.c.participants),
@@ -370,7 +371,7 @@ def _newest(table: Table, owned: str, shown: ColumnElement[Any]) -> FromClause:
             table.c.workspace_id == WORKSPACE,
             table.c[owned] == bindparam("id", type_=Text),
             table.c.deleted_at.is_(None),
-            or_(table.c.public, EVERYTHING),
+            or_(table.c.public, INCLUDE_PRIVATE),
         )
         .order_by(_AT[table].desc())
         .limit(literal_column(str(_LOOKED_AT)))

@@ -1,4 +1,4 @@
-"""What a deal's conversations and messages say about it: where it stands and what comes next."""
+"""Summary of a deal, merged from its newest conversations and messages."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -6,7 +6,18 @@ from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from sqlalchemy import Text, bindparam, func, literal_column, not_, or_, select, update
+from sqlalchemy import (
+    Column,
+    Table,
+    Text,
+    bindparam,
+    func,
+    literal_column,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from domains.intelligence.dialogue.turns import Turn
 from domains.intelligence.engine import engine
@@ -21,29 +32,31 @@ from domains.revenue.conversations import Participant
 from domains.revenue.crm.matching import RefreshDeal
 from domains.revenue.tables import conversations, deals, messages
 
-# Conversations and messages, the newest, of which a deal's summary is made; and items of it.
+# Newest conversations, and newest messages, that the summary is made of.
 _NEWEST: Final = 20
-_MOST_ITEMS: Final = 10
-_MOST_STEPS: Final = 2
-_LONGEST: Final = 20_000
+# Items under one heading, and steps in `crmAutofill`.
+_MAX_ITEMS: Final = 10
+_MAX_AUTOFILL_STEPS: Final = 2
+# Characters of a message that are analysed.
+_MAX_BODY: Final = 20_000
 
-_MERGED: Final = (
-    *("Pain Points", "Next Steps", "Decisions", "Objections", "Competitors", "Pricing"),
-)
 _PAINS: Final = "Pain Points"
 _STEPS: Final = "Next Steps"
+_HEADINGS: Final = (_PAINS, _STEPS, "Decisions", "Objections", "Competitors", "Pricing")
 
 
-class _Contact(NamedTuple):
-    """A conversation or message, and what was found in it."""
+class _Interaction(NamedTuple):
+    """A conversation or message, and the summary found in it."""
 
-    what: str
+    noun: str
     title: str | None
     at: datetime
     summary: dict[str, Any]
 
 
-class _Mail(NamedTuple):
+class _Message(NamedTuple):
+    """A message as the child process receives it; the sender as JSON."""
+
     sender: bytes
     outside: list[str]
     body: str
@@ -55,14 +68,14 @@ _hides_private = (
 )
 
 
-def _linked(table: Any, at: Any, *columns: Any) -> Any:
+def _newest_linked(table: Table, at: Column[Any], *columns: Any) -> Any:
     return (
         select(*columns)
         .where(
             table.c.workspace_id == WORKSPACE,
             table.c.deal_id == bindparam("deal", type_=Text),
             table.c.deleted_at.is_(None),
-            # A deal is shown to those, too, from whom what is not public is hidden.
+            # Deals are always shown: their summary must not reveal a private record.
             or_(table.c.public, not_(_hides_private)),
         )
         .order_by(at.desc(), table.c.id.desc())
@@ -71,8 +84,8 @@ def _linked(table: Any, at: Any, *columns: Any) -> Any:
 
 
 _c, _m = conversations.c, messages.c
-_CALLS: Final = statement(
-    _linked(
+_CONVERSATIONS: Final = statement(
+    _newest_linked(
         conversations,
         _c.started_at,
         *(_c.title, _c.started_at, func.coalesce(_c.summary, _c.found_summary)),
@@ -80,11 +93,11 @@ _CALLS: Final = statement(
     row,
 )
 _MESSAGES: Final = statement(
-    _linked(
+    _newest_linked(
         messages,
         _m.created_at,
         *(_m.subject, _m.created_at, _m.sender, _m.outside),
-        func.left(_m.body, literal_column(str(_LONGEST))),
+        func.left(_m.body, literal_column(str(_MAX_BODY))),
     ),
     row,
 )
@@ -95,12 +108,12 @@ _STAGE: Final = statement(
     scalar,
 )
 _read_at = bindparam("read_at", type_=deals.c.found_at.type)
-_REFRESHED: Final = statement(
+_STORE: Final = statement(
     update(deals)
     .where(
         deals.c.workspace_id == WORKSPACE,
         deals.c.id == bindparam("deal", type_=Text),
-        # Not over what somebody read later.
+        # A summary made from newer records is not overwritten by an older attempt.
         or_(deals.c.found_at.is_(None), deals.c.found_at < _read_at),
     )
     .values(
@@ -117,44 +130,45 @@ _NOW: Final = statement(select(func.clock_timestamp()), scalar)
 
 
 async def refresh(tools: Tools, workspace: WorkspaceId, job: RefreshDeal) -> Write | None:
-    """Store what the newest conversations and messages linked to a deal say about it.
+    """Merge the newest linked conversations and messages into the deal's summary.
 
-    Nothing where they say nothing: what is not known is null.
+    The summary is null if nothing is linked, and `crmAutofill` is null without next steps.
     """
-    which = {"workspace": workspace, "deal": job.deal_id}
+    params = {"workspace": workspace, "deal": job.deal_id}
     read_at = await tools.read.one(_NOW)
-    stage = await tools.read.first(_STAGE, **which)
-    contacts = [
-        _Contact("a conversation", title, at, _SUMMARY.decode(found) if found is not None else {})
-        for title, at, found in await tools.read.all(_CALLS, **which)
+    stage = await tools.read.first(_STAGE, **params)
+    interactions = [
+        _Interaction("a conversation", title, at, _SUMMARY.decode(summary) if summary else {})
+        for title, at, summary in await tools.read.all(_CONVERSATIONS, **params)
     ]
-    mails = await tools.read.all(_MESSAGES, **which)
-    read_mails = await tools.process_pool.run(
-        _outlined,
+    messages_found = await tools.read.all(_MESSAGES, **params)
+    summaries = await tools.process_pool.run(
+        _summarize_messages,
         [
-            _Mail(bytes(sender or b"null"), outside, body, at.date())
-            for _, at, sender, outside, body in mails
+            _Message(bytes(sender or b"null"), outside, body, at.date())
+            for _, at, sender, outside, body in messages_found
         ],
     )
-    contacts += [
-        _Contact("a message", subject, at, found)
-        for (subject, at, *_), found in zip(mails, read_mails, strict=True)
+    interactions += [
+        _Interaction("a message", subject, at, summary)
+        for (subject, at, *_), summary in zip(messages_found, summaries, strict=True)
     ]
-    contacts.sort(key=lambda each: each.at, reverse=True)
-    merged = await tools.process_pool.run(
-        _merged, [[_texts(each.summary.get(heading)) for each in contacts] for heading in _MERGED]
+    interactions.sort(key=lambda each: each.at, reverse=True)
+    items = await tools.process_pool.run(
+        _merge_items,
+        [[_texts(each.summary.get(heading)) for each in interactions] for heading in _HEADINGS],
     )
     summary: dict[str, Any] = {}
-    if contacts:
-        summary = {"Current Status": _status(stage, contacts)}
-        summary |= dict(zip(_MERGED, merged, strict=True))
-    steps = next((some for each in contacts if (some := _texts(each.summary.get(_STEPS)))), [])
-    autofill = {_STEPS: "\n".join(steps[:_MOST_STEPS])}
+    if interactions:
+        summary = {"Current Status": _current_status(stage, interactions)}
+        summary |= dict(zip(_HEADINGS, items, strict=True))
+    steps = _newest_texts(interactions, _STEPS)
+    autofill = {_STEPS: "\n".join(steps[:_MAX_AUTOFILL_STEPS])}
 
     async def write(tx: Tx) -> None:
         await tx.first(
-            _REFRESHED,
-            **which,
+            _STORE,
+            **params,
             read_at=read_at,
             engine=engine(),
             summary=msgspec.json.encode(summary) if summary else None,
@@ -164,40 +178,47 @@ async def refresh(tools: Tools, workspace: WorkspaceId, job: RefreshDeal) -> Wri
     return write
 
 
-def _status(stage: str | None, contacts: Sequence[_Contact]) -> str:
-    """The stage, what the newest talk came to, and when that was: facts alone."""
-    newest = contacts[0]
-    named = f", “{newest.title}”" if newest.title else ""
-    outcome = next(
-        (some[0] for each in contacts if (some := _texts(each.summary.get("Outcome")))), ""
-    )
-    parts = [stage or "", outcome, f"Last contact on {newest.at:%Y-%m-%d}: {newest.what}{named}"]
+def _current_status(stage: str | None, interactions: Sequence[_Interaction]) -> str:
+    """The stage, the newest outcome, and the date and title of the last interaction."""
+    newest = interactions[0]
+    title = f", “{newest.title}”" if newest.title else ""
+    outcome = next(iter(_newest_texts(interactions, "Outcome")), "")
+    last_contact = f"Last contact on {newest.at:%Y-%m-%d}: {newest.noun}{title}"
+    parts = (stage or "", outcome, last_contact)
     return " ".join(f"{part.rstrip('. ')}." for part in parts if part.strip(". "))
 
 
+def _newest_texts(interactions: Sequence[_Interaction], heading: str) -> list[str]:
+    """Texts under a heading in the newest interaction that has any."""
+    return next(
+        (texts for each in interactions if (texts := _texts(each.summary.get(heading)))), []
+    )
+
+
 def _texts(value: Any) -> list[str]:
-    """The texts under a heading: one, or a list of them."""
+    """Texts under a heading of a summary, which holds one text or a list of them."""
     if isinstance(value, str):
         return [value] if value else []
-    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
 
 
-# --- in child processes ------------------------------------------------------------------------
+# --- run in child processes --------------------------------------------------------------------
 
 
-def _outlined(mails: Sequence[_Mail]) -> list[dict[str, Any]]:
-    """A message is a talk of one turn."""
-    found: list[dict[str, Any]] = []
-    for mail in mails:
-        party = msgspec.json.decode(mail.sender, type=Participant | None)
-        name = (party and (party.name or party.email)) or "Somebody"
-        ours = bool(party and party.email and party.email.lower() not in mail.outside)
-        turn = Turn(name, _own_words(mail.body), ours)
-        found.append(outline([turn], "EXTERNAL", held_on=mail.sent_on).summary)
-    return found
+def _summarize_messages(batch: Sequence[_Message]) -> list[dict[str, Any]]:
+    """Summarize each message as a conversation of one turn."""
+    summaries: list[dict[str, Any]] = []
+    for message in batch:
+        sender = msgspec.json.decode(message.sender, type=Participant | None)
+        name = (sender and (sender.name or sender.email)) or "Somebody"
+        is_internal = bool(sender and sender.email and sender.email.lower() not in message.outside)
+        turn = Turn(name, _without_quoted_reply(message.body), is_internal)
+        summaries.append(outline([turn], "EXTERNAL", held_on=message.sent_on).summary)
+    return summaries
 
 
-_QUOTED: Final = re.compile(
+# First line of the message that a reply or a forwarding quotes.
+_QUOTED_REPLY: Final = re.compile(
     r"^(?:On .{5,200}wrote:|Am .{5,200}schrieb.{0,80}:|Le .{5,200}écrit ?:|"
     r"-{2,} ?Original Message ?-{2,}|"
     r"-{2,} ?Forwarded message ?-{2,}|_{10,}|From: .{1,200})\s*$",
@@ -205,22 +226,24 @@ _QUOTED: Final = re.compile(
 )
 
 
-def _own_words(body: str) -> str:
-    """A mail without the one that it answers, and what that one quotes."""
-    cut = _QUOTED.search(body)
-    kept = body[: cut.start()] if cut else body
-    return "\n".join(line for line in kept.splitlines() if not line.lstrip().startswith(">"))
+def _without_quoted_reply(body: str) -> str:
+    """The body up to the message that it quotes, without lines that begin with `>`."""
+    quoted = _QUOTED_REPLY.search(body)
+    written = body[: quoted.start()] if quoted else body
+    return "\n".join(line for line in written.splitlines() if not line.lstrip().startswith(">"))
 
 
-def _merged(lists: Sequence[Sequence[Sequence[str]]]) -> list[list[str]]:
-    """Per heading the items, newest first, without those that say the same as a newer one."""
+def _merge_items(lists: Sequence[Sequence[Sequence[str]]]) -> list[list[str]]:
+    """Per heading, the items of all interactions, newest first, without duplicates."""
     return [
-        _distinct((text for some in each for text in some), alike=heading == _PAINS)
-        for heading, each in zip(_MERGED, lists, strict=True)
+        _distinct(
+            (text for texts in per_interaction for text in texts), merge_similar=heading == _PAINS
+        )
+        for heading, per_interaction in zip(_HEADINGS, lists, strict=True)
     ]
 
 
-def _distinct(texts: Iterable[str], *, alike: bool) -> list[str]:
-    """Steps, prices and decisions that are nearly alike are two; complaints are one."""
-    items = list(dict.fromkeys(texts))[: 3 * _MOST_ITEMS]
-    return (clusters.distinct(items) if alike else items)[:_MOST_ITEMS]
+def _distinct(texts: Iterable[str], *, merge_similar: bool) -> list[str]:
+    # Similar complaints are one; similar steps, prices or decisions may differ in what matters.
+    items = list(dict.fromkeys(texts))[: 3 * _MAX_ITEMS]
+    return (clusters.distinct(items) if merge_similar else items)[:_MAX_ITEMS]

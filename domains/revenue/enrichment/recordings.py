@@ -1,84 +1,77 @@
-"""Recordings of conversations: fetched from their addresses, kept, and written down."""
+"""Recordings of conversations: fetch them, store them and transcribe them."""
 
 import tempfile
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import (
-    Float,
-    Integer,
-    Interval,
-    Text,
-    Uuid,
-    bindparam,
-    case,
-    literal,
-    literal_column,
-    null,
-    select,
-    update,
-)
+from sqlalchemy import Float, Interval, Text, bindparam, case, literal, literal_column, null, select
 
 from domains.kernel.core.problems import Invalid, NotFound, Unavailable
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Tx
-from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
+from domains.kernel.db.statements import statement
 from domains.kernel.job_tools import Tools, Write
 from domains.kernel.jobs.enqueue import enqueue
 from domains.kernel.models.speech import Sentence
 from domains.kernel.storage import retention
 from domains.kernel.storage.blobs import BlobMissing
 from domains.kernel.untrusted import media
-from domains.kernel.untrusted.fetch import Unreachable
-from domains.kernel.untrusted.url_policy import Refused
 from domains.revenue.conversations import (
     FetchRecording,
     ProcessConversation,
     TranscriptEntry,
     Transcription,
 )
+from domains.revenue.enrichment.versions import (
+    blob_key,
+    fail_version,
+    fetched,
+    is_version,
+    params,
+    update_version,
+)
 from domains.revenue.tables import conversations
 
-NO_SERVICE: Final = (
-    "No speech-to-text service is set, so the recording is kept and has no transcript. "
-    "Once one is set, `gateway jobs retry --kind transcription` catches up."
+NO_SPEECH_SERVICE: Final = (
+    "No speech-to-text service is configured: the recording is stored without a transcript. "
+    "Once one is configured, run `gateway jobs retry --kind transcription`."
 )
+
+_FOLDER: Final = "recordings"
 
 _c = conversations.c
-# One version of a conversation that is still there.
-_version = (
-    _c.workspace_id == WORKSPACE,
-    _c.id == bindparam("id", type_=Uuid),
-    _c.version == bindparam("version", type_=Integer),
-    _c.deleted_at.is_(None),
+
+
+class _Recording(NamedTuple):
+    url: str | None
+    key: str | None
+    has_transcript: bool
+
+
+_GET: Final = statement(
+    select(_c.recording_url, _c.recording_key, _c.transcript.is_not(None)).where(
+        *is_version(conversations)
+    ),
+    _Recording,
 )
-_RECORDED: Final = statement(
-    select(_c.recording_url, _c.recording_key, _c.transcript.is_not(None)).where(*_version), row
-)
-
-
-def _change(*conditions: Any, **values: Any) -> Any:
-    return statement(
-        update(conversations).where(*_version, *conditions).values(values).returning(_c.id), scalar
-    )
-
-
-_FETCHED: Final = _change(
+_STORE_RECORDING: Final = update_version(
+    conversations,
     recording_key=bindparam("key", type_=Text),
     recording_content_type=bindparam("content_type", type_=Text),
     recording_kind=bindparam("kind", type_=Text),
     error=null(),
-    # Where only the recording was missing, nothing is any more.
+    # A conversation that has its summary failed only because of the recording.
     state=case((_c.found_summary.is_not(None), literal_column("'processed'")), else_=_c.state),
 )
-_WRITTEN_DOWN: Final = _change(
+_STORE_TRANSCRIPT: Final = update_version(
+    conversations,
     _c.transcript.is_(None),
     transcript=bindparam("transcript", type_=_c.transcript.type),
-    # Where nobody said when it ended, it did with the last word.
+    # Without an `endedAt` in the request, the conversation ends with its last sentence.
     ended_at=case(
         (
             _c.ended_at == _c.started_at,
@@ -89,47 +82,40 @@ _WRITTEN_DOWN: Final = _change(
     ),
     error=null(),
 )
-_FAILED: Final = _change(state=literal_column("'failed'"), error=bindparam("reason", type_=Text))
+_FAIL: Final = fail_version(conversations)
 
 
 async def fetch(tools: Tools, workspace: WorkspaceId, job: FetchRecording) -> Write | None:
-    """Store what lies at a recording's address, of `largest` bytes at most, and queue what follows.
+    """Store the recording at the conversation's `recordingUrl` and enqueue its transcription.
 
-    Invalid with the reason where it cannot be had, or is no recording; Unavailable where it may be
-    had later.
+    Invalid if it cannot be fetched or is neither audio nor video, Unavailable if a later attempt
+    may succeed.
     """
-    which = {"workspace": workspace, "id": job.conversation_id, "version": job.version}
-    found = await tools.read.first(_RECORDED, **which)
-    key = _key(workspace, job)
-    if found is None:
+    version = params(workspace, job)
+    recording = await tools.read.first(_GET, **version)
+    key = blob_key(_FOLDER, workspace, job)
+    if recording is None:
         return lambda tx: retention.discard(tx, workspace, [key])
-    url, _, has_transcript = found
-    if url is None:
+    if recording.url is None:
         return None
-    try:
-        async with tools.fetcher.open(url, tools.settings.recording_max_bytes) as fetched:
-            chunks = fetched.chunks()
-            head = await _head(chunks)
-            kind = media.kind_of(b"".join(head))
-            if kind is None:
-                raise Invalid(
-                    "What lies at the recordingUrl is no sound or video that can be read."
-                )
-            await tools.blobs.put_stream(
-                key,
-                _again(head, chunks),
-                content_type=kind.content_type,
-                filename=f"recording{kind.suffix}",
-            )
-    except Refused as refused:
-        raise Invalid(refused.reason) from refused
-    except Unreachable as away:
-        raise Unavailable(away.reason) from away
+    max_bytes = tools.settings.recording_max_bytes
+    async with fetched(tools, recording.url, max_bytes) as response:
+        chunks = response.chunks()
+        head = await _read_head(chunks)
+        kind = media.kind_of(b"".join(head))
+        if kind is None:
+            raise Invalid("The content at recordingUrl is not a supported audio or video format.")
+        await tools.blobs.put_stream(
+            key,
+            _concatenate(head, chunks),
+            content_type=kind.content_type,
+            filename=f"recording{kind.suffix}",
+        )
 
     async def write(tx: Tx) -> None:
         stored = await tx.first(
-            _FETCHED,
-            **which,
+            _STORE_RECORDING,
+            **version,
             key=key,
             content_type=kind.content_type,
             kind="video" if kind.video else "audio",
@@ -139,19 +125,14 @@ async def fetch(tools: Tools, workspace: WorkspaceId, job: FetchRecording) -> Wr
             await retention.discard(tx, workspace, [key])
             return
         await retention.keep(tx, workspace, key)
-        if not has_transcript:
+        if not recording.has_transcript:
             await enqueue(tx, workspace, Transcription(job.conversation_id, job.version))
 
     return write
 
 
-def _key(workspace: WorkspaceId, job: FetchRecording | Transcription) -> str:
-    """One for all attempts at a version: what an earlier one left behind is replaced."""
-    return f"recordings/{workspace}/{job.conversation_id}/{job.version}"
-
-
-async def _head(chunks: AsyncIterator[bytes]) -> list[bytes]:
-    """The first chunks, so many that they tell what it is."""
+async def _read_head(chunks: AsyncIterator[bytes]) -> list[bytes]:
+    """Read the chunks that are needed to detect the media type."""
     head: list[bytes] = []
     async for chunk in chunks:
         head.append(chunk)
@@ -160,7 +141,7 @@ async def _head(chunks: AsyncIterator[bytes]) -> list[bytes]:
     return head
 
 
-async def _again(head: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _concatenate(head: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     for chunk in head:
         yield chunk
     async for chunk in rest:
@@ -168,66 +149,67 @@ async def _again(head: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator
 
 
 async def transcribe(tools: Tools, workspace: WorkspaceId, job: Transcription) -> Write | None:
-    """Store what was said in a recording; Invalid with the reason where nobody can tell."""
-    which = {"workspace": workspace, "id": job.conversation_id, "version": job.version}
-    found = await tools.read.first(_RECORDED, **which)
-    if found is None or found[1] is None or found[2]:
+    """Store the transcript of a recording and enqueue the conversation's summary.
+
+    Invalid without a speech-to-text service, or if the recording contains no speech.
+    """
+    version = params(workspace, job)
+    recording = await tools.read.first(_GET, **version)
+    if recording is None or recording.key is None or recording.has_transcript:
         return None
     if tools.speech is None:
-        raise Invalid(NO_SERVICE)
+        raise Invalid(NO_SPEECH_SERVICE)
     with tempfile.TemporaryDirectory(prefix="recording-") as folder:
-        recording = Path(folder) / "recording"
+        path = Path(folder) / "recording"
         pieces = Path(folder) / "pieces"
         try:
             pieces.mkdir()
-            await tools.blobs.save(found[1], recording)
-            with recording.open("rb") as opened:
-                kind = media.kind_of(opened.read(media.HEAD))
-        except BlobMissing as missing:
-            raise NotFound("The stored recording is missing.") from missing
+            await tools.blobs.save(recording.key, path)
+            with path.open("rb") as file:
+                kind = media.kind_of(file.read(media.HEAD))
+        except BlobMissing as error:
+            raise NotFound("The stored recording is missing.") from error
         except OSError as error:
-            raise Unavailable("There is no room to read the recording. Try again.") from error
+            raise Unavailable(
+                "The recording could not be written to temporary storage. Try again."
+            ) from error
         if kind is None:
-            raise Invalid("The stored recording is no sound or video that can be read.")
-        heard = await tools.speech.transcribe(recording, kind, pieces)
-    entries = _entries(heard.sentences)
+            raise Invalid("The stored recording is not a supported audio or video format.")
+        transcript = await tools.speech.transcribe(path, kind, pieces)
+    entries = _entries(transcript.sentences)
     if not entries:
-        raise Invalid("Nobody speaks in the recording.")
+        raise Invalid("The recording contains no speech.")
 
     async def write(tx: Tx) -> None:
         stored = await tx.first(
-            _WRITTEN_DOWN,
-            **which,
+            _STORE_TRANSCRIPT,
+            **version,
             transcript=msgspec.json.encode(entries),
             length=entries[-1].end_time,
         )
         if stored is not None:
-            follow = ProcessConversation(job.conversation_id, job.version)
-            await enqueue(tx, workspace, follow)
+            await enqueue(tx, workspace, ProcessConversation(job.conversation_id, job.version))
 
     return write
 
 
 def _entries(sentences: list[Sentence]) -> list[TranscriptEntry]:
     return [
-        TranscriptEntry(each.speaker or "Unknown", each.text, each.start, each.end)
-        for each in sentences
+        TranscriptEntry(sentence.speaker or "Unknown", sentence.text, sentence.start, sentence.end)
+        for sentence in sentences
     ]
 
 
-async def failed(
+async def mark_failed(
     tx: Tx,
     workspace: WorkspaceId,
     job: FetchRecording | Transcription,
     _id: UUID,
     reason: str,
 ) -> None:
-    """Mark why there is no recording or transcript, unless the conversation is another by now.
-
-    What an attempt stored without a record's naming it is given up.
-    """
-    which = {"workspace": workspace, "id": job.conversation_id, "version": job.version}
-    await tx.first(_FAILED, **which, reason=reason)
-    found = await tx.first(_RECORDED, **which)
-    if found is None or found[1] is None:
-        await retention.discard(tx, workspace, [_key(workspace, job)])
+    """Store why the version has no recording or transcript. Discard bytes that no record names."""
+    version = params(workspace, job)
+    await tx.first(_FAIL, **version, reason=reason)
+    recording = await tx.first(_GET, **version)
+    if recording is None or recording.key is None:
+        await retention.discard(tx, workspace, [blob_key(_FOLDER, workspace, job)])
