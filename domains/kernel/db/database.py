@@ -1,64 +1,40 @@
-"""The database: one asyncpg pool, reads without transactions, one committer, notifications.
-
-Only this module touches a connection.
-"""
+"""Database access: an asyncpg pool, reads in autocommit, and transactions with one committer."""
 
 import asyncio
 import contextlib
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import asyncpg
 import msgspec
-import structlog
 from sqlalchemy import Text, bindparam, column, func, literal_column, select, table
 
 from domains.kernel.core.problems import Conflict, Invalid, Problem, Unavailable, WriteConflict
+from domains.kernel.core.tasks import cancel_and_wait
+from domains.kernel.db.errors import UNAVAILABLE, translate_errors
+from domains.kernel.db.listener import Listener
 from domains.kernel.db.statements import Statement, row, scalar, statement
 
 T = TypeVar("T")
 
-log = structlog.get_logger()
-
-# A constraint that a caller can break, and the refusal that says so. Tables modules fill it.
-CONSTRAINT_PROBLEMS: Final[dict[str, Callable[[], Problem]]] = {}
-
-# Seconds for which a notification link is trusted after a question that it answered.
-LINK_TRUST: Final = 1.0
-_LINK_PING: Final = 0.3
-
 _PING = statement(select(literal_column("1")), scalar)
-_SCHEMA = statement(select(column("version_num")).select_from(table("alembic_version")), scalar)
+_SCHEMA_REVISION = statement(
+    select(column("version_num")).select_from(table("alembic_version")), scalar
+)
 _NOTIFY = statement(
     select(func.pg_notify(bindparam("channel", type_=Text), bindparam("payload", type_=Text))), row
 )
 
-_AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.QueryCanceledError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
-)
-
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]
-    """Statements here leave no session state behind, so the pool's reset is a wasted round trip."""
+    """A connection that is not reset on release: no statement leaves session state behind."""
 
     def get_reset_query(self) -> str:
         return ""
 
 
-async def _prepare(connection: asyncpg.Connection) -> None:
-    # Both go through as bytes: no decoding, no encoding. 1 is the binary format's version of jsonb.
+async def _initialize(connection: asyncpg.Connection) -> None:
+    # JSON passes as bytes, neither decoded nor encoded. 1 is the version of jsonb's binary format.
     await connection.set_type_codec(
         "json", schema="pg_catalog", encoder=bytes, decoder=msgspec.Raw, format="binary"
     )
@@ -71,45 +47,14 @@ async def _prepare(connection: asyncpg.Connection) -> None:
     )
 
 
-def _give_up(connection: asyncpg.Connection) -> None:
-    """Close it at once. Of one that the server closed, the pool has taken leave already."""
+def _terminate(connection: asyncpg.Connection) -> None:
+    # The pool raises InterfaceError for a connection that the server has closed already.
     with contextlib.suppress(asyncpg.InterfaceError):
         connection.terminate()
 
 
-@contextlib.contextmanager
-def _explained() -> Iterator[None]:
-    """Turn what a caller may have caused, and a database that is away, into Problems."""
-    try:
-        yield
-    except asyncpg.IntegrityConstraintViolationError as error:
-        refusal = CONSTRAINT_PROBLEMS.get(error.constraint_name or "")
-        if refusal is None:
-            raise
-        raise refusal() from error
-    except (
-        asyncpg.DeadlockDetectedError,
-        asyncpg.SerializationError,
-        asyncpg.LockNotAvailableError,
-    ) as error:
-        raise WriteConflict(
-            "Another request changed the same record. Send this one again."
-        ) from error
-    except _AWAY as error:
-        log.warning("database_away", error=type(error).__name__)
-        raise Unavailable("The database is not reachable. Try again in a moment.") from error
-
-
-async def cancel_and_wait(task: asyncio.Task[Any]) -> None:
-    """Cancel a task and wait for its end."""
-    while not task.done():
-        task.cancel()
-        # Before Python 3.12 a time-out that is met at this moment swallows the cancellation.
-        await asyncio.wait([task], timeout=1)
-
-
 class Read:
-    """Runs statements, each on its own in autocommit: no BEGIN, no COMMIT, one round trip."""
+    """Runs each statement in autocommit: no BEGIN, no COMMIT, one round trip."""
 
     def __init__(self, database: "Database") -> None:
         self._database = database
@@ -119,39 +64,39 @@ class Read:
         async with self._database.connection() as connection:
             yield connection
 
-    async def all(self, asked: Statement[T], **given: Any) -> list[T]:
-        """Every row."""
-        arguments = asked.arguments(given)
-        with _explained():
+    async def all(self, statement: Statement[T], **params: Any) -> list[T]:
+        """Return every row."""
+        arguments = statement.arguments(params)
+        with translate_errors():
             async with self._connected() as connection:
-                rows = await connection.fetch(asked.sql, *arguments)
-        into = asked.into
-        return [into(*found) for found in rows]
+                records = await connection.fetch(statement.sql, *arguments)
+        row_factory = statement.row_factory
+        return [row_factory(*record) for record in records]
 
-    async def first(self, asked: Statement[T], **given: Any) -> T | None:
-        """The first row, or None."""
-        arguments = asked.arguments(given)
-        with _explained():
+    async def first(self, statement: Statement[T], **params: Any) -> T | None:
+        """Return the first row, or None."""
+        arguments = statement.arguments(params)
+        with translate_errors():
             async with self._connected() as connection:
-                found = await connection.fetchrow(asked.sql, *arguments)
-        return None if found is None else asked.into(*found)
+                record = await connection.fetchrow(statement.sql, *arguments)
+        return None if record is None else statement.row_factory(*record)
 
-    async def one(self, asked: Statement[T], **given: Any) -> T:
-        """The row of a statement that always answers with one."""
-        found = await self.first(asked, **given)
-        if found is None:
-            raise LookupError(f"no row from: {asked.sql}")
-        return found
+    async def one(self, statement: Statement[T], **params: Any) -> T:
+        """Return the first row. Raises LookupError if there is none."""
+        result = await self.first(statement, **params)
+        if result is None:
+            raise LookupError(f"no row from: {statement.sql}")
+        return result
 
 
 class Tx(Read):
-    """A transaction: begins with its first statement, committed by `Database.transaction` alone."""
+    """A transaction. It begins with the first statement; only `Database.transaction` commits it."""
 
     def __init__(self, database: "Database") -> None:
         super().__init__(database)
         self._open: tuple[asyncpg.Connection, Any] | None = None
-        self._wakes: set[str] = set()
-        self._undo: list[Callable[[], Awaitable[None]]] = []
+        self._channels: set[str] = set()
+        self._rollback_steps: list[Callable[[], Awaitable[None]]] = []
 
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncIterator[asyncpg.Connection]:
@@ -166,28 +111,34 @@ class Tx(Read):
             self._open = (connection, transaction)
         yield self._open[0]
 
-    async def execute_many(self, asked: Statement[Any], given: Sequence[Mapping[str, Any]]) -> None:
-        """Run a statement once for each set of arguments, pipelined; no rows come back."""
-        if given:
-            arguments = [asked.arguments(each) for each in given]
-            with _explained():
+    async def execute_many(
+        self, statement: Statement[Any], params: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Run a statement once per set of parameters, pipelined. Returns no rows."""
+        if params:
+            arguments = [statement.arguments(each) for each in params]
+            with translate_errors():
                 async with self._connected() as connection:
-                    await connection.executemany(asked.sql, arguments)
+                    await connection.executemany(statement.sql, arguments)
 
     async def notify(self, channel: str, payload: str) -> None:
-        """Tell every listener when, and only if, this transaction commits."""
+        """Notify the channel's listeners when, and only if, this transaction commits."""
         await self.one(_NOTIFY, channel=channel, payload=payload)
 
     def notify_after_commit(self, channel: str) -> None:
-        """Wake the channel's listeners soon after the commit; wakes may be lost, so they poll too.
+        """Notify the channel's listeners soon after the commit, outside the transaction.
 
-        NOTIFY inside the transaction would make all commits of the server wait for one another.
+        The notification may be lost, so listeners must poll too. NOTIFY inside the transaction
+        would serialize all commits of the server.
         """
-        self._wakes.add(channel)
+        self._channels.add(channel)
 
     def on_rollback(self, step: Callable[[], Awaitable[None]]) -> None:
-        """What to do outside the database if this transaction surely comes to nothing."""
-        self._undo.append(step)
+        """Run `step` if this transaction is rolled back; not if its outcome is unknown.
+
+        For changes outside the database, such as stored objects. The last step runs first.
+        """
+        self._rollback_steps.append(step)
 
     async def _commit(self) -> None:
         if self._open is None:
@@ -195,107 +146,52 @@ class Tx(Read):
         connection, transaction = self._open
         self._open = None
         try:
-            with _explained():
+            with translate_errors():
                 await transaction.commit()
         except (asyncpg.PostgresError, Conflict, WriteConflict, Invalid):
-            # The server refused it.
-            await self._take_back()
+            # The server refused the commit.
+            await self._run_rollback_steps()
             raise
         except BaseException:
-            # It may have been committed: nothing is undone, and the connection is given up.
-            _give_up(connection)
+            # The outcome is unknown, so nothing outside the database is taken back.
+            _terminate(connection)
             raise
         finally:
             await self._database.release(connection)
-        self._database.notify_soon(self._wakes)
+        self._database.notify_soon(self._channels)
 
     async def _rollback(self) -> None:
         if self._open is not None:
             connection, transaction = self._open
             self._open = None
             try:
-                with _explained():
+                with translate_errors():
                     await transaction.rollback()
             except (Problem, asyncpg.PostgresError, asyncpg.InterfaceError):
-                _give_up(connection)
+                _terminate(connection)
             finally:
                 await self._database.release(connection)
-        await self._take_back()
+        await self._run_rollback_steps()
 
-    async def _take_back(self) -> None:
-        for step in reversed(self._undo):
-            # Best effort: what stays behind is referred to by nothing.
+    async def _run_rollback_steps(self) -> None:
+        for step in reversed(self._rollback_steps):
+            # Best effort: no record refers to what a failed step leaves behind.
             with contextlib.suppress(Problem):
                 await asyncio.shield(step())
 
 
-class Listener:
-    """Listens to notification channels, reconnecting for ever, and knows whether it may be trusted.
-
-    `handlers` get a payload each. `broken` is called whenever messages may have been missed: when
-    the link is lost and when it is back.
-    """
-
-    def __init__(
-        self,
-        dsn: str,
-        handlers: Mapping[str, Callable[[str], None]],
-        broken: Callable[[], None],
-    ) -> None:
-        self._dsn = dsn
-        self._handlers = handlers
-        self._broken = broken
-        self._answered = float("-inf")
-
-    @property
-    def alive(self) -> bool:
-        """True while the server answered on this link a question asked at most LINK_TRUST ago."""
-        return time.monotonic() - self._answered < LINK_TRUST
-
-    async def run(self) -> None:
-        """Listen until cancelled."""
-        while True:
-            try:
-                await self._listen()
-            except (*_AWAY, asyncpg.PostgresError) as error:
-                log.warning("listener_away", error=type(error).__name__)
-            self._answered = float("-inf")
-            self._broken()
-            await asyncio.sleep(_LINK_PING)
-
-    async def _listen(self) -> None:
-        connection = await asyncpg.connect(
-            self._dsn,
-            timeout=5,
-            command_timeout=LINK_TRUST,
-            server_settings={"application_name": "gateway-listener"},
-        )
-        try:
-            for channel, handler in self._handlers.items():
-                await connection.add_listener(channel, _payload_only(handler))
-            self._broken()
-            while True:
-                asked = time.monotonic()
-                await connection.execute(_PING.sql)
-                self._answered = asked
-                await asyncio.sleep(_LINK_PING)
-        finally:
-            connection.terminate()
-
-
-def _payload_only(handler: Callable[[str], None]) -> Callable[[object, int, str, str], None]:
-    return lambda _connection, _pid, _channel, payload: handler(payload)
-
-
 class Database:
-    """The pool and what is built on it. Open it with `async with Database.open(url)`."""
+    """A connection pool with `read` for single statements and `transaction` for changes.
+
+    Open it with `async with Database.open(url)`.
+    """
 
     def __init__(self, pool: asyncpg.Pool, dsn: str, timeout: float) -> None:
         self._pool = pool
         self._dsn = dsn
         self._timeout = timeout
-        self._due: set[str] = set()
-        self._wake = asyncio.Event()
+        self._channels: set[str] = set()
+        self._channels_added = asyncio.Event()
         self.read: Final = Read(self)
 
     @classmethod
@@ -303,9 +199,9 @@ class Database:
     async def open(
         cls, url: str, *, name: str = "gateway", pool_size: int = 4, timeout: float = 10.0
     ) -> AsyncIterator["Database"]:
-        """Connect; Unavailable, with the server's reason, if that fails. Closed on leaving.
+        """Connect, and close the pool on leaving. Raises Unavailable with the server's reason.
 
-        `timeout`: seconds that a statement, or waiting for a connection, may take.
+        `timeout`: maximum seconds for a statement, and for waiting for a connection.
         """
         try:
             pool = await asyncpg.create_pool(
@@ -315,31 +211,32 @@ class Database:
                 timeout=timeout,
                 command_timeout=timeout,
                 connection_class=_Connection,
-                init=_prepare,
+                init=_initialize,
                 statement_cache_size=500,
                 server_settings={
                     "application_name": name,
                     "jit": "off",
-                    # Whatever zone the database is set to.
+                    # Overrides the time zone that the database is set to.
                     "timezone": "UTC",
-                    # A plan for every value at once takes any filter for a common one.
+                    # A generic plan treats every filter value as a common one.
                     "plan_cache_mode": "force_custom_plan",
                     "idle_in_transaction_session_timeout": "60000",
-                    # Waiting for somebody else's change is told apart from a slow server. There may
-                    # be two waits: for the place in the queue, and for who is at its head.
+                    # In milliseconds: 0.3 of `timeout`, so that a lock wait is reported as a write
+                    # conflict and not as a timeout. A statement may wait twice: for its place in
+                    # the lock's queue, and for the lock's holder.
                     "lock_timeout": str(int(timeout * 300)),
                 },
             )
-        except (*_AWAY, asyncpg.PostgresError) as error:
+        except (*UNAVAILABLE, asyncpg.PostgresError) as error:
             raise Unavailable(
                 f"The database cannot be opened: {str(error) or type(error).__name__}"
             ) from error
         database = cls(pool, url, timeout)
-        waker = asyncio.create_task(database._wake_listeners())
+        notifier = asyncio.create_task(database._send_notifications())
         try:
             yield database
         finally:
-            await cancel_and_wait(waker)
+            await cancel_and_wait(notifier)
             try:
                 async with asyncio.timeout(5):
                     await pool.close()
@@ -348,7 +245,7 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:
-        """The one place that commits: on leaving without an exception, else it rolls back."""
+        """Commit on leaving without an exception, else roll back. Nothing else commits."""
         tx = Tx(self)
         try:
             yield tx
@@ -358,48 +255,51 @@ class Database:
         await tx._commit()
 
     def listener(
-        self, handlers: Mapping[str, Callable[[str], None]], broken: Callable[[], None]
+        self, handlers: Mapping[str, Callable[[str], None]], resync: Callable[[], None]
     ) -> Listener:
-        """A link of its own for notifications; run it as a task."""
-        return Listener(self._dsn, handlers, broken)
+        """Create a listener with a connection of its own. Run it as a task."""
+        return Listener(self._dsn, handlers, resync)
 
     async def ping(self) -> None:
-        """Return if the server answers, else Unavailable."""
+        """Return if the server answers. Raises Unavailable."""
         await self.read.one(_PING)
 
     async def schema_revision(self) -> str | None:
-        """The revision that migrations have brought the schema to; None before the first."""
+        """Return the revision of the last migration; None if there was none."""
         try:
-            return await self.read.first(_SCHEMA)
+            return await self.read.first(_SCHEMA_REVISION)
         except asyncpg.UndefinedTableError:
             return None
 
     def notify_soon(self, channels: set[str]) -> None:
-        """Notify the channels soon, many wakes at once as one."""
-        if channels:
-            self._due |= channels
-            self._wake.set()
+        """Notify the channels without waiting. Notifications of a channel are merged.
 
-    async def _wake_listeners(self) -> None:
+        They may be lost.
+        """
+        if channels:
+            self._channels |= channels
+            self._channels_added.set()
+
+    async def _send_notifications(self) -> None:
         while True:
-            await self._wake.wait()
-            self._wake.clear()
-            due, self._due = self._due, set()
-            for channel in due:
-                # Listeners poll as well, so a wake that cannot be sent only costs them time.
+            await self._channels_added.wait()
+            self._channels_added.clear()
+            channels, self._channels = self._channels, set()
+            for channel in channels:
+                # Listeners poll too, so a lost notification only delays them.
                 with contextlib.suppress(Problem, asyncpg.PostgresError):
                     await self.read.one(_NOTIFY, channel=channel, payload="")
 
     def connection(self) -> Any:
-        """A pooled connection as a context manager."""
+        """Return a context manager that acquires a pooled connection."""
         return self._pool.acquire(timeout=self._timeout)
 
     async def acquire(self) -> asyncpg.Connection:
-        """A pooled connection, to be given back with `release`."""
+        """Acquire a pooled connection. Return it with `release`."""
         return await self._pool.acquire(timeout=self._timeout)
 
     async def release(self, connection: asyncpg.Connection) -> None:
-        """Give a connection back, also when the request was cancelled meanwhile."""
-        # One that the server closes at this moment has left the pool by itself.
+        """Return a connection to the pool, even if the caller is cancelled meanwhile."""
+        # A connection that the server closes at this moment has left the pool by itself.
         with contextlib.suppress(asyncpg.InternalClientError):
             await asyncio.shield(self._pool.release(connection))

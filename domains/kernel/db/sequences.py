@@ -1,24 +1,24 @@
-"""Numbers that count up within a workspace: the order in which its records were inserted.
+"""Sequence numbers of records, counted per workspace and kind in insertion order.
 
-A number is taken under a row lock that its transaction holds until it ends. So numbers become
-visible in their order, and a list in that order never gets a record in front of one already seen.
+A transaction that takes a number holds a row lock until it ends. So numbers become visible in
+their order, and a list in that order never gets a record in front of one that was already seen.
 """
 
 from typing import Any
 
-from sqlalchemy import CTE, Text, Uuid, bindparam, literal
+from sqlalchemy import CTE, Text, bindparam, literal
 from sqlalchemy.dialects.postgresql import insert
 
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Tx
-from domains.kernel.db.statements import scalar, statement
+from domains.kernel.db.statements import WORKSPACE, scalar, statement
 from domains.kernel.db.tables import public_ids
 
 
-def _taken(kind: Any, count: Any) -> Any:
+def _increment(kind: Any, count: Any) -> Any:
     return (
         insert(public_ids)
-        .values(workspace_id=bindparam("workspace", type_=Uuid), kind=kind, last=count)
+        .values(workspace_id=WORKSPACE, kind=kind, last=count)
         .on_conflict_do_update(
             index_elements=[public_ids.c.workspace_id, public_ids.c.kind],
             set_={"last": public_ids.c.last + count},
@@ -28,20 +28,20 @@ def _taken(kind: Any, count: Any) -> Any:
 
 
 _TAKE = statement(
-    _taken(bindparam("kind"), bindparam("count", type_=public_ids.c.last.type)), scalar
+    _increment(bindparam("kind"), bindparam("count", type_=public_ids.c.last.type)), scalar
 )
 
 
 def next_number_cte(kind: str) -> CTE[Any]:
-    """The next number as a table `counter` with the column `last`, for a statement that inserts."""
-    counter: CTE[Any] = _taken(literal(kind, Text), literal(1, public_ids.c.last.type)).cte(
+    """A CTE `counter` that takes one number, its column `last`, within an INSERT statement."""
+    counter: CTE[Any] = _increment(literal(kind, Text), literal(1, public_ids.c.last.type)).cte(
         "counter"
     )
     return counter
 
 
 async def take_numbers(tx: Tx, workspace: WorkspaceId, kind: str, count: int) -> range:
-    """So many next numbers."""
+    """Take the next `count` numbers."""
     if not count:
         return range(0)
     last: int = await tx.one(_TAKE, workspace=workspace, kind=kind, count=count)

@@ -1,4 +1,4 @@
-"""The tables that belong to no domain, and the metadata that all tables share."""
+"""The kernel's tables, and the metadata that all tables share."""
 
 from sqlalchemy import (
     BigInteger,
@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-# The revision of `migrations/` that this code speaks to; `serve` and `work` refuse any other.
+# The migration that this code requires; `serve` and `work` refuse to start with any other.
 SCHEMA_REVISION = "0005"
 
 metadata = MetaData(
@@ -36,7 +36,7 @@ metadata = MetaData(
 
 
 def timestamp_column(name: str, *, nullable: bool = False, now: bool = False) -> Column[object]:
-    """A UTC instant; with `now`, Postgres' clock fills it."""
+    """A timestamp with time zone; `now`: PostgreSQL's clock is the default."""
     return Column(
         name,
         DateTime(timezone=True),
@@ -50,11 +50,11 @@ workspaces = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
-    # The e-mail domains of the workspace's own people.
+    # E-mail domains of the workspace's internal people.
     Column("domains", ARRAY(Text), nullable=False, server_default=text("'{}'")),
-    # Whether the revenue record shows public records only.
+    # True: the revenue API shows public records only.
     Column("hides_private", Boolean, nullable=False, server_default=text("false")),
-    # Whether its texts may be sent to the chat endpoint of the deployment.
+    # True: the workspace's texts may be sent to the deployment's LLM provider.
     Column("uses_provider", Boolean, nullable=False, server_default=text("false")),
     timestamp_column("created_at", now=True),
 )
@@ -68,7 +68,7 @@ api_keys = Table(
     Column("digest", LargeBinary, nullable=False, unique=True),
     Column("prefix", Text, nullable=False),
     Column("scopes", ARRAY(Text), nullable=False),
-    # {"minute": n, "hour": n, "day": n}; an absent window has the deployment's limit, null none.
+    # {"minute": n, "hour": n, "day": n}. Absent: the deployment's limit; null: no limit.
     Column("limits", JSONB, nullable=False, server_default=text("'{}'")),
     timestamp_column("created_at", now=True),
     timestamp_column("expires_at", nullable=True),
@@ -90,19 +90,19 @@ jobs = Table(
     Column("id", Uuid, primary_key=True),
     Column("workspace_id", ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
     Column("kind", Text, nullable=False),
-    # What a job that can be put off is about: one of a kind and subject waits at a time.
+    # Deduplicates jobs that can be delayed: one job per kind and subject is queued at a time.
     Column("subject", Text, nullable=True),
     Column("queue", Text, nullable=False),
     Column("payload", JSONB, nullable=False),
     Column("request_id", Text, nullable=True),
     Column("state", Text, nullable=False, server_default="queued"),
-    # An operator wants it to end without being done.
+    # An operator has cancelled the job.
     Column("cancelling", Boolean, nullable=False, server_default=text("false")),
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("losses", Integer, nullable=False, server_default="0"),
     timestamp_column("run_after", now=True),
     timestamp_column("sent_at", nullable=True),
-    # The relay that sent it, and whether into its spare lane.
+    # The relay that dispatched the job; `spare`: to its reserved lane.
     Column("relay", Uuid, nullable=True),
     Column("spare", Boolean, nullable=False, server_default=text("false")),
     Column("lease", Uuid, nullable=True),
@@ -153,7 +153,7 @@ jobs = Table(
     Index(None, "workspace_id", "id"),
 )
 
-# What is done once in a while, by whichever process sees first that it is due.
+# Last run of each periodic task, by whichever process ran it.
 schedule = Table(
     "schedule",
     metadata,
@@ -161,7 +161,7 @@ schedule = Table(
     timestamp_column("ran_at", now=True),
 )
 
-# Objects of the store that no record names any more, until the time of retention is over.
+# Stored objects without a record, until the retention period has passed.
 deleted_blobs = Table(
     "deleted_blobs",
     metadata,
@@ -188,9 +188,9 @@ idempotency = Table(
     Column("key_id", ForeignKey("api_keys.id", ondelete="CASCADE"), primary_key=True),
     Column("idempotency_key", Text, primary_key=True),
     Column("fingerprint", LargeBinary, nullable=False),
-    # Whose turn it is: a retry of the same request has the same fingerprint.
+    # Identifies the attempt: a retry has the same fingerprint but another token.
     Column("token", Uuid, nullable=False),
-    # Null while the first request is still under way.
+    # Null while the first request is in progress.
     Column("status", Integer, nullable=True),
     Column("media_type", Text, nullable=True),
     Column("body", LargeBinary, nullable=True),
@@ -198,7 +198,7 @@ idempotency = Table(
     Index(None, "created_at"),
 )
 
-# Keys that all processes of a deployment share.
+# Secret keys that all processes of a deployment share.
 deployment_keys = Table(
     "deployment_keys",
     metadata,
@@ -207,7 +207,7 @@ deployment_keys = Table(
     timestamp_column("created_at", now=True),
 )
 
-# Filters that are too long for the cursor that continues them.
+# Queries that are too long to be part of a cursor, which refers to them by digest.
 cursor_queries = Table(
     "cursor_queries",
     metadata,
@@ -218,7 +218,7 @@ cursor_queries = Table(
     Index(None, "used_at"),
 )
 
-# What chat models were asked and what it cost, a day of a workspace at a time (UTC).
+# LLM usage and cost per workspace and day (UTC).
 provider_usage = Table(
     "provider_usage",
     metadata,
@@ -226,7 +226,7 @@ provider_usage = Table(
     Column("day", Date, primary_key=True),
     Column("task", Text, primary_key=True),
     Column("model", Text, primary_key=True),
-    # `answered`, `unusable`, or why there was no answer.
+    # `answered`, `unusable`, or the reason for the error.
     Column("outcome", Text, primary_key=True),
     Column("calls", BigInteger, nullable=False),
     Column("prompt_tokens", BigInteger, nullable=False),

@@ -14,8 +14,9 @@ from sqlalchemy import Float, bindparam, cast, func, or_, select
 
 from domains.kernel.core.problems import Unauthorized
 from domains.kernel.core.settings import Settings
+from domains.kernel.core.tasks import cancel_and_wait
 from domains.kernel.core.workspace_id import WorkspaceId
-from domains.kernel.db.database import Database, cancel_and_wait
+from domains.kernel.db.database import Database
 from domains.kernel.db.statements import statement
 from domains.kernel.db.tables import api_keys, workspaces
 from domains.kernel.tenancy.api_keys import (
