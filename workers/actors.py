@@ -75,7 +75,7 @@ ACTORS: Final[Mapping[type[Job], Actor[Tools, Any]]] = {
     AskSignal: Actor(run=analysis.ask, failed=analysis.analysis_failed, time_limit=_asking),
     CompareInsights: Actor(run=duplicates.compare, time_limit=_computing),
     DeleteBlob: Actor(run=_delete_blob, failed=_delete_blob_later),
-    LinkCrm: Actor(run=relinking.relink, failed=relinking.linking_failed),
+    LinkCrm: Actor(run=relinking.relink, failed=relinking.retry_later),
     FetchDocument: Actor(
         run=document_text.fetch, failed=document_text.mark_failed, time_limit=_fetching
     ),

@@ -20,8 +20,10 @@ from domains.kernel.pagination.cursor import (
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue import example_ids
 from domains.revenue.crm import matching
-from domains.revenue.crm.matching import named_alike
+from domains.revenue.crm.matching import same_name
 from domains.revenue.records import (
+    EmailAddress,
+    FullName,
     LowerBound,
     UpperBound,
     as_end,
@@ -85,12 +87,10 @@ class AccountOwner(msgspec.Struct, rename="camel"):
 class AccountContact(msgspec.Struct, rename="camel"):
     """Somebody who belongs to the account."""
 
-    name: Annotated[str | None, Meta(description="Full name", examples=["Ana Berg"])] = None
-    email: Annotated[
-        str | None, Meta(description="E-mail address", examples=["ana@halden.example"])
-    ] = None
+    name: FullName = None
+    email: EmailAddress = None
     title: Annotated[
-        str | None, Meta(description="What they are there", examples=["Head of Operations"])
+        str | None, Meta(description="What they are there", examples=["Operations"])
     ] = None
     phone: Annotated[
         str | None, Meta(description="Telephone number", examples=["+47 555 0199"])
@@ -101,22 +101,17 @@ class LatestDeal(msgspec.Struct, rename="camel"):
     """The latest open deal by creation; where none is open, the latest closed one."""
 
     deal_id: Annotated[str, Meta(description="In the CRM", examples=[example_ids.DEAL])]
-    name: Annotated[
-        str | None, Meta(description="As the CRM has it", examples=["Halden: rollout of Atlas"])
-    ]
+    name: Annotated[str | None, Meta(description="As the CRM has it", examples=["Halden rollout"])]
     stage: Annotated[str | None, Meta(description="As the CRM has it", examples=["Contract sent"])]
     amount: Annotated[float | None, Meta(description="In the CRM's currency", examples=[48000.0])]
-    close_date: Annotated[
-        datetime | None,
-        Meta(description="When it closes, or did", examples=["2026-04-30T00:00:00Z"]),
-    ]
+    close_date: Annotated[datetime | None, Meta(description="When it closes, or did")]
 
 
 class AccountListItem(msgspec.Struct, rename="camel"):
     """An account."""
 
     account_id: Annotated[str, Meta(description="In the CRM", examples=[example_ids.ACCOUNT])]
-    name: Annotated[str | None, Meta(description="As the CRM has it", examples=["Halden Freight"])]
+    name: Annotated[str | None, Meta(description="As the CRM has it", examples=["Halden"])]
     website: Annotated[
         str | None, Meta(description="As the CRM has it", examples=["https://halden.example"])
     ]
@@ -171,7 +166,7 @@ def _deals_of(match: Any) -> Any:
 
 _theirs = union_all(
     _deals_of(deals.c.account_id == _c.id),
-    _deals_of(deals.c.account_id.is_(None) & named_alike(deals.c.account_name, _c.name)),
+    _deals_of(deals.c.account_id.is_(None) & same_name(deals.c.account_name, _c.name)),
 ).subquery("theirs")
 _latest = (
     select(
@@ -259,7 +254,7 @@ _GET = statement(
     ),
     _detail,
 )
-_MET = matching.met("account_id")
+_CONTACTS = matching.contacts_statement("account_id")
 
 
 async def page(
@@ -280,7 +275,7 @@ async def get(
     detail, given_contacts = found
     if not given_contacts:
         people = await read.all(
-            _MET, workspace=workspace, id=account, include_private=include_private
+            _CONTACTS, workspace=workspace, id=account, include_private=include_private
         )
         detail.contacts = [AccountContact(name, email) for name, email in people]
     return detail

@@ -475,7 +475,7 @@ _EVIDENCE = statement(
     row,
 )
 
-_link = matching.link_of_one()
+_link = matching.link_cte()
 _UPSERT = upsert(
     conversations,
     (
@@ -577,7 +577,7 @@ async def create(
         raise forbidden("sourceId", "source")
     record, version, deal, account, former_deal, former_account, former_recording = stored
     if record == made:
-        await matching.seen(tx, workspace, deal, account, started_at)
+        await matching.record_activity(tx, workspace, deal, account, started_at)
     else:
         await matching.recompute_activity(
             tx, workspace, (deal, former_deal), (account, former_account)

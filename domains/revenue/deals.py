@@ -21,6 +21,8 @@ from domains.kernel.tenancy.signing import Signer
 from domains.revenue import example_ids
 from domains.revenue.crm import matching
 from domains.revenue.records import (
+    EmailAddress,
+    FullName,
     LowerBound,
     UpperBound,
     as_end,
@@ -92,12 +94,10 @@ class DealOwner(msgspec.Struct, rename="camel"):
 class DealContact(msgspec.Struct, rename="camel"):
     """Somebody on the customer's side."""
 
-    name: Annotated[str | None, Meta(description="Full name", examples=["Ana Berg"])] = None
-    email: Annotated[
-        str | None, Meta(description="E-mail address", examples=["ana@halden.example"])
-    ] = None
+    name: FullName = None
+    email: EmailAddress = None
     title: Annotated[
-        str | None, Meta(description="What they are there", examples=["Head of Operations"])
+        str | None, Meta(description="What they are there", examples=["Operations"])
     ] = None
     phone: Annotated[
         str | None, Meta(description="Telephone number", examples=["+47 555 0199"])
@@ -108,21 +108,12 @@ class DealListItem(msgspec.Struct, rename="camel"):
     """A deal."""
 
     deal_id: Annotated[str, Meta(description="In the CRM", examples=[example_ids.DEAL])]
-    name: Annotated[
-        str | None, Meta(description="As the CRM has it", examples=["Halden: rollout of Atlas"])
-    ]
-    account_name: Annotated[
-        str | None, Meta(description="The customer", examples=["Halden Freight"])
-    ]
+    name: Annotated[str | None, Meta(description="As the CRM has it", examples=["Halden rollout"])]
+    account_name: Annotated[str | None, Meta(description="The customer", examples=["Halden"])]
     stage: Annotated[str | None, Meta(description="As the CRM has it", examples=["Contract sent"])]
-    pipeline: Annotated[
-        str | None, Meta(description="As the CRM has it", examples=["New business"])
-    ]
+    pipeline: Annotated[str | None, Meta(description="As the CRM has it", examples=["Sales"])]
     amount: Annotated[float | None, Meta(description="In the CRM's currency", examples=[48000.0])]
-    close_date: Annotated[
-        datetime | None,
-        Meta(description="When it closes, or did", examples=["2026-04-30T00:00:00Z"]),
-    ]
+    close_date: Annotated[datetime | None, Meta(description="When it closes, or did")]
     closed: Annotated[bool | None, Meta(description="Whether it is won or lost", examples=[False])]
     created_date: Annotated[datetime | None, Meta(description="When it was made")]
     last_activity_date: Annotated[
@@ -139,14 +130,14 @@ class DealDetail(DealListItem):
         dict[str, Any] | None,
         Meta(
             description="Headings, each with a text or a list of texts",
-            examples=[{"Pain Points": ["Monthly exports take twenty minutes and often fail."]}],
+            examples=[{"Pain Points": ["Exports fail."]}],
         ),
     ]
     crm_autofill: Annotated[
         dict[str, Any] | None,
         Meta(
             description="Values suggested for fields of the CRM",
-            examples=[{"Next Steps": "Send the rollout plan and the date of the fix."}],
+            examples=[{"Next Steps": "Send the plan."}],
         ),
     ]
     contacts: Annotated[list[DealContact], Meta(description="People on the customer's side")]
@@ -242,7 +233,7 @@ _GET = statement(
     ).where(_c.workspace_id == WORKSPACE, _c.id == bindparam("id", type_=Text)),
     _detail,
 )
-_MET = matching.met("deal_id")
+_CONTACTS = matching.contacts_statement("deal_id")
 
 
 async def page(
@@ -262,6 +253,6 @@ async def get(
         raise not_found("deal", deal)
     detail, given_contacts = found
     if not given_contacts:
-        people = await read.all(_MET, workspace=workspace, id=deal, include_private=include_private)
+        people = await read.all(_CONTACTS, workspace=workspace, id=deal, include_private=include_private)
         detail.contacts = [DealContact(name, email) for name, email in people]
     return detail

@@ -45,6 +45,8 @@ from domains.revenue.records import (
     RecordAddress,
     RecordRequest,
     RecordResponse,
+    RemoteId,
+    SourceReference,
     Timestamp,
     Version,
     WebAddress,
@@ -93,7 +95,7 @@ class DocumentRequest(RecordRequest, kw_only=True):
         WebAddress | None,
         Meta(
             description="Where it can be fetched: http or https",
-            examples=["https://files.example/rollout.pdf"],
+            examples=["https://files.example/plan.pdf"],
         ),
     ] = None
     content: Annotated[str | None, Meta(description="Its bytes in base64")] = None
@@ -123,7 +125,7 @@ class UpdateDocumentRequest(msgspec.Struct, rename="camel", kw_only=True):
         WebAddress | None,
         Meta(
             description="Where it can be fetched: http or https",
-            examples=["https://files.example/rollout.pdf"],
+            examples=["https://files.example/plan.pdf"],
         ),
     ] = None
     content: Annotated[str | None, Meta(description="Its bytes in base64")] = None
@@ -154,23 +156,15 @@ class DocumentListItem(msgspec.Struct, rename="camel"):
         UUID, Meta(description="The id by which it is read", examples=[example_ids.DOCUMENT])
     ]
     display_name: Annotated[
-        str, Meta(description="What people call it", examples=["Halden: rollout of Atlas"])
+        str, Meta(description="What people call it", examples=["Halden rollout"])
     ]
-    source_id: Annotated[
-        str,
-        Meta(
-            description="Its source: a UUID or the name of its origin",
-            examples=[example_ids.SOURCE],
-        ),
-    ]
-    remote_id: Annotated[
-        str, Meta(description="Its id in the source system", examples=[example_ids.REMOTE])
-    ]
+    source_id: SourceReference
+    remote_id: RemoteId
     url: Annotated[
         str,
         Meta(
             description="The original: the address that was given, or a link valid for 24 hours",
-            examples=["https://files.example/rollout.pdf"],
+            examples=["https://files.example/plan.pdf"],
         ),
     ]
     content_type: Annotated[
@@ -187,9 +181,7 @@ class DocumentDetail(DocumentListItem):
         str | None,
         Meta(
             description="Its text: a link valid for 24 hours; null until it is there",
-            examples=[
-                "https://gateway.example/files/documents/text?expires=1773756000&signature=Qm9y"
-            ],
+            examples=["https://gateway.example/files/plan.txt"],
         ),
     ]
     normalized_content_type: Annotated[

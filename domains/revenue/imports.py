@@ -277,7 +277,7 @@ class Kind(Generic[S]):
         found = await tx.all(self._store, workspace=workspace, **self._arrays(batch))
         outcome = _outcome(found)
         if self._marks:
-            await relinking.changed(
+            await relinking.mark_changed(
                 tx, workspace, self._table.name, [str(each) for each in outcome.changed]
             )
         if self._table is tables.conversations:

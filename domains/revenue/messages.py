@@ -26,11 +26,15 @@ from domains.revenue import example_ids
 from domains.revenue.crm import matching
 from domains.revenue.records import (
     DeletedRecordResponse,
+    EmailAddress,
+    FullName,
     LowerBound,
     Person,
     RecordAddress,
     RecordRequest,
     RecordResponse,
+    RemoteId,
+    SourceReference,
     Timestamp,
     UpperBound,
     Version,
@@ -73,10 +77,14 @@ class Attachment(msgspec.Struct, rename="camel", kw_only=True):
     """A file that came with a message. Its address is kept and never fetched."""
 
     version: Version = 1
-    name: Annotated[str, Meta(description="File name")]
-    url: Annotated[str, Meta(description="Where it is")]
-    mime_type: Annotated[str | None, Meta(description="Such as application/pdf")] = None
-    size_bytes: Annotated[_Size | None, Meta(description="Size in bytes")] = None
+    name: Annotated[str, Meta(description="File name", examples=["error.png"])]
+    url: Annotated[
+        str, Meta(description="Where it is", examples=["https://mail.example/error.png"])
+    ]
+    mime_type: Annotated[
+        str | None, Meta(description="Such as application/pdf", examples=["image/png"])
+    ] = None
+    size_bytes: Annotated[_Size | None, Meta(description="Size in bytes", examples=[48213])] = None
 
 
 class MessageRequest(RecordRequest, kw_only=True):
@@ -86,36 +94,18 @@ class MessageRequest(RecordRequest, kw_only=True):
         Timestamp, Meta(description="When it was sent", examples=["2026-03-16T13:00:00Z"])
     ]
     body: Annotated[
-        Annotated[str, Meta(max_length=100_000)],
-        Meta(
-            description="What it says, as plain text",
-            examples=["Hi Rosa,\nthe export failed again.\nPlease send the plan."],
-        ),
+        Annotated[str, Meta(max_length=100000)],
+        Meta(description="What it says, as plain text", examples=["Exports failed again."]),
     ]
     sender: Annotated[Person, Meta(description="Who sent it")]
     recipients: Annotated[
         Annotated[list[Person], Meta(min_length=1, max_length=1000)],
-        Meta(
-            description="To whom it was sent",
-            examples=[[{"name": "Rosa Lind", "email": "rosa@acme.example"}]],
-        ),
+        Meta(description="To whom it was sent"),
     ]
     attachments: Annotated[
         # A list without an end would keep everybody waiting while it is written.
         Annotated[list[Attachment], Meta(max_length=1000)],
-        Meta(
-            description="Files with it",
-            examples=[
-                [
-                    {
-                        "name": "error.png",
-                        "url": "https://mail.example/error.png",
-                        "mimeType": "image/png",
-                        "sizeBytes": 48213,
-                    }
-                ]
-            ],
-        ),
+        Meta(description="Files with it"),
     ] = msgspec.field(default_factory=list)
     thread_id: Annotated[
         Annotated[str, Meta(max_length=512)] | None,
@@ -171,10 +161,8 @@ class MessageQuery(CursorQuery, frozen=True, kw_only=True):
 class MessageParty(msgspec.Struct, rename="camel"):
     """A sender or recipient."""
 
-    name: Annotated[str | None, Meta(description="Full name", examples=["Ana Berg"])] = None
-    email: Annotated[
-        str | None, Meta(description="E-mail address", examples=["ana@halden.example"])
-    ] = None
+    name: FullName = None
+    email: EmailAddress = None
 
 
 class MessageAttachmentInfo(msgspec.Struct, rename="camel"):
@@ -200,36 +188,16 @@ class MessageListItem(msgspec.Struct, rename="camel"):
     message_id: Annotated[
         UUID, Meta(description="The id by which it is read", examples=[example_ids.MESSAGE])
     ]
-    source_id: Annotated[
-        str,
-        Meta(
-            description="Its source: a UUID or the name of its origin",
-            examples=[example_ids.SOURCE],
-        ),
-    ]
-    remote_id: Annotated[
-        str | None, Meta(description="Its id in the source system", examples=[example_ids.REMOTE])
-    ]
+    source_id: SourceReference
+    remote_id: RemoteId | None
     thread_id: Annotated[
         str | None, Meta(description="Its thread in the source system", examples=["thread-880"])
     ]
-    subject: Annotated[
-        str | None, Meta(description="Its subject", examples=["Halden: rollout of Atlas"])
-    ]
+    subject: Annotated[str | None, Meta(description="Its subject", examples=["Halden rollout"])]
     sender: Annotated[MessageParty | None, Meta(description="Who sent it")]
-    recipients: Annotated[
-        list[MessageParty],
-        Meta(
-            description="To whom it was sent",
-            examples=[[{"name": "Rosa Lind", "email": "rosa@acme.example"}]],
-        ),
-    ]
+    recipients: Annotated[list[MessageParty], Meta(description="To whom it was sent")]
     body_preview: Annotated[
-        str,
-        Meta(
-            description="How it begins, on one line",
-            examples=["Hi Rosa, the export failed again. Please send the plan."],
-        ),
+        str, Meta(description="How it begins, on one line", examples=["Exports failed again."])
     ]
     created_at: Annotated[datetime, Meta(description="When it was sent")]
 
@@ -237,13 +205,7 @@ class MessageListItem(msgspec.Struct, rename="camel"):
 class MessageDetail(MessageListItem):
     """A message with all that it says."""
 
-    body: Annotated[
-        str,
-        Meta(
-            description="What it says",
-            examples=["Hi Rosa,\nthe export failed again.\nPlease send the plan."],
-        ),
-    ]
+    body: Annotated[str, Meta(description="What it says", examples=["Exports failed again."])]
     attachments: Annotated[list[MessageAttachmentInfo], Meta(description="Files with it")]
 
 
@@ -308,7 +270,7 @@ MESSAGES: Final = CursorList(
 )
 _GET = statement(select(*_columns, _c.body, _c.attachments).where(*shown(messages)), _detail)
 
-_link = matching.link_of_one()
+_link = matching.link_cte()
 _UPSERT = upsert(
     messages,
     (
@@ -370,7 +332,7 @@ async def create(
         raise forbidden("sourceId", "source")
     record, deal, account, former_deal, former_account = stored
     if record == made:
-        await matching.seen(tx, workspace, deal, account, created_at)
+        await matching.record_activity(tx, workspace, deal, account, created_at)
     else:
         await matching.recompute_activity(
             tx, workspace, (deal, former_deal), (account, former_account)

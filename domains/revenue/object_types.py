@@ -11,7 +11,8 @@ from sqlalchemy import JSON, Uuid, bindparam, func, insert, select, update
 from domains.kernel.core.ids import new_id
 from domains.kernel.core.problems import Conflict, FieldError, invalid
 from domains.kernel.core.workspace_id import WorkspaceId
-from domains.kernel.db.database import CONSTRAINT_PROBLEMS, Read, Tx
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.errors import CONSTRAINT_PROBLEMS
 from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 from domains.revenue import example_ids
 from domains.revenue.records import (

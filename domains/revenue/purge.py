@@ -39,7 +39,7 @@ def _forget(table: Table) -> Statement[Any]:
     return statement(
         delete(table).where(tuple_(c.workspace_id, c.id).in_(over)).returning(c.id),
         scalar,
-        cross_tenant_reason="what is over is over in every workspace",
+        cross_tenant_reason="expired data is deleted in every workspace",
     )
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Database
 from domains.kernel.pagination import cursor as cursor_module
-from domains.kernel.pagination.cursor import CURSOR_LENGTH, CursorQuery, KeysetList
+from domains.kernel.pagination.cursor import CURSOR_LENGTH, CursorList, CursorQuery
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue.accounts import ACCOUNTS, AccountQuery
 from domains.revenue.conversations import CONVERSATIONS, ConversationQuery
@@ -42,7 +42,7 @@ class Kind(NamedTuple):
     """A list, and how records get into it: $1 workspace, $2 ids, $3 times, $4 words, $5 numbers."""
 
     key: str
-    listed: KeysetList[Any]
+    listed: CursorList[Any]
     query: type[CursorQuery]
     insert: str
     # By which record it filters: a word of its texts, or its number.
@@ -300,7 +300,7 @@ async def test_a_search_finds_the_same_by_every_way(
     for one_of in (1, 2):
         with monkeypatch.context() as patched:
             patched.setattr(cursor_module, "_LOOKED_AT", 1)
-            patched.setattr(cursor_module, "SAMPLE", f"hashtext(id::text) & {one_of - 1}")
+            patched.setattr(cursor_module, "SAMPLE_SQL", f"hashtext(id::text) & {one_of - 1}")
             patched.setattr(KINDS[kind].listed, "_pages", {})
             walked: list[str] = []
             cursor = None

@@ -438,8 +438,8 @@ async def test_links_that_are_looked_at_again_stay_within_their_tenant(
     await _crm_of(database, acme, "Globex", "ana@globex.com")
     async with database.transaction() as tx:
         workspace = WorkspaceId(UUID(acme.workspace))
-        await relinking.changed(tx, workspace, "deals", ["D-1"])
-        await relinking.changed(tx, workspace, "accounts", ["A-1"])
+        await relinking.mark_changed(tx, workspace, "deals", ["D-1"])
+        await relinking.mark_changed(tx, workspace, "accounts", ["A-1"])
 
     async def linked() -> Any:
         return (await _read(acme, f"conversations/{calls[acme.name]}"))["crm"]

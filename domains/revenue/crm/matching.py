@@ -1,8 +1,8 @@
-"""Which deal or account a conversation or message belongs to, and what that tells about it.
+"""Links from conversations and messages to deals and accounts, and the activity that follows.
 
-A link is found by the e-mails of those who are not the workspace's own people: contacts of deals
-and accounts first, else the domains of accounts' websites. An open deal wins over its account, the
-latest activity over the rest. `relinking` looks at the links again where the CRM changes.
+A link is found by the e-mail addresses of external people: by the contacts of deals and accounts
+first, then by the domains of accounts. An open deal wins over its account; after that, the latest
+activity wins. `relinking` recomputes links when deals or accounts change.
 """
 
 from collections.abc import Iterable
@@ -42,21 +42,15 @@ from domains.kernel.jobs.enqueue import enqueue_debounced
 from domains.kernel.jobs.model import Job, Queue
 from domains.revenue import example_ids
 from domains.revenue.records import INCLUDE_PRIVATE
-from domains.revenue.tables import (
-    accounts,
-    conversations,
-    deals,
-    messages,
-)
+from domains.revenue.tables import accounts, conversations, deals, messages
 
-# Seconds after a change at which a deal is refreshed: what changes meanwhile goes with it.
-_REFRESHED_AFTER: Final = 3.0
+# Seconds between a change and the refresh of its deal. Changes in between share one refresh.
+_REFRESH_DELAY: Final = 3.0
 
-_AT: Final[dict[Table, Column[Any]]] = {
+_TIME_COLUMN: Final[dict[Table, Column[Any]]] = {
     conversations: conversations.c.started_at,
     messages: messages.c.created_at,
 }
-
 
 CrmType = Literal["contact", "account", "opportunity", "lead", "owner", "activity", "task"]
 
@@ -72,20 +66,20 @@ class CRMInfo(msgspec.Struct, rename="camel"):
 # --- finding the link -------------------------------------------------------------------------
 
 
-def named_alike(name: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[bool]:
-    """That two names are equal but for letter case; their beginning is what an index knows."""
-    return and_(_begin(name) == _begin(other), func.lower(name) == func.lower(other))
+def same_name(name: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Case-insensitive equality that can use the index on the first 200 characters."""
+    return and_(_prefix(name) == _prefix(other), func.lower(name) == func.lower(other))
 
 
-def _begin(name: ColumnElement[Any]) -> ColumnElement[Any]:
+def _prefix(name: ColumnElement[Any]) -> ColumnElement[Any]:
     return func.left(func.lower(name), literal_column("200"))
 
 
 def best_links(records: FromClause) -> Select[Any]:
-    """The link of each of some records, where it has one.
+    """Select the best link of each record that has any.
 
-    The records have the columns record, outside and outside_domains; the answer has record,
-    crm_id, crm_name, crm_type, deal_id and account_id.
+    `records` has the columns record, outside and outside_domains. The result has the columns
+    record, crm_id, crm_name, crm_type, deal_id and account_id.
     """
     by_contact = _accounts_of(records, accounts.c.contact_emails.overlap(records.c.outside))
     with_deal = (
@@ -110,35 +104,35 @@ def best_links(records: FromClause) -> Select[Any]:
         )
         .cte("by_domain")
     )
-    theirs = union_all(select(with_account), select(by_domain)).cte("theirs")
-    # Once for each account, however many records and deals it has.
-    owners = select(theirs.c.id, theirs.c.name).distinct().cte("owners")
+    matches = union_all(select(with_account), select(by_domain)).cte("matches")
+    # Look for the best deal once per account, not once per record.
+    owners = select(matches.c.id, matches.c.name).distinct().cte("owners")
     named, unnamed = deals.alias("named"), deals.alias("unnamed")
     open_deals = union_all(
         _best_deal(owners, named, named.c.account_id == owners.c.id),
         _best_deal(
             owners,
             unnamed,
-            unnamed.c.account_id.is_(None) & named_alike(unnamed.c.account_name, owners.c.name),
+            unnamed.c.account_id.is_(None) & same_name(unnamed.c.account_name, owners.c.name),
         ),
     ).cte("open_deals")
     candidates = union_all(
         select(with_deal),
         select(
-            theirs.c.record,
+            matches.c.record,
             literal_column("2"),
-            theirs.c.ordered_at,
+            matches.c.ordered_at,
             literal_column("'account'"),
-            theirs.c.id,
-            theirs.c.name,
+            matches.c.id,
+            matches.c.name,
             null(),
-            theirs.c.id,
+            matches.c.id,
         ),
         select(
-            theirs.c.record,
+            matches.c.record,
             literal_column("1"),
-            *(each for each in open_deals.c if each.name != "owner"),
-        ).select_from(theirs.join(open_deals, open_deals.c.owner == theirs.c.id)),
+            *(column for column in open_deals.c if column.name != "owner"),
+        ).select_from(matches.join(open_deals, open_deals.c.owner == matches.c.id)),
     ).subquery("candidates")
     return (
         select(
@@ -161,7 +155,7 @@ def best_links(records: FromClause) -> Select[Any]:
 
 
 def _best_deal(owners: FromClause, deal: FromClause, match: ColumnElement[bool]) -> Select[Any]:
-    """The open deal with the latest activity of each account, where it has one."""
+    """Select the open deal with the latest activity of each account that has any."""
     best = (
         select(*_deal_columns(deal))
         .where(deal.c.workspace_id == WORKSPACE, match, _open(deal))
@@ -188,23 +182,22 @@ def _accounts_of(records: FromClause, match: ColumnElement[bool]) -> Select[Any]
 
 def _deal_columns(deal: FromClause) -> tuple[Any, ...]:
     return (
-        # Those without activity come last.
         deal.c.ordered_at.label("ordered_at"),
         literal_column("'opportunity'").label("crm_type"),
         deal.c.id.label("crm_id"),
         deal.c.name.label("crm_name"),
         deal.c.id.label("deal_id"),
-        account_of(deal).label("account_id"),
+        account_id_of(deal).label("account_id"),
     )
 
 
-def account_of(deal: FromClause) -> ColumnElement[Any]:
-    """The account to which a deal belongs: the one it names by id, else by name."""
+def account_id_of(deal: FromClause) -> ColumnElement[Any]:
+    """Id of a deal's account, which the deal names by id or else by name."""
     owner = accounts.alias()
     return func.coalesce(
         deal.c.account_id,
         select(func.min(owner.c.id))
-        .where(owner.c.workspace_id == WORKSPACE, named_alike(owner.c.name, deal.c.account_name))
+        .where(owner.c.workspace_id == WORKSPACE, same_name(owner.c.name, deal.c.account_name))
         .correlate(deal)
         .scalar_subquery(),
     )
@@ -214,8 +207,8 @@ def _open(deal: FromClause) -> ColumnElement[bool]:
     return deal.c.closed.is_not(literal_column("true"))
 
 
-def link_of_one() -> CTE:
-    """The link of one record with the parameters `outside` and `outside_domains`."""
+def link_cte() -> CTE:
+    """Best link of one record with the parameters `outside` and `outside_domains`."""
     one = select(
         literal_column("1").label("record"),
         bindparam("outside", type_=ARRAY(Text)).label("outside"),
@@ -224,40 +217,40 @@ def link_of_one() -> CTE:
     return best_links(one).cte("link")
 
 
-# --- what a link tells ------------------------------------------------------------------------
+# --- activity of deals and accounts -----------------------------------------------------------
 
 _ids = bindparam("ids", type_=ARRAY(Text))
 
 
-def _latest(of: Table, owner: Column[Any], owned: str) -> ColumnElement[Any]:
+def _latest(table: Table, owner_id: Column[Any], link: str) -> ColumnElement[Any]:
     return (
-        select(func.max(_AT[of]))
+        select(func.max(_TIME_COLUMN[table]))
         .where(
-            of.c.workspace_id == WORKSPACE,
-            of.c[owned] == owner,
-            of.c.deleted_at.is_(None),
+            table.c.workspace_id == WORKSPACE,
+            table.c[link] == owner_id,
+            table.c.deleted_at.is_(None),
         )
         .scalar_subquery()
     )
 
 
-def _refresh(table: Table, owned: str) -> tuple[Any, Any]:
-    """Statements that lock some records, and set their activity to that of what is linked."""
-    some = (table.c.workspace_id == WORKSPACE, table.c.id == any_(_ids))
-    locked = select(table.c.id).where(*some).order_by(table.c.id).with_for_update(key_share=True)
+def _recompute(table: Table, link: str) -> tuple[Any, Any]:
+    """Statements that lock deals or accounts, and set their activity by the linked records."""
+    chosen = (table.c.workspace_id == WORKSPACE, table.c.id == any_(_ids))
+    lock = select(table.c.id).where(*chosen).order_by(table.c.id).with_for_update(key_share=True)
     current = table.alias("current")
     seen = (
         select(
             current.c.id,
             func.greatest(
-                _latest(conversations, current.c.id, owned),
-                _latest(messages, current.c.id, owned),
+                _latest(conversations, current.c.id, link),
+                _latest(messages, current.c.id, link),
             ).label("at"),
         )
         .where(current.c.workspace_id == WORKSPACE, current.c.id == any_(_ids))
         .subquery("seen")
     )
-    refreshed = (
+    changed = (
         update(table)
         .where(
             table.c.workspace_id == WORKSPACE,
@@ -266,7 +259,7 @@ def _refresh(table: Table, owned: str) -> tuple[Any, Any]:
         )
         .values(activity_seen_at=seen.c.at)
     )
-    return statement(locked, scalar), statement(refreshed, row)
+    return statement(lock, scalar), statement(changed, row)
 
 
 def _raise(table: Table) -> Any:
@@ -283,14 +276,14 @@ def _raise(table: Table) -> Any:
     )
 
 
-# In the order in which they are locked.
+# Every transaction locks deals before accounts, so that two of them cannot deadlock.
 _OWNERS: Final = ((deals, "deal_id"), (accounts, "account_id"))
-_REFRESH: Final = {table: _refresh(table, owned) for table, owned in _OWNERS}
+_RECOMPUTE: Final = {table: _recompute(table, link) for table, link in _OWNERS}
 _RAISE: Final = {table: _raise(table) for table, _ in _OWNERS}
 
 
 class RefreshDeal(Job, frozen=True, tag="revenue.refresh_deal"):
-    """Make a deal's summary anew from what is linked to it."""
+    """Rebuild a deal's summary from its linked conversations and messages."""
 
     queue: ClassVar[Queue] = "analysis"
     deal_id: str
@@ -300,16 +293,16 @@ class RefreshDeal(Job, frozen=True, tag="revenue.refresh_deal"):
         return self.deal_id
 
 
-async def refresh_soon(tx: Tx, workspace: WorkspaceId, some_deals: Iterable[str | None]) -> None:
-    """What is linked to these deals has changed: soon their summaries are made anew, once each."""
-    for deal in sorted({each for each in some_deals if each is not None}):
-        await enqueue_debounced(tx, workspace, RefreshDeal(deal), _REFRESHED_AFTER)
+async def refresh_soon(tx: Tx, workspace: WorkspaceId, deal_ids: Iterable[str | None]) -> None:
+    """Enqueue one debounced refresh for each deal. None means no deal."""
+    for deal in sorted({deal for deal in deal_ids if deal is not None}):
+        await enqueue_debounced(tx, workspace, RefreshDeal(deal), _REFRESH_DELAY)
 
 
-async def seen(
+async def record_activity(
     tx: Tx, workspace: WorkspaceId, deal: str | None, account: str | None, at: datetime
 ) -> None:
-    """A new record of this time is linked to a deal and an account."""
+    """Raise the activity of a deal and an account to the time of a new linked record."""
     await refresh_soon(tx, workspace, (deal,))
     for table, owner in ((deals, deal), (accounts, account)):
         if owner is not None:
@@ -319,39 +312,39 @@ async def seen(
 async def recompute_activity(
     tx: Tx,
     workspace: WorkspaceId,
-    some_deals: Iterable[str | None],
-    some_accounts: Iterable[str | None],
+    deal_ids: Iterable[str | None],
+    account_ids: Iterable[str | None],
 ) -> None:
-    """Records were linked to these, or are no longer: what is their latest activity?"""
-    linked_deals = tuple(some_deals)
+    """Recompute the activity of deals and accounts that gained or lost linked records."""
+    linked_deals = tuple(deal_ids)
     await refresh_soon(tx, workspace, linked_deals)
-    for table, owners in ((deals, linked_deals), (accounts, some_accounts)):
+    for table, owners in ((deals, linked_deals), (accounts, account_ids)):
         ids = sorted({owner for owner in owners if owner is not None})
         if ids:
-            lock, refresh = _REFRESH[table]
+            lock, recompute = _RECOMPUTE[table]
             await tx.all(lock, workspace=workspace, ids=ids)
-            await tx.first(refresh, workspace=workspace, ids=ids)
+            await tx.first(recompute, workspace=workspace, ids=ids)
 
 
-# --- people who were met ----------------------------------------------------------------------
+# --- contacts ---------------------------------------------------------------------------------
 
-# Conversations and messages in which people are looked for, the newest; and people at most.
-_LOOKED_AT: Final = 100
-_MOST_CONTACTS: Final = 200
+# Newest conversations, and newest messages, that are searched for contacts.
+_NEWEST: Final = 100
+_MAX_CONTACTS: Final = 200
 
 
-def met(owned: str) -> Any:
-    """Name and e-mail of those from outside in what is linked to the parameter `id`, once each.
+def contacts_statement(link: str) -> Any:
+    """Statement for name and e-mail of each external person met on the deal or account `id`.
 
-    With the parameter `include_private` false only in what is public.
+    `link` is the column that names it. Private records count if `include_private` is true.
     """
     newest = [
-        _newest(conversations, owned, conversations.c.participants),
-        _newest(messages, owned, messages.c.recipients),
-        _newest(messages, owned, func.json_build_array(messages.c.sender)),
+        _newest(conversations, link, conversations.c.participants),
+        _newest(messages, link, messages.c.recipients),
+        _newest(messages, link, func.json_build_array(messages.c.sender)),
     ]
     outsiders = union_all(
-        *(select(func.unnest(each.c.outside).label("email")) for each in newest[:2])
+        *(select(func.unnest(records.c.outside).label("email")) for records in newest[:2])
     ).subquery("outsiders")
     people = union_all(*map(_people, newest)).subquery("people")
     return statement(
@@ -359,32 +352,32 @@ def met(owned: str) -> Any:
         .where(people.c.email.in_(select(outsiders.c.email)))
         .group_by(people.c.email)
         .order_by(people.c.email)
-        .limit(literal_column(str(_MOST_CONTACTS))),
+        .limit(literal_column(str(_MAX_CONTACTS))),
         row,
     )
 
 
-def _newest(table: Table, owned: str, shown: ColumnElement[Any]) -> FromClause:
+def _newest(table: Table, link: str, people: ColumnElement[Any]) -> FromClause:
     return (
-        select(table.c.outside, shown.label("people"))
+        select(table.c.outside, people.label("people"))
         .where(
             table.c.workspace_id == WORKSPACE,
-            table.c[owned] == bindparam("id", type_=Text),
+            table.c[link] == bindparam("id", type_=Text),
             table.c.deleted_at.is_(None),
             or_(table.c.public, INCLUDE_PRIVATE),
         )
-        .order_by(_AT[table].desc())
-        .limit(literal_column(str(_LOOKED_AT)))
+        .order_by(_TIME_COLUMN[table].desc())
+        .limit(literal_column(str(_NEWEST)))
         .cte()
     )
 
 
-def _people(newest: FromClause) -> Select[Any]:
-    person = func.json_array_elements(newest.c.people).table_valued("value").lateral("person")
+def _people(records: FromClause) -> Select[Any]:
+    person = func.json_array_elements(records.c.people).table_valued("value").lateral("person")
     name, email = (
         func.json_extract_path_text(person.c.value, literal_column(f"'{field}'"))
         for field in ("name", "email")
     )
     return select(name.label("name"), func.lower(func.btrim(email)).label("email")).select_from(
-        newest.join(person, true())
+        records.join(person, true())
     )

@@ -1,7 +1,7 @@
-"""Links to the CRM are looked at again where an import changes it.
+"""Relinks conversations and messages when an import changes the CRM records or them.
 
-An import marks what it changes; the job `LinkCrm` finds the records which that concerns, and links
-them anew, in parts of which each is one short transaction.
+An import marks what it changed. The job `LinkCrm` finds the affected records and relinks them in
+batches, each in a short transaction.
 """
 
 from collections.abc import Sequence
@@ -38,33 +38,25 @@ from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 from domains.kernel.job_tools import Tools, Write
 from domains.kernel.jobs.enqueue import enqueue_debounced
 from domains.kernel.jobs.model import Job, Queue
-from domains.revenue.crm.matching import account_of, best_links, named_alike, recompute_activity
-from domains.revenue.tables import (
-    accounts,
-    conversations,
-    crm_changes,
-    crm_walks,
-    deals,
-    messages,
-)
+from domains.revenue.crm.matching import account_id_of, best_links, recompute_activity, same_name
+from domains.revenue.tables import accounts, conversations, crm_changes, crm_walks, deals, messages
 
-# Seconds after a change at which links are looked at again: long enough for what was being written
-# at that moment to be there.
-_DELAY: Final = 2.0
+# Seconds between a change and its relinking. Long enough for writes that were in flight at the
+# change to commit.
+RELINK_DELAY: Final = 2.0
+# Seconds until the next attempt after all attempts of a job have failed.
+_RETRY_DELAY: Final = 60.0
 
-# Records that one job links anew.
-_CHUNK: Final = 500
-# Deals and accounts of which one job looks who is concerned, and so many records at most: where
-# there are more, all records of the workspace are gone through.
-_OWNERS_AT_ONCE: Final = 100
-_FEW: Final = 5_000
-
-# Seconds after which links are looked at again if that has failed for good.
-_LATER: Final = 60.0
+# Records that one job relinks.
+_BATCH: Final = 500
+# Changed deals and accounts that one job handles.
+_OWNERS_BATCH: Final = 100
+# Affected records that are marked one by one. Above this, a walk relinks every record of the table.
+_MAX_MARKED: Final = 5_000
 
 
 class LinkCrm(Job, frozen=True, tag="revenue.link_crm"):
-    """Look again at the links that changes of the CRM concern, so many at a time."""
+    """Relink the next batch of records that marked changes affect."""
 
     queue: ClassVar[Queue] = "housekeeping"
 
@@ -86,7 +78,7 @@ _MARK = statement(
 )
 
 
-def _take(kinds: Sequence[str], limit: int) -> Any:
+def _take_changes(kinds: Sequence[str], limit: int) -> Any:
     chosen = (
         select(crm_changes.c.kind, crm_changes.c.id)
         .where(
@@ -109,47 +101,48 @@ def _take(kinds: Sequence[str], limit: int) -> Any:
     )
 
 
-_TAKE_OWNERS = _take(("accounts", "deals"), _OWNERS_AT_ONCE)
-_TAKE_RECORDS = _take(("conversations", "messages"), _CHUNK)
+_TAKE_OWNERS = _take_changes(("accounts", "deals"), _OWNERS_BATCH)
+_TAKE_RECORDS = _take_changes(("conversations", "messages"), _BATCH)
 
 _deal_ids = bindparam("deals", type_=ARRAY(Text))
 _account_ids = bindparam("accounts", type_=ARRAY(Text))
 
 _ACCOUNTS_OF = statement(
-    select(account_of(deals)).where(
+    select(account_id_of(deals)).where(
         deals.c.workspace_id == WORKSPACE, deals.c.id == any_(_deal_ids)
     ),
     scalar,
 )
 
 
-def _keys_of(table: Table, ids: Any, what: ColumnElement[Any]) -> ColumnElement[Any]:
+def _texts_of(table: Table, ids: Any, value: ColumnElement[Any]) -> ColumnElement[Any]:
     return func.array(
-        select(what)
+        select(value)
         .where(table.c.workspace_id == WORKSPACE, table.c.id == any_(ids))
         .scalar_subquery(),
         type_=ARRAY(Text),
     )
 
 
-def _branch(table: Table, condition: ColumnElement[bool]) -> Select[Any]:
+def _record_ids(table: Table, condition: ColumnElement[bool]) -> Select[Any]:
     return select(table.c.id).where(
         table.c.workspace_id == WORKSPACE, table.c.deleted_at.is_(None), condition
     )
 
 
-def _concerned(table: Table) -> Any:
-    """The records that are linked to some deals and accounts, or may be from now on: not all, if
-    they are more than a few.
+def _affected(table: Table) -> Any:
+    """Statement for the ids of records that the changed deals and accounts may be linked to.
+
+    Returns at most `_MAX_MARKED` + 1 ids.
     """
     contacts = [
-        _keys_of(owner, ids, func.unnest(owner.c.contact_emails))
+        _texts_of(owner, ids, func.unnest(owner.c.contact_emails))
         for owner, ids in ((deals, _deal_ids), (accounts, _account_ids))
     ]
-    domains = _keys_of(accounts, _account_ids, accounts.c.domain)
-    # One branch for each way of reaching a record: each has an index of its own.
+    domains = _texts_of(accounts, _account_ids, accounts.c.domain)
+    # One branch for each way to reach a record, because each way has its own index.
     branches = [
-        _branch(table, condition)
+        _record_ids(table, condition)
         for condition in (
             table.c.deal_id == any_(_deal_ids),
             table.c.account_id == any_(_account_ids),
@@ -158,36 +151,37 @@ def _concerned(table: Table) -> Any:
             table.c.outside_domains.overlap(domains),
         )
     ]
-    every = union_all(*branches).subquery("every")
+    affected = union_all(*branches).subquery("affected")
     return statement(
-        select(cast(every.c.id, Text)).limit(literal_column(str(_FEW + 1))),
+        select(cast(affected.c.id, Text)).limit(literal_column(str(_MAX_MARKED + 1))),
         scalar,
     )
 
 
 def _deals_of_accounts() -> ColumnElement[Any]:
-    """The deals that belong to some accounts."""
-    theirs = (
+    """Array of the ids of all deals of the changed accounts."""
+    changed = (
         select(accounts.c.id, accounts.c.name)
         .where(accounts.c.workspace_id == WORKSPACE, accounts.c.id == any_(_account_ids))
-        .subquery("some_accounts")
+        .subquery("changed_accounts")
     )
     named, unnamed = deals.alias("named"), deals.alias("unnamed")
-    every = union_all(
+    found = union_all(
         select(named.c.id)
-        .select_from(theirs.join(named, named.c.account_id == theirs.c.id))
+        .select_from(changed.join(named, named.c.account_id == changed.c.id))
         .where(named.c.workspace_id == WORKSPACE),
         select(unnamed.c.id)
-        .select_from(theirs.join(unnamed, named_alike(unnamed.c.account_name, theirs.c.name)))
+        .select_from(changed.join(unnamed, same_name(unnamed.c.account_name, changed.c.name)))
         .where(unnamed.c.workspace_id == WORKSPACE, unnamed.c.account_id.is_(None)),
-    ).subquery("theirs")
-    return func.array(select(every.c.id).scalar_subquery(), type_=ARRAY(Text))
+    ).subquery("found")
+    return func.array(select(found.c.id).scalar_subquery(), type_=ARRAY(Text))
 
 
-_CONCERNED: Final = {table.name: _concerned(table) for table in (conversations, messages)}
+_AFFECTED: Final = {table.name: _affected(table) for table in (conversations, messages)}
 
-# A walk that has not begun takes in what changed since, too. Held, so that it begins afterwards.
-_WALK_WAITING = statement(
+# A walk that has not started yet covers this change too. The lock keeps it from starting before the
+# commit.
+_PENDING_WALK = statement(
     select(crm_walks.c.id)
     .where(
         crm_walks.c.workspace_id == WORKSPACE,
@@ -198,7 +192,7 @@ _WALK_WAITING = statement(
     .with_for_update(read=True, key_share=True, skip_locked=True),
     scalar,
 )
-_BEGIN_WALK = statement(
+_ADD_WALK = statement(
     insert(crm_walks).values(
         workspace_id=WORKSPACE, id=bindparam("id"), kind=bindparam("kind", type_=Text)
     ),
@@ -212,7 +206,7 @@ _TAKE_WALK = statement(
     .with_for_update(skip_locked=True),
     row,
 )
-_WALK_ON = statement(
+_ADVANCE_WALK = statement(
     update(crm_walks)
     .where(crm_walks.c.workspace_id == WORKSPACE, crm_walks.c.id == bindparam("id", type_=Uuid))
     .values(after=bindparam("after", type_=Uuid)),
@@ -224,7 +218,7 @@ _END_WALK = statement(
     ),
     row,
 )
-_NEXT: Final = {
+_NEXT_IDS: Final = {
     table.name: statement(
         select(table.c.id)
         .where(
@@ -233,17 +227,17 @@ _NEXT: Final = {
             table.c.id > bindparam("after", type_=Uuid),
         )
         .order_by(table.c.id)
-        .limit(literal_column(str(_CHUNK))),
+        .limit(literal_column(str(_BATCH))),
         scalar,
     )
     for table in (conversations, messages)
 }
-_BEFORE_ALL: Final = UUID(int=0)
+_LOWEST_ID: Final = UUID(int=0)
 
 
 def _relink(table: Table) -> Any:
-    """Link some records anew; answers with the former and the new deal and account of each."""
-    some = (
+    """Statement that relinks records. Returns the former and the new deal and account of each."""
+    records = (
         select(
             table.c.id.label("record"),
             table.c.outside,
@@ -258,17 +252,17 @@ def _relink(table: Table) -> Any:
         )
         .order_by(table.c.id)
         .with_for_update(key_share=True)
-        .cte("some")
+        .cte("records")
     )
-    best = best_links(some).cte("best")
+    best = best_links(records).cte("best")
     found = (
         select(
-            some.c.record,
-            some.c.deal_id.label("former_deal"),
-            some.c.account_id.label("former_account"),
-            *(each for each in best.c if each.name != "record"),
+            records.c.record,
+            records.c.deal_id.label("former_deal"),
+            records.c.account_id.label("former_account"),
+            *(column for column in best.c if column.name != "record"),
         )
-        .select_from(some.outerjoin(best, best.c.record == some.c.record))
+        .select_from(records.outerjoin(best, best.c.record == records.c.record))
         .cte("found")
     )
     values: dict[str, ColumnElement[Any]] = {
@@ -276,7 +270,7 @@ def _relink(table: Table) -> Any:
         "account_id": found.c.account_id,
     }
     if table is conversations:
-        values = _unless_given(found)
+        values = _keep_imported_link(found)
     return statement(
         update(table)
         .where(table.c.workspace_id == WORKSPACE, table.c.id == found.c.record)
@@ -288,19 +282,19 @@ def _relink(table: Table) -> Any:
     )
 
 
-def _unless_given(found: FromClause) -> dict[str, ColumnElement[Any]]:
-    """The link of a conversation: what an import said of it stays as it is."""
+def _keep_imported_link(found: FromClause) -> dict[str, ColumnElement[Any]]:
+    """Values of a conversation's link. A link that an import gave is never replaced."""
     c = conversations.c
-    given_deal = case((c.crm_type == literal_column("'opportunity'"), c.crm_id), else_=null())
-    deal = deals.alias("given_deal")
-    account_of_given = (
-        select(account_of(deal))
+    imported_deal = case((c.crm_type == literal_column("'opportunity'"), c.crm_id), else_=null())
+    deal = deals.alias("imported_deal")
+    account_of_imported_deal = (
+        select(account_id_of(deal))
         .where(deal.c.workspace_id == WORKSPACE, deal.c.id == c.crm_id)
         .scalar_subquery()
     )
-    given_account = case(
+    imported_account = case(
         (c.crm_type == literal_column("'account'"), c.crm_id),
-        (c.crm_type == literal_column("'opportunity'"), account_of_given),
+        (c.crm_type == literal_column("'opportunity'"), account_of_imported_deal),
         else_=null(),
     )
     return {
@@ -308,80 +302,84 @@ def _unless_given(found: FromClause) -> dict[str, ColumnElement[Any]]:
             name: case((c.crm_given, c[name]), else_=found.c[name])
             for name in ("crm_id", "crm_name", "crm_type")
         },
-        "deal_id": case((c.crm_given, given_deal), else_=found.c.deal_id),
-        "account_id": case((c.crm_given, given_account), else_=found.c.account_id),
+        "deal_id": case((c.crm_given, imported_deal), else_=found.c.deal_id),
+        "account_id": case((c.crm_given, imported_account), else_=found.c.account_id),
     }
 
 
 _RELINK: Final = {table.name: _relink(table) for table in (conversations, messages)}
 
 
-async def changed(tx: Tx, workspace: WorkspaceId, kind: str, ids: Sequence[str]) -> None:
-    """Records of a table (deals, accounts, conversations, messages) changed by an import.
+async def mark_changed(tx: Tx, workspace: WorkspaceId, kind: str, ids: Sequence[str]) -> None:
+    """Mark imported records of a table as changed and enqueue the relinking.
 
-    Soon after the commit the links that this concerns are looked at again.
+    `kind` is deals, accounts, conversations or messages.
     """
     if ids:
         await tx.first(_MARK, workspace=workspace, kind=kind, ids=ids)
-        await enqueue_debounced(tx, workspace, LinkCrm(), _DELAY)
+        await enqueue_debounced(tx, workspace, LinkCrm(), RELINK_DELAY)
 
 
 async def relink(_tools: Tools, workspace: WorkspaceId, _job: LinkCrm) -> Write:
-    """Recompute links in the transaction that ends the job: only the database has work to do."""
-    return lambda tx: link_some(tx, workspace)
+    """Relink in the transaction that ends the job: only the database has work to do."""
+    return lambda tx: relink_batch(tx, workspace)
 
 
-async def link_some(tx: Tx, workspace: WorkspaceId) -> None:
-    """Look at some of the links that the marked changes concern; the rest is the next job's."""
+async def relink_batch(tx: Tx, workspace: WorkspaceId) -> None:
+    """Handle one batch of marked changes, and enqueue the next job until none is left."""
     if owners := await tx.all(_TAKE_OWNERS, workspace=workspace):
-        await _reach(tx, workspace, owners)
+        await _mark_affected(tx, workspace, owners)
     elif records := await tx.all(_TAKE_RECORDS, workspace=workspace):
         for name in _RELINK:
             ids = [UUID(record) for kind, record in records if kind == name]
-            await _link(tx, workspace, name, ids)
+            await _relink_records(tx, workspace, name, ids)
     elif walk := await tx.first(_TAKE_WALK, workspace=workspace):
-        await _walk(tx, workspace, *walk)
+        await _advance_walk(tx, workspace, *walk)
     else:
         return
     await enqueue_debounced(tx, workspace, LinkCrm(), 0)
 
 
-async def linking_failed(
+async def retry_later(
     tx: Tx, workspace: WorkspaceId, _job: LinkCrm, _id: UUID, _reason: str
 ) -> None:
-    """Try again later: what is marked must not stay so for ever."""
-    await enqueue_debounced(tx, workspace, LinkCrm(), _LATER)
+    """Enqueue another job after a failure, so that no change stays marked for ever."""
+    await enqueue_debounced(tx, workspace, LinkCrm(), _RETRY_DELAY)
 
 
-async def _reach(tx: Tx, workspace: WorkspaceId, owners: list[tuple[str, str]]) -> None:
-    some_deals = [each for kind, each in owners if kind == "deals"]
-    some_accounts = [each for kind, each in owners if kind == "accounts"]
-    theirs = await tx.all(_ACCOUNTS_OF, workspace=workspace, deals=some_deals)
-    reached = sorted({*some_accounts, *filter(None, theirs)})
-    for kind, concerned in _CONCERNED.items():
-        ids = await tx.all(concerned, workspace=workspace, deals=some_deals, accounts=reached)
-        if len(ids) <= _FEW:
+async def _mark_affected(tx: Tx, workspace: WorkspaceId, owners: list[tuple[str, str]]) -> None:
+    changed_deals = [owner for kind, owner in owners if kind == "deals"]
+    changed_accounts = [owner for kind, owner in owners if kind == "accounts"]
+    accounts_of_deals = await tx.all(_ACCOUNTS_OF, workspace=workspace, deals=changed_deals)
+    all_accounts = sorted({*changed_accounts, *filter(None, accounts_of_deals)})
+    for kind, affected in _AFFECTED.items():
+        ids = await tx.all(
+            affected, workspace=workspace, deals=changed_deals, accounts=all_accounts
+        )
+        if len(ids) <= _MAX_MARKED:
             await tx.first(_MARK, workspace=workspace, kind=kind, ids=ids)
-        elif await tx.first(_WALK_WAITING, workspace=workspace, kind=kind) is None:
-            await tx.first(_BEGIN_WALK, workspace=workspace, id=new_id(), kind=kind)
-    # At last, since it locks them.
-    await recompute_activity(tx, workspace, some_deals, some_accounts)
+        elif await tx.first(_PENDING_WALK, workspace=workspace, kind=kind) is None:
+            await tx.first(_ADD_WALK, workspace=workspace, id=new_id(), kind=kind)
+    # Last, because it locks the deals and accounts until the commit.
+    await recompute_activity(tx, workspace, changed_deals, changed_accounts)
 
 
-async def _walk(tx: Tx, workspace: WorkspaceId, walk: UUID, kind: str, after: UUID | None) -> None:
-    ids = await tx.all(_NEXT[kind], workspace=workspace, after=after or _BEFORE_ALL)
-    await _link(tx, workspace, kind, ids)
-    if len(ids) < _CHUNK:
+async def _advance_walk(
+    tx: Tx, workspace: WorkspaceId, walk: UUID, kind: str, after: UUID | None
+) -> None:
+    ids = await tx.all(_NEXT_IDS[kind], workspace=workspace, after=after or _LOWEST_ID)
+    await _relink_records(tx, workspace, kind, ids)
+    if len(ids) < _BATCH:
         await tx.first(_END_WALK, workspace=workspace, id=walk)
     else:
-        await tx.first(_WALK_ON, workspace=workspace, id=walk, after=ids[-1])
+        await tx.first(_ADVANCE_WALK, workspace=workspace, id=walk, after=ids[-1])
 
 
-async def _link(tx: Tx, workspace: WorkspaceId, kind: str, ids: list[UUID]) -> None:
-    linked = await tx.all(_RELINK[kind], workspace=workspace, ids=sorted(ids))
+async def _relink_records(tx: Tx, workspace: WorkspaceId, kind: str, ids: list[UUID]) -> None:
+    relinked = await tx.all(_RELINK[kind], workspace=workspace, ids=sorted(ids))
     await recompute_activity(
         tx,
         workspace,
-        (deal for former, _, now, _ in linked for deal in (former, now)),
-        (account for _, former, _, now in linked for account in (former, now)),
+        (deal for former, _, current, _ in relinked for deal in (former, current)),
+        (account for _, former, _, current in relinked for account in (former, current)),
     )

@@ -35,7 +35,7 @@ class Crm:
                 *columns.values(),
             )
         async with self._database.transaction() as tx:
-            await relinking.changed(tx, workspace, table, [id])
+            await relinking.mark_changed(tx, workspace, table, [id])
 
     async def settled(self) -> None:
         """Wait until no change is left to be looked at."""

@@ -25,7 +25,7 @@ async def source(acme: Tenant) -> Source:
 @pytest.fixture
 def book(acme: Tenant, database: Database, monkeypatch: pytest.MonkeyPatch) -> Crm:
     # Nothing else is being written while a test waits.
-    monkeypatch.setattr(relinking, "_DELAY", 0.0)
+    monkeypatch.setattr(relinking, "RELINK_DELAY", 0.0)
     return Crm(acme, database)
 
 
@@ -358,7 +358,7 @@ async def test_many_changes_are_looked_at_in_parts(
         )
     async with database.transaction() as tx:
         workspace = WorkspaceId(UUID(acme.workspace))
-        await relinking.changed(
+        await relinking.mark_changed(
             tx, workspace, "deals", [f"d-{number}" for number in range(1, 1201)]
         )
     await book.put_all(ACCOUNT)
