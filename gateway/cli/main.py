@@ -19,10 +19,10 @@ from domains.kernel.core.problems import Problem
 from domains.kernel.db.database import Database
 from domains.kernel.jobs.job_admin import Choice, JobItem
 from domains.kernel.jobs.model import QUEUES, Queue, State
-from domains.kernel.tenancy.api_keys import SCOPES, UNLIMITED, Key, LimitChoice, Scope
+from domains.kernel.tenancy.api_keys import SCOPES, UNLIMITED, ApiKey, RateLimitOverrides, Scope
 from gateway.cli import admin, demo, import_command
 from gateway.embedded import runfile
-from gateway.embedded.errors import LocalError
+from gateway.embedded.errors import EmbeddedError
 from gateway.embedded.up import up as run_everything
 
 T = TypeVar("T")
@@ -79,7 +79,7 @@ def up(data: Path, host: str, port: int, workers: int, no_demo: bool) -> None:
     """Run everything on this machine: servers, API and workers."""
     # A wrong setting is said now, not by children that do not start.
     given = {name: value for name, value in os.environ.items() if value.strip()}
-    settings.read({**_EMBEDDED, **given})
+    settings.load_settings({**_EMBEDDED, **given})
     run_everything(
         data,
         host=host,
@@ -121,7 +121,7 @@ def migrate(data: Path) -> None:
 @_json
 def list_settings(as_json: bool) -> None:
     """List the environment variables that are read."""
-    listed = settings.listed()
+    listed = settings.list_settings()
     if as_json:
         _print_json(listed)
         return
@@ -289,7 +289,7 @@ def create_key(
     chosen: list[Scope] = (
         list(SCOPES) if "all" in scopes else [scope for scope in SCOPES if scope in scopes]
     )
-    limits = LimitChoice(*map(_choice, (limit_per_minute, limit_per_hour, limit_per_day)))
+    limits = RateLimitOverrides(*map(_choice, (limit_per_minute, limit_per_hour, limit_per_day)))
     if limit_per_minute == "none":
         if isinstance(limit_per_hour, int) or isinstance(limit_per_day, int):
             raise click.UsageError(
@@ -348,7 +348,7 @@ def revoke_key(key_id: str, data: Path) -> None:
     click.echo(f"Key {key_id} is revoked.")
 
 
-def _described(key: Key) -> dict[str, Any]:
+def _described(key: ApiKey) -> dict[str, Any]:
     return {
         "id": key.id,
         "workspaceId": key.workspace,
@@ -363,7 +363,7 @@ def _described(key: Key) -> dict[str, Any]:
     }
 
 
-def _state(key: Key) -> str:
+def _state(key: ApiKey) -> str:
     if key.revoked_at is not None:
         return f"revoked {_moment(key.revoked_at)}"
     if key.expires_at is not None:
@@ -703,7 +703,7 @@ def _become(module: str, data: Path) -> None:
     """Replace this process by another of the product's, which loads what only it needs."""
     environment = _environment(data)
     # A wrong setting is said now, not after a second of imports.
-    settings.read(environment)
+    settings.load_settings(environment)
     os.execve(sys.executable, [sys.executable, "-m", module], environment)  # noqa: S606
 
 
@@ -773,9 +773,9 @@ def _print_table(
 def main() -> None:
     """Run the command; what it refuses is one sentence on standard error and exit code 1."""
     # What goes wrong is said once, in a sentence; warnings would come between output and scripts.
-    log_config.configure("error", "console")
+    log_config.configure_logging("error", "console")
     expected = (
-        *(Problem, LocalError, settings.SettingError),
+        *(Problem, EmbeddedError, settings.SettingError),
         *(demo.DemoError, import_command.ImportFailed),
     )
     try:

@@ -1,5 +1,5 @@
-"""The one error that the local machinery shows to an operator."""
+"""The error that the embedded servers and `gateway up` show to the operator."""
 
 
-class LocalError(Exception):
-    """One clear sentence: what is wrong, where, and what to do about it."""
+class EmbeddedError(Exception):
+    """One sentence for the operator: what is wrong, where, and what to do about it."""

@@ -1,4 +1,4 @@
-"""What the operator sees: short lines on standard error, with a spinner on a terminal."""
+"""Output of `gateway up`: progress on standard error, results on standard output."""
 
 import contextlib
 import sys
@@ -6,15 +6,15 @@ from typing import Self
 
 
 class Progress:
-    """Lines on standard error. `step` is what goes on now, `say` is what happened.
+    """Lines on standard error; on a terminal the current step has a spinner.
 
-    A terminal that has gone away is no reason to fail: nothing here raises.
+    Never raises: `gateway up` goes on when its terminal has been closed.
     """
 
     def __init__(self) -> None:
         self._console = self._status = None
         if sys.stderr.isatty():
-            # Here, because importing it takes 0.1 s that a start without a terminal need not spend.
+            # Here, because the import takes 0.1 s, which a start without a terminal saves.
             from rich.console import Console  # noqa: PLC0415
 
             self._console = Console(stderr=True, highlight=False)
@@ -24,33 +24,33 @@ class Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.rest()
+        self.end_step()
 
-    def step(self, line: str) -> None:
-        """Something begins that takes a moment."""
+    def begin_step(self, line: str) -> None:
+        """Show what goes on now, until the next step or `end_step`."""
         with contextlib.suppress(OSError):
             if self._status is None:
-                self.say(line)
+                self.report(line)
             else:
                 self._status.update(f"{line} ...")
                 self._status.start()
 
-    def say(self, line: str) -> None:
-        """Something happened."""
+    def report(self, line: str) -> None:
+        """Print a line about something that has happened."""
         with contextlib.suppress(OSError):
             if self._console is None:
-                print(line, file=sys.stderr, flush=True)  # noqa: T201 - the operator reads it
+                print(line, file=sys.stderr, flush=True)  # noqa: T201 - output of a command
             else:
                 self._console.print(line, markup=False, soft_wrap=True)
 
-    def rest(self) -> None:
-        """Nothing goes on any more."""
+    def end_step(self) -> None:
+        """Remove the spinner."""
         with contextlib.suppress(OSError):
             if self._status is not None:
                 self._status.stop()
 
 
-def show(line: str) -> None:
-    """A line of the result, on standard output, at once."""
+def print_result(line: str) -> None:
+    """Print a line on standard output, flushed at once."""
     with contextlib.suppress(OSError):
-        print(line, flush=True)  # noqa: T201 - the operator reads it
+        print(line, flush=True)  # noqa: T201 - output of a command

@@ -1,4 +1,4 @@
-"""Runs processes and servers, restarts what dies, and stops all of it in order."""
+"""Runs child processes and servers, restarts those that end, and stops all of them in order."""
 
 import os
 import signal
@@ -6,39 +6,43 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from domains.kernel.core.parent_watch import VARIABLE
-from gateway.embedded.errors import LocalError
-from gateway.embedded.machine import last_line, log_since, open_log, trim_log, wait_until
+from domains.kernel.core.parent_watch import SUPERVISOR_FD
+from gateway.embedded.errors import EmbeddedError
+from gateway.embedded.logged_process import LoggedProcess, start_logged, trim_logs
+from gateway.embedded.process_info import wait_until
 
+# All in seconds. The delay before a restart doubles each time, up to the longest.
 FIRST_DELAY, LONGEST_DELAY = 0.2, 10.0
-HEALTHY_SECONDS = 30.0  # a child that lived this long begins again with the first delay
+# A child that ran for this long starts with the first delay again.
+HEALTHY_SECONDS = 30.0
+# QUICK_EXITS failures in a row, each within QUICK_SECONDS of the start, end everything.
 QUICK_SECONDS = 10.0
 QUICK_EXITS = 5
-# A child that fails while a server comes back is not to blame.
-FORGIVING_SECONDS = 20.0
+# Failures of children this soon after a server ended do not count: they may be due to that.
+GRACE_AFTER_SERVER_EXIT = 20.0
 SERVER_FAILURES = 3
 TICK, SERVER_TICK, LOG_TICK = 0.05, 0.5, 60.0
 
 _T = TypeVar("_T")
-# Ends that come from outside, not from a fault of the program.
-_SENT = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}
+# Ends that come from outside and are no fault of the program.
+_EXTERNAL_SIGNALS = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}
 
 
 class Server(Protocol):
-    """A server that lives on its own and can be adopted: Postgres, Valkey."""
+    """A server that outlives its launcher: PostgreSQL, Valkey."""
 
     def start(self) -> str:
-        """Start or adopt it; its URL, the same each time."""
+        """Start it, or adopt the one that runs; its URL, the same each time."""
 
     def stop(self, *, hard: bool = False) -> None:
-        """Stop it and wait for its end."""
+        """Stop it and wait until it has ended."""
 
     def alive(self) -> bool:
-        """Whether its process runs."""
+        """True if its process runs."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +55,11 @@ class Child:
     stage: int = 0
 
 
-class Task(Generic[_T]):
-    """A function at work in a thread that does not keep the process from ending."""
+class BackgroundTask(Generic[_T]):
+    """A function that runs in a daemon thread, which does not keep the process from ending."""
 
-    def __init__(self, work: Callable[[], _T]) -> None:
-        self._work = work
+    def __init__(self, function: Callable[[], _T]) -> None:
+        self._function = function
         self._value: list[_T] = []
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -63,16 +67,16 @@ class Task(Generic[_T]):
 
     def _run(self) -> None:
         try:
-            self._value.append(self._work())
+            self._value.append(self._function())
         except BaseException as error:  # noqa: BLE001 - raised again in result()
             self._error = error
 
     def done(self) -> bool:
-        """Whether it has ended, in either way."""
+        """True once the function has returned or raised."""
         return not self._thread.is_alive()
 
     def result(self) -> _T:
-        """Its value, or its exception raised here; waits for it."""
+        """Wait for the function; return its value or raise its exception."""
         self._thread.join()
         if self._error is not None:
             raise self._error
@@ -80,26 +84,24 @@ class Task(Generic[_T]):
 
 
 @dataclass
-class _Kept:
-    """A server and what became of the latest attempt to start it."""
+class _ServerState:
+    """A server and the result of its latest start. `task` is set while it starts."""
 
     name: str
     server: Server
-    task: Task[str] | None
+    task: BackgroundTask[str] | None
     url: str = ""
     failures: int = 0
 
 
 @dataclass
-class _Slot:
-    """A child, its process of the moment, and its history."""
+class _ChildState:
+    """A child and its current process, None between two of them."""
 
     child: Child
-    process: subprocess.Popen[bytes] | None = None
-    log: Path = field(default_factory=Path)
-    offset: int = 0
+    running: LoggedProcess | None = None
     started: float = 0.0
-    due: float = 0.0
+    restart_at: float = 0.0
     delay: float = FIRST_DELAY
     quick_exits: int = 0
 
@@ -107,53 +109,58 @@ class _Slot:
 class Supervisor:
     """Keeps children and servers running until it is asked to stop.
 
-    Single-threaded but for the starting of servers. `say` gets short lines for the operator.
-    Children are told of this process' end, even by kill -9, through a pipe: see
-    `lifeline.die_with_supervisor`.
+    Single-threaded, but servers start and stop in threads. `report` gets lines for the operator.
+    Children notice the end of this process, even by kill -9, through a pipe: see `parent_watch`.
     """
 
-    def __init__(self, data: Path, *, say: Callable[[str], None], grace: float = 10.0) -> None:
+    def __init__(self, data: Path, *, report: Callable[[str], None], grace: float = 10.0) -> None:
         self._data = data
-        self._say = say
+        self._report = report
         self._grace = grace
-        self._slots: list[_Slot] = []
-        self._kept: list[_Kept] = []
-        self._trouble = float("-inf")
+        self._children: list[_ChildState] = []
+        self._servers: list[_ServerState] = []
+        self._server_ended_at = float("-inf")
         self._next_server_tick = self._next_log_tick = 0.0
-        # Nobody inherits the write end: it closes when this process ends, however that happens.
-        self._lifeline, self._held = os.pipe()
-        self.stop_asked = False
-        self.hurry = False
+        # No child inherits the write end: it closes when this process ends, however that happens.
+        self._watched_pipe, self._write_end = os.pipe()
+        self.stop_requested = False
+        self._kill = False
 
-    def ask_to_stop(self, *, hurry: bool = False) -> None:
-        """Make `run` return soon; with `hurry`, make `stop` kill. Fit for signal handlers."""
-        self.stop_asked = True
-        self.hurry = self.hurry or hurry
+    def request_stop(self, *, kill: bool = False) -> None:
+        """Make `run` return soon; with `kill`, let `stop` kill. May be called in signal handlers.
+
+        The orderly stop under way becomes a kill, too.
+        """
+        self.stop_requested = True
+        self._kill = self._kill or kill
 
     def start_servers(self, servers: Mapping[str, Server]) -> None:
         """Begin to start servers, all at once; `urls` is complete when they are up."""
-        self._kept += [_Kept(name, server, Task(server.start)) for name, server in servers.items()]
+        self._servers += [
+            _ServerState(name, server, BackgroundTask(server.start))
+            for name, server in servers.items()
+        ]
 
     def urls(self) -> dict[str, str] | None:
-        """The URL of every server by its name; None while one has not come up yet."""
-        if not all(kept.url for kept in self._kept):
+        """The URL of every server by its name; None until all have started."""
+        if not all(state.url for state in self._servers):
             return None
-        return {kept.name: kept.url for kept in self._kept}
+        return {state.name: state.url for state in self._servers}
 
     def start(self, children: Iterable[Child]) -> None:
-        """Start children and keep them running from now on."""
-        slots = [_Slot(child) for child in children]
-        self._slots += slots
-        for slot in slots:
-            self._spawn(slot)
+        """Start children and keep them running."""
+        states = [_ChildState(child) for child in children]
+        self._children += states
+        for state in states:
+            self._spawn(state)
 
     def run(self, until: Callable[[], bool] = lambda: False) -> bool:
-        """Watch over everything until the condition holds (True) or a stop was asked for (False).
+        """Watch until the condition is true (returns True) or a stop is requested (False).
 
         Raises:
-            LocalError: a child or a server failed again and again.
+            EmbeddedError: a child or a server failed repeatedly.
         """
-        while not self.stop_asked:
+        while not self.stop_requested:
             self._tick(time.monotonic())
             if until():
                 return True
@@ -161,132 +168,119 @@ class Supervisor:
         return False
 
     def stop(self) -> None:
-        """Stop the children stage by stage, then the servers, the last one first."""
-        self.stop_asked = True
-        for stage in sorted({slot.child.stage for slot in self._slots}):
-            self._stop_stage([slot for slot in self._slots if slot.child.stage == stage])
-        for kept in reversed(self._kept):
-            self._stop_server(kept)
-        os.close(self._held)
-        os.close(self._lifeline)
+        """Stop the children stage by stage, then the servers in reverse order."""
+        self.stop_requested = True
+        for stage in sorted({state.child.stage for state in self._children}):
+            self._stop_children([each for each in self._children if each.child.stage == stage])
+        for state in reversed(self._servers):
+            self._stop_server(state)
+        os.close(self._write_end)
+        os.close(self._watched_pipe)
 
-    # --- one round ---
+    # --- watching ---
 
     def _tick(self, now: float) -> None:
         if now >= self._next_server_tick or self.urls() is None:
             self._next_server_tick = now + SERVER_TICK
-            for kept in self._kept:
-                self._tend_server(kept, now)
-        for slot in self._slots:
-            self._tend(slot, now)
+            for server in self._servers:
+                self._check_server(server, now)
+        for child in self._children:
+            self._check_child(child, now)
         if now >= self._next_log_tick:
             self._next_log_tick = now + LOG_TICK
-            for log in (self._data / "logs").glob("*.log"):
-                trim_log(log)
+            trim_logs(self._data)
 
-    def _tend_server(self, kept: _Kept, now: float) -> None:
-        if kept.task is not None:
-            if not kept.task.done():
+    def _check_server(self, state: _ServerState, now: float) -> None:
+        if state.task is not None:
+            if not state.task.done():
                 return
-            task, kept.task = kept.task, None
+            task, state.task = state.task, None
             try:
-                url, restarted = task.result(), bool(kept.url)
-            except LocalError:
-                kept.failures += 1
-                if not kept.url or kept.failures >= SERVER_FAILURES:
+                url, restarted = task.result(), bool(state.url)
+            except EmbeddedError:
+                state.failures += 1
+                if not state.url or state.failures >= SERVER_FAILURES:
                     raise
             else:
-                kept.url, kept.failures = url, 0
+                state.url, state.failures = url, 0
                 if restarted:
-                    self._say(f"{kept.name} is back.")
-        elif not kept.server.alive():
-            self._trouble = now
-            self._say(f"{kept.name} ended, starting it again.")
-            kept.task = Task(kept.server.start)
+                    self._report(f"{state.name} is back.")
+        elif not state.server.alive():
+            self._server_ended_at = now
+            self._report(f"{state.name} ended, starting it again.")
+            state.task = BackgroundTask(state.server.start)
 
-    def _tend(self, slot: _Slot, now: float) -> None:
-        if slot.process is None:
-            if now >= slot.due:
-                self._spawn(slot)
+    def _check_child(self, state: _ChildState, now: float) -> None:
+        if state.running is None:
+            if now >= state.restart_at:
+                self._spawn(state)
             return
-        code = slot.process.poll()
+        ended, name = state.running, state.child.name
+        code = ended.process.poll()
         if code is None:
-            if now - slot.started > HEALTHY_SECONDS:
-                slot.delay, slot.quick_exits = FIRST_DELAY, 0
+            if now - state.started > HEALTHY_SECONDS:
+                state.delay, state.quick_exits = FIRST_DELAY, 0
             return
-        _kill_group(slot.process)  # what it had started itself would work on beside its successor
-        slot.process = None
-        self._count_exit(slot, code, now)
-        self._say(
-            f"{slot.child.name} ended ({_exit(code)}), starting it again. Its log: {slot.log}"
+        _kill_group(ended.process)  # its own children would work beside those of its successor
+        state.running = None
+        self._count_exit(state, code, now)
+        if state.quick_exits >= QUICK_EXITS:
+            raise EmbeddedError(
+                f"{name} ended {QUICK_EXITS} times in a row ({_exit(code)}): {ended.last_line()}."
+                f" The whole log: {ended.log}"
+            )
+        self._report(f"{name} ended ({_exit(code)}), starting it again. Its log: {ended.log}")
+        state.restart_at, state.delay = now + state.delay, min(state.delay * 2, LONGEST_DELAY)
+
+    def _count_exit(self, state: _ChildState, code: int, now: float) -> None:
+        if code == 0 or now - state.started > QUICK_SECONDS:
+            state.quick_exits = 0
+        elif (
+            code not in _EXTERNAL_SIGNALS and now - self._server_ended_at > GRACE_AFTER_SERVER_EXIT
+        ):
+            state.quick_exits += 1
+
+    def _spawn(self, state: _ChildState) -> None:
+        child = state.child
+        environment = {**child.env, SUPERVISOR_FD: str(self._watched_pipe)}
+        state.running = start_logged(
+            self._data, child.name, child.argv, environment, pass_fds=(self._watched_pipe,)
         )
-        slot.due, slot.delay = now + slot.delay, min(slot.delay * 2, LONGEST_DELAY)
+        state.started = time.monotonic()
 
-    def _count_exit(self, slot: _Slot, code: int, now: float) -> None:
-        if code == 0 or now - slot.started > QUICK_SECONDS:
-            slot.quick_exits = 0
-        elif code not in _SENT and now - self._trouble > FORGIVING_SECONDS:
-            slot.quick_exits += 1
-        if slot.quick_exits >= QUICK_EXITS:
-            line = last_line(log_since(slot.log, slot.offset))
-            raise LocalError(
-                f"{slot.child.name} ended {QUICK_EXITS} times in a row ({_exit(code)}):"
-                f" {line.rstrip('.')}."
-                f" Its whole log: {slot.log}"
-            )
+    # --- stopping ---
 
-    def _spawn(self, slot: _Slot) -> None:
-        slot.log, log = open_log(self._data, slot.child.name)
-        slot.offset = slot.log.stat().st_size
-        try:
-            slot.process = subprocess.Popen(
-                slot.child.argv,
-                env={**slot.child.env, VARIABLE: str(self._lifeline)},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=(self._lifeline,),
-                start_new_session=True,  # the terminal's Ctrl-C is ours to pass on, in order
-            )
-        except OSError as error:
-            raise LocalError(f"{slot.child.argv[0]} cannot be started: {error.strerror}.") from None
-        finally:
-            os.close(log)
-        slot.started = time.monotonic()
-
-    # --- the end ---
-
-    def _stop_stage(self, slots: list[_Slot]) -> None:
-        processes = [slot.process for slot in slots if slot.process is not None]
+    def _stop_children(self, states: list[_ChildState]) -> None:
+        processes = [state.running.process for state in states if state.running is not None]
         for process in processes:
-            if not self.hurry:
+            if not self._kill:
                 process.terminate()
         wait_until(
-            lambda: self.hurry or all(process.poll() is not None for process in processes),
+            lambda: self._kill or all(process.poll() is not None for process in processes),
             self._grace,
         )
         for process in processes:
             _kill_group(process)
             process.wait()
-        for slot in slots:
-            slot.process = None
+        for state in states:
+            state.running = None
 
-    def _stop_server(self, kept: _Kept) -> None:
-        if kept.task is not None:
-            wait_until(lambda: self.hurry or kept.task is None or kept.task.done(), 60)
-        orderly = Task(kept.server.stop)
-        wait_until(lambda: self.hurry or orderly.done(), 60)
+    def _stop_server(self, state: _ServerState) -> None:
+        if state.task is not None:
+            wait_until(lambda: self._kill or state.task is None or state.task.done(), 60)
+        orderly = BackgroundTask(state.server.stop)
+        wait_until(lambda: self._kill or orderly.done(), 60)
         if orderly.done():
             orderly.result()
         else:
-            kept.server.stop(hard=True)
+            state.server.stop(hard=True)
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
-        return  # nobody is left (macOS says so by the second)
+        return  # no process is left (macOS raises PermissionError then)
 
 
 def _exit(code: int) -> str:

