@@ -1,8 +1,8 @@
-"""Identity of the workspace that a caller was authorised for."""
+"""The type of workspace ids that have been authorized."""
 
 from typing import NewType
 from uuid import UUID
 
-# Proof that a check was made: only authentication, a claimed job and the operator's commands have
-# one, and every function of a domain demands it.
+# Proof of authorization: only authentication, a claimed job and the operator's commands create one,
+# and every function of a domain requires it.
 WorkspaceId = NewType("WorkspaceId", UUID)

@@ -425,7 +425,7 @@ _KEPT_QUERY = statement(
 _FORGET = statement(
     delete(cursor_queries).where(cursor_queries.c.used_at < func.now() - literal(_KEPT, Interval)),
     row,
-    cross_tenant_reason="what is over is over in every workspace",
+    cross_tenant_reason="expired data is deleted in every workspace",
 )
 
 

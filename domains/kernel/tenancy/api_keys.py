@@ -1,4 +1,4 @@
-"""API keys: scopes, rate limits, creation and revocation."""
+"""API keys: scopes, rate limits, creation, listing and revocation."""
 
 import hashlib
 import secrets
@@ -14,7 +14,7 @@ from domains.kernel.core.ids import new_id
 from domains.kernel.core.problems import Invalid, NotFound
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
-from domains.kernel.db.statements import scalar, statement
+from domains.kernel.db.statements import WORKSPACE, scalar, statement
 from domains.kernel.db.tables import api_keys, workspaces
 
 Scope = Literal[
@@ -38,7 +38,7 @@ Scope = Literal[
 ]
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 
-# The notification channel that says: forget what you know of keys.
+# A notification on this channel makes every process clear its cache of API keys.
 KEYS_CHANNEL: Final = "keys"
 
 _ALPHABET: Final = string.ascii_letters + string.digits
@@ -47,7 +47,7 @@ _PREFIX_LENGTH: Final = 12
 
 
 class RateLimits(msgspec.Struct, frozen=True):
-    """Requests per moving window; None: no limit."""
+    """Maximum requests per sliding window; None: no limit."""
 
     minute: int | None
     hour: int | None
@@ -55,21 +55,24 @@ class RateLimits(msgspec.Struct, frozen=True):
 
 
 class RateLimitOverrides(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A key's own limits: UNSET means the deployment's, None means none."""
+    """Rate limits of one key. UNSET: the deployment's limit; None: no limit."""
 
     minute: int | msgspec.UnsetType | None = msgspec.UNSET
     hour: int | msgspec.UnsetType | None = msgspec.UNSET
     day: int | msgspec.UnsetType | None = msgspec.UNSET
 
     def resolve(self, default: RateLimits) -> RateLimits:
-        """What is in force; a default never makes a longer window tighter than a chosen one."""
+        """Return the effective limits.
+
+        A default limit is raised to the limit of the next shorter window where that is higher.
+        """
         minute = default.minute if self.minute is msgspec.UNSET else self.minute
-        hour = _at_least(default.hour, minute) if self.hour is msgspec.UNSET else self.hour
-        day = _at_least(default.day, hour) if self.day is msgspec.UNSET else self.day
+        hour = _raised_to(default.hour, minute) if self.hour is msgspec.UNSET else self.hour
+        day = _raised_to(default.day, hour) if self.day is msgspec.UNSET else self.day
         return RateLimits(minute, hour, day)
 
 
-def _at_least(limit: int | None, floor: int | None) -> int | None:
+def _raised_to(limit: int | None, floor: int | None) -> int | None:
     return limit if limit is None or floor is None else max(limit, floor)
 
 
@@ -77,7 +80,7 @@ UNLIMITED: Final = RateLimitOverrides(None, None, None)
 
 
 class ApiKey(msgspec.Struct, frozen=True):
-    """An API key as operators see it; its text is shown once, when it is made."""
+    """An API key without its text, which only `create_key` returns."""
 
     id: UUID
     workspace: WorkspaceId
@@ -92,7 +95,7 @@ class ApiKey(msgspec.Struct, frozen=True):
 
 
 def hash_key(text: str) -> bytes:
-    """What is stored of a key: its text has 238 random bits, so a plain hash is not reversed."""
+    """Hash a key's text for storage. It has 238 random bits, so a plain hash is irreversible."""
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
 
 
@@ -101,7 +104,7 @@ _ADD_KEY = statement(
     insert(api_keys)
     .values(
         id=bindparam("id"),
-        workspace_id=bindparam("workspace"),
+        workspace_id=WORKSPACE,
         name=bindparam("name"),
         digest=bindparam("digest"),
         prefix=bindparam("prefix"),
@@ -140,7 +143,7 @@ _ALL_KEYS = statement(
 _ONE_KEY = statement(
     select(*_KEY_COLUMNS)
     .join(workspaces)
-    .where(api_keys.c.id == bindparam("id"), api_keys.c.workspace_id == bindparam("workspace")),
+    .where(api_keys.c.id == bindparam("id"), api_keys.c.workspace_id == WORKSPACE),
     _key,
 )
 _REVOKE = statement(
@@ -162,7 +165,10 @@ async def create_key(
     limits: RateLimitOverrides = RateLimitOverrides(),  # noqa: B008 - frozen
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
-    """A new key and its text, which is stored nowhere and cannot be shown again."""
+    """Create a key. Returns it and its text, which is not stored.
+
+    Raises Invalid for an unusable name or without scopes.
+    """
     if len(name) > 200 or not name.isprintable():
         raise Invalid("A key's name has at most 200 printable characters.")
     if not scopes:
@@ -184,12 +190,12 @@ async def create_key(
 
 
 async def list_keys(read: Read) -> list[ApiKey]:
-    """Every key, oldest first, revoked ones too."""
+    """Return all keys of all workspaces, revoked ones included, oldest first."""
     return await read.all(_ALL_KEYS)
 
 
 async def revoke_key(tx: Tx, key_id: UUID) -> None:
-    """End a key at once, on every process; NotFound. Revoking twice is no error."""
+    """Revoke a key in all processes at once. Revoking it again has no effect. Raises NotFound."""
     if await tx.first(_REVOKE, id=key_id) is None:
         raise NotFound(f"There is no key {key_id}.")
     await tx.notify(KEYS_CHANNEL, str(key_id))

@@ -1,4 +1,4 @@
-"""Idempotency records: the first answer to a request, kept for those who send it again."""
+"""Idempotency keys: the first response to a request is stored and returned to its retries."""
 
 from datetime import timedelta
 from typing import Final
@@ -12,16 +12,16 @@ from domains.kernel.core.ids import new_id
 from domains.kernel.core.problems import Conflict
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
-from domains.kernel.db.statements import row, scalar, statement
+from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 from domains.kernel.db.tables import idempotency
 
-# How long an answer is kept, and for how long a request may be under way before it counts as dead.
-KEPT: Final = timedelta(hours=24)
-IN_FLIGHT: Final = timedelta(seconds=60)
+RETENTION: Final = timedelta(hours=24)
+# A reservation without a response is void after this time: its process has died.
+RESERVATION_TIMEOUT: Final = timedelta(seconds=60)
 
 
 class StoredResponse(msgspec.Struct, frozen=True):
-    """An answer as it was sent; the header is its Content-Type."""
+    """A response as it was sent. `media_type` is its Content-Type header."""
 
     status: int
     media_type: str
@@ -29,34 +29,36 @@ class StoredResponse(msgspec.Struct, frozen=True):
 
 
 class Reservation(msgspec.Struct, frozen=True):
-    """The right to be the first request of an idempotency key."""
+    """One attempt to be the first request with an idempotency key."""
 
     workspace: WorkspaceId
-    key: UUID
-    name: str
+    api_key: UUID
+    idempotency_key: str
+    # A hash of the request, to detect a key that is reused for another request.
     fingerprint: bytes
+    # Distinguishes this attempt from others with the same fingerprint.
     token: UUID = msgspec.field(default_factory=new_id)
 
 
-_workspace = bindparam("workspace", type_=idempotency.c.workspace_id.type)
-_mine = (
-    idempotency.c.workspace_id == _workspace,
-    idempotency.c.key_id == bindparam("key"),
+_same_key = (
+    idempotency.c.workspace_id == WORKSPACE,
+    idempotency.c.key_id == bindparam("api_key"),
     idempotency.c.idempotency_key == bindparam("name"),
 )
-_stale = or_(
-    idempotency.c.created_at < func.now() - literal(KEPT, Interval),
+_expired = idempotency.c.created_at < func.now() - literal(RETENTION, Interval)
+_reusable = or_(
+    _expired,
     and_(
         idempotency.c.status.is_(None),
-        idempotency.c.created_at < func.now() - literal(IN_FLIGHT, Interval),
+        idempotency.c.created_at < func.now() - literal(RESERVATION_TIMEOUT, Interval),
     ),
 )
 
 _RESERVE = statement(
     insert(idempotency)
     .values(
-        workspace_id=_workspace,
-        key_id=bindparam("key"),
+        workspace_id=WORKSPACE,
+        key_id=bindparam("api_key"),
         idempotency_key=bindparam("name"),
         fingerprint=bindparam("fingerprint"),
         token=bindparam("token"),
@@ -70,7 +72,7 @@ _RESERVE = statement(
             "body": None,
             "created_at": func.now(),
         },
-        where=and_(idempotency.c.workspace_id == _workspace, _stale),
+        where=and_(idempotency.c.workspace_id == WORKSPACE, _reusable),
     )
     .returning(idempotency.c.key_id),
     scalar,
@@ -81,82 +83,81 @@ _FIND = statement(
         idempotency.c.status,
         idempotency.c.media_type,
         idempotency.c.body,
-    ).where(*_mine),
+    ).where(*_same_key),
     row,
 )
-_KEEP = statement(
+_STORE = statement(
     update(idempotency)
-    .where(*_mine, idempotency.c.token == bindparam("token"))
+    .where(*_same_key, idempotency.c.token == bindparam("token"))
     .values(status=bindparam("status"), media_type=bindparam("media_type"), body=bindparam("body"))
     .returning(idempotency.c.key_id),
     scalar,
 )
 _RELEASE = statement(
     delete(idempotency).where(
-        *_mine,
+        *_same_key,
         idempotency.c.token == bindparam("token"),
         idempotency.c.status.is_(None),
     ),
     row,
 )
-
-
-_FORGET = statement(
-    delete(idempotency).where(idempotency.c.created_at < func.now() - literal(KEPT, Interval)),
+_DELETE_EXPIRED = statement(
+    delete(idempotency).where(_expired),
     row,
-    cross_tenant_reason="what is over is over in every workspace",
+    cross_tenant_reason="expired data is deleted in every workspace",
 )
 
 
-async def delete_expired(read: Read) -> None:
-    """Delete the answers that are kept no longer."""
-    await read.first(_FORGET)
+async def reserve(read: Read, reservation: Reservation) -> StoredResponse | None:
+    """Reserve the idempotency key, or return the response that is stored under it.
 
-
-async def reserve(read: Read, wanted: Reservation) -> StoredResponse | None:
-    """None: go ahead, and `keep` or `release`. Else the answer that the same request got.
-
-    Conflict if the key came with another request, or its first request is still under way.
+    After None the caller runs the request, then calls `store_response` or `release`. Raises
+    Conflict if the key belongs to another request or its first request is in progress.
     """
-    asked = {"workspace": wanted.workspace, "key": wanted.key, "name": wanted.name}
-    if (
-        await read.first(_RESERVE, **asked, fingerprint=wanted.fingerprint, token=wanted.token)
-        is not None
-    ):
+    key = _key_parameters(reservation)
+    reserved = await read.first(
+        _RESERVE, **key, fingerprint=reservation.fingerprint, token=reservation.token
+    )
+    if reserved is not None:
         return None
-    found = await read.first(_FIND, **asked)
-    if found is None:
+    record = await read.first(_FIND, **key)
+    if record is None:
         raise Conflict("The first request with this Idempotency-Key just ended. Send it again.")
-    fingerprint, status, media_type, body = found
-    if fingerprint != wanted.fingerprint:
+    fingerprint, status, media_type, body = record
+    if fingerprint != reservation.fingerprint:
         raise Conflict("This Idempotency-Key was used for another request.")
     if status is None:
         raise Conflict("The first request with this Idempotency-Key is still under way.")
     return StoredResponse(status, media_type, body)
 
 
-async def store_response(tx: Tx, held: Reservation, answer: StoredResponse) -> None:
-    """Keep the answer, with the transaction's other changes; Conflict if the right was lost."""
-    kept = await tx.first(
-        _KEEP,
-        workspace=held.workspace,
-        key=held.key,
-        name=held.name,
-        token=held.token,
-        status=answer.status,
-        media_type=answer.media_type,
-        body=answer.body,
+async def store_response(tx: Tx, reservation: Reservation, response: StoredResponse) -> None:
+    """Store the response in the request's transaction. Raises Conflict if the key was lost."""
+    stored = await tx.first(
+        _STORE,
+        **_key_parameters(reservation),
+        token=reservation.token,
+        status=response.status,
+        media_type=response.media_type,
+        body=response.body,
     )
-    if kept is None:
+    if stored is None:
         raise Conflict("The request took too long and another one took its Idempotency-Key.")
 
 
-async def release(read: Read, held: Reservation) -> None:
-    """Free the key: the request was refused or failed."""
-    await read.first(
-        _RELEASE,
-        workspace=held.workspace,
-        key=held.key,
-        name=held.name,
-        token=held.token,
-    )
+async def release(read: Read, reservation: Reservation) -> None:
+    """Release the idempotency key of a request that was refused or failed."""
+    await read.first(_RELEASE, **_key_parameters(reservation), token=reservation.token)
+
+
+async def delete_expired(read: Read) -> None:
+    """Delete the responses whose retention has ended."""
+    await read.first(_DELETE_EXPIRED)
+
+
+def _key_parameters(reservation: Reservation) -> dict[str, object]:
+    return {
+        "workspace": reservation.workspace,
+        "api_key": reservation.api_key,
+        "name": reservation.idempotency_key,
+    }

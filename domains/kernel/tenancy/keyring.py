@@ -1,4 +1,4 @@
-"""Authentication of API keys, with a cache that revocations clear in every process."""
+"""Authentication by API key, with a cache that a revocation clears in every process."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ from domains.kernel.core.settings import Settings
 from domains.kernel.core.tasks import cancel_and_wait
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Database
-from domains.kernel.db.statements import statement
+from domains.kernel.db.statements import row, statement
 from domains.kernel.db.tables import api_keys, workspaces
 from domains.kernel.tenancy.api_keys import (
     KEYS_CHANNEL,
@@ -27,11 +27,11 @@ from domains.kernel.tenancy.api_keys import (
     hash_key,
 )
 
-_CACHED_KEYS: Final = 10_000
+_CACHE_SIZE: Final = 10_000
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who sends a request: the outcome of authentication."""
+    """The authenticated sender of a request."""
 
     workspace: WorkspaceId
     workspace_name: str
@@ -39,13 +39,13 @@ class Caller(msgspec.Struct, frozen=True):
     prefix: str
     scopes: frozenset[str]
     limits: RateLimits
-    # The e-mail domains of the workspace's own people, as it has set them.
+    # E-mail domains of the workspace's internal people.
     own_domains: tuple[str, ...]
-    # Whether the revenue record shows the workspace public records only.
+    # True: the revenue API shows public records only.
     hides_private: bool
 
     def ordered_scopes(self) -> list[str]:
-        """The scopes in their documented order."""
+        """Return the scopes in the order of `SCOPES`."""
         return [scope for scope in SCOPES if scope in self.scopes]
 
 
@@ -68,45 +68,45 @@ _FIND = statement(
         api_keys.c.revoked_at.is_(None),
         or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > func.now()),
     ),
-    lambda *columns: columns,
-    cross_tenant_reason="the key is what names the workspace",
+    row,
+    cross_tenant_reason="the key determines the workspace",
 )
 
 
 class Keyring:
-    """Authenticates, with a cache that no revocation outlives.
+    """Authenticates requests. Caches keys, but never beyond their revocation or expiry.
 
-    A revocation notifies every process, which then forgets all keys. While such a notification
-    might not arrive, every request asks the database.
+    A revocation notifies every process, which then clears its cache. While the listener is not
+    alive, every request queries the database.
     """
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._read = database.read
-        self._default = RateLimits(
+        self._default_limits = RateLimits(
             settings.limit_per_minute, settings.limit_per_hour, settings.limit_per_day
         )
         self._cache: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
         self._generation = 0
-        self._link = database.listener(
+        self._listener = database.listener(
             {KEYS_CHANNEL: lambda _payload: self.clear_cache()}, self.clear_cache
         )
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """Listen for revocations meanwhile; without this nothing is cached."""
-        listening = asyncio.create_task(self._link.run())
+        """Listen for revocations inside the context. Outside it nothing is cached."""
+        task = asyncio.create_task(self._listener.run())
         try:
             yield
         finally:
-            await cancel_and_wait(listening)
+            await cancel_and_wait(task)
 
     def clear_cache(self) -> None:
-        """Drop every cached key, and what is being looked up at this moment."""
+        """Drop every cached key. Look-ups in progress will not be cached."""
         self._cache.clear()
         self._generation += 1
 
     async def authenticate(self, authorization: str | None) -> Caller:
-        """The caller of an `Authorization` header; Unauthorized if it names no living key."""
+        """Return the caller of an `Authorization` header. Raises Unauthorized."""
         scheme, _, text = (authorization or "").partition(" ")
         text = text.strip()
         if scheme.lower() != "bearer" or not text:
@@ -120,36 +120,36 @@ class Keyring:
         return caller
 
     def _cached(self, hashed: bytes) -> Caller | None:
-        if not self._link.alive or (known := self._cache.get(hashed)) is None:
+        if not self._listener.alive or (entry := self._cache.get(hashed)) is None:
             return None
-        caller, until = known
-        if time.monotonic() >= until:
+        caller, expires_at = entry
+        if time.monotonic() >= expires_at:
             del self._cache[hashed]
             return None
         self._cache.move_to_end(hashed)
         return caller
 
     async def _look_up(self, hashed: bytes) -> Caller | None:
-        generation, asked = self._generation, time.monotonic()
-        found = await self._read.first(_FIND, digest=hashed)
-        if found is None or not hmac.compare_digest(found[0], hashed):
+        generation, started_at = self._generation, time.monotonic()
+        record = await self._read.first(_FIND, digest=hashed)
+        if record is None or not hmac.compare_digest(record[0], hashed):
             return None
-        _, key, prefix, scopes, limits, workspace, name, domains, hides, expires_in = found
-        choice = msgspec.json.decode(limits, type=RateLimitOverrides)
+        _, key, prefix, scopes, limits, workspace, name, domains, hides_private, expires_in = record
+        overrides = msgspec.json.decode(limits, type=RateLimitOverrides)
         caller = Caller(
             workspace,
             name,
             key,
             prefix,
             frozenset(scopes),
-            choice.resolve(self._default),
+            overrides.resolve(self._default_limits),
             tuple(domains),
-            hides,
+            hides_private,
         )
-        # A revocation that arrived during the look-up may have come after its answer.
+        # If the cache was cleared during the look-up, the key may have been revoked after the read.
         if generation == self._generation:
-            until = float("inf") if expires_in is None else asked + expires_in
-            self._cache[hashed] = (caller, until)
-            if len(self._cache) > _CACHED_KEYS:
+            expires_at = float("inf") if expires_in is None else started_at + expires_in
+            self._cache[hashed] = (caller, expires_at)
+            if len(self._cache) > _CACHE_SIZE:
                 self._cache.popitem(last=False)
         return caller

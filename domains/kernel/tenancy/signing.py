@@ -1,4 +1,4 @@
-"""What only this deployment can have written: tokens under a key that all its processes share."""
+"""HMAC-signed tokens and signatures, made with a key that all processes of a deployment share."""
 
 import base64
 import binascii
@@ -30,37 +30,40 @@ _GET = statement(
 
 
 class Signer:
-    """Seals and opens tokens: base64url of a payload and its MAC, readable by anyone."""
+    """Issues and verifies tokens and signatures. A purpose keeps them from being interchanged.
+
+    A token is the base64url of a MAC and its payload. It is not encrypted.
+    """
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
     @classmethod
     async def open(cls, database: Database) -> "Signer":
-        """With the deployment's key, made by the first process that asks for it."""
+        """Create a signer with the deployment's key. The first process generates the key."""
         await database.read.first(_PUT, name=_NAME, value=secrets.token_bytes(_KEY_BYTES))
         return cls(await database.read.one(_GET, name=_NAME))
 
     def issue_token(self, purpose: str, payload: bytes) -> str:
-        """A token that `unseal` opens for the same purpose only."""
-        return _text(self._mac(purpose, payload) + payload)
+        """Return a token that contains the payload."""
+        return _base64url(self._mac(purpose, payload) + payload)
 
     def verify_token(self, purpose: str, token: str) -> bytes | None:
-        """The payload; None for anything that was not sealed here for this purpose."""
+        """Return the token's payload; None if it was not issued by this deployment and purpose."""
         try:
             padded = token + "=" * (-len(token) % 4)
-            sealed = base64.b64decode(padded, altchars=b"-_", validate=True)
+            decoded = base64.b64decode(padded, altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             return None
-        mac, payload = sealed[:_MAC_BYTES], sealed[_MAC_BYTES:]
+        mac, payload = decoded[:_MAC_BYTES], decoded[_MAC_BYTES:]
         return payload if hmac.compare_digest(mac, self._mac(purpose, payload)) else None
 
     def sign(self, purpose: str, message: bytes) -> str:
-        """A signature of the message, which is not in it."""
-        return _text(self._mac(purpose, message))
+        """Return a signature, which does not contain the message."""
+        return _base64url(self._mac(purpose, message))
 
     def verify(self, purpose: str, message: bytes, signature: str) -> bool:
-        """Whether the signature was made here for this purpose and message."""
+        """Return True if `sign` returns this signature for the purpose and message."""
         expected = self.sign(purpose, message)
         return hmac.compare_digest(signature.encode("utf-8", "surrogateescape"), expected.encode())
 
@@ -69,5 +72,5 @@ class Signer:
         return hmac.digest(self._key, message, hashlib.sha256)[:_MAC_BYTES]
 
 
-def _text(token: bytes) -> str:
-    return base64.urlsafe_b64encode(token).decode().rstrip("=")
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")

@@ -1,4 +1,4 @@
-"""Workspaces: the tenants of a deployment, and their settings."""
+"""Workspaces, which are the tenants of a deployment, and their settings."""
 
 import re
 from datetime import datetime
@@ -12,7 +12,7 @@ from domains.kernel.core.problems import Conflict, Invalid, NotFound
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.errors import CONSTRAINT_PROBLEMS
-from domains.kernel.db.statements import statement
+from domains.kernel.db.statements import WORKSPACE, statement
 from domains.kernel.db.tables import workspaces
 from domains.kernel.tenancy.api_keys import KEYS_CHANNEL
 
@@ -42,7 +42,7 @@ _ALL_WORKSPACES = statement(
 )
 _SET_WORKSPACE = statement(
     update(workspaces)
-    .where(workspaces.c.id == bindparam("workspace"))
+    .where(workspaces.c.id == WORKSPACE)
     .values(
         domains=func.coalesce(
             bindparam("domains", type_=workspaces.c.domains.type), workspaces.c.domains
@@ -58,7 +58,7 @@ _SET_WORKSPACE = statement(
 
 
 async def create_workspace(tx: Tx, name: str) -> Workspace:
-    """A new workspace; Conflict if the name is taken, Invalid if it is empty or too long."""
+    """Create a workspace. Raises Conflict if the name is taken, Invalid if it is unusable."""
     name = name.strip()
     if not 0 < len(name) <= 200 or not name.isprintable():
         raise Invalid("A workspace's name has 1 to 200 printable characters.")
@@ -68,34 +68,37 @@ async def create_workspace(tx: Tx, name: str) -> Workspace:
 async def set_workspace(
     tx: Tx, workspace: WorkspaceId, domains: list[str] | None, hides_private: bool | None
 ) -> Workspace:
-    """Change what is given, on every process at once; Invalid for what is no e-mail domain."""
-    for each in domains or ():
-        if not _DOMAIN.fullmatch(each):
-            raise Invalid(f"{each!r} is not an e-mail domain such as acme.com.")
+    """Change the settings that are not None, in all processes at once.
+
+    Raises Invalid for a malformed e-mail domain.
+    """
+    for domain in domains or ():
+        if not _DOMAIN.fullmatch(domain):
+            raise Invalid(f"{domain!r} is not an e-mail domain such as acme.com.")
     changed = await tx.one(
         _SET_WORKSPACE,
         workspace=workspace,
-        domains=None if domains is None else sorted({each.lower() for each in domains}),
+        domains=None if domains is None else sorted({domain.lower() for domain in domains}),
         hides_private=hides_private,
     )
-    # Every caller carries these.
+    # The cache of API keys holds these settings.
     await tx.notify(KEYS_CHANNEL, str(workspace))
     return changed
 
 
 async def list_workspaces(read: Read) -> list[Workspace]:
-    """Every workspace, oldest first."""
+    """Return all workspaces, oldest first."""
     return await read.all(_ALL_WORKSPACES)
 
 
 async def find_workspace(read: Read, id_or_name: str) -> Workspace:
-    """By id or by name (an id first); NotFound names what was looked for."""
-    every = await list_workspaces(read)
-    wanted = parse_id(id_or_name)
-    for workspace in every:
-        if workspace.id == wanted:
+    """Get a workspace by id or name; an id takes precedence. Raises NotFound."""
+    all_workspaces = await list_workspaces(read)
+    workspace_id = parse_id(id_or_name)
+    for workspace in all_workspaces:
+        if workspace.id == workspace_id:
             return workspace
-    for workspace in every:
+    for workspace in all_workspaces:
         if workspace.name == id_or_name:
             return workspace
     raise NotFound(f"There is no workspace {id_or_name!r}.")

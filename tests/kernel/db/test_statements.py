@@ -40,10 +40,10 @@ TENANT_TABLES = {table for table in metadata.tables.values() if "workspace_id" i
 # The only modules whose statements may touch several workspaces, and why, is in the statements.
 ACROSS = {
     "the job engine serves every workspace",
-    "the key is what names the workspace",
+    "the key determines the workspace",
     "operators administer every workspace",
     "operators see queue lengths, never contents",
-    "what is over is over in every workspace",
+    "expired data is deleted in every workspace",
 }
 
 
