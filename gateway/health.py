@@ -1,11 +1,12 @@
 """Health, readiness and liveness."""
 
 import asyncio
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
+from msgspec import Meta
 
 from domains.intelligence.semantic import embeddings
 from domains.kernel import health
@@ -29,7 +30,7 @@ _NO_MODEL: Final = (
 class Alive(msgspec.Struct):
     """The process answers."""
 
-    status: str
+    status: Annotated[str, Meta(examples=["ok"])]
 
 
 @get(
@@ -60,7 +61,7 @@ async def get_health(
     settings: NamedDependency[Settings],
 ) -> Response[Health]:
     others = await asyncio.to_thread(_set_up, settings)
-    found = await health.examine(database, blobs, limiter.check, others)
+    found = await health.check_health(database, blobs, limiter.check, others)
     return Response(found, status_code=503 if found.status == "down" else 200)
 
 

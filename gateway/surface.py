@@ -12,14 +12,15 @@ import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from types import UnionType
 from typing import Any, Final, Literal, TypeVar, cast, get_args, get_origin
+from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, Router
 from litestar.handlers import HTTPRouteHandler
 from msgspec import inspect
 
-from domains.kernel.core.problems import Contended, Invalid, Problem, invalid
-from domains.kernel.pagination.offset import Paged
+from domains.kernel.core.problems import Invalid, Problem, WriteConflict, invalid
+from domains.kernel.pagination.offset import OffsetPage
 from domains.kernel.tenancy.api_keys import Scope
 
 T = TypeVar("T")
@@ -45,6 +46,13 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     addition: bool = False
     # Whether a request counts against the key's limits.
     counted: bool = True
+    # Type of the id in the path.
+    path_id: Any = UUID
+    # Fields of the answer's example that differ from the examples of its struct; in a list, of each
+    # item. UNSET leaves a field out.
+    example: Mapping[str, Any] = {}
+    # Fields of a created record by the parameter of other operations that they fill, unless `id`.
+    links: Mapping[str, str] = {}
 
 
 def operation(
@@ -57,6 +65,9 @@ def operation(
     errors: tuple[int, ...] = (),
     addition: bool = False,
     counted: bool = True,
+    path_id: Any = UUID,
+    example: Mapping[str, Any] | None = None,
+    links: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The `opt` of a handler. A handler without one stops the application from starting."""
     return {
@@ -69,6 +80,9 @@ def operation(
             errors=errors,
             addition=addition,
             counted=counted,
+            path_id=path_id,
+            example=example or {},
+            links=links or {},
         )
     }
 
@@ -90,8 +104,12 @@ class Surface(msgspec.Struct, frozen=True, kw_only=True):
     # Whether a body of another Content-Type than JSON is refused with 400.
     needs_json: bool = False
     # As what a write is refused that another one got in the way of.
-    contention: type[Problem] = Contended
+    contention: type[Problem] = WriteConflict
     tag_of: Callable[[str], str]
+    # Query parameters that the vendor documents; others are marked as additions. None: all are.
+    vendor_parameters: frozenset[str] | None = None
+    # Whether an id in a path that is no UUID is refused with 400; otherwise with 404.
+    refuses_malformed_ids: bool = False
 
     def routers(self) -> list[Router]:
         """The handlers under every prefix."""
@@ -107,7 +125,7 @@ class Surface(msgspec.Struct, frozen=True, kw_only=True):
 # --- answers ----------------------------------------------------------------------------------
 
 
-def paged(page: Paged[T], limit: int, offset: int) -> Response[list[T]]:
+def paged(page: OffsetPage[T], limit: int, offset: int) -> Response[list[T]]:
     """A bare array with the paging headers."""
     headers = {
         "X-Total-Count": str(page.total),

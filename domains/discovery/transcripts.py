@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import func, select
 
-from domains.discovery import signals
+from domains.discovery import example_ids, signals
 from domains.discovery.analysis import (
     PROFILES,
     Origin,
@@ -38,9 +38,19 @@ _NOW = statement(select(func.now()), scalar)
 class ProcessTranscriptRequest(msgspec.Struct, rename="camel", kw_only=True):
     """A transcript to find insights in."""
 
-    transcript: Annotated[NonEmpty, Meta(description="The whole text of a meeting or of feedback")]
+    transcript: Annotated[
+        NonEmpty,
+        Meta(
+            description="The whole text of a meeting or of feedback",
+            examples=["[00:12] Ana: Exports take minutes, and one failed."],
+        ),
+    ]
     product_id: Annotated[
-        UUID | UnsetType, Meta(description="The product it is about; its insights carry it")
+        UUID | UnsetType,
+        Meta(
+            description="The product it is about; its insights carry it",
+            examples=[example_ids.PRODUCT],
+        ),
     ] = UNSET
     create_insights: Annotated[
         bool,

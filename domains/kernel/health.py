@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
 from domains.kernel.core.problems import Unavailable
 from domains.kernel.db.database import Database, Read
@@ -18,7 +19,7 @@ _PART_TIMEOUT: Final = 3.0
 Status = Literal["ok", "degraded", "down"]
 
 
-class Component(msgspec.Struct, omit_defaults=True):
+class Part(msgspec.Struct, omit_defaults=True):
     """One part: its state and, unless it is ok, why. `off`: the operator has not set it up."""
 
     status: Status | Literal["off"]
@@ -40,7 +41,7 @@ class Health(msgspec.Struct):
     """`down`: a part without which nothing works is away. `degraded`: one that can be missed."""
 
     status: Status
-    parts: dict[str, Component]
+    parts: Annotated[dict[str, Part], Meta(examples=[{"database": {"status": "ok"}}])]
     queues: dict[Queue, QueueState]
 
 
@@ -65,7 +66,7 @@ async def check_health(
     database: Database,
     blobs: Blobs,
     redis: Callable[[], Awaitable[None]],
-    others: Mapping[str, Component],
+    others: Mapping[str, Part],
 ) -> Health:
     """Ask every part, each for a few seconds at most. `redis` raises Unavailable if it is away;
     `others` are parts whose state is known already.
@@ -82,20 +83,20 @@ async def check_health(
     return Health(worst, parts, queues)
 
 
-async def _postgres(database: Database) -> tuple[dict[str, Component], dict[Queue, QueueState]]:
+async def _postgres(database: Database) -> tuple[dict[str, Part], dict[Queue, QueueState]]:
     """What only Postgres can tell; what it cannot tell while it is away is left out."""
-    parts: dict[str, Component] = {}
+    parts: dict[str, Part] = {}
     queues: dict[Queue, QueueState] = {}
     try:
         async with asyncio.timeout(_PART_TIMEOUT):
             wrong = await schema_mismatch(database)
-            parts["database"] = Component("ok")
-            parts["schema"] = Component("down", wrong) if wrong else Component("ok")
+            parts["database"] = Part("ok")
+            parts["schema"] = Part("down", wrong) if wrong else Part("ok")
             if wrong is None:
                 parts["workers"] = await _workers(database.read)
                 queues |= await _queues(database.read)
     except (Unavailable, TimeoutError):
-        parts["database"] = Component("down", "PostgreSQL does not answer")
+        parts["database"] = Part("down", "PostgreSQL does not answer")
     return parts, queues
 
 
@@ -113,18 +114,18 @@ async def _queues(read: Read) -> dict[Queue, QueueState]:
     return states
 
 
-async def _workers(read: Read) -> Component:
+async def _workers(read: Read) -> Part:
     silence = await heartbeat.silence(read)
     if silence is None or silence > heartbeat.WORKER_SILENCE:
-        return Component("down", "no worker has reported for 60 s: start one with `gateway work`")
-    return Component("ok")
+        return Part("down", "no worker has reported for 60 s: start one with `gateway work`")
+    return Part("ok")
 
 
-async def _missed(check: Callable[[], Awaitable[None]], consequence: str) -> Component:
+async def _missed(check: Callable[[], Awaitable[None]], consequence: str) -> Part:
     """A part without which the rest goes on."""
     try:
         async with asyncio.timeout(_PART_TIMEOUT):
             await check()
     except (Unavailable, TimeoutError):
-        return Component("degraded", f"does not answer: {consequence}")
-    return Component("ok")
+        return Part("degraded", f"does not answer: {consequence}")
+    return Part("ok")

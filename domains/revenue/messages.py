@@ -100,7 +100,10 @@ class MessageRequest(RecordRequest, kw_only=True):
     sender: Annotated[Person, Meta(description="Who sent it")]
     recipients: Annotated[
         Annotated[list[Person], Meta(min_length=1, max_length=1000)],
-        Meta(description="To whom it was sent"),
+        Meta(
+            description="To whom it was sent",
+            examples=[[{"name": "Rosa Lind", "email": "rosa@acme.example"}]],
+        ),
     ]
     attachments: Annotated[
         # A list without an end would keep everybody waiting while it is written.
@@ -195,7 +198,13 @@ class MessageListItem(msgspec.Struct, rename="camel"):
     ]
     subject: Annotated[str | None, Meta(description="Its subject", examples=["Halden rollout"])]
     sender: Annotated[MessageParty | None, Meta(description="Who sent it")]
-    recipients: Annotated[list[MessageParty], Meta(description="To whom it was sent")]
+    recipients: Annotated[
+        list[MessageParty],
+        Meta(
+            description="To whom it was sent",
+            examples=[[{"name": "Rosa Lind", "email": "rosa@acme.example"}]],
+        ),
+    ]
     body_preview: Annotated[
         str, Meta(description="How it begins, on one line", examples=["Exports failed again."])
     ]

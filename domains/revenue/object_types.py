@@ -35,18 +35,20 @@ class FieldDefinitionRequest(msgspec.Struct, rename="camel", kw_only=True):
     name: Annotated[
         DisplayLabel, Meta(description="The key in a row's `fields`; unique", examples=["priority"])
     ]
-    field_type: Annotated[FieldType, Meta(description="What its values are")]
+    field_type: Annotated[FieldType, Meta(description="What its values are", examples=["string"])]
     label: Annotated[str | None, Meta(description="What people call it", examples=["Priority"])] = (
         None
     )
-    required: Annotated[bool, Meta(description="Whether every row needs it")] = False
+    required: Annotated[bool, Meta(description="Whether every row needs it", examples=[False])] = (
+        False
+    )
 
 
 class FieldDefinitionResponse(msgspec.Struct, rename="camel"):
     """A field of an object type."""
 
     name: Annotated[str, Meta(description="The key in a row's `fields`", examples=["priority"])]
-    field_type: Annotated[FieldType, Meta(description="What its values are")]
+    field_type: Annotated[FieldType, Meta(description="What its values are", examples=["string"])]
     label: Annotated[str | None, Meta(description="What people call it", examples=["Priority"])]
     required: Annotated[bool, Meta(description="Whether every row needs it", examples=[False])]
 

@@ -9,7 +9,7 @@ from msgspec import Meta
 class Deleted(msgspec.Struct):
     """The answer to every DELETE."""
 
-    message: Annotated[str, Meta(description="Always `Deleted`")]
+    message: Annotated[str, Meta(description="Always `Deleted`", examples=["Deleted"])]
 
 
 DELETED: Final = Deleted("Deleted")

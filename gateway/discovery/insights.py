@@ -5,6 +5,7 @@ from typing import Any, Final
 from litestar import Request, Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, RawBody
+from msgspec import UNSET
 
 from domains.discovery import insights, transcripts
 from domains.discovery.insights import (
@@ -108,6 +109,7 @@ async def delete_insight(
         "Find insights in a transcript",
         request=ProcessTranscriptRequest,
         errors=(409,),
+        example={"opportunityIds": [], "ideaIds": [], "tagIds": [], "externalLinks": UNSET},
     ),
 )
 async def process_transcript(

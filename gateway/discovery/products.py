@@ -9,7 +9,7 @@ from litestar.params import FromPath, RawBody
 from domains.discovery import products
 from domains.discovery.products import PRODUCTS, Product, ProductCreate
 from domains.kernel.db.database import Read, Tx
-from domains.kernel.pagination.offset import OffsetPage
+from domains.kernel.pagination.offset import OffsetQuery
 from domains.kernel.tenancy.keyring import Caller
 from gateway.surface import decode, operation, paged, query
 
@@ -17,13 +17,13 @@ from gateway.surface import decode, operation, paged, query
 @get(
     "/products",
     opt=operation(
-        "listProducts", "products:read", "List products", query=OffsetPage, addition=True
+        "listProducts", "products:read", "List products", query=OffsetQuery, addition=True
     ),
 )
 async def list_products(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
 ) -> Response[list[Product]]:
-    wanted = query(request, OffsetPage)
+    wanted = query(request, OffsetQuery)
     page = await PRODUCTS.page(read, caller.workspace, wanted)
     return paged(page, wanted.size, wanted.offset)
 

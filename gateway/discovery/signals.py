@@ -1,14 +1,14 @@
 """Handlers of signals."""
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Request, Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, RawBody
-from msgspec import UNSET
+from msgspec import UNSET, Meta
 
-from domains.discovery import signals
+from domains.discovery import example_ids, signals
 from domains.discovery.signals import (
     SIGNALS,
     JobRef,
@@ -24,6 +24,14 @@ from domains.kernel.storage.blobs import Blobs
 from domains.kernel.tenancy.keyring import Caller
 from gateway.discovery.answers import DELETED, Deleted
 from gateway.surface import decode, operation, paged, query
+
+_SignalId = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        description="The signal's uuid or its public id, such as `SIGNAL-42`.",
+    ),
+]
 
 
 class _Shape(msgspec.Struct):
@@ -46,7 +54,10 @@ async def list_signals(
     return paged(page, wanted.size, wanted.offset)
 
 
-@get("/signals/{id:str}", opt=operation("getSignal", "signals:read", "Get a signal", errors=(404,)))
+@get(
+    "/signals/{id:str}",
+    opt=operation("getSignal", "signals:read", "Get a signal", errors=(404,), path_id=_SignalId),
+)
 async def get_signal(
     id: FromPath[str],  # noqa: A002 - the documented name
     caller: NamedDependency[Caller],
@@ -63,6 +74,12 @@ async def get_signal(
         "Create a signal",
         request=SignalTextCreate | SignalRawCreate,
         errors=(409,),
+        example={
+            "status": "processing",
+            "insightIds": [],
+            "jobId": example_ids.JOB,
+            "processing": UNSET,
+        },
     ),
 )
 async def create_signal(
@@ -85,7 +102,12 @@ async def create_signal(
 @patch(
     "/signals/{id:str}",
     opt=operation(
-        "updateSignal", "signals:write", "Change a signal", request=SignalUpdate, errors=(404,)
+        "updateSignal",
+        "signals:write",
+        "Change a signal",
+        request=SignalUpdate,
+        errors=(404,),
+        path_id=_SignalId,
     ),
 )
 async def update_signal(
@@ -101,7 +123,9 @@ async def update_signal(
 @delete(
     "/signals/{id:str}",
     status_code=200,
-    opt=operation("deleteSignal", "signals:delete", "Delete a signal", errors=(404,)),
+    opt=operation(
+        "deleteSignal", "signals:delete", "Delete a signal", errors=(404,), path_id=_SignalId
+    ),
 )
 async def delete_signal(
     id: FromPath[str],  # noqa: A002
@@ -114,7 +138,13 @@ async def delete_signal(
 
 @post(
     "/signals/{id:str}/process",
-    opt=operation("processSignal", "signals:write", "Analyse a signal again", errors=(404, 409)),
+    opt=operation(
+        "processSignal",
+        "signals:write",
+        "Analyse a signal again",
+        errors=(404, 409),
+        path_id=_SignalId,
+    ),
 )
 async def process_signal(
     id: FromPath[str],  # noqa: A002

@@ -38,7 +38,7 @@ def problem_details(problem: Problem, request_id: str, _method: str) -> ProblemD
         problem.status,
         problem.message,
         request_id,
-        [FieldError(fault.field, fault.message) for fault in problem.faults],
+        [FieldError(fault.field, fault.message) for fault in problem.field_errors],
     )
 
 
@@ -63,4 +63,5 @@ DISCOVERY: Final = Surface(
     error_types={"GET": ProblemDetails, "*": ProblemDetails},
     error_body=problem_details,
     tag_of=lambda path: path.split("/")[3].capitalize(),
+    vendor_parameters=frozenset({"limit", "offset"}),
 )

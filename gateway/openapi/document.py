@@ -1,6 +1,7 @@
 """OpenAPI 3.1, made from what handlers declare and the structs that really decode and encode."""
 
 import inspect
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -13,11 +14,12 @@ from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 
 from domains.kernel.core.problems import Problem, invalid
-from domains.kernel.pagination.offset import COUNT_CAP, OffsetPage
-from gateway.openapi import samples
+from domains.kernel.pagination.offset import COUNT_CAP, OffsetQuery
 from gateway.surface import Operation, Surface
 
 _REF: Final = "#/components/schemas/{name}"
+# In the examples of errors.
+_REQUEST_ID: Final = "0199c2f4-7b1e-7c0d-9f55-3a1e6c2b8d10"
 _REASONS: Final = {
     400: "The request is wrong: bad JSON, a missing field, a value of the wrong kind",
     401: "The API key is missing, unknown, expired or revoked",
@@ -118,7 +120,7 @@ def build_document(surfaces: Sequence[Surface]) -> dict[str, Any]:
         "tags": [{"name": tag} for tag in tags],
         "paths": paths,
         "components": {
-            "schemas": schemas.components,
+            "schemas": _without_examples(schemas.components),
             "headers": {
                 name: {"description": meaning, "required": always, "schema": schema}
                 for name, (meaning, schema, always) in _HEADERS.items()
@@ -159,7 +161,7 @@ def _operation(
         "operationId": declared.id,
         "summary": declared.summary,
         "tags": [surface.tag_of(path)],
-        "parameters": [*_path_parameters(path), *_query_parameters(declared)],
+        "parameters": [*_path_parameters(path, declared), *_query_parameters(surface, declared)],
         "responses": _responses(surface, path, method, handler, schemas),
     }
     sentences = [inspect.getdoc(handler.fn) or ""]
@@ -185,7 +187,7 @@ def _operation(
                     "examples": {
                         each.__name__: {
                             "summary": schemas.summary(each.__name__),
-                            "value": schemas.request_example(each.__name__),
+                            "value": schemas.request_example(each),
                         }
                         for each in _alternatives(declared.request)
                     },
@@ -195,38 +197,31 @@ def _operation(
     return described
 
 
-def _path_parameters(path: str) -> list[dict[str, Any]]:
+def _path_parameters(path: str, declared: Operation) -> list[dict[str, Any]]:
+    """The id in the path. Its description is the declared one, or is made of the collection."""
+    (schema,), _ = msgspec.json.schema_components([declared.path_id])
+    found = re.search(r"([\w-]+)/\{(\w+)\}", path)
+    if found is None:
+        return []
+    collection, name = found.groups()
+    record = f"{collection[:-3]}y" if collection.endswith("ies") else collection.removesuffix("s")
+    description = schema.pop("description", f"The uuid of the {record.replace('-', ' ')}.")
     return [
-        {"name": name, "in": "path", "required": True, **_path_parameter(path, name)}
-        for name in re.findall(r"\{(\w+)\}", path)
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": description,
+            "schema": schema,
+        }
     ]
 
 
-def _path_parameter(path: str, name: str) -> dict[str, Any]:
-    noun = path.partition(f"/{{{name}}}")[0].rpartition("/")[2]
-    singular = f"{noun[:-3]}y" if noun.endswith("ies") else noun.removesuffix("s")
-    if noun in ("deals", "accounts"):
-        return {
-            "description": f"The id that the CRM gave to the {singular}.",
-            "schema": {"type": "string", "minLength": 1},
-        }
-    if noun == "signals":
-        return {
-            "description": "The signal's uuid or its public id, such as `SIGNAL-42`.",
-            "schema": {"type": "string", "minLength": 1},
-        }
-    return {
-        "description": f"The uuid of the {singular.replace('-', ' ')}.",
-        "schema": {"type": "string", "format": "uuid"},
-    }
-
-
-def _query_parameters(declared: Operation) -> list[dict[str, Any]]:
+def _query_parameters(surface: Surface, declared: Operation) -> list[dict[str, Any]]:
     if declared.query is None:
         return []
     described = _components([declared.query])[declared.query.__name__]
-    # Where a list has offset pages, the vendor documents these two parameters and no other.
-    offset_pages = issubclass(declared.query, OffsetPage)
+    vendor = surface.vendor_parameters
     return [
         {
             "name": name,
@@ -234,7 +229,7 @@ def _query_parameters(declared: Operation) -> list[dict[str, Any]]:
             "required": name in described.get("required", ()),
             "description": schema.pop("description", ""),
             "schema": schema,
-            **({"x-addition": True} if offset_pages and name not in ("limit", "offset") else {}),
+            **({"x-addition": True} if vendor is not None and name not in vendor else {}),
         }
         for name, schema in described["properties"].items()
     ]
@@ -248,7 +243,7 @@ def _responses(
     answer = {
         "application/json": {
             "schema": schemas.of(_answer_type(handler)),
-            "example": schemas.answer_example(_answer_type(handler), declared.id),
+            "example": schemas.answer_example(_answer_type(handler), declared),
         }
     }
     keyed = declared.access != "public"
@@ -258,10 +253,10 @@ def _responses(
         headers += _RATE
     if keyed and method == "POST":
         headers.append("Idempotent-Replayed")
-    if declared.query is not None and issubclass(declared.query, OffsetPage):
+    if declared.query is not None and issubclass(declared.query, OffsetQuery):
         headers += _PAGE
     responses = {str(status): _response(_ANSWERS[status], headers, answer)}
-    if links := _links(surface, path, _answer_type(handler)) if status == 201 else None:
+    if links := _links(surface, path, declared) if status == 201 else None:
         responses[str(status)]["links"] = links
     # A public handler that answers a Response sets the status itself, over the same body.
     own = not keyed and get_origin(get_type_hints(handler.fn)["return"]) is Response
@@ -279,29 +274,28 @@ def _responses(
     return responses
 
 
-def _links(surface: Surface, collection: str, answer: Any) -> dict[str, Any]:
-    """What may be done next with the record that a POST to the collection has created.
-
-    A path names a record by our id; the query of a pushed record's change names it by source and
-    the source system's id, which such an answer has besides ours.
-    """
-    fields = [field.encode_name for field in msgspec.structs.fields(answer)]
-    ours = "recordId" if "recordId" in fields else "id"
+def _links(surface: Surface, collection: str, creating: Operation) -> dict[str, Any]:
+    """Operations on the record that a POST to the collection has created."""
     links = {}
     for path, method, handler in _routes(surface):
         declared: Operation = handler.opt["operation"]
         changes = path == collection and method != "POST"
         if not changes and not path.startswith(f"{collection}/{{"):
             continue
-        named = dict.fromkeys(re.findall(r"\{(\w+)\}", path), ours) | {
-            each["name"]: "id" if each["name"] == "remoteId" else each["name"]
-            for each in _query_parameters(declared)
-            if each["required"]
-        }
-        if named:
+        required = [
+            parameter["name"]
+            for parameter in (
+                *_path_parameters(path, declared),
+                *_query_parameters(surface, declared),
+            )
+            if parameter["required"]
+        ]
+        if required:
             links[declared.id] = {
                 "operationId": declared.id,
-                "parameters": {name: f"$response.body#/{field}" for name, field in named.items()},
+                "parameters": {
+                    name: f"$response.body#/{creating.links.get(name, 'id')}" for name in required
+                },
                 "description": f"{declared.summary}: the one just created",
             }
     return links
@@ -327,8 +321,8 @@ def _refusal(
 ) -> dict[str, Any]:
     """The error body of a status, with what the surface really makes of such a problem."""
     error = surface.error_types.get(method, surface.error_types["*"])
-    problem = _problem(path, declared, status, schemas)
-    example = surface.error_body(problem, samples.REQUEST_ID, method)
+    problem = _problem(surface, path, declared, status, schemas)
+    example = surface.error_body(problem, _REQUEST_ID, method)
     return {
         surface.media_type: {
             "schema": schemas.of(error),
@@ -337,16 +331,18 @@ def _refusal(
     }
 
 
-def _problem(path: str, declared: Operation, status: int, schemas: "_Schemas") -> Problem:
+def _problem(
+    surface: Surface, path: str, declared: Operation, status: int, schemas: "_Schemas"
+) -> Problem:
     """A refusal as the operation may give it."""
     if status == 400 and declared.query is not None:
-        return _query_fault(declared)
+        return _query_fault(surface, declared)
     if status == 400 and declared.request is not None:
         return _fault(schemas.components[next(_alternatives(declared.request)).__name__])
-    # Discovery takes a wrong id for one that does not exist.
-    for parameter in _path_parameters(path) if status == 400 else ():
-        if parameter["name"] != "id" and parameter["schema"].get("format") == "uuid":
-            return invalid(parameter["name"], "must be a UUID")
+    if status == 400 and surface.refuses_malformed_ids:
+        for parameter in _path_parameters(path, declared):
+            if parameter["schema"].get("format") == "uuid":
+                return invalid(parameter["name"], "must be a UUID")
     kind = next(each for each in Problem.__subclasses__() if each.status == status)
     messages = {
         400: "The request could not be read.",
@@ -357,9 +353,9 @@ def _problem(path: str, declared: Operation, status: int, schemas: "_Schemas") -
     return kind(messages.get(status, f"{_REASONS[status]}."))
 
 
-def _query_fault(declared: Operation) -> Problem:
+def _query_fault(surface: Surface, declared: Operation) -> Problem:
     """What is usually wrong with a query: a missing parameter, or a limit that is no number."""
-    parameters = _query_parameters(declared)
+    parameters = _query_parameters(surface, declared)
     for each in parameters:
         if each["required"]:
             return invalid(each["name"], "is required")
@@ -423,61 +419,81 @@ class _Schemas:
         """The first line of a struct's description."""
         return str(self.components[name].get("description", "")).partition("\n")[0]
 
-    def request_example(self, name: str) -> Any:
-        """A short body: what is required, and what the samples have for this very struct."""
-        schema = self.components[name]
-        return {
-            field: self._sample(described, name, field)
-            for field, described in schema["properties"].items()
-            if field in schema.get("required", ()) or f"{name}.{field}" in samples.FIELDS
-        }
+    def request_example(self, request: type[Any]) -> Any:
+        return self._example(self.of(request))
 
-    def answer_example(self, answer: Any, operation: str) -> Any:
-        """A whole answer, as this operation gives it."""
-        example = self._sample(self.of(answer), "", "")
-        own = samples.ANSWERS.get(operation, [{}])
+    def answer_example(self, answer: Any, declared: Operation) -> Any:
+        """The example of the answer's type, with what the operation changes in it.
+
+        Fields of the request's example appear in the answer.
+        """
+        example = self._example(self.of(answer))
         if isinstance(example, list):
-            return [{**example[0], **each} for each in own]
-        return {**example, **own[0]}
+            return [_changed(item, declared.example) for item in example]
+        for request in itertools.islice(_alternatives(declared.request), 1):
+            sent = self.request_example(request)
+            example |= {name: value for name, value in sent.items() if name in example}
+        return _changed(example, declared.example)
 
-    def _sample(self, schema: Mapping[str, Any], struct: str, field: str) -> Any:
-        for name in (f"{struct}.{field}", field):
-            if name in samples.FIELDS:
-                return samples.FIELDS[name]
+    def _example(self, schema: Mapping[str, Any]) -> Any:
         if "examples" in schema:
             return schema["examples"][0]
         if "anyOf" in schema:
-            return self._sample(schema["anyOf"][0], struct, field)
+            return self._example(schema["anyOf"][0])
         if "$ref" in schema:
-            struct = schema["$ref"].rpartition("/")[2]
-            schema = self.components[struct]
+            schema = self.components[schema["$ref"].rpartition("/")[2]]
         if "properties" in schema:
-            made = {
-                name: self._sample(described, struct, name)
-                for name, described in schema["properties"].items()
+            return {
+                name: self._example(field)
+                for name, field in schema["properties"].items()
+                if name in schema.get("required", ()) or _has_example(field)
             }
-            return {name: value for name, value in made.items() if value is not msgspec.UNSET}
         if schema.get("type") == "array":
-            return [self._sample(schema["items"], struct, "")]
-        return _sample_of_type(schema)
+            return [self._example(schema["items"])]
+        if "enum" in schema:
+            return schema["enum"][0]
+        if "default" in schema:
+            return schema["default"]
+        return _EXAMPLES.get(schema.get("format", schema.get("type")))
 
 
-def _sample_of_type(schema: Mapping[str, Any]) -> Any:
-    if "enum" in schema:
-        return schema["enum"][0]
-    if "default" in schema:
-        return schema["default"]
-    values = {
-        "uuid": samples.SIGNAL,
-        "date-time": "2026-03-11T14:30:00Z",
-        "integer": 1,
-        "number": 1.5,
-        "boolean": True,
-        "object": {},
-        "null": None,
+def _changed(example: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value for name, value in {**example, **changes}.items() if value is not msgspec.UNSET
     }
-    kind = str(schema.get("format", schema.get("type")))
-    return values.get(kind, values.get(str(schema.get("type")), "text"))
+
+
+# Of fields that declare none, by format or type.
+_EXAMPLES: Final[Mapping[str | None, Any]] = {
+    "uuid": "0199c2f0-1c22-7b64-b0f5-9e8d7c6b5a40",
+    "date-time": "2026-03-16T13:00:00Z",
+    "string": "text",
+    "integer": 1,
+    "number": 1.5,
+    "boolean": True,
+    "object": {},
+}
+
+
+def _has_example(schema: Mapping[str, Any]) -> bool:
+    """True if a field, or a struct within it, declares examples."""
+    if "examples" in schema or "$ref" in schema:
+        return True
+    within = [*schema.get("anyOf", ()), *([schema["items"]] if "items" in schema else ())]
+    return any(map(_has_example, within))
+
+
+def _without_examples(schema: Any) -> Any:
+    """The schema without those of fields: they are shown in whole requests and answers."""
+    if isinstance(schema, list):
+        return [_without_examples(each) for each in schema]
+    if isinstance(schema, dict):
+        return {
+            name: _without_examples(each)
+            for name, each in schema.items()
+            if name != "examples" or not isinstance(each, list)
+        }
+    return schema
 
 
 def _alternatives(wanted: Any) -> Iterator[Any]:
@@ -554,6 +570,8 @@ def _refine_annotated(kind: Any, added: Iterable[Any], schema: dict[str, Any]) -
         schema["description"] = ": ".join(each for each in reversed(said) if each)
     for meta in metas:
         schema.update(meta.extra_json_schema or {})
+        if meta.examples:
+            schema["examples"] = meta.examples
 
 
 def _refine_union(kinds: list[Any], schema: dict[str, Any]) -> None:

@@ -1,10 +1,11 @@
 """Handlers of accounts."""
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from litestar import Request, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
+from msgspec import Meta
 
 from domains.kernel.db.database import Read
 from domains.kernel.tenancy.keyring import Caller
@@ -13,6 +14,10 @@ from domains.revenue import accounts
 from domains.revenue.accounts import AccountDetail, AccountQuery, ListAccountsResponse
 from gateway.revenue.requests import READ, crm_id_in_path
 from gateway.surface import operation, query
+
+_AccountId = Annotated[
+    str, Meta(min_length=1, description="The id that the CRM gave to the account.")
+]
 
 
 @get(
@@ -31,13 +36,15 @@ async def list_accounts(
 
 @get(
     "/accounts/{account_id:path}",
-    opt=operation("getAccount", "read", "Get an account", errors=READ),
+    opt=operation("getAccount", "read", "Get an account", errors=READ, path_id=_AccountId),
 )
 async def get_account(
     account_id: FromPath[str], caller: NamedDependency[Caller], read: NamedDependency[Read]
 ) -> AccountDetail:
     account = crm_id_in_path(account_id, "account")
-    return await accounts.get(read, caller.workspace, account, everything=not caller.hides_private)
+    return await accounts.get(
+        read, caller.workspace, account, include_private=not caller.hides_private
+    )
 
 
 HANDLERS: Final = (list_accounts, get_account)

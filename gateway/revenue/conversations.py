@@ -6,12 +6,12 @@ from litestar import Request, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, RawBody, SkipValidation
 
-from domains.kernel.core.network import Allowed
+from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.storage.signed_urls import Downloads
 from domains.kernel.tenancy.keyring import Caller
 from domains.kernel.tenancy.signing import Signer
-from domains.revenue import conversations
+from domains.revenue import conversations, example_ids
 from domains.revenue.conversations import (
     ConversationDetail,
     ConversationQuery,
@@ -22,6 +22,8 @@ from domains.revenue.conversations import (
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
 from gateway.revenue.requests import READ, WRITE, uuid_in_path, visibility_filter
 from gateway.surface import decode, operation, query
+
+_EXAMPLE: Final = {"recordId": example_ids.CONVERSATION}
 
 
 @get(
@@ -53,8 +55,10 @@ async def get_conversation(
     downloads: NamedDependency[Downloads],
 ) -> ConversationDetail:
     record = uuid_in_path(conversation_id, "conversationId")
-    everything = not caller.hides_private
-    return await conversations.get(read, downloads, caller.workspace, record, everything=everything)
+    include_private = not caller.hides_private
+    return await conversations.get(
+        read, downloads, caller.workspace, record, include_private=include_private
+    )
 
 
 @get(
@@ -73,8 +77,10 @@ async def list_conversation_evidence(
     read: NamedDependency[Read],
 ) -> dict[str, list[SummaryEvidence]]:
     record = uuid_in_path(conversation_id, "conversationId")
-    everything = not caller.hides_private
-    return await conversations.list_evidence(read, caller.workspace, record, everything=everything)
+    include_private = not caller.hides_private
+    return await conversations.list_evidence(
+        read, caller.workspace, record, include_private=include_private
+    )
 
 
 @post(
@@ -85,13 +91,15 @@ async def list_conversation_evidence(
         "Push a conversation",
         request=ConversationRequest,
         errors=WRITE,
+        example=_EXAMPLE,
+        links={"conversationId": "recordId", "sourceId": "sourceId"},
     ),
 )
 async def create_conversation(
     body: RawBody,
     caller: NamedDependency[Caller],
     tx: NamedDependency[Tx],
-    allowed: NamedDependency[SkipValidation[Allowed]],
+    allowed: NamedDependency[SkipValidation[FetchAllowlist]],
 ) -> RecordResponse:
     new = await decode(body, ConversationRequest)
     return await conversations.create(tx, allowed, caller.workspace, caller.own_domains, new)
@@ -101,7 +109,12 @@ async def create_conversation(
     "/conversations",
     status_code=200,
     opt=operation(
-        "deleteConversation", "ingest", "Delete a conversation", query=RecordAddress, errors=WRITE
+        "deleteConversation",
+        "ingest",
+        "Delete a conversation",
+        query=RecordAddress,
+        errors=WRITE,
+        example=_EXAMPLE,
     ),
 )
 async def delete_conversation(

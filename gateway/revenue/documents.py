@@ -6,13 +6,13 @@ from litestar import Request, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, RawBody, SkipValidation
 
-from domains.kernel.core.network import Allowed
+from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.storage.blobs import Blobs
 from domains.kernel.storage.signed_urls import Downloads
 from domains.kernel.tenancy.keyring import Caller
 from domains.kernel.tenancy.signing import Signer
-from domains.revenue import documents
+from domains.revenue import documents, example_ids
 from domains.revenue.documents import (
     DocumentDetail,
     DocumentQuery,
@@ -23,6 +23,8 @@ from domains.revenue.documents import (
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
 from gateway.revenue.requests import READ, WRITE, uuid_in_path, visibility_filter
 from gateway.surface import decode, operation, query
+
+_EXAMPLE: Final = {"recordId": example_ids.DOCUMENT}
 
 
 @get(
@@ -53,14 +55,22 @@ async def get_document(
     downloads: NamedDependency[Downloads],
 ) -> DocumentDetail:
     record = uuid_in_path(document_id, "documentId")
-    everything = not caller.hides_private
-    return await documents.get(read, downloads, caller.workspace, record, everything=everything)
+    include_private = not caller.hides_private
+    return await documents.get(
+        read, downloads, caller.workspace, record, include_private=include_private
+    )
 
 
 @post(
     "/documents",
     opt=operation(
-        "createDocument", "ingest", "Push a document", request=DocumentRequest, errors=WRITE
+        "createDocument",
+        "ingest",
+        "Push a document",
+        request=DocumentRequest,
+        errors=WRITE,
+        example=_EXAMPLE,
+        links={"documentId": "recordId", "sourceId": "sourceId"},
     ),
 )
 async def create_document(
@@ -68,7 +78,7 @@ async def create_document(
     caller: NamedDependency[Caller],
     tx: NamedDependency[Tx],
     blobs: NamedDependency[Blobs],
-    allowed: NamedDependency[SkipValidation[Allowed]],
+    allowed: NamedDependency[SkipValidation[FetchAllowlist]],
 ) -> RecordResponse:
     new = await decode(body, DocumentRequest)
     return await documents.create(tx, blobs, allowed, caller.workspace, new)
@@ -83,6 +93,7 @@ async def create_document(
         request=UpdateDocumentRequest,
         query=RecordAddress,
         errors=WRITE,
+        example=_EXAMPLE | {"status": "updated"},
     ),
 )
 async def update_document(
@@ -91,7 +102,7 @@ async def update_document(
     caller: NamedDependency[Caller],
     tx: NamedDependency[Tx],
     blobs: NamedDependency[Blobs],
-    allowed: NamedDependency[SkipValidation[Allowed]],
+    allowed: NamedDependency[SkipValidation[FetchAllowlist]],
 ) -> RecordResponse:
     address = query(request, RecordAddress)
     changes = await decode(body, UpdateDocumentRequest)
@@ -102,7 +113,12 @@ async def update_document(
     "/documents",
     status_code=200,
     opt=operation(
-        "deleteDocument", "ingest", "Delete a document", query=RecordAddress, errors=WRITE
+        "deleteDocument",
+        "ingest",
+        "Delete a document",
+        query=RecordAddress,
+        errors=WRITE,
+        example=_EXAMPLE,
     ),
 )
 async def delete_document(

@@ -9,7 +9,7 @@ from litestar.params import FromPath, RawBody
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.tenancy.keyring import Caller
 from domains.kernel.tenancy.signing import Signer
-from domains.revenue import messages
+from domains.revenue import example_ids, messages
 from domains.revenue.messages import (
     ListMessagesResponse,
     MessageDetail,
@@ -19,6 +19,8 @@ from domains.revenue.messages import (
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
 from gateway.revenue.requests import READ, WRITE, uuid_in_path, visibility_filter
 from gateway.surface import decode, operation, query
+
+_EXAMPLE: Final = {"recordId": example_ids.MESSAGE}
 
 
 @get(
@@ -45,14 +47,20 @@ async def get_message(
     read: NamedDependency[Read],
 ) -> MessageDetail:
     record = uuid_in_path(message_id, "messageId")
-    everything = not caller.hides_private
-    return await messages.get(read, caller.workspace, record, everything=everything)
+    include_private = not caller.hides_private
+    return await messages.get(read, caller.workspace, record, include_private=include_private)
 
 
 @post(
     "/messages",
     opt=operation(
-        "createMessage", "ingest", "Push a message", request=MessageRequest, errors=WRITE
+        "createMessage",
+        "ingest",
+        "Push a message",
+        request=MessageRequest,
+        errors=WRITE,
+        example=_EXAMPLE,
+        links={"messageId": "recordId", "sourceId": "sourceId"},
     ),
 )
 async def create_message(
@@ -67,7 +75,14 @@ async def create_message(
 @delete(
     "/messages",
     status_code=200,
-    opt=operation("deleteMessage", "ingest", "Delete a message", query=RecordAddress, errors=WRITE),
+    opt=operation(
+        "deleteMessage",
+        "ingest",
+        "Delete a message",
+        query=RecordAddress,
+        errors=WRITE,
+        example=_EXAMPLE,
+    ),
 )
 async def delete_message(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], tx: NamedDependency[Tx]

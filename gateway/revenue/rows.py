@@ -9,7 +9,7 @@ from litestar.params import FromPath, RawBody
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.tenancy.keyring import Caller
 from domains.kernel.tenancy.signing import Signer
-from domains.revenue import rows
+from domains.revenue import example_ids, rows
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
 from domains.revenue.rows import (
     ListRowsResponse,
@@ -20,6 +20,8 @@ from domains.revenue.rows import (
 )
 from gateway.revenue.requests import READ, WRITE, uuid_in_path, visibility_filter
 from gateway.surface import decode, operation, query
+
+_EXAMPLE: Final = {"recordId": example_ids.ROW}
 
 
 @get(
@@ -46,13 +48,21 @@ async def get_row(
     read: NamedDependency[Read],
 ) -> RowDetail:
     record = uuid_in_path(row_id, "rowId")
-    everything = not caller.hides_private
-    return await rows.get(read, caller.workspace, record, everything=everything)
+    include_private = not caller.hides_private
+    return await rows.get(read, caller.workspace, record, include_private=include_private)
 
 
 @post(
     "/rows",
-    opt=operation("createRow", "ingest", "Push a row", request=RowRequest, errors=WRITE),
+    opt=operation(
+        "createRow",
+        "ingest",
+        "Push a row",
+        request=RowRequest,
+        errors=WRITE,
+        example=_EXAMPLE,
+        links={"rowId": "recordId", "sourceId": "sourceId"},
+    ),
 )
 async def create_row(
     body: RawBody,
@@ -72,6 +82,7 @@ async def create_row(
         request=UpdateRowRequest,
         query=RecordAddress,
         errors=WRITE,
+        example=_EXAMPLE | {"status": "updated"},
     ),
 )
 async def update_row(
@@ -88,7 +99,9 @@ async def update_row(
 @delete(
     "/rows",
     status_code=200,
-    opt=operation("deleteRow", "ingest", "Delete a row", query=RecordAddress, errors=WRITE),
+    opt=operation(
+        "deleteRow", "ingest", "Delete a row", query=RecordAddress, errors=WRITE, example=_EXAMPLE
+    ),
 )
 async def delete_row(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], tx: NamedDependency[Tx]

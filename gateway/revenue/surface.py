@@ -45,7 +45,7 @@ def revenue_error(problem: Problem, request_id: str, method: str) -> ReadError |
     """The documented body: a sentence for reads, an object for writes."""
     if method in ("GET", "HEAD", "OPTIONS"):
         return ReadError(problem.message)
-    field = problem.faults[0].field if problem.faults else None
+    field = problem.field_errors[0].field if problem.field_errors else None
     return WriteError(WriteFault(problem.code, problem.message, field, request_id))
 
 
@@ -74,5 +74,6 @@ REVENUE: Final = Surface(
     needs_length=True,
     needs_json=True,
     contention=Conflict,
+    refuses_malformed_ids=True,
     tag_of=lambda path: path.split("/")[2].replace("-", " ").capitalize(),
 )

@@ -60,7 +60,9 @@ class CRMInfo(msgspec.Struct, rename="camel"):
 
     id: Annotated[str | None, Meta(description="In the CRM", examples=[example_ids.DEAL])]
     name: Annotated[str | None, Meta(description="As the CRM has it", examples=["Halden rollout"])]
-    type: Annotated[CrmType | None, Meta(description="Which kind of record it is")]
+    type: Annotated[
+        CrmType | None, Meta(description="Which kind of record it is", examples=["opportunity"])
+    ]
 
 
 # --- finding the link -------------------------------------------------------------------------
