@@ -221,11 +221,11 @@ class CursorList(Generic[T]):
 
         Invalid for a cursor that is not this list's and workspace's, or for other filters than its.
         """
-        position = None
         if wanted.cursor:
-            wanted, position = await self._continued(read, signer, workspace, wanted)
+            wanted, given, position = await self._continued(read, signer, workspace, wanted)
+        else:
+            given, position = wanted.filters(), None
         limit = wanted.default_limit if wanted.limit is UNSET else wanted.limit
-        given = wanted.filters()
         asked = self.statement(only.union(given), after=position is not None)
         if position is not None:
             given |= {"after_at": position.at, "after_id": self._id(position.id)}
@@ -370,8 +370,8 @@ class CursorList(Generic[T]):
 
     async def _continued(
         self, read: Read, signer: Signer, workspace: WorkspaceId, wanted: CursorQuery
-    ) -> tuple[CursorQuery, _Position]:
-        """The query that the cursor belongs to, with the limit that is in force, and its place."""
+    ) -> tuple[CursorQuery, dict[str, Any], _Position | None]:
+        """The query of the cursor's first page with the limit in force, its filters, its place."""
         purpose = self.purpose(workspace)
         sealed = signer.verify_token(purpose, str(wanted.cursor))
         # Base64 has more than one spelling of the same bytes.
@@ -384,17 +384,14 @@ class CursorList(Generic[T]):
         if filters is None:
             raise invalid("cursor", "is too old: start again without it")
         first = msgspec.msgpack.decode(filters, type=self._query)
-        self._compare(first, wanted)
-        limit = position.limit if wanted.limit is UNSET else wanted.limit
-        return msgspec.structs.replace(first, limit=limit), position
-
-    def _compare(self, first: CursorQuery, wanted: CursorQuery) -> None:
         before, now = first.filters(), wanted.filters()
         if any(name not in before or before[name] != value for name, value in now.items()):
             raise Invalid(
                 "The cursor belongs to a list with other filters: repeat those of its first page, "
                 "or leave them out."
             )
+        limit = position.limit if wanted.limit is UNSET else wanted.limit
+        return msgspec.structs.replace(first, limit=limit), before, position
 
 
 def _once(asked: Select[Any], name: str) -> CTE:
