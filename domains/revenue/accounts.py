@@ -14,25 +14,22 @@ from domains.kernel.pagination.cursor import (
     CursorList,
     CursorQuery20,
     PaginationInfo,
-    at_least_hint,
-    at_most_hint,
 )
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue import example_ids
 from domains.revenue.crm import matching
 from domains.revenue.crm.matching import same_name
-from domains.revenue.records import (
-    EmailAddress,
-    FullName,
+from domains.revenue.filters import (
     LowerBound,
     UpperBound,
-    as_end,
-    as_pattern,
-    as_start,
+    activity_range,
+    conditions,
     contains,
-    given,
-    not_found,
+    hints,
+    parse_filters,
+    time_range,
 )
+from domains.revenue.records import EmailAddress, FullName, not_found
 from domains.revenue.tables import accounts, deals
 
 
@@ -61,18 +58,7 @@ class AccountQuery(CursorQuery20, frozen=True, kw_only=True):
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
-        return given(
-            self,
-            {
-                "name": as_pattern,
-                "website": as_pattern,
-                "owner": as_pattern,
-                "created_after": as_start,
-                "created_before": as_end,
-                "last_activity_after": as_start,
-                "last_activity_before": as_end,
-            },
-        )
+        return parse_filters(self, _FILTERS)
 
 
 class AccountOwner(msgspec.Struct, rename="camel"):
@@ -217,10 +203,13 @@ def _detail(*columns: Any) -> tuple[AccountDetail, bool]:
     return AccountDetail(*values), contacts is not None
 
 
-def _at(name: str) -> Any:
-    return bindparam(name, type_=_c.ordered_at.type)
-
-
+_FILTERS: Final = (
+    contains("name", _c.name),
+    contains("website", _c.website),
+    contains("owner", _c.owner_text),
+    *time_range("created", _c.created_at),
+    *activity_range(_c.ordered_at),
+)
 ACCOUNTS: Final = CursorList(
     "accounts",
     accounts,
@@ -229,24 +218,9 @@ ACCOUNTS: Final = CursorList(
     AccountQuery,
     order_by=_c.ordered_at,
     order_id=_c.id,
-    filters={
-        "name": contains(_c.name, "name"),
-        "website": contains(_c.website, "website"),
-        "owner": contains(_c.owner_text, "owner"),
-        "created_after": _c.created_at >= _at("created_after"),
-        "created_before": _c.created_at <= _at("created_before"),
-        "last_activity_after": _c.ordered_at >= _at("last_activity_after"),
-        # Those without any activity come last, and are not before anything.
-        "last_activity_before": (_c.ordered_at <= _at("last_activity_before"))
-        & (_c.ordered_at > literal_column("'-infinity'::timestamptz")),
-    },
+    filters=conditions(_FILTERS),
     bounds={"last_activity_after", "last_activity_before"},
-    hints={
-        "last_activity_after": at_least_hint("ordered_at", _at("last_activity_after")),
-        "last_activity_before": at_most_hint("ordered_at", _at("last_activity_before")),
-        "created_after": at_least_hint("created_at", _at("created_after")),
-        "created_before": at_most_hint("created_at", _at("created_before")),
-    },
+    hints=hints(_FILTERS),
 )
 _GET = statement(
     select(*_columns, _c.contacts, _c.synced_crm_fields).where(

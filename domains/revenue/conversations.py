@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, Protocol
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -36,8 +36,6 @@ from domains.kernel.pagination.cursor import (
     CursorList,
     CursorQuery20,
     PaginationInfo,
-    at_least_hint,
-    at_most_hint,
 )
 from domains.kernel.storage import retention
 from domains.kernel.storage.signed_urls import Downloads
@@ -45,42 +43,42 @@ from domains.kernel.tenancy.signing import Signer
 from domains.revenue import example_ids
 from domains.revenue.crm import matching
 from domains.revenue.crm.matching import CRMInfo
+from domains.revenue.filters import (
+    LowerBound,
+    UpperBound,
+    conditions,
+    contains,
+    equals,
+    has_element,
+    hints,
+    matches,
+    parse_filters,
+    pattern,
+    source,
+    time_range,
+)
+from domains.revenue.participants import MeetingType, participant_columns
 from domains.revenue.records import (
     DeletedRecordResponse,
     EmailAddress,
     FullName,
-    LowerBound,
     Person,
     RecordAddress,
     RecordRequest,
     RecordResponse,
     SourceReference,
     Timestamp,
-    UpperBound,
     Version,
     WebAddress,
-    address_of,
-    as_end,
-    as_pattern,
-    as_start,
-    contains,
-    deleted,
-    deletion,
-    distinct,
-    domain_of,
-    exact,
+    deletion_response,
+    deletion_statement,
+    fetchable_url,
     forbidden,
-    given,
-    has,
-    moment_of,
+    is_visible,
     not_found,
-    outside,
-    pattern,
-    response,
-    shown,
-    source_of,
-    upsert,
-    web_address,
+    optional_timestamp,
+    upsert_response,
+    upsert_statement,
 )
 from domains.revenue.tables import conversations
 
@@ -92,7 +90,6 @@ NATIVE: Final = frozenset(
     }
 )
 
-MeetingType = Literal["INTERNAL", "EXTERNAL"]
 Category = Literal[
     "prospect_discovery",
     "prospect_demo",
@@ -123,15 +120,10 @@ Category = Literal[
     "other",
 ]
 
-_LONGEST: Final = timedelta(hours=10)
+_MAX_DURATION: Final = timedelta(hours=10)
 
-# Transcripts of more sentences are worked on in a thread.
-_LONG: Final = 500
-
-
-class _Named(Protocol):
-    name: str | None
-    email: str | None
+# Longer transcripts, in sentences, are converted in a thread so that other requests can run.
+_MAX_INLINE: Final = 500
 
 
 class TranscriptSentence(msgspec.Struct, rename="camel", kw_only=True):
@@ -220,36 +212,37 @@ class ConversationQuery(CursorQuery20, frozen=True, kw_only=True):
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
-        found = given(
-            self,
-            {
-                "started_after": as_start,
-                "started_before": as_end,
-                "type": exact,
-                "title": as_pattern,
-                "source_id": source_of(NATIVE),
-            },
-        )
-        if self.attendees is not UNSET and self.attendees.strip():
-            found |= _attendees(self.attendees.strip())
+        parameters = parse_filters(self, _FILTERS)
+        if self.attendees is not UNSET and (attendee := self.attendees.strip()):
+            parameters |= _attendee_parameters(attendee)
         if self.crm_name is not UNSET and (words := self.crm_name.split()):
-            found |= {"crm_name": "%".join(map(pattern, words)), "crm_phrase": _phrase(words)}
-        return found
+            parameters |= {
+                # The pattern can use the trigram index, the phrase cannot.
+                "crm_name": "%".join(map(pattern, words)),
+                "crm_phrase": _phrase(words),
+            }
+        return parameters
 
 
-def _attendees(wanted: str) -> dict[str, str]:
-    """An e-mail has something before its @; a domain begins with one, or has a dot, no space."""
-    local, at, domain = wanted.rpartition("@")
+def _attendee_parameters(attendee: str) -> dict[str, str]:
+    """The filter that the text is meant for.
+
+    An e-mail address has something before its @. A domain begins with an @, or has a dot and no
+    space. Everything else is part of a name.
+    """
+    local, at, domain = attendee.rpartition("@")
     if at and local:
-        return {"attendee_email": wanted.lower()}
-    if at or ("." in wanted and " " not in wanted):
+        return {"attendee_email": attendee.lower()}
+    if at or ("." in attendee and " " not in attendee):
         return {"attendee_domain": domain.lower()}
-    return {"attendee_name": pattern(wanted)}
+    return {"attendee_name": pattern(attendee)}
 
 
 def _phrase(words: Sequence[str]) -> str:
-    """The regular expression of a phrase that begins and ends where words do."""
-    escaped = ("".join(each if each.isalnum() else f"\\{each}" for each in word) for word in words)
+    """Regular expression for the words in this order, as whole words."""
+    escaped = (
+        "".join(letter if letter.isalnum() else f"\\{letter}" for letter in word) for word in words
+    )
     return r"(?<!\w)" + r"\s+".join(escaped) + r"(?!\w)"
 
 
@@ -406,10 +399,12 @@ def _stored(*columns: Any) -> _Stored:
     return _Stored(detail, columns[14:])
 
 
-def _at(name: str) -> Any:
-    return bindparam(name, type_=_c.started_at.type)
-
-
+_FILTERS: Final = (
+    *time_range("started", _c.started_at),
+    equals("type", _c.type),
+    contains("title", _c.title),
+    source(_c.source_id, NATIVE),
+)
 CONVERSATIONS: Final = CursorList(
     "conversations",
     conversations,
@@ -419,28 +414,21 @@ CONVERSATIONS: Final = CursorList(
     order_by=_c.started_at,
     order_id=_c.id,
     where=(_c.deleted_at.is_(None),),
-    filters={
-        "started_after": _c.started_at >= _at("started_after"),
-        "started_before": _c.started_at <= _at("started_before"),
-        "type": _c.type == bindparam("type", type_=Text),
-        "title": contains(_c.title, "title"),
-        "attendee_email": has(_c.emails, "attendee_email"),
-        "attendee_domain": has(_c.domains, "attendee_domain"),
-        "attendee_name": contains(_c.names, "attendee_name"),
-        "crm_name": contains(_c.crm_name, "crm_name"),
-        # Not the column itself, for which the index would be asked a second time.
+    filters=conditions(_FILTERS)
+    | {
+        "attendee_email": has_element("attendee_email", _c.emails),
+        "attendee_domain": has_element("attendee_domain", _c.domains),
+        "attendee_name": matches("attendee_name", _c.names),
+        "crm_name": matches("crm_name", _c.crm_name),
+        # An expression instead of the column, so that the index is not searched a second time.
         "crm_phrase": (_c.crm_name + literal_column("''")).bool_op("~*")(
             bindparam("crm_phrase", type_=Text)
         ),
-        "source_id": _c.source_id == bindparam("source_id", type_=Text),
         "public": _c.public,
     },
     bounds={"started_after", "started_before"},
-    alone={"type", "source_id"},
-    hints={
-        "started_after": at_least_hint("started_at", _at("started_after")),
-        "started_before": at_most_hint("started_at", _at("started_before")),
-    },
+    indexed={"type", "source_id"},
+    hints=hints(_FILTERS),
 )
 _GET = statement(
     select(
@@ -450,7 +438,7 @@ _GET = statement(
         func.coalesce(_c.summary, _c.found_summary),
         *(_c.transcript, _c.recordings),
         *(_c.recording_key, _c.recording_content_type, _c.recording_kind),
-    ).where(*shown(conversations)),
+    ).where(*is_visible(conversations)),
     _stored,
 )
 
@@ -470,13 +458,13 @@ EVIDENCE_DECODER: Final = msgspec.json.Decoder(dict[str, list[SummaryEvidence]])
 # What an import gave as the summary was not found here.
 _EVIDENCE = statement(
     select(case((_c.summary.is_(None), _c.found_evidence), else_=null())).where(
-        *shown(conversations)
+        *is_visible(conversations)
     ),
     row,
 )
 
 _link = matching.link_cte()
-_UPSERT = upsert(
+_UPSERT = upsert_statement(
     conversations,
     (
         *("title", "started_at", "ended_at", "type", "participants"),
@@ -485,7 +473,7 @@ _UPSERT = upsert(
         *("public", "owner_emails", "created_at", "updated_at"),
     ),
     row,
-    also={
+    computed={
         **{
             name: _link.c[name]
             for name in ("crm_id", "crm_name", "crm_type", "deal_id", "account_id")
@@ -500,7 +488,7 @@ _UPSERT = upsert(
         "error": null(),
         "state": literal_column("'processing'"),
     },
-    beside=(_link,),
+    joined=(_link,),
     returning=(
         _c.version,
         _c.deal_id,
@@ -509,10 +497,10 @@ _UPSERT = upsert(
         _c.former_account_id,
         _c.former_recording_key,
     ),
-    keeping=("deal_id", "account_id", "recording_key"),
+    keep_former=("deal_id", "account_id", "recording_key"),
     versioned=True,
 )
-_UNSUMMARISED = statement(
+_WITHOUT_SUMMARY = statement(
     select(_c.id, _c.version).where(
         _c.workspace_id == WORKSPACE,
         _c.id == any_(bindparam("ids", type_=ARRAY(Uuid))),
@@ -521,7 +509,7 @@ _UNSUMMARISED = statement(
     ),
     ProcessConversation,
 )
-_DELETE = deletion(conversations, _c.deal_id, _c.account_id, _c.recording_key)
+_DELETE = deletion_statement(conversations, _c.deal_id, _c.account_id, _c.recording_key)
 
 
 # --- what the API does ------------------------------------------------------------------------
@@ -540,18 +528,17 @@ async def create(
     Invalid names what is wrong; Forbidden where the source is not the workspace's.
     """
     if new.recording_url is not None:
-        web_address(new.recording_url, "recordingUrl", allowed)
+        fetchable_url(new.recording_url, "recordingUrl", allowed)
     made = new_id()
     started_at = parse_timestamp(new.started_at, "startedAt")
-    ended_at = moment_of(new.ended_at, "endedAt")
-    if len(new.transcript) > _LONG:
-        # Long enough to keep other requests waiting.
-        timed = await asyncio.to_thread(_timed, new, started_at, ended_at)
+    ended_at = optional_timestamp(new.ended_at, "endedAt")
+    if len(new.transcript) > _MAX_INLINE:
+        timed = await asyncio.to_thread(_timed_transcript, new, started_at, ended_at)
     else:
-        timed = _timed(new, started_at, ended_at)
+        timed = _timed_transcript(new, started_at, ended_at)
     transcript, last = timed
     _check_participants(new.participants)
-    met = attendance(new.participants, new.owner_emails, own_domains)
+    columns = participant_columns(new.participants, new.owner_emails, own_domains)
     stored = await tx.first(
         _UPSERT,
         workspace=workspace,
@@ -564,14 +551,14 @@ async def create(
         participants=msgspec.json.encode(
             [Participant(each.name or None, each.email or None) for each in new.participants]
         ),
-        **met._asdict(),
+        **columns._asdict(),
         transcript=transcript,
         recording_url=new.recording_url,
         recording_mime_type=new.recording_mime_type,
         public=new.public,
         owner_emails=new.owner_emails,
         created_at=parse_timestamp(new.created_at, "createdAt"),
-        updated_at=moment_of(new.updated_at, "updatedAt"),
+        updated_at=optional_timestamp(new.updated_at, "updatedAt"),
     )
     if stored is None:
         raise forbidden("sourceId", "source")
@@ -587,12 +574,12 @@ async def create(
         await enqueue(tx, workspace, FetchRecording(record, version))
     if transcript is not None:
         await enqueue(tx, workspace, ProcessConversation(record, version))
-    return response(record, made, new.id, new.source_id)
+    return upsert_response(record, made, new.id, new.source_id)
 
 
-async def summarise(tx: Tx, workspace: WorkspaceId, records: Sequence[UUID]) -> None:
-    """Queue what is to be found in those of some imported conversations that say it not."""
-    found = await tx.all(_UNSUMMARISED, workspace=workspace, ids=records)
+async def enqueue_summaries(tx: Tx, workspace: WorkspaceId, records: Sequence[UUID]) -> None:
+    """Enqueue the processing of imported conversations that lack a summary or a category."""
+    found = await tx.all(_WITHOUT_SUMMARY, workspace=workspace, ids=records)
     await enqueue_all(tx, workspace, found)
 
 
@@ -603,7 +590,7 @@ async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> Dele
     found = await tx.first(
         _DELETE, workspace=workspace, source=address.source_id, remote=address.remote_id
     )
-    answer = deleted(found, address, "conversation")
+    answer = deletion_response(found, address, "conversation")
     if found is not None:
         *_, deal, account, recording = found
         await matching.recompute_activity(tx, workspace, (deal,), (account,))
@@ -619,7 +606,7 @@ async def page(
     only: frozenset[str],
 ) -> ListConversationsResponse:
     """The wanted conversations."""
-    found = await CONVERSATIONS.page(read, signer, workspace, wanted, only=only)
+    found = await CONVERSATIONS.page(read, signer, workspace, wanted, extra_filters=only)
     return ListConversationsResponse(found.items, found.pagination)
 
 
@@ -656,52 +643,26 @@ async def list_evidence(
     return {} if stored is None else EVIDENCE_DECODER.decode(stored)
 
 
-class Attendance(NamedTuple):
-    """What those who took part make of a conversation, and by what it is found."""
-
-    type: MeetingType
-    # One a line, as the attendee filter looks for them.
-    names: str
-    emails: list[str]
-    domains: list[str]
-    outside: list[str]
-    outside_domains: list[str]
-
-
-def attendance(
-    people: Iterable[_Named], owner_emails: Iterable[str], own_domains: Iterable[str]
-) -> Attendance:
-    """Of a conversation with these people; internal if all who have an e-mail are its own."""
-    known = [(each.name or "", address_of(each)) for each in people]
-    emails = distinct(email for _, email in known)
-    outsiders, outside_domains = outside(emails, owner_emails, own_domains)
-    return Attendance(
-        "INTERNAL" if emails and not outsiders else "EXTERNAL",
-        "\n".join(distinct(" ".join(name.split()) for name, _ in known)),
-        emails,
-        distinct(map(domain_of, emails)),
-        outsiders,
-        outside_domains,
-    )
-
-
 def _check_participants(participants: Sequence[Person]) -> None:
     for number, person in enumerate(participants, start=1):
         if not person.id and not person.email:
             raise invalid("participants", f"number {number} needs an id or an email")
 
 
-def _timed(
+def _timed_transcript(
     new: ConversationRequest, started_at: datetime, ended_at: datetime | None
 ) -> tuple[bytes | None, datetime]:
-    """The transcript in meeting time, if any, and when its last sentence began; Invalid."""
+    """Convert the transcript to seconds from the start, and encode it as JSON.
+
+    Also returns the time of the last sentence, or the start if there is none. Raises Invalid.
+    """
     if new.recording_url is None and not new.transcript:
         raise Invalid("A conversation needs a transcript that is not empty, or a recordingUrl.")
-    if ended_at is not None and not started_at < ended_at <= started_at + _LONGEST:
+    if ended_at is not None and not started_at < ended_at <= started_at + _MAX_DURATION:
         raise invalid("endedAt", "must be after startedAt, and at most 10 hours later")
-    latest = ended_at or started_at + _LONGEST
-    speakers = {each.id: each.name or each.email for each in new.participants if each.id}
-    said: list[tuple[datetime, str, str]] = []
+    latest = ended_at or started_at + _MAX_DURATION
+    speakers = {person.id: person.name or person.email for person in new.participants if person.id}
+    sentences: list[tuple[datetime, str, str]] = []
     for number, sentence in enumerate(new.transcript, start=1):
         if not sentence.speaker_id and not sentence.speaker_name:
             raise invalid("transcript", f"sentence {number} needs a speakerId or a speakerName")
@@ -713,14 +674,14 @@ def _timed(
                 f"of sentence {number} must be an absolute time from startedAt to {end}",
             )
         speaker = sentence.speaker_name or speakers.get(sentence.speaker_id or "")
-        said.append((at, speaker or sentence.speaker_id or "Unknown", sentence.text))
-    said.sort(key=lambda each: each[0])
-    last = said[-1][0] if said else started_at
-    ends = [at for at, _, _ in said[1:]] + [ended_at or last]
+        sentences.append((at, speaker or sentence.speaker_id or "Unknown", sentence.text))
+    sentences.sort(key=lambda each: each[0])
+    last = sentences[-1][0] if sentences else started_at
+    ends = [at for at, _, _ in sentences[1:]] + [ended_at or last]
     entries = [
         TranscriptEntry(
             speaker, text, (at - started_at).total_seconds(), (end - started_at).total_seconds()
         )
-        for (at, speaker, text), end in zip(said, ends, strict=False)
+        for (at, speaker, text), end in zip(sentences, ends, strict=False)
     ]
     return msgspec.json.encode(entries) if entries else None, last

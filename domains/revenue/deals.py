@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
-from sqlalchemy import Boolean, Double, Text, bindparam, func, literal_column, select
+from sqlalchemy import Text, bindparam, func, select
 
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read
@@ -14,25 +14,23 @@ from domains.kernel.pagination.cursor import (
     CursorList,
     CursorQuery20,
     PaginationInfo,
-    at_least_hint,
-    at_most_hint,
 )
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue import example_ids
 from domains.revenue.crm import matching
-from domains.revenue.records import (
-    EmailAddress,
-    FullName,
+from domains.revenue.filters import (
     LowerBound,
     UpperBound,
-    as_end,
-    as_pattern,
-    as_start,
+    activity_range,
+    conditions,
     contains,
-    exact,
-    given,
-    not_found,
+    equals,
+    hints,
+    number_range,
+    parse_filters,
+    time_range,
 )
+from domains.revenue.records import EmailAddress, FullName, not_found
 from domains.revenue.tables import deals
 
 
@@ -65,21 +63,7 @@ class DealQuery(CursorQuery20, frozen=True, kw_only=True):
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
-        return given(
-            self,
-            {
-                "name": as_pattern,
-                "stage": as_pattern,
-                "closed": exact,
-                "owner": as_pattern,
-                "close_date_after": as_start,
-                "close_date_before": as_end,
-                "amount_min": exact,
-                "amount_max": exact,
-                "last_activity_after": as_start,
-                "last_activity_before": as_end,
-            },
-        )
+        return parse_filters(self, _FILTERS)
 
 
 class DealOwner(msgspec.Struct, rename="camel"):
@@ -182,14 +166,15 @@ def _detail(*columns: Any) -> tuple[DealDetail, bool]:
     return DealDetail(*values), contacts is not None
 
 
-def _at(name: str) -> Any:
-    return bindparam(name, type_=_c.ordered_at.type)
-
-
-def _amount(name: str) -> Any:
-    return bindparam(name, type_=Double)
-
-
+_FILTERS: Final = (
+    contains("name", _c.name),
+    contains("stage", _c.stage),
+    equals("closed", _c.closed),
+    contains("owner", _c.owner_name),
+    *time_range("close_date", _c.close_date),
+    *number_range("amount", _c.amount),
+    *activity_range(_c.ordered_at),
+)
 DEALS: Final = CursorList(
     "deals",
     deals,
@@ -198,30 +183,10 @@ DEALS: Final = CursorList(
     DealQuery,
     order_by=_c.ordered_at,
     order_id=_c.id,
-    filters={
-        "name": contains(_c.name, "name"),
-        "stage": contains(_c.stage, "stage"),
-        "closed": _c.closed == bindparam("closed", type_=Boolean),
-        "owner": contains(_c.owner_name, "owner"),
-        "close_date_after": _c.close_date >= _at("close_date_after"),
-        "close_date_before": _c.close_date <= _at("close_date_before"),
-        "amount_min": _c.amount >= _amount("amount_min"),
-        "amount_max": _c.amount <= _amount("amount_max"),
-        "last_activity_after": _c.ordered_at >= _at("last_activity_after"),
-        # Those without any activity come last, and are not before anything.
-        "last_activity_before": (_c.ordered_at <= _at("last_activity_before"))
-        & (_c.ordered_at > literal_column("'-infinity'::timestamptz")),
-    },
+    filters=conditions(_FILTERS),
     bounds={"last_activity_after", "last_activity_before"},
-    alone={"closed"},
-    hints={
-        "last_activity_after": at_least_hint("ordered_at", _at("last_activity_after")),
-        "last_activity_before": at_most_hint("ordered_at", _at("last_activity_before")),
-        "close_date_after": at_least_hint("close_date", _at("close_date_after")),
-        "close_date_before": at_most_hint("close_date", _at("close_date_before")),
-        "amount_min": at_least_hint("amount", _amount("amount_min")),
-        "amount_max": at_most_hint("amount", _amount("amount_max")),
-    },
+    indexed={"closed"},
+    hints=hints(_FILTERS),
 )
 _GET = statement(
     select(
@@ -253,6 +218,8 @@ async def get(
         raise not_found("deal", deal)
     detail, given_contacts = found
     if not given_contacts:
-        people = await read.all(_CONTACTS, workspace=workspace, id=deal, include_private=include_private)
+        people = await read.all(
+            _CONTACTS, workspace=workspace, id=deal, include_private=include_private
+        )
         detail.contacts = [DealContact(name, email) for name, email in people]
     return detail

@@ -37,6 +37,7 @@ from domains.kernel.storage.blobs import Blobs
 from domains.kernel.storage.signed_urls import Downloads
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue import example_ids
+from domains.revenue.filters import conditions, contains, parse_filters, source
 from domains.revenue.records import (
     DeletedRecordResponse,
     DisplayName,
@@ -51,21 +52,17 @@ from domains.revenue.records import (
     Version,
     WebAddress,
     active_source,
-    as_pattern,
-    contains,
-    deleted,
-    deletion,
+    deletion_response,
+    deletion_statement,
+    fetchable_url,
     forbidden,
-    given,
-    identity,
-    kept,
-    moment_of,
+    has_identity,
+    is_visible,
+    new_or_current,
     not_found,
-    response,
-    shown,
-    source_of,
-    upsert,
-    web_address,
+    optional_timestamp,
+    upsert_response,
+    upsert_statement,
 )
 from domains.revenue.tables import documents
 
@@ -146,7 +143,7 @@ class DocumentQuery(CursorQuery, frozen=True, kw_only=True):
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
-        return given(self, {"source_id": source_of(NATIVE), "name": as_pattern})
+        return parse_filters(self, _FILTERS)
 
 
 class DocumentListItem(msgspec.Struct, rename="camel"):
@@ -243,6 +240,7 @@ class _Stored(msgspec.Struct, frozen=True):
 _c = documents.c
 _columns = tuple(_c[name] for name in _Stored.__struct_fields__)
 
+_FILTERS: Final = (source(_c.source_id, NATIVE), contains("name", _c.display_name))
 DOCUMENTS: Final = CursorList(
     "documents",
     documents,
@@ -252,18 +250,14 @@ DOCUMENTS: Final = CursorList(
     order_by=_c.ordered_at,
     order_id=_c.id,
     where=(_c.deleted_at.is_(None),),
-    filters={
-        "source_id": _c.source_id == bindparam("source_id", type_=Text),
-        "name": contains(_c.display_name, "name"),
-        "public": _c.public,
-    },
-    alone={"source_id"},
+    filters=conditions(_FILTERS) | {"public": _c.public},
+    indexed={"source_id"},
 )
-_GET = statement(select(*_columns).where(*shown(documents)), _Stored)
+_GET = statement(select(*_columns).where(*is_visible(documents)), _Stored)
 
 _former = (
     select(_c.id, _c.blob_key, _c.fetched_key, _c.normalized_key)
-    .where(identity(documents))
+    .where(has_identity(documents))
     .with_for_update(key_share=True)
     .cte("former")
 )
@@ -277,21 +271,21 @@ _ANEW: Final[dict[str, Any]] = {
     "error": null(),
     "state": literal_column("'processing'"),
 }
-_UPSERT = upsert(
+_UPSERT = upsert_statement(
     documents,
     (
         *("display_name", "filename", "content_type", "author", "url", "blob_key"),
         *("public", "owner_emails", "created_at", "updated_at"),
     ),
     row,
-    also=_ANEW,
+    computed=_ANEW,
     returning=(
         _c.version,
         _c.former_blob_key,
         _c.former_fetched_key,
         _c.former_normalized_key,
     ),
-    keeping=("blob_key", "fetched_key", "normalized_key"),
+    keep_former=("blob_key", "fetched_key", "normalized_key"),
     versioned=True,
 )
 _source = active_source()
@@ -304,7 +298,7 @@ _UPDATE = statement(
     .values(
         {
             **{
-                name: kept(name, _c[name])
+                name: new_or_current(name, _c[name])
                 for name in (
                     *("display_name", "public", "owner_emails", "updated_at"),
                     *("filename", "content_type"),
@@ -321,7 +315,7 @@ _UPDATE = statement(
     .returning(_c.version),
     row,
 )
-_DELETE = deletion(documents, _c.blob_key, _c.fetched_key, _c.normalized_key)
+_DELETE = deletion_statement(documents, _c.blob_key, _c.fetched_key, _c.normalized_key)
 
 
 # --- what the API does ------------------------------------------------------------------------
@@ -337,10 +331,10 @@ async def create(
     if (new.url is None) == (new.content is None):
         raise Invalid("exactly one of url or content must be provided")
     if new.url is not None:
-        web_address(new.url, "url", allowed)
+        fetchable_url(new.url, "url", allowed)
     made = new_id()
-    created_at = moment_of(new.created_at, "createdAt")
-    updated_at = moment_of(new.updated_at, "updatedAt")
+    created_at = optional_timestamp(new.created_at, "createdAt")
+    updated_at = optional_timestamp(new.updated_at, "updatedAt")
     name = new.filename or new.display_name or new.id
     blob_key = await _keep(tx, blobs, workspace, new.content, new.content_type, name)
     stored = await tx.first(
@@ -366,7 +360,7 @@ async def create(
     if record != made:
         await retention.discard(tx, workspace, former_keys)
     await _process(tx, workspace, record, version, new.url)
-    return response(record, made, new.id, new.source_id)
+    return upsert_response(record, made, new.id, new.source_id)
 
 
 async def change(
@@ -384,8 +378,8 @@ async def change(
     if changes.url is not None and changes.content is not None:
         raise Invalid("at most one of url or content can be provided")
     if changes.url is not None:
-        web_address(changes.url, "url", allowed)
-    updated_at = moment_of(changes.updated_at, "updatedAt")
+        fetchable_url(changes.url, "url", allowed)
+    updated_at = optional_timestamp(changes.updated_at, "updatedAt")
     blob_key = await _keep(
         tx,
         blobs,
@@ -430,7 +424,7 @@ async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> Dele
     found = await tx.first(
         _DELETE, workspace=workspace, source=address.source_id, remote=address.remote_id
     )
-    answer = deleted(found, address, "document")
+    answer = deletion_response(found, address, "document")
     if found is not None:
         await retention.discard(tx, workspace, found[2:])
     return answer
@@ -445,7 +439,7 @@ async def page(
     only: frozenset[str],
 ) -> ListDocumentsResponse:
     """The wanted documents."""
-    found = await DOCUMENTS.page(read, signer, workspace, wanted, only=only)
+    found = await DOCUMENTS.page(read, signer, workspace, wanted, extra_filters=only)
     # Together: one after the other they take three times as long.
     items = await asyncio.gather(*(_shown(stored, downloads) for stored in found.items))
     return ListDocumentsResponse([DocumentListItem(*each) for each in items], found.pagination)

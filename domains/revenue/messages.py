@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
-from sqlalchemy import Text, bindparam, select
+from sqlalchemy import select
 
 from domains.kernel.core.ids import new_id
 from domains.kernel.core.timestamps import parse_timestamp
@@ -18,17 +18,27 @@ from domains.kernel.pagination.cursor import (
     CursorList,
     CursorQuery,
     PaginationInfo,
-    at_least_hint,
-    at_most_hint,
 )
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue import example_ids
 from domains.revenue.crm import matching
+from domains.revenue.filters import (
+    LowerBound,
+    UpperBound,
+    conditions,
+    equals,
+    has_email,
+    hints,
+    parse_filters,
+    source,
+    time_range,
+)
+from domains.revenue.participants import distinct, external_emails, normalized_email
 from domains.revenue.records import (
     DeletedRecordResponse,
     EmailAddress,
     FullName,
-    LowerBound,
+    Int64,
     Person,
     RecordAddress,
     RecordRequest,
@@ -36,26 +46,15 @@ from domains.revenue.records import (
     RemoteId,
     SourceReference,
     Timestamp,
-    UpperBound,
     Version,
-    address_of,
-    as_end,
-    as_lower,
-    as_start,
-    deleted,
-    deletion,
-    distinct,
-    exact,
+    deletion_response,
+    deletion_statement,
     forbidden,
-    given,
-    has,
-    moment_of,
+    is_visible,
     not_found,
-    outside,
-    response,
-    shown,
-    source_of,
-    upsert,
+    optional_timestamp,
+    upsert_response,
+    upsert_statement,
 )
 from domains.revenue.tables import messages
 
@@ -69,10 +68,6 @@ NATIVE: Final = frozenset(
 _PREVIEW: Final = 200
 
 
-# What a whole number of 64 bits can be, and so what can be stored.
-_Size = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-
-
 class Attachment(msgspec.Struct, rename="camel", kw_only=True):
     """A file that came with a message. Its address is kept and never fetched."""
 
@@ -84,7 +79,7 @@ class Attachment(msgspec.Struct, rename="camel", kw_only=True):
     mime_type: Annotated[
         str | None, Meta(description="Such as application/pdf", examples=["image/png"])
     ] = None
-    size_bytes: Annotated[_Size | None, Meta(description="Size in bytes", examples=[48213])] = None
+    size_bytes: Annotated[Int64 | None, Meta(description="Size in bytes", examples=[48213])] = None
 
 
 class MessageRequest(RecordRequest, kw_only=True):
@@ -148,17 +143,7 @@ class MessageQuery(CursorQuery, frozen=True, kw_only=True):
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
-        return given(
-            self,
-            {
-                "source_id": source_of(NATIVE),
-                "remote_id": exact,
-                "thread_id": exact,
-                "participant_email": as_lower,
-                "created_after": as_start,
-                "created_before": as_end,
-            },
-        )
+        return parse_filters(self, _FILTERS)
 
 
 class MessageParty(msgspec.Struct, rename="camel"):
@@ -248,10 +233,13 @@ def _detail(*columns: Any) -> MessageDetail:
     return MessageDetail(*(*columns[:-1], _ATTACHMENTS.decode(columns[-1])))
 
 
-def _at(name: str) -> Any:
-    return bindparam(name, type_=_c.created_at.type)
-
-
+_FILTERS: Final = (
+    source(_c.source_id, NATIVE),
+    equals("remote_id", _c.remote_id),
+    equals("thread_id", _c.thread_id),
+    has_email("participant_email", _c.emails),
+    *time_range("created", _c.created_at),
+)
 MESSAGES: Final = CursorList(
     "messages",
     messages,
@@ -261,26 +249,15 @@ MESSAGES: Final = CursorList(
     order_by=_c.created_at,
     order_id=_c.id,
     where=(_c.deleted_at.is_(None),),
-    filters={
-        "source_id": _c.source_id == bindparam("source_id", type_=Text),
-        "remote_id": _c.remote_id == bindparam("remote_id", type_=Text),
-        "thread_id": _c.thread_id == bindparam("thread_id", type_=Text),
-        "participant_email": has(_c.emails, "participant_email"),
-        "created_after": _c.created_at >= _at("created_after"),
-        "created_before": _c.created_at <= _at("created_before"),
-        "public": _c.public,
-    },
+    filters=conditions(_FILTERS) | {"public": _c.public},
     bounds={"created_after", "created_before"},
-    alone={"source_id", "thread_id", "remote_id"},
-    hints={
-        "created_after": at_least_hint("created_at", _at("created_after")),
-        "created_before": at_most_hint("created_at", _at("created_before")),
-    },
+    indexed={"source_id", "thread_id", "remote_id"},
+    hints=hints(_FILTERS),
 )
-_GET = statement(select(*_columns, _c.body, _c.attachments).where(*shown(messages)), _detail)
+_GET = statement(select(*_columns, _c.body, _c.attachments).where(*is_visible(messages)), _detail)
 
 _link = matching.link_cte()
-_UPSERT = upsert(
+_UPSERT = upsert_statement(
     messages,
     (
         *("thread_id", "subject", "sender", "recipients", "body", "body_preview", "attachments"),
@@ -288,17 +265,17 @@ _UPSERT = upsert(
         *("public", "owner_emails", "created_at", "updated_at"),
     ),
     row,
-    also={"deal_id": _link.c.deal_id, "account_id": _link.c.account_id},
-    beside=(_link,),
+    computed={"deal_id": _link.c.deal_id, "account_id": _link.c.account_id},
+    joined=(_link,),
     returning=(
         _c.deal_id,
         _c.account_id,
         _c.former_deal_id,
         _c.former_account_id,
     ),
-    keeping=("deal_id", "account_id"),
+    keep_former=("deal_id", "account_id"),
 )
-_DELETE = deletion(messages, _c.deal_id, _c.account_id)
+_DELETE = deletion_statement(messages, _c.deal_id, _c.account_id)
 
 
 # --- what the API does ------------------------------------------------------------------------
@@ -314,8 +291,8 @@ async def create(
     made = new_id()
     created_at = parse_timestamp(new.created_at, "createdAt")
     people = [new.sender, *new.recipients]
-    emails = distinct(map(address_of, people))
-    outsiders, outside_domains = outside(emails, new.owner_emails, own_domains)
+    emails = distinct(map(normalized_email, people))
+    outside, outside_domains = external_emails(emails, new.owner_emails, own_domains)
     stored = await tx.first(
         _UPSERT,
         workspace=workspace,
@@ -330,12 +307,12 @@ async def create(
         body_preview=preview(new.body),
         attachments=msgspec.json.encode([_attachment(each) for each in new.attachments]),
         emails=emails,
-        outside=outsiders,
+        outside=outside,
         outside_domains=outside_domains,
         public=new.public,
         owner_emails=new.owner_emails,
         created_at=created_at,
-        updated_at=moment_of(new.updated_at, "updatedAt"),
+        updated_at=optional_timestamp(new.updated_at, "updatedAt"),
     )
     if stored is None:
         raise forbidden("sourceId", "source")
@@ -346,7 +323,7 @@ async def create(
         await matching.recompute_activity(
             tx, workspace, (deal, former_deal), (account, former_account)
         )
-    return response(record, made, new.id, new.source_id)
+    return upsert_response(record, made, new.id, new.source_id)
 
 
 async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> DeletedRecordResponse:
@@ -354,7 +331,7 @@ async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> Dele
     found = await tx.first(
         _DELETE, workspace=workspace, source=address.source_id, remote=address.remote_id
     )
-    answer = deleted(found, address, "message")
+    answer = deletion_response(found, address, "message")
     if found is not None:
         *_, deal, account = found
         await matching.recompute_activity(tx, workspace, (deal,), (account,))
@@ -365,7 +342,7 @@ async def page(
     read: Read, signer: Signer, workspace: WorkspaceId, wanted: MessageQuery, only: frozenset[str]
 ) -> ListMessagesResponse:
     """The wanted messages."""
-    found = await MESSAGES.page(read, signer, workspace, wanted, only=only)
+    found = await MESSAGES.page(read, signer, workspace, wanted, extra_filters=only)
     return ListMessagesResponse(found.items, found.pagination)
 
 

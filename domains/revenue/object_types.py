@@ -16,11 +16,11 @@ from domains.kernel.db.errors import CONSTRAINT_PROBLEMS
 from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 from domains.revenue import example_ids
 from domains.revenue.records import (
-    WRITABLE,
+    ACTIVE_SOURCE,
     DisplayLabel,
     Version,
     forbidden,
-    kept,
+    new_or_current,
     not_found,
 )
 from domains.revenue.tables import object_types, sources
@@ -199,8 +199,8 @@ _UPDATE = statement(
     update(object_types)
     .where(*_one)
     .values(
-        display_name=kept("display_name", _c.display_name),
-        field_definitions=kept("field_definitions", _c.field_definitions),
+        display_name=new_or_current("display_name", _c.display_name),
+        field_definitions=new_or_current("field_definitions", _c.field_definitions),
         updated_at=func.now(),
     )
     .returning(*_columns),
@@ -216,7 +216,7 @@ async def create(
     name that the source has already, Invalid for field names that are not unique.
     """
     definitions = _stored(new.field_definitions)
-    if await tx.first(WRITABLE, workspace=workspace, source=new.source_id) is None:
+    if await tx.first(ACTIVE_SOURCE, workspace=workspace, source=new.source_id) is None:
         raise forbidden("sourceId", "source")
     return await tx.one(
         _CREATE,

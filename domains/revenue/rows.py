@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
-from sqlalchemy import Text, Uuid, bindparam, select, true, update
+from sqlalchemy import Uuid, bindparam, select, true, update
 
 from domains.kernel.core.ids import new_id
 from domains.kernel.core.problems import FieldError, Invalid, invalid
@@ -20,43 +20,43 @@ from domains.kernel.pagination.cursor import (
     CursorList,
     CursorQuery,
     PaginationInfo,
-    at_least_hint,
-    at_most_hint,
 )
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue import example_ids
+from domains.revenue.filters import (
+    LowerBound,
+    UpperBound,
+    conditions,
+    contains,
+    equals,
+    hints,
+    parse_filters,
+    source,
+    time_range,
+)
 from domains.revenue.object_types import FieldDefinitionResponse, FieldType, definitions_of
 from domains.revenue.records import (
-    WRITABLE,
+    ACTIVE_SOURCE,
     DeletedRecordResponse,
     DisplayName,
     Emails,
-    LowerBound,
     RecordAddress,
     RecordRequest,
     RecordResponse,
     RemoteId,
     Timestamp,
-    UpperBound,
     Version,
     active_source,
-    as_end,
-    as_pattern,
-    as_start,
-    contains,
-    deleted,
-    deletion,
-    exact,
+    deletion_response,
+    deletion_statement,
     forbidden,
-    given,
-    identity,
-    kept,
-    moment_of,
+    has_identity,
+    is_visible,
+    new_or_current,
     not_found,
-    response,
-    shown,
-    source_of,
-    upsert,
+    optional_timestamp,
+    upsert_response,
+    upsert_statement,
 )
 from domains.revenue.tables import object_types, rows
 
@@ -163,17 +163,7 @@ class RowQuery(CursorQuery, frozen=True, kw_only=True):
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
-        return given(
-            self,
-            {
-                "source_id": source_of(frozenset()),
-                "object_type_id": exact,
-                "remote_id": exact,
-                "name": as_pattern,
-                "created_after": as_start,
-                "created_before": as_end,
-            },
-        )
+        return parse_filters(self, _FILTERS)
 
 
 class RowListItem(msgspec.Struct, rename="camel"):
@@ -239,10 +229,13 @@ _columns = (
 )
 
 
-def _at(name: str) -> Any:
-    return bindparam(name, type_=_c.ordered_at.type)
-
-
+_FILTERS: Final = (
+    source(_c.source_id, origins=frozenset()),
+    equals("object_type_id", _c.object_type_id),
+    equals("remote_id", _c.remote_id),
+    contains("name", _c.name),
+    *time_range("created", _c.ordered_at),
+)
 ROWS: Final = CursorList(
     "rows",
     rows,
@@ -252,23 +245,12 @@ ROWS: Final = CursorList(
     order_by=_c.ordered_at,
     order_id=_c.id,
     where=(_c.deleted_at.is_(None),),
-    filters={
-        "source_id": _c.source_id == bindparam("source_id", type_=Text),
-        "object_type_id": _c.object_type_id == bindparam("object_type_id", type_=Uuid),
-        "remote_id": _c.remote_id == bindparam("remote_id", type_=Text),
-        "name": contains(_c.name, "name"),
-        "created_after": _c.ordered_at >= _at("created_after"),
-        "created_before": _c.ordered_at <= _at("created_before"),
-        "public": _c.public,
-    },
+    filters=conditions(_FILTERS) | {"public": _c.public},
     bounds={"created_after", "created_before"},
-    alone={"source_id", "object_type_id", "remote_id"},
-    hints={
-        "created_after": at_least_hint("ordered_at", _at("created_after")),
-        "created_before": at_most_hint("ordered_at", _at("created_before")),
-    },
+    indexed={"source_id", "object_type_id", "remote_id"},
+    hints=hints(_FILTERS),
 )
-_GET = statement(select(*_columns).where(*shown(rows)), RowDetail)
+_GET = statement(select(*_columns).where(*is_visible(rows)), RowDetail)
 
 _source = active_source()
 _type = object_types.c
@@ -286,7 +268,7 @@ _SCHEMA = statement(
     ).select_from(_source.outerjoin(_object_type, true())),
     row,
 )
-_UPSERT = upsert(
+_UPSERT = upsert_statement(
     rows,
     (
         *("object_type_id", "name", "display_name", "fields", "public", "owner_emails"),
@@ -297,7 +279,7 @@ _UPSERT = upsert(
 )
 _found = (
     select(_c.id, _c.object_type_id, _c.fields)
-    .where(identity(rows))
+    .where(has_identity(rows))
     .with_for_update(key_share=True)
     .cte("found")
 )
@@ -315,13 +297,13 @@ _UPDATE = statement(
     .where(_c.workspace_id == WORKSPACE, _c.id == bindparam("id", type_=Uuid))
     .values(
         {
-            name: kept(name, _c[name])
+            name: new_or_current(name, _c[name])
             for name in ("name", "display_name", "public", "owner_emails", "updated_at", "fields")
         }
     ),
     row,
 )
-_DELETE = deletion(rows)
+_DELETE = deletion_statement(rows)
 
 
 # --- what the API does ------------------------------------------------------------------------
@@ -362,21 +344,21 @@ async def create(tx: Tx, workspace: WorkspaceId, new: RowRequest) -> RecordRespo
         fields=msgspec.json.encode(fields),
         public=new.public,
         owner_emails=new.owner_emails,
-        created_at=moment_of(new.created_at, "createdAt"),
-        updated_at=moment_of(new.updated_at, "updatedAt"),
+        created_at=optional_timestamp(new.created_at, "createdAt"),
+        updated_at=optional_timestamp(new.updated_at, "updatedAt"),
     )
     if record is None:
-        if await tx.first(WRITABLE, workspace=workspace, source=new.source_id) is None:
+        if await tx.first(ACTIVE_SOURCE, workspace=workspace, source=new.source_id) is None:
             raise forbidden("sourceId", "source")
         raise invalid("objectTypeId", "the row has another object type, which cannot change")
-    return response(record, made, new.id, new.source_id)
+    return upsert_response(record, made, new.id, new.source_id)
 
 
 async def change(
     tx: Tx, workspace: WorkspaceId, address: RecordAddress, changes: UpdateRowRequest
 ) -> RecordResponse:
     """Merge changes into a row; NotFound, or Invalid naming the field that is wrong."""
-    updated_at = moment_of(changes.updated_at, "updatedAt")
+    updated_at = optional_timestamp(changes.updated_at, "updatedAt")
     found = await tx.first(
         _FIND, workspace=workspace, source=address.source_id, remote=address.remote_id
     )
@@ -409,14 +391,14 @@ async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> Dele
     found = await tx.first(
         _DELETE, workspace=workspace, source=address.source_id, remote=address.remote_id
     )
-    return deleted(found, address, "row")
+    return deletion_response(found, address, "row")
 
 
 async def page(
     read: Read, signer: Signer, workspace: WorkspaceId, wanted: RowQuery, only: frozenset[str]
 ) -> ListRowsResponse:
     """The wanted rows."""
-    found = await ROWS.page(read, signer, workspace, wanted, only=only)
+    found = await ROWS.page(read, signer, workspace, wanted, extra_filters=only)
     return ListRowsResponse(found.items, found.pagination)
 
 

@@ -15,13 +15,8 @@ from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.errors import CONSTRAINT_PROBLEMS
 from domains.kernel.db.statements import WORKSPACE, scalar, statement
 from domains.revenue import example_ids
-from domains.revenue.records import (
-    DisplayLabel,
-    Version,
-    contains,
-    not_found,
-    pattern,
-)
+from domains.revenue.filters import matches, pattern
+from domains.revenue.records import DisplayLabel, Version, not_found
 from domains.revenue.tables import sources
 
 
@@ -107,7 +102,7 @@ _CREATE = statement(
 )
 _ALL = statement(select(*_columns).where(*_living).order_by(_c.id.desc()), SourceResponse)
 _SOME = statement(
-    select(*_columns).where(*_living, contains(_c.name, "name")).order_by(_c.id.desc()),
+    select(*_columns).where(*_living, matches("name", _c.name)).order_by(_c.id.desc()),
     SourceResponse,
 )
 _GET = statement(select(*_columns).where(*_one), SourceResponse)

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSON
 
 from domains.kernel.db.tables import metadata, timestamp_column
-from domains.kernel.pagination.cursor import SAMPLE_SQL, spans_sql
+from domains.kernel.pagination.cursor_statements import SAMPLE_SQL, spans_sql
 
 # Ids that other systems give sort by their bytes, whatever the database's language.
 _ID = Text(collation="C")

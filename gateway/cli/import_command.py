@@ -20,12 +20,12 @@ from rich.text import Text
 
 from domains.discovery import products
 from domains.discovery.products import ProductImport
-from domains.kernel.core.problems import Contended, Invalid
+from domains.kernel.core.problems import Invalid, WriteConflict
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Database, Read, Tx
 from domains.kernel.tenancy import workspaces
-from domains.revenue import imports
-from domains.revenue.imports import Outcome, Ready
+from domains.revenue.imports import kinds
+from domains.revenue.imports.kinds import Outcome, PreparedRecord
 from gateway.cli import import_files
 from gateway.cli.import_files import Entry, File, Interrupted, Refusal
 
@@ -62,15 +62,19 @@ class Counts(msgspec.Struct, rename="camel"):
 
 
 class Kind(Protocol):
-    """How one kind of record is imported; see `domains.revenue.imports.Kind`."""
+    """How one kind of record is imported; see `domains.revenue.imports.kinds.Kind`."""
 
     @property
     def struct(self) -> type[msgspec.Struct]: ...
     @property
     def id_field(self) -> str: ...
-    def ready(self, given: Any, own_domains: Sequence[str]) -> Ready: ...
-    async def store(self, tx: Tx, workspace: WorkspaceId, batch: Sequence[Ready]) -> Outcome: ...
-    async def look(self, read: Read, workspace: WorkspaceId, batch: Sequence[Ready]) -> Outcome: ...
+    def prepare(self, given: Any, own_domains: Sequence[str]) -> PreparedRecord: ...
+    async def store(
+        self, tx: Tx, workspace: WorkspaceId, batch: Sequence[PreparedRecord]
+    ) -> Outcome: ...
+    async def preview(
+        self, read: Read, workspace: WorkspaceId, batch: Sequence[PreparedRecord]
+    ) -> Outcome: ...
 
 
 class _Products:
@@ -79,21 +83,25 @@ class _Products:
     struct: Final = ProductImport
     id_field: Final = "id"
 
-    def ready(self, given: ProductImport, _own_domains: Sequence[str]) -> Ready:
-        return Ready(given.id, {"name": given.name})
+    def prepare(self, given: ProductImport, _own_domains: Sequence[str]) -> PreparedRecord:
+        return PreparedRecord(given.id, {"name": given.name})
 
-    async def store(self, tx: Tx, workspace: WorkspaceId, batch: Sequence[Ready]) -> Outcome:
+    async def store(
+        self, tx: Tx, workspace: WorkspaceId, batch: Sequence[PreparedRecord]
+    ) -> Outcome:
         return Outcome(await products.store(tx, workspace, self._names(batch)), [])
 
-    async def look(self, read: Read, workspace: WorkspaceId, batch: Sequence[Ready]) -> Outcome:
+    async def preview(
+        self, read: Read, workspace: WorkspaceId, batch: Sequence[PreparedRecord]
+    ) -> Outcome:
         return Outcome(await products.different(read, workspace, self._names(batch)), [])
 
-    def _names(self, batch: Sequence[Ready]) -> dict[Any, str]:
+    def _names(self, batch: Sequence[PreparedRecord]) -> dict[Any, str]:
         return {each.id: each.values["name"] for each in batch}
 
 
 # In the order in which they are stored.
-KINDS: Final[Mapping[str, Kind]] = {"products": _Products(), **imports.KINDS}
+KINDS: Final[Mapping[str, Kind]] = {"products": _Products(), **kinds.KINDS}
 _DECODERS: Final = {name: msgspec.json.Decoder(kind.struct) for name, kind in KINDS.items()}
 
 
@@ -107,7 +115,7 @@ class Place(NamedTuple):
 class _Record(NamedTuple):
     place: Place
     kind: str
-    ready: Ready
+    prepared: PreparedRecord
 
 
 class _Batch:
@@ -129,14 +137,14 @@ class _Batch:
 # --- reading ----------------------------------------------------------------------------------
 
 
-def _read(entry: Entry, own_domains: Sequence[str]) -> Ready:
+def _read(entry: Entry, own_domains: Sequence[str]) -> PreparedRecord:
     """The record of an entry, checked; Invalid."""
     kind = KINDS[entry.kind]
     given = entry.given
     if isinstance(given, bytes):
-        return kind.ready(import_files.decoded(_DECODERS[entry.kind], given), own_domains)
+        return kind.prepare(import_files.decoded(_DECODERS[entry.kind], given), own_domains)
     try:
-        return kind.ready(msgspec.convert(given, kind.struct), own_domains)
+        return kind.prepare(msgspec.convert(given, kind.struct), own_domains)
     except msgspec.ValidationError as error:
         raise import_files.invalid_of(error) from None
 
@@ -256,7 +264,7 @@ class _Import:
     async def _look(self, records: Sequence[_Record]) -> dict[str, Outcome]:
         read = self._database.read
         return {
-            name: await KINDS[name].look(read, self._workspace, batch)
+            name: await KINDS[name].preview(read, self._workspace, batch)
             for name, batch in _by_kind(records).items()
         }
 
@@ -264,7 +272,7 @@ class _Import:
         """On several connections at once; what has the same id stays on one, in its order."""
         lanes: list[list[_Record]] = [[] for _ in range(_LANES)]
         for record in records:
-            lanes[hash(record.ready.id) % _LANES].append(record)
+            lanes[hash(record.prepared.id) % _LANES].append(record)
         stored = await asyncio.gather(*map(self._store, lanes))
         return {
             name: Outcome(*map(list, map(itertools.chain.from_iterable, zip(*parts, strict=True))))
@@ -281,16 +289,16 @@ class _Import:
                         name: await KINDS[name].store(tx, self._workspace, batch)
                         for name, batch in _by_kind(records).items()
                     }
-            except Contended:
+            except WriteConflict:
                 if attempt == _ATTEMPTS - 1:
                     raise
                 await asyncio.sleep(0.1 * 2**attempt * (0.5 + random.random()))  # noqa: S311
         raise AssertionError  # pragma: no cover
 
 
-def _by_kind(records: Sequence[_Record]) -> dict[str, list[Ready]]:
+def _by_kind(records: Sequence[_Record]) -> dict[str, list[PreparedRecord]]:
     """The records of each kind that there is, in the order in which kinds are stored."""
-    found = {name: [each.ready for each in records if each.kind == name] for name in KINDS}
+    found = {name: [each.prepared for each in records if each.kind == name] for name in KINDS}
     return {name: batch for name, batch in found.items() if batch}
 
 
@@ -299,7 +307,7 @@ def _pushed(records: Sequence[_Record], outcomes: Mapping[str, Outcome]) -> list
     ids = {(name, each) for name, outcome in outcomes.items() for each in outcome.refused}
     if not ids:
         return []
-    return [number for number, each in enumerate(records) if (each.kind, each.ready.id) in ids]
+    return [number for number, each in enumerate(records) if (each.kind, each.prepared.id) in ids]
 
 
 def _refusal(record: _Record) -> tuple[Place, str]:
