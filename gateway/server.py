@@ -15,11 +15,11 @@ import uvloop
 from domains.discovery import transcripts
 from domains.kernel import health
 from domains.kernel.core import log_config
-from domains.kernel.core.parent_watch import die_with_supervisor
+from domains.kernel.core.parent_watch import exit_with_supervisor
 from domains.kernel.core.problems import Unavailable
-from domains.kernel.core.settings import SettingError, Settings, read
+from domains.kernel.core.settings import SettingError, Settings, load_settings
 from domains.kernel.db.database import Database
-from domains.kernel.jobs.process_pool import ProcessPool, TookTooLong
+from domains.kernel.jobs.process_pool import ProcessPool, ComputationTimeout
 from domains.kernel.storage.blobs import Blobs
 from domains.kernel.tenancy.signing import Signer
 from gateway import rate_limit
@@ -65,13 +65,13 @@ async def _get_ready(compute: ProcessPool) -> None:
     await asyncio.sleep(_LEISURE)
     try:
         await transcripts.get_ready(compute)
-    except (Unavailable, TookTooLong) as error:
+    except (Unavailable, ComputationTimeout) as error:
         logger.warning("transcripts_not_ready", error=type(error).__name__)
 
 
 async def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is under way."""
-    log_config.configure(settings.log_level, settings.log_format)
+    log_config.configure_logging(settings.log_level, settings.log_format)
     listening = _listen(settings.host, settings.port)
     async with opened(settings) as app:
         # What lives now lives for ever: without this, full collections over it own the p99.
@@ -97,9 +97,9 @@ async def serve(settings: Settings) -> None:
 
 def main() -> int:
     """Exit code 0 after a signal, or 1 with one sentence."""
-    die_with_supervisor()
+    exit_with_supervisor()
     try:
-        settings = read(os.environ)
+        settings = load_settings(os.environ)
         uvloop.run(serve(settings))
     except (SettingError, Unavailable) as error:
         print(f"gateway serve: {error}", file=sys.stderr)  # noqa: T201

@@ -27,7 +27,7 @@ from domains.kernel.core.problems import invalid
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import scalar, statement
-from domains.kernel.jobs.process_pool import ProcessPool, TookTooLong
+from domains.kernel.jobs.process_pool import ProcessPool, ComputationTimeout
 from domains.kernel.storage.blobs import Blobs
 
 _TYPE: Final[SignalType] = "transcript"
@@ -89,8 +89,8 @@ async def process(
         products=await products_named(read, workspace, product_ids),
     )
     try:
-        findings = await compute.run_in_turn(workspace, find, document)
-    except TookTooLong:
+        findings = await compute.run_one_per_key(workspace, find, document)
+    except ComputationTimeout:
         raise invalid(
             "transcript", "is too long to be analysed while you wait; create a signal with it"
         ) from None

@@ -1,4 +1,4 @@
-"""Heavy computation in child processes, where it blocks nobody and can be ended."""
+"""Pool of child processes for CPU-bound functions, with a time limit for each call."""
 
 import asyncio
 import contextlib
@@ -12,8 +12,8 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Final, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
+import pebble
 import structlog
-from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from domains.kernel.core.problems import Unavailable
 from domains.kernel.untrusted.sandbox import hide_environment
@@ -23,113 +23,113 @@ T = TypeVar("T")
 
 log = structlog.get_logger()
 
-# Texts that may wait in this process, of all callers and of one; each is held in memory.
-_MOST_WAITING: Final = 50
-_MOST_OF_ONE: Final = 10
+# Calls of `run_one_per_key` that may wait or run: in total, and with one key. Their arguments are
+# held in memory.
+MAX_WAITING: Final = 50
+MAX_WAITING_PER_KEY: Final = 10
 
-# Seconds that somebody waits for a result while others have their turn.
-_PATIENCE: Final = 30.0
+# Seconds until a call of `run_one_per_key` is given up, including its wait.
+_WAIT_TIMEOUT: Final = 30.0
 
 
-class TookTooLong(Exception):
-    """A computation exceeded its limit and was ended."""
+class ComputationTimeout(Exception):
+    """A computation exceeded its time limit and was stopped."""
 
 
 class ProcessPool:
-    """Runs pure functions of modules; arguments and results are copied between the processes."""
+    """Runs module-level functions in child processes. Arguments and results are pickled."""
 
     def __init__(self, processes: int, time_limit: float) -> None:
         self._processes = processes
         self._time_limit = time_limit
         self._waiting: Counter[Hashable] = Counter()
-        self._turns: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
-        self._pool = self._make()
+        self._locks: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
+        self._pool = self._create_pool()
 
     @classmethod
     @contextlib.contextmanager
     def open(cls, processes: int, time_limit: float) -> Iterator["ProcessPool"]:
-        """So many child processes, made when they are first needed; gone on leaving."""
-        made = cls(processes, time_limit)
+        """Open a pool of child processes, which start on first use and stop on exit."""
+        pool = cls(processes, time_limit)
         try:
-            yield made
+            yield pool
         finally:
-            _end(made._pool)
+            _stop(pool._pool)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The function's result, or its exception. Cancelling ends the computation, too.
+        """Run a function and return its result or raise its exception.
 
-        TookTooLong when it exceeded the limit, not counting the wait for a free process.
-        Unavailable when its process died, and that of a second attempt, too.
+        Cancellation stops the computation. Raises ComputationTimeout beyond the time limit, which
+        excludes the wait for a free process, and Unavailable if the child process died twice.
         """
         for _ in range(2):
             future = self._schedule(function, args, kwargs)
             try:
                 return await asyncio.wrap_future(future)
             except TimeoutError:
-                # The limit of a caller arrives here as a cancellation, so this one is the pool's.
-                raise TookTooLong from None
-            except (ProcessExpired, BrokenProcessPool) as error:
-                log.warning("computation_died", error=type(error).__name__)
+                # Raised by the pool: a timeout of the caller would arrive as a cancellation.
+                raise ComputationTimeout from None
+            except (pebble.ProcessExpired, BrokenProcessPool) as error:
+                log.warning("computation_process_died", error=type(error).__name__)
         raise Unavailable("The computation ended abnormally, twice. Try again in a moment.")
 
-    async def run_in_turn(
-        self, who: Hashable, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    async def run_one_per_key(
+        self, key: Hashable, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """As `run`, but one at a time for each `who`: many texts of one leave a process to others.
+        """Like `run`, but one call per key at a time, so that one key cannot use every process.
 
-        Unavailable when too many wait, or for too long.
+        Raises Unavailable if too many calls wait, or if this one takes more than 30 seconds.
         """
-        if self._waiting[who] >= _MOST_OF_ONE or self._waiting.total() >= _MOST_WAITING:
+        if self._waiting[key] >= MAX_WAITING_PER_KEY or self._waiting.total() >= MAX_WAITING:
             raise Unavailable("Too many texts are being analysed. Try again in a moment.")
-        self._waiting[who] += 1
+        self._waiting[key] += 1
         try:
             async with (
-                asyncio.timeout(_PATIENCE),
-                self._turns.setdefault(who, asyncio.Lock()),
+                asyncio.timeout(_WAIT_TIMEOUT),
+                self._locks.setdefault(key, asyncio.Lock()),
             ):
                 return await self.run(function, *args, **kwargs)
         except TimeoutError:
             raise Unavailable("Other texts take too long just now. Try again later.") from None
         finally:
-            self._waiting[who] -= 1
-            self._waiting += Counter()  # leaves out who has none
+            self._waiting[key] -= 1
+            self._waiting += Counter()  # removes keys with a count of 0
 
     async def warm(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Run it in all processes at once, so that nobody has to wait until they are started."""
+        """Start all processes by running the function once in each."""
         await asyncio.gather(*(self.run(function, *args, **kwargs) for _ in range(self._processes)))
 
-    def _make(self) -> ProcessPool:
+    def _create_pool(self) -> pebble.ProcessPool:
         # Spawned, not forked: this process has threads, and connections that must not be shared.
-        return ProcessPool(
+        return pebble.ProcessPool(
             max_workers=self._processes,
-            initializer=_begin,
+            initializer=_initialize_child,
             context=multiprocessing.get_context("spawn"),
         )
 
     def _schedule(
         self, function: Callable[..., T], args: Iterable[Any], kwargs: Mapping[str, Any]
-    ) -> ProcessFuture[T]:
+    ) -> pebble.ProcessFuture[T]:
         try:
             return self._pool.schedule(function, args, kwargs, self._time_limit)
         except RuntimeError:
-            # A pool breaks for good when a child dies that had nothing to do.
-            threading.Thread(target=_end, args=(self._pool,), daemon=True).start()
-            self._pool = self._make()
+            # The death of an idle child breaks a pebble pool permanently: replace the pool.
+            threading.Thread(target=_stop, args=(self._pool,), daemon=True).start()
+            self._pool = self._create_pool()
             return self._pool.schedule(function, args, kwargs, self._time_limit)
 
 
-def _end(pool: ProcessPool) -> None:
+def _stop(pool: pebble.ProcessPool) -> None:
     pool.stop()  # type: ignore[no-untyped-call]
     pool.join()
 
 
-def _begin() -> None:
-    """How a child begins."""
+def _initialize_child() -> None:
     hide_environment()
-    # Whoever waits for an answer that needs no computation comes first.
+    # Lower priority than the parent, which answers requests that need no computation.
     if sys.platform != "win32":
         os.nice(5)
-    # A parent that was killed cannot stop its children: they watch it themselves.
+    # A parent that was killed cannot stop its children: each child exits when the parent does.
     parent = multiprocessing.parent_process()
 
     def watch() -> None:

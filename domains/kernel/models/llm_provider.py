@@ -9,7 +9,7 @@ import structlog
 from domains.kernel.core.problems import Unavailable
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read
-from domains.kernel.jobs.process_pool import TookTooLong
+from domains.kernel.jobs.process_pool import ComputationTimeout
 from domains.kernel.models import llm_usage
 from domains.kernel.models.llm_types import Answer, Answering, Question, Unanswered
 from domains.kernel.models.llm_usage import Outcome, Usage
@@ -47,7 +47,7 @@ class Provider:
         understood: Callable[[Answer], Awaitable[T]],
     ) -> Consulted[T]:
         """Ask once, and count it. `understood` reads the answer: a ValueError says that it is not
-        as was asked for; TookTooLong and Unavailable, that it could not be read.
+        as was asked for; ComputationTimeout and Unavailable, that it could not be read.
         """
         # The switch may have been turned since the job was queued.
         if self._chat is None or not await self.is_used_by(workspace):
@@ -63,7 +63,7 @@ class Provider:
         try:
             found = await understood(answer)
             outcome = "answered"
-        except (ValueError, TookTooLong, Unavailable) as error:
+        except (ValueError, ComputationTimeout, Unavailable) as error:
             logger.warning("provider_unusable", task=question.task)
             why = str(error) if isinstance(error, ValueError) else "it could not be read"
             return Consulted(None, f"unusable: The answer is of no use: {why}.")

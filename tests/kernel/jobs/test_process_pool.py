@@ -1,74 +1,107 @@
-"""Computations in child processes: they outlive the death of a child, and take turns."""
+"""Process pool: time limits, exceptions, children that die, and one call per key at a time."""
 
 import asyncio
 import os
 import signal
-import time
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from domains.kernel.core.problems import Unavailable
-from domains.kernel.jobs.process_pool import _MOST_OF_ONE, ProcessPool
+from domains.kernel.jobs.process_pool import (
+    MAX_WAITING_PER_KEY,
+    ComputationTimeout,
+    ProcessPool,
+)
 from tests.stack import eventually
 
 
 @pytest.fixture
-def compute() -> Iterator[ProcessPool]:
+def pool() -> Iterator[ProcessPool]:
     with ProcessPool.open(2, 30) as opened:
         yield opened
 
 
-async def test_a_child_that_dies_while_it_is_idle_is_replaced(compute: ProcessPool) -> None:
+async def test_computation_is_stopped_at_its_time_limit() -> None:
+    with ProcessPool.open(1, 0.3) as pool:
+        child = await pool.run(os.getpid)
+        with pytest.raises(ComputationTimeout):
+            await pool.run(pow, 7, 10**9)
+        assert await pool.run(os.getpid) != child
+
+
+async def test_event_loop_is_free_during_a_computation(pool: ProcessPool, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    computing = asyncio.create_task(pool.run(gate.read_bytes))
+    await asyncio.to_thread(gate.write_bytes, b"written by the parent meanwhile")
+    assert await computing == b"written by the parent meanwhile"
+
+
+async def test_exception_of_the_function_is_raised(pool: ProcessPool) -> None:
+    with pytest.raises(ZeroDivisionError):
+        await pool.run(divmod, 1, 0)
+
+
+async def test_idle_child_that_dies_is_replaced(pool: ProcessPool) -> None:
     for _ in range(3):
-        child = await compute.run(os.getpid)
+        child = await pool.run(os.getpid)
         assert child != os.getpid()
         os.kill(child, signal.SIGKILL)
-        again = await asyncio.gather(*(compute.run(os.getpid) for _ in range(4)))
-        assert child not in again
+        others = await asyncio.gather(*(pool.run(os.getpid) for _ in range(4)))
+        assert child not in others
 
 
-async def test_a_child_that_dies_at_work_costs_one_more_attempt(
-    compute: ProcessPool, tmp_path: Path
+async def test_computation_is_repeated_when_its_child_dies(
+    pool: ProcessPool, tmp_path: Path
 ) -> None:
-    working = asyncio.create_task(compute.run(_work, tmp_path))
+    computing = asyncio.create_task(pool.run(_block_first_call, tmp_path))
 
-    async def begun() -> list[str]:
-        return _begun(tmp_path)
+    async def started() -> list[str]:
+        return _calls(tmp_path)
 
-    (marked,) = await eventually(begun)
-    os.kill(int(marked), signal.SIGKILL)
-    assert await working != int(marked)
+    (child,) = await eventually(started)
+    os.kill(int(child), signal.SIGKILL)
+    assert await computing != int(child)
 
 
-async def test_what_kills_its_child_each_time_is_refused(compute: ProcessPool) -> None:
+async def test_computation_that_kills_its_child_twice_is_refused(pool: ProcessPool) -> None:
     with pytest.raises(Unavailable, match="twice"):
-        await compute.run(os._exit, 3)
-    assert await compute.run(os.getpid) != os.getpid()
+        await pool.run(os._exit, 3)
+    assert await pool.run(os.getpid) != os.getpid()
 
 
-async def test_only_so_many_of_one_wait_and_others_pass(compute: ProcessPool) -> None:
-    many = [
-        asyncio.create_task(compute.run_in_turn("one", time.sleep, 0.05))
-        for _ in range(_MOST_OF_ONE)
+async def test_calls_per_key_are_limited_and_other_keys_pass(
+    pool: ProcessPool, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    blocked = asyncio.create_task(pool.run_one_per_key("one", gate.read_bytes))
+    waiting = [
+        asyncio.create_task(pool.run_one_per_key("one", os.getpid))
+        for _ in range(MAX_WAITING_PER_KEY - 1)
     ]
-    await asyncio.sleep(0)
+    assert await pool.run_one_per_key("another", os.getpid)
     with pytest.raises(Unavailable, match="Too many"):
-        await compute.run_in_turn("one", os.getpid)
-    assert await compute.run_in_turn("another", os.getpid)
-    await asyncio.gather(*many)
-    assert await compute.run_in_turn("one", os.getpid)
+        await pool.run_one_per_key("one", os.getpid)
+    assert not any(task.done() for task in (blocked, *waiting))
+    await asyncio.to_thread(gate.write_bytes, b"open")
+    assert await blocked == b"open"
+    assert all(await asyncio.gather(*waiting))
+    assert await pool.run_one_per_key("one", os.getpid)
 
 
-def _begun(marks: Path) -> list[str]:
-    return [each.name for each in marks.iterdir()]
+def _calls(folder: Path) -> list[str]:
+    """The process ids that have called `_block_first_call`."""
+    return [path.name for path in folder.iterdir()]
 
 
-def _work(marks: Path) -> int:
-    """Marks that it has begun; the first one then works until it is killed."""
-    first = not _begun(marks)
-    (marks / str(os.getpid())).touch()
-    if first:
-        time.sleep(30)
+def _block_first_call(folder: Path) -> int:
+    """Record the call; the first one blocks until its process is killed."""
+    is_first = not _calls(folder)
+    (folder / str(os.getpid())).touch()
+    if is_first:
+        threading.Event().wait()
     return os.getpid()
