@@ -1,4 +1,4 @@
-"""Offset pages. (Keyset pages with signed cursors come with the surface that uses them.)"""
+"""Offset pagination: pages by limit and offset, with a capped total count."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
@@ -22,56 +22,59 @@ from sqlalchemy import (
 
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read
-from domains.kernel.db.statements import Statement, row, statement
+from domains.kernel.db.statements import WORKSPACE, Statement, row, statement
 
 T = TypeVar("T")
 
 MAX_LIMIT: Final = 100
 
-# Counting stops here: an exact count costs time that grows with the workspace.
+# Totals are counted up to this number: an exact count takes longer the larger the workspace is.
 COUNT_CAP: Final = 10_000
 
 Order = Literal["asc", "desc"]
 
 
 class OffsetQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """The query of a list: which part of it is wanted."""
+    """Query parameters of a list with offset pages."""
 
     limit: Annotated[
-        int, Meta(ge=1, description="Records a page; more than 100 are cut to 100")
+        int,
+        Meta(
+            ge=1, description="Number of records per page. Maximum 100; larger values are clamped."
+        ),
     ] = 20
-    offset: Annotated[
-        int, Meta(ge=0, le=2**31 - 1, description="Records to leave out before the page")
-    ] = 0
+    offset: Annotated[int, Meta(ge=0, le=2**31 - 1, description="Number of records to skip")] = 0
     order: Annotated[Order, Meta(description="`desc`: newest first, `asc`: oldest first")] = "desc"
 
     @property
     def size(self) -> int:
-        """The limit that is in force."""
+        """The effective limit."""
         return min(self.limit, MAX_LIMIT)
 
 
 class OffsetPage(msgspec.Struct, Generic[T], frozen=True):
-    """One page and how many records the whole list has, counted to COUNT_CAP + 1 at the most."""
+    """A page and the number of records in the whole list."""
 
     items: list[T]
+    # At most COUNT_CAP + 1.
     counted: int
 
     @property
     def total(self) -> int:
+        """The number of records, at most COUNT_CAP."""
         return min(self.counted, COUNT_CAP)
 
     @property
     def capped(self) -> bool:
-        """True where there are more records than `total` says."""
+        """True if the list has more records than `total`."""
         return self.counted > COUNT_CAP
 
 
 class OffsetList(Generic[T]):
-    """A table's records of one workspace in the order of a column; a page is one statement.
+    """A list of a table's records in one workspace, paged by offset. A page takes one statement.
 
-    `order_by` is never null; `into` makes a record of the columns. `filters` are conditions by the
-    name of the parameter that each compares with; `query` has a field or property of each name.
+    `order_by`: a column that is never null. `row_factory`: makes a record of `columns`.
+    `filters`: conditions by the name of their SQL parameter. `query` has an attribute for each.
     """
 
     def __init__(
@@ -79,54 +82,57 @@ class OffsetList(Generic[T]):
         table: Table,
         columns: Sequence[Any],
         order_by: Column[Any],
-        into: Callable[..., T],
+        row_factory: Callable[..., T],
         query: type[OffsetQuery] = OffsetQuery,
         filters: Mapping[str, ColumnElement[bool]] | None = None,
     ) -> None:
         for name in filters or {}:
-            getattr(query, name)  # a misspelt one ends the import
+            getattr(query, name)  # fail at import if the name is misspelt
         self._table = table
         self._columns = columns
         self._order_by = order_by
-        self._into = into
+        self._row_factory = row_factory
         self.filters: Final = dict(filters or {})
-        self._pages: dict[tuple[Order, frozenset[str]], Statement[tuple[Any, ...]]] = {}
+        self._statements: dict[tuple[Order, frozenset[str]], Statement[tuple[Any, ...]]] = {}
         OFFSET_LISTS.append(self)
 
-    async def page(self, read: Read, workspace: WorkspaceId, wanted: OffsetQuery) -> OffsetPage[T]:
-        """The wanted page and the capped count of what the filters of the query leave."""
-        given = {name: getattr(wanted, name) for name in self.filters}
-        given = {name: value for name, value in given.items() if value is not UNSET}
+    async def page(self, read: Read, workspace: WorkspaceId, query: OffsetQuery) -> OffsetPage[T]:
+        """Return a page of the records that match the query, and their number."""
+        params = {name: getattr(query, name) for name in self.filters}
+        params = {name: value for name, value in params.items() if value is not UNSET}
         rows = await read.all(
-            self.statement(wanted.order, frozenset(given)),
+            self.statement(query.order, frozenset(params)),
             workspace=workspace,
-            limit=wanted.size,
-            offset=wanted.offset,
-            **given,
+            limit=query.size,
+            offset=query.offset,
+            **params,
         )
-        items = [self._into(*columns) for _, position, *columns in rows if position is not None]
+        items = [
+            self._row_factory(*columns) for _, position, *columns in rows if position is not None
+        ]
         return OffsetPage(items, rows[0][0])
 
     def statement(self, order: Order, filters: frozenset[str]) -> Statement[tuple[Any, ...]]:
-        """The statement for these filters, compiled when they are first used together."""
-        made = self._pages.get((order, filters))
-        if made is None:
-            made = self._pages[order, filters] = self._page(order, filters)
-        return made
+        """Return the statement for a combination of filters, compiled on first use."""
+        compiled = self._statements.get((order, filters))
+        if compiled is None:
+            compiled = self._statements[order, filters] = self._compile(order, filters)
+        return compiled
 
-    def _page(self, order: Order, filters: frozenset[str]) -> Statement[tuple[Any, ...]]:
+    def _compile(self, order: Order, filters: frozenset[str]) -> Statement[tuple[Any, ...]]:
         table, direction = self._table, {"asc": asc, "desc": desc}[order]
-        mine = table.c.workspace_id == bindparam("workspace", type_=Uuid)
-        wanted = [self.filters[name] for name in sorted(filters)]
+        tenant = table.c.workspace_id == WORKSPACE
+        conditions = (tenant, *(self.filters[name] for name in sorted(filters)))
         counted = (
             select(func.count().label("counted"))
-            .select_from(select(table.c.id).where(mine, *wanted).limit(COUNT_CAP + 1).subquery())
+            .select_from(select(table.c.id).where(*conditions).limit(COUNT_CAP + 1).subquery())
             .subquery()
         )
-        # The page's ids first: what a row shows, such as its links, is asked for these alone.
-        chosen = (
+        # Select the page's ids first, so that computed columns, such as links, are evaluated for
+        # these rows only.
+        page_ids = (
             select(table.c.id)
-            .where(mine, *wanted)
+            .where(*conditions)
             .order_by(direction(self._order_by))
             .limit(bindparam("limit"))
             .offset(bindparam("offset"))
@@ -134,11 +140,12 @@ class OffsetList(Generic[T]):
         page = (
             select(self._order_by.label("position"), *self._columns)
             .where(
-                mine, table.c.id == any_(func.array(chosen.scalar_subquery(), type_=ARRAY(Uuid)))
+                tenant,
+                table.c.id == any_(func.array(page_ids.scalar_subquery(), type_=ARRAY(Uuid))),
             )
             .subquery()
         )
-        # The count stands on the left, so that it comes back for a page beyond the end, too.
+        # The count is on the left of the outer join: a page beyond the end has a count too.
         return statement(
             select(counted, page)
             .outerjoin_from(counted, page, true())
@@ -147,5 +154,5 @@ class OffsetList(Generic[T]):
         )
 
 
-# Every list of the product, for the test that proves its statements bound to the workspace.
+# All lists, for the test that proves their statements bound to the workspace.
 OFFSET_LISTS: Final[list[OffsetList[Any]]] = []

@@ -1,4 +1,7 @@
-"""Every statement of the product is bound to the workspace: the second lock on the tenant."""
+"""Every statement in the registry restricts its tenant tables to one workspace.
+
+This is the second protection of tenants, after authorization.
+"""
 
 import pkgutil
 from collections.abc import Iterator
@@ -16,29 +19,29 @@ from sqlalchemy.sql.schema import Column
 
 import domains
 from domains.discovery.tables import insights, signal_insights, signals
-from domains.kernel.db.statements import REGISTRY, Statement
+from domains.kernel.db.statements import REGISTRY, WORKSPACE, Statement, scalar
 from domains.kernel.db.tables import metadata
 from domains.kernel.pagination.cursor import CURSOR_LISTS
 from domains.kernel.pagination.offset import OFFSET_LISTS
 
-for _found in pkgutil.walk_packages(domains.__path__, "domains."):
-    import_module(_found.name)
+for _module in pkgutil.walk_packages(domains.__path__, "domains."):
+    import_module(_module.name)
 
-# Lists compile a statement for each combination of filters when it is first used.
+# Lists compile the statement for a combination of filters on first use.
 for _list in OFFSET_LISTS:
     _list.statement("desc", frozenset())
     _list.statement("asc", frozenset(_list.filters))
-OF_KEYSETS = [
-    each.statement(filters, after=after)
-    for each in CURSOR_LISTS
-    for filters in (frozenset[str](), frozenset(each.filters))
+CURSOR_STATEMENTS = [
+    cursor_list.statements.get(filters, after=after)
+    for cursor_list in CURSOR_LISTS
+    for filters in (frozenset[str](), frozenset(cursor_list.statements.filters))
     for after in (False, True)
 ]
 
 TENANT_TABLES = {table for table in metadata.tables.values() if "workspace_id" in table.c}
 
-# The only modules whose statements may touch several workspaces, and why, is in the statements.
-ACROSS = {
+# The only reasons for which a statement may touch rows of several workspaces.
+CROSS_TENANT_REASONS = {
     "the job engine serves every workspace",
     "the key determines the workspace",
     "operators administer every workspace",
@@ -48,31 +51,31 @@ ACROSS = {
 
 
 def unbound(core: Any) -> set[str]:
-    """The tenant tables of a statement that are not tied to the parameter `workspace`."""
-    tied: set[Any] = set()
+    """Return the tenant tables of a statement that are not bound to the parameter `workspace`."""
+    bound: set[Any] = set()
     equalities: list[tuple[Any, Any]] = []
     used: set[Any] = set()
     for element in _elements(core):
         if isinstance(element, BinaryExpression) and element.operator is eq:
             equalities.append((element.left, element.right))
         if isinstance(element, Select):
-            used |= {each for each in element.get_final_froms() for each in _tables(each)}
+            used |= {table for source in element.get_final_froms() for table in _tables(source)}
         if isinstance(element, UpdateBase):
             used |= set(_tables(element.table))
         if isinstance(element, Insert):
             equalities += _inserted(element)
-    used = {each for each in used if _origin(each) in TENANT_TABLES}
-    # Equality spreads: a table joined on workspace_id to a bound one is bound.
+    used = {table for table in used if _origin(table) in TENANT_TABLES}
+    # Equality is transitive: a table joined on workspace_id to a bound table is bound.
     while True:
-        more = {
+        newly_bound = {
             column.table
             for pair in equalities
             for column, other in (pair, pair[::-1])
-            if _is_workspace(column) and column.table not in tied and _binds(other, tied)
+            if _is_workspace(column) and column.table not in bound and _binds(other, bound)
         }
-        if not more:
-            return {_origin(each).name for each in used - tied}
-        tied |= more
+        if not newly_bound:
+            return {_origin(table).name for table in used - bound}
+        bound |= newly_bound
 
 
 def _elements(core: Any) -> Iterator[Any]:
@@ -85,7 +88,7 @@ def _elements(core: Any) -> Iterator[Any]:
                 continue
             seen.add(id(element))
             yield element
-            # What a visitor does not reach by itself.
+            # The visitor does not descend into these.
             if isinstance(element, Insert) and element.select is not None:
                 waiting.append(element.select)
             if isinstance(element, UpdateBase):
@@ -108,10 +111,10 @@ def _is_workspace(column: Any) -> bool:
     return isinstance(column, Column) and column.name == "workspace_id"
 
 
-def _binds(other: Any, tied: set[Any]) -> bool:
+def _binds(other: Any, bound: set[Any]) -> bool:
     if isinstance(other, BindParameter):
         return other.key == "workspace"
-    return _is_workspace(other) and other.table in tied
+    return _is_workspace(other) and other.table in bound
 
 
 def _inserted(element: Insert) -> list[tuple[Any, Any]]:
@@ -131,23 +134,21 @@ def _inserted(element: Insert) -> list[tuple[Any, Any]]:
 
 
 def test_every_statement_is_bound_to_the_workspace() -> None:
-    faulty = {
-        each.sql: unbound(each.core)
-        for each in [*REGISTRY, *OF_KEYSETS]
-        if each.cross_tenant_reason is None and unbound(each.core)
-    }
-    assert faulty == {}
     tenant_statements = [each for each in REGISTRY if each.cross_tenant_reason is None]
     assert len(tenant_statements) > 30
+    faulty = {
+        each.sql: unbound(each.core)
+        for each in [*tenant_statements, *CURSOR_STATEMENTS]
+        if unbound(each.core)
+    }
+    assert faulty == {}
 
 
-def test_statements_across_workspaces_are_few_and_say_why() -> None:
-    assert {
-        each.cross_tenant_reason for each in REGISTRY if each.cross_tenant_reason is not None
-    } == ACROSS
+def test_every_reason_for_a_cross_tenant_statement_is_listed() -> None:
+    reasons = {each.cross_tenant_reason for each in REGISTRY}
+    assert reasons - {None} == CROSS_TENANT_REASONS
 
 
-_ws = bindparam("workspace", type_=Uuid)
 _id = bindparam("id", type_=Uuid)
 
 
@@ -155,62 +156,62 @@ _id = bindparam("id", type_=Uuid)
     ("core", "faulty"),
     [
         (select(signals.c.id).where(signals.c.id == _id), {"signals"}),
-        (select(signals.c.id).where(signals.c.workspace_id == _ws), set()),
+        (select(signals.c.id).where(signals.c.workspace_id == WORKSPACE), set()),
         (select(signals.c.id).where(signals.c.workspace_id == bindparam("other")), {"signals"}),
         (update(signals).where(signals.c.id == _id).values(name="x"), {"signals"}),
         (
             select(signals.c.id, insights.c.id)
             .join(insights, insights.c.made_by_signal_id == signals.c.id)
-            .where(signals.c.workspace_id == _ws),
+            .where(signals.c.workspace_id == WORKSPACE),
             {"insights"},
         ),
         (
             select(signals.c.id, insights.c.id)
             .join(insights, insights.c.workspace_id == signals.c.workspace_id)
-            .where(signals.c.workspace_id == _ws),
+            .where(signals.c.workspace_id == WORKSPACE),
             set(),
         ),
         (
             select(signals.c.id).where(
-                signals.c.workspace_id == _ws,
+                signals.c.workspace_id == WORKSPACE,
                 signals.c.id.in_(select(signal_insights.c.signal_id)),
             ),
             {"signal_insights"},
         ),
         (insert(signals).values(id=_id, name="x"), {"signals"}),
         (insert(signals).values(id=_id, workspace_id=bindparam("elsewhere")), {"signals"}),
-        (insert(signals).values(id=_id, workspace_id=_ws), set()),
+        (insert(signals).values(id=_id, workspace_id=WORKSPACE), set()),
         (
             insert(signals).from_select(["id", "workspace_id"], select(_id, bindparam("other"))),
             {"signals"},
         ),
-        (insert(signals).from_select(["id", "workspace_id"], select(_id, _ws)), set()),
+        (insert(signals).from_select(["id", "workspace_id"], select(_id, WORKSPACE)), set()),
         (
             select(select(signals.c.id).where(signals.c.id == _id).subquery()),
             {"signals"},
         ),
         (
             select(insights.c.id).where(
-                insights.c.workspace_id == _ws,
+                insights.c.workspace_id == WORKSPACE,
                 select(signals.c.id).where(signals.c.id == _id).cte("c").c.id == insights.c.id,
             ),
             {"signals"},
         ),
     ],
 )
-def test_planted_violations_are_seen(core: Any, faulty: set[str]) -> None:
+def test_planted_violations_are_found(core: Any, faulty: set[str]) -> None:
     assert unbound(core) == faulty
 
 
-def test_arguments_that_do_not_fit_are_refused() -> None:
-    asked = Statement(select(signals.c.id).where(signals.c.workspace_id == _ws), lambda each: each)
+def test_missing_and_unknown_parameters_are_type_errors() -> None:
+    statement = Statement(select(signals.c.id).where(signals.c.workspace_id == WORKSPACE), scalar)
     with pytest.raises(TypeError, match="workspace"):
-        asked.arguments({})
+        statement.arguments({})
     with pytest.raises(TypeError, match="other"):
-        asked.arguments({"workspace": 1, "other": 2})
+        statement.arguments({"workspace": 1, "other": 2})
 
 
-def test_deletes_and_updates_are_among_them() -> None:
+def test_the_registry_contains_updates_and_deletes() -> None:
     kinds = {type(each.core) for each in REGISTRY}
     assert any(issubclass(kind, Delete) for kind in kinds)
     assert any(issubclass(kind, Update) for kind in kinds)
