@@ -316,9 +316,9 @@ async def test_a_wrong_choice_for_a_key_is_a_usage_error(gateway: Gateway) -> No
         (["--scope", "read", "--limit-per-day", "9" * 30], ["--limit-per-day", "none"]),
         (
             ["--scope", "read", "--limit-per-minute", "none", "--limit-per-day", "5"],
-            ["lifts all three windows"],
+            ["removes all three limits"],
         ),
-        (["--scope", "read", "--expires", "2020-01-01T00:00:00Z"], ["--expires", "over already"]),
+        (["--scope", "read", "--expires", "2020-01-01T00:00:00Z"], ["--expires", "in the past"]),
         (["--scope", "read", "--expires", "tomorrow"], ["--expires", "ISO 8601"]),
         (["--scope", "read", "--expires", "9999-12-31T23:59:59-23:00"], ["--expires", "ISO 8601"]),
     ]

@@ -243,8 +243,8 @@ async def test_a_broken_object_gives_what_stands_before(
         ("x.json", "[1]", "no JSON from here"),
         ("x.jsonl", '{"deals": []}', "missing required field `kind`"),
         ("x", '{"dealId": "d1"}', "missing required field `kind`"),
-        ("x.csv", "Name of it,Colour\na,b\n", "the header tells neither deals"),
-        ("x", "PK\x03\x04", "the header tells neither deals"),
+        ("x.csv", "Name of it,Colour\na,b\n", "the header has columns of neither deals"),
+        ("x", "PK\x03\x04", "the header has columns of neither deals"),
         ("x.csv", "Deal Name,Amount\na,1\n", "no column has their id"),
         ("x.csv", "Deal Name,Amount\na,1\n".encode("utf-16"), "UTF-16"),
     ],
@@ -513,7 +513,7 @@ async def test_an_interrupt_leaves_whole_batches(
     stored = await count()
     assert stored in (1000, 2000, 3000)
     assert process.returncode == 1
-    assert f"Interrupted: {stored:,} are stored." in err
+    assert f"Interrupted: {stored:,} records are stored." in err
     assert "Traceback" not in err
 
 
@@ -550,10 +550,10 @@ async def test_on_a_terminal_there_is_a_bar(importer: Importer, acme: Tenant) ->
 READ = """
 import sys, threading
 from pathlib import Path
-from gateway import importing
-from gateway.formats import File
+from gateway.cli.importing.batches import read_batches
+from gateway.cli.importing.files import InputFile
 stop = threading.Event()
-batches = importing._batches([File(Path(sys.argv[1]), stop)], [], False, stop)
+batches = read_batches([InputFile(Path(sys.argv[1]), stop)], [], False, stop)
 print(sum(len(each.records) - 1000000 * len(each.refused) for each in batches))
 print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
 """
