@@ -31,7 +31,7 @@ from tests.chaos.table import Row
 from tests.fakes.hosting import Page, hosting
 from tests.fakes.speech_server import BEHAVIOURS, Answered, Asked, speech_server
 from tests.revenue.pushed import source_of
-from tests.stack import Stack, eventually, tenant
+from tests.stack import Stack, eventually, new_tenant
 
 # Seconds for all jobs to end after the last fault.
 PATIENCE: Final = 60.0
@@ -66,7 +66,7 @@ async def play(scenario: Scenario, site: Site) -> Row:
     site.faults = 0
     async with (
         Database.open(site.database_url) as database,
-        tenant(site, database=database) as caller,
+        new_tenant(site, database=database) as caller,
     ):
         load = Load(caller, await source_of(caller))
         own: Row | None = None
@@ -286,7 +286,7 @@ async def _killed_below(pid: int, data: Path, site: Site, row: Row) -> None:
     place.base_url = note["api_url"]
     chance = random.Random(4)
     deadline = time.monotonic() + 30
-    async with tenant(place) as caller:
+    async with new_tenant(place) as caller:
         load = Load(caller, await source_of(caller))
         async with load.flowing(pause=0.2):
             while time.monotonic() < deadline:

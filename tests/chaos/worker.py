@@ -23,7 +23,7 @@ from workers.runner import Actor, Write
 # Without a key, so that what is done twice is there twice.
 _effects = Table("chaos_effects", MetaData(), Column("job", Uuid, nullable=False))
 _EFFECT = statement(
-    insert(_effects).values(job=bindparam("job")), row, across="a table of the tests"
+    insert(_effects).values(job=bindparam("job")), row, cross_tenant_reason="a table of the tests"
 )
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from domains.kernel.core.ids import new_id
 from domains.kernel.db.database import Database
-from tests.stack import Process, Stack, Tenant, eventually, running, tenant
+from tests.stack import Process, Stack, Tenant, eventually, new_tenant, running_stack
 from tests.surfaces.forked import ROOT, Forks
 
 UNKNOWN: Final = "0199c2f4-0000-7000-8000-000000000000"
@@ -34,7 +34,7 @@ Jobs = Callable[..., Awaitable[Ran]]
 @pytest.fixture(scope="module")
 def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack without a worker: what waits keeps waiting."""
-    with running(tmp_path_factory.mktemp("jobs"), worker=False) as started:
+    with running_stack(tmp_path_factory.mktemp("jobs"), worker=False) as started:
         yield started
 
 
@@ -69,7 +69,7 @@ async def db(idle: Stack) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def acme(idle: Stack, db: Database) -> AsyncIterator[Tenant]:
-    async with tenant(idle, database=db) as made:
+    async with new_tenant(idle, database=db) as made:
         yield made
 
 
@@ -134,7 +134,7 @@ async def test_jobs_are_listed_newest_first_with_all_that_an_operator_asks_for(
 async def test_jobs_are_chosen_by_what_they_have_in_common(
     gateway: Jobs, db: Database, acme: Tenant, idle: Stack
 ) -> None:
-    async with tenant(idle, database=db) as rival:
+    async with new_tenant(idle, database=db) as rival:
         ours = await _job(db, acme.workspace)
         theirs = await _job(db, rival.workspace)
     waits = await _job(db, acme.workspace, "queued")
@@ -237,7 +237,7 @@ async def test_a_command_that_says_too_little_or_both_changes_nothing(
 async def test_a_worker_marks_the_end_of_cancelled_jobs_and_does_those_that_are_retried(
     gateway: Jobs, db: Database, acme: Tenant, idle: Stack
 ) -> None:
-    one, two = await acme.signal(), await acme.signal()
+    one, two = await acme.create_signal(), await acme.create_signal()
     waits = one["jobId"]
     done = await _job(db, acme.workspace, "done")
     code, out, err = await gateway("cancel", waits, two["jobId"], done)
@@ -249,7 +249,7 @@ async def test_a_worker_marks_the_end_of_cancelled_jobs_and_does_those_that_are_
     worker.start()
     try:
         for signal in (one, two):
-            shown = await acme.processed(signal["id"])
+            shown = await acme.wait_until_processed(signal["id"])
             assert shown["status"] == "failed"
             assert "cancelled" in shown["processing"]["lastError"]
         assert await _state(db, waits) == ("cancelled", True)

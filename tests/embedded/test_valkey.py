@@ -132,7 +132,9 @@ def test_a_long_path_with_odd_letters(make: Make, tmp_path: Path) -> None:
 
 
 def test_no_server_to_be_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(valkey, "candidate_programs", lambda: iter([Path("/nowhere/valkey-server")]))
+    monkeypatch.setattr(
+        valkey, "candidate_programs", lambda: iter([Path("/nowhere/valkey-server")])
+    )
     with pytest.raises(EmbeddedError, match=r"No Valkey or Redis server .* REDIS_URL"):
         Valkey(tmp_path / "data").start()
 
@@ -143,5 +145,7 @@ def test_a_server_that_cannot_start_says_why(make: Make, tmp_path: Path) -> None
     server.stop()
     file = next((tmp_path / "data" / "valkey").rglob("*.incr.aof"))
     file.write_bytes(b"nonsense\r\n" * 10)
-    with pytest.raises(EmbeddedError, match=r"Valkey does not start: .*The whole log: .*valkey\.log"):
+    with pytest.raises(
+        EmbeddedError, match=r"Valkey does not start: .*The whole log: .*valkey\.log"
+    ):
         server.start()

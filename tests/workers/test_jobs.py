@@ -11,25 +11,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domains.kernel.core.ids import new_id
-from domains.kernel.core.problems import Contended, Invalid, Unavailable
-from domains.kernel.core.settings import Settings, read
+from domains.kernel.core.problems import Invalid, Unavailable, WriteConflict
+from domains.kernel.core.settings import Settings, load_settings
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Database
 from domains.kernel.jobs import leases, model
 from domains.kernel.jobs.enqueue import enqueue
 from domains.kernel.jobs.leases import Claim, LostLease
 from domains.kernel.jobs.model import Job
-from domains.kernel.jobs.process_pool import ProcessPool, TookTooLong
+from domains.kernel.jobs.process_pool import ComputationTimeout, ProcessPool
 from domains.kernel.storage.blobs import DeleteBlob
 from domains.kernel.tenancy.workspaces import create_workspace
-from tests.stack import Stack, eventually, running
+from tests.stack import Stack, eventually, running_stack
 from workers.runner import Actor, Runner
 
 
 @pytest.fixture(scope="module")
 def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack whose worker is this test."""
-    with running(tmp_path_factory.mktemp("idle"), worker=False) as started:
+    with running_stack(tmp_path_factory.mktemp("idle"), worker=False) as started:
         yield started
 
 
@@ -49,7 +49,7 @@ async def workspace(db: Database) -> WorkspaceId:
 
 @pytest.fixture
 def settings(idle: Stack) -> Settings:
-    return read(idle.env)
+    return load_settings(idle.env)
 
 
 async def _queue(db: Database, workspace: WorkspaceId, job: Job | None = None) -> UUID:
@@ -221,7 +221,7 @@ async def test_a_problem_is_final_and_its_reason_is_shown(run_odd: Any) -> None:
     assert shown == ["The file is encrypted."]
 
 
-@pytest.mark.parametrize("passing", [Unavailable("It is away."), Contended("A deadlock.")])
+@pytest.mark.parametrize("passing", [Unavailable("It is away."), WriteConflict("A deadlock.")])
 async def test_what_passes_is_waited_for(run_odd: Any, passing: Exception) -> None:
     async def run(*_: Any) -> Any:
         raise passing
@@ -250,7 +250,7 @@ async def test_anything_unexpected_is_tried_five_times_and_tells_nothing(
 
 async def test_an_analysis_that_takes_too_long_is_final(run_odd: Any) -> None:
     async def run(*_: Any) -> Any:
-        raise TookTooLong
+        raise ComputationTimeout
 
     row, shown = await run_odd(run)
     assert (row["state"], row["failures"]) == ("failed", 1)
@@ -330,7 +330,7 @@ async def test_heavy_work_leaves_the_loop_free_and_ends_with_its_limit() -> None
                 ticks += 1
 
         ticking = asyncio.create_task(tick())
-        with pytest.raises(TookTooLong):
+        with pytest.raises(ComputationTimeout):
             await compute.run(pow, 7, 10**9)
         ticking.cancel()
         assert ticks > 10

@@ -17,7 +17,7 @@ from domains.kernel.jobs import job_admin, periodic
 from domains.kernel.storage import retention
 from domains.revenue import purge
 from tests.revenue.pushed import source_of
-from tests.stack import Process, Stack, Tenant, eventually, running, tenant
+from tests.stack import Process, Stack, Tenant, eventually, new_tenant, running_stack
 
 DAYS = 30.0
 RECORDS = ("conversations", "messages", "documents", "rows")
@@ -26,7 +26,7 @@ RECORDS = ("conversations", "messages", "documents", "rows")
 @pytest.fixture(scope="module")
 def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack in which nothing is done but by the test."""
-    with running(tmp_path_factory.mktemp("retention"), worker=False) as started:
+    with running_stack(tmp_path_factory.mktemp("retention"), worker=False) as started:
         yield started
 
 
@@ -39,7 +39,7 @@ async def db(idle: Stack) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def acme(idle: Stack, db: Database) -> AsyncIterator[Tenant]:
-    async with tenant(idle, database=db) as made:
+    async with new_tenant(idle, database=db) as made:
         yield made
 
 
@@ -78,7 +78,7 @@ async def test_the_bytes_of_deleted_records_wait_for_the_time_of_retention(
     content = base64.b64encode(b"a plan").decode()
     await source.push("documents", "d", url=None, content=content, filename="plan.txt")
     await source.push("documents", "kept", url=None, content=content, filename="plan.txt")
-    signal, _kept = await acme.signal(), await acme.signal()
+    signal, _kept = await acme.create_signal(), await acme.create_signal()
     ((document_key,),) = await _run(
         db,
         "select blob_key from documents where remote_id = 'd' and workspace_id = $1",
@@ -193,7 +193,7 @@ async def test_once_in_a_period_it_is_somebodys_turn(db: Database) -> None:
 async def test_a_worker_deletes_what_is_over(idle: Stack, db: Database, acme: Tenant) -> None:
     source = await source_of(acme)
     await source.push("messages", "m")
-    kept, gone = await acme.signal(), await acme.signal()
+    kept, gone = await acme.create_signal(), await acme.create_signal()
     files = {}
     for signal in (kept, gone):
         files[signal["id"]] = idle.folder / "blobs" / await _text_key(db, signal)
@@ -212,7 +212,7 @@ async def test_a_worker_deletes_what_is_over(idle: Stack, db: Database, acme: Te
             return not left and not files[gone["id"]].exists()
 
         await eventually(over)
-        await acme.processed(kept["id"])
+        await acme.wait_until_processed(kept["id"])
     finally:
         worker.stop()
     assert files[kept["id"]].exists()
