@@ -1,4 +1,7 @@
-"""structlog set-up, for every process the same. Lines carry ids, never bodies or keys."""
+"""Logging configuration, the same in every process.
+
+Log lines contain ids, but no request bodies, texts or keys.
+"""
 
 import logging
 import re
@@ -9,31 +12,31 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-# PostgreSQL quotes the row that it refuses, and so a customer's words.
+# PostgreSQL's error details quote rows, which contain customers' texts.
 _DETAIL = re.compile(r"\nDETAIL:.*?(?=\nHINT:|\n\n|\Z)", re.DOTALL)
 
 
-def _without_rows(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def _redact_rows(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     if "exception" in event:
         event["exception"] = _DETAIL.sub("\nDETAIL: left out", str(event["exception"]))
     return event
 
 
-def _json(event: EventDict, **_options: object) -> str:
+def _encode_json(event: EventDict, **_options: object) -> str:
     return msgspec.json.encode(event, enc_hook=repr).decode()
 
 
 def configure_logging(level: str, form: Literal["json", "console"]) -> None:
-    """Send structlog and the standard library's loggers to stderr in one form."""
+    """Send the lines of structlog and of the standard library's loggers to standard error."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
-        _without_rows,
+        _redact_rows,
     ]
     renderer: Processor = (
-        structlog.processors.JSONRenderer(serializer=_json)
+        structlog.processors.JSONRenderer(serializer=_encode_json)
         if form == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
@@ -55,6 +58,6 @@ def configure_logging(level: str, form: Literal["json", "console"]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # Below warning these repeat what our own lines say, or print statements and addresses.
-    for noisy in ("asyncio", "dramatiq", "httpx", "uvicorn", "alembic.runtime"):
-        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    # Below warning level these repeat our own lines, or log SQL statements and addresses.
+    for name in ("asyncio", "dramatiq", "httpx", "uvicorn", "alembic.runtime"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))

@@ -1,4 +1,4 @@
-"""A child's side of the pipe that tells it when its supervisor is gone, however that ended."""
+"""Exit of a child process when its supervisor has exited."""
 
 import os
 import signal
@@ -6,15 +6,17 @@ import stat
 import threading
 import time
 
+# Environment variable with the file descriptor of a pipe whose write end the supervisor holds.
 SUPERVISOR_FD = "GATEWAY_SUPERVISOR_FD"
 
 
 def exit_with_supervisor(grace: float = 8.0) -> None:
-    """End this process when its supervisor ends: by SIGTERM, after `grace` seconds the hard way.
+    """Watch the supervisor, and end this process when the supervisor has exited or was killed.
 
-    Does nothing in a process that no supervisor started. Call it once, early, from any thread.
+    Sends SIGTERM to this process and, `grace` seconds later, SIGKILL to its process group. Does
+    nothing if no supervisor started this process. Call it once, early, from any thread.
     """
-    # Taken out of the environment: in a grandchild it might stand for another descriptor.
+    # Removed from the environment: in a grandchild the number may mean another descriptor.
     value = os.environ.pop(SUPERVISOR_FD, "")
     try:
         descriptor = int(value)
@@ -23,17 +25,17 @@ def exit_with_supervisor(grace: float = 8.0) -> None:
     except (ValueError, OSError):
         return
     os.set_inheritable(descriptor, False)
-    watch = threading.Thread(target=_watch, args=(descriptor, grace), name="lifeline", daemon=True)
-    watch.start()
+    threading.Thread(
+        target=_watch, args=(descriptor, grace), name="parent-watch", daemon=True
+    ).start()
 
 
 def _watch(descriptor: int, grace: float) -> None:
-    while os.read(
-        descriptor, 1
-    ):  # nothing is ever written: this returns when the last writer is gone
+    # Nothing is ever written to the pipe: `read` returns when its last writer is gone.
+    while os.read(descriptor, 1):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(grace)
     if os.getpgrp() == os.getpid():
-        os.killpg(0, signal.SIGKILL)  # the grandchildren too
+        os.killpg(0, signal.SIGKILL)  # ends the grandchildren too
     os._exit(1)

@@ -1,7 +1,7 @@
-"""All that domains raise on purpose.
+"""Problems: the errors that domains raise for callers.
 
 Problem
-|-- Invalid             400  the request is wrong; `faults` say where
+|-- Invalid             400  the request is invalid; `field_errors` name the fields
 |-- Unauthorized        401
 |-- Forbidden           403
 |-- NotFound            404
@@ -10,11 +10,11 @@ Problem
 |-- LengthRequired      411
 |-- TooLarge            413
 |-- RateLimited         429
-|-- Internal            500  says nothing of its cause
-`-- Unavailable         503  a part that the request needs is away
-    `-- WriteConflict            two changes got in each other's way
+|-- Internal            500  the message does not reveal the cause
+`-- Unavailable         503  a dependency is unavailable
+    `-- WriteConflict        concurrent changes of the same record
 
-A problem knows no body shape: each surface renders it in its own form.
+Each API surface renders them as response bodies of its own form.
 """
 
 from collections.abc import Mapping
@@ -24,25 +24,25 @@ import msgspec
 
 
 class FieldError(msgspec.Struct, frozen=True):
-    """What is wrong with one field: its path in the request (`source.type`) and a sentence."""
+    """An invalid field: its path in the request, such as `source.type`, and what is wrong."""
 
     field: str
     message: str
 
 
 class Problem(Exception):
-    """A refusal with a status, a stable code, a message for the caller and response headers."""
+    """An error with a status, a stable code, a message for the caller and response headers."""
 
     status: ClassVar[int]
     code: ClassVar[str]
     title: ClassVar[str]
 
     def __init__(
-        self, message: str, *faults: FieldError, headers: Mapping[str, str] | None = None
+        self, message: str, *field_errors: FieldError, headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.field_errors = faults
+        self.field_errors = field_errors
         self.headers = dict(headers or {})
 
 
@@ -97,9 +97,9 @@ class Unavailable(Problem):
 
 
 class WriteConflict(Unavailable):
-    """Two changes got in each other's way; the same request may succeed when it is sent again."""
+    """A write failed because of a concurrent one. The same request may succeed if sent again."""
 
 
 def invalid(field: str, message: str) -> Invalid:
-    """The usual refusal: one field is wrong."""
+    """Create a problem with one invalid field. `message` continues "<field>: "."""
     return Invalid(f"{field}: {message}", FieldError(field, message))

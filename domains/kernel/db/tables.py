@@ -102,9 +102,9 @@ jobs = Table(
     Column("losses", Integer, nullable=False, server_default="0"),
     timestamp_column("run_after", now=True),
     timestamp_column("sent_at", nullable=True),
-    # The relay that dispatched the job; `spare`: to its reserved lane.
+    # The relay that dispatched the job, and whether to its reserved lane.
     Column("relay", Uuid, nullable=True),
-    Column("spare", Boolean, nullable=False, server_default=text("false")),
+    Column("spare", Boolean, key="reserved", nullable=False, server_default=text("false")),
     Column("lease", Uuid, nullable=True),
     timestamp_column("lease_until", nullable=True),
     Column("error", Text, nullable=True),
