@@ -85,7 +85,11 @@ class PaginationInfo(msgspec.Struct, rename="camel"):
     """Position of a page in its list."""
 
     next_cursor: Annotated[
-        str | None, Meta(description="`cursor` of the next page; null on the last page")
+        str | None,
+        Meta(
+            description="`cursor` of the next page; null on the last page",
+            examples=["k5MUzwAAAZmzBF1uf3CBgpOk"],
+        ),
     ]
     has_more: Annotated[bool, Meta(description="True if there is a next page")]
 
@@ -166,11 +170,11 @@ class CursorList(Generic[T]):
         `extra_filters`: filters without parameters to apply as well. Raises Invalid for a cursor of
         another list or workspace, and for filters that differ from those of the cursor.
         """
-        position = None
         if query.cursor:
-            query, position = await self._continue(read, signer, workspace, query)
+            query, params, position = await self._continue(read, signer, workspace, query)
+        else:
+            params, position = query.filters(), None
         limit = query.default_limit if query.limit is UNSET else query.limit
-        params = query.filters()
         statement = self.statements.get(extra_filters.union(params), after=position is not None)
         if position is not None:
             params |= {"after_at": position.at, "after_id": self._parse_id(position.id)}
@@ -212,8 +216,8 @@ class CursorList(Generic[T]):
 
     async def _continue(
         self, read: Read, signer: Signer, workspace: WorkspaceId, query: CursorQuery
-    ) -> tuple[CursorQuery, _CursorContent]:
-        """Return the first page's query, with the effective limit, and the cursor's content."""
+    ) -> tuple[CursorQuery, dict[str, Any], _CursorContent | None]:
+        """Return the first page's query with the effective limit, its filters, and the content."""
         purpose = self.cursor_purpose(workspace)
         payload = signer.verify_token(purpose, str(query.cursor))
         # Base64 has several spellings of the same bytes; accept only ours.
@@ -238,7 +242,7 @@ class CursorList(Generic[T]):
                 "or leave them out."
             )
         limit = content.limit if query.limit is UNSET else query.limit
-        return msgspec.structs.replace(first_query, limit=limit), content
+        return msgspec.structs.replace(first_query, limit=limit), first_params, content
 
 
 # All lists, for the test that proves their statements bound to the workspace.
