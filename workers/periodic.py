@@ -1,4 +1,4 @@
-"""What is done once in a while, by one of all workers: each task is a line of the table."""
+"""Periodic tasks of the workers. Each task runs once per interval across all processes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,8 +23,8 @@ HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 
 
-class Parts(NamedTuple):
-    """What tasks are done with."""
+class Resources(NamedTuple):
+    """Database, object store and settings that tasks work with."""
 
     database: Database
     blobs: Blobs
@@ -32,39 +32,39 @@ class Parts(NamedTuple):
 
 
 class Task(NamedTuple):
-    """Done every so many seconds. Cut short anywhere, it goes on the next time."""
+    """A task and its interval in seconds. An interrupted run is continued by the next one."""
 
-    every: float
-    run: Callable[[Parts], Awaitable[object]]
+    interval: float
+    run: Callable[[Resources], Awaitable[object]]
 
 
 TASKS: Final[dict[str, Task]] = {
-    "idempotency": Task(MINUTE, lambda its: idempotency.forget_old(its.database.read)),
-    "cursors": Task(HOUR, lambda its: cursor.forget_old(its.database.read)),
-    "workers": Task(HOUR, lambda its: heartbeat.forget_workers(its.database.read)),
+    "idempotency": Task(MINUTE, lambda r: idempotency.delete_expired(r.database.read)),
+    "cursors": Task(HOUR, lambda r: cursor.delete_expired(r.database.read)),
+    "workers": Task(HOUR, lambda r: heartbeat.delete_dead(r.database.read)),
     "jobs": Task(
-        HOUR, lambda its: job_admin.forget_old(its.database.read, its.settings.job_retention_days)
+        HOUR, lambda r: job_admin.delete_ended(r.database.read, r.settings.job_retention_days)
     ),
-    "records": Task(
-        HOUR, lambda its: purge.forget_old(its.database.read, its.settings.retention_days)
+    "records": Task(HOUR, lambda r: purge.forget_old(r.database.read, r.settings.retention_days)),
+    "blobs": Task(
+        HOUR, lambda r: retention.enqueue_deletions(r.database, r.settings.retention_days)
     ),
-    "blobs": Task(HOUR, lambda its: retention.release(its.database, its.settings.retention_days)),
-    # What killed processes left half written.
-    "leftovers": Task(DAY, lambda its: its.blobs.sweep(DAY)),
+    "leftovers": Task(DAY, lambda r: r.blobs.delete_partial_writes(DAY)),
 }
 
 
-async def keep(parts: Parts, look_every: float) -> None:
-    """Do what is due, for ever; whichever process sees it first does it."""
+async def run_tasks(resources: Resources, poll_interval: float) -> None:
+    """Run the tasks that are due, every `poll_interval` seconds, until cancelled."""
     while True:
         for name, task in TASKS.items():
             try:
-                if await periodic.due(parts.database.read, name, task.every):
-                    done = await task.run(parts)
-                    log.info("scheduled", task=name, done=done if isinstance(done, int) else None)
+                if await periodic.claim_run(resources.database.read, name, task.interval):
+                    done = await task.run(resources)
+                    count = done if isinstance(done, int) else None
+                    log.info("task_finished", task=name, done=count)
             except Unavailable as problem:
-                log.warning("task_waits", task=name, reason=problem.message)
+                log.warning("task_interrupted", task=name, reason=problem.message)
             except Exception:
-                # The jobs under way must not pay for it; it has its turn again the next time.
-                log.exception("task_error", task=name)
-        await asyncio.sleep(look_every)
+                # Running jobs must not fail because of a task. It runs again when it is next due.
+                log.exception("task_failed", task=name)
+        await asyncio.sleep(poll_interval)

@@ -1,4 +1,4 @@
-"""Signature of job functions: the tools that they receive, and the write that they return."""
+"""Types of job functions: the tools that they receive and the write function they return."""
 
 from collections.abc import Awaitable, Callable
 
@@ -13,8 +13,8 @@ from domains.kernel.storage.blobs import Blobs
 from domains.kernel.untrusted.documents.extraction import Extraction
 from domains.kernel.untrusted.fetch import Fetcher
 
+# Stores the results of a job, in the transaction that marks the job as done.
 Write = Callable[[Tx], Awaitable[None]]
-"""Store the results of a job. Runs in the transaction that marks the job as done."""
 
 
 class Tools(msgspec.Struct, frozen=True):

@@ -1,152 +1,123 @@
 """Enqueue jobs in the transaction of the data they belong to."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 import structlog
-from sqlalchemy import (
-    ARRAY,
-    Float,
-    Interval,
-    Uuid,
-    any_,
-    bindparam,
-    false,
-    func,
-    insert,
-    literal,
-    literal_column,
-    select,
-    update,
-)
+from sqlalchemy import bindparam, false, func, insert, literal_column, select, update
 
 from domains.kernel.core.ids import new_id
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
-from domains.kernel.db.statements import row, scalar, statement
+from domains.kernel.db.intervals import seconds
+from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 from domains.kernel.db.tables import jobs
-from domains.kernel.jobs.model import CHANNEL, LIVE, Job, in_state
+from domains.kernel.jobs.model import CHANNEL, LIVE, Job, id_in, in_state
 
-# Seconds for which a job can be put off in all.
-LONGEST_DELAY: Final = 300.0
+# Seconds after its creation beyond which a job is not postponed.
+MAX_DELAY: Final = 300.0
 
-
-_seconds = bindparam("seconds", type_=Float)
-_second = literal(timedelta(seconds=1), Interval)
+# From the clock, not from the start of the transaction, which may be long ago.
+_DUE = func.clock_timestamp() + seconds("delay")
 
 _ENQUEUE = statement(
     insert(jobs).values(
         id=bindparam("id"),
-        workspace_id=bindparam("workspace"),
+        workspace_id=WORKSPACE,
         kind=bindparam("kind"),
         subject=bindparam("subject"),
         queue=bindparam("queue"),
         payload=bindparam("payload"),
         request_id=bindparam("request_id"),
-        # Of now, not of when the transaction began: that may have been long ago.
-        run_after=func.clock_timestamp() + _seconds * _second,
+        run_after=_DUE,
     ),
     row,
 )
 
-# Put off, and so held: a relay passes by a row that is locked, and the job starts after the commit.
-_PUT_OFF = statement(
+# Locks the job until the commit: relays skip locked rows.
+_POSTPONE = statement(
     update(jobs)
     .where(
-        jobs.c.workspace_id == bindparam("workspace"),
-        jobs.c.id
-        == any_(
-            func.array(
-                select(jobs.c.id)
-                .where(
-                    jobs.c.workspace_id == bindparam("workspace"),
-                    jobs.c.kind == bindparam("kind"),
-                    jobs.c.subject == bindparam("subject"),
-                    in_state("queued"),
-                    # That one will not be done.
-                    jobs.c.cancelling.is_(false()),
-                )
-                .limit(literal_column("1"))
-                .with_for_update(skip_locked=True)
-                .scalar_subquery(),
-                type_=ARRAY(Uuid),
+        jobs.c.workspace_id == WORKSPACE,
+        id_in(
+            select(jobs.c.id)
+            .where(
+                jobs.c.workspace_id == WORKSPACE,
+                jobs.c.kind == bindparam("kind"),
+                jobs.c.subject == bindparam("subject"),
+                in_state("queued"),
+                # A job that is being cancelled will not run.
+                jobs.c.cancelling.is_(false()),
             )
+            .limit(literal_column("1"))
+            .with_for_update(skip_locked=True)
         ),
     )
-    .values(
-        run_after=func.least(
-            func.clock_timestamp() + _seconds * _second,
-            jobs.c.created_at + literal(timedelta(seconds=LONGEST_DELAY), Interval),
-        )
-    )
+    .values(run_after=func.least(_DUE, jobs.c.created_at + seconds(MAX_DELAY)))
     .returning(jobs.c.id),
     scalar,
 )
 
 _IS_LIVE = statement(
-    select(jobs.c.id).where(
-        jobs.c.workspace_id == bindparam("workspace"), jobs.c.id == bindparam("id"), LIVE
-    ),
+    select(jobs.c.id).where(jobs.c.workspace_id == WORKSPACE, jobs.c.id == bindparam("id"), LIVE),
     scalar,
 )
 
 
 async def enqueue_debounced(tx: Tx, workspace: WorkspaceId, job: Job, delay: float) -> None:
-    """Queue a job for `delay` seconds later; if one of its kind and subject waits, put that off.
+    """Enqueue a job due in `delay` seconds, or postpone the queued one of its kind and subject.
 
-    So many of these soon after one another make one job, at most LONGEST_DELAY after the first. It
-    starts after this transaction's commit in any case.
+    A job is postponed until at most MAX_DELAY after its creation, and never starts before this
+    transaction has committed.
     """
-    waiting = await tx.first(
-        _PUT_OFF,
+    postponed = await tx.first(
+        _POSTPONE,
         workspace=workspace,
         kind=job.__struct_config__.tag,
         subject=job.subject,
-        seconds=delay,
+        delay=delay,
     )
-    if waiting is None:
-        await _insert(tx, workspace, job, delay, job.subject)
+    if postponed is None:
+        await _insert(tx, _params(workspace, job, delay, job.subject))
 
 
 async def enqueue(tx: Tx, workspace: WorkspaceId, job: Job, delay: float = 0) -> UUID:
-    """Queue a job with the transaction's other changes, due `delay` seconds later; its id."""
-    return await _insert(tx, workspace, job, delay, None)
-
-
-async def enqueue_all(tx: Tx, workspace: WorkspaceId, some: Sequence[Job]) -> None:
-    """Queue many jobs with the transaction's other changes, in one go."""
-    if some:
-        await tx.many(_ENQUEUE, [_row(workspace, new_id(), job, 0, None) for job in some])
-        tx.wake(CHANNEL)
-
-
-async def _insert(
-    tx: Tx, workspace: WorkspaceId, job: Job, delay: float, subject: str | None
-) -> UUID:
-    job_id = new_id()
-    await tx.first(_ENQUEUE, **_row(workspace, job_id, job, delay, subject))
-    tx.wake(CHANNEL)
+    """Enqueue a job, due in `delay` seconds. Returns its id."""
+    params = _params(workspace, job, delay)
+    await _insert(tx, params)
+    job_id: UUID = params["id"]
     return job_id
 
 
-def _row(
-    workspace: WorkspaceId, job_id: UUID, job: Job, delay: float, subject: str | None
+async def enqueue_all(tx: Tx, workspace: WorkspaceId, batch: Sequence[Job]) -> None:
+    """Enqueue many jobs in one round trip, due at once."""
+    if batch:
+        await tx.execute_many(_ENQUEUE, [_params(workspace, job) for job in batch])
+        tx.notify_after_commit(CHANNEL)
+
+
+async def _insert(tx: Tx, params: dict[str, Any]) -> None:
+    await tx.first(_ENQUEUE, **params)
+    tx.notify_after_commit(CHANNEL)
+
+
+def _params(
+    workspace: WorkspaceId, job: Job, delay: float = 0, subject: str | None = None
 ) -> dict[str, Any]:
     return {
-        "id": job_id,
+        "id": new_id(),
         "workspace": workspace,
         "kind": job.__struct_config__.tag,
         "subject": subject,
         "queue": job.queue,
         "payload": msgspec.json.encode(job),
         "request_id": structlog.contextvars.get_contextvars().get("request_id"),
-        "seconds": delay,
+        "delay": delay,
     }
 
 
 async def is_live(read: Read, workspace: WorkspaceId, job_id: UUID) -> bool:
-    """Whether a job is neither done nor given up."""
+    """True while a job has not ended."""
     return await read.first(_IS_LIVE, workspace=workspace, id=job_id) is not None

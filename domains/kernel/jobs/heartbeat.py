@@ -1,27 +1,24 @@
 """Heartbeats of worker processes."""
 
-from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Float, Interval, bindparam, cast, delete, func, literal, select
+from sqlalchemy import Float, bindparam, cast, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from domains.kernel.db.database import Read
+from domains.kernel.db.intervals import days, seconds
 from domains.kernel.db.statements import row, scalar, statement
 from domains.kernel.db.tables import workers
 
-# A worker that has not beaten its heart for so many seconds counts as gone.
-WORKER_SILENCE: Final = 60.0
+# Seconds without a heartbeat after which a worker counts as dead.
+WORKER_TIMEOUT: Final = 60.0
 
-_LAST_BEAT = statement(
+_SECONDS_SINCE_LAST = statement(
     select(cast(func.extract("epoch", func.now() - func.max(workers.c.beat_at)), Float)), scalar
 )
-_ALIVE = statement(
-    select(func.count()).where(
-        workers.c.beat_at >= func.now() - literal(timedelta(seconds=WORKER_SILENCE), Interval)
-    ),
-    scalar,
+_COUNT_ALIVE = statement(
+    select(func.count()).where(workers.c.beat_at >= func.now() - seconds(WORKER_TIMEOUT)), scalar
 )
 _BEAT = statement(
     insert(workers)
@@ -29,27 +26,24 @@ _BEAT = statement(
     .on_conflict_do_update(index_elements=[workers.c.id], set_={"beat_at": func.now()}),
     row,
 )
-_FORGET_WORKERS = statement(
-    delete(workers).where(workers.c.beat_at < func.now() - literal(timedelta(days=1), Interval)),
-    row,
-)
+_DELETE_DEAD = statement(delete(workers).where(workers.c.beat_at < func.now() - days(1)), row)
 
 
 async def beat(read: Read, worker: UUID, host: str, pid: int) -> None:
-    """Say that a worker lives."""
+    """Record a heartbeat of a worker process."""
     await read.first(_BEAT, id=worker, host=host, pid=pid)
 
 
-async def alive_workers(read: Read) -> int:
-    """How many workers have said lately that they live."""
-    return await read.one(_ALIVE)
+async def count_alive(read: Read) -> int:
+    """Number of workers with a heartbeat in the last WORKER_TIMEOUT seconds."""
+    return await read.one(_COUNT_ALIVE)
 
 
-async def forget_workers(read: Read) -> None:
-    """Forget workers that have been silent for a day."""
-    await read.first(_FORGET_WORKERS)
+async def delete_dead(read: Read) -> None:
+    """Delete workers without a heartbeat for a day."""
+    await read.first(_DELETE_DEAD)
 
 
-async def silence(read: Read) -> float | None:
-    """Seconds since the latest heartbeat of any worker; None if no worker ever reported."""
-    return await read.first(_LAST_BEAT)
+async def seconds_since_last(read: Read) -> float | None:
+    """Seconds since the latest heartbeat of any worker. None if there never was one."""
+    return await read.first(_SECONDS_SINCE_LAST)

@@ -1,26 +1,21 @@
-"""What operators see and do of jobs: counts, lists, another try, an end."""
+"""Jobs for operators: count, list, show, retry, cancel and delete."""
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import (
-    ARRAY,
     Float,
     Integer,
-    Interval,
     Text,
     Uuid,
     and_,
-    any_,
     bindparam,
-    cast,
     delete,
     false,
     func,
-    literal,
     literal_column,
     null,
     or_,
@@ -31,20 +26,21 @@ from sqlalchemy import (
 
 from domains.kernel.core.problems import NotFound
 from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.intervals import days
 from domains.kernel.db.statements import Statement, scalar, statement
 from domains.kernel.db.tables import jobs, workspaces
-from domains.kernel.jobs.model import CHANNEL, LIVE, Queue, State, in_state
+from domains.kernel.jobs.model import CHANNEL, LIVE, Queue, State, id_in, in_state
 
-_ACROSS: Final = "operators administer every workspace"
+_CROSS_TENANT: Final = "operators administer the jobs of every workspace"
 
-# Jobs that one statement of `retry` or `cancel` changes: few enough for the time that it has.
+# Jobs that one statement of `retry` or `cancel` changes, so that it ends within its timeout.
 _BATCH: Final = 10_000
 
 
 class Backlog(msgspec.Struct, frozen=True):
-    """How many jobs of a queue are in a state, and the age in seconds of the oldest due one.
+    """Number of jobs of a queue in a state, and the age in seconds of the oldest.
 
-    Of failed ones: those of the last 24 hours, and the age of the oldest.
+    Counts live jobs that are due, by due time, and jobs that failed in the last 24 hours.
     """
 
     queue: Queue
@@ -53,7 +49,7 @@ class Backlog(msgspec.Struct, frozen=True):
     oldest_seconds: float
 
 
-def _counted(since: Any) -> Any:
+def _count_jobs(since: Any) -> Any:
     age = func.extract("epoch", func.now() - func.min(since)).cast(Float)
     return select(
         jobs.c.queue,
@@ -64,27 +60,26 @@ def _counted(since: Any) -> Any:
 
 
 _BACKLOG = statement(
-    _counted(jobs.c.run_after)
+    _count_jobs(jobs.c.run_after)
     .where(LIVE, jobs.c.run_after <= func.now())
     .union_all(
-        _counted(jobs.c.finished_at).where(
-            in_state("failed"),
-            jobs.c.finished_at > func.now() - literal(timedelta(days=1), Interval),
+        _count_jobs(jobs.c.finished_at).where(
+            in_state("failed"), jobs.c.finished_at > func.now() - days(1)
         )
     )
     .order_by("queue", "state"),
     Backlog,
-    across="operators see queue lengths, never contents",
+    cross_tenant_reason="operators see queue lengths, never contents",
 )
 
 
 async def backlog(read: Read) -> list[Backlog]:
-    """The live jobs that are due, and those that failed lately, by queue and state."""
+    """Due jobs and recently failed jobs, by queue and state."""
     return await read.all(_BACKLOG)
 
 
 class JobItem(msgspec.Struct, rename="camel"):
-    """A job as operators see it."""
+    """A job in a list."""
 
     id: UUID
     workspace_id: UUID
@@ -102,30 +97,30 @@ class JobItem(msgspec.Struct, rename="camel"):
     error: str | None
 
     @property
-    def shown_state(self) -> str:
-        """The state in a word; `cancelling` until a worker has marked the end."""
+    def display_state(self) -> str:
+        """The state, or `cancelling` until a worker has ended a cancelled job."""
         return "cancelling" if self.cancelling and self.finished_at is None else self.state
 
 
 class JobDetail(JobItem):
-    """A job with what it is about: ids, never contents."""
+    """A job with its payload, which holds ids and never contents."""
 
     payload: msgspec.Raw
     request_id: str | None
     lease_until: datetime | None
 
 
-def _columns(of: type[msgspec.Struct]) -> list[Any]:
+def _columns(item: type[msgspec.Struct]) -> list[Any]:
     return [
         workspaces.c.name if name == "workspace_name" else jobs.c[name]
-        for name in of.__struct_fields__
+        for name in item.__struct_fields__
     ]
 
 
-class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """Which jobs are meant; what is None does not matter.
+class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Selects jobs. None matches every job.
 
-    `kind` is a whole kind, or its last part: `transcription` stands for `revenue.transcription`.
+    `kind` is a whole kind or its last part: `transcription` matches `revenue.transcription`.
     """
 
     id: UUID | None = None
@@ -135,153 +130,141 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     state: State | None = None
 
 
-def _chosen() -> tuple[Any, ...]:
-    def unless_none(name: str, kind: Any, condition: Any) -> Any:
-        return or_(bindparam(name, type_=kind).is_(None), condition(bindparam(name, type_=kind)))
+def _filter_conditions() -> tuple[Any, ...]:
+    def unless_none(name: str, type_: Any, condition: Callable[[Any], Any]) -> Any:
+        value = bindparam(name, type_=type_)
+        return or_(value.is_(None), condition(value))
 
     return (
-        unless_none("id", Uuid, lambda given: jobs.c.id == given),
-        unless_none("workspace", Uuid, lambda given: jobs.c.workspace_id == given),
-        unless_none("queue", Text, lambda given: jobs.c.queue == given),
-        unless_none("state", Text, lambda given: jobs.c.state == given),
+        unless_none("id", Uuid, lambda value: jobs.c.id == value),
+        unless_none("workspace", Uuid, lambda value: jobs.c.workspace_id == value),
+        unless_none("queue", Text, lambda value: jobs.c.queue == value),
+        unless_none("state", Text, lambda value: jobs.c.state == value),
         unless_none(
             "kind",
             Text,
-            lambda given: or_(jobs.c.kind == given, func.split_part(jobs.c.kind, ".", 2) == given),
+            lambda value: or_(jobs.c.kind == value, func.split_part(jobs.c.kind, ".", 2) == value),
         ),
     )
 
 
-def _change(states: Any, values: Mapping[str, Any]) -> Statement[Any]:
-    picked = (
+def _change(states: Any, **values: Any) -> Statement[Any]:
+    batch = (
         select(jobs.c.id)
-        .where(*_chosen(), states)
+        .where(*_filter_conditions(), states)
         .order_by(jobs.c.id)
         .limit(literal_column(str(_BATCH)))
         .with_for_update()
-        .scalar_subquery()
     )
     return statement(
-        update(jobs)
-        .where(jobs.c.id == any_(func.array(picked, type_=ARRAY(Uuid))))
-        .values(dict(values))
-        .returning(jobs.c.id),
+        update(jobs).where(id_in(batch)).values(values).returning(jobs.c.id),
         scalar,
-        across=_ACROSS,
+        cross_tenant_reason=_CROSS_TENANT,
     )
 
 
-_joined = jobs.join(workspaces, workspaces.c.id == jobs.c.workspace_id)
+_jobs_with_workspace = jobs.join(workspaces, workspaces.c.id == jobs.c.workspace_id)
 _LIST = statement(
     select(*_columns(JobItem))
-    .select_from(_joined)
-    .where(*_chosen())
+    .select_from(_jobs_with_workspace)
+    .where(*_filter_conditions())
     .order_by(jobs.c.id.desc())
     .limit(bindparam("limit", type_=Integer)),
     JobItem,
-    across=_ACROSS,
+    cross_tenant_reason=_CROSS_TENANT,
 )
-_SHOW = statement(
+_GET = statement(
     select(*_columns(JobDetail))
-    .select_from(_joined)
+    .select_from(_jobs_with_workspace)
     .where(jobs.c.id == bindparam("id", type_=Uuid)),
     JobDetail,
-    across=_ACROSS,
+    cross_tenant_reason=_CROSS_TENANT,
 )
 _RETRY = _change(
     or_(in_state("failed"), in_state("cancelled")),
-    {
-        "state": literal_column("'queued'"),
-        "cancelling": false(),
-        "failures": literal_column("0"),
-        "losses": literal_column("0"),
-        "run_after": func.now(),
-        "error": null(),
-        "finished_at": null(),
-    },
+    state=literal_column("'queued'"),
+    cancelling=false(),
+    failures=literal_column("0"),
+    losses=literal_column("0"),
+    run_after=func.now(),
+    error=null(),
+    finished_at=null(),
 )
-# A worker ends it, so that the record that waits for it can say so.
+# Queued, so that a worker ends the job and updates the record that waits for it.
 _CANCEL = _change(
     and_(LIVE, jobs.c.cancelling.is_(false())),
-    {
-        "state": literal_column("'queued'"),
-        "cancelling": true(),
-        "run_after": func.now(),
-        "lease": null(),
-        "lease_until": null(),
-    },
+    state=literal_column("'queued'"),
+    cancelling=true(),
+    run_after=func.now(),
+    lease=null(),
+    lease_until=null(),
 )
-_FORGET = statement(
+_DELETE_ENDED = statement(
     delete(jobs)
     .where(
-        jobs.c.id
-        == any_(
-            func.array(
-                select(jobs.c.id)
-                .where(
-                    or_(in_state("done"), in_state("failed"), in_state("cancelled")),
-                    jobs.c.finished_at
-                    < func.now()
-                    - cast(bindparam("days", type_=Float), Float)
-                    * literal(timedelta(days=1), Interval),
-                )
-                .limit(literal_column("5000"))
-                # One that is being tried again is over no more.
-                .with_for_update(skip_locked=True)
-                .scalar_subquery(),
-                type_=ARRAY(Uuid),
+        id_in(
+            select(jobs.c.id)
+            .where(
+                or_(in_state("done"), in_state("failed"), in_state("cancelled")),
+                jobs.c.finished_at < func.now() - days("days"),
             )
+            .limit(literal_column("5000"))
+            # A locked job may be one that is being retried.
+            .with_for_update(skip_locked=True)
         )
     )
     .returning(jobs.c.id),
     scalar,
-    across="what is over is over in every workspace",
+    cross_tenant_reason="job retention is the same for every workspace",
 )
 
 
-async def listed(read: Read, choice: Choice, limit: int) -> list[JobItem]:
-    """The newest of the chosen jobs, newest first."""
-    return await read.all(_LIST, **msgspec.structs.asdict(choice), limit=limit)
+async def list_jobs(read: Read, filters: JobFilter, limit: int) -> list[JobItem]:
+    """List the newest jobs that match, newest first."""
+    return await read.all(_LIST, **msgspec.structs.asdict(filters), limit=limit)
 
 
-async def show(read: Read, job_id: UUID) -> JobDetail:
-    """One job; NotFound."""
-    found = await read.first(_SHOW, id=job_id)
-    if found is None:
+async def get_job(read: Read, job_id: UUID) -> JobDetail:
+    """Get a job by id. Raises NotFound."""
+    job = await read.first(_GET, id=job_id)
+    if job is None:
         raise NotFound(f"There is no job {job_id}: `gateway jobs list` shows them.")
-    return found
+    return job
 
 
-async def retry(tx: Tx, choice: Choice) -> int:
-    """Give the chosen jobs that failed or were cancelled all their attempts again; how many."""
-    return await _all(tx, _RETRY, choice)
+async def retry(tx: Tx, filters: JobFilter) -> int:
+    """Queue matching jobs that failed or were cancelled, with all their attempts.
 
-
-async def cancel(tx: Tx, choice: Choice) -> int:
-    """End the chosen jobs that have not ended, without their being done; how many.
-
-    Whatever one of them has under way is not stored. A worker marks the end soon afterwards.
+    Returns the number of jobs.
     """
-    return await _all(tx, _CANCEL, choice)
+    return await _change_all(tx, _RETRY, filters)
 
 
-async def _all(tx: Tx, change: Statement[Any], choice: Choice) -> int:
-    """Change batch after batch. In one transaction, so that none is met again on its next end."""
+async def cancel(tx: Tx, filters: JobFilter) -> int:
+    """Cancel matching jobs that have not ended. Returns the number of jobs.
+
+    Results of a running attempt are discarded. A worker ends the cancelled jobs soon afterwards.
+    """
+    return await _change_all(tx, _CANCEL, filters)
+
+
+async def _change_all(tx: Tx, change: Statement[Any], filters: JobFilter) -> int:
+    """Run a change in batches, in one transaction, so that no job is changed twice."""
     total = 0
     while True:
-        changed = len(await tx.all(change, **msgspec.structs.asdict(choice)))
+        changed = len(await tx.all(change, **msgspec.structs.asdict(filters)))
         total += changed
         if changed < _BATCH:
             break
     if total:
-        # Not a wake, which would come to nothing where the process ends with the transaction.
+        # Not `notify_after_commit`, which is lost if the process exits right after the commit.
         await tx.notify(CHANNEL, "")
     return total
 
 
-async def forget_old(read: Read, days: float) -> int:
-    """Remove jobs that ended so many days ago; how many."""
+async def delete_ended(read: Read, older_than_days: float) -> int:
+    """Delete jobs that ended more than `older_than_days` ago. Returns the number of jobs."""
     total = 0
-    while forgotten := await read.all(_FORGET, days=days):
-        total += len(forgotten)
+    while deleted := await read.all(_DELETE_ENDED, days=older_than_days):
+        total += len(deleted)
     return total

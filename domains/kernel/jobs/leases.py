@@ -1,12 +1,10 @@
-"""How waiting jobs get to workers, and how a worker holds one: send, claim, renew, end.
+"""Dispatch, claim, renew and end jobs.
 
-A relay keeps its own process busy: `take` marks so many due jobs as sent that its lanes are full.
-A workspace may fill the main lane, but never the spare one beside it: that one is for whoever
-comes next, so nobody waits behind another's backlog.
+A relay keeps the lanes of its own process full: `take` marks due jobs as sent. A workspace may fill
+the main lane but not the reserved lane, which serves workspaces that would wait behind its backlog.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -16,18 +14,15 @@ from sqlalchemy import (
     Boolean,
     Float,
     Integer,
-    Interval,
     Text,
     Uuid,
     any_,
     bindparam,
-    case,
     cast,
-    false,
     func,
     lateral,
-    literal,
     literal_column,
+    not_,
     null,
     or_,
     select,
@@ -36,67 +31,51 @@ from sqlalchemy import (
 
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
-from domains.kernel.db.statements import scalar, statement
+from domains.kernel.db.intervals import seconds
+from domains.kernel.db.statements import WORKSPACE, Statement, scalar, statement
 from domains.kernel.db.tables import jobs
-from domains.kernel.jobs.model import Queue, in_state
+from domains.kernel.jobs.model import Queue, id_in, in_state
 
-# A job that failed this often, or lost its worker this often, has failed for good.
+# A job fails after this many failed attempts, or after this many attempts that lost their worker.
 MAX_FAILURES: Final = 5
 MAX_LOSSES: Final = 10
 
-_ACROSS: Final = "the job engine serves every workspace"
-_seconds = bindparam("seconds", type_=Float)
+_CROSS_TENANT: Final = "the job engine serves every workspace"
+
+_ONE_OF_IDS: Final = jobs.c.id == any_(bindparam("ids", type_=ARRAY(Uuid)))
 
 
-def _in_seconds(seconds: Any) -> Any:
-    return func.now() + seconds * literal(timedelta(seconds=1), Interval)
-
-
-_ids = any_(bindparam("ids", type_=ARRAY(Uuid)))
-
-
-def _skipping_locked(*conditions: Any) -> Any:
-    """Ids of jobs that nobody else is changing just now.
-
-    Always as `= any(array(..))`: a join would make Postgres read the whole table under a
-    generic plan.
-    """
-    return any_(
-        func.array(
-            select(jobs.c.id)
-            .where(*conditions)
-            .order_by(jobs.c.id)
-            .with_for_update(skip_locked=True)
-            .scalar_subquery(),
-            type_=ARRAY(Uuid),
-        )
+def _unlocked(*conditions: Any) -> Any:
+    """Condition on the job id: matching jobs, without those that another transaction has locked."""
+    return id_in(
+        select(jobs.c.id).where(*conditions).order_by(jobs.c.id).with_for_update(skip_locked=True)
     )
 
 
 # --- relays -----------------------------------------------------------------------------------
 
 
-class Sent(msgspec.Struct, frozen=True):
-    """A job that was marked as sent, and whether it belongs into the spare lane."""
+class SentJob(msgspec.Struct, frozen=True):
+    """A job that `take` marked as sent. `reserved`: for the reserved lane."""
 
     id: UUID
-    spare: bool
+    reserved: bool
 
 
 _ONE: Final[Any] = literal_column("1")
 
-# Of each workspace at least so many are looked at, lest many that have nothing due yet keep those
-# that have from filling the window.
-_LEAST_SHARE: Final[Any] = literal_column("8")
+# Due jobs considered per workspace, at least. A smaller share could leave the window half empty
+# when many workspaces have queued jobs but few have due ones.
+_MIN_SHARE: Final[Any] = literal_column("8")
 
 
 def _take() -> Any:
     queue = bindparam("queue", type_=Text)
     window = bindparam("window", type_=Integer)
+    reserved_slots = bindparam("reserved_slots", type_=Integer)
     waiting = (jobs.c.queue == queue, in_state("queued"))
 
-    # The workspaces that have something queued: one step along the index for each of them, however
-    # much they have.
+    # Workspaces with queued jobs: a loose index scan, one step per workspace whatever its backlog.
     first = select(jobs.c.workspace_id).where(*waiting).order_by(jobs.c.workspace_id).limit(_ONE)
     owners = select(first.subquery("first").c.workspace_id).cte("owners", recursive=True)
     following = (
@@ -108,29 +87,32 @@ def _take() -> Any:
     )
     owners = owners.union_all(select(following).where(owners.c.workspace_id.is_not(None)))
 
-    under_way = (
+    # Free slots of both lanes, and this relay's jobs per workspace.
+    in_progress = (
         jobs.c.queue == queue,
         jobs.c.relay == bindparam("relay", type_=Uuid),
         or_(in_state("sent"), in_state("running")),
     )
     busy = (
         select(jobs.c.workspace_id, func.count().label("n"))
-        .where(*under_way)
+        .where(*in_progress)
         .group_by(jobs.c.workspace_id)
         .cte("busy")
     )
-    counted = select(
-        func.greatest(0, window - func.count().filter(jobs.c.spare.is_(false()))).label("main"),
-        func.greatest(
-            0,
-            bindparam("spares", type_=Integer) - func.count().filter(jobs.c.spare),
-        ).label("spare"),
-    ).where(*under_way)
-    room = counted.cte("room")
+    free = (
+        select(
+            func.greatest(0, window - func.count().filter(not_(jobs.c.reserved))).label("main"),
+            func.greatest(0, reserved_slots - func.count().filter(jobs.c.reserved)).label(
+                "reserved"
+            ),
+        )
+        .where(*in_progress)
+        .cte("free")
+    )
 
-    # The oldest due ones of each workspace, numbered after those that it has under way already.
+    # Oldest due jobs of each workspace, numbered after its jobs in progress.
     share = func.greatest(
-        _LEAST_SHARE, window // select(func.count(owners.c.workspace_id)).scalar_subquery()
+        _MIN_SHARE, window // select(func.count(owners.c.workspace_id)).scalar_subquery()
     )
     due = lateral(
         select(jobs.c.id, jobs.c.run_after)
@@ -160,123 +142,105 @@ def _take() -> Any:
         select(candidates.c.id, func.row_number().over(order_by=order).label("place"))
         .where(candidates.c.turn <= window)
         .order_by(*order)
-        .limit(select(room.c.main + room.c.spare).scalar_subquery())
+        .limit(select(free.c.main + free.c.reserved).scalar_subquery())
         .cte("chosen")
     )
-
-    def ids(*conditions: Any) -> Any:
-        found = select(chosen.c.id).where(*conditions).scalar_subquery()
-        return any_(func.array(found, type_=ARRAY(Uuid)))
-
-    main = select(room.c.main).scalar_subquery()
+    beyond_main = chosen.c.place > select(free.c.main).scalar_subquery()
     return (
         update(jobs)
-        .where(jobs.c.id == _skipping_locked(jobs.c.id == ids(), in_state("queued")))
+        .where(_unlocked(id_in(select(chosen.c.id)), in_state("queued")))
         .values(
             state="sent",
             sent_at=func.now(),
             relay=bindparam("relay", type_=Uuid),
-            spare=jobs.c.id == ids(chosen.c.place > main),
+            reserved=id_in(select(chosen.c.id).where(beyond_main)),
         )
-        .returning(jobs.c.id, jobs.c.spare)
+        .returning(jobs.c.id, jobs.c.reserved)
     )
 
 
-_TAKE = statement(_take(), Sent, across=_ACROSS)
+_TAKE = statement(_take(), SentJob, cross_tenant_reason=_CROSS_TENANT)
 
-_UNSEND = statement(
-    update(jobs)
-    .where(jobs.c.id == _skipping_locked(jobs.c.id == _ids, in_state("sent")))
-    .values(state="queued")
-    .returning(jobs.c.id),
-    scalar,
-    across=_ACROSS,
-)
 
-_WITHDRAW = statement(
-    update(jobs)
-    .where(
-        jobs.c.id
-        == _skipping_locked(
-            in_state("sent"),
-            jobs.c.queue == bindparam("queue", type_=Text),
-            jobs.c.relay == bindparam("relay", type_=Uuid),
-        )
+def _update_unlocked(*conditions: Any, **values: Any) -> Statement[Any]:
+    return statement(
+        update(jobs).where(_unlocked(*conditions)).values(values).returning(jobs.c.id),
+        scalar,
+        cross_tenant_reason=_CROSS_TENANT,
     )
-    .values(state="queued")
-    .returning(jobs.c.id),
-    scalar,
-    across=_ACROSS,
-)
 
-_RESEND = statement(
-    update(jobs)
-    .where(jobs.c.id == _skipping_locked(in_state("sent"), jobs.c.sent_at < _in_seconds(-_seconds)))
-    .values(state="queued")
-    .returning(jobs.c.id),
-    scalar,
-    across=_ACROSS,
-)
 
-# One that loses its workers again and again may be what ends them: it waits longer each time, and
-# lets the others end in peace.
-_RECLAIM = statement(
-    update(jobs)
-    .where(jobs.c.id == _skipping_locked(in_state("running"), jobs.c.lease_until < func.now()))
-    .values(
-        state="queued",
-        losses=jobs.c.losses + 1,
-        lease=null(),
-        lease_until=null(),
-        run_after=_in_seconds(cast(jobs.c.losses, Float)),
-    )
-    .returning(jobs.c.id),
-    scalar,
-    across=_ACROSS,
+_REQUEUE_SENT = _update_unlocked(_ONE_OF_IDS, in_state("sent"), state="queued")
+_REQUEUE_SENT_BY = _update_unlocked(
+    in_state("sent"),
+    jobs.c.queue == bindparam("queue", type_=Text),
+    jobs.c.relay == bindparam("relay", type_=Uuid),
+    state="queued",
+)
+_REQUEUE_UNCLAIMED = _update_unlocked(
+    in_state("sent"), jobs.c.sent_at < func.now() - seconds("resend_after"), state="queued"
+)
+# A job that keeps losing its worker may be the cause. It waits a second more each time, so that the
+# jobs beside it can finish.
+_REQUEUE_LOST = _update_unlocked(
+    in_state("running"),
+    jobs.c.lease_until < func.now(),
+    state="queued",
+    losses=jobs.c.losses + 1,
+    lease=null(),
+    lease_until=null(),
+    run_after=func.now() + seconds(cast(jobs.c.losses, Float)),
 )
 
 
-async def take(read: Read, relay: UUID, queue: Queue, window: int, spares: int) -> list[Sent]:
-    """Mark due jobs of a queue as sent, so many that the relay has `window` under way, and so many
-    `spares` of workspaces that the others would crowd out.
+async def take(
+    read: Read, relay: UUID, queue: Queue, window: int, reserved_slots: int
+) -> list[SentJob]:
+    """Mark due jobs as sent, until `window` jobs of the relay are sent or running.
 
-    Workspaces take turns; of each the oldest come first.
+    Up to `reserved_slots` more are taken for the reserved lane, from workspaces that have fewer
+    than `window` jobs in progress. Workspaces take turns; each workspace's oldest jobs go first.
     """
-    return await read.all(_TAKE, relay=relay, queue=queue, window=window, spares=spares)
+    return await read.all(
+        _TAKE, relay=relay, queue=queue, window=window, reserved_slots=reserved_slots
+    )
 
 
-async def unsend(read: Read, ids: Sequence[UUID]) -> None:
-    """Queue again what could not be handed to the broker."""
-    await read.all(_UNSEND, ids=ids)
+async def requeue(read: Read, ids: Sequence[UUID]) -> None:
+    """Requeue sent jobs by id. Skips jobs that a worker has claimed."""
+    await read.all(_REQUEUE_SENT, ids=ids)
 
 
-async def withdraw(read: Read, relay: UUID, queue: Queue) -> None:
-    """Queue again what a relay sent of a queue and nobody took yet."""
-    await read.all(_WITHDRAW, relay=relay, queue=queue)
+async def requeue_unclaimed(read: Read, relay: UUID, queue: Queue) -> None:
+    """Requeue the jobs of a queue that a relay sent and no worker has claimed."""
+    await read.all(_REQUEUE_SENT_BY, relay=relay, queue=queue)
 
 
 async def sweep(read: Read, resend_after: float) -> int:
-    """Queue again what no worker took for `resend_after` seconds and what lost its worker."""
-    resent = await read.all(_RESEND, seconds=resend_after)
-    reclaimed = await read.all(_RECLAIM)
-    return len(resent) + len(reclaimed)
+    """Requeue lost jobs: with an expired lease, or unclaimed for `resend_after` seconds once sent.
+
+    Returns the number of jobs.
+    """
+    unclaimed = await read.all(_REQUEUE_UNCLAIMED, resend_after=resend_after)
+    lost = await read.all(_REQUEUE_LOST)
+    return len(unclaimed) + len(lost)
 
 
 # --- workers ----------------------------------------------------------------------------------
 
 
 class Lease(NamedTuple):
-    """By what a worker shows that a job is its own."""
+    """Proof of ownership: job id and lease id."""
 
-    job: UUID
-    lease: UUID
+    job_id: UUID
+    lease_id: UUID
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """A job that this worker may run as long as it renews the lease in time."""
+    """A claimed job. Its worker owns it while the lease is renewed in time."""
 
     id: UUID
-    lease: UUID
+    lease_id: UUID
     workspace: WorkspaceId
     kind: str
     queue: Queue
@@ -287,168 +251,147 @@ class Claim(msgspec.Struct, frozen=True):
     cancelling: bool
 
     @property
-    def held(self) -> Lease:
-        return Lease(self.id, self.lease)
+    def lease(self) -> Lease:
+        return Lease(self.id, self.lease_id)
 
 
 class LostLease(Exception):
-    """The job belongs to another worker by now: nothing of this attempt may be stored."""
+    """The lease expired or the job was cancelled: nothing of this attempt may be stored."""
 
 
+_COLUMNS: Final = {"lease_id": "lease", "workspace": "workspace_id"}
 _CLAIM = statement(
     update(jobs)
     .where(
-        jobs.c.id
-        == _skipping_locked(
-            jobs.c.id == _ids,
+        _unlocked(
+            _ONE_OF_IDS,
             or_(in_state("sent"), in_state("queued") & (jobs.c.run_after <= func.now())),
         )
     )
     .values(
         state="running",
         lease=func.gen_random_uuid(),
-        lease_until=_in_seconds(_seconds),
+        lease_until=func.now() + seconds("duration"),
         started_at=func.now(),
     )
-    .returning(
-        *(jobs.c[name.replace("workspace", "workspace_id")] for name in Claim.__struct_fields__)
-    ),
+    .returning(*(jobs.c[_COLUMNS.get(name, name)] for name in Claim.__struct_fields__)),
     Claim,
-    across=_ACROSS,
+    cross_tenant_reason=_CROSS_TENANT,
 )
 
-# A lease is drawn anew for each claim, so the pair needs no joining.
-_all_held = (
-    jobs.c.id == _ids,
+# Lease ids are random, so the two arrays need not be matched pair by pair.
+_all_owned = (
+    _ONE_OF_IDS,
     jobs.c.lease == any_(bindparam("leases", type_=ARRAY(Uuid))),
     in_state("running"),
 )
-_RENEW = statement(
-    update(jobs)
-    .where(jobs.c.id == _skipping_locked(*_all_held))
-    .values(lease_until=_in_seconds(_seconds))
-    .returning(jobs.c.id),
-    scalar,
-    across=_ACROSS,
-)
-# Locked in the order in which an operator's `cancel` locks them: neither waits for the other's.
-_ending = (
-    select(jobs.c.id).where(*_all_held).order_by(jobs.c.id).with_for_update().scalar_subquery()
+_RENEW = _update_unlocked(*_all_owned, lease_until=func.now() + seconds("duration"))
+_STILL_OWNED = statement(
+    select(jobs.c.id).where(*_all_owned), scalar, cross_tenant_reason=_CROSS_TENANT
 )
 _FINISH_ALL = statement(
     update(jobs)
-    .where(jobs.c.id == any_(func.array(_ending, type_=ARRAY(Uuid))))
-    .values(
-        state="done",
-        error=null(),
-        finished_at=func.now(),
-        lease=null(),
-        lease_until=null(),
-    )
+    # Locked in the order of `job_admin.cancel`, so that they cannot deadlock.
+    .where(id_in(select(jobs.c.id).where(*_all_owned).order_by(jobs.c.id).with_for_update()))
+    .values(state="done", error=null(), finished_at=func.now(), lease=null(), lease_until=null())
     .returning(jobs.c.id),
     scalar,
-    across=_ACROSS,
+    cross_tenant_reason=_CROSS_TENANT,
 )
-_STILL_HELD = statement(select(jobs.c.id).where(*_all_held), scalar, across=_ACROSS)
 
-_held = (
-    jobs.c.id == bindparam("id"),
-    jobs.c.workspace_id == bindparam("workspace"),
-    jobs.c.lease == bindparam("lease"),
-    in_state("running"),
-)
-_END = statement(
-    update(jobs)
-    .where(*_held)
-    .values(
-        state=bindparam("outcome"),
-        failures=jobs.c.failures + cast(bindparam("failed", type_=Boolean), Integer),
-        error=bindparam("error"),
-        finished_at=func.now(),
-        lease=null(),
-        lease_until=null(),
+
+def _update_owned(**values: Any) -> Statement[Any]:
+    """Ends a lease. Parameters: the lease, and `failed`, 1 to count a failure."""
+    return statement(
+        update(jobs)
+        .where(
+            jobs.c.id == bindparam("id"),
+            jobs.c.workspace_id == WORKSPACE,
+            jobs.c.lease == bindparam("lease"),
+            in_state("running"),
+        )
+        .values(
+            failures=jobs.c.failures + cast(bindparam("failed", type_=Boolean), Integer),
+            lease=null(),
+            lease_until=null(),
+            **values,
+        )
+        .returning(jobs.c.id),
+        scalar,
     )
-    .returning(jobs.c.id),
-    scalar,
-)
-_AGAIN = statement(
-    update(jobs)
-    .where(*_held)
-    .values(
-        state="queued",
-        failures=jobs.c.failures + case((bindparam("failed", type_=Boolean), 1), else_=0),
-        error=func.coalesce(bindparam("error", type_=Text), jobs.c.error),
-        run_after=_in_seconds(_seconds),
-        lease=null(),
-        lease_until=null(),
-    )
-    .returning(jobs.c.id),
-    scalar,
+
+
+_END = _update_owned(state=bindparam("outcome"), error=bindparam("error"), finished_at=func.now())
+_REQUEUE_OWNED = _update_owned(
+    state="queued",
+    error=func.coalesce(bindparam("error", type_=Text), jobs.c.error),
+    run_after=func.now() + seconds("delay"),
 )
 
 
 async def claim(read: Read, ids: Sequence[UUID], seconds: float) -> list[Claim]:
-    """Become the only worker of these jobs for so many seconds; without those that are taken,
-    ended or not due.
-    """
-    return await read.all(_CLAIM, ids=ids, seconds=seconds)
+    """Claim the jobs for `seconds`. Skips jobs that are claimed, ended, locked or not due."""
+    return await read.all(_CLAIM, ids=ids, duration=seconds)
 
 
-async def renew(read: Read, held: Sequence[Lease], seconds: float) -> set[UUID]:
-    """Keep leases for so many seconds from now; the ids of the jobs that are still held."""
-    renewed = await read.all(_RENEW, **_leases(held), seconds=seconds)
-    if len(renewed) == len(held):
+async def renew(read: Read, leases: Sequence[Lease], seconds: float) -> set[UUID]:
+    """Renew leases for `seconds` from now. Returns the ids of the jobs that are still owned."""
+    renewed = await read.all(_RENEW, **_arrays(leases), duration=seconds)
+    if len(renewed) == len(leases):
         return set(renewed)
-    # Some are lost, or are being ended at this moment.
-    return {*renewed, *await read.all(_STILL_HELD, **_leases(held))}
+    # The others are lost, or locked because they are just ending.
+    return {*renewed, *await read.all(_STILL_OWNED, **_arrays(leases))}
 
 
-async def finish_all(read: Read, held: Sequence[Lease]) -> set[UUID]:
-    """Mark jobs as done that have nothing to store; the ids of those that were still held."""
-    return set(await read.all(_FINISH_ALL, **_leases(held)))
+async def finish_all(read: Read, leases: Sequence[Lease]) -> set[UUID]:
+    """Mark jobs without results as done. Returns the ids of the jobs that were still owned."""
+    return set(await read.all(_FINISH_ALL, **_arrays(leases)))
 
 
-async def finish(tx: Tx, held: Claim) -> None:
-    """Mark as done, together with the results in the same transaction; LostLease undoes both."""
-    await _end(tx, held, "done", None)
+async def finish(tx: Tx, claim: Claim) -> None:
+    """Mark a job as done, in the transaction that stores its results. Raises LostLease."""
+    await _end(tx, claim, "done", None)
 
 
-async def fail(tx: Tx, held: Claim, error: str) -> None:
-    """Mark as failed for good, with a reason that a customer may read; LostLease undoes it."""
-    await _end(tx, held, "failed", error)
+async def fail(tx: Tx, claim: Claim, error: str) -> None:
+    """Mark a job as failed. `error` is shown to customers. Raises LostLease."""
+    await _end(tx, claim, "failed", error)
 
 
-async def cancel(tx: Tx, held: Claim, error: str) -> None:
-    """Mark as cancelled, with a reason that a customer may read; LostLease undoes it."""
-    await _end(tx, held, "cancelled", error)
+async def cancel(tx: Tx, claim: Claim, error: str) -> None:
+    """Mark a job as cancelled. `error` is shown to customers. Raises LostLease."""
+    await _end(tx, claim, "cancelled", error)
 
 
-async def _end(tx: Tx, held: Claim, outcome: str, error: str | None) -> None:
+async def _end(tx: Tx, claim: Claim, outcome: str, error: str | None) -> None:
     ended = await tx.first(
-        _END, **_holding(held), outcome=outcome, failed=outcome == "failed", error=error
+        _END, **_ownership(claim), outcome=outcome, failed=outcome == "failed", error=error
     )
     if ended is None:
         raise LostLease
 
 
-async def retry(read: Read, held: Claim, error: str, delay: float) -> None:
-    """Queue again after a failed attempt, `delay` seconds from now."""
-    await read.first(_AGAIN, **_holding(held), failed=True, error=error, seconds=delay)
+async def retry(read: Read, claim: Claim, error: str, delay: float) -> None:
+    """Requeue a job after a failed attempt, due in `delay` seconds."""
+    await read.first(_REQUEUE_OWNED, **_ownership(claim), failed=True, error=error, delay=delay)
 
 
-async def release(read: Read, held: Claim) -> None:
-    """Queue again because this worker stops; no failure is counted."""
-    await read.first(_AGAIN, **_holding(held), failed=False, error=None, seconds=0.0)
+async def release(read: Read, claim: Claim) -> None:
+    """Requeue a job because its worker stops. Counts no failure."""
+    await read.first(_REQUEUE_OWNED, **_ownership(claim), failed=False, error=None, delay=0.0)
 
 
-def _holding(held: Claim) -> dict[str, Any]:
-    return {"id": held.id, "workspace": held.workspace, "lease": held.lease}
+def _ownership(claim: Claim) -> dict[str, Any]:
+    return {"id": claim.id, "workspace": claim.workspace, "lease": claim.lease_id}
 
 
-def _leases(held: Sequence[Lease]) -> dict[str, Any]:
-    return {"ids": [each.job for each in held], "leases": [each.lease for each in held]}
+def _arrays(leases: Sequence[Lease]) -> dict[str, Any]:
+    return {
+        "ids": [lease.job_id for lease in leases],
+        "leases": [lease.lease_id for lease in leases],
+    }
 
 
 def backoff(failures: int, chance: float) -> float:
-    """Seconds until the next attempt: 1, 6, 36, 216, .. up to 600, spread by `chance` in [0, 1)."""
+    """Seconds until the next attempt: 1, 6, 36, 216, up to 600, times 0.5 + `chance` in [0, 1)."""
     return min(600.0, 6.0**failures) * (0.5 + chance)

@@ -1,35 +1,34 @@
-"""What is done once in a while, however many processes look whether it is due."""
+"""Periodic tasks: run once per interval across all processes."""
 
-from datetime import timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Float, Interval, Text, bindparam, cast, func, literal, select
+from sqlalchemy import Float, Text, bindparam, cast, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from domains.kernel.db.database import Read
+from domains.kernel.db.intervals import seconds
 from domains.kernel.db.statements import scalar, statement
 from domains.kernel.db.tables import schedule
 
-_RUN = (
+_CLAIM_RUN = statement(
     insert(schedule)
     .values(task=bindparam("task", type_=Text))
     .on_conflict_do_update(
         index_elements=[schedule.c.task],
         set_={"ran_at": func.now()},
-        where=schedule.c.ran_at
-        <= func.now() - bindparam("every", type_=Float) * literal(timedelta(seconds=1), Interval),
+        where=schedule.c.ran_at <= func.now() - seconds("interval"),
     )
-    .returning(schedule.c.task)
+    .returning(schedule.c.task),
+    scalar,
 )
-_DUE = statement(_RUN, scalar)
 
 
 class LastRun(msgspec.Struct, frozen=True):
-    """When a task last began, in seconds ago."""
+    """Seconds since a task last started."""
 
     task: str
-    seconds: float
+    age_seconds: float
 
 
 _age: Any = func.extract("epoch", func.now() - schedule.c.ran_at)
@@ -38,11 +37,11 @@ _LAST_RUNS = statement(
 )
 
 
-async def due(read: Read, task: str, every: float) -> bool:
-    """Whether it is the caller's turn to do a task now: once in so many seconds somebody's is."""
-    return await read.first(_DUE, task=task, every=every) is not None
+async def claim_run(read: Read, task: str, interval: float) -> bool:
+    """Claim the run of a task if it is due. True for one caller per interval (seconds)."""
+    return await read.first(_CLAIM_RUN, task=task, interval=interval) is not None
 
 
 async def last_runs(read: Read) -> list[LastRun]:
-    """The tasks that were ever done."""
+    """Last run of every task that has ever run, ordered by task."""
     return await read.all(_LAST_RUNS)

@@ -1,4 +1,4 @@
-"""Objects too large for a row: a local directory or S3, through one interface."""
+"""Object store: a local directory or an S3 bucket behind one interface."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, Final
+from typing import Any, BinaryIO, Final
 from urllib.parse import quote, unquote, urlsplit
 
 import obstore
@@ -17,42 +17,33 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store
 
 from domains.kernel.core.problems import Unavailable
-from domains.kernel.jobs.model import Job, Queue
 
-# Bytes of an object that a reader has in memory at a time, and a copy to a file.
-_PIECE: Final = 1024 * 1024
-_LARGE_PIECE: Final = 8 * 1024 * 1024
-# An upload keeps about three parts of so many bytes in memory; S3 takes 10,000 of them.
-_PART: Final = 8 * 1024 * 1024
-_PARTS_AT_ONCE: Final = 2
-# Seconds that an upload has to clean up after itself.
-_PARTING: Final = 10
+# Bytes read by one request, for a stream and for a copy to a file.
+_READ_SIZE: Final = 1024 * 1024
+_COPY_READ_SIZE: Final = 8 * 1024 * 1024
+# Bytes of an upload's part. An upload keeps about three parts in memory; S3 accepts 10,000 parts.
+_PART_SIZE: Final = 8 * 1024 * 1024
+_CONCURRENT_PARTS: Final = 2
+# Seconds that a failed upload may take to clean up.
+_CLEANUP_TIMEOUT: Final = 10
 
 _SAFE_TYPE: Final = re.compile(r"[A-Za-z0-9.+-]+/[A-Za-z0-9.+-]+(; ?charset=[A-Za-z0-9-]+)?")
 _UNSAFE_IN_NAMES: Final = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]")
-# Characters; header values have an end.
-_LONGEST_NAME: Final = 200
-# The local store writes to `key#1` and renames that when it is whole. No key may look so.
-_UNFINISHED: Final = re.compile(r".*#[0-9]+")
-# A full disk, a used up quota, a file too large for the file system.
-_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Characters. The length of header values and URLs is limited.
+MAX_FILENAME: Final = 200
+# The local store writes to `key#1` and renames the file when it is complete. Keys must not match.
+_PARTIAL_FILE: Final = re.compile(r".*#[0-9]+")
+_STORE_FULL_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class BlobMissing(Exception):
-    """There is no object of that key."""
-
-
-class DeleteBlob(Job, frozen=True, tag="kernel.delete_blob"):
-    """Delete an object after the commit of the change that made it useless."""
-
-    queue: ClassVar[Queue] = "housekeeping"
-    key: str
+    """No object is stored under the key."""
 
 
 class Blobs:
-    """Objects by key, whole or as streams. Unavailable where the store refuses or does not answer.
+    """Objects by key. Methods raise Unavailable if the store refuses or does not respond.
 
-    An object is seen under its key when all of it is stored, never before.
+    Writes are atomic: an object is visible under its key only when it is stored completely.
     """
 
     def __init__(self, store: LocalStore | S3Store, directory: Path | None) -> None:
@@ -61,9 +52,10 @@ class Blobs:
 
     @classmethod
     def open(cls, url: str, environment: Mapping[str, str]) -> "Blobs":
-        """`file:///directory` (made if missing) or `s3://bucket/prefix` with AWS_* variables.
+        """Open `file:///directory` (created if missing) or `s3://bucket/prefix`.
 
-        Unavailable if the directory cannot be made.
+        `environment` holds the AWS_* variables. Raises Unavailable if the directory cannot be
+        created.
         """
         parts = urlsplit(url)
         if parts.scheme == "file":
@@ -79,9 +71,9 @@ class Blobs:
         store = S3Store.from_url(
             url,
             client_options={"allow_http": endpoint.startswith("http://"), "timeout": "30s"},
-            # Servers other than AWS' answer by path, not by host name.
+            # Servers other than AWS expect the bucket in the path, not in the host name.
             virtual_hosted_style_request=not endpoint,
-            # A request waits for this, so not the library's minutes.
+            # Shorter than the library's minutes: HTTP requests wait for this.
             retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=15)},
         )
         return cls(store, None)
@@ -94,9 +86,9 @@ class Blobs:
         content_type: str | None = None,
         filename: str | None = None,
     ) -> None:
-        """Store an object; an older one of the same key is replaced as a whole.
+        """Store an object. Replaces an existing one.
 
-        Type and name are what a signed address of the object answers with (see `sign`).
+        A URL from `presign` serves the object with this content type and filename.
         """
         await self._put(key, body, content_type, filename)
 
@@ -108,47 +100,47 @@ class Blobs:
         content_type: str | None = None,
         filename: str | None = None,
     ) -> int:
-        """Store an object of any size in bounded memory; the bytes stored.
+        """Store an object of any size in bounded memory. Returns its size in bytes.
 
-        If the chunks end in an error, or this is cancelled, nothing is stored and an older object
-        stays. A process that is killed leaves nothing under the key; what else it leaves, `sweep`
-        removes from a directory and a rule of the bucket from S3 (AbortIncompleteMultipartUpload).
+        On an error of `chunks` or on cancellation nothing is stored and an existing object stays.
+        A killed process leaves partial data, never under the key: `delete_partial_writes` removes
+        it from a directory, the bucket's lifecycle rule AbortIncompleteMultipartUpload from S3.
         """
-        feed = _Feed()
-        upload = asyncio.ensure_future(self._put(key, feed, content_type, filename))
-        upload.add_done_callback(feed.done)
-        stored = 0
+        queue = _ChunkQueue()
+        upload = asyncio.ensure_future(self._put(key, queue, content_type, filename))
+        upload.add_done_callback(queue.upload_done)
+        size = 0
         try:
             async for chunk in chunks:
                 if upload.done():
                     break
-                stored += len(chunk)
-                await feed.give(chunk)
+                size += len(chunk)
+                await queue.put(chunk)
             else:
-                await feed.give(None)
+                await queue.put(None)
             await asyncio.shield(upload)
         except BaseException:
-            # The library takes back what it sent when the chunks fail, not when it is cancelled.
-            feed.abandon()
-            _, late = await asyncio.wait({upload}, timeout=_PARTING)
-            for each in late:
-                each.cancel()
+            # The library removes uploaded parts when the chunks fail, but not when it is cancelled.
+            queue.abort()
+            _, unfinished = await asyncio.wait({upload}, timeout=_CLEANUP_TIMEOUT)
+            for task in unfinished:
+                task.cancel()
             raise
-        return stored
+        return size
 
     async def _put(
         self,
         key: str,
-        body: "bytes | _Feed",
+        body: "bytes | _ChunkQueue",
         content_type: str | None,
         filename: str | None,
     ) -> None:
         attributes = None
-        # A directory has no place for them.
+        # Files in a directory have no attributes.
         if self._directory is None:
             attributes = {
-                "Content-Type": safe_type(content_type),
-                "Content-Disposition": disposition(filename),
+                "Content-Type": safe_content_type(content_type),
+                "Content-Disposition": content_disposition(filename),
             }
         try:
             await obstore.put_async(
@@ -156,164 +148,165 @@ class Blobs:
                 key,
                 body,
                 attributes=attributes,
-                chunk_size=_PART,
-                max_concurrency=_PARTS_AT_ONCE,
+                chunk_size=_PART_SIZE,
+                max_concurrency=_CONCURRENT_PARTS,
             )
         except (BaseError, OSError) as error:
-            if any(f"(os error {number})" in str(error) for number in _NO_ROOM):
+            if any(f"(os error {number})" in str(error) for number in _STORE_FULL_ERRORS):
                 raise Unavailable("The object store has no room left.") from error
-            raise Unavailable("The object store did not take the object. Try again.") from error
+            raise Unavailable("The object could not be stored. Try again.") from error
 
     async def get(self, key: str) -> bytes:
-        """The object's bytes; BlobMissing if there is none."""
-        with _failures(key):
-            found = await obstore.get_async(self._store, key)
-            return bytes(await found.bytes_async())
+        """Read a whole object. Raises BlobMissing."""
+        with _store_errors(key):
+            response = await obstore.get_async(self._store, key)
+            return bytes(await response.bytes_async())
 
     async def size(self, key: str) -> int:
-        """How many bytes the object has; BlobMissing if there is none."""
-        with _failures(key):
+        """Size of an object in bytes. Raises BlobMissing."""
+        with _store_errors(key):
             return (await obstore.head_async(self._store, key))["size"]
 
     def stream(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
-        """The bytes of an object from `start` to before `end`, a megabyte at a time.
+        """Read the bytes from `start` to before `end` (default: the end), a megabyte at a time.
 
-        0 <= start <= end <= size, and without `end` to the last one. BlobMissing if there is no
-        object; that or Unavailable may come at any chunk. A reader may take as long as it likes:
-        nothing is open between two chunks.
+        Requires 0 <= start <= end <= size. Any chunk may raise BlobMissing or Unavailable. No
+        request is open between two chunks, so readers may be slow.
         """
-        return self._pieces(key, start, end, _PIECE)
+        return self._read(key, start, end, _READ_SIZE)
 
     async def save(self, key: str, path: Path) -> None:
-        """Write the object to a local file, a former one is replaced; BlobMissing.
+        """Copy an object to a local file, which is replaced if it exists. Raises BlobMissing.
 
-        On any failure there is no file. Unavailable also where the file cannot be written.
+        After an error there is no file. Raises Unavailable also if the file cannot be written.
         """
-        with _written(path) as file:
-            async for piece in self._pieces(key, 0, None, _LARGE_PIECE):
-                await asyncio.to_thread(file.write, piece)
+        with _new_file(path) as file:
+            async for chunk in self._read(key, 0, None, _COPY_READ_SIZE):
+                await asyncio.to_thread(file.write, chunk)
 
-    async def _pieces(
-        self, key: str, start: int, end: int | None, piece: int
+    async def _read(
+        self, key: str, start: int, end: int | None, chunk_size: int
     ) -> AsyncIterator[bytes]:
-        # One request each: a single one for all would have to be through within its time limit,
-        # however large the object and slow the reader.
+        # One request per chunk: a request for the whole object could exceed its timeout when the
+        # object is large or the reader slow.
         end = await self.size(key) if end is None else end
-        for at in range(start, end, piece):
-            until = min(at + piece, end)
-            with _failures(key):
-                found = await obstore.get_range_async(self._store, key, start=at, end=until)
-            if len(found) != until - at:
-                raise Unavailable("The object ends earlier than it did.")
-            yield found.to_bytes()
+        for chunk_start in range(start, end, chunk_size):
+            chunk_end = min(chunk_start + chunk_size, end)
+            with _store_errors(key):
+                chunk = await obstore.get_range_async(
+                    self._store, key, start=chunk_start, end=chunk_end
+                )
+            if len(chunk) != chunk_end - chunk_start:
+                raise Unavailable("The object became shorter while it was read.")
+            yield chunk.to_bytes()
 
     async def delete(self, key: str) -> None:
-        """Delete an object; one that is not there is no error."""
-        with contextlib.suppress(BlobMissing), _failures(key):
+        """Delete an object if it exists."""
+        with contextlib.suppress(BlobMissing), _store_errors(key):
             await obstore.delete_async(self._store, key)
 
-    async def sign(self, key: str, seconds: int) -> str | None:
-        """The store's own address of an object, good without a key for so long.
+    async def presign(self, key: str, seconds: int) -> str | None:
+        """Presigned S3 URL that serves an object for `seconds`. None for a local directory.
 
-        It answers with the type and name that the object was stored with, always as an attachment.
-        No request is made for it, but for new credentials where those come from a service; with
-        such credentials it is good for as long as they are, at most. With AWS_ENDPOINT_URL it
-        points there: who sets that decides who can reach it. None for a local directory.
+        Serves the stored content type and filename, always as an attachment. Sends no request,
+        except to a service that provides temporary credentials; the URL expires with those. With
+        AWS_ENDPOINT_URL the URL points to that endpoint, which clients must be able to reach.
         """
         if not isinstance(self._store, S3Store):
             return None
-        with _failures(key):
+        with _store_errors(key):
             return await obstore.sign_async(self._store, "GET", key, timedelta(seconds=seconds))
 
-    async def sweep(self, older_than_seconds: float) -> int:
-        """Remove what interrupted writes left in a local directory so long ago; how many files.
+    async def delete_partial_writes(self, older_than_seconds: float) -> int:
+        """Delete what interrupted writes left in a local directory. Returns the number of files.
 
-        A write that has got no bytes for so long is taken for interrupted, too, and fails.
+        A running write that received no bytes for `older_than_seconds` fails. Does nothing for S3.
         """
         if self._directory is None:
             return 0
-        return await asyncio.to_thread(_sweep, self._directory, time.time() - older_than_seconds)
+        before = time.time() - older_than_seconds
+        return await asyncio.to_thread(_delete_partial_files, self._directory, before)
 
     async def check(self) -> None:
-        """Return if objects can be stored, else Unavailable."""
+        """Raise Unavailable unless objects can be stored."""
         if self._directory is not None:
-            # The local store answers for a directory that is gone, so ask the file system.
+            # The local store does not notice that its directory is gone: ask the file system.
             writable = await asyncio.to_thread(os.access, self._directory, os.W_OK | os.X_OK)
             if not writable:
                 raise Unavailable("The object store's directory is not writable.")
             return
-        with contextlib.suppress(BlobMissing), _failures("health"):
+        with contextlib.suppress(BlobMissing), _store_errors("health"):
             await obstore.head_async(self._store, "health")
 
 
-def safe_type(content_type: str | None) -> str:
-    """The content type if it is a plain one, else that of any bytes."""
+def safe_content_type(content_type: str | None) -> str:
+    """The content type if it is well-formed, else `application/octet-stream`."""
     if content_type is not None and _SAFE_TYPE.fullmatch(content_type):
         return content_type
     return "application/octet-stream"
 
 
-def disposition(filename: str | None) -> str:
-    """The Content-Disposition of something to be saved, never shown, under a harmless name."""
-    name = _UNSAFE_IN_NAMES.sub("_", (filename or "")[:_LONGEST_NAME])
-    # Nothing but dots is a directory.
+def content_disposition(filename: str | None) -> str:
+    """Content-Disposition that makes browsers save the file, under a sanitised filename."""
+    name = _UNSAFE_IN_NAMES.sub("_", (filename or "")[:MAX_FILENAME])
+    # A name of dots only is a directory.
     if not name.strip(". "):
         return "attachment"
     return f"attachment; filename*=UTF-8''{quote(name, safe='')}"
 
 
-class _Abandoned(Exception):
-    """There will be no more chunks, and what was sent is void."""
+class _UploadAborted(Exception):
+    """Raised into an upload to make the library discard it."""
 
 
-class _Feed:
-    """Chunks on their way to an upload, one at a time."""
+class _ChunkQueue:
+    """Passes chunks to an upload, holding at most one."""
 
     def __init__(self) -> None:
-        self._waiting = asyncio.Queue[bytes | None](1)
-        self._abandoned = False
+        self._queue = asyncio.Queue[bytes | None](1)
+        self._aborted = False
 
-    async def give(self, chunk: bytes | None) -> None:
-        """Wait until the one before is taken, and leave this; None is the end."""
-        await self._waiting.put(chunk)
+    async def put(self, chunk: bytes | None) -> None:
+        """Add a chunk once the previous one is taken. None ends the upload."""
+        await self._queue.put(chunk)
 
-    def abandon(self) -> None:
-        """Let the upload fail."""
-        self._abandoned = True
-        if self._waiting.empty():
-            self._waiting.put_nowait(None)
+    def abort(self) -> None:
+        """Make the upload fail."""
+        self._aborted = True
+        if self._queue.empty():
+            self._queue.put_nowait(None)
 
-    def done(self, upload: asyncio.Future[Any]) -> None:
-        """The upload takes no more: let go of who waits for that."""
-        while not self._waiting.empty():
-            self._waiting.get_nowait()
+    def upload_done(self, upload: asyncio.Future[Any]) -> None:
+        """Release a waiting `put`: the upload takes no more chunks."""
+        while not self._queue.empty():
+            self._queue.get_nowait()
         if not upload.cancelled():
-            upload.exception()
+            upload.exception()  # retrieved, so that asyncio does not report it as unhandled
 
-    def __aiter__(self) -> "_Feed":
+    def __aiter__(self) -> "_ChunkQueue":
         return self
 
     async def __anext__(self) -> bytes:
-        chunk = await self._waiting.get()
-        if self._abandoned:
-            raise _Abandoned
+        chunk = await self._queue.get()
+        if self._aborted:
+            raise _UploadAborted
         if chunk is None:
             raise StopAsyncIteration
         return chunk
 
 
 @contextlib.contextmanager
-def _failures(key: str) -> Iterator[None]:
+def _store_errors(key: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
         raise BlobMissing(key) from error
     except (BaseError, OSError) as error:
-        raise Unavailable("The object store does not answer. Try again.") from error
+        raise Unavailable("The object store does not respond. Try again.") from error
 
 
 @contextlib.contextmanager
-def _written(path: Path) -> Iterator[BinaryIO]:
+def _new_file(path: Path) -> Iterator[BinaryIO]:
     try:
         with path.open("wb") as file:
             yield file
@@ -325,14 +318,14 @@ def _written(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def _sweep(directory: Path, before: float) -> int:
-    removed = 0
+def _delete_partial_files(directory: Path, before: float) -> int:
+    deleted = 0
     for folder, _, names in os.walk(directory):
-        for name in filter(_UNFINISHED.fullmatch, names):
+        for name in filter(_PARTIAL_FILE.fullmatch, names):
             path = Path(folder, name)
-            # Its write may just have ended.
+            # Its write may have just finished.
             with contextlib.suppress(FileNotFoundError):
                 if path.stat().st_mtime < before:
                     path.unlink()
-                    removed += 1
-    return removed
+                    deleted += 1
+    return deleted

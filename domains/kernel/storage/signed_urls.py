@@ -1,4 +1,4 @@
-"""Links to stored objects: signed, good for a day without a key."""
+"""Signed URLs of stored objects: valid for a day, without an API key."""
 
 from typing import Annotated, Final
 from urllib.parse import quote, urlencode
@@ -7,59 +7,57 @@ import msgspec
 from msgspec import Meta
 
 from domains.kernel.core.problems import NotFound
-from domains.kernel.storage.blobs import Blobs
+from domains.kernel.storage.blobs import MAX_FILENAME, Blobs
 from domains.kernel.tenancy.signing import Signer
 
-# Seconds for which a link is good.
-VALID: Final = 24 * 60 * 60
+# Seconds.
+LIFETIME: Final = 24 * 60 * 60
 
-_LONGEST_NAME: Final = 200
 _PURPOSE: Final = "download"
 
 
-class Download(msgspec.Struct, frozen=True, kw_only=True):
-    """The query of a link: what to call the object, and until when. The signature stands last."""
+class FileQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Query parameters of a signed URL, in the order in which they must be sent."""
 
     type: Annotated[str, Meta(description="Content type")]
     name: Annotated[str, Meta(description="File name")]
-    expires: Annotated[int, Meta(ge=0, le=2**53, description="Unix seconds until which it is good")]
-    signature: Annotated[str, Meta(description="Of the path and all of the above")]
+    expires: Annotated[int, Meta(ge=0, le=2**53, description="Expiry time in Unix seconds")]
+    signature: Annotated[str, Meta(description="Signature of the path and the other parameters")]
 
 
-class Downloads:
-    """Makes links to objects, and checks those that lead to this deployment."""
+class SignedUrls:
+    """Creates signed URLs of objects, and verifies those that this deployment serves itself."""
 
     def __init__(self, signer: Signer, blobs: Blobs, public_url: str) -> None:
         self._signer = signer
         self._blobs = blobs
-        self._base = public_url.rstrip("/")
+        self._base_url = public_url.rstrip("/")
 
-    async def link(self, key: str, content_type: str, filename: str, now: float) -> str:
-        """The address of an object, good for a day from `now` (Unix seconds). It asks no server.
+    async def create(self, key: str, content_type: str, filename: str, now: float) -> str:
+        """Create a URL of an object, valid for a day from `now` (Unix seconds). Sends no request.
 
-        Objects of a local directory are given out under the public address of this deployment with
-        the type and name given here; S3 gives out its own with those that they were stored with,
-        and where AWS_ENDPOINT_URL is set, from there.
+        Objects in a local directory are served below this deployment's public URL, with the content
+        type and filename passed here. Objects in S3 are served by S3 (or AWS_ENDPOINT_URL), with
+        the content type and filename they were stored with.
         """
-        if (address := await self._blobs.sign(key, VALID)) is not None:
-            return address
-        expires = int(now) + VALID
-        # An address may not be of any length.
-        filename = filename[:_LONGEST_NAME]
+        if (presigned := await self._blobs.presign(key, LIFETIME)) is not None:
+            return presigned
+        expires = int(now) + LIFETIME
+        filename = filename[:MAX_FILENAME]
         signature = self._signer.sign(_PURPOSE, _message(key, content_type, filename, expires))
         query = urlencode({"type": content_type, "name": filename, "expires": expires})
-        return f"{self._base}/files/{quote(key)}?{query}&signature={signature}"
+        return f"{self._base_url}/files/{quote(key)}?{query}&signature={signature}"
 
-    def check(self, key: str, asked: Download, now: float) -> None:
-        """NotFound unless the link was made here, is as it was made, and not too old."""
-        message = _message(key, asked.type, asked.name, asked.expires)
-        good = self._signer.verifies(_PURPOSE, message, asked.signature)
-        if not good or asked.expires < now:
-            raise bad_link()
+    def verify(self, key: str, query: FileQuery, now: float) -> None:
+        """Raise NotFound if the signature is invalid or the URL has expired."""
+        message = _message(key, query.type, query.name, query.expires)
+        valid = self._signer.verify(_PURPOSE, message, query.signature)
+        if not valid or query.expires < now:
+            raise invalid_url()
 
 
-def bad_link() -> NotFound:
-    """What every link gets that is not as it was made."""
+def invalid_url() -> NotFound:
+    """The same problem for every invalid URL, whatever is wrong with it."""
     return NotFound("There is nothing at this address, or the link has expired.")
 
 
