@@ -1,4 +1,4 @@
-"""`python -m gateway` is the `gateway` command."""
+"""`python -m gateway`: the `gateway` command."""
 
 from gateway.cli.main import main
 

@@ -1,4 +1,4 @@
-"""Health, readiness and liveness."""
+"""Liveness, readiness and health."""
 
 import asyncio
 from typing import Annotated, Final
@@ -14,28 +14,30 @@ from domains.kernel.core.settings import Settings
 from domains.kernel.db.database import Database
 from domains.kernel.health import Health, Part
 from domains.kernel.storage.blobs import Blobs
-from gateway.discovery.surface import ProblemDetails, problem_details
+from gateway.errors import ProblemDetails, problem_details
+from gateway.operations import Surface, operation
 from gateway.rate_limit import Limiter
-from gateway.surface import Surface, operation
 
 _NO_SPEECH: Final = (
     "no speech-to-text service is set (GATEWAY_SPEECH_URL): recordings are kept and not transcribed"
 )
-_NO_CHAT: Final = "no chat endpoint is set (GATEWAY_CHAT_URL): the embedded engine does all"
+_NO_CHAT: Final = (
+    "no chat endpoint is set (GATEWAY_CHAT_URL): the built-in analysis engine is used alone"
+)
 _NO_MODEL: Final = (
-    "the model for sentence vectors is not installed: near-duplicates are told by their words"
+    "the sentence model is not installed: near-duplicates are found by comparing words"
 )
 
 
 class Alive(msgspec.Struct):
-    """The process answers."""
+    """Status of a probe."""
 
     status: Annotated[str, Meta(examples=["ok"])]
 
 
 @get(
     "/livez",
-    opt=operation("livez", "public", "Whether the process answers", addition=True),
+    opt=operation("livez", "public", "Check that the process answers", addition=True),
 )
 async def livez() -> Alive:
     return Alive("ok")
@@ -43,7 +45,7 @@ async def livez() -> Alive:
 
 @get(
     ["/readyz", "/api/readyz"],
-    opt=operation("readyz", "public", "Whether requests can be served", errors=(503,)),
+    opt=operation("readyz", "public", "Check that requests can be served", errors=(503,)),
 )
 async def readyz(database: NamedDependency[Database]) -> Alive:
     await health.require_schema(database)
@@ -52,7 +54,9 @@ async def readyz(database: NamedDependency[Database]) -> Alive:
 
 @get(
     "/health",
-    opt=operation("getHealth", "public", "The state of every part", errors=(503,), addition=True),
+    opt=operation(
+        "getHealth", "public", "Get the state of every part", errors=(503,), addition=True
+    ),
 )
 async def get_health(
     database: NamedDependency[Database],
@@ -60,29 +64,28 @@ async def get_health(
     limiter: NamedDependency[Limiter],
     settings: NamedDependency[Settings],
 ) -> Response[Health]:
-    others = await asyncio.to_thread(_set_up, settings)
-    found = await health.check_health(database, blobs, limiter.check, others)
-    return Response(found, status_code=503 if found.status == "down" else 200)
+    optional = await asyncio.to_thread(_optional_parts, settings)
+    state = await health.check_health(database, blobs, limiter.check, optional)
+    return Response(state, status_code=503 if state.status == "down" else 200)
 
 
-def _set_up(settings: Settings) -> dict[str, Part]:
-    """Parts that an operator may leave out, and what goes without them."""
-    whole = embeddings.available() != embeddings.Words.name
+def _optional_parts(settings: Settings) -> dict[str, Part]:
+    """Parts that an operator may leave out, with the consequence."""
+    has_model = embeddings.available() != embeddings.Words.name
     return {
         "transcription": Part("ok") if settings.speech_url else Part("off", _NO_SPEECH),
         "provider": Part("ok") if settings.chat_url else Part("off", _NO_CHAT),
-        "embeddings": Part("ok") if whole else Part("degraded", _NO_MODEL),
+        "embeddings": Part("ok") if has_model else Part("degraded", _NO_MODEL),
     }
 
 
 HANDLERS: Final = (livez, readyz, get_health)
 
 OPERATIONS: Final = Surface(
-    name="operations",
     title="Operations",
     description="Health and readiness.",
     prefixes=("/",),
-    handlers=[livez, readyz, get_health],
+    handlers=HANDLERS,
     media_type="application/problem+json",
     error_types={"GET": ProblemDetails, "*": ProblemDetails},
     error_body=problem_details,

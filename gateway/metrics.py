@@ -1,4 +1,4 @@
-"""Prometheus metrics: those of this process, and those that all processes share."""
+"""Prometheus metrics of this process and of the whole deployment."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -18,10 +18,9 @@ from domains.kernel.db.database import Database, Read
 from domains.kernel.jobs import heartbeat, job_admin, periodic
 from domains.kernel.jobs.model import QUEUES, State
 from domains.kernel.models import llm_usage
-from gateway.surface import operation
+from gateway.operations import operation
 
-# The states of jobs that `/metrics` counts: those that are due, and those that failed lately.
-_COUNTED: Final[tuple[State, ...]] = ("queued", "sent", "running", "failed")
+_COUNTED_STATES: Final[tuple[State, ...]] = ("queued", "sent", "running", "failed")
 
 
 @get("/metrics", opt=operation("metrics", "public", "Prometheus metrics"))
@@ -31,23 +30,23 @@ async def metrics(
     shared = CollectorRegistry()
     up = Gauge("gateway_database_up", "1 if PostgreSQL answers", registry=shared)
     try:
-        await _measure(database.read, shared)
+        await _measure_deployment(database.read, shared)
         up.set(1)
     except Unavailable:
-        # The process' own figures are wanted most when the database is away.
+        # The metrics of this process are needed most while PostgreSQL is unavailable.
         up.set(0)
     body = generate_latest(registry) + generate_latest(shared)
     return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-async def _measure(read: Read, registry: CollectorRegistry) -> None:
-    """What every process of the deployment would tell alike; nothing of it if PostgreSQL is away.
+async def _measure_deployment(read: Read, registry: CollectorRegistry) -> None:
+    """Metrics that are the same in every process; none if PostgreSQL is unavailable.
 
-    A queue without jobs counts 0, so that an alert can tell that from no answer.
+    A queue without jobs counts 0, which an alert can distinguish from a missing metric.
     """
     backlog = await job_admin.backlog(read)
     last_runs = await periodic.last_runs(read)
-    alive = await heartbeat.alive_workers(read)
+    alive = await heartbeat.count_alive(read)
     count = Gauge(
         "gateway_jobs",
         "Jobs that are due, and those that failed in the last 24 hours",
@@ -61,12 +60,12 @@ async def _measure(read: Read, registry: CollectorRegistry) -> None:
         registry=registry,
     )
     for queue in QUEUES:
-        for state in _COUNTED:
+        for state in _COUNTED_STATES:
             count.labels(queue, state).set(0)
             oldest.labels(queue, state).set(0)
-    for each in backlog:
-        count.labels(each.queue, each.state).set(each.count)
-        oldest.labels(each.queue, each.state).set(each.oldest_seconds)
+    for jobs in backlog:
+        count.labels(jobs.queue, jobs.state).set(jobs.count)
+        oldest.labels(jobs.queue, jobs.state).set(jobs.oldest_seconds)
     age = Gauge(
         "gateway_schedule_age_seconds",
         "Seconds since a task of the schedule last began",
@@ -74,16 +73,16 @@ async def _measure(read: Read, registry: CollectorRegistry) -> None:
         registry=registry,
     )
     for run in last_runs:
-        age.labels(run.task).set(run.seconds)
-    _measure_provider(await llm_usage.totals(read), registry)
+        age.labels(run.task).set(run.age_seconds)
+    _measure_llm_usage(await llm_usage.totals(read), registry)
     workers = Gauge(
         "gateway_workers", "Workers that reported in the last minute", registry=registry
     )
     workers.set(alive)
 
 
-def _measure_provider(totals: Sequence[llm_usage.Total], registry: CollectorRegistry) -> None:
-    """What was asked of chat models since the beginning, and what it cost at the prices set."""
+def _measure_llm_usage(totals: Sequence[llm_usage.Total], registry: CollectorRegistry) -> None:
+    """Totals of LLM usage since the deployment was created."""
     labels = ("task", "model", "outcome")
     questions = Counter(
         "gateway_provider_questions", "Questions to the provider", labels, registry=registry
@@ -100,9 +99,9 @@ def _measure_provider(totals: Sequence[llm_usage.Total], registry: CollectorRegi
         labels,
         registry=registry,
     )
-    for each in totals:
-        which = (each.task, each.model, each.outcome)
-        questions.labels(*which).inc(each.calls)
-        tokens.labels(*which, "question").inc(each.prompt_tokens)
-        tokens.labels(*which, "answer").inc(each.completion_tokens)
-        cost.labels(*which).inc(float(each.cost))
+    for total in totals:
+        values = (total.task, total.model, total.outcome)
+        questions.labels(*values).inc(total.calls)
+        tokens.labels(*values, "question").inc(total.prompt_tokens)
+        tokens.labels(*values, "answer").inc(total.completion_tokens)
+        cost.labels(*values).inc(float(total.cost))

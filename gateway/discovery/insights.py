@@ -21,8 +21,9 @@ from domains.kernel.db.database import Read, Tx
 from domains.kernel.jobs.process_pool import ProcessPool
 from domains.kernel.storage.blobs import Blobs
 from domains.kernel.tenancy.keyring import Caller
-from gateway.discovery.answers import DELETED, Deleted
-from gateway.surface import decode, operation, paged, query
+from gateway.discovery.answers import DELETED, Deleted, paged
+from gateway.operations import operation
+from gateway.requests import decode_body, parse_query
 
 
 @get(
@@ -32,7 +33,7 @@ from gateway.surface import decode, operation, paged, query
 async def list_insights(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
 ) -> Response[list[Insight]]:
-    wanted = query(request, InsightQuery)
+    wanted = parse_query(request, InsightQuery)
     page = await insights.page(read, caller.workspace, wanted)
     return paged(page, wanted.size, wanted.offset)
 
@@ -62,7 +63,7 @@ async def get_insight(
 async def create_insight(
     body: RawBody, caller: NamedDependency[Caller], tx: NamedDependency[Tx]
 ) -> Insight:
-    new = await decode(body, InsightCreate)
+    new = await decode_body(body, InsightCreate)
     return await insights.create(tx, caller.workspace, new)
 
 
@@ -82,7 +83,7 @@ async def update_insight(
     caller: NamedDependency[Caller],
     tx: NamedDependency[Tx],
 ) -> Insight:
-    changes = await decode(body, InsightUpdate)
+    changes = await decode_body(body, InsightUpdate)
     return await INSIGHTS.change(tx, caller.workspace, id, changes)
 
 
@@ -121,7 +122,7 @@ async def process_transcript(
     compute: NamedDependency[ProcessPool],
 ) -> list[Insight]:
     """Answers with what it finds. Stores nothing unless `createInsights` is true."""
-    asked = await decode(body, ProcessTranscriptRequest)
+    asked = await decode_body(body, ProcessTranscriptRequest)
     return await transcripts.process(read, tx, blobs, compute, caller.workspace, asked)
 
 

@@ -11,7 +11,9 @@ from domains.discovery.products import PRODUCTS, Product, ProductCreate
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.pagination.offset import OffsetQuery
 from domains.kernel.tenancy.keyring import Caller
-from gateway.surface import decode, operation, paged, query
+from gateway.discovery.answers import paged
+from gateway.operations import operation
+from gateway.requests import decode_body, parse_query
 
 
 @get(
@@ -23,7 +25,7 @@ from gateway.surface import decode, operation, paged, query
 async def list_products(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
 ) -> Response[list[Product]]:
-    wanted = query(request, OffsetQuery)
+    wanted = parse_query(request, OffsetQuery)
     page = await PRODUCTS.page(read, caller.workspace, wanted)
     return paged(page, wanted.size, wanted.offset)
 
@@ -54,7 +56,7 @@ async def get_product(
 async def create_product(
     body: RawBody, caller: NamedDependency[Caller], tx: NamedDependency[Tx]
 ) -> Product:
-    new = await decode(body, ProductCreate)
+    new = await decode_body(body, ProductCreate)
     return await products.create(tx, caller.workspace, new)
 
 

@@ -6,7 +6,7 @@ import msgspec
 from litestar import Request, Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, RawBody
-from msgspec import UNSET, Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from domains.discovery import example_ids, signals
 from domains.discovery.signals import (
@@ -22,8 +22,9 @@ from domains.kernel.core.problems import Invalid
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.storage.blobs import Blobs
 from domains.kernel.tenancy.keyring import Caller
-from gateway.discovery.answers import DELETED, Deleted
-from gateway.surface import decode, operation, paged, query
+from gateway.discovery.answers import DELETED, Deleted, paged
+from gateway.operations import operation
+from gateway.requests import decode_body, decode_variant, parse_query
 
 _SignalId = Annotated[
     str,
@@ -34,12 +35,18 @@ _SignalId = Annotated[
 ]
 
 
-class _Shape(msgspec.Struct):
-    """Which of the two bodies of a create this is."""
+class _Form(msgspec.Struct):
+    """Fields by which the two forms of a create are distinguished."""
 
-    text: msgspec.Raw | msgspec.UnsetType = UNSET
-    source: msgspec.Raw | msgspec.UnsetType = UNSET
-    data: msgspec.Raw | msgspec.UnsetType = UNSET
+    text: msgspec.Raw | UnsetType = UNSET
+    source: msgspec.Raw | UnsetType = UNSET
+    data: msgspec.Raw | UnsetType = UNSET
+
+    def body_type(self) -> type[SignalTextCreate | SignalRawCreate]:
+        has_text = self.text is not UNSET
+        if has_text == (self.source is not UNSET) or (has_text and self.data is not UNSET):
+            raise Invalid("Send either `text` with `signalType`, or `source` with `data`.")
+        return SignalTextCreate if has_text else SignalRawCreate
 
 
 @get(
@@ -49,7 +56,7 @@ class _Shape(msgspec.Struct):
 async def list_signals(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
 ) -> Response[list[Signal]]:
-    wanted = query(request, SignalQuery)
+    wanted = parse_query(request, SignalQuery)
     page = await signals.page(read, caller.workspace, wanted)
     return paged(page, wanted.size, wanted.offset)
 
@@ -88,15 +95,10 @@ async def create_signal(
     tx: NamedDependency[Tx],
     blobs: NamedDependency[Blobs],
 ) -> Signal:
-    shape = await decode(body, _Shape)
-    typed = shape.text is not UNSET
-    if typed == (shape.source is not UNSET) or (typed and shape.data is not UNSET):
-        raise Invalid("Send either `text` with `signalType`, or `source` with `data`.")
-    if typed:
-        text = await decode(body, SignalTextCreate)
-        return await signals.create_from_text(tx, blobs, caller.workspace, text)
-    raw = await decode(body, SignalRawCreate)
-    return await signals.create_from_source(tx, caller.workspace, raw)
+    new = await decode_variant(body, _Form, _Form.body_type)
+    if isinstance(new, SignalTextCreate):
+        return await signals.create_from_text(tx, blobs, caller.workspace, new)
+    return await signals.create_from_source(tx, caller.workspace, new)
 
 
 @patch(
@@ -116,7 +118,7 @@ async def update_signal(
     caller: NamedDependency[Caller],
     tx: NamedDependency[Tx],
 ) -> Signal:
-    changes = await decode(body, SignalUpdate)
+    changes = await decode_body(body, SignalUpdate)
     return await SIGNALS.change(tx, caller.workspace, id, changes)
 
 

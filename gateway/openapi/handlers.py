@@ -11,31 +11,24 @@ from litestar.handlers import HTTPRouteHandler
 
 from gateway.openapi import reference
 from gateway.openapi.document import build_document
-from gateway.surface import Surface, operation
+from gateway.operations import Surface, operation
 
 
-def handlers(surfaces: Sequence[Surface]) -> list[HTTPRouteHandler]:
-    """Handlers of the OpenAPI documents, all surfaces and each alone, and of the reference page.
+def openapi_handlers(surfaces: Sequence[Surface]) -> list[HTTPRouteHandler]:
+    """Handlers of a document of all surfaces, one of each surface, and the reference page.
 
-    They are made when they are first asked for, in a thread: they take longer than a start should.
+    Built on the first request, in a thread: building takes too long for the start.
     """
 
     @functools.cache
-    def everything() -> dict[str, Any]:
+    def whole_document() -> dict[str, Any]:
         return build_document(surfaces)
 
-    def handler(path: str, make: Callable[[], dict[str, Any]]) -> HTTPRouteHandler:
-        made = functools.cache(lambda: msgspec.json.encode(make()))
+    @functools.cache
+    def page() -> bytes:
+        return reference.render(whole_document())
 
-        @get(path, opt=operation("openapi", "public", "OpenAPI document"))
-        async def serve() -> Response[bytes]:
-            return Response(await asyncio.to_thread(made), media_type=MediaType.JSON)
-
-        return serve
-
-    page = functools.cache(lambda: reference.render(everything()))
-
-    @get(["/", "/reference"], opt=operation("reference", "public", "The API reference"))
+    @get(["/", "/reference"], opt=operation("reference", "public", "API reference"))
     async def serve_reference() -> Response[bytes]:
         return Response(
             await asyncio.to_thread(page),
@@ -46,9 +39,21 @@ def handlers(surfaces: Sequence[Surface]) -> list[HTTPRouteHandler]:
             },
         )
 
-    alone = [
-        handler(f"{surface.prefixes[0]}/openapi.json", functools.partial(build_document, [surface]))
+    documents = [
+        _document_handler(
+            f"{surface.prefixes[0]}/openapi.json", functools.partial(build_document, [surface])
+        )
         for surface in surfaces
         if surface.prefixes[0] != "/"
     ]
-    return [handler("/openapi.json", everything), *alone, serve_reference]
+    return [_document_handler("/openapi.json", whole_document), *documents, serve_reference]
+
+
+def _document_handler(path: str, build: Callable[[], dict[str, Any]]) -> HTTPRouteHandler:
+    encoded = functools.cache(lambda: msgspec.json.encode(build()))
+
+    @get(path, opt=operation("openapi", "public", "OpenAPI document"))
+    async def serve() -> Response[bytes]:
+        return Response(await asyncio.to_thread(encoded), media_type=MediaType.JSON)
+
+    return serve

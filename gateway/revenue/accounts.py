@@ -12,8 +12,9 @@ from domains.kernel.tenancy.keyring import Caller
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue import accounts
 from domains.revenue.accounts import AccountDetail, AccountQuery, ListAccountsResponse
+from gateway.operations import operation
+from gateway.requests import parse_query
 from gateway.revenue.requests import READ, crm_id_in_path
-from gateway.surface import operation, query
 
 _AccountId = Annotated[
     str, Meta(min_length=1, description="The id that the CRM gave to the account.")
@@ -30,7 +31,7 @@ async def list_accounts(
     read: NamedDependency[Read],
     signer: NamedDependency[Signer],
 ) -> ListAccountsResponse:
-    wanted = query(request, AccountQuery)
+    wanted = parse_query(request, AccountQuery)
     return await accounts.page(read, signer, caller.workspace, wanted)
 
 

@@ -8,7 +8,7 @@ from litestar.params import FromPath, RawBody, SkipValidation
 
 from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.db.database import Read, Tx
-from domains.kernel.storage.signed_urls import Downloads
+from domains.kernel.storage.signed_urls import SignedUrls
 from domains.kernel.tenancy.keyring import Caller
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue import conversations, example_ids
@@ -20,8 +20,9 @@ from domains.revenue.conversations import (
     SummaryEvidence,
 )
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
+from gateway.operations import operation
+from gateway.requests import decode_body, parse_query
 from gateway.revenue.requests import READ, WRITE, uuid_in_path, visibility_filter
-from gateway.surface import decode, operation, query
 
 _EXAMPLE: Final = {"recordId": example_ids.CONVERSATION}
 
@@ -38,7 +39,7 @@ async def list_conversations(
     read: NamedDependency[Read],
     signer: NamedDependency[Signer],
 ) -> ListConversationsResponse:
-    wanted = query(request, ConversationQuery)
+    wanted = parse_query(request, ConversationQuery)
     return await conversations.page(
         read, signer, caller.workspace, wanted, visibility_filter(caller)
     )
@@ -52,12 +53,12 @@ async def get_conversation(
     conversation_id: FromPath[str],
     caller: NamedDependency[Caller],
     read: NamedDependency[Read],
-    downloads: NamedDependency[Downloads],
+    signed_urls: NamedDependency[SignedUrls],
 ) -> ConversationDetail:
     record = uuid_in_path(conversation_id, "conversationId")
     include_private = not caller.hides_private
     return await conversations.get(
-        read, downloads, caller.workspace, record, include_private=include_private
+        read, signed_urls, caller.workspace, record, include_private=include_private
     )
 
 
@@ -101,7 +102,7 @@ async def create_conversation(
     tx: NamedDependency[Tx],
     allowed: NamedDependency[SkipValidation[FetchAllowlist]],
 ) -> RecordResponse:
-    new = await decode(body, ConversationRequest)
+    new = await decode_body(body, ConversationRequest)
     return await conversations.create(tx, allowed, caller.workspace, caller.own_domains, new)
 
 
@@ -120,7 +121,7 @@ async def create_conversation(
 async def delete_conversation(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], tx: NamedDependency[Tx]
 ) -> DeletedRecordResponse:
-    address = query(request, RecordAddress)
+    address = parse_query(request, RecordAddress)
     return await conversations.remove(tx, caller.workspace, address)
 
 

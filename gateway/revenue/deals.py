@@ -12,8 +12,9 @@ from domains.kernel.tenancy.keyring import Caller
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue import deals
 from domains.revenue.deals import DealDetail, DealQuery, ListDealsResponse
+from gateway.operations import operation
+from gateway.requests import parse_query
 from gateway.revenue.requests import READ, crm_id_in_path
-from gateway.surface import operation, query
 
 _DealId = Annotated[str, Meta(min_length=1, description="The id that the CRM gave to the deal.")]
 
@@ -28,7 +29,7 @@ async def list_deals(
     read: NamedDependency[Read],
     signer: NamedDependency[Signer],
 ) -> ListDealsResponse:
-    wanted = query(request, DealQuery)
+    wanted = parse_query(request, DealQuery)
     return await deals.page(read, signer, caller.workspace, wanted)
 
 

@@ -9,7 +9,7 @@ from litestar.params import FromPath, RawBody, SkipValidation
 from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.storage.blobs import Blobs
-from domains.kernel.storage.signed_urls import Downloads
+from domains.kernel.storage.signed_urls import SignedUrls
 from domains.kernel.tenancy.keyring import Caller
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue import documents, example_ids
@@ -21,8 +21,9 @@ from domains.revenue.documents import (
     UpdateDocumentRequest,
 )
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
+from gateway.operations import operation
+from gateway.requests import decode_body, parse_query
 from gateway.revenue.requests import READ, WRITE, uuid_in_path, visibility_filter
-from gateway.surface import decode, operation, query
 
 _EXAMPLE: Final = {"recordId": example_ids.DOCUMENT}
 
@@ -36,11 +37,11 @@ async def list_documents(
     caller: NamedDependency[Caller],
     read: NamedDependency[Read],
     signer: NamedDependency[Signer],
-    downloads: NamedDependency[Downloads],
+    signed_urls: NamedDependency[SignedUrls],
 ) -> ListDocumentsResponse:
-    wanted = query(request, DocumentQuery)
+    wanted = parse_query(request, DocumentQuery)
     return await documents.page(
-        read, signer, downloads, caller.workspace, wanted, visibility_filter(caller)
+        read, signer, signed_urls, caller.workspace, wanted, visibility_filter(caller)
     )
 
 
@@ -52,12 +53,12 @@ async def get_document(
     document_id: FromPath[str],
     caller: NamedDependency[Caller],
     read: NamedDependency[Read],
-    downloads: NamedDependency[Downloads],
+    signed_urls: NamedDependency[SignedUrls],
 ) -> DocumentDetail:
     record = uuid_in_path(document_id, "documentId")
     include_private = not caller.hides_private
     return await documents.get(
-        read, downloads, caller.workspace, record, include_private=include_private
+        read, signed_urls, caller.workspace, record, include_private=include_private
     )
 
 
@@ -80,7 +81,7 @@ async def create_document(
     blobs: NamedDependency[Blobs],
     allowed: NamedDependency[SkipValidation[FetchAllowlist]],
 ) -> RecordResponse:
-    new = await decode(body, DocumentRequest)
+    new = await decode_body(body, DocumentRequest)
     return await documents.create(tx, blobs, allowed, caller.workspace, new)
 
 
@@ -104,8 +105,8 @@ async def update_document(
     blobs: NamedDependency[Blobs],
     allowed: NamedDependency[SkipValidation[FetchAllowlist]],
 ) -> RecordResponse:
-    address = query(request, RecordAddress)
-    changes = await decode(body, UpdateDocumentRequest)
+    address = parse_query(request, RecordAddress)
+    changes = await decode_body(body, UpdateDocumentRequest)
     return await documents.change(tx, blobs, allowed, caller.workspace, address, changes)
 
 
@@ -124,7 +125,7 @@ async def update_document(
 async def delete_document(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], tx: NamedDependency[Tx]
 ) -> DeletedRecordResponse:
-    address = query(request, RecordAddress)
+    address = parse_query(request, RecordAddress)
     return await documents.remove(tx, caller.workspace, address)
 
 

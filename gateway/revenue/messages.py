@@ -17,8 +17,9 @@ from domains.revenue.messages import (
     MessageRequest,
 )
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
+from gateway.operations import operation
+from gateway.requests import decode_body, parse_query
 from gateway.revenue.requests import READ, WRITE, uuid_in_path, visibility_filter
-from gateway.surface import decode, operation, query
 
 _EXAMPLE: Final = {"recordId": example_ids.MESSAGE}
 
@@ -33,7 +34,7 @@ async def list_messages(
     read: NamedDependency[Read],
     signer: NamedDependency[Signer],
 ) -> ListMessagesResponse:
-    wanted = query(request, MessageQuery)
+    wanted = parse_query(request, MessageQuery)
     return await messages.page(read, signer, caller.workspace, wanted, visibility_filter(caller))
 
 
@@ -68,7 +69,7 @@ async def create_message(
     caller: NamedDependency[Caller],
     tx: NamedDependency[Tx],
 ) -> RecordResponse:
-    new = await decode(body, MessageRequest)
+    new = await decode_body(body, MessageRequest)
     return await messages.create(tx, caller.workspace, caller.own_domains, new)
 
 
@@ -87,7 +88,7 @@ async def create_message(
 async def delete_message(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], tx: NamedDependency[Tx]
 ) -> DeletedRecordResponse:
-    address = query(request, RecordAddress)
+    address = parse_query(request, RecordAddress)
     return await messages.remove(tx, caller.workspace, address)
 
 

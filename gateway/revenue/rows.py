@@ -18,8 +18,9 @@ from domains.revenue.rows import (
     RowRequest,
     UpdateRowRequest,
 )
+from gateway.operations import operation
+from gateway.requests import decode_body, parse_query
 from gateway.revenue.requests import READ, WRITE, uuid_in_path, visibility_filter
-from gateway.surface import decode, operation, query
 
 _EXAMPLE: Final = {"recordId": example_ids.ROW}
 
@@ -34,7 +35,7 @@ async def list_rows(
     read: NamedDependency[Read],
     signer: NamedDependency[Signer],
 ) -> ListRowsResponse:
-    wanted = query(request, RowQuery)
+    wanted = parse_query(request, RowQuery)
     return await rows.page(read, signer, caller.workspace, wanted, visibility_filter(caller))
 
 
@@ -69,7 +70,7 @@ async def create_row(
     caller: NamedDependency[Caller],
     tx: NamedDependency[Tx],
 ) -> RecordResponse:
-    new = await decode(body, RowRequest)
+    new = await decode_body(body, RowRequest)
     return await rows.create(tx, caller.workspace, new)
 
 
@@ -91,8 +92,8 @@ async def update_row(
     caller: NamedDependency[Caller],
     tx: NamedDependency[Tx],
 ) -> RecordResponse:
-    address = query(request, RecordAddress)
-    changes = await decode(body, UpdateRowRequest)
+    address = parse_query(request, RecordAddress)
+    changes = await decode_body(body, UpdateRowRequest)
     return await rows.change(tx, caller.workspace, address, changes)
 
 
@@ -106,7 +107,7 @@ async def update_row(
 async def delete_row(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], tx: NamedDependency[Tx]
 ) -> DeletedRecordResponse:
-    address = query(request, RecordAddress)
+    address = parse_query(request, RecordAddress)
     return await rows.remove(tx, caller.workspace, address)
 
 

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from domains.kernel.core.problems import Conflict, Problem
+from gateway.operations import Surface
 from gateway.revenue import (
     accounts,
     conversations,
@@ -17,7 +18,6 @@ from gateway.revenue import (
     rows,
     sources,
 )
-from gateway.surface import Surface
 
 
 class ReadError(msgspec.Struct):
@@ -50,7 +50,6 @@ def revenue_error(problem: Problem, request_id: str, method: str) -> ReadError |
 
 
 REVENUE: Final = Surface(
-    name="revenue",
     title="Revenue record API",
     description=(
         "Conversations, messages, rows, documents, deals and accounts of an organization. Lists "
@@ -73,7 +72,7 @@ REVENUE: Final = Surface(
     error_body=revenue_error,
     needs_length=True,
     needs_json=True,
-    contention=Conflict,
+    write_conflict=Conflict,
     refuses_malformed_ids=True,
     tag_of=lambda path: path.split("/")[2].replace("-", " ").capitalize(),
 )

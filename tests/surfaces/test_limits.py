@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from domains.kernel.tenancy.api_keys import RateLimitOverrides, RateLimits
-from gateway.rate_limit import Limiter, Verdict, connect
+from gateway.rate_limit import Limiter, RateLimitStatus, connect
 from tests.conftest import MakeTenant
 from tests.stack import Stack, Tenant, eventually, new_tenant, running_stack
 
@@ -171,7 +171,7 @@ async def test_a_window_moves(stack: Stack) -> None:
 
 
 def test_the_reset_is_rounded_up_to_whole_seconds() -> None:
-    assert Verdict(60, 59, 1_700_000_001).headers()["X-RateLimit-Reset"] == "1700000001"
+    assert RateLimitStatus(60, 59, 1_700_000_001).headers()["X-RateLimit-Reset"] == "1700000001"
 
 
 async def test_unkeyed_paths_have_no_limit(stack: Stack) -> None:

@@ -21,8 +21,8 @@ from gateway import rate_limit
 from gateway.app import SURFACES, create_app
 from gateway.discovery.surface import DISCOVERY
 from gateway.openapi import document
+from gateway.operations import Operation
 from gateway.revenue.surface import REVENUE
-from gateway.surface import Operation
 from tests.conftest import MakeTenant
 from tests.stack import Stack, Tenant
 from tests.surfaces.published import (

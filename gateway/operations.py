@@ -1,0 +1,89 @@
+"""Declarations of the public APIs: surfaces and their operations."""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import UnionType
+from typing import Any, Final, Literal, ParamSpec
+from uuid import UUID
+
+import msgspec
+from litestar import Router
+from litestar.handlers import HTTPRouteHandler
+
+from domains.kernel.core.problems import Problem, WriteConflict
+from domains.kernel.tenancy.api_keys import Scope
+
+_P = ParamSpec("_P")
+
+# `any key`: a valid key with any scopes. `public`: no key.
+Access = Scope | Literal["any key", "public"]
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """Declaration of a handler: admission, OpenAPI documents and reference page read it."""
+
+    id: str
+    access: Access
+    summary: str
+    # Struct of the body; a union if there are alternatives.
+    request: type[Any] | UnionType | None = None
+    query: type[msgspec.Struct] | None = None
+    # Error statuses besides those of every operation with such access.
+    errors: tuple[int, ...] = ()
+    # Not part of the vendor's API: marked in the OpenAPI document.
+    addition: bool = False
+    # Requests count against the rate limits of the key.
+    counted: bool = True
+    # Type of the id in the path.
+    path_id: Any = UUID
+    # Fields of the response example that differ from the examples of its struct; in a list, of each
+    # item. UNSET removes a field.
+    example: Mapping[str, Any] = {}
+    # For the links of a 201: response field by parameter of the linked operation. Default: `id`.
+    links: Mapping[str, str] = {}
+
+
+def _as_opt(declare: Callable[_P, Operation]) -> Callable[_P, dict[str, Any]]:
+    def opt(*args: _P.args, **kwargs: _P.kwargs) -> dict[str, Any]:
+        return {"operation": declare(*args, **kwargs)}
+
+    return opt
+
+
+# The `opt` of a handler. A handler without an operation stops the application from starting.
+operation: Final = _as_opt(Operation)
+
+
+class Surface(msgspec.Struct, frozen=True, kw_only=True):
+    """A public API: its paths, handlers and error bodies."""
+
+    title: str
+    description: str
+    # The first is documented; the others serve the same handlers.
+    prefixes: tuple[str, ...]
+    handlers: Sequence[HTTPRouteHandler]
+    tag_of: Callable[[str], str]
+    media_type: str
+    # Struct of the error body by method; `*`: all other methods.
+    error_types: Mapping[str, type[msgspec.Struct]]
+    # Builds the error body from problem, request id and method.
+    error_body: Callable[[Problem, str, str], msgspec.Struct]
+    # Refuse POST and PATCH without Content-Length with 411.
+    needs_length: bool = False
+    # Refuse bodies of a Content-Type other than JSON with 400.
+    needs_json: bool = False
+    # Refuse malformed ids in paths with 400 instead of 404.
+    refuses_malformed_ids: bool = False
+    # Problem raised on a write conflict.
+    write_conflict: type[Problem] = WriteConflict
+    # Query parameters that the vendor documents; others are marked as additions. None: all.
+    vendor_parameters: frozenset[str] | None = None
+
+    def routers(self) -> list[Router]:
+        """One router per prefix, each with all handlers."""
+        return [Router(path=prefix, route_handlers=list(self.handlers)) for prefix in self.prefixes]
+
+    def owns(self, path: str) -> bool:
+        """True if the path lies under one of the prefixes."""
+        return any(
+            path == prefix or path.startswith(prefix.rstrip("/") + "/") for prefix in self.prefixes
+        )
