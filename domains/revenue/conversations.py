@@ -1,4 +1,4 @@
-"""Conversations: calls and meetings, with what was said or a recording of it."""
+"""Conversations: calls and meetings with a transcript, a recording or both."""
 
 import asyncio
 import time
@@ -38,7 +38,7 @@ from domains.kernel.pagination.cursor import (
     PaginationInfo,
 )
 from domains.kernel.storage import retention
-from domains.kernel.storage.signed_urls import Downloads
+from domains.kernel.storage.signed_urls import SignedUrls
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue import example_ids
 from domains.revenue.crm import matching
@@ -57,26 +57,30 @@ from domains.revenue.filters import (
     source,
     time_range,
 )
-from domains.revenue.participants import MeetingType, participant_columns
-from domains.revenue.records import (
-    DeletedRecordResponse,
+from domains.revenue.people import (
     EmailAddress,
     FullName,
+    MeetingType,
     Person,
+    Version,
+    participant_columns,
+)
+from domains.revenue.records import (
+    DeletedRecordResponse,
     RecordAddress,
     RecordRequest,
     RecordResponse,
     SourceReference,
     Timestamp,
-    Version,
     WebAddress,
-    deletion_response,
+    delete_record,
     deletion_statement,
     fetchable_url,
     forbidden,
+    get_visible,
     is_visible,
-    not_found,
     optional_timestamp,
+    upsert_parameters,
     upsert_response,
     upsert_statement,
 )
@@ -127,72 +131,73 @@ _MAX_INLINE: Final = 500
 
 
 class TranscriptSentence(msgspec.Struct, rename="camel", kw_only=True):
-    """Something said at a time."""
+    """A sentence of a transcript."""
 
     version: Version = 1
-    speaker_id: Annotated[str | None, Meta(description="A participant's `id`")] = None
-    speaker_name: Annotated[str | None, Meta(description="Who said it", examples=["Ana Berg"])] = (
-        None
-    )
-    text: Annotated[str, Meta(description="What was said", examples=["Our exports fail."])]
+    speaker_id: Annotated[str | None, Meta(description="The `id` of a participant")] = None
+    speaker_name: Annotated[
+        str | None, Meta(description="Name of the speaker", examples=["Ana Berg"])
+    ] = None
+    text: Annotated[str, Meta(description="The sentence", examples=["Our exports fail."])]
     timestamp: Annotated[
         Timestamp,
         Meta(
-            description="When it was said, between the call's start and end",
+            description="Time of the sentence, between the start and the end of the conversation",
             examples=["2026-03-16T13:00:04Z"],
         ),
     ]
 
 
 class ConversationRequest(RecordRequest, kw_only=True):
-    """A conversation, as a whole: one of the same source and id is replaced.
+    """A conversation. Replaces the one with the same source and id as a whole.
 
     It needs a `transcript`, a `recordingUrl`, or both.
     """
 
     created_at: Annotated[
         Timestamp,
-        Meta(
-            description="When it was made in the source system", examples=["2026-03-16T13:00:00Z"]
-        ),
+        Meta(description="Creation time in the source system", examples=["2026-03-16T13:00:00Z"]),
     ]
     transcript: Annotated[
-        Annotated[list[TranscriptSentence], Meta(max_length=10000)],
-        Meta(description="What was said"),
+        Annotated[list[TranscriptSentence], Meta(max_length=10_000)],
+        Meta(description="The sentences of the transcript"),
     ] = msgspec.field(default_factory=list)
     recording_url: Annotated[
-        WebAddress | None, Meta(description="Where a recording can be fetched: http or https")
+        WebAddress | None, Meta(description="http or https URL of a recording")
     ] = None
-    recording_mime_type: Annotated[str | None, Meta(description="Such as video/mp4")] = None
+    recording_mime_type: Annotated[
+        str | None, Meta(description="Media type of the recording, such as video/mp4")
+    ] = None
     started_at: Annotated[
-        Timestamp, Meta(description="When it began", examples=["2026-03-16T13:00:00Z"])
+        Timestamp, Meta(description="Start time", examples=["2026-03-16T13:00:00Z"])
     ]
     ended_at: Annotated[
         Timestamp | None,
         Meta(
-            description="When it ended, at most 10 hours after its beginning",
+            description="End time, at most 10 hours after the start",
             examples=["2026-03-16T13:25:00Z"],
         ),
     ] = None
     participants: Annotated[
         Annotated[list[Person], Meta(min_length=1, max_length=1000)],
-        Meta(description="Who took part; each has an `id` or an `email`"),
+        Meta(description="The participants; each has an `id` or an `email`"),
     ]
 
 
 class ConversationQuery(CursorQuery20, frozen=True, kw_only=True):
     """The query of the list of conversations."""
 
-    started_after: Annotated[LowerBound | UnsetType, Meta(description="Begun then or later")] = (
-        UNSET
-    )
-    started_before: Annotated[UpperBound | UnsetType, Meta(description="Begun then or earlier")] = (
-        UNSET
-    )
-    type: Annotated[
-        MeetingType | UnsetType, Meta(description="With people from outside, or without")
+    started_after: Annotated[
+        LowerBound | UnsetType, Meta(description="Started at or after this time")
     ] = UNSET
-    title: Annotated[str | UnsetType, Meta(description="Part of the title, in any letter case")] = (
+    started_before: Annotated[
+        UpperBound | UnsetType, Meta(description="Started at or before this time")
+    ] = UNSET
+    type: Annotated[
+        MeetingType | UnsetType,
+        Meta(description="EXTERNAL: with people outside the organization; INTERNAL: without"),
+    ] = UNSET
+    title: Annotated[str | UnsetType, Meta(description="Part of the title, case-insensitive")] = (
         UNSET
     )
     attendees: Annotated[
@@ -202,13 +207,13 @@ class ConversationQuery(CursorQuery20, frozen=True, kw_only=True):
         ),
     ] = UNSET
     crm_name: Annotated[
-        # No name is longer, and the search for words takes more time than in proportion.
+        # Names are not longer, and the time for matching a phrase grows faster than its length.
         Annotated[str, Meta(max_length=1000)] | UnsetType,
-        Meta(description="Words in the name of the linked CRM record, in any letter case"),
+        Meta(description="Words in the name of the linked CRM record, case-insensitive"),
     ] = UNSET
     source_id: Annotated[
         str | UnsetType,
-        Meta(description=f"Those of this source: a UUID or {', '.join(sorted(NATIVE))}"),
+        Meta(description=f"Records of this source: a UUID or {', '.join(sorted(NATIVE))}"),
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
@@ -247,83 +252,91 @@ def _phrase(words: Sequence[str]) -> str:
 
 
 class Participant(msgspec.Struct, rename="camel"):
-    """Somebody who took part."""
+    """A participant of a conversation."""
 
     name: FullName = None
     email: EmailAddress = None
-    attended: Annotated[bool, Meta(description="Whether they were there", examples=[True])] = True
+    attended: Annotated[
+        bool, Meta(description="False for an invited person who was absent", examples=[True])
+    ] = True
 
 
 class TranscriptEntry(msgspec.Struct, rename="camel"):
-    """Something said; times in seconds from the beginning."""
+    """A sentence of a transcript. Times are in seconds from the start of the conversation."""
 
-    speaker: Annotated[str, Meta(description="Who said it", examples=["Ana Berg"])]
-    text: Annotated[str, Meta(description="What was said", examples=["Our exports fail."])]
+    speaker: Annotated[str, Meta(description="Name of the speaker", examples=["Ana Berg"])]
+    text: Annotated[str, Meta(description="The sentence", examples=["Our exports fail."])]
     start_time: Annotated[
-        float, Meta(description="When it began, in seconds from the start", examples=[4.0])
+        float, Meta(description="Start of the sentence, in seconds", examples=[4.0])
     ]
     end_time: Annotated[
-        float, Meta(description="When it ended, in seconds from the start", examples=[1500.0])
+        float, Meta(description="End of the sentence, in seconds", examples=[1500.0])
     ]
 
 
 class Recordings(msgspec.Struct, rename="camel"):
-    """Links to what was recorded, valid for 24 hours."""
+    """Links to the recordings, valid for 24 hours."""
 
     video_url: Annotated[
         str | None,
         Meta(
-            description="With pictures",
+            description="Video with sound",
             examples=[
                 "https://gateway.example/files/recordings/call?expires=1773756000&signature=Qm9y"
             ],
         ),
     ] = None
-    audio_url: Annotated[str | None, Meta(description="Sound alone")] = None
+    audio_url: Annotated[str | None, Meta(description="Sound only")] = None
 
 
 class ConversationListItem(msgspec.Struct, rename="camel"):
     """A conversation."""
 
     conversation_id: Annotated[
-        UUID, Meta(description="The id by which it is read", examples=[example_ids.CONVERSATION])
+        UUID, Meta(description="Id of the conversation", examples=[example_ids.CONVERSATION])
     ]
     source_id: SourceReference | None
-    title: Annotated[str | None, Meta(description="Its title", examples=["Halden rollout"])]
-    start_time: Annotated[datetime, Meta(description="When it began")]
-    end_time: Annotated[
-        datetime, Meta(description="When it ended", examples=["2026-03-16T13:25:00Z"])
-    ]
+    title: Annotated[str | None, Meta(description="Title", examples=["Halden rollout"])]
+    start_time: Annotated[datetime, Meta(description="Start time")]
+    end_time: Annotated[datetime, Meta(description="End time", examples=["2026-03-16T13:25:00Z"])]
     type: Annotated[
-        MeetingType, Meta(description="With people from outside, or without", examples=["EXTERNAL"])
+        MeetingType,
+        Meta(
+            description="EXTERNAL: with people outside the organization; INTERNAL: without",
+            examples=["EXTERNAL"],
+        ),
     ]
-    participants: Annotated[list[Participant], Meta(description="Who took part")]
-    crm: Annotated[CRMInfo | None, Meta(description="The deal or account that it is about")]
+    participants: Annotated[list[Participant], Meta(description="The participants")]
+    crm: Annotated[CRMInfo | None, Meta(description="The linked deal or account")]
 
 
 class ConversationDetail(ConversationListItem):
-    """A conversation with what was said."""
+    """A conversation with category, summary, transcript and recordings."""
 
     category: Annotated[
         Category | None,
-        Meta(description="What kind of conversation it is", examples=["prospect_negotiation"]),
+        Meta(description="Category of the conversation", examples=["prospect_negotiation"]),
     ]
     summary: Annotated[
         dict[str, Any] | None,
         Meta(
-            description="Headings, each with a text or a list of texts; null until it is there",
+            description="Headings, each with a text or a list of texts; null until it is ready",
             examples=[{"Pain Points": ["Exports fail."]}],
         ),
     ]
-    transcript: Annotated[list[TranscriptEntry] | None, Meta(description="What was said")]
-    recordings: Annotated[Recordings | None, Meta(description="What was recorded")]
+    transcript: Annotated[
+        list[TranscriptEntry] | None, Meta(description="The sentences of the transcript")
+    ]
+    recordings: Annotated[Recordings | None, Meta(description="Links to the recordings")]
 
 
 class ListConversationsResponse(msgspec.Struct, rename="camel"):
     """A page of conversations, newest first."""
 
-    conversations: Annotated[list[ConversationListItem], Meta(description="The page")]
-    pagination: Annotated[PaginationInfo, Meta(description="How the list goes on")]
+    conversations: Annotated[
+        list[ConversationListItem], Meta(description="The conversations of this page")
+    ]
+    pagination: Annotated[PaginationInfo, Meta(description="Cursor of the next page")]
 
 
 class ConversationJob(Job, frozen=True):
@@ -387,16 +400,16 @@ def _item(*columns: Any) -> ConversationListItem:
     return ConversationListItem(*(*columns[:7], _crm(*columns[7:])))
 
 
-class _Stored(NamedTuple):
-    """A conversation, and the key, type and kind of its recording where that was fetched."""
+class _StoredConversation(NamedTuple):
+    """A conversation, and key, content type and kind of its recording once that is stored."""
 
     detail: ConversationDetail
     recording: tuple[str | None, str | None, str | None]
 
 
-def _stored(*columns: Any) -> _Stored:
+def _stored_conversation(*columns: Any) -> _StoredConversation:
     detail = ConversationDetail(*(*columns[:7], _crm(*columns[7:10]), *columns[10:14]))
-    return _Stored(detail, columns[14:])
+    return _StoredConversation(detail, columns[14:])
 
 
 _FILTERS: Final = (
@@ -433,29 +446,29 @@ CONVERSATIONS: Final = CursorList(
 _GET = statement(
     select(
         *_columns,
-        # What an import gave is never replaced by what was found.
+        # Imported values take precedence over found ones.
         func.coalesce(_c.category, _c.found_category),
         func.coalesce(_c.summary, _c.found_summary),
         *(_c.transcript, _c.recordings),
         *(_c.recording_key, _c.recording_content_type, _c.recording_kind),
     ).where(*is_visible(conversations)),
-    _stored,
+    _stored_conversation,
 )
 
 
 class SummaryEvidence(msgspec.Struct, rename="camel"):
-    """Where an item of a summary was said; times in seconds from the beginning."""
+    """The quote behind an item of a summary. Times are in seconds from the start."""
 
-    item: Annotated[str, Meta(description="The item, as the summary words it")]
-    quote: Annotated[str, Meta(description="A sentence that says so, exactly as in the transcript")]
-    speaker: Annotated[str, Meta(description="Who said it")]
-    start_time: Annotated[float, Meta(description="When the turn began, in seconds")]
-    end_time: Annotated[float, Meta(description="When the turn ended, in seconds")]
+    item: Annotated[str, Meta(description="The item, as worded in the summary")]
+    quote: Annotated[str, Meta(description="A sentence that supports it, as in the transcript")]
+    speaker: Annotated[str, Meta(description="Name of the speaker")]
+    start_time: Annotated[float, Meta(description="Start of the turn, in seconds")]
+    end_time: Annotated[float, Meta(description="End of the turn, in seconds")]
 
 
 EVIDENCE_DECODER: Final = msgspec.json.Decoder(dict[str, list[SummaryEvidence]])
 
-# What an import gave as the summary was not found here.
+# There is no evidence for an imported summary.
 _EVIDENCE = statement(
     select(case((_c.summary.is_(None), _c.found_evidence), else_=null())).where(
         *is_visible(conversations)
@@ -478,7 +491,7 @@ _UPSERT = upsert_statement(
             name: _link.c[name]
             for name in ("crm_id", "crm_name", "crm_type", "deal_id", "account_id")
         },
-        # What was made of the former content goes with it.
+        # A new version resets what was found in the former one.
         **{
             f"found_{name}": null()
             for name in ("category", "summary", "evidence", "engine", "fallback")
@@ -512,7 +525,7 @@ _WITHOUT_SUMMARY = statement(
 _DELETE = deletion_statement(conversations, _c.deal_id, _c.account_id, _c.recording_key)
 
 
-# --- what the API does ------------------------------------------------------------------------
+# --- operations -------------------------------------------------------------------------------
 
 
 async def create(
@@ -522,14 +535,14 @@ async def create(
     own_domains: Sequence[str],
     new: ConversationRequest,
 ) -> RecordResponse:
-    """Store a conversation, or replace it, link it to the CRM and queue its processing. `allowed`:
-    internal hosts.
+    """Insert or replace a conversation, link it to the CRM and enqueue its processing.
 
-    Invalid names what is wrong; Forbidden where the source is not the workspace's.
+    `allowed` are the internal hosts that may be fetched from. Raises Invalid, and Forbidden if the
+    source does not accept the caller's writes.
     """
     if new.recording_url is not None:
         fetchable_url(new.recording_url, "recordingUrl", allowed)
-    made = new_id()
+    new_record = new_id()
     started_at = parse_timestamp(new.started_at, "startedAt")
     ended_at = optional_timestamp(new.ended_at, "endedAt")
     if len(new.transcript) > _MAX_INLINE:
@@ -541,29 +554,23 @@ async def create(
     columns = participant_columns(new.participants, new.owner_emails, own_domains)
     stored = await tx.first(
         _UPSERT,
-        workspace=workspace,
-        source=new.source_id,
-        remote=new.id,
-        id=made,
         title=new.display_name or None,
         started_at=started_at,
         ended_at=ended_at or last,
         participants=msgspec.json.encode(
-            [Participant(each.name or None, each.email or None) for each in new.participants]
+            [Participant(person.name or None, person.email or None) for person in new.participants]
         ),
         **columns._asdict(),
         transcript=transcript,
         recording_url=new.recording_url,
         recording_mime_type=new.recording_mime_type,
-        public=new.public,
-        owner_emails=new.owner_emails,
         created_at=parse_timestamp(new.created_at, "createdAt"),
-        updated_at=optional_timestamp(new.updated_at, "updatedAt"),
+        **upsert_parameters(workspace, new, new_record),
     )
     if stored is None:
         raise forbidden("sourceId", "source")
     record, version, deal, account, former_deal, former_account, former_recording = stored
-    if record == made:
+    if record == new_record:
         await matching.record_activity(tx, workspace, deal, account, started_at)
     else:
         await matching.recompute_activity(
@@ -574,7 +581,7 @@ async def create(
         await enqueue(tx, workspace, FetchRecording(record, version))
     if transcript is not None:
         await enqueue(tx, workspace, ProcessConversation(record, version))
-    return upsert_response(record, made, new.id, new.source_id)
+    return upsert_response(record, new_record, new.id, new.source_id)
 
 
 async def enqueue_summaries(tx: Tx, workspace: WorkspaceId, records: Sequence[UUID]) -> None:
@@ -584,45 +591,47 @@ async def enqueue_summaries(tx: Tx, workspace: WorkspaceId, records: Sequence[UU
 
 
 async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> DeletedRecordResponse:
-    """Delete a conversation, and in the time of retention what was recorded; NotFound, or Forbidden
-    where the source is not the workspace's.
+    """Delete a conversation. Its recording is deleted after the retention period.
+
+    Raises Forbidden or NotFound.
     """
-    found = await tx.first(
-        _DELETE, workspace=workspace, source=address.source_id, remote=address.remote_id
+    response, (deal, account, recording) = await delete_record(
+        tx, _DELETE, workspace, address, "conversation"
     )
-    answer = deletion_response(found, address, "conversation")
-    if found is not None:
-        *_, deal, account, recording = found
-        await matching.recompute_activity(tx, workspace, (deal,), (account,))
-        await retention.discard(tx, workspace, [recording])
-    return answer
+    await matching.recompute_activity(tx, workspace, (deal,), (account,))
+    await retention.discard(tx, workspace, [recording])
+    return response
 
 
 async def page(
     read: Read,
     signer: Signer,
     workspace: WorkspaceId,
-    wanted: ConversationQuery,
-    only: frozenset[str],
+    query: ConversationQuery,
+    visible: frozenset[str],
 ) -> ListConversationsResponse:
-    """The wanted conversations."""
-    found = await CONVERSATIONS.page(read, signer, workspace, wanted, extra_filters=only)
+    """Get a page of the conversations that also meet the filters `visible`."""
+    found = await CONVERSATIONS.page(read, signer, workspace, query, extra_filters=visible)
     return ListConversationsResponse(found.items, found.pagination)
 
 
 async def get(
-    read: Read, downloads: Downloads, workspace: WorkspaceId, record: UUID, *, include_private: bool
+    read: Read,
+    signed_urls: SignedUrls,
+    workspace: WorkspaceId,
+    record: UUID,
+    *,
+    include_private: bool,
 ) -> ConversationDetail:
-    """A conversation by its record id; NotFound."""
-    found = await read.first(_GET, workspace=workspace, id=record, include_private=include_private)
-    if found is None:
-        raise not_found("conversation", record)
-    detail, (key, content_type, kind) = found
+    """Get a conversation by its record id. Raises NotFound."""
+    detail, (key, content_type, kind) = await get_visible(
+        read, _GET, workspace, record, "conversation", include_private
+    )
     if key is not None:
         name = detail.title or "recording"
-        link = await downloads.link(key, content_type or "", name, time.time())
+        link = await signed_urls.create(key, content_type or "", name, time.time())
         detail.recordings = (
-            Recordings(video_url=link) if kind == "video" else Recordings(None, link)
+            Recordings(video_url=link) if kind == "video" else Recordings(audio_url=link)
         )
     return detail
 
@@ -630,17 +639,14 @@ async def get(
 async def list_evidence(
     read: Read, workspace: WorkspaceId, record: UUID, *, include_private: bool
 ) -> dict[str, list[SummaryEvidence]]:
-    """Where the items of a conversation's summary were said, by the summary's keys; NotFound.
+    """Get the quotes behind a conversation's summary, by heading. Raises NotFound.
 
-    Empty while there is no summary, and where an import gave it.
+    Empty without a summary, and if the summary was imported.
     """
-    found = await read.first(
-        _EVIDENCE, workspace=workspace, id=record, include_private=include_private
+    (evidence,) = await get_visible(
+        read, _EVIDENCE, workspace, record, "conversation", include_private
     )
-    if found is None:
-        raise not_found("conversation", record)
-    (stored,) = found
-    return {} if stored is None else EVIDENCE_DECODER.decode(stored)
+    return {} if evidence is None else EVIDENCE_DECODER.decode(evidence)
 
 
 def _check_participants(participants: Sequence[Person]) -> None:

@@ -1,4 +1,4 @@
-"""Deals, as imports bring them: read only, with what linked records tell about them."""
+"""Deals: imported from the CRM, read-only, with activity and summary from linked records."""
 
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -30,85 +30,72 @@ from domains.revenue.filters import (
     parse_filters,
     time_range,
 )
-from domains.revenue.records import EmailAddress, FullName, not_found
+from domains.revenue.people import Contact, Owner
+from domains.revenue.records import not_found
 from domains.revenue.tables import deals
 
 
 class DealQuery(CursorQuery20, frozen=True, kw_only=True):
     """The query of the list of deals."""
 
-    name: Annotated[str | UnsetType, Meta(description="Part of the name, in any letter case")] = (
+    name: Annotated[str | UnsetType, Meta(description="Part of the name, case-insensitive")] = UNSET
+    stage: Annotated[str | UnsetType, Meta(description="Part of the stage, case-insensitive")] = (
         UNSET
     )
-    stage: Annotated[str | UnsetType, Meta(description="Part of the stage, in any letter case")] = (
-        UNSET
-    )
-    closed: Annotated[bool | UnsetType, Meta(description="Those that are closed, or open")] = UNSET
+    closed: Annotated[
+        bool | UnsetType, Meta(description="True for closed deals, false for open ones")
+    ] = UNSET
     owner: Annotated[
-        str | UnsetType, Meta(description="Part of the owner's name, in any letter case")
+        str | UnsetType, Meta(description="Part of the owner's name, case-insensitive")
     ] = UNSET
     close_date_after: Annotated[
-        LowerBound | UnsetType, Meta(description="Closing then or later")
+        LowerBound | UnsetType, Meta(description="Close date at or after this time")
     ] = UNSET
     close_date_before: Annotated[
-        UpperBound | UnsetType, Meta(description="Closing then or earlier")
+        UpperBound | UnsetType, Meta(description="Close date at or before this time")
     ] = UNSET
-    amount_min: Annotated[float | UnsetType, Meta(description="Of this amount or more")] = UNSET
-    amount_max: Annotated[float | UnsetType, Meta(description="Of this amount or less")] = UNSET
+    amount_min: Annotated[float | UnsetType, Meta(description="Amount of at least this")] = UNSET
+    amount_max: Annotated[float | UnsetType, Meta(description="Amount of at most this")] = UNSET
     last_activity_after: Annotated[
-        LowerBound | UnsetType, Meta(description="Last active then or later")
+        LowerBound | UnsetType, Meta(description="Last activity at or after this time")
     ] = UNSET
     last_activity_before: Annotated[
-        UpperBound | UnsetType, Meta(description="Last active then or earlier")
+        UpperBound | UnsetType, Meta(description="Last activity at or before this time")
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
         return parse_filters(self, _FILTERS)
 
 
-class DealOwner(msgspec.Struct, rename="camel"):
-    """Whose deal it is."""
-
-    name: Annotated[str | None, Meta(description="Full name", examples=["Rosa Lind"])] = None
-    email: Annotated[
-        str | None, Meta(description="E-mail address", examples=["rosa@acme.example"])
-    ] = None
+class DealOwner(Owner):
+    """The owner of a deal."""
 
 
-class DealContact(msgspec.Struct, rename="camel"):
-    """Somebody on the customer's side."""
-
-    name: FullName = None
-    email: EmailAddress = None
-    title: Annotated[
-        str | None, Meta(description="What they are there", examples=["Operations"])
-    ] = None
-    phone: Annotated[
-        str | None, Meta(description="Telephone number", examples=["+47 555 0199"])
-    ] = None
+class DealContact(Contact):
+    """A person on the customer's side."""
 
 
 class DealListItem(msgspec.Struct, rename="camel"):
     """A deal."""
 
-    deal_id: Annotated[str, Meta(description="In the CRM", examples=[example_ids.DEAL])]
-    name: Annotated[str | None, Meta(description="As the CRM has it", examples=["Halden rollout"])]
+    deal_id: Annotated[str, Meta(description="Id in the CRM", examples=[example_ids.DEAL])]
+    name: Annotated[str | None, Meta(description="Name in the CRM", examples=["Halden rollout"])]
     account_name: Annotated[str | None, Meta(description="The customer", examples=["Halden"])]
-    stage: Annotated[str | None, Meta(description="As the CRM has it", examples=["Contract sent"])]
-    pipeline: Annotated[str | None, Meta(description="As the CRM has it", examples=["Sales"])]
+    stage: Annotated[str | None, Meta(description="Stage in the CRM", examples=["Contract sent"])]
+    pipeline: Annotated[str | None, Meta(description="Pipeline in the CRM", examples=["Sales"])]
     amount: Annotated[float | None, Meta(description="In the CRM's currency", examples=[48000.0])]
-    close_date: Annotated[datetime | None, Meta(description="When it closes, or did")]
-    closed: Annotated[bool | None, Meta(description="Whether it is won or lost", examples=[False])]
-    created_date: Annotated[datetime | None, Meta(description="When it was made")]
+    close_date: Annotated[datetime | None, Meta(description="Expected or actual close date")]
+    closed: Annotated[bool | None, Meta(description="True if it is won or lost", examples=[False])]
+    created_date: Annotated[datetime | None, Meta(description="Creation time in the CRM")]
     last_activity_date: Annotated[
         datetime | None,
-        Meta(description="As the CRM has it, else of the newest linked conversation or message"),
+        Meta(description="As in the CRM, or the time of the newest linked conversation or message"),
     ]
-    owner: Annotated[DealOwner | None, Meta(description="Whose deal it is")]
+    owner: Annotated[DealOwner | None, Meta(description="The owner of the deal")]
 
 
 class DealDetail(DealListItem):
-    """A deal with what is known about it."""
+    """A deal with summary, suggested CRM values and contacts."""
 
     summary: Annotated[
         dict[str, Any] | None,
@@ -120,7 +107,7 @@ class DealDetail(DealListItem):
     crm_autofill: Annotated[
         dict[str, Any] | None,
         Meta(
-            description="Values suggested for fields of the CRM",
+            description="Suggested values for fields of the CRM",
             examples=[{"Next Steps": "Send the plan."}],
         ),
     ]
@@ -130,8 +117,8 @@ class DealDetail(DealListItem):
 class ListDealsResponse(msgspec.Struct, rename="camel"):
     """A page of deals, those with the latest activity first."""
 
-    deals: Annotated[list[DealListItem], Meta(description="The page")]
-    pagination: Annotated[PaginationInfo, Meta(description="How the list goes on")]
+    deals: Annotated[list[DealListItem], Meta(description="The deals of this page")]
+    pagination: Annotated[PaginationInfo, Meta(description="Cursor of the next page")]
 
 
 _c = deals.c
@@ -160,7 +147,7 @@ def _item(*columns: Any) -> DealListItem:
 
 
 def _detail(*columns: Any) -> tuple[DealDetail, bool]:
-    """A deal, and whether an import gave its contacts."""
+    """A deal, and True if its contacts were imported."""
     *others, contacts = columns
     values = (*others[:10], _owner(*others[10:12]), *others[12:], contacts or [])
     return DealDetail(*values), contacts is not None
@@ -191,7 +178,7 @@ DEALS: Final = CursorList(
 _GET = statement(
     select(
         *_columns,
-        # What an import gave is never replaced by what was found.
+        # Imported values take precedence over found ones.
         func.coalesce(_c.summary, _c.found_summary),
         func.coalesce(_c.crm_autofill, _c.found_crm_autofill),
         _c.contacts,
@@ -202,22 +189,25 @@ _CONTACTS = matching.contacts_statement("deal_id")
 
 
 async def page(
-    read: Read, signer: Signer, workspace: WorkspaceId, wanted: DealQuery
+    read: Read, signer: Signer, workspace: WorkspaceId, query: DealQuery
 ) -> ListDealsResponse:
-    """The wanted deals."""
-    found = await DEALS.page(read, signer, workspace, wanted)
+    """Get a page of deals."""
+    found = await DEALS.page(read, signer, workspace, query)
     return ListDealsResponse(found.items, found.pagination)
 
 
 async def get(
     read: Read, workspace: WorkspaceId, deal: str, *, include_private: bool
 ) -> DealDetail:
-    """A deal by the CRM's id; NotFound. Contacts that no import gave are those who were met."""
+    """Get a deal by its CRM id. Raises NotFound.
+
+    Contacts that were not imported are the external people of linked records.
+    """
     found = await read.first(_GET, workspace=workspace, id=deal)
     if found is None:
         raise not_found("deal", deal)
-    detail, given_contacts = found
-    if not given_contacts:
+    detail, has_imported_contacts = found
+    if not has_imported_contacts:
         people = await read.all(
             _CONTACTS, workspace=workspace, id=deal, include_private=include_private
         )

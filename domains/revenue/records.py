@@ -31,14 +31,16 @@ from sqlalchemy.dialects.postgresql import insert
 from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.core.problems import FieldError, Forbidden, NotFound, invalid
 from domains.kernel.core.timestamps import parse_timestamp
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import WORKSPACE, Statement, row, scalar, statement
 from domains.kernel.untrusted.url_policy import Refused, check_url
 from domains.revenue import example_ids
+from domains.revenue.people import Email, Version
 from domains.revenue.tables import sources
 
 T = TypeVar("T")
 
-Version = Annotated[Literal[1], Meta(description="Of the format; there is only this one")]
 Timestamp = Annotated[
     str | int | float, Meta(description="ISO 8601, Unix seconds or Unix milliseconds")
 ]
@@ -50,37 +52,23 @@ Identifier = Annotated[str, Meta(min_length=1, max_length=512)]
 DisplayLabel = Annotated[str, Meta(min_length=1, max_length=255)]
 # Bounded, because a trigram index covers it.
 DisplayName = Annotated[str, Meta(max_length=10_000)]
-_FullName = Annotated[str, Meta(max_length=1000)]
-# Longer values do not fit into an index.
-_Email = Annotated[str, Meta(max_length=512)]
 # Bounded, because encoding a long list would block other requests.
-Emails = Annotated[list[_Email], Meta(max_length=1000)]
+Emails = Annotated[list[Email], Meta(max_length=1000)]
 # URL that can be fetched. Servers accept no longer ones.
 WebAddress = Annotated[str, Meta(max_length=8192)]
 
-# Fields that several answers have.
+# Fields of several responses.
 SourceReference = Annotated[
     str,
-    Meta(description="Its source: a UUID or the name of its origin", examples=[example_ids.SOURCE]),
+    Meta(description="The source: a UUID or the name of its origin", examples=[example_ids.SOURCE]),
 ]
 RemoteId = Annotated[
-    str, Meta(description="Its id in the source system", examples=[example_ids.REMOTE])
+    str, Meta(description="Id in the source system", examples=[example_ids.REMOTE])
 ]
-FullName = Annotated[str | None, Meta(description="Full name", examples=["Ana Berg"])]
-EmailAddress = Annotated[
-    str | None, Meta(description="E-mail address", examples=["ana@halden.example"])
+CreatedInSource = Annotated[datetime | None, Meta(description="Creation time in the source system")]
+UpdatedInSource = Annotated[
+    datetime | None, Meta(description="Time of the last change in the source system")
 ]
-
-
-class Person(msgspec.Struct, rename="camel", kw_only=True):
-    """A person in a request."""
-
-    version: Version = 1
-    id: Annotated[str | None, Meta(description="In the source system")] = None
-    name: Annotated[_FullName | None, Meta(description="Full name", examples=["Ana Berg"])] = None
-    email: Annotated[
-        _Email | None, Meta(description="E-mail address", examples=["ana@halden.example"])
-    ] = None
 
 
 class RecordRequest(msgspec.Struct, rename="camel", kw_only=True):
@@ -95,31 +83,43 @@ class RecordRequest(msgspec.Struct, rename="camel", kw_only=True):
         UUID, Meta(description="One of your sources", examples=[example_ids.SOURCE])
     ]
     display_name: Annotated[
-        DisplayName, Meta(description="What people call it", examples=["Halden rollout"])
+        DisplayName, Meta(description="Name to show", examples=["Halden rollout"])
     ] = ""
     updated_at: Annotated[
-        Timestamp | None, Meta(description="When it changed in the source system")
+        Timestamp | None, Meta(description="Time of the last change in the source system")
     ] = None
     public: Annotated[
-        bool, Meta(description="Whether everybody in the organization may see it")
+        bool, Meta(description="True if everybody in the organization may see it")
     ] = False
-    owner_emails: Annotated[Emails, Meta(description="Those to whom it belongs")] = []
+    owner_emails: Annotated[Emails, Meta(description="E-mail addresses of its owners")] = []
+
+
+class RecordChanges(msgspec.Struct, rename="camel", kw_only=True):
+    """Fields that can change in every pushed record. Null and absent leave a field unchanged."""
+
+    version: Version = 1
+    display_name: Annotated[DisplayName | None, Meta(description="Name to show")] = None
+    public: Annotated[
+        bool | None, Meta(description="True if everybody in the organization may see it")
+    ] = None
+    owner_emails: Annotated[Emails | None, Meta(description="E-mail addresses of its owners")] = (
+        None
+    )
+    updated_at: Annotated[
+        Timestamp | None, Meta(description="Time of the last change in the source system")
+    ] = None
 
 
 class RecordResponse(msgspec.Struct, rename="camel"):
     """The result of a push."""
 
-    status: Annotated[Literal["created", "updated"], Meta(description="What was done")]
-    record_id: Annotated[UUID, Meta(description="The id by which it is read")]
+    status: Annotated[Literal["created", "updated"], Meta(description="`created` for a new record")]
+    record_id: Annotated[UUID, Meta(description="Record id, which identifies it in this API")]
     id: Annotated[
-        str,
-        Meta(
-            description="The id in the source system, as it was given",
-            examples=[example_ids.REMOTE],
-        ),
+        str, Meta(description="Id in the source system, as sent", examples=[example_ids.REMOTE])
     ]
     source_id: Annotated[
-        UUID, Meta(description="The source, as it was given", examples=[example_ids.SOURCE])
+        UUID, Meta(description="The source, as sent", examples=[example_ids.SOURCE])
     ]
 
 
@@ -134,12 +134,10 @@ class DeletedRecordResponse(msgspec.Struct, rename="camel"):
     """A deleted record."""
 
     status: Annotated[Literal["deleted"], Meta(description="Always `deleted`")]
-    record_id: Annotated[UUID, Meta(description="The id by which it was read")]
-    id: Annotated[
-        str, Meta(description="The id in the source system", examples=[example_ids.REMOTE])
-    ]
-    source_id: Annotated[UUID, Meta(description="Its source", examples=[example_ids.SOURCE])]
-    deleted_at: Annotated[datetime, Meta(description="When it was deleted")]
+    record_id: Annotated[UUID, Meta(description="Record id")]
+    id: Annotated[str, Meta(description="Id in the source system", examples=[example_ids.REMOTE])]
+    source_id: Annotated[UUID, Meta(description="The source", examples=[example_ids.SOURCE])]
+    deleted_at: Annotated[datetime, Meta(description="Time of the deletion")]
 
 
 # --- problems ---------------------------------------------------------------------------------
@@ -278,7 +276,20 @@ def new_or_current(parameter: str, column: Column[Any]) -> ColumnElement[Any]:
     return case((value.is_(None), column), else_=value)
 
 
-# --- responses --------------------------------------------------------------------------------
+# --- operations -------------------------------------------------------------------------------
+
+
+def upsert_parameters(workspace: WorkspaceId, new: RecordRequest, record: UUID) -> dict[str, Any]:
+    """Parameters that every upsert has. `record` is the id of a new record. Raises Invalid."""
+    return {
+        "workspace": workspace,
+        "source": new.source_id,
+        "remote": new.id,
+        "id": record,
+        "public": new.public,
+        "owner_emails": new.owner_emails,
+        "updated_at": optional_timestamp(new.updated_at, "updatedAt"),
+    }
 
 
 def upsert_response(record: UUID, new: UUID, remote: str, source: UUID) -> RecordResponse:
@@ -286,18 +297,58 @@ def upsert_response(record: UUID, new: UUID, remote: str, source: UUID) -> Recor
     return RecordResponse("created" if record == new else "updated", record, remote, source)
 
 
-def deletion_response(
-    deleted: tuple[Any, ...] | None, address: RecordAddress, noun: str
-) -> DeletedRecordResponse:
-    """Response to the row of a deletion. Raises Forbidden or NotFound."""
-    if deleted is None:
+async def get_visible(
+    read: Read,
+    get: Statement[T],
+    workspace: WorkspaceId,
+    record: UUID,
+    noun: str,
+    include_private: bool,
+) -> T:
+    """Get a record by its id with a statement that uses `is_visible`. Raises NotFound."""
+    found = await read.first(get, workspace=workspace, id=record, include_private=include_private)
+    if found is None:
+        raise not_found(noun, record)
+    return found
+
+
+async def write_existing(
+    tx: Tx,
+    write: Statement[tuple[Any, ...]],
+    workspace: WorkspaceId,
+    address: RecordAddress,
+    noun: str,
+) -> tuple[Any, ...]:
+    """Lock or delete the record of an address, and return the statement's row.
+
+    Raises Forbidden if the source does not accept writes, NotFound if there is no such record.
+    """
+    found = await tx.first(
+        write, workspace=workspace, source=address.source_id, remote=address.remote_id
+    )
+    if found is None:
         raise forbidden("sourceId", "source")
-    record, deleted_at, *_ = deleted
-    if record is None:
+    if found[0] is None:
         raise not_found(noun, address.remote_id)
-    return DeletedRecordResponse(
+    return found
+
+
+async def delete_record(
+    tx: Tx,
+    deletion: Statement[tuple[Any, ...]],
+    workspace: WorkspaceId,
+    address: RecordAddress,
+    noun: str,
+) -> tuple[DeletedRecordResponse, Sequence[Any]]:
+    """Delete the record of an address. Returns the response and the deletion's other columns.
+
+    Raises Forbidden or NotFound.
+    """
+    record, deleted_at, *returned = await write_existing(tx, deletion, workspace, address, noun)
+    response = DeletedRecordResponse(
         "deleted", record, address.remote_id, address.source_id, deleted_at
     )
+    return response, returned
 
 
 # --- values -----------------------------------------------------------------------------------

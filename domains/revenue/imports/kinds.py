@@ -31,7 +31,7 @@ from domains.revenue.imports.structs import (
     NativeImport,
     Party,
 )
-from domains.revenue.participants import (
+from domains.revenue.people import (
     distinct,
     external_emails,
     normalized_email,

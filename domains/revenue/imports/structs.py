@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from domains.revenue.conversations import Category, TranscriptEntry
 from domains.revenue.crm.matching import CrmType
-from domains.revenue.participants import MeetingType
+from domains.revenue.people import MeetingType
 from domains.revenue.records import DisplayName, Emails, Int64, Timestamp, WebAddress
 
 MAX_HOST_LENGTH: Final = 253
