@@ -1,6 +1,6 @@
 """The analysis of a signal: the job that turns its text into insights with evidence."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Final, Literal
 from uuid import UUID
 
@@ -22,20 +22,21 @@ from sqlalchemy import (
 from domains.discovery.duplicates import compare_soon
 from domains.discovery.links import INSIGHTS_OF_SIGNAL
 from domains.discovery.tables import evidence, insights, products, signals
-from domains.intelligence.asking import insights_found, insights_question
 from domains.intelligence.engine import analyse as find
 from domains.intelligence.findings import Document, Findings, Insight, Product, Profile
-from domains.kernel.blobs import BlobMissing, Blobs
-from domains.kernel.compute import Compute
-from domains.kernel.db import Read, Tx
-from domains.kernel.ids import new_id
-from domains.kernel.jobs import Job, Queue, enqueue
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.numbers import take
-from domains.kernel.problems import NotFound
-from domains.kernel.providers import LLMProvider, ProviderResult
-from domains.kernel.questions import LLMResponse
-from domains.kernel.statements import row, scalar, statement
+from domains.intelligence.llm.prompts import insights_found, insights_question
+from domains.kernel.core.ids import new_id
+from domains.kernel.core.problems import NotFound
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.sequences import take
+from domains.kernel.db.statements import row, scalar, statement
+from domains.kernel.job_tools import Tools, Write
+from domains.kernel.jobs.enqueue import enqueue
+from domains.kernel.jobs.model import Job, Queue
+from domains.kernel.models.llm_provider import Consulted
+from domains.kernel.models.llm_types import Answer
+from domains.kernel.storage.blobs import BlobMissing, Blobs
 
 SignalType = Literal["transcript", "support_ticket", "review", "discovery_report"]
 
@@ -268,55 +269,38 @@ _ADD_EVIDENCE = statement(
 )
 
 
-Write = Callable[[Tx], Awaitable[None]]
-
-
-async def analyse(
-    read: Read,
-    blobs: Blobs,
-    compute: Compute,
-    provider: LLMProvider,
-    workspace: WorkspaceId,
-    job: AnalyseSignal,
-) -> Write:
+async def analyse(tools: Tools, workspace: WorkspaceId, job: AnalyseSignal) -> Write:
     """Find insights in a signal's text, with no transaction open; what comes back stores them.
 
     Where the workspace has a provider read its texts, another job does that.
     """
-    given = await read.first(_INPUT, workspace=workspace, id=job.signal)
+    given = await tools.read.first(_INPUT, workspace=workspace, id=job.signal)
     if given is None:
         return _nothing  # deleted meanwhile
-    if await provider.is_enabled_for(workspace):
+    if await tools.provider.is_used_by(workspace):
         return lambda tx: _hand_over(tx, workspace, job.signal, given.last_job_id)
-    document = await _document(read, blobs, workspace, given)
-    findings = await compute.run(find, document)
+    document = await _document(tools.read, tools.blobs, workspace, given)
+    findings = await tools.process_pool.run(find, document)
     return _storing(workspace, job.signal, given, document.text, findings, None)
 
 
-async def ask(
-    read: Read,
-    blobs: Blobs,
-    compute: Compute,
-    provider: LLMProvider,
-    workspace: WorkspaceId,
-    job: AskSignal,
-) -> Write:
+async def ask(tools: Tools, workspace: WorkspaceId, job: AskSignal) -> Write:
     """As `analyse`, by the provider; by the engine where that gives no usable answer."""
-    given = await read.first(_INPUT, workspace=workspace, id=job.signal)
+    given = await tools.read.first(_INPUT, workspace=workspace, id=job.signal)
     if given is None:
         return _nothing
-    document = await _document(read, blobs, workspace, given)
+    document = await _document(tools.read, tools.blobs, workspace, given)
 
-    async def parse(response: LLMResponse) -> Findings:
-        return await compute.run(insights_found, document, response.content, response.model)
+    async def understood(answer: Answer) -> Findings:
+        return await tools.process_pool.run(insights_found, document, answer.content, answer.model)
 
-    result: ProviderResult[Findings] = await provider.request(
-        workspace, await compute.run(insights_question, document), parse
+    consulted: Consulted[Findings] = await tools.provider.consult(
+        workspace, await tools.process_pool.run(insights_question, document), understood
     )
-    findings = result.value
+    findings = consulted.found
     if findings is None:
-        findings = await compute.run(find, document)
-    return _storing(workspace, job.signal, given, document.text, findings, result.fallback_reason)
+        findings = await tools.process_pool.run(find, document)
+    return _storing(workspace, job.signal, given, document.text, findings, consulted.fallback)
 
 
 async def _hand_over(tx: Tx, workspace: WorkspaceId, signal: UUID, former: UUID | None) -> None:

@@ -1,4 +1,4 @@
-"""Object types: which typed fields the rows of a source have."""
+"""Object types: schemas with the typed fields that rows of a source have."""
 
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
@@ -8,19 +8,20 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import JSON, Uuid, bindparam, func, insert, select, update
 
-from domains.kernel.db import REFUSALS, Read, Tx
-from domains.kernel.ids import new_id
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.problems import Conflict, Fault, invalid
-from domains.kernel.statements import row, scalar, statement
+from domains.kernel.core.ids import new_id
+from domains.kernel.core.problems import Conflict, FieldError, invalid
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.errors import CONSTRAINT_PROBLEMS
+from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
+from domains.revenue import example_ids
+from domains.revenue.people import Version
 from domains.revenue.records import (
-    WORKSPACE,
-    WRITABLE,
+    ACTIVE_SOURCE,
     DisplayLabel,
-    Version,
-    foreign,
-    kept,
-    missing,
+    forbidden,
+    new_or_current,
+    not_found,
 )
 from domains.revenue.tables import object_types, sources
 
@@ -28,22 +29,26 @@ FieldType = Literal["textarea", "string", "boolean", "int", "double", "datetime"
 
 
 class FieldDefinitionRequest(msgspec.Struct, rename="camel", kw_only=True):
-    """A field that rows of this type may, or must, have."""
+    """The definition of a field of rows."""
 
     version: Version = 1
-    name: Annotated[DisplayLabel, Meta(description="The key in a row's `fields`; unique")]
-    field_type: Annotated[FieldType, Meta(description="What its values are")]
-    label: Annotated[str | None, Meta(description="What people call it")] = None
-    required: Annotated[bool, Meta(description="Whether every row needs it")] = False
+    name: Annotated[
+        DisplayLabel, Meta(description="Unique key in a row's `fields`", examples=["priority"])
+    ]
+    field_type: Annotated[FieldType, Meta(description="Type of its values", examples=["string"])]
+    label: Annotated[str | None, Meta(description="Label to show", examples=["Priority"])] = None
+    required: Annotated[
+        bool, Meta(description="True if every row needs a value", examples=[False])
+    ] = False
 
 
 class FieldDefinitionResponse(msgspec.Struct, rename="camel"):
-    """A field of an object type."""
+    """The definition of a field of rows."""
 
-    name: Annotated[str, Meta(description="The key in a row's `fields`")]
-    field_type: Annotated[FieldType, Meta(description="What its values are")]
-    label: Annotated[str | None, Meta(description="What people call it")]
-    required: Annotated[bool, Meta(description="Whether every row needs it")]
+    name: Annotated[str, Meta(description="Key in a row's `fields`", examples=["priority"])]
+    field_type: Annotated[FieldType, Meta(description="Type of its values", examples=["string"])]
+    label: Annotated[str | None, Meta(description="Label to show", examples=["Priority"])]
+    required: Annotated[bool, Meta(description="True if every row needs a value", examples=[False])]
 
 
 FieldDefinitions = Annotated[list[FieldDefinitionRequest], Meta(min_length=1, max_length=50)]
@@ -53,66 +58,80 @@ class CreateObjectTypeRequest(msgspec.Struct, rename="camel", kw_only=True):
     """A new object type."""
 
     version: Version = 1
-    source_id: Annotated[UUID, Meta(description="One of your sources")]
-    name: Annotated[DisplayLabel, Meta(description="Unique in the source; cannot change")]
-    display_name: Annotated[DisplayLabel, Meta(description="What people call it")]
-    field_definitions: Annotated[FieldDefinitions, Meta(description="The schema")]
+    source_id: Annotated[
+        UUID, Meta(description="One of your sources", examples=[example_ids.SOURCE])
+    ]
+    name: Annotated[
+        DisplayLabel, Meta(description="Unique in the source; cannot change", examples=["ticket"])
+    ]
+    display_name: Annotated[DisplayLabel, Meta(description="Name to show", examples=["Ticket"])]
+    field_definitions: Annotated[
+        FieldDefinitions, Meta(description="The schema: definitions of the fields")
+    ]
 
 
 class UpdateObjectTypeRequest(msgspec.Struct, rename="camel", kw_only=True):
-    """What can change of an object type; null and absent leave it as it is."""
+    """Changes of an object type. Null and absent leave a field unchanged."""
 
     version: Version = 1
-    display_name: Annotated[DisplayLabel | None, Meta(description="What people call it")] = None
+    display_name: Annotated[
+        DisplayLabel | None, Meta(description="Name to show", examples=["Support ticket"])
+    ] = None
     field_definitions: Annotated[
         FieldDefinitions | None,
-        Meta(description="The whole new schema; rows of the old one stay readable"),
+        Meta(description="The whole new schema; existing rows stay readable"),
     ] = None
 
 
 class ObjectTypeQuery(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """The query of the list of object types."""
 
-    source_id: Annotated[UUID | UnsetType, Meta(description="Those of this source")] = UNSET
+    source_id: Annotated[UUID | UnsetType, Meta(description="Object types of this source")] = UNSET
 
 
 class ObjectTypeResponse(msgspec.Struct, rename="camel"):
     """An object type."""
 
-    id: Annotated[UUID, Meta(description="The `objectTypeId` of its rows")]
-    source_id: Annotated[UUID, Meta(description="Its source")]
-    name: Annotated[str, Meta(description="Unique in the source")]
-    display_name: Annotated[str, Meta(description="What people call it")]
-    field_definitions: Annotated[list[FieldDefinitionResponse], Meta(description="The schema")]
-    created_at: Annotated[datetime, Meta(description="When it was made")]
-    updated_at: Annotated[datetime, Meta(description="When it changed last")]
+    id: Annotated[
+        UUID, Meta(description="The `objectTypeId` of its rows", examples=[example_ids.OBJECT_TYPE])
+    ]
+    source_id: Annotated[UUID, Meta(description="The source", examples=[example_ids.SOURCE])]
+    name: Annotated[str, Meta(description="Unique in the source", examples=["ticket"])]
+    display_name: Annotated[str, Meta(description="Name to show", examples=["Ticket"])]
+    field_definitions: Annotated[
+        list[FieldDefinitionResponse], Meta(description="The schema: definitions of the fields")
+    ]
+    created_at: Annotated[datetime, Meta(description="Creation time")]
+    updated_at: Annotated[datetime, Meta(description="Time of the last change")]
 
 
 class ListObjectTypesResponse(msgspec.Struct, rename="camel"):
     """All object types, newest first."""
 
-    object_types: Annotated[list[ObjectTypeResponse], Meta(description="All of them")]
+    object_types: Annotated[list[ObjectTypeResponse], Meta(description="All object types")]
 
 
 class DeletedObjectTypeResponse(msgspec.Struct, rename="camel"):
-    """An object type that is gone; its rows stay readable."""
+    """A deleted object type. Its rows stay readable."""
 
     status: Annotated[Literal["deleted"], Meta(description="Always `deleted`")]
-    id: Annotated[UUID, Meta(description="The object type's id")]
+    id: Annotated[
+        UUID, Meta(description="Id of the object type", examples=[example_ids.OBJECT_TYPE])
+    ]
 
 
 def _name_taken() -> Conflict:
     message = "name: this source has an object type of this name already"
-    return Conflict(message, Fault("name", message))
+    return Conflict(message, FieldError("name", message))
 
 
-REFUSALS["uq_object_types_name"] = _name_taken
+CONSTRAINT_PROBLEMS["uq_object_types_name"] = _name_taken
 
 _DEFINITIONS: Final = msgspec.json.Decoder(list[FieldDefinitionResponse])
 
 
-def definitions_of(stored: msgspec.Raw) -> list[FieldDefinitionResponse]:
-    """The schema as it is stored."""
+def decode_definitions(stored: msgspec.Raw) -> list[FieldDefinitionResponse]:
+    """Decode a stored schema."""
     return _DEFINITIONS.decode(stored)
 
 
@@ -126,7 +145,7 @@ def _object_type(
     updated_at: datetime,
 ) -> ObjectTypeResponse:
     return ObjectTypeResponse(
-        record, source, name, display_name, definitions_of(definitions), created_at, updated_at
+        record, source, name, display_name, decode_definitions(definitions), created_at, updated_at
     )
 
 
@@ -140,8 +159,8 @@ _columns = (
     _c.created_at,
     _c.updated_at,
 )
-_living: tuple[Any, ...] = (_c.workspace_id == WORKSPACE, _c.deleted_at.is_(None))
-_one: tuple[Any, ...] = (*_living, _c.id == bindparam("id", type_=Uuid))
+_is_active: tuple[Any, ...] = (_c.workspace_id == WORKSPACE, _c.deleted_at.is_(None))
+_is_chosen: tuple[Any, ...] = (*_is_active, _c.id == bindparam("id", type_=Uuid))
 
 _CREATE = statement(
     insert(object_types)
@@ -156,16 +175,16 @@ _CREATE = statement(
     .returning(*_columns),
     _object_type,
 )
-_ALL = statement(select(*_columns).where(*_living).order_by(_c.id.desc()), _object_type)
+_ALL = statement(select(*_columns).where(*_is_active).order_by(_c.id.desc()), _object_type)
 _OF_SOURCE = statement(
     select(*_columns)
-    .where(*_living, _c.source_id == bindparam("source", type_=Uuid))
+    .where(*_is_active, _c.source_id == bindparam("source", type_=Uuid))
     .order_by(_c.id.desc()),
     _object_type,
 )
-_GET = statement(select(*_columns).where(*_one), _object_type)
+_GET = statement(select(*_columns).where(*_is_chosen), _object_type)
 
-_source_lives = (
+_source_is_active = (
     select(sources.c.id)
     .where(
         sources.c.workspace_id == WORKSPACE,
@@ -175,30 +194,32 @@ _source_lives = (
     .correlate(object_types)
     .exists()
 )
-_WRITABLE = statement(select(_source_lives).where(*_one), scalar)
+_WRITABLE = statement(select(_source_is_active).where(*_is_chosen), scalar)
 _UPDATE = statement(
     update(object_types)
-    .where(*_one)
+    .where(*_is_chosen)
     .values(
-        display_name=kept("display_name", _c.display_name),
-        field_definitions=kept("field_definitions", _c.field_definitions),
+        display_name=new_or_current("display_name", _c.display_name),
+        field_definitions=new_or_current("field_definitions", _c.field_definitions),
         updated_at=func.now(),
     )
     .returning(*_columns),
     _object_type,
 )
-_DELETE = statement(update(object_types).where(*_one).values(deleted_at=func.now()), row)
+_DELETE = statement(update(object_types).where(*_is_chosen).values(deleted_at=func.now()), row)
 
 
 async def create(
     tx: Tx, workspace: WorkspaceId, new: CreateObjectTypeRequest
 ) -> ObjectTypeResponse:
-    """Store an object type; Forbidden for a source that is not the workspace's, Conflict for a
-    name that the source has already, Invalid for field names that are not unique.
+    """Create an object type.
+
+    Raises Forbidden if the source does not accept the caller's writes, Conflict if it has an object
+    type of this name, Invalid if a field name is used twice.
     """
-    definitions = _stored(new.field_definitions)
-    if await tx.first(WRITABLE, workspace=workspace, source=new.source_id) is None:
-        raise foreign("sourceId", "source")
+    definitions = _encode_definitions(new.field_definitions)
+    if await tx.first(ACTIVE_SOURCE, workspace=workspace, source=new.source_id) is None:
+        raise forbidden("sourceId", "source")
     return await tx.one(
         _CREATE,
         workspace=workspace,
@@ -210,32 +231,35 @@ async def create(
     )
 
 
-async def every(
-    read: Read, workspace: WorkspaceId, wanted: ObjectTypeQuery
+async def list_all(
+    read: Read, workspace: WorkspaceId, query: ObjectTypeQuery
 ) -> ListObjectTypesResponse:
-    """The object types, of one source if one is wanted, newest first."""
-    if wanted.source_id is UNSET:
+    """List all object types, or those of one source, newest first."""
+    if query.source_id is UNSET:
         return ListObjectTypesResponse(await read.all(_ALL, workspace=workspace))
-    found = await read.all(_OF_SOURCE, workspace=workspace, source=wanted.source_id)
+    found = await read.all(_OF_SOURCE, workspace=workspace, source=query.source_id)
     return ListObjectTypesResponse(found)
 
 
 async def get(read: Read, workspace: WorkspaceId, object_type: UUID) -> ObjectTypeResponse:
-    """An object type; NotFound."""
+    """Get an object type. Raises NotFound."""
     found = await read.first(_GET, workspace=workspace, id=object_type)
     if found is None:
-        raise missing("object type", object_type)
+        raise not_found("object type", object_type)
     return found
 
 
 async def change(
     tx: Tx, workspace: WorkspaceId, object_type: UUID, changes: UpdateObjectTypeRequest
 ) -> ObjectTypeResponse:
-    """Replace what is given; NotFound, Forbidden where its source is gone, Invalid as for new."""
+    """Change an object type.
+
+    Raises NotFound, Forbidden if its source was deleted, Invalid if a field name is used twice.
+    """
     definitions = None
     if changes.field_definitions is not None:
-        definitions = _stored(changes.field_definitions)
-    await _writable(tx, workspace, object_type)
+        definitions = _encode_definitions(changes.field_definitions)
+    await _require_writable(tx, workspace, object_type)
     return await tx.one(
         _UPDATE,
         workspace=workspace,
@@ -246,30 +270,33 @@ async def change(
 
 
 async def remove(tx: Tx, workspace: WorkspaceId, object_type: UUID) -> DeletedObjectTypeResponse:
-    """End all writes of its rows, which stay readable; NotFound."""
-    await _writable(tx, workspace, object_type)
+    """Delete an object type. Its rows stay readable but cannot change.
+
+    Raises NotFound or Forbidden.
+    """
+    await _require_writable(tx, workspace, object_type)
     await tx.first(_DELETE, workspace=workspace, id=object_type)
     return DeletedObjectTypeResponse("deleted", object_type)
 
 
-async def _writable(tx: Tx, workspace: WorkspaceId, object_type: UUID) -> None:
-    writable = await tx.first(_WRITABLE, workspace=workspace, id=object_type)
-    if writable is None:
-        raise missing("object type", object_type)
-    if not writable:
-        raise foreign("sourceId", "source")
+async def _require_writable(tx: Tx, workspace: WorkspaceId, object_type: UUID) -> None:
+    is_writable = await tx.first(_WRITABLE, workspace=workspace, id=object_type)
+    if is_writable is None:
+        raise not_found("object type", object_type)
+    if not is_writable:
+        raise forbidden("sourceId", "source")
 
 
-def _stored(definitions: list[FieldDefinitionRequest]) -> bytes:
-    """The schema as it is stored; Invalid where a name comes twice."""
+def _encode_definitions(definitions: list[FieldDefinitionRequest]) -> bytes:
+    """Encode a schema for storing. Raises Invalid if a name is used twice."""
     names: set[str] = set()
-    for each in definitions:
-        if each.name in names:
-            raise invalid("fieldDefinitions", f"the field {each.name!r} is there more than once")
-        names.add(each.name)
+    for field in definitions:
+        if field.name in names:
+            raise invalid("fieldDefinitions", f"the field {field.name!r} is defined more than once")
+        names.add(field.name)
     return msgspec.json.encode(
         [
-            FieldDefinitionResponse(each.name, each.field_type, each.label, each.required)
-            for each in definitions
+            FieldDefinitionResponse(field.name, field.field_type, field.label, field.required)
+            for field in definitions
         ]
     )

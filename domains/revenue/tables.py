@@ -25,8 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON
 
-from domains.kernel.keyset import SAMPLE, spans
-from domains.kernel.tables import instant, metadata
+from domains.kernel.db.tables import metadata, timestamp_column
+from domains.kernel.pagination.cursor_statements import SAMPLE_SQL, spans_sql
 
 # Ids that other systems give sort by their bytes, whatever the database's language.
 _ID = Text(collation="C")
@@ -81,13 +81,13 @@ def _searched(
     where: str | None = _LIVING,
 ) -> Index:
     """For filters together: patterns of three letters or more in texts, more or less of ranges, and
-    columns that equal or hold something. See KeysetList.
+    columns that equal or hold something. See CursorList.
     """
     return Index(
         f"ix_{name}_search",
         "workspace_id",
-        text(f"({SAMPLE})"),
-        *(text(spans(each)) for each in (order, *ranges)),
+        text(f"({SAMPLE_SQL})"),
+        *(text(spans_sql(each)) for each in (order, *ranges)),
         *columns,
         *texts,
         postgresql_using="gin",
@@ -121,10 +121,10 @@ def _record(name: str, *columns: Column[Any] | CheckConstraint | Index) -> Table
         _flag("native"),
         _flag("public"),
         _texts("owner_emails"),
-        instant("created_at", nullable=True),
-        instant("updated_at", nullable=True),
-        instant("stored_at", now=True),
-        instant("deleted_at", nullable=True),
+        timestamp_column("created_at", nullable=True),
+        timestamp_column("updated_at", nullable=True),
+        timestamp_column("stored_at", now=True),
+        timestamp_column("deleted_at", nullable=True),
         Index(
             f"uq_{name}_identity",
             "workspace_id",
@@ -176,9 +176,9 @@ sources = Table(
     Column("id", Uuid, primary_key=True),
     Column("name", Text, nullable=False),
     Column("display_name", Text, nullable=False),
-    instant("created_at", now=True),
-    instant("updated_at", now=True),
-    instant("deleted_at", nullable=True),
+    timestamp_column("created_at", now=True),
+    timestamp_column("updated_at", now=True),
+    timestamp_column("deleted_at", nullable=True),
     Index("uq_sources_name", "workspace_id", "name", unique=True, postgresql_where=text(_LIVING)),
 )
 
@@ -191,9 +191,9 @@ object_types = Table(
     Column("name", Text, nullable=False),
     Column("display_name", Text, nullable=False),
     Column("field_definitions", JSON, nullable=False),
-    instant("created_at", now=True),
-    instant("updated_at", now=True),
-    instant("deleted_at", nullable=True),
+    timestamp_column("created_at", now=True),
+    timestamp_column("updated_at", now=True),
+    timestamp_column("deleted_at", nullable=True),
     Index(
         "uq_object_types_name",
         "workspace_id",
@@ -245,8 +245,8 @@ messages = _record(
 conversations = _record(
     "conversations",
     Column("title", Text),
-    instant("started_at"),
-    instant("ended_at"),
+    timestamp_column("started_at"),
+    timestamp_column("ended_at"),
     Column("type", Text, nullable=False),
     Column("category", Text),
     Column("participants", JSON, nullable=False),
@@ -334,10 +334,10 @@ def _crm_record(name: str, *columns: Column[Any] | CheckConstraint | Index) -> T
         Column("name", Text),
         Column("owner_name", Text),
         Column("owner_email", Text),
-        instant("created_at", nullable=True),
+        timestamp_column("created_at", nullable=True),
         # The last activity as the import gave it, and as linked records show it.
-        instant("activity_given_at", nullable=True),
-        instant("activity_seen_at", nullable=True),
+        timestamp_column("activity_given_at", nullable=True),
+        timestamp_column("activity_seen_at", nullable=True),
         Column(
             "last_activity_at",
             DateTime(timezone=True),
@@ -350,7 +350,7 @@ def _crm_record(name: str, *columns: Column[Any] | CheckConstraint | Index) -> T
         Column("contacts", JSON),
         # In lower case, of the contacts.
         _texts("contact_emails"),
-        instant("stored_at", now=True),
+        timestamp_column("stored_at", now=True),
         _listed(name, "ordered_at", where=None),
         _people(name, "contact_emails", where=None),
         *columns,
@@ -365,7 +365,7 @@ deals = _crm_record(
     Column("stage", Text),
     Column("pipeline", Text),
     Column("amount", Double),
-    instant("close_date", nullable=True),
+    timestamp_column("close_date", nullable=True),
     Column("closed", Boolean),
     # As the import gave them, and as they were found in linked conversations and messages.
     Column("summary", JSON),
@@ -373,7 +373,7 @@ deals = _crm_record(
     Column("found_summary", JSON),
     Column("found_crm_autofill", JSON),
     Column("found_engine", Text),
-    instant("found_at", nullable=True),
+    timestamp_column("found_at", nullable=True),
     _listed("deals", "ordered_at", "closed", where=None),
     # The open deals of an account, the one with the latest activity first; and all of them.
     *(

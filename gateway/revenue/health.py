@@ -8,16 +8,18 @@ from litestar import get
 from litestar.di import NamedDependency
 from msgspec import Meta
 
-from domains.kernel.keys import Caller
-from gateway.surface import operation
+from domains.kernel.tenancy.keyring import Caller
+from gateway.health import operation
 
 
 class HealthResponse(msgspec.Struct):
     """The key is good, and these are all its scopes, those of the other surface too."""
 
-    status: Annotated[str, Meta(description="Always `ok`")]
+    status: Annotated[str, Meta(description="Always `ok`", examples=["ok"])]
     org_id: Annotated[UUID, Meta(description="Id of the organization: the key's workspace")]
-    scopes: Annotated[list[str], Meta(description="All scopes of the key")]
+    scopes: Annotated[
+        list[str], Meta(description="All scopes of the key", examples=[["read", "ingest"]])
+    ]
 
 
 @get("/health", opt=operation("health", "any key", "Check a key", counted=False))

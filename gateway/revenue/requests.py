@@ -3,10 +3,10 @@
 from typing import Final
 from uuid import UUID
 
-from domains.kernel.ids import parse_id
-from domains.kernel.keys import Caller
-from domains.kernel.problems import invalid
-from domains.revenue.records import missing
+from domains.kernel.core.ids import parse_id
+from domains.kernel.core.problems import invalid
+from domains.kernel.tenancy.keyring import Caller
+from domains.revenue.records import not_found
 
 # Statuses that an operation may answer with besides those of every one.
 READ: Final = (404,)
@@ -31,10 +31,10 @@ def crm_id_in_path(text: str, noun: str) -> str:
     It may hold a slash, which is sent as `%2F`: so it is all the rest of the path.
     """
     if "\0" in text:
-        raise missing(noun, text)
+        raise not_found(noun, text)
     return text.removeprefix("/")
 
 
-def shown_to(caller: Caller) -> frozenset[str]:
+def visibility_filter(caller: Caller) -> frozenset[str]:
     """The filters by which a list shows a caller what may be seen."""
     return _PUBLIC if caller.hides_private else _EVERYTHING

@@ -5,7 +5,8 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from domains.kernel.problems import Conflict, Problem
+from domains.kernel.core.problems import Conflict, Problem
+from gateway.health import Surface
 from gateway.revenue import (
     accounts,
     conversations,
@@ -17,7 +18,6 @@ from gateway.revenue import (
     rows,
     sources,
 )
-from gateway.surface import Surface
 
 
 class ReadError(msgspec.Struct):
@@ -45,12 +45,11 @@ def revenue_error(problem: Problem, request_id: str, method: str) -> ReadError |
     """The documented body: a sentence for reads, an object for writes."""
     if method in ("GET", "HEAD", "OPTIONS"):
         return ReadError(problem.message)
-    field = problem.faults[0].field if problem.faults else None
+    field = problem.field_errors[0].field if problem.field_errors else None
     return WriteError(WriteFault(problem.code, problem.message, field, request_id))
 
 
 REVENUE: Final = Surface(
-    name="revenue",
     title="Revenue record API",
     description=(
         "Conversations, messages, rows, documents, deals and accounts of an organization. Lists "
@@ -73,6 +72,7 @@ REVENUE: Final = Surface(
     error_body=revenue_error,
     needs_length=True,
     needs_json=True,
-    contention=Conflict,
+    write_conflict=Conflict,
+    refuses_malformed_ids=True,
     tag_of=lambda path: path.split("/")[2].replace("-", " ").capitalize(),
 )

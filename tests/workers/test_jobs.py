@@ -10,24 +10,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domains.kernel import jobs, leases
-from domains.kernel.blobs import DeleteBlob
-from domains.kernel.compute import Compute, TookTooLong
-from domains.kernel.db import Database
-from domains.kernel.ids import new_id
-from domains.kernel.jobs import Job
-from domains.kernel.keys import WorkspaceId, create_workspace
-from domains.kernel.leases import Claim, LostLease
-from domains.kernel.problems import Contended, Invalid, Unavailable
-from domains.kernel.settings import Settings, read
-from tests.stack import Stack, eventually, running
+from domains.kernel.core.ids import new_id
+from domains.kernel.core.problems import Invalid, Unavailable, WriteConflict
+from domains.kernel.core.settings import Settings, load_settings
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Database
+from domains.kernel.jobs import leases, model
+from domains.kernel.jobs.enqueue import enqueue
+from domains.kernel.jobs.leases import Claim, LostLease
+from domains.kernel.jobs.model import Job
+from domains.kernel.jobs.process_pool import ComputationTimeout, ProcessPool
+from domains.kernel.storage.blobs import DeleteBlob
+from domains.kernel.tenancy.workspaces import create_workspace
+from tests.stack import Stack, eventually, running_stack
 from workers.runner import Actor, Runner
 
 
 @pytest.fixture(scope="module")
 def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack whose worker is this test."""
-    with running(tmp_path_factory.mktemp("idle"), worker=False) as started:
+    with running_stack(tmp_path_factory.mktemp("idle"), worker=False) as started:
         yield started
 
 
@@ -47,12 +49,12 @@ async def workspace(db: Database) -> WorkspaceId:
 
 @pytest.fixture
 def settings(idle: Stack) -> Settings:
-    return read(idle.env)
+    return load_settings(idle.env)
 
 
 async def _queue(db: Database, workspace: WorkspaceId, job: Job | None = None) -> UUID:
     async with db.transaction() as tx:
-        return await jobs.enqueue(tx, workspace, job or DeleteBlob("nothing"))
+        return await enqueue(tx, workspace, job or DeleteBlob("nothing"))
 
 
 # One relay of many.
@@ -82,7 +84,7 @@ async def test_a_job_is_queued_with_the_transaction_or_not_at_all(
 
     with pytest.raises(Failure):
         async with db.transaction() as tx:
-            job_id = await jobs.enqueue(tx, workspace, DeleteBlob("x"))
+            job_id = await enqueue(tx, workspace, DeleteBlob("x"))
             raise Failure
     assert await _row(db, job_id) is None
 
@@ -121,7 +123,7 @@ async def test_a_lost_lease_undoes_what_came_with_it(db: Database, workspace: Wo
     assert not await leases.renew(db.read, [slow.held], 30)
     with pytest.raises(LostLease):
         async with db.transaction() as tx:
-            other = await jobs.enqueue(tx, workspace, DeleteBlob("of the slow one"))
+            other = await enqueue(tx, workspace, DeleteBlob("of the slow one"))
             await leases.finish(tx, slow)
     assert await _row(db, other) is None
     async with db.transaction() as tx:
@@ -177,7 +179,7 @@ def test_the_wait_between_attempts_grows_and_is_bounded(failures: int, chance: f
 class Odd(Job, frozen=True, tag="tests.odd"):
     """A job that does what a test tells it to."""
 
-    queue: ClassVar[jobs.Queue] = "housekeeping"
+    queue: ClassVar[model.Queue] = "housekeeping"
 
 
 @pytest.fixture
@@ -219,7 +221,7 @@ async def test_a_problem_is_final_and_its_reason_is_shown(run_odd: Any) -> None:
     assert shown == ["The file is encrypted."]
 
 
-@pytest.mark.parametrize("passing", [Unavailable("It is away."), Contended("A deadlock.")])
+@pytest.mark.parametrize("passing", [Unavailable("It is away."), WriteConflict("A deadlock.")])
 async def test_what_passes_is_waited_for(run_odd: Any, passing: Exception) -> None:
     async def run(*_: Any) -> Any:
         raise passing
@@ -248,7 +250,7 @@ async def test_anything_unexpected_is_tried_five_times_and_tells_nothing(
 
 async def test_an_analysis_that_takes_too_long_is_final(run_odd: Any) -> None:
     async def run(*_: Any) -> Any:
-        raise TookTooLong
+        raise ComputationTimeout
 
     row, shown = await run_odd(run)
     assert (row["state"], row["failures"]) == ("failed", 1)
@@ -281,7 +283,7 @@ async def test_results_that_cannot_be_stored_leave_the_job_to_be_tried_again(
 
     async def run(*_: Any) -> Any:
         async def write(tx: Any) -> None:
-            written.append(await jobs.enqueue(tx, workspace, DeleteBlob("half")))
+            written.append(await enqueue(tx, workspace, DeleteBlob("half")))
             raise RuntimeError("the second half fails")
 
         return write
@@ -317,7 +319,7 @@ async def test_a_worker_that_stops_gives_its_job_back(db: Database, run_odd: Any
 
 
 async def test_heavy_work_leaves_the_loop_free_and_ends_with_its_limit() -> None:
-    with Compute.open(1, 0.5) as compute:
+    with ProcessPool.open(1, 0.5) as compute:
         assert await compute.run(sum, [1, 2, 3]) == 6
         ticks = 0
 
@@ -328,7 +330,7 @@ async def test_heavy_work_leaves_the_loop_free_and_ends_with_its_limit() -> None
                 ticks += 1
 
         ticking = asyncio.create_task(tick())
-        with pytest.raises(TookTooLong):
+        with pytest.raises(ComputationTimeout):
             await compute.run(pow, 7, 10**9)
         ticking.cancel()
         assert ticks > 10
@@ -337,5 +339,5 @@ async def test_heavy_work_leaves_the_loop_free_and_ends_with_its_limit() -> None
 
 
 async def test_an_exception_in_the_child_arrives_here() -> None:
-    with Compute.open(1, 5) as compute, pytest.raises(ZeroDivisionError):
+    with ProcessPool.open(1, 5) as compute, pytest.raises(ZeroDivisionError):
         await compute.run(divmod, 1, 0)

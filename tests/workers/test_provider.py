@@ -7,10 +7,10 @@ from uuid import UUID
 import httpx
 import pytest
 
-from domains.kernel.db import Database
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.usage import set_provider
-from tests.kernel.chat_server import BEHAVIOURS, ChatServer, chat_server
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Database
+from domains.kernel.models.llm_usage import set_provider
+from tests.fakes.chat_server import BEHAVIOURS, ChatServer, chat_server
 from tests.revenue.pushed import STARTED, Source, source_of
 from tests.revenue.pushed import read as read_record
 from tests.stack import Stack, Tenant, eventually, running, tenant

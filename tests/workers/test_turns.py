@@ -16,18 +16,25 @@ from hypothesis import strategies as st
 
 from domains.discovery import analysis
 from domains.discovery.analysis import AnalyseSignal
-from domains.kernel import job_admin, jobs, leases
-from domains.kernel.blobs import Blobs
-from domains.kernel.compute import Compute
-from domains.kernel.db import Database, end
-from domains.kernel.ids import new_id
-from domains.kernel.job_admin import Choice
-from domains.kernel.jobs import Job, Queue
-from domains.kernel.keys import WorkspaceId, create_workspace
-from domains.kernel.leases import Claim, Sent
-from domains.kernel.providers import LLMProvider
-from domains.kernel.settings import Settings, read
-from tests.stack import Process, Stack, Tenant, eventually, running, tenant
+from domains.kernel.core.ids import new_id
+from domains.kernel.core.network import FetchAllowlist
+from domains.kernel.core.settings import Settings, load_settings
+from domains.kernel.core.tasks import cancel_and_wait
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Database
+from domains.kernel.job_tools import Tools
+from domains.kernel.jobs import job_admin, leases
+from domains.kernel.jobs.enqueue import LONGEST_DELAY, enqueue, enqueue_debounced
+from domains.kernel.jobs.job_admin import JobFilter
+from domains.kernel.jobs.leases import Claim, Sent
+from domains.kernel.jobs.model import Job, Queue
+from domains.kernel.jobs.process_pool import ProcessPool
+from domains.kernel.models.llm_provider import Provider
+from domains.kernel.storage.blobs import Blobs
+from domains.kernel.tenancy.workspaces import create_workspace
+from domains.kernel.untrusted.documents.extraction import Extraction
+from domains.kernel.untrusted.fetch import Fetcher
+from tests.stack import Process, Stack, Tenant, eventually, new_tenant, running_stack
 from tests.workers.slow import Slow
 from workers.runner import Actor, Runner
 
@@ -42,7 +49,7 @@ FEW = hypothesis_settings(
 @pytest.fixture(scope="module")
 def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack whose worker is this test."""
-    with running(tmp_path_factory.mktemp("turns"), worker=False) as started:
+    with running_stack(tmp_path_factory.mktemp("turns"), worker=False) as started:
         yield started
 
 
@@ -87,7 +94,7 @@ async def _fill(db: Database, workspaces: Sequence[UUID], each: int, job: type[J
 
 async def _queue(db: Database, workspace: WorkspaceId, job: Job | None = None) -> UUID:
     async with db.transaction() as tx:
-        return await jobs.enqueue(tx, workspace, job or Slow())
+        return await enqueue(tx, workspace, job or Slow())
 
 
 RELAY = new_id()
@@ -279,7 +286,7 @@ class About(Job, frozen=True, tag="tests.about"):
 
 async def _soon(db: Database, workspace: WorkspaceId, what: str, delay: float = 30) -> None:
     async with db.transaction() as tx:
-        await jobs.enqueue_soon(tx, workspace, About(what), delay)
+        await enqueue_debounced(tx, workspace, About(what), delay)
 
 
 _WAITS = "select subject, extract(epoch from run_after - created_at)::float as delay from jobs"
@@ -305,7 +312,7 @@ async def test_a_job_is_put_off_for_a_while_only(db: Database, workspace: Worksp
     await _run(db, "update jobs set created_at = created_at - interval '290 seconds'")
     await _soon(db, workspace, "a", 60)
     ((_, delay),) = await _run(db, _WAITS)
-    assert delay == jobs.LONGEST_DELAY
+    assert delay == LONGEST_DELAY
 
 
 async def test_what_began_or_is_cancelled_does_not_stand_for_what_comes_later(
@@ -316,7 +323,7 @@ async def test_what_began_or_is_cancelled_does_not_stand_for_what_comes_later(
     await _soon(db, workspace, "a", 0)
     assert await _states(db) == {"sent": 1, "queued": 1}
     async with db.transaction() as tx:
-        assert await job_admin.cancel(tx, Choice(kind="about")) == 2
+        assert await job_admin.cancel(tx, JobFilter(kind="about")) == 2
     await _soon(db, workspace, "a", 0)
     assert len(await _run(db, "select from jobs where not cancelling")) == 1
 
@@ -346,22 +353,34 @@ async def test_a_lost_job_is_waited_for_longer_each_time(
 
 @pytest.fixture
 async def acme(idle: Stack, db: Database) -> AsyncIterator[Tenant]:
-    async with tenant(idle, database=db) as made:
+    async with new_tenant(idle, database=db) as made:
         yield made
 
 
 class Desk:
     """A worker that analyses signals, and stores what it found when the test lets it."""
 
-    def __init__(self, db: Database, settings: Settings, blobs: Blobs, compute: Compute) -> None:
+    def __init__(
+        self, db: Database, settings: Settings, blobs: Blobs, compute: ProcessPool
+    ) -> None:
         self.settings, self.blobs, self.compute = settings, blobs, compute
         self.found = asyncio.Event()
         self.go_on = asyncio.Event()
         self.stopped = False
 
+        tools = Tools(
+            read=db.read,
+            blobs=blobs,
+            process_pool=compute,
+            fetcher=Fetcher(FetchAllowlist()),
+            extraction=Extraction.of(settings),
+            speech=None,
+            provider=Provider(None, db.read),
+            settings=settings,
+        )
+
         async def run(_tools: None, workspace: WorkspaceId, job: AnalyseSignal) -> Any:
-            nobody = LLMProvider(None, db.read)
-            write = await analysis.analyse(db.read, blobs, compute, nobody, workspace, job)
+            write = await analysis.analyse(tools, workspace, job)
             self.found.set()
             try:
                 await self.go_on.wait()
@@ -376,22 +395,22 @@ class Desk:
 
 @pytest.fixture
 async def desk(idle: Stack, db: Database) -> AsyncIterator[Desk]:
-    settings = read({**idle.env, "GATEWAY_JOB_LEASE": "1"})
-    with Compute.open(1, 30) as compute:
+    settings = load_settings({**idle.env, "GATEWAY_JOB_LEASE": "1"})
+    with ProcessPool.open(1, 30) as compute:
         made = Desk(db, settings, Blobs.open(settings.blob_url, {}), compute)
         keeping = asyncio.create_task(made.runner.keep())
         yield made
-        await end(keeping)
+        await cancel_and_wait(keeping)
 
 
 async def _cancel(db: Database, job_id: UUID) -> int:
     async with db.transaction() as tx:
-        return await job_admin.cancel(tx, Choice(id=job_id))
+        return await job_admin.cancel(tx, JobFilter(id=job_id))
 
 
 async def _retry(db: Database, job_id: UUID) -> int:
     async with db.transaction() as tx:
-        return await job_admin.retry(tx, Choice(id=job_id))
+        return await job_admin.retry(tx, JobFilter(id=job_id))
 
 
 async def _newest(db: Database) -> UUID:
@@ -412,7 +431,7 @@ _REASON = "The processing was cancelled."
 async def test_a_cancelled_job_that_waits_is_not_done_and_its_record_says_so(
     db: Database, acme: Tenant, desk: Desk, *, sent: bool
 ) -> None:
-    signal = await acme.signal()
+    signal = await acme.create_signal()
     job_id = await _newest(db)
     if sent:
         assert await _take(db, 1, queue="analysis")
@@ -429,7 +448,7 @@ async def test_a_cancelled_job_that_waits_is_not_done_and_its_record_says_so(
 async def test_what_a_cancelled_job_found_is_not_stored(
     db: Database, acme: Tenant, desk: Desk
 ) -> None:
-    signal = await acme.signal()
+    signal = await acme.create_signal()
     job_id = await _newest(db)
     working = asyncio.create_task(desk.runner.run(job_id))
     await desk.found.wait()
@@ -447,7 +466,7 @@ async def test_what_a_cancelled_job_found_is_not_stored(
 async def test_a_cancelled_job_stops_at_once_where_its_end_is_marked(
     db: Database, acme: Tenant, desk: Desk
 ) -> None:
-    await acme.signal()
+    await acme.create_signal()
     job_id = await _newest(db)
     working = asyncio.create_task(desk.runner.run(job_id))
     await desk.found.wait()
@@ -461,7 +480,7 @@ async def test_a_cancelled_job_stops_at_once_where_its_end_is_marked(
 async def test_a_result_on_its_way_when_the_job_is_cancelled_comes_to_nothing(
     db: Database, acme: Tenant, desk: Desk
 ) -> None:
-    signal = await acme.signal()
+    signal = await acme.create_signal()
     job_id = await _newest(db)
     working = asyncio.create_task(desk.runner.run(job_id))
     await desk.found.wait()
@@ -486,7 +505,7 @@ async def test_jobs_that_end_and_are_cancelled_at_once_do_not_wait_for_each_othe
 
         async def cancel_all() -> int:
             async with db.transaction() as tx:
-                return await job_admin.cancel(tx, Choice(workspace=workspace))
+                return await job_admin.cancel(tx, JobFilter(workspace=workspace))
 
         # None is refused because of the others.
         cancelled, ended = await asyncio.gather(cancel_all(), asyncio.gather(*ends))
@@ -496,7 +515,7 @@ async def test_jobs_that_end_and_are_cancelled_at_once_do_not_wait_for_each_othe
 async def test_a_failed_job_is_tried_again_with_all_its_attempts(
     db: Database, acme: Tenant, desk: Desk
 ) -> None:
-    signal = await acme.signal()
+    signal = await acme.create_signal()
     job_id = await _newest(db)
     held = await _claimed(db, job_id)
     async with db.transaction() as tx:
