@@ -11,7 +11,7 @@ from litestar.handlers.base import BaseRouteHandler
 
 from domains.kernel.core.problems import Forbidden, Invalid, LengthRequired, TooLarge
 from domains.kernel.tenancy.keyring import Caller, Keyring
-from gateway.health import Operation, Surface
+from gateway.operations import Operation, Surface
 from gateway.rate_limit import Limiter
 
 _JSON: Final = re.compile(r"application/(.+\+)?json")

@@ -21,7 +21,7 @@ from domains.kernel.core.problems import (
 )
 from gateway.idempotency import Replay, to_response
 from gateway.middleware.allowed_methods import allowed_methods
-from gateway.health import Surface
+from gateway.operations import Surface
 
 logger = structlog.get_logger()
 

@@ -16,7 +16,7 @@ from litestar.response import Stream
 from domains.kernel.core.problems import NotFound, Problem, Unavailable
 from domains.kernel.storage.blobs import BlobMissing, Blobs, content_disposition, safe_content_type
 from domains.kernel.storage.signed_urls import FileQuery, SignedUrls, invalid_url
-from gateway.health import operation
+from gateway.operations import operation
 from gateway.requests import parse_query
 
 logger = structlog.get_logger()

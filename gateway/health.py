@@ -15,7 +15,7 @@ from domains.kernel.db.database import Database
 from domains.kernel.health import Health, Part
 from domains.kernel.storage.blobs import Blobs
 from gateway.errors import ProblemDetails, problem_details
-from gateway.health import Surface, operation
+from gateway.operations import Surface, operation
 from gateway.rate_limit import Limiter
 
 _NO_SPEECH: Final = (

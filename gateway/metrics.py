@@ -18,7 +18,7 @@ from domains.kernel.db.database import Database, Read
 from domains.kernel.jobs import heartbeat, job_admin, periodic
 from domains.kernel.jobs.model import QUEUES, State
 from domains.kernel.models import llm_usage
-from gateway.health import operation
+from gateway.operations import operation
 
 _COUNTED_STATES: Final[tuple[State, ...]] = ("queued", "sent", "running", "failed")
 

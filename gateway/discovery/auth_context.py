@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from msgspec import Meta
 
 from domains.kernel.tenancy.keyring import Caller
-from gateway.health import operation
+from gateway.operations import operation
 
 
 class AuthWorkspace(msgspec.Struct):

@@ -16,7 +16,7 @@ from domains.discovery.ideas import (
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.tenancy.keyring import Caller
 from gateway.discovery.answers import DELETED, Deleted, paged
-from gateway.health import operation
+from gateway.operations import operation
 from gateway.requests import decode_body, parse_query
 
 

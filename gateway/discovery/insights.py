@@ -22,7 +22,7 @@ from domains.kernel.jobs.process_pool import ProcessPool
 from domains.kernel.storage.blobs import Blobs
 from domains.kernel.tenancy.keyring import Caller
 from gateway.discovery.answers import DELETED, Deleted, paged
-from gateway.health import operation
+from gateway.operations import operation
 from gateway.requests import decode_body, parse_query
 
 

@@ -12,7 +12,7 @@ from domains.kernel.db.database import Read, Tx
 from domains.kernel.pagination.offset import OffsetQuery
 from domains.kernel.tenancy.keyring import Caller
 from gateway.discovery.answers import paged
-from gateway.health import operation
+from gateway.operations import operation
 from gateway.requests import decode_body, parse_query
 
 

@@ -23,7 +23,7 @@ from domains.kernel.db.database import Read, Tx
 from domains.kernel.storage.blobs import Blobs
 from domains.kernel.tenancy.keyring import Caller
 from gateway.discovery.answers import DELETED, Deleted, paged
-from gateway.health import operation
+from gateway.operations import operation
 from gateway.requests import decode_body, decode_variant, parse_query
 
 _SignalId = Annotated[

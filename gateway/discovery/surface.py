@@ -4,7 +4,7 @@ from typing import Final
 
 from gateway.discovery import auth_context, ideas, insights, opportunities, products, signals
 from gateway.errors import ProblemDetails, problem_details
-from gateway.health import Surface
+from gateway.operations import Surface
 
 DISCOVERY: Final = Surface(
     title="Discovery API",

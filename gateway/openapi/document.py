@@ -10,7 +10,7 @@ from gateway.openapi.parameters import parameters_of
 from gateway.openapi.responses import header_components, responses_of
 from gateway.openapi.routes import Route, routes_of
 from gateway.openapi.schemas import Schemas
-from gateway.health import Surface
+from gateway.operations import Surface
 
 
 def build_document(surfaces: Sequence[Surface]) -> dict[str, Any]:

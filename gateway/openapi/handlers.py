@@ -11,7 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from gateway.openapi import reference
 from gateway.openapi.document import build_document
-from gateway.health import Surface, operation
+from gateway.operations import Surface, operation
 
 
 def openapi_handlers(surfaces: Sequence[Surface]) -> list[HTTPRouteHandler]:

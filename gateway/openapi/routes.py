@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 
-from gateway.health import Operation, Surface
+from gateway.operations import Operation, Surface
 
 
 class Route(NamedTuple):

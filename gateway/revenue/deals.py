@@ -12,7 +12,7 @@ from domains.kernel.tenancy.keyring import Caller
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue import deals
 from domains.revenue.deals import DealDetail, DealQuery, ListDealsResponse
-from gateway.health import operation
+from gateway.operations import operation
 from gateway.requests import parse_query
 from gateway.revenue.requests import READ, crm_id_in_path
 

@@ -21,7 +21,7 @@ from domains.revenue.documents import (
     UpdateDocumentRequest,
 )
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
-from gateway.health import operation
+from gateway.operations import operation
 from gateway.requests import decode_body, parse_query
 from gateway.revenue.requests import READ, WRITE, uuid_in_path, visibility_filter
 

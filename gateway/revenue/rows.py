@@ -18,7 +18,7 @@ from domains.revenue.rows import (
     RowRequest,
     UpdateRowRequest,
 )
-from gateway.health import operation
+from gateway.operations import operation
 from gateway.requests import decode_body, parse_query
 from gateway.revenue.requests import READ, WRITE, uuid_in_path, visibility_filter
 

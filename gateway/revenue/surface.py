@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from domains.kernel.core.problems import Conflict, Problem
-from gateway.health import Surface
+from gateway.operations import Surface
 from gateway.revenue import (
     accounts,
     conversations,

@@ -14,7 +14,7 @@ from domains.kernel.db.database import Database
 from domains.kernel.tenancy.api_keys import SCOPES, Scope
 from gateway.app import SURFACES
 from gateway.cli import admin
-from gateway.health import Operation
+from gateway.operations import Operation
 from tests.conftest import MakeTenant
 from tests.stack import Stack, Tenant, eventually
 

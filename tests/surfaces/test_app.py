@@ -13,7 +13,7 @@ from litestar import Litestar, get
 
 from domains.kernel.core import log_config
 from gateway.app import UndeclaredOperation, require_operations
-from gateway.health import operation
+from gateway.operations import operation
 from tests.stack import Tenant
 
 

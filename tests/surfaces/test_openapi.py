@@ -21,7 +21,7 @@ from gateway import rate_limit
 from gateway.app import SURFACES, create_app
 from gateway.discovery.surface import DISCOVERY
 from gateway.openapi import document
-from gateway.health import Operation
+from gateway.operations import Operation
 from gateway.revenue.surface import REVENUE
 from tests.conftest import MakeTenant
 from tests.stack import Stack, Tenant
