@@ -41,6 +41,10 @@ class Operation(msgspec.Struct, frozen=True):
     # For the links of a 201: response field by parameter of the linked operation. Default: `id`.
     links: Mapping[str, str] = {}
 
+    def __deepcopy__(self, _memo: object) -> "Operation":
+        # Litestar copies handlers with their options, but a type with a Meta cannot be copied.
+        return self
+
 
 def _as_opt(declare: Callable[_P, Operation]) -> Callable[_P, dict[str, Any]]:
     def opt(*args: _P.args, **kwargs: _P.kwargs) -> dict[str, Any]:

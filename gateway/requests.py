@@ -63,7 +63,7 @@ def _decode(body: bytes, body_type: type[T]) -> T:
     except msgspec.ValidationError as error:
         raise to_invalid(error, body_type, body) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Invalid("The body is not valid JSON in UTF-8.") from None
+        raise Invalid(f"The body {json_guard.INVALID_JSON}.") from None
     return decoded
 
 

@@ -45,7 +45,9 @@ TASKS: Final[dict[str, Task]] = {
     "jobs": Task(
         HOUR, lambda r: job_admin.delete_ended(r.database.read, r.settings.job_retention_days)
     ),
-    "records": Task(HOUR, lambda r: purge.forget_old(r.database.read, r.settings.retention_days)),
+    "records": Task(
+        HOUR, lambda r: purge.purge_deleted(r.database.read, r.settings.retention_days)
+    ),
     "blobs": Task(
         HOUR, lambda r: retention.enqueue_deletions(r.database, r.settings.retention_days)
     ),

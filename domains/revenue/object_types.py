@@ -1,6 +1,9 @@
-"""Object types: schemas with the typed fields that rows of a source have."""
+"""Object types: schemas of the typed fields of rows, and the checks of rows against them."""
 
-from datetime import datetime
+import re
+import sys
+from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
@@ -9,7 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import JSON, Uuid, bindparam, func, insert, select, update
 
 from domains.kernel.core.ids import new_id
-from domains.kernel.core.problems import Conflict, FieldError, invalid
+from domains.kernel.core.problems import Conflict, FieldError, Invalid, invalid
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.errors import CONSTRAINT_PROBLEMS
@@ -24,6 +27,17 @@ from domains.revenue.records import (
     not_found,
 )
 from domains.revenue.tables import object_types, sources
+
+MAX_FIELDS: Final = 50
+
+_INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
+# Line ends of any convention, Unicode included.
+_LINE_END: Final = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DATE_TIME: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?"
+    r"([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)?"
+)
 
 FieldType = Literal["textarea", "string", "boolean", "int", "double", "datetime", "date", "list"]
 
@@ -51,7 +65,9 @@ class FieldDefinitionResponse(msgspec.Struct, rename="camel"):
     required: Annotated[bool, Meta(description="True if every row needs a value", examples=[False])]
 
 
-FieldDefinitions = Annotated[list[FieldDefinitionRequest], Meta(min_length=1, max_length=50)]
+FieldDefinitions = Annotated[
+    list[FieldDefinitionRequest], Meta(min_length=1, max_length=MAX_FIELDS)
+]
 
 
 class CreateObjectTypeRequest(msgspec.Struct, rename="camel", kw_only=True):
@@ -118,6 +134,23 @@ class DeletedObjectTypeResponse(msgspec.Struct, rename="camel"):
     id: Annotated[
         UUID, Meta(description="Id of the object type", examples=[example_ids.OBJECT_TYPE])
     ]
+
+
+class RowFieldValue(msgspec.Struct, rename="camel", kw_only=True):
+    """A value of a field and its type."""
+
+    version: Version = 1
+    value: Annotated[msgspec.Raw, Meta(description="Returned exactly as sent")]
+    field_type: Annotated[FieldType, Meta(description="As the object type defines it")]
+    label: Annotated[str | None, Meta(description="Label to show")] = None
+
+
+class FieldValueResponse(msgspec.Struct, rename="camel"):
+    """A value of a field and its type."""
+
+    value: Annotated[msgspec.Raw, Meta(description="Exactly as sent")]
+    field_type: Annotated[FieldType, Meta(description="Type at the time the value was sent")]
+    label: Annotated[str | None, Meta(description="Label sent with the value")] = None
 
 
 def _name_taken() -> Conflict:
@@ -300,3 +333,111 @@ def _encode_definitions(definitions: list[FieldDefinitionRequest]) -> bytes:
             for field in definitions
         ]
     )
+
+
+# --- checks of rows ---------------------------------------------------------------------------
+
+
+def merge_fields(
+    stored: msgspec.Raw,
+    changes: Mapping[str, RowFieldValue | None],
+    definitions: list[FieldDefinitionResponse],
+) -> bytes:
+    """Apply changes to stored fields, and encode them. Raises Invalid with the field at fault."""
+    fields = msgspec.json.decode(stored, type=dict[str, msgspec.Raw])
+    required = {definition.name: definition.required for definition in definitions}
+    values = {name: value for name, value in changes.items() if value is not None}
+    for name in changes.keys() - values.keys():
+        if name not in required:
+            raise _undefined(name)
+        if required[name]:
+            raise invalid(f"fields.{name}", "is required: it cannot be deleted")
+        fields.pop(name, None)
+    merged: dict[str, Any] = {**fields, **check_fields(values, definitions)}
+    if len(merged) > MAX_FIELDS:
+        raise invalid("fields", f"a row has at most {MAX_FIELDS} fields; it would have more")
+    return msgspec.json.encode(merged)
+
+
+def check_fields(
+    fields: Mapping[str, RowFieldValue], definitions: list[FieldDefinitionResponse]
+) -> dict[str, FieldValueResponse]:
+    """Check values against the schema. Raises Invalid with the first field at fault."""
+    types = {definition.name: definition.field_type for definition in definitions}
+    for name, field in fields.items():
+        if name not in types:
+            raise _undefined(name)
+        if field.field_type != types[name]:
+            raise invalid(f"fields.{name}", f"its fieldType is {types[name]}")
+        if fault := _fault(field):
+            raise invalid(f"fields.{name}", fault)
+    return {
+        name: FieldValueResponse(field.value, field.field_type, field.label)
+        for name, field in fields.items()
+    }
+
+
+def _undefined(name: str) -> Invalid:
+    short = name[:100]
+    message = f"fields.{short}: the object type defines no such field"
+    return Invalid(message, FieldError(f"fields.{short}", message))
+
+
+_REQUIREMENTS: Final[dict[FieldType, str]] = {
+    "textarea": "must be a string",
+    "string": "must be a string of one line",
+    "boolean": "must be true or false",
+    "int": "must be a whole number of 64 bits",
+    "double": "must be a finite number",
+    "datetime": "must be an ISO 8601 date-time such as 2024-05-01T15:00:00Z",
+    "date": "must be an ISO 8601 date such as 2024-05-01",
+    "list": "must be an array of strings, numbers and booleans",
+}
+
+
+def _fault(field: RowFieldValue) -> str | None:
+    """Description of what is wrong with the value, or None."""
+    try:
+        value = msgspec.json.decode(field.value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _REQUIREMENTS[field.field_type]
+    if value is None:
+        return "must not be null; a PATCH with the field itself null deletes it"
+    return None if _fits(value, field.field_type) else _REQUIREMENTS[field.field_type]
+
+
+def _fits(value: Any, field_type: FieldType) -> bool:
+    match field_type:
+        case "textarea":
+            return isinstance(value, str)
+        case "string":
+            return isinstance(value, str) and _LINE_END.search(value) is None
+        case "boolean":
+            return isinstance(value, bool)
+        case "int":
+            return type(value) is int and _INT_MIN <= value <= _INT_MAX
+        case "double":
+            return _is_number(value)
+        case "datetime":
+            return _is_iso(value, _DATE_TIME, datetime.fromisoformat)
+        case "date":
+            return _is_iso(value, _DATE, date.fromisoformat)
+        case "list":
+            return isinstance(value, list) and all(
+                isinstance(item, str | bool) or _is_number(item) for item in value
+            )
+
+
+def _is_number(value: Any) -> bool:
+    # JavaScript, for one, reads larger numbers as Infinity.
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
+
+
+def _is_iso(value: Any, syntax: re.Pattern[str], parse: Any) -> bool:
+    if not isinstance(value, str) or not syntax.fullmatch(value):
+        return False
+    try:
+        parse(value.upper())
+    except ValueError:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""Records that were deleted: marked at first, gone for good when the time of retention is over."""
+"""Purge of deleted records: rows marked as deleted are removed after the retention period."""
 
 from datetime import timedelta
 from typing import Any, Final
@@ -23,9 +23,9 @@ from domains.revenue.tables import conversations, documents, messages, rows
 _BATCH: Final = 1_000
 
 
-def _forget(table: Table) -> Statement[Any]:
+def _purge(table: Table) -> Statement[Any]:
     c = table.c
-    over = (
+    expired = (
         select(c.workspace_id, c.id)
         .where(
             c.deleted_at.is_not(None),
@@ -33,26 +33,26 @@ def _forget(table: Table) -> Statement[Any]:
             <= func.now() - bindparam("days", type_=Float) * literal(timedelta(days=1), Interval),
         )
         .limit(literal_column(str(_BATCH)))
-        # An import may bring one of them back at this moment.
+        # Skip a row that an import is restoring right now.
         .with_for_update(skip_locked=True)
     )
     return statement(
-        delete(table).where(tuple_(c.workspace_id, c.id).in_(over)).returning(c.id),
+        delete(table).where(tuple_(c.workspace_id, c.id).in_(expired)).returning(c.id),
         scalar,
         cross_tenant_reason="expired data is deleted in every workspace",
     )
 
 
-_FORGET: Final = tuple(map(_forget, (rows, messages, conversations, documents)))
+_PURGE: Final = tuple(map(_purge, (rows, messages, conversations, documents)))
 
 
-async def forget_old(read: Read, days: float) -> int:
-    """Remove the records that were deleted so many days ago; how many.
+async def purge_deleted(read: Read, days: float) -> int:
+    """Remove records that were deleted at least `days` ago. Returns how many.
 
-    Their bytes were discarded when they were deleted, for the same time.
+    Their bytes were discarded at the deletion and are purged by the object store's own retention.
     """
     total = 0
-    for forget in _FORGET:
-        while forgotten := await read.all(forget, days=days):
-            total += len(forgotten)
+    for statement_of_table in _PURGE:
+        while purged := await read.all(statement_of_table, days=days):
+            total += len(purged)
     return total

@@ -1,9 +1,5 @@
 """Rows: records with the typed fields that their object type defines."""
 
-import re
-import sys
-from collections.abc import Mapping
-from datetime import date, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -12,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Uuid, bindparam, select, true, update
 
 from domains.kernel.core.ids import new_id
-from domains.kernel.core.problems import FieldError, Invalid, invalid
+from domains.kernel.core.problems import Invalid, invalid
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
@@ -34,8 +30,14 @@ from domains.revenue.filters import (
     source,
     time_range,
 )
-from domains.revenue.object_types import FieldDefinitionResponse, FieldType, decode_definitions
-from domains.revenue.people import Version
+from domains.revenue.object_types import (
+    MAX_FIELDS,
+    FieldValueResponse,
+    RowFieldValue,
+    check_fields,
+    decode_definitions,
+    merge_fields,
+)
 from domains.revenue.records import (
     ACTIVE_SOURCE,
     CreatedInSource,
@@ -62,35 +64,6 @@ from domains.revenue.records import (
     write_existing,
 )
 from domains.revenue.tables import object_types, rows
-
-MAX_FIELDS: Final = 50
-
-_INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
-# Line ends of any convention, Unicode included.
-_LINE_END: Final = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_DATE_TIME: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?"
-    r"([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)?"
-)
-
-
-class RowFieldValue(msgspec.Struct, rename="camel", kw_only=True):
-    """A value of a field and its type."""
-
-    version: Version = 1
-    value: Annotated[msgspec.Raw, Meta(description="Returned exactly as sent")]
-    field_type: Annotated[FieldType, Meta(description="As the object type defines it")]
-    label: Annotated[str | None, Meta(description="Label to show")] = None
-
-
-class FieldValueResponse(msgspec.Struct, rename="camel"):
-    """A value of a field and its type."""
-
-    value: Annotated[msgspec.Raw, Meta(description="Exactly as sent")]
-    field_type: Annotated[FieldType, Meta(description="Type at the time the value was sent")]
-    label: Annotated[str | None, Meta(description="Label sent with the value")] = None
-
 
 _Name = Annotated[str, Meta(min_length=1, max_length=1000)]
 
@@ -317,7 +290,7 @@ async def create(tx: Tx, workspace: WorkspaceId, new: RowRequest) -> RecordRespo
     if deleted_at is not None:
         raise invalid("objectTypeId", "the object type was deleted: it takes no rows")
     definitions = decode_definitions(stored_definitions)
-    fields = _checked(new.fields, definitions)
+    fields = check_fields(new.fields, definitions)
     for definition in definitions:
         if definition.required and definition.name not in fields:
             raise invalid(f"fields.{definition.name}", "is required")
@@ -350,7 +323,7 @@ async def change(
         raise Invalid("The row's object type was deleted: the row cannot change any more.")
     fields = None
     if changes.fields is not None:
-        fields = _merged(stored_fields, changes.fields, decode_definitions(definitions))
+        fields = merge_fields(stored_fields, changes.fields, decode_definitions(definitions))
     await tx.first(
         _UPDATE,
         workspace=workspace,
@@ -384,111 +357,3 @@ async def get(
 ) -> RowDetail:
     """Get a row by its record id. Raises NotFound."""
     return await get_visible(read, _GET, workspace, record, "row", include_private)
-
-
-# --- typed fields -----------------------------------------------------------------------------
-
-
-def _merged(
-    stored: msgspec.Raw,
-    changes: Mapping[str, RowFieldValue | None],
-    definitions: list[FieldDefinitionResponse],
-) -> bytes:
-    """Apply changes to stored fields, and encode them. Raises Invalid with the field at fault."""
-    fields = msgspec.json.decode(stored, type=dict[str, msgspec.Raw])
-    required = {definition.name: definition.required for definition in definitions}
-    values = {name: value for name, value in changes.items() if value is not None}
-    for name in changes.keys() - values.keys():
-        if name not in required:
-            raise _undefined(name)
-        if required[name]:
-            raise invalid(f"fields.{name}", "is required: it cannot be deleted")
-        fields.pop(name, None)
-    merged: dict[str, Any] = {**fields, **_checked(values, definitions)}
-    if len(merged) > MAX_FIELDS:
-        raise invalid("fields", f"a row has at most {MAX_FIELDS} fields; it would have more")
-    return msgspec.json.encode(merged)
-
-
-def _checked(
-    fields: Mapping[str, RowFieldValue], definitions: list[FieldDefinitionResponse]
-) -> dict[str, FieldValueResponse]:
-    """Check values against the schema. Raises Invalid with the first field at fault."""
-    types = {definition.name: definition.field_type for definition in definitions}
-    for name, field in fields.items():
-        if name not in types:
-            raise _undefined(name)
-        if field.field_type != types[name]:
-            raise invalid(f"fields.{name}", f"its fieldType is {types[name]}")
-        if fault := _fault(field):
-            raise invalid(f"fields.{name}", fault)
-    return {
-        name: FieldValueResponse(field.value, field.field_type, field.label)
-        for name, field in fields.items()
-    }
-
-
-def _undefined(name: str) -> Invalid:
-    short = name[:100]
-    message = f"fields.{short}: the object type defines no such field"
-    return Invalid(message, FieldError(f"fields.{short}", message))
-
-
-_REQUIREMENTS: Final[dict[FieldType, str]] = {
-    "textarea": "must be a string",
-    "string": "must be a string of one line",
-    "boolean": "must be true or false",
-    "int": "must be a whole number of 64 bits",
-    "double": "must be a finite number",
-    "datetime": "must be an ISO 8601 date-time such as 2024-05-01T15:00:00Z",
-    "date": "must be an ISO 8601 date such as 2024-05-01",
-    "list": "must be an array of strings, numbers and booleans",
-}
-
-
-def _fault(field: RowFieldValue) -> str | None:
-    """Description of what is wrong with the value, or None."""
-    try:
-        value = msgspec.json.decode(field.value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _REQUIREMENTS[field.field_type]
-    if value is None:
-        return "must not be null; a PATCH with the field itself null deletes it"
-    return None if _fits(value, field.field_type) else _REQUIREMENTS[field.field_type]
-
-
-def _fits(value: Any, field_type: FieldType) -> bool:
-    match field_type:
-        case "textarea":
-            return isinstance(value, str)
-        case "string":
-            return isinstance(value, str) and _LINE_END.search(value) is None
-        case "boolean":
-            return isinstance(value, bool)
-        case "int":
-            return type(value) is int and _INT_MIN <= value <= _INT_MAX
-        case "double":
-            return _is_number(value)
-        case "datetime":
-            return _is_iso(value, _DATE_TIME, datetime.fromisoformat)
-        case "date":
-            return _is_iso(value, _DATE, date.fromisoformat)
-        case "list":
-            return isinstance(value, list) and all(
-                isinstance(item, str | bool) or _is_number(item) for item in value
-            )
-
-
-def _is_number(value: Any) -> bool:
-    # JavaScript, for one, reads larger numbers as Infinity.
-    return type(value) in (int, float) and abs(value) <= sys.float_info.max
-
-
-def _is_iso(value: Any, syntax: re.Pattern[str], parse: Any) -> bool:
-    if not isinstance(value, str) or not syntax.fullmatch(value):
-        return False
-    try:
-        parse(value.upper())
-    except ValueError:
-        return False
-    return True

@@ -31,8 +31,8 @@ async def list_accounts(
     read: NamedDependency[Read],
     signer: NamedDependency[Signer],
 ) -> ListAccountsResponse:
-    wanted = parse_query(request, AccountQuery)
-    return await accounts.page(read, signer, caller.workspace, wanted)
+    query = parse_query(request, AccountQuery)
+    return await accounts.page(read, signer, caller.workspace, query)
 
 
 @get(

@@ -39,9 +39,9 @@ async def list_conversations(
     read: NamedDependency[Read],
     signer: NamedDependency[Signer],
 ) -> ListConversationsResponse:
-    wanted = parse_query(request, ConversationQuery)
+    query = parse_query(request, ConversationQuery)
     return await conversations.page(
-        read, signer, caller.workspace, wanted, visibility_filter(caller)
+        read, signer, caller.workspace, query, visibility_filter(caller)
     )
 
 
@@ -56,9 +56,8 @@ async def get_conversation(
     signed_urls: NamedDependency[SignedUrls],
 ) -> ConversationDetail:
     record = uuid_in_path(conversation_id, "conversationId")
-    include_private = not caller.hides_private
     return await conversations.get(
-        read, signed_urls, caller.workspace, record, include_private=include_private
+        read, signed_urls, caller.workspace, record, include_private=not caller.hides_private
     )
 
 
@@ -67,7 +66,7 @@ async def get_conversation(
     opt=operation(
         "listConversationEvidence",
         "read",
-        "Where the items of a summary were said",
+        "Get the evidence for a conversation's summary",
         errors=READ,
         addition=True,
     ),
@@ -78,9 +77,8 @@ async def list_conversation_evidence(
     read: NamedDependency[Read],
 ) -> dict[str, list[SummaryEvidence]]:
     record = uuid_in_path(conversation_id, "conversationId")
-    include_private = not caller.hides_private
     return await conversations.list_evidence(
-        read, caller.workspace, record, include_private=include_private
+        read, caller.workspace, record, include_private=not caller.hides_private
     )
 
 

@@ -29,8 +29,8 @@ async def list_deals(
     read: NamedDependency[Read],
     signer: NamedDependency[Signer],
 ) -> ListDealsResponse:
-    wanted = parse_query(request, DealQuery)
-    return await deals.page(read, signer, caller.workspace, wanted)
+    query = parse_query(request, DealQuery)
+    return await deals.page(read, signer, caller.workspace, query)
 
 
 @get(

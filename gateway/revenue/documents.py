@@ -39,9 +39,9 @@ async def list_documents(
     signer: NamedDependency[Signer],
     signed_urls: NamedDependency[SignedUrls],
 ) -> ListDocumentsResponse:
-    wanted = parse_query(request, DocumentQuery)
+    query = parse_query(request, DocumentQuery)
     return await documents.page(
-        read, signer, signed_urls, caller.workspace, wanted, visibility_filter(caller)
+        read, signer, signed_urls, caller.workspace, query, visibility_filter(caller)
     )
 
 
@@ -56,9 +56,8 @@ async def get_document(
     signed_urls: NamedDependency[SignedUrls],
 ) -> DocumentDetail:
     record = uuid_in_path(document_id, "documentId")
-    include_private = not caller.hides_private
     return await documents.get(
-        read, signed_urls, caller.workspace, record, include_private=include_private
+        read, signed_urls, caller.workspace, record, include_private=not caller.hides_private
     )
 
 

@@ -1,4 +1,4 @@
-"""The keyed health check: what the key may do, and for whom."""
+"""Handler of the health check with a key."""
 
 from typing import Annotated, Final
 from uuid import UUID
@@ -13,7 +13,7 @@ from gateway.operations import operation
 
 
 class HealthResponse(msgspec.Struct):
-    """The key is good, and these are all its scopes, those of the other surface too."""
+    """The organization and all scopes of a valid key, including those of the other API."""
 
     status: Annotated[str, Meta(description="Always `ok`", examples=["ok"])]
     org_id: Annotated[UUID, Meta(description="Id of the organization: the key's workspace")]

@@ -34,8 +34,8 @@ async def list_messages(
     read: NamedDependency[Read],
     signer: NamedDependency[Signer],
 ) -> ListMessagesResponse:
-    wanted = parse_query(request, MessageQuery)
-    return await messages.page(read, signer, caller.workspace, wanted, visibility_filter(caller))
+    query = parse_query(request, MessageQuery)
+    return await messages.page(read, signer, caller.workspace, query, visibility_filter(caller))
 
 
 @get(
@@ -48,8 +48,9 @@ async def get_message(
     read: NamedDependency[Read],
 ) -> MessageDetail:
     record = uuid_in_path(message_id, "messageId")
-    include_private = not caller.hides_private
-    return await messages.get(read, caller.workspace, record, include_private=include_private)
+    return await messages.get(
+        read, caller.workspace, record, include_private=not caller.hides_private
+    )
 
 
 @post(

@@ -31,8 +31,8 @@ from gateway.revenue.requests import READ, WRITE, uuid_in_path
 async def list_object_types(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
 ) -> ListObjectTypesResponse:
-    wanted = parse_query(request, ObjectTypeQuery)
-    return await object_types.list_all(read, caller.workspace, wanted)
+    query = parse_query(request, ObjectTypeQuery)
+    return await object_types.list_all(read, caller.workspace, query)
 
 
 @get(

@@ -35,8 +35,8 @@ async def list_rows(
     read: NamedDependency[Read],
     signer: NamedDependency[Signer],
 ) -> ListRowsResponse:
-    wanted = parse_query(request, RowQuery)
-    return await rows.page(read, signer, caller.workspace, wanted, visibility_filter(caller))
+    query = parse_query(request, RowQuery)
+    return await rows.page(read, signer, caller.workspace, query, visibility_filter(caller))
 
 
 @get(
@@ -49,8 +49,7 @@ async def get_row(
     read: NamedDependency[Read],
 ) -> RowDetail:
     record = uuid_in_path(row_id, "rowId")
-    include_private = not caller.hides_private
-    return await rows.get(read, caller.workspace, record, include_private=include_private)
+    return await rows.get(read, caller.workspace, record, include_private=not caller.hides_private)
 
 
 @post(

@@ -29,8 +29,8 @@ from gateway.revenue.requests import READ, WRITE, uuid_in_path
 async def list_sources(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
 ) -> ListSourcesResponse:
-    wanted = parse_query(request, SourceQuery)
-    return await sources.list_all(read, caller.workspace, wanted)
+    query = parse_query(request, SourceQuery)
+    return await sources.list_all(read, caller.workspace, query)
 
 
 @get("/sources/{source_id:str}", opt=operation("getSource", "read", "Get a source", errors=READ))

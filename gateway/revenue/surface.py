@@ -1,4 +1,4 @@
-"""The revenue-record API as a surface: its two error bodies, Content-Length needed."""
+"""The revenue record API: its handlers and error bodies."""
 
 from typing import Annotated, Final
 
@@ -23,26 +23,28 @@ from gateway.revenue import (
 class ReadError(msgspec.Struct):
     """The error body of GET."""
 
-    detail: Annotated[str, Meta(description="What was wrong")]
+    detail: Annotated[str, Meta(description="Error message")]
 
 
 class WriteFault(msgspec.Struct):
-    """What was wrong, in which field, and the id to find it in the log."""
+    """A write error: code, message, field and request id."""
 
     error: Annotated[str, Meta(description="Stable code, such as `validation_error`")]
-    message: Annotated[str, Meta(description="What was wrong, for people")]
-    field: Annotated[str | None, Meta(description="Path of the field at fault, if it is one")]
-    request_id: Annotated[str, Meta(description="Finds the request in the logs")]
+    message: Annotated[str, Meta(description="Error message")]
+    field: Annotated[
+        str | None, Meta(description="Path of the wrong field, if the error is about one")
+    ]
+    request_id: Annotated[str, Meta(description="Id of the request, also in the logs")]
 
 
 class WriteError(msgspec.Struct):
     """The error body of POST, PATCH and DELETE."""
 
-    detail: Annotated[WriteFault, Meta(description="What was wrong, and where")]
+    detail: Annotated[WriteFault, Meta(description="The error")]
 
 
 def revenue_error(problem: Problem, request_id: str, method: str) -> ReadError | WriteError:
-    """The documented body: a sentence for reads, an object for writes."""
+    """Error body of a request: a message for reads, an object for writes."""
     if method in ("GET", "HEAD", "OPTIONS"):
         return ReadError(problem.message)
     field = problem.field_errors[0].field if problem.field_errors else None

@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 MAX_DEPTH: Final = 100
+INVALID_JSON: Final = "is not valid JSON in UTF-8"
 
 # The escape \u0000, preceded by an even number of backslashes.
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -32,5 +33,5 @@ def find_fault(text: bytes) -> str | None:
     try:
         text.decode()
     except UnicodeDecodeError:
-        return "is not valid JSON in UTF-8"
+        return INVALID_JSON
     return None

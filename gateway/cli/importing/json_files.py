@@ -7,13 +7,10 @@ from typing import Any, Final
 import msgspec
 
 from domains.kernel.core.problems import Invalid, invalid
+from domains.kernel.untrusted import json_guard
 from gateway.cli.importing.entries import KINDS, MAX_RECORD_BYTES, Entries, Entry, Refusal
 
-# Deeper JSON is refused.
-MAX_DEPTH: Final = 100
-
 _BUFFER_SIZE: Final = 256 * 1024
-_INVALID_JSON: Final = "is not valid JSON in UTF-8"
 _TOO_LONG: Final = f"is longer than {MAX_RECORD_BYTES // 1024 // 1024} MB"
 
 
@@ -53,12 +50,8 @@ def _entry(line: int, kind: str, text: bytes | None) -> Entry | Refusal:
     """The entry of a record with this JSON text; None for a text that is too long."""
     if text is None:
         return Refusal(line, _TOO_LONG)
-    try:
-        _refuse_hostile(text)
-    except Invalid as problem:
-        return Refusal(line, problem.message)
-    except UnicodeDecodeError:
-        return Refusal(line, _INVALID_JSON)
+    if fault := json_guard.find_fault(text):
+        return Refusal(line, fault)
     return Entry(line, kind, text)
 
 
@@ -69,7 +62,7 @@ def decode(decoder: msgspec.json.Decoder[Any], text: bytes) -> Any:
     except msgspec.ValidationError as error:
         raise to_invalid(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Invalid(_INVALID_JSON) from None
+        raise Invalid(json_guard.INVALID_JSON) from None
 
 
 def to_invalid(error: msgspec.ValidationError) -> Invalid:
@@ -83,26 +76,6 @@ def to_invalid(error: msgspec.ValidationError) -> Invalid:
 
 def _lower_first(text: str) -> str:
     return text[:1].lower() + text[1:]
-
-
-# \u0000 as an escape: after an even number of backslashes.
-_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-# Possessive quantifiers: linear time for every input.
-_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
-_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
-
-
-def _refuse_hostile(text: bytes) -> None:
-    # msgspec skips the texts of unknown fields without decoding them.
-    text.decode()
-    if b"\\u0000" in text and _NUL.search(text):
-        raise Invalid("holds the character U+0000, which no text may contain")
-    if text.count(b"{") + text.count(b"[") > MAX_DEPTH:
-        depth = 0
-        for bracket in _STRING.sub(b"", text).translate(None, _NO_BRACKETS):
-            depth += 1 if bracket in b"[{" else -1
-            if depth > MAX_DEPTH:
-                raise Invalid(f"is nested deeper than {MAX_DEPTH} levels")
 
 
 # --- one JSON object --------------------------------------------------------------------------

@@ -139,11 +139,11 @@ async def test_deleted_records_vanish_after_the_time_of_retention_and_no_others(
     await _pass_days(db, DAYS + 0.01)
     for kind in RECORDS:
         await source.delete(kind, "new")
-    assert await purge.forget_old(db.read, DAYS) == len(RECORDS)
+    assert await purge.purge_deleted(db.read, DAYS) == len(RECORDS)
     for kind in RECORDS:
         left = await _run(db, f"select remote_id from {kind}")
         assert {row["remote_id"] for row in left} == {"new", "kept"}, kind
-    assert await purge.forget_old(db.read, DAYS) == 0
+    assert await purge.purge_deleted(db.read, DAYS) == 0
 
 
 # --- ended jobs -------------------------------------------------------------------------------
