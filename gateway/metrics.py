@@ -81,7 +81,7 @@ async def _measure_deployment(read: Read, registry: CollectorRegistry) -> None:
     workers.set(alive)
 
 
-def _measure_llm_usage(totals: Sequence[llm_usage.Total], registry: CollectorRegistry) -> None:
+def _measure_llm_usage(totals: Sequence[llm_usage.UsageTotal], registry: CollectorRegistry) -> None:
     """Totals of LLM usage since the deployment was created."""
     labels = ("task", "model", "outcome")
     questions = Counter(

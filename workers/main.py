@@ -25,9 +25,9 @@ from domains.kernel.job_tools import Tools
 from domains.kernel.jobs import heartbeat
 from domains.kernel.jobs.model import Job
 from domains.kernel.jobs.process_pool import ProcessPool
-from domains.kernel.models.chat import Chat
-from domains.kernel.models.llm_provider import Provider
-from domains.kernel.models.speech import Speech
+from domains.kernel.models.chat import ChatClient
+from domains.kernel.models.llm_provider import LLMProvider
+from domains.kernel.models.speech import Transcriber
 from domains.kernel.storage.blobs import Blobs
 from domains.kernel.untrusted.documents.extraction import Extraction
 from domains.kernel.untrusted.fetch import Fetcher
@@ -73,9 +73,9 @@ async def _open_tools(settings: Settings) -> AsyncIterator[tuple[Database, Tools
                     time_limit=settings.fetch_time_limit,
                 ),
                 extraction=Extraction.of(settings),
-                speech=await stack.enter_async_context(Speech.open(settings)),
-                provider=Provider(
-                    await stack.enter_async_context(Chat.open(settings)), database.read
+                speech=await stack.enter_async_context(Transcriber.open(settings)),
+                provider=LLMProvider(
+                    await stack.enter_async_context(ChatClient.open(settings)), database.read
                 ),
                 settings=settings,
             ),

@@ -29,13 +29,13 @@ from domains.kernel.core.ids import new_id
 from domains.kernel.core.problems import NotFound
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
-from domains.kernel.db.sequences import take
+from domains.kernel.db.sequences import take_numbers
 from domains.kernel.db.statements import row, scalar, statement
 from domains.kernel.job_tools import Tools, Write
 from domains.kernel.jobs.enqueue import enqueue
 from domains.kernel.jobs.model import Job, Queue
-from domains.kernel.models.llm_provider import Consulted
-from domains.kernel.models.llm_types import Answer
+from domains.kernel.models.llm_provider import ProviderResult
+from domains.kernel.models.llm_types import LLMResponse
 from domains.kernel.storage.blobs import BlobMissing, Blobs
 
 SignalType = Literal["transcript", "support_ticket", "review", "discovery_report"]
@@ -277,7 +277,7 @@ async def analyse(tools: Tools, workspace: WorkspaceId, job: AnalyseSignal) -> W
     given = await tools.read.first(_INPUT, workspace=workspace, id=job.signal)
     if given is None:
         return _nothing  # deleted meanwhile
-    if await tools.provider.is_used_by(workspace):
+    if await tools.provider.is_enabled_for(workspace):
         return lambda tx: _hand_over(tx, workspace, job.signal, given.last_job_id)
     document = await _document(tools.read, tools.blobs, workspace, given)
     findings = await tools.process_pool.run(find, document)
@@ -291,16 +291,16 @@ async def ask(tools: Tools, workspace: WorkspaceId, job: AskSignal) -> Write:
         return _nothing
     document = await _document(tools.read, tools.blobs, workspace, given)
 
-    async def understood(answer: Answer) -> Findings:
+    async def understood(answer: LLMResponse) -> Findings:
         return await tools.process_pool.run(insights_found, document, answer.content, answer.model)
 
-    consulted: Consulted[Findings] = await tools.provider.consult(
+    result: ProviderResult[Findings] = await tools.provider.request(
         workspace, await tools.process_pool.run(insights_question, document), understood
     )
-    findings = consulted.found
+    findings = result.value
     if findings is None:
         findings = await tools.process_pool.run(find, document)
-    return _storing(workspace, job.signal, given, document.text, findings, consulted.fallback)
+    return _storing(workspace, job.signal, given, document.text, findings, result.fallback_reason)
 
 
 async def _hand_over(tx: Tx, workspace: WorkspaceId, signal: UUID, former: UUID | None) -> None:
@@ -426,9 +426,9 @@ async def store(
     found: Sequence[Insight],
 ) -> list[UUID]:
     """Store findings as draft insights with their evidence, linked to the signal; their ids."""
-    numbers = await take(tx, workspace, "INSIGHT", len(found))
+    numbers = await take_numbers(tx, workspace, "INSIGHT", len(found))
     made = [(new_id(), each) for each in found]
-    await tx.many(
+    await tx.execute_many(
         _ADD_INSIGHT,
         [
             {
@@ -451,7 +451,7 @@ async def store(
     )
     ids = [insight_id for insight_id, _ in made]
     await INSIGHTS_OF_SIGNAL.add(tx, workspace, signal_id, ids)
-    await tx.many(
+    await tx.execute_many(
         _ADD_EVIDENCE,
         [
             {

@@ -7,8 +7,8 @@ import msgspec
 from domains.kernel.core.settings import Settings
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.jobs.process_pool import ProcessPool
-from domains.kernel.models.llm_provider import Provider
-from domains.kernel.models.speech import Speech
+from domains.kernel.models.llm_provider import LLMProvider
+from domains.kernel.models.speech import Transcriber
 from domains.kernel.storage.blobs import Blobs
 from domains.kernel.untrusted.documents.extraction import Extraction
 from domains.kernel.untrusted.fetch import Fetcher
@@ -28,6 +28,6 @@ class Tools(msgspec.Struct, frozen=True):
     process_pool: ProcessPool
     fetcher: Fetcher
     extraction: Extraction
-    speech: Speech | None
-    provider: Provider
+    speech: Transcriber | None
+    provider: LLMProvider
     settings: Settings

@@ -29,7 +29,8 @@ from tests.chaos.processes import Seen, belonging, children
 from tests.chaos.site import MARK, PARTING, QUICK, Part, Site, mounted
 from tests.chaos.table import Row
 from tests.fakes.hosting import Page, hosting
-from tests.fakes.speech_server import BEHAVIOURS, Answered, Asked, speech_server
+from tests.fakes.fake_endpoint import FakeResponse
+from tests.fakes.speech_server import BEHAVIOURS, SpeechRequest, speech_server
 from tests.revenue.pushed import source_of
 from tests.stack import Stack, eventually, new_tenant
 
@@ -596,7 +597,7 @@ async def _provider_misbehaves(site: Site, load: Load) -> None:
     asked: Counter[str] = Counter()
     plans = {1: "hang", 2: "nonsense", 3: "late", 4: "late, then words"}
 
-    def answer(about: Asked) -> Answered:
+    def answer(about: SpeechRequest) -> FakeResponse:
         plan = plans[round(len(about.file) / len(_sound(1)))]
         asked[plan] += 1
         first, _, then = plan.partition(", then ")

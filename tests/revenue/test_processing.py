@@ -272,7 +272,7 @@ async def test_a_recording_is_kept_and_written_down(
 async def test_a_transcript_that_was_sent_is_kept_beside_the_recording(
     source: Source, opened: Database, host: Host, service: SpeechServer
 ) -> None:
-    asked = len(service.asked)
+    asked = len(service.requests)
     host.pages["/call"] = Page(_sound(), "audio/wav")
     said = [{"speakerName": "Ana", "text": "We love it.", "timestamp": STARTED}]
     record = await source.push(
@@ -282,7 +282,7 @@ async def test_a_transcript_that_was_sent_is_kept_beside_the_recording(
     shown = await read(source.tenant, f"conversations/{record}")
     assert [each["text"] for each in shown["transcript"]] == ["We love it."]
     assert shown["recordings"]["audioUrl"]
-    assert len(service.asked) == asked
+    assert len(service.requests) == asked
 
 
 async def test_a_recording_that_is_had_on_another_try_leaves_nothing_failed(

@@ -510,7 +510,7 @@ async def world(stack: Stack, database: Database) -> AsyncIterator[World]:
         mine = await _one_of_each(acme)
         # So many that the last one's public id is none of acme's.
         for _ in range(3):
-            await rival.processed((await rival.create_signal())["id"])
+            await rival.wait_until_processed((await rival.create_signal())["id"])
         foreign = await _one_of_each(rival)
         made = World(acme, rival, mine, foreign, database, stack.folder / "blobs", {})
         await eventually(made.compared)
@@ -519,7 +519,7 @@ async def world(stack: Stack, database: Database) -> AsyncIterator[World]:
 
 
 async def _one_of_each(owner: Tenant) -> dict[str, Json]:
-    signal = await owner.processed((await owner.create_signal())["id"])
+    signal = await owner.wait_until_processed((await owner.create_signal())["id"])
     made = {"signals": signal}
     named = {"name": "First", "description": "The export is slow."}
     for resource, links in (

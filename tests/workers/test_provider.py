@@ -76,7 +76,7 @@ async def _engines(database: Database, caller: Tenant) -> set[str]:
 async def test_signal_is_analysed_by_the_provider(
     acme: Tenant, opened: Database, server: ChatServer
 ) -> None:
-    signal = await acme.processed((await acme.signal(TEXT))["id"])
+    signal = await acme.wait_until_processed((await acme.create_signal(TEXT))["id"])
     assert signal["status"] == "processed"
     (insight,) = [await acme.get(f"insights/{each}") for each in signal["insightIds"]]
     assert insight["name"] == "The export is slow"
@@ -95,7 +95,7 @@ async def test_last_job_of_a_signal_is_the_one_that_waits_for_the_provider(
     acme: Tenant, server: ChatServer
 ) -> None:
     server.behaviour = BEHAVIOURS["late"]()
-    created = await acme.signal(TEXT)
+    created = await acme.create_signal(TEXT)
 
     async def handed_over() -> bool:
         signal = await acme.get(f"signals/{created['id']}")
@@ -106,7 +106,7 @@ async def test_last_job_of_a_signal_is_the_one_that_waits_for_the_provider(
     signal = await acme.get(f"signals/{created['id']}")
     # The signal is being analysed: no second job is queued.
     assert again.json()["jobId"] == signal["processing"]["lastJobId"]
-    assert (await acme.processed(created["id"]))["status"] == "processed"
+    assert (await acme.wait_until_processed(created["id"]))["status"] == "processed"
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ async def test_engine_takes_over_when_the_provider_fails(
     acme: Tenant, opened: Database, server: ChatServer, behaviour: str, reason: str
 ) -> None:
     server.behaviour = BEHAVIOURS[behaviour]()
-    signal = await acme.processed((await acme.signal(TEXT))["id"])
+    signal = await acme.wait_until_processed((await acme.create_signal(TEXT))["id"])
     assert signal["status"] == "processed"
     assert signal["insightIds"]
     row = await _row(opened, "signals", signal["id"])
@@ -138,7 +138,7 @@ async def test_engine_takes_over_when_the_provider_fails(
 async def test_text_over_the_token_limit_is_not_sent(
     acme: Tenant, opened: Database, server: ChatServer
 ) -> None:
-    signal = await acme.processed((await acme.signal(TEXT + " And so on." * 4_000))["id"])
+    signal = await acme.wait_until_processed((await acme.create_signal(TEXT + " And so on." * 4_000))["id"])
     row = await _row(opened, "signals", signal["id"])
     assert row["fallback"].startswith("over_budget: ")
     assert server.requests == []
@@ -148,7 +148,7 @@ async def test_nothing_is_sent_unless_the_workspace_allows_it(
     acme: Tenant, opened: Database, server: ChatServer
 ) -> None:
     await _set_provider(opened, acme, allowed=False)
-    signal = await acme.processed((await acme.signal(TEXT))["id"])
+    signal = await acme.wait_until_processed((await acme.create_signal(TEXT))["id"])
     row = await _row(opened, "signals", signal["id"])
     assert row["engine"].startswith("embedded/")
     assert row["fallback"] is None
@@ -157,7 +157,7 @@ async def test_nothing_is_sent_unless_the_workspace_allows_it(
 
 async def test_injected_findings_are_dropped(acme: Tenant, server: ChatServer) -> None:
     server.behaviour = BEHAVIOURS["injected"]()
-    signal = await acme.processed((await acme.signal(TEXT))["id"])
+    signal = await acme.wait_until_processed((await acme.create_signal(TEXT))["id"])
     assert signal["status"] == "processed"
     assert signal["insightIds"] == []
 
@@ -220,7 +220,7 @@ async def test_engine_takes_over_for_a_conversation(
 
 
 async def test_usage_is_in_the_metrics(acme: Tenant, with_provider: Stack) -> None:
-    await acme.processed((await acme.signal(TEXT))["id"])
+    await acme.wait_until_processed((await acme.create_signal(TEXT))["id"])
     async with httpx.AsyncClient(base_url=with_provider.base_url) as http:
         lines = (await http.get("/metrics")).text.splitlines()
     which = 'model="small",outcome="answered"'

@@ -74,7 +74,7 @@ _TOTALS = statement(
     .group_by(_c.task, _c.model, _c.outcome)
     .order_by(_c.task, _c.model, _c.outcome),
     UsageTotal,
-    across="operators administer every workspace",
+    cross_tenant_reason="operators administer every workspace",
 )
 _SELECT_SWITCH = statement(
     select(workspaces.c.uses_provider).where(workspaces.c.id == bindparam("workspace")), scalar

@@ -14,8 +14,8 @@ from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Tx
 from domains.kernel.db.statements import WORKSPACE, row, statement
 from domains.kernel.job_tools import Tools, Write
-from domains.kernel.models.llm_provider import Consulted
-from domains.kernel.models.llm_types import Answer, Question
+from domains.kernel.models.llm_provider import ProviderResult
+from domains.kernel.models.llm_types import LLMResponse, LLMRequest
 from domains.revenue.conversations import (
     AskConversation,
     FetchRecording,
@@ -114,7 +114,7 @@ async def enrich(tools: Tools, workspace: WorkspaceId, job: ProcessConversation)
         if conversation.recording_url is None or conversation.recording_key is not None:
             return None
         return enqueue_only(workspace, FetchRecording(job.conversation_id, job.version))
-    if await tools.provider.is_used_by(workspace):
+    if await tools.provider.is_enabled_for(workspace):
         return enqueue_only(workspace, AskConversation(job.conversation_id, job.version))
     content = _input(conversation, conversation.transcript)
     enrichment = await tools.process_pool.run(_enrich_with_engine, content)
@@ -130,16 +130,16 @@ async def enrich_with_provider(
         return None
     content = _input(conversation, conversation.transcript)
 
-    async def parse(answer: Answer) -> _Enrichment:
+    async def parse(answer: LLMResponse) -> _Enrichment:
         return await tools.process_pool.run(_parse_answer, content, answer.content, answer.model)
 
-    consulted: Consulted[_Enrichment] = await tools.provider.consult(
+    result: ProviderResult[_Enrichment] = await tools.provider.request(
         workspace, await tools.process_pool.run(_build_question, content), parse
     )
-    enrichment = consulted.found
+    enrichment = result.value
     if enrichment is None:
         enrichment = await tools.process_pool.run(_enrich_with_engine, content)
-    return _store_enrichment(workspace, job, enrichment, consulted.fallback)
+    return _store_enrichment(workspace, job, enrichment, result.fallback_reason)
 
 
 def _input(conversation: _Conversation, transcript: msgspec.Raw) -> _Input:
@@ -192,7 +192,7 @@ def _enrich_with_engine(content: _Input) -> _Enrichment:
     return _enrichment(entries, found)
 
 
-def _build_question(content: _Input) -> Question:
+def _build_question(content: _Input) -> LLMRequest:
     _, turns = _decode(content)
     return conversation_question(turns, *choices(content.audience), content.title)
 
