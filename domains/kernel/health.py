@@ -118,8 +118,8 @@ async def _queue_states(read: Read) -> dict[Queue, QueueState]:
 
 
 async def _check_workers(read: Read) -> Part:
-    silence = await heartbeat.silence(read)
-    if silence is None or silence > heartbeat.WORKER_SILENCE:
+    silence = await heartbeat.seconds_since_last(read)
+    if silence is None or silence > heartbeat.WORKER_TIMEOUT:
         return Part("down", "no worker has reported for 60 s: start one with `gateway work`")
     return Part("ok")
 

@@ -273,7 +273,7 @@ _DELETE_EXPIRED = statement(
         cursor_queries.c.used_at < func.now() - literal(_STORED_QUERY_RETENTION, Interval)
     ),
     row,
-    cross_tenant_reason="expired data is deleted in every workspace",
+    cross_tenant_reason="retention is the same for every workspace",
 )
 
 

@@ -104,7 +104,7 @@ _RELEASE = statement(
 _DELETE_EXPIRED = statement(
     delete(idempotency).where(_expired),
     row,
-    cross_tenant_reason="expired data is deleted in every workspace",
+    cross_tenant_reason="retention is the same for every workspace",
 )
 
 

@@ -1,4 +1,4 @@
-"""Settings: every one listed, every wrong value named."""
+"""Settings: the list, defaults, and errors for invalid values."""
 
 import pytest
 from hypothesis import given
@@ -7,29 +7,30 @@ from hypothesis import strategies as st
 from domains.kernel.core import settings
 from domains.kernel.core.settings import SettingError, Settings
 
-GIVEN = {
+REQUIRED = {
     "DATABASE_URL": "postgresql://user:hunter2@db/gateway",
     "REDIS_URL": "redis://:hunter2@redis:6379/0",
     "BLOB_URL": "s3://bucket/prefix",
 }
 
 
-def test_every_setting_has_a_name_a_default_or_none_and_a_meaning() -> None:
-    listed = {each.name: each for each in settings.list_settings()}
+def test_every_setting_is_listed_with_a_meaning() -> None:
+    listed = {setting.name: setting for setting in settings.list_settings()}
     assert len(listed) == len(Settings.__struct_fields__)
-    assert all(each.meaning for each in listed.values())
-    assert [name for name, each in listed.items() if each.default is None] == list(GIVEN)
+    assert all(setting.meaning for setting in listed.values())
+    required = [name for name, setting in listed.items() if setting.default is None]
+    assert required == list(REQUIRED)
     assert listed["GATEWAY_PORT"].default == "8000"
 
 
-def test_several_hosts_of_a_database_are_fine() -> None:
+def test_a_database_url_may_have_several_hosts() -> None:
     url = "postgresql://user:hunter2@one:5432,two:5433/gateway?target_session_attrs=primary"
-    assert settings.load_settings({**GIVEN, "DATABASE_URL": url}).database_url == url
+    assert settings.load_settings({**REQUIRED, "DATABASE_URL": url}).database_url == url
 
 
-def test_what_is_not_given_has_its_default() -> None:
-    made = settings.load_settings({**GIVEN, "GATEWAY_PORT": "", "PATH": "/bin"})
-    assert (made.port, made.limit_per_minute, made.log_format) == (8000, 60, "json")
+def test_a_missing_or_empty_variable_has_its_default() -> None:
+    loaded = settings.load_settings({**REQUIRED, "GATEWAY_PORT": "", "PATH": "/bin"})
+    assert (loaded.port, loaded.limit_per_minute, loaded.log_format) == (8000, 60, "json")
 
 
 @pytest.mark.parametrize(
@@ -66,22 +67,23 @@ def test_what_is_not_given_has_its_default() -> None:
         ("BLOB_URL", ""),
     ],
 )
-def test_a_wrong_value_is_refused_by_name_and_shows_no_password(name: str, value: str) -> None:
+def test_an_invalid_value_is_an_error_that_names_it_and_hides_passwords(
+    name: str, value: str
+) -> None:
     with pytest.raises(SettingError, match=f"^{name}") as raised:
-        settings.load_settings({**GIVEN, name: value})
+        settings.load_settings({**REQUIRED, name: value})
     assert "hunter2" not in str(raised.value)
 
 
-def test_an_endpoint_without_a_model_is_refused() -> None:
-    endpoint = {**GIVEN, "GATEWAY_CHAT_URL": "https://chat/v1"}
+def test_a_chat_url_requires_a_model() -> None:
+    endpoint = {**REQUIRED, "GATEWAY_CHAT_URL": "https://chat/v1"}
     with pytest.raises(SettingError, match=r"^GATEWAY_CHAT_MODEL is not set"):
         settings.load_settings(endpoint)
-    made = settings.load_settings(
-        {**endpoint, "GATEWAY_CHAT_MODEL": "m", "GATEWAY_CHAT_INPUT_PRICE": "2.5"}
-    )
-    assert (made.chat_model, made.chat_input_price, made.chat_output_price) == ("m", 2.5, 0.0)
+    chat = {**endpoint, "GATEWAY_CHAT_MODEL": "m", "GATEWAY_CHAT_INPUT_PRICE": "2.5"}
+    loaded = settings.load_settings(chat)
+    assert (loaded.chat_model, loaded.chat_input_price, loaded.chat_output_price) == ("m", 2.5, 0.0)
 
 
 @given(port=st.integers(1, 65535))
-def test_numbers_are_read_from_text(port: int) -> None:
-    assert settings.load_settings({**GIVEN, "GATEWAY_PORT": f" {port} "}).port == port
+def test_surrounding_spaces_of_a_number_are_ignored(port: int) -> None:
+    assert settings.load_settings({**REQUIRED, "GATEWAY_PORT": f" {port} "}).port == port

@@ -46,7 +46,7 @@ CROSS_TENANT_REASONS = {
     "the key determines the workspace",
     "operators administer every workspace",
     "operators see queue lengths, never contents",
-    "expired data is deleted in every workspace",
+    "retention is the same for every workspace",
 }
 
 

@@ -1,4 +1,4 @@
-"""What was sealed here is known here, for its purpose alone, in every process."""
+"""Signed tokens and signatures are valid for their purpose only, in every process."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ SIGNER = Signer(bytes(range(32)))
 
 @given(st.binary(max_size=200), st.text(max_size=40))
 @settings(derandomize=True)
-def test_a_seal_opens_for_its_purpose_alone(payload: bytes, purpose: str) -> None:
+def test_a_token_is_valid_for_its_purpose_and_key_only(payload: bytes, purpose: str) -> None:
     token = SIGNER.issue_token(purpose, payload)
     assert token.isascii()
     assert SIGNER.verify_token(purpose, token) == payload
@@ -24,35 +24,35 @@ def test_a_seal_opens_for_its_purpose_alone(payload: bytes, purpose: str) -> Non
 
 @given(st.binary(max_size=40), st.data())
 @settings(derandomize=True)
-def test_a_changed_token_opens_nothing(payload: bytes, data: st.DataObject) -> None:
+def test_a_changed_token_is_invalid(payload: bytes, data: st.DataObject) -> None:
     token = SIGNER.issue_token("p", payload)
-    place = data.draw(st.integers(0, len(token) - 1))
-    letter = data.draw(st.characters(codec="ascii"))
-    changed = token[:place] + letter + token[place + 1 :]
+    position = data.draw(st.integers(0, len(token) - 1))
+    character = data.draw(st.characters(codec="ascii"))
+    changed = token[:position] + character + token[position + 1 :]
     assert changed == token or SIGNER.verify_token("p", changed) in (None, payload)
-    # The last letter may hold bits that no byte has; everything before it counts.
+    # The last character may have bits beyond the last byte; all others are significant.
     if changed[:-1] != token[:-1]:
         assert SIGNER.verify_token("p", changed) is None
-    assert SIGNER.verify_token("p", token[:place]) is None
+    assert SIGNER.verify_token("p", token[:position]) is None
 
 
 @given(st.text(max_size=60))
 @settings(derandomize=True)
-def test_nonsense_opens_nothing(token: str) -> None:
-    assert SIGNER.verify_token("p", token) is None
-    assert not SIGNER.verify("p", b"message", token)
+def test_any_other_text_is_invalid(text: str) -> None:
+    assert SIGNER.verify_token("p", text) is None
+    assert not SIGNER.verify("p", b"message", text)
 
 
-def test_a_signature_is_of_its_message_and_purpose() -> None:
+def test_a_signature_is_valid_for_its_message_and_purpose_only() -> None:
     signature = SIGNER.sign("p", b"message")
     assert SIGNER.verify("p", b"message", signature)
     assert not SIGNER.verify("p", b"message.", signature)
     assert not SIGNER.verify("q", b"message", signature)
 
 
-async def test_all_processes_have_the_same_key(stack: Stack) -> None:
-    async def sealed() -> str:
+async def test_all_processes_use_the_same_key(stack: Stack) -> None:
+    async def issue_token() -> str:
         async with Database.open(stack.database_url) as database:
             return (await Signer.open(database)).issue_token("p", b"x")
 
-    assert len(set(await asyncio.gather(*(sealed() for _ in range(5))))) == 1
+    assert len(set(await asyncio.gather(*(issue_token() for _ in range(5))))) == 1
