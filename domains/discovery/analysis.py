@@ -1,6 +1,6 @@
 """The analysis of a signal: the job that turns its text into insights with evidence."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Final, Literal
 from uuid import UUID
 
@@ -22,20 +22,21 @@ from sqlalchemy import (
 from domains.discovery.duplicates import compare_soon
 from domains.discovery.links import INSIGHTS_OF_SIGNAL
 from domains.discovery.tables import evidence, insights, products, signals
-from domains.intelligence.asking import insights_found, insights_question
 from domains.intelligence.engine import analyse as find
 from domains.intelligence.findings import Document, Findings, Insight, Product, Profile
-from domains.kernel.blobs import BlobMissing, Blobs
-from domains.kernel.compute import Compute
-from domains.kernel.db import Read, Tx
-from domains.kernel.ids import new_id
-from domains.kernel.jobs import Job, Queue, enqueue
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.numbers import take
-from domains.kernel.problems import NotFound
-from domains.kernel.providers import Consulted, Provider
-from domains.kernel.questions import Answer
-from domains.kernel.statements import row, scalar, statement
+from domains.intelligence.llm.prompts import insights_found, insights_question
+from domains.kernel.core.ids import new_id
+from domains.kernel.core.problems import NotFound
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.sequences import take_numbers
+from domains.kernel.db.statements import row, scalar, statement
+from domains.kernel.job_tools import Tools, Write
+from domains.kernel.jobs.enqueue import enqueue
+from domains.kernel.jobs.model import Job, Queue
+from domains.kernel.models.llm_provider import ProviderResult
+from domains.kernel.models.llm_types import LLMResponse
+from domains.kernel.storage.blobs import BlobMissing, Blobs
 
 SignalType = Literal["transcript", "support_ticket", "review", "discovery_report"]
 
@@ -268,55 +269,38 @@ _ADD_EVIDENCE = statement(
 )
 
 
-Write = Callable[[Tx], Awaitable[None]]
-
-
-async def analyse(
-    read: Read,
-    blobs: Blobs,
-    compute: Compute,
-    provider: Provider,
-    workspace: WorkspaceId,
-    job: AnalyseSignal,
-) -> Write:
+async def analyse(tools: Tools, workspace: WorkspaceId, job: AnalyseSignal) -> Write:
     """Find insights in a signal's text, with no transaction open; what comes back stores them.
 
     Where the workspace has a provider read its texts, another job does that.
     """
-    given = await read.first(_INPUT, workspace=workspace, id=job.signal)
+    given = await tools.read.first(_INPUT, workspace=workspace, id=job.signal)
     if given is None:
         return _nothing  # deleted meanwhile
-    if await provider.is_used_by(workspace):
+    if await tools.provider.is_enabled_for(workspace):
         return lambda tx: _hand_over(tx, workspace, job.signal, given.last_job_id)
-    document = await _document(read, blobs, workspace, given)
-    findings = await compute.run(find, document)
+    document = await _document(tools.read, tools.blobs, workspace, given)
+    findings = await tools.process_pool.run(find, document)
     return _storing(workspace, job.signal, given, document.text, findings, None)
 
 
-async def ask(
-    read: Read,
-    blobs: Blobs,
-    compute: Compute,
-    provider: Provider,
-    workspace: WorkspaceId,
-    job: AskSignal,
-) -> Write:
+async def ask(tools: Tools, workspace: WorkspaceId, job: AskSignal) -> Write:
     """As `analyse`, by the provider; by the engine where that gives no usable answer."""
-    given = await read.first(_INPUT, workspace=workspace, id=job.signal)
+    given = await tools.read.first(_INPUT, workspace=workspace, id=job.signal)
     if given is None:
         return _nothing
-    document = await _document(read, blobs, workspace, given)
+    document = await _document(tools.read, tools.blobs, workspace, given)
 
-    async def understood(answer: Answer) -> Findings:
-        return await compute.run(insights_found, document, answer.content, answer.model)
+    async def understood(answer: LLMResponse) -> Findings:
+        return await tools.process_pool.run(insights_found, document, answer.content, answer.model)
 
-    consulted: Consulted[Findings] = await provider.consult(
-        workspace, await compute.run(insights_question, document), understood
+    result: ProviderResult[Findings] = await tools.provider.request(
+        workspace, await tools.process_pool.run(insights_question, document), understood
     )
-    findings = consulted.found
+    findings = result.value
     if findings is None:
-        findings = await compute.run(find, document)
-    return _storing(workspace, job.signal, given, document.text, findings, consulted.fallback)
+        findings = await tools.process_pool.run(find, document)
+    return _storing(workspace, job.signal, given, document.text, findings, result.fallback_reason)
 
 
 async def _hand_over(tx: Tx, workspace: WorkspaceId, signal: UUID, former: UUID | None) -> None:
@@ -442,9 +426,9 @@ async def store(
     found: Sequence[Insight],
 ) -> list[UUID]:
     """Store findings as draft insights with their evidence, linked to the signal; their ids."""
-    numbers = await take(tx, workspace, "INSIGHT", len(found))
+    numbers = await take_numbers(tx, workspace, "INSIGHT", len(found))
     made = [(new_id(), each) for each in found]
-    await tx.many(
+    await tx.execute_many(
         _ADD_INSIGHT,
         [
             {
@@ -467,7 +451,7 @@ async def store(
     )
     ids = [insight_id for insight_id, _ in made]
     await INSIGHTS_OF_SIGNAL.add(tx, workspace, signal_id, ids)
-    await tx.many(
+    await tx.execute_many(
         _ADD_EVIDENCE,
         [
             {

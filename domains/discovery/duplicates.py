@@ -1,6 +1,6 @@
 """Insights that say the same as an earlier one: found by what they mean, for people to decide."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar, Final, NamedTuple
 from uuid import UUID
 
@@ -22,15 +22,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from domains.discovery.tables import evidence, insight_vectors, insights
-from domains.intelligence import clusters, embeddings
-from domains.kernel import jobs
-from domains.kernel.compute import Compute
-from domains.kernel.db import Read, Tx
-from domains.kernel.jobs import Job, Queue
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.statements import row, scalar, statement
-
-Write = Callable[[Tx], Awaitable[None]]
+from domains.intelligence.semantic import clusters, embeddings
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Tx
+from domains.kernel.db.statements import row, scalar, statement
+from domains.kernel.job_tools import Tools, Write
+from domains.kernel.jobs.enqueue import enqueue_debounced
+from domains.kernel.jobs.model import Job, Queue
 
 # Seconds after an insight was made at which it is compared: its neighbours are then there, too.
 _DELAY: Final = 1.0
@@ -173,36 +171,34 @@ _MARK = statement(
 
 async def compare_soon(tx: Tx, workspace: WorkspaceId) -> None:
     """Have the insights that were not compared yet compared, together with those of this moment."""
-    await jobs.enqueue_soon(tx, workspace, CompareInsights(), _DELAY)
+    await enqueue_debounced(tx, workspace, CompareInsights(), _DELAY)
 
 
-async def compare(
-    read: Read, compute: Compute, workspace: WorkspaceId, _job: CompareInsights
-) -> Write | None:
+async def compare(tools: Tools, workspace: WorkspaceId, _job: CompareInsights) -> Write | None:
     """Find for each insight not yet compared the one before it, of another signal, that says the
     same; what comes back stores that.
 
     Some at a time, in the order in which they were made.
     """
-    embedder = await compute.run(_embedder)
+    embedder = await tools.process_pool.run(_embedder)
     lesser = embedder == embeddings.Words.name
-    waiting = await read.all(_WAITING, workspace=workspace, embedder=embedder, lesser=lesser)
+    waiting = await tools.read.all(_WAITING, workspace=workspace, embedder=embedder, lesser=lesser)
     if not waiting:
         return None
-    vectors = await compute.run(_vectors, [_meaning(each) for each in waiting])
-    ids, sketches = await read.one(_SKETCHES, workspace=workspace, embedder=embedder)
+    vectors = await tools.process_pool.run(_vectors, [_meaning(each) for each in waiting])
+    ids, sketches = await tools.read.one(_SKETCHES, workspace=workspace, embedder=embedder)
     stored: list[_Stored] = []
     if ids is not None:
         asked = [each.sketch for each in vectors]
-        near = await compute.run(clusters.likeliest, sketches, asked, _NEAREST)
+        near = await tools.process_pool.run(clusters.likeliest, sketches, asked, _NEAREST)
         wanted = sorted({at for some in near for at in some})
         some = [UUID(bytes=ids[16 * at : 16 * at + 16]) for at in wanted]
-        stored = await read.all(_CANDIDATES, workspace=workspace, embedder=embedder, ids=some)
+        stored = await tools.read.all(_CANDIDATES, workspace=workspace, embedder=embedder, ids=some)
     earlier = stored + [
         _Stored(each.id, each.number, each.signal_id, each.sentiment, vector.vector)
         for each, vector in zip(waiting, vectors, strict=True)
     ]
-    found = await compute.run(_originals, embedder, earlier, len(waiting))
+    found = await tools.process_pool.run(_originals, embedder, earlier, len(waiting))
 
     async def write(tx: Tx) -> None:
         concerned = {each.id for each in waiting} | {each for each in found if each is not None}

@@ -7,8 +7,18 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from domains.discovery import example_ids
 from domains.discovery.links import INSIGHTS_OF_IDEA, OPPORTUNITIES_OF_IDEA, LinkIds
-from domains.discovery.records import NonEmpty, Records, SearchQuery, equals, matches
+from domains.discovery.records import (
+    InsightIds,
+    NonEmpty,
+    OpportunityIds,
+    ProductId,
+    Records,
+    SearchQuery,
+    equals,
+    matches,
+)
 from domains.discovery.tables import ideas
 
 IdeaStatus = Literal["evaluating", "backlog", "development", "released", "archived"]
@@ -17,13 +27,15 @@ IdeaStatus = Literal["evaluating", "backlog", "development", "released", "archiv
 class Idea(msgspec.Struct, rename="camel"):
     """An idea as it is answered."""
 
-    id: Annotated[UUID, Meta(description="The idea's uuid")]
-    name: Annotated[str, Meta(description="What could be built")]
-    description: Annotated[str, Meta(description="How it would help")]
+    id: Annotated[UUID, Meta(description="The idea's uuid", examples=[example_ids.IDEA])]
+    name: Annotated[str, Meta(description="What could be built", examples=["CSV button"])]
+    description: Annotated[
+        str, Meta(description="How it would help", examples=["Each report exports its table."])
+    ]
     status: Annotated[IdeaStatus, Meta(description="How far it has come")]
-    product_id: Annotated[UUID | None, Meta(description="The product it is about")]
-    opportunity_ids: Annotated[list[UUID], Meta(description="Opportunities it is linked to")]
-    insight_ids: Annotated[list[UUID], Meta(description="Insights it is linked to")]
+    product_id: ProductId | None
+    opportunity_ids: OpportunityIds
+    insight_ids: InsightIds
     created_at: Annotated[datetime, Meta(description="When it was made")]
     updated_at: Annotated[datetime, Meta(description="When it changed last")]
 
@@ -31,10 +43,12 @@ class Idea(msgspec.Struct, rename="camel"):
 class IdeaCreate(msgspec.Struct, rename="camel", kw_only=True):
     """A new idea."""
 
-    name: Annotated[NonEmpty, Meta(description="What could be built")]
-    description: Annotated[NonEmpty, Meta(description="How it would help")]
+    name: Annotated[NonEmpty, Meta(description="What could be built", examples=["CSV button"])]
+    description: Annotated[
+        NonEmpty, Meta(description="How it would help", examples=["Each report exports its table."])
+    ]
     status: Annotated[IdeaStatus, Meta(description="How far it has come")] = "evaluating"
-    product_id: Annotated[UUID | None, Meta(description="The product it is about")] = None
+    product_id: ProductId | None = None
     opportunity_ids: Annotated[
         LinkIds, Meta(description="Opportunities of this workspace to link it to")
     ] = []
@@ -50,7 +64,9 @@ class IdeaUpdate(msgspec.Struct, rename="camel", kw_only=True):
     description: Annotated[NonEmpty | UnsetType, Meta(description="Replaces the description")] = (
         UNSET
     )
-    status: Annotated[IdeaStatus | UnsetType, Meta(description="How far it has come")] = UNSET
+    status: Annotated[
+        IdeaStatus | UnsetType, Meta(description="How far it has come", examples=["backlog"])
+    ] = UNSET
     product_id: Annotated[UUID | UnsetType | None, Meta(description="Null clears it")] = UNSET
     opportunity_ids: Annotated[
         LinkIds | UnsetType, Meta(description="Replaces the links to opportunities")

@@ -10,17 +10,27 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Text, Uuid, and_, bindparam, case, cast, func, null, select
 from sqlalchemy.dialects.postgresql import array
 
+from domains.discovery import example_ids
 from domains.discovery.analysis import InsightType
 from domains.discovery.duplicates import compare_soon
 from domains.discovery.links import IDEAS_OF_INSIGHT, OPPORTUNITIES_OF_INSIGHT, LinkIds
-from domains.discovery.records import NonEmpty, Records, SearchQuery, equals, matches
+from domains.discovery.records import (
+    IdeaIds,
+    NonEmpty,
+    OpportunityIds,
+    ProductId,
+    Records,
+    SearchQuery,
+    equals,
+    matches,
+)
 from domains.discovery.tables import evidence, insights, signal_insights, signals
-from domains.kernel.db import Read, Tx
-from domains.kernel.ids import parse_id, parse_public_id, public_id
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.paging import Paged
-from domains.kernel.problems import invalid
-from domains.kernel.statements import row, statement
+from domains.kernel.core.ids import parse_id, parse_public_id, public_id
+from domains.kernel.core.problems import invalid
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.statements import row, statement
+from domains.kernel.pagination.offset import OffsetPage
 
 InsightStatus = Literal["draft", "published", "archived"]
 
@@ -33,23 +43,39 @@ Tags = Annotated[list[Tag], Meta(max_length=10_000)]
 class ExternalLink(msgspec.Struct, omit_defaults=True):
     """A link to where else the insight is kept."""
 
-    type: Annotated[str | UnsetType, Meta(description="What it leads to: `jira`, `figma`")] = UNSET
-    url: Annotated[str | UnsetType, Meta(description="Where it leads")] = UNSET
-    name: Annotated[str | UnsetType, Meta(description="What to show for it")] = UNSET
+    type: Annotated[
+        str | UnsetType, Meta(description="What it leads to: `jira`, `figma`", examples=["jira"])
+    ] = UNSET
+    url: Annotated[
+        str | UnsetType, Meta(description="Where it leads", examples=["https://jira.example/EXP-7"])
+    ] = UNSET
+    name: Annotated[
+        str | UnsetType, Meta(description="What to show for it", examples=["EXP-7"])
+    ] = UNSET
 
 
 class Insight(msgspec.Struct, rename="camel"):
     """An insight as it is answered."""
 
-    id: Annotated[UUID, Meta(description="The insight's uuid")]
-    name: Annotated[str, Meta(description="The finding as a title")]
-    description: Annotated[str, Meta(description="The finding in a sentence or two")]
+    id: Annotated[UUID, Meta(description="The insight's uuid", examples=[example_ids.INSIGHT])]
+    name: Annotated[
+        str, Meta(description="The finding as a title", examples=["Exports take minutes"])
+    ]
+    description: Annotated[
+        str,
+        Meta(
+            description="The finding in a sentence or two",
+            examples=["A respondent describes a problem."],
+        ),
+    ]
     status: Annotated[InsightStatus, Meta(description="What processing finds begins as `draft`")]
     type: Annotated[InsightType, Meta(description="The kind of source that it was learnt from")]
-    product_id: Annotated[UUID | None, Meta(description="The product it is about")]
-    opportunity_ids: Annotated[list[UUID], Meta(description="Opportunities it is linked to")]
-    idea_ids: Annotated[list[UUID], Meta(description="Ideas it is linked to")]
-    tag_ids: Annotated[list[str], Meta(description="Tags of the caller's own system")]
+    product_id: ProductId | None
+    opportunity_ids: OpportunityIds
+    idea_ids: IdeaIds
+    tag_ids: Annotated[
+        list[str], Meta(description="Tags of the caller's own system", examples=[["exports"]])
+    ]
     created_at: Annotated[datetime, Meta(description="When it was made")]
     updated_at: Annotated[datetime, Meta(description="When it changed last")]
     suggestions: Annotated[
@@ -78,21 +104,32 @@ class Insight(msgspec.Struct, rename="camel"):
 class InsightCreate(msgspec.Struct, rename="camel", kw_only=True):
     """A new insight."""
 
-    description: Annotated[NonEmpty, Meta(description="The finding in a sentence or two")]
+    description: Annotated[
+        NonEmpty,
+        Meta(
+            description="The finding in a sentence or two", examples=["Customers wait for exports."]
+        ),
+    ]
     name: Annotated[
         NonEmpty | UnsetType,
-        Meta(description="The finding as a title; the description's beginning if left out"),
+        Meta(
+            description="The finding as a title; the description's beginning if left out",
+            examples=["Exports are slow"],
+        ),
     ] = UNSET
     status: Annotated[InsightStatus, Meta(description="How far it is agreed upon")] = "draft"
-    type: Annotated[InsightType, Meta(description="The kind of source it was learnt from")] = (
-        "other"
-    )
-    product_id: Annotated[UUID | UnsetType, Meta(description="The product it is about")] = UNSET
+    type: Annotated[
+        InsightType,
+        Meta(description="The kind of source it was learnt from", examples=["user-interview"]),
+    ] = "other"
+    product_id: ProductId | UnsetType = UNSET
     opportunity_ids: Annotated[
         LinkIds, Meta(description="Opportunities of this workspace to link it to")
     ] = []
     idea_ids: Annotated[LinkIds, Meta(description="Ideas of this workspace to link it to")] = []
-    tag_ids: Annotated[Tags, Meta(description="Tags of your own system")] = []
+    tag_ids: Annotated[
+        Tags, Meta(description="Tags of your own system", examples=[["exports", "enterprise"]])
+    ] = []
     suggestions: Annotated[
         dict[str, Any] | UnsetType, Meta(description="Anything to keep with it")
     ] = UNSET
@@ -111,9 +148,10 @@ class InsightUpdate(msgspec.Struct, rename="camel", kw_only=True):
     description: Annotated[NonEmpty | UnsetType, Meta(description="Replaces the description")] = (
         UNSET
     )
-    status: Annotated[InsightStatus | UnsetType, Meta(description="How far it is agreed upon")] = (
-        UNSET
-    )
+    status: Annotated[
+        InsightStatus | UnsetType,
+        Meta(description="How far it is agreed upon", examples=["published"]),
+    ] = UNSET
     type: Annotated[
         InsightType | UnsetType, Meta(description="The kind of source it was learnt from")
     ] = UNSET
@@ -124,7 +162,9 @@ class InsightUpdate(msgspec.Struct, rename="camel", kw_only=True):
     idea_ids: Annotated[LinkIds | UnsetType, Meta(description="Replaces the links to ideas")] = (
         UNSET
     )
-    tag_ids: Annotated[Tags | UnsetType, Meta(description="Replaces the tags")] = UNSET
+    tag_ids: Annotated[
+        Tags | UnsetType, Meta(description="Replaces the tags", examples=[["exports", "q2"]])
+    ] = UNSET
     suggestions: Annotated[
         dict[str, Any] | UnsetType,
         Meta(
@@ -173,21 +213,34 @@ class Evidence(msgspec.Struct, rename="camel"):
     joined by line feeds.
     """
 
-    quote: Annotated[str, Meta(description="The words, exactly as in the signal's text")]
-    signal_id: Annotated[UUID, Meta(description="The signal that they are from")]
-    signal_public_id: Annotated[str, Meta(description="The same signal's public id")]
-    start: Annotated[int, Meta(description="Where the quote begins, in characters")]
-    end: Annotated[int, Meta(description="Where it ends, in characters, exclusive")]
+    quote: Annotated[
+        str,
+        Meta(
+            description="The words, exactly as in the signal's text",
+            examples=["Exports take minutes, and one failed."],
+        ),
+    ]
+    signal_id: Annotated[
+        UUID, Meta(description="The signal that they are from", examples=[example_ids.SIGNAL])
+    ]
+    signal_public_id: Annotated[
+        str, Meta(description="The same signal's public id", examples=["SIGNAL-42"])
+    ]
+    start: Annotated[int, Meta(description="Where the quote begins, in characters", examples=[13])]
+    end: Annotated[int, Meta(description="Where it ends, in characters, exclusive", examples=[50])]
     account_id: Annotated[
         UUID | UnsetType, Meta(description="The account that the signal came from, where known")
     ] = UNSET
-    speaker: Annotated[str | UnsetType, Meta(description="Who said it, where the text tells")] = (
-        UNSET
-    )
-    start_time: Annotated[
-        float | UnsetType, Meta(description="Seconds from the beginning, where the text tells")
+    speaker: Annotated[
+        str | UnsetType, Meta(description="Who said it, where the text tells", examples=["Ana"])
     ] = UNSET
-    end_time: Annotated[float | UnsetType, Meta(description="Seconds from the beginning")] = UNSET
+    start_time: Annotated[
+        float | UnsetType,
+        Meta(description="Seconds from the beginning, where the text tells", examples=[12.0]),
+    ] = UNSET
+    end_time: Annotated[
+        float | UnsetType, Meta(description="Seconds from the beginning", examples=[21.0])
+    ] = UNSET
 
 
 _workspace = bindparam("workspace", type_=Uuid)
@@ -286,7 +339,7 @@ _EVIDENCE = statement(
 )
 
 
-async def page(read: Read, workspace: WorkspaceId, wanted: InsightQuery) -> Paged[Insight]:
+async def page(read: Read, workspace: WorkspaceId, wanted: InsightQuery) -> OffsetPage[Insight]:
     """The wanted insights; Invalid if `signal_id` can name no signal."""
     if wanted.signal_id is not UNSET and wanted.signal is wanted.signal_number is UNSET:
         raise invalid("signalId", "must be a uuid or a public id such as SIGNAL-42")

@@ -18,11 +18,11 @@ from domains.discovery.tables import (
     signal_insights,
     signals,
 )
-from domains.kernel.db import REFUSALS, Read, Tx
-from domains.kernel.ids import parse_id
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.problems import invalid
-from domains.kernel.statements import row, scalar, statement
+from domains.kernel.core.ids import parse_id
+from domains.kernel.core.problems import invalid
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import REFUSALS, Read, Tx
+from domains.kernel.db.statements import row, scalar, statement
 
 _TABLES: Final = {
     "signal": signals,

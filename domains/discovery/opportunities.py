@@ -7,8 +7,18 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from domains.discovery import example_ids
 from domains.discovery.links import IDEAS_OF_OPPORTUNITY, INSIGHTS_OF_OPPORTUNITY, LinkIds
-from domains.discovery.records import NonEmpty, Records, SearchQuery, equals, matches
+from domains.discovery.records import (
+    IdeaIds,
+    InsightIds,
+    NonEmpty,
+    ProductId,
+    Records,
+    SearchQuery,
+    equals,
+    matches,
+)
 from domains.discovery.tables import opportunities
 
 OpportunityStatus = Literal["discovery", "defined", "validated", "archived"]
@@ -19,16 +29,27 @@ Score = Annotated[float, Meta(ge=0, le=100)]
 class Opportunity(msgspec.Struct, rename="camel"):
     """An opportunity as it is answered."""
 
-    id: Annotated[UUID, Meta(description="The opportunity's uuid")]
-    name: Annotated[str, Meta(description="What could be gained")]
-    description: Annotated[str, Meta(description="What customers need, and why it matters")]
+    id: Annotated[
+        UUID, Meta(description="The opportunity's uuid", examples=[example_ids.OPPORTUNITY])
+    ]
+    name: Annotated[
+        str, Meta(description="What could be gained", examples=["Exports that finish in seconds"])
+    ]
+    description: Annotated[
+        str,
+        Meta(
+            description="What customers need, and why it matters",
+            examples=["Teams wait for exports."],
+        ),
+    ]
     score: Annotated[
-        Score | None, Meta(description="0 to 100, as given; null until somebody gives one")
+        Score | None,
+        Meta(description="0 to 100, as given; null until somebody gives one", examples=[85]),
     ]
     status: Annotated[OpportunityStatus, Meta(description="How far it is understood")]
-    product_id: Annotated[UUID | None, Meta(description="The product it is about")]
-    insight_ids: Annotated[list[UUID], Meta(description="Insights it is linked to")]
-    idea_ids: Annotated[list[UUID], Meta(description="Ideas it is linked to")]
+    product_id: ProductId | None
+    insight_ids: InsightIds
+    idea_ids: IdeaIds
     created_at: Annotated[datetime, Meta(description="When it was made")]
     updated_at: Annotated[datetime, Meta(description="When it changed last")]
 
@@ -36,11 +57,22 @@ class Opportunity(msgspec.Struct, rename="camel"):
 class OpportunityCreate(msgspec.Struct, rename="camel", kw_only=True):
     """A new opportunity."""
 
-    name: Annotated[NonEmpty, Meta(description="What could be gained")]
-    description: Annotated[NonEmpty, Meta(description="What customers need, and why it matters")]
-    score: Annotated[Score | UnsetType, Meta(description="0 to 100; null if left out")] = UNSET
+    name: Annotated[
+        NonEmpty,
+        Meta(description="What could be gained", examples=["Exports that finish in seconds"]),
+    ]
+    description: Annotated[
+        NonEmpty,
+        Meta(
+            description="What customers need, and why it matters",
+            examples=["Teams wait for exports."],
+        ),
+    ]
+    score: Annotated[
+        Score | UnsetType, Meta(description="0 to 100; null if left out", examples=[85])
+    ] = UNSET
     status: Annotated[OpportunityStatus, Meta(description="How far it is understood")] = "discovery"
-    product_id: Annotated[UUID | None, Meta(description="The product it is about")] = None
+    product_id: ProductId | None = None
     insight_ids: Annotated[
         LinkIds, Meta(description="Insights of this workspace to link it to")
     ] = []
@@ -54,9 +86,12 @@ class OpportunityUpdate(msgspec.Struct, rename="camel", kw_only=True):
     description: Annotated[NonEmpty | UnsetType, Meta(description="Replaces the description")] = (
         UNSET
     )
-    score: Annotated[Score | UnsetType | None, Meta(description="0 to 100; null clears it")] = UNSET
+    score: Annotated[
+        Score | UnsetType | None, Meta(description="0 to 100; null clears it", examples=[92.5])
+    ] = UNSET
     status: Annotated[
-        OpportunityStatus | UnsetType, Meta(description="How far it is understood")
+        OpportunityStatus | UnsetType,
+        Meta(description="How far it is understood", examples=["validated"]),
     ] = UNSET
     product_id: Annotated[UUID | UnsetType | None, Meta(description="Null clears it")] = UNSET
     insight_ids: Annotated[

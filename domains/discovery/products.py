@@ -10,20 +10,22 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import ARRAY, BigInteger, Text, Uuid, any_, bindparam, column, func, select
 from sqlalchemy.dialects.postgresql import insert
 
+from domains.discovery import example_ids
 from domains.discovery.records import NonEmpty, Records
 from domains.discovery.tables import products
-from domains.kernel import numbers
-from domains.kernel.db import REFUSALS, Read, Tx
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.problems import Conflict
-from domains.kernel.statements import row, scalar, statement
+from domains.kernel.core.problems import Conflict
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db import sequences
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.errors import CONSTRAINT_PROBLEMS
+from domains.kernel.db.statements import row, scalar, statement
 
 
 class Product(msgspec.Struct, rename="camel"):
     """A product as it is answered."""
 
-    id: Annotated[UUID, Meta(description="The product's uuid")]
-    name: Annotated[str, Meta(description="As customers call it")]
+    id: Annotated[UUID, Meta(description="The product's uuid", examples=[example_ids.PRODUCT])]
+    name: Annotated[str, Meta(description="As customers call it", examples=["Atlas"])]
     workspace_id: Annotated[UUID, Meta(description="The workspace that it belongs to")]
     created_at: Annotated[datetime, Meta(description="When it was made")]
     updated_at: Annotated[datetime, Meta(description="When it changed last")]
@@ -32,8 +34,14 @@ class Product(msgspec.Struct, rename="camel"):
 class ProductCreate(msgspec.Struct, rename="camel", kw_only=True):
     """A new product."""
 
-    name: Annotated[NonEmpty, Meta(description="As customers call it; matched in their words")]
-    id: Annotated[UUID | UnsetType, Meta(description="The id to give it; made if left out")] = UNSET
+    name: Annotated[
+        NonEmpty,
+        Meta(description="As customers call it; matched in their words", examples=["Atlas"]),
+    ]
+    id: Annotated[
+        UUID | UnsetType,
+        Meta(description="The id to give it; made if left out", examples=[example_ids.PRODUCT]),
+    ] = UNSET
 
 
 class ProductImport(msgspec.Struct, rename="camel", kw_only=True):
@@ -53,7 +61,7 @@ PRODUCTS: Final = Records(
     creates=ProductCreate,
 )
 
-REFUSALS["pk_products"] = lambda: Conflict("There is a product with this id already.")
+CONSTRAINT_PROBLEMS["pk_products"] = lambda: Conflict("There is a product with this id already.")
 
 
 async def create(tx: Tx, workspace: WorkspaceId, new: ProductCreate) -> Product:
@@ -101,7 +109,7 @@ async def store(tx: Tx, workspace: WorkspaceId, given: Mapping[UUID, str]) -> li
     """Make these products, names by id, or name them so; the ids of those that changed."""
     changed = await different(tx, workspace, given)
     # A number that no new product needs stays unused.
-    taken = await numbers.take(tx, workspace, "PRODUCT", len(changed))
+    taken = await sequences.take_numbers(tx, workspace, "PRODUCT", len(changed))
     return await tx.all(
         _STORE,
         workspace=workspace,

@@ -30,25 +30,41 @@ from sqlalchemy import (
     update,
 )
 
+from domains.discovery import example_ids
 from domains.discovery.links import Link
-from domains.kernel.db import Read, Tx
-from domains.kernel.ids import new_id, parse_id, parse_public_id
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.numbers import next_number
-from domains.kernel.paging import OffsetList, OffsetPage, Paged
-from domains.kernel.problems import NotFound
-from domains.kernel.statements import row, scalar, statement
+from domains.kernel.core.ids import new_id, parse_id, parse_public_id
+from domains.kernel.core.problems import NotFound
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.sequences import next_number_cte
+from domains.kernel.db.statements import row, scalar, statement
+from domains.kernel.pagination.offset import OffsetList, OffsetPage, OffsetQuery
 
 T = TypeVar("T")
 V = TypeVar("V")
 
 NonEmpty = Annotated[str, Meta(min_length=1, pattern=r"\S")]
 
+# Links of a record, as answers show them.
+ProductId = Annotated[
+    UUID, Meta(description="The product it is about", examples=[example_ids.PRODUCT])
+]
+InsightIds = Annotated[
+    list[UUID], Meta(description="Insights it is linked to", examples=[[example_ids.INSIGHT]])
+]
+OpportunityIds = Annotated[
+    list[UUID],
+    Meta(description="Opportunities it is linked to", examples=[[example_ids.OPPORTUNITY]]),
+]
+IdeaIds = Annotated[
+    list[UUID], Meta(description="Ideas it is linked to", examples=[[example_ids.IDEA]])
+]
+
 # In characters; longer ones may exceed what Postgres takes as one word.
 _LONGEST_WORD: Final = 400
 
 
-class SearchQuery(OffsetPage, frozen=True, kw_only=True, rename="camel"):
+class SearchQuery(OffsetQuery, frozen=True, kw_only=True, rename="camel"):
     """The query of a list whose records are about a product and have a full text."""
 
     product_id: Annotated[UUID | UnsetType, Meta(description="Those about this product")] = UNSET
@@ -70,7 +86,7 @@ class Records(Generic[T]):
     become lists of ids. `query`, `creates` and `changes` are the structs of a list, a POST and a
     PATCH; fields of the latter two are columns or links by name. `filters`: what the fields of
     `query` ask for. `also`: what a change sets besides. `edited`: the column for the time of the
-    last change that changed anything. `leaves`: the column that names what a removed record leaves
+    last change that changed anything. `returning`: the column that names what a removed record leaves
     behind elsewhere. `kind` names the counter of the records and, if they are `public`, begins
     their public ids.
     """
@@ -82,13 +98,13 @@ class Records(Generic[T]):
         columns: Sequence[Any],
         into: Callable[..., T],
         *,
-        query: type[OffsetPage] = OffsetPage,
+        query: type[OffsetQuery] = OffsetQuery,
         filters: Mapping[str, ColumnElement[bool]] | None = None,
         creates: type[msgspec.Struct] | None = None,
         changes: type[msgspec.Struct] | None = None,
         also: Mapping[str, Any] | None = None,
         edited: Column[Any] | None = None,
-        leaves: Column[Any] | None = None,
+        returning: Column[Any] | None = None,
         public: bool = False,
     ) -> None:
         self._table = table
@@ -124,7 +140,9 @@ class Records(Generic[T]):
             else None
         )
         self._delete = statement(
-            delete(table).where(*mine).returning(table.c.id, null() if leaves is None else leaves),
+            delete(table)
+            .where(*mine)
+            .returning(table.c.id, null() if returning is None else returning),
             row,
         )
         if creates is not None:
@@ -144,7 +162,7 @@ class Records(Generic[T]):
                 into,
             )
 
-    async def page(self, read: Read, workspace: WorkspaceId, wanted: OffsetPage) -> Paged[T]:
+    async def page(self, read: Read, workspace: WorkspaceId, wanted: OffsetQuery) -> OffsetPage[T]:
         """Records in the order of insertion with all their links and the capped count.
 
         One statement, whatever the page's size.
@@ -210,7 +228,7 @@ class Records(Generic[T]):
         return made
 
     async def remove(self, tx: Tx, workspace: WorkspaceId, reference: str) -> Any:
-        """Delete a record and its links, answer what it `leaves`; NotFound."""
+        """Delete a record and its links, return its `returning` column; NotFound."""
         record = await self.resolve(tx, workspace, reference)
         removed = await tx.first(self._delete, workspace=workspace, id=record)
         _, left = self.found(removed, reference)
@@ -235,7 +253,7 @@ class Records(Generic[T]):
         return found
 
     def _creation(self) -> Any:
-        counter = next_number(self._kind)
+        counter = next_number_cte(self._kind)
         values = {
             "id": _id,
             "workspace_id": _workspace,

@@ -25,20 +25,22 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSON, JSONB
 
+from domains.discovery import example_ids
 from domains.discovery.analysis import PROFILES, AnalyseSignal, SignalType, queue
 from domains.discovery.links import INSIGHTS_OF_SIGNAL, LinkIds
-from domains.discovery.records import NonEmpty, Records, equals
+from domains.discovery.records import InsightIds, NonEmpty, Records, equals
 from domains.discovery.tables import signals
 from domains.intelligence.findings import Findings
-from domains.kernel import jobs, retention
-from domains.kernel.blobs import Blobs
-from domains.kernel.db import Read, Tx
-from domains.kernel.ids import new_id, public_id
-from domains.kernel.instants import utc
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.numbers import next_number
-from domains.kernel.paging import OffsetPage, Paged
-from domains.kernel.statements import row, statement
+from domains.kernel.core.ids import new_id, public_id
+from domains.kernel.core.timestamps import to_utc
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.sequences import next_number_cte
+from domains.kernel.db.statements import row, statement
+from domains.kernel.jobs.enqueue import enqueue, is_live
+from domains.kernel.pagination.offset import OffsetPage, OffsetQuery
+from domains.kernel.storage import retention
+from domains.kernel.storage.blobs import Blobs
 
 _KIND: Final = "SIGNAL"
 
@@ -48,51 +50,76 @@ SignalStatus = Literal["pending", "processing", "processed", "failed"]
 class SignalSource(msgspec.Struct, omit_defaults=True):
     """Where a signal comes from."""
 
-    type: Annotated[str, Meta(description="The system or channel; `manual-text` for typed text")]
+    type: Annotated[
+        str,
+        Meta(
+            description="The system or channel; `manual-text` for typed text", examples=["ticket"]
+        ),
+    ]
     external_data: Annotated[
-        dict[str, Any] | UnsetType, Meta(description="What that system says of it")
+        dict[str, Any] | UnsetType,
+        Meta(description="What that system says of it", examples=[{"provider": "zendesk"}]),
     ] = UNSET
 
 
 class SignalProcessing(msgspec.Struct, rename="camel"):
     """What became of the newest analysis."""
 
-    last_job_id: Annotated[str, Meta(description="The job that does, or did, the analysis")]
+    last_job_id: Annotated[
+        str, Meta(description="The job that does, or did, the analysis", examples=[example_ids.JOB])
+    ]
     started_at: Annotated[datetime | None, Meta(description="When it was queued")]
     processed_at: Annotated[datetime | None, Meta(description="When its insights were stored")]
-    failed_at: Annotated[datetime | None, Meta(description="When it was given up")]
-    last_error: Annotated[str | None, Meta(description="Why it was given up, in a sentence")]
+    failed_at: Annotated[datetime | None, Meta(description="When it was given up", examples=[None])]
+    last_error: Annotated[
+        str | None, Meta(description="Why it was given up, in a sentence", examples=[None])
+    ]
 
 
 class Signal(msgspec.Struct, rename="camel"):
     """A signal as it is answered."""
 
-    id: Annotated[UUID, Meta(description="The signal's uuid")]
+    id: Annotated[UUID, Meta(description="The signal's uuid", examples=[example_ids.SIGNAL])]
     name: Annotated[
-        str, Meta(description="As given, else type and time: `Review - 3/11/25, 2:30 PM`")
+        str,
+        Meta(
+            description="As given, else type and time: `Review - 3/11/25, 2:30 PM`",
+            examples=["Survey answer"],
+        ),
     ]
     public_id: Annotated[
         str,
         Meta(
             pattern="^SIGNAL-[0-9]+$",
             description="Counts up per workspace; every path takes it in place of the uuid",
+            examples=["SIGNAL-42"],
         ),
     ]
     workspace_id: Annotated[UUID, Meta(description="The workspace that it belongs to")]
     status: Annotated[
-        SignalStatus, Meta(description="`processing` until the analysis ended, well or badly")
+        SignalStatus,
+        Meta(
+            description="`processing` until the analysis ended, well or badly",
+            examples=["processed"],
+        ),
     ]
     signal_type: Annotated[
-        SignalType | None, Meta(description="Of typed text; null for signals from a source")
+        SignalType | None,
+        Meta(description="Of typed text; null for signals from a source", examples=["review"]),
     ]
     context: Annotated[
-        str | None, Meta(description="As given, else what the analysis takes it for")
+        str | None,
+        Meta(
+            description="As given, else what the analysis takes it for",
+            examples=["feature_feedback"],
+        ),
     ]
     source: Annotated[
         msgspec.Raw,
         Meta(
             description="Where it comes from",
             extra_json_schema={"$ref": "#/components/schemas/SignalSource"},
+            examples=[{"type": "manual-text"}],
         ),
     ]
     data: Annotated[
@@ -100,10 +127,13 @@ class Signal(msgspec.Struct, rename="camel"):
         Meta(
             description="The record as given; of typed text, where it is and what came with it",
             extra_json_schema={"anyOf": [{"type": "object"}, {"type": "null"}]},
+            examples=[{"productIds": [example_ids.PRODUCT]}],
         ),
     ]
-    insight_ids: Annotated[list[UUID], Meta(description="The insights it is linked to")]
-    external_id: Annotated[str | None, Meta(description="Its id in the caller's own system")]
+    insight_ids: InsightIds
+    external_id: Annotated[
+        str | None, Meta(description="Its id in the caller's own system", examples=[None])
+    ]
     created_at: Annotated[
         datetime, Meta(description="When it occurred, if given, else when it came")
     ]
@@ -119,11 +149,21 @@ class Signal(msgspec.Struct, rename="camel"):
 class SignalTextCreate(msgspec.Struct, rename="camel", kw_only=True):
     """A signal that is text."""
 
-    text: Annotated[NonEmpty, Meta(description="What was said or written")]
-    signal_type: Annotated[SignalType, Meta(description="What it is; chooses the analysis profile")]
-    name: Annotated[NonEmpty | UnsetType, Meta(description="Made of type and time if left out")] = (
-        UNSET
-    )
+    text: Annotated[
+        NonEmpty,
+        Meta(
+            description="What was said or written",
+            examples=["Exports take minutes. I want a CSV button."],
+        ),
+    ]
+    signal_type: Annotated[
+        SignalType,
+        Meta(description="What it is; chooses the analysis profile", examples=["review"]),
+    ]
+    name: Annotated[
+        NonEmpty | UnsetType,
+        Meta(description="Made of type and time if left out", examples=["Survey answer"]),
+    ] = UNSET
     additional_context: Annotated[
         str | UnsetType,
         Meta(description="Background for the analysis; data, never an instruction"),
@@ -133,7 +173,7 @@ class SignalTextCreate(msgspec.Struct, rename="camel", kw_only=True):
     ] = UNSET
     product_ids: Annotated[
         Annotated[list[UUID], Meta(max_length=10_000)] | UnsetType,
-        Meta(description="The products it may be about"),
+        Meta(description="The products it may be about", examples=[[example_ids.PRODUCT]]),
     ] = UNSET
     account_id: Annotated[
         UUID | UnsetType, Meta(description="The account it comes from; goes to its insights")
@@ -145,13 +185,18 @@ class SignalRawCreate(msgspec.Struct, rename="camel", kw_only=True):
 
     source: Annotated[SignalSource, Meta(description="The system that it comes from")]
     data: Annotated[
-        dict[str, Any] | None, Meta(description="The record; every text in it is analysed")
+        dict[str, Any] | None,
+        Meta(
+            description="The record; every text in it is analysed",
+            examples=[{"body": "The export failed halfway through."}],
+        ),
     ] = None
     name: Annotated[
         NonEmpty | UnsetType, Meta(description="Made of source and time if left out")
     ] = UNSET
     external_id: Annotated[
-        str | None, Meta(description="Its id in that system; need not be unique")
+        str | None,
+        Meta(description="Its id in that system; need not be unique", examples=["12345"]),
     ] = None
     context: Annotated[str | None, Meta(description="Kept as it is; inferred if left out")] = None
     insight_ids: Annotated[
@@ -174,10 +219,13 @@ class SignalUpdate(msgspec.Struct, rename="camel", kw_only=True):
         Literal["pending", "processed"] | UnsetType,
         Meta(description="Setting it queues nothing: see `process`"),
     ] = UNSET
-    context: Annotated[str | UnsetType | None, Meta(description="Null clears it")] = UNSET
+    context: Annotated[
+        str | UnsetType | None,
+        Meta(description="Null clears it", examples=["For the team that owns exports"]),
+    ] = UNSET
 
 
-class SignalQuery(OffsetPage, frozen=True, kw_only=True, rename="camel"):
+class SignalQuery(OffsetQuery, frozen=True, kw_only=True, rename="camel"):
     """Which signals, and which part of them."""
 
     status: Annotated[SignalStatus | UnsetType, Meta(description="Those in this status")] = UNSET
@@ -196,7 +244,7 @@ class SignalQuery(OffsetPage, frozen=True, kw_only=True, rename="camel"):
 class JobRef(msgspec.Struct, rename="camel"):
     """The job that does the work."""
 
-    job_id: Annotated[str, Meta(description="The job's id")]
+    job_id: Annotated[str, Meta(description="The job's id", examples=[example_ids.JOB])]
 
 
 # --- statements -------------------------------------------------------------------------------
@@ -256,10 +304,10 @@ SIGNALS: Final = Records(
             (bindparam("has_context", type_=Boolean), None), else_=_c.inferred_context
         )
     },
-    leaves=_c.text_key,
+    returning=_c.text_key,
 )
 
-_counter = next_number(_KIND)
+_counter = next_number_cte(_KIND)
 _occurred = func.coalesce(bindparam("occurred_at", type_=signals.c.created_at.type), func.now())
 _job = bindparam("job", type_=Uuid)
 _CREATE = statement(
@@ -359,7 +407,7 @@ _STILL_PROCESSING = statement(
 # --- what the API does ------------------------------------------------------------------------
 
 
-async def page(read: Read, workspace: WorkspaceId, wanted: SignalQuery) -> Paged[Signal]:
+async def page(read: Read, workspace: WorkspaceId, wanted: SignalQuery) -> OffsetPage[Signal]:
     """The wanted signals; Invalid for a time that is out of range."""
     return await SIGNALS.page(
         read,
@@ -407,11 +455,11 @@ async def _keep_text(
         "manual-text",
         {"signalType": new.signal_type, "analysisProfile": PROFILES[new.signal_type]},
     )
-    occurred_at = None if new.occurred_at is UNSET else utc(new.occurred_at, "occurredAt")
-    tx.undo(lambda: blobs.delete(key))
+    occurred_at = None if new.occurred_at is UNSET else to_utc(new.occurred_at, "occurredAt")
+    tx.on_rollback(lambda: blobs.delete(key))
     await blobs.put(key, new.text.encode())
     # The first statement, so that no connection waits for the store.
-    job = await jobs.enqueue(tx, workspace, AnalyseSignal(signal_id)) if findings is None else None
+    job = await enqueue(tx, workspace, AnalyseSignal(signal_id)) if findings is None else None
     return await _create(
         tx,
         workspace,
@@ -436,7 +484,7 @@ async def create_from_source(tx: Tx, workspace: WorkspaceId, new: SignalRawCreat
     """Store another system's record, queue the analysis of the text found in its data."""
     signal_id = new_id()
     insight_ids = await INSIGHTS_OF_SIGNAL.known(tx, workspace, new.insight_ids)
-    job = await jobs.enqueue(tx, workspace, AnalyseSignal(signal_id))
+    job = await enqueue(tx, workspace, AnalyseSignal(signal_id))
     created = await _create(
         tx,
         workspace,
@@ -514,11 +562,11 @@ async def process(tx: Tx, workspace: WorkspaceId, reference: str) -> JobRef:
     locked = await tx.first(_LAST_JOB, workspace=workspace, id=signal_id)
     # A statement of its own, after the lock: it sees what the holder before us queued.
     (last,) = SIGNALS.found(locked, reference)
-    if last is not None and await jobs.is_live(tx, workspace, last):
+    if last is not None and await is_live(tx, workspace, last):
         await tx.first(_STILL_PROCESSING, workspace=workspace, id=signal_id)
         return JobRef(str(last))
     return JobRef(str(await queue(tx, workspace, signal_id)))
 
 
 def _instant(given: datetime | UnsetType, field: str) -> datetime | UnsetType:
-    return given if given is UNSET else utc(given, field)
+    return given if given is UNSET else to_utc(given, field)

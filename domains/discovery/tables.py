@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, TSVECTOR
 
-from domains.kernel.tables import instant, metadata
+from domains.kernel.db.tables import instant, metadata
 
 
 def _workspace() -> Column[object]:

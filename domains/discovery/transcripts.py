@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import func, select
 
-from domains.discovery import signals
+from domains.discovery import example_ids, signals
 from domains.discovery.analysis import (
     PROFILES,
     Origin,
@@ -22,13 +22,13 @@ from domains.discovery.records import NonEmpty
 from domains.discovery.signals import SignalTextCreate
 from domains.intelligence.engine import analyse as find
 from domains.intelligence.findings import Document, Findings
-from domains.kernel.blobs import Blobs
-from domains.kernel.compute import Compute, TookTooLong
-from domains.kernel.db import Read, Tx
-from domains.kernel.ids import new_id
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.problems import invalid
-from domains.kernel.statements import scalar, statement
+from domains.kernel.core.ids import new_id
+from domains.kernel.core.problems import invalid
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.statements import scalar, statement
+from domains.kernel.jobs.process_pool import ProcessPool, ComputationTimeout
+from domains.kernel.storage.blobs import Blobs
 
 _TYPE: Final[SignalType] = "transcript"
 
@@ -38,9 +38,19 @@ _NOW = statement(select(func.now()), scalar)
 class ProcessTranscriptRequest(msgspec.Struct, rename="camel", kw_only=True):
     """A transcript to find insights in."""
 
-    transcript: Annotated[NonEmpty, Meta(description="The whole text of a meeting or of feedback")]
+    transcript: Annotated[
+        NonEmpty,
+        Meta(
+            description="The whole text of a meeting or of feedback",
+            examples=["[00:12] Ana: Exports take minutes, and one failed."],
+        ),
+    ]
     product_id: Annotated[
-        UUID | UnsetType, Meta(description="The product it is about; its insights carry it")
+        UUID | UnsetType,
+        Meta(
+            description="The product it is about; its insights carry it",
+            examples=[example_ids.PRODUCT],
+        ),
     ] = UNSET
     create_insights: Annotated[
         bool,
@@ -53,7 +63,7 @@ class ProcessTranscriptRequest(msgspec.Struct, rename="camel", kw_only=True):
     ] = False
 
 
-async def get_ready(compute: Compute) -> None:
+async def get_ready(compute: ProcessPool) -> None:
     """Load what the analysis needs, so that the first transcript takes no longer than others."""
     await compute.warm(find, Document(text="", profile=PROFILES[_TYPE]))
 
@@ -62,7 +72,7 @@ async def process(
     read: Read,
     tx: Tx,
     blobs: Blobs,
-    compute: Compute,
+    compute: ProcessPool,
     workspace: WorkspaceId,
     asked: ProcessTranscriptRequest,
 ) -> list[Insight]:
@@ -79,8 +89,8 @@ async def process(
         products=await products_named(read, workspace, product_ids),
     )
     try:
-        findings = await compute.run_in_turn(workspace, find, document)
-    except TookTooLong:
+        findings = await compute.run_one_per_key(workspace, find, document)
+    except ComputationTimeout:
         raise invalid(
             "transcript", "is too long to be analysed while you wait; create a signal with it"
         ) from None

@@ -8,22 +8,34 @@ from litestar import get
 from litestar.di import NamedDependency
 from msgspec import Meta
 
-from domains.kernel.keys import Caller
-from gateway.surface import operation
+from domains.kernel.tenancy.keyring import Caller
+from gateway.operations import operation
 
 
 class AuthWorkspace(msgspec.Struct):
     """The workspace that the key belongs to."""
 
     id: Annotated[UUID, Meta(description="The workspace's uuid")]
-    name: Annotated[str, Meta(description="As the operator named it")]
+    name: Annotated[str, Meta(description="As the operator named it", examples=["Acme"])]
 
 
 class AuthCredential(msgspec.Struct):
     """The key: its id and all its scopes."""
 
-    id: Annotated[UUID, Meta(description="The key's uuid, which is no secret")]
-    scopes: Annotated[list[str], Meta(description="What it may do, on both surfaces")]
+    id: Annotated[
+        UUID,
+        Meta(
+            description="The key's uuid, which is no secret",
+            examples=["0199c2f0-2d33-7c75-81a6-0f1e2d3c4b5a"],
+        ),
+    ]
+    scopes: Annotated[
+        list[str],
+        Meta(
+            description="What it may do, on both surfaces",
+            examples=[["signals:read", "insights:read"]],
+        ),
+    ]
 
 
 class AuthContext(msgspec.Struct):

@@ -13,10 +13,11 @@ from domains.discovery.ideas import (
     IdeaQuery,
     IdeaUpdate,
 )
-from domains.kernel.db import Read, Tx
-from domains.kernel.keys import Caller
-from gateway.discovery.answers import DELETED, Deleted
-from gateway.surface import decode, operation, paged, query
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.tenancy.keyring import Caller
+from gateway.discovery.answers import DELETED, Deleted, paged
+from gateway.operations import operation
+from gateway.requests import decode_body, parse_query
 
 
 @get(
@@ -26,7 +27,7 @@ from gateway.surface import decode, operation, paged, query
 async def list_ideas(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
 ) -> Response[list[Idea]]:
-    wanted = query(request, IdeaQuery)
+    wanted = parse_query(request, IdeaQuery)
     page = await IDEAS.page(read, caller.workspace, wanted)
     return paged(page, wanted.size, wanted.offset)
 
@@ -56,7 +57,7 @@ async def get_idea(
 async def create_idea(
     body: RawBody, caller: NamedDependency[Caller], tx: NamedDependency[Tx]
 ) -> Idea:
-    new = await decode(body, IdeaCreate)
+    new = await decode_body(body, IdeaCreate)
     return await IDEAS.create(tx, caller.workspace, new)
 
 
@@ -76,7 +77,7 @@ async def update_idea(
     caller: NamedDependency[Caller],
     tx: NamedDependency[Tx],
 ) -> Idea:
-    changes = await decode(body, IdeaUpdate)
+    changes = await decode_body(body, IdeaUpdate)
     return await IDEAS.change(tx, caller.workspace, id, changes)
 
 

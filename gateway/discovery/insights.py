@@ -5,6 +5,7 @@ from typing import Any, Final
 from litestar import Request, Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, RawBody
+from msgspec import UNSET
 
 from domains.discovery import insights, transcripts
 from domains.discovery.insights import (
@@ -16,12 +17,13 @@ from domains.discovery.insights import (
     InsightUpdate,
 )
 from domains.discovery.transcripts import ProcessTranscriptRequest
-from domains.kernel.blobs import Blobs
-from domains.kernel.compute import Compute
-from domains.kernel.db import Read, Tx
-from domains.kernel.keys import Caller
-from gateway.discovery.answers import DELETED, Deleted
-from gateway.surface import decode, operation, paged, query
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.jobs.process_pool import ProcessPool
+from domains.kernel.storage.blobs import Blobs
+from domains.kernel.tenancy.keyring import Caller
+from gateway.discovery.answers import DELETED, Deleted, paged
+from gateway.operations import operation
+from gateway.requests import decode_body, parse_query
 
 
 @get(
@@ -31,7 +33,7 @@ from gateway.surface import decode, operation, paged, query
 async def list_insights(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
 ) -> Response[list[Insight]]:
-    wanted = query(request, InsightQuery)
+    wanted = parse_query(request, InsightQuery)
     page = await insights.page(read, caller.workspace, wanted)
     return paged(page, wanted.size, wanted.offset)
 
@@ -61,7 +63,7 @@ async def get_insight(
 async def create_insight(
     body: RawBody, caller: NamedDependency[Caller], tx: NamedDependency[Tx]
 ) -> Insight:
-    new = await decode(body, InsightCreate)
+    new = await decode_body(body, InsightCreate)
     return await insights.create(tx, caller.workspace, new)
 
 
@@ -81,7 +83,7 @@ async def update_insight(
     caller: NamedDependency[Caller],
     tx: NamedDependency[Tx],
 ) -> Insight:
-    changes = await decode(body, InsightUpdate)
+    changes = await decode_body(body, InsightUpdate)
     return await INSIGHTS.change(tx, caller.workspace, id, changes)
 
 
@@ -108,6 +110,7 @@ async def delete_insight(
         "Find insights in a transcript",
         request=ProcessTranscriptRequest,
         errors=(409,),
+        example={"opportunityIds": [], "ideaIds": [], "tagIds": [], "externalLinks": UNSET},
     ),
 )
 async def process_transcript(
@@ -116,10 +119,10 @@ async def process_transcript(
     read: NamedDependency[Read],
     tx: NamedDependency[Tx],
     blobs: NamedDependency[Blobs],
-    compute: NamedDependency[Compute],
+    compute: NamedDependency[ProcessPool],
 ) -> list[Insight]:
     """Answers with what it finds. Stores nothing unless `createInsights` is true."""
-    asked = await decode(body, ProcessTranscriptRequest)
+    asked = await decode_body(body, ProcessTranscriptRequest)
     return await transcripts.process(read, tx, blobs, compute, caller.workspace, asked)
 
 

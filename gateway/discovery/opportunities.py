@@ -13,10 +13,11 @@ from domains.discovery.opportunities import (
     OpportunityQuery,
     OpportunityUpdate,
 )
-from domains.kernel.db import Read, Tx
-from domains.kernel.keys import Caller
-from gateway.discovery.answers import DELETED, Deleted
-from gateway.surface import decode, operation, paged, query
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.tenancy.keyring import Caller
+from gateway.discovery.answers import DELETED, Deleted, paged
+from gateway.operations import operation
+from gateway.requests import decode_body, parse_query
 
 
 @get(
@@ -28,7 +29,7 @@ from gateway.surface import decode, operation, paged, query
 async def list_opportunities(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
 ) -> Response[list[Opportunity]]:
-    wanted = query(request, OpportunityQuery)
+    wanted = parse_query(request, OpportunityQuery)
     page = await OPPORTUNITIES.page(read, caller.workspace, wanted)
     return paged(page, wanted.size, wanted.offset)
 
@@ -58,7 +59,7 @@ async def get_opportunity(
 async def create_opportunity(
     body: RawBody, caller: NamedDependency[Caller], tx: NamedDependency[Tx]
 ) -> Opportunity:
-    new = await decode(body, OpportunityCreate)
+    new = await decode_body(body, OpportunityCreate)
     return await OPPORTUNITIES.create(tx, caller.workspace, new)
 
 
@@ -78,7 +79,7 @@ async def update_opportunity(
     caller: NamedDependency[Caller],
     tx: NamedDependency[Tx],
 ) -> Opportunity:
-    changes = await decode(body, OpportunityUpdate)
+    changes = await decode_body(body, OpportunityUpdate)
     return await OPPORTUNITIES.change(tx, caller.workspace, id, changes)
 
 

@@ -8,22 +8,24 @@ from litestar.params import FromPath, RawBody
 
 from domains.discovery import products
 from domains.discovery.products import PRODUCTS, Product, ProductCreate
-from domains.kernel.db import Read, Tx
-from domains.kernel.keys import Caller
-from domains.kernel.paging import OffsetPage
-from gateway.surface import decode, operation, paged, query
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.pagination.offset import OffsetQuery
+from domains.kernel.tenancy.keyring import Caller
+from gateway.discovery.answers import paged
+from gateway.operations import operation
+from gateway.requests import decode_body, parse_query
 
 
 @get(
     "/products",
     opt=operation(
-        "listProducts", "products:read", "List products", query=OffsetPage, addition=True
+        "listProducts", "products:read", "List products", query=OffsetQuery, addition=True
     ),
 )
 async def list_products(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
 ) -> Response[list[Product]]:
-    wanted = query(request, OffsetPage)
+    wanted = parse_query(request, OffsetQuery)
     page = await PRODUCTS.page(read, caller.workspace, wanted)
     return paged(page, wanted.size, wanted.offset)
 
@@ -54,7 +56,7 @@ async def get_product(
 async def create_product(
     body: RawBody, caller: NamedDependency[Caller], tx: NamedDependency[Tx]
 ) -> Product:
-    new = await decode(body, ProductCreate)
+    new = await decode_body(body, ProductCreate)
     return await products.create(tx, caller.workspace, new)
 
 

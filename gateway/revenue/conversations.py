@@ -6,12 +6,12 @@ from litestar import Request, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, RawBody, SkipValidation
 
-from domains.kernel.addresses import Allowed
-from domains.kernel.db import Read, Tx
-from domains.kernel.downloads import Downloads
-from domains.kernel.keys import Caller
-from domains.kernel.signing import Signer
-from domains.revenue import conversations
+from domains.kernel.core.network import FetchAllowlist
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.storage.signed_urls import SignedUrls
+from domains.kernel.tenancy.keyring import Caller
+from domains.kernel.tenancy.signing import Signer
+from domains.revenue import conversations, example_ids
 from domains.revenue.conversations import (
     ConversationDetail,
     ConversationQuery,
@@ -20,8 +20,11 @@ from domains.revenue.conversations import (
     SummaryEvidence,
 )
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
-from gateway.revenue.requests import READ, WRITE, shown_to, uuid_in_path
-from gateway.surface import decode, operation, query
+from gateway.operations import operation
+from gateway.requests import decode_body, parse_query
+from gateway.revenue.requests import READ, WRITE, uuid_in_path, visibility_filter
+
+_EXAMPLE: Final = {"recordId": example_ids.CONVERSATION}
 
 
 @get(
@@ -36,8 +39,10 @@ async def list_conversations(
     read: NamedDependency[Read],
     signer: NamedDependency[Signer],
 ) -> ListConversationsResponse:
-    wanted = query(request, ConversationQuery)
-    return await conversations.page(read, signer, caller.workspace, wanted, shown_to(caller))
+    query = parse_query(request, ConversationQuery)
+    return await conversations.page(
+        read, signer, caller.workspace, query, visibility_filter(caller)
+    )
 
 
 @get(
@@ -48,11 +53,12 @@ async def get_conversation(
     conversation_id: FromPath[str],
     caller: NamedDependency[Caller],
     read: NamedDependency[Read],
-    downloads: NamedDependency[Downloads],
+    signed_urls: NamedDependency[SignedUrls],
 ) -> ConversationDetail:
     record = uuid_in_path(conversation_id, "conversationId")
-    everything = not caller.hides_private
-    return await conversations.get(read, downloads, caller.workspace, record, everything=everything)
+    return await conversations.get(
+        read, signed_urls, caller.workspace, record, include_private=not caller.hides_private
+    )
 
 
 @get(
@@ -60,7 +66,7 @@ async def get_conversation(
     opt=operation(
         "listConversationEvidence",
         "read",
-        "Where the items of a summary were said",
+        "Get the evidence for a conversation's summary",
         errors=READ,
         addition=True,
     ),
@@ -71,8 +77,9 @@ async def list_conversation_evidence(
     read: NamedDependency[Read],
 ) -> dict[str, list[SummaryEvidence]]:
     record = uuid_in_path(conversation_id, "conversationId")
-    everything = not caller.hides_private
-    return await conversations.list_evidence(read, caller.workspace, record, everything=everything)
+    return await conversations.list_evidence(
+        read, caller.workspace, record, include_private=not caller.hides_private
+    )
 
 
 @post(
@@ -83,15 +90,17 @@ async def list_conversation_evidence(
         "Push a conversation",
         request=ConversationRequest,
         errors=WRITE,
+        example=_EXAMPLE,
+        links={"conversationId": "recordId", "sourceId": "sourceId"},
     ),
 )
 async def create_conversation(
     body: RawBody,
     caller: NamedDependency[Caller],
     tx: NamedDependency[Tx],
-    allowed: NamedDependency[SkipValidation[Allowed]],
+    allowed: NamedDependency[SkipValidation[FetchAllowlist]],
 ) -> RecordResponse:
-    new = await decode(body, ConversationRequest)
+    new = await decode_body(body, ConversationRequest)
     return await conversations.create(tx, allowed, caller.workspace, caller.own_domains, new)
 
 
@@ -99,13 +108,18 @@ async def create_conversation(
     "/conversations",
     status_code=200,
     opt=operation(
-        "deleteConversation", "ingest", "Delete a conversation", query=RecordAddress, errors=WRITE
+        "deleteConversation",
+        "ingest",
+        "Delete a conversation",
+        query=RecordAddress,
+        errors=WRITE,
+        example=_EXAMPLE,
     ),
 )
 async def delete_conversation(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], tx: NamedDependency[Tx]
 ) -> DeletedRecordResponse:
-    address = query(request, RecordAddress)
+    address = parse_query(request, RecordAddress)
     return await conversations.remove(tx, caller.workspace, address)
 
 

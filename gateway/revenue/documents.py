@@ -6,13 +6,13 @@ from litestar import Request, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, RawBody, SkipValidation
 
-from domains.kernel.addresses import Allowed
-from domains.kernel.blobs import Blobs
-from domains.kernel.db import Read, Tx
-from domains.kernel.downloads import Downloads
-from domains.kernel.keys import Caller
-from domains.kernel.signing import Signer
-from domains.revenue import documents
+from domains.kernel.core.network import FetchAllowlist
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.storage.blobs import Blobs
+from domains.kernel.storage.signed_urls import SignedUrls
+from domains.kernel.tenancy.keyring import Caller
+from domains.kernel.tenancy.signing import Signer
+from domains.revenue import documents, example_ids
 from domains.revenue.documents import (
     DocumentDetail,
     DocumentQuery,
@@ -21,8 +21,11 @@ from domains.revenue.documents import (
     UpdateDocumentRequest,
 )
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
-from gateway.revenue.requests import READ, WRITE, shown_to, uuid_in_path
-from gateway.surface import decode, operation, query
+from gateway.operations import operation
+from gateway.requests import decode_body, parse_query
+from gateway.revenue.requests import READ, WRITE, uuid_in_path, visibility_filter
+
+_EXAMPLE: Final = {"recordId": example_ids.DOCUMENT}
 
 
 @get(
@@ -34,10 +37,12 @@ async def list_documents(
     caller: NamedDependency[Caller],
     read: NamedDependency[Read],
     signer: NamedDependency[Signer],
-    downloads: NamedDependency[Downloads],
+    signed_urls: NamedDependency[SignedUrls],
 ) -> ListDocumentsResponse:
-    wanted = query(request, DocumentQuery)
-    return await documents.page(read, signer, downloads, caller.workspace, wanted, shown_to(caller))
+    query = parse_query(request, DocumentQuery)
+    return await documents.page(
+        read, signer, signed_urls, caller.workspace, query, visibility_filter(caller)
+    )
 
 
 @get(
@@ -48,17 +53,24 @@ async def get_document(
     document_id: FromPath[str],
     caller: NamedDependency[Caller],
     read: NamedDependency[Read],
-    downloads: NamedDependency[Downloads],
+    signed_urls: NamedDependency[SignedUrls],
 ) -> DocumentDetail:
     record = uuid_in_path(document_id, "documentId")
-    everything = not caller.hides_private
-    return await documents.get(read, downloads, caller.workspace, record, everything=everything)
+    return await documents.get(
+        read, signed_urls, caller.workspace, record, include_private=not caller.hides_private
+    )
 
 
 @post(
     "/documents",
     opt=operation(
-        "createDocument", "ingest", "Push a document", request=DocumentRequest, errors=WRITE
+        "createDocument",
+        "ingest",
+        "Push a document",
+        request=DocumentRequest,
+        errors=WRITE,
+        example=_EXAMPLE,
+        links={"documentId": "recordId", "sourceId": "sourceId"},
     ),
 )
 async def create_document(
@@ -66,9 +78,9 @@ async def create_document(
     caller: NamedDependency[Caller],
     tx: NamedDependency[Tx],
     blobs: NamedDependency[Blobs],
-    allowed: NamedDependency[SkipValidation[Allowed]],
+    allowed: NamedDependency[SkipValidation[FetchAllowlist]],
 ) -> RecordResponse:
-    new = await decode(body, DocumentRequest)
+    new = await decode_body(body, DocumentRequest)
     return await documents.create(tx, blobs, allowed, caller.workspace, new)
 
 
@@ -81,6 +93,7 @@ async def create_document(
         request=UpdateDocumentRequest,
         query=RecordAddress,
         errors=WRITE,
+        example=_EXAMPLE | {"status": "updated"},
     ),
 )
 async def update_document(
@@ -89,10 +102,10 @@ async def update_document(
     caller: NamedDependency[Caller],
     tx: NamedDependency[Tx],
     blobs: NamedDependency[Blobs],
-    allowed: NamedDependency[SkipValidation[Allowed]],
+    allowed: NamedDependency[SkipValidation[FetchAllowlist]],
 ) -> RecordResponse:
-    address = query(request, RecordAddress)
-    changes = await decode(body, UpdateDocumentRequest)
+    address = parse_query(request, RecordAddress)
+    changes = await decode_body(body, UpdateDocumentRequest)
     return await documents.change(tx, blobs, allowed, caller.workspace, address, changes)
 
 
@@ -100,13 +113,18 @@ async def update_document(
     "/documents",
     status_code=200,
     opt=operation(
-        "deleteDocument", "ingest", "Delete a document", query=RecordAddress, errors=WRITE
+        "deleteDocument",
+        "ingest",
+        "Delete a document",
+        query=RecordAddress,
+        errors=WRITE,
+        example=_EXAMPLE,
     ),
 )
 async def delete_document(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], tx: NamedDependency[Tx]
 ) -> DeletedRecordResponse:
-    address = query(request, RecordAddress)
+    address = parse_query(request, RecordAddress)
     return await documents.remove(tx, caller.workspace, address)
 
 

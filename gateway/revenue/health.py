@@ -1,4 +1,4 @@
-"""The keyed health check: what the key may do, and for whom."""
+"""Handler of the health check with a key."""
 
 from typing import Annotated, Final
 from uuid import UUID
@@ -8,16 +8,18 @@ from litestar import get
 from litestar.di import NamedDependency
 from msgspec import Meta
 
-from domains.kernel.keys import Caller
-from gateway.surface import operation
+from domains.kernel.tenancy.keyring import Caller
+from gateway.operations import operation
 
 
 class HealthResponse(msgspec.Struct):
-    """The key is good, and these are all its scopes, those of the other surface too."""
+    """The organization and all scopes of a valid key, including those of the other API."""
 
-    status: Annotated[str, Meta(description="Always `ok`")]
+    status: Annotated[str, Meta(description="Always `ok`", examples=["ok"])]
     org_id: Annotated[UUID, Meta(description="Id of the organization: the key's workspace")]
-    scopes: Annotated[list[str], Meta(description="All scopes of the key")]
+    scopes: Annotated[
+        list[str], Meta(description="All scopes of the key", examples=[["read", "ingest"]])
+    ]
 
 
 @get("/health", opt=operation("health", "any key", "Check a key", counted=False))

@@ -6,10 +6,10 @@ from litestar import Request, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, RawBody
 
-from domains.kernel.db import Read, Tx
-from domains.kernel.keys import Caller
-from domains.kernel.signing import Signer
-from domains.revenue import messages
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.tenancy.keyring import Caller
+from domains.kernel.tenancy.signing import Signer
+from domains.revenue import example_ids, messages
 from domains.revenue.messages import (
     ListMessagesResponse,
     MessageDetail,
@@ -17,8 +17,11 @@ from domains.revenue.messages import (
     MessageRequest,
 )
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
-from gateway.revenue.requests import READ, WRITE, shown_to, uuid_in_path
-from gateway.surface import decode, operation, query
+from gateway.operations import operation
+from gateway.requests import decode_body, parse_query
+from gateway.revenue.requests import READ, WRITE, uuid_in_path, visibility_filter
+
+_EXAMPLE: Final = {"recordId": example_ids.MESSAGE}
 
 
 @get(
@@ -31,8 +34,8 @@ async def list_messages(
     read: NamedDependency[Read],
     signer: NamedDependency[Signer],
 ) -> ListMessagesResponse:
-    wanted = query(request, MessageQuery)
-    return await messages.page(read, signer, caller.workspace, wanted, shown_to(caller))
+    query = parse_query(request, MessageQuery)
+    return await messages.page(read, signer, caller.workspace, query, visibility_filter(caller))
 
 
 @get(
@@ -45,14 +48,21 @@ async def get_message(
     read: NamedDependency[Read],
 ) -> MessageDetail:
     record = uuid_in_path(message_id, "messageId")
-    everything = not caller.hides_private
-    return await messages.get(read, caller.workspace, record, everything=everything)
+    return await messages.get(
+        read, caller.workspace, record, include_private=not caller.hides_private
+    )
 
 
 @post(
     "/messages",
     opt=operation(
-        "createMessage", "ingest", "Push a message", request=MessageRequest, errors=WRITE
+        "createMessage",
+        "ingest",
+        "Push a message",
+        request=MessageRequest,
+        errors=WRITE,
+        example=_EXAMPLE,
+        links={"messageId": "recordId", "sourceId": "sourceId"},
     ),
 )
 async def create_message(
@@ -60,19 +70,26 @@ async def create_message(
     caller: NamedDependency[Caller],
     tx: NamedDependency[Tx],
 ) -> RecordResponse:
-    new = await decode(body, MessageRequest)
+    new = await decode_body(body, MessageRequest)
     return await messages.create(tx, caller.workspace, caller.own_domains, new)
 
 
 @delete(
     "/messages",
     status_code=200,
-    opt=operation("deleteMessage", "ingest", "Delete a message", query=RecordAddress, errors=WRITE),
+    opt=operation(
+        "deleteMessage",
+        "ingest",
+        "Delete a message",
+        query=RecordAddress,
+        errors=WRITE,
+        example=_EXAMPLE,
+    ),
 )
 async def delete_message(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], tx: NamedDependency[Tx]
 ) -> DeletedRecordResponse:
-    address = query(request, RecordAddress)
+    address = parse_query(request, RecordAddress)
     return await messages.remove(tx, caller.workspace, address)
 
 

@@ -6,8 +6,8 @@ from litestar import Request, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, RawBody
 
-from domains.kernel.db import Read, Tx
-from domains.kernel.keys import Caller
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.tenancy.keyring import Caller
 from domains.revenue import object_types
 from domains.revenue.object_types import (
     CreateObjectTypeRequest,
@@ -17,8 +17,9 @@ from domains.revenue.object_types import (
     ObjectTypeResponse,
     UpdateObjectTypeRequest,
 )
+from gateway.operations import operation
+from gateway.requests import decode_body, parse_query
 from gateway.revenue.requests import READ, WRITE, uuid_in_path
-from gateway.surface import decode, operation, query
 
 
 @get(
@@ -30,8 +31,8 @@ from gateway.surface import decode, operation, query
 async def list_object_types(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
 ) -> ListObjectTypesResponse:
-    wanted = query(request, ObjectTypeQuery)
-    return await object_types.every(read, caller.workspace, wanted)
+    query = parse_query(request, ObjectTypeQuery)
+    return await object_types.list_all(read, caller.workspace, query)
 
 
 @get(
@@ -58,7 +59,7 @@ async def get_object_type(
 async def create_object_type(
     body: RawBody, caller: NamedDependency[Caller], tx: NamedDependency[Tx]
 ) -> ObjectTypeResponse:
-    new = await decode(body, CreateObjectTypeRequest)
+    new = await decode_body(body, CreateObjectTypeRequest)
     return await object_types.create(tx, caller.workspace, new)
 
 
@@ -78,7 +79,7 @@ async def update_object_type(
     caller: NamedDependency[Caller],
     tx: NamedDependency[Tx],
 ) -> ObjectTypeResponse:
-    changes = await decode(body, UpdateObjectTypeRequest)
+    changes = await decode_body(body, UpdateObjectTypeRequest)
     object_type = uuid_in_path(object_type_id, "objectTypeId")
     return await object_types.change(tx, caller.workspace, object_type, changes)
 

@@ -6,10 +6,10 @@ from litestar import Request, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, RawBody
 
-from domains.kernel.db import Read, Tx
-from domains.kernel.keys import Caller
-from domains.kernel.signing import Signer
-from domains.revenue import rows
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.tenancy.keyring import Caller
+from domains.kernel.tenancy.signing import Signer
+from domains.revenue import example_ids, rows
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
 from domains.revenue.rows import (
     ListRowsResponse,
@@ -18,8 +18,11 @@ from domains.revenue.rows import (
     RowRequest,
     UpdateRowRequest,
 )
-from gateway.revenue.requests import READ, WRITE, shown_to, uuid_in_path
-from gateway.surface import decode, operation, query
+from gateway.operations import operation
+from gateway.requests import decode_body, parse_query
+from gateway.revenue.requests import READ, WRITE, uuid_in_path, visibility_filter
+
+_EXAMPLE: Final = {"recordId": example_ids.ROW}
 
 
 @get(
@@ -32,8 +35,8 @@ async def list_rows(
     read: NamedDependency[Read],
     signer: NamedDependency[Signer],
 ) -> ListRowsResponse:
-    wanted = query(request, RowQuery)
-    return await rows.page(read, signer, caller.workspace, wanted, shown_to(caller))
+    query = parse_query(request, RowQuery)
+    return await rows.page(read, signer, caller.workspace, query, visibility_filter(caller))
 
 
 @get(
@@ -46,20 +49,27 @@ async def get_row(
     read: NamedDependency[Read],
 ) -> RowDetail:
     record = uuid_in_path(row_id, "rowId")
-    everything = not caller.hides_private
-    return await rows.get(read, caller.workspace, record, everything=everything)
+    return await rows.get(read, caller.workspace, record, include_private=not caller.hides_private)
 
 
 @post(
     "/rows",
-    opt=operation("createRow", "ingest", "Push a row", request=RowRequest, errors=WRITE),
+    opt=operation(
+        "createRow",
+        "ingest",
+        "Push a row",
+        request=RowRequest,
+        errors=WRITE,
+        example=_EXAMPLE,
+        links={"rowId": "recordId", "sourceId": "sourceId"},
+    ),
 )
 async def create_row(
     body: RawBody,
     caller: NamedDependency[Caller],
     tx: NamedDependency[Tx],
 ) -> RecordResponse:
-    new = await decode(body, RowRequest)
+    new = await decode_body(body, RowRequest)
     return await rows.create(tx, caller.workspace, new)
 
 
@@ -72,6 +82,7 @@ async def create_row(
         request=UpdateRowRequest,
         query=RecordAddress,
         errors=WRITE,
+        example=_EXAMPLE | {"status": "updated"},
     ),
 )
 async def update_row(
@@ -80,20 +91,22 @@ async def update_row(
     caller: NamedDependency[Caller],
     tx: NamedDependency[Tx],
 ) -> RecordResponse:
-    address = query(request, RecordAddress)
-    changes = await decode(body, UpdateRowRequest)
+    address = parse_query(request, RecordAddress)
+    changes = await decode_body(body, UpdateRowRequest)
     return await rows.change(tx, caller.workspace, address, changes)
 
 
 @delete(
     "/rows",
     status_code=200,
-    opt=operation("deleteRow", "ingest", "Delete a row", query=RecordAddress, errors=WRITE),
+    opt=operation(
+        "deleteRow", "ingest", "Delete a row", query=RecordAddress, errors=WRITE, example=_EXAMPLE
+    ),
 )
 async def delete_row(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], tx: NamedDependency[Tx]
 ) -> DeletedRecordResponse:
-    address = query(request, RecordAddress)
+    address = parse_query(request, RecordAddress)
     return await rows.remove(tx, caller.workspace, address)
 
 

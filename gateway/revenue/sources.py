@@ -6,8 +6,8 @@ from litestar import Request, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, RawBody
 
-from domains.kernel.db import Read, Tx
-from domains.kernel.keys import Caller
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.tenancy.keyring import Caller
 from domains.revenue import sources
 from domains.revenue.sources import (
     CreateSourceRequest,
@@ -17,8 +17,9 @@ from domains.revenue.sources import (
     SourceResponse,
     UpdateSourceRequest,
 )
+from gateway.operations import operation
+from gateway.requests import decode_body, parse_query
 from gateway.revenue.requests import READ, WRITE, uuid_in_path
-from gateway.surface import decode, operation, query
 
 
 @get(
@@ -28,8 +29,8 @@ from gateway.surface import decode, operation, query
 async def list_sources(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
 ) -> ListSourcesResponse:
-    wanted = query(request, SourceQuery)
-    return await sources.every(read, caller.workspace, wanted)
+    query = parse_query(request, SourceQuery)
+    return await sources.list_all(read, caller.workspace, query)
 
 
 @get("/sources/{source_id:str}", opt=operation("getSource", "read", "Get a source", errors=READ))
@@ -48,7 +49,7 @@ async def get_source(
 async def create_source(
     body: RawBody, caller: NamedDependency[Caller], tx: NamedDependency[Tx]
 ) -> SourceResponse:
-    new = await decode(body, CreateSourceRequest)
+    new = await decode_body(body, CreateSourceRequest)
     return await sources.create(tx, caller.workspace, new)
 
 
@@ -64,7 +65,7 @@ async def update_source(
     caller: NamedDependency[Caller],
     tx: NamedDependency[Tx],
 ) -> SourceResponse:
-    changes = await decode(body, UpdateSourceRequest)
+    changes = await decode_body(body, UpdateSourceRequest)
     source = uuid_in_path(source_id, "sourceId")
     return await sources.change(tx, caller.workspace, source, changes)
 

@@ -1,7 +1,7 @@
-"""the revenue record
+"""Revenue record API
 
-Sources, object types, rows, messages, conversations, documents, deals and accounts; the key under
-which cursors and links are signed; settings of a workspace.
+Adds sources, object types, rows, messages, conversations, documents, deals and accounts, the key
+that signs cursors and file links, and settings of a workspace.
 """
 
 import sqlalchemy as sa
@@ -12,8 +12,9 @@ revision = "0003"
 down_revision = "0002"
 
 
-# What may be compared by more and less is a number, of seconds since the year -208 or of thousandths,
-# and lies in spans: of 4 ** 7, four of which make up the next, and so on up to the whole.
+# SQL that turns a value with range filters into a whole number: a time into seconds since the year
+# -208, an amount into thousandths. A number lies in one span of each size. The smallest span has
+# 4 ** 7 numbers; four spans make up one of the next size, up to 4 ** 20.
 _NUMBERS = {
     "timestamp with time zone": """(68719476736 + date_part('epoch',
         greatest(value, '0001-01-01 00:00:00+00') at time zone 'UTC')::bigint)""",
@@ -23,7 +24,7 @@ _SIZES = range(14, 42, 2)
 
 
 def _spans(kind: str, number: str) -> tuple[str, ...]:
-    """The functions by which an index knows the spans; a span is numbered, its size on top."""
+    """SQL of the span functions. A span is encoded as its number, with its size from bit 42 on."""
     all_of_it = ", ".join(f"(number >> {size}) | ({size}::bigint << 42)" for size in _SIZES)
     return (
         f"""
@@ -35,8 +36,9 @@ def _spans(kind: str, number: str) -> tuple[str, ...]:
             return array[{all_of_it}];
         end $$
         """,
-        # As few as make up everything from a value on, or up to it, and a little beyond the value.
-        # Not parallel safe: starting processes takes longer than any search that asks for these.
+        # The fewest spans that cover all numbers from the value on (spans_from) or up to it
+        # (spans_to). They also cover the rest of the smallest span that contains the value.
+        # Not parallel safe: starting parallel workers takes longer than any search that needs them.
         f"""
         create function spans_from(value {kind}) returns bigint[]
         language sql immutable strict as $$
@@ -53,15 +55,15 @@ def _spans(kind: str, number: str) -> tuple[str, ...]:
             select array_agg(span | (size << 42))
             from (select {number} as number) as given,
                 generate_series(14::bigint, 40, 2) as size,
-                generate_series((number >> size::int) & ~3, (number >> size::int) - (size > 14)::int)
-                    as span
+                generate_series((number >> size::int) & ~3,
+                    (number >> size::int) - (size > 14)::int) as span
         $$
         """,
     )
 
 
 def upgrade() -> None:
-    # For patterns anywhere in a text. A trusted extension, as btree_gin is.
+    # For substring search by trigrams. The extension is trusted, as is btree_gin.
     op.execute("create extension if not exists pg_trgm")
     for kind, number in _NUMBERS.items():
         for function in _spans(kind, number):
@@ -109,7 +111,8 @@ def upgrade() -> None:
             "ordered_at",
             sa.DateTime(timezone=True),
             sa.Computed(
-                "coalesce(activity_given_at, activity_seen_at, '-infinity'::timestamp with time zone)",
+                "coalesce(activity_given_at, activity_seen_at,"
+                " '-infinity'::timestamp with time zone)",
                 persisted=True,
             ),
             nullable=False,
@@ -391,7 +394,8 @@ def upgrade() -> None:
             "ordered_at",
             sa.DateTime(timezone=True),
             sa.Computed(
-                "coalesce(activity_given_at, activity_seen_at, '-infinity'::timestamp with time zone)",
+                "coalesce(activity_given_at, activity_seen_at,"
+                " '-infinity'::timestamp with time zone)",
                 persisted=True,
             ),
             nullable=False,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from tests.stack import Stack, running, tenant
+from tests.stack import Stack, new_tenant, running_stack
 
 RECORDS = 1_000_000
 STAGES = ("Discovery", "Evaluation", "Negotiation", "Closed Won", "Closed Lost")
@@ -96,7 +96,7 @@ def _import(stack: Stack, workspace: str, *arguments: str) -> None:
 
 
 async def _measure(stack: Stack, folder: Path, count: int) -> None:
-    async with tenant(stack) as caller:
+    async with new_tenant(stack) as caller:
         small, large = folder / "small.jsonl", folder / "large.jsonl"
         for path, lines in ((small, min(count, 30_000)), (large, count)):
             with path.open("w", encoding="utf-8") as file:
@@ -110,7 +110,7 @@ def main() -> None:
     """Run everything and print one line a figure."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else RECORDS
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with tempfile.TemporaryDirectory() as name, running(Path(name), durable=True) as stack:
+    with tempfile.TemporaryDirectory() as name, running_stack(Path(name), durable=True) as stack:
         asyncio.run(_measure(stack, Path(name), count))
     # A child counts what its parent held when it forked.
     print(f"(the measuring process had {own / 1024:.0f} MB)")  # noqa: T201

@@ -21,7 +21,7 @@ import dramatiq
 import redis
 from dramatiq.brokers.redis import RedisBroker
 
-from tests.stack import Process, Stack, eventually, running
+from tests.stack import Process, Stack, eventually, running_stack
 
 THREADS = 16
 
@@ -146,7 +146,7 @@ def main() -> None:
     chosen = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
-        running(Path(folder), worker=False, durable=True) as stack,
+        running_stack(Path(folder), worker=False, durable=True) as stack,
     ):
         stack.api.stop()
         alone, ours = [], []

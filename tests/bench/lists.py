@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from uuid import UUID
 
-from domains.kernel.db import Database
-from tests.stack import Stack, Tenant, running, tenant
+from domains.kernel.db.database import Database
+from tests.stack import Stack, Tenant, new_tenant, running_stack
 
 RECORDS = 1_000_000
 ROUNDS = 11
@@ -86,7 +86,7 @@ async def _fill(stack: Stack, caller: Tenant) -> None:
 
 
 async def _measure(stack: Stack) -> None:
-    async with tenant(stack) as caller:
+    async with new_tenant(stack) as caller:
         started = time.perf_counter()
         await _fill(stack, caller)
         print(f"{RECORDS:,} insights and signals in {time.perf_counter() - started:.0f} s")  # noqa: T201
@@ -112,7 +112,7 @@ def main() -> None:
     """Fill a workspace and print one line a query."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        running(Path(folder), worker=False) as stack,
+        running_stack(Path(folder), worker=False) as stack,
     ):
         asyncio.run(_measure(stack))
 

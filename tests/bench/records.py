@@ -19,17 +19,17 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from domains.kernel.db import Database
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import KEYSETS, CursorQuery, KeysetList
-from domains.kernel.signing import Signer
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Database
+from domains.kernel.pagination.cursor import CURSOR_LISTS, CursorList, CursorQuery
+from domains.kernel.tenancy.signing import Signer
 from domains.revenue.accounts import ACCOUNTS, AccountQuery
 from domains.revenue.conversations import CONVERSATIONS, ConversationQuery
 from domains.revenue.deals import DEALS, DealQuery
 from domains.revenue.documents import DOCUMENTS, DocumentQuery
 from domains.revenue.messages import MESSAGES, MessageQuery
 from domains.revenue.rows import ROWS, RowQuery
-from tests.stack import Stack, Tenant, running, tenant
+from tests.stack import Stack, Tenant, new_tenant, running_stack
 
 RECORDS = 1_000_000
 ROUNDS = 9
@@ -278,7 +278,7 @@ _EACH: Final[dict[str, dict[str, Sequence[str]]]] = {
         "lastActivityBefore": ("{old}", "{late}", "2000-01-01"),
     },
 }
-LISTS: Final[dict[str, tuple[KeysetList[Any], type[CursorQuery]]]] = {
+LISTS: Final[dict[str, tuple[CursorList[Any], type[CursorQuery]]]] = {
     "conversations": (CONVERSATIONS, ConversationQuery),
     "messages": (MESSAGES, MessageQuery),
     "rows": (ROWS, RowQuery),
@@ -286,7 +286,7 @@ LISTS: Final[dict[str, tuple[KeysetList[Any], type[CursorQuery]]]] = {
     "deals": (DEALS, DealQuery),
     "accounts": (ACCOUNTS, AccountQuery),
 }
-assert len(LISTS) == len(KEYSETS)
+assert len(LISTS) == len(CURSOR_LISTS)
 
 
 class Bench:
@@ -354,7 +354,7 @@ class Bench:
         )
         place = msgspec.msgpack.encode([50, at, str(record), filters])
         workspace = WorkspaceId(UUID(self.caller.workspace))
-        cursor = signer.seal(listed.purpose(workspace), place)
+        cursor = signer.issue_token(listed.cursor_purpose(workspace), place)
         shown, seconds = await self._timed(f"/v1/{kind}?cursor={cursor}")
         print(  # noqa: T201
             f"{kind}?{urlencode(asked) + f' at depth {self.records:,}':<68} {shown:>3} records"
@@ -379,7 +379,7 @@ class Bench:
     ) -> Any:
         listed, query = LISTS[kind]
         given = msgspec.convert(asked, query, strict=False).filters()
-        statement = listed.statement(frozenset(given), after=False)
+        statement = listed.statements.get(frozenset(given), after=False)
         workspace = UUID(self.caller.workspace)
         arguments = statement.arguments({"workspace": workspace, "limit": 21, **given})
         plan = await connection.fetchval(f"explain (format json) {statement.sql}", *arguments)
@@ -399,8 +399,8 @@ def _reads_all(plan: Any, table: str) -> bool:
 
 async def _measure(stack: Stack, records: int, kinds: Sequence[str]) -> None:
     async with (
-        tenant(stack) as caller,
-        tenant(stack) as other,
+        new_tenant(stack) as caller,
+        new_tenant(stack) as other,
         # With the settings that the product's connections have.
         Database.open(stack.database_url, timeout=PATIENCE) as database,
         database.connection() as connection,
@@ -436,7 +436,7 @@ def main() -> None:
     kinds = [each for each in sys.argv[1:] if each in LISTS] or list(LISTS)
     with (
         tempfile.TemporaryDirectory() as folder,
-        running(Path(folder), worker=False) as stack,
+        running_stack(Path(folder), worker=False) as stack,
     ):
         asyncio.run(_measure(stack, (numbers or [RECORDS])[0], kinds))
 

@@ -17,7 +17,7 @@ import msgspec
 
 from domains.intelligence.engine import analyse
 from domains.intelligence.findings import Document
-from domains.kernel.ids import new_id
+from domains.kernel.core.ids import new_id
 from tests.chaos.table import Outcome
 from tests.revenue.pushed import Source
 from tests.stack import Tenant, eventually

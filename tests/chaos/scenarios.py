@@ -21,17 +21,18 @@ import asyncpg
 import httpx
 import msgspec
 
-from domains.kernel.db import Database
-from gateway.local import runfile
+from domains.kernel.db.database import Database
+from gateway.embedded import runfile
 from tests.chaos.clock import Clock, NoClock
 from tests.chaos.load import KINDS, LONG, Load
 from tests.chaos.processes import Seen, belonging, children
 from tests.chaos.site import MARK, PARTING, QUICK, Part, Site, mounted
 from tests.chaos.table import Row
-from tests.kernel.speech_server import BEHAVIOURS, Answered, Asked, speech_server
-from tests.revenue.hosting import Page, hosting
+from tests.fakes.hosting import Page, hosting
+from tests.fakes.fake_endpoint import FakeResponse
+from tests.fakes.speech_server import BEHAVIOURS, SpeechRequest, speech_server
 from tests.revenue.pushed import source_of
-from tests.stack import Stack, eventually, tenant
+from tests.stack import Stack, eventually, new_tenant
 
 # Seconds for all jobs to end after the last fault.
 PATIENCE: Final = 60.0
@@ -66,7 +67,7 @@ async def play(scenario: Scenario, site: Site) -> Row:
     site.faults = 0
     async with (
         Database.open(site.database_url) as database,
-        tenant(site, database=database) as caller,
+        new_tenant(site, database=database) as caller,
     ):
         load = Load(caller, await source_of(caller))
         own: Row | None = None
@@ -286,7 +287,7 @@ async def _killed_below(pid: int, data: Path, site: Site, row: Row) -> None:
     place.base_url = note["api_url"]
     chance = random.Random(4)
     deadline = time.monotonic() + 30
-    async with tenant(place) as caller:
+    async with new_tenant(place) as caller:
         load = Load(caller, await source_of(caller))
         async with load.flowing(pause=0.2):
             while time.monotonic() < deadline:
@@ -596,7 +597,7 @@ async def _provider_misbehaves(site: Site, load: Load) -> None:
     asked: Counter[str] = Counter()
     plans = {1: "hang", 2: "nonsense", 3: "late", 4: "late, then words"}
 
-    def answer(about: Asked) -> Answered:
+    def answer(about: SpeechRequest) -> FakeResponse:
         plan = plans[round(len(about.file) / len(_sound(1)))]
         asked[plan] += 1
         first, _, then = plan.partition(", then ")

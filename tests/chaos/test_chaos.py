@@ -19,7 +19,7 @@ from tests.chaos.load import TEXT
 from tests.chaos.scenarios import SCENARIOS, Scenario, play
 from tests.chaos.site import Site
 from tests.chaos.table import as_property
-from tests.stack import eventually, tenant
+from tests.stack import eventually, new_tenant
 
 TICKET = {"signalType": "support_ticket"}
 
@@ -100,13 +100,13 @@ async def test_survives(
 
 async def test_a_worker_told_to_stop_ends_in_order(site: Site) -> None:
     await site.repair(1)
-    async with tenant(site) as caller:
-        created = [await caller.signal(TEXT, **TICKET) for _ in range(30)]
+    async with new_tenant(site) as caller:
+        created = [await caller.create_signal(TEXT, **TICKET) for _ in range(30)]
         assert await asyncio.to_thread(site.workers[0].kill, signal.SIGTERM) == 0
         assert (await _states(site))["running"] == 0
         site.workers[0].start()
         for each in created:
-            assert (await caller.processed(each["id"]))["status"] == "processed"
+            assert (await caller.wait_until_processed(each["id"]))["status"] == "processed"
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def _texts(site: Site) -> set[Path]:
 async def test_an_answer_is_sent_only_after_the_commit(site: Site) -> None:
     """A commit that fails is an error, and nothing is stored: no row, no job, no text."""
     before = _texts(site), await _states(site)
-    async with tenant(site) as caller:
+    async with new_tenant(site) as caller:
         body = {"text": "x", "name": "doomed", "signalType": "review"}
         headers = {"Idempotency-Key": "k"}
         answer = await caller.http.post("/external/v1/signals", json=body, headers=headers)
@@ -152,13 +152,13 @@ async def test_an_answer_is_sent_only_after_the_commit(site: Site) -> None:
 async def test_a_text_that_is_gone_fails_readably_and_can_be_processed_again(site: Site) -> None:
     await site.repair(1)
     await asyncio.to_thread(site.workers[0].kill)
-    async with tenant(site) as caller:
-        created = await caller.signal(TEXT, **TICKET)
+    async with new_tenant(site) as caller:
+        created = await caller.create_signal(TEXT, **TICKET)
         stored = site.blobs / created["data"]["s3Key"]
         text = stored.read_bytes()
         stored.unlink()
         site.workers[0].start()
-        failed = await caller.processed(created["id"])
+        failed = await caller.wait_until_processed(created["id"])
         assert failed["status"] == "failed"
         assert failed["processing"]["lastError"] == "The stored text of this signal is missing."
         assert failed["processing"]["failedAt"] is not None
@@ -170,6 +170,6 @@ async def test_a_text_that_is_gone_fails_readably_and_can_be_processed_again(sit
         now = (await caller.http.get(path)).json()
         assert now["status"] in ("processing", "processed")
         assert now["processing"]["lastError"] is None
-        done = await caller.processed(created["id"])
+        done = await caller.wait_until_processed(created["id"])
         assert done["status"] == "processed"
         assert done["insightIds"]

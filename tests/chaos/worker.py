@@ -12,10 +12,10 @@ from uuid import UUID
 
 from sqlalchemy import Column, MetaData, Table, Uuid, bindparam, insert
 
-from domains.kernel.db import Tx
-from domains.kernel.jobs import Job, Queue
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.statements import row, statement
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Tx
+from domains.kernel.db.statements import row, statement
+from domains.kernel.jobs.model import Job, Queue
 from workers.actors import ACTORS, Tools
 from workers.main import main
 from workers.runner import Actor, Write
@@ -23,7 +23,7 @@ from workers.runner import Actor, Write
 # Without a key, so that what is done twice is there twice.
 _effects = Table("chaos_effects", MetaData(), Column("job", Uuid, nullable=False))
 _EFFECT = statement(
-    insert(_effects).values(job=bindparam("job")), row, across="a table of the tests"
+    insert(_effects).values(job=bindparam("job")), row, cross_tenant_reason="a table of the tests"
 )
 
 

@@ -4,8 +4,8 @@ from typing import Any
 from uuid import UUID
 
 from domains.discovery import duplicates
-from domains.intelligence import embeddings
-from domains.kernel.db import Database
+from domains.intelligence.semantic import embeddings
+from domains.kernel.db.database import Database
 from tests.conftest import MakeTenant
 from tests.stack import Tenant, eventually
 
@@ -15,7 +15,7 @@ OTHER = "The mobile app crashes whenever I open the camera."
 
 
 async def _insights(caller: Tenant, text: str) -> list[str]:
-    signal = await caller.processed((await caller.signal(text))["id"])
+    signal = await caller.wait_until_processed((await caller.create_signal(text))["id"])
     assert signal["insightIds"], text
     return list(signal["insightIds"])
 

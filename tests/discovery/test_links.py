@@ -9,9 +9,9 @@ from uuid import UUID
 import pytest
 
 from domains.discovery.insights import INSIGHTS, InsightQuery
-from domains.kernel.db import Database, Read
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.statements import Statement
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Database, Read
+from domains.kernel.db.statements import Statement
 from tests.stack import Tenant
 
 BODY: dict[str, dict[str, str]] = {
@@ -38,14 +38,14 @@ async def test_a_link_is_seen_on_both_sides_and_replaced_as_a_list(
     assert made[FIELD[theirs]] == others[:2]
     for wanted in (others[:2], others, [others[2].upper()], others[1:][::-1], [], others[:1]):
         ids = sorted(each.lower() for each in wanted)
-        changed = await acme.change(path, **{FIELD[theirs]: wanted})
+        changed = await acme.patch(path, **{FIELD[theirs]: wanted})
         assert changed[FIELD[theirs]] == ids
         assert await acme.get(path) == changed
         for other in others:
             seen = (await acme.get(f"{theirs}/{other}"))[FIELD[mine]]
             assert seen == ([made["id"]] if other in ids else [])
     # A change of something else leaves them.
-    assert (await acme.change(path, name="Another name"))[FIELD[theirs]] == others[:1]
+    assert (await acme.patch(path, name="Another name"))[FIELD[theirs]] == others[:1]
     await acme.delete(path)
     assert (await acme.get(f"{theirs}/{others[0]}"))[FIELD[mine]] == []
     again = await _make(acme, mine, **{FIELD[theirs]: others})
@@ -66,8 +66,8 @@ async def test_both_sides_at_once_make_one_link(acme: Tenant) -> None:
     for _ in range(5):
         insight, idea = await _make(acme, "insights"), await _make(acme, "ideas")
         await asyncio.gather(
-            *(acme.change(f"insights/{insight}", ideaIds=[idea]) for _ in range(4)),
-            *(acme.change(f"ideas/{idea}", insightIds=[insight]) for _ in range(4)),
+            *(acme.patch(f"insights/{insight}", ideaIds=[idea]) for _ in range(4)),
+            *(acme.patch(f"ideas/{idea}", insightIds=[insight]) for _ in range(4)),
         )
         assert (await acme.get(f"insights/{insight}"))["ideaIds"] == [idea]
         assert (await acme.get(f"ideas/{idea}"))["insightIds"] == [insight]
@@ -85,8 +85,8 @@ async def test_whatever_is_linked_from_all_sides_at_once_nobody_waits_in_a_ring(
         mine, theirs = choose.choice(PAIRS)
         wanted = choose.sample(ids[theirs], choose.randint(0, 4))
         if mine == "insights" and choose.random() < 0.3:
-            return acme.change(f"signals/{signal['id']}", insightIds=ids["insights"])
-        return acme.change(f"{mine}/{choose.choice(ids[mine])}", **{FIELD[theirs]: wanted})
+            return acme.patch(f"signals/{signal['id']}", insightIds=ids["insights"])
+        return acme.patch(f"{mine}/{choose.choice(ids[mine])}", **{FIELD[theirs]: wanted})
 
     for _ in range(4):
         await asyncio.gather(*(change() for _ in range(40)))

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domains.kernel import paging
-from domains.kernel.db import Database
+from domains.kernel.db.database import Database
+from domains.kernel.pagination import offset
 from tests.conftest import MakeTenant
 from tests.stack import Tenant
 
@@ -22,14 +22,14 @@ async def _names(tenant: Tenant, path: str) -> list[str]:
 
 
 async def test_filters_of_signals(acme: Tenant) -> None:
-    await acme.signal(name="a", occurredAt="2025-01-01T00:00:00Z")
-    await acme.signal(name="b", signalType="transcript", occurredAt="2025-02-01T00:00:00Z")
+    await acme.create_signal(name="a", occurredAt="2025-01-01T00:00:00Z")
+    await acme.create_signal(name="b", signalType="transcript", occurredAt="2025-02-01T00:00:00Z")
     await acme.create("signals", name="c", source={"type": "crm"}, externalId="A-1")
     await acme.create("signals", name="d", source={"type": "crm"}, externalId="A-1")
     await acme.create("signals", name="e", source={"type": "crm"}, externalId="a-1")
     for each in await acme.get("signals"):
-        await acme.processed(each["id"])
-    await acme.change("signals/SIGNAL-2", status="pending")
+        await acme.wait_until_processed(each["id"])
+    await acme.patch("signals/SIGNAL-2", status="pending")
     for query, names in {
         "status=pending": "b",
         "status=processed&order=asc": "acde",
@@ -62,9 +62,11 @@ async def test_an_external_id_is_compared_as_a_whole(acme: Tenant) -> None:
 
 async def test_filters_of_insights(acme: Tenant) -> None:
     text = "The export fails every day."
-    signal = await acme.processed((await acme.signal(text, accountId=OTHER))["id"])
+    signal = await acme.wait_until_processed(
+        (await acme.create_signal(text, accountId=OTHER))["id"]
+    )
     (found,) = signal["insightIds"]
-    await acme.change(f"insights/{found}", name="found", tagIds=["x", "y"])
+    await acme.patch(f"insights/{found}", name="found", tagIds=["x", "y"])
     made: dict[str, dict[str, Any]] = {
         "a": {"type": "feedback", "productId": PRODUCT, "status": "published"},
         "b": {"tagIds": ["y", "y z"], "productId": OTHER, "status": "archived"},
@@ -145,7 +147,7 @@ async def test_full_text_finds_words_phrases_and_alternatives(acme: Tenant) -> N
         found = await acme.http.get("/external/v1/insights", params={"q": q})
         assert found.status_code == 200
         assert "".join(each["name"] for each in found.json()) == names, q
-    await acme.change(f"insights/{(await acme.get('insights'))[0]['id']}", description="zebra")
+    await acme.patch(f"insights/{(await acme.get('insights'))[0]['id']}", description="zebra")
     assert await _names(acme, "insights?q=zebra") == ["d"]
     assert await _names(acme, "insights?q=snake_case") == []
 
@@ -176,13 +178,13 @@ async def test_the_count_of_a_filtered_list_stops_at_its_cap_too(
             " select gen_random_uuid(), $1, n, 'bulk', 'bulk', case when n % 3 = 0 then 'archived'"
             " else 'draft' end from generate_series(1, $2::int) n",
             UUID(acme.workspace),
-            paging.COUNT_CAP * 3 // 2 + 10,
+            offset.COUNT_CAP * 3 // 2 + 10,
         )
     headers = (await acme.http.get("/external/v1/insights?status=draft&limit=1")).headers
-    assert headers["X-Total-Count"] == str(paging.COUNT_CAP)
+    assert headers["X-Total-Count"] == str(offset.COUNT_CAP)
     assert headers["X-Total-Count-Capped"] == "true"
     headers = (await acme.http.get("/external/v1/insights?status=archived&limit=1")).headers
-    assert int(headers["X-Total-Count"]) == (paging.COUNT_CAP * 3 // 2 + 10) // 3
+    assert int(headers["X-Total-Count"]) == (offset.COUNT_CAP * 3 // 2 + 10) // 3
     assert "X-Total-Count-Capped" not in headers
 
 

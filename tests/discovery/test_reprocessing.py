@@ -16,7 +16,7 @@ Touch = Callable[[Tenant, Any, str], Awaitable[Any]]
 
 
 async def _processed(tenant: Tenant) -> Any:
-    signal = await tenant.processed((await tenant.signal(TEXT))["id"])
+    signal = await tenant.wait_until_processed((await tenant.create_signal(TEXT))["id"])
     assert len(signal["insightIds"]) == 4
     return signal
 
@@ -24,7 +24,7 @@ async def _processed(tenant: Tenant) -> Any:
 async def _again(tenant: Tenant, signal: Any) -> Any:
     answer = await tenant.http.post(f"/external/v1/signals/{signal['id']}/process")
     assert answer.status_code == 201
-    return await tenant.processed(signal["id"])
+    return await tenant.wait_until_processed(signal["id"])
 
 
 async def _opportunity(tenant: Tenant, **fields: Any) -> Any:
@@ -32,12 +32,12 @@ async def _opportunity(tenant: Tenant, **fields: Any) -> Any:
 
 
 async def _edit(tenant: Tenant, _signal: Any, insight: str) -> None:
-    await tenant.change(f"insights/{insight}", status="published")
+    await tenant.patch(f"insights/{insight}", status="published")
 
 
 async def _link_to_an_idea(tenant: Tenant, _signal: Any, insight: str) -> None:
     idea = await tenant.create("ideas", name="i", description="d")
-    await tenant.change(f"insights/{insight}", ideaIds=[idea["id"]])
+    await tenant.patch(f"insights/{insight}", ideaIds=[idea["id"]])
 
 
 async def _link_from_a_new_opportunity(tenant: Tenant, _signal: Any, insight: str) -> None:
@@ -46,7 +46,7 @@ async def _link_from_a_new_opportunity(tenant: Tenant, _signal: Any, insight: st
 
 async def _link_from_an_idea(tenant: Tenant, _signal: Any, insight: str) -> None:
     idea = await tenant.create("ideas", name="i", description="d")
-    await tenant.change(f"ideas/{idea['id']}", insightIds=[insight])
+    await tenant.patch(f"ideas/{idea['id']}", insightIds=[insight])
 
 
 async def _link_to_another_signal(tenant: Tenant, _signal: Any, insight: str) -> None:
@@ -89,7 +89,7 @@ async def test_what_a_person_touched_is_kept_and_found_only_once(
 async def test_an_insight_that_was_taken_off_its_signal_stays_off(acme: Tenant) -> None:
     first = await _processed(acme)
     taken, *rest = first["insightIds"]
-    await acme.change(f"signals/{first['id']}", insightIds=rest)
+    await acme.patch(f"signals/{first['id']}", insightIds=rest)
     second = await _again(acme, first)
     assert taken not in second["insightIds"]
     assert len(second["insightIds"]) == 3
@@ -100,10 +100,10 @@ async def test_an_insight_that_was_taken_off_its_signal_stays_off(acme: Tenant) 
 async def test_a_kept_insight_of_a_text_that_was_replaced_hides_nothing(acme: Tenant) -> None:
     """The offsets of its evidence speak of the old text."""
     raw = {"source": {"type": "crm"}, "data": {"body": "The export fails every day."}}
-    signal = await acme.processed((await acme.create("signals", **raw))["id"])
+    signal = await acme.wait_until_processed((await acme.create("signals", **raw))["id"])
     (kept,) = signal["insightIds"]
-    await acme.change(f"insights/{kept}", name="Mine")
-    await acme.change(f"signals/{signal['id']}", data={"body": "The search is slow every day."})
+    await acme.patch(f"insights/{kept}", name="Mine")
+    await acme.patch(f"signals/{signal['id']}", data={"body": "The search is slow every day."})
     again = await _again(acme, signal)
     assert len(again["insightIds"]) == 2
     names = {(await acme.get(f"insights/{each}"))["name"] for each in again["insightIds"]}
@@ -116,11 +116,11 @@ async def test_data_that_is_replaced_while_it_is_analysed_is_analysed_again(acme
     signal = await acme.create("signals", source={"type": "crm"}, data=old)
     path = f"signals/{signal['id']}"
     new = "We cannot find the billing page. It is hard to find."
-    changed = await acme.change(path, data={"body": new})
+    changed = await acme.patch(path, data={"body": new})
     assert changed["status"] == "processing"
     job = await acme.http.post(f"/external/v1/{path}/process")
     assert job.json()["jobId"] == signal["jobId"]
-    done = await acme.processed(signal["id"])
+    done = await acme.wait_until_processed(signal["id"])
     assert done["status"] == "processed"
     evidence = [
         each
@@ -138,11 +138,11 @@ async def test_a_change_that_changes_nothing_is_no_edit(acme: Tenant, resource: 
     for each in first["insightIds"]:
         if resource == "insights":
             shown = await acme.get(f"insights/{each}")
-            await acme.change(f"insights/{each}")
+            await acme.patch(f"insights/{each}")
             fields = {name: shown[name] for name in shown if name not in ("id", "createdAt")}
-            await acme.change(f"insights/{each}", **fields)
+            await acme.patch(f"insights/{each}", **fields)
         else:
-            await acme.change(f"signals/{first['id']}", insightIds=first["insightIds"])
+            await acme.patch(f"signals/{first['id']}", insightIds=first["insightIds"])
     second = await _again(acme, first)
     assert not set(second["insightIds"]) & set(first["insightIds"])
 
@@ -180,14 +180,14 @@ async def test_a_failed_signal_says_why_and_can_be_processed_again(
 
 
 async def test_processing_tells_the_truth_while_the_job_waits_and_runs(acme: Tenant) -> None:
-    signal = await acme.signal("The export fails. " * 20_000)
+    signal = await acme.create_signal("The export fails. " * 20_000)
     path = f"signals/{signal['id']}"
     shown = signal["processing"]
     # A status that somebody sets meanwhile says nothing of the job, and ends nothing.
-    assert (await acme.change(path, status="pending"))["processing"] == shown
+    assert (await acme.patch(path, status="pending"))["processing"] == shown
     job = await acme.http.post(f"/external/v1/{path}/process")
     assert job.json()["jobId"] == signal["jobId"]
     assert (await acme.get(path))["status"] == "processing"
-    done = await acme.processed(signal["id"])
+    done = await acme.wait_until_processed(signal["id"])
     assert done["processing"] == shown | {"processedAt": done["processing"]["processedAt"]}
     assert done["processing"]["processedAt"] > shown["startedAt"]

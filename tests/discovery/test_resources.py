@@ -101,14 +101,14 @@ async def test_a_patch_changes_what_is_given_and_nothing_else(acme: Tenant, reso
     before = await acme.create(resource, **LEAST[resource])
     other = await acme.create(resource, **LEAST[resource])
     path = f"{resource}/{before['id']}"
-    assert await acme.change(path) | {"updatedAt": before["updatedAt"]} == before
+    assert await acme.patch(path) | {"updatedAt": before["updatedAt"]} == before
     for name, value in CHANGES[resource].items():
-        changed = await acme.change(path, **{name: value})
+        changed = await acme.patch(path, **{name: value})
         assert changed[name] == value
         assert changed["updatedAt"] > before["updatedAt"]
         before |= {name: value, "updatedAt": changed["updatedAt"]}
         assert changed == before == await acme.get(path)
-    assert (await acme.change(path, productId=None))["productId"] is None
+    assert (await acme.patch(path, productId=None))["productId"] is None
     assert await acme.get(f"{resource}/{other['id']}") == other
 
 
@@ -156,7 +156,7 @@ async def test_suggestions_and_external_links_are_returned_as_they_were_given(
     made = await acme.create("insights", description="An insight.", **given)
     assert {name: made[name] for name in given} == given
     assert (await acme.get("insights"))[0] == made
-    cleared = await acme.change(f"insights/{made['id']}", suggestions={}, externalLinks=[])
+    cleared = await acme.patch(f"insights/{made['id']}", suggestions={}, externalLinks=[])
     assert (cleared["suggestions"], cleared["externalLinks"]) == ({}, [])
     plain = await acme.create("insights", description="Another one.")
     assert not {"suggestions", "externalLinks"} & set(plain)
@@ -183,9 +183,9 @@ async def test_nothing_invents_a_score(acme: Tenant) -> None:
     made = await acme.create("opportunities", name="n", description="d")
     path = f"opportunities/{made['id']}"
     assert made["score"] is None
-    assert (await acme.change(path, name="m"))["score"] is None
-    assert (await acme.change(path, score=95))["score"] == 95
-    assert (await acme.change(path, score=None))["score"] is None
+    assert (await acme.patch(path, name="m"))["score"] is None
+    assert (await acme.patch(path, score=95))["score"] == 95
+    assert (await acme.patch(path, score=None))["score"] is None
     assert (await acme.get(path))["score"] is None
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domains.kernel import paging
-from domains.kernel.db import Database
+from domains.kernel.db.database import Database
+from domains.kernel.pagination import offset
 from tests.conftest import MakeTenant
 from tests.stack import Stack, Tenant
 
@@ -77,13 +77,13 @@ async def test_the_answer_to_a_text_signal(acme: Tenant) -> None:
         "failedAt": None,
         "lastError": None,
     }
-    again = await acme.processed(signal["id"])
+    again = await acme.wait_until_processed(signal["id"])
     assert list(again) == [*ORDER, "processing"]
 
 
 async def test_the_text_is_stored_under_its_key(acme: Tenant, stack: Stack) -> None:
     text = "Zwölf Boxkämpfer – 🥊\r\n\ttabs and\u2028separators stay as they are."
-    signal = await acme.signal(text)
+    signal = await acme.create_signal(text)
     stored = stack.folder / "blobs" / signal["data"]["s3Key"]
     assert stored.read_bytes().decode() == text
 
@@ -102,12 +102,12 @@ async def test_the_text_is_stored_under_its_key(acme: Tenant, stack: Stack) -> N
 async def test_the_default_name_tells_type_and_utc_time(
     acme: Tenant, signal_type: str, occurred_at: str, name: str
 ) -> None:
-    signal = await acme.signal(signalType=signal_type, occurredAt=occurred_at)
+    signal = await acme.create_signal(signalType=signal_type, occurredAt=occurred_at)
     assert signal["name"] == name
 
 
 async def test_optional_data_is_left_out_when_it_is_not_given(acme: Tenant) -> None:
-    assert set((await acme.signal())["data"]) == {"s3Key", "uploadedAt"}
+    assert set((await acme.create_signal())["data"]) == {"s3Key", "uploadedAt"}
 
 
 @pytest.mark.parametrize(
@@ -122,12 +122,12 @@ async def test_optional_data_is_left_out_when_it_is_not_given(acme: Tenant) -> N
 async def test_the_type_chooses_the_analysis_profile(
     acme: Tenant, signal_type: str, profile: str
 ) -> None:
-    source = (await acme.signal(signalType=signal_type))["source"]
+    source = (await acme.create_signal(signalType=signal_type))["source"]
     assert source["external_data"] == {"signalType": signal_type, "analysisProfile": profile}
 
 
 async def test_uuid_and_public_id_name_the_same_signal_everywhere(acme: Tenant) -> None:
-    signal = await acme.processed((await acme.signal())["id"])
+    signal = await acme.wait_until_processed((await acme.create_signal())["id"])
     assert (await acme.http.get(f"{SIGNALS}/SIGNAL-1")).json() == signal
     assert (await acme.http.get(f"/api{SIGNALS}/{signal['id'].upper()}")).json() == signal
     changed = await acme.http.patch(f"{SIGNALS}/SIGNAL-1", json={"externalId": "x-1"})
@@ -137,15 +137,15 @@ async def test_uuid_and_public_id_name_the_same_signal_everywhere(acme: Tenant) 
 
 
 async def test_public_ids_count_up_and_are_never_used_again(acme: Tenant, rival: Tenant) -> None:
-    made = await asyncio.gather(*(acme.signal() for _ in range(12)))
+    made = await asyncio.gather(*(acme.create_signal() for _ in range(12)))
     assert sorted(int(each["publicId"].split("-")[1]) for each in made) == list(range(1, 13))
     await acme.http.delete(f"{SIGNALS}/SIGNAL-12")
-    assert (await acme.signal())["publicId"] == "SIGNAL-13"
-    assert (await rival.signal())["publicId"] == "SIGNAL-1"
+    assert (await acme.create_signal())["publicId"] == "SIGNAL-13"
+    assert (await rival.create_signal())["publicId"] == "SIGNAL-1"
 
 
 async def test_patch_changes_what_is_given_and_nothing_else(acme: Tenant) -> None:
-    before = await acme.processed((await acme.signal())["id"])
+    before = await acme.wait_until_processed((await acme.create_signal())["id"])
     path = f"{SIGNALS}/{before['id']}"
     unchanged = (await acme.http.patch(path, json={})).json()
     assert unchanged | {"updatedAt": before["updatedAt"]} == before
@@ -167,20 +167,22 @@ async def test_patch_changes_what_is_given_and_nothing_else(acme: Tenant) -> Non
 
 
 async def test_after_a_patch_the_stored_text_can_still_be_processed(acme: Tenant) -> None:
-    signal = await acme.processed((await acme.signal())["id"])
+    signal = await acme.wait_until_processed((await acme.create_signal())["id"])
     path = f"{SIGNALS}/{signal['id']}"
     await acme.http.patch(path, json={"data": None, "source": {"type": "x"}, "status": "pending"})
     waiting = (await acme.http.get(path)).json()
     # Setting the status queues nothing.
     assert waiting["processing"]["lastJobId"] == signal["processing"]["lastJobId"]
     await acme.http.post(f"{path}/process")
-    again = await acme.processed(signal["id"])
+    again = await acme.wait_until_processed(signal["id"])
     assert len(again["insightIds"]) == len(signal["insightIds"]) > 0
 
 
 async def test_links_to_insights_are_replaced_as_a_list(acme: Tenant) -> None:
-    first = await acme.processed((await acme.signal(THREE, signalType="support_ticket"))["id"])
-    second = await acme.signal("Nothing.")
+    first = await acme.wait_until_processed(
+        (await acme.create_signal(THREE, signalType="support_ticket"))["id"]
+    )
+    second = await acme.create_signal("Nothing.")
     path = f"{SIGNALS}/{second['id']}"
     ids = first["insightIds"]
     assert len(ids) >= 2
@@ -202,7 +204,7 @@ async def test_links_to_insights_are_replaced_as_a_list(acme: Tenant) -> None:
 async def test_deleting_takes_links_evidence_and_text_and_leaves_insights(
     acme: Tenant, stack: Stack, database: Database
 ) -> None:
-    signal = await acme.processed((await acme.signal())["id"])
+    signal = await acme.wait_until_processed((await acme.create_signal())["id"])
     stored = stack.folder / "blobs" / signal["data"]["s3Key"]
     assert stored.exists()
     assert (await acme.http.delete(f"{SIGNALS}/{signal['id']}")).status_code == 200
@@ -221,24 +223,26 @@ async def test_deleting_takes_links_evidence_and_text_and_leaves_insights(
 
 
 async def test_processing_twice_at_once_is_one_job(acme: Tenant) -> None:
-    signal = await acme.signal("The export fails. " * 20_000)
+    signal = await acme.create_signal("The export fails. " * 20_000)
     path = f"{SIGNALS}/{signal['id']}/process"
     answers = await asyncio.gather(*(acme.http.post(path) for _ in range(5)))
     assert {answer.status_code for answer in answers} == {201}
     assert {answer.json()["jobId"] for answer in answers} == {signal["jobId"]}
-    done = await acme.processed(signal["id"])
+    done = await acme.wait_until_processed(signal["id"])
     assert done["processing"]["lastJobId"] == signal["jobId"]
 
 
 async def test_processing_an_ended_signal_twice_at_once_is_one_new_job(acme: Tenant) -> None:
-    signal = await acme.processed((await acme.signal("The export fails. " * 3_000))["id"])
+    signal = await acme.wait_until_processed(
+        (await acme.create_signal("The export fails. " * 3_000))["id"]
+    )
     path = f"{SIGNALS}/{signal['id']}/process"
     for _ in range(3):
         answers = await asyncio.gather(*(acme.http.post(path) for _ in range(6)))
         jobs = {answer.json()["jobId"] for answer in answers}
         assert len(jobs) == 1
         assert jobs != {signal["processing"]["lastJobId"]}
-        signal = await acme.processed(signal["id"])
+        signal = await acme.wait_until_processed(signal["id"])
 
 
 async def test_numbers_do_not_grow_and_keys_keep_their_order(acme: Tenant) -> None:
@@ -252,7 +256,7 @@ async def test_numbers_do_not_grow_and_keys_keep_their_order(acme: Tenant) -> No
 
 async def test_lists_have_their_headers(acme: Tenant) -> None:
     for number in range(3):
-        await acme.signal(name=f"s{number}")
+        await acme.create_signal(name=f"s{number}")
     answer = await acme.http.get(SIGNALS)
     assert [each["name"] for each in answer.json()] == ["s2", "s1", "s0"]
     assert answer.headers["X-Total-Count"] == "3"
@@ -269,8 +273,8 @@ async def test_lists_have_their_headers(acme: Tenant) -> None:
 
 
 async def test_an_early_occurrence_does_not_change_the_place_in_the_list(acme: Tenant) -> None:
-    await acme.signal(name="old", occurredAt="2001-01-01T00:00:00Z")
-    await acme.signal(name="new", occurredAt="2000-01-01T00:00:00Z")
+    await acme.create_signal(name="old", occurredAt="2001-01-01T00:00:00Z")
+    await acme.create_signal(name="new", occurredAt="2000-01-01T00:00:00Z")
     listed = (await acme.http.get(SIGNALS)).json()
     assert [each["name"] for each in listed] == ["new", "old"]
 
@@ -282,10 +286,10 @@ async def test_counting_stops_at_its_cap(acme: Tenant, database: Database) -> No
             " select gen_random_uuid(), $1, n, 'bulk', 'processed', '{\"type\": \"x\"}'"
             " from generate_series(1, $2::int) n",
             UUID(acme.workspace),
-            paging.COUNT_CAP + 5,
+            offset.COUNT_CAP + 5,
         )
     answer = await acme.http.get(f"{SIGNALS}?limit=1")
-    assert answer.headers["X-Total-Count"] == str(paging.COUNT_CAP)
+    assert answer.headers["X-Total-Count"] == str(offset.COUNT_CAP)
     assert answer.headers["X-Total-Count-Capped"] == "true"
 
 
@@ -293,7 +297,7 @@ async def test_pages_put_together_are_the_whole(make_tenant: MakeTenant) -> None
     """For every limit and order, walking by offset gives each signal once, in order."""
     tenant = await make_tenant()
     for number in range(23):
-        await tenant.signal(name=str(number))
+        await tenant.create_signal(name=str(number))
     whole = [str(number) for number in range(23)]
 
     async def walk(limit: int, order: str) -> list[str]:

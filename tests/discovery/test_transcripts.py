@@ -61,7 +61,7 @@ async def test_create_insights_keeps_drafts_with_evidence_in_a_signal(
     assert min(quote["startTime"] for quote in quotes) == 12
     # The signal is one like any other.
     await acme.http.post(f"/external/v1/signals/{signal['id']}/process")
-    again = await acme.processed(signal["id"])
+    again = await acme.wait_until_processed(signal["id"])
     assert len(again["insightIds"]) == len(found)
 
 

@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple
 
 import click
 
-from domains.intelligence import embeddings
 from domains.intelligence.engine import engine
+from domains.intelligence.semantic import embeddings
 from tests.eval import promises, speed
 from tests.eval.rows import Rows, read, splits
 from tests.eval.tasks import TASKS, Figures

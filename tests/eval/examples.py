@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from domains.intelligence.dialogue.turns import Audience, Turn
 from domains.intelligence.engine import analyse
 from domains.intelligence.findings import Document, Findings, Insight, Profile, Quote
 from domains.intelligence.outline import Shown, outline
-from domains.intelligence.segmentation import Sentence, sentences
-from domains.intelligence.talk import Audience, Turn
+from domains.intelligence.text.segmentation import Sentence, sentences
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "examples-of-output.md"

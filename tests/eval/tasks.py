@@ -3,10 +3,14 @@
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from domains.intelligence import clusters, phrases, reports
-from domains.intelligence.categories import category
-from domains.intelligence.talk import Audience, Talk, Turn
-from domains.intelligence.training import meetings
+from domains.intelligence.dialogue import dialogue_acts, extractive_summary
+from domains.intelligence.dialogue.categories import category
+from domains.intelligence.dialogue.dialogue_acts import ActKind, Utterance
+from domains.intelligence.dialogue.turns import Audience, Talk, Turn
+from domains.intelligence.insights import classifiers
+from domains.intelligence.semantic import clusters
+from domains.intelligence.semantic.embeddings import embedder
+from domains.intelligence.text.phrases import tagger
 from tests.eval import metrics
 from tests.eval.rows import Rows
 
@@ -22,7 +26,7 @@ class Task(NamedTuple):
 
 def _reviews(rows: Rows) -> list[dict[str, Any]]:
     texts, stars = [row["text"] for row in rows], [row.get("stars") for row in rows]
-    return [{"labels": labels} for labels in reports.reviews_labels(texts, stars)]
+    return [{"labels": labels} for labels in classifiers.reviews_labels(texts, stars)]
 
 
 def _of_reviews(rows: Rows, found: list[dict[str, Any]]) -> Figures:
@@ -34,7 +38,7 @@ def _of_reviews(rows: Rows, found: list[dict[str, Any]]) -> Figures:
 
 
 def _suggestions(rows: Rows) -> list[dict[str, Any]]:
-    return [{"label": int(reports.is_suggestion(row["text"]))} for row in rows]
+    return [{"label": int(classifiers.is_suggestion(row["text"]))} for row in rows]
 
 
 def _of_suggestions(rows: Rows, found: list[dict[str, Any]]) -> Figures:
@@ -44,7 +48,7 @@ def _of_suggestions(rows: Rows, found: list[dict[str, Any]]) -> Figures:
 
 def _issues(rows: Rows) -> list[dict[str, Any]]:
     issues = [(row["title"], row["body"]) for row in rows]
-    return [{"label": label} for label, _ in reports.issue_labels(issues)]
+    return [{"label": label} for label, _ in classifiers.issue_labels(issues)]
 
 
 def _single(field: str) -> Callable[[Rows, list[dict[str, Any]]], Figures]:
@@ -61,7 +65,10 @@ def _single(field: str) -> Callable[[Rows, list[dict[str, Any]]], Figures]:
 
 
 def _clusters(rows: Rows) -> list[dict[str, Any]]:
-    return [{"cluster": n} for n in clusters.predict_clusters([row["text"] for row in rows])]
+    maker = embedder()
+    vectors = maker.vectors([row["text"] for row in rows])
+    related = clusters.bars(maker.name).related
+    return [{"cluster": number} for number in clusters.grouped(vectors, related)]
 
 
 def _of_clusters(rows: Rows, found: list[dict[str, Any]]) -> Figures:
@@ -69,7 +76,12 @@ def _of_clusters(rows: Rows, found: list[dict[str, Any]]) -> Figures:
 
 
 def _meetings(rows: Rows) -> list[dict[str, Any]]:
-    return [{"summary": meetings.predict_meeting(row)} for row in rows]
+    return [{"summary": _summary(row["turns"])} for row in rows]
+
+
+def _summary(turns: list[tuple[str, str]]) -> str:
+    utterances = [Utterance(speaker, words) for speaker, words in turns]
+    return extractive_summary.text(extractive_summary.digest(utterances))
 
 
 def _of_meetings(rows: Rows, found: list[dict[str, Any]]) -> Figures:
@@ -79,7 +91,14 @@ def _of_meetings(rows: Rows, found: list[dict[str, Any]]) -> Figures:
 
 
 def _acts(rows: Rows) -> list[dict[str, Any]]:
-    return [{"labels": meetings.predict_acts(row)} for row in rows]
+    return [{"labels": _act_numbers(row["acts"])} for row in rows]
+
+
+def _act_numbers(acts: list[dict[str, Any]]) -> dict[ActKind, list[int]]:
+    """The numbers of the dialogue acts that carry each kind."""
+    utterances = [Utterance(act["speaker"], act["text"], act["start"]) for act in acts]
+    marked = dialogue_acts.marked(dialogue_acts.score(utterances))
+    return {kind: [acts[index]["i"] for index in found] for kind, found in marked.items()}
 
 
 def _of_acts(rows: Rows, found: list[dict[str, Any]]) -> Figures:
@@ -92,7 +111,16 @@ def _of_acts(rows: Rows, found: list[dict[str, Any]]) -> Figures:
 
 
 def _opinions(rows: Rows) -> list[dict[str, Any]]:
-    return phrases.predict_opinions(rows)
+    return [
+        {
+            "id": row["id"],
+            "features": [
+                {"text": phrase.text, "sentiment": phrase.sentiment}
+                for phrase in tagger().phrases(str(row["text"]))
+            ],
+        }
+        for row in rows
+    ]
 
 
 def _of_opinions(rows: Rows, found: list[dict[str, Any]]) -> Figures:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domains.intelligence.dialogue.turns import Turn
 from domains.intelligence.outline import Outline, headings, outline
-from domains.intelligence.talk import Turn
 
 HELD_ON = date(2026, 11, 18)
 NEGOTIATION = (

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from domains.intelligence.embeddings import WEIGHTS
 from domains.intelligence.engine import RULES, engine
+from domains.intelligence.semantic.embeddings import WEIGHTS
 from domains.intelligence.training.__main__ import MODELS, main
 
 RECORD = (WEIGHTS / "MODELS.md").read_text("utf-8")

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from domains.kernel.db import Database
+from domains.kernel.db.database import Database
 from domains.revenue.conversations import FetchRecording
 from tests.revenue.pushed import STARTED, Source, read, source_of
 from tests.stack import Tenant

@@ -9,8 +9,8 @@ import httpx
 import msgspec
 import pytest
 
-from domains.kernel.db import Database
-from domains.kernel.downloads import VALID
+from domains.kernel.db.database import Database
+from domains.kernel.storage.signed_urls import VALID
 from domains.revenue.documents import FetchDocument, ProcessDocument
 from tests.revenue.pushed import Source, read, source_of
 from tests.stack import Stack, Tenant

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from domains.kernel.db import Database
+from domains.kernel.db.database import Database
 from tests.revenue.pushed import LEAST, Source, ids, read, source_of
 from tests.stack import Tenant
 

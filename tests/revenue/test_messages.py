@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from domains.kernel.db import Database
+from domains.kernel.db.database import Database
 from tests.revenue.pushed import STARTED, Source, read, source_of
 from tests.stack import Tenant
 

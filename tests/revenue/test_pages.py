@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domains.kernel import keyset
-from domains.kernel.db import Database
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import CURSOR_LENGTH, CursorQuery, KeysetList
-from domains.kernel.signing import Signer
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Database
+from domains.kernel.pagination import cursor as cursor_module
+from domains.kernel.pagination.cursor import CURSOR_LENGTH, CursorList, CursorQuery
+from domains.kernel.tenancy.signing import Signer
 from domains.revenue.accounts import ACCOUNTS, AccountQuery
 from domains.revenue.conversations import CONVERSATIONS, ConversationQuery
 from domains.revenue.deals import DEALS, DealQuery
@@ -42,7 +42,7 @@ class Kind(NamedTuple):
     """A list, and how records get into it: $1 workspace, $2 ids, $3 times, $4 words, $5 numbers."""
 
     key: str
-    listed: KeysetList[Any]
+    listed: CursorList[Any]
     query: type[CursorQuery]
     insert: str
     # By which record it filters: a word of its texts, or its number.
@@ -299,8 +299,8 @@ async def test_a_search_finds_the_same_by_every_way(
     # Looks at as few in the list's order as are wanted, and samples every record, or every other.
     for one_of in (1, 2):
         with monkeypatch.context() as patched:
-            patched.setattr(keyset, "_LOOKED_AT", 1)
-            patched.setattr(keyset, "SAMPLE", f"hashtext(id::text) & {one_of - 1}")
+            patched.setattr(cursor_module, "_LOOKED_AT", 1)
+            patched.setattr(cursor_module, "SAMPLE_SQL", f"hashtext(id::text) & {one_of - 1}")
             patched.setattr(KINDS[kind].listed, "_pages", {})
             walked: list[str] = []
             cursor = None

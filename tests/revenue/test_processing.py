@@ -12,15 +12,15 @@ from uuid import UUID
 import httpx
 import pytest
 
-from domains.kernel import job_admin
-from domains.kernel.db import Database
-from domains.kernel.job_admin import Choice
-from tests.kernel.files import docx, eml, pdf, pptx, xlsx
-from tests.kernel.speech_server import BEHAVIOURS, SAID, SpeechServer, speech_server
-from tests.revenue.crm_records import Crm
-from tests.revenue.hosting import Host, Page, hosting
+from domains.kernel.db.database import Database
+from domains.kernel.jobs import job_admin
+from domains.kernel.jobs.job_admin import JobFilter
+from tests.fakes.files import docx, eml, pdf, pptx, xlsx
+from tests.fakes.hosting import Host, Page, hosting
+from tests.fakes.speech_server import BEHAVIOURS, SAID, SpeechServer, speech_server
+from tests.revenue.crm.crm_records import Crm
 from tests.revenue.pushed import STARTED, Source, read, source_of
-from tests.stack import Stack, Tenant, eventually, running, tenant
+from tests.stack import Stack, Tenant, eventually, new_tenant, running_stack
 from tests.surfaces.forked import ROOT, Forks
 
 
@@ -39,7 +39,7 @@ def processing(tmp_path_factory: pytest.TempPathFactory, service: SpeechServer) 
         "GATEWAY_SPEECH_KEY": "sk-speech",
         "GATEWAY_DOCUMENT_MAX_BYTES": "200000",
     }
-    with running(tmp_path_factory.mktemp("processing"), settings=settings) as started:
+    with running_stack(tmp_path_factory.mktemp("processing"), settings=settings) as started:
         yield started
 
 
@@ -51,7 +51,7 @@ async def opened(processing: Stack) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def source(processing: Stack, opened: Database) -> AsyncIterator[Source]:
-    async with tenant(processing, database=opened) as caller:
+    async with new_tenant(processing, database=opened) as caller:
         yield await source_of(caller)
 
 
@@ -272,7 +272,7 @@ async def test_a_recording_is_kept_and_written_down(
 async def test_a_transcript_that_was_sent_is_kept_beside_the_recording(
     source: Source, opened: Database, host: Host, service: SpeechServer
 ) -> None:
-    asked = len(service.asked)
+    asked = len(service.requests)
     host.pages["/call"] = Page(_sound(), "audio/wav")
     said = [{"speakerName": "Ana", "text": "We love it.", "timestamp": STARTED}]
     record = await source.push(
@@ -282,7 +282,7 @@ async def test_a_transcript_that_was_sent_is_kept_beside_the_recording(
     shown = await read(source.tenant, f"conversations/{record}")
     assert [each["text"] for each in shown["transcript"]] == ["We love it."]
     assert shown["recordings"]["audioUrl"]
-    assert len(service.asked) == asked
+    assert len(service.requests) == asked
 
 
 async def test_a_recording_that_is_had_on_another_try_leaves_nothing_failed(
@@ -300,7 +300,9 @@ async def test_a_recording_that_is_had_on_another_try_leaves_nothing_failed(
     host.pages["/call"] = Page(_sound(), "audio/wav")
     workspace = UUID(source.tenant.workspace)
     async with opened.transaction() as tx:
-        assert await job_admin.retry(tx, Choice(workspace=workspace, kind="fetch_recording")) == 1
+        assert (
+            await job_admin.retry(tx, JobFilter(workspace=workspace, kind="fetch_recording")) == 1
+        )
     await eventually(partial(state, "processed"))
     assert (await _state(opened, "conversations", record))["error"] is None
 
@@ -444,7 +446,7 @@ async def test_each_item_of_a_summary_has_its_quote(
             assert each["endTime"] >= each["startTime"] >= 0
     assert evidence["Pain Points"][0]["quote"] == "The export crashes every morning."
     assert evidence["Pricing"][0]["quote"] == "It costs us 400 dollars a month!"
-    async with tenant(processing, database=opened) as stranger:
+    async with new_tenant(processing, database=opened) as stranger:
         answer = await stranger.http.get(f"/v1/conversations/{record}/evidence")
         assert answer.status_code == 404
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from domains.kernel.db import Database
-from gateway import admin
+from domains.kernel.db.database import Database
+from gateway.cli import admin
 from tests.revenue.pushed import LEAST, Json, Source, ids, read, source_of
 from tests.stack import Tenant, eventually
 

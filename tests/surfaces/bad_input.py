@@ -17,7 +17,7 @@ import msgspec
 from litestar.routes import HTTPRoute
 from msgspec import inspect
 
-from gateway.surface import Operation, Surface
+from gateway.operations import Operation, Surface
 
 Json = dict[str, Any]
 Values = tuple[Any, ...]

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from gateway import cli
+from gateway.cli import main
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60
@@ -104,7 +104,7 @@ def _next_run(asked: socket.socket) -> list[str]:
 
 def _main() -> None:
     sys.argv[1:] = _next_run(socket.socket(fileno=int(sys.argv[1])))
-    cli.main()
+    main.main()
 
 
 if __name__ == "__main__":

@@ -10,11 +10,11 @@ import httpx
 import pytest
 from litestar.handlers import HTTPRouteHandler
 
-from domains.kernel.db import Database
-from domains.kernel.keys import SCOPES, Scope
-from gateway import admin
+from domains.kernel.db.database import Database
+from domains.kernel.tenancy.api_keys import SCOPES, Scope
 from gateway.app import SURFACES
-from gateway.surface import Operation
+from gateway.cli import admin
+from gateway.operations import Operation
 from tests.conftest import MakeTenant
 from tests.stack import Stack, Tenant, eventually
 

@@ -11,9 +11,9 @@ import pytest
 import structlog
 from litestar import Litestar, get
 
-from domains.kernel import log
+from domains.kernel.core import log_config
 from gateway.app import UndeclaredOperation, require_operations
-from gateway.surface import operation
+from gateway.operations import operation
 from tests.stack import Tenant
 
 
@@ -38,7 +38,7 @@ async def test_the_second_prefix_serves_the_same(acme: Tenant) -> None:
         "/api/external/v1/signals", json={"text": "The export fails.", "signalType": "review"}
     )
     assert created.status_code == 201
-    signal = await acme.processed(created.json()["id"])
+    signal = await acme.wait_until_processed(created.json()["id"])
     for prefix in ("", "/api"):
         path = f"{prefix}/external/v1/signals/{signal['publicId']}"
         assert (await acme.http.get(path)).json() == signal
@@ -68,7 +68,7 @@ def test_a_row_that_postgres_quotes_is_not_logged() -> None:
     before = logging.getLogger().handlers[:], logging.getLogger().level
     try:
         with redirect_stderr(written):
-            log.configure("info", "json")
+            log_config.configure_logging("info", "json")
             refused = RuntimeError(
                 "refused\nDETAIL:  Failing row contains (a secret\nof two lines)."
             )
@@ -88,7 +88,7 @@ def test_logs_are_json_or_text_for_our_lines_and_the_libraries(form: Any) -> Non
     written = io.StringIO()
     try:
         with redirect_stderr(written):
-            log.configure("info", form)
+            log_config.configure_logging("info", form)
             structlog.get_logger().info("ours", answer=42)
             structlog.get_logger().debug("too_quiet")
             logging.getLogger("some.library").warning("theirs")

@@ -17,11 +17,11 @@ import httpx
 import pytest
 from litestar.handlers import HTTPRouteHandler
 
-from domains.kernel.db import Database
-from domains.kernel.keys import SCOPES
+from domains.kernel.db.database import Database
+from domains.kernel.tenancy.api_keys import SCOPES
 from gateway.discovery.surface import DISCOVERY
 from tests.conftest import MakeTenant
-from tests.stack import Stack, Tenant, eventually, tenant
+from tests.stack import Stack, Tenant, eventually, new_tenant
 from tests.surfaces.bad_input import (
     ANY_TEXT,
     HUGE,
@@ -96,7 +96,7 @@ OPERATIONS = {
     "createIdea": Call("POST", "/ideas", bodies=("IdeaCreate",)),
     "updateIdea": Call("PATCH", "/ideas/{id}", bodies=("IdeaUpdate",)),
     "deleteIdea": Call("DELETE", "/ideas/{id}"),
-    "listProducts": Call("GET", "/products", query="OffsetPage"),
+    "listProducts": Call("GET", "/products", query="OffsetQuery"),
     "getProduct": Call("GET", "/products/{id}"),
     "createProduct": Call("POST", "/products", bodies=("ProductCreate",)),
     "getAuthContext": Call("GET", "/auth/context"),
@@ -352,7 +352,7 @@ WORDS = Parameter(
     ("", "%20", "%09%0a", "%C2%A0", "%00", "a%00", "a" * 401, *coded("\U0001f94a" * 401)),
 )
 QUERIES: dict[str, dict[str, Parameter]] = {
-    "OffsetPage": PAGING,
+    "OffsetQuery": PAGING,
     "SignalQuery": {
         **PAGING,
         "status": choice(*SIGNAL_STATUS),
@@ -504,13 +504,13 @@ class World(NamedTuple):
 @pytest.fixture(scope="module")
 async def world(stack: Stack, database: Database) -> AsyncIterator[World]:
     async with (
-        tenant(stack, database=database) as acme,
-        tenant(stack, database=database) as rival,
+        new_tenant(stack, database=database) as acme,
+        new_tenant(stack, database=database) as rival,
     ):
         mine = await _one_of_each(acme)
         # So many that the last one's public id is none of acme's.
         for _ in range(3):
-            await rival.processed((await rival.signal())["id"])
+            await rival.wait_until_processed((await rival.create_signal())["id"])
         foreign = await _one_of_each(rival)
         made = World(acme, rival, mine, foreign, database, stack.folder / "blobs", {})
         await eventually(made.compared)
@@ -519,7 +519,7 @@ async def world(stack: Stack, database: Database) -> AsyncIterator[World]:
 
 
 async def _one_of_each(owner: Tenant) -> dict[str, Json]:
-    signal = await owner.processed((await owner.signal())["id"])
+    signal = await owner.wait_until_processed((await owner.create_signal())["id"])
     made = {"signals": signal}
     named = {"name": "First", "description": "The export is slow."}
     for resource, links in (

@@ -148,7 +148,7 @@ def _send(stack: Stack, request: bytes) -> tuple[int, bytes]:
 async def names(acme: Tenant) -> dict[str, str]:
     """Real ids for the documented ones."""
     product = (await acme.create("products", name="Atlas"))["id"]
-    signal = await acme.processed((await acme.signal())["id"])
+    signal = await acme.wait_until_processed((await acme.create_signal())["id"])
     (insight,) = signal["insightIds"]
     fields = {"name": "Streamline checkout process", "description": "High drop-off rate..."}
     return {

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from domains.kernel.blobs import Blobs, disposition
-from domains.kernel.db import Database
-from domains.kernel.downloads import Download, Downloads
-from domains.kernel.signing import Signer
+from domains.kernel.db.database import Database
+from domains.kernel.storage.blobs import Blobs, disposition
+from domains.kernel.storage.signed_urls import Download, Downloads
+from domains.kernel.tenancy.signing import Signer
 from tests.stack import Stack, eventually
 
 MIB = 1024 * 1024

@@ -9,15 +9,15 @@ import asyncpg
 import httpx
 import pytest
 
-from domains.kernel.jobs import QUEUES
-from domains.kernel.tables import SCHEMA
-from tests.stack import Stack, Tenant, eventually, running
+from domains.kernel.db.tables import SCHEMA_REVISION
+from domains.kernel.jobs.model import QUEUES
+from tests.stack import Stack, Tenant, eventually, running_stack
 
 
 @pytest.fixture(scope="module")
 def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack without a worker."""
-    with running(tmp_path_factory.mktemp("lonely"), worker=False) as started:
+    with running_stack(tmp_path_factory.mktemp("lonely"), worker=False) as started:
         yield started
 
 
@@ -86,7 +86,7 @@ async def test_a_schema_that_is_behind_is_503_and_says_what_to_do(lonely: Stack)
         answer = await _get(lonely)
         ready = await _get(lonely, "/readyz")
     finally:
-        await _sql(lonely, f"update alembic_version set version_num = '{SCHEMA}'")
+        await _sql(lonely, f"update alembic_version set version_num = '{SCHEMA_REVISION}'")
     assert answer.status_code == ready.status_code == 503
     assert _statuses(answer)["schema"] == "down"
     assert "gateway migrate" in answer.json()["parts"]["schema"]["detail"]
@@ -144,7 +144,7 @@ def _figures(text: str) -> dict[str, float]:
 
 
 async def test_metrics_count_requests_by_route_and_hold_no_ids(acme: Tenant) -> None:
-    signal = await acme.signal()
+    signal = await acme.create_signal()
     await acme.http.get(f"/external/v1/signals/{signal['id']}")
     await acme.http.get("/external/v1/secret-path-of-a-customer")
     answer = await acme.http.get("/metrics")
@@ -162,7 +162,7 @@ async def test_metrics_count_requests_by_route_and_hold_no_ids(acme: Tenant) -> 
 
 async def test_postgres_away_is_503_and_liveness_is_not(tmp_path: Path) -> None:
     settings = {"GATEWAY_DATABASE_TIMEOUT": "1"}
-    with running(tmp_path, worker=False, settings=settings) as stack:
+    with running_stack(tmp_path, worker=False, settings=settings) as stack:
         stack.postgres.stop()
         answer = await _get(stack)
         assert answer.status_code == 503
@@ -181,7 +181,7 @@ async def test_postgres_away_is_503_and_liveness_is_not(tmp_path: Path) -> None:
 
 async def test_an_object_store_that_is_gone_degrades(tmp_path: Path) -> None:
     settings = {"GATEWAY_SPEECH_URL": "https://speech.example/v1"}
-    with running(tmp_path, settings=settings) as stack:
+    with running_stack(tmp_path, settings=settings) as stack:
         blobs = tmp_path / "blobs"
         blobs.rename(tmp_path / "elsewhere")
         answer = await _get(stack)

@@ -7,11 +7,11 @@ from uuid import UUID
 import httpx
 import pytest
 
-from domains.kernel import idempotency
-from domains.kernel.db import Database
-from domains.kernel.idempotency import Answer, Reservation
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.problems import Conflict
+from domains.kernel.core.problems import Conflict
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Database
+from domains.kernel.tenancy import idempotency
+from domains.kernel.tenancy.idempotency import Reservation, StoredResponse
 from tests.conftest import MakeTenant
 from tests.stack import Tenant
 
@@ -103,7 +103,7 @@ async def test_an_overtaken_request_stores_nothing(acme: Tenant, database: Datab
     """The first one took too long, the second took its turn: only the second may store."""
     turn = (WorkspaceId(UUID(acme.workspace)), UUID(acme.key_id), "k", b"the same request")
     first, second = Reservation(*turn), Reservation(*turn)
-    answer = Answer(201, "application/json", b"{}")
+    answer = StoredResponse(201, "application/json", b"{}")
     assert await idempotency.reserve(database.read, first) is None
     async with database.connection() as connection:
         await connection.execute(
@@ -114,9 +114,9 @@ async def test_an_overtaken_request_stores_nothing(acme: Tenant, database: Datab
     await idempotency.release(database.read, first)
     with pytest.raises(Conflict):
         async with database.transaction() as tx:
-            await idempotency.keep(tx, first, answer)
+            await idempotency.store_response(tx, first, answer)
     async with database.transaction() as tx:
-        await idempotency.keep(tx, second, answer)
+        await idempotency.store_response(tx, second, answer)
     assert await idempotency.reserve(database.read, Reservation(*turn)) == answer
 
 
@@ -127,7 +127,7 @@ async def test_old_answers_are_forgotten(acme: Tenant, database: Database) -> No
             "update idempotency set created_at = now() - interval '25 hours' where key_id = $1",
             UUID(acme.key_id),
         )
-        await idempotency.forget_old(database.read)
+        await idempotency.delete_expired(database.read)
         left = await connection.fetchval(
             "select count(*) from idempotency where key_id = $1", UUID(acme.key_id)
         )
@@ -149,7 +149,7 @@ async def test_an_answer_is_kept_for_a_day(acme: Tenant, database: Database) -> 
 
 
 async def test_reads_and_patches_ignore_the_header(acme: Tenant) -> None:
-    signal = await acme.signal()
+    signal = await acme.create_signal()
     path = f"{SIGNALS}/{signal['id']}"
     for external_id in ("a", "b"):
         headers = {"Idempotency-Key": "k"}

@@ -7,10 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from domains.kernel.keys import LimitChoice, Limits
-from gateway.limits import Limiter, Verdict, connect
+from domains.kernel.tenancy.api_keys import RateLimitOverrides, RateLimits
+from gateway.rate_limit import Limiter, RateLimitStatus, connect
 from tests.conftest import MakeTenant
-from tests.stack import Stack, Tenant, eventually, running, tenant
+from tests.stack import Stack, Tenant, eventually, new_tenant, running_stack
 
 CONTEXT = "/external/v1/auth/context"
 HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
@@ -19,7 +19,7 @@ HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 async def test_the_request_over_the_limit_is_429_on_both_surfaces(
     make_tenant: MakeTenant,
 ) -> None:
-    caller = await make_tenant(limits=LimitChoice(minute=3))
+    caller = await make_tenant(limits=RateLimitOverrides(minute=3))
     remaining = []
     for path in (CONTEXT, "/external/v1/signals", "/external/v1/nothing", CONTEXT):
         answer = await caller.http.get(path)
@@ -39,7 +39,7 @@ async def test_the_request_over_the_limit_is_429_on_both_surfaces(
 
 
 async def test_refused_requests_do_not_count_and_faulty_ones_do(make_tenant: MakeTenant) -> None:
-    caller = await make_tenant(scopes=["insights:read"], limits=LimitChoice(minute=2))
+    caller = await make_tenant(scopes=["insights:read"], limits=RateLimitOverrides(minute=2))
     assert (await caller.http.get("/external/v1/signals")).status_code == 403
     assert (await caller.http.get("/external/v1/insights?limit=0")).status_code == 400
     assert (await caller.http.get("/external/v1/insights")).status_code == 200
@@ -50,7 +50,7 @@ async def test_refused_requests_do_not_count_and_faulty_ones_do(make_tenant: Mak
 
 
 async def test_health_is_not_counted(make_tenant: MakeTenant) -> None:
-    caller = await make_tenant(limits=LimitChoice(minute=1))
+    caller = await make_tenant(limits=RateLimitOverrides(minute=1))
     for _ in range(3):
         answer = await caller.http.get("/v1/health")
         assert answer.status_code == 200
@@ -62,7 +62,7 @@ async def test_health_is_not_counted(make_tenant: MakeTenant) -> None:
 
 
 async def test_exactly_the_limit_passes_under_concurrency(make_tenant: MakeTenant) -> None:
-    caller = await make_tenant(limits=LimitChoice(minute=20))
+    caller = await make_tenant(limits=RateLimitOverrides(minute=20))
     answers = await asyncio.gather(*(caller.http.get(CONTEXT) for _ in range(60)))
     statuses = [answer.status_code for answer in answers]
     assert (statuses.count(200), statuses.count(429)) == (20, 40)
@@ -77,7 +77,7 @@ async def test_exactly_the_limit_passes_under_concurrency(make_tenant: MakeTenan
 async def test_the_headers_speak_of_the_window_nearest_to_its_limit(
     make_tenant: MakeTenant,
 ) -> None:
-    caller = await make_tenant(limits=LimitChoice(minute=10, hour=4, day=7))
+    caller = await make_tenant(limits=RateLimitOverrides(minute=10, hour=4, day=7))
     answer = await caller.http.get(CONTEXT)
     assert [answer.headers[name] for name in HEADERS[:2]] == ["4", "3"]
     assert 3500 < int(answer.headers["X-RateLimit-Reset"]) - time.time() <= 3601
@@ -87,7 +87,7 @@ async def test_the_headers_speak_of_the_window_nearest_to_its_limit(
 
 
 async def test_the_defaults_are_60_a_minute(make_tenant: MakeTenant) -> None:
-    caller = await make_tenant(limits=LimitChoice())
+    caller = await make_tenant(limits=RateLimitOverrides())
     answer = await caller.http.get(CONTEXT)
     assert [answer.headers[name] for name in HEADERS[:2]] == ["60", "59"]
 
@@ -98,8 +98,8 @@ async def test_a_key_without_limits_gets_no_headers(acme: Tenant) -> None:
 
 
 async def test_keys_of_one_workspace_have_limits_of_their_own(make_tenant: MakeTenant) -> None:
-    one = await make_tenant(limits=LimitChoice(minute=1))
-    other = await make_tenant(limits=LimitChoice(minute=1), workspace=one.name)
+    one = await make_tenant(limits=RateLimitOverrides(minute=1))
+    other = await make_tenant(limits=RateLimitOverrides(minute=1), workspace=one.name)
     assert (await one.http.get(CONTEXT)).status_code == 200
     assert (await one.http.get(CONTEXT)).status_code == 429
     assert (await other.http.get(CONTEXT)).status_code == 200
@@ -108,24 +108,24 @@ async def test_keys_of_one_workspace_have_limits_of_their_own(make_tenant: MakeT
 @pytest.mark.parametrize(
     ("choice", "in_force"),
     [
-        (LimitChoice(), Limits(60, 1_000, 10_000)),
-        (LimitChoice(minute=10), Limits(10, 1_000, 10_000)),
-        (LimitChoice(minute=5_000), Limits(5_000, 5_000, 10_000)),
-        (LimitChoice(minute=50_000), Limits(50_000, 50_000, 50_000)),
-        (LimitChoice(minute=None), Limits(None, 1_000, 10_000)),
-        (LimitChoice(None, None, None), Limits(None, None, None)),
-        (LimitChoice(hour=5), Limits(60, 5, 10_000)),
+        (RateLimitOverrides(), RateLimits(60, 1_000, 10_000)),
+        (RateLimitOverrides(minute=10), RateLimits(10, 1_000, 10_000)),
+        (RateLimitOverrides(minute=5_000), RateLimits(5_000, 5_000, 10_000)),
+        (RateLimitOverrides(minute=50_000), RateLimits(50_000, 50_000, 50_000)),
+        (RateLimitOverrides(minute=None), RateLimits(None, 1_000, 10_000)),
+        (RateLimitOverrides(None, None, None), RateLimits(None, None, None)),
+        (RateLimitOverrides(hour=5), RateLimits(60, 5, 10_000)),
     ],
 )
 def test_a_default_is_never_tighter_than_a_chosen_shorter_window(
-    choice: LimitChoice, in_force: Limits
+    choice: RateLimitOverrides, in_force: RateLimits
 ) -> None:
-    assert choice.resolve(Limits(60, 1_000, 10_000)) == in_force
+    assert choice.resolve(RateLimits(60, 1_000, 10_000)) == in_force
 
 
 async def test_while_redis_is_away_requests_pass_and_health_says_so(tmp_path: Path) -> None:
-    with running(tmp_path) as stack:
-        async with tenant(stack, limits=LimitChoice(minute=2)) as caller:
+    with running_stack(tmp_path) as stack:
+        async with new_tenant(stack, limits=RateLimitOverrides(minute=2)) as caller:
             assert (await caller.http.get(CONTEXT)).headers["X-RateLimit-Remaining"] == "1"
 
             async def healthy() -> bool:
@@ -171,7 +171,7 @@ async def test_a_window_moves(stack: Stack) -> None:
 
 
 def test_the_reset_is_rounded_up_to_whole_seconds() -> None:
-    assert Verdict(60, 59, 1_700_000_001).headers()["X-RateLimit-Reset"] == "1700000001"
+    assert RateLimitStatus(60, 59, 1_700_000_001).headers()["X-RateLimit-Reset"] == "1700000001"
 
 
 async def test_unkeyed_paths_have_no_limit(stack: Stack) -> None:

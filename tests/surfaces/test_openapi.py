@@ -11,17 +11,18 @@ import pytest
 from litestar.handlers import HTTPRouteHandler
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from domains.kernel.blobs import Blobs
-from domains.kernel.compute import Compute
-from domains.kernel.db import Database
-from domains.kernel.keys import LimitChoice
-from domains.kernel.settings import read
-from domains.kernel.signing import Signer
-from gateway import limits, openapi
+from domains.kernel.core.settings import load_settings
+from domains.kernel.db.database import Database
+from domains.kernel.jobs.process_pool import ProcessPool
+from domains.kernel.storage.blobs import Blobs
+from domains.kernel.tenancy.api_keys import RateLimitOverrides
+from domains.kernel.tenancy.signing import Signer
+from gateway import rate_limit
 from gateway.app import SURFACES, create_app
 from gateway.discovery.surface import DISCOVERY
+from gateway.openapi import document
+from gateway.operations import Operation
 from gateway.revenue.surface import REVENUE
-from gateway.surface import Operation
 from tests.conftest import MakeTenant
 from tests.stack import Stack, Tenant
 from tests.surfaces.published import (
@@ -613,10 +614,15 @@ async def test_no_served_operation_is_missing(stack: Stack, database: Database) 
     links lead to.
     """
     blobs = Blobs.open(stack.env["BLOB_URL"], {})
-    client = limits.connect(stack.env["REDIS_URL"], 1)
-    with Compute.open(1, 1) as compute:
+    client = rate_limit.connect(stack.env["REDIS_URL"], 1)
+    with ProcessPool.open(1, 1) as compute:
         edge = create_app(
-            database, blobs, limits.Limiter(client), compute, Signer(b""), read(stack.env)
+            database,
+            blobs,
+            rate_limit.Limiter(client),
+            compute,
+            Signer(b""),
+            load_settings(stack.env),
         )
     await client.aclose()
     app = edge._app
@@ -628,7 +634,9 @@ async def test_no_served_operation_is_missing(stack: Stack, database: Database) 
         for method in handler.http_methods
         for path in [_camel(route.path_format)]
     }
-    described = {(method, path) for path, method, _ in operations(openapi.document(SURFACES))}
+    described = {
+        (method, path) for path, method, _ in operations(document.build_document(SURFACES))
+    }
     aliases = {
         (method, alias)
         for method, path in described
@@ -679,7 +687,7 @@ async def _walk_signals(tenant: Tenant, check: Checker) -> None:
     signal = check(SIGNALS, await http.post(SIGNALS, json=typed))
     check(SIGNALS, await http.post(SIGNALS, json=raw))
     check(SIGNALS, await http.post(SIGNALS, json={"source": {"type": "call"}, "data": None}))
-    await tenant.processed(signal["id"])
+    await tenant.wait_until_processed(signal["id"])
     got = check(SIGNAL, await http.get(at(SIGNAL, signal["publicId"])))
     assert len(check(SIGNALS, await http.get(SIGNALS))) == 3
     filters = {"signalType": "review", "createdAfter": "2024-03-20T10:00:00Z"}
@@ -813,7 +821,7 @@ async def test_conflicts_and_reached_limits_match_their_schemas(
     everything: Json, make_tenant: MakeTenant
 ) -> None:
     tenant = await make_tenant(limits=COUNTED)
-    hurried = await make_tenant(limits=LimitChoice(minute=1))
+    hurried = await make_tenant(limits=RateLimitOverrides(minute=1))
     check = Checker(everything)
     product = {"name": "Atlas", "id": str(uuid.uuid4())}
     check(PRODUCTS, await tenant.http.post(PRODUCTS, json=product))

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.reference import render
+from gateway.openapi.reference import render
 from tests.stack import Stack
 
 # What makes a browser load something.

@@ -18,12 +18,12 @@ import msgspec
 import pytest
 from litestar.handlers import HTTPRouteHandler
 
-from domains.kernel.db import Database
-from domains.kernel.keys import SCOPES
+from domains.kernel.db.database import Database
+from domains.kernel.tenancy.api_keys import SCOPES
 from gateway.revenue.surface import REVENUE
 from tests.conftest import MakeTenant
 from tests.revenue.pushed import LEAST, Source, source_of
-from tests.stack import Stack, Tenant, tenant
+from tests.stack import Stack, Tenant, new_tenant
 from tests.surfaces.bad_input import (
     ANY_TEXT,
     HUGE,
@@ -971,8 +971,8 @@ PROCESSED += ["normalized_key", "normalized_url", "normalized_content_type"]
 @pytest.fixture(scope="module")
 async def world(stack: Stack, database: Database) -> AsyncIterator[World]:
     async with (
-        tenant(stack, database=database) as acme,
-        tenant(stack, database=database) as rival,
+        new_tenant(stack, database=database) as acme,
+        new_tenant(stack, database=database) as rival,
     ):
         mine, foreign = [await home_of(each, database) for each in (acme, rival)]
         made = World(mine, foreign, database, stack.folder / "blobs", {})

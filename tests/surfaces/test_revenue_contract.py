@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from domains.kernel.db import Database
-from domains.kernel.keys import LimitChoice
+from domains.kernel.db.database import Database
+from domains.kernel.tenancy.api_keys import RateLimitOverrides
 from tests.conftest import MakeTenant
 from tests.revenue.pushed import Source, source_of
 from tests.stack import Tenant
@@ -1037,7 +1037,7 @@ async def test_conflicts_and_reached_limits_match_their_schemas(
     document: Json, make_tenant: MakeTenant
 ) -> None:
     tenant = await make_tenant(limits=COUNTED)
-    hurried = await make_tenant(limits=LimitChoice(minute=1))
+    hurried = await make_tenant(limits=RateLimitOverrides(minute=1))
     check = Checker(document)
     source = {"name": "crm", "displayName": "CRM"}
     check("/v1/sources", await tenant.http.post("/v1/sources", json=source))

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from litestar.handlers import HTTPRouteHandler
 
-from domains.kernel.db import Database
-from domains.kernel.keys import WorkspaceId
-from domains.revenue import relinking
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.db.database import Database
+from domains.revenue.crm import relinking
 from gateway.revenue.surface import REVENUE
 from tests.revenue.pushed import LEAST, STARTED, Json, Source, source_of
 from tests.stack import Tenant, eventually
@@ -438,8 +438,8 @@ async def test_links_that_are_looked_at_again_stay_within_their_tenant(
     await _crm_of(database, acme, "Globex", "ana@globex.com")
     async with database.transaction() as tx:
         workspace = WorkspaceId(UUID(acme.workspace))
-        await relinking.changed(tx, workspace, "deals", ["D-1"])
-        await relinking.changed(tx, workspace, "accounts", ["A-1"])
+        await relinking.mark_changed(tx, workspace, "deals", ["D-1"])
+        await relinking.mark_changed(tx, workspace, "accounts", ["A-1"])
 
     async def linked() -> Any:
         return (await _read(acme, f"conversations/{calls[acme.name]}"))["crm"]

@@ -59,11 +59,11 @@ async def ids(acme: Tenant) -> dict[str, str]:
     account = "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f002"
     product = (await acme.create("products", name="Atlas"))["id"]
     text = "The Atlas export fails every day."
-    signal = await acme.signal(text, accountId=account, productIds=[product])
-    signal = await acme.processed(signal["id"])
-    await acme.change(f"signals/{signal['id']}", externalId="A-1")
+    signal = await acme.create_signal(text, accountId=account, productIds=[product])
+    signal = await acme.wait_until_processed(signal["id"])
+    await acme.patch(f"signals/{signal['id']}", externalId="A-1")
     (insight,) = signal["insightIds"]
-    await acme.change(f"insights/{insight}", tagIds=["a-tag"])
+    await acme.patch(f"insights/{insight}", tagIds=["a-tag"])
     fields = {"name": "export", "description": "d", "productId": product, "insightIds": [insight]}
     opportunity = (await acme.create("opportunities", **fields))["id"]
     idea = (await acme.create("ideas", **fields, opportunityIds=[opportunity]))["id"]

@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any, ClassVar, Final
 
-from domains.kernel.jobs import Job, Queue
-from domains.kernel.keys import WorkspaceId
+from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.jobs.model import Job, Queue
 from workers.actors import Tools
 from workers.runner import Actor
 

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from domains.intelligence.phrases import (
+from domains.intelligence.text.phrases import (
     BEGIN,
     INSIDE,
     OUTSIDE,

@@ -6,7 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from domains.intelligence import linear, reports
+from domains.intelligence.insights import classifiers
+from domains.intelligence.text import linear
 from domains.intelligence.training.fitting import Head, Shape, best_threshold, fit, held_out
 
 SHAPE: Final = Shape(bits=15, longest_words=2, characters=(2, 4), least_texts=4)
@@ -26,10 +27,10 @@ def train(data: Path) -> bytes:
     once: list[str] = [row["text"] for row in rows]
     texts = once * 2
     ratings = [row["stars"] for row in rows] + [None] * len(rows)
-    dense = reports.review_forms(texts, ratings)
+    dense = classifiers.review_forms(texts, ratings)
     groups = np.tile(np.arange(len(rows)), 2)
     heads: dict[str, Head] = {}
-    for label in reports.REVIEW_LABELS:
+    for label in classifiers.REVIEW_LABELS:
         yes = np.asarray([label in row["labels"] for row in rows] * 2, np.bool_)
         heads[label] = Head(yes, _STRENGTH, positive_weight=float((~yes).sum() / yes.sum()))
     guessed = held_out(texts, heads, SHAPE, groups=groups, dense=dense)[: len(rows)]

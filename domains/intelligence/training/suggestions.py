@@ -6,11 +6,11 @@ from typing import Final
 
 import numpy as np
 
-from domains.intelligence import forms
-from domains.intelligence.detection import evidence
+from domains.intelligence.insights.detection import evidence
+from domains.intelligence.text import features
+from domains.intelligence.text.words import tokens
 from domains.intelligence.training.fitting import Head, Shape, fit
 from domains.intelligence.training.texts import written
-from domains.intelligence.words import tokens
 
 SHAPE: Final = Shape(bits=15, longest_words=2, characters=(3, 5))
 
@@ -48,9 +48,9 @@ def train(data: Path) -> bytes:
         weights=np.asarray(weights),
     )
     words = [tokens(text) for text in texts]
-    dense = forms.forms(
+    dense = features.forms(
         [
-            forms.form(text, each, evidence(text, each).scores)
+            features.form(text, each, evidence(text, each).scores)
             for text, each in zip(texts, words, strict=True)
         ]
     )
