@@ -17,12 +17,12 @@ from typing import Final
 import click
 import pytest
 
-from domains.kernel import problems, settings
-from domains.kernel.keys import SCOPES, UNLIMITED, LimitChoice
-from domains.kernel.problems import Problem
-from gateway.cli import cli
+from domains.kernel.core import problems, settings
+from domains.kernel.core.problems import Problem
+from domains.kernel.tenancy.api_keys import SCOPES, UNLIMITED, LimitChoice
+from gateway.cli.main import cli
+from gateway.embedded import runfile
 from gateway.files import RangeNotSatisfiable
-from gateway.local import runfile
 from tests.architecture.pages import (
     ROOT,
     Block,
