@@ -610,7 +610,7 @@ async def page(
     query: ConversationQuery,
     visible: frozenset[str],
 ) -> ListConversationsResponse:
-    """Get a page of the conversations that also meet the filters `visible`."""
+    """Get a page of conversations. `visible` names the filters that hide private records."""
     found = await CONVERSATIONS.page(read, signer, workspace, query, extra_filters=visible)
     return ListConversationsResponse(found.items, found.pagination)
 

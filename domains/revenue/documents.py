@@ -403,7 +403,7 @@ async def page(
     query: DocumentQuery,
     visible: frozenset[str],
 ) -> ListDocumentsResponse:
-    """Get a page of the documents that also meet the filters `visible`."""
+    """Get a page of documents. `visible` names the filters that hide private records."""
     found = await DOCUMENTS.page(read, signer, workspace, query, extra_filters=visible)
     # Concurrently: signing links one after the other takes three times as long.
     items = await asyncio.gather(*(_list_item_fields(each, signed_urls) for each in found.items))

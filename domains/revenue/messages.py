@@ -341,7 +341,7 @@ async def page(
     query: MessageQuery,
     visible: frozenset[str],
 ) -> ListMessagesResponse:
-    """Get a page of the messages that also meet the filters `visible`."""
+    """Get a page of messages. `visible` names the filters that hide private records."""
     found = await MESSAGES.page(read, signer, workspace, query, extra_filters=visible)
     return ListMessagesResponse(found.items, found.pagination)
 

@@ -193,7 +193,7 @@ _columns = (
     _c.updated_at,
 )
 _is_active: tuple[Any, ...] = (_c.workspace_id == WORKSPACE, _c.deleted_at.is_(None))
-_is_chosen: tuple[Any, ...] = (*_is_active, _c.id == bindparam("id", type_=Uuid))
+_has_id: tuple[Any, ...] = (*_is_active, _c.id == bindparam("id", type_=Uuid))
 
 _CREATE = statement(
     insert(object_types)
@@ -215,7 +215,7 @@ _OF_SOURCE = statement(
     .order_by(_c.id.desc()),
     _object_type,
 )
-_GET = statement(select(*_columns).where(*_is_chosen), _object_type)
+_GET = statement(select(*_columns).where(*_has_id), _object_type)
 
 _source_is_active = (
     select(sources.c.id)
@@ -227,10 +227,10 @@ _source_is_active = (
     .correlate(object_types)
     .exists()
 )
-_WRITABLE = statement(select(_source_is_active).where(*_is_chosen), scalar)
+_WRITABLE = statement(select(_source_is_active).where(*_has_id), scalar)
 _UPDATE = statement(
     update(object_types)
-    .where(*_is_chosen)
+    .where(*_has_id)
     .values(
         display_name=new_or_current("display_name", _c.display_name),
         field_definitions=new_or_current("field_definitions", _c.field_definitions),
@@ -239,7 +239,7 @@ _UPDATE = statement(
     .returning(*_columns),
     _object_type,
 )
-_DELETE = statement(update(object_types).where(*_is_chosen).values(deleted_at=func.now()), row)
+_DELETE = statement(update(object_types).where(*_has_id).values(deleted_at=func.now()), row)
 
 
 async def create(

@@ -39,7 +39,7 @@ def _purge(table: Table) -> Statement[Any]:
     return statement(
         delete(table).where(tuple_(c.workspace_id, c.id).in_(expired)).returning(c.id),
         scalar,
-        cross_tenant_reason="expired data is deleted in every workspace",
+        cross_tenant_reason="retention is the same for every workspace",
     )
 
 
@@ -52,7 +52,7 @@ async def purge_deleted(read: Read, days: float) -> int:
     Their bytes were discarded at the deletion and are purged by the object store's own retention.
     """
     total = 0
-    for statement_of_table in _PURGE:
-        while purged := await read.all(statement_of_table, days=days):
+    for purge in _PURGE:
+        while purged := await read.all(purge, days=days):
             total += len(purged)
     return total

@@ -180,7 +180,7 @@ def active_source() -> CTE:
 
 
 def has_identity(table: Table) -> ColumnElement[bool]:
-    """The record has the parameters `source` and `remote`, and is not deleted."""
+    """Condition: the record has the parameters `source` and `remote`, and is not deleted."""
     return and_(
         table.c.workspace_id == WORKSPACE,
         table.c.source_id == cast(_SOURCE, Text),

@@ -347,7 +347,7 @@ async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> Dele
 async def page(
     read: Read, signer: Signer, workspace: WorkspaceId, query: RowQuery, visible: frozenset[str]
 ) -> ListRowsResponse:
-    """Get a page of the rows that also meet the filters `visible`."""
+    """Get a page of rows. `visible` names the filters that hide private records."""
     found = await ROWS.page(read, signer, workspace, query, extra_filters=visible)
     return ListRowsResponse(found.items, found.pagination)
 

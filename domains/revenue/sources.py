@@ -85,7 +85,7 @@ CONSTRAINT_PROBLEMS["uq_sources_name"] = _name_taken
 _c = sources.c
 _columns = (_c.id, _c.name, _c.display_name, _c.created_at, _c.updated_at)
 _is_active: tuple[Any, ...] = (_c.workspace_id == WORKSPACE, _c.deleted_at.is_(None))
-_is_chosen: tuple[Any, ...] = (*_is_active, _c.id == bindparam("id", type_=Uuid))
+_has_id: tuple[Any, ...] = (*_is_active, _c.id == bindparam("id", type_=Uuid))
 
 _CREATE = statement(
     insert(sources)
@@ -103,16 +103,16 @@ _BY_NAME = statement(
     select(*_columns).where(*_is_active, matches("name", _c.name)).order_by(_c.id.desc()),
     SourceResponse,
 )
-_GET = statement(select(*_columns).where(*_is_chosen), SourceResponse)
+_GET = statement(select(*_columns).where(*_has_id), SourceResponse)
 _UPDATE = statement(
     update(sources)
-    .where(*_is_chosen)
+    .where(*_has_id)
     .values(display_name=bindparam("display_name", type_=Text), updated_at=func.now())
     .returning(*_columns),
     SourceResponse,
 )
 _DELETE: Final = statement(
-    update(sources).where(*_is_chosen).values(deleted_at=func.now()).returning(_c.id), scalar
+    update(sources).where(*_has_id).values(deleted_at=func.now()).returning(_c.id), scalar
 )
 
 

@@ -19,7 +19,7 @@ from domains.intelligence.engine import analyse
 from domains.intelligence.findings import Document
 from domains.kernel.core.ids import new_id
 from tests.chaos.table import Outcome
-from tests.revenue.pushed import Source
+from tests.revenue.push_records import Source
 from tests.stack import Tenant, eventually
 
 TEXT: Final = "The export fails every morning. Search is very slow. We want a dark mode in the app."

@@ -28,10 +28,10 @@ from tests.chaos.load import KINDS, LONG, Load
 from tests.chaos.processes import Seen, belonging, children
 from tests.chaos.site import MARK, PARTING, QUICK, Part, Site, mounted
 from tests.chaos.table import Row
-from tests.fakes.hosting import Page, hosting
 from tests.fakes.fake_endpoint import FakeResponse
 from tests.fakes.speech_server import BEHAVIOURS, SpeechRequest, speech_server
-from tests.revenue.pushed import source_of
+from tests.fakes.web_server import CannedResponse, running_web_server
+from tests.revenue.push_records import create_source
 from tests.stack import Stack, eventually, new_tenant
 
 # Seconds for all jobs to end after the last fault.
@@ -69,7 +69,7 @@ async def play(scenario: Scenario, site: Site) -> Row:
         Database.open(site.database_url) as database,
         new_tenant(site, database=database) as caller,
     ):
-        load = Load(caller, await source_of(caller))
+        load = Load(caller, await create_source(caller))
         own: Row | None = None
         try:
             async with asyncio.timeout(_LONGEST):
@@ -288,7 +288,7 @@ async def _killed_below(pid: int, data: Path, site: Site, row: Row) -> None:
     chance = random.Random(4)
     deadline = time.monotonic() + 30
     async with new_tenant(place) as caller:
-        load = Load(caller, await source_of(caller))
+        load = Load(caller, await create_source(caller))
         async with load.flowing(pause=0.2):
             while time.monotonic() < deadline:
                 await asyncio.sleep(chance.uniform(1, 3))
@@ -604,17 +604,17 @@ async def _provider_misbehaves(site: Site, load: Load) -> None:
         return BEHAVIOURS[then if then and asked[plan] > 1 else first](about)
 
     async with (
-        hosting() as host,
+        running_web_server() as web,
         speech_server(answer, port=site.speech_port),
         site.connected() as connection,
         _hurried(site),
     ):
         for seconds, plan in plans.items():
-            host.pages[f"/{seconds}.wav"] = Page(_sound(seconds), "audio/wav")
+            web.responses[f"/{seconds}.wav"] = CannedResponse(_sound(seconds), "audio/wav")
             await load.send(
                 "conversations",
                 wanted="processed" if "then" in plan else "failed",
-                recordingUrl=f"{host.url}/{seconds}.wav",
+                recordingUrl=f"{web.url}/{seconds}.wav",
                 transcript=None,
             )
         # Nobody else waits for the service.

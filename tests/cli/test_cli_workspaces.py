@@ -14,7 +14,7 @@ import pytest
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Database
 from domains.kernel.models.llm_usage import uses_provider
-from tests.revenue.pushed import source_of
+from tests.revenue.push_records import create_source
 from tests.stack import Stack, Tenant, eventually
 from tests.surfaces.forked import ROOT, Forks
 
@@ -73,7 +73,7 @@ async def test_settings_are_changed_one_by_one_and_told(choose: Set, acme: Tenan
 
 
 async def test_the_api_goes_by_it_at_once(choose: Set, acme: Tenant) -> None:
-    source = await source_of(acme)
+    source = await create_source(acme)
     people = [{"email": "a@ours.io"}]
     call = await source.push("conversations", "1", participants=people)
     path = f"/v1/conversations/{call}"

@@ -7,8 +7,7 @@ from uuid import uuid4
 import pytest
 
 from domains.kernel.db.database import Database
-from tests.revenue import pushed
-from tests.revenue.imports import (
+from tests.cli.run_import import (
     ACCOUNT,
     CONVERSATION,
     DEAL,
@@ -17,8 +16,9 @@ from tests.revenue.imports import (
     MESSAGE,
     PRODUCT,
     Importer,
-    record,
+    get_record,
 )
+from tests.revenue import push_records
 from tests.stack import Tenant, eventually
 
 
@@ -60,36 +60,42 @@ async def test_the_documented_answers_come_back(
     everything["deals"] = [LATEST, {**DEAL, "createdDate": "2023-08-01T10:30:00Z"}]
     everything["products"] = [PRODUCT]
     if lines:
-        path = importer.lines(
+        path = importer.write_jsonl(
             {"kind": kind if number % 2 else kind[:-1], **each}
             for number, (kind, records) in enumerate(everything.items())
             for each in records
         )
     else:
-        path = importer.file("all.json", json.dumps(everything, indent=2))
+        path = importer.write_file("all.json", json.dumps(everything, indent=2))
     ran = await importer.run(acme, path)
     assert (ran.code, ran.err) == (0, "")
     assert ran.out == "Stored: 7; unchanged: 0; refused: 0\n"
     for kind, (example, field) in EXAMPLES.items():
         wanted = everything["deals"][1] if kind == "deals" else example
-        assert await record(acme, kind, example[field]) == wanted
-        listed = (await pushed.read(acme, kind))[kind]
+        assert await get_record(acme, kind, example[field]) == wanted
+        listed = (await push_records.get_json(acme, kind))[kind]
         mine = next(each for each in listed if each[field] == example[field])
         assert mine == {name: wanted[name] for name in mine}
     product = await acme.get(f"products/{PRODUCT['id']}")
     assert (product["name"], product["workspaceId"]) == ("Dashboards", acme.workspace)
     # They are found, too.
-    assert await pushed.ids(acme, "conversations", sourceId="gong", crmName="acme deal")
-    assert await pushed.ids(acme, "conversations", attendees="example.com", title="pipeline")
-    assert await pushed.ids(acme, "messages", participantEmail="ALICE@acme.com")
-    assert await pushed.ids(acme, "documents", sourceId="chat_upload", name="onboarding")
-    assert await pushed.ids(acme, "accounts", owner="jane@example", website="ACME.com")
+    assert await push_records.listed_ids(
+        acme, "conversations", sourceId="gong", crmName="acme deal"
+    )
+    assert await push_records.listed_ids(
+        acme, "conversations", attendees="example.com", title="pipeline"
+    )
+    assert await push_records.listed_ids(acme, "messages", participantEmail="ALICE@acme.com")
+    assert await push_records.listed_ids(
+        acme, "documents", sourceId="chat_upload", name="onboarding"
+    )
+    assert await push_records.listed_ids(acme, "accounts", owner="jane@example", website="ACME.com")
 
 
 async def test_the_least_that_is_taken_is_filled_up(importer: Importer, acme: Tenant) -> None:
     call, mail = conversation(), message()
     paper = {"id": str(uuid4()), "sourceId": "chat_upload", "url": "https://x.io/a/Our%20plan.pdf"}
-    await importer.store(
+    await importer.import_records(
         acme,
         deals=[{"dealId": "d"}],
         accounts=[{"accountId": "a"}],
@@ -97,18 +103,18 @@ async def test_the_least_that_is_taken_is_filled_up(importer: Importer, acme: Te
         messages=[mail],
         documents=[paper],
     )
-    deal = await record(acme, "deals", "d")
+    deal = await get_record(acme, "deals", "d")
     assert deal.pop("contacts") == []
     assert {name for name, value in deal.items() if value is not None} == {"dealId"}
-    account = await record(acme, "accounts", "a")
+    account = await get_record(acme, "accounts", "a")
     assert (account["name"], account["latestDeal"], account["contacts"]) == (None, None, [])
-    read = await record(acme, "conversations", call["conversationId"])
+    read = await get_record(acme, "conversations", call["conversationId"])
     assert (read["endTime"], read["type"]) == (call["startTime"], "EXTERNAL")
     assert read["participants"] == [{"name": "Ana Ruiz", "email": "ana@acme.com", "attended": True}]
     assert [read[name] for name in ("title", "transcript", "summary", "recordings")] == [None] * 4
-    read = await record(acme, "messages", mail["messageId"])
+    read = await get_record(acme, "messages", mail["messageId"])
     assert (read["bodyPreview"], read["recipients"]) == (mail["body"], [])
-    read = await record(acme, "documents", paper["id"])
+    read = await get_record(acme, "documents", paper["id"])
     assert (read["displayName"], read["remoteId"]) == ("Our plan.pdf", paper["id"])
     assert (read["contentType"], read["normalizedUrl"]) == ("text/plain", None)
 
@@ -128,9 +134,9 @@ async def test_a_conversation_among_the_workspaces_own_people_is_internal(
         conversation(participants=ours, type="EXTERNAL"),
         conversation(participants=[]),
     ]
-    await importer.store(acme, conversations=calls)
+    await importer.import_records(acme, conversations=calls)
     types = [
-        (await record(acme, "conversations", each["conversationId"]))["type"] for each in calls
+        (await get_record(acme, "conversations", each["conversationId"]))["type"] for each in calls
     ]
     assert types == ["INTERNAL", "EXTERNAL", "INTERNAL", "EXTERNAL", "EXTERNAL"]
 
@@ -138,9 +144,9 @@ async def test_a_conversation_among_the_workspaces_own_people_is_internal(
 async def test_times_are_taken_in_every_form(importer: Importer, acme: Tenant) -> None:
     given = [1710000000, 1710000000000, "1710000000", "2024-03-09 16:00", "2024-03-09T17:00+01:00"]
     deals = [{"dealId": f"d{n}", "closeDate": each} for n, each in enumerate(given)]
-    await importer.store(acme, deals=deals)
+    await importer.import_records(acme, deals=deals)
     for each in deals:
-        read = await record(acme, "deals", each["dealId"])
+        read = await get_record(acme, "deals", each["dealId"])
         assert read["closeDate"] == "2024-03-09T16:00:00Z"
 
 
@@ -174,13 +180,15 @@ async def test_values_at_their_limits_are_stored(importer: Importer, acme: Tenan
         sender=person,
         body=wide * 100_000,
     )
-    await importer.store(
+    await importer.import_records(
         acme, deals=[deal], accounts=[account], conversations=[call], messages=[mail]
     )
-    assert await pushed.ids(acme, "deals") == [deal["dealId"]]
-    assert (await record(acme, "accounts", account["accountId"]))["name"] == account["name"]
-    assert (await record(acme, "conversations", call["conversationId"]))["title"] == call["title"]
-    found = await pushed.read(acme, "messages", threadId=mail["threadId"])
+    assert await push_records.listed_ids(acme, "deals") == [deal["dealId"]]
+    assert (await get_record(acme, "accounts", account["accountId"]))["name"] == account["name"]
+    assert (await get_record(acme, "conversations", call["conversationId"]))["title"] == call[
+        "title"
+    ]
+    found = await push_records.get_json(acme, "messages", threadId=mail["threadId"])
     assert [each["messageId"] for each in found["messages"]] == [mail["messageId"]]
 
 
@@ -217,20 +225,20 @@ async def test_a_second_import_changes_nothing(
     attachments = [{"filename": "a.pdf"}, {"filename": "b.pdf", "url": "https://x.io/b.pdf"}]
     everything["messages"] = [*everything["messages"], message(attachments=attachments)]
     everything["conversations"] = [*everything["conversations"], conversation()]
-    assert (await importer.store(acme, **everything)).counts == (8, 0, 0)
+    assert (await importer.import_records(acme, **everything)).counts == (8, 0, 0)
 
     async def settled() -> Any:
         traces = await _traces(database, acme)
         return traces if traces[1:] == (0, 0) else None
 
     before = await eventually(settled)
-    assert (await importer.store(acme, **everything)).counts == (0, 8, 0)
+    assert (await importer.import_records(acme, **everything)).counts == (0, 8, 0)
     assert await _traces(database, acme) == before
 
     everything["deals"] = [{**DEAL, "stage": "Closed Won", "summary": None}]
     everything["products"] = [{**PRODUCT, "name": "Boards"}]
-    assert (await importer.store(acme, **everything)).counts == (2, 6, 0)
-    deal = await record(acme, "deals", DEAL["dealId"])
+    assert (await importer.import_records(acme, **everything)).counts == (2, 6, 0)
+    deal = await get_record(acme, "deals", DEAL["dealId"])
     # A summary that no import gives any more is made of what is linked to the deal.
     assert deal.pop("summary") != DEAL["summary"]
     assert deal == {name: value for name, value in DEAL.items() if name != "summary"} | {
@@ -242,9 +250,9 @@ async def test_a_second_import_changes_nothing(
 async def test_the_last_of_several_with_one_id_counts(importer: Importer, acme: Tenant) -> None:
     deals = [{"dealId": "d", "name": name} for name in ("one", "two", "three")]
     named = [{**PRODUCT, "name": name} for name in ("one", "two")]
-    ran = await importer.store(acme, deals=deals, products=named)
+    ran = await importer.import_records(acme, deals=deals, products=named)
     assert ran.counts == (2, 3, 0)
-    assert (await record(acme, "deals", "d"))["name"] == "three"
+    assert (await get_record(acme, "deals", "d"))["name"] == "three"
     assert (await acme.get(f"products/{PRODUCT['id']}"))["name"] == "two"
 
 
@@ -260,14 +268,14 @@ async def test_the_same_ids_in_another_workspace_are_other_records(
         "documents": [{**DOCUMENT, "displayName": "Theirs"}],
         "products": [{**PRODUCT, "name": "Theirs"}],
     }
-    assert (await importer.store(acme, **mine)).counts == (6, 0, 0)
-    assert (await importer.store(rival, **theirs)).counts == (6, 0, 0)
-    assert (await importer.store(acme, **mine)).counts == (0, 6, 0)
+    assert (await importer.import_records(acme, **mine)).counts == (6, 0, 0)
+    assert (await importer.import_records(rival, **theirs)).counts == (6, 0, 0)
+    assert (await importer.import_records(acme, **mine)).counts == (0, 6, 0)
     for kind, (example, field) in EXAMPLES.items():
         latest = {"latestDeal": None} if kind == "accounts" else {}
-        read = await record(acme, kind, example[field])
+        read = await get_record(acme, kind, example[field])
         assert {**read, **latest} == {**example, **latest}
-        read = await record(rival, kind, example[field])
+        read = await get_record(rival, kind, example[field])
         assert {**read, **latest} == {**theirs[kind][0], **latest}
     assert (await acme.get("products"))[0]["name"] == "Dashboards"
     assert (await rival.get("products"))[0]["name"] == "Theirs"
@@ -276,7 +284,7 @@ async def test_the_same_ids_in_another_workspace_are_other_records(
 async def test_a_deleted_record_is_there_again(
     importer: Importer, acme: Tenant, database: Database
 ) -> None:
-    await importer.store(acme, conversations=[CONVERSATION])
+    await importer.import_records(acme, conversations=[CONVERSATION])
     async with database.connection() as connection:
         await connection.execute(
             "update conversations set deleted_at = now() where workspace_id = $1::uuid",
@@ -284,7 +292,7 @@ async def test_a_deleted_record_is_there_again(
         )
     path = f"/v1/conversations/{CONVERSATION['conversationId']}"
     assert (await acme.http.get(path)).status_code == 404
-    assert (await importer.store(acme, conversations=[CONVERSATION])).counts == (1, 0, 0)
+    assert (await importer.import_records(acme, conversations=[CONVERSATION])).counts == (1, 0, 0)
     assert (await acme.http.get(path)).json() == CONVERSATION
 
 
@@ -296,13 +304,13 @@ async def test_a_deleted_record_is_there_again(
 async def test_the_id_of_a_pushed_record_is_refused(
     importer: Importer, acme: Tenant, kind: str, gone: bool, database: Database
 ) -> None:
-    source = await pushed.source_of(acme)
+    source = await push_records.create_source(acme)
     taken = await source.push(kind, "r-1")
     if gone:
         assert (await source.delete(kind, "r-1")).status_code == 200
     example, field = EXAMPLES[kind]
     records = [{"kind": kind, **example}, {"kind": kind, **example, field: taken}]
-    path = importer.lines([*records, {"kind": "deal", "dealId": "d"}])
+    path = importer.write_jsonl([*records, {"kind": "deal", "dealId": "d"}])
     async with database.connection() as connection:
         before = await connection.fetchrow(f"select * from {kind} where id = $1::uuid", taken)
     reason = {2: f"{field}: is the id of a record that was pushed"}
@@ -325,9 +333,9 @@ async def test_the_id_of_a_pushed_record_is_refused(
 async def test_what_an_import_leaves_out_is_found_by_links(
     importer: Importer, acme: Tenant
 ) -> None:
-    source = await pushed.source_of(acme)
+    source = await push_records.create_source(acme)
     call = await source.push("conversations", "c-1")
-    await importer.store(
+    await importer.import_records(
         acme,
         accounts=[{"accountId": "A", "name": "ACME Corp", "website": "www.Acme.com/about"}],
         deals=[
@@ -339,8 +347,8 @@ async def test_what_an_import_leaves_out_is_found_by_links(
     )
 
     async def linked() -> Any:
-        deal = await record(acme, "deals", "D")
-        if (await record(acme, "conversations", call))["crm"] is None:
+        deal = await get_record(acme, "deals", "D")
+        if (await get_record(acme, "conversations", call))["crm"] is None:
             return None
         return deal if deal["lastActivityDate"] == "2026-03-12T14:00:00Z" else None
 
@@ -348,13 +356,13 @@ async def test_what_an_import_leaves_out_is_found_by_links(
     assert deal["contacts"] == [
         {"name": "Ana Ruiz", "email": "ana@acme.com", "title": None, "phone": None}
     ]
-    read = await record(acme, "conversations", call)
+    read = await get_record(acme, "conversations", call)
     assert read["crm"] == {"id": "D", "name": "Renewal", "type": "opportunity"}
-    account = await record(acme, "accounts", "A")
+    account = await get_record(acme, "accounts", "A")
     assert account["lastActivityDate"] == "2026-03-12T14:00:00Z"
     assert account["latestDeal"]["dealId"] == "D"
     assert [each["email"] for each in account["contacts"]] == ["ana@acme.com"]
-    other = await record(acme, "deals", "E")
+    other = await get_record(acme, "deals", "E")
     assert (other["lastActivityDate"], other["contacts"]) == (None, [])
 
 
@@ -378,31 +386,31 @@ async def test_what_an_import_gives_is_kept(importer: Importer, acme: Tenant) ->
         ],
         "conversations": calls,
     }
-    await importer.store(acme, **everything)
+    await importer.import_records(acme, **everything)
     first, second, third = (each["conversationId"] for each in calls)
 
     async def linked() -> Any:
-        deal = await record(acme, "deals", "G")
-        found = await record(acme, "conversations", second)
+        deal = await get_record(acme, "deals", "G")
+        found = await get_record(acme, "conversations", second)
         return deal if deal["lastActivityDate"] and found["crm"] else None
 
     deal = await eventually(linked)
     assert deal["lastActivityDate"] == "2026-03-11T14:00:00Z"
     assert deal["contacts"] == contacts
-    assert (await record(acme, "conversations", first))["crm"] == given
-    assert (await record(acme, "conversations", second))["crm"]["id"] == "D"
-    assert (await record(acme, "conversations", third))["crm"] == {**given, "id": None}
+    assert (await get_record(acme, "conversations", first))["crm"] == given
+    assert (await get_record(acme, "conversations", second))["crm"]["id"] == "D"
+    assert (await get_record(acme, "conversations", third))["crm"] == {**given, "id": None}
     for kind, id_ in (("deals", "D"), ("accounts", "A")):
-        assert (await record(acme, kind, id_))["lastActivityDate"] == "2020-01-01T00:00:00Z"
-    assert (await record(acme, "accounts", "A"))["contacts"] == []
+        assert (await get_record(acme, kind, id_))["lastActivityDate"] == "2020-01-01T00:00:00Z"
+    assert (await get_record(acme, "accounts", "A"))["contacts"] == []
     # What links found is no change by the same import, and no link is lost meanwhile.
-    assert (await importer.store(acme, **everything)).counts == (0, 6, 0)
+    assert (await importer.import_records(acme, **everything)).counts == (0, 6, 0)
     everything["conversations"] = [{**calls[1], "title": "Named"}, {**calls[0], "crm": None}]
-    assert (await importer.store(acme, **everything)).counts == (2, 3, 0)
-    assert (await record(acme, "conversations", second))["crm"]["id"] == "D"
+    assert (await importer.import_records(acme, **everything)).counts == (2, 3, 0)
+    assert (await get_record(acme, "conversations", second))["crm"]["id"] == "D"
 
     async def found_now() -> Any:
-        crm = (await record(acme, "conversations", first))["crm"]
+        crm = (await get_record(acme, "conversations", first))["crm"]
         return crm and crm["id"] == "D"
 
     await eventually(found_now)
@@ -413,7 +421,7 @@ async def test_the_latest_deal_is_the_latest_open_one(importer: Importer, acme: 
         day = f"2026-01-{created:02}T00:00:00Z"
         return {"dealId": name, "createdDate": day, "closed": closed, **account}
 
-    await importer.store(
+    await importer.import_records(
         acme,
         accounts=[{"accountId": each, "name": f"Company {each}"} for each in "ABCD"],
         deals=[
@@ -428,7 +436,7 @@ async def test_the_latest_deal_is_the_latest_open_one(importer: Importer, acme: 
     )
     latest = {
         each["accountId"]: each["latestDeal"] and each["latestDeal"]["dealId"]
-        for each in (await pushed.read(acme, "accounts"))["accounts"]
+        for each in (await push_records.get_json(acme, "accounts"))["accounts"]
     }
     assert latest == {"A": "a2", "B": "b1", "C": "c2", "D": None}
 
@@ -438,21 +446,21 @@ async def test_a_conversation_without_a_summary_gets_one(importer: Importer, acm
     said = [{"speaker": "Ana Ruiz", "text": words, "startTime": 0, "endTime": 4}]
     call = conversation(title="Demo for Acme", transcript=said)
     given = conversation(transcript=said, summary={"Outcome": "Won"}, category="closed_won")
-    assert (await importer.store(acme, conversations=[call, given])).counts == (2, 0, 0)
+    assert (await importer.import_records(acme, conversations=[call, given])).counts == (2, 0, 0)
 
     async def summary() -> Any:
-        return (await record(acme, "conversations", call["conversationId"]))["summary"]
+        return (await get_record(acme, "conversations", call["conversationId"]))["summary"]
 
     assert await eventually(summary)
-    read = await record(acme, "conversations", call["conversationId"])
+    read = await get_record(acme, "conversations", call["conversationId"])
     assert read["category"] == "prospect_demo"
-    kept = await record(acme, "conversations", given["conversationId"])
+    kept = await get_record(acme, "conversations", given["conversationId"])
     assert (kept["summary"], kept["category"]) == ({"Outcome": "Won"}, "closed_won")
-    found = await record(acme, "conversations", f"{call['conversationId']}/evidence")
+    found = await get_record(acme, "conversations", f"{call['conversationId']}/evidence")
     assert found.keys() == read["summary"].keys()
     assert found["Pain Points"][0]["quote"] == words
     # Where it was said stands with what was found, not with what was given.
-    assert await record(acme, "conversations", f"{given['conversationId']}/evidence") == {}
+    assert await get_record(acme, "conversations", f"{given['conversationId']}/evidence") == {}
     # What was found is not taken for a change.
-    assert (await importer.store(acme, conversations=[call, given])).counts == (0, 2, 0)
+    assert (await importer.import_records(acme, conversations=[call, given])).counts == (0, 2, 0)
     assert await summary()

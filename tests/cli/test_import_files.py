@@ -15,8 +15,8 @@ from uuid import UUID
 import pytest
 
 from domains.kernel.db.database import Database
-from tests.revenue import pushed
-from tests.revenue.imports import DEAL, Importer, record
+from tests.cli.run_import import DEAL, Importer, get_record
+from tests.revenue import push_records
 from tests.stack import Tenant, eventually
 
 CALL = {
@@ -110,7 +110,7 @@ async def test_bad_lines_are_told_and_the_good_ones_go_in(importer: Importer, ac
     lines = [_text(deal(0))]
     for number, (bad, _) in enumerate(BAD, start=1):
         lines += [b"", _text(bad), _text(deal(number))]
-    path = importer.file("bad.jsonl", b"\r\n".join(lines))
+    path = importer.write_file("bad.jsonl", b"\r\n".join(lines))
     for options, status in ((["--dry-run"], 404), ([], 200)):
         ran = await importer.run(acme, path, "--json", *options)
         assert (ran.code, ran.counts) == (1, (len(BAD) + 1, 0, len(BAD)))
@@ -124,37 +124,37 @@ async def test_bad_lines_are_told_and_the_good_ones_go_in(importer: Importer, ac
     # What was refused left nothing behind.
     assert (await acme.http.get("/v1/deals/x")).status_code == 404
     for kind in ("accounts", "conversations", "messages", "documents"):
-        assert await pushed.ids(acme, kind) == []
+        assert await push_records.listed_ids(acme, kind) == []
 
 
 async def test_strict_stops_at_the_first_bad_line(importer: Importer, acme: Tenant) -> None:
-    path = importer.lines([deal(1), deal(2, amount="x"), deal(3), deal(4, amount="x")])
+    path = importer.write_jsonl([deal(1), deal(2, amount="x"), deal(3), deal(4, amount="x")])
     ran = await importer.run(acme, path, "--strict", "--json")
     assert (ran.code, ran.counts) == (1, (1, 0, 1))
     assert list(ran.refusals(path)) == [2]
-    assert await pushed.ids(acme, "deals") == ["d1"]
+    assert await push_records.listed_ids(acme, "deals") == ["d1"]
 
 
 async def test_a_dry_run_says_what_would_be_and_stores_nothing(
     importer: Importer, acme: Tenant
 ) -> None:
-    await importer.store(acme, deals=[deal(1, name="one"), deal(2)])
+    await importer.import_records(acme, deals=[deal(1, name="one"), deal(2)])
     call, product = CALL, {"kind": "product", "id": CALL["conversationId"], "name": "P"}
-    path = importer.lines([deal(1, name="One"), deal(2), deal(3), call, MAIL, PAPER, product])
+    path = importer.write_jsonl([deal(1, name="One"), deal(2), deal(3), call, MAIL, PAPER, product])
     ran = await importer.run(acme, path, "--dry-run")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out == "Would be stored: 6; unchanged: 1; refused: 0\n"
-    assert sorted(await pushed.ids(acme, "deals")) == ["d1", "d2"]
-    assert (await record(acme, "deals", "d1"))["name"] == "one"
+    assert sorted(await push_records.listed_ids(acme, "deals")) == ["d1", "d2"]
+    assert (await get_record(acme, "deals", "d1"))["name"] == "one"
     for kind in ("conversations", "messages", "documents"):
-        assert await pushed.ids(acme, kind) == []
+        assert await push_records.listed_ids(acme, kind) == []
     assert await acme.get("products") == []
 
 
 async def test_of_very_many_refusals_the_first_thousand_are_told(
     importer: Importer, acme: Tenant
 ) -> None:
-    path = importer.file("x.jsonl", b"{\n" * 2345)
+    path = importer.write_file("x.jsonl", b"{\n" * 2345)
     ran = await importer.run(acme, path, "--json")
     assert (ran.code, ran.counts) == (1, (0, 0, 2345))
     *told, last = ran.err.splitlines()
@@ -165,7 +165,7 @@ async def test_of_very_many_refusals_the_first_thousand_are_told(
 async def test_what_stands_in_a_file_does_not_steer_the_terminal(
     importer: Importer, acme: Tenant
 ) -> None:
-    path = importer.lines([{**CALL, "type": "\x1b[2J[red]\u202e"}])
+    path = importer.write_jsonl([{**CALL, "type": "\x1b[2J[red]\u202e"}])
     ran = await importer.run(acme, path)
     assert ran.code == 1
     assert not {"\x1b", "\u202e"} & set(ran.err)
@@ -196,11 +196,11 @@ async def test_one_object_is_read_element_by_element(
         },
         indent=indent,
     )
-    path = importer.file(name, b"\xef\xbb\xbf" + text.encode())
+    path = importer.write_file(name, b"\xef\xbb\xbf" + text.encode())
     ran = await importer.run(acme, path, "--json")
     assert (ran.code, ran.counts) == (1, (2, 0, 4))
-    assert sorted(await pushed.ids(acme, "deals")) == ["d1", "d3"]
-    read = await record(acme, "deals", "d1")
+    assert sorted(await push_records.listed_ids(acme, "deals")) == ["d1", "d3"]
+    read = await get_record(acme, "deals", "d1")
     assert read["name"] == 'brackets ]}{[ " \\ \\" \u2028 in it'
     wanted = {'"amount": "x"': "amount: expected", " 7": "expected `object`"}
     wanted |= {'"documents"': "documents: must be an array", '"orders"': "no kind of records"}
@@ -229,11 +229,11 @@ async def test_one_object_is_read_element_by_element(
 async def test_a_broken_object_gives_what_stands_before(
     importer: Importer, acme: Tenant, text: str, line: int
 ) -> None:
-    path = importer.file("broken.json", text)
+    path = importer.write_file("broken.json", text)
     ran = await importer.run(acme, path, "--json")
     assert (ran.code, ran.counts) == (1, (1, 0, 1))
     assert "no further" in ran.refusals(path)[line]
-    assert await pushed.ids(acme, "deals") == ["d1"]
+    assert await push_records.listed_ids(acme, "deals") == ["d1"]
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ async def test_a_broken_object_gives_what_stands_before(
 async def test_a_file_of_another_form_is_refused_with_a_reason(
     importer: Importer, acme: Tenant, name: str, text: str | bytes, part: str
 ) -> None:
-    path = importer.file(name, text)
+    path = importer.write_file(name, text)
     ran = await importer.run(acme, path, "--json")
     assert (ran.code, ran.counts) == (1, (0, 0, 1))
     assert part in ran.refusals(path)[1]
@@ -263,7 +263,7 @@ async def test_an_empty_file_has_nothing_to_store(
     importer: Importer, acme: Tenant, name: str
 ) -> None:
     text = "{}" if name == "x.json" else ""
-    ran = await importer.run(acme, importer.file(name, text), "--json")
+    ran = await importer.run(acme, importer.write_file(name, text), "--json")
     assert ran.counts == (0, 0, 1 if name == "x.json" else 0)
 
 
@@ -308,14 +308,14 @@ Close Date,Industry
 
 
 async def test_deals_of_a_salesforce_report(importer: Importer, acme: Tenant) -> None:
-    path = importer.file("report.csv", SALESFORCE_DEALS.replace("\n", "\r\n"))
+    path = importer.write_file("report.csv", SALESFORCE_DEALS.replace("\n", "\r\n"))
     ran = await importer.run(acme, path, "--json")
     assert (ran.code, ran.counts) == (1, (2, 0, 2))
     assert ran.refusals(path) == {
         5: "Amount: '(5)' is no amount such as 50,000.00",
         6: "Close Date: '15/3/2026' is no date such as 12/31/2026 or 2026-12-31",
     }
-    assert await record(acme, "deals", "006A") == {
+    assert await get_record(acme, "deals", "006A") == {
         "dealId": "006A",
         "name": 'Big, "new" deal',
         "accountName": "Acme Corp",
@@ -331,21 +331,23 @@ async def test_deals_of_a_salesforce_report(importer: Importer, acme: Tenant) ->
         "crmAutofill": None,
         "contacts": [],
     }
-    read = await record(acme, "deals", "006B")
+    read = await get_record(acme, "deals", "006B")
     assert (read["closed"], read["createdDate"]) == (True, "2025-09-01T14:30:00Z")
     assert (read["name"], read["owner"]) == (
         "Two\r\nlines",
         {"name": "Jane Doe", "email": None},
     )
     # It is the account's by the id, which no field of a deal shows.
-    await importer.store(acme, accounts=[{"accountId": "001A", "name": "Renamed"}])
-    assert (await record(acme, "accounts", "001A"))["latestDeal"]["dealId"] == "006A"
+    await importer.import_records(acme, accounts=[{"accountId": "001A", "name": "Renamed"}])
+    assert (await get_record(acme, "accounts", "001A"))["latestDeal"]["dealId"] == "006A"
 
 
 async def test_deals_of_a_salesforce_export(importer: Importer, acme: Tenant) -> None:
-    ran = await importer.run(acme, importer.file("Opportunity.csv", SALESFORCE_OBJECTS), "--json")
+    ran = await importer.run(
+        acme, importer.write_file("Opportunity.csv", SALESFORCE_OBJECTS), "--json"
+    )
     assert ran.counts == (1, 0, 0)
-    read = await record(acme, "deals", "006A")
+    read = await get_record(acme, "deals", "006A")
     # A column that says it counts more than the stage.
     assert (read["name"], read["stage"], read["closed"]) == ("Deal", "Closed Won", False)
     assert read["createdDate"] == "2025-09-01T10:30:00Z"
@@ -354,18 +356,18 @@ async def test_deals_of_a_salesforce_export(importer: Importer, acme: Tenant) ->
 
 async def test_deals_and_companies_of_hubspot(importer: Importer, acme: Tenant) -> None:
     files = [
-        importer.file("deals.csv", HUBSPOT_DEALS),
-        importer.file("companies.csv", HUBSPOT_COMPANIES),
+        importer.write_file("deals.csv", HUBSPOT_DEALS),
+        importer.write_file("companies.csv", HUBSPOT_COMPANIES),
     ]
     ran = await importer.run(acme, *files, "--json")
     assert (ran.code, ran.counts, ran.err) == (0, (3, 0, 0), "")
-    read = await record(acme, "deals", "101")
+    read = await get_record(acme, "deals", "101")
     assert (read["name"], read["accountName"], read["closed"]) == ("Renewal", "Acme Corp", True)
     assert (read["amount"], read["pipeline"]) == (50000.0, "Sales Pipeline")
     assert read["closeDate"] == "2026-03-15T16:00:00Z"
     assert read["lastActivityDate"] == "2026-01-10T15:30:00Z"
-    assert (await record(acme, "deals", "102"))["closed"] is None
-    read = await record(acme, "accounts", "9001")
+    assert (await get_record(acme, "deals", "102"))["closed"] is None
+    read = await get_record(acme, "accounts", "9001")
     assert (read["name"], read["website"]) == ("Acme Corp", "acme.com")
     assert read["createdDate"] == "2025-09-01T10:30:00Z"
     assert read["syncedCrmFields"] == {"Close Date": "2026-03-01 00:00", "Industry": "TECH"}
@@ -374,16 +376,16 @@ async def test_deals_and_companies_of_hubspot(importer: Importer, acme: Tenant) 
 
 
 async def test_accounts_of_salesforce(importer: Importer, acme: Tenant) -> None:
-    path = importer.file("accounts.csv", SALESFORCE_ACCOUNTS)
+    path = importer.write_file("accounts.csv", SALESFORCE_ACCOUNTS)
     assert (await importer.run(acme, path, "--json")).counts == (2, 0, 0)
-    read = await record(acme, "accounts", "001A")
+    read = await get_record(acme, "accounts", "001A")
     assert (read["name"], read["owner"]) == ("Acme Corp", {"name": "Jane Doe", "email": None})
     assert read["syncedCrmFields"] == {"Billing City": "Berlin", "Employees": "1,200"}
     # Its domain is the website's host.
-    source = await pushed.source_of(acme)
+    source = await push_records.create_source(acme)
     call = await source.push("conversations", "c")
-    assert (await record(acme, "conversations", call))["crm"]["id"] == "001A"
-    assert (await record(acme, "accounts", "001B"))["syncedCrmFields"] is None
+    assert (await get_record(acme, "conversations", call))["crm"]["id"] == "001A"
+    assert (await get_record(acme, "accounts", "001B"))["syncedCrmFields"] is None
 
 
 async def test_bad_rows_are_told_and_the_good_ones_go_in(importer: Importer, acme: Tenant) -> None:
@@ -404,7 +406,7 @@ async def test_bad_rows_are_told_and_the_good_ones_go_in(importer: Importer, acm
         b'd12,"never ends,1,,',
         b"d13,x,1,,",
     ]
-    path = importer.file("deals.csv", b"\n".join(rows))
+    path = importer.write_file("deals.csv", b"\n".join(rows))
     ran = await importer.run(acme, path, "--json")
     reasons = ran.refusals(path)
     parts = {
@@ -423,21 +425,21 @@ async def test_bad_rows_are_told_and_the_good_ones_go_in(importer: Importer, acm
     for line, part in parts.items():
         assert part in reasons[line]
     assert (ran.code, ran.counts) == (1, (3, 0, 10))
-    assert sorted(await pushed.ids(acme, "deals")) == ["d1", "d10", "d7"]
-    assert (await record(acme, "deals", "d10"))["amount"] == -1.5
+    assert sorted(await push_records.listed_ids(acme, "deals")) == ["d1", "d10", "d7"]
+    assert (await get_record(acme, "deals", "d10"))["amount"] == -1.5
 
 
 # --- the command ------------------------------------------------------------------------------
 
 
 async def test_what_cannot_begin_is_one_sentence(importer: Importer, acme: Tenant) -> None:
-    path = importer.lines([deal(1)])
+    path = importer.write_jsonl([deal(1)])
     missing = importer.folder / "nowhere.json"
     for files in ([missing], [path, missing], [importer.folder]):
         ran = await importer.run(acme, *files)
         assert (ran.code, ran.out, len(ran.err.splitlines())) == (1, "", 1)
         assert f"{files[-1]} cannot be read" in ran.err
-    assert await pushed.ids(acme, "deals") == []
+    assert await push_records.listed_ids(acme, "deals") == []
     unknown = Tenant.__new__(Tenant)
     unknown.workspace = "nobody's"
     ran = await importer.run(unknown, path)
@@ -450,8 +452,12 @@ async def test_what_cannot_begin_is_one_sentence(importer: Importer, acme: Tenan
 async def test_a_workspace_has_its_name_too(importer: Importer, acme: Tenant) -> None:
     named = Tenant.__new__(Tenant)
     named.workspace = acme.name
-    assert (await importer.run(named, importer.lines([deal(1)]), "--json")).counts == (1, 0, 0)
-    assert await pushed.ids(acme, "deals") == ["d1"]
+    assert (await importer.run(named, importer.write_jsonl([deal(1)]), "--json")).counts == (
+        1,
+        0,
+        0,
+    )
+    assert await push_records.listed_ids(acme, "deals") == ["d1"]
 
 
 def _command(
@@ -480,7 +486,7 @@ async def test_standard_input_is_a_file_too(importer: Importer, acme: Tenant) ->
     assert process.returncode == 1
     assert json.loads(out) == {"stored": 1, "unchanged": 0, "refused": 1, "dryRun": False}
     assert err.decode() == "-:2: is not valid JSON in UTF-8\n"
-    assert await pushed.ids(acme, "deals") == ["d1"]
+    assert await push_records.listed_ids(acme, "deals") == ["d1"]
 
 
 async def test_an_interrupt_leaves_whole_batches(
@@ -518,7 +524,7 @@ async def test_an_interrupt_leaves_whole_batches(
 
 
 async def test_on_a_terminal_there_is_a_bar(importer: Importer, acme: Tenant) -> None:
-    path = importer.lines([deal(number) for number in range(3000)])
+    path = importer.write_jsonl([deal(number) for number in range(3000)])
     reading, writing = pty.openpty()
     terminal = {"TERM": "xterm", "COLUMNS": "120"}
     process = _command(
@@ -599,11 +605,11 @@ async def test_a_record_that_is_too_long_is_passed_over(importer: Importer, acme
     long = '{"dealId": "long", "other": "' + "x" * (17 * 1024 * 1024) + '"}'
     kinds = long.replace("{", '{"kind": "deal", ', 1)
     files = [
-        importer.file("x.jsonl", f'{kinds}\n{{"kind": "deal", "dealId": "d1"}}\n'),
-        importer.file("x.json", f'{{"deals": [{long}, {{"dealId": "d2"}}]}}'),
+        importer.write_file("x.jsonl", f'{kinds}\n{{"kind": "deal", "dealId": "d1"}}\n'),
+        importer.write_file("x.json", f'{{"deals": [{long}, {{"dealId": "d2"}}]}}'),
     ]
     for path in files:
         ran = await importer.run(acme, path, "--json")
         assert (ran.code, ran.counts) == (1, (1, 0, 1))
         assert ran.refusals(path) == {1: "is longer than 16 MB"}
-    assert sorted(await pushed.ids(acme, "deals")) == ["d1", "d2"]
+    assert sorted(await push_records.listed_ids(acme, "deals")) == ["d1", "d2"]

@@ -7,7 +7,7 @@ import pytest
 
 from domains.kernel.db.database import Database
 from domains.revenue.conversations import FetchRecording
-from tests.revenue.pushed import STARTED, Source, read, source_of
+from tests.revenue.push_records import STARTED, Source, create_source, get_json
 from tests.stack import Tenant
 
 PEOPLE = [
@@ -19,7 +19,7 @@ PEOPLE = [
 
 @pytest.fixture
 async def source(acme: Tenant) -> Source:
-    return await source_of(acme)
+    return await create_source(acme)
 
 
 def said(at: Any, text: str = "Hello.", **who: str) -> dict[str, Any]:
@@ -43,7 +43,7 @@ async def test_a_transcript_is_read_back_in_meeting_time(source: Source) -> None
         recordingUrl=None,
         endedAt="2026-03-11T14:02:00Z",
     )
-    shown = await read(source.tenant, f"conversations/{record}")
+    shown = await get_json(source.tenant, f"conversations/{record}")
     assert shown == {
         "conversationId": record,
         "sourceId": source.id,
@@ -68,7 +68,7 @@ async def test_a_transcript_is_read_back_in_meeting_time(source: Source) -> None
         ],
         "recordings": None,
     }
-    (item,) = (await read(source.tenant, "conversations"))["conversations"]
+    (item,) = (await get_json(source.tenant, "conversations"))["conversations"]
     assert item == {name: shown[name] for name in item}
     assert not {"category", "summary", "transcript", "recordings"} & set(item)
 
@@ -78,11 +78,11 @@ async def test_without_an_end_it_ends_with_the_last_sentence_or_where_it_began(
 ) -> None:
     transcript = [said("2026-03-11T14:00:01Z"), said("2026-03-11T14:30:00Z", "Bye.")]
     record = await source.push("conversations", "one", participants=PEOPLE, transcript=transcript)
-    shown = await read(source.tenant, f"conversations/{record}")
+    shown = await get_json(source.tenant, f"conversations/{record}")
     assert shown["endTime"] == "2026-03-11T14:30:00Z"
     assert shown["transcript"][-1]["startTime"] == shown["transcript"][-1]["endTime"] == 1800.0
     record = await source.push("conversations", "two")
-    shown = await read(source.tenant, f"conversations/{record}")
+    shown = await get_json(source.tenant, f"conversations/{record}")
     assert (shown["endTime"], shown["title"], shown["transcript"]) == (STARTED, None, None)
 
 
@@ -127,7 +127,7 @@ async def test_what_is_refused(source: Source, fault: str, database: Database) -
     assert answer.status_code == 400, answer.text
     assert answer.json()["detail"]["error"] == "validation_error"
     assert answer.json()["detail"]["field"] == culprit
-    assert (await read(source.tenant, "conversations"))["conversations"] == []
+    assert (await get_json(source.tenant, "conversations"))["conversations"] == []
     assert await _jobs(database, source.tenant) == []
 
 
@@ -139,7 +139,7 @@ async def test_the_longest_that_is_taken(source: Source) -> None:
     record = await source.push(
         "conversations", "two", participants=people, transcript=transcript, recordingUrl=None
     )
-    shown = await read(source.tenant, f"conversations/{record}")
+    shown = await get_json(source.tenant, f"conversations/{record}")
     assert (len(shown["participants"]), len(shown["transcript"])) == (1000, 10_000)
 
 
@@ -161,7 +161,7 @@ async def test_the_type_tells_whether_anybody_is_from_outside(
     record = await source.push(
         "conversations", "one", ownerEmails=owners, participants=participants
     )
-    assert (await read(source.tenant, f"conversations/{record}"))["type"] == kind
+    assert (await get_json(source.tenant, f"conversations/{record}"))["type"] == kind
 
 
 async def test_each_version_is_queued_for_processing(source: Source, database: Database) -> None:

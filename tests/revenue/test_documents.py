@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from domains.kernel.db.database import Database
-from domains.kernel.storage.signed_urls import VALID
+from domains.kernel.storage.signed_urls import LIFETIME
 from domains.revenue.documents import FetchDocument, ProcessDocument
-from tests.revenue.pushed import Source, read, source_of
+from tests.revenue.push_records import Source, create_source, get_json
 from tests.stack import Stack, Tenant
 
 BYTES = b"%PDF-1.7 \x00\xff not text"
@@ -21,7 +21,7 @@ CONTENT = base64.b64encode(BYTES).decode()
 
 @pytest.fixture
 async def source(acme: Tenant) -> Source:
-    return await source_of(acme)
+    return await create_source(acme)
 
 
 async def test_a_document_by_its_address(source: Source) -> None:
@@ -34,7 +34,7 @@ async def test_a_document_by_its_address(source: Source) -> None:
         createdAt=1_700_000_000_000,
         author={"email": "rep@ours.io"},
     )
-    shown = await read(source.tenant, f"documents/{record}")
+    shown = await get_json(source.tenant, f"documents/{record}")
     assert shown == {
         "id": record,
         "displayName": "Plan",
@@ -47,7 +47,7 @@ async def test_a_document_by_its_address(source: Source) -> None:
         "normalizedUrl": None,
         "normalizedContentType": None,
     }
-    (item,) = (await read(source.tenant, "documents"))["documents"]
+    (item,) = (await get_json(source.tenant, "documents"))["documents"]
     assert item == {name: shown[name] for name in item}
     assert not {"normalizedUrl", "normalizedContentType"} & set(item)
 
@@ -56,8 +56,8 @@ async def test_bytes_are_read_back_by_a_signed_link(source: Source, stack: Stack
     record = await source.push(
         "documents", "d-1", url=None, content=CONTENT, filename="plän.pdf", contentType="image/png"
     )
-    shown = await read(source.tenant, f"documents/{record}")
-    (item,) = (await read(source.tenant, "documents"))["documents"]
+    shown = await get_json(source.tenant, f"documents/{record}")
+    (item,) = (await get_json(source.tenant, "documents"))["documents"]
     for link in (shown["url"], item["url"]):
         assert link.startswith(f"{stack.base_url}/files/documents/")
         # Without a key.
@@ -75,7 +75,7 @@ async def test_a_link_that_was_changed_or_is_old_opens_nothing(
     source: Source, rival: Tenant
 ) -> None:
     record = await source.push("documents", "d-1", url=None, content=CONTENT, filename="a.html")
-    link = (await read(source.tenant, f"documents/{record}"))["url"]
+    link = (await get_json(source.tenant, f"documents/{record}"))["url"]
     parts = urlsplit(link)
     query = {name: values[0] for name, values in parse_qs(parts.query).items()}
     assert list(query)[-1] == "signature"
@@ -96,7 +96,7 @@ async def test_a_link_that_was_changed_or_is_old_opens_nothing(
 
 
 def test_a_link_is_good_for_a_day() -> None:
-    assert VALID == 24 * 60 * 60
+    assert LIFETIME == 24 * 60 * 60
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_link_is_good_for_a_day() -> None:
 )
 async def test_what_it_is_called(source: Source, fields: dict[str, Any], shown: str) -> None:
     record = await source.push("documents", "d-1", **fields)
-    assert (await read(source.tenant, f"documents/{record}"))["displayName"] == shown
+    assert (await get_json(source.tenant, f"documents/{record}"))["displayName"] == shown
 
 
 REFUSED: list[tuple[dict[str, Any], str | None]] = [
@@ -152,7 +152,7 @@ async def test_what_is_refused(
     answer = await source.http.post("/v1/documents", json=source.body("documents", "d-1", **fields))
     assert answer.status_code == 400
     assert answer.json()["detail"]["field"] == culprit
-    assert (await read(source.tenant, "documents"))["documents"] == []
+    assert (await get_json(source.tenant, "documents"))["documents"] == []
     assert not _blobs(stack, source)
 
 
@@ -172,7 +172,7 @@ async def test_url_or_content_makes_a_new_version(
     same = {"displayName": "Plan B", "contentType": "a/b", "author": {"name": "Bo"}}
     assert (await source.patch("documents", "d-1", **same)).status_code == 200
     assert await _versions(database, source) == [1]
-    url = (await read(source.tenant, f"documents/{record}"))["url"]
+    url = (await get_json(source.tenant, f"documents/{record}"))["url"]
     for number, change in enumerate(
         [{"url": url}, {"content": CONTENT}, {"content": CONTENT}, {"url": url, "content": None}],
         start=2,
@@ -180,7 +180,7 @@ async def test_url_or_content_makes_a_new_version(
         answer = await source.patch("documents", "d-1", **change)
         assert answer.json()["status"] == "updated"
         assert await _versions(database, source) == list(range(1, number + 1))
-        shown = await read(source.tenant, f"documents/{record}")
+        shown = await get_json(source.tenant, f"documents/{record}")
         assert (shown["url"] == url) == ("url" in change)
         assert (shown["displayName"], shown["contentType"]) == ("Plan B", "a/b")
     both = await source.patch("documents", "d-1", url=url, content=CONTENT)
@@ -207,7 +207,7 @@ async def test_bytes_that_were_replaced_are_discarded(
     )
     assert {answer.status_code for answer in answers} == {201}
     assert len(await _kept(stack, source, database)) == 2
-    for shown in (await read(source.tenant, "documents"))["documents"]:
+    for shown in (await get_json(source.tenant, "documents"))["documents"]:
         async with httpx.AsyncClient() as anybody:
             assert (await anybody.get(shown["url"])).content == BYTES
 
@@ -224,7 +224,7 @@ async def test_a_deleted_document_s_bytes_are_discarded(
 async def test_ten_megabytes_are_taken(source: Source) -> None:
     content = base64.b64encode(bytes(7_700_000)).decode()
     record = await source.push("documents", "d-1", url=None, content=content)
-    link = (await read(source.tenant, f"documents/{record}"))["url"]
+    link = (await get_json(source.tenant, f"documents/{record}"))["url"]
     async with httpx.AsyncClient() as anybody:
         assert len((await anybody.get(link)).content) == 7_700_000
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from domains.kernel.db.database import Database
-from tests.revenue.pushed import Source, ids, read, source_of
+from tests.revenue.push_records import Source, create_source, get_json, listed_ids
 from tests.stack import Tenant
 
 # Records whose texts hold what a pattern language would take for more than itself.
@@ -28,7 +28,7 @@ PARTS = {
 
 @pytest.fixture
 async def source(acme: Tenant) -> Source:
-    return await source_of(acme)
+    return await create_source(acme)
 
 
 class Pushed(dict[str, str]):
@@ -46,7 +46,7 @@ class Pushed(dict[str, str]):
 
     async def found(self, **params: Any) -> list[str]:
         """The names of what the list shows, in alphabetical order."""
-        page = await read(self._source.tenant, self._kind, **params)
+        page = await get_json(self._source.tenant, self._kind, **params)
         return sorted(self[_id(record)] for record in page[self._kind])
 
 
@@ -188,26 +188,26 @@ async def test_records_without_a_time_count_by_when_they_were_stored(source: Sou
     await source.push("rows", "old", createdAt="2020-01-01T00:00:00Z")
     await source.push("rows", "none")
     await source.push("rows", "future", createdAt="2100-01-01T00:00:00Z")
-    assert await ids(source.tenant, "rows") == ["future", "none", "old"]
-    assert await ids(source.tenant, "rows", createdBefore="2090-01-01") == ["none", "old"]
+    assert await listed_ids(source.tenant, "rows") == ["future", "none", "old"]
+    assert await listed_ids(source.tenant, "rows", createdBefore="2090-01-01") == ["none", "old"]
 
 
 async def test_sources_types_threads_and_ids_are_equal_or_not(source: Source, acme: Tenant) -> None:
-    other = await source_of(acme, "other")
+    other = await create_source(acme, "other")
     for each in (source, other):
         await each.push("messages", "m", threadId="Thread")
         await each.push("rows", "r", objectTypeId=each.object_type)
     for kind in ("messages", "rows"):
-        assert len(await ids(acme, kind)) == 2
-        assert len(await ids(acme, kind, sourceId=other.id)) == 1
-        assert len(await ids(acme, kind, sourceId=other.id.upper())) == 1
-        assert len(await ids(acme, kind, remoteId="m" if kind == "messages" else "r")) == 2
-        assert await ids(acme, kind, remoteId="M") == []
-    assert len(await ids(acme, "rows", objectTypeId=other.object_type)) == 1
-    assert len(await ids(acme, "messages", threadId="Thread")) == 2
-    assert await ids(acme, "messages", threadId="thread") == []
-    assert await ids(acme, "messages", sourceId="gmail") == []
-    assert len(await ids(acme, "messages", threadId="Thread", sourceId=source.id)) == 1
+        assert len(await listed_ids(acme, kind)) == 2
+        assert len(await listed_ids(acme, kind, sourceId=other.id)) == 1
+        assert len(await listed_ids(acme, kind, sourceId=other.id.upper())) == 1
+        assert len(await listed_ids(acme, kind, remoteId="m" if kind == "messages" else "r")) == 2
+        assert await listed_ids(acme, kind, remoteId="M") == []
+    assert len(await listed_ids(acme, "rows", objectTypeId=other.object_type)) == 1
+    assert len(await listed_ids(acme, "messages", threadId="Thread")) == 2
+    assert await listed_ids(acme, "messages", threadId="thread") == []
+    assert await listed_ids(acme, "messages", sourceId="gmail") == []
+    assert len(await listed_ids(acme, "messages", threadId="Thread", sourceId=source.id)) == 1
 
 
 async def test_messages_are_found_by_sender_or_any_recipient(source: Source) -> None:
@@ -229,7 +229,7 @@ async def test_conversations_are_found_by_type(source: Source) -> None:
     await source.push("conversations", "in", ownerEmails=["a@acme.com"])
     await source.push("conversations", "out")
     for kind in ("INTERNAL", "EXTERNAL"):
-        assert len(await ids(source.tenant, "conversations", type=kind)) == 1
+        assert len(await listed_ids(source.tenant, "conversations", type=kind)) == 1
     refused = await source.http.get("/v1/conversations", params={"type": "internal"})
     assert refused.status_code == 400
 
@@ -242,7 +242,7 @@ async def test_native_origins_are_known_by_their_resource(source: Source) -> Non
         ("rows", [], ["gmail", "gong", "chat_upload", "x"]),
     ):
         for name in known:
-            assert await ids(source.tenant, kind, sourceId=name) == []
+            assert await listed_ids(source.tenant, kind, sourceId=name) == []
         for name in [*unknown, source.id.replace("-", ""), f"{{{source.id}}}"]:
             answer = await source.http.get(f"/v1/{kind}", params={"sourceId": name})
             assert answer.status_code == 400, (kind, name)
@@ -300,7 +300,7 @@ _ACCOUNTS = """
 async def test_deals(acme: Tenant, database: Database, params: Any, names: str) -> None:
     async with database.connection() as connection:
         await connection.execute(_DEALS, acme.workspace)
-    assert await ids(acme, "deals", **params) == list(names)
+    assert await listed_ids(acme, "deals", **params) == list(names)
 
 
 @pytest.mark.parametrize(
@@ -324,4 +324,4 @@ async def test_deals(acme: Tenant, database: Database, params: Any, names: str) 
 async def test_accounts(acme: Tenant, database: Database, params: Any, names: str) -> None:
     async with database.connection() as connection:
         await connection.execute(_ACCOUNTS, acme.workspace)
-    assert await ids(acme, "accounts", **params) == list(names)
+    assert await listed_ids(acme, "accounts", **params) == list(names)

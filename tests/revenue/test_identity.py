@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from domains.kernel.db.database import Database
-from tests.revenue.pushed import LEAST, Source, ids, read, source_of
+from tests.revenue.push_records import MINIMAL_FIELDS, Source, create_source, get_json, listed_ids
 from tests.stack import Tenant
 
-KINDS = tuple(LEAST)
+KINDS = tuple(MINIMAL_FIELDS)
 PATCHED = ("rows", "documents")
 WRITERS = 50
 
@@ -24,7 +24,7 @@ MARKED: dict[str, tuple[str, str]] = {
 
 @pytest.fixture
 async def source(acme: Tenant) -> Source:
-    return await source_of(acme)
+    return await create_source(acme)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -38,15 +38,15 @@ async def test_pushed_again_it_is_replaced_in_place(source: Source, kind: str) -
     }
     again = (await source.post(kind, "one", displayName="Another")).json()
     assert again == first | {"status": "updated"}
-    assert len((await read(source.tenant, kind))[kind]) == 1
-    shown = await read(source.tenant, f"{kind}/{first['recordId']}")
+    assert len((await get_json(source.tenant, kind))[kind]) == 1
+    shown = await get_json(source.tenant, f"{kind}/{first['recordId']}")
     assert shown[MARKED[kind][1]] == "Another"
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_post_replaces_the_whole_record(source: Source, kind: str) -> None:
     record = await source.push(kind, "one")
-    least = await read(source.tenant, f"{kind}/{record}")
+    least = await get_json(source.tenant, f"{kind}/{record}")
     more: dict[str, Any] = {
         "displayName": "More",
         "updatedAt": "2026-04-01T00:00:00Z",
@@ -56,10 +56,10 @@ async def test_a_post_replaces_the_whole_record(source: Source, kind: str) -> No
     if kind == "messages":
         more |= {"threadId": "t", "attachments": [{"name": "a", "url": "https://example.com/a"}]}
     await source.push(kind, "one", **more)
-    changed = await read(source.tenant, f"{kind}/{record}")
+    changed = await get_json(source.tenant, f"{kind}/{record}")
     assert changed != least
     await source.push(kind, "one")
-    assert await read(source.tenant, f"{kind}/{record}") == least
+    assert await get_json(source.tenant, f"{kind}/{record}") == least
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -76,7 +76,7 @@ async def test_deleted_it_is_gone_and_pushed_again_it_is_new(source: Source, kin
     }
     assert gone.json()["deletedAt"].endswith("Z")
     assert (await source.http.get(f"/v1/{kind}/{record}")).status_code == 404
-    assert (await read(source.tenant, kind))[kind] == []
+    assert (await get_json(source.tenant, kind))[kind] == []
     assert (await source.delete(kind, "one")).status_code == 404
     if kind in PATCHED:
         assert (await source.patch(kind, "one", displayName="x")).status_code == 404
@@ -90,11 +90,11 @@ async def test_deleted_it_is_gone_and_pushed_again_it_is_new(source: Source, kin
 async def test_the_same_id_in_another_source_is_another_record(
     source: Source, kind: str, acme: Tenant
 ) -> None:
-    other = await source_of(acme, "other")
+    other = await create_source(acme, "other")
     records = {await source.push(kind, "one"), await other.push(kind, "one")}
     assert len(records) == 2
     await source.delete(kind, "one")
-    assert len((await read(acme, kind))[kind]) == 1
+    assert len((await get_json(acme, kind))[kind]) == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -115,12 +115,12 @@ async def test_fifty_writers_of_one_record_make_one(
     assert statuses.count("created") == 1
     assert statuses.count("updated") == len(statuses) - 1
     (record,) = {answer.json()["recordId"] for answer in answers if answer.status_code == 201}
-    assert [each["sourceId"] for each in (await read(source.tenant, kind))[kind]] == [source.id]
+    assert [each["sourceId"] for each in (await get_json(source.tenant, kind))[kind]] == [source.id]
     async with database.connection() as connection:
         (row,) = await connection.fetch(
             f"select * from {kind} where source_id = $1 and remote_id = 'one'", source.id
         )
-    marked = (await read(source.tenant, f"{kind}/{record}"))[shown]
+    marked = (await get_json(source.tenant, f"{kind}/{record}"))[shown]
     number = int(marked.removeprefix("writer "))
     assert row["updated_at"].isoformat().replace("+00:00", "Z") == at[number]
 
@@ -138,7 +138,7 @@ async def test_writers_and_deleters_at_once_leave_one_or_none(
     assert {answer.status_code for answer in answers} <= {200, 201, 404, 409}
     created = sum(answer.json().get("status") == "created" for answer in answers)
     deleted = sum(answer.json().get("status") == "deleted" for answer in answers)
-    living = len((await read(source.tenant, kind))[kind])
+    living = len((await get_json(source.tenant, kind))[kind])
     assert created - deleted == living
     assert living in (0, 1)
     async with database.connection() as connection:
@@ -184,7 +184,7 @@ async def test_patches_at_once_lose_nothing(source: Source, kind: str) -> None:
         changes = [{"displayName": "x"}, {"updatedAt": 1_700_000_000}, {"contentType": "a/b"}]
     answers = await asyncio.gather(*(source.patch(kind, "one", **change) for change in changes))
     assert {answer.status_code for answer in answers} == {200}
-    shown = await read(source.tenant, f"{kind}/{record}")
+    shown = await get_json(source.tenant, f"{kind}/{record}")
     if kind == "rows":
         assert {name: shown["fields"][name]["value"] for name in values} == values
     else:
@@ -195,7 +195,7 @@ async def test_patches_at_once_lose_nothing(source: Source, kind: str) -> None:
 @pytest.mark.parametrize("kind", PATCHED)
 async def test_a_patch_with_nothing_in_it_changes_nothing(source: Source, kind: str) -> None:
     record = await source.push(kind, "one", displayName="x", updatedAt=1_700_000_000)
-    before = await read(source.tenant, f"{kind}/{record}")
+    before = await get_json(source.tenant, f"{kind}/{record}")
     nothing = {"displayName": None, "updatedAt": None, "public": None, "ownerEmails": None}
     for body in ({}, nothing):
         answer = await source.patch(kind, "one", **body)
@@ -206,7 +206,7 @@ async def test_a_patch_with_nothing_in_it_changes_nothing(source: Source, kind: 
             "id": "one",
             "sourceId": source.id,
         }
-    assert await read(source.tenant, f"{kind}/{record}") == before
+    assert await get_json(source.tenant, f"{kind}/{record}") == before
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -218,7 +218,7 @@ async def test_a_deleted_source_takes_no_more_writes_and_shows_its_records(
     assert (gone.status_code, gone.json()) == (200, {"status": "deleted", "id": source.id})
     assert (await acme.http.delete(f"/v1/sources/{source.id}")).status_code == 404
     assert (await acme.http.get(f"/v1/sources/{source.id}")).status_code == 404
-    assert (await read(acme, "sources"))["sources"] == []
+    assert (await get_json(acme, "sources"))["sources"] == []
     refused = [await source.post(kind, "one"), await source.post(kind, "two")]
     refused.append(await source.delete(kind, "one"))
     if kind in PATCHED:
@@ -227,8 +227,8 @@ async def test_a_deleted_source_takes_no_more_writes_and_shows_its_records(
         assert answer.status_code == 403, answer.text
         assert answer.json()["detail"]["error"] == "forbidden"
         assert answer.json()["detail"]["field"] == "sourceId"
-    shown = await read(acme, f"{kind}/{record}")
+    shown = await get_json(acme, f"{kind}/{record}")
     assert shown["sourceId"] == source.id
-    assert len(await ids(acme, kind, sourceId=source.id)) == 1
+    assert len(await listed_ids(acme, kind, sourceId=source.id)) == 1
     # Its name is free again.
-    assert (await source_of(acme)).id != source.id
+    assert (await create_source(acme)).id != source.id

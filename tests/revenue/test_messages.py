@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from domains.kernel.db.database import Database
-from tests.revenue.pushed import STARTED, Source, read, source_of
+from tests.revenue.push_records import STARTED, Source, create_source, get_json
 from tests.stack import Tenant
 
 
 @pytest.fixture
 async def source(acme: Tenant) -> Source:
-    return await source_of(acme)
+    return await create_source(acme)
 
 
 async def test_a_message_is_read_back(source: Source, database: Database) -> None:
@@ -34,7 +34,7 @@ async def test_a_message_is_read_back(source: Source, database: Database) -> Non
         attachments=attachments,
         threadId="t-1",
     )
-    shown = await read(source.tenant, f"messages/{record}")
+    shown = await get_json(source.tenant, f"messages/{record}")
     first, second = (each.pop("id") for each in shown["attachments"])
     assert first != second
     assert shown == {
@@ -57,7 +57,7 @@ async def test_a_message_is_read_back(source: Source, database: Database) -> Non
             {"filename": "photo", "contentType": None, "size": None},
         ],
     }
-    (item,) = (await read(source.tenant, "messages"))["messages"]
+    (item,) = (await get_json(source.tenant, "messages"))["messages"]
     assert item == {name: shown[name] for name in item}
     assert not {"body", "attachments"} & set(item)
     # The attachments' addresses are kept, and shown to nobody.
@@ -68,7 +68,7 @@ async def test_a_message_is_read_back(source: Source, database: Database) -> Non
 
 async def test_what_is_not_given_is_null(source: Source) -> None:
     record = await source.push("messages", "m-1")
-    shown = await read(source.tenant, f"messages/{record}")
+    shown = await get_json(source.tenant, f"messages/{record}")
     assert (shown["threadId"], shown["subject"], shown["attachments"]) == (None, None, [])
 
 
@@ -89,7 +89,7 @@ async def test_the_preview_is_the_beginning_on_one_line(
     source: Source, body: str, preview: str
 ) -> None:
     record = await source.push("messages", "m-1", body=body)
-    shown = await read(source.tenant, f"messages/{record}")
+    shown = await get_json(source.tenant, f"messages/{record}")
     assert (shown["bodyPreview"], shown["body"]) == (preview, body)
 
 
@@ -97,7 +97,7 @@ async def test_a_thread_is_read_by_its_id(source: Source) -> None:
     for number, thread in enumerate(["a", "b", "a", None]):
         at = f"2026-03-11T14:0{number}:00Z"
         await source.push("messages", f"m-{number}", threadId=thread, createdAt=at)
-    page = await read(source.tenant, "messages", threadId="a")
+    page = await get_json(source.tenant, "messages", threadId="a")
     assert [each["remoteId"] for each in page["messages"]] == ["m-2", "m-0"]
 
 
@@ -117,4 +117,4 @@ async def test_what_is_refused(source: Source, fields: dict[str, Any], culprit: 
     answer = await source.http.post("/v1/messages", json=source.body("messages", "m-1", **fields))
     assert answer.status_code == 400
     assert answer.json()["detail"]["field"] == culprit
-    assert (await read(source.tenant, "messages"))["messages"] == []
+    assert (await get_json(source.tenant, "messages"))["messages"] == []

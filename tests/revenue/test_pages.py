@@ -3,6 +3,7 @@
 import asyncio
 import string
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
@@ -15,7 +16,6 @@ from hypothesis import strategies as st
 
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Database
-from domains.kernel.pagination import cursor as cursor_module
 from domains.kernel.pagination.cursor import CURSOR_LENGTH, CursorList, CursorQuery
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue.accounts import ACCOUNTS, AccountQuery
@@ -24,7 +24,7 @@ from domains.revenue.deals import DEALS, DealQuery
 from domains.revenue.documents import DOCUMENTS, DocumentQuery
 from domains.revenue.messages import MESSAGES, MessageQuery
 from domains.revenue.rows import ROWS, RowQuery
-from tests.revenue.pushed import Json, read, source_of
+from tests.revenue.push_records import Json, create_source, get_json
 from tests.stack import Tenant
 
 WALKS = settings(
@@ -242,15 +242,15 @@ async def test_pages_put_together_are_the_whole(
     kind, records, filters = given_list
     await _refill(connection, acme, kind, records)
     newest_first = [each.id for each in sorted(records, key=lambda each: each.place)[::-1]]
-    everything = await read(acme, kind, limit=50)
+    everything = await get_json(acme, kind, limit=50)
     assert _ids(kind, everything) == newest_first
-    whole = await read(acme, kind, limit=50, **filters)
+    whole = await get_json(acme, kind, limit=50, **filters)
     matching = set(_ids(kind, whole))
     assert _ids(kind, whole) == [each for each in newest_first if each in matching]
     assert whole["pagination"] == {"nextCursor": None, "hasMore": False}
 
     limit = again.draw(st.integers(1, 4))
-    page = await read(acme, kind, limit=limit, **filters)
+    page = await get_json(acme, kind, limit=limit, **filters)
     walked = _ids(kind, page)
     changes = iter(limits)
     while page["pagination"]["hasMore"]:
@@ -261,7 +261,7 @@ async def test_pages_put_together_are_the_whole(
         said = {name: filters[name] for name in filters if again.draw(st.booleans())}
         if (other := next(changes, None)) is not None:
             limit, said["limit"] = other, other
-        page = await read(acme, kind, cursor=cursor, **said)
+        page = await get_json(acme, kind, cursor=cursor, **said)
         walked += _ids(kind, page)
     assert page["pagination"]["nextCursor"] is None
     assert walked == _ids(kind, whole)
@@ -295,13 +295,14 @@ async def test_a_search_finds_the_same_by_every_way(
 ) -> None:
     kind, records, filters = given_list
     await _refill(connection, acme, kind, records)
-    whole = _ids(kind, await read(acme, kind, limit=50, **filters))
+    whole = _ids(kind, await get_json(acme, kind, limit=50, **filters))
     # Looks at as few in the list's order as are wanted, and samples every record, or every other.
     for one_of in (1, 2):
         with monkeypatch.context() as patched:
-            patched.setattr(cursor_module, "_LOOKED_AT", 1)
-            patched.setattr(cursor_module, "SAMPLE_SQL", f"hashtext(id::text) & {one_of - 1}")
-            patched.setattr(KINDS[kind].listed, "_pages", {})
+            listed = KINDS[kind].listed
+            sample_sql = f"hashtext(id::text) & {one_of - 1}"
+            statements = replace(listed.statements, scan_factor=1, sample_sql=sample_sql)
+            patched.setattr(listed, "statements", statements)
             walked: list[str] = []
             cursor = None
             while cursor is not None or not walked:
@@ -346,7 +347,7 @@ async def test_a_walk_misses_and_repeats_nothing_while_others_write(
 ) -> None:
     kind, records, filters = given_list
     await _refill(connection, acme, kind, records)
-    whole = _ids(kind, await read(acme, kind, limit=50, **filters))
+    whole = _ids(kind, await get_json(acme, kind, limit=50, **filters))
     number = {record: place for place, record in enumerate(whole)}
     living = {each.id: each for each in records}
     disturbed: set[str] = set()
@@ -356,7 +357,7 @@ async def test_a_walk_misses_and_repeats_nothing_while_others_write(
     waiting = iter(changes)
     while True:
         said = {"limit": limit, **filters} if cursor is None else {"cursor": cursor}
-        page = await read(acme, kind, **said)
+        page = await get_json(acme, kind, **said)
         walked += _ids(kind, page)
         cursor = page["pagination"]["nextCursor"]
         if cursor is None:
@@ -415,7 +416,7 @@ async def _apply(
 
 @pytest.mark.parametrize("kind", ["conversations", "messages", "rows", "documents"])
 async def test_a_walk_misses_and_repeats_nothing_while_others_push(acme: Tenant, kind: str) -> None:
-    source = await source_of(acme)
+    source = await create_source(acme)
     first = [await source.push(kind, f"first {number}") for number in range(12)]
     key = KINDS[kind].key
 
@@ -428,10 +429,10 @@ async def test_a_walk_misses_and_repeats_nothing_while_others_push(acme: Tenant,
     writing = asyncio.gather(*(write(number) for number in range(20)))
     while True:
         ended = writing.done()
-        page = await read(acme, kind, limit=2)
+        page = await get_json(acme, kind, limit=2)
         walked = [record[key] for record in page[kind]]
         while page["pagination"]["hasMore"]:
-            page = await read(acme, kind, cursor=page["pagination"]["nextCursor"])
+            page = await get_json(acme, kind, cursor=page["pagination"]["nextCursor"])
             walked += [record[key] for record in page[kind]]
         assert len(walked) == len(set(walked))
         assert set(first) <= set(walked)
@@ -445,7 +446,7 @@ async def test_a_walk_misses_and_repeats_nothing_while_others_push(acme: Tenant,
 
 
 async def _first(tenant: Tenant, kind: str, **params: Any) -> str:
-    page = await read(tenant, kind, limit=1, **params)
+    page = await get_json(tenant, kind, limit=1, **params)
     cursor = page["pagination"]["nextCursor"]
     assert isinstance(cursor, str)
     assert len(cursor) <= CURSOR_LENGTH
@@ -483,13 +484,13 @@ async def test_a_cursor_is_short_however_long_the_filters_are(
 ) -> None:
     records = [Stored(str(uuid4()), BEGINNING, long, number) for number in range(4)]
     await _insert(connection, acme, kind, records)
-    whole = _ids(kind, await read(acme, kind, **{name: long}))
+    whole = _ids(kind, await get_json(acme, kind, **{name: long}))
     assert len(whole) == 4
     cursor = await _first(acme, kind, **{name: long})
     for said in ({}, {name: long}):
-        page = await read(acme, kind, cursor=cursor, **said)
+        page = await get_json(acme, kind, cursor=cursor, **said)
         assert _ids(kind, page) == whole[1:2]
-        page = await read(acme, kind, cursor=page["pagination"]["nextCursor"], limit=50)
+        page = await get_json(acme, kind, cursor=page["pagination"]["nextCursor"], limit=50)
         assert _ids(kind, page) == whole[2:]
     await _refused(acme, kind, cursor=cursor, **other)
 
@@ -501,11 +502,11 @@ async def test_an_id_of_the_greatest_length_fits_into_a_cursor(
         records = [Stored(f"{number}".rjust(length, "d"), None, "p", number) for number in range(3)]
         await _insert(connection, acme, kind, records)
         walked = []
-        page = await read(acme, kind, limit=1, name="p")
+        page = await get_json(acme, kind, limit=1, name="p")
         while page["pagination"]["hasMore"]:
             walked += _ids(kind, page)
             assert len(page["pagination"]["nextCursor"]) <= CURSOR_LENGTH
-            page = await read(acme, kind, cursor=page["pagination"]["nextCursor"])
+            page = await get_json(acme, kind, cursor=page["pagination"]["nextCursor"])
         assert walked + _ids(kind, page) == [each.id for each in records[::-1]]
 
 
@@ -520,11 +521,11 @@ async def test_other_filters_than_the_first_page_s_are_refused(filled: Tenant, k
     cursor = await _first(filled, kind, **{name: chosen})
     values = KINDS[kind].filters[name]
     await _refused(filled, kind, cursor=cursor, **{name: next(v for v in values if v != chosen)})
-    await read(filled, kind, cursor=cursor, **{name: chosen})
-    await read(filled, kind, cursor=cursor)
+    await get_json(filled, kind, cursor=cursor, **{name: chosen})
+    await get_json(filled, kind, cursor=cursor)
     # Nothing is filtered by a text that is empty, so nothing other is said by one.
     if name != "sourceId":
-        await read(filled, kind, cursor=cursor, **{name: ""})
+        await get_json(filled, kind, cursor=cursor, **{name: ""})
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
@@ -534,12 +535,14 @@ async def test_the_limit_stays_until_it_is_changed(
     records = [Stored(str(uuid4()), BEGINNING, "plan", number) for number in range(22)]
     await _insert(connection, acme, kind, records)
     sizes = []
-    page = await read(acme, kind, limit=3)
+    page = await get_json(acme, kind, limit=3)
     cursor = ""
     for limit in (None, 5, None, 1, None, 50):
         sizes.append(len(page[kind]))
         cursor = page["pagination"]["nextCursor"]
-        page = await read(acme, kind, cursor=cursor, **({} if limit is None else {"limit": limit}))
+        page = await get_json(
+            acme, kind, cursor=cursor, **({} if limit is None else {"limit": limit})
+        )
     assert [*sizes, len(page[kind])] == [3, 3, 5, 5, 1, 1, 4]
     for nonsense in (0, 51, -1, "x"):
         await _refused(acme, kind, cursor=cursor, limit=nonsense)
@@ -552,7 +555,7 @@ async def test_no_cursor_but_the_list_s_own_is_taken(
     records = [Stored(str(uuid4()), BEGINNING, "plan", number) for number in range(3)]
     await _insert(connection, rival, kind, records)
     own = await _first(filled, kind)
-    await read(filled, kind, cursor=own)
+    await get_json(filled, kind, cursor=own)
     await _refused(filled, kind, cursor=await _first(rival, kind))
     await _refused(rival, kind, cursor=own)
     for other in KINDS.keys() - {kind}:
@@ -588,8 +591,8 @@ async def test_a_cursor_with_any_other_character_is_refused(filled: Tenant, kind
 async def test_a_cursor_goes_on_in_any_process(
     filled: Tenant, database: Database, kind: str
 ) -> None:
-    whole = _ids(kind, await read(filled, kind))
+    whole = _ids(kind, await get_json(filled, kind))
     cursor = await _first(filled, kind)
     second, cursor_here = await _page(database, filled, kind, {}, 1, cursor)
-    third = await read(filled, kind, cursor=cursor_here)
+    third = await get_json(filled, kind, cursor=cursor_here)
     assert [*second, *_ids(kind, third)] == whole[1:]

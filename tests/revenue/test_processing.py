@@ -16,10 +16,10 @@ from domains.kernel.db.database import Database
 from domains.kernel.jobs import job_admin
 from domains.kernel.jobs.job_admin import JobFilter
 from tests.fakes.files import docx, eml, pdf, pptx, xlsx
-from tests.fakes.hosting import Host, Page, hosting
 from tests.fakes.speech_server import BEHAVIOURS, SAID, SpeechServer, speech_server
+from tests.fakes.web_server import CannedResponse, WebServer, running_web_server
 from tests.revenue.crm.crm_records import Crm
-from tests.revenue.pushed import STARTED, Source, read, source_of
+from tests.revenue.push_records import STARTED, Source, create_source, get_json
 from tests.stack import Stack, Tenant, eventually, new_tenant, running_stack
 from tests.surfaces.forked import ROOT, Forks
 
@@ -52,12 +52,12 @@ async def opened(processing: Stack) -> AsyncIterator[Database]:
 @pytest.fixture
 async def source(processing: Stack, opened: Database) -> AsyncIterator[Source]:
     async with new_tenant(processing, database=opened) as caller:
-        yield await source_of(caller)
+        yield await create_source(caller)
 
 
 @pytest.fixture
-async def host() -> AsyncIterator[Host]:
-    async with hosting() as started:
+async def web() -> AsyncIterator[WebServer]:
+    async with running_web_server() as started:
         yield started
 
 
@@ -97,7 +97,7 @@ async def _text(source: Source, database: Database, record: str) -> str:
     """The text that was made of a document, by its link."""
     row = await _ended(database, "documents", record)
     assert (row["state"], row["error"]) == ("processed", None)
-    shown = await read(source.tenant, f"documents/{record}")
+    shown = await get_json(source.tenant, f"documents/{record}")
     assert shown["normalizedContentType"] == "text/plain"
     async with httpx.AsyncClient() as anybody:
         answer = await anybody.get(shown["normalizedUrl"])
@@ -133,14 +133,14 @@ async def test_content_becomes_text(source: Source, opened: Database, name: str)
 
 
 async def test_an_address_is_fetched_and_stays_the_document_s_address(
-    source: Source, opened: Database, host: Host
+    source: Source, opened: Database, web: WebServer
 ) -> None:
-    host.pages["/plan.pdf"] = Page(pdf([["From afar"]]), "application/pdf")
-    record = await source.push("documents", "afar", url=f"{host.url}/plan.pdf")
+    web.responses["/plan.pdf"] = CannedResponse(pdf([["From afar"]]), "application/pdf")
+    record = await source.push("documents", "afar", url=f"{web.url}/plan.pdf")
     assert "From afar" in await _text(source, opened, record)
-    shown = await read(source.tenant, f"documents/{record}")
-    assert shown["url"] == f"{host.url}/plan.pdf"
-    assert host.asked == ["/plan.pdf"]
+    shown = await get_json(source.tenant, f"documents/{record}")
+    assert shown["url"] == f"{web.url}/plan.pdf"
+    assert web.requested_paths == ["/plan.pdf"]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ async def test_what_cannot_be_read_says_why_and_stays_readable(
     row = await _ended(opened, "documents", record)
     assert row["state"] == "failed"
     assert reason in row["error"]
-    shown = await read(source.tenant, f"documents/{record}")
+    shown = await get_json(source.tenant, f"documents/{record}")
     assert (shown["normalizedUrl"], shown["normalizedContentType"]) == (None, None)
     answer = await source.http.get(shown["url"])
     assert answer.content == body
@@ -171,42 +171,42 @@ async def test_what_cannot_be_read_says_why_and_stays_readable(
 @pytest.mark.parametrize(
     ("page", "reason"),
     [
-        (Page(b"gone", status=410), "410"),
-        (Page(b"x" * 300_000), "larger"),
+        (CannedResponse(b"gone", status=410), "410"),
+        (CannedResponse(b"x" * 300_000), "larger"),
     ],
     ids=["refused", "too large"],
 )
 async def test_an_address_that_gives_nothing_says_why(
-    source: Source, opened: Database, host: Host, page: Page, reason: str
+    source: Source, opened: Database, web: WebServer, response: CannedResponse, reason: str
 ) -> None:
-    host.pages["/plan.txt"] = page
-    record = await source.push("documents", "afar", url=f"{host.url}/plan.txt")
+    web.responses["/plan.txt"] = response
+    record = await source.push("documents", "afar", url=f"{web.url}/plan.txt")
     row = await _ended(opened, "documents", record)
     assert row["state"] == "failed"
     assert reason in row["error"]
     # Final: asked once.
-    assert host.asked == ["/plan.txt"]
+    assert web.requested_paths == ["/plan.txt"]
 
 
 async def test_an_address_that_is_away_is_asked_again(
-    source: Source, opened: Database, host: Host
+    source: Source, opened: Database, web: WebServer
 ) -> None:
-    host.pages["/plan.txt"] = Page(b"wait", status=503)
-    record = await source.push("documents", "afar", url=f"{host.url}/plan.txt")
+    web.responses["/plan.txt"] = CannedResponse(b"wait", status=503)
+    record = await source.push("documents", "afar", url=f"{web.url}/plan.txt")
 
     async def asked() -> bool:
-        return bool(host.asked)
+        return bool(web.requested_paths)
 
     await eventually(asked)
-    host.pages["/plan.txt"] = Page(b"Here it is")
+    web.responses["/plan.txt"] = CannedResponse(b"Here it is")
     assert await _text(source, opened, record) == "Here it is"
-    assert len(host.asked) == 2
+    assert len(web.requested_paths) == 2
 
 
 async def test_another_version_has_a_text_of_its_own(source: Source, opened: Database) -> None:
     record = await source.push("documents", "d", url=None, content=_base64(b"The first"))
     assert await _text(source, opened, record) == "The first"
-    former = await read(source.tenant, f"documents/{record}")
+    former = await get_json(source.tenant, f"documents/{record}")
     answer = await source.patch("documents", "d", content=_base64(b"The second"))
     assert answer.status_code == 200
     assert await _text(source, opened, record) == "The second"
@@ -249,14 +249,14 @@ async def test_an_older_job_never_overwrites_a_newer_text(
 
 
 async def test_a_recording_is_kept_and_written_down(
-    source: Source, opened: Database, host: Host, service: SpeechServer
+    source: Source, opened: Database, web: WebServer, service: SpeechServer
 ) -> None:
     service.behaviour = BEHAVIOURS["segments"]
-    host.pages["/call"] = Page(_sound(6.0), "video/mp4")
-    record = await source.push("conversations", "call", recordingUrl=f"{host.url}/call")
+    web.responses["/call"] = CannedResponse(_sound(6.0), "video/mp4")
+    record = await source.push("conversations", "call", recordingUrl=f"{web.url}/call")
     row = await _ended(opened, "conversations", record)
     assert (row["state"], row["error"]) == ("processed", None)
-    shown = await read(source.tenant, f"conversations/{record}")
+    shown = await get_json(source.tenant, f"conversations/{record}")
     assert [each["text"] for each in shown["transcript"]] == list(SAID)
     assert shown["transcript"][1]["startTime"] == pytest.approx(2.0, abs=0.3)
     assert shown["summary"] is not None
@@ -270,26 +270,26 @@ async def test_a_recording_is_kept_and_written_down(
 
 
 async def test_a_transcript_that_was_sent_is_kept_beside_the_recording(
-    source: Source, opened: Database, host: Host, service: SpeechServer
+    source: Source, opened: Database, web: WebServer, service: SpeechServer
 ) -> None:
     asked = len(service.requests)
-    host.pages["/call"] = Page(_sound(), "audio/wav")
+    web.responses["/call"] = CannedResponse(_sound(), "audio/wav")
     said = [{"speakerName": "Ana", "text": "We love it.", "timestamp": STARTED}]
     record = await source.push(
-        "conversations", "call", recordingUrl=f"{host.url}/call", transcript=said
+        "conversations", "call", recordingUrl=f"{web.url}/call", transcript=said
     )
     await _ended(opened, "conversations", record)
-    shown = await read(source.tenant, f"conversations/{record}")
+    shown = await get_json(source.tenant, f"conversations/{record}")
     assert [each["text"] for each in shown["transcript"]] == ["We love it."]
     assert shown["recordings"]["audioUrl"]
     assert len(service.requests) == asked
 
 
 async def test_a_recording_that_is_had_on_another_try_leaves_nothing_failed(
-    source: Source, opened: Database, host: Host
+    source: Source, opened: Database, web: WebServer
 ) -> None:
     said = [{"speakerName": "Ana", "text": "We love it.", "timestamp": STARTED}]
-    url = f"{host.url}/call"
+    url = f"{web.url}/call"
     record = await source.push("conversations", "call", recordingUrl=url, transcript=said)
 
     async def state(wanted: str) -> Any:
@@ -297,7 +297,7 @@ async def test_a_recording_that_is_had_on_another_try_leaves_nothing_failed(
         return row["state"] == wanted and row["found_summary"] is not None
 
     await eventually(partial(state, "failed"))
-    host.pages["/call"] = Page(_sound(), "audio/wav")
+    web.responses["/call"] = CannedResponse(_sound(), "audio/wav")
     workspace = UUID(source.tenant.workspace)
     async with opened.transaction() as tx:
         assert (
@@ -308,10 +308,10 @@ async def test_a_recording_that_is_had_on_another_try_leaves_nothing_failed(
 
 
 async def test_what_is_no_recording_is_not_kept(
-    source: Source, opened: Database, host: Host, processing: Stack
+    source: Source, opened: Database, web: WebServer, processing: Stack
 ) -> None:
-    host.pages["/call.mp4"] = Page(b"<html>Log in first</html>", "video/mp4")
-    record = await source.push("conversations", "call", recordingUrl=f"{host.url}/call.mp4")
+    web.responses["/call.mp4"] = CannedResponse(b"<html>Log in first</html>", "video/mp4")
+    record = await source.push("conversations", "call", recordingUrl=f"{web.url}/call.mp4")
     row = await _ended(opened, "conversations", record)
     assert (row["state"], row["recording_key"]) == ("failed", None)
     assert "no sound or video" in row["error"]
@@ -321,19 +321,19 @@ async def test_what_is_no_recording_is_not_kept(
 async def test_a_service_that_refuses_is_final_and_can_be_tried_again(
     source: Source,
     opened: Database,
-    host: Host,
+    web: WebServer,
     service: SpeechServer,
     processing: Stack,
     tmp_path: Any,
 ) -> None:
     """So is none at all: the recording stays, and `gateway jobs retry` catches up."""
     service.behaviour = BEHAVIOURS["401"]
-    host.pages["/call"] = Page(_sound(), "audio/wav")
-    record = await source.push("conversations", "call", recordingUrl=f"{host.url}/call")
+    web.responses["/call"] = CannedResponse(_sound(), "audio/wav")
+    record = await source.push("conversations", "call", recordingUrl=f"{web.url}/call")
     row = await _ended(opened, "conversations", record)
     assert row["state"] == "failed"
     assert "sk-speech" not in row["error"]
-    shown = await read(source.tenant, f"conversations/{record}")
+    shown = await get_json(source.tenant, f"conversations/{record}")
     assert (shown["transcript"], shown["summary"]) == (None, None)
     assert shown["recordings"]["audioUrl"]
     service.behaviour = BEHAVIOURS["segments"]
@@ -347,14 +347,14 @@ async def test_a_service_that_refuses_is_final_and_can_be_tried_again(
         return bool((await _state(opened, "conversations", record))["state"] == "processed")
 
     await eventually(written_down)
-    shown = await read(source.tenant, f"conversations/{record}")
+    shown = await get_json(source.tenant, f"conversations/{record}")
     assert shown["transcript"]
 
 
 async def test_without_a_service_the_reason_is_in_the_job_and_in_health(
     acme: Tenant, database: Database
 ) -> None:
-    source = await source_of(acme)
+    source = await create_source(acme)
     async with database.connection() as connection:
         record = await connection.fetchval(
             "insert into conversations (workspace_id, id, source_id, remote_id, started_at,"
@@ -409,7 +409,7 @@ async def test_a_conversation_gets_category_and_summary(source: Source, opened: 
         "conversations", "c", displayName="Renewal with Acme", **_call(*said)
     )
     await _ended(opened, "conversations", record)
-    shown = await read(source.tenant, f"conversations/{record}")
+    shown = await get_json(source.tenant, f"conversations/{record}")
     assert shown["category"] == "customer_commercials"
     # The talk was on a Wednesday.
     step = "We will send Ana Ruiz a fix by Friday (due 2026-03-13)"
@@ -431,10 +431,10 @@ async def test_each_item_of_a_summary_has_its_quote(
         ("b", "I will send you a fix tomorrow."),
     )
     record = await source.push("conversations", "c", displayName="Demo", **_call(*said))
-    assert await read(source.tenant, f"conversations/{record}/evidence") == {}
+    assert await get_json(source.tenant, f"conversations/{record}/evidence") == {}
     await _ended(opened, "conversations", record)
-    shown = await read(source.tenant, f"conversations/{record}")
-    evidence = await read(source.tenant, f"conversations/{record}/evidence")
+    shown = await get_json(source.tenant, f"conversations/{record}")
+    evidence = await get_json(source.tenant, f"conversations/{record}/evidence")
     assert evidence.keys() == shown["summary"].keys()
     texts = {text for _, text in said}
     for heading, value in shown["summary"].items():
@@ -460,7 +460,7 @@ async def test_a_deal_says_what_its_conversations_and_messages_say(
         ("deals", "open", {"name": "Renewal", "contact_emails": ["ana@acme.com"], "closed": False}),
         ("deals", "given", {"name": "Other", "contact_emails": ["cy@acme.com"], **given}),
     )
-    assert (await read(source.tenant, "deals/open"))["summary"] is None
+    assert (await get_json(source.tenant, "deals/open"))["summary"] is None
     await source.push(
         "conversations",
         "c",
@@ -478,7 +478,7 @@ async def test_a_deal_says_what_its_conversations_and_messages_say(
     )
 
     async def both() -> Any:
-        shown = await read(source.tenant, "deals/open")
+        shown = await get_json(source.tenant, "deals/open")
         return shown if shown["crmAutofill"] and shown["summary"]["Pain Points"] else None
 
     shown = await eventually(both)
@@ -487,13 +487,13 @@ async def test_a_deal_says_what_its_conversations_and_messages_say(
     assert "2026-03-12" in shown["summary"]["Current Status"]
     assert step in shown["summary"]["Current Status"]
     # What an import gave stays.
-    kept = await read(source.tenant, "deals/given")
+    kept = await get_json(source.tenant, "deals/given")
     assert kept["summary"] == {"Current Status": "As imported"}
     # Gone with what it was found in.
     await source.delete("messages", "m")
 
     async def without() -> bool:
-        return (await read(source.tenant, "deals/open"))["crmAutofill"] is None
+        return (await get_json(source.tenant, "deals/open"))["crmAutofill"] is None
 
     await eventually(without)
 
@@ -509,7 +509,7 @@ async def test_our_own_people_without_a_name_are_none_of_the_customer(
     ]
     record = await source.push("conversations", "c", displayName="Demo", **call)
     await _ended(opened, "conversations", record)
-    shown = await read(source.tenant, f"conversations/{record}")
+    shown = await get_json(source.tenant, f"conversations/{record}")
     assert shown["summary"]["Pain Points"] == []
 
 
@@ -525,7 +525,7 @@ async def test_what_an_answer_quotes_is_not_its_author_s_promise(
     await source.push("messages", "m", body=body, createdAt="2026-03-12")
 
     async def steps() -> Any:
-        return ((await read(source.tenant, "deals/d"))["summary"] or {}).get("Next Steps")
+        return ((await get_json(source.tenant, "deals/d"))["summary"] or {}).get("Next Steps")
 
     assert await eventually(steps) == ["Ana Ruiz will sign the contract tomorrow (due 2026-03-13)"]
 
@@ -544,7 +544,7 @@ async def test_a_deal_tells_nothing_of_calls_that_are_hidden(
     await source.push("messages", "m", body="I will call you.", createdAt="2026-03-12", public=True)
 
     async def summary() -> Any:
-        return (await read(source.tenant, "deals/d"))["summary"]
+        return (await get_json(source.tenant, "deals/d"))["summary"]
 
     shown = await eventually(summary)
     assert "Layoffs" not in str(shown)

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from tests.revenue.pushed import FIELDS, Source, read, source_of
+from tests.revenue.push_records import FIELD_DEFINITIONS, Source, create_source, get_json
 from tests.stack import Tenant
 
 
 @pytest.fixture
 async def source(acme: Tenant) -> Source:
-    return await source_of(acme)
+    return await create_source(acme)
 
 
 def value(of: Any, kind: str, **more: Any) -> dict[str, Any]:
@@ -76,7 +76,7 @@ async def test_values_come_back_exactly_as_they_were_sent(source: Source, name: 
 
 
 def _type(name: str) -> str:
-    return str(next(each["fieldType"] for each in FIELDS if each["name"] == name))
+    return str(next(each["fieldType"] for each in FIELD_DEFINITIONS if each["name"] == name))
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -87,7 +87,7 @@ async def test_a_value_of_another_type_is_refused_by_its_name(source: Source, na
         answer = await _send(source, name, kind, raw)
         assert answer.status_code == 400, (raw, answer.text)
         assert answer.json()["detail"]["field"] == f"fields.{name}", raw
-    assert len((await read(source.tenant, "rows"))["rows"]) == 1
+    assert len((await get_json(source.tenant, "rows"))["rows"]) == 1
 
 
 async def test_what_the_schema_does_not_allow_is_refused(source: Source) -> None:
@@ -101,7 +101,7 @@ async def test_what_the_schema_does_not_allow_is_refused(source: Source) -> None
         assert answer.status_code == 400
         assert answer.json()["detail"]["error"] == "validation_error"
         assert answer.json()["detail"]["field"] == culprit
-    assert (await read(source.tenant, "rows"))["rows"] == []
+    assert (await get_json(source.tenant, "rows"))["rows"] == []
 
 
 async def test_a_patch_merges_fields(source: Source) -> None:
@@ -116,7 +116,7 @@ async def test_a_patch_merges_fields(source: Source) -> None:
         "rows", "one", displayName="shown", name="longer", updatedAt=1_700_000_000, fields=change
     )
     assert answer.status_code == 200
-    shown = await read(source.tenant, f"rows/{record}")
+    shown = await get_json(source.tenant, f"rows/{record}")
     assert shown["fields"] == {
         "title": value("y", "string", label="T"),
         "notes": value("a", "textarea", label="Notes"),
@@ -129,7 +129,7 @@ async def test_a_patch_merges_fields(source: Source) -> None:
 
 async def test_a_patch_that_breaks_the_schema_is_refused_as_a_whole(source: Source) -> None:
     record = await source.push("rows", "one")
-    before = await read(source.tenant, f"rows/{record}")
+    before = await get_json(source.tenant, f"rows/{record}")
     for fields, culprit in (
         ({"title": None}, "fields.title"),
         ({"unknown": None}, "fields.unknown"),
@@ -139,7 +139,7 @@ async def test_a_patch_that_breaks_the_schema_is_refused_as_a_whole(source: Sour
         answer = await source.patch("rows", "one", displayName="changed", fields=fields)
         assert answer.status_code == 400
         assert answer.json()["detail"]["field"] == culprit
-    assert await read(source.tenant, f"rows/{record}") == before
+    assert await get_json(source.tenant, f"rows/{record}") == before
 
 
 async def test_a_row_has_fifty_fields_at_most_also_after_a_merge(source: Source) -> None:
@@ -156,7 +156,7 @@ async def test_a_row_has_fifty_fields_at_most_also_after_a_merge(source: Source)
     assert (over.status_code, over.json()["detail"]["field"]) == (400, "fields")
     exchange = {"b": value(1, "int"), "a0": None}
     assert (await source.patch("rows", "one", fields=exchange)).status_code == 200
-    assert len((await read(source.tenant, f"rows/{record}"))["fields"]) == 50
+    assert len((await get_json(source.tenant, f"rows/{record}"))["fields"]) == 50
     fields = {f"a{number}": value(number, "int") for number in range(51)}
     refused = await source.post("rows", "two", objectTypeId=made, fields=fields)
     assert (refused.status_code, refused.json()["detail"]["field"]) == (400, "fields")
@@ -164,17 +164,17 @@ async def test_a_row_has_fifty_fields_at_most_also_after_a_merge(source: Source)
 
 async def test_a_new_schema_holds_for_later_writes_alone(source: Source) -> None:
     record = await source.push("rows", "one", fields={**TITLE, "score": value(1, "int")})
-    before = await read(source.tenant, f"rows/{record}")
+    before = await get_json(source.tenant, f"rows/{record}")
     definitions = [{"name": "score", "fieldType": "string"}, {"name": "new", "fieldType": "int"}]
     changed = await source.http.patch(
         f"/v1/object-types/{source.object_type}", json={"fieldDefinitions": definitions}
     )
     assert [each["name"] for each in changed.json()["fieldDefinitions"]] == ["score", "new"]
-    assert await read(source.tenant, f"rows/{record}") == before
+    assert await get_json(source.tenant, f"rows/{record}") == before
     # Only what a PATCH names is checked against the schema.
     assert (await source.patch("rows", "one", fields={"new": value(1, "int")})).status_code == 200
     assert (await source.patch("rows", "one", fields={"title": None})).status_code == 400
-    kept = (await read(source.tenant, f"rows/{record}"))["fields"]
+    kept = (await get_json(source.tenant, f"rows/{record}"))["fields"]
     assert set(kept) == {"title", "score", "new"}
     assert (await source.post("rows", "two", fields=TITLE)).status_code == 400
     fields = {"score": value("high", "string")}
@@ -191,20 +191,22 @@ async def test_a_deleted_object_type_takes_no_more_rows_and_shows_its_own(source
     assert (await source.post("rows", "two")).status_code == 400
     assert (await source.post("rows", "one")).status_code == 400
     assert (await source.patch("rows", "one", displayName="x")).status_code == 400
-    shown = await read(source.tenant, f"rows/{record}")
+    shown = await get_json(source.tenant, f"rows/{record}")
     assert (shown["objectTypeId"], shown["objectTypeName"]) == (source.object_type, "ticket")
-    assert len((await read(source.tenant, "rows", objectTypeId=source.object_type))["rows"]) == 1
+    assert (
+        len((await get_json(source.tenant, "rows", objectTypeId=source.object_type))["rows"]) == 1
+    )
     # It can still be deleted, and the name is free.
     assert (await source.delete("rows", "one")).status_code == 200
-    assert await _object_type(source, "ticket", FIELDS) != source.object_type
+    assert await _object_type(source, "ticket", FIELD_DEFINITIONS) != source.object_type
 
 
 async def test_a_row_keeps_its_object_type(source: Source, acme: Tenant) -> None:
     await source.push("rows", "one")
-    other = await _object_type(source, "other", FIELDS)
+    other = await _object_type(source, "other", FIELD_DEFINITIONS)
     answer = await source.post("rows", "one", objectTypeId=other)
     assert (answer.status_code, answer.json()["detail"]["field"]) == (400, "objectTypeId")
-    elsewhere = await source_of(acme, "elsewhere")
+    elsewhere = await create_source(acme, "elsewhere")
     answer = await source.post("rows", "two", objectTypeId=elsewhere.object_type)
     assert (answer.status_code, answer.json()["detail"]["field"]) == (400, "objectTypeId")
 
@@ -212,7 +214,7 @@ async def test_a_row_keeps_its_object_type(source: Source, acme: Tenant) -> None
 async def test_names_of_object_types_and_their_fields_are_unique(
     source: Source, acme: Tenant
 ) -> None:
-    taken = await _post_object_type(source, "ticket", FIELDS)
+    taken = await _post_object_type(source, "ticket", FIELD_DEFINITIONS)
     assert (taken.status_code, taken.json()["detail"]["error"]) == (409, "conflict")
     twice = [{"name": "a", "fieldType": "int"}, {"name": "a", "fieldType": "string"}]
     answer = await _post_object_type(source, "twice", twice)
@@ -221,10 +223,10 @@ async def test_names_of_object_types_and_their_fields_are_unique(
     answer = await source.http.patch(path, json={"fieldDefinitions": twice})
     assert (answer.status_code, answer.json()["detail"]["field"]) == (400, "fieldDefinitions")
     # In another source the name is another one.
-    other = await source_of(acme, "other")
-    listed = await read(acme, "object-types")
+    other = await create_source(acme, "other")
+    listed = await get_json(acme, "object-types")
     assert [each["id"] for each in listed["objectTypes"]] == [other.object_type, source.object_type]
-    listed = await read(acme, "object-types", sourceId=other.id)
+    listed = await get_json(acme, "object-types", sourceId=other.id)
     assert [each["id"] for each in listed["objectTypes"]] == [other.object_type]
 
 
@@ -243,7 +245,7 @@ async def test_an_object_type_changes_in_what_is_given(source: Source) -> None:
     for refused in (
         await source.http.patch(path, json={"displayName": "x"}),
         await source.http.delete(path),
-        await _post_object_type(source, "new", FIELDS),
+        await _post_object_type(source, "new", FIELD_DEFINITIONS),
     ):
         assert (refused.status_code, refused.json()["detail"]["field"]) == (403, "sourceId")
     assert (await source.http.get(path)).status_code == 200
@@ -263,9 +265,12 @@ async def test_a_source_changes_its_display_name_alone(acme: Tenant) -> None:
     taken = await acme.http.post("/v1/sources", json={"name": "crm", "displayName": "x"})
     assert (taken.status_code, taken.json()["detail"]["error"]) == (409, "conflict")
     await acme.http.post("/v1/sources", json={"name": "A_wiki", "displayName": "x"})
-    assert [each["name"] for each in (await read(acme, "sources"))["sources"]] == ["A_wiki", "crm"]
+    assert [each["name"] for each in (await get_json(acme, "sources"))["sources"]] == [
+        "A_wiki",
+        "crm",
+    ]
     for part, found in (("WIKI", 1), ("a_w", 1), ("aXw", 0), ("%", 0), ("r", 1), ("", 2)):
-        assert len((await read(acme, "sources", name=part))["sources"]) == found, part
+        assert len((await get_json(acme, "sources", name=part))["sources"]) == found, part
 
 
 async def _object_type(source: Source, name: str, definitions: list[dict[str, Any]]) -> str:

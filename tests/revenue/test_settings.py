@@ -8,10 +8,17 @@ import pytest
 
 from domains.kernel.db.database import Database
 from gateway.cli import admin
-from tests.revenue.pushed import LEAST, Json, Source, ids, read, source_of
+from tests.revenue.push_records import (
+    MINIMAL_FIELDS,
+    Json,
+    Source,
+    create_source,
+    get_json,
+    listed_ids,
+)
 from tests.stack import Tenant, eventually
 
-KINDS = tuple(LEAST)
+KINDS = tuple(MINIMAL_FIELDS)
 # Seconds within which a change reaches every process.
 AT_ONCE = 1.0
 
@@ -21,7 +28,7 @@ async def _show(database: Database, tenant: Tenant, *, everything: bool) -> None
 
 
 async def _listed(source: Source, kind: str, **params: Any) -> list[Json]:
-    records: list[Json] = (await read(source.tenant, kind, **params))[kind]
+    records: list[Json] = (await get_json(source.tenant, kind, **params))[kind]
     return records
 
 
@@ -56,7 +63,7 @@ async def _hidden(source: Source, kind: str, record: str) -> None:
 
 
 async def test_every_record_is_shown_unless_the_workspace_says_otherwise(acme: Tenant) -> None:
-    source = await source_of(acme)
+    source = await create_source(acme)
     for kind, records in (await _pushed(source)).items():
         for record in records.values():
             assert await _shows(source, kind, record)
@@ -65,7 +72,7 @@ async def test_every_record_is_shown_unless_the_workspace_says_otherwise(acme: T
 async def test_a_workspace_can_hide_what_is_not_public_and_show_it_again(
     acme: Tenant, rival: Tenant, database: Database
 ) -> None:
-    source, other = await source_of(acme), await source_of(rival)
+    source, other = await create_source(acme), await create_source(rival)
     pushed, others = await _pushed(source), await _pushed(other)
     # Each is cached as a caller who may see everything.
     assert await _shows(source, "rows", pushed["rows"]["closed"])
@@ -102,11 +109,11 @@ async def test_what_is_hidden_is_found_by_no_filter_and_no_cursor(
     acme: Tenant, database: Database
 ) -> None:
     """Pages are full of what is shown, and a cursor from before shows nothing more."""
-    source = await source_of(acme)
+    source = await create_source(acme)
     for kind in KINDS:
         for number in range(4):
             await source.push(kind, f"{number}", public=number % 2 == 0, displayName=f"N{number}")
-    before = {kind: await read(acme, kind, limit=1) for kind in KINDS}
+    before = {kind: await get_json(acme, kind, limit=1) for kind in KINDS}
     await _show(database, acme, everything=False)
 
     async def hidden() -> bool:
@@ -115,18 +122,20 @@ async def test_what_is_hidden_is_found_by_no_filter_and_no_cursor(
     await eventually(hidden, AT_ONCE)
     for kind in KINDS:
         assert len(await _listed(source, kind, sourceId=source.id)) == 2
-        first = await read(acme, kind, limit=1)
+        first = await get_json(acme, kind, limit=1)
         assert first["pagination"]["hasMore"]
         cursor = first["pagination"]["nextCursor"]
-        last = await read(acme, kind, cursor=cursor)
+        last = await get_json(acme, kind, cursor=cursor)
         assert len(last[kind]) == 1
         assert not last["pagination"]["hasMore"]
-        walked = await read(acme, kind, cursor=before[kind]["pagination"]["nextCursor"], limit=50)
+        walked = await get_json(
+            acme, kind, cursor=before[kind]["pagination"]["nextCursor"], limit=50
+        )
         shown = [*first[kind], *last[kind]]
         assert [each for each in walked[kind] if each not in shown] == []
     for kind, name in (("rows", "remoteId"), ("messages", "remoteId")):
-        assert await ids(acme, kind, **{name: "1"}) == []
-        assert await ids(acme, kind, **{name: "2"}) == ["2"]
+        assert await listed_ids(acme, kind, **{name: "1"}) == []
+        assert await listed_ids(acme, kind, **{name: "2"}) == ["2"]
     assert await _listed(source, "conversations", title="N1") == []
     assert len(await _listed(source, "conversations", title="N2")) == 1
     assert await _listed(source, "documents", name="N3") == []
@@ -134,7 +143,7 @@ async def test_what_is_hidden_is_found_by_no_filter_and_no_cursor(
 
 async def test_what_is_hidden_can_be_written(acme: Tenant, database: Database) -> None:
     """A record comes and goes as it is made public or not, and is updated, never made twice."""
-    source = await source_of(acme)
+    source = await create_source(acme)
     pushed = await _pushed(source)
     await _show(database, acme, everything=False)
     await _hidden(source, "rows", pushed["rows"]["closed"])
@@ -154,15 +163,15 @@ async def test_what_is_hidden_can_be_written(acme: Tenant, database: Database) -
 
 
 async def test_sources_and_object_types_are_always_shown(acme: Tenant, database: Database) -> None:
-    source = await source_of(acme)
+    source = await create_source(acme)
     row = await source.push("rows", "1")
     await _show(database, acme, everything=False)
     await _hidden(source, "rows", row)
     assert [each["id"] for each in await _listed(source, "sources")] == [source.id]
-    assert (await read(acme, f"sources/{source.id}"))["id"] == source.id
-    types = (await read(acme, "object-types"))["objectTypes"]
+    assert (await get_json(acme, f"sources/{source.id}"))["id"] == source.id
+    types = (await get_json(acme, "object-types"))["objectTypes"]
     assert [each["id"] for each in types] == [source.object_type]
-    assert (await read(acme, f"object-types/{source.object_type}"))["id"] == source.object_type
+    assert (await get_json(acme, f"object-types/{source.object_type}"))["id"] == source.object_type
 
 
 # --- own domains ------------------------------------------------------------------------------
@@ -173,7 +182,7 @@ async def _type(source: Source, emails: list[str | None], owners: list[str] | No
     people = [{"id": f"p-{number}", "email": each} for number, each in enumerate(emails)]
     remote = f"{len(await _listed(source, 'conversations', limit=50))}"
     call = await source.push("conversations", remote, participants=people, ownerEmails=owners)
-    found: str = (await read(source.tenant, f"conversations/{call}"))["type"]
+    found: str = (await get_json(source.tenant, f"conversations/{call}"))["type"]
     return found
 
 
@@ -209,7 +218,7 @@ async def test_a_call_among_a_workspace_s_own_people_is_internal(
     owners: list[str] | None,
     expected: str,
 ) -> None:
-    source = await source_of(acme)
+    source = await create_source(acme)
     # Before the key is known anywhere: this is not about when it holds.
     await admin.set_workspace(database, acme.workspace, ["Ours.io", "ours.example"], None)
     await _becomes(source, ["a@ours.io"], "INTERNAL")
@@ -219,7 +228,7 @@ async def test_a_call_among_a_workspace_s_own_people_is_internal(
 async def test_own_domains_hold_at_once_and_for_one_workspace(
     acme: Tenant, rival: Tenant, database: Database
 ) -> None:
-    source, other = await source_of(acme), await source_of(rival)
+    source, other = await create_source(acme), await create_source(rival)
     everybody: list[str | None] = ["a@ours.io", "b@ours.io"]
     assert await _type(source, everybody) == "EXTERNAL"
     await admin.set_workspace(database, acme.workspace, ["ours.io"], None)
@@ -230,7 +239,7 @@ async def test_own_domains_hold_at_once_and_for_one_workspace(
     people = [{"email": each} for each in everybody]
     again = await source.post("conversations", "0", participants=people)
     assert again.json()["recordId"] == first["conversationId"]
-    shown = await read(acme, f"conversations/{first['conversationId']}")
+    shown = await get_json(acme, f"conversations/{first['conversationId']}")
     assert shown["type"] == "INTERNAL"
     await admin.set_workspace(database, acme.workspace, [], None)
     await _becomes(source, everybody, "EXTERNAL")

@@ -22,7 +22,7 @@ from domains.kernel.db.database import Database
 from domains.kernel.tenancy.api_keys import SCOPES
 from gateway.revenue.surface import REVENUE
 from tests.conftest import MakeTenant
-from tests.revenue.pushed import LEAST, Source, source_of
+from tests.revenue.push_records import MINIMAL_FIELDS, Source, create_source
 from tests.stack import Stack, Tenant, new_tenant
 from tests.surfaces.bad_input import (
     ANY_TEXT,
@@ -982,8 +982,8 @@ async def world(stack: Stack, database: Database) -> AsyncIterator[World]:
 
 async def home_of(owner: Tenant, database: Database) -> Home:
     """A tenant with one record of each kind."""
-    source = await source_of(owner)
-    records = {kind: await source.push(kind, REMOTE) for kind in LEAST}
+    source = await create_source(owner)
+    records = {kind: await source.push(kind, REMOTE) for kind in MINIMAL_FIELDS}
     records |= {"sources": source.id, "object-types": source.object_type}
     async with database.connection() as connection:
         for kind in ("deals", "accounts"):
@@ -1188,7 +1188,7 @@ async def _target(home: Home, call: Call, sent: Json) -> tuple[Json, str, str]:
     if call.method == "POST":
         return {}, UNKNOWN, ""
     http, kind, token = home.tenant.http, _kind(call), secrets.token_hex(8)
-    if kind in LEAST:
+    if kind in MINIMAL_FIELDS:
         record = await home.source.push(kind, token)
         query = f"remoteId={token}&sourceId={home.source.id}"
     else:
@@ -1308,7 +1308,7 @@ TYPED: dict[str, tuple[Sequence[str], Sequence[str]]] = {
         ),
     ),
 }
-# The key of pushed.FIELDS that has each type.
+# The key of push_records.FIELD_DEFINITIONS that has each type.
 KEYS = dict(
     zip(
         ("string", "textarea", "boolean", "int", "double", "datetime", "date", "list"),
@@ -1400,7 +1400,7 @@ async def test_a_value_that_is_not_of_its_type_is_refused_by_its_key(
 
 async def test_a_row_has_fifty_fields_at_most_after_a_merge_too(acme: Tenant) -> None:
     """Fields of a former schema stay, and count."""
-    source = await source_of(acme)
+    source = await create_source(acme)
     path = f"/v1/object-types/{source.object_type}"
 
     def schema(letter: str) -> list[Json]:
@@ -1459,7 +1459,7 @@ async def test_a_source_is_found_in_every_spelling_of_its_uuid(
     """A write or a list of an UUID in capitals is one of the same source, no other."""
     home = await home_of(acme, database)
     upper = home.source.id.upper()
-    for kind in LEAST:
+    for kind in MINIMAL_FIELDS:
         again = await home.source.post(kind, REMOTE, sourceId=upper)
         assert (again.json()["status"], again.json()["sourceId"]) == ("updated", home.source.id)
         listed = (await acme.http.get(f"/v1/{kind}", params={"sourceId": upper})).json()[kind]
@@ -1587,7 +1587,7 @@ async def test_a_cursor_is_taken_by_the_list_that_gave_it(
 ) -> None:
     """Not by another one, not with a letter changed, not cut, not with something behind it."""
     home, call = await home_of(acme, database), OPERATIONS[name]
-    for kind in LEAST:
+    for kind in MINIMAL_FIELDS:
         await home.source.push(kind, "R-2")
     async with database.connection() as connection:
         for kind in ("deals", "accounts"):

@@ -10,7 +10,7 @@ import pytest
 from domains.kernel.db.database import Database
 from domains.kernel.tenancy.api_keys import RateLimitOverrides
 from tests.conftest import MakeTenant
-from tests.revenue.pushed import Source, source_of
+from tests.revenue.push_records import Source, create_source
 from tests.stack import Tenant
 from tests.surfaces.published import COUNTED, OF_REVENUE, Checker, Json, errors, operations
 
@@ -899,7 +899,7 @@ async def test_answers_match_their_schemas(document: Json, counted: Tenant) -> N
     check = Checker(document)
     http = counted.http
     check("/v1/health", await http.get("/v1/health"))
-    source = await source_of(counted)
+    source = await create_source(counted)
     await _walk_sources(source, check)
     for kind in WHOLE_RECORD:
         await _walk_records(source, kind, check)
@@ -972,7 +972,7 @@ async def test_refusals_match_their_schemas(document: Json, make_tenant: MakeTen
     """Of every operation, each refusal that a request alone can bring about."""
     tenant = await make_tenant(limits=COUNTED)
     outsider = await make_tenant(scopes=["products:read"], limits=COUNTED)
-    source = await source_of(tenant)
+    source = await create_source(tenant)
     check = Checker(document)
     for path, method, described in operations(document):
         nobody = {"Authorization": "Bearer sk_live_nobody"}

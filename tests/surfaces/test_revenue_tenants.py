@@ -14,7 +14,7 @@ from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Database
 from domains.revenue.crm import relinking
 from gateway.revenue.surface import REVENUE
-from tests.revenue.pushed import LEAST, STARTED, Json, Source, source_of
+from tests.revenue.push_records import MINIMAL_FIELDS, STARTED, Json, Source, create_source
 from tests.stack import Tenant, eventually
 
 PREFIX = "/v1"
@@ -116,7 +116,7 @@ class Home(NamedTuple):
 @pytest.fixture
 async def theirs(acme: Tenant, database: Database) -> Home:
     """What the rival must not see."""
-    source = await source_of(acme, "theirs")
+    source = await create_source(acme, "theirs")
     ana = {"email": "ana@acme.com", "name": "Ana Secret"}
     said: dict[str, Json] = {
         "rows": {"name": "A secret"},
@@ -189,7 +189,7 @@ async def test_no_path_reaches_another_tenant_s_record(theirs: Home, rival: Tena
 
 async def test_no_address_reaches_another_tenant_s_record(theirs: Home, rival: Tenant) -> None:
     """Through their source as through an unknown one; through one's own there is no such record."""
-    own = await source_of(rival)
+    own = await create_source(rival)
     before = await theirs.everything()
     for name, kind in BY_ADDRESS.items():
         # Also where the caller has a record of the same id.
@@ -223,7 +223,7 @@ async def test_no_address_reaches_another_tenant_s_record(theirs: Home, rival: T
 
 
 async def test_nothing_is_created_through_another_tenant_s_ids(theirs: Home, rival: Tenant) -> None:
-    own = await source_of(rival)
+    own = await create_source(rival)
     before = await theirs.everything()
     for name, fields in CREATING.items():
         kind = _path(name).split("/")[-1]
@@ -272,8 +272,8 @@ async def test_no_list_shows_another_tenant_s_records(
     for name, filters in LISTS.items():
         for query in ("", *filters):
             assert await listed(name, query) == [], (name, query)
-    own = await source_of(rival)
-    mine = {kind: await own.push(kind, "mine") for kind in LEAST}
+    own = await create_source(rival)
+    mine = {kind: await own.push(kind, "mine") for kind in MINIMAL_FIELDS}
     async with database.connection() as connection:
         for kind in ("deals", "accounts"):
             mine[kind] = "mine"
@@ -288,7 +288,7 @@ async def test_no_list_shows_another_tenant_s_records(
         else:
             assert len(found) == 1
         for query in filters:
-            # LEAST has people of acme.com: then it is the caller's own that is found.
+            # MINIMAL_FIELDS has people of acme.com: then it is the caller's own that is found.
             if "acme.com" in query:
                 assert await listed(name, query) == found, (name, query)
             else:
@@ -312,11 +312,11 @@ async def test_no_cursor_of_another_tenant_is_taken(theirs: Home, rival: Tenant)
 async def test_names_are_each_tenant_s_own(theirs: Home, rival: Tenant) -> None:
     """A name or an id that another tenant has is free, and the health tells of oneself."""
     before = await theirs.everything()
-    own = await source_of(rival, "theirs")
+    own = await create_source(rival, "theirs")
     assert own.id != theirs.source.id
     again = {"name": "theirs", "displayName": "x"}
     assert (await rival.http.post(f"{PREFIX}/sources", json=again)).status_code == 409
-    for kind in LEAST:
+    for kind in MINIMAL_FIELDS:
         assert await own.push(kind, "theirs") != theirs.records[kind]
         assert (await own.delete(kind, "theirs")).status_code == 200
     health = (await rival.http.get(f"{PREFIX}/health")).json()
@@ -358,7 +358,7 @@ async def test_calls_and_mails_of_one_tenant_are_not_linked_to_the_crm_of_anothe
 ) -> None:
     """Neither by a contact, nor by the domain of a website, nor shown in a deal or account."""
     await _crm_of(database, acme, "Globex", "ana@globex.com")
-    own = await source_of(rival)
+    own = await create_source(rival)
     before = [
         await _read(acme, path) for path in ("deals", "accounts", "deals/D-1", "accounts/A-1")
     ]
@@ -385,7 +385,7 @@ async def test_what_two_tenants_have_under_the_same_id_stays_apart(
         (rival, "Initech", "2026-03-12T14:00:00Z"),
     ):
         await _crm_of(database, owner, name, "ana@globex.com")
-        source = await source_of(owner)
+        source = await create_source(owner)
         person = {"email": "ana@globex.com", "name": f"Ana of {name}"}
         call = await source.push("conversations", "C-1", participants=[person], startedAt=at)
         assert (await _read(owner, f"conversations/{call}"))["crm"] == {
@@ -432,7 +432,7 @@ async def test_links_that_are_looked_at_again_stay_within_their_tenant(
     """An import of one tenant links its own calls, and leaves those of the other alone."""
     calls = {}
     for owner in (acme, rival):
-        source = await source_of(owner)
+        source = await create_source(owner)
         person = {"email": "ana@globex.com", "name": "Ana"}
         calls[owner.name] = await source.push("conversations", "C-1", participants=[person])
     await _crm_of(database, acme, "Globex", "ana@globex.com")

@@ -16,7 +16,7 @@ from domains.kernel.db.database import Database
 from domains.kernel.jobs import job_admin, periodic
 from domains.kernel.storage import retention
 from domains.revenue import purge
-from tests.revenue.pushed import source_of
+from tests.revenue.push_records import create_source
 from tests.stack import Process, Stack, Tenant, eventually, new_tenant, running_stack
 
 DAYS = 30.0
@@ -74,7 +74,7 @@ async def _text_key(db: Database, signal: Any) -> str:
 async def test_the_bytes_of_deleted_records_wait_for_the_time_of_retention(
     db: Database, acme: Tenant
 ) -> None:
-    source = await source_of(acme)
+    source = await create_source(acme)
     content = base64.b64encode(b"a plan").decode()
     await source.push("documents", "d", url=None, content=content, filename="plan.txt")
     await source.push("documents", "kept", url=None, content=content, filename="plan.txt")
@@ -131,7 +131,7 @@ async def test_deleted_records_vanish_after_the_time_of_retention_and_no_others(
     db: Database, acme: Tenant
 ) -> None:
     await _run(db, f"truncate {', '.join(RECORDS)} cascade")
-    source = await source_of(acme)
+    source = await create_source(acme)
     for kind in RECORDS:
         for name in ("old", "new", "kept"):
             await source.push(kind, name)
@@ -191,7 +191,7 @@ async def test_once_in_a_period_it_is_somebodys_turn(db: Database) -> None:
 
 
 async def test_a_worker_deletes_what_is_over(idle: Stack, db: Database, acme: Tenant) -> None:
-    source = await source_of(acme)
+    source = await create_source(acme)
     await source.push("messages", "m")
     kept, gone = await acme.create_signal(), await acme.create_signal()
     files = {}

@@ -11,7 +11,7 @@ from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Database
 from domains.revenue.crm import relinking
 from tests.revenue.crm.crm_records import Crm
-from tests.revenue.pushed import STARTED, Source, read, source_of
+from tests.revenue.push_records import STARTED, Source, create_source, get_json
 from tests.stack import Tenant, eventually
 
 LATER = "2026-04-01T10:00:00Z"
@@ -19,7 +19,7 @@ LATER = "2026-04-01T10:00:00Z"
 
 @pytest.fixture
 async def source(acme: Tenant) -> Source:
-    return await source_of(acme)
+    return await create_source(acme)
 
 
 @pytest.fixture
@@ -30,11 +30,11 @@ def book(acme: Tenant, database: Database, monkeypatch: pytest.MonkeyPatch) -> C
 
 
 async def _crm(source: Source, record: str) -> Any:
-    return (await read(source.tenant, f"conversations/{record}"))["crm"]
+    return (await get_json(source.tenant, f"conversations/{record}"))["crm"]
 
 
 async def _active(source: Source, path: str) -> Any:
-    return (await read(source.tenant, path))["lastActivityDate"]
+    return (await get_json(source.tenant, path))["lastActivityDate"]
 
 
 def at(text: str) -> datetime:
@@ -63,7 +63,7 @@ async def test_by_a_deal_s_contact_an_account_s_contact_or_a_domain(
         record = await source.push("conversations", "one", participants=participants)
         found = await _crm(source, record)
         assert found == (linked and dict(zip(("id", "name", "type"), linked, strict=True)))
-    (item,) = (await read(source.tenant, "conversations"))["conversations"]
+    (item,) = (await get_json(source.tenant, "conversations"))["conversations"]
     assert item["crm"] is None
 
 
@@ -115,7 +115,7 @@ async def test_links_follow_what_changes_in_the_crm(source: Source, book: Crm) -
     assert (await _crm(source, record))["name"] == "Acme Corp"
     await book.put_all(("accounts", "acc", {"name": "Acme Inc."}))
     assert (await _crm(source, record))["name"] == "Acme Inc."
-    shown = await read(source.tenant, "conversations", crmName="acme inc.")
+    shown = await get_json(source.tenant, "conversations", crmName="acme inc.")
     assert len(shown["conversations"]) == 1
     await book.put_all(DEAL)
     assert (await _crm(source, record))["id"] == "deal"
@@ -162,7 +162,7 @@ async def test_activity_is_as_new_as_the_newest_linked_record(source: Source, bo
         assert await _active(source, path) == STARTED
     await source.delete("conversations", "a")
     assert await _active(source, "accounts/acc") == "2025-01-01T00:00:00Z"
-    (deal,) = (await read(source.tenant, "deals"))["deals"]
+    (deal,) = (await get_json(source.tenant, "deals"))["deals"]
     assert deal["lastActivityDate"] == "2025-01-01T00:00:00Z"
 
 
@@ -196,7 +196,7 @@ async def test_many_at_once_leave_the_newest(source: Source, book: Crm) -> None:
     )
     assert {each.status_code for each in answers if each is not None} <= {201, 200, 404, 409}
     await book.settled()
-    page = await read(source.tenant, "messages")
+    page = await get_json(source.tenant, "messages")
     newest = max(each["createdAt"] for each in page["messages"])
     assert await _active(source, "deals/deal") >= newest
 
@@ -224,7 +224,7 @@ async def test_the_latest_deal_of_an_account(source: Source, book: Crm) -> None:
     ]
     for columns in steps:
         await book.put("deals", **columns)
-        shown = await read(source.tenant, "accounts/acc")
+        shown = await get_json(source.tenant, "accounts/acc")
         latest.append(shown["latestDeal"])
     assert [each["dealId"] for each in latest] == ["closed", "older", "older", "newer", "newer"]
     assert latest[-1] == {
@@ -234,7 +234,7 @@ async def test_the_latest_deal_of_an_account(source: Source, book: Crm) -> None:
         "amount": 50000.0,
         "closeDate": "2026-06-01T00:00:00Z",
     }
-    (item,) = (await read(source.tenant, "accounts"))["accounts"]
+    (item,) = (await get_json(source.tenant, "accounts"))["accounts"]
     assert item == {name: shown[name] for name in item}
     assert not {"contacts", "syncedCrmFields"} & set(item)
 
@@ -261,12 +261,12 @@ async def test_contacts_that_no_import_gave_are_those_who_were_met(
         {"name": None, "email": "bo@acme.com", "title": None, "phone": None},
     ]
     for path in ("deals/deal", "accounts/acc"):
-        assert (await read(source.tenant, path))["contacts"] == met
+        assert (await get_json(source.tenant, path))["contacts"] == met
     async with database.connection() as connection:
         await connection.execute(
             "update deals set contacts = '[]' where workspace_id = $1", source.tenant.workspace
         )
-    assert (await read(source.tenant, "deals/deal"))["contacts"] == []
+    assert (await get_json(source.tenant, "deals/deal"))["contacts"] == []
 
 
 async def test_an_account_that_comes_after_its_deal_learns_of_its_records(
@@ -276,7 +276,7 @@ async def test_an_account_that_comes_after_its_deal_learns_of_its_records(
     await book.put_all(("deals", "deal", deal))
     await source.push("conversations", "one", **ANA)
     await book.put_all(("accounts", "yonder", {"name": "YONDER"}))
-    shown = await read(source.tenant, "accounts/yonder")
+    shown = await get_json(source.tenant, "accounts/yonder")
     assert shown["lastActivityDate"] == STARTED
     assert shown["latestDeal"]["dealId"] == "deal"
     assert "ana@acme.com" in [each["email"] for each in shown["contacts"]]
@@ -329,12 +329,12 @@ async def test_spaces_around_an_address_mean_nothing(source: Source, book: Crm) 
     record = await source.push("conversations", "one", participants=people)
     assert (await _crm(source, record))["id"] == "acc"
     for wanted in ("bo@acme.com", "acme.com"):
-        page = await read(source.tenant, "conversations", attendees=wanted)
+        page = await get_json(source.tenant, "conversations", attendees=wanted)
         assert len(page["conversations"]) == 1
     record = await source.push(
         "conversations", "one", participants=people, ownerEmails=["x@acme.com "]
     )
-    assert (await read(source.tenant, f"conversations/{record}"))["type"] == "INTERNAL"
+    assert (await get_json(source.tenant, f"conversations/{record}"))["type"] == "INTERNAL"
 
 
 async def test_many_changes_are_looked_at_in_parts(

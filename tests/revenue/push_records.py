@@ -1,4 +1,4 @@
-"""A source of a workspace and what is pushed through it, for tests of the revenue record."""
+"""Push records through a source and read them back over HTTP."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ Json = dict[str, Any]
 
 STARTED = "2026-03-11T14:00:00Z"
 
-# The least that each kind of record needs besides its id and source.
-LEAST: dict[str, Json] = {
+# The required fields of each kind of record, besides id and source.
+MINIMAL_FIELDS: dict[str, Json] = {
     "conversations": {
         "createdAt": STARTED,
         "startedAt": STARTED,
@@ -27,7 +27,7 @@ LEAST: dict[str, Json] = {
     "documents": {"url": "https://example.com/plan.pdf"},
     "rows": {"name": "T-1", "fields": {"title": {"value": "x", "fieldType": "string"}}},
 }
-FIELDS: list[Json] = [
+FIELD_DEFINITIONS: list[Json] = [
     {"name": "title", "fieldType": "string", "required": True},
     {"name": "notes", "fieldType": "textarea"},
     {"name": "open", "fieldType": "boolean"},
@@ -49,36 +49,36 @@ class Source:
         self.object_type = object_type
 
     def body(self, kind: str, id: str, **fields: Any) -> Json:  # noqa: A002
-        """A valid body for a POST; fields of None are left out."""
-        body = {"id": id, "sourceId": self.id, **LEAST[kind]}
+        """A valid body for a POST. Fields that are None are left out."""
+        body = {"id": id, "sourceId": self.id, **MINIMAL_FIELDS[kind]}
         if kind == "rows":
             body["objectTypeId"] = self.object_type
         return {name: value for name, value in (body | fields).items() if value is not None}
 
     async def post(self, kind: str, id: str, **fields: Any) -> httpx.Response:  # noqa: A002
-        """POST a record; the answer, whatever it is."""
+        """POST a record."""
         return await self.http.post(f"/v1/{kind}", json=self.body(kind, id, **fields))
 
     async def push(self, kind: str, id: str, **fields: Any) -> str:  # noqa: A002
-        """POST a record; its record id."""
+        """POST a record, which must succeed, and return its record id."""
         answer = await self.post(kind, id, **fields)
         assert answer.status_code == 201, answer.text
         record: str = answer.json()["recordId"]
         return record
 
     async def patch(self, kind: str, id: str, **fields: Any) -> httpx.Response:  # noqa: A002
-        """PATCH a record; the answer, whatever it is."""
+        """PATCH a record."""
         params = {"remoteId": id, "sourceId": self.id}
         return await self.http.patch(f"/v1/{kind}", params=params, json=fields)
 
     async def delete(self, kind: str, id: str) -> httpx.Response:  # noqa: A002
-        """DELETE a record; the answer, whatever it is."""
+        """DELETE a record."""
         params = {"remoteId": id, "sourceId": self.id}
         return await self.http.delete(f"/v1/{kind}", params=params)
 
 
-async def source_of(tenant: Tenant, name: str = "crm") -> Source:
-    """A new source of the workspace."""
+async def create_source(tenant: Tenant, name: str = "crm") -> Source:
+    """Create a source and an object type."""
     made = await tenant.http.post("/v1/sources", json={"name": name, "displayName": name})
     assert made.status_code == 201, made.text
     source = made.json()["id"]
@@ -86,23 +86,25 @@ async def source_of(tenant: Tenant, name: str = "crm") -> Source:
         "sourceId": source,
         "name": "ticket",
         "displayName": "Ticket",
-        "fieldDefinitions": FIELDS,
+        "fieldDefinitions": FIELD_DEFINITIONS,
     }
     made = await tenant.http.post("/v1/object-types", json=body)
     assert made.status_code == 201, made.text
     return Source(tenant, source, made.json()["id"])
 
 
-async def read(tenant: Tenant, path: str, **params: Any) -> Any:
-    """GET below the revenue record's prefix; the answer to a 200."""
+async def get_json(tenant: Tenant, path: str, **params: Any) -> Any:
+    """GET a path below /v1, which must succeed."""
     answer = await tenant.http.get(f"/v1/{path}", params=params)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
-async def ids(tenant: Tenant, kind: str, **params: Any) -> list[str]:
-    """The ids in the source system of the records on the first page of a list, in their order."""
-    page = await read(tenant, kind, **params)
+async def listed_ids(tenant: Tenant, kind: str, **params: Any) -> list[str]:
+    """Ids on the first page of a list: CRM ids of deals and accounts, record ids of conversations,
+    remote ids otherwise.
+    """
+    page = await get_json(tenant, kind, **params)
     name = {"conversations": "conversationId", "deals": "dealId", "accounts": "accountId"}.get(
         kind, "remoteId"
     )

@@ -1,4 +1,4 @@
-"""`gateway import` as users run it, for tests: files of a workspace and what the command left."""
+"""Run `gateway import` on files, and read the imported records over HTTP."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from tests.surfaces.forked import ROOT, Forks
 
 URLS = ("DATABASE_URL", "REDIS_URL", "BLOB_URL")
 
-# The example answers of the API's documentation.
+# The example responses of the API documentation.
 DEAL: dict[str, Any] = {
     "dealId": "006ABC000000123456",
     "name": "Acme Enterprise Deal",
@@ -103,7 +103,7 @@ MESSAGE: dict[str, Any] = {
         }
     ],
 }
-# The documented one belongs to a source of the workspace, which an import does not take.
+# Not the documented example, which belongs to a source: imports accept native records only.
 DOCUMENT: dict[str, Any] = {
     "id": "9b9f7c2c-2d8e-4a17-9d6e-1234567890ab",
     "displayName": "Acme onboarding plan",
@@ -118,7 +118,7 @@ DOCUMENT: dict[str, Any] = {
 }
 PRODUCT = {"id": "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f001", "name": "Dashboards"}
 
-# By kind: the example, and the field of its id.
+# By kind: the example, and the name of its id field.
 EXAMPLES: dict[str, tuple[dict[str, Any], str]] = {
     "deals": (DEAL, "dealId"),
     "accounts": (ACCOUNT, "accountId"),
@@ -128,8 +128,8 @@ EXAMPLES: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-class Ran(NamedTuple):
-    """What a run left behind."""
+class ImportResult(NamedTuple):
+    """Exit code and outputs of a run."""
 
     code: int
     out: str
@@ -137,12 +137,12 @@ class Ran(NamedTuple):
 
     @property
     def counts(self) -> tuple[int, int, int]:
-        """Stored, unchanged, refused, of a run with --json."""
-        said = json.loads(self.out)
-        return said["stored"], said["unchanged"], said["refused"]
+        """Records stored, unchanged and refused, of a run with --json."""
+        counts = json.loads(self.out)
+        return counts["stored"], counts["unchanged"], counts["refused"]
 
     def refusals(self, path: Path) -> dict[int, str]:
-        """The reasons by line."""
+        """Reasons of refusals by line number."""
         found: dict[int, str] = {}
         for line in self.err.splitlines():
             assert line.startswith(f"{path}:"), line
@@ -165,31 +165,33 @@ class Importer:
         urls = {name: self._stack.env[name] for name in URLS}
         return {**os.environ, **urls, "PYTHONPATH": str(ROOT)}
 
-    async def run(self, tenant: Tenant, *arguments: str | Path) -> Ran:
+    async def run(self, tenant: Tenant, *arguments: str | Path) -> ImportResult:
         """`gateway import` into the tenant's workspace."""
         words = ["import", "--workspace", tenant.workspace, *map(str, arguments)]
-        ran = Ran(*await asyncio.to_thread(self._forks.run, words, self.folder, self.environment))
+        ran = ImportResult(
+            *await asyncio.to_thread(self._forks.run, words, self.folder, self.environment)
+        )
         assert "Traceback" not in ran.out + ran.err
         return ran
 
-    def file(self, name: str, text: str | bytes) -> Path:
+    def write_file(self, name: str, text: str | bytes) -> Path:
         path = self.folder / name
         path.write_bytes(text.encode() if isinstance(text, str) else text)
         return path
 
-    def lines(self, records: Iterable[dict[str, Any]], name: str = "records.jsonl") -> Path:
-        return self.file(name, "".join(json.dumps(each) + "\n" for each in records))
+    def write_jsonl(self, records: Iterable[dict[str, Any]], name: str = "records.jsonl") -> Path:
+        return self.write_file(name, "".join(json.dumps(each) + "\n" for each in records))
 
-    async def store(self, tenant: Tenant, **records: list[dict[str, Any]]) -> Ran:
-        """Import records, all of which are good; deals=[...], .."""
-        path = self.file("records.json", json.dumps(records, ensure_ascii=False))
+    async def import_records(self, tenant: Tenant, **records: list[dict[str, Any]]) -> ImportResult:
+        """Import records by kind (`deals=[...]`), all of which must be accepted."""
+        path = self.write_file("records.json", json.dumps(records, ensure_ascii=False))
         ran = await self.run(tenant, path, "--json")
         assert (ran.code, ran.err) == (0, ""), ran
         return ran
 
 
-async def record(tenant: Tenant, kind: str, id: Any) -> Any:  # noqa: A002
-    """A record as the API answers it."""
+async def get_record(tenant: Tenant, kind: str, id: Any) -> Any:  # noqa: A002
+    """GET a record, which must exist."""
     answer = await tenant.http.get(f"/v1/{kind}/{id}")
     assert answer.status_code == 200, answer.text
     return answer.json()

@@ -1,11 +1,11 @@
-"""What several tests of the revenue record start with."""
+"""Fixtures that run `gateway import`."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.revenue.imports import Importer
+from tests.cli.run_import import Importer
 from tests.stack import Stack
 from tests.surfaces.forked import Forks
 
@@ -18,5 +18,5 @@ def import_forks() -> Iterator[Forks]:
 
 @pytest.fixture
 def importer(stack: Stack, import_forks: Forks, tmp_path: Path) -> Importer:
-    """Runs `gateway import` in an empty directory."""
+    """`gateway import` in an empty directory."""
     return Importer(stack, import_forks, tmp_path)
