@@ -26,7 +26,7 @@ def _encode_json(event: EventDict, **_options: object) -> str:
     return msgspec.json.encode(event, enc_hook=repr).decode()
 
 
-def configure_logging(level: str, form: Literal["json", "console"]) -> None:
+def configure_logging(level: str, log_format: Literal["json", "console"]) -> None:
     """Send the lines of structlog and of the standard library's loggers to standard error."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -37,7 +37,7 @@ def configure_logging(level: str, form: Literal["json", "console"]) -> None:
     ]
     renderer: Processor = (
         structlog.processors.JSONRenderer(serializer=_encode_json)
-        if form == "json"
+        if log_format == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     structlog.configure(

@@ -25,12 +25,16 @@ _SCHEMES = {
 _HOST = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:[0-9]{1,5})?")
 
 _Seconds = Annotated[float, Meta(gt=0, le=86_400)]
-_LongSeconds = Annotated[float, Meta(ge=1, le=86_400)]
+_OneSecondOrMore = Annotated[float, Meta(ge=1, le=86_400)]
 _Days = Annotated[float, Meta(ge=0, le=36_500)]
 _Bytes = Annotated[int, Meta(ge=1024)]
 _Count = Annotated[int, Meta(ge=1)]
 _Slots = Annotated[int, Meta(ge=1, le=64)]
 _Price = Annotated[float, Meta(ge=0, le=1e9)]
+
+
+def _description(text: str) -> Meta:
+    return Meta(description=text)
 
 
 class SettingError(Exception):
@@ -42,204 +46,190 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     database_url: Annotated[
         str,
-        Meta(
-            description="URL of PostgreSQL 15 or later, such as postgresql://user:password@host/name"
-        ),
+        _description("URL of PostgreSQL 15 or later, such as postgresql://user:password@host/name"),
     ]
     redis_url: Annotated[
         str,
-        Meta(
-            description="URL of Redis or Valkey, such as redis://host:port/0, rediss://host:port/0 "
-            "or unix:///socket?db=0"
+        _description(
+            "URL of Redis or Valkey, such as redis://host:port/0, rediss://host:port/0 or"
+            " unix:///socket?db=0"
         ),
     ]
     blob_url: Annotated[
         str,
-        Meta(
-            description="URL of the object storage: file:///directory, or s3://bucket/prefix with "
+        _description(
+            "URL of the object storage: file:///directory, or s3://bucket/prefix with "
             "AWS_* variables for region and credentials"
         ),
     ]
     queue_redis_url: Annotated[
         str,
-        Meta(
-            description="URL of the Redis database for the job queue. Default: the next database "
+        _description(
+            "URL of the Redis database for the job queue. Default: the next database "
             "number after REDIS_URL"
         ),
     ] = ""
-    host: Annotated[str, Meta(description="Address on which the API listens", min_length=1)] = (
+    host: Annotated[str, Meta(min_length=1), _description("Address on which the API listens")] = (
         "127.0.0.1"
     )
-    port: Annotated[int, Meta(description="Port on which the API listens", ge=1, le=65535)] = 8000
+    port: Annotated[int, Meta(ge=1, le=65535), _description("Port on which the API listens")] = 8000
     public_url: Annotated[
         str,
-        Meta(
-            description="URL at which clients reach the API, used in links. Default: "
+        _description(
+            "URL at which clients reach the API, used in links. Default: "
             "http://GATEWAY_HOST:GATEWAY_PORT"
         ),
     ] = ""
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], Meta(description="Minimum level of log lines")
+        Literal["debug", "info", "warning", "error"], _description("Minimum level of log lines")
     ] = "info"
     log_format: Annotated[
         Literal["json", "console"],
-        Meta(description="Log format: one JSON object per line, or text for a terminal"),
+        _description("Log format: one JSON object per line, or text for a terminal"),
     ] = "json"
     pool_size: Annotated[
-        int, Meta(description="Maximum database connections per process", ge=2, le=500)
+        int, Meta(ge=2, le=500), _description("Maximum database connections per process")
     ] = 20
     database_timeout: Annotated[
         _Seconds,
-        Meta(
-            description="Timeout in seconds of a database statement, and of the wait for a "
-            "connection"
+        _description(
+            "Timeout in seconds of a database statement, and of the wait for a connection"
         ),
     ] = 10.0
     redis_timeout: Annotated[
-        _Seconds, Meta(description="Timeout in seconds of a Redis command sent by the API")
+        _Seconds, _description("Timeout in seconds of a Redis command sent by the API")
     ] = 0.25
-    max_body_bytes: Annotated[
-        _Bytes, Meta(description="Maximum size of a request body in bytes")
-    ] = 10 * 1024 * 1024
+    max_body_bytes: Annotated[_Bytes, _description("Maximum size of a request body in bytes")] = (
+        10 * 1024 * 1024
+    )
     limit_per_minute: Annotated[
-        _Count, Meta(description="Maximum requests of an API key in any minute")
+        _Count, _description("Maximum requests of an API key in any minute")
     ] = 60
     limit_per_hour: Annotated[
-        _Count, Meta(description="Maximum requests of an API key in any hour")
+        _Count, _description("Maximum requests of an API key in any hour")
     ] = 1_000
     limit_per_day: Annotated[
-        _Count, Meta(description="Maximum requests of an API key in any 24 hours")
+        _Count, _description("Maximum requests of an API key in any 24 hours")
     ] = 10_000
     job_lease: Annotated[
-        _LongSeconds,
-        Meta(
-            description="Seconds without a sign of life from a worker after which its jobs are "
-            "given to others"
+        _OneSecondOrMore,
+        _description(
+            "Seconds without a sign of life from a worker after which its jobs are given to others"
         ),
     ] = 15.0
     job_resend: Annotated[
-        _LongSeconds,
-        Meta(description="Seconds after which a dispatched job that has not started is sent again"),
+        _OneSecondOrMore,
+        _description("Seconds after which a dispatched job that has not started is sent again"),
     ] = 15.0
     job_time_limit: Annotated[
-        _Seconds, Meta(description="Maximum seconds for one attempt at a job")
+        _Seconds, _description("Maximum seconds for one attempt at a job")
     ] = 300.0
     compute_time_limit: Annotated[
-        _Seconds, Meta(description="Maximum seconds for the analysis of one text")
+        _Seconds, _description("Maximum seconds for the analysis of one text")
     ] = 60.0
     transcript_time_limit: Annotated[
         _Seconds,
-        Meta(
-            description="Maximum seconds for the analysis of a transcript within the request that "
-            "sends it"
+        _description(
+            "Maximum seconds for the analysis of a transcript within the request that sends it"
         ),
     ] = 20.0
     api_processes: Annotated[
-        _Slots,
-        Meta(description="Child processes of the API that analyse transcripts within requests"),
+        _Slots, _description("Child processes of the API that analyse transcripts within requests")
     ] = 2
     worker_ingest: Annotated[
-        _Slots, Meta(description="Concurrent ingest jobs per worker process (documents and calls)")
+        _Slots, _description("Concurrent ingest jobs per worker process (documents and calls)")
     ] = 4
     worker_analysis: Annotated[
-        _Slots, Meta(description="Concurrent analysis jobs per worker process")
+        _Slots, _description("Concurrent analysis jobs per worker process")
     ] = 2
     worker_fetch: Annotated[
         int,
-        Meta(
-            description="Concurrent fetch jobs per worker process (downloads and transcriptions)",
-            ge=1,
-            le=256,
-        ),
+        Meta(ge=1, le=256),
+        _description("Concurrent fetch jobs per worker process (downloads and transcriptions)"),
     ] = 8
     worker_housekeeping: Annotated[
-        _Slots, Meta(description="Concurrent housekeeping jobs per worker process")
+        _Slots, _description("Concurrent housekeeping jobs per worker process")
     ] = 16
     worker_heartbeat: Annotated[
-        float, Meta(description="Seconds between two heartbeats of a worker", gt=0, le=30)
+        float, Meta(gt=0, le=30), _description("Seconds between two heartbeats of a worker")
     ] = 5.0
     fetch_allow: Annotated[
         str,
-        Meta(
-            description="Hosts in your network that files may be fetched from, in addition to "
-            "public hosts: names, addresses or networks, separated by commas"
+        _description(
+            "Hosts in your network that files may be fetched from, in addition to public "
+            "hosts: names, addresses or networks, separated by commas"
         ),
     ] = ""
-    fetch_time_limit: Annotated[_Seconds, Meta(description="Maximum seconds for one download")] = (
-        600.0
+    fetch_time_limit: Annotated[_Seconds, _description("Maximum seconds for one download")] = 600.0
+    document_max_bytes: Annotated[_Bytes, _description("Maximum size of a document in bytes")] = (
+        50 * 1024 * 1024
     )
-    document_max_bytes: Annotated[
-        _Bytes, Meta(description="Maximum size of a document in bytes")
-    ] = 50 * 1024 * 1024
-    recording_max_bytes: Annotated[
-        _Bytes, Meta(description="Maximum size of a recording in bytes")
-    ] = 2 * 1024 * 1024 * 1024
+    recording_max_bytes: Annotated[_Bytes, _description("Maximum size of a recording in bytes")] = (
+        2 * 1024 * 1024 * 1024
+    )
     extraction_time_limit: Annotated[
         float,
-        Meta(description="Maximum seconds for extracting the text of one document", gt=0, le=3_600),
+        Meta(gt=0, le=3_600),
+        _description("Maximum seconds for extracting the text of one document"),
     ] = 60.0
     extraction_memory: Annotated[
         int,
-        Meta(
-            description="Maximum memory in bytes for extracting the text of one document",
-            ge=256 * 1024**2,
-        ),
+        Meta(ge=256 * 1024**2),
+        _description("Maximum memory in bytes for extracting the text of one document"),
     ] = 2 * 1024 * 1024 * 1024
     speech_url: Annotated[
         str,
-        Meta(
-            description="Base URL of an OpenAI-compatible speech-to-text API, such as "
+        _description(
+            "Base URL of an OpenAI-compatible speech-to-text API, such as "
             "https://host/v1. If not set, recordings are stored but not transcribed"
         ),
     ] = ""
-    speech_key: Annotated[str, Meta(description="API key for GATEWAY_SPEECH_URL")] = ""
-    speech_model: Annotated[str, Meta(description="Speech-to-text model at GATEWAY_SPEECH_URL")] = (
+    speech_key: Annotated[str, _description("API key for GATEWAY_SPEECH_URL")] = ""
+    speech_model: Annotated[str, _description("Speech-to-text model at GATEWAY_SPEECH_URL")] = (
         "whisper-1"
     )
     speech_time_limit: Annotated[
-        _Seconds, Meta(description="Maximum seconds for one transcription request")
+        _Seconds, _description("Maximum seconds for one transcription request")
     ] = 600.0
     chat_url: Annotated[
         str,
-        Meta(
-            description="Base URL of an OpenAI-compatible chat completions API, such as "
-            "https://host/v1, used for workspaces that allow it (`gateway workspaces provider`). "
-            "If not set, the built-in engine does all analysis"
+        _description(
+            "Base URL of an OpenAI-compatible chat completions API, such as "
+            "https://host/v1, used for workspaces that allow it (`gateway workspaces "
+            "provider`). If not set, the built-in engine does all analysis"
         ),
     ] = ""
-    chat_key: Annotated[str, Meta(description="API key for GATEWAY_CHAT_URL")] = ""
+    chat_key: Annotated[str, _description("API key for GATEWAY_CHAT_URL")] = ""
     chat_model: Annotated[
-        str, Meta(description="Model at GATEWAY_CHAT_URL, which requires this setting")
+        str, _description("Model at GATEWAY_CHAT_URL, which requires this setting")
     ] = ""
     chat_time_limit: Annotated[
         _Seconds,
-        Meta(description="Maximum seconds that one task waits for the chat API, retries included"),
+        _description("Maximum seconds that one task waits for the chat API, retries included"),
     ] = 60.0
     chat_input_tokens: Annotated[
         _Count,
-        Meta(
-            description="Maximum estimated input tokens of a chat request; longer requests are not "
-            "sent"
+        _description(
+            "Maximum estimated input tokens of a chat request; longer requests are not sent"
         ),
     ] = 60_000
     chat_output_tokens: Annotated[
-        int, Meta(description="Maximum output tokens of a chat request", ge=1, le=1_000_000)
+        int, Meta(ge=1, le=1_000_000), _description("Maximum output tokens of a chat request")
     ] = 4_000
     chat_input_price: Annotated[
-        _Price, Meta(description="Price of a million input tokens, for the cost in /metrics")
+        _Price, _description("Price of a million input tokens, for the cost in /metrics")
     ] = 0.0
     chat_output_price: Annotated[
-        _Price, Meta(description="Price of a million output tokens, for the cost in /metrics")
+        _Price, _description("Price of a million output tokens, for the cost in /metrics")
     ] = 0.0
     retention_days: Annotated[
         _Days,
-        Meta(
-            description="Days after which deleted records, and deleted or replaced stored files, "
-            "are erased"
+        _description(
+            "Days after which deleted records, and deleted or replaced stored files, are erased"
         ),
     ] = 30.0
     job_retention_days: Annotated[
-        _Days, Meta(description="Days after which ended jobs are deleted")
+        _Days, _description("Days after which ended jobs are deleted")
     ] = 14.0
 
     @property

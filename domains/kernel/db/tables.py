@@ -153,7 +153,7 @@ jobs = Table(
     Index(None, "workspace_id", "id"),
 )
 
-# Last run of each periodic task, by whichever process ran it.
+# Time of the last run of each periodic task, in any process.
 schedule = Table(
     "schedule",
     metadata,

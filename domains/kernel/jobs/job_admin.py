@@ -31,7 +31,7 @@ from domains.kernel.db.statements import Statement, scalar, statement
 from domains.kernel.db.tables import jobs, workspaces
 from domains.kernel.jobs.model import CHANNEL, LIVE, Queue, State, id_in, in_state
 
-_CROSS_TENANT: Final = "operators administer the jobs of every workspace"
+_CROSS_TENANT: Final = "operators administer every workspace"
 
 # Jobs that one statement of `retry` or `cancel` changes, so that it ends within its timeout.
 _BATCH: Final = 10_000
@@ -215,7 +215,7 @@ _DELETE_ENDED = statement(
     )
     .returning(jobs.c.id),
     scalar,
-    cross_tenant_reason="job retention is the same for every workspace",
+    cross_tenant_reason="retention is the same for every workspace",
 )
 
 
