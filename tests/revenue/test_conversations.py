@@ -8,6 +8,7 @@ import pytest
 from domains.kernel.db.database import Database
 from domains.revenue.conversations import FetchRecording
 from tests.revenue.push_records import STARTED, Source, create_source, get_json
+from tests.revenue.stored_rows import get_row, wait_until_processed
 from tests.stack import Tenant
 
 PEOPLE = [
@@ -184,3 +185,32 @@ async def _jobs(database: Database, tenant: Tenant) -> list[FetchRecording]:
             FetchRecording.__struct_config__.tag,
         )
     return [msgspec.json.decode(each["payload"], type=FetchRecording) for each in found]
+
+
+async def test_without_a_speech_service_the_job_and_the_health_check_give_the_reason(
+    source: Source, database: Database
+) -> None:
+    async with database.connection() as connection:
+        record = await connection.fetchval(
+            "insert into conversations (workspace_id, id, source_id, remote_id, started_at,"
+            " ended_at, type, participants, recording_url, recording_key, recording_kind, state)"
+            " values ($1, gen_random_uuid(), $2, 'call', now(), now(), 'EXTERNAL', $3,"
+            " 'https://example.com/call', 'recordings/none', 'audio', 'processing') returning id",
+            source.tenant.workspace,
+            source.id,
+            b"[]",
+        )
+        job = await connection.fetchval(
+            "insert into jobs (id, workspace_id, kind, queue, payload) values"
+            " (gen_random_uuid(), $1, 'revenue.transcription', 'fetch', $2) returning id",
+            source.tenant.workspace,
+            b'{"kind": "revenue.transcription", "conversation_id": "%s", "version": 1}'
+            % str(record).encode(),
+        )
+        await connection.execute("select pg_notify('jobs', '')")
+    row = await wait_until_processed(database, "conversations", str(record))
+    assert "No speech-to-text service" in row["error"]
+    assert "No speech-to-text service" in (await get_row(database, "jobs", str(job)))["error"]
+    health = (await source.http.get("/health")).json()
+    assert health["parts"]["transcription"]["status"] == "off"
+    assert "GATEWAY_SPEECH_URL" in health["parts"]["transcription"]["detail"]

@@ -1,4 +1,4 @@
-"""Deals and accounts for tests, without an import."""
+"""Write deals and accounts as an import writes them."""
 
 import json
 from typing import Any
@@ -10,15 +10,15 @@ from domains.revenue.crm import relinking
 from tests.stack import Tenant, eventually
 
 
-class Crm:
-    """Deals and accounts of a workspace, written as an import writes them."""
+class CrmRecords:
+    """Deals and accounts of a workspace."""
 
     def __init__(self, tenant: Tenant, database: Database) -> None:
         self._tenant = tenant
         self._database = database
 
     async def put(self, table: str, id: str, **columns: Any) -> None:  # noqa: A002
-        """Insert or replace, and say that it changed."""
+        """Insert or replace a record, and mark it as changed."""
         if "contact_emails" in columns:
             columns["contacts"] = json.dumps(
                 [{"email": email} for email in columns["contact_emails"]]
@@ -37,12 +37,12 @@ class Crm:
         async with self._database.transaction() as tx:
             await relinking.mark_changed(tx, workspace, table, [id])
 
-    async def settled(self) -> None:
-        """Wait until no change is left to be looked at."""
+    async def wait_until_relinked(self) -> None:
+        """Wait until no marked change is left."""
 
         async def done() -> bool:
             async with self._database.connection() as connection:
-                waiting = await connection.fetchval(
+                marked = await connection.fetchval(
                     "select count(*) from crm_changes where workspace_id = $1",
                     self._tenant.workspace,
                 )
@@ -51,12 +51,12 @@ class Crm:
                     " and kind = 'revenue.link_crm' and state <> 'done'",
                     self._tenant.workspace,
                 )
-            return bool(waiting + live == 0)
+            return bool(marked + live == 0)
 
         await eventually(done)
 
     async def put_all(self, *records: tuple[str, str, dict[str, Any]]) -> None:
-        """Several, and wait until all is looked at."""
-        for table, name, columns in records:
-            await self.put(table, name, **columns)
-        await self.settled()
+        """Put records, and wait until all are relinked."""
+        for table, record_id, columns in records:
+            await self.put(table, record_id, **columns)
+        await self.wait_until_relinked()
