@@ -16,7 +16,10 @@ Network = IPv4Network | IPv6Network
 
 _MAX_HOST_LENGTH: Final = 253
 
-AUTHORITY: Final = re.compile(r"(\[(?P<six>[^\[\]]*)\]|(?P<name>[^\[\]:]+))(:(?P<port>[^\[\]:]*))?")
+# `host` or `host:port`; an IPv6 address is in brackets.
+AUTHORITY: Final = re.compile(
+    r"(\[(?P<ipv6>[^\[\]]*)\]|(?P<name>[^\[\]:]+))(:(?P<port>[^\[\]:]*))?"
+)
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _INTERNAL_NAMES: Final = (".localhost", ".local", ".internal", ".home.arpa")
@@ -168,7 +171,7 @@ def _destination(address: Address) -> Address:
 def _parse_entry(entry: str) -> tuple[Network | str, int | None]:
     # An IPv6 address without brackets does not match, and has no port.
     parts = AUTHORITY.fullmatch(entry)
-    host, digits = (parts["six"] or parts["name"] or "", parts["port"]) if parts else (entry, None)
+    host, digits = (parts["ipv6"] or parts["name"] or "", parts["port"]) if parts else (entry, None)
     try:
         port = None if digits is None else parse_port(digits)
     except ValueError as error:
