@@ -38,8 +38,6 @@ class Operation(msgspec.Struct, frozen=True):
     # Fields of the response example that differ from the examples of its struct; in a list, of each
     # item. UNSET removes a field.
     example: Mapping[str, Any] = {}
-    # For the links of a 201: response field by parameter of the linked operation. Default: `id`.
-    links: Mapping[str, str] = {}
 
     def __deepcopy__(self, _memo: object) -> "Operation":
         # Litestar copies handlers with their options, but a type with a Meta cannot be copied.
@@ -75,6 +73,8 @@ class Surface(msgspec.Struct, frozen=True, kw_only=True):
     needs_length: bool = False
     # Refuse bodies of a Content-Type other than JSON with 400.
     needs_json: bool = False
+    # Names of the field with the id of a created record. The first that exists counts.
+    id_fields: Sequence[str] = ("id",)
     # Refuse malformed ids in paths with 400 instead of 404.
     refuses_malformed_ids: bool = False
     # Problem raised on a write conflict.

@@ -293,7 +293,7 @@ class ConversationListItem(msgspec.Struct, rename="camel"):
     """A conversation."""
 
     conversation_id: Annotated[
-        UUID, Meta(description="Id of the conversation", examples=[example_ids.CONVERSATION])
+        UUID, Meta(description="Id of the conversation", examples=[example_ids.RECORD])
     ]
     source_id: SourceReference | None
     title: Annotated[str | None, Meta(description="Title", examples=["Halden rollout"])]

@@ -138,7 +138,7 @@ class DocumentQuery(CursorQuery, frozen=True, kw_only=True):
 class DocumentListItem(msgspec.Struct, rename="camel"):
     """A document."""
 
-    id: Annotated[UUID, Meta(description="Id of the document", examples=[example_ids.DOCUMENT])]
+    id: Annotated[UUID, Meta(description="Id of the document", examples=[example_ids.RECORD])]
     display_name: Annotated[str, Meta(description="Name to show", examples=["Halden rollout"])]
     source_id: SourceReference
     remote_id: RemoteId

@@ -9,7 +9,5 @@ ACCOUNT: Final = "0015g00000HALDEN"
 
 SOURCE: Final = "0199c301-2a3b-7c4d-8e5f-60718293a4b5"
 OBJECT_TYPE: Final = "0199c302-3b4c-7d5e-8f60-718293a4b5c6"
-ROW: Final = "0199c303-4c5d-7e6f-9071-8293a4b5c6d7"
-CONVERSATION: Final = "0199c304-5d6e-7f70-8182-93a4b5c6d7e8"
-MESSAGE: Final = "0199c305-6e7f-7081-9293-a4b5c6d7e8f9"
-DOCUMENT: Final = "0199c306-7f80-7192-83a4-b5c6d7e8f90a"
+# Of a row, conversation, message or document.
+RECORD: Final = "0199c303-4c5d-7e6f-9071-8293a4b5c6d7"

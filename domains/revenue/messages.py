@@ -178,7 +178,7 @@ class MessageListItem(msgspec.Struct, rename="camel"):
     """A message."""
 
     message_id: Annotated[
-        UUID, Meta(description="Id of the message", examples=[example_ids.MESSAGE])
+        UUID, Meta(description="Id of the message", examples=[example_ids.RECORD])
     ]
     source_id: SourceReference
     remote_id: RemoteId | None

@@ -114,7 +114,12 @@ class RecordResponse(msgspec.Struct, rename="camel"):
     """The result of a push."""
 
     status: Annotated[Literal["created", "updated"], Meta(description="`created` for a new record")]
-    record_id: Annotated[UUID, Meta(description="Record id, which identifies it in this API")]
+    record_id: Annotated[
+        UUID,
+        Meta(
+            description="Record id, which identifies it in this API", examples=[example_ids.RECORD]
+        ),
+    ]
     id: Annotated[
         str, Meta(description="Id in the source system, as sent", examples=[example_ids.REMOTE])
     ]
@@ -134,7 +139,7 @@ class DeletedRecordResponse(msgspec.Struct, rename="camel"):
     """A deleted record."""
 
     status: Annotated[Literal["deleted"], Meta(description="Always `deleted`")]
-    record_id: Annotated[UUID, Meta(description="Record id")]
+    record_id: Annotated[UUID, Meta(description="Record id", examples=[example_ids.RECORD])]
     id: Annotated[str, Meta(description="Id in the source system", examples=[example_ids.REMOTE])]
     source_id: Annotated[UUID, Meta(description="The source", examples=[example_ids.SOURCE])]
     deleted_at: Annotated[datetime, Meta(description="Time of the deletion")]

@@ -135,7 +135,7 @@ class RowQuery(CursorQuery, frozen=True, kw_only=True):
 class RowListItem(msgspec.Struct, rename="camel"):
     """A row."""
 
-    row_id: Annotated[UUID, Meta(description="Id of the row", examples=[example_ids.ROW])]
+    row_id: Annotated[UUID, Meta(description="Id of the row", examples=[example_ids.RECORD])]
     source_id: Annotated[str, Meta(description="The source", examples=[example_ids.SOURCE])]
     object_type_id: Annotated[
         UUID, Meta(description="Id of its object type", examples=[example_ids.OBJECT_TYPE])

@@ -102,7 +102,7 @@ def _operation(method: str, path: str, operation: Json, schemas: Json) -> str:
     text.append(f"<h4>Responses</h4><table>{_responses(operation)}</table>")
     return section(
         operation["operationId"],
-        f"{escape(operation['summary'])}{chips}",
+        f"{prose(operation['summary'])}{chips}",
         "".join(text),
         _examples(method, path, operation),
     )

@@ -56,8 +56,8 @@ def topics_of(operations: Sequence[Operation]) -> list[Topic]:
             "pagination",
             "Pagination",
             paragraphs(
-                "Discovery lists are bare arrays, newest first. `limit` (default 20 or 100, maximum "
-                "100) and `offset` choose the page. With `order=asc` the oldest record comes first: "
+                "Discovery lists are bare arrays, newest first. `limit` (default 20 or 100, max. "
+                "100) and `offset` choose the page. `order=asc` puts the oldest record first: "
                 "then no record is returned twice while others are added.",
                 "The headers `X-Total-Count`, `X-Limit` and `X-Offset` describe the page. Counting "
                 "stops at 10,000: longer lists have `X-Total-Count-Capped: true`.",

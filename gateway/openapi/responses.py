@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from domains.kernel.pagination.offset import COUNT_CAP, OffsetQuery
 from gateway.openapi.examples import error_example, response_example
 from gateway.openapi.parameters import parameters_of
@@ -158,14 +160,24 @@ def _links(creation: Route) -> dict[str, Any]:
         changes = route.path == creation.path and route.method != "POST"
         if not changes and not route.path.startswith(f"{creation.path}/{{"):
             continue
-        required = [each["name"] for each in parameters_of(route) if each["required"]]
-        if required:
-            fields = creation.operation.links
+        parameters = {
+            parameter["name"]: f"$response.body#/{_source_field(parameter, creation)}"
+            for parameter in parameters_of(route)
+            if parameter["required"]
+        }
+        if parameters:
             links[route.operation.id] = {
                 "operationId": route.operation.id,
-                "parameters": {
-                    name: f"$response.body#/{fields.get(name, 'id')}" for name in required
-                },
+                "parameters": parameters,
                 "description": f"{route.operation.summary}: the created record",
             }
     return links
+
+
+def _source_field(parameter: Mapping[str, Any], creation: Route) -> str:
+    """The field of the created record that fills the parameter of a link."""
+    fields = [field.encode_name for field in msgspec.structs.fields(creation.response_type)]
+    name: str = parameter["name"]
+    if parameter["in"] == "query":
+        return name if name in fields else "id"
+    return next(field for field in creation.surface.id_fields if field in fields)

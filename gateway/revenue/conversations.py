@@ -24,8 +24,6 @@ from gateway.operations import operation
 from gateway.requests import decode_body, parse_query
 from gateway.revenue.requests import READ, WRITE, uuid_in_path, visibility_filter
 
-_EXAMPLE: Final = {"recordId": example_ids.CONVERSATION}
-
 
 @get(
     "/conversations",
@@ -90,8 +88,6 @@ async def list_conversation_evidence(
         "Push a conversation",
         request=ConversationRequest,
         errors=WRITE,
-        example=_EXAMPLE,
-        links={"conversationId": "recordId", "sourceId": "sourceId"},
     ),
 )
 async def create_conversation(
@@ -108,12 +104,7 @@ async def create_conversation(
     "/conversations",
     status_code=200,
     opt=operation(
-        "deleteConversation",
-        "ingest",
-        "Delete a conversation",
-        query=RecordAddress,
-        errors=WRITE,
-        example=_EXAMPLE,
+        "deleteConversation", "ingest", "Delete a conversation", query=RecordAddress, errors=WRITE
     ),
 )
 async def delete_conversation(

@@ -25,8 +25,6 @@ from gateway.operations import operation
 from gateway.requests import decode_body, parse_query
 from gateway.revenue.requests import READ, WRITE, uuid_in_path, visibility_filter
 
-_EXAMPLE: Final = {"recordId": example_ids.DOCUMENT}
-
 
 @get(
     "/documents",
@@ -64,13 +62,7 @@ async def get_document(
 @post(
     "/documents",
     opt=operation(
-        "createDocument",
-        "ingest",
-        "Push a document",
-        request=DocumentRequest,
-        errors=WRITE,
-        example=_EXAMPLE,
-        links={"documentId": "recordId", "sourceId": "sourceId"},
+        "createDocument", "ingest", "Push a document", request=DocumentRequest, errors=WRITE
     ),
 )
 async def create_document(
@@ -93,7 +85,7 @@ async def create_document(
         request=UpdateDocumentRequest,
         query=RecordAddress,
         errors=WRITE,
-        example=_EXAMPLE | {"status": "updated"},
+        example={"status": "updated"},
     ),
 )
 async def update_document(
@@ -113,12 +105,7 @@ async def update_document(
     "/documents",
     status_code=200,
     opt=operation(
-        "deleteDocument",
-        "ingest",
-        "Delete a document",
-        query=RecordAddress,
-        errors=WRITE,
-        example=_EXAMPLE,
+        "deleteDocument", "ingest", "Delete a document", query=RecordAddress, errors=WRITE
     ),
 )
 async def delete_document(

@@ -9,7 +9,7 @@ from litestar.params import FromPath, RawBody
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.tenancy.keyring import Caller
 from domains.kernel.tenancy.signing import Signer
-from domains.revenue import example_ids, messages
+from domains.revenue import messages
 from domains.revenue.messages import (
     ListMessagesResponse,
     MessageDetail,
@@ -20,8 +20,6 @@ from domains.revenue.records import DeletedRecordResponse, RecordAddress, Record
 from gateway.operations import operation
 from gateway.requests import decode_body, parse_query
 from gateway.revenue.requests import READ, WRITE, uuid_in_path, visibility_filter
-
-_EXAMPLE: Final = {"recordId": example_ids.MESSAGE}
 
 
 @get(
@@ -56,13 +54,7 @@ async def get_message(
 @post(
     "/messages",
     opt=operation(
-        "createMessage",
-        "ingest",
-        "Push a message",
-        request=MessageRequest,
-        errors=WRITE,
-        example=_EXAMPLE,
-        links={"messageId": "recordId", "sourceId": "sourceId"},
+        "createMessage", "ingest", "Push a message", request=MessageRequest, errors=WRITE
     ),
 )
 async def create_message(
@@ -77,14 +69,7 @@ async def create_message(
 @delete(
     "/messages",
     status_code=200,
-    opt=operation(
-        "deleteMessage",
-        "ingest",
-        "Delete a message",
-        query=RecordAddress,
-        errors=WRITE,
-        example=_EXAMPLE,
-    ),
+    opt=operation("deleteMessage", "ingest", "Delete a message", query=RecordAddress, errors=WRITE),
 )
 async def delete_message(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], tx: NamedDependency[Tx]

@@ -9,7 +9,7 @@ from litestar.params import FromPath, RawBody
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.tenancy.keyring import Caller
 from domains.kernel.tenancy.signing import Signer
-from domains.revenue import example_ids, rows
+from domains.revenue import rows
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
 from domains.revenue.rows import (
     ListRowsResponse,
@@ -21,8 +21,6 @@ from domains.revenue.rows import (
 from gateway.operations import operation
 from gateway.requests import decode_body, parse_query
 from gateway.revenue.requests import READ, WRITE, uuid_in_path, visibility_filter
-
-_EXAMPLE: Final = {"recordId": example_ids.ROW}
 
 
 @get(
@@ -54,15 +52,7 @@ async def get_row(
 
 @post(
     "/rows",
-    opt=operation(
-        "createRow",
-        "ingest",
-        "Push a row",
-        request=RowRequest,
-        errors=WRITE,
-        example=_EXAMPLE,
-        links={"rowId": "recordId", "sourceId": "sourceId"},
-    ),
+    opt=operation("createRow", "ingest", "Push a row", request=RowRequest, errors=WRITE),
 )
 async def create_row(
     body: RawBody,
@@ -82,7 +72,7 @@ async def create_row(
         request=UpdateRowRequest,
         query=RecordAddress,
         errors=WRITE,
-        example=_EXAMPLE | {"status": "updated"},
+        example={"status": "updated"},
     ),
 )
 async def update_row(
@@ -99,9 +89,7 @@ async def update_row(
 @delete(
     "/rows",
     status_code=200,
-    opt=operation(
-        "deleteRow", "ingest", "Delete a row", query=RecordAddress, errors=WRITE, example=_EXAMPLE
-    ),
+    opt=operation("deleteRow", "ingest", "Delete a row", query=RecordAddress, errors=WRITE),
 )
 async def delete_row(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], tx: NamedDependency[Tx]

@@ -75,6 +75,7 @@ REVENUE: Final = Surface(
     needs_length=True,
     needs_json=True,
     write_conflict=Conflict,
+    id_fields=("recordId", "id"),
     refuses_malformed_ids=True,
     tag_of=lambda path: path.split("/")[2].replace("-", " ").capitalize(),
 )

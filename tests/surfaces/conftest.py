@@ -1,4 +1,4 @@
-"""The published documents, as the API serves them."""
+"""Fixtures: the served OpenAPI documents."""
 
 import httpx
 import pytest
@@ -9,14 +9,14 @@ from tests.surfaces.published import DOCUMENTS, EVERYTHING, Json
 
 @pytest.fixture(scope="session")
 def documents(stack: Stack) -> dict[str, Json]:
-    """The three documents as the API serves them."""
-    found = {}
+    """The documents by path."""
+    loaded = {}
     for path in DOCUMENTS:
-        answer = httpx.get(stack.base_url + path)
-        assert answer.status_code == 200
-        assert answer.headers["content-type"] == "application/json"
-        found[path] = answer.json()
-    return found
+        response = httpx.get(stack.base_url + path)
+        assert response.status_code == 200
+        assert response.headers["content-type"] == "application/json"
+        loaded[path] = response.json()
+    return loaded
 
 
 @pytest.fixture(scope="session")

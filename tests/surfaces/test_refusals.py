@@ -1,6 +1,6 @@
-"""What goes wrong is said in the form of the surface, stores nothing and tells nothing internal.
+"""Refused requests: error bodies of the surfaces, large and hostile bodies, logs.
 
-What is wrong with single fields, parameters and ids is in test_bad_input.py.
+Wrong fields, parameters and ids are tested in test_bad_input.py.
 """
 
 import asyncio
@@ -15,11 +15,11 @@ from tests.stack import Stack, Tenant
 SIGNALS = "/external/v1/signals"
 LIMIT = 10 * 1024 * 1024
 
-GOOD: dict[str, Any] = {"text": "The export fails.", "signalType": "review"}
+VALID: dict[str, Any] = {"text": "The export fails.", "signalType": "review"}
 
 
 def _with(**fields: Any) -> bytes:
-    return json.dumps(GOOD | fields).encode()
+    return json.dumps(VALID | fields).encode()
 
 
 @pytest.mark.parametrize(
@@ -37,14 +37,14 @@ def _with(**fields: Any) -> bytes:
         ("POST", "/health", 405, "application/problem+json"),
     ],
 )
-async def test_unknown_paths_and_methods(
+async def test_unknown_paths_and_methods_get_the_surface_s_error_body(
     acme: Tenant, method: str, path: str, status: int, media_type: str
 ) -> None:
-    answer = await acme.http.request(method, path, headers={"X-Request-Id": "mine-1"})
-    assert answer.status_code == status
-    assert answer.headers["Content-Type"] == media_type
-    assert answer.headers["X-Request-Id"] == "mine-1"
-    body = answer.json()
+    response = await acme.http.request(method, path, headers={"X-Request-Id": "mine-1"})
+    assert response.status_code == status
+    assert response.headers["Content-Type"] == media_type
+    assert response.headers["X-Request-Id"] == "mine-1"
+    body = response.json()
     if media_type == "application/problem+json":
         assert body["status"] == status
         assert body["requestId"] == "mine-1"
@@ -55,32 +55,32 @@ async def test_unknown_paths_and_methods(
         assert body["detail"]["request_id"] == "mine-1"
         assert body["detail"]["field"] is None
     if status == 405:
-        assert "GET" in answer.headers["Allow"]
+        assert "GET" in response.headers["Allow"]
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("sent", "kept"),
     [("abc-123_x.y:z", True), ("a" * 64, True), ("a" * 65, False), ("a b", False), ("<x>", False)],
 )
-async def test_a_safe_request_id_is_kept(acme: Tenant, given: str, kept: bool) -> None:
-    answer = await acme.http.get("/livez", headers={"X-Request-Id": given})
-    assert (answer.headers["X-Request-Id"] == given) is kept
-    assert len(answer.headers.get_list("X-Request-Id")) == 1
+async def test_a_safe_request_id_is_kept(acme: Tenant, sent: str, kept: bool) -> None:
+    response = await acme.http.get("/livez", headers={"X-Request-Id": sent})
+    assert (response.headers["X-Request-Id"] == sent) is kept
+    assert len(response.headers.get_list("X-Request-Id")) == 1
 
 
-async def test_a_body_at_the_limit_passes_and_one_over_it_is_413(acme: Tenant) -> None:
-    frame = len(_with(text=""))
-    fits = _with(text="a" * (LIMIT - frame))
-    assert len(fits) == LIMIT
-    assert (await acme.http.post(SIGNALS, content=fits)).status_code == 201
-    answer = await acme.http.post(SIGNALS, content=fits + b" ")
-    assert answer.status_code == 413
-    assert answer.json()["type"] == "urn:gateway:problem:payload-too-large"
+async def test_a_body_over_10_mib_gets_413(acme: Tenant) -> None:
+    overhead = len(_with(text=""))
+    largest = _with(text="a" * (LIMIT - overhead))
+    assert len(largest) == LIMIT
+    assert (await acme.http.post(SIGNALS, content=largest)).status_code == 201
+    response = await acme.http.post(SIGNALS, content=largest + b" ")
+    assert response.status_code == 413
+    assert response.json()["type"] == "urn:gateway:problem:payload-too-large"
     assert len((await acme.http.get(SIGNALS)).json()) == 1
 
 
-async def test_a_large_body_is_refused_from_its_announcement(acme: Tenant, stack: Stack) -> None:
-    """Nothing of the 11 MB is sent, and the answer is there."""
+async def test_a_large_body_is_refused_by_its_content_length(acme: Tenant, stack: Stack) -> None:
+    """The response arrives although no byte of the body is sent."""
     reader, writer = await asyncio.open_connection("127.0.0.1", stack.port)
     head = (
         f"POST {SIGNALS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {acme.key}\r\n"
@@ -94,8 +94,8 @@ async def test_a_large_body_is_refused_from_its_announcement(acme: Tenant, stack
 
 
 async def test_a_large_body_is_refused_whatever_the_method(acme: Tenant) -> None:
-    answer = await acme.http.request("DELETE", f"{SIGNALS}/SIGNAL-1", content=b" " * (LIMIT + 1))
-    assert answer.status_code == 413
+    response = await acme.http.request("DELETE", f"{SIGNALS}/SIGNAL-1", content=b" " * (LIMIT + 1))
+    assert response.status_code == 413
 
 
 @pytest.mark.parametrize(
@@ -112,36 +112,37 @@ async def test_a_large_body_is_refused_whatever_the_method(acme: Tenant) -> None
     ids=["quotes", "pairs", "deep", "open", "objects", "strings", "backslashes"],
 )
 @pytest.mark.timeout(60)
-async def test_a_hostile_body_holds_up_nobody(acme: Tenant, rival: Tenant, body: bytes) -> None:
-    """While it is read others are served, and it is answered soon."""
-    reading = asyncio.create_task(acme.http.post(SIGNALS, content=body))
-    while not reading.done():
+async def test_a_hostile_body_does_not_block_other_requests(
+    acme: Tenant, rival: Tenant, body: bytes
+) -> None:
+    hostile = asyncio.create_task(acme.http.post(SIGNALS, content=body))
+    while not hostile.done():
         assert (await rival.http.get("/livez")).status_code == 200
-    assert (await reading).status_code in (201, 400)
+    assert (await hostile).status_code in (201, 400)
 
 
-async def test_a_large_body_without_length_is_413_while_it_is_read(acme: Tenant) -> None:
+async def test_a_large_body_without_content_length_gets_413(acme: Tenant) -> None:
     async def chunks() -> Any:
         for _ in range(11):
             yield b" " * 1024 * 1024
 
-    answer = await acme.http.post(SIGNALS, content=chunks())
-    assert answer.status_code == 413
+    response = await acme.http.post(SIGNALS, content=chunks())
+    assert response.status_code == 413
 
 
 async def test_a_json_body_needs_no_content_type(acme: Tenant) -> None:
     for media_type in ("text/plain", "application/x-www-form-urlencoded", ""):
         headers = {"Content-Type": media_type} if media_type else {}
-        answer = await acme.http.post(SIGNALS, content=_with(), headers=headers)
-        assert answer.status_code == 201
+        response = await acme.http.post(SIGNALS, content=_with(), headers=headers)
+        assert response.status_code == 201
 
 
 async def test_unknown_fields_are_ignored(acme: Tenant) -> None:
-    answer = await acme.http.post(SIGNALS, content=_with(newField={"a": 1}))
-    assert answer.status_code == 201
+    response = await acme.http.post(SIGNALS, content=_with(newField={"a": 1}))
+    assert response.status_code == 201
 
 
-async def test_a_client_that_hangs_up_in_its_body_leaves_nothing(
+async def test_a_request_whose_client_disconnects_stores_nothing(
     acme: Tenant, stack: Stack
 ) -> None:
     connection = socket.create_connection(("127.0.0.1", stack.port))
@@ -155,20 +156,20 @@ async def test_a_client_that_hangs_up_in_its_body_leaves_nothing(
     assert (await acme.http.get("/livez")).status_code == 200
 
 
-async def test_the_log_holds_ids_and_no_bodies_or_keys(acme: Tenant, stack: Stack) -> None:
+async def test_logs_contain_ids_but_no_bodies_or_keys(acme: Tenant, stack: Stack) -> None:
     secret = "a-word-of-a-customer-0815"
-    # What other tests provoked stands before this.
-    begun = {log: log.stat().st_size for log in (stack.api.log, stack.worker.log)}
+    # Other tests have written the lines before.
+    sizes = {log: log.stat().st_size for log in (stack.api.log, stack.worker.log)}
     await acme.wait_until_processed(
         (await acme.create_signal(secret, additionalContext=secret))["id"]
     )
     await acme.http.post(SIGNALS, content=secret.encode())
-    for log, size in begun.items():
+    for log, size in sizes.items():
         text = log.read_bytes()[size:].decode()
         assert secret not in text
         assert acme.key not in text
         assert "Traceback" not in text
     lines = [json.loads(line) for line in stack.api.log.read_text().splitlines()]
-    mine = [line for line in lines if line.get("workspace") == acme.workspace]
-    assert {line["event"] for line in mine} == {"request"}
-    assert {"method", "route", "status", "ms", "request_id", "key"} <= set(mine[0])
+    own = [line for line in lines if line.get("workspace") == acme.workspace]
+    assert {line["event"] for line in own} == {"request_completed"}
+    assert {"method", "route", "status", "ms", "request_id", "key"} <= set(own[0])
