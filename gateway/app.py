@@ -39,7 +39,7 @@ def create_app(
     database: Database,
     blobs: Blobs,
     limiter: Limiter,
-    compute: ProcessPool,
+    process_pool: ProcessPool,
     signer: Signer,
     settings: Settings,
 ) -> MiddlewareStack:
@@ -82,7 +82,7 @@ def create_app(
             "tx": Provide(provide_tx),
             "database": Provide(lambda: database, sync_to_thread=False),
             "blobs": Provide(lambda: blobs, sync_to_thread=False),
-            "compute": Provide(lambda: compute, sync_to_thread=False),
+            "process_pool": Provide(lambda: process_pool, sync_to_thread=False),
             "limiter": Provide(lambda: limiter, sync_to_thread=False),
             "allowed": Provide(lambda: allowed, sync_to_thread=False),
             "signer": Provide(lambda: signer, sync_to_thread=False),

@@ -53,21 +53,21 @@ async def open_app(settings: Settings) -> AsyncIterator[MiddlewareStack]:
             signer = await Signer.open(database)
             with ProcessPool.open(
                 settings.api_processes, settings.transcript_time_limit
-            ) as compute:
-                warm_up = asyncio.create_task(_warm_up(compute))
+            ) as process_pool:
+                warm_up = asyncio.create_task(_warm_up(process_pool))
                 try:
                     limiter = rate_limit.Limiter(client)
-                    yield create_app(database, blobs, limiter, compute, signer, settings)
+                    yield create_app(database, blobs, limiter, process_pool, signer, settings)
                 finally:
                     await cancel_and_wait(warm_up)
         finally:
             await client.aclose()
 
 
-async def _warm_up(compute: ProcessPool) -> None:
+async def _warm_up(process_pool: ProcessPool) -> None:
     await asyncio.sleep(_WARM_UP_DELAY)
     try:
-        await transcripts.get_ready(compute)
+        await transcripts.warm_up(process_pool)
     except (Unavailable, ComputationTimeout) as error:
         logger.warning("warm_up_failed", error=type(error).__name__)
 

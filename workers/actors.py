@@ -56,9 +56,11 @@ def _transcription_limit(settings: Settings) -> float:
 
 ACTORS: Final[Mapping[type[Job], Actor[Tools, Any]]] = {
     AnalyseSignal: Actor(
-        run=analysis.analyse, failed=analysis.analysis_failed, time_limit=_computation_limit
+        run=analysis.analyse, failed=analysis.mark_failed, time_limit=_computation_limit
     ),
-    AskSignal: Actor(run=analysis.ask, failed=analysis.analysis_failed, time_limit=_chat_limit),
+    AskSignal: Actor(
+        run=analysis.analyse_with_provider, failed=analysis.mark_failed, time_limit=_chat_limit
+    ),
     CompareInsights: Actor(run=duplicates.compare, time_limit=_computation_limit),
     DeleteBlob: Actor(
         run=lambda tools, _workspace, job: tools.blobs.delete(job.key),

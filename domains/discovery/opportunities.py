@@ -1,6 +1,5 @@
-"""Opportunities: what customers need, and how much it matters."""
+"""Opportunities: needs of customers, and how much they matter."""
 
-from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
@@ -8,120 +7,105 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from domains.discovery import example_ids
-from domains.discovery.links import IDEAS_OF_OPPORTUNITY, INSIGHTS_OF_OPPORTUNITY, LinkIds
-from domains.discovery.records import (
+from domains.discovery.fields import (
+    CreatedAt,
+    DescriptionUpdate,
     IdeaIds,
+    IdeaLinks,
+    IdeaLinksUpdate,
     InsightIds,
+    InsightLinks,
+    InsightLinksUpdate,
+    NameUpdate,
     NonEmpty,
     ProductId,
-    Records,
-    SearchQuery,
-    equals,
-    matches,
+    ProductIdUpdate,
+    UpdatedAt,
 )
+from domains.discovery.links import IDEAS_OF_OPPORTUNITY, INSIGHTS_OF_OPPORTUNITY
+from domains.discovery.records import Records, SearchQuery100, equals, matches
 from domains.discovery.tables import opportunities
 
 OpportunityStatus = Literal["discovery", "defined", "validated", "archived"]
 
 Score = Annotated[float, Meta(ge=0, le=100)]
 
+_NAME: Final = Meta(description="What could be gained", examples=["Exports that finish in seconds"])
+_DESCRIPTION: Final = Meta(
+    description="What customers need and why it matters", examples=["Teams wait for exports."]
+)
+
 
 class Opportunity(msgspec.Struct, rename="camel"):
-    """An opportunity as it is answered."""
+    """An opportunity."""
 
     id: Annotated[
-        UUID, Meta(description="The opportunity's uuid", examples=[example_ids.OPPORTUNITY])
+        UUID, Meta(description="UUID of the opportunity", examples=[example_ids.OPPORTUNITY])
     ]
-    name: Annotated[
-        str, Meta(description="What could be gained", examples=["Exports that finish in seconds"])
-    ]
-    description: Annotated[
-        str,
-        Meta(
-            description="What customers need, and why it matters",
-            examples=["Teams wait for exports."],
-        ),
-    ]
+    name: Annotated[str, _NAME]
+    description: Annotated[str, _DESCRIPTION]
     score: Annotated[
         Score | None,
-        Meta(description="0 to 100, as given; null until somebody gives one", examples=[85]),
+        Meta(description="From 0 to 100, set by callers only; else null", examples=[85]),
     ]
-    status: Annotated[OpportunityStatus, Meta(description="How far it is understood")]
+    status: Annotated[OpportunityStatus, Meta(description="Progress of the opportunity")]
     product_id: ProductId | None
     insight_ids: InsightIds
     idea_ids: IdeaIds
-    created_at: Annotated[datetime, Meta(description="When it was made")]
-    updated_at: Annotated[datetime, Meta(description="When it changed last")]
+    created_at: CreatedAt
+    updated_at: UpdatedAt
 
 
 class OpportunityCreate(msgspec.Struct, rename="camel", kw_only=True):
     """A new opportunity."""
 
-    name: Annotated[
-        NonEmpty,
-        Meta(description="What could be gained", examples=["Exports that finish in seconds"]),
-    ]
-    description: Annotated[
-        NonEmpty,
-        Meta(
-            description="What customers need, and why it matters",
-            examples=["Teams wait for exports."],
-        ),
-    ]
+    name: Annotated[NonEmpty, _NAME]
+    description: Annotated[NonEmpty, _DESCRIPTION]
     score: Annotated[
-        Score | UnsetType, Meta(description="0 to 100; null if left out", examples=[85])
+        Score | UnsetType, Meta(description="From 0 to 100. Default: null", examples=[85])
     ] = UNSET
-    status: Annotated[OpportunityStatus, Meta(description="How far it is understood")] = "discovery"
+    status: Annotated[OpportunityStatus, Meta(description="Progress of the opportunity")] = (
+        "discovery"
+    )
     product_id: ProductId | None = None
-    insight_ids: Annotated[
-        LinkIds, Meta(description="Insights of this workspace to link it to")
-    ] = []
-    idea_ids: Annotated[LinkIds, Meta(description="Ideas of this workspace to link it to")] = []
+    insight_ids: InsightLinks = []
+    idea_ids: IdeaLinks = []
 
 
 class OpportunityUpdate(msgspec.Struct, rename="camel", kw_only=True):
-    """What a PATCH may change; absent fields stay as they are, lists are replaced whole."""
+    """Changes of an opportunity. Absent fields stay as they are; lists are replaced as a whole."""
 
-    name: Annotated[NonEmpty | UnsetType, Meta(description="Replaces the name")] = UNSET
-    description: Annotated[NonEmpty | UnsetType, Meta(description="Replaces the description")] = (
-        UNSET
-    )
+    name: NameUpdate = UNSET
+    description: DescriptionUpdate = UNSET
     score: Annotated[
-        Score | UnsetType | None, Meta(description="0 to 100; null clears it", examples=[92.5])
+        Score | UnsetType | None, Meta(description="From 0 to 100; null clears it", examples=[92.5])
     ] = UNSET
     status: Annotated[
         OpportunityStatus | UnsetType,
-        Meta(description="How far it is understood", examples=["validated"]),
+        Meta(description="Progress of the opportunity", examples=["validated"]),
     ] = UNSET
-    product_id: Annotated[UUID | UnsetType | None, Meta(description="Null clears it")] = UNSET
-    insight_ids: Annotated[
-        LinkIds | UnsetType, Meta(description="Replaces the links to insights")
+    product_id: ProductIdUpdate = UNSET
+    insight_ids: InsightLinksUpdate = UNSET
+    idea_ids: IdeaLinksUpdate = UNSET
+
+
+class OpportunityQuery(SearchQuery100, frozen=True, kw_only=True, rename="camel"):
+    """The query of the list of opportunities."""
+
+    status: Annotated[
+        OpportunityStatus | UnsetType, Meta(description="Only opportunities with this status")
     ] = UNSET
-    idea_ids: Annotated[LinkIds | UnsetType, Meta(description="Replaces the links to ideas")] = (
-        UNSET
-    )
-
-
-class OpportunityQuery(SearchQuery, frozen=True, kw_only=True, rename="camel"):
-    """Which opportunities, and which part of them."""
-
-    limit: Annotated[
-        int, Meta(ge=1, description="Records a page; more than 100 are cut to 100")
-    ] = 100
-    status: Annotated[OpportunityStatus | UnsetType, Meta(description="Those in this status")] = (
-        UNSET
-    )
 
 
 _c = opportunities.c
 
 
 def _opportunity(*columns: Any) -> Opportunity:
-    made = Opportunity(*columns)
-    # A whole number reads as it was written: 85, not 85.0.
-    if made.score is not None and made.score.is_integer():
-        made.score = int(made.score)
-    return made
+    opportunity = Opportunity(*columns)
+    # Whole numbers are written without a fraction: 85, not 85.0.
+    if opportunity.score is not None and opportunity.score.is_integer():
+        opportunity.score = int(opportunity.score)
+    return opportunity
 
 
 OPPORTUNITIES: Final = Records(
@@ -142,6 +126,6 @@ OPPORTUNITIES: Final = Records(
     _opportunity,
     query=OpportunityQuery,
     filters=equals(status=_c.status, product_id=_c.product_id) | {"q": matches(_c.search)},
-    creates=OpportunityCreate,
-    changes=OpportunityUpdate,
+    create_struct=OpportunityCreate,
+    update_struct=OpportunityUpdate,
 )

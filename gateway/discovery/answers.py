@@ -1,4 +1,4 @@
-"""Answers that several resources of discovery share."""
+"""Responses shared by the discovery resources."""
 
 from typing import Annotated, Final, TypeVar
 
@@ -6,13 +6,13 @@ import msgspec
 from litestar import Response
 from msgspec import Meta
 
-from domains.kernel.pagination.offset import OffsetPage
+from domains.kernel.pagination.offset import OffsetPage, OffsetQuery
 
 T = TypeVar("T")
 
 
 class Deleted(msgspec.Struct):
-    """The answer to every DELETE."""
+    """The response to a DELETE."""
 
     message: Annotated[str, Meta(description="Always `Deleted`", examples=["Deleted"])]
 
@@ -20,12 +20,12 @@ class Deleted(msgspec.Struct):
 DELETED: Final = Deleted("Deleted")
 
 
-def paged(page: OffsetPage[T], limit: int, offset: int) -> Response[list[T]]:
-    """A page as a bare array, with the pagination headers."""
+def paged(page: OffsetPage[T], query: OffsetQuery) -> Response[list[T]]:
+    """Respond with a page as a bare array, with the pagination headers."""
     headers = {
         "X-Total-Count": str(page.total),
-        "X-Limit": str(limit),
-        "X-Offset": str(offset),
+        "X-Limit": str(query.size),
+        "X-Offset": str(query.offset),
     }
     if page.capped:
         headers["X-Total-Count-Capped"] = "true"

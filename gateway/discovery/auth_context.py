@@ -1,4 +1,4 @@
-"""Who am I: the workspace and the scopes of the key that asks."""
+"""The workspace and scopes of the key that a request sends."""
 
 from typing import Annotated, Final
 from uuid import UUID
@@ -15,34 +15,34 @@ from gateway.operations import operation
 class AuthWorkspace(msgspec.Struct):
     """The workspace that the key belongs to."""
 
-    id: Annotated[UUID, Meta(description="The workspace's uuid")]
-    name: Annotated[str, Meta(description="As the operator named it", examples=["Acme"])]
+    id: Annotated[UUID, Meta(description="UUID of the workspace")]
+    name: Annotated[str, Meta(description="Name given by the operator", examples=["Acme"])]
 
 
 class AuthCredential(msgspec.Struct):
-    """The key: its id and all its scopes."""
+    """A key with its scopes."""
 
     id: Annotated[
         UUID,
         Meta(
-            description="The key's uuid, which is no secret",
+            description="UUID of the key. Not a secret",
             examples=["0199c2f0-2d33-7c75-81a6-0f1e2d3c4b5a"],
         ),
     ]
     scopes: Annotated[
         list[str],
         Meta(
-            description="What it may do, on both surfaces",
+            description="Permissions in both APIs",
             examples=[["signals:read", "insights:read"]],
         ),
     ]
 
 
 class AuthContext(msgspec.Struct):
-    """The workspace and the credential behind a request."""
+    """The workspace and the key of a request."""
 
-    workspace: Annotated[AuthWorkspace, Meta(description="Where the key belongs")]
-    credential: Annotated[AuthCredential, Meta(description="The key itself")]
+    workspace: Annotated[AuthWorkspace, Meta(description="Workspace of the key")]
+    credential: Annotated[AuthCredential, Meta(description="The key")]
 
 
 @get(

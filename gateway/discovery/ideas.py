@@ -6,13 +6,7 @@ from litestar import Request, Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, RawBody
 
-from domains.discovery.ideas import (
-    IDEAS,
-    Idea,
-    IdeaCreate,
-    IdeaQuery,
-    IdeaUpdate,
-)
+from domains.discovery.ideas import IDEAS, Idea, IdeaCreate, IdeaQuery, IdeaUpdate
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.tenancy.keyring import Caller
 from gateway.discovery.answers import DELETED, Deleted, paged
@@ -20,22 +14,15 @@ from gateway.operations import operation
 from gateway.requests import decode_body, parse_query
 
 
-@get(
-    "/ideas",
-    opt=operation("listIdeas", "ideas:read", "List ideas", query=IdeaQuery),
-)
+@get("/ideas", opt=operation("listIdeas", "ideas:read", "List ideas", query=IdeaQuery))
 async def list_ideas(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
 ) -> Response[list[Idea]]:
-    wanted = parse_query(request, IdeaQuery)
-    page = await IDEAS.page(read, caller.workspace, wanted)
-    return paged(page, wanted.size, wanted.offset)
+    query = parse_query(request, IdeaQuery)
+    return paged(await IDEAS.page(read, caller.workspace, query), query)
 
 
-@get(
-    "/ideas/{id:str}",
-    opt=operation("getIdea", "ideas:read", "Get an idea", errors=(404,)),
-)
+@get("/ideas/{id:str}", opt=operation("getIdea", "ideas:read", "Get an idea", errors=(404,)))
 async def get_idea(
     id: FromPath[str],  # noqa: A002 - the documented name
     caller: NamedDependency[Caller],
@@ -46,13 +33,7 @@ async def get_idea(
 
 @post(
     "/ideas",
-    opt=operation(
-        "createIdea",
-        "ideas:write",
-        "Create an idea",
-        request=IdeaCreate,
-        errors=(409,),
-    ),
+    opt=operation("createIdea", "ideas:write", "Create an idea", request=IdeaCreate, errors=(409,)),
 )
 async def create_idea(
     body: RawBody, caller: NamedDependency[Caller], tx: NamedDependency[Tx]
@@ -63,13 +44,7 @@ async def create_idea(
 
 @patch(
     "/ideas/{id:str}",
-    opt=operation(
-        "updateIdea",
-        "ideas:write",
-        "Change an idea",
-        request=IdeaUpdate,
-        errors=(404,),
-    ),
+    opt=operation("updateIdea", "ideas:write", "Change an idea", request=IdeaUpdate, errors=(404,)),
 )
 async def update_idea(
     id: FromPath[str],  # noqa: A002
@@ -95,10 +70,4 @@ async def delete_idea(
     return DELETED
 
 
-HANDLERS: Final = (
-    list_ideas,
-    get_idea,
-    create_idea,
-    update_idea,
-    delete_idea,
-)
+HANDLERS: Final = (list_ideas, get_idea, create_idea, update_idea, delete_idea)

@@ -27,15 +27,13 @@ from gateway.requests import decode_body, parse_query
 
 
 @get(
-    "/insights",
-    opt=operation("listInsights", "insights:read", "List insights", query=InsightQuery),
+    "/insights", opt=operation("listInsights", "insights:read", "List insights", query=InsightQuery)
 )
 async def list_insights(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
 ) -> Response[list[Insight]]:
-    wanted = parse_query(request, InsightQuery)
-    page = await insights.page(read, caller.workspace, wanted)
-    return paged(page, wanted.size, wanted.offset)
+    query = parse_query(request, InsightQuery)
+    return paged(await insights.page(read, caller.workspace, query), query)
 
 
 @get(
@@ -53,11 +51,7 @@ async def get_insight(
 @post(
     "/insights",
     opt=operation(
-        "createInsight",
-        "insights:write",
-        "Create an insight",
-        request=InsightCreate,
-        errors=(409,),
+        "createInsight", "insights:write", "Create an insight", request=InsightCreate, errors=(409,)
     ),
 )
 async def create_insight(
@@ -70,11 +64,7 @@ async def create_insight(
 @patch(
     "/insights/{id:str}",
     opt=operation(
-        "updateInsight",
-        "insights:write",
-        "Change an insight",
-        request=InsightUpdate,
-        errors=(404,),
+        "updateInsight", "insights:write", "Change an insight", request=InsightUpdate, errors=(404,)
     ),
 )
 async def update_insight(
@@ -119,11 +109,11 @@ async def process_transcript(
     read: NamedDependency[Read],
     tx: NamedDependency[Tx],
     blobs: NamedDependency[Blobs],
-    compute: NamedDependency[ProcessPool],
+    process_pool: NamedDependency[ProcessPool],
 ) -> list[Insight]:
-    """Answers with what it finds. Stores nothing unless `createInsights` is true."""
-    asked = await decode_body(body, ProcessTranscriptRequest)
-    return await transcripts.process(read, tx, blobs, compute, caller.workspace, asked)
+    """Returns the insights found. Stores nothing unless `createInsights` is true."""
+    content = await decode_body(body, ProcessTranscriptRequest)
+    return await transcripts.process(read, tx, blobs, process_pool, caller.workspace, content)
 
 
 @get(
@@ -131,7 +121,7 @@ async def process_transcript(
     opt=operation(
         "listInsightEvidence",
         "insights:read",
-        "The quotes behind an insight",
+        "List the quotes of an insight",
         errors=(404,),
         addition=True,
     ),

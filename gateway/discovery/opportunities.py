@@ -29,9 +29,8 @@ from gateway.requests import decode_body, parse_query
 async def list_opportunities(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
 ) -> Response[list[Opportunity]]:
-    wanted = parse_query(request, OpportunityQuery)
-    page = await OPPORTUNITIES.page(read, caller.workspace, wanted)
-    return paged(page, wanted.size, wanted.offset)
+    query = parse_query(request, OpportunityQuery)
+    return paged(await OPPORTUNITIES.page(read, caller.workspace, query), query)
 
 
 @get(

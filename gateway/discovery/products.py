@@ -25,9 +25,8 @@ from gateway.requests import decode_body, parse_query
 async def list_products(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
 ) -> Response[list[Product]]:
-    wanted = parse_query(request, OffsetQuery)
-    page = await PRODUCTS.page(read, caller.workspace, wanted)
-    return paged(page, wanted.size, wanted.offset)
+    query = parse_query(request, OffsetQuery)
+    return paged(await PRODUCTS.page(read, caller.workspace, query), query)
 
 
 @get(

@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, RawBody
 from msgspec import UNSET, Meta, UnsetType
 
-from domains.discovery import example_ids, signals
+from domains.discovery import example_ids, signal_creation, signals
 from domains.discovery.signals import (
     SIGNALS,
     JobRef,
@@ -28,15 +28,12 @@ from gateway.requests import decode_body, decode_variant, parse_query
 
 _SignalId = Annotated[
     str,
-    Meta(
-        min_length=1,
-        description="The signal's uuid or its public id, such as `SIGNAL-42`.",
-    ),
+    Meta(min_length=1, description="UUID or public id of the signal, such as `SIGNAL-42`."),
 ]
 
 
 class _Form(msgspec.Struct):
-    """Fields by which the two forms of a create are distinguished."""
+    """The fields that distinguish a text signal from a raw signal."""
 
     text: msgspec.Raw | UnsetType = UNSET
     source: msgspec.Raw | UnsetType = UNSET
@@ -49,16 +46,12 @@ class _Form(msgspec.Struct):
         return SignalTextCreate if has_text else SignalRawCreate
 
 
-@get(
-    "/signals",
-    opt=operation("listSignals", "signals:read", "List signals", query=SignalQuery),
-)
+@get("/signals", opt=operation("listSignals", "signals:read", "List signals", query=SignalQuery))
 async def list_signals(
     request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
 ) -> Response[list[Signal]]:
-    wanted = parse_query(request, SignalQuery)
-    page = await signals.page(read, caller.workspace, wanted)
-    return paged(page, wanted.size, wanted.offset)
+    query = parse_query(request, SignalQuery)
+    return paged(await signals.page(read, caller.workspace, query), query)
 
 
 @get(
@@ -97,8 +90,8 @@ async def create_signal(
 ) -> Signal:
     new = await decode_variant(body, _Form, _Form.body_type)
     if isinstance(new, SignalTextCreate):
-        return await signals.create_from_text(tx, blobs, caller.workspace, new)
-    return await signals.create_from_source(tx, caller.workspace, new)
+        return await signal_creation.create_from_text(tx, blobs, caller.workspace, new)
+    return await signal_creation.create_from_source(tx, caller.workspace, new)
 
 
 @patch(

@@ -1,4 +1,4 @@
-"""The discovery API as a surface: problem+json, no Content-Length needed, two prefixes."""
+"""The discovery API: errors as problem+json, two path prefixes."""
 
 from typing import Final
 
@@ -9,9 +9,8 @@ from gateway.operations import Surface
 DISCOVERY: Final = Surface(
     title="Discovery API",
     description=(
-        "Signals (transcripts, tickets, reviews, reports) go in as text and come out as insights "
-        "with quotes. Lists are bare arrays, paged by `limit` and `offset`; errors are RFC 9457 "
-        "problem details."
+        "Send signals (transcripts, tickets, reviews, reports) as text, get insights with quotes. "
+        "Lists are bare arrays, paged by `limit` and `offset`. Errors are RFC 9457 problem details."
     ),
     prefixes=("/external/v1", "/api/external/v1"),
     handlers=[

@@ -62,7 +62,7 @@ class _Products:
     async def preview(
         self, read: Read, workspace: WorkspaceId, batch: Sequence[PreparedRecord]
     ) -> Outcome:
-        return Outcome(await products.different(read, workspace, self._names(batch)), [])
+        return Outcome(await products.changed_ids(read, workspace, self._names(batch)), [])
 
     def _names(self, batch: Sequence[PreparedRecord]) -> dict[Any, str]:
         return {record.id: record.values["name"] for record in batch}
