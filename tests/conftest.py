@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from domains.kernel.db.database import Database
-from tests.chaos.table import from_properties, rendered
+from tests.chaos.results import format_table, from_properties
 from tests.stack import Stack, Tenant, new_tenant, running_stack
 
 # The operator's own settings must not affect the tests.
@@ -20,16 +20,16 @@ for _name in list(os.environ):
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the results of the chaos scenarios as one table, from all test processes."""
-    rows = [
-        row
+    results = [
+        result
         for reports in terminalreporter.stats.values()
         for report in reports
         if isinstance(report, pytest.TestReport) and report.when == "call"
-        for row in from_properties(report.user_properties)
+        for result in from_properties(report.user_properties)
     ]
-    if rows:
+    if results:
         terminalreporter.section("faults")
-        for line in rendered(rows):
+        for line in format_table(results):
             terminalreporter.write_line(line)
 
 
@@ -41,6 +41,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """PostgreSQL, Valkey, the API and a worker."""
     folder: Path = tmp_path_factory.mktemp("stack")
     with running_stack(folder) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def idle_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack without a worker, for tests that run jobs themselves."""
+    with running_stack(tmp_path_factory.mktemp("idle"), worker=False) as started:
         yield started
 
 

@@ -75,7 +75,7 @@ class LanePool:
             self._job_finished(queue, self._loop.time() - started if ran else None)
 
     def start(self, job_finished: Callable[[Queue, float | None], None]) -> None:
-        """Start consuming. `job_finished` gets the seconds of each job, None if it did not run here."""
+        """Start consuming. `job_finished` gets the seconds of each job; None: it did not run."""
         self._job_finished = job_finished
         for consumer in self._consumers:
             consumer.start()

@@ -1,4 +1,4 @@
-"""Jobs: stored with their transaction, owned by one worker at a time, debounced, retried if lost."""
+"""Jobs: stored with their transaction, owned by one worker at a time, debounced, requeued."""
 
 import asyncio
 from typing import ClassVar
@@ -6,9 +6,12 @@ from typing import ClassVar
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Float, cast, func, select
 
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Database
+from domains.kernel.db.statements import scalar, statement
+from domains.kernel.db.tables import jobs
 from domains.kernel.jobs import job_admin, leases
 from domains.kernel.jobs.enqueue import MAX_DELAY, enqueue, enqueue_debounced
 from domains.kernel.jobs.job_admin import JobFilter
@@ -95,7 +98,14 @@ def test_backoff_grows_and_is_bounded(failures: int, chance: float) -> None:
     assert leases.backoff(failures + 1, chance) >= delay
 
 
-async def test_delay_of_a_job_that_loses_its_worker_grows(
+_DELAY = statement(
+    select(cast(func.extract("epoch", jobs.c.run_after - func.now()), Float)),
+    scalar,
+    cross_tenant_reason="the only job of a test",
+)
+
+
+async def test_delay_of_a_job_that_loses_its_worker_grows_by_a_second(
     db: Database, workspace: WorkspaceId
 ) -> None:
     job_id = await add_job(db, workspace)
@@ -104,6 +114,62 @@ async def test_delay_of_a_job_that_loses_its_worker_grows(
         await claim_job(db, job_id, seconds=0)
         async with db.transaction() as tx:
             assert await leases.sweep(tx, 1_000) == 1
-            (job,) = await job_admin.list_jobs(tx, JobFilter(id=job_id), 1)
+            assert await tx.one(_DELAY) == losses
         row = await get_row(db, job_id)
         assert (row["state"], row["losses"], row["lease"]) == ("queued", losses + 1, None)
+
+
+# --- debounced jobs ---------------------------------------------------------------------------
+
+
+class Refresh(Job, frozen=True, tag="tests.refresh"):
+    queue: ClassVar[Queue] = "housekeeping"
+    record: str
+
+    @property
+    def subject(self) -> str:
+        return self.record
+
+
+async def _refresh(db: Database, workspace: WorkspaceId, record: str, delay: float = 30) -> None:
+    async with db.transaction() as tx:
+        await enqueue_debounced(tx, workspace, Refresh(record), delay)
+
+
+async def test_one_debounced_job_is_queued_per_workspace_kind_and_subject(
+    db: Database, workspace: WorkspaceId
+) -> None:
+    other = await new_workspace(db)
+    for _ in range(3):
+        for record in ("a", "b"):
+            await _refresh(db, workspace, record)
+    await _refresh(db, other, "a")
+    rows = await execute(db, "select workspace_id, subject from jobs")
+    assert sorted(map(tuple, rows)) == sorted([(workspace, "a"), (workspace, "b"), (other, "a")])
+
+
+async def test_debounced_job_is_postponed_up_to_the_maximum_delay(
+    db: Database, workspace: WorkspaceId
+) -> None:
+    await _refresh(db, workspace, "a", 0)
+    await _refresh(db, workspace, "a", 60)
+    job_delay = "select extract(epoch from run_after - created_at)::float from jobs"
+    ((delay,),) = await execute(db, job_delay)
+    assert 60 <= delay < MAX_DELAY
+    await execute(db, "update jobs set created_at = created_at - interval '290 seconds'")
+    await _refresh(db, workspace, "a", 60)
+    ((delay,),) = await execute(db, job_delay)
+    assert delay == MAX_DELAY
+
+
+async def test_sent_and_cancelled_jobs_are_not_postponed_but_followed_by_a_new_one(
+    db: Database, workspace: WorkspaceId
+) -> None:
+    await _refresh(db, workspace, "a", 0)
+    await take(db, 1, queue="housekeeping")
+    await _refresh(db, workspace, "a", 0)
+    assert await count_states(db) == {"sent": 1, "queued": 1}
+    async with db.transaction() as tx:
+        assert await job_admin.cancel(tx, JobFilter(kind="refresh")) == 2
+    await _refresh(db, workspace, "a", 0)
+    assert len(await execute(db, "select from jobs where not cancelling")) == 1
