@@ -7,6 +7,35 @@ from sqlalchemy.dialects import postgresql
 revision = "0001"
 down_revision = None
 
+_TIME = sa.DateTime(timezone=True)
+
+
+def _of_workspace(table: str) -> sa.ForeignKeyConstraint:
+    """The reference of a table's rows to their workspace."""
+    return sa.ForeignKeyConstraint(
+        ["workspace_id"], ["workspaces.id"], name=f"fk_{table}_workspace_id", ondelete="CASCADE"
+    )
+
+
+def _reference(name: str, column: str, table: str) -> sa.ForeignKeyConstraint:
+    """A reference within the workspace."""
+    return sa.ForeignKeyConstraint(
+        ["workspace_id", column],
+        [f"{table}.workspace_id", f"{table}.id"],
+        name=name,
+        ondelete="CASCADE",
+    )
+
+
+def _now(name: str) -> sa.Column[object]:
+    return sa.Column(name, _TIME, server_default=sa.text("now()"), nullable=False)
+
+
+def _texts(name: str) -> sa.Column[object]:
+    return sa.Column(
+        name, postgresql.ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False
+    )
+
 
 def upgrade() -> None:
     op.create_table(
@@ -14,29 +43,17 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("host", sa.Text(), nullable=False),
         sa.Column("pid", sa.Integer(), nullable=False),
-        sa.Column(
-            "started_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-        ),
-        sa.Column(
-            "beat_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_workers")),
+        _now("started_at"),
+        _now("beat_at"),
+        sa.PrimaryKeyConstraint("id", name="pk_workers"),
     )
     op.create_table(
         "workspaces",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_workspaces")),
-        sa.UniqueConstraint("name", name=op.f("uq_workspaces_name")),
+        _now("created_at"),
+        sa.PrimaryKeyConstraint("id", name="pk_workspaces"),
+        sa.UniqueConstraint("name", name="uq_workspaces_name"),
     )
     op.create_table(
         "api_keys",
@@ -46,30 +63,15 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("prefix", sa.Text(), nullable=False),
         sa.Column("scopes", postgresql.ARRAY(sa.Text()), nullable=False),
-        sa.Column(
-            "limits",
-            postgresql.JSONB(astext_type=sa.Text()),
-            server_default=sa.text("'{}'"),
-            nullable=False,
-        ),
-        sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-        ),
-        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["workspace_id"],
-            ["workspaces.id"],
-            name=op.f("fk_api_keys_workspace_id"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
-        sa.UniqueConstraint("digest", name=op.f("uq_api_keys_digest")),
+        sa.Column("limits", postgresql.JSONB(), server_default=sa.text("'{}'"), nullable=False),
+        _now("created_at"),
+        sa.Column("expires_at", _TIME),
+        sa.Column("revoked_at", _TIME),
+        _of_workspace("api_keys"),
+        sa.PrimaryKeyConstraint("id", name="pk_api_keys"),
+        sa.UniqueConstraint("digest", name="uq_api_keys_digest"),
     )
-    op.create_index(op.f("ix_api_keys_workspace_id"), "api_keys", ["workspace_id"], unique=False)
+    op.create_index("ix_api_keys_workspace_id", "api_keys", ["workspace_id"])
     op.create_table(
         "ideas",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -77,27 +79,12 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), server_default="evaluating", nullable=False),
-        sa.Column("product_id", sa.Uuid(), nullable=True),
-        sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-        ),
-        sa.Column(
-            "updated_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-        ),
-        sa.ForeignKeyConstraint(
-            ["workspace_id"],
-            ["workspaces.id"],
-            name=op.f("fk_ideas_workspace_id"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_ideas")),
-        sa.UniqueConstraint("workspace_id", "id", name=op.f("uq_ideas_workspace_id_id")),
+        sa.Column("product_id", sa.Uuid()),
+        _now("created_at"),
+        _now("updated_at"),
+        _of_workspace("ideas"),
+        sa.PrimaryKeyConstraint("id", name="pk_ideas"),
+        sa.UniqueConstraint("workspace_id", "id", name="uq_ideas_workspace_id_id"),
     )
     op.create_table(
         "insights",
@@ -107,48 +94,30 @@ def upgrade() -> None:
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), server_default="draft", nullable=False),
         sa.Column("type", sa.Text(), server_default="other", nullable=False),
-        sa.Column("product_id", sa.Uuid(), nullable=True),
-        sa.Column("account_id", sa.Uuid(), nullable=True),
-        sa.Column(
-            "tag_ids", postgresql.ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False
-        ),
-        sa.Column("suggestions", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
-        sa.Column("external_links", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
-        sa.Column("made_by_signal_id", sa.Uuid(), nullable=True),
-        sa.Column("edited_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("kind", sa.Text(), nullable=True),
-        sa.Column("sentiment", sa.Text(), nullable=True),
-        sa.Column("confidence", sa.Double(), nullable=True),
-        sa.Column("engine", sa.Text(), nullable=True),
-        sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-        ),
-        sa.Column(
-            "updated_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-        ),
+        sa.Column("product_id", sa.Uuid()),
+        sa.Column("account_id", sa.Uuid()),
+        _texts("tag_ids"),
+        sa.Column("suggestions", postgresql.JSONB()),
+        sa.Column("external_links", postgresql.JSONB()),
+        sa.Column("made_by_signal_id", sa.Uuid()),
+        sa.Column("edited_at", _TIME),
+        sa.Column("kind", sa.Text()),
+        sa.Column("sentiment", sa.Text()),
+        sa.Column("confidence", sa.Double()),
+        sa.Column("engine", sa.Text()),
+        _now("created_at"),
+        _now("updated_at"),
         sa.CheckConstraint(
             "status in ('draft', 'published', 'archived')", name=op.f("ck_insights_status")
         ),
-        sa.ForeignKeyConstraint(
-            ["workspace_id"],
-            ["workspaces.id"],
-            name=op.f("fk_insights_workspace_id"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_insights")),
-        sa.UniqueConstraint("workspace_id", "id", name=op.f("uq_insights_workspace_id_id")),
+        _of_workspace("insights"),
+        sa.PrimaryKeyConstraint("id", name="pk_insights"),
+        sa.UniqueConstraint("workspace_id", "id", name="uq_insights_workspace_id_id"),
     )
     op.create_index(
         "ix_insights_made_by_signal_id",
         "insights",
         ["workspace_id", "made_by_signal_id"],
-        unique=False,
         postgresql_where=sa.text("made_by_signal_id is not null"),
     )
     op.create_table(
@@ -157,135 +126,75 @@ def upgrade() -> None:
         sa.Column("workspace_id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("queue", sa.Text(), nullable=False),
-        sa.Column("payload", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("request_id", sa.Text(), nullable=True),
+        sa.Column("payload", postgresql.JSONB(), nullable=False),
+        sa.Column("request_id", sa.Text()),
         sa.Column("state", sa.Text(), server_default="queued", nullable=False),
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         sa.Column("losses", sa.Integer(), server_default="0", nullable=False),
-        sa.Column(
-            "run_after", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
-        ),
-        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("lease", sa.Uuid(), nullable=True),
-        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("error", sa.Text(), nullable=True),
-        sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-        ),
-        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        _now("run_after"),
+        sa.Column("sent_at", _TIME),
+        sa.Column("lease", sa.Uuid()),
+        sa.Column("lease_until", _TIME),
+        sa.Column("error", sa.Text()),
+        _now("created_at"),
+        sa.Column("started_at", _TIME),
+        sa.Column("finished_at", _TIME),
         sa.CheckConstraint(
             "state in ('queued', 'sent', 'running', 'done', 'failed', 'cancelled')",
             name=op.f("ck_jobs_state"),
         ),
-        sa.ForeignKeyConstraint(
-            ["workspace_id"],
-            ["workspaces.id"],
-            name=op.f("fk_jobs_workspace_id"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
+        _of_workspace("jobs"),
+        sa.PrimaryKeyConstraint("id", name="pk_jobs"),
     )
     op.create_index(
-        "ix_jobs_due",
-        "jobs",
-        ["queue", "run_after"],
-        unique=False,
-        postgresql_where=sa.text("state = 'queued'"),
+        "ix_jobs_due", "jobs", ["queue", "run_after"], postgresql_where=sa.text("state = 'queued'")
     )
     op.create_index(
         "ix_jobs_live",
         "jobs",
         ["queue", "state", "run_after"],
-        unique=False,
         postgresql_where=sa.text("state in ('queued', 'sent', 'running')"),
     )
     op.create_index(
-        "ix_jobs_running",
-        "jobs",
-        ["lease_until"],
-        unique=False,
-        postgresql_where=sa.text("state = 'running'"),
+        "ix_jobs_running", "jobs", ["lease_until"], postgresql_where=sa.text("state = 'running'")
     )
     op.create_index(
-        "ix_jobs_sent",
-        "jobs",
-        ["queue", "sent_at"],
-        unique=False,
-        postgresql_where=sa.text("state = 'sent'"),
+        "ix_jobs_sent", "jobs", ["queue", "sent_at"], postgresql_where=sa.text("state = 'sent'")
     )
-    op.create_index(op.f("ix_jobs_workspace_id_id"), "jobs", ["workspace_id", "id"], unique=False)
+    op.create_index("ix_jobs_workspace_id_id", "jobs", ["workspace_id", "id"])
     op.create_table(
         "opportunities",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("workspace_id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
-        sa.Column("score", sa.Double(), nullable=True),
+        sa.Column("score", sa.Double()),
         sa.Column("status", sa.Text(), server_default="discovery", nullable=False),
-        sa.Column("product_id", sa.Uuid(), nullable=True),
-        sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-        ),
-        sa.Column(
-            "updated_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-        ),
-        sa.ForeignKeyConstraint(
-            ["workspace_id"],
-            ["workspaces.id"],
-            name=op.f("fk_opportunities_workspace_id"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_opportunities")),
-        sa.UniqueConstraint("workspace_id", "id", name=op.f("uq_opportunities_workspace_id_id")),
+        sa.Column("product_id", sa.Uuid()),
+        _now("created_at"),
+        _now("updated_at"),
+        _of_workspace("opportunities"),
+        sa.PrimaryKeyConstraint("id", name="pk_opportunities"),
+        sa.UniqueConstraint("workspace_id", "id", name="uq_opportunities_workspace_id_id"),
     )
     op.create_table(
         "products",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("workspace_id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-        ),
-        sa.Column(
-            "updated_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-        ),
-        sa.ForeignKeyConstraint(
-            ["workspace_id"],
-            ["workspaces.id"],
-            name=op.f("fk_products_workspace_id"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_products")),
-        sa.UniqueConstraint("workspace_id", "id", name=op.f("uq_products_workspace_id_id")),
+        _now("created_at"),
+        _now("updated_at"),
+        _of_workspace("products"),
+        sa.PrimaryKeyConstraint("id", name="pk_products"),
+        sa.UniqueConstraint("workspace_id", "id", name="uq_products_workspace_id_id"),
     )
     op.create_table(
         "public_ids",
         sa.Column("workspace_id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("last", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["workspace_id"],
-            ["workspaces.id"],
-            name=op.f("fk_public_ids_workspace_id"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("workspace_id", "kind", name=op.f("pk_public_ids")),
+        _of_workspace("public_ids"),
+        sa.PrimaryKeyConstraint("workspace_id", "kind", name="pk_public_ids"),
     )
     op.create_table(
         "signals",
@@ -294,50 +203,35 @@ def upgrade() -> None:
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
-        sa.Column("signal_type", sa.Text(), nullable=True),
-        sa.Column("context", sa.Text(), nullable=True),
-        sa.Column("inferred_context", sa.Text(), nullable=True),
-        sa.Column("source", postgresql.JSON(astext_type=sa.Text()), nullable=False),
-        sa.Column("data", postgresql.JSON(astext_type=sa.Text()), nullable=True),
-        sa.Column("external_id", sa.Text(), nullable=True),
-        sa.Column("text_key", sa.Text(), nullable=True),
-        sa.Column("additional_context", sa.Text(), nullable=True),
+        sa.Column("signal_type", sa.Text()),
+        sa.Column("context", sa.Text()),
+        sa.Column("inferred_context", sa.Text()),
+        sa.Column("source", postgresql.JSON(), nullable=False),
+        sa.Column("data", postgresql.JSON()),
+        sa.Column("external_id", sa.Text()),
+        sa.Column("text_key", sa.Text()),
+        sa.Column("additional_context", sa.Text()),
         sa.Column(
             "product_ids",
             postgresql.ARRAY(sa.Uuid()),
             server_default=sa.text("'{}'"),
             nullable=False,
         ),
-        sa.Column("account_id", sa.Uuid(), nullable=True),
-        sa.Column("last_job_id", sa.Uuid(), nullable=True),
-        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("processed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("last_error", sa.Text(), nullable=True),
-        sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-        ),
-        sa.Column(
-            "updated_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-        ),
+        sa.Column("account_id", sa.Uuid()),
+        sa.Column("last_job_id", sa.Uuid()),
+        sa.Column("started_at", _TIME),
+        sa.Column("processed_at", _TIME),
+        sa.Column("failed_at", _TIME),
+        sa.Column("last_error", sa.Text()),
+        _now("created_at"),
+        _now("updated_at"),
         sa.CheckConstraint(
             "status in ('pending', 'processing', 'processed', 'failed')",
             name=op.f("ck_signals_status"),
         ),
-        sa.ForeignKeyConstraint(
-            ["workspace_id"],
-            ["workspaces.id"],
-            name=op.f("fk_signals_workspace_id"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_signals")),
-        sa.UniqueConstraint("workspace_id", "id", name=op.f("uq_signals_workspace_id_id")),
+        _of_workspace("signals"),
+        sa.PrimaryKeyConstraint("id", name="pk_signals"),
+        sa.UniqueConstraint("workspace_id", "id", name="uq_signals_workspace_id_id"),
     )
     op.create_index(
         "uq_signals_workspace_id_number", "signals", ["workspace_id", "number"], unique=True
@@ -351,31 +245,16 @@ def upgrade() -> None:
         sa.Column("quote", sa.Text(), nullable=False),
         sa.Column("start", sa.Integer(), nullable=False),
         sa.Column("end", sa.Integer(), nullable=False),
-        sa.Column("speaker", sa.Text(), nullable=True),
-        sa.Column("start_time", sa.Double(), nullable=True),
-        sa.Column("end_time", sa.Double(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["workspace_id", "insight_id"],
-            ["insights.workspace_id", "insights.id"],
-            name="fk_evidence_insight",
-            ondelete="CASCADE",
-        ),
-        sa.ForeignKeyConstraint(
-            ["workspace_id", "signal_id"],
-            ["signals.workspace_id", "signals.id"],
-            name="fk_evidence_signal",
-            ondelete="CASCADE",
-        ),
-        sa.ForeignKeyConstraint(
-            ["workspace_id"],
-            ["workspaces.id"],
-            name=op.f("fk_evidence_workspace_id"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_evidence")),
+        sa.Column("speaker", sa.Text()),
+        sa.Column("start_time", sa.Double()),
+        sa.Column("end_time", sa.Double()),
+        _reference("fk_evidence_insight", "insight_id", "insights"),
+        _reference("fk_evidence_signal", "signal_id", "signals"),
+        _of_workspace("evidence"),
+        sa.PrimaryKeyConstraint("id", name="pk_evidence"),
     )
-    op.create_index("ix_evidence_insight", "evidence", ["workspace_id", "insight_id"], unique=False)
-    op.create_index("ix_evidence_signal", "evidence", ["workspace_id", "signal_id"], unique=False)
+    op.create_index("ix_evidence_insight", "evidence", ["workspace_id", "insight_id"])
+    op.create_index("ix_evidence_signal", "evidence", ["workspace_id", "signal_id"])
     op.create_table(
         "idempotency",
         sa.Column("workspace_id", sa.Uuid(), nullable=False),
@@ -383,210 +262,92 @@ def upgrade() -> None:
         sa.Column("idempotency_key", sa.Text(), nullable=False),
         sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
         sa.Column("token", sa.Uuid(), nullable=False),
-        sa.Column("status", sa.Integer(), nullable=True),
-        sa.Column("media_type", sa.Text(), nullable=True),
-        sa.Column("body", sa.LargeBinary(), nullable=True),
-        sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-        ),
+        sa.Column("status", sa.Integer()),
+        sa.Column("media_type", sa.Text()),
+        sa.Column("body", sa.LargeBinary()),
+        _now("created_at"),
         sa.ForeignKeyConstraint(
-            ["key_id"], ["api_keys.id"], name=op.f("fk_idempotency_key_id"), ondelete="CASCADE"
+            ["key_id"], ["api_keys.id"], name="fk_idempotency_key_id", ondelete="CASCADE"
         ),
-        sa.ForeignKeyConstraint(
-            ["workspace_id"],
-            ["workspaces.id"],
-            name=op.f("fk_idempotency_workspace_id"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("key_id", "idempotency_key", name=op.f("pk_idempotency")),
+        _of_workspace("idempotency"),
+        sa.PrimaryKeyConstraint("key_id", "idempotency_key", name="pk_idempotency"),
     )
-    op.create_index(op.f("ix_idempotency_created_at"), "idempotency", ["created_at"], unique=False)
+    op.create_index("ix_idempotency_created_at", "idempotency", ["created_at"])
     op.create_table(
         "insight_ideas",
         sa.Column("workspace_id", sa.Uuid(), nullable=False),
         sa.Column("insight_id", sa.Uuid(), nullable=False),
         sa.Column("idea_id", sa.Uuid(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["workspace_id", "idea_id"],
-            ["ideas.workspace_id", "ideas.id"],
-            name="fk_insight_ideas_idea",
-            ondelete="CASCADE",
-        ),
-        sa.ForeignKeyConstraint(
-            ["workspace_id", "insight_id"],
-            ["insights.workspace_id", "insights.id"],
-            name="fk_insight_ideas_insight",
-            ondelete="CASCADE",
-        ),
-        sa.ForeignKeyConstraint(
-            ["workspace_id"],
-            ["workspaces.id"],
-            name=op.f("fk_insight_ideas_workspace_id"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("insight_id", "idea_id", name=op.f("pk_insight_ideas")),
+        _reference("fk_insight_ideas_idea", "idea_id", "ideas"),
+        _reference("fk_insight_ideas_insight", "insight_id", "insights"),
+        _of_workspace("insight_ideas"),
+        sa.PrimaryKeyConstraint("insight_id", "idea_id", name="pk_insight_ideas"),
     )
-    op.create_index(
-        "ix_insight_ideas_idea", "insight_ideas", ["workspace_id", "idea_id"], unique=False
-    )
-    op.create_index(
-        "ix_insight_ideas_insight", "insight_ideas", ["workspace_id", "insight_id"], unique=False
-    )
+    op.create_index("ix_insight_ideas_idea", "insight_ideas", ["workspace_id", "idea_id"])
+    op.create_index("ix_insight_ideas_insight", "insight_ideas", ["workspace_id", "insight_id"])
     op.create_table(
         "insight_opportunities",
         sa.Column("workspace_id", sa.Uuid(), nullable=False),
         sa.Column("insight_id", sa.Uuid(), nullable=False),
         sa.Column("opportunity_id", sa.Uuid(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["workspace_id", "insight_id"],
-            ["insights.workspace_id", "insights.id"],
-            name="fk_insight_opportunities_insight",
-            ondelete="CASCADE",
-        ),
-        sa.ForeignKeyConstraint(
-            ["workspace_id", "opportunity_id"],
-            ["opportunities.workspace_id", "opportunities.id"],
-            name="fk_insight_opportunities_opportunity",
-            ondelete="CASCADE",
-        ),
-        sa.ForeignKeyConstraint(
-            ["workspace_id"],
-            ["workspaces.id"],
-            name=op.f("fk_insight_opportunities_workspace_id"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint(
-            "insight_id", "opportunity_id", name=op.f("pk_insight_opportunities")
-        ),
+        _reference("fk_insight_opportunities_insight", "insight_id", "insights"),
+        _reference("fk_insight_opportunities_opportunity", "opportunity_id", "opportunities"),
+        _of_workspace("insight_opportunities"),
+        sa.PrimaryKeyConstraint("insight_id", "opportunity_id", name="pk_insight_opportunities"),
     )
     op.create_index(
-        "ix_insight_opportunities_insight",
-        "insight_opportunities",
-        ["workspace_id", "insight_id"],
-        unique=False,
+        "ix_insight_opportunities_insight", "insight_opportunities", ["workspace_id", "insight_id"]
     )
     op.create_index(
         "ix_insight_opportunities_opportunity",
         "insight_opportunities",
         ["workspace_id", "opportunity_id"],
-        unique=False,
     )
     op.create_table(
         "opportunity_ideas",
         sa.Column("workspace_id", sa.Uuid(), nullable=False),
         sa.Column("opportunity_id", sa.Uuid(), nullable=False),
         sa.Column("idea_id", sa.Uuid(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["workspace_id", "idea_id"],
-            ["ideas.workspace_id", "ideas.id"],
-            name="fk_opportunity_ideas_idea",
-            ondelete="CASCADE",
-        ),
-        sa.ForeignKeyConstraint(
-            ["workspace_id", "opportunity_id"],
-            ["opportunities.workspace_id", "opportunities.id"],
-            name="fk_opportunity_ideas_opportunity",
-            ondelete="CASCADE",
-        ),
-        sa.ForeignKeyConstraint(
-            ["workspace_id"],
-            ["workspaces.id"],
-            name=op.f("fk_opportunity_ideas_workspace_id"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("opportunity_id", "idea_id", name=op.f("pk_opportunity_ideas")),
+        _reference("fk_opportunity_ideas_idea", "idea_id", "ideas"),
+        _reference("fk_opportunity_ideas_opportunity", "opportunity_id", "opportunities"),
+        _of_workspace("opportunity_ideas"),
+        sa.PrimaryKeyConstraint("opportunity_id", "idea_id", name="pk_opportunity_ideas"),
     )
+    op.create_index("ix_opportunity_ideas_idea", "opportunity_ideas", ["workspace_id", "idea_id"])
     op.create_index(
-        "ix_opportunity_ideas_idea", "opportunity_ideas", ["workspace_id", "idea_id"], unique=False
-    )
-    op.create_index(
-        "ix_opportunity_ideas_opportunity",
-        "opportunity_ideas",
-        ["workspace_id", "opportunity_id"],
-        unique=False,
+        "ix_opportunity_ideas_opportunity", "opportunity_ideas", ["workspace_id", "opportunity_id"]
     )
     op.create_table(
         "signal_insights",
         sa.Column("workspace_id", sa.Uuid(), nullable=False),
         sa.Column("signal_id", sa.Uuid(), nullable=False),
         sa.Column("insight_id", sa.Uuid(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["workspace_id", "insight_id"],
-            ["insights.workspace_id", "insights.id"],
-            name="fk_signal_insights_insight",
-            ondelete="CASCADE",
-        ),
-        sa.ForeignKeyConstraint(
-            ["workspace_id", "signal_id"],
-            ["signals.workspace_id", "signals.id"],
-            name="fk_signal_insights_signal",
-            ondelete="CASCADE",
-        ),
-        sa.ForeignKeyConstraint(
-            ["workspace_id"],
-            ["workspaces.id"],
-            name=op.f("fk_signal_insights_workspace_id"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("signal_id", "insight_id", name=op.f("pk_signal_insights")),
+        _reference("fk_signal_insights_insight", "insight_id", "insights"),
+        _reference("fk_signal_insights_signal", "signal_id", "signals"),
+        _of_workspace("signal_insights"),
+        sa.PrimaryKeyConstraint("signal_id", "insight_id", name="pk_signal_insights"),
     )
-    op.create_index(
-        "ix_signal_insights_insight",
-        "signal_insights",
-        ["workspace_id", "insight_id"],
-        unique=False,
-    )
-    op.create_index(
-        "ix_signal_insights_signal", "signal_insights", ["workspace_id", "signal_id"], unique=False
-    )
+    op.create_index("ix_signal_insights_insight", "signal_insights", ["workspace_id", "insight_id"])
+    op.create_index("ix_signal_insights_signal", "signal_insights", ["workspace_id", "signal_id"])
 
 
 def downgrade() -> None:
-    op.drop_index("ix_signal_insights_signal", table_name="signal_insights")
-    op.drop_index("ix_signal_insights_insight", table_name="signal_insights")
-    op.drop_table("signal_insights")
-    op.drop_index("ix_opportunity_ideas_opportunity", table_name="opportunity_ideas")
-    op.drop_index("ix_opportunity_ideas_idea", table_name="opportunity_ideas")
-    op.drop_table("opportunity_ideas")
-    op.drop_index("ix_insight_opportunities_opportunity", table_name="insight_opportunities")
-    op.drop_index("ix_insight_opportunities_insight", table_name="insight_opportunities")
-    op.drop_table("insight_opportunities")
-    op.drop_index("ix_insight_ideas_insight", table_name="insight_ideas")
-    op.drop_index("ix_insight_ideas_idea", table_name="insight_ideas")
-    op.drop_table("insight_ideas")
-    op.drop_index(op.f("ix_idempotency_created_at"), table_name="idempotency")
-    op.drop_table("idempotency")
-    op.drop_index("ix_evidence_signal", table_name="evidence")
-    op.drop_index("ix_evidence_insight", table_name="evidence")
-    op.drop_table("evidence")
-    op.drop_index("uq_signals_workspace_id_number", table_name="signals")
-    op.drop_table("signals")
-    op.drop_table("public_ids")
-    op.drop_table("products")
-    op.drop_table("opportunities")
-    op.drop_index(op.f("ix_jobs_workspace_id_id"), table_name="jobs")
-    op.drop_index("ix_jobs_sent", table_name="jobs", postgresql_where=sa.text("state = 'sent'"))
-    op.drop_index(
-        "ix_jobs_running", table_name="jobs", postgresql_where=sa.text("state = 'running'")
-    )
-    op.drop_index(
-        "ix_jobs_live",
-        table_name="jobs",
-        postgresql_where=sa.text("state in ('queued', 'sent', 'running')"),
-    )
-    op.drop_index("ix_jobs_due", table_name="jobs", postgresql_where=sa.text("state = 'queued'"))
-    op.drop_table("jobs")
-    op.drop_index(
-        "ix_insights_made_by_signal_id",
-        table_name="insights",
-        postgresql_where=sa.text("made_by_signal_id is not null"),
-    )
-    op.drop_table("insights")
-    op.drop_table("ideas")
-    op.drop_index(op.f("ix_api_keys_workspace_id"), table_name="api_keys")
-    op.drop_table("api_keys")
-    op.drop_table("workspaces")
-    op.drop_table("workers")
+    for table in (
+        "signal_insights",
+        "opportunity_ideas",
+        "insight_opportunities",
+        "insight_ideas",
+        "idempotency",
+        "evidence",
+        "signals",
+        "public_ids",
+        "products",
+        "opportunities",
+        "jobs",
+        "insights",
+        "ideas",
+        "api_keys",
+        "workspaces",
+        "workers",
+    ):
+        op.drop_table(table)
