@@ -7,7 +7,7 @@ import pytest
 
 from domains.kernel.db.database import Database
 from domains.revenue.conversations import FetchRecording
-from tests.revenue.push_records import STARTED, Source, create_source, get_json
+from tests.revenue.push_records import STARTED, Source, get_json
 from tests.revenue.stored_rows import get_row, wait_until_processed
 from tests.stack import Tenant
 
@@ -16,11 +16,6 @@ PEOPLE = [
     {"id": "p2", "email": "rep@ours.io"},
     {"id": "p3", "name": "Bo"},
 ]
-
-
-@pytest.fixture
-async def source(acme: Tenant) -> Source:
-    return await create_source(acme)
 
 
 def said(at: Any, text: str = "Hello.", **who: str) -> dict[str, Any]:

@@ -12,16 +12,11 @@ import pytest
 from domains.kernel.db.database import Database
 from domains.kernel.storage.signed_urls import LIFETIME
 from domains.revenue.documents import FetchDocument, ProcessDocument
-from tests.revenue.push_records import Source, create_source, get_json
+from tests.revenue.push_records import Source, get_json
 from tests.stack import Stack, Tenant
 
 BYTES = b"%PDF-1.7 \x00\xff not text"
 CONTENT = base64.b64encode(BYTES).decode()
-
-
-@pytest.fixture
-async def source(acme: Tenant) -> Source:
-    return await create_source(acme)
 
 
 async def test_a_document_by_its_address(source: Source) -> None:

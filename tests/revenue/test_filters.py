@@ -26,11 +26,6 @@ PARTS = {
 }
 
 
-@pytest.fixture
-async def source(acme: Tenant) -> Source:
-    return await create_source(acme)
-
-
 class Pushed(dict[str, str]):
     """Record ids of a kind, and the names under which they were pushed."""
 

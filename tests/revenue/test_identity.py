@@ -22,11 +22,6 @@ MARKED: dict[str, tuple[str, str]] = {
 }
 
 
-@pytest.fixture
-async def source(acme: Tenant) -> Source:
-    return await create_source(acme)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 async def test_pushed_again_it_is_replaced_in_place(source: Source, kind: str) -> None:
     first = (await source.post(kind, "one")).json()

@@ -5,13 +5,7 @@ from typing import Any
 import pytest
 
 from domains.kernel.db.database import Database
-from tests.revenue.push_records import STARTED, Source, create_source, get_json
-from tests.stack import Tenant
-
-
-@pytest.fixture
-async def source(acme: Tenant) -> Source:
-    return await create_source(acme)
+from tests.revenue.push_records import STARTED, Source, get_json
 
 
 async def test_a_message_is_read_back(source: Source, database: Database) -> None:

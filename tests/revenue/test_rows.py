@@ -9,11 +9,6 @@ from tests.revenue.push_records import FIELD_DEFINITIONS, Source, create_source,
 from tests.stack import Tenant
 
 
-@pytest.fixture
-async def source(acme: Tenant) -> Source:
-    return await create_source(acme)
-
-
 def value(of: Any, kind: str, **more: Any) -> dict[str, Any]:
     return {"value": of, "fieldType": kind, **more}
 
