@@ -61,9 +61,13 @@ class Process:
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> int:
         """Send a signal and wait until the process has ended; its exit code."""
+        self.send(number)
+        return self.wait()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal without waiting."""
         assert self._process is not None
         self._process.send_signal(number)
-        return self._process.wait(TIMEOUT)
 
     def stop(self) -> None:
         if self.alive:
@@ -206,6 +210,10 @@ class Tenant:
         """DELETE a path of discovery and expect 200."""
         response = await self.http.delete(f"/external/v1/{path}")
         assert (response.status_code, response.json()) == (200, {"message": "Deleted"})
+
+    async def process_text(self, text: str = "The export fails every day.", **fields: Any) -> Any:
+        """Create a text signal and wait until it is analysed; the signal."""
+        return await self.wait_until_processed((await self.create_signal(text, **fields))["id"])
 
     async def wait_until_processed(self, signal_id: str) -> Any:
         """Wait until the signal's analysis has succeeded or failed; the signal."""

@@ -34,7 +34,7 @@ from domains.kernel.core.timestamps import parse_timestamp
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import WORKSPACE, Statement, row, scalar, statement
-from domains.kernel.untrusted.url_policy import Refused, check_url
+from domains.kernel.untrusted.url_policy import UrlNotAllowed, check_url
 from domains.revenue import example_ids
 from domains.revenue.people import Email, Version
 from domains.revenue.tables import sources
@@ -371,6 +371,6 @@ def fetchable_url(url: str, field: str, allowed: FetchAllowlist | None = None) -
     """
     try:
         check_url(url, allowed or FetchAllowlist())
-    except Refused as error:
+    except UrlNotAllowed as error:
         raise invalid(field, error.reason) from error
     return url

@@ -1,5 +1,8 @@
 """Fixtures of the revenue record's tests."""
 
+from collections.abc import AsyncIterator
+
+import asyncpg
 import pytest
 
 from domains.kernel.db.database import Database
@@ -21,3 +24,10 @@ def crm(acme: Tenant, database: Database, monkeypatch: pytest.MonkeyPatch) -> Cr
     # No other write is in flight, so relinking need not be delayed.
     monkeypatch.setattr(relinking, "RELINK_DELAY", 0.0)
     return CrmRecords(acme, database)
+
+
+@pytest.fixture
+async def connection(database: Database) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to the database."""
+    async with database.connection() as opened:
+        yield opened

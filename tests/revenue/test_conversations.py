@@ -1,4 +1,4 @@
-"""Conversations: what may be pushed, how it is read back, and what is queued for it."""
+"""Conversations: valid and invalid pushes, responses, and the jobs they enqueue."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 
 from domains.kernel.db.database import Database
 from domains.revenue.conversations import FetchRecording
-from tests.revenue.push_records import STARTED, Source, create_source, get_json
+from tests.revenue.push_records import STARTED, Source, get_json
 from tests.revenue.stored_rows import get_row, wait_until_processed
 from tests.stack import Tenant
 
@@ -18,22 +18,17 @@ PEOPLE = [
 ]
 
 
-@pytest.fixture
-async def source(acme: Tenant) -> Source:
-    return await create_source(acme)
+def sentence(at: Any, text: str = "Hello.", **speaker: str) -> dict[str, Any]:
+    return {"timestamp": at, "text": text, **(speaker or {"speakerId": "p1"})}
 
 
-def said(at: Any, text: str = "Hello.", **who: str) -> dict[str, Any]:
-    return {"timestamp": at, "text": text, **(who or {"speakerId": "p1"})}
-
-
-async def test_a_transcript_is_read_back_in_meeting_time(source: Source) -> None:
+async def test_a_transcript_has_seconds_from_the_start(source: Source) -> None:
     transcript = [
-        said("2026-03-11T14:00:00Z", "First.", speakerId="p1"),
-        said("2026-03-11T14:00:09.25Z", "Third.", speakerId="p3"),
-        said("2026-03-11T14:00:04.500Z", "Second.", speakerName="Somebody", speakerId="p1"),
-        said("2026-03-11T15:00:30+01:00", "Fourth.", speakerId="p2"),
-        said(1773237660, "Fifth.", speakerId="nobody"),
+        sentence("2026-03-11T14:00:00Z", "First.", speakerId="p1"),
+        sentence("2026-03-11T14:00:09.25Z", "Third.", speakerId="p3"),
+        sentence("2026-03-11T14:00:04.500Z", "Second.", speakerName="Somebody", speakerId="p1"),
+        sentence("2026-03-11T15:00:30+01:00", "Fourth.", speakerId="p2"),
+        sentence(1773237660, "Fifth.", speakerId="nobody"),
     ]
     record = await source.push(
         "conversations",
@@ -74,10 +69,10 @@ async def test_a_transcript_is_read_back_in_meeting_time(source: Source) -> None
     assert not {"category", "summary", "transcript", "recordings"} & set(item)
 
 
-async def test_without_an_end_it_ends_with_the_last_sentence_or_where_it_began(
+async def test_without_an_end_time_the_last_sentence_or_the_start_is_the_end(
     source: Source,
 ) -> None:
-    transcript = [said("2026-03-11T14:00:01Z"), said("2026-03-11T14:30:00Z", "Bye.")]
+    transcript = [sentence("2026-03-11T14:00:01Z"), sentence("2026-03-11T14:30:00Z", "Bye.")]
     record = await source.push("conversations", "one", participants=PEOPLE, transcript=transcript)
     shown = await get_json(source.tenant, f"conversations/{record}")
     assert shown["endTime"] == "2026-03-11T14:30:00Z"
@@ -93,50 +88,52 @@ REFUSED: dict[str, tuple[dict[str, Any], str | None]] = {
     "an end before the start": ({"endedAt": "2026-03-11T13:59:59Z"}, "endedAt"),
     "an end at the start": ({"endedAt": STARTED}, "endedAt"),
     "an end after ten hours": ({"endedAt": "2026-03-12T00:00:01Z"}, "endedAt"),
-    "a relative time": ({"transcript": [said(4.5)]}, "transcript.timestamp"),
+    "a relative time": ({"transcript": [sentence(4.5)]}, "transcript.timestamp"),
     "a time before the start": (
-        {"transcript": [said("2026-03-11T13:59:59Z")]},
+        {"transcript": [sentence("2026-03-11T13:59:59Z")]},
         "transcript.timestamp",
     ),
     "a time after the end": (
-        {"transcript": [said("2026-03-11T14:10:01Z")], "endedAt": "2026-03-11T14:10:00Z"},
+        {"transcript": [sentence("2026-03-11T14:10:01Z")], "endedAt": "2026-03-11T14:10:00Z"},
         "transcript.timestamp",
     ),
     "a time ten hours later": (
-        {"transcript": [said("2026-03-12T00:00:01Z")]},
+        {"transcript": [sentence("2026-03-12T00:00:01Z")]},
         "transcript.timestamp",
     ),
-    "a sentence of nobody": (
+    "a sentence without a speaker": (
         {"transcript": [{"timestamp": STARTED, "text": "x"}]},
         "transcript",
     ),
     "a participant without id and e-mail": ({"participants": [{"name": "Bo"}]}, "participants"),
     "no participants": ({"participants": []}, "participants"),
     "too many participants": ({"participants": [{"id": "x"}] * 1001}, "participants"),
-    "too many sentences": ({"transcript": [said(STARTED)] * 10_001}, "transcript"),
-    "a recording nobody can fetch": ({"recordingUrl": "ftp://example.com/x"}, "recordingUrl"),
+    "too many sentences": ({"transcript": [sentence(STARTED)] * 10_001}, "transcript"),
+    "a recording by ftp": ({"recordingUrl": "ftp://example.com/x"}, "recordingUrl"),
     "a recording without a host": ({"recordingUrl": "https:///x"}, "recordingUrl"),
     "another version": ({"version": 2}, "version"),
 }
 
 
 @pytest.mark.parametrize("fault", REFUSED)
-async def test_what_is_refused(source: Source, fault: str, database: Database) -> None:
-    fields, culprit = REFUSED[fault]
+async def test_an_invalid_conversation_is_refused(
+    source: Source, fault: str, database: Database
+) -> None:
+    fields, field = REFUSED[fault]
     body = source.body("conversations", "one", **{"participants": PEOPLE, **fields})
     answer = await source.http.post("/v1/conversations", json=body)
     assert answer.status_code == 400, answer.text
     assert answer.json()["detail"]["error"] == "validation_error"
-    assert answer.json()["detail"]["field"] == culprit
+    assert answer.json()["detail"]["field"] == field
     assert (await get_json(source.tenant, "conversations"))["conversations"] == []
     assert await _jobs(database, source.tenant) == []
 
 
-async def test_the_longest_that_is_taken(source: Source) -> None:
+async def test_the_largest_conversation_is_accepted(source: Source) -> None:
     last = "2026-03-12T00:00:00Z"
-    await source.push("conversations", "one", endedAt=last, transcript=[said(last)])
+    await source.push("conversations", "one", endedAt=last, transcript=[sentence(last)])
     people = [{"id": f"p{number}"} for number in range(1000)]
-    transcript = [said(STARTED, speakerName="A")] * 10_000
+    transcript = [sentence(STARTED, speakerName="A")] * 10_000
     record = await source.push(
         "conversations", "two", participants=people, transcript=transcript, recordingUrl=None
     )
@@ -156,7 +153,7 @@ async def test_the_longest_that_is_taken(source: Source) -> None:
         (["a@one.io", "b@two.io"], [{"email": "c@one.io"}, {"email": "d@two.io"}], "INTERNAL"),
     ],
 )
-async def test_the_type_tells_whether_anybody_is_from_outside(
+async def test_a_conversation_with_external_people_is_external(
     source: Source, owners: list[str], participants: list[Any], kind: str
 ) -> None:
     record = await source.push(
@@ -165,7 +162,7 @@ async def test_the_type_tells_whether_anybody_is_from_outside(
     assert (await get_json(source.tenant, f"conversations/{record}"))["type"] == kind
 
 
-async def test_each_version_is_queued_for_processing(source: Source, database: Database) -> None:
+async def test_each_version_enqueues_a_job(source: Source, database: Database) -> None:
     record = await source.push("conversations", "one")
     await source.push("conversations", "one", displayName="again")
     queued = await _jobs(database, source.tenant)

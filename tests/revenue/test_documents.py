@@ -1,4 +1,4 @@
-"""Documents: an address or bytes, versions of both, and links to what is stored."""
+"""Documents: URL or content, versions, names, and links to the stored bytes."""
 
 import asyncio
 import base64
@@ -12,19 +12,14 @@ import pytest
 from domains.kernel.db.database import Database
 from domains.kernel.storage.signed_urls import LIFETIME
 from domains.revenue.documents import FetchDocument, ProcessDocument
-from tests.revenue.push_records import Source, create_source, get_json
+from tests.revenue.push_records import Source, get_json
 from tests.stack import Stack, Tenant
 
 BYTES = b"%PDF-1.7 \x00\xff not text"
 CONTENT = base64.b64encode(BYTES).decode()
 
 
-@pytest.fixture
-async def source(acme: Tenant) -> Source:
-    return await create_source(acme)
-
-
-async def test_a_document_by_its_address(source: Source) -> None:
+async def test_a_document_pushed_by_url(source: Source) -> None:
     record = await source.push(
         "documents",
         "d-1",
@@ -52,7 +47,7 @@ async def test_a_document_by_its_address(source: Source) -> None:
     assert not {"normalizedUrl", "normalizedContentType"} & set(item)
 
 
-async def test_bytes_are_read_back_by_a_signed_link(source: Source, stack: Stack) -> None:
+async def test_content_is_downloaded_by_a_signed_link(source: Source, stack: Stack) -> None:
     record = await source.push(
         "documents", "d-1", url=None, content=CONTENT, filename="plän.pdf", contentType="image/png"
     )
@@ -60,9 +55,9 @@ async def test_bytes_are_read_back_by_a_signed_link(source: Source, stack: Stack
     (item,) = (await get_json(source.tenant, "documents"))["documents"]
     for link in (shown["url"], item["url"]):
         assert link.startswith(f"{stack.base_url}/files/documents/")
-        # Without a key.
-        async with httpx.AsyncClient() as anybody:
-            got = await anybody.get(link)
+        # Without an API key.
+        async with httpx.AsyncClient() as client:
+            got = await client.get(link)
         assert (got.status_code, got.content) == (200, BYTES)
         assert got.headers["Content-Type"] == "image/png"
         assert got.headers["X-Content-Type-Options"] == "nosniff"
@@ -71,15 +66,13 @@ async def test_bytes_are_read_back_by_a_signed_link(source: Source, stack: Stack
     assert shown["displayName"] == "plän.pdf"
 
 
-async def test_a_link_that_was_changed_or_is_old_opens_nothing(
-    source: Source, rival: Tenant
-) -> None:
+async def test_a_changed_link_is_refused(source: Source, rival: Tenant) -> None:
     record = await source.push("documents", "d-1", url=None, content=CONTENT, filename="a.html")
     link = (await get_json(source.tenant, f"documents/{record}"))["url"]
     parts = urlsplit(link)
     query = {name: values[0] for name, values in parse_qs(parts.query).items()}
     assert list(query)[-1] == "signature"
-    async with httpx.AsyncClient() as anybody:
+    async with httpx.AsyncClient() as client:
         address = f"{parts.scheme}://{parts.netloc}{parts.path}"
         for name, value in {
             "type": "text/html",
@@ -87,20 +80,20 @@ async def test_a_link_that_was_changed_or_is_old_opens_nothing(
             "expires": str(int(query["expires"]) + 1),
             "signature": query["signature"][::-1],
         }.items():
-            got = await anybody.get(address, params=query | {name: value})
+            got = await client.get(address, params=query | {name: value})
             assert got.status_code == 404, name
-            got = await anybody.get(address, params={k: v for k, v in query.items() if k != name})
+            got = await client.get(address, params={k: v for k, v in query.items() if k != name})
             assert got.status_code == 400, name
         for path in (address + "x", address.replace(source.tenant.workspace, rival.workspace)):
-            assert (await anybody.get(path, params=query)).status_code == 404
+            assert (await client.get(path, params=query)).status_code == 404
 
 
-def test_a_link_is_good_for_a_day() -> None:
+def test_a_link_is_valid_for_a_day() -> None:
     assert LIFETIME == 24 * 60 * 60
 
 
 @pytest.mark.parametrize(
-    ("fields", "shown"),
+    ("fields", "expected"),
     [
         ({"displayName": "Shown", "filename": "file.txt"}, "Shown"),
         ({"filename": "file.txt"}, "file.txt"),
@@ -110,9 +103,11 @@ def test_a_link_is_good_for_a_day() -> None:
         ({"url": None, "content": CONTENT}, "d-1"),
     ],
 )
-async def test_what_it_is_called(source: Source, fields: dict[str, Any], shown: str) -> None:
+async def test_the_display_name_has_a_default(
+    source: Source, fields: dict[str, Any], expected: str
+) -> None:
     record = await source.push("documents", "d-1", **fields)
-    assert (await get_json(source.tenant, f"documents/{record}"))["displayName"] == shown
+    assert (await get_json(source.tenant, f"documents/{record}"))["displayName"] == expected
 
 
 REFUSED: list[tuple[dict[str, Any], str | None]] = [
@@ -145,18 +140,18 @@ REFUSED: list[tuple[dict[str, Any], str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("fields", "culprit"), REFUSED)
-async def test_what_is_refused(
-    source: Source, fields: dict[str, Any], culprit: str | None, stack: Stack
+@pytest.mark.parametrize(("fields", "field"), REFUSED)
+async def test_an_invalid_document_is_refused(
+    source: Source, fields: dict[str, Any], field: str | None, stack: Stack
 ) -> None:
     answer = await source.http.post("/v1/documents", json=source.body("documents", "d-1", **fields))
     assert answer.status_code == 400
-    assert answer.json()["detail"]["field"] == culprit
+    assert answer.json()["detail"]["field"] == field
     assert (await get_json(source.tenant, "documents"))["documents"] == []
     assert not _blobs(stack, source)
 
 
-async def test_a_refused_write_leaves_no_bytes_behind(source: Source, stack: Stack) -> None:
+async def test_a_refused_push_stores_no_bytes(source: Source, stack: Stack) -> None:
     await source.http.delete(f"/v1/sources/{source.id}")
     refused = await source.post("documents", "d-1", url=None, content=CONTENT)
     assert refused.status_code == 403
@@ -168,7 +163,7 @@ async def test_url_or_content_makes_a_new_version(
 ) -> None:
     record = await source.push("documents", "d-1", displayName="Plan", author={"name": "Ana"})
     assert await _versions(database, source) == [1]
-    # Nothing of these is a new version; the author cannot change.
+    # None of these makes a new version. The author cannot change.
     same = {"displayName": "Plan B", "contentType": "a/b", "author": {"name": "Bo"}}
     assert (await source.patch("documents", "d-1", **same)).status_code == 200
     assert await _versions(database, source) == [1]
@@ -191,14 +186,14 @@ async def test_url_or_content_makes_a_new_version(
         row = await connection.fetchrow("select * from documents where id = $1", record)
     assert (row["version"], row["state"], row["author"]) == (6, "processing", None)
 
-    # What nothing refers to any more is given up.
+    # Bytes without a reference are discarded.
     assert await _kept(stack, source, database) == set()
 
 
-async def test_bytes_that_were_replaced_are_discarded(
+async def test_replaced_bytes_are_discarded(
     source: Source, stack: Stack, database: Database
 ) -> None:
-    """However many replace them at once, those of one version are kept."""
+    """Concurrent replacements leave the bytes of one version."""
     for _ in range(2):
         await source.push("documents", "d-1", url=None, content=CONTENT)
     answers = await asyncio.gather(
@@ -208,11 +203,11 @@ async def test_bytes_that_were_replaced_are_discarded(
     assert {answer.status_code for answer in answers} == {201}
     assert len(await _kept(stack, source, database)) == 2
     for shown in (await get_json(source.tenant, "documents"))["documents"]:
-        async with httpx.AsyncClient() as anybody:
-            assert (await anybody.get(shown["url"])).content == BYTES
+        async with httpx.AsyncClient() as client:
+            assert (await client.get(shown["url"])).content == BYTES
 
 
-async def test_a_deleted_document_s_bytes_are_discarded(
+async def test_the_bytes_of_a_deleted_document_are_discarded(
     source: Source, stack: Stack, database: Database
 ) -> None:
     await source.push("documents", "d-1", url=None, content=CONTENT)
@@ -221,12 +216,12 @@ async def test_a_deleted_document_s_bytes_are_discarded(
     assert await _kept(stack, source, database) == set()
 
 
-async def test_ten_megabytes_are_taken(source: Source) -> None:
+async def test_content_of_ten_megabytes_is_accepted(source: Source) -> None:
     content = base64.b64encode(bytes(7_700_000)).decode()
     record = await source.push("documents", "d-1", url=None, content=content)
     link = (await get_json(source.tenant, f"documents/{record}"))["url"]
-    async with httpx.AsyncClient() as anybody:
-        assert len((await anybody.get(link)).content) == 7_700_000
+    async with httpx.AsyncClient() as client:
+        assert len((await client.get(link)).content) == 7_700_000
 
 
 def _blobs(stack: Stack, source: Source) -> set[str]:
@@ -235,7 +230,7 @@ def _blobs(stack: Stack, source: Source) -> set[str]:
 
 
 async def _kept(stack: Stack, source: Source, database: Database) -> set[str]:
-    """The originals in the store that do not wait for their deletion."""
+    """Keys of originals in the object store that are not discarded."""
     async with database.connection() as connection:
         discarded = await connection.fetch(
             "select key from deleted_blobs where workspace_id = $1", source.tenant.workspace
@@ -243,7 +238,7 @@ async def _kept(stack: Stack, source: Source, database: Database) -> set[str]:
         records = await connection.fetch(
             "select id from documents where workspace_id = $1", source.tenant.workspace
         )
-    # Beside them are folders of what was made of each document.
+    # The store has a folder for each document, too, with its fetched bytes and its text.
     folders = {f"documents/{source.tenant.workspace}/{each['id']}" for each in records}
     return _blobs(stack, source) - {each["key"] for each in discarded} - folders
 

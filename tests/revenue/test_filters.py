@@ -1,4 +1,4 @@
-"""What each filter of each list matches."""
+"""Filters of lists: matching and non-matching values."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from domains.kernel.db.database import Database
 from tests.revenue.push_records import Source, create_source, get_json, listed_ids
 from tests.stack import Tenant
 
-# Records whose texts hold what a pattern language would take for more than itself.
+# Texts with characters that have a special meaning in SQL patterns.
 TEXTS = ["100% sure", "100 sure", "a_b", "aXb", r"back\slash", "Größe ÄÖ", "plain Words here"]
 PARTS = {
     "%": ["100% sure"],
@@ -26,13 +26,8 @@ PARTS = {
 }
 
 
-@pytest.fixture
-async def source(acme: Tenant) -> Source:
-    return await create_source(acme)
-
-
 class Pushed(dict[str, str]):
-    """Record ids of a kind, and the names under which they were pushed."""
+    """Records of a kind: record id -> the name under which it was pushed."""
 
     def __init__(self, source: Source, kind: str) -> None:
         super().__init__()
@@ -45,7 +40,7 @@ class Pushed(dict[str, str]):
         return record
 
     async def found(self, **params: Any) -> list[str]:
-        """The names of what the list shows, in alphabetical order."""
+        """Names of the listed records, in alphabetical order."""
         page = await get_json(self._source.tenant, self._kind, **params)
         return sorted(self[_id(record)] for record in page[self._kind])
 
@@ -63,7 +58,7 @@ def _id(record: dict[str, Any]) -> str:
         ("rows", "name", "name"),
     ],
 )
-async def test_parts_of_texts_are_taken_literally_in_any_letter_case(
+async def test_parts_of_texts_match_literally_and_case_insensitively(
     source: Source, kind: str, param: str, field: str
 ) -> None:
     pushed = Pushed(source, kind)
@@ -73,7 +68,7 @@ async def test_parts_of_texts_are_taken_literally_in_any_letter_case(
         assert await pushed.found(**{param: part}) == texts, part
 
 
-async def test_attendees_are_found_by_address_domain_or_name(source: Source) -> None:
+async def test_attendees_match_by_email_address_domain_or_name(source: Source) -> None:
     people = {
         "ana": [{"email": "Ana@Acme.com", "name": "Ana Ruiz"}],
         "bo": [{"email": "bo@mail.acme.com", "name": "Bo. Smith"}, {"email": "x@other.org"}],
@@ -104,7 +99,7 @@ async def test_attendees_are_found_by_address_domain_or_name(source: Source) -> 
         assert await pushed.found(attendees=wanted) == names, wanted
 
 
-async def test_the_crm_name_is_found_by_whole_words(source: Source, database: Database) -> None:
+async def test_the_crm_name_matches_by_whole_words(source: Source, database: Database) -> None:
     names = {
         "one": "Acme Enterprise Deal (2026)",
         "two": "Acme Enterprises Deal",
@@ -153,7 +148,7 @@ async def test_the_crm_name_is_found_by_whole_words(source: Source, database: Da
         ("rows", "createdAfter", "createdBefore", "createdAt"),
     ],
 )
-async def test_bounds_of_times_are_inclusive(
+async def test_time_bounds_are_inclusive(
     source: Source, kind: str, after: str, before: str, field: str
 ) -> None:
     times = {
@@ -184,7 +179,7 @@ async def test_bounds_of_times_are_inclusive(
         assert await pushed.found(**params) == list(names), params
 
 
-async def test_records_without_a_time_count_by_when_they_were_stored(source: Source) -> None:
+async def test_records_without_a_time_are_listed_by_the_time_of_storage(source: Source) -> None:
     await source.push("rows", "old", createdAt="2020-01-01T00:00:00Z")
     await source.push("rows", "none")
     await source.push("rows", "future", createdAt="2100-01-01T00:00:00Z")
@@ -192,7 +187,7 @@ async def test_records_without_a_time_count_by_when_they_were_stored(source: Sou
     assert await listed_ids(source.tenant, "rows", createdBefore="2090-01-01") == ["none", "old"]
 
 
-async def test_sources_types_threads_and_ids_are_equal_or_not(source: Source, acme: Tenant) -> None:
+async def test_ids_match_exactly(source: Source, acme: Tenant) -> None:
     other = await create_source(acme, "other")
     for each in (source, other):
         await each.push("messages", "m", threadId="Thread")
@@ -210,7 +205,7 @@ async def test_sources_types_threads_and_ids_are_equal_or_not(source: Source, ac
     assert len(await listed_ids(acme, "messages", threadId="Thread", sourceId=source.id)) == 1
 
 
-async def test_messages_are_found_by_sender_or_any_recipient(source: Source) -> None:
+async def test_messages_match_by_sender_or_recipient(source: Source) -> None:
     pushed = Pushed(source, "messages")
     await pushed.push("a", sender={"email": "One@X.io"}, recipients=[{"id": "n"}])
     recipients = [{"email": "two@x.io"}, {"email": "one@x.io"}]
@@ -225,7 +220,7 @@ async def test_messages_are_found_by_sender_or_any_recipient(source: Source) -> 
         assert await pushed.found(participantEmail=email) == names
 
 
-async def test_conversations_are_found_by_type(source: Source) -> None:
+async def test_conversations_match_by_type(source: Source) -> None:
     await source.push("conversations", "in", ownerEmails=["a@acme.com"])
     await source.push("conversations", "out")
     for kind in ("INTERNAL", "EXTERNAL"):
@@ -234,7 +229,7 @@ async def test_conversations_are_found_by_type(source: Source) -> None:
     assert refused.status_code == 400
 
 
-async def test_native_origins_are_known_by_their_resource(source: Source) -> None:
+async def test_each_list_accepts_its_own_native_origins(source: Source) -> None:
     for kind, known, unknown in (
         ("conversations", ["gong", "zoom_phone"], ["gmail", "chat_upload", "Gong", "x"]),
         ("messages", ["gmail", "salesforce_crm"], ["gong", "chat_upload", "x"]),
@@ -297,7 +292,7 @@ _ACCOUNTS = """
         ({"name": "a", "closed": "true", "amountMin": "0"}, "b"),
     ],
 )
-async def test_deals(acme: Tenant, database: Database, params: Any, names: str) -> None:
+async def test_filters_of_deals(acme: Tenant, database: Database, params: Any, names: str) -> None:
     async with database.connection() as connection:
         await connection.execute(_DEALS, acme.workspace)
     assert await listed_ids(acme, "deals", **params) == list(names)
@@ -321,7 +316,9 @@ async def test_deals(acme: Tenant, database: Database, params: Any, names: str) 
         ({"lastActivityBefore": "2026-01-31"}, "a"),
     ],
 )
-async def test_accounts(acme: Tenant, database: Database, params: Any, names: str) -> None:
+async def test_filters_of_accounts(
+    acme: Tenant, database: Database, params: Any, names: str
+) -> None:
     async with database.connection() as connection:
         await connection.execute(_ACCOUNTS, acme.workspace)
     assert await listed_ids(acme, "accounts", **params) == list(names)

@@ -1,4 +1,4 @@
-"""A record is its source and id: pushed again it is replaced, deleted it is gone, then new."""
+"""Identity by source and id: replacement, deletion, and concurrent writes."""
 
 import asyncio
 from typing import Any
@@ -13,8 +13,8 @@ KINDS = tuple(MINIMAL_FIELDS)
 PATCHED = ("rows", "documents")
 WRITERS = 50
 
-# What two writers say differently, and where it is read.
-MARKED: dict[str, tuple[str, str]] = {
+# Field of a request that distinguishes writers, and the same field of the response.
+NAME_FIELDS: dict[str, tuple[str, str]] = {
     "conversations": ("displayName", "title"),
     "messages": ("displayName", "subject"),
     "documents": ("displayName", "displayName"),
@@ -22,13 +22,8 @@ MARKED: dict[str, tuple[str, str]] = {
 }
 
 
-@pytest.fixture
-async def source(acme: Tenant) -> Source:
-    return await create_source(acme)
-
-
 @pytest.mark.parametrize("kind", KINDS)
-async def test_pushed_again_it_is_replaced_in_place(source: Source, kind: str) -> None:
+async def test_a_second_push_replaces_the_record_in_place(source: Source, kind: str) -> None:
     first = (await source.post(kind, "one")).json()
     assert first == {
         "status": "created",
@@ -40,11 +35,11 @@ async def test_pushed_again_it_is_replaced_in_place(source: Source, kind: str) -
     assert again == first | {"status": "updated"}
     assert len((await get_json(source.tenant, kind))[kind]) == 1
     shown = await get_json(source.tenant, f"{kind}/{first['recordId']}")
-    assert shown[MARKED[kind][1]] == "Another"
+    assert shown[NAME_FIELDS[kind][1]] == "Another"
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_post_replaces_the_whole_record(source: Source, kind: str) -> None:
+async def test_a_push_replaces_the_whole_record(source: Source, kind: str) -> None:
     record = await source.push(kind, "one")
     least = await get_json(source.tenant, f"{kind}/{record}")
     more: dict[str, Any] = {
@@ -63,7 +58,7 @@ async def test_a_post_replaces_the_whole_record(source: Source, kind: str) -> No
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_deleted_it_is_gone_and_pushed_again_it_is_new(source: Source, kind: str) -> None:
+async def test_a_record_pushed_after_its_deletion_is_new(source: Source, kind: str) -> None:
     record = await source.push(kind, "one")
     gone = await source.delete(kind, "one")
     assert gone.status_code == 200
@@ -98,11 +93,11 @@ async def test_the_same_id_in_another_source_is_another_record(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_fifty_writers_of_one_record_make_one(
+async def test_concurrent_pushes_of_one_record_create_one(
     source: Source, kind: str, database: Database
 ) -> None:
-    """One creates, the others update; what is read is what one of them wrote, as a whole."""
-    sent, shown = MARKED[kind]
+    """One push creates the record, the others update it. It has all values of one push."""
+    sent, shown = NAME_FIELDS[kind]
     at = [f"2026-03-11T14:00:{number:02}Z" for number in range(WRITERS)]
     answers = await asyncio.gather(
         *(
@@ -120,13 +115,13 @@ async def test_fifty_writers_of_one_record_make_one(
         (row,) = await connection.fetch(
             f"select * from {kind} where source_id = $1 and remote_id = 'one'", source.id
         )
-    marked = (await get_json(source.tenant, f"{kind}/{record}"))[shown]
-    number = int(marked.removeprefix("writer "))
+    name = (await get_json(source.tenant, f"{kind}/{record}"))[shown]
+    number = int(name.removeprefix("writer "))
     assert row["updated_at"].isoformat().replace("+00:00", "Z") == at[number]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_writers_and_deleters_at_once_leave_one_or_none(
+async def test_concurrent_pushes_and_deletions_leave_at_most_one_record(
     source: Source, kind: str, database: Database
 ) -> None:
     answers = await asyncio.gather(
@@ -148,7 +143,7 @@ async def test_writers_and_deleters_at_once_leave_one_or_none(
     assert stored == created
 
 
-async def test_who_waits_too_long_for_another_s_write_is_told_to_try_again(
+async def test_a_write_that_waits_too_long_for_a_lock_is_a_conflict(
     source: Source, database: Database
 ) -> None:
     for kind in KINDS:
@@ -171,8 +166,9 @@ async def test_who_waits_too_long_for_another_s_write_is_told_to_try_again(
 
 
 @pytest.mark.parametrize("kind", PATCHED)
-async def test_patches_at_once_lose_nothing(source: Source, kind: str) -> None:
-    """Each changes something of its own, and all of it is there afterwards."""
+async def test_concurrent_patches_of_different_fields_are_all_applied(
+    source: Source, kind: str
+) -> None:
     record = await source.push(kind, "one")
     values = {"score": 1, "ratio": 2.5, "open": True, "on": "2026-03-11", "tags": ["a"]}
     types = {"score": "int", "ratio": "double", "open": "boolean", "on": "date", "tags": "list"}
@@ -193,7 +189,7 @@ async def test_patches_at_once_lose_nothing(source: Source, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", PATCHED)
-async def test_a_patch_with_nothing_in_it_changes_nothing(source: Source, kind: str) -> None:
+async def test_an_empty_patch_changes_nothing(source: Source, kind: str) -> None:
     record = await source.push(kind, "one", displayName="x", updatedAt=1_700_000_000)
     before = await get_json(source.tenant, f"{kind}/{record}")
     nothing = {"displayName": None, "updatedAt": None, "public": None, "ownerEmails": None}
@@ -210,7 +206,7 @@ async def test_a_patch_with_nothing_in_it_changes_nothing(source: Source, kind: 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_deleted_source_takes_no_more_writes_and_shows_its_records(
+async def test_records_of_a_deleted_source_stay_readable_but_cannot_change(
     source: Source, kind: str, acme: Tenant
 ) -> None:
     record = await source.push(kind, "one")

@@ -1,20 +1,14 @@
-"""Messages: how they are read back."""
+"""Messages: valid and invalid pushes, and responses."""
 
 from typing import Any
 
 import pytest
 
 from domains.kernel.db.database import Database
-from tests.revenue.push_records import STARTED, Source, create_source, get_json
-from tests.stack import Tenant
+from tests.revenue.push_records import STARTED, Source, get_json
 
 
-@pytest.fixture
-async def source(acme: Tenant) -> Source:
-    return await create_source(acme)
-
-
-async def test_a_message_is_read_back(source: Source, database: Database) -> None:
+async def test_a_message_is_returned_as_pushed(source: Source, database: Database) -> None:
     attachments = [
         {
             "name": "terms.pdf",
@@ -60,13 +54,13 @@ async def test_a_message_is_read_back(source: Source, database: Database) -> Non
     (item,) = (await get_json(source.tenant, "messages"))["messages"]
     assert item == {name: shown[name] for name in item}
     assert not {"body", "attachments"} & set(item)
-    # The attachments' addresses are kept, and shown to nobody.
+    # The URLs of attachments are stored and never shown.
     async with database.connection() as connection:
         kept = await connection.fetchval("select attachments from messages where id = $1", record)
     assert b"https://example.com/secret-link" in bytes(kept)
 
 
-async def test_what_is_not_given_is_null(source: Source) -> None:
+async def test_missing_fields_are_null(source: Source) -> None:
     record = await source.push("messages", "m-1")
     shown = await get_json(source.tenant, f"messages/{record}")
     assert (shown["threadId"], shown["subject"], shown["attachments"]) == (None, None, [])
@@ -85,7 +79,7 @@ async def test_what_is_not_given_is_null(source: Source) -> None:
         (" " * 5000 + "late", "late"),
     ],
 )
-async def test_the_preview_is_the_beginning_on_one_line(
+async def test_the_preview_is_the_beginning_of_the_body_on_one_line(
     source: Source, body: str, preview: str
 ) -> None:
     record = await source.push("messages", "m-1", body=body)
@@ -93,7 +87,7 @@ async def test_the_preview_is_the_beginning_on_one_line(
     assert (shown["bodyPreview"], shown["body"]) == (preview, body)
 
 
-async def test_a_thread_is_read_by_its_id(source: Source) -> None:
+async def test_messages_of_a_thread_are_listed(source: Source) -> None:
     for number, thread in enumerate(["a", "b", "a", None]):
         at = f"2026-03-11T14:0{number}:00Z"
         await source.push("messages", f"m-{number}", threadId=thread, createdAt=at)
@@ -102,7 +96,7 @@ async def test_a_thread_is_read_by_its_id(source: Source) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "culprit"),
+    ("fields", "field"),
     [
         ({"body": "a" * 100_001}, "body"),
         ({"recipients": []}, "recipients"),
@@ -113,8 +107,10 @@ async def test_a_thread_is_read_by_its_id(source: Source) -> None:
         ({"attachments": [{"name": "x"}]}, "attachments.url"),
     ],
 )
-async def test_what_is_refused(source: Source, fields: dict[str, Any], culprit: str) -> None:
+async def test_an_invalid_message_is_refused(
+    source: Source, fields: dict[str, Any], field: str
+) -> None:
     answer = await source.http.post("/v1/messages", json=source.body("messages", "m-1", **fields))
     assert answer.status_code == 400
-    assert answer.json()["detail"]["field"] == culprit
+    assert answer.json()["detail"]["field"] == field
     assert (await get_json(source.tenant, "messages"))["messages"] == []

@@ -1,4 +1,4 @@
-"""Object types say which fields rows have; rows keep their values exactly."""
+"""Rows, object types and sources: typed fields, exact values, schema changes."""
 
 import re
 from typing import Any
@@ -9,19 +9,14 @@ from tests.revenue.push_records import FIELD_DEFINITIONS, Source, create_source,
 from tests.stack import Tenant
 
 
-@pytest.fixture
-async def source(acme: Tenant) -> Source:
-    return await create_source(acme)
-
-
 def value(of: Any, kind: str, **more: Any) -> dict[str, Any]:
     return {"value": of, "fieldType": kind, **more}
 
 
 TITLE = {"title": value("x", "string")}
 
-# Each as it is written in JSON.
-EXACT = {
+# Field -> its type and values, as written in JSON.
+VALID = {
     "score": ("int", ["87", "0", "-5", "9223372036854775807", "-9223372036854775808"]),
     "ratio": ("double", ["2.0", "2", "1e2", "0.1", "-0.0", "123456789012345678901234", "1E-7"]),
     "open": ("boolean", ["true", "false"]),
@@ -31,7 +26,7 @@ EXACT = {
     "on": ("date", ['"2024-02-29"']),
     "tags": ("list", ["[]", '["a",1,2.0,true]']),
 }
-WRONG = {
+INVALID = {
     "score": ("int", ["87.0", "true", '"87"', "9223372036854775808", "[]", "1e2", "null"]),
     "ratio": ("double", ['"2"', "true", "{}", "null"]),
     "open": ("boolean", ["0", '"true"', "null"]),
@@ -44,7 +39,7 @@ WRONG = {
 
 
 async def _send(source: Source, name: str, kind: str, raw: str) -> Any:
-    """A row with one value as it is written, besides the required title."""
+    """Push a row with a value in the given JSON notation, and with the required title."""
     fields = f'"{name}": {{"value": {raw}, "fieldType": "{kind}"}}'
     if name != "title":
         fields += ', "title": {"value": "x", "fieldType": "string"}'
@@ -57,9 +52,9 @@ async def _send(source: Source, name: str, kind: str, raw: str) -> Any:
     )
 
 
-@pytest.mark.parametrize("name", EXACT)
-async def test_values_come_back_exactly_as_they_were_sent(source: Source, name: str) -> None:
-    kind, literals = EXACT[name]
+@pytest.mark.parametrize("name", VALID)
+async def test_values_are_returned_exactly_as_sent(source: Source, name: str) -> None:
+    kind, literals = VALID[name]
     for raw in literals:
         sent = await _send(source, name, kind, raw)
         assert sent.status_code == 201, (raw, sent.text)
@@ -79,10 +74,10 @@ def _type(name: str) -> str:
     return str(next(each["fieldType"] for each in FIELD_DEFINITIONS if each["name"] == name))
 
 
-@pytest.mark.parametrize("name", WRONG)
-async def test_a_value_of_another_type_is_refused_by_its_name(source: Source, name: str) -> None:
+@pytest.mark.parametrize("name", INVALID)
+async def test_a_value_of_another_type_is_refused_with_its_field(source: Source, name: str) -> None:
     await source.push("rows", "kept")
-    kind, literals = WRONG[name]
+    kind, literals = INVALID[name]
     for raw in literals:
         answer = await _send(source, name, kind, raw)
         assert answer.status_code == 400, (raw, answer.text)
@@ -90,17 +85,17 @@ async def test_a_value_of_another_type_is_refused_by_its_name(source: Source, na
     assert len((await get_json(source.tenant, "rows"))["rows"]) == 1
 
 
-async def test_what_the_schema_does_not_allow_is_refused(source: Source) -> None:
+async def test_fields_that_violate_the_schema_are_refused(source: Source) -> None:
     cases: list[tuple[dict[str, Any], str]] = [
         ({"title": value("x", "textarea")}, "fields.title"),
         ({**TITLE, "unknown": value("x", "string")}, "fields.unknown"),
         ({"score": value(1, "int")}, "fields.title"),
     ]
-    for fields, culprit in cases:
+    for fields, field in cases:
         answer = await source.post("rows", "one", fields=fields)
         assert answer.status_code == 400
         assert answer.json()["detail"]["error"] == "validation_error"
-        assert answer.json()["detail"]["field"] == culprit
+        assert answer.json()["detail"]["field"] == field
     assert (await get_json(source.tenant, "rows"))["rows"] == []
 
 
@@ -127,10 +122,10 @@ async def test_a_patch_merges_fields(source: Source) -> None:
     assert shown["createdAt"] is None
 
 
-async def test_a_patch_that_breaks_the_schema_is_refused_as_a_whole(source: Source) -> None:
+async def test_a_patch_that_violates_the_schema_changes_nothing(source: Source) -> None:
     record = await source.push("rows", "one")
     before = await get_json(source.tenant, f"rows/{record}")
-    for fields, culprit in (
+    for fields, field in (
         ({"title": None}, "fields.title"),
         ({"unknown": None}, "fields.unknown"),
         ({"unknown": value(1, "int")}, "fields.unknown"),
@@ -138,11 +133,11 @@ async def test_a_patch_that_breaks_the_schema_is_refused_as_a_whole(source: Sour
     ):
         answer = await source.patch("rows", "one", displayName="changed", fields=fields)
         assert answer.status_code == 400
-        assert answer.json()["detail"]["field"] == culprit
+        assert answer.json()["detail"]["field"] == field
     assert await get_json(source.tenant, f"rows/{record}") == before
 
 
-async def test_a_row_has_fifty_fields_at_most_also_after_a_merge(source: Source) -> None:
+async def test_a_row_has_at_most_fifty_fields_after_a_merge_too(source: Source) -> None:
     half = [{"name": f"a{number}", "fieldType": "int"} for number in range(50)]
     made = await _object_type(source, "wide", half)
     fields = {f"a{number}": value(number, "int") for number in range(50)}
@@ -162,7 +157,7 @@ async def test_a_row_has_fifty_fields_at_most_also_after_a_merge(source: Source)
     assert (refused.status_code, refused.json()["detail"]["field"]) == (400, "fields")
 
 
-async def test_a_new_schema_holds_for_later_writes_alone(source: Source) -> None:
+async def test_a_new_schema_applies_to_later_writes_only(source: Source) -> None:
     record = await source.push("rows", "one", fields={**TITLE, "score": value(1, "int")})
     before = await get_json(source.tenant, f"rows/{record}")
     definitions = [{"name": "score", "fieldType": "string"}, {"name": "new", "fieldType": "int"}]
@@ -181,7 +176,9 @@ async def test_a_new_schema_holds_for_later_writes_alone(source: Source) -> None
     assert (await source.post("rows", "two", fields=fields)).status_code == 201
 
 
-async def test_a_deleted_object_type_takes_no_more_rows_and_shows_its_own(source: Source) -> None:
+async def test_rows_of_a_deleted_object_type_stay_readable_but_cannot_change(
+    source: Source,
+) -> None:
     record = await source.push("rows", "one")
     gone = await source.http.delete(f"/v1/object-types/{source.object_type}")
     assert gone.json() == {"status": "deleted", "id": source.object_type}
@@ -201,7 +198,7 @@ async def test_a_deleted_object_type_takes_no_more_rows_and_shows_its_own(source
     assert await _object_type(source, "ticket", FIELD_DEFINITIONS) != source.object_type
 
 
-async def test_a_row_keeps_its_object_type(source: Source, acme: Tenant) -> None:
+async def test_the_object_type_of_a_row_cannot_change(source: Source, acme: Tenant) -> None:
     await source.push("rows", "one")
     other = await _object_type(source, "other", FIELD_DEFINITIONS)
     answer = await source.post("rows", "one", objectTypeId=other)
@@ -222,7 +219,7 @@ async def test_names_of_object_types_and_their_fields_are_unique(
     path = f"/v1/object-types/{source.object_type}"
     answer = await source.http.patch(path, json={"fieldDefinitions": twice})
     assert (answer.status_code, answer.json()["detail"]["field"]) == (400, "fieldDefinitions")
-    # In another source the name is another one.
+    # Names are unique within one source.
     other = await create_source(acme, "other")
     listed = await get_json(acme, "object-types")
     assert [each["id"] for each in listed["objectTypes"]] == [other.object_type, source.object_type]
@@ -230,7 +227,7 @@ async def test_names_of_object_types_and_their_fields_are_unique(
     assert [each["id"] for each in listed["objectTypes"]] == [other.object_type]
 
 
-async def test_an_object_type_changes_in_what_is_given(source: Source) -> None:
+async def test_a_patch_of_an_object_type_changes_the_given_fields(source: Source) -> None:
     path = f"/v1/object-types/{source.object_type}"
     before = (await source.http.get(path)).json()
     for body in ({}, {"displayName": None, "fieldDefinitions": None}):
@@ -251,7 +248,7 @@ async def test_an_object_type_changes_in_what_is_given(source: Source) -> None:
     assert (await source.http.get(path)).status_code == 200
 
 
-async def test_a_source_changes_its_display_name_alone(acme: Tenant) -> None:
+async def test_only_the_display_name_of_a_source_can_change(acme: Tenant) -> None:
     made = (await acme.http.post("/v1/sources", json={"name": "crm", "displayName": "CRM"})).json()
     path = f"/v1/sources/{made['id']}"
     changed = await acme.http.patch(path, json={"displayName": "The CRM", "name": "ignored"})

@@ -1,7 +1,7 @@
-"""What a customer's URL names, fetched without a way into the network that this runs in.
+"""HTTP client for URLs from outside. It never connects to an internal address.
 
-A name is resolved once for each connection, all of its addresses are checked, and the connection
-goes to a checked address itself: an answer that changes in between changes nothing.
+A host name is resolved once for each connection, all of its addresses are checked, and the
+connection is made to a checked address: a DNS answer that changes after the check has no effect.
 """
 
 import asyncio
@@ -19,24 +19,26 @@ from urllib.parse import unquote, urljoin
 
 import httpcore
 
-from domains.kernel.core.network import Address, Allowed
-from domains.kernel.untrusted.url_policy import FetchFailed, ParsedUrl, Refused, parse_url
+from domains.kernel.core.network import Address, FetchAllowlist
+from domains.kernel.untrusted.url_policy import ParsedUrl, UrlNotAllowed, parse_url
 
-# A name and a port in, addresses out; OSError where the name has none.
+# Returns the addresses of a host name for a port. Raises OSError if there are none.
 Resolver = Callable[[str, int], Awaitable[Iterable[str]]]
 
-_REDIRECTS: Final = 5
-# Of a name with many addresses, so many are tried; all are checked.
-_ATTEMPTS: Final = 4
-_LONGEST_NAME: Final = 255
-# Names that are looked up at once.
-_LOOKUPS: Final = 32
-# A Content-Disposition of more is not looked at.
-_LONGEST_DISPOSITION: Final = 4096
-# Bytes that are decoded and handed on at a time.
-_PIECE: Final = 64 * 1024
-# Few, because every member of a gzip stream copies what follows it.
-_DECODED_AT_ONCE: Final = 16 * 1024
+_MAX_REDIRECTS: Final = 5
+# Addresses of a host that a connection is tried to. All of its addresses are checked.
+_MAX_ATTEMPTS: Final = 4
+# DNS lookups at a time.
+_MAX_LOOKUPS: Final = 32
+# Characters of a file name and of a content type.
+_MAX_NAME_LENGTH: Final = 255
+# A longer Content-Disposition header is ignored.
+_MAX_DISPOSITION_LENGTH: Final = 4096
+# Maximum of decompressed bytes in a chunk.
+_CHUNK_BYTES: Final = 64 * 1024
+# Compressed bytes given to zlib at a time. Small, because each member of a gzip stream copies the
+# bytes after it.
+_COMPRESSED_BYTES: Final = 16 * 1024
 
 _FILENAME: Final = re.compile(
     r';\s*filename\s*=\s*("(?P<quoted>(\\.|[^"\\])*)"|(?P<bare>[^;"]+))',
@@ -47,19 +49,34 @@ _FILENAME_ENCODED: Final = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 
-_UNKNOWN: Final = "The address names a host that cannot be found."
-_BROKEN: Final = "The address gave a broken answer."
+_UNKNOWN_HOST: Final = "The host of the URL cannot be found."
+_INVALID_RESPONSE: Final = "The server sent an invalid response."
 
 
-class Unreachable(FetchFailed):
-    """This could not be fetched, but may be later. The reason is a sentence."""
+class FetchError(Exception):
+    """A URL was not fetched. `reason` is a sentence for the customer.
+
+    It contains nothing about this network.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
-class Fetched:
-    """An answer whose body is still on its way.
+class PermanentFetchError(FetchError):
+    """The URL or its content is refused. A retry would fail as well."""
 
-    `url` is where it came from after redirects. `filename` is a base name without a path, at most
-    255 characters; it and `content_type` are the sender's word, or None.
+
+class TransientFetchError(FetchError):
+    """The server failed or cannot be reached. A retry may succeed."""
+
+
+class FetchResponse:
+    """A response whose body has not been read yet.
+
+    `url` is the URL after redirects. `filename` is a base name without a path, at most 255
+    characters. `filename` and `content_type` are as declared by the server, or None.
     """
 
     def __init__(
@@ -75,140 +92,141 @@ class Fetched:
         self._body = body
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """The decoded body, once. Refused where it is too large, Unreachable where it breaks."""
+        """Iterate over the decoded body, once. Raises FetchError."""
         return self._body
 
 
 class Fetcher:
-    """Fetches URLs of customers. Times in seconds; `time_limit` is for a whole fetch with its body.
+    """Fetches URLs from outside. All times are in seconds.
 
-    `connect_timeout` is for finding and reaching the host, and again for its TLS handshake;
-    `read_timeout` for every wait after that.
+    `time_limit` applies to a whole fetch including the body, `connect_timeout` to the DNS lookup
+    with the connection and then to the TLS handshake, `read_timeout` to each later wait.
     """
 
     def __init__(
         self,
-        allowed: Allowed,
+        allowed: FetchAllowlist,
         *,
         time_limit: float,
         connect_timeout: float = 10.0,
         read_timeout: float = 30.0,
-        redirects: int = _REDIRECTS,
+        max_redirects: int = _MAX_REDIRECTS,
         resolver: Resolver | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._allowed = allowed
         self._time_limit = time_limit
         self._timeouts = {"connect": connect_timeout, "read": read_timeout, "write": read_timeout}
-        self._redirects = redirects
-        self._resolver = resolver or Names().resolve
+        self._max_redirects = max_redirects
+        self._resolver = resolver or ThreadedResolver().resolve
         self._ssl_context = ssl_context or httpcore.default_ssl_context()
 
     @asynccontextmanager
-    async def open(self, url: str, largest: int) -> AsyncIterator[Fetched]:
-        """The answer to a GET. Its body is refused beyond `largest` bytes, as sent or as decoded.
+    async def stream(self, url: str, max_bytes: int) -> AsyncIterator[FetchResponse]:
+        """Send a GET request, follow redirects and open the response.
 
-        Refused or Unreachable, here and from the chunks. No connection outlives the block, and
-        the block itself is cut off when the time limit passes: then Unreachable.
+        `max_bytes` limits the body, both as sent and as decoded. Raises FetchError, also in
+        `chunks` and, at the time limit, in the block. The connection is closed with the block.
         """
-        place = self._place("The address", url)
+        parsed = self._parse("The URL", url)
         timer = asyncio.timeout(self._time_limit)
         try:
             async with timer:
-                for _ in range(self._redirects + 1):
-                    async with self._answer(place) as response:
-                        location = _location(response)
+                for _ in range(self._max_redirects + 1):
+                    async with self._request(parsed) as response:
+                        location = _redirect_location(response)
                         if location is None:
-                            body = _body(response, largest)
+                            body = _body(response, max_bytes)
                             async with aclosing(body):
-                                yield Fetched(
-                                    place.url, _content_type(response), _filename(response), body
+                                yield FetchResponse(
+                                    parsed.url, _content_type(response), _filename(response), body
                                 )
                             return
-                    place = self._redirected(place, location)
-                raise Refused("The address redirects too many times.")
+                    parsed = self._redirect_target(parsed, location)
+                raise PermanentFetchError(
+                    f"The URL redirects more than {self._max_redirects} times."
+                )
         except TimeoutError as error:
-            # The block may have raised one of its own.
+            # A TimeoutError of the block itself passes through.
             if not timer.expired():
                 raise
-            raise Unreachable(
+            raise TransientFetchError(
                 f"The download took longer than {self._time_limit:g} seconds."
             ) from error
 
     @asynccontextmanager
-    async def _answer(self, place: ParsedUrl) -> AsyncIterator[httpcore.Response]:
-        """One request on a connection of its own, which ends with the block."""
+    async def _request(self, parsed: ParsedUrl) -> AsyncIterator[httpcore.Response]:
+        """Send one request on a new connection, which is closed with the block."""
         url = httpcore.URL(
-            scheme=place.scheme, host=place.host, port=place.port, target=place.target
+            scheme=parsed.scheme, host=parsed.host, port=parsed.port, target=parsed.target
         )
         headers = [
-            ("Host", place.authority),
+            ("Host", parsed.authority),
             ("User-Agent", "evidence-gateway"),
             ("Accept", "*/*"),
             ("Accept-Encoding", "gzip"),
         ]
         async with AsyncExitStack() as stack:
-            network = _Network(self._allowed, self._resolver)
-            await stack.enter_async_context(network)
-            # Knows no proxies, cookies or netrc. Headers of an answer end at 100 kB by its own
-            # limit, which is enough of one.
+            backend = _CheckedBackend(self._allowed, self._resolver)
+            await stack.enter_async_context(backend)
+            # httpcore uses no proxy, cookie or netrc, and limits response headers to 100 kB.
             pool = httpcore.AsyncConnectionPool(
-                ssl_context=self._ssl_context, max_keepalive_connections=0, network_backend=network
+                ssl_context=self._ssl_context, max_keepalive_connections=0, network_backend=backend
             )
             await stack.enter_async_context(pool)
             request = pool.stream(
                 "GET", url, headers=headers, extensions={"timeout": self._timeouts}
             )
-            with _understood():
+            with _httpcore_errors():
                 response = await stack.enter_async_context(request)
             yield response
 
-    def _redirected(self, place: ParsedUrl, location: str) -> ParsedUrl:
-        target = ""
-        # What urljoin would drop without a word is refused.
+    def _redirect_target(self, source: ParsedUrl, location: str) -> ParsedUrl:
+        url = ""
+        # urljoin would silently remove control characters.
         if location.isprintable():
             with suppress(ValueError):
-                target = urljoin(place.url, location.replace(" ", "%20"))
-        to = self._place("The address redirects to another, which", target)
-        if place.scheme == "https" and to.scheme == "http":
-            raise Refused("The address redirects from https to http, which is not allowed.")
-        return to
+                url = urljoin(source.url, location.replace(" ", "%20"))
+        target = self._parse("The redirect target", url)
+        if source.scheme == "https" and target.scheme == "http":
+            raise PermanentFetchError("The URL redirects from https to http, which is not allowed.")
+        return target
 
-    def _place(self, subject: str, url: str) -> ParsedUrl:
+    def _parse(self, subject: str, url: str) -> ParsedUrl:
         try:
             return parse_url(url, self._allowed)
-        except Refused as refused:
-            raise Refused(f"{subject} {refused.reason}.") from None
+        except UrlNotAllowed as error:
+            raise PermanentFetchError(f"{subject} {error.reason}.") from None
 
 
-class Names:
-    """Looks up names of strangers, in threads of its own.
+class ThreadedResolver:
+    """Resolves host names with the system's resolver, in threads of its own.
 
-    A server of names that hangs holds a thread beyond any time-out. Those of the loop are few, and
-    all else of the process needs them.
+    A lookup that hangs occupies its thread beyond any timeout. In the event loop's few threads it
+    would block the rest of the process.
     """
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="names")
+        self._threads = ThreadPoolExecutor(_MAX_LOOKUPS, thread_name_prefix="dns")
 
     async def resolve(self, host: str, port: int) -> list[str]:
-        """The addresses that the system knows, in its order of preference. OSError."""
+        """Return the addresses in the system's order of preference. Raises OSError."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, _look_up, host, port)
 
 
 def _look_up(host: str, port: int) -> list[str]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
+    entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in entries]
 
 
 def _headers(response: httpcore.Response, name: bytes) -> list[str]:
-    """The values of all headers of this name, which is in lower case."""
-    return [_text(value).strip() for each, value in response.headers if each.lower() == name]
+    """Return the values of all headers with this lower-case name."""
+    return [_text(value).strip() for key, value in response.headers if key.lower() == name]
 
 
 def _header(response: httpcore.Response, name: bytes) -> str:
-    """The first value; empty without one."""
+    """Return the first value of a header, or an empty string."""
     return next(iter(_headers(response, name)), "")
 
 
@@ -219,28 +237,28 @@ def _text(value: bytes) -> str:
         return value.decode("latin-1")
 
 
-def _location(response: httpcore.Response) -> str | None:
-    """Where a redirect leads, None for the answer itself; Refused, Unreachable by status."""
+def _redirect_location(response: httpcore.Response) -> str | None:
+    """Return the location of a redirect, or None for a file. Raises FetchError by status."""
     status = response.status
     if status in (200, 203):
         return None
     locations = _headers(response, b"location")
     if status in (301, 302, 303, 307, 308) and locations:
         return locations[0]
-    reason = f"The address answered with status {status}."
+    reason = f"The server responded with status {status}."
     if status >= 500 or status in (408, 429):
-        raise Unreachable(reason)
-    raise Refused(reason)
+        raise TransientFetchError(reason)
+    raise PermanentFetchError(reason)
 
 
 def _content_type(response: httpcore.Response) -> str | None:
     value = _header(response, b"content-type")
-    return value if value.isprintable() and 0 < len(value) <= _LONGEST_NAME else None
+    return value if value.isprintable() and 0 < len(value) <= _MAX_NAME_LENGTH else None
 
 
 def _filename(response: httpcore.Response) -> str | None:
     disposition = _header(response, b"content-disposition")
-    if len(disposition) > _LONGEST_DISPOSITION:
+    if len(disposition) > _MAX_DISPOSITION_LENGTH:
         return None
     if encoded := _FILENAME_ENCODED.search(disposition):
         name = unquote(encoded["value"], encoding=encoded["charset"])
@@ -252,130 +270,131 @@ def _filename(response: httpcore.Response) -> str | None:
     base = "".join(filter(str.isprintable, base)).strip()
     if not base.strip("."):
         return None
-    if len(base) > _LONGEST_NAME:
+    if len(base) > _MAX_NAME_LENGTH:
         suffix = PurePosixPath(base).suffix[:16]
-        base = base[: _LONGEST_NAME - len(suffix)] + suffix
+        base = base[: _MAX_NAME_LENGTH - len(suffix)] + suffix
     return base
 
 
-def _body(response: httpcore.Response, largest: int) -> AsyncGenerator[bytes, None]:
-    """The decoded body; Refused at once for what its headers tell."""
-    # Digits only and few of them, or the answer would not have been read so far.
-    if int(_header(response, b"content-length") or 0) > largest:
-        raise _too_large(largest)
-    # All of them: what is encoded twice is not what was asked for.
+def _body(response: httpcore.Response, max_bytes: int) -> AsyncGenerator[bytes, None]:
+    """Open the decoded body. Raises PermanentFetchError if the headers show that it is refused."""
+    # httpcore accepts only digits here, at most 20.
+    if int(_header(response, b"content-length") or 0) > max_bytes:
+        raise _too_large(max_bytes)
+    # Several headers are joined, so that a body which is encoded twice is refused.
     encoding = ",".join(_headers(response, b"content-encoding")).lower()
     if encoding in ("gzip", "x-gzip", "deflate"):
-        return _decoded(response, largest, _Decoder(gzip=encoding != "deflate"))
+        return _decode(response, max_bytes, _Decompressor(gzip=encoding != "deflate"))
     if encoding in ("", "identity"):
-        return _decoded(response, largest, None)
-    raise Refused("The file is sent in an encoding that is not supported.")
+        return _decode(response, max_bytes, None)
+    raise PermanentFetchError("The content encoding of the response is not supported.")
 
 
-async def _decoded(
-    response: httpcore.Response, largest: int, decoder: "_Decoder | None"
+async def _decode(
+    response: httpcore.Response, max_bytes: int, decompressor: "_Decompressor | None"
 ) -> AsyncGenerator[bytes, None]:
-    sent = decoded = 0
-    with _understood():
+    received = decoded = 0
+    with _httpcore_errors():
         async for data in response.aiter_stream():
-            sent += len(data)
-            if sent > largest:
-                raise _too_large(largest)
-            for piece in decoder.pieces(data) if decoder else (data,):
-                decoded += len(piece)
-                if decoded > largest:
-                    raise _too_large(largest)
-                yield piece
-                # A little that is sent can become much: others get their turn in between.
+            received += len(data)
+            if received > max_bytes:
+                raise _too_large(max_bytes)
+            for chunk in decompressor.decompress(data) if decompressor else (data,):
+                decoded += len(chunk)
+                if decoded > max_bytes:
+                    raise _too_large(max_bytes)
+                yield chunk
+                # A few bytes can decompress to many: let other tasks run in between.
                 await asyncio.sleep(0)
-        if decoder:
-            decoder.end()
+        if decompressor:
+            decompressor.finish()
 
 
-def _too_large(largest: int) -> Refused:
+def _too_large(max_bytes: int) -> PermanentFetchError:
     for unit, name in ((1024**3, "GB"), (1024**2, "MB"), (1024, "KB")):
-        if largest >= unit:
-            return Refused(f"The file is larger than {largest / unit:.4g} {name}.")
-    return Refused(f"The file is larger than {largest} bytes.")
+        if max_bytes >= unit:
+            return PermanentFetchError(f"The file is larger than {max_bytes / unit:.4g} {name}.")
+    return PermanentFetchError(f"The file is larger than {max_bytes} bytes.")
 
 
-class _Decoder:
-    """Undoes gzip, or deflate with or without its header, a bounded piece at a time."""
+class _Decompressor:
+    """Decompresses gzip, and deflate with or without the zlib header, in chunks of bounded size."""
 
     def __init__(self, *, gzip: bool) -> None:
         self._gzip = gzip
         self._inflate: zlib._Decompress | None = None
 
-    def pieces(self, data: bytes) -> Iterator[bytes]:
-        """What the data adds, in pieces that are not empty; Unreachable where it is damaged."""
-        for start in range(0, len(data), _DECODED_AT_ONCE):
-            rest, full = data[start : start + _DECODED_AT_ONCE], False
-            # A full piece may have left more inside though all was taken in.
-            while rest or full:
-                inflate = self._member(rest)
+    def decompress(self, data: bytes) -> Iterator[bytes]:
+        """Iterate over chunks that are not empty. Raises TransientFetchError for damaged data."""
+        for start in range(0, len(data), _COMPRESSED_BYTES):
+            rest, is_full = data[start : start + _COMPRESSED_BYTES], False
+            # After a full chunk, zlib may hold more output although it has taken all input.
+            while rest or is_full:
+                inflate = self._current_member(rest)
                 try:
-                    piece = inflate.decompress(rest, _PIECE)
+                    chunk = inflate.decompress(rest, _CHUNK_BYTES)
                 except zlib.error as error:
-                    raise Unreachable(_BROKEN) from error
-                if piece:
-                    yield piece
-                full = len(piece) == _PIECE and not inflate.eof
+                    raise TransientFetchError(_INVALID_RESPONSE) from error
+                if chunk:
+                    yield chunk
+                is_full = len(chunk) == _CHUNK_BYTES and not inflate.eof
                 rest = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
 
-    def end(self) -> None:
-        """Unreachable if more was to come."""
+    def finish(self) -> None:
+        """Raise TransientFetchError if the compressed data is incomplete."""
         if self._inflate is not None and not self._inflate.eof:
-            raise Unreachable(_BROKEN)
+            raise TransientFetchError(_INVALID_RESPONSE)
 
-    def _member(self, data: bytes) -> "zlib._Decompress":
-        """The decompressor that takes this; gzip may begin again after its end."""
+    def _current_member(self, data: bytes) -> "zlib._Decompress":
+        """Return the decompressor for the data. A gzip stream may have several members."""
         if self._inflate is None or self._inflate.eof:
             if self._gzip:
-                bits = 16 + zlib.MAX_WBITS
+                window_bits = 16 + zlib.MAX_WBITS
             elif self._inflate is None:
-                # Some leave the header of zlib out, which begins with these bits.
-                bits = zlib.MAX_WBITS if data[0] & 0x8F == 0x08 else -zlib.MAX_WBITS
+                # Some servers omit the zlib header, which begins with these bits.
+                has_header = data[0] & 0x8F == 0x08
+                window_bits = zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS
             else:
-                raise Unreachable(_BROKEN)
-            self._inflate = zlib.decompressobj(bits)
+                raise TransientFetchError(_INVALID_RESPONSE)
+            self._inflate = zlib.decompressobj(window_bits)
         return self._inflate
 
 
 @contextmanager
-def _understood() -> Iterator[None]:
-    """Every failure of a connection is Unreachable, with a sentence."""
+def _httpcore_errors() -> Iterator[None]:
+    """Turn errors of a connection into TransientFetchError."""
     try:
         yield
     except httpcore.TimeoutException as error:
-        raise Unreachable("The address did not answer in time.") from error
-    # The second where what comes over TLS is damaged.
+        raise TransientFetchError("The server did not respond in time.") from error
+    # httpcore passes on the SSLError of a damaged TLS record.
     except (httpcore.NetworkError, ssl.SSLError) as error:
-        # The pool takes the cause away, the context stays.
+        # httpcore removes the cause of the exception, but not its context.
         if isinstance(error.__context__, ssl.SSLCertVerificationError):
-            raise Unreachable("The address has no valid certificate.") from error
-        raise Unreachable("The connection to the address was lost.") from error
+            raise TransientFetchError("The server has no valid TLS certificate.") from error
+        raise TransientFetchError("The connection to the server was lost.") from error
     except httpcore.ProtocolError as error:
-        raise Unreachable(_BROKEN) from error
+        raise TransientFetchError(_INVALID_RESPONSE) from error
 
 
-class _Network(httpcore.AsyncNetworkBackend):
-    """Connects to checked addresses only, and closes at its end whatever it has opened.
+class _CheckedBackend(httpcore.AsyncNetworkBackend):
+    """Network backend that connects only to allowed addresses and closes its connections on exit.
 
-    A pool by itself forgets a connection whose handshake is cancelled.
+    The pool alone would leave a connection open whose TLS handshake is cancelled.
     """
 
-    def __init__(self, allowed: Allowed, resolver: Resolver) -> None:
+    def __init__(self, allowed: FetchAllowlist, resolver: Resolver) -> None:
         self._allowed = allowed
         self._resolver = resolver
-        self._sockets = httpcore.AnyIOBackend()
-        self._opened: list[httpcore.AsyncNetworkStream] = []
+        self._backend = httpcore.AnyIOBackend()
+        self._streams: list[httpcore.AsyncNetworkStream] = []
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for opened in self._opened:
-            await opened.aclose()
+        for stream in self._streams:
+            await stream.aclose()
 
     async def connect_tcp(
         self,
@@ -385,34 +404,39 @@ class _Network(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """A connection to one of the host's addresses; Refused if any of them is internal."""
+        """Connect to one of the host's addresses.
+
+        Raises PermanentFetchError if any of the addresses is internal.
+        """
         try:
             async with asyncio.timeout(timeout):
-                addresses = await self._addresses(host, port)
+                addresses = await self._resolve(host, port)
                 share = None if timeout is None else timeout / len(addresses)
                 for address in addresses:
                     with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
-                        opened = await self._sockets.connect_tcp(
+                        stream = await self._backend.connect_tcp(
                             str(address), port, share, local_address, socket_options
                         )
-                        self._opened.append(opened)
-                        return opened
+                        self._streams.append(stream)
+                        return stream
         except TimeoutError as error:
             raise httpcore.ConnectTimeout from error
-        raise Unreachable("No connection to the address could be made.")
+        raise TransientFetchError("No connection to the server could be made.")
 
-    async def _addresses(self, host: str, port: int) -> list[Address]:
+    async def _resolve(self, host: str, port: int) -> list[Address]:
         with suppress(ValueError):
-            return [ip_address(host)]  # checked when it was parsed
+            return [ip_address(host)]  # checked by parse_url
         try:
             texts = await self._resolver(host, port)
         except OSError as error:
-            raise Unreachable(_UNKNOWN) from error
-        found = list(dict.fromkeys(map(ip_address, texts)))
-        if not found:
-            raise Unreachable(_UNKNOWN)
-        if not self._allowed.has_name(host, port) and not all(
-            self._allowed.may_reach(address, port) for address in found
+            raise TransientFetchError(_UNKNOWN_HOST) from error
+        addresses = list(dict.fromkeys(map(ip_address, texts)))
+        if not addresses:
+            raise TransientFetchError(_UNKNOWN_HOST)
+        if not self._allowed.allows_name(host, port) and not all(
+            self._allowed.allows_address(address, port) for address in addresses
         ):
-            raise Refused("The address leads into a private network, which is not allowed.")
-        return found[:_ATTEMPTS]
+            raise PermanentFetchError(
+                "The host of the URL is in a private network, which is not allowed."
+            )
+        return addresses[:_MAX_ATTEMPTS]

@@ -1,7 +1,7 @@
-"""Which addresses and URLs may be fetched for a customer: public ones, and what an operator allows.
+"""URLs from outside: parse one and check that it may be fetched.
 
-Nothing here looks a name up. A URL is taken apart once, and only its parts are used from then on:
-two readers of one URL may disagree on its host.
+`core/network.py` has the rules for hosts and addresses. This module applies them to the host of a
+URL, without resolving it. `fetch.py` applies them to the addresses that a host name resolves to.
 """
 
 import re
@@ -13,42 +13,37 @@ import msgspec
 from domains.kernel.core.network import (
     AUTHORITY,
     INVALID_PORT,
-    Allowed,
+    FetchAllowlist,
     is_public_name,
     parse_host,
     parse_ipv6,
     parse_port,
 )
 
-_LONGEST_URL: Final = 8192
-_PORTS: Final = {"http": 80, "https": 443}
+_MAX_URL_LENGTH: Final = 8192
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 _URL: Final = re.compile(
     r"(?P<scheme>https?)://(?P<authority>[^/?#]+)(?P<path>[^?#]*)(?P<query>\?[^#]*)?(#.*)?",
     re.IGNORECASE,
 )
-_NO_URL: Final = "must be an http or https URL"
-_NOT_PUBLIC: Final = "must be the URL of a public host"
+_NOT_HTTP: Final = "must be an http or https URL"
+_NOT_PUBLIC: Final = "must name a public host"
 
 
-class FetchFailed(Exception):
-    """A URL was not fetched. `reason` is for the customer and tells nothing of our network."""
+class UrlNotAllowed(Exception):
+    """A URL must not be fetched. `reason` follows the name of a field: "must be ..."."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
 
 
-class Refused(FetchFailed):
-    """This will not be fetched, now or later.
-
-    Of `check_url` and `parse_url` the reason is a fragment that goes after the field's name
-    ("must be ..."), of a fetch a sentence.
-    """
-
-
 class ParsedUrl(msgspec.Struct, frozen=True):
-    """A URL taken apart. `host` is a name or an address as text, `target` the path and query."""
+    """The parts of a URL. `host` is a name or an IP address, `target` the path and query.
+
+    Requests are built from these parts. A second parser could read another host from the same URL.
+    """
 
     scheme: str
     host: str
@@ -57,54 +52,55 @@ class ParsedUrl(msgspec.Struct, frozen=True):
 
     @property
     def authority(self) -> str:
+        """Host and port as in a Host header, without the scheme's default port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
     def url(self) -> str:
         return f"{self.scheme}://{self.authority}{self.target}"
 
 
-def check_url(url: str, allowed: Allowed) -> None:
-    """Refused, with a fragment, for what no fetch would try. Looks nothing up."""
+def check_url(url: str, allowed: FetchAllowlist) -> None:
+    """Raise UrlNotAllowed if the URL must not be fetched. Host names are not resolved."""
     parse_url(url, allowed)
 
 
-def parse_url(url: str, allowed: Allowed) -> ParsedUrl:
-    """The parts of a URL that may be tried; Refused like `check_url`.
+def parse_url(url: str, allowed: FetchAllowlist) -> ParsedUrl:
+    """Parse a URL. Raises UrlNotAllowed like `check_url`.
 
-    A host that is an address may be reached; the addresses of a name are still to be checked.
+    A host that is an IP address is checked here. The addresses of a host name are still unchecked.
     """
-    if len(url) > _LONGEST_URL:
-        raise Refused(f"must be at most {_LONGEST_URL} characters long")
+    if len(url) > _MAX_URL_LENGTH:
+        raise UrlNotAllowed(f"must be at most {_MAX_URL_LENGTH} characters long")
     if not url.isprintable() or " " in url:
-        raise Refused("must not hold spaces or control characters")
+        raise UrlNotAllowed("must not contain spaces or control characters")
     parts = _URL.fullmatch(url)
     if parts is None:
-        raise Refused(_NO_URL)
+        raise UrlNotAllowed(_NOT_HTTP)
     if "@" in parts["authority"]:
-        raise Refused("must not hold a user name or password")
+        raise UrlNotAllowed("must not contain a user name or password")
     authority = AUTHORITY.fullmatch(parts["authority"])
     if authority is None:
-        raise Refused(_NO_URL)
+        raise UrlNotAllowed(_NOT_HTTP)
     scheme = parts["scheme"].lower()
     try:
-        port = parse_port(authority["port"]) if authority["port"] else _PORTS[scheme]
+        port = parse_port(authority["port"]) if authority["port"] else _DEFAULT_PORTS[scheme]
     except ValueError:
-        raise Refused(INVALID_PORT) from None
+        raise UrlNotAllowed(INVALID_PORT) from None
     try:
         host = (
             parse_host(authority["name"])
-            if authority["six"] is None
-            else parse_ipv6(authority["six"])
+            if authority["ipv6"] is None
+            else parse_ipv6(authority["ipv6"])
         )
     except ValueError:
-        raise Refused(_NOT_PUBLIC) from None
+        raise UrlNotAllowed(_NOT_PUBLIC) from None
     if isinstance(host, str):
-        fine = is_public_name(host) or allowed.has_name(host, port)
+        is_allowed = is_public_name(host) or allowed.allows_name(host, port)
     else:
-        fine = allowed.may_reach(host, port)
-    if not fine:
-        raise Refused(_NOT_PUBLIC)
+        is_allowed = allowed.allows_address(host, port)
+    if not is_allowed:
+        raise UrlNotAllowed(_NOT_PUBLIC)
     target = (parts["path"] or "/") + (parts["query"] or "")
     return ParsedUrl(scheme, str(host), port, quote(target, safe="%/?:@!$&'()*+,;=-._~[]"))

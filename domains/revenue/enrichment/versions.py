@@ -18,8 +18,11 @@ from domains.kernel.db.statements import WORKSPACE, Statement, scalar, statement
 from domains.kernel.job_tools import Tools, Write
 from domains.kernel.jobs.enqueue import enqueue
 from domains.kernel.jobs.model import Job
-from domains.kernel.untrusted.fetch import Fetched, Unreachable
-from domains.kernel.untrusted.url_policy import Refused
+from domains.kernel.untrusted.fetch import (
+    FetchResponse,
+    PermanentFetchError,
+    TransientFetchError,
+)
 from domains.revenue.conversations import ConversationJob
 from domains.revenue.documents import DocumentJob
 
@@ -69,15 +72,15 @@ def enqueue_only(workspace: WorkspaceId, job: Job) -> Write:
 
 
 @asynccontextmanager
-async def fetched(tools: Tools, url: str, max_bytes: int) -> AsyncIterator[Fetched]:
+async def fetched(tools: Tools, url: str, max_bytes: int) -> AsyncIterator[FetchResponse]:
     """Response from a URL given by a caller.
 
     Invalid if the URL or its content is not accepted, Unavailable if a later attempt may succeed.
     """
     try:
-        async with tools.fetcher.open(url, max_bytes) as response:
+        async with tools.fetcher.stream(url, max_bytes) as response:
             yield response
-    except Refused as error:
+    except PermanentFetchError as error:
         raise Invalid(error.reason) from error
-    except Unreachable as error:
+    except TransientFetchError as error:
         raise Unavailable(error.reason) from error

@@ -30,9 +30,9 @@ from domains.kernel.models.llm_types import (
     LLMRequest,
     LLMResponse,
 )
+from tests.fakes.certificates import CertificateAuthority
 from tests.fakes.chat_server import BEHAVIOURS, ChatRequest, ChatServer, chat_server, completion
 from tests.fakes.fake_endpoint import FakeResponse, error
-from tests.kernel.untrusted.test_fetch import Authority
 
 KEY = "sk-not-to-be-shown"
 SCHEMA: dict[str, Any] = {
@@ -164,14 +164,14 @@ async def test_certificate_authorities_of_the_system_are_trusted(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.undo()
-    authority = Authority(tmp_path)
-    async with chat_server("good", certificate=authority.server("localhost")) as server:
+    authority = CertificateAuthority(tmp_path)
+    certificate = authority.server_context("localhost")
+    async with chat_server("good", certificate=certificate) as server:
         url = server.url.replace("127.0.0.1", "localhost")
         with pytest.raises(LLMError, match="cannot be reached"):
             await complete(url)
-        (certificate,) = authority.trusting.get_ca_certs(binary_form=True)
         bundle = tmp_path / "authorities.pem"
-        bundle.write_text(ssl.DER_cert_to_PEM_cert(certificate))
+        bundle.write_bytes(authority.certificate)
         monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
         assert (await complete(url)).content == b'{"answer":"yes"}'
 
@@ -186,7 +186,7 @@ def library_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[StringIO]:
     monkeypatch.setattr(structlog, "configure", lambda **_: None)
     try:
         with redirect_stderr(written):
-            log_config.configure("debug", "json")
+            log_config.configure_logging("debug", "json")
             yield written
     finally:
         root.handlers[:], level = before
