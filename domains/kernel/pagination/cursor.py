@@ -66,7 +66,7 @@ class CursorQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
-        """Return the SQL parameters of the given filters, by filter. Raises Invalid."""
+        """Return the SQL parameters of the given filters, by filter name. Raises Invalid."""
         return {}
 
 
@@ -82,7 +82,7 @@ class CursorQuery20(CursorQuery, frozen=True, kw_only=True):
 
 
 class PaginationInfo(msgspec.Struct, rename="camel"):
-    """Position of a page in its list."""
+    """Continuation of a list after a page."""
 
     next_cursor: Annotated[
         str | None,
