@@ -11,7 +11,7 @@ from domains.kernel.db.database import Read, Tx
 from domains.kernel.storage.signed_urls import SignedUrls
 from domains.kernel.tenancy.keyring import Caller
 from domains.kernel.tenancy.signing import Signer
-from domains.revenue import conversations, example_ids
+from domains.revenue import conversations
 from domains.revenue.conversations import (
     ConversationDetail,
     ConversationQuery,

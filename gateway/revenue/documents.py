@@ -12,7 +12,7 @@ from domains.kernel.storage.blobs import Blobs
 from domains.kernel.storage.signed_urls import SignedUrls
 from domains.kernel.tenancy.keyring import Caller
 from domains.kernel.tenancy.signing import Signer
-from domains.revenue import documents, example_ids
+from domains.revenue import documents
 from domains.revenue.documents import (
     DocumentDetail,
     DocumentQuery,
