@@ -33,8 +33,8 @@ _Slots = Annotated[int, Meta(ge=1, le=64)]
 _Price = Annotated[float, Meta(ge=0, le=1e9)]
 
 
-def _description(text: str) -> Meta:
-    return Meta(description=text)
+def _doc(description: str) -> Meta:
+    return Meta(description=description)
 
 
 class SettingError(Exception):
@@ -45,192 +45,160 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """All settings of a deployment. Durations are in seconds unless stated, sizes in bytes."""
 
     database_url: Annotated[
-        str,
-        _description("URL of PostgreSQL 15 or later, such as postgresql://user:password@host/name"),
+        str, _doc("URL of PostgreSQL 15 or later, such as postgresql://user:password@host/name")
     ]
     redis_url: Annotated[
         str,
-        _description(
+        _doc(
             "URL of Redis or Valkey, such as redis://host:port/0, rediss://host:port/0 or"
             " unix:///socket?db=0"
         ),
     ]
     blob_url: Annotated[
         str,
-        _description(
+        _doc(
             "URL of the object storage: file:///directory, or s3://bucket/prefix with "
             "AWS_* variables for region and credentials"
         ),
     ]
     queue_redis_url: Annotated[
         str,
-        _description(
+        _doc(
             "URL of the Redis database for the job queue. Default: the next database "
             "number after REDIS_URL"
         ),
     ] = ""
-    host: Annotated[str, Meta(min_length=1), _description("Address on which the API listens")] = (
-        "127.0.0.1"
-    )
-    port: Annotated[int, Meta(ge=1, le=65535), _description("Port on which the API listens")] = 8000
+    host: Annotated[str, Meta(min_length=1), _doc("Address on which the API listens")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535), _doc("Port on which the API listens")] = 8000
     public_url: Annotated[
         str,
-        _description(
+        _doc(
             "URL at which clients reach the API, used in links. Default: "
             "http://GATEWAY_HOST:GATEWAY_PORT"
         ),
     ] = ""
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], _description("Minimum level of log lines")
+        Literal["debug", "info", "warning", "error"], _doc("Minimum level of log lines")
     ] = "info"
     log_format: Annotated[
         Literal["json", "console"],
-        _description("Log format: one JSON object per line, or text for a terminal"),
+        _doc("Log format: one JSON object per line, or text for a terminal"),
     ] = "json"
     pool_size: Annotated[
-        int, Meta(ge=2, le=500), _description("Maximum database connections per process")
+        int, Meta(ge=2, le=500), _doc("Maximum database connections per process")
     ] = 20
     database_timeout: Annotated[
         _Seconds,
-        _description(
-            "Timeout in seconds of a database statement, and of the wait for a connection"
-        ),
+        _doc("Timeout in seconds of a database statement and of the wait for a connection"),
     ] = 10.0
     redis_timeout: Annotated[
-        _Seconds, _description("Timeout in seconds of a Redis command sent by the API")
+        _Seconds, _doc("Timeout in seconds of a Redis command sent by the API")
     ] = 0.25
-    max_body_bytes: Annotated[_Bytes, _description("Maximum size of a request body in bytes")] = (
+    max_body_bytes: Annotated[_Bytes, _doc("Maximum size of a request body in bytes")] = (
         10 * 1024 * 1024
     )
-    limit_per_minute: Annotated[
-        _Count, _description("Maximum requests of an API key in any minute")
-    ] = 60
-    limit_per_hour: Annotated[
-        _Count, _description("Maximum requests of an API key in any hour")
-    ] = 1_000
-    limit_per_day: Annotated[
-        _Count, _description("Maximum requests of an API key in any 24 hours")
-    ] = 10_000
+    limit_per_minute: Annotated[_Count, _doc("Maximum requests of an API key in any minute")] = 60
+    limit_per_hour: Annotated[_Count, _doc("Maximum requests of an API key in any hour")] = 1_000
+    limit_per_day: Annotated[_Count, _doc("Maximum requests of an API key in any 24 hours")] = (
+        10_000
+    )
     job_lease: Annotated[
         _OneSecondOrMore,
-        _description(
-            "Seconds without a sign of life from a worker after which its jobs are given to others"
-        ),
+        _doc("Seconds after which the jobs of a silent worker are given to other workers"),
     ] = 15.0
     job_resend: Annotated[
         _OneSecondOrMore,
-        _description("Seconds after which a dispatched job that has not started is sent again"),
+        _doc("Seconds after which a dispatched job that has not started is sent again"),
     ] = 15.0
-    job_time_limit: Annotated[
-        _Seconds, _description("Maximum seconds for one attempt at a job")
-    ] = 300.0
+    job_time_limit: Annotated[_Seconds, _doc("Maximum seconds for one attempt at a job")] = 300.0
     compute_time_limit: Annotated[
-        _Seconds, _description("Maximum seconds for the analysis of one text")
+        _Seconds, _doc("Maximum seconds for the analysis of one text")
     ] = 60.0
     transcript_time_limit: Annotated[
         _Seconds,
-        _description(
-            "Maximum seconds for the analysis of a transcript within the request that sends it"
-        ),
+        _doc("Maximum seconds for analysing a transcript within the request that sends it"),
     ] = 20.0
     api_processes: Annotated[
-        _Slots, _description("Child processes of the API that analyse transcripts within requests")
+        _Slots, _doc("Processes of the API for analysing transcripts within requests")
     ] = 2
     worker_ingest: Annotated[
-        _Slots, _description("Concurrent ingest jobs per worker process (documents and calls)")
+        _Slots, _doc("Concurrent ingest jobs per worker process (documents, calls)")
     ] = 4
-    worker_analysis: Annotated[
-        _Slots, _description("Concurrent analysis jobs per worker process")
-    ] = 2
+    worker_analysis: Annotated[_Slots, _doc("Concurrent analysis jobs per worker process")] = 2
     worker_fetch: Annotated[
         int,
         Meta(ge=1, le=256),
-        _description("Concurrent fetch jobs per worker process (downloads and transcriptions)"),
+        _doc("Concurrent fetch jobs per worker process (downloads, transcriptions)"),
     ] = 8
     worker_housekeeping: Annotated[
-        _Slots, _description("Concurrent housekeeping jobs per worker process")
+        _Slots, _doc("Concurrent housekeeping jobs per worker process")
     ] = 16
     worker_heartbeat: Annotated[
-        float, Meta(gt=0, le=30), _description("Seconds between two heartbeats of a worker")
+        float, Meta(gt=0, le=30), _doc("Seconds between two heartbeats of a worker")
     ] = 5.0
     fetch_allow: Annotated[
         str,
-        _description(
+        _doc(
             "Hosts in your network that files may be fetched from, in addition to public "
             "hosts: names, addresses or networks, separated by commas"
         ),
     ] = ""
-    fetch_time_limit: Annotated[_Seconds, _description("Maximum seconds for one download")] = 600.0
-    document_max_bytes: Annotated[_Bytes, _description("Maximum size of a document in bytes")] = (
+    fetch_time_limit: Annotated[_Seconds, _doc("Maximum seconds for one download")] = 600.0
+    document_max_bytes: Annotated[_Bytes, _doc("Maximum size of a document in bytes")] = (
         50 * 1024 * 1024
     )
-    recording_max_bytes: Annotated[_Bytes, _description("Maximum size of a recording in bytes")] = (
+    recording_max_bytes: Annotated[_Bytes, _doc("Maximum size of a recording in bytes")] = (
         2 * 1024 * 1024 * 1024
     )
     extraction_time_limit: Annotated[
-        float,
-        Meta(gt=0, le=3_600),
-        _description("Maximum seconds for extracting the text of one document"),
+        float, Meta(gt=0, le=3_600), _doc("Maximum seconds for extracting a document's text")
     ] = 60.0
     extraction_memory: Annotated[
         int,
         Meta(ge=256 * 1024**2),
-        _description("Maximum memory in bytes for extracting the text of one document"),
+        _doc("Maximum memory in bytes for extracting a document's text"),
     ] = 2 * 1024 * 1024 * 1024
     speech_url: Annotated[
         str,
-        _description(
+        _doc(
             "Base URL of an OpenAI-compatible speech-to-text API, such as "
             "https://host/v1. If not set, recordings are stored but not transcribed"
         ),
     ] = ""
-    speech_key: Annotated[str, _description("API key for GATEWAY_SPEECH_URL")] = ""
-    speech_model: Annotated[str, _description("Speech-to-text model at GATEWAY_SPEECH_URL")] = (
-        "whisper-1"
-    )
+    speech_key: Annotated[str, _doc("API key for GATEWAY_SPEECH_URL")] = ""
+    speech_model: Annotated[str, _doc("Speech-to-text model at GATEWAY_SPEECH_URL")] = "whisper-1"
     speech_time_limit: Annotated[
-        _Seconds, _description("Maximum seconds for one transcription request")
+        _Seconds, _doc("Maximum seconds for one transcription request")
     ] = 600.0
     chat_url: Annotated[
         str,
-        _description(
+        _doc(
             "Base URL of an OpenAI-compatible chat completions API, such as "
             "https://host/v1, used for workspaces that allow it (`gateway workspaces "
             "provider`). If not set, the built-in engine does all analysis"
         ),
     ] = ""
-    chat_key: Annotated[str, _description("API key for GATEWAY_CHAT_URL")] = ""
-    chat_model: Annotated[
-        str, _description("Model at GATEWAY_CHAT_URL, which requires this setting")
-    ] = ""
+    chat_key: Annotated[str, _doc("API key for GATEWAY_CHAT_URL")] = ""
+    chat_model: Annotated[str, _doc("Model at GATEWAY_CHAT_URL, which requires this setting")] = ""
     chat_time_limit: Annotated[
-        _Seconds,
-        _description("Maximum seconds that one task waits for the chat API, retries included"),
+        _Seconds, _doc("Maximum seconds that one task waits for the chat API, retries included")
     ] = 60.0
     chat_input_tokens: Annotated[
-        _Count,
-        _description(
-            "Maximum estimated input tokens of a chat request; longer requests are not sent"
-        ),
+        _Count, _doc("Maximum input tokens of a chat request, estimated; longer ones are not sent")
     ] = 60_000
     chat_output_tokens: Annotated[
-        int, Meta(ge=1, le=1_000_000), _description("Maximum output tokens of a chat request")
+        int, Meta(ge=1, le=1_000_000), _doc("Maximum output tokens of a chat request")
     ] = 4_000
     chat_input_price: Annotated[
-        _Price, _description("Price of a million input tokens, for the cost in /metrics")
+        _Price, _doc("Price of a million input tokens, for the cost in /metrics")
     ] = 0.0
     chat_output_price: Annotated[
-        _Price, _description("Price of a million output tokens, for the cost in /metrics")
+        _Price, _doc("Price of a million output tokens, for the cost in /metrics")
     ] = 0.0
     retention_days: Annotated[
-        _Days,
-        _description(
-            "Days after which deleted records, and deleted or replaced stored files, are erased"
-        ),
+        _Days, _doc("Days after which deleted records and deleted or replaced files are erased")
     ] = 30.0
-    job_retention_days: Annotated[
-        _Days, _description("Days after which ended jobs are deleted")
-    ] = 14.0
+    job_retention_days: Annotated[_Days, _doc("Days after which ended jobs are deleted")] = 14.0
 
     @property
     def base_url(self) -> str:

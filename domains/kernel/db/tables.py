@@ -123,10 +123,7 @@ jobs = Table(
         postgresql_where=text("state = 'queued'"),
     ),
     Index(
-        "ix_jobs_under_way",
-        "queue",
-        "relay",
-        postgresql_where=text("state in ('sent', 'running')"),
+        "ix_jobs_under_way", "queue", "relay", postgresql_where=text("state in ('sent', 'running')")
     ),
     Index("ix_jobs_sent", "sent_at", postgresql_where=text("state = 'sent'")),
     Index(
