@@ -144,8 +144,11 @@ class Stack:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        for process in (self.api, self.worker):
-            process.stop()
+        processes = [process for process in (self.api, self.worker) if process.alive]
+        for process in processes:
+            process.send(signal.SIGTERM)
+        for process in processes:
+            process.wait()
         self.valkey.stop()
         self.postgres.stop()
 

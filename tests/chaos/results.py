@@ -1,4 +1,4 @@
-"""What became of each scenario, as one table."""
+"""Results of scenarios, and the table of them."""
 
 from collections.abc import Iterable
 from typing import Any, Final, Literal
@@ -13,12 +13,12 @@ _HEADS: Final = (
 )
 
 
-class Row(msgspec.Struct, kw_only=True):
-    """One scenario. `not_run` says why it was left out, `failed` what else went wrong.
+class ScenarioResult(msgspec.Struct, kw_only=True):
+    """Result of a scenario: counts, and the reason if it did not run or failed otherwise.
 
-    `accepted`: what the product took on, records and jobs. `once`: of these, what is there and was
-    done exactly once. `unfinished`: jobs that did not end. `orphans`: processes that outlived
-    theirs. `faults`: how often something was broken.
+    `accepted`: records and jobs that the product accepted. `once`: those processed exactly
+    once. `unfinished`: jobs that did not end. `orphans`: processes whose parent has died.
+    `faults`: number of faults injected.
     """
 
     scenario: str = ""
@@ -36,13 +36,13 @@ class Row(msgspec.Struct, kw_only=True):
 
     @property
     def bad(self) -> bool:
-        """Whether the product broke its word."""
+        """True if anything was lost, doubled or left over, or failed otherwise."""
         broken = self.lost + self.doubled + self.unfinished + self.open_transactions + self.orphans
         return bool(broken or self.failed)
 
     @property
     def verdict(self) -> str:
-        """In a word, with the reason where there is one."""
+        """`ok`, or what is wrong."""
         if self.not_run:
             return f"not run: {self.not_run}"
         counts = {
@@ -52,13 +52,13 @@ class Row(msgspec.Struct, kw_only=True):
             "OPEN": self.open_transactions,
             "ORPHANS": self.orphans,
         }
-        found = [name for name, count in counts.items() if count]
+        problems = [name for name, count in counts.items() if count]
         if self.failed:
-            found.append(f"FAILED: {self.failed}")
-        return " ".join(found) or "ok"
+            problems.append(f"FAILED: {self.failed}")
+        return " ".join(problems) or "ok"
 
     def cells(self) -> list[str]:
-        """As the table shows it."""
+        """The cells of its row in the table."""
         counts = (
             *(self.accepted, self.once, self.lost, self.doubled, self.unfinished),
             *(self.open_transactions, self.orphans, self.faults),
@@ -67,14 +67,14 @@ class Row(msgspec.Struct, kw_only=True):
         return [self.scenario, *shown, f"{self.seconds:.1f}", self.verdict]
 
 
-def rendered(rows: Iterable[Row]) -> list[str]:
+def format_table(results: Iterable[ScenarioResult]) -> list[str]:
     """The lines of the table."""
-    lines = [list(_HEADS), *(row.cells() for row in rows)]
+    lines = [list(_HEADS), *(result.cells() for result in results)]
     widths = [max(len(line[at]) for line in lines) for at in range(len(_HEADS))]
     last = len(_HEADS) - 1
     return [
         "  ".join(
-            # Words to the left, numbers to the right; nothing after the last.
+            # The name is aligned left, numbers right; the verdict is not padded.
             cell if at == last else cell.ljust(width) if at == 0 else cell.rjust(width)
             for at, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
@@ -82,11 +82,11 @@ def rendered(rows: Iterable[Row]) -> list[str]:
     ]
 
 
-def from_properties(properties: Iterable[tuple[str, object]]) -> list[Row]:
-    """The rows that tests left in their reports."""
-    return [msgspec.convert(value, Row) for name, value in properties if name == "chaos"]
+def from_properties(properties: Iterable[tuple[str, object]]) -> list[ScenarioResult]:
+    """The results in the report of a test."""
+    return [msgspec.convert(value, ScenarioResult) for name, value in properties if name == "chaos"]
 
 
-def as_property(row: Row) -> tuple[str, Any]:
-    """A row in a form that a report carries between processes."""
-    return "chaos", msgspec.to_builtins(row)
+def as_property(result: ScenarioResult) -> tuple[str, Any]:
+    """A result as a property of a test report, which pytest sends between processes."""
+    return "chaos", msgspec.to_builtins(result)

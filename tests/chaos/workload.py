@@ -1,4 +1,4 @@
-"""What a scenario asks of the product while it is broken, and what became of it."""
+"""Records and jobs that a scenario sends, and the check that each was processed exactly once."""
 
 import asyncio
 import base64
@@ -18,14 +18,14 @@ import msgspec
 from domains.intelligence.engine import analyse
 from domains.intelligence.findings import Document
 from domains.kernel.core.ids import new_id
-from tests.chaos.table import Outcome
+from tests.chaos.results import Outcome
 from tests.revenue.push_records import Source
 from tests.stack import Tenant, eventually
 
 TEXT: Final = "The export fails every morning. Search is very slow. We want a dark mode in the app."
-# Long enough that the analysis is still under way when something is killed.
-LONG: Final = "\n".join(f"Customer {n}: {TEXT} It crashed {n} times." for n in range(600))
-SAID: Final = [
+# Its analysis takes long enough to be interrupted by a fault.
+LONG_TEXT: Final = "\n".join(f"Customer {n}: {TEXT} It crashed {n} times." for n in range(600))
+TRANSCRIPT: Final = [
     {"text": text, "speakerName": "Ana Ruiz", "timestamp": f"2026-03-11T14:00:{at:02}Z"}
     for at, text in enumerate(TEXT.split(". "))
 ]
@@ -33,23 +33,20 @@ SAID: Final = [
 Kind = Literal["signals", "conversations", "documents"]
 KINDS: Final[tuple[Kind, ...]] = ("signals", "conversations", "documents")
 
-# Connections that cannot be made, and answers that did not arrive.
-_BROKEN: Final = (httpx.TransportError,)
-
 
 class Item(msgspec.Struct):
-    """Something that was sent, perhaps several times, and how it shall end."""
+    """A record that was sent, perhaps several times, and its expected state."""
 
     kind: Kind
     name: str
-    wanted: Literal["processed", "failed"] = "processed"
+    expected: Literal["processed", "failed"] = "processed"
     accepted: bool = False
     text: str = TEXT
     body: dict[str, Any] = {}
 
 
 class Tally(msgspec.Struct):
-    """What became of all that was accepted, and of what may have been."""
+    """Number of accepted records and jobs, and what happened to them."""
 
     accepted: int
     outcomes: Counter[Outcome]
@@ -57,49 +54,49 @@ class Tally(msgspec.Struct):
     wrong: list[str]
 
 
-class Load:
-    """Everything that one scenario sends, in a workspace of its own."""
+class Workload:
+    """Records and jobs of a scenario, in a workspace of its own."""
 
     def __init__(self, tenant: Tenant, source: Source) -> None:
         self.tenant = tenant
         self.source = source
         self.items: list[Item] = []
-        # Jobs by how they shall end.
+        # Job ids with the expected states.
         self.jobs: dict[UUID, str] = {}
+        # Refusals by status.
         self.refused: Counter[int] = Counter()
         self._numbers = itertools.count(1)
+        # Details of records that were lost or doubled.
         self._notes: dict[str, str] = {}
 
     # --- sending ---
 
     async def send(self, kind: Kind = "signals", patience: float = 20, **changed: Any) -> Item:
-        """Send something until it is accepted, as a client with sense does: the same request with
-        the same Idempotency-Key.
-        """
+        """Create a record: `resend` the request until it is accepted."""
         text = changed.pop("text", TEXT)
-        wanted = changed.pop("wanted", "processed")
-        item = Item(kind, f"{kind}-{next(self._numbers)}", wanted=wanted, text=text)
+        expected = changed.pop("expected", "processed")
+        item = Item(kind, f"{kind}-{next(self._numbers)}", expected=expected, text=text)
         item.body = self._body(item) | changed
         self.items.append(item)
-        await self.again(item, patience)
+        await self.resend(item, patience)
         return item
 
-    async def again(self, item: Item, patience: float) -> None:
-        """Send it once more, until it is accepted or nobody may say whether it was."""
+    async def resend(self, item: Item, patience: float) -> None:
+        """Send the request, with one Idempotency-Key, until it is accepted or may have been."""
         deadline = asyncio.get_running_loop().time() + patience
         while not item.accepted and asyncio.get_running_loop().time() < deadline:
-            with contextlib.suppress(*_BROKEN):
+            with contextlib.suppress(httpx.TransportError):
                 status = (await self.post(item)).status_code
                 item.accepted = status == 201
                 if item.accepted or status == 409:
-                    # 409: an earlier attempt of which no answer arrived holds the key for a minute.
+                    # 409: an earlier attempt without an answer holds the key for a minute.
                     return
                 self.refused[status] += 1
                 assert status == 503, f"one of {item.kind} was answered {status}"
             await asyncio.sleep(0.1)
 
     async def post(self, item: Item) -> httpx.Response:
-        """Send it once."""
+        """Send the request once."""
         path = "/external/v1/signals" if item.kind == "signals" else f"/v1/{item.kind}"
         body = {name: value for name, value in item.body.items() if value is not None}
         return await self.tenant.http.post(path, json=body, headers={"Idempotency-Key": item.name})
@@ -108,7 +105,7 @@ class Load:
         if item.kind == "signals":
             return {"text": item.text, "name": item.name, "signalType": "support_ticket"}
         if item.kind == "conversations":
-            return self.source.body(item.kind, item.name, recordingUrl=None, transcript=SAID)
+            return self.source.body(item.kind, item.name, recordingUrl=None, transcript=TRANSCRIPT)
         content = base64.b64encode(item.text.encode()).decode()
         return self.source.body(item.kind, item.name, url=None, content=content)
 
@@ -116,7 +113,7 @@ class Load:
     async def flowing(
         self, kinds: Sequence[Kind] = KINDS, *, senders: int = 4, pause: float = 0.1
     ) -> AsyncIterator[None]:
-        """Send one after another meanwhile; on leaving, what was begun is brought to its end."""
+        """Send records one after another in the background; on leaving, finish those begun."""
         leaving = asyncio.Event()
 
         async def sender(first: int) -> None:
@@ -135,18 +132,18 @@ class Load:
                 leaving.set()
 
     async def until_accepted(self, count: int) -> None:
-        """Wait until so many more were accepted."""
-        wanted = self.accepted + count
+        """Wait until `count` more records were accepted."""
+        target = self.accepted + count
 
-        async def there() -> bool:
-            return self.accepted >= wanted
+        async def reached() -> bool:
+            return self.accepted >= target
 
-        await eventually(there)
+        await eventually(reached)
 
     @property
     def accepted(self) -> int:
-        """Records that the API took."""
-        return sum(each.accepted for each in self.items)
+        """Number of records that the API accepted."""
+        return sum(item.accepted for item in self.items)
 
     async def enqueue(
         self,
@@ -155,59 +152,59 @@ class Load:
         *,
         seconds: float = 0.0,
         kind: str = "chaos.count",
-        wanted: str = "done",
+        expected: str = "done",
         losses: int = 0,
     ) -> None:
-        """Queue so many jobs of the tests' own in one transaction."""
+        """Queue `count` jobs of a kind defined in `worker.py`, in one transaction."""
         ids = [new_id() for _ in range(count)]
         await connection.executemany(
             "insert into jobs (id, workspace_id, kind, queue, payload, losses)"
             " values ($1, $2, $3, 'housekeeping', $4, $5)",
             [
                 (
-                    each,
+                    job_id,
                     self.tenant.workspace,
                     kind,
                     msgspec.json.encode(
                         {"kind": kind}
                         if kind == "chaos.crash"
-                        else {"kind": kind, "effect": each, "seconds": seconds}
+                        else {"kind": kind, "effect": job_id, "seconds": seconds}
                     ).decode(),
                     losses,
                 )
-                for each in ids
+                for job_id in ids
             ],
         )
-        self.jobs |= dict.fromkeys(ids, wanted)
+        self.jobs |= dict.fromkeys(ids, expected)
         await connection.execute("select pg_notify('jobs', '')")
 
-    # --- what became of it ---
+    # --- results ---
 
     async def states(self, connection: asyncpg.Connection) -> Counter[str]:
-        """How many jobs are in each state."""
+        """Number of jobs by state."""
         rows = await connection.fetch(
             "select state, count(*) as n from jobs where workspace_id = $1 group by 1",
             self.tenant.workspace,
         )
         return Counter({row["state"]: row["n"] for row in rows})
 
-    async def ended(self, connection: asyncpg.Connection, patience: float) -> int:
-        """Wait until all jobs have ended; how many have not in that time."""
+    async def wait_for_jobs(self, connection: asyncpg.Connection, patience: float) -> int:
+        """Wait until all jobs have ended; the number of those that have not after `patience` s."""
+        live = 0
 
-        async def live() -> int:
+        async def ended() -> bool:
+            nonlocal live
             states = await self.states(connection)
-            return sum(states[each] for each in ("queued", "sent", "running"))
+            live = sum(states[state] for state in ("queued", "sent", "running"))
+            return live == 0
 
-        deadline = asyncio.get_running_loop().time() + patience
-        while (left := await live()) and (  # noqa: ASYNC110
-            asyncio.get_running_loop().time() < deadline
-        ):
-            await asyncio.sleep(0.05)
-        return left
+        with contextlib.suppress(AssertionError):
+            await eventually(ended, patience)
+        return live
 
     async def tally(self, connection: asyncpg.Connection, blobs: Path, patience: float) -> Tally:
-        """Wait for all ends; then look for everything, and for everything a second time."""
-        unfinished = await self.ended(connection, patience)
+        """Wait for the jobs; then count the records and jobs that were lost or doubled."""
+        unfinished = await self.wait_for_jobs(connection, patience)
         outcomes: Counter[Outcome] = Counter()
         wrong: list[str] = []
         found: dict[Kind, dict[str, list[Outcome]]] = {
@@ -216,9 +213,9 @@ class Load:
             "documents": await self._documents(connection, blobs),
         }
         for item in self.items:
-            seen = found[item.kind].get(item.name, [])
-            outcome: Outcome = seen[0] if len(seen) == 1 else "doubled" if seen else "lost"
-            # Nobody was told that it is there, so it may be missing; not more than once, though.
+            copies = found[item.kind].get(item.name, [])
+            outcome: Outcome = copies[0] if len(copies) == 1 else "doubled" if copies else "lost"
+            # Without an answer, a record may exist or not, but not twice.
             if item.accepted or outcome == "doubled":
                 outcomes[outcome] += 1
                 if outcome != "once":
@@ -228,9 +225,6 @@ class Load:
             if outcome != "once":
                 wrong.append(f"job {job} {outcome}")
         return Tally(self.accepted + len(self.jobs), outcomes, unfinished, wrong)
-
-    def _wanted(self, name: str) -> Item:
-        return next(each for each in self.items if each.name == name)
 
     async def _signals(self, connection: asyncpg.Connection) -> dict[str, list[Outcome]]:
         rows = await connection.fetch(
@@ -243,15 +237,15 @@ class Load:
             """,
             self.tenant.workspace,
         )
-        texts = {each.name: each for each in self.items}
+        items = {item.name: item for item in self.items}
         found: dict[str, list[Outcome]] = {}
         for row in rows:
-            item = texts[row["name"]]
-            wanted = insights(item.text) if item.wanted == "processed" else []
+            item = items[row["name"]]
+            expected = insights(item.text) if item.expected == "processed" else []
             outcome: Outcome = "once"
-            if Counter(row["insights"]) - Counter(wanted):
+            if Counter(row["insights"]) - Counter(expected):
                 outcome = "doubled"
-            elif sorted(row["insights"]) != wanted or row["status"] != item.wanted:
+            elif sorted(row["insights"]) != expected or row["status"] != item.expected:
                 outcome = "lost"
             if outcome != "once":
                 self._notes[item.name] = f"{row['status']}, {len(row['insights'])} insights"
@@ -289,23 +283,24 @@ class Load:
             self.tenant.workspace,
         )
         found = self._records(rows)
+        items = {item.name: item for item in self.items}
         for row in rows:
-            item = self._wanted(row["remote_id"])
+            item = items[row["remote_id"]]
             if row["made"] and (blobs / row["normalized_key"]).read_text().strip() != item.text:
                 found[item.name] = ["lost"]
         return found
 
     def _records(self, rows: Sequence[Any]) -> dict[str, list[Outcome]]:
-        """Each record has one version, and one job of each kind."""
+        """Outcomes by name: each record must have one version, and one job of each kind."""
         found: dict[str, list[Outcome]] = {}
-        items = {each.name: each for each in self.items}
+        items = {item.name: item for item in self.items}
         for row in rows:
             item = items[row["remote_id"]]
-            kinds = [each.removesuffix("done").removesuffix("failed") for each in row["jobs"]]
+            kinds = [job.removesuffix("done").removesuffix("failed") for job in row["jobs"]]
             outcome: Outcome = "once"
             if row["version"] != 1 or len(set(kinds)) < len(kinds):
                 outcome = "doubled"
-            elif row["state"] != item.wanted or row["made"] != (item.wanted == "processed"):
+            elif row["state"] != item.expected or row["made"] != (item.expected == "processed"):
                 outcome = "lost"
             if outcome != "once":
                 self._notes[item.name] = (
@@ -327,17 +322,16 @@ class Load:
         )
         found: dict[UUID, Outcome] = dict.fromkeys(self.jobs, "lost")
         for row in rows:
-            due = 1 if row["kind"] == "chaos.count" else 0
-            if row["effects"] > due:
+            expected = 1 if row["kind"] == "chaos.count" else 0
+            if row["effects"] > expected:
                 found[row["id"]] = "doubled"
-            elif row["effects"] == due and row["state"] == self.jobs[row["id"]]:
+            elif row["effects"] == expected and row["state"] == self.jobs[row["id"]]:
                 found[row["id"]] = "once"
         return found
 
 
 @cache
 def insights(text: str) -> list[str]:
-    """The names of what is found in a text."""
-    return sorted(
-        each.name for each in analyse(Document(text=text, profile="support_ticket")).insights
-    )
+    """Names of the insights in a text."""
+    document = Document(text=text, profile="support_ticket")
+    return sorted(insight.name for insight in analyse(document).insights)

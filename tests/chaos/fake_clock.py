@@ -1,4 +1,4 @@
-"""A wall clock that jumps while a process runs: a small library, loaded before all others."""
+"""A wall clock that can be shifted while processes run: a preloaded C library."""
 
 import mmap
 import shutil
@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-# The offset in seconds lies in a file that is mapped, so that a jump is seen at once. The steady
-# clocks stay as they are, as they do when somebody sets the real one.
+# The offset in seconds is in a mapped file: all processes see a change at once. Monotonic clocks
+# are not shifted, as when the real clock is set.
 _SOURCE: Final = r"""
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -56,33 +56,33 @@ time_t time(time_t *into) {
 """
 
 
-class NoClock(Exception):
-    """The library cannot be made on this machine; the message says why."""
+class ClockUnavailable(Exception):
+    """The library cannot be built on this machine; the message has the reason."""
 
 
-class Clock:
-    """A clock that can be set; `environment` makes a process follow it."""
+class FakeClock:
+    """A clock that can be shifted. Processes with the variables of `environment` use it."""
 
     def __init__(self, folder: Path) -> None:
         compiler = shutil.which("cc") or shutil.which("gcc")
         if compiler is None:
-            raise NoClock("no C compiler")
+            raise ClockUnavailable("no C compiler")
         source, library, self._offset = (
             folder / name for name in ("clock.c", "clock.so", "clock.offset")
         )
         source.write_text(_SOURCE)
-        made = subprocess.run(
+        compilation = subprocess.run(
             [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(source)],
             capture_output=True,
             text=True,
             timeout=60,
         )
-        if made.returncode != 0:
-            raise NoClock("the C compiler makes no shared library")
+        if compilation.returncode != 0:
+            raise ClockUnavailable("the C compiler builds no shared library")
         self._offset.write_bytes(struct.pack("q", 0))
         self.environment = {"LD_PRELOAD": str(library), "CHAOS_CLOCK": str(self._offset)}
 
     def shift(self, seconds: int) -> None:
-        """So many seconds away from the real time, at once and in every process that follows."""
+        """Set the offset from the real time, at once for every process that uses the clock."""
         with self._offset.open("r+b") as file, mmap.mmap(file.fileno(), 8) as mapped:
             mapped[:8] = struct.pack("q", seconds)
