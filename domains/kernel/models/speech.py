@@ -1,7 +1,7 @@
 """Transcripts of recordings, from a service that implements OpenAI's `POST /audio/transcriptions`.
 
-A recording is cut into pieces; each piece becomes a response, and all responses become one list of
-sentences. Services respond with timed words, timed segments or text alone. Every word of the
+A recording is split into pieces; each piece becomes a response, and all responses become one list
+of sentences. Services respond with timed words, timed segments or text alone. Every word of the
 transcript is one of a response; where times are missing, they are distributed by word length.
 """
 
@@ -19,7 +19,7 @@ import structlog
 from domains.kernel.core.problems import Forbidden, Invalid, Problem, Unavailable
 from domains.kernel.core.settings import Settings
 from domains.kernel.models.endpoint import Endpoint, Response, ResponseTooLarge, single_line
-from domains.kernel.untrusted.media import LONGEST, Media, Piece, pieces
+from domains.kernel.untrusted.media import MAX_DURATION, MediaFormat, Piece, split_recording
 
 log = structlog.get_logger()
 
@@ -106,7 +106,7 @@ class Transcriber:
     ) -> AsyncIterator["Transcriber | None"]:
         """Open a client for the service of the settings; None if no URL is set.
 
-        `ffmpeg` cuts recordings; by default the one on PATH. `max_piece` is the maximum of sound
+        `ffmpeg` splits recordings; by default the one on PATH. `max_piece` is the maximum of sound
         per request, in seconds. Raises SettingError if the URL or the key cannot be sent.
         """
         if not settings.speech_url:
@@ -123,18 +123,20 @@ class Transcriber:
         ) as endpoint:
             yield cls(endpoint, settings.speech_model, ffmpeg, max_piece)
 
-    async def transcribe(self, recording: Path, media: Media, folder: Path) -> Transcript:
+    async def transcribe(self, recording: Path, media: MediaFormat, folder: Path) -> Transcript:
         """Transcribe the recording. `folder` is an empty working directory.
 
         Raises Unavailable if a retry may succeed, otherwise another Problem. Both have a message
         for the customer.
         """
-        cut = await pieces(recording, media, folder, longest=self._max_piece, ffmpeg=self._ffmpeg)
-        audible = [each for each in cut if not each.silent and _is_long_enough(each)]
+        pieces = await split_recording(
+            recording, media, folder, max_seconds=self._max_piece, ffmpeg=self._ffmpeg
+        )
+        audible = [piece for piece in pieces if not piece.silent and _is_long_enough(piece)]
         # OpenAI's models that distinguish speakers accept no other parameters.
         formats = [_SPEAKERS] if "diarize" in self._model else [_WORDS, _SEGMENTS, _TEXT]
-        transcripts = [await self._transcribe_piece(each, formats) for each in audible]
-        end = cut[-1].offset + (cut[-1].duration or 0.0)
+        transcripts = [await self._transcribe_piece(piece, formats) for piece in audible]
+        end = pieces[-1].offset + (pieces[-1].duration or 0.0)
         return await asyncio.to_thread(_merge, audible, transcripts, end)
 
     async def _transcribe_piece(self, piece: Piece, formats: list[_Fields]) -> PieceTranscript:
@@ -174,10 +176,12 @@ def _is_long_enough(piece: Piece) -> bool:
     return piece.duration is None or piece.duration >= _MIN_PIECE
 
 
-def _merge(cut: Sequence[Piece], transcripts: Sequence[PieceTranscript], end: float) -> Transcript:
+def _merge(
+    pieces: Sequence[Piece], transcripts: Sequence[PieceTranscript], end: float
+) -> Transcript:
     """Merge the pieces into one transcript that lasts until `end` or longer."""
     merged: list[Sentence] = []
-    for number, (piece, transcript) in enumerate(zip(cut, transcripts, strict=True)):
+    for number, (piece, transcript) in enumerate(zip(pieces, transcripts, strict=True)):
         last = piece.offset + transcript.duration
         end = max(end, last)
         sentences = _shift(to_sentences(transcript.tokens), piece.offset, last, number)
@@ -332,7 +336,7 @@ def _length(body: _Body) -> float:
         is_number = re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", duration)
         duration = float(duration) if is_number else None
     if duration is not None and duration > 0:
-        return min(duration, LONGEST)
+        return min(duration, MAX_DURATION)
     timed: list[_Word | _Segment] = [*(body.words or ()), *(body.segments or ())]
     ends = [_time(each.end, 0.0) for each in timed if each.end]
     return max(ends, default=len(single_line(body.text or "")) / _CHARACTERS_PER_SECOND)
@@ -369,7 +373,7 @@ def _words(words: Iterable[_Word]) -> list[Token]:
 
 
 def _time(seconds: float | None, default: float) -> float:
-    return default if seconds is None else min(max(seconds, 0.0), LONGEST)
+    return default if seconds is None else min(max(seconds, 0.0), MAX_DURATION)
 
 
 def _distribute_segments(segments: Sequence[_Segment]) -> list[Token]:

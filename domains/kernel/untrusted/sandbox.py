@@ -1,9 +1,9 @@
-"""Commands on strangers' files: in a process of their own, with limits, that leaves nothing behind.
+"""Sandbox for commands that read untrusted files: a process group with resource limits.
 
-Failure
-|-- TookTooLong    it ran longer than it may
-|-- TookTooMuch    memory, CPU time, or output
-`-- Died           a signal ended it that was not sent from here
+SandboxError
+|-- SandboxTimeout     the time limit passed
+|-- LimitExceeded      the limit of memory, CPU time, file size or output was reached
+`-- KilledBySignal     a signal that was not sent from here
 """
 
 import asyncio
@@ -20,25 +20,25 @@ from typing import IO, Final
 
 import msgspec
 
-_PRELUDE: Final = str(Path(__file__).with_name("sandbox_launcher.py"))
+_LAUNCHER: Final = str(Path(__file__).with_name("sandbox_launcher.py"))
 
-# Bytes of the error output that are kept, the last ones.
-_KEPT: Final = 8192
+# Bytes of the standard error that are kept, the last ones.
+_MAX_ERRORS: Final = 8192
 
-_CHUNK: Final = 65536
+_READ_BYTES: Final = 65536
 
 _SET_DUMPABLE: Final = 4
 
-# Seconds for which output is awaited after the command and its group are gone. Only a process that
-# left the group can still hold it open.
-_LAST_WORDS: Final = 1.0
+# Seconds to wait for remaining output after the process group was killed. Only a process that left
+# the group can still hold the pipe open.
+_DRAIN_TIMEOUT: Final = 1.0
 
-_CRASHES: Final = frozenset(
+_CRASH_SIGNALS: Final = frozenset(
     {signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV, signal.SIGTRAP}
 )
 
-# How programs say that they were refused memory, for there is no signal for it.
-_NO_MEMORY: Final = (
+# Messages of programs whose memory allocation failed. There is no signal for this.
+_OUT_OF_MEMORY: Final = (
     "memory allocation of",
     "MemoryError",
     "bad_alloc",
@@ -47,54 +47,57 @@ _NO_MEMORY: Final = (
 )
 
 
-class Failure(Exception):
-    """It came to no end of its own; `errors` is for logs, a stranger may have written it."""
+class SandboxError(Exception):
+    """The command did not end by itself.
+
+    `errors` is the end of its standard error, for logs. It may contain text of the untrusted file.
+    """
 
     def __init__(self, message: str, errors: str) -> None:
         super().__init__(message)
         self.errors = errors
 
 
-class TookTooLong(Failure):
-    """It ran longer than it may."""
+class SandboxTimeout(SandboxError):
+    """The command exceeded its time limit."""
 
 
-class TookTooMuch(Failure):
-    """It wanted more memory, CPU time or output than it may have."""
+class LimitExceeded(SandboxError):
+    """The command exceeded its limit of memory, CPU time, file size or output."""
 
 
-class Died(Failure):
-    """A signal ended it: its own fault (a crash), or somebody else's (a kill)."""
+class KilledBySignal(SandboxError):
+    """A signal ended the command: it crashed, or another process killed it."""
 
-    def __init__(self, by: int, errors: str) -> None:
-        super().__init__(f"ended by signal {by}", errors)
-        self.by = by
+    def __init__(self, number: int, errors: str) -> None:
+        super().__init__(f"ended by signal {number}", errors)
+        self.signal = number
 
     @property
-    def crashed(self) -> bool:
-        """It would probably end the same way again."""
-        return self.by in _CRASHES
+    def is_crash(self) -> bool:
+        """True if the command itself caused the signal, so that a retry would fail as well."""
+        return self.signal in _CRASH_SIGNALS
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a command may take. Durations in seconds, sizes in bytes."""
+    """Resource limits of a command. Durations are in seconds, sizes in bytes."""
 
     time: float
-    """From start to end."""
+    """Wall-clock time."""
     memory: int
-    """Address space of each process; where the system cannot limit it, it is not limited."""
+    """Address space of each process. Not limited on macOS."""
     output: int
-    """What it prints."""
+    """Standard output."""
     cpu: float | None = None
-    """Of each process, rounded up to a second; if None, as much as `time`."""
-    written: int = 0
-    """The largest file that it may write."""
-    files: int = 64
-    """Descriptors that are open at once."""
+    """CPU time of each process, rounded up to a second. Equal to `time` if None."""
+    file_size: int = 0
+    """Size of each file that it writes."""
+    open_files: int = 64
+    """File descriptors of each process."""
 
 
 class Completed(msgspec.Struct, frozen=True):
-    """A command that ended by itself. `errors` is the end of what it complained about, for logs."""
+    """The result of a command that ended by itself. `errors` is the end of its standard error."""
 
     returncode: int
     output: bytes
@@ -109,25 +112,28 @@ async def run(
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Completed:
-    """Run it under these limits; it and all that it started are gone when this returns or raises.
+    """Run a command within the limits. Its process group is killed before this returns or raises.
 
-    It reads `stdin`, or nothing; it sees PATH, LANG, HOME and what `environment` adds, and no
-    descriptor of this process. `cwd` is its working and temporary directory; if None, the root.
-    Where Linux allows it, it has no network and cannot look into other processes; where memory
-    runs out, it is ended before this process is.
-    Cancelling kills it, and so does the death of this process or of its loop's thread (Linux).
-    Only a process that leaves its group is not found; its CPU time ends it.
+    The command reads `stdin`, by default nothing. It has the environment variables PATH, LANG,
+    HOME, TMPDIR and `environment`, and no descriptors of this process. `cwd` is its working and
+    temporary directory, by default the root directory. Where Linux permits it, the command has no
+    network and cannot inspect other processes. If the system runs out of memory, the kernel ends
+    the command before this process.
 
-    TookTooLong, TookTooMuch, Died; OSError when there is no such command, file or directory.
+    Cancellation kills the command. On Linux, so does the death of this process or of the thread
+    that runs the event loop. A process that leaves the process group is ended only by its CPU
+    limit.
+
+    Raises SandboxError, and OSError if the command, `stdin` or `cwd` does not exist.
     """
     program = shutil.which(command[0])
     if program is None:
         raise FileNotFoundError(command[0])
-    output, errors = _Output(limits.output), _Tail()
+    output, errors = _Output(limits.output), _Errors()
     try:
         async with asyncio.timeout(limits.time):
             returncode = await _run(
-                [*_prelude(limits), program, *command[1:]],
+                [*_launcher(limits), program, *command[1:]],
                 output,
                 errors,
                 stdin,
@@ -135,40 +141,40 @@ async def run(
                 _environment(cwd) | dict(environment or {}),
             )
     except TimeoutError:
-        raise TookTooLong(f"more than {limits.time:g} s", errors.text) from None
-    if output.flooded:
-        raise TookTooMuch(f"more than {limits.output} bytes of output", errors.text)
+        raise SandboxTimeout(f"more than {limits.time:g} s", errors.text) from None
+    if output.is_too_large:
+        raise LimitExceeded(f"more than {limits.output} bytes of output", errors.text)
     if returncode != 0:
-        _judge(returncode, errors.text)
-    return Completed(returncode, bytes(output.taken), errors.text)
+        _raise_failure(returncode, errors.text)
+    return Completed(returncode, bytes(output.data), errors.text)
 
 
 def hide_environment() -> None:
-    """From now on no process of the same user reads the environment or memory of this one (Linux).
+    """Hide the environment and memory of this process from other processes of its user (Linux).
 
-    Nor does root without its capabilities. It leaves no core, and programs that it starts are not
-    hidden. Debuggers and profilers need root.
+    Root without capabilities cannot read them either. Debuggers and profilers then need root, and
+    this process writes no core dump. Programs that it starts are not hidden.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def _judge(returncode: int, errors: str) -> None:
-    """A failure is raised, unless it ended by itself."""
-    if any(each in errors for each in _NO_MEMORY):
-        raise TookTooMuch("more memory than it may have", errors)
+def _raise_failure(returncode: int, errors: str) -> None:
+    """Raise SandboxError unless the command ended by itself, with any exit code."""
+    if any(message in errors for message in _OUT_OF_MEMORY):
+        raise LimitExceeded("memory limit exceeded", errors)
     if returncode == -signal.SIGXCPU:
-        raise TookTooMuch("more CPU time than it may have", errors)
+        raise LimitExceeded("CPU limit exceeded", errors)
     if returncode == -signal.SIGXFSZ:
-        raise TookTooMuch("a larger file than it may write", errors)
+        raise LimitExceeded("file size limit exceeded", errors)
     if returncode < 0:
-        raise Died(-returncode, errors)
+        raise KilledBySignal(-returncode, errors)
 
 
-def _prelude(limits: Limits) -> list[str]:
+def _launcher(limits: Limits) -> list[str]:
     cpu = math.ceil(limits.time if limits.cpu is None else limits.cpu)
-    numbers = (os.getpid(), limits.memory, cpu, limits.written, limits.files)
-    return [sys.executable, "-I", "-S", _PRELUDE, *map(str, numbers)]
+    numbers = (os.getpid(), limits.memory, cpu, limits.file_size, limits.open_files)
+    return [sys.executable, "-I", "-S", _LAUNCHER, *map(str, numbers)]
 
 
 def _environment(cwd: Path | None) -> dict[str, str]:
@@ -180,86 +186,87 @@ def _environment(cwd: Path | None) -> dict[str, str]:
 async def _run(
     command: Sequence[str],
     output: "_Output",
-    errors: "_Tail",
+    errors: "_Errors",
     stdin: Path | None,
     cwd: Path | None,
     environment: Mapping[str, str],
 ) -> int:
-    # Pipes of our own: those of asyncio are waited for even when only a grandchild holds them.
-    async with _pipe() as (printed, its_output), _pipe() as (complained, its_errors):
-        with its_output, its_errors, _opened(stdin) as its_input:
+    # asyncio waits until its own pipes are closed, even if only a grandchild holds them open.
+    async with _pipe() as (stdout_reader, stdout), _pipe() as (stderr_reader, stderr):
+        with stdout, stderr, _open_input(stdin) as input_file:
             process = await asyncio.create_subprocess_exec(
                 *command,
-                stdin=its_input,
-                stdout=its_output,
-                stderr=its_errors,
+                stdin=input_file,
+                stdout=stdout,
+                stderr=stderr,
                 cwd=cwd or "/",
                 env=environment,
                 start_new_session=True,
             )
         readers = {
-            asyncio.create_task(output.take(printed, process.pid)),
-            asyncio.create_task(errors.take(complained)),
+            asyncio.create_task(output.read(stdout_reader, process.pid)),
+            asyncio.create_task(errors.read(stderr_reader)),
         }
         try:
             return await process.wait()
         finally:
-            _kill(process.pid)
+            _kill_group(process.pid)
             reaped = asyncio.create_task(process.wait())
-            await asyncio.wait({reaped, *readers}, timeout=_LAST_WORDS)
-            for each in readers:
-                each.cancel()
+            await asyncio.wait({reaped, *readers}, timeout=_DRAIN_TIMEOUT)
+            for reader in readers:
+                reader.cancel()
 
 
 class _Output:
-    """All that a command prints, or as much of it as it may."""
+    """The standard output of a command, up to a limit."""
 
-    def __init__(self, most: int) -> None:
-        self.taken = bytearray()
-        self.flooded = False
-        self._most = most
+    def __init__(self, max_bytes: int) -> None:
+        self.data = bytearray()
+        self.is_too_large = False
+        self._max_bytes = max_bytes
 
-    async def take(self, stream: asyncio.StreamReader, group: int) -> None:
-        while chunk := await stream.read(_CHUNK):
-            self.taken += chunk
-            if len(self.taken) > self._most:
-                self.flooded = True
-                _kill(group)
+    async def read(self, stream: asyncio.StreamReader, group: int) -> None:
+        """Read to the end. Kill the process group if the output is too large."""
+        while chunk := await stream.read(_READ_BYTES):
+            self.data += chunk
+            if len(self.data) > self._max_bytes:
+                self.is_too_large = True
+                _kill_group(group)
                 return
 
 
-class _Tail:
-    """The end of what a command complains about."""
+class _Errors:
+    """The end of a command's standard error."""
 
     def __init__(self) -> None:
-        self._kept = b""
+        self._tail = b""
 
     @property
     def text(self) -> str:
-        return self._kept.decode(errors="replace")
+        return self._tail.decode(errors="replace")
 
-    async def take(self, stream: asyncio.StreamReader) -> None:
-        while chunk := await stream.read(_CHUNK):
-            self._kept = (self._kept + chunk)[-_KEPT:]
+    async def read(self, stream: asyncio.StreamReader) -> None:
+        while chunk := await stream.read(_READ_BYTES):
+            self._tail = (self._tail + chunk)[-_MAX_ERRORS:]
 
 
 @contextlib.asynccontextmanager
 async def _pipe() -> AsyncIterator[tuple[asyncio.StreamReader, IO[bytes]]]:
-    """Our end and theirs."""
-    reading, writing = os.pipe()
-    with os.fdopen(writing, "wb", 0) as theirs:
+    """Open a pipe: a reader for this process and a file for the command."""
+    read_end, write_end = os.pipe()
+    with os.fdopen(write_end, "wb", 0) as file:
         reader = asyncio.StreamReader()
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(reading, "rb", 0)
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb", 0)
         )
         try:
-            yield reader, theirs
+            yield reader, file
         finally:
             transport.close()
 
 
 @contextlib.contextmanager
-def _opened(path: Path | None) -> Iterator[IO[bytes] | int]:
+def _open_input(path: Path | None) -> Iterator[IO[bytes] | int]:
     if path is None:
         yield asyncio.subprocess.DEVNULL
     else:
@@ -267,6 +274,6 @@ def _opened(path: Path | None) -> Iterator[IO[bytes] | int]:
             yield file
 
 
-def _kill(group: int) -> None:
+def _kill_group(group: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)

@@ -1,7 +1,7 @@
-"""Confines this process, then becomes the command that was given: the first step of a sandbox.
+"""Launcher of the sandbox: drops privileges, sets resource limits, then executes the command.
 
-Run by its path with an interpreter of its own: setting limits between fork and exec is not safe
-in a process that has threads.
+Run by path in an interpreter of its own: a process that has threads cannot safely set limits
+between fork and exec.
 """
 
 import contextlib
@@ -16,70 +16,73 @@ _SET_DEATH_SIGNAL = 1
 _DROP_CAPABILITY = 24
 _SET_NO_NEW_PRIVILEGES = 38
 
-_NEW_USERS = 0x10000000
-_NEW_NETWORK = 0x40000000
+_NEW_USER_NAMESPACE = 0x10000000
+_NEW_NETWORK_NAMESPACE = 0x40000000
 
-# Reading files of others, all that root keeps; there are no more than so many.
+# Root keeps CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH: it still reads and writes files of all users.
+# Without them it could not read an input file that belongs to another user.
 _KEPT_CAPABILITIES = (1, 2)
-_CAPABILITIES = 64
+# Above the highest capability of any kernel.
+_MAX_CAPABILITIES = 64
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Process id of the parent, then memory, CPU seconds, bytes of a file, descriptors, command."""
-    parent, memory, cpu, written, files = map(int, arguments[:5])
+    """Arguments: parent's process id, memory, CPU seconds, file size, open files, command."""
+    parent, memory, cpu, file_size, open_files = map(int, arguments[:5])
     command = list(arguments[5:])
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
-        _write("oom_score_adj", "1000")
-        _withdraw(libc)
-        _die_with(parent, libc)
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_NOFILE, files)
-    _limit(resource.RLIMIT_FSIZE, written)
-    # The soft limit is a signal that says what happened; the hard one kills who ignores it.
-    _limit(resource.RLIMIT_CPU, cpu, cpu + 1)
-    _limit(resource.RLIMIT_AS, memory)
+        _write_proc("oom_score_adj", "1000")
+        _drop_privileges(libc)
+        _die_with_parent(parent, libc)
+    _set_limit(resource.RLIMIT_CORE, 0)
+    _set_limit(resource.RLIMIT_NOFILE, open_files)
+    _set_limit(resource.RLIMIT_FSIZE, file_size)
+    # The soft limit sends SIGXCPU, by which the cause is recognised. The hard limit sends SIGKILL.
+    _set_limit(resource.RLIMIT_CPU, cpu, cpu + 1)
+    _set_limit(resource.RLIMIT_AS, memory)
     os.nice(10)
-    # The interpreter ignores these two, and what is ignored stays so after exec.
-    for each in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(each, signal.SIG_DFL)
-    os.execvp(command[0], command)  # noqa: S606  # no shell is meant
+    # Python ignores these signals, and the command would inherit that.
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    os.execvp(command[0], command)  # noqa: S606  # without a shell
 
 
-def _limit(which: int, soft: int, hard: int | None = None) -> None:
-    _, highest = resource.getrlimit(which)
+def _set_limit(limit: int, soft: int, hard: int | None = None) -> None:
+    _, current_hard = resource.getrlimit(limit)
     hard = soft if hard is None else hard
-    if highest != resource.RLIM_INFINITY:
-        hard = min(hard, highest)
-    # Not every system has every limit.
+    if current_hard != resource.RLIM_INFINITY:
+        hard = min(hard, current_hard)
+    # Some systems lack some limits.
     with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(which, (min(soft, hard), hard))
+        resource.setrlimit(limit, (min(soft, hard), hard))
 
 
-def _withdraw(libc: ctypes.CDLL) -> None:
-    """No network, and no look into other processes, where the system allows to give them up."""
+def _drop_privileges(libc: ctypes.CDLL) -> None:
+    """Give up the network and the inspection of other processes, where the system permits it."""
     libc.prctl(_SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
     user, group = os.geteuid(), os.getegid()
     if user == 0:
-        # Root in users of its own could not read the files of others.
-        libc.unshare(_NEW_NETWORK)
-        for each in set(range(_CAPABILITIES)).difference(_KEPT_CAPABILITIES):
-            libc.prctl(_DROP_CAPABILITY, each, 0, 0, 0)
-    elif libc.unshare(_NEW_USERS | _NEW_NETWORK) == 0:
-        _write("setgroups", "deny")
-        _write("uid_map", f"{user} {user} 1")
-        _write("gid_map", f"{group} {group} 1")
+        # In a user namespace, root could not read files of other users.
+        libc.unshare(_NEW_NETWORK_NAMESPACE)
+        for capability in set(range(_MAX_CAPABILITIES)).difference(_KEPT_CAPABILITIES):
+            libc.prctl(_DROP_CAPABILITY, capability, 0, 0, 0)
+    elif libc.unshare(_NEW_USER_NAMESPACE | _NEW_NETWORK_NAMESPACE) == 0:
+        _write_proc("setgroups", "deny")
+        _write_proc("uid_map", f"{user} {user} 1")
+        _write_proc("gid_map", f"{group} {group} 1")
 
 
-def _write(name: str, text: str) -> None:
+def _write_proc(name: str, text: str) -> None:
     path = f"/proc/self/{name}"
-    # Some systems refuse it, and what was given up stays so. pathlib would take long to load.
+    # Some systems refuse the write. pathlib would take long to import.
     with contextlib.suppress(OSError), open(path, "w") as file:  # noqa: PTH123
         file.write(text)
 
 
-def _die_with(parent: int, libc: ctypes.CDLL) -> None:
-    # Meant is the death of the thread that started this process: it runs the loop that waits.
+def _die_with_parent(parent: int, libc: ctypes.CDLL) -> None:
+    # The kernel sends the signal when the thread that started this process ends. That thread runs
+    # the event loop that waits for this process.
     libc.prctl(_SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)

@@ -102,7 +102,7 @@ async def fetch(tools: Tools, workspace: WorkspaceId, job: FetchRecording) -> Wr
     async with fetched(tools, recording.url, max_bytes) as response:
         chunks = response.chunks()
         head = await _read_head(chunks)
-        kind = media.kind_of(b"".join(head))
+        kind = media.detect_format(b"".join(head))
         if kind is None:
             raise Invalid("The content at recordingUrl is not a supported audio or video format.")
         await tools.blobs.put_stream(
@@ -136,7 +136,7 @@ async def _read_head(chunks: AsyncIterator[bytes]) -> list[bytes]:
     head: list[bytes] = []
     async for chunk in chunks:
         head.append(chunk)
-        if sum(map(len, head)) >= media.HEAD:
+        if sum(map(len, head)) >= media.HEAD_BYTES:
             break
     return head
 
@@ -166,7 +166,7 @@ async def transcribe(tools: Tools, workspace: WorkspaceId, job: Transcription) -
             pieces.mkdir()
             await tools.blobs.save(recording.key, path)
             with path.open("rb") as file:
-                kind = media.kind_of(file.read(media.HEAD))
+                kind = media.detect_format(file.read(media.HEAD_BYTES))
         except BlobMissing as error:
             raise NotFound("The stored recording is missing.") from error
         except OSError as error:

@@ -26,11 +26,10 @@ from domains.kernel.models.speech import (
     parse_response,
     to_sentences,
 )
-from domains.kernel.untrusted import media
-from domains.kernel.untrusted.media import kind_of
+from domains.kernel.untrusted.media import detect_format
 from tests.fakes.fake_endpoint import FakeResponse, error
+from tests.fakes.recordings import installed_ffmpeg, write_tones
 from tests.fakes.speech_server import BEHAVIOURS, SAID, SpeechRequest, speech_server
-from tests.kernel.untrusted.test_media import installed_ffmpeg, sound
 
 KEY = "sk-not-to-be-shown"
 
@@ -47,7 +46,7 @@ def ffmpeg() -> Path:
 
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
-    return sound(tmp_path / "a.wav", (6.0, 0.5))
+    return write_tones(tmp_path / "a.wav", (6.0, 0.5))
 
 
 @pytest.fixture
@@ -84,7 +83,9 @@ async def transcribe(
         settings(url, **more), ffmpeg=ffmpeg, max_piece=max_piece
     ) as transcriber:
         assert transcriber is not None
-        return await transcriber.transcribe(recording, media._WAV, folder)
+        media = detect_format(await asyncio.to_thread(recording.read_bytes))
+        assert media is not None
+        return await transcriber.transcribe(recording, media, folder)
 
 
 async def test_no_transcriber_without_a_url() -> None:
@@ -169,7 +170,7 @@ async def test_silence_has_no_sentences(recording: Path, folder: Path) -> None:
 
 
 async def test_silent_recording_is_not_sent(tmp_path: Path, folder: Path, ffmpeg: Path) -> None:
-    silence = sound(tmp_path / "silence.wav", (3.0, 0.0))
+    silence = write_tones(tmp_path / "silence.wav", (3.0, 0.0))
     async with speech_server("words") as server:
         transcript = await transcribe(server.url, silence, folder, ffmpeg=ffmpeg)
     assert transcript == Transcript([], None, 3.0)
@@ -280,7 +281,7 @@ async def test_too_large_response_is_not_read(
 async def test_rejected_parameter_is_left_out_for_all_pieces(
     tmp_path: Path, folder: Path, ffmpeg: Path
 ) -> None:
-    long = sound(tmp_path / "long.wav", (7.0, 0.5))
+    long = write_tones(tmp_path / "long.wav", (7.0, 0.5))
     async with speech_server("json-only") as server:
         await transcribe(server.url, long, folder, ffmpeg=ffmpeg, max_piece=6.0)
     formats = [each.field("response_format") for each in server.requests]
@@ -300,7 +301,9 @@ async def test_number_of_fallbacks_is_bounded(recording: Path, folder: Path) -> 
 async def test_pieces_are_merged_into_one_transcript(
     tmp_path: Path, folder: Path, ffmpeg: Path
 ) -> None:
-    long = sound(tmp_path / "long.wav", (5.5, 0.5), (0.4, 0.0), (5.0, 0.5), (0.4, 0.0), (3.0, 0.5))
+    long = write_tones(
+        tmp_path / "long.wav", (5.5, 0.5), (0.4, 0.0), (5.0, 0.5), (0.4, 0.0), (3.0, 0.5)
+    )
     responses = iter(
         [
             [("It begins here.", 1.0, 2.0), ("Then we had to", 4.0, 5.4)],
@@ -320,7 +323,8 @@ async def test_pieces_are_merged_into_one_transcript(
         transcript = await transcribe(server.url, long, folder, ffmpeg=ffmpeg, max_piece=6.0)
     assert [each.file_type for each in server.requests] == ["audio/flac"] * 3
     assert [each.file_name for each in server.requests] == [f"piece-00{n}.flac" for n in range(3)]
-    assert all(kind_of(each.file) == media._FLAC for each in server.requests)
+    formats = [detect_format(request.file) for request in server.requests]
+    assert [found and found.container for found in formats] == ["flac"] * 3
     texts = [each.text for each in transcript.sentences]
     assert texts == ["It begins here.", "Then we had to wait for weeks.", "Thank you.", "Goodbye."]
     starts = [each.start for each in transcript.sentences]
@@ -331,7 +335,7 @@ async def test_pieces_are_merged_into_one_transcript(
 async def test_speakers_of_later_pieces_get_the_number_of_the_piece(
     tmp_path: Path, folder: Path, ffmpeg: Path
 ) -> None:
-    long = sound(tmp_path / "long.wav", (7.0, 0.5))
+    long = write_tones(tmp_path / "long.wav", (7.0, 0.5))
     async with speech_server("speakers") as server:
         transcript = await transcribe(server.url, long, folder, ffmpeg=ffmpeg, max_piece=6.0)
     names = [each.speaker for each in transcript.sentences]

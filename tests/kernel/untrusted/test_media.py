@@ -1,32 +1,29 @@
-"""Recordings: known by their content, cut at their quiet moments, read without trust."""
+"""Recordings: detection of the format, splitting at quiet moments, untrusted content."""
 
 import asyncio
-import importlib
 import itertools
 import math
-import platform
 import random
-import subprocess
 import wave
-from array import array
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domains.kernel.core.problems import Invalid
 from domains.kernel.untrusted import media
-from domains.kernel.untrusted.media import HEAD, Piece, kind_of, pieces
-
-RATE = 16_000
-
-
-def installed_ffmpeg() -> Path:
-    """The program that comes with the tests; a skip only on machines that it is not made for."""
-    made = platform.machine() == "x86_64"
-    module = (importlib.import_module if made else pytest.importorskip)("imageio_ffmpeg")
-    return Path(module.get_ffmpeg_exe())
+from domains.kernel.untrusted.media import (
+    HEAD_BYTES,
+    MediaFormat,
+    Piece,
+    cut_points,
+    detect_format,
+    flac_duration,
+    split_recording,
+)
+from tests.fakes.recordings import SAMPLE_RATE, installed_ffmpeg, run_ffmpeg, write_tones
 
 
 @pytest.fixture(scope="session")
@@ -34,32 +31,11 @@ def ffmpeg() -> Path:
     return installed_ffmpeg()
 
 
-def sound(path: Path, *parts: tuple[float, float], rate: int = RATE) -> Path:
-    """A WAV file of tones: (seconds, loudness from 0 to 1) each."""
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        for seconds, loudness in parts:
-            second = array(
-                "h", (round(32_000 * loudness * math.sin(at * 0.2)) for at in range(rate))
-            ).tobytes()
-            frames = round(seconds * rate) * 2
-            file.writeframes((second * math.ceil(seconds))[:frames])
-    return path
-
-
-def make(ffmpeg: Path, *arguments: str | Path) -> None:
-    command = [str(ffmpeg), "-nostdin", "-y", "-loglevel", "error", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-
 TONE = ("-f", "lavfi", "-i", "sine=frequency=300:duration=2")
-FILM = ("-f", "lavfi", "-i", "testsrc=size=64x48:rate=5:duration=2")
+VIDEO = ("-f", "lavfi", "-i", "testsrc=size=64x48:rate=5:duration=2")
 
-# The file's name, what `kind_of` calls it, and how it is made.
-FORMS: list[tuple[str, str, tuple[str, ...]]] = [
+# File name, container, and options of ffmpeg that make the file.
+FORMATS: list[tuple[str, str, tuple[str, ...]]] = [
     ("a.wav", "wav", ()),
     ("a.mp3", "mp3", ()),
     ("bare.mp3", "mp3", ("-id3v2_version", "0", "-write_xing", "0")),
@@ -87,32 +63,63 @@ FORMS: list[tuple[str, str, tuple[str, ...]]] = [
 ]
 
 
+def format_of(path: Path) -> MediaFormat | None:
+    with path.open("rb") as file:
+        return detect_format(file.read(HEAD_BYTES))
+
+
+async def split(
+    recording: Path,
+    folder: Path,
+    ffmpeg: Path | None,
+    max_seconds: float = 600.0,
+    max_bytes: int = 24_000_000,
+) -> list[Piece]:
+    detected = format_of(recording)
+    assert detected is not None
+    return await split_recording(
+        recording, detected, folder, max_seconds=max_seconds, max_bytes=max_bytes, ffmpeg=ffmpeg
+    )
+
+
+def end_of(pieces: Sequence[Piece]) -> float:
+    return pieces[-1].offset + (pieces[-1].duration or 0.0)
+
+
+# ---- formats
+
+
 @pytest.fixture(scope="session")
-def forms(ffmpeg: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a file of each form."""
-    folder = tmp_path_factory.mktemp("forms")
-    make(ffmpeg, *TONE, *(each for name, _, how in FORMS for each in (*how, str(folder / name))))
+def sample_files(ffmpeg: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a file of each format."""
+    folder = tmp_path_factory.mktemp("formats")
+    outputs = [part for name, _, options in FORMATS for part in (*options, str(folder / name))]
+    run_ffmpeg(ffmpeg, *TONE, *outputs)
     return folder
 
 
-@pytest.mark.parametrize(("name", "container"), [each[:2] for each in FORMS])
-async def test_a_form_is_known_and_read(
-    forms: Path, ffmpeg: Path, tmp_path: Path, name: str, container: str
+@pytest.mark.parametrize(("name", "container"), [entry[:2] for entry in FORMATS])
+async def test_format_is_detected_and_read(
+    sample_files: Path, ffmpeg: Path, tmp_path: Path, name: str, container: str
 ) -> None:
-    kind = kind_of((forms / name).read_bytes()[:HEAD])
-    assert kind is not None
-    assert kind.container == container
-    (piece,) = await pieces(forms / name, kind, tmp_path, ffmpeg=ffmpeg)
+    detected = format_of(sample_files / name)
+    assert detected is not None
+    assert detected.container == container
+    (piece,) = await split_recording(sample_files / name, detected, tmp_path, ffmpeg=ffmpeg)
     assert piece.duration == pytest.approx(2.0, abs=0.15)
     assert not piece.silent
-    assert kind_of(piece.path.read_bytes()[:HEAD]) == media._FLAC
+    flac = format_of(piece.path)
+    assert flac is not None
+    assert flac.container == "flac"
 
 
-def test_films_and_sounds_are_told_apart(ffmpeg: Path, tmp_path: Path) -> None:
-    make(ffmpeg, *FILM, *TONE, "-c:v", "libtheora", "-c:a", "libvorbis", tmp_path / "a.ogv")
-    make(ffmpeg, *FILM, *TONE, tmp_path / "a.mp4")
-    found = {path.name: kind_of(path.read_bytes()[:HEAD]) for path in tmp_path.iterdir()}
-    assert {name: kind and (kind.content_type, kind.video) for name, kind in found.items()} == {
+def test_video_is_detected(ffmpeg: Path, tmp_path: Path) -> None:
+    run_ffmpeg(ffmpeg, *VIDEO, *TONE, "-c:v", "libtheora", "-c:a", "libvorbis", tmp_path / "a.ogv")
+    run_ffmpeg(ffmpeg, *VIDEO, *TONE, tmp_path / "a.mp4")
+    formats = {path.name: format_of(path) for path in tmp_path.iterdir()}
+    assert {
+        name: found and (found.content_type, found.video) for name, found in formats.items()
+    } == {
         "a.ogv": ("video/ogg", True),
         "a.mp4": ("video/mp4", True),
     }
@@ -122,8 +129,8 @@ def test_films_and_sounds_are_told_apart(ffmpeg: Path, tmp_path: Path) -> None:
     "head",
     [
         b"",
-        b"\0" * HEAD,
-        b"\xff" * HEAD,
+        b"\0" * HEAD_BYTES,
+        b"\xff" * HEAD_BYTES,
         b"G" * 100,
         b"<!doctype html><html>",
         b"  <html><body>ftyp moov</body>",
@@ -142,178 +149,173 @@ def test_films_and_sounds_are_told_apart(ffmpeg: Path, tmp_path: Path) -> None:
         b"\xff\xfb\x90\x64" + b"\0" * 3000,  # one frame's header, and nothing after it
     ],
 )
-def test_what_is_no_recording_is_none(head: bytes) -> None:
-    assert kind_of(head) is None
+def test_other_content_is_not_detected(head: bytes) -> None:
+    assert detect_format(head) is None
 
 
-def test_brands_say_what_a_box_file_is() -> None:
-    def named(main: bytes, *others: bytes) -> str | None:
-        size = (16 + 4 * len(others)).to_bytes(4, "big")
-        kind = kind_of(size + b"ftyp" + main + b"\0\0\2\0" + b"".join(others))
-        return None if kind is None else kind.container
+def test_mp4_variants_are_distinguished_by_their_brands() -> None:
+    def container(major: bytes, *compatible: bytes) -> str | None:
+        size = (16 + 4 * len(compatible)).to_bytes(4, "big")
+        detected = detect_format(size + b"ftyp" + major + b"\0\0\2\0" + b"".join(compatible))
+        return None if detected is None else detected.container
 
-    assert named(b"M4A ", b"isom") == "m4a"
-    assert named(b"isom", b"M4A ") == "mp4"
-    assert named(b"XAVC", b"mp42") == "mp4"
-    assert named(b"qt  ") == "mov"
-    assert named(b"XXXX", b"YYYY") is None
+    assert container(b"M4A ", b"isom") == "m4a"
+    assert container(b"isom", b"M4A ") == "mp4"
+    assert container(b"XAVC", b"mp42") == "mp4"
+    assert container(b"qt  ") == "mov"
+    assert container(b"XXXX", b"YYYY") is None
 
 
-def test_a_tag_may_stand_before_other_formats() -> None:
+def test_id3_tag_may_precede_any_format() -> None:
     tag = b"ID3\4\0\0\0\0\0\5" + b"\0" * 5
     frame = b"\xff\xf1\x50\x80\x01\x1f\xfc\0"  # of eight bytes
-    kinds = [kind_of(tag + rest) for rest in (b"fLaC", frame * 3, b"\0")]
-    assert [kind and kind.container for kind in kinds] == ["flac", "aac", "mp3"]
+    formats = [detect_format(tag + rest) for rest in (b"fLaC", frame * 3, b"\0")]
+    assert [found and found.container for found in formats] == ["flac", "aac", "mp3"]
 
 
 @given(st.binary(max_size=64), st.sampled_from([b"", b"ID3", b"OggS", b"\0\0\0\x18ftyp", b"G"]))
-def test_any_bytes_have_an_answer(rest: bytes, start: bytes) -> None:
-    kind_of(start + rest)
+def test_any_bytes_are_accepted(rest: bytes, start: bytes) -> None:
+    detect_format(start + rest)
 
 
+# ---- splitting
+
+
+@settings(max_examples=60)
 @given(
-    st.lists(st.floats(-90, 0) | st.just(-math.inf), max_size=400),
+    st.lists(st.floats(-90, 0) | st.just(-math.inf), max_size=100),
     st.floats(0.1, 100),
     st.floats(1, 50),
 )
-def test_cuts_leave_no_piece_too_long(levels: list[float], duration: float, longest: float) -> None:
-    edges = [0.0, *media._cuts(levels, duration, longest), duration]
+def test_no_piece_is_too_long(levels: list[float], duration: float, max_seconds: float) -> None:
+    edges = [0.0, *cut_points(levels, duration, max_seconds), duration]
     lengths = [after - before for before, after in itertools.pairwise(edges)]
-    assert all(0 < length <= longest + 1e-9 for length in lengths) or len(lengths) == 1
+    assert all(0 < length <= max_seconds + 1e-9 for length in lengths) or len(lengths) == 1
 
 
-async def test_a_long_recording_is_cut_at_its_silences(ffmpeg: Path, tmp_path: Path) -> None:
-    # The quiet of the second pause is not silence: a fan goes on.
-    parts = ((8.3, 0.5), (0.6, 0.0), (8.0, 0.5), (0.6, 0.02), (5.5, 0.5))
-    recording = sound(tmp_path / "a.wav", *parts)
-    made = await _pieces(recording, tmp_path, ffmpeg, longest=10.0)
-    assert made[0].offset == 0.0
-    assert 8.3 < made[1].offset < 8.9
-    assert 16.9 < made[2].offset < 17.5
-    assert len(made) == 3
-    ends = [each.offset + (each.duration or 0.0) for each in made]
-    assert ends[:-1] == pytest.approx([each.offset for each in made[1:]])
-    assert ends[-1] == pytest.approx(23.0, abs=0.01)
-    assert [media._duration(each.path) for each in made] == pytest.approx(
-        [each.duration for each in made], abs=0.002
-    )
-    left = {path.name for path in await asyncio.to_thread(lambda: [*tmp_path.iterdir()])}
-    assert left == {"a.wav", *(each.name for each in made)}
+async def test_long_recording_is_split_at_its_pauses(ffmpeg: Path, tmp_path: Path) -> None:
+    # The second pause has background noise.
+    tones = ((8.3, 0.5), (0.6, 0.0), (8.0, 0.5), (0.6, 0.02), (5.5, 0.5))
+    recording = write_tones(tmp_path / "a.wav", *tones)
+    pieces = await split(recording, tmp_path, ffmpeg, max_seconds=10.0)
+    assert len(pieces) == 3
+    assert pieces[0].offset == 0.0
+    assert 8.3 < pieces[1].offset < 8.9
+    assert 16.9 < pieces[2].offset < 17.5
+    for piece, following in itertools.pairwise(pieces):
+        assert end_of([piece]) == pytest.approx(following.offset)
+    assert end_of(pieces) == pytest.approx(23.0, abs=0.01)
+    for piece in pieces:
+        assert flac_duration(piece.path) == pytest.approx(piece.duration, abs=0.002)
+    names = {path.name for path in await asyncio.to_thread(lambda: [*tmp_path.iterdir()])}
+    assert names == {"a.wav", *(piece.name for piece in pieces)}
 
 
-async def test_pieces_keep_below_the_size(ffmpeg: Path, tmp_path: Path) -> None:
-    # Noise is what compresses least.
-    noise = random.Random(4).randbytes(RATE * 2 * 15)
+async def test_pieces_are_smaller_than_the_size_limit(ffmpeg: Path, tmp_path: Path) -> None:
+    # Noise compresses least.
+    noise = random.Random(4).randbytes(SAMPLE_RATE * 2 * 15)
     recording = tmp_path / "a.wav"
     with wave.open(str(recording), "wb") as file:
-        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
         file.writeframes(noise)
-    made = await _pieces(recording, tmp_path, ffmpeg, largest=200_000)
-    assert len(made) >= 3
-    assert all(each.path.stat().st_size < 200_000 for each in made)
+    pieces = await split(recording, tmp_path, ffmpeg, max_bytes=200_000)
+    assert len(pieces) >= 3
+    assert all(piece.path.stat().st_size < 200_000 for piece in pieces)
 
 
-async def test_a_silent_piece_is_known(ffmpeg: Path, tmp_path: Path) -> None:
-    recording = sound(tmp_path / "a.wav", (5.0, 0.5), (6.0, 0.0), (3.0, 0.5))
-    made = await _pieces(recording, tmp_path, ffmpeg, longest=4.0)
-    assert not made[0].silent
-    assert not made[-1].silent
-    assert any(each.silent for each in made)
+async def test_silent_piece_is_marked(ffmpeg: Path, tmp_path: Path) -> None:
+    recording = write_tones(tmp_path / "a.wav", (5.0, 0.5), (6.0, 0.0), (3.0, 0.5))
+    pieces = await split(recording, tmp_path, ffmpeg, max_seconds=4.0)
+    assert not pieces[0].silent
+    assert not pieces[-1].silent
+    assert any(piece.silent for piece in pieces)
 
 
-async def test_sound_that_begins_late_keeps_its_place(ffmpeg: Path, tmp_path: Path) -> None:
+async def test_late_start_of_the_sound_is_kept(ffmpeg: Path, tmp_path: Path) -> None:
     recording = tmp_path / "a.mkv"
-    film = ("-f", "lavfi", "-i", "testsrc=size=64x48:rate=5:duration=6")
-    await asyncio.to_thread(make, ffmpeg, *film, "-itsoffset", "3", *TONE, recording)
-    (piece,) = await _pieces(recording, tmp_path, ffmpeg)
+    video = ("-f", "lavfi", "-i", "testsrc=size=64x48:rate=5:duration=6")
+    await asyncio.to_thread(run_ffmpeg, ffmpeg, *video, "-itsoffset", "3", *TONE, recording)
+    (piece,) = await split(recording, tmp_path, ffmpeg)
     assert piece.duration == pytest.approx(5.0, abs=0.15)
 
 
-async def test_a_hole_in_the_sound_keeps_its_length(ffmpeg: Path, tmp_path: Path) -> None:
+async def test_gap_in_the_sound_keeps_its_length(ffmpeg: Path, tmp_path: Path) -> None:
     recording = tmp_path / "a.mkv"
-    hole = ("-af", "aselect=lt(t\\,2)+gt(t\\,7)", "-c:a", "pcm_s16le")
+    gap = ("-af", "aselect=lt(t\\,2)+gt(t\\,7)", "-c:a", "pcm_s16le")
     source = ("-f", "lavfi", "-i", "sine=duration=9")
-    await asyncio.to_thread(make, ffmpeg, *source, *hole, recording)
-    made = await _pieces(recording, tmp_path, ffmpeg, longest=3.0)
-    assert made[-1].offset + (made[-1].duration or 0.0) == pytest.approx(9.0, abs=0.15)
-    assert any(each.silent for each in made)
+    await asyncio.to_thread(run_ffmpeg, ffmpeg, *source, *gap, recording)
+    pieces = await split(recording, tmp_path, ffmpeg, max_seconds=3.0)
+    assert end_of(pieces) == pytest.approx(9.0, abs=0.15)
+    assert any(piece.silent for piece in pieces)
 
 
-async def test_the_same_recording_makes_the_same_pieces(ffmpeg: Path, tmp_path: Path) -> None:
-    recording = sound(tmp_path / "a.wav", (2.0, 0.5), (0.5, 0.0), (2.0, 0.5))
-    made = []
+async def test_splitting_is_deterministic(ffmpeg: Path, tmp_path: Path) -> None:
+    recording = write_tones(tmp_path / "a.wav", (2.0, 0.5), (0.5, 0.0), (2.0, 0.5))
+    results = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        cut = await _pieces(recording, tmp_path / name, ffmpeg, longest=3.0)
-        made.append([(each.offset, each.duration, each.path.read_bytes()) for each in cut])
-    assert len(made[0]) == 2
-    assert made[0] == made[1]
+        pieces = await split(recording, tmp_path / name, ffmpeg, max_seconds=3.0)
+        results.append([(each.offset, each.duration, each.path.read_bytes()) for each in pieces])
+    assert len(results[0]) == 2
+    assert results[0] == results[1]
 
 
-async def test_a_film_without_sound_is_refused(ffmpeg: Path, tmp_path: Path) -> None:
+async def test_video_without_sound_is_refused(ffmpeg: Path, tmp_path: Path) -> None:
     recording = tmp_path / "a.mp4"
-    await asyncio.to_thread(make, ffmpeg, *FILM, recording)
+    await asyncio.to_thread(run_ffmpeg, ffmpeg, *VIDEO, recording)
     with pytest.raises(Invalid, match="no sound"):
-        await _pieces(recording, tmp_path, ffmpeg)
+        await split(recording, tmp_path, ffmpeg)
 
 
-async def test_a_recording_of_nothing_is_refused(ffmpeg: Path, tmp_path: Path) -> None:
+async def test_empty_recording_is_refused(ffmpeg: Path, tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="no sound"):
-        await _pieces(sound(tmp_path / "a.wav"), tmp_path, ffmpeg)
+        await split(write_tones(tmp_path / "a.wav"), tmp_path, ffmpeg)
 
 
-async def test_a_damaged_file_is_refused(ffmpeg: Path, tmp_path: Path) -> None:
+async def test_damaged_recording_is_refused(ffmpeg: Path, tmp_path: Path) -> None:
     recording = tmp_path / "a.mp4"
-    await asyncio.to_thread(make, ffmpeg, *TONE, recording)
-    recording.write_bytes(recording.read_bytes()[:HEAD])  # the index was at the end
+    await asyncio.to_thread(run_ffmpeg, ffmpeg, *TONE, recording)
+    recording.write_bytes(recording.read_bytes()[:HEAD_BYTES])  # the index was at the end
     with pytest.raises(Invalid, match="damaged"):
-        await _pieces(recording, tmp_path, ffmpeg)
+        await split(recording, tmp_path, ffmpeg)
 
 
-async def test_a_cut_off_recording_is_read_as_far_as_it_goes(ffmpeg: Path, tmp_path: Path) -> None:
+async def test_truncated_recording_is_read_up_to_its_end(ffmpeg: Path, tmp_path: Path) -> None:
     recording = tmp_path / "a.mp3"
-    await asyncio.to_thread(make, ffmpeg, *TONE, recording)
+    await asyncio.to_thread(run_ffmpeg, ffmpeg, *TONE, recording)
     recording.write_bytes(recording.read_bytes()[:-8_000])
-    (piece,) = await _pieces(recording, tmp_path, ffmpeg)
+    (piece,) = await split(recording, tmp_path, ffmpeg)
     assert 0.5 < (piece.duration or 0.0) < 1.9
 
 
-async def test_a_playlist_is_not_followed(ffmpeg: Path, tmp_path: Path) -> None:
-    secret = sound(tmp_path / "secret.wav", (1.0, 0.5))
-    recording = tmp_path / "a.mp4"
+@pytest.mark.parametrize("name", ["a.mp4", "a.ts", "a.mp3", "a.webm", "a.wav"])
+async def test_playlist_is_not_followed(
+    sample_files: Path, ffmpeg: Path, tmp_path: Path, name: str
+) -> None:
+    secret = write_tones(tmp_path / "secret.wav", (1.0, 0.5))
+    recording = tmp_path / name
     recording.write_text(f"#EXTM3U\n#EXTINF:1,\nfile://{secret}\n#EXT-X-ENDLIST\n")
-    for kind in {media._MP4, media._TS, media._MP3, media._WEBM, media._WAV}:
-        with pytest.raises(Invalid):
-            await pieces(recording, kind, tmp_path, ffmpeg=ffmpeg)
+    claimed = format_of(sample_files / name)
+    assert claimed is not None
+    with pytest.raises(Invalid):
+        await split_recording(recording, claimed, tmp_path, ffmpeg=ffmpeg)
 
 
-async def test_more_than_the_longest_is_refused(
+async def test_too_long_recording_is_refused(
     ffmpeg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(media, "LONGEST", 3.0)
+    monkeypatch.setattr(media, "MAX_DURATION", 3.0)
     with pytest.raises(Invalid, match="longer than"):
-        await _pieces(sound(tmp_path / "a.wav", (9.0, 0.1)), tmp_path, ffmpeg)
+        await split(write_tones(tmp_path / "a.wav", (9.0, 0.1)), tmp_path, ffmpeg)
 
 
-async def test_without_ffmpeg_a_small_recording_goes_as_it_is(
+async def test_small_recording_is_sent_unchanged_without_ffmpeg(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    recording = sound(tmp_path / "a.wav", (1.0, 0.5))
-    assert await _pieces(recording, tmp_path, None) == [
+    recording = write_tones(tmp_path / "a.wav", (1.0, 0.5))
+    assert await split(recording, tmp_path, None) == [
         Piece(recording, "recording.wav", "audio/wav", 0.0, None)
     ]
     with pytest.raises(Invalid, match="needs ffmpeg"):
-        await _pieces(recording, tmp_path, None, largest=10_000)
-
-
-async def _pieces(
-    recording: Path,
-    folder: Path,
-    ffmpeg: Path | None,
-    longest: float = 600.0,
-    largest: int = 24_000_000,
-) -> list[Piece]:
-    kind = kind_of((await asyncio.to_thread(recording.read_bytes))[:HEAD])
-    assert kind is not None
-    return await pieces(recording, kind, folder, longest=longest, largest=largest, ffmpeg=ffmpeg)
+        await split(recording, tmp_path, None, max_bytes=10_000)
