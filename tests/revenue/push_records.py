@@ -61,9 +61,9 @@ class Source:
 
     async def push(self, kind: str, id: str, **fields: Any) -> str:  # noqa: A002
         """POST a record, which must succeed, and return its record id."""
-        answer = await self.post(kind, id, **fields)
-        assert answer.status_code == 201, answer.text
-        record: str = answer.json()["recordId"]
+        response = await self.post(kind, id, **fields)
+        assert response.status_code == 201, response.text
+        record: str = response.json()["recordId"]
         return record
 
     async def patch(self, kind: str, id: str, **fields: Any) -> httpx.Response:  # noqa: A002
@@ -79,25 +79,25 @@ class Source:
 
 async def create_source(tenant: Tenant, name: str = "crm") -> Source:
     """Create a source and an object type."""
-    made = await tenant.http.post("/v1/sources", json={"name": name, "displayName": name})
-    assert made.status_code == 201, made.text
-    source = made.json()["id"]
+    created = await tenant.http.post("/v1/sources", json={"name": name, "displayName": name})
+    assert created.status_code == 201, created.text
+    source = created.json()["id"]
     body = {
         "sourceId": source,
         "name": "ticket",
         "displayName": "Ticket",
         "fieldDefinitions": FIELD_DEFINITIONS,
     }
-    made = await tenant.http.post("/v1/object-types", json=body)
-    assert made.status_code == 201, made.text
-    return Source(tenant, source, made.json()["id"])
+    created = await tenant.http.post("/v1/object-types", json=body)
+    assert created.status_code == 201, created.text
+    return Source(tenant, source, created.json()["id"])
 
 
 async def get_json(tenant: Tenant, path: str, **params: Any) -> Any:
     """GET a path below /v1, which must succeed."""
-    answer = await tenant.http.get(f"/v1/{path}", params=params)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+    response = await tenant.http.get(f"/v1/{path}", params=params)
+    assert response.status_code == 200, response.text
+    return response.json()
 
 
 async def listed_ids(tenant: Tenant, kind: str, **params: Any) -> list[str]:

@@ -39,8 +39,8 @@ async def test_a_transcript_has_seconds_from_the_start(source: Source) -> None:
         recordingUrl=None,
         endedAt="2026-03-11T14:02:00Z",
     )
-    shown = await get_json(source.tenant, f"conversations/{record}")
-    assert shown == {
+    conversation = await get_json(source.tenant, f"conversations/{record}")
+    assert conversation == {
         "conversationId": record,
         "sourceId": source.id,
         "title": "Quarterly review",
@@ -65,7 +65,7 @@ async def test_a_transcript_has_seconds_from_the_start(source: Source) -> None:
         "recordings": None,
     }
     (item,) = (await get_json(source.tenant, "conversations"))["conversations"]
-    assert item == {name: shown[name] for name in item}
+    assert item == {name: conversation[name] for name in item}
     assert not {"category", "summary", "transcript", "recordings"} & set(item)
 
 
@@ -74,12 +74,20 @@ async def test_without_an_end_time_the_last_sentence_or_the_start_is_the_end(
 ) -> None:
     transcript = [sentence("2026-03-11T14:00:01Z"), sentence("2026-03-11T14:30:00Z", "Bye.")]
     record = await source.push("conversations", "one", participants=PEOPLE, transcript=transcript)
-    shown = await get_json(source.tenant, f"conversations/{record}")
-    assert shown["endTime"] == "2026-03-11T14:30:00Z"
-    assert shown["transcript"][-1]["startTime"] == shown["transcript"][-1]["endTime"] == 1800.0
+    conversation = await get_json(source.tenant, f"conversations/{record}")
+    assert conversation["endTime"] == "2026-03-11T14:30:00Z"
+    assert (
+        conversation["transcript"][-1]["startTime"]
+        == conversation["transcript"][-1]["endTime"]
+        == 1800.0
+    )
     record = await source.push("conversations", "two")
-    shown = await get_json(source.tenant, f"conversations/{record}")
-    assert (shown["endTime"], shown["title"], shown["transcript"]) == (STARTED, None, None)
+    conversation = await get_json(source.tenant, f"conversations/{record}")
+    assert (conversation["endTime"], conversation["title"], conversation["transcript"]) == (
+        STARTED,
+        None,
+        None,
+    )
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str | None]] = {
@@ -121,10 +129,10 @@ async def test_an_invalid_conversation_is_refused(
 ) -> None:
     fields, field = REFUSED[fault]
     body = source.body("conversations", "one", **{"participants": PEOPLE, **fields})
-    answer = await source.http.post("/v1/conversations", json=body)
-    assert answer.status_code == 400, answer.text
-    assert answer.json()["detail"]["error"] == "validation_error"
-    assert answer.json()["detail"]["field"] == field
+    response = await source.http.post("/v1/conversations", json=body)
+    assert response.status_code == 400, response.text
+    assert response.json()["detail"]["error"] == "validation_error"
+    assert response.json()["detail"]["field"] == field
     assert (await get_json(source.tenant, "conversations"))["conversations"] == []
     assert await _jobs(database, source.tenant) == []
 
@@ -137,12 +145,12 @@ async def test_the_largest_conversation_is_accepted(source: Source) -> None:
     record = await source.push(
         "conversations", "two", participants=people, transcript=transcript, recordingUrl=None
     )
-    shown = await get_json(source.tenant, f"conversations/{record}")
-    assert (len(shown["participants"]), len(shown["transcript"])) == (1000, 10_000)
+    conversation = await get_json(source.tenant, f"conversations/{record}")
+    assert (len(conversation["participants"]), len(conversation["transcript"])) == (1000, 10_000)
 
 
 @pytest.mark.parametrize(
-    ("owners", "participants", "kind"),
+    ("owners", "participants", "expected"),
     [
         (["rep@ours.io"], [{"email": "a@OURS.io"}, {"email": "b@ours.io"}], "INTERNAL"),
         (["rep@ours.io"], [{"email": "a@ours.io"}, {"id": "x"}], "INTERNAL"),
@@ -154,12 +162,12 @@ async def test_the_largest_conversation_is_accepted(source: Source) -> None:
     ],
 )
 async def test_a_conversation_with_external_people_is_external(
-    source: Source, owners: list[str], participants: list[Any], kind: str
+    source: Source, owners: list[str], participants: list[Any], expected: str
 ) -> None:
     record = await source.push(
         "conversations", "one", ownerEmails=owners, participants=participants
     )
-    assert (await get_json(source.tenant, f"conversations/{record}"))["type"] == kind
+    assert (await get_json(source.tenant, f"conversations/{record}"))["type"] == expected
 
 
 async def test_each_version_enqueues_a_job(source: Source, database: Database) -> None:

@@ -29,8 +29,8 @@ async def test_a_document_pushed_by_url(source: Source) -> None:
         createdAt=1_700_000_000_000,
         author={"email": "rep@ours.io"},
     )
-    shown = await get_json(source.tenant, f"documents/{record}")
-    assert shown == {
+    document = await get_json(source.tenant, f"documents/{record}")
+    assert document == {
         "id": record,
         "displayName": "Plan",
         "sourceId": source.id,
@@ -43,7 +43,7 @@ async def test_a_document_pushed_by_url(source: Source) -> None:
         "normalizedContentType": None,
     }
     (item,) = (await get_json(source.tenant, "documents"))["documents"]
-    assert item == {name: shown[name] for name in item}
+    assert item == {name: document[name] for name in item}
     assert not {"normalizedUrl", "normalizedContentType"} & set(item)
 
 
@@ -51,19 +51,19 @@ async def test_content_is_downloaded_by_a_signed_link(source: Source, stack: Sta
     record = await source.push(
         "documents", "d-1", url=None, content=CONTENT, filename="plän.pdf", contentType="image/png"
     )
-    shown = await get_json(source.tenant, f"documents/{record}")
+    document = await get_json(source.tenant, f"documents/{record}")
     (item,) = (await get_json(source.tenant, "documents"))["documents"]
-    for link in (shown["url"], item["url"]):
+    for link in (document["url"], item["url"]):
         assert link.startswith(f"{stack.base_url}/files/documents/")
         # Without an API key.
         async with httpx.AsyncClient() as client:
-            got = await client.get(link)
-        assert (got.status_code, got.content) == (200, BYTES)
-        assert got.headers["Content-Type"] == "image/png"
-        assert got.headers["X-Content-Type-Options"] == "nosniff"
-        disposition = got.headers["Content-Disposition"]
+            download = await client.get(link)
+        assert (download.status_code, download.content) == (200, BYTES)
+        assert download.headers["Content-Type"] == "image/png"
+        assert download.headers["X-Content-Type-Options"] == "nosniff"
+        disposition = download.headers["Content-Disposition"]
         assert disposition == "attachment; filename*=UTF-8''pl%C3%A4n.pdf"
-    assert shown["displayName"] == "plän.pdf"
+    assert document["displayName"] == "plän.pdf"
 
 
 async def test_a_changed_link_is_refused(source: Source, rival: Tenant) -> None:
@@ -80,10 +80,12 @@ async def test_a_changed_link_is_refused(source: Source, rival: Tenant) -> None:
             "expires": str(int(query["expires"]) + 1),
             "signature": query["signature"][::-1],
         }.items():
-            got = await client.get(address, params=query | {name: value})
-            assert got.status_code == 404, name
-            got = await client.get(address, params={k: v for k, v in query.items() if k != name})
-            assert got.status_code == 400, name
+            download = await client.get(address, params=query | {name: value})
+            assert download.status_code == 404, name
+            download = await client.get(
+                address, params={k: v for k, v in query.items() if k != name}
+            )
+            assert download.status_code == 400, name
         for path in (address + "x", address.replace(source.tenant.workspace, rival.workspace)):
             assert (await client.get(path, params=query)).status_code == 404
 
@@ -144,9 +146,11 @@ REFUSED: list[tuple[dict[str, Any], str | None]] = [
 async def test_an_invalid_document_is_refused(
     source: Source, fields: dict[str, Any], field: str | None, stack: Stack
 ) -> None:
-    answer = await source.http.post("/v1/documents", json=source.body("documents", "d-1", **fields))
-    assert answer.status_code == 400
-    assert answer.json()["detail"]["field"] == field
+    response = await source.http.post(
+        "/v1/documents", json=source.body("documents", "d-1", **fields)
+    )
+    assert response.status_code == 400
+    assert response.json()["detail"]["field"] == field
     assert (await get_json(source.tenant, "documents"))["documents"] == []
     assert not _blobs(stack, source)
 
@@ -172,12 +176,12 @@ async def test_url_or_content_makes_a_new_version(
         [{"url": url}, {"content": CONTENT}, {"content": CONTENT}, {"url": url, "content": None}],
         start=2,
     ):
-        answer = await source.patch("documents", "d-1", **change)
-        assert answer.json()["status"] == "updated"
+        response = await source.patch("documents", "d-1", **change)
+        assert response.json()["status"] == "updated"
         assert await _versions(database, source) == list(range(1, number + 1))
-        shown = await get_json(source.tenant, f"documents/{record}")
-        assert (shown["url"] == url) == ("url" in change)
-        assert (shown["displayName"], shown["contentType"]) == ("Plan B", "a/b")
+        document = await get_json(source.tenant, f"documents/{record}")
+        assert (document["url"] == url) == ("url" in change)
+        assert (document["displayName"], document["contentType"]) == ("Plan B", "a/b")
     both = await source.patch("documents", "d-1", url=url, content=CONTENT)
     assert both.status_code == 400
     await source.push("documents", "d-1")
@@ -196,15 +200,15 @@ async def test_replaced_bytes_are_discarded(
     """Concurrent replacements leave the bytes of one version."""
     for _ in range(2):
         await source.push("documents", "d-1", url=None, content=CONTENT)
-    answers = await asyncio.gather(
+    responses = await asyncio.gather(
         *(source.post("documents", "d-1", url=None, content=CONTENT) for _ in range(10)),
         *(source.post("documents", "d-2", url=None, content=CONTENT) for _ in range(10)),
     )
-    assert {answer.status_code for answer in answers} == {201}
+    assert {response.status_code for response in responses} == {201}
     assert len(await _kept(stack, source, database)) == 2
-    for shown in (await get_json(source.tenant, "documents"))["documents"]:
+    for document in (await get_json(source.tenant, "documents"))["documents"]:
         async with httpx.AsyncClient() as client:
-            assert (await client.get(shown["url"])).content == BYTES
+            assert (await client.get(document["url"])).content == BYTES
 
 
 async def test_the_bytes_of_a_deleted_document_are_discarded(

@@ -78,7 +78,7 @@ async def test_attendees_match_by_email_address_domain_or_name(source: Source) -
     pushed = Pushed(source, "conversations")
     for name, participants in people.items():
         await pushed.push(name, participants=participants)
-    for wanted, names in {
+    for attendee, names in {
         "ana@acme.com": ["ana"],
         "ANA@ACME.COM": ["ana"],
         "na@acme.com": [],
@@ -96,7 +96,7 @@ async def test_attendees_match_by_email_address_domain_or_name(source: Source) -
         "acme": [],
         "@acme.com.evil.io": ["odd"],
     }.items():
-        assert await pushed.found(attendees=wanted) == names, wanted
+        assert await pushed.found(attendees=attendee) == names, attendee
 
 
 async def test_the_crm_name_matches_by_whole_words(source: Source, database: Database) -> None:
@@ -239,9 +239,9 @@ async def test_each_list_accepts_its_own_native_origins(source: Source) -> None:
         for name in known:
             assert await listed_ids(source.tenant, kind, sourceId=name) == []
         for name in [*unknown, source.id.replace("-", ""), f"{{{source.id}}}"]:
-            answer = await source.http.get(f"/v1/{kind}", params={"sourceId": name})
-            assert answer.status_code == 400, (kind, name)
-            assert answer.json()["detail"].startswith("sourceId: must be a UUID")
+            response = await source.http.get(f"/v1/{kind}", params={"sourceId": name})
+            assert response.status_code == 400, (kind, name)
+            assert response.json()["detail"].startswith("sourceId: must be a UUID")
 
 
 _DEALS = """

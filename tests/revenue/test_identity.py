@@ -31,8 +31,8 @@ async def test_a_second_push_replaces_the_record_in_place(source: Source, kind: 
         "id": "one",
         "sourceId": source.id,
     }
-    again = (await source.post(kind, "one", displayName="Another")).json()
-    assert again == first | {"status": "updated"}
+    second = (await source.post(kind, "one", displayName="Another")).json()
+    assert second == first | {"status": "updated"}
     assert len((await get_json(source.tenant, kind))[kind]) == 1
     shown = await get_json(source.tenant, f"{kind}/{first['recordId']}")
     assert shown[NAME_FIELDS[kind][1]] == "Another"
@@ -41,43 +41,43 @@ async def test_a_second_push_replaces_the_record_in_place(source: Source, kind: 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_push_replaces_the_whole_record(source: Source, kind: str) -> None:
     record = await source.push(kind, "one")
-    least = await get_json(source.tenant, f"{kind}/{record}")
-    more: dict[str, Any] = {
+    minimal = await get_json(source.tenant, f"{kind}/{record}")
+    extra: dict[str, Any] = {
         "displayName": "More",
         "updatedAt": "2026-04-01T00:00:00Z",
         "public": True,
         "ownerEmails": ["rep@ours.io"],
     }
     if kind == "messages":
-        more |= {"threadId": "t", "attachments": [{"name": "a", "url": "https://example.com/a"}]}
-    await source.push(kind, "one", **more)
+        extra |= {"threadId": "t", "attachments": [{"name": "a", "url": "https://example.com/a"}]}
+    await source.push(kind, "one", **extra)
     changed = await get_json(source.tenant, f"{kind}/{record}")
-    assert changed != least
+    assert changed != minimal
     await source.push(kind, "one")
-    assert await get_json(source.tenant, f"{kind}/{record}") == least
+    assert await get_json(source.tenant, f"{kind}/{record}") == minimal
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_record_pushed_after_its_deletion_is_new(source: Source, kind: str) -> None:
     record = await source.push(kind, "one")
-    gone = await source.delete(kind, "one")
-    assert gone.status_code == 200
-    assert gone.json() == {
+    deletion = await source.delete(kind, "one")
+    assert deletion.status_code == 200
+    assert deletion.json() == {
         "status": "deleted",
         "recordId": record,
         "id": "one",
         "sourceId": source.id,
-        "deletedAt": gone.json()["deletedAt"],
+        "deletedAt": deletion.json()["deletedAt"],
     }
-    assert gone.json()["deletedAt"].endswith("Z")
+    assert deletion.json()["deletedAt"].endswith("Z")
     assert (await source.http.get(f"/v1/{kind}/{record}")).status_code == 404
     assert (await get_json(source.tenant, kind))[kind] == []
     assert (await source.delete(kind, "one")).status_code == 404
     if kind in PATCHED:
         assert (await source.patch(kind, "one", displayName="x")).status_code == 404
-    again = (await source.post(kind, "one")).json()
-    assert again["status"] == "created"
-    assert again["recordId"] != record
+    second = (await source.post(kind, "one")).json()
+    assert second["status"] == "created"
+    assert second["recordId"] != record
     assert (await source.http.get(f"/v1/{kind}/{record}")).status_code == 404
 
 
@@ -99,17 +99,21 @@ async def test_concurrent_pushes_of_one_record_create_one(
     """One push creates the record, the others update it. It has all values of one push."""
     sent, shown = NAME_FIELDS[kind]
     at = [f"2026-03-11T14:00:{number:02}Z" for number in range(WRITERS)]
-    answers = await asyncio.gather(
+    responses = await asyncio.gather(
         *(
             source.post(kind, "one", **{sent: f"writer {number}"}, updatedAt=at[number])
             for number in range(WRITERS)
         )
     )
-    statuses = [answer.json().get("status") for answer in answers if answer.status_code == 201]
-    assert {answer.status_code for answer in answers} <= {201, 409}
+    statuses = [
+        response.json().get("status") for response in responses if response.status_code == 201
+    ]
+    assert {response.status_code for response in responses} <= {201, 409}
     assert statuses.count("created") == 1
     assert statuses.count("updated") == len(statuses) - 1
-    (record,) = {answer.json()["recordId"] for answer in answers if answer.status_code == 201}
+    (record,) = {
+        response.json()["recordId"] for response in responses if response.status_code == 201
+    }
     assert [each["sourceId"] for each in (await get_json(source.tenant, kind))[kind]] == [source.id]
     async with database.connection() as connection:
         (row,) = await connection.fetch(
@@ -124,15 +128,15 @@ async def test_concurrent_pushes_of_one_record_create_one(
 async def test_concurrent_pushes_and_deletions_leave_at_most_one_record(
     source: Source, kind: str, database: Database
 ) -> None:
-    answers = await asyncio.gather(
+    responses = await asyncio.gather(
         *(
             source.delete(kind, "one") if number % 3 == 2 else source.post(kind, "one")
             for number in range(30)
         )
     )
-    assert {answer.status_code for answer in answers} <= {200, 201, 404, 409}
-    created = sum(answer.json().get("status") == "created" for answer in answers)
-    deleted = sum(answer.json().get("status") == "deleted" for answer in answers)
+    assert {response.status_code for response in responses} <= {200, 201, 404, 409}
+    created = sum(response.json().get("status") == "created" for response in responses)
+    deleted = sum(response.json().get("status") == "deleted" for response in responses)
     living = len((await get_json(source.tenant, kind))[kind])
     assert created - deleted == living
     assert living in (0, 1)
@@ -153,14 +157,14 @@ async def test_a_write_that_waits_too_long_for_a_lock_is_a_conflict(
             await connection.execute(
                 f"select 1 from {kind} where source_id = $1 for update", source.id
             )
-        answers = await asyncio.gather(
+        responses = await asyncio.gather(
             *(source.post(kind, "one") for kind in KINDS),
             *(source.delete(kind, "one") for kind in KINDS),
             *(source.patch(kind, "one", displayName="x") for kind in PATCHED),
         )
-    for answer in answers:
-        assert answer.status_code == 409, answer.text
-        assert answer.json()["detail"]["error"] == "conflict"
+    for response in responses:
+        assert response.status_code == 409, response.text
+        assert response.json()["detail"]["error"] == "conflict"
     for kind in KINDS:
         assert (await source.delete(kind, "one")).status_code == 200
 
@@ -178,8 +182,8 @@ async def test_concurrent_patches_of_different_fields_are_all_applied(
     ]
     if kind == "documents":
         changes = [{"displayName": "x"}, {"updatedAt": 1_700_000_000}, {"contentType": "a/b"}]
-    answers = await asyncio.gather(*(source.patch(kind, "one", **change) for change in changes))
-    assert {answer.status_code for answer in answers} == {200}
+    responses = await asyncio.gather(*(source.patch(kind, "one", **change) for change in changes))
+    assert {response.status_code for response in responses} == {200}
     shown = await get_json(source.tenant, f"{kind}/{record}")
     if kind == "rows":
         assert {name: shown["fields"][name]["value"] for name in values} == values
@@ -194,9 +198,9 @@ async def test_an_empty_patch_changes_nothing(source: Source, kind: str) -> None
     before = await get_json(source.tenant, f"{kind}/{record}")
     nothing = {"displayName": None, "updatedAt": None, "public": None, "ownerEmails": None}
     for body in ({}, nothing):
-        answer = await source.patch(kind, "one", **body)
-        assert answer.status_code == 200
-        assert answer.json() == {
+        response = await source.patch(kind, "one", **body)
+        assert response.status_code == 200
+        assert response.json() == {
             "status": "updated",
             "recordId": record,
             "id": "one",
@@ -210,8 +214,8 @@ async def test_records_of_a_deleted_source_stay_readable_but_cannot_change(
     source: Source, kind: str, acme: Tenant
 ) -> None:
     record = await source.push(kind, "one")
-    gone = await acme.http.delete(f"/v1/sources/{source.id}")
-    assert (gone.status_code, gone.json()) == (200, {"status": "deleted", "id": source.id})
+    deletion = await acme.http.delete(f"/v1/sources/{source.id}")
+    assert (deletion.status_code, deletion.json()) == (200, {"status": "deleted", "id": source.id})
     assert (await acme.http.delete(f"/v1/sources/{source.id}")).status_code == 404
     assert (await acme.http.get(f"/v1/sources/{source.id}")).status_code == 404
     assert (await get_json(acme, "sources"))["sources"] == []
@@ -219,10 +223,10 @@ async def test_records_of_a_deleted_source_stay_readable_but_cannot_change(
     refused.append(await source.delete(kind, "one"))
     if kind in PATCHED:
         refused.append(await source.patch(kind, "one", displayName="x"))
-    for answer in refused:
-        assert answer.status_code == 403, answer.text
-        assert answer.json()["detail"]["error"] == "forbidden"
-        assert answer.json()["detail"]["field"] == "sourceId"
+    for response in refused:
+        assert response.status_code == 403, response.text
+        assert response.json()["detail"]["error"] == "forbidden"
+        assert response.json()["detail"]["field"] == "sourceId"
     shown = await get_json(acme, f"{kind}/{record}")
     assert shown["sourceId"] == source.id
     assert len(await listed_ids(acme, kind, sourceId=source.id)) == 1

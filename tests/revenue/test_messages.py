@@ -28,10 +28,10 @@ async def test_a_message_is_returned_as_pushed(source: Source, database: Databas
         attachments=attachments,
         threadId="t-1",
     )
-    shown = await get_json(source.tenant, f"messages/{record}")
-    first, second = (each.pop("id") for each in shown["attachments"])
+    message = await get_json(source.tenant, f"messages/{record}")
+    first, second = (each.pop("id") for each in message["attachments"])
     assert first != second
-    assert shown == {
+    assert message == {
         "messageId": record,
         "sourceId": source.id,
         "remoteId": "m-1",
@@ -52,7 +52,7 @@ async def test_a_message_is_returned_as_pushed(source: Source, database: Databas
         ],
     }
     (item,) = (await get_json(source.tenant, "messages"))["messages"]
-    assert item == {name: shown[name] for name in item}
+    assert item == {name: message[name] for name in item}
     assert not {"body", "attachments"} & set(item)
     # The URLs of attachments are stored and never shown.
     async with database.connection() as connection:
@@ -62,8 +62,8 @@ async def test_a_message_is_returned_as_pushed(source: Source, database: Databas
 
 async def test_missing_fields_are_null(source: Source) -> None:
     record = await source.push("messages", "m-1")
-    shown = await get_json(source.tenant, f"messages/{record}")
-    assert (shown["threadId"], shown["subject"], shown["attachments"]) == (None, None, [])
+    message = await get_json(source.tenant, f"messages/{record}")
+    assert (message["threadId"], message["subject"], message["attachments"]) == (None, None, [])
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,8 @@ async def test_the_preview_is_the_beginning_of_the_body_on_one_line(
     source: Source, body: str, preview: str
 ) -> None:
     record = await source.push("messages", "m-1", body=body)
-    shown = await get_json(source.tenant, f"messages/{record}")
-    assert (shown["bodyPreview"], shown["body"]) == (preview, body)
+    message = await get_json(source.tenant, f"messages/{record}")
+    assert (message["bodyPreview"], message["body"]) == (preview, body)
 
 
 async def test_messages_of_a_thread_are_listed(source: Source) -> None:
@@ -110,7 +110,7 @@ async def test_messages_of_a_thread_are_listed(source: Source) -> None:
 async def test_an_invalid_message_is_refused(
     source: Source, fields: dict[str, Any], field: str
 ) -> None:
-    answer = await source.http.post("/v1/messages", json=source.body("messages", "m-1", **fields))
-    assert answer.status_code == 400
-    assert answer.json()["detail"]["field"] == field
+    response = await source.http.post("/v1/messages", json=source.body("messages", "m-1", **fields))
+    assert response.status_code == 400
+    assert response.json()["detail"]["field"] == field
     assert (await get_json(source.tenant, "messages"))["messages"] == []

@@ -28,7 +28,7 @@ from tests.stack import Tenant
 GENERATED = settings(
     derandomize=True,
     deadline=None,
-    max_examples=40,
+    max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 

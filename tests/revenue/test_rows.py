@@ -54,13 +54,13 @@ async def _send(source: Source, name: str, kind: str, raw: str) -> Any:
 
 @pytest.mark.parametrize("name", VALID)
 async def test_values_are_returned_exactly_as_sent(source: Source, name: str) -> None:
-    kind, literals = VALID[name]
-    for raw in literals:
+    kind, values = VALID[name]
+    for raw in values:
         sent = await _send(source, name, kind, raw)
         assert sent.status_code == 201, (raw, sent.text)
-        answer = await source.http.get(f"/v1/rows/{sent.json()['recordId']}")
-        found = re.search(rf'"{name}":\{{"value":(.*?),"fieldType":"{kind}"', answer.text)
-        assert found, answer.text
+        response = await source.http.get(f"/v1/rows/{sent.json()['recordId']}")
+        found = re.search(rf'"{name}":\{{"value":(.*?),"fieldType":"{kind}"', response.text)
+        assert found, response.text
         assert found[1] == raw
         # A PATCH of another field leaves it as it is.
         other = "notes" if name != "notes" else "open"
@@ -77,11 +77,11 @@ def _type(name: str) -> str:
 @pytest.mark.parametrize("name", INVALID)
 async def test_a_value_of_another_type_is_refused_with_its_field(source: Source, name: str) -> None:
     await source.push("rows", "kept")
-    kind, literals = INVALID[name]
-    for raw in literals:
-        answer = await _send(source, name, kind, raw)
-        assert answer.status_code == 400, (raw, answer.text)
-        assert answer.json()["detail"]["field"] == f"fields.{name}", raw
+    kind, values = INVALID[name]
+    for raw in values:
+        response = await _send(source, name, kind, raw)
+        assert response.status_code == 400, (raw, response.text)
+        assert response.json()["detail"]["field"] == f"fields.{name}", raw
     assert len((await get_json(source.tenant, "rows"))["rows"]) == 1
 
 
@@ -92,10 +92,10 @@ async def test_fields_that_violate_the_schema_are_refused(source: Source) -> Non
         ({"score": value(1, "int")}, "fields.title"),
     ]
     for fields, field in cases:
-        answer = await source.post("rows", "one", fields=fields)
-        assert answer.status_code == 400
-        assert answer.json()["detail"]["error"] == "validation_error"
-        assert answer.json()["detail"]["field"] == field
+        response = await source.post("rows", "one", fields=fields)
+        assert response.status_code == 400
+        assert response.json()["detail"]["error"] == "validation_error"
+        assert response.json()["detail"]["field"] == field
     assert (await get_json(source.tenant, "rows"))["rows"] == []
 
 
@@ -107,19 +107,19 @@ async def test_a_patch_merges_fields(source: Source) -> None:
         "score": None,
         "open": value(True, "boolean"),
     }
-    answer = await source.patch(
+    response = await source.patch(
         "rows", "one", displayName="shown", name="longer", updatedAt=1_700_000_000, fields=change
     )
-    assert answer.status_code == 200
-    shown = await get_json(source.tenant, f"rows/{record}")
-    assert shown["fields"] == {
+    assert response.status_code == 200
+    row = await get_json(source.tenant, f"rows/{record}")
+    assert row["fields"] == {
         "title": value("y", "string", label="T"),
         "notes": value("a", "textarea", label="Notes"),
         "open": value(True, "boolean", label=None),
     }
-    assert (shown["displayName"], shown["name"]) == ("shown", "longer")
-    assert shown["updatedAt"] == "2023-11-14T22:13:20Z"
-    assert shown["createdAt"] is None
+    assert (row["displayName"], row["name"]) == ("shown", "longer")
+    assert row["updatedAt"] == "2023-11-14T22:13:20Z"
+    assert row["createdAt"] is None
 
 
 async def test_a_patch_that_violates_the_schema_changes_nothing(source: Source) -> None:
@@ -131,29 +131,29 @@ async def test_a_patch_that_violates_the_schema_changes_nothing(source: Source) 
         ({"unknown": value(1, "int")}, "fields.unknown"),
         ({"score": value("1", "int"), "open": value(True, "boolean")}, "fields.score"),
     ):
-        answer = await source.patch("rows", "one", displayName="changed", fields=fields)
-        assert answer.status_code == 400
-        assert answer.json()["detail"]["field"] == field
+        response = await source.patch("rows", "one", displayName="changed", fields=fields)
+        assert response.status_code == 400
+        assert response.json()["detail"]["field"] == field
     assert await get_json(source.tenant, f"rows/{record}") == before
 
 
 async def test_a_row_has_at_most_fifty_fields_after_a_merge_too(source: Source) -> None:
     half = [{"name": f"a{number}", "fieldType": "int"} for number in range(50)]
-    made = await _object_type(source, "wide", half)
+    created = await _object_type(source, "wide", half)
     fields = {f"a{number}": value(number, "int") for number in range(50)}
-    record = await source.push("rows", "one", objectTypeId=made, fields=fields)
+    record = await source.push("rows", "one", objectTypeId=created, fields=fields)
     other = [{"name": "b", "fieldType": "int"}]
     changed = await source.http.patch(
-        f"/v1/object-types/{made}", json={"fieldDefinitions": half[:49] + other}
+        f"/v1/object-types/{created}", json={"fieldDefinitions": half[:49] + other}
     )
     assert changed.status_code == 200
-    over = await source.patch("rows", "one", fields={"b": value(1, "int")})
-    assert (over.status_code, over.json()["detail"]["field"]) == (400, "fields")
+    refused = await source.patch("rows", "one", fields={"b": value(1, "int")})
+    assert (refused.status_code, refused.json()["detail"]["field"]) == (400, "fields")
     exchange = {"b": value(1, "int"), "a0": None}
     assert (await source.patch("rows", "one", fields=exchange)).status_code == 200
     assert len((await get_json(source.tenant, f"rows/{record}"))["fields"]) == 50
     fields = {f"a{number}": value(number, "int") for number in range(51)}
-    refused = await source.post("rows", "two", objectTypeId=made, fields=fields)
+    refused = await source.post("rows", "two", objectTypeId=created, fields=fields)
     assert (refused.status_code, refused.json()["detail"]["field"]) == (400, "fields")
 
 
@@ -180,16 +180,16 @@ async def test_rows_of_a_deleted_object_type_stay_readable_but_cannot_change(
     source: Source,
 ) -> None:
     record = await source.push("rows", "one")
-    gone = await source.http.delete(f"/v1/object-types/{source.object_type}")
-    assert gone.json() == {"status": "deleted", "id": source.object_type}
+    deletion = await source.http.delete(f"/v1/object-types/{source.object_type}")
+    assert deletion.json() == {"status": "deleted", "id": source.object_type}
     path = f"/v1/object-types/{source.object_type}"
     assert (await source.http.delete(path)).status_code == 404
     assert (await source.http.get(path)).status_code == 404
     assert (await source.post("rows", "two")).status_code == 400
     assert (await source.post("rows", "one")).status_code == 400
     assert (await source.patch("rows", "one", displayName="x")).status_code == 400
-    shown = await get_json(source.tenant, f"rows/{record}")
-    assert (shown["objectTypeId"], shown["objectTypeName"]) == (source.object_type, "ticket")
+    row = await get_json(source.tenant, f"rows/{record}")
+    assert (row["objectTypeId"], row["objectTypeName"]) == (source.object_type, "ticket")
     assert (
         len((await get_json(source.tenant, "rows", objectTypeId=source.object_type))["rows"]) == 1
     )
@@ -201,11 +201,11 @@ async def test_rows_of_a_deleted_object_type_stay_readable_but_cannot_change(
 async def test_the_object_type_of_a_row_cannot_change(source: Source, acme: Tenant) -> None:
     await source.push("rows", "one")
     other = await _object_type(source, "other", FIELD_DEFINITIONS)
-    answer = await source.post("rows", "one", objectTypeId=other)
-    assert (answer.status_code, answer.json()["detail"]["field"]) == (400, "objectTypeId")
+    response = await source.post("rows", "one", objectTypeId=other)
+    assert (response.status_code, response.json()["detail"]["field"]) == (400, "objectTypeId")
     elsewhere = await create_source(acme, "elsewhere")
-    answer = await source.post("rows", "two", objectTypeId=elsewhere.object_type)
-    assert (answer.status_code, answer.json()["detail"]["field"]) == (400, "objectTypeId")
+    response = await source.post("rows", "two", objectTypeId=elsewhere.object_type)
+    assert (response.status_code, response.json()["detail"]["field"]) == (400, "objectTypeId")
 
 
 async def test_names_of_object_types_and_their_fields_are_unique(
@@ -213,12 +213,12 @@ async def test_names_of_object_types_and_their_fields_are_unique(
 ) -> None:
     taken = await _post_object_type(source, "ticket", FIELD_DEFINITIONS)
     assert (taken.status_code, taken.json()["detail"]["error"]) == (409, "conflict")
-    twice = [{"name": "a", "fieldType": "int"}, {"name": "a", "fieldType": "string"}]
-    answer = await _post_object_type(source, "twice", twice)
-    assert (answer.status_code, answer.json()["detail"]["field"]) == (400, "fieldDefinitions")
+    duplicates = [{"name": "a", "fieldType": "int"}, {"name": "a", "fieldType": "string"}]
+    response = await _post_object_type(source, "twice", duplicates)
+    assert (response.status_code, response.json()["detail"]["field"]) == (400, "fieldDefinitions")
     path = f"/v1/object-types/{source.object_type}"
-    answer = await source.http.patch(path, json={"fieldDefinitions": twice})
-    assert (answer.status_code, answer.json()["detail"]["field"]) == (400, "fieldDefinitions")
+    response = await source.http.patch(path, json={"fieldDefinitions": duplicates})
+    assert (response.status_code, response.json()["detail"]["field"]) == (400, "fieldDefinitions")
     # Names are unique within one source.
     other = await create_source(acme, "other")
     listed = await get_json(acme, "object-types")
@@ -231,13 +231,13 @@ async def test_a_patch_of_an_object_type_changes_the_given_fields(source: Source
     path = f"/v1/object-types/{source.object_type}"
     before = (await source.http.get(path)).json()
     for body in ({}, {"displayName": None, "fieldDefinitions": None}):
-        answer = await source.http.patch(path, json=body)
-        assert answer.status_code == 200
-        assert answer.json() | {"updatedAt": ""} == before | {"updatedAt": ""}
-    answer = await source.http.patch(path, json={"displayName": "Case", "name": "ignored"})
-    assert (answer.json()["displayName"], answer.json()["name"]) == ("Case", "ticket")
-    assert answer.json()["fieldDefinitions"] == before["fieldDefinitions"]
-    assert answer.json()["updatedAt"] > before["updatedAt"]
+        response = await source.http.patch(path, json=body)
+        assert response.status_code == 200
+        assert response.json() | {"updatedAt": ""} == before | {"updatedAt": ""}
+    response = await source.http.patch(path, json={"displayName": "Case", "name": "ignored"})
+    assert (response.json()["displayName"], response.json()["name"]) == ("Case", "ticket")
+    assert response.json()["fieldDefinitions"] == before["fieldDefinitions"]
+    assert response.json()["updatedAt"] > before["updatedAt"]
     await source.http.delete(f"/v1/sources/{source.id}")
     for refused in (
         await source.http.patch(path, json={"displayName": "x"}),
@@ -249,16 +249,18 @@ async def test_a_patch_of_an_object_type_changes_the_given_fields(source: Source
 
 
 async def test_only_the_display_name_of_a_source_can_change(acme: Tenant) -> None:
-    made = (await acme.http.post("/v1/sources", json={"name": "crm", "displayName": "CRM"})).json()
-    path = f"/v1/sources/{made['id']}"
+    created = (
+        await acme.http.post("/v1/sources", json={"name": "crm", "displayName": "CRM"})
+    ).json()
+    path = f"/v1/sources/{created['id']}"
     changed = await acme.http.patch(path, json={"displayName": "The CRM", "name": "ignored"})
-    assert changed.json() == made | {
+    assert changed.json() == created | {
         "displayName": "The CRM",
         "updatedAt": changed.json()["updatedAt"],
     }
     assert (await acme.http.get(path)).json() == changed.json()
-    answer = await acme.http.patch(path, json={})
-    assert (answer.status_code, answer.json()["detail"]["field"]) == (400, "displayName")
+    response = await acme.http.patch(path, json={})
+    assert (response.status_code, response.json()["detail"]["field"]) == (400, "displayName")
     taken = await acme.http.post("/v1/sources", json={"name": "crm", "displayName": "x"})
     assert (taken.status_code, taken.json()["detail"]["error"]) == (409, "conflict")
     await acme.http.post("/v1/sources", json={"name": "A_wiki", "displayName": "x"})
@@ -271,9 +273,9 @@ async def test_only_the_display_name_of_a_source_can_change(acme: Tenant) -> Non
 
 
 async def _object_type(source: Source, name: str, definitions: list[dict[str, Any]]) -> str:
-    made = await _post_object_type(source, name, definitions)
-    assert made.status_code == 201, made.text
-    found: str = made.json()["id"]
+    created = await _post_object_type(source, name, definitions)
+    assert created.status_code == 201, created.text
+    found: str = created.json()["id"]
     return found
 
 

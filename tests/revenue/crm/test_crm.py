@@ -177,7 +177,7 @@ async def test_records_pushed_before_the_deal_count_as_activity(
 
 async def test_concurrent_writes_leave_the_newest_activity(source: Source, crm: CrmRecords) -> None:
     await crm.put_all(ACCOUNT, DEAL)
-    answers = await asyncio.gather(
+    responses = await asyncio.gather(
         *(
             source.post(
                 "messages",
@@ -190,7 +190,7 @@ async def test_concurrent_writes_leave_the_newest_activity(source: Source, crm: 
         *(source.delete("messages", f"m-{number}") for number in range(5)),
         crm.put("deals", "deal", name="Changed"),
     )
-    assert {each.status_code for each in answers if each is not None} <= {201, 200, 404, 409}
+    assert {each.status_code for each in responses if each is not None} <= {201, 200, 404, 409}
     await crm.wait_until_relinked()
     page = await get_json(source.tenant, "messages")
     newest = max(each["createdAt"] for each in page["messages"])
@@ -324,8 +324,8 @@ async def test_spaces_around_an_email_address_are_ignored(source: Source, crm: C
     people = [{"email": " Bo@ACME.com\t"}]
     record = await source.push("conversations", "one", participants=people)
     assert (await _linked_record(source, record))["id"] == "acc"
-    for wanted in ("bo@acme.com", "acme.com"):
-        page = await get_json(source.tenant, "conversations", attendees=wanted)
+    for attendee in ("bo@acme.com", "acme.com"):
+        page = await get_json(source.tenant, "conversations", attendees=attendee)
         assert len(page["conversations"]) == 1
     record = await source.push(
         "conversations", "one", participants=people, ownerEmails=["x@acme.com "]
