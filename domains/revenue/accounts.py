@@ -214,7 +214,7 @@ _GET = statement(
     ),
     _detail,
 )
-_CONTACTS = matching.contacts_statement("account_id")
+_CONTACTS = matching.contacts_statement("account_id", AccountContact)
 
 
 async def page(
@@ -237,8 +237,7 @@ async def get(
         raise not_found("account", account)
     detail, has_imported_contacts = found
     if not has_imported_contacts:
-        people = await read.all(
+        detail.contacts = await read.all(
             _CONTACTS, workspace=workspace, id=account, include_private=include_private
         )
-        detail.contacts = [AccountContact(name, email) for name, email in people]
     return detail

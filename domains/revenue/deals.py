@@ -185,7 +185,7 @@ _GET = statement(
     ).where(_c.workspace_id == WORKSPACE, _c.id == bindparam("id", type_=Text)),
     _detail,
 )
-_CONTACTS = matching.contacts_statement("deal_id")
+_CONTACTS = matching.contacts_statement("deal_id", DealContact)
 
 
 async def page(
@@ -208,8 +208,7 @@ async def get(
         raise not_found("deal", deal)
     detail, has_imported_contacts = found
     if not has_imported_contacts:
-        people = await read.all(
+        detail.contacts = await read.all(
             _CONTACTS, workspace=workspace, id=deal, include_private=include_private
         )
-        detail.contacts = [DealContact(name, email) for name, email in people]
     return detail

@@ -143,13 +143,13 @@ class ImportResult(NamedTuple):
 
     def refusals(self, path: Path) -> dict[int, str]:
         """Reasons of refusals by line number."""
-        found: dict[int, str] = {}
+        reasons: dict[int, str] = {}
         for line in self.err.splitlines():
             assert line.startswith(f"{path}:"), line
             number, _, reason = line.removeprefix(f"{path}:").partition(": ")
-            assert int(number) not in found
-            found[int(number)] = reason
-        return found
+            assert int(number) not in reasons
+            reasons[int(number)] = reason
+        return reasons
 
 
 class Importer:
@@ -167,12 +167,12 @@ class Importer:
 
     async def run(self, tenant: Tenant, *arguments: str | Path) -> ImportResult:
         """`gateway import` into the tenant's workspace."""
-        words = ["import", "--workspace", tenant.workspace, *map(str, arguments)]
-        ran = ImportResult(
-            *await asyncio.to_thread(self._forks.run, words, self.folder, self.environment)
+        command = ["import", "--workspace", tenant.workspace, *map(str, arguments)]
+        result = ImportResult(
+            *await asyncio.to_thread(self._forks.run, command, self.folder, self.environment)
         )
-        assert "Traceback" not in ran.out + ran.err
-        return ran
+        assert "Traceback" not in result.out + result.err
+        return result
 
     def write_file(self, name: str, text: str | bytes) -> Path:
         path = self.folder / name
@@ -185,13 +185,13 @@ class Importer:
     async def import_records(self, tenant: Tenant, **records: list[dict[str, Any]]) -> ImportResult:
         """Import records by kind (`deals=[...]`), all of which must be accepted."""
         path = self.write_file("records.json", json.dumps(records, ensure_ascii=False))
-        ran = await self.run(tenant, path, "--json")
-        assert (ran.code, ran.err) == (0, ""), ran
-        return ran
+        result = await self.run(tenant, path, "--json")
+        assert (result.code, result.err) == (0, ""), result
+        return result
 
 
 async def get_record(tenant: Tenant, kind: str, id: Any) -> Any:  # noqa: A002
     """GET a record, which must exist."""
-    answer = await tenant.http.get(f"/v1/{kind}/{id}")
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+    response = await tenant.http.get(f"/v1/{kind}/{id}")
+    assert response.status_code == 200, response.text
+    return response.json()

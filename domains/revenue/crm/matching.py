@@ -5,9 +5,9 @@ first, then by the domains of accounts. An open deal wins over its account; afte
 activity wins. `relinking` recomputes links when deals or accounts change.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -37,12 +37,14 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Tx
-from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
+from domains.kernel.db.statements import WORKSPACE, Statement, row, scalar, statement
 from domains.kernel.jobs.enqueue import enqueue_debounced
 from domains.kernel.jobs.model import Job, Queue
 from domains.revenue import example_ids
 from domains.revenue.records import INCLUDE_PRIVATE
 from domains.revenue.tables import accounts, conversations, deals, messages
+
+T = TypeVar("T")
 
 # Seconds between a change and the refresh of its deal. Changes in between share one refresh.
 _REFRESH_DELAY: Final = 3.0
@@ -335,10 +337,11 @@ _NEWEST: Final = 100
 _MAX_CONTACTS: Final = 200
 
 
-def contacts_statement(link: str) -> Any:
-    """Statement for name and e-mail of each external person met on the deal or account `id`.
+def contacts_statement(link: str, row_factory: Callable[[str | None, str], T]) -> Statement[T]:
+    """Statement for name and e-mail address of external people in records linked to `id`.
 
-    `link` is the column that names it. Private records count if `include_private` is true.
+    `link` is the column that has the id of the deal or account. Private records count if
+    `include_private` is true.
     """
     newest = [
         _newest(conversations, link, conversations.c.participants),
@@ -355,7 +358,7 @@ def contacts_statement(link: str) -> Any:
         .group_by(people.c.email)
         .order_by(people.c.email)
         .limit(literal_column(str(_MAX_CONTACTS))),
-        row,
+        row_factory,
     )
 
 

@@ -15,7 +15,7 @@ from domains.kernel.db.database import Tx
 from domains.kernel.db.statements import WORKSPACE, row, statement
 from domains.kernel.job_tools import Tools, Write
 from domains.kernel.models.llm_provider import ProviderResult
-from domains.kernel.models.llm_types import LLMResponse, LLMRequest
+from domains.kernel.models.llm_types import LLMRequest, LLMResponse
 from domains.revenue.conversations import (
     AskConversation,
     FetchRecording,

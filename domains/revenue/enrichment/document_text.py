@@ -16,7 +16,7 @@ from domains.kernel.job_tools import Tools, Write
 from domains.kernel.jobs.enqueue import enqueue
 from domains.kernel.storage import retention
 from domains.kernel.storage.blobs import BlobMissing
-from domains.kernel.untrusted.documents.extraction import Unreadable
+from domains.kernel.untrusted.documents.errors import UnreadableDocument
 from domains.revenue.documents import FetchDocument, ProcessDocument, filename_in_url
 from domains.revenue.enrichment.versions import (
     blob_key,
@@ -132,10 +132,10 @@ async def _extract_text(tools: Tools, original: _Original, key: str) -> str:
         path = Path(folder) / "original"
         try:
             await tools.blobs.save(key, path)
-            return await tools.extraction.text_of(path, content_type, filename)
+            return await tools.text_extractor.extract(path, content_type, filename)
         except BlobMissing as error:
             raise NotFound("The stored bytes of this document are missing.") from error
-        except Unreadable as error:
+        except UnreadableDocument as error:
             raise Invalid(error.reason) from error
         except OSError as error:
             raise Unavailable(
