@@ -31,6 +31,8 @@ SPACE_NEEDED = 200_000_000
 READY_SECONDS = 60.0
 # Within this time the children of a killed `up` release the port: see `parent_watch`.
 LEFTOVER_SECONDS = 10.0
+# `make` and the terminal may both pass on one Ctrl-C: signals within this time count as one.
+SAME_CTRL_C_SECONDS = 0.5
 
 Urls = dict[str, str]
 
@@ -282,8 +284,8 @@ def _stop_on_signals(supervisor: Supervisor) -> Iterator[None]:
 
     def handle(number: int, _frame: FrameType | None) -> None:
         nonlocal first
-        # `make` and the terminal may both pass on one Ctrl-C: two within 0.5 s count as one.
-        supervisor.request_stop(kill=number == signal.SIGINT and time.monotonic() - first > 0.5)
+        second = time.monotonic() - first > SAME_CTRL_C_SECONDS
+        supervisor.request_stop(kill=number == signal.SIGINT and second)
         first = min(first, time.monotonic())
 
     numbers = [signal.SIGINT, signal.SIGTERM]

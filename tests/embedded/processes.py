@@ -1,4 +1,4 @@
-"""What these tests share: real processes, waited for and never left behind."""
+"""Helpers: child processes that always end, polling, SQL, and databases reused between tests."""
 
 import asyncio
 import atexit
@@ -22,41 +22,40 @@ AS_ROOT = os.geteuid() == 0
 
 
 @functools.cache
-def _shelf() -> Path:
-    """Where databases wait for their next test: making one, even copying one, costs a second."""
+def _spare_databases() -> Path:
+    """Stopped databases of earlier tests: creating one, even copying one, takes a second."""
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
-def prepare(data: Path) -> Path:
-    """The same folder, with a database of an earlier test in it if there is one."""
+def with_database(data: Path) -> Path:
+    """Create a data directory, with the database of an earlier test if there is one."""
     data.mkdir(mode=0o711 if AS_ROOT else 0o700, parents=True, exist_ok=True)
-    for cluster in _shelf().iterdir():
+    if (cluster := next(_spare_databases().iterdir(), None)) is not None:
         shutil.move(cluster, data / "pg18")
-        break
     return data
 
 
-def reclaim(data: Path) -> None:
-    """Keep the stopped database of a folder for a later test, if it is whole; remove the folder."""
+def discard(data: Path) -> None:
+    """Remove a data directory; its stopped database is kept for a later test if it is complete."""
     cluster = data / "pg18"
     if not cluster.is_symlink() and (cluster / "global" / "pg_control").exists():
-        shutil.move(cluster, _shelf() / data.parent.name)
+        shutil.move(cluster, _spare_databases() / data.parent.name)
     shutil.rmtree(data, ignore_errors=True)
 
 
-def until(condition: Callable[[], T], *, seconds: float = 20.0) -> T:
-    """The first true value of the condition; an assertion error if there is none in time."""
-    deadline = time.monotonic() + seconds
+def until(condition: Callable[[], T]) -> T:
+    """Poll a condition until it returns a true value, and return it; fail after 60 s."""
+    deadline = time.monotonic() + 60
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"still waiting for {condition} after {seconds} s"
+        assert time.monotonic() < deadline, f"still waiting for {condition}"
         time.sleep(0.01)
     return value
 
 
 def sql(url: str, *statements: str) -> Any:
-    """The first value of the last statement's answer."""
+    """Execute statements; the first value of the last one's result."""
 
     async def fetch() -> Any:
         connection = await asyncpg.connect(url, timeout=10)
@@ -72,7 +71,7 @@ def sql(url: str, *statements: str) -> Any:
 
 @contextmanager
 def python(code: str, *arguments: object, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """A Python process running the code, with pipes; killed at the end if it still runs."""
+    """Run code in a Python process with pipes; it is killed on leaving if it still runs."""
     process = subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],
         stdin=subprocess.DEVNULL,
@@ -91,10 +90,10 @@ def python(code: str, *arguments: object, **environment: str) -> Iterator[subpro
 
 
 def read_line(process: subprocess.Popen[str]) -> str:
-    """The next line that the process prints; what it said to standard error if it ended instead."""
+    """The next line on the process' standard output; fails with its standard error if it ended."""
     assert process.stdout is not None
-    line = process.stdout.readline().strip()
+    line = process.stdout.readline()
     if not line:
         assert process.stderr is not None
         raise AssertionError(f"the process ended: {process.stderr.read()}")
-    return line
+    return line.strip()

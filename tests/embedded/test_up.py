@@ -1,4 +1,4 @@
-"""`gateway up` with real servers, and stand-ins for the API, the workers and the migrations."""
+"""`gateway up` with real servers, and fakes of the API, the workers and the migrations."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from gateway.embedded.postgres import Postgres
 from gateway.embedded.process_info import process_alive
 from gateway.embedded.up import up
 from gateway.embedded.valkey import Valkey
-from tests.embedded.processes import prepare, python, read_line, reclaim, sql, until
+from tests.embedded.processes import discard, python, read_line, sql, until, with_database
 
 API = """
 import http.server, os
@@ -53,11 +53,16 @@ with (notes / "migrated").open("a") as file:
 if (notes / "broken").exists():
     raise SystemExit("column x is missing")
 """
+# Only a second Ctrl-C kills a child that does not end by itself.
 UP = """
 import os, sys
+from functools import partial
 from pathlib import Path
+from gateway.embedded import up as module
 from gateway.embedded.errors import EmbeddedError
 from gateway.embedded.up import Commands, up
+module.Supervisor = partial(module.Supervisor, grace=3600.0)
+module.SAME_CTRL_C_SECONDS = 0.0
 migrate, serve, work, data, port = sys.argv[1:]
 notes = Path(os.environ["NOTES"])
 python = (sys.executable, "-c")
@@ -79,7 +84,7 @@ except EmbeddedError as error:
 def started(
     data: Path, environment: Mapping[str, str] = {}, *, port: int = 0
 ) -> Iterator[subprocess.Popen[str]]:
-    """`gateway up` in a process of its own; what it embeds is stopped at the end."""
+    """`up` in a process of its own; its servers are stopped at the end."""
     notes = data.parent / "notes"
     notes.mkdir(exist_ok=True)
     with python(UP, MIGRATE, API, WORK, data, port, NOTES=str(notes), **environment) as process:
@@ -91,11 +96,11 @@ def started(
             if data.exists():
                 Postgres(data).stop()
                 Valkey(data).stop()
-                reclaim(data)
+                discard(data)
 
 
-def ready(process: subprocess.Popen[str]) -> str:
-    """The URL that is announced at the end of a start."""
+def wait_until_ready(process: subprocess.Popen[str]) -> str:
+    """The URL after READY."""
     assert [read_line(process), read_line(process)] == ["first line", "second line"]
     word, url = read_line(process).split()
     assert word == "READY"
@@ -111,47 +116,49 @@ def workers(data: Path) -> list[int]:
     return [int(path.name.split("-")[1]) for path in (data.parent / "notes").glob("worker-*")]
 
 
-def rest(process: subprocess.Popen[str]) -> str:
-    """What the process still said to standard error, once it ended."""
-    return process.communicate(timeout=30)[1]
+def errors_until_end(process: subprocess.Popen[str]) -> str:
+    """Wait until the process has ended; the rest of its standard error."""
+    return process.communicate(timeout=60)[1]
 
 
-def test_from_an_empty_folder_to_ready_and_back(tmp_path: Path) -> None:
+def test_starts_in_an_empty_folder_and_stops_on_ctrl_c(tmp_path: Path) -> None:
     data = tmp_path / "data"
     assert runfile.running(data) is None
     with started(data) as process:
-        url = ready(process)
-        note = runfile.running(data)
-        assert note is not None
-        assert note["pid"] == str(process.pid)
-        assert note["api_url"] == url
-        assert note["blob_url"] == (data / "blobs").as_uri()
+        url = wait_until_ready(process)
+        urls = runfile.running(data)
+        assert urls is not None
+        assert urls["pid"] == str(process.pid)
+        assert urls["api_url"] == url
+        assert urls["blob_url"] == (data / "blobs").as_uri()
         assert stat.S_IMODE((data / "run.json").stat().st_mode) == 0o600
         assert stat.S_IMODE((data / "blobs").stat().st_mode) == 0o700
-        assert sql(note["database_url"], "select 1") == 1
+        assert sql(urls["database_url"], "select 1") == 1
         assert (
             tmp_path / "notes" / "demo"
         ).read_text() == "api_url blob_url database_url redis_url"
-        assert (tmp_path / "notes" / "migrated").read_text().split() == [note["database_url"]]
+        assert (tmp_path / "notes" / "migrated").read_text().split() == [urls["database_url"]]
         until(lambda: len(workers(data)) == 2)
         api = int(fetch(url))
         process.send_signal(signal.SIGINT)
-        said = rest(process)
-        assert process.returncode == 0, said
-        assert "Stopped." in said
+        errors = errors_until_end(process)
+        assert process.returncode == 0, errors
+        assert "Stopped." in errors
         assert not any(process_alive(pid) for pid in (api, *workers(data)))
         assert not Postgres(data).alive()
         assert not Valkey(data).alive()
         assert not (data / "run.json").exists()
 
 
-def test_killed_it_leaves_no_child_and_the_next_one_takes_over(tmp_path: Path) -> None:
-    data = prepare(tmp_path / "data")
+def test_after_a_kill_the_children_end_and_a_restart_uses_the_same_port_and_data(
+    tmp_path: Path,
+) -> None:
+    data = with_database(tmp_path / "data")
     with started(data) as process:
-        url = ready(process)
-        note = runfile.running(data)
-        assert note is not None
-        sql(note["database_url"], "drop table if exists kept", "create table kept ()")
+        url = wait_until_ready(process)
+        urls = runfile.running(data)
+        assert urls is not None
+        sql(urls["database_url"], "drop table if exists kept", "create table kept ()")
         until(lambda: len(workers(data)) == 2)
         children = [int(fetch(url)), *workers(data)]
         process.kill()
@@ -159,32 +166,32 @@ def test_killed_it_leaves_no_child_and_the_next_one_takes_over(tmp_path: Path) -
         assert runfile.running(data) is None
         # At once, on the same port, while the children are still ending.
         with started(data, port=int(url.rsplit(":", 1)[1])) as successor:
-            assert ready(successor) == url
-            assert sql(note["database_url"], "select count(*) from kept") == 0
+            assert wait_until_ready(successor) == url
+            assert sql(urls["database_url"], "select count(*) from kept") == 0
             until(lambda: not any(process_alive(pid) for pid in children))
             successor.terminate()
-            said = rest(successor)
-            assert successor.returncode == 0, said
+            errors = errors_until_end(successor)
+            assert successor.returncode == 0, errors
 
 
-def test_whatever_is_killed_comes_back(tmp_path: Path) -> None:
-    data = prepare(tmp_path / "data")
+def test_killed_servers_and_children_are_restarted(tmp_path: Path) -> None:
+    data = with_database(tmp_path / "data")
     with started(data) as process:
-        url = ready(process)
-        note = runfile.running(data)
-        assert note is not None
+        url = wait_until_ready(process)
+        urls = runfile.running(data)
+        assert urls is not None
         api = fetch(url)
         os.kill(int(api), signal.SIGKILL)
-        with redis.Redis.from_url(note["redis_url"]) as client:
+        with redis.Redis.from_url(urls["redis_url"]) as client:
             os.kill(int(client.info("server")["process_id"]), signal.SIGKILL)
         os.kill(int(next(data.glob("pg*/postmaster.pid")).read_text().split()[0]), signal.SIGKILL)
         assert process.stderr is not None
         lines = iter(process.stderr.readline, "")
-        wanted = {"PostgreSQL is back.", "Valkey is back."}
-        while wanted:
-            wanted.discard(next(lines).strip())
-        assert sql(note["database_url"], "select 1") == 1
-        with redis.Redis.from_url(note["redis_url"]) as client:
+        expected = {"PostgreSQL is back.", "Valkey is back."}
+        while expected:
+            expected.discard(next(lines).strip())
+        assert sql(urls["database_url"], "select 1") == 1
+        with redis.Redis.from_url(urls["redis_url"]) as client:
             assert client.ping()
         assert until(lambda: _fetched(url)) != api
 
@@ -196,68 +203,54 @@ def _fetched(url: str) -> str:
         return ""
 
 
-def test_servers_of_your_own_are_used_and_none_embedded(tmp_path: Path) -> None:
+OWN = {
+    "DATABASE_URL": "postgresql://u:secret@db/x",
+    "REDIS_URL": "redis://cache/0",
+    "BLOB_URL": "s3://bucket",
+}
+
+
+def test_own_servers_replace_embedded_ones_and_a_current_schema_is_not_migrated(
+    tmp_path: Path,
+) -> None:
     data = tmp_path / "data"
-    own = {
-        "DATABASE_URL": "postgresql://u:secret@db/x",
-        "REDIS_URL": "redis://cache/0",
-        "BLOB_URL": "s3://bucket",
-    }
-    with started(data, own) as process:
-        ready(process)
-        note = runfile.running(data)
-        assert note is not None
-        assert (note["database_url"], note["redis_url"]) == (
-            "postgresql://u:secret@db/x",
-            "redis://cache/0",
-        )
-        assert note["blob_url"] == "s3://bucket"
-        assert not {path.name for path in data.iterdir()} & {"valkey", "pg18", "blobs"}
-        process.terminate()
-        said = rest(process)
-        assert process.returncode == 0
-        assert "secret" not in said + (data / "logs" / "api.log").read_text()
-
-
-OWN = {"DATABASE_URL": "postgresql://x", "REDIS_URL": "redis://x", "BLOB_URL": "s3://x"}
-
-
-def test_a_second_one_on_the_same_folder_is_refused(tmp_path: Path) -> None:
-    data = tmp_path / "data"
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "current").touch()
     with started(data, OWN) as process:
-        ready(process)
+        wait_until_ready(process)
+        urls = runfile.running(data)
+        assert urls is not None
+        assert {name: urls[name.lower()] for name in OWN} == OWN
+        assert not {path.name for path in data.iterdir()} & {"valkey", "pg18", "blobs"}
+        assert not (tmp_path / "notes" / "migrated").exists()
         with pytest.raises(
             EmbeddedError,
             match=f"Another `gateway up` .process {process.pid}. uses {data}: stop it",
         ):
             up(data, host="127.0.0.1", port=0, workers=1, demo=None, environment=OWN)
-        assert runfile.running(data) is not None
+        assert runfile.running(data) == urls
+        process.terminate()
+        errors = errors_until_end(process)
+        assert process.returncode == 0
+        assert "secret" not in errors + (data / "logs" / "api.log").read_text()
 
 
-def test_a_schema_at_head_is_not_migrated_again(tmp_path: Path) -> None:
-    (tmp_path / "notes").mkdir()
-    (tmp_path / "notes" / "current").touch()
-    with started(tmp_path / "data", OWN) as process:
-        ready(process)
-    assert not (tmp_path / "notes" / "migrated").exists()
-
-
-def test_a_migration_that_fails_is_told_in_one_sentence(tmp_path: Path) -> None:
+def test_a_failed_migration_ends_up_with_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "broken").touch()
     data = tmp_path / "data"
     with started(data, OWN) as process:
-        said = rest(process)
+        errors = errors_until_end(process)
         assert process.returncode == 1
         log = data / "logs" / "migrate.log"
         assert (
             f"error: The database could not be migrated: column x is missing. The whole log: {log}"
-            in said
+            in errors
         )
         assert not (data / "run.json").exists()
 
 
-def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+def test_a_taken_port_is_refused(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -280,7 +273,7 @@ def test_an_address_of_another_machine_is_refused(tmp_path: Path) -> None:
         up(tmp_path / "data", host="192.0.2.1", port=8000, workers=1, demo=None, environment=OWN)
 
 
-def test_no_room_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+def test_a_full_disk_is_refused_before_anything_is_created(tmp_path: Path) -> None:
     with pytest.raises(
         EmbeddedError, match=r"No room: 150 MB are free on the disk of .* at least 200 MB"
     ):
@@ -296,56 +289,49 @@ def test_no_room_is_refused_before_anything_is_made(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "data").iterdir()} <= {"lock"}
 
 
-def test_a_platform_without_the_servers_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_windows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(EmbeddedError, match="Linux and macOS only"):
         up(tmp_path / "data", host="127.0.0.1", port=0, workers=1, demo=None, environment=OWN)
 
 
-SLOW_STOP = """
-import signal, time
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-""" + API.replace("exit_with_supervisor(1)", "exit_with_supervisor(0.1)")
+IGNORES_SIGTERM = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + API
 
 
-def test_a_second_interrupt_does_not_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules[__name__], "API", SLOW_STOP)
-    data = prepare(tmp_path / "data")
+def test_a_second_ctrl_c_does_not_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "API", IGNORES_SIGTERM)
+    data = with_database(tmp_path / "data")
     with started(data) as process:
-        api = int(fetch(ready(process)))
+        api = int(fetch(wait_until_ready(process)))
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
         while "Stopping" not in process.stderr.readline():
             pass
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(0.7)
         process.send_signal(signal.SIGINT)
-        process.wait(3)
+        process.communicate()
         assert process.returncode == 0
         assert not process_alive(api)
         assert not Postgres(data).alive()
         assert not Valkey(data).alive()
 
 
-def test_interrupted_while_it_starts(tmp_path: Path) -> None:
+def test_ctrl_c_during_the_start_stops_everything(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with started(data) as process:
         until(lambda: list(data.glob("pg*.partial-*")))
         process.send_signal(signal.SIGINT)
-        said = rest(process)
-        assert process.returncode == 0, said
+        errors = errors_until_end(process)
+        assert process.returncode == 0, errors
         assert not Postgres(data).alive()
         assert not Valkey(data).alive()
 
 
-def test_a_note_of_a_process_that_is_gone_or_another_counts_for_nothing(tmp_path: Path) -> None:
+def test_a_run_file_of_an_ended_or_another_process_is_ignored(tmp_path: Path) -> None:
     runfile.write(tmp_path, {"api_url": "http://x"})
     assert runfile.running(tmp_path) == {"pid": str(os.getpid()), "api_url": "http://x"}
-    note = json.loads((tmp_path / "run.json").read_text())
+    content = json.loads((tmp_path / "run.json").read_text())
     for changed in ({"born": "1"}, {"pid": "999999999"}, {"pid": "nonsense"}):
-        (tmp_path / "run.json").write_text(json.dumps(note | changed))
+        (tmp_path / "run.json").write_text(json.dumps(content | changed))
         assert runfile.running(tmp_path) is None
     (tmp_path / "run.json").write_text("{")
     assert runfile.running(tmp_path) is None
@@ -353,7 +339,7 @@ def test_a_note_of_a_process_that_is_gone_or_another_counts_for_nothing(tmp_path
     assert (tmp_path / "run.json").exists()
 
 
-def test_the_addressurl_hosts() -> None:
+def test_hosts_in_urls() -> None:
     hosts = ["127.0.0.1", "0.0.0.0", "::", "localhost"]  # noqa: S104 - nothing is bound
     assert [module.url_host(host) for host in hosts] == [
         "127.0.0.1",

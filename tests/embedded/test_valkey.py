@@ -1,4 +1,4 @@
-"""The embedded Valkey: real servers, killed and started again."""
+"""The embedded Valkey: real servers that are started, killed and adopted."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ Make = Callable[..., Valkey]
 
 @pytest.fixture
 def make() -> Iterator[Make]:
-    """Makes servers that are stopped at the end of the test."""
+    """Creates servers that are stopped at the end of the test."""
     made: list[Valkey] = []
 
     def build(data: Path, *, durable: bool = True, binary: Path | None = None) -> Valkey:
@@ -47,7 +47,9 @@ def pid_of(url: str) -> int:
 
 
 @pytest.mark.parametrize("durable", [True, False])
-def test_starts_stops_and_keeps_its_data(make: Make, tmp_path: Path, durable: bool) -> None:
+def test_start_and_stop_keep_the_data_and_the_url(
+    make: Make, tmp_path: Path, durable: bool
+) -> None:
     server = make(tmp_path / "data", durable=durable)
     assert not server.alive()
     url = server.start()
@@ -62,19 +64,19 @@ def test_starts_stops_and_keeps_its_data(make: Make, tmp_path: Path, durable: bo
     assert get(url, "kept") == b"1"
 
 
-def test_it_is_private_and_refuses_rather_than_forgets(make: Make, tmp_path: Path) -> None:
+def test_it_is_private_and_never_evicts(make: Make, tmp_path: Path) -> None:
     url = make(tmp_path / "data").start()
     with redis.Redis.from_url(url) as client:
         settings = client.config_get("*")
-    wanted = {"port": "0", "appendonly": "yes", "appendfsync": "everysec", "save": ""}
-    wanted |= {"maxmemory-policy": "noeviction", "aof-load-truncated": "yes"}
-    assert {name: settings[name] for name in wanted} == wanted
+    expected = {"port": "0", "appendonly": "yes", "appendfsync": "everysec", "save": ""}
+    expected |= {"maxmemory-policy": "noeviction", "aof-load-truncated": "yes"}
+    assert {name: settings[name] for name in expected} == expected
     address = Path(settings["unixsocket"])
     assert stat.S_IMODE(address.stat().st_mode) == 0o700
     assert stat.S_IMODE(address.parent.stat().st_mode) == 0o700
 
 
-def test_killed_it_comes_back_with_all_data(make: Make, tmp_path: Path) -> None:
+def test_after_a_kill_all_data_is_there(make: Make, tmp_path: Path) -> None:
     server = make(tmp_path / "data")
     url = server.start()
     put(url, **{f"key{number}": number for number in range(1000)})
@@ -83,7 +85,7 @@ def test_killed_it_comes_back_with_all_data(make: Make, tmp_path: Path) -> None:
     assert get(url, "key999") == b"999"
 
 
-def test_a_torn_end_of_its_file_costs_only_the_torn_command(make: Make, tmp_path: Path) -> None:
+def test_an_incomplete_last_command_in_the_file_is_dropped(make: Make, tmp_path: Path) -> None:
     server = make(tmp_path / "data")
     url = server.start()
     put(url, first=1)
@@ -118,12 +120,12 @@ def test_a_server_outlives_its_launcher_and_is_adopted(make: Make, tmp_path: Pat
     assert server.start() == url
     assert get(url, "kept") == b"1"
     assert pid_of(url) != pid
-    make(data).stop()  # by one that never started it
+    make(data).stop()  # by an object that did not start it
     assert not server.alive()
 
 
-def test_a_long_path_with_odd_letters(make: Make, tmp_path: Path) -> None:
-    server = make(tmp_path / "a folder, with 100% odd letters" / ("long" * 30))
+def test_a_long_path_with_special_characters(make: Make, tmp_path: Path) -> None:
+    server = make(tmp_path / "a folder, with 100% special characters" / ("long" * 30))
     url = server.start()
     put(url, kept=1)
     server.stop()
@@ -131,7 +133,7 @@ def test_a_long_path_with_odd_letters(make: Make, tmp_path: Path) -> None:
     assert get(url, "kept") == b"1"
 
 
-def test_no_server_to_be_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_program_has_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         valkey, "candidate_programs", lambda: iter([Path("/nowhere/valkey-server")])
     )
@@ -139,7 +141,7 @@ def test_no_server_to_be_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         Valkey(tmp_path / "data").start()
 
 
-def test_a_server_that_cannot_start_says_why(make: Make, tmp_path: Path) -> None:
+def test_a_failed_start_has_the_reason_and_the_log(make: Make, tmp_path: Path) -> None:
     server = make(tmp_path / "data")
     put(server.start(), kept=1)
     server.stop()
