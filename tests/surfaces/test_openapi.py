@@ -478,8 +478,8 @@ def test_ids_in_paths_are_described(documents: dict[str, Json]) -> None:
         if parameter["in"] == "path"
     }
     assert {path: each["description"] for path, each in described.items()} == {
-        SIGNAL: "The signal's uuid or its public id, such as `SIGNAL-42`.",
-        f"{SIGNAL}/process": "The signal's uuid or its public id, such as `SIGNAL-42`.",
+        SIGNAL: "UUID or public id of the signal, such as `SIGNAL-42`.",
+        f"{SIGNAL}/process": "UUID or public id of the signal, such as `SIGNAL-42`.",
         INSIGHT: "The uuid of the insight.",
         f"{INSIGHT}/evidence": "The uuid of the insight.",
         OPPORTUNITY: "The uuid of the opportunity.",
