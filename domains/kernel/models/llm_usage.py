@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
-from domains.kernel.db.statements import Statement, row, scalar, statement
+from domains.kernel.db.statements import WORKSPACE, Statement, row, scalar, statement
 from domains.kernel.db.tables import provider_usage, workspaces
 from domains.kernel.models.llm_types import ErrorReason, TokenUsage
 
@@ -43,7 +43,7 @@ _SUMS: Final = ("calls", "prompt_tokens", "completion_tokens", "cost")
 
 def _add_call() -> Statement[tuple[object, ...]]:
     inserted = insert(provider_usage).values(
-        workspace_id=bindparam("workspace"),
+        workspace_id=WORKSPACE,
         day=func.current_date(),
         task=bindparam("task", type_=Text),
         model=bindparam("model", type_=Text),
@@ -77,11 +77,11 @@ _TOTALS = statement(
     cross_tenant_reason="operators administer every workspace",
 )
 _SELECT_SWITCH = statement(
-    select(workspaces.c.uses_provider).where(workspaces.c.id == bindparam("workspace")), scalar
+    select(workspaces.c.uses_provider).where(workspaces.c.id == WORKSPACE), scalar
 )
 _UPDATE_SWITCH = statement(
     update(workspaces)
-    .where(workspaces.c.id == bindparam("workspace"))
+    .where(workspaces.c.id == WORKSPACE)
     .values(uses_provider=bindparam("uses", type_=workspaces.c.uses_provider.type))
     .returning(workspaces.c.uses_provider),
     scalar,
