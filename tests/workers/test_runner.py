@@ -24,7 +24,7 @@ from domains.kernel.jobs.job_admin import JobFilter
 from domains.kernel.jobs.process_pool import ComputationTimeout, ProcessPool
 from domains.kernel.models.llm_provider import LLMProvider
 from domains.kernel.storage.blobs import Blobs
-from domains.kernel.untrusted.documents.extraction import Extraction
+from domains.kernel.untrusted.documents.extraction import TextExtractor
 from domains.kernel.untrusted.fetch import Fetcher
 from tests.stack import Stack, Tenant, eventually, new_tenant
 from tests.workers.support import (
@@ -196,7 +196,7 @@ class Analyst:
             blobs=Blobs.open(settings.blob_url, {}),
             process_pool=process_pool,
             fetcher=Fetcher(FetchAllowlist(), time_limit=settings.fetch_time_limit),
-            extraction=Extraction.of(settings),
+            text_extractor=TextExtractor.from_settings(settings),
             speech=None,
             provider=LLMProvider(None, db.read),
             settings=settings,

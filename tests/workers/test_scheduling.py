@@ -128,12 +128,12 @@ async def _wait_for(db: Database, state: str, count: int) -> None:
 async def test_job_is_done_while_long_jobs_of_another_workspace_fill_the_lane(
     db: Database, workspace: WorkspaceId, settings: Settings
 ) -> None:
-    """Short jobs first, so that many jobs are sent ahead when the long ones come."""
+    """Short jobs first, so that the relay sends more jobs ahead than there are slots."""
     worker = _Worker(settings)
     async with worker.running():
         await _add_backlog(db, [workspace], 100)
         await _wait_for(db, "done", 100)
-        for _ in range(30):
+        for _ in range(settings.worker_fetch + 4):
             await add_job(db, workspace, Task("long"))
         await _wait_for(db, "running", settings.worker_fetch)
         await add_job(db, await new_workspace(db))
