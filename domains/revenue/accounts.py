@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta
 from sqlalchemy import Text, bindparam, func, literal_column, select, union_all
 
 from domains.kernel.core.workspace_id import WorkspaceId
@@ -20,8 +20,9 @@ from domains.revenue import example_ids
 from domains.revenue.crm import matching
 from domains.revenue.crm.matching import same_name
 from domains.revenue.filters import (
-    LowerBound,
-    UpperBound,
+    After,
+    Before,
+    TextFilter,
     activity_range,
     conditions,
     contains,
@@ -37,25 +38,21 @@ from domains.revenue.tables import accounts, deals
 class AccountQuery(CursorQuery20, frozen=True, kw_only=True):
     """The query of the list of accounts."""
 
-    name: Annotated[str | UnsetType, Meta(description="Part of the name, case-insensitive")] = UNSET
-    website: Annotated[
-        str | UnsetType, Meta(description="Part of the website, case-insensitive")
-    ] = UNSET
+    name: Annotated[TextFilter, Meta(description="Part of the name, case-insensitive")] = UNSET
+    website: Annotated[TextFilter, Meta(description="Part of the website, case-insensitive")] = (
+        UNSET
+    )
     owner: Annotated[
-        str | UnsetType,
+        TextFilter,
         Meta(description="Part of the owner's name or e-mail address, case-insensitive"),
     ] = UNSET
-    created_after: Annotated[
-        LowerBound | UnsetType, Meta(description="Created at or after this time")
-    ] = UNSET
-    created_before: Annotated[
-        UpperBound | UnsetType, Meta(description="Created at or before this time")
-    ] = UNSET
+    created_after: Annotated[After, Meta(description="Created at or after this time")] = UNSET
+    created_before: Annotated[Before, Meta(description="Created at or before this time")] = UNSET
     last_activity_after: Annotated[
-        LowerBound | UnsetType, Meta(description="Last activity at or after this time")
+        After, Meta(description="Last activity at or after this time")
     ] = UNSET
     last_activity_before: Annotated[
-        UpperBound | UnsetType, Meta(description="Last activity at or before this time")
+        Before, Meta(description="Last activity at or before this time")
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
@@ -156,12 +153,7 @@ _latest = (
     .scalar_subquery()
 )
 _columns = (
-    _c.id,
-    _c.name,
-    _c.website,
-    _c.owner_name,
-    _c.owner_email,
-    _c.created_at,
+    *(_c.id, _c.name, _c.website, _c.owner_name, _c.owner_email, _c.created_at),
     _c.last_activity_at,
     _latest,
 )

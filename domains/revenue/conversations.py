@@ -40,12 +40,13 @@ from domains.kernel.pagination.cursor import (
 from domains.kernel.storage import retention
 from domains.kernel.storage.signed_urls import SignedUrls
 from domains.kernel.tenancy.signing import Signer
-from domains.revenue import example_ids
+from domains.revenue import example_ids, records
 from domains.revenue.crm import matching
 from domains.revenue.crm.matching import CRMInfo
 from domains.revenue.filters import (
-    LowerBound,
-    UpperBound,
+    After,
+    Before,
+    TextFilter,
     conditions,
     contains,
     equals,
@@ -64,25 +65,6 @@ from domains.revenue.people import (
     Person,
     Version,
     participant_columns,
-)
-from domains.revenue.records import (
-    DeletedRecordResponse,
-    RecordAddress,
-    RecordRequest,
-    RecordResponse,
-    SourceReference,
-    Timestamp,
-    WebAddress,
-    delete_record,
-    deletion_statement,
-    fetchable_url,
-    forbidden,
-    get_visible,
-    is_visible,
-    optional_timestamp,
-    upsert_parameters,
-    upsert_response,
-    upsert_statement,
 )
 from domains.revenue.tables import conversations
 
@@ -140,7 +122,7 @@ class TranscriptSentence(msgspec.Struct, rename="camel", kw_only=True):
     ] = None
     text: Annotated[str, Meta(description="The sentence", examples=["Our exports fail."])]
     timestamp: Annotated[
-        Timestamp,
+        records.Timestamp,
         Meta(
             description="Time of the sentence, between the start and the end of the conversation",
             examples=["2026-03-16T13:00:04Z"],
@@ -148,14 +130,14 @@ class TranscriptSentence(msgspec.Struct, rename="camel", kw_only=True):
     ]
 
 
-class ConversationRequest(RecordRequest, kw_only=True):
+class ConversationRequest(records.RecordRequest, kw_only=True):
     """A conversation. Replaces the one with the same source and id as a whole.
 
     It needs a `transcript`, a `recordingUrl`, or both.
     """
 
     created_at: Annotated[
-        Timestamp,
+        records.Timestamp,
         Meta(description="Creation time in the source system", examples=["2026-03-16T13:00:00Z"]),
     ]
     transcript: Annotated[
@@ -163,16 +145,16 @@ class ConversationRequest(RecordRequest, kw_only=True):
         Meta(description="The sentences of the transcript"),
     ] = msgspec.field(default_factory=list)
     recording_url: Annotated[
-        WebAddress | None, Meta(description="http or https URL of a recording")
+        records.WebAddress | None, Meta(description="http or https URL of a recording")
     ] = None
     recording_mime_type: Annotated[
         str | None, Meta(description="Media type of the recording, such as video/mp4")
     ] = None
     started_at: Annotated[
-        Timestamp, Meta(description="Start time", examples=["2026-03-16T13:00:00Z"])
+        records.Timestamp, Meta(description="Start time", examples=["2026-03-16T13:00:00Z"])
     ]
     ended_at: Annotated[
-        Timestamp | None,
+        records.Timestamp | None,
         Meta(
             description="End time, at most 10 hours after the start",
             examples=["2026-03-16T13:25:00Z"],
@@ -187,21 +169,15 @@ class ConversationRequest(RecordRequest, kw_only=True):
 class ConversationQuery(CursorQuery20, frozen=True, kw_only=True):
     """The query of the list of conversations."""
 
-    started_after: Annotated[
-        LowerBound | UnsetType, Meta(description="Started at or after this time")
-    ] = UNSET
-    started_before: Annotated[
-        UpperBound | UnsetType, Meta(description="Started at or before this time")
-    ] = UNSET
+    started_after: Annotated[After, Meta(description="Started at or after this time")] = UNSET
+    started_before: Annotated[Before, Meta(description="Started at or before this time")] = UNSET
     type: Annotated[
         MeetingType | UnsetType,
         Meta(description="EXTERNAL: with people outside the organization; INTERNAL: without"),
     ] = UNSET
-    title: Annotated[str | UnsetType, Meta(description="Part of the title, case-insensitive")] = (
-        UNSET
-    )
+    title: Annotated[TextFilter, Meta(description="Part of the title, case-insensitive")] = UNSET
     attendees: Annotated[
-        str | UnsetType,
+        TextFilter,
         Meta(
             description="An e-mail address, a domain (`@acme.com`, `acme.com`), or part of a name"
         ),
@@ -212,7 +188,7 @@ class ConversationQuery(CursorQuery20, frozen=True, kw_only=True):
         Meta(description="Words in the name of the linked CRM record, case-insensitive"),
     ] = UNSET
     source_id: Annotated[
-        str | UnsetType,
+        TextFilter,
         Meta(description=f"Records of this source: a UUID or {', '.join(sorted(NATIVE))}"),
     ] = UNSET
 
@@ -295,7 +271,7 @@ class ConversationListItem(msgspec.Struct, rename="camel"):
     conversation_id: Annotated[
         UUID, Meta(description="Id of the conversation", examples=[example_ids.RECORD])
     ]
-    source_id: SourceReference | None
+    source_id: records.SourceReference | None
     title: Annotated[str | None, Meta(description="Title", examples=["Halden rollout"])]
     start_time: Annotated[datetime, Meta(description="Start time")]
     end_time: Annotated[datetime, Meta(description="End time", examples=["2026-03-16T13:25:00Z"])]
@@ -379,16 +355,8 @@ class AskConversation(ConversationJob, frozen=True, tag="revenue.ask_conversatio
 
 _c = conversations.c
 _columns = (
-    _c.id,
-    _c.source_id,
-    _c.title,
-    _c.started_at,
-    _c.ended_at,
-    _c.type,
-    _c.participants,
-    _c.crm_id,
-    _c.crm_name,
-    _c.crm_type,
+    *(_c.id, _c.source_id, _c.title, _c.started_at, _c.ended_at, _c.type, _c.participants),
+    *(_c.crm_id, _c.crm_name, _c.crm_type),
 )
 
 
@@ -451,7 +419,7 @@ _GET = statement(
         func.coalesce(_c.summary, _c.found_summary),
         *(_c.transcript, _c.recordings),
         *(_c.recording_key, _c.recording_content_type, _c.recording_kind),
-    ).where(*is_visible(conversations)),
+    ).where(*records.is_visible(conversations)),
     _stored_conversation,
 )
 
@@ -471,13 +439,13 @@ EVIDENCE_DECODER: Final = msgspec.json.Decoder(dict[str, list[SummaryEvidence]])
 # There is no evidence for an imported summary.
 _EVIDENCE = statement(
     select(case((_c.summary.is_(None), _c.found_evidence), else_=null())).where(
-        *is_visible(conversations)
+        *records.is_visible(conversations)
     ),
     row,
 )
 
 _link = matching.link_cte()
-_UPSERT = upsert_statement(
+_UPSERT = records.upsert_statement(
     conversations,
     (
         *("title", "started_at", "ended_at", "type", "participants"),
@@ -522,7 +490,7 @@ _WITHOUT_SUMMARY = statement(
     ),
     ProcessConversation,
 )
-_DELETE = deletion_statement(conversations, _c.deal_id, _c.account_id, _c.recording_key)
+_DELETE = records.deletion_statement(conversations, _c.deal_id, _c.account_id, _c.recording_key)
 
 
 # --- operations -------------------------------------------------------------------------------
@@ -534,17 +502,17 @@ async def create(
     workspace: WorkspaceId,
     own_domains: Sequence[str],
     new: ConversationRequest,
-) -> RecordResponse:
+) -> records.RecordResponse:
     """Insert or replace a conversation, link it to the CRM and enqueue its processing.
 
     `allowed` are the internal hosts that may be fetched from. Raises Invalid, and Forbidden if the
     source does not accept the caller's writes.
     """
     if new.recording_url is not None:
-        fetchable_url(new.recording_url, "recordingUrl", allowed)
+        records.fetchable_url(new.recording_url, "recordingUrl", allowed)
     new_record = new_id()
     started_at = parse_timestamp(new.started_at, "startedAt")
-    ended_at = optional_timestamp(new.ended_at, "endedAt")
+    ended_at = records.optional_timestamp(new.ended_at, "endedAt")
     if len(new.transcript) > _MAX_INLINE:
         timed = await asyncio.to_thread(_timed_transcript, new, started_at, ended_at)
     else:
@@ -565,10 +533,10 @@ async def create(
         recording_url=new.recording_url,
         recording_mime_type=new.recording_mime_type,
         created_at=parse_timestamp(new.created_at, "createdAt"),
-        **upsert_parameters(workspace, new, new_record),
+        **records.upsert_parameters(workspace, new, new_record),
     )
     if stored is None:
-        raise forbidden("sourceId", "source")
+        raise records.forbidden("sourceId", "source")
     record, version, deal, account, former_deal, former_account, former_recording = stored
     if record == new_record:
         await matching.record_activity(tx, workspace, deal, account, started_at)
@@ -581,21 +549,23 @@ async def create(
         await enqueue(tx, workspace, FetchRecording(record, version))
     if transcript is not None:
         await enqueue(tx, workspace, ProcessConversation(record, version))
-    return upsert_response(record, new_record, new.id, new.source_id)
+    return records.upsert_response(record, new_record, new.id, new.source_id)
 
 
-async def enqueue_summaries(tx: Tx, workspace: WorkspaceId, records: Sequence[UUID]) -> None:
+async def enqueue_summaries(tx: Tx, workspace: WorkspaceId, ids: Sequence[UUID]) -> None:
     """Enqueue the processing of imported conversations that lack a summary or a category."""
-    found = await tx.all(_WITHOUT_SUMMARY, workspace=workspace, ids=records)
+    found = await tx.all(_WITHOUT_SUMMARY, workspace=workspace, ids=ids)
     await enqueue_all(tx, workspace, found)
 
 
-async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> DeletedRecordResponse:
+async def remove(
+    tx: Tx, workspace: WorkspaceId, address: records.RecordAddress
+) -> records.DeletedRecordResponse:
     """Delete a conversation. Its recording is deleted after the retention period.
 
     Raises Forbidden or NotFound.
     """
-    response, (deal, account, recording) = await delete_record(
+    response, (deal, account, recording) = await records.delete_record(
         tx, _DELETE, workspace, address, "conversation"
     )
     await matching.recompute_activity(tx, workspace, (deal,), (account,))
@@ -624,7 +594,7 @@ async def get(
     include_private: bool,
 ) -> ConversationDetail:
     """Get a conversation by its record id. Raises NotFound."""
-    detail, (key, content_type, kind) = await get_visible(
+    detail, (key, content_type, kind) = await records.get_visible(
         read, _GET, workspace, record, "conversation", include_private
     )
     if key is not None:
@@ -643,7 +613,7 @@ async def list_evidence(
 
     Empty without a summary, and if the summary was imported.
     """
-    (evidence,) = await get_visible(
+    (evidence,) = await records.get_visible(
         read, _EVIDENCE, workspace, record, "conversation", include_private
     )
     return {} if evidence is None else EVIDENCE_DECODER.decode(evidence)

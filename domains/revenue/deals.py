@@ -19,8 +19,9 @@ from domains.kernel.tenancy.signing import Signer
 from domains.revenue import example_ids
 from domains.revenue.crm import matching
 from domains.revenue.filters import (
-    LowerBound,
-    UpperBound,
+    After,
+    Before,
+    TextFilter,
     activity_range,
     conditions,
     contains,
@@ -38,29 +39,25 @@ from domains.revenue.tables import deals
 class DealQuery(CursorQuery20, frozen=True, kw_only=True):
     """The query of the list of deals."""
 
-    name: Annotated[str | UnsetType, Meta(description="Part of the name, case-insensitive")] = UNSET
-    stage: Annotated[str | UnsetType, Meta(description="Part of the stage, case-insensitive")] = (
-        UNSET
-    )
+    name: Annotated[TextFilter, Meta(description="Part of the name, case-insensitive")] = UNSET
+    stage: Annotated[TextFilter, Meta(description="Part of the stage, case-insensitive")] = UNSET
     closed: Annotated[
         bool | UnsetType, Meta(description="True for closed deals, false for open ones")
     ] = UNSET
-    owner: Annotated[
-        str | UnsetType, Meta(description="Part of the owner's name, case-insensitive")
-    ] = UNSET
-    close_date_after: Annotated[
-        LowerBound | UnsetType, Meta(description="Close date at or after this time")
-    ] = UNSET
-    close_date_before: Annotated[
-        UpperBound | UnsetType, Meta(description="Close date at or before this time")
-    ] = UNSET
+    owner: Annotated[TextFilter, Meta(description="Part of the owner's name, case-insensitive")] = (
+        UNSET
+    )
+    close_date_after: Annotated[After, Meta(description="Close date at or after this time")] = UNSET
+    close_date_before: Annotated[Before, Meta(description="Close date at or before this time")] = (
+        UNSET
+    )
     amount_min: Annotated[float | UnsetType, Meta(description="Amount of at least this")] = UNSET
     amount_max: Annotated[float | UnsetType, Meta(description="Amount of at most this")] = UNSET
     last_activity_after: Annotated[
-        LowerBound | UnsetType, Meta(description="Last activity at or after this time")
+        After, Meta(description="Last activity at or after this time")
     ] = UNSET
     last_activity_before: Annotated[
-        UpperBound | UnsetType, Meta(description="Last activity at or before this time")
+        Before, Meta(description="Last activity at or before this time")
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
@@ -123,18 +120,8 @@ class ListDealsResponse(msgspec.Struct, rename="camel"):
 
 _c = deals.c
 _columns = (
-    _c.id,
-    _c.name,
-    _c.account_name,
-    _c.stage,
-    _c.pipeline,
-    _c.amount,
-    _c.close_date,
-    _c.closed,
-    _c.created_at,
-    _c.last_activity_at,
-    _c.owner_name,
-    _c.owner_email,
+    *(_c.id, _c.name, _c.account_name, _c.stage, _c.pipeline, _c.amount, _c.close_date, _c.closed),
+    *(_c.created_at, _c.last_activity_at, _c.owner_name, _c.owner_email),
 )
 
 

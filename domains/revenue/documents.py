@@ -36,36 +36,9 @@ from domains.kernel.storage import retention
 from domains.kernel.storage.blobs import Blobs
 from domains.kernel.storage.signed_urls import SignedUrls
 from domains.kernel.tenancy.signing import Signer
-from domains.revenue import example_ids
-from domains.revenue.filters import conditions, contains, parse_filters, source
+from domains.revenue import example_ids, records
+from domains.revenue.filters import TextFilter, conditions, contains, parse_filters, source
 from domains.revenue.people import Person
-from domains.revenue.records import (
-    CreatedInSource,
-    DeletedRecordResponse,
-    RecordAddress,
-    RecordChanges,
-    RecordRequest,
-    RecordResponse,
-    RemoteId,
-    SourceReference,
-    Timestamp,
-    UpdatedInSource,
-    WebAddress,
-    active_source,
-    delete_record,
-    deletion_statement,
-    fetchable_url,
-    forbidden,
-    get_visible,
-    has_identity,
-    is_visible,
-    new_or_current,
-    optional_timestamp,
-    upsert_parameters,
-    upsert_response,
-    upsert_statement,
-    write_existing,
-)
 from domains.revenue.tables import documents
 
 NATIVE: Final = frozenset({"chat_upload"})
@@ -79,20 +52,20 @@ _Filename = Annotated[str, Meta(max_length=1000)]
 
 
 _Url = Annotated[
-    WebAddress | None,
+    records.WebAddress | None,
     Meta(description="http or https URL of the file", examples=["https://files.example/plan.pdf"]),
 ]
 _Content = Annotated[str | None, Meta(description="Content of the file in base64")]
 
 
-class DocumentRequest(RecordRequest, kw_only=True):
+class DocumentRequest(records.RecordRequest, kw_only=True):
     """A document. Replaces the one with the same source and id as a whole.
 
     It has exactly one of `url` and `content`.
     """
 
     created_at: Annotated[
-        Timestamp | None,
+        records.Timestamp | None,
         Meta(description="Creation time in the source system", examples=["2026-03-16T13:00:00Z"]),
     ] = None
     url: _Url = None
@@ -105,7 +78,7 @@ class DocumentRequest(RecordRequest, kw_only=True):
     author: Annotated[Person | None, Meta(description="The author")] = None
 
 
-class UpdateDocumentRequest(RecordChanges, kw_only=True):
+class UpdateDocumentRequest(records.RecordChanges, kw_only=True):
     """Changes of a document. Null and absent leave a field unchanged.
 
     At most one of `url` and `content`. Either makes a new version, which is processed again.
@@ -123,7 +96,7 @@ class DocumentQuery(CursorQuery, frozen=True, kw_only=True):
     """The query of the list of documents."""
 
     source_id: Annotated[
-        str | UnsetType,
+        TextFilter,
         Meta(description=f"Records of this source: a UUID or {', '.join(sorted(NATIVE))}"),
     ] = UNSET
     name: Annotated[
@@ -140,8 +113,8 @@ class DocumentListItem(msgspec.Struct, rename="camel"):
 
     id: Annotated[UUID, Meta(description="Id of the document", examples=[example_ids.RECORD])]
     display_name: Annotated[str, Meta(description="Name to show", examples=["Halden rollout"])]
-    source_id: SourceReference
-    remote_id: RemoteId
+    source_id: records.SourceReference
+    remote_id: records.RemoteId
     url: Annotated[
         str,
         Meta(
@@ -152,8 +125,8 @@ class DocumentListItem(msgspec.Struct, rename="camel"):
     content_type: Annotated[
         str, Meta(description="Media type of the original, as sent", examples=["application/pdf"])
     ]
-    created_at: CreatedInSource
-    updated_at: UpdatedInSource
+    created_at: records.CreatedInSource
+    updated_at: records.UpdatedInSource
 
 
 class DocumentDetail(DocumentListItem):
@@ -238,11 +211,11 @@ DOCUMENTS: Final = CursorList(
     filters=conditions(_FILTERS) | {"public": _c.public},
     indexed={"source_id"},
 )
-_GET = statement(select(*_columns).where(*is_visible(documents)), _StoredDocument)
+_GET = statement(select(*_columns).where(*records.is_visible(documents)), _StoredDocument)
 
 _former = (
     select(_c.id, _c.blob_key, _c.fetched_key, _c.normalized_key)
-    .where(has_identity(documents))
+    .where(records.has_identity(documents))
     .with_for_update(key_share=True)
     .cte("former")
 )
@@ -256,7 +229,7 @@ _RESET: Final[dict[str, Any]] = {
     "error": null(),
     "state": literal_column("'processing'"),
 }
-_UPSERT = upsert_statement(
+_UPSERT = records.upsert_statement(
     documents,
     (
         *("display_name", "filename", "content_type", "author", "url", "blob_key"),
@@ -264,16 +237,11 @@ _UPSERT = upsert_statement(
     ),
     row,
     computed=_RESET,
-    returning=(
-        _c.version,
-        _c.former_blob_key,
-        _c.former_fetched_key,
-        _c.former_normalized_key,
-    ),
+    returning=(_c.version, _c.former_blob_key, _c.former_fetched_key, _c.former_normalized_key),
     keep_former=("blob_key", "fetched_key", "normalized_key"),
     versioned=True,
 )
-_source = active_source()
+_source = records.active_source()
 _LOCK = statement(select(_former).select_from(_source.outerjoin(_former, true())), row)
 
 _new_version = bindparam("new_version", type_=Boolean)
@@ -283,7 +251,7 @@ _UPDATE = statement(
     .values(
         {
             **{
-                name: new_or_current(name, _c[name])
+                name: records.new_or_current(name, _c[name])
                 for name in (
                     *("display_name", "public", "owner_emails", "updated_at"),
                     *("filename", "content_type"),
@@ -300,7 +268,7 @@ _UPDATE = statement(
     .returning(_c.version),
     row,
 )
-_DELETE = deletion_statement(documents, _c.blob_key, _c.fetched_key, _c.normalized_key)
+_DELETE = records.deletion_statement(documents, _c.blob_key, _c.fetched_key, _c.normalized_key)
 
 
 # --- operations -------------------------------------------------------------------------------
@@ -308,7 +276,7 @@ _DELETE = deletion_statement(documents, _c.blob_key, _c.fetched_key, _c.normaliz
 
 async def create(
     tx: Tx, blobs: Blobs, allowed: FetchAllowlist, workspace: WorkspaceId, new: DocumentRequest
-) -> RecordResponse:
+) -> records.RecordResponse:
     """Insert or replace a document, and enqueue its processing.
 
     `allowed` are the internal hosts that may be fetched from. Raises Invalid, and Forbidden if the
@@ -317,10 +285,10 @@ async def create(
     if (new.url is None) == (new.content is None):
         raise Invalid("exactly one of url or content must be provided")
     if new.url is not None:
-        fetchable_url(new.url, "url", allowed)
+        records.fetchable_url(new.url, "url", allowed)
     new_record = new_id()
-    created_at = optional_timestamp(new.created_at, "createdAt")
-    parameters = upsert_parameters(workspace, new, new_record)
+    created_at = records.optional_timestamp(new.created_at, "createdAt")
+    parameters = records.upsert_parameters(workspace, new, new_record)
     filename = new.filename or new.display_name or new.id
     blob_key = await _store_content(tx, blobs, workspace, new.content, new.content_type, filename)
     stored = await tx.first(
@@ -335,12 +303,12 @@ async def create(
         **parameters,
     )
     if stored is None:
-        raise forbidden("sourceId", "source")
+        raise records.forbidden("sourceId", "source")
     record, version, *former_keys = stored
     if record != new_record:
         await retention.discard(tx, workspace, former_keys)
     await _enqueue_processing(tx, workspace, record, version, new.url)
-    return upsert_response(record, new_record, new.id, new.source_id)
+    return records.upsert_response(record, new_record, new.id, new.source_id)
 
 
 async def change(
@@ -348,9 +316,9 @@ async def change(
     blobs: Blobs,
     allowed: FetchAllowlist,
     workspace: WorkspaceId,
-    address: RecordAddress,
+    address: records.RecordAddress,
     changes: UpdateDocumentRequest,
-) -> RecordResponse:
+) -> records.RecordResponse:
     """Change a document. Another URL or content makes a new version.
 
     Raises Invalid, Forbidden or NotFound.
@@ -358,12 +326,12 @@ async def change(
     if changes.url is not None and changes.content is not None:
         raise Invalid("at most one of url or content can be provided")
     if changes.url is not None:
-        fetchable_url(changes.url, "url", allowed)
-    updated_at = optional_timestamp(changes.updated_at, "updatedAt")
+        records.fetchable_url(changes.url, "url", allowed)
+    updated_at = records.optional_timestamp(changes.updated_at, "updatedAt")
     blob_key = await _store_content(
         tx, blobs, workspace, changes.content, changes.content_type, changes.filename
     )
-    record, *former_keys = await write_existing(tx, _LOCK, workspace, address, "document")
+    record, *former_keys = await records.write_existing(tx, _LOCK, workspace, address, "document")
     is_new_version = changes.url is not None or blob_key is not None
     (version,) = await tx.one(
         _UPDATE,
@@ -382,15 +350,17 @@ async def change(
     if is_new_version:
         await retention.discard(tx, workspace, former_keys)
         await _enqueue_processing(tx, workspace, record, version, changes.url)
-    return RecordResponse("updated", record, address.remote_id, address.source_id)
+    return records.RecordResponse("updated", record, address.remote_id, address.source_id)
 
 
-async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> DeletedRecordResponse:
+async def remove(
+    tx: Tx, workspace: WorkspaceId, address: records.RecordAddress
+) -> records.DeletedRecordResponse:
     """Delete a document. Its bytes are deleted after the retention period.
 
     Raises Forbidden or NotFound.
     """
-    response, keys = await delete_record(tx, _DELETE, workspace, address, "document")
+    response, keys = await records.delete_record(tx, _DELETE, workspace, address, "document")
     await retention.discard(tx, workspace, keys)
     return response
 
@@ -419,7 +389,7 @@ async def get(
     include_private: bool,
 ) -> DocumentDetail:
     """Get a document by its record id. Raises NotFound."""
-    document = await get_visible(read, _GET, workspace, record, "document", include_private)
+    document = await records.get_visible(read, _GET, workspace, record, "document", include_private)
     text_url = document.normalized_url
     if document.normalized_key is not None:
         # Without a charset some clients decode the text wrongly.

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
-from msgspec import UNSET, Meta
+from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Column, ColumnElement, Text, bindparam, func, literal_column
 
 from domains.kernel.core.ids import parse_id
@@ -28,6 +28,10 @@ UpperBound = Annotated[
         extra_json_schema={"format": "date-time"},
     ),
 ]
+# Types of query parameters. An absent one does not filter.
+TextFilter = str | UnsetType
+After = LowerBound | UnsetType
+Before = UpperBound | UnsetType
 
 
 class Filter(NamedTuple):

@@ -20,7 +20,7 @@ from domains.kernel.pagination.cursor import (
     PaginationInfo,
 )
 from domains.kernel.tenancy.signing import Signer
-from domains.revenue import example_ids
+from domains.revenue import example_ids, records
 from domains.revenue.crm import matching
 from domains.revenue.filters import (
     LowerBound,
@@ -41,24 +41,6 @@ from domains.revenue.people import (
     distinct,
     external_emails,
     normalized_email,
-)
-from domains.revenue.records import (
-    DeletedRecordResponse,
-    Int64,
-    RecordAddress,
-    RecordRequest,
-    RecordResponse,
-    RemoteId,
-    SourceReference,
-    Timestamp,
-    delete_record,
-    deletion_statement,
-    forbidden,
-    get_visible,
-    is_visible,
-    upsert_parameters,
-    upsert_response,
-    upsert_statement,
 )
 from domains.revenue.tables import messages
 
@@ -85,14 +67,16 @@ class Attachment(msgspec.Struct, rename="camel", kw_only=True):
         str | None,
         Meta(description="Media type, such as application/pdf", examples=["image/png"]),
     ] = None
-    size_bytes: Annotated[Int64 | None, Meta(description="Size in bytes", examples=[48213])] = None
+    size_bytes: Annotated[
+        records.Int64 | None, Meta(description="Size in bytes", examples=[48213])
+    ] = None
 
 
-class MessageRequest(RecordRequest, kw_only=True):
+class MessageRequest(records.RecordRequest, kw_only=True):
     """A message. Replaces the one with the same source and id as a whole."""
 
     created_at: Annotated[
-        Timestamp, Meta(description="Time of sending", examples=["2026-03-16T13:00:00Z"])
+        records.Timestamp, Meta(description="Time of sending", examples=["2026-03-16T13:00:00Z"])
     ]
     body: Annotated[
         Annotated[str, Meta(max_length=100_000)],
@@ -180,8 +164,8 @@ class MessageListItem(msgspec.Struct, rename="camel"):
     message_id: Annotated[
         UUID, Meta(description="Id of the message", examples=[example_ids.RECORD])
     ]
-    source_id: SourceReference
-    remote_id: RemoteId | None
+    source_id: records.SourceReference
+    remote_id: records.RemoteId | None
     thread_id: Annotated[
         str | None,
         Meta(description="Id of its thread in the source system", examples=["thread-880"]),
@@ -224,15 +208,8 @@ _ATTACHMENTS: Final = msgspec.json.Decoder(list[MessageAttachmentInfo])
 
 _c = messages.c
 _columns = (
-    _c.id,
-    _c.source_id,
-    _c.remote_id,
-    _c.thread_id,
-    _c.subject,
-    _c.sender,
-    _c.recipients,
-    _c.body_preview,
-    _c.created_at,
+    *(_c.id, _c.source_id, _c.remote_id, _c.thread_id, _c.subject, _c.sender, _c.recipients),
+    *(_c.body_preview, _c.created_at),
 )
 
 
@@ -262,10 +239,12 @@ MESSAGES: Final = CursorList(
     indexed={"source_id", "thread_id", "remote_id"},
     hints=hints(_FILTERS),
 )
-_GET = statement(select(*_columns, _c.body, _c.attachments).where(*is_visible(messages)), _detail)
+_GET = statement(
+    select(*_columns, _c.body, _c.attachments).where(*records.is_visible(messages)), _detail
+)
 
 _link = matching.link_cte()
-_UPSERT = upsert_statement(
+_UPSERT = records.upsert_statement(
     messages,
     (
         *("thread_id", "subject", "sender", "recipients", "body", "body_preview", "attachments"),
@@ -275,15 +254,10 @@ _UPSERT = upsert_statement(
     row,
     computed={"deal_id": _link.c.deal_id, "account_id": _link.c.account_id},
     joined=(_link,),
-    returning=(
-        _c.deal_id,
-        _c.account_id,
-        _c.former_deal_id,
-        _c.former_account_id,
-    ),
+    returning=(_c.deal_id, _c.account_id, _c.former_deal_id, _c.former_account_id),
     keep_former=("deal_id", "account_id"),
 )
-_DELETE = deletion_statement(messages, _c.deal_id, _c.account_id)
+_DELETE = records.deletion_statement(messages, _c.deal_id, _c.account_id)
 
 
 # --- operations -------------------------------------------------------------------------------
@@ -291,7 +265,7 @@ _DELETE = deletion_statement(messages, _c.deal_id, _c.account_id)
 
 async def create(
     tx: Tx, workspace: WorkspaceId, own_domains: Sequence[str], new: MessageRequest
-) -> RecordResponse:
+) -> records.RecordResponse:
     """Insert or replace a message, and link it to the CRM.
 
     Raises Forbidden if the source does not accept the caller's writes.
@@ -313,10 +287,10 @@ async def create(
         outside=outside,
         outside_domains=outside_domains,
         created_at=created_at,
-        **upsert_parameters(workspace, new, new_record),
+        **records.upsert_parameters(workspace, new, new_record),
     )
     if stored is None:
-        raise forbidden("sourceId", "source")
+        raise records.forbidden("sourceId", "source")
     record, deal, account, former_deal, former_account = stored
     if record == new_record:
         await matching.record_activity(tx, workspace, deal, account, created_at)
@@ -324,12 +298,16 @@ async def create(
         await matching.recompute_activity(
             tx, workspace, (deal, former_deal), (account, former_account)
         )
-    return upsert_response(record, new_record, new.id, new.source_id)
+    return records.upsert_response(record, new_record, new.id, new.source_id)
 
 
-async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> DeletedRecordResponse:
+async def remove(
+    tx: Tx, workspace: WorkspaceId, address: records.RecordAddress
+) -> records.DeletedRecordResponse:
     """Delete a message. Raises Forbidden or NotFound."""
-    response, (deal, account) = await delete_record(tx, _DELETE, workspace, address, "message")
+    response, (deal, account) = await records.delete_record(
+        tx, _DELETE, workspace, address, "message"
+    )
     await matching.recompute_activity(tx, workspace, (deal,), (account,))
     return response
 
@@ -350,7 +328,7 @@ async def get(
     read: Read, workspace: WorkspaceId, record: UUID, *, include_private: bool
 ) -> MessageDetail:
     """Get a message by its record id. Raises NotFound."""
-    return await get_visible(read, _GET, workspace, record, "message", include_private)
+    return await records.get_visible(read, _GET, workspace, record, "message", include_private)
 
 
 def preview(body: str) -> str:

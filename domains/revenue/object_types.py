@@ -17,15 +17,8 @@ from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.errors import CONSTRAINT_PROBLEMS
 from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
-from domains.revenue import example_ids
+from domains.revenue import example_ids, records
 from domains.revenue.people import Version
-from domains.revenue.records import (
-    ACTIVE_SOURCE,
-    DisplayLabel,
-    forbidden,
-    new_or_current,
-    not_found,
-)
 from domains.revenue.tables import object_types, sources
 
 MAX_FIELDS: Final = 50
@@ -47,7 +40,8 @@ class FieldDefinitionRequest(msgspec.Struct, rename="camel", kw_only=True):
 
     version: Version = 1
     name: Annotated[
-        DisplayLabel, Meta(description="Unique key in a row's `fields`", examples=["priority"])
+        records.DisplayLabel,
+        Meta(description="Unique key in a row's `fields`", examples=["priority"]),
     ]
     field_type: Annotated[FieldType, Meta(description="Type of its values", examples=["string"])]
     label: Annotated[str | None, Meta(description="Label to show", examples=["Priority"])] = None
@@ -78,9 +72,12 @@ class CreateObjectTypeRequest(msgspec.Struct, rename="camel", kw_only=True):
         UUID, Meta(description="One of your sources", examples=[example_ids.SOURCE])
     ]
     name: Annotated[
-        DisplayLabel, Meta(description="Unique in the source; cannot change", examples=["ticket"])
+        records.DisplayLabel,
+        Meta(description="Unique in the source; cannot change", examples=["ticket"]),
     ]
-    display_name: Annotated[DisplayLabel, Meta(description="Name to show", examples=["Ticket"])]
+    display_name: Annotated[
+        records.DisplayLabel, Meta(description="Name to show", examples=["Ticket"])
+    ]
     field_definitions: Annotated[
         FieldDefinitions, Meta(description="The schema: definitions of the fields")
     ]
@@ -91,7 +88,7 @@ class UpdateObjectTypeRequest(msgspec.Struct, rename="camel", kw_only=True):
 
     version: Version = 1
     display_name: Annotated[
-        DisplayLabel | None, Meta(description="Name to show", examples=["Support ticket"])
+        records.DisplayLabel | None, Meta(description="Name to show", examples=["Support ticket"])
     ] = None
     field_definitions: Annotated[
         FieldDefinitions | None,
@@ -184,12 +181,7 @@ def _object_type(
 
 _c = object_types.c
 _columns = (
-    _c.id,
-    _c.source_id,
-    _c.name,
-    _c.display_name,
-    _c.field_definitions,
-    _c.created_at,
+    *(_c.id, _c.source_id, _c.name, _c.display_name, _c.field_definitions, _c.created_at),
     _c.updated_at,
 )
 _is_active: tuple[Any, ...] = (_c.workspace_id == WORKSPACE, _c.deleted_at.is_(None))
@@ -232,8 +224,8 @@ _UPDATE = statement(
     update(object_types)
     .where(*_has_id)
     .values(
-        display_name=new_or_current("display_name", _c.display_name),
-        field_definitions=new_or_current("field_definitions", _c.field_definitions),
+        display_name=records.new_or_current("display_name", _c.display_name),
+        field_definitions=records.new_or_current("field_definitions", _c.field_definitions),
         updated_at=func.now(),
     )
     .returning(*_columns),
@@ -251,8 +243,8 @@ async def create(
     type of this name, Invalid if a field name is used twice.
     """
     definitions = _encode_definitions(new.field_definitions)
-    if await tx.first(ACTIVE_SOURCE, workspace=workspace, source=new.source_id) is None:
-        raise forbidden("sourceId", "source")
+    if await tx.first(records.ACTIVE_SOURCE, workspace=workspace, source=new.source_id) is None:
+        raise records.forbidden("sourceId", "source")
     return await tx.one(
         _CREATE,
         workspace=workspace,
@@ -278,7 +270,7 @@ async def get(read: Read, workspace: WorkspaceId, object_type: UUID) -> ObjectTy
     """Get an object type. Raises NotFound."""
     found = await read.first(_GET, workspace=workspace, id=object_type)
     if found is None:
-        raise not_found("object type", object_type)
+        raise records.not_found("object type", object_type)
     return found
 
 
@@ -315,9 +307,9 @@ async def remove(tx: Tx, workspace: WorkspaceId, object_type: UUID) -> DeletedOb
 async def _require_writable(tx: Tx, workspace: WorkspaceId, object_type: UUID) -> None:
     is_writable = await tx.first(_WRITABLE, workspace=workspace, id=object_type)
     if is_writable is None:
-        raise not_found("object type", object_type)
+        raise records.not_found("object type", object_type)
     if not is_writable:
-        raise forbidden("sourceId", "source")
+        raise records.forbidden("sourceId", "source")
 
 
 def _encode_definitions(definitions: list[FieldDefinitionRequest]) -> bytes:

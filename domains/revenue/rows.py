@@ -18,10 +18,11 @@ from domains.kernel.pagination.cursor import (
     PaginationInfo,
 )
 from domains.kernel.tenancy.signing import Signer
-from domains.revenue import example_ids
+from domains.revenue import example_ids, records
 from domains.revenue.filters import (
-    LowerBound,
-    UpperBound,
+    After,
+    Before,
+    TextFilter,
     conditions,
     contains,
     equals,
@@ -38,41 +39,16 @@ from domains.revenue.object_types import (
     decode_definitions,
     merge_fields,
 )
-from domains.revenue.records import (
-    ACTIVE_SOURCE,
-    CreatedInSource,
-    DeletedRecordResponse,
-    RecordAddress,
-    RecordChanges,
-    RecordRequest,
-    RecordResponse,
-    RemoteId,
-    Timestamp,
-    UpdatedInSource,
-    active_source,
-    delete_record,
-    deletion_statement,
-    forbidden,
-    get_visible,
-    has_identity,
-    is_visible,
-    new_or_current,
-    optional_timestamp,
-    upsert_parameters,
-    upsert_response,
-    upsert_statement,
-    write_existing,
-)
 from domains.revenue.tables import object_types, rows
 
 _Name = Annotated[str, Meta(min_length=1, max_length=1000)]
 
 
-class RowRequest(RecordRequest, kw_only=True):
+class RowRequest(records.RecordRequest, kw_only=True):
     """A row. Replaces the one with the same source and id as a whole."""
 
     created_at: Annotated[
-        Timestamp | None,
+        records.Timestamp | None,
         Meta(description="Creation time in the source system", examples=["2026-03-16T13:00:00Z"]),
     ] = None
     object_type_id: Annotated[
@@ -89,7 +65,7 @@ class RowRequest(RecordRequest, kw_only=True):
     ]
 
 
-class UpdateRowRequest(RecordChanges, kw_only=True):
+class UpdateRowRequest(records.RecordChanges, kw_only=True):
     """Changes of a row. Null and absent leave a field of the row unchanged."""
 
     name: Annotated[_Name | None, Meta(description="Short name")] = None
@@ -106,25 +82,25 @@ class RowQuery(CursorQuery, frozen=True, kw_only=True):
     """The query of the list of rows."""
 
     source_id: Annotated[
-        str | UnsetType,
+        TextFilter,
         Meta(description="Rows of this source", extra_json_schema={"format": "uuid"}),
     ] = UNSET
     object_type_id: Annotated[UUID | UnsetType, Meta(description="Rows of this object type")] = (
         UNSET
     )
-    remote_id: Annotated[
-        str | UnsetType, Meta(description="Rows with this id in the source system")
-    ] = UNSET
+    remote_id: Annotated[TextFilter, Meta(description="Rows with this id in the source system")] = (
+        UNSET
+    )
     name: Annotated[
         Annotated[str, Meta(max_length=1000)] | UnsetType,
         Meta(description="Part of the name, case-insensitive"),
     ] = UNSET
     created_after: Annotated[
-        LowerBound | UnsetType,
+        After,
         Meta(description="Created in the source system at or after this time"),
     ] = UNSET
     created_before: Annotated[
-        UpperBound | UnsetType,
+        Before,
         Meta(description="Created in the source system at or before this time"),
     ] = UNSET
 
@@ -143,7 +119,7 @@ class RowListItem(msgspec.Struct, rename="camel"):
     object_type_name: Annotated[
         str, Meta(description="Name of its object type", examples=["ticket"])
     ]
-    remote_id: RemoteId
+    remote_id: records.RemoteId
     name: Annotated[str, Meta(description="Short name", examples=[example_ids.REMOTE])]
     display_name: Annotated[str, Meta(description="Name to show", examples=["Halden rollout"])]
     fields: Annotated[
@@ -153,8 +129,8 @@ class RowListItem(msgspec.Struct, rename="camel"):
             examples=[{"priority": {"value": "high", "fieldType": "string", "label": None}}],
         ),
     ]
-    created_at: CreatedInSource
-    updated_at: UpdatedInSource
+    created_at: records.CreatedInSource
+    updated_at: records.UpdatedInSource
 
 
 class RowDetail(RowListItem):
@@ -178,18 +154,9 @@ _type_name = (
     .scalar_subquery()
 )
 _columns = (
-    _c.id,
-    _c.source_id,
-    _c.object_type_id,
-    _type_name,
-    _c.remote_id,
-    _c.name,
-    _c.display_name,
-    _c.fields,
-    _c.created_at,
-    _c.updated_at,
+    *(_c.id, _c.source_id, _c.object_type_id, _type_name),
+    *(_c.remote_id, _c.name, _c.display_name, _c.fields, _c.created_at, _c.updated_at),
 )
-
 
 _FILTERS: Final = (
     source(_c.source_id, origins=frozenset()),
@@ -212,9 +179,9 @@ ROWS: Final = CursorList(
     indexed={"source_id", "object_type_id", "remote_id"},
     hints=hints(_FILTERS),
 )
-_GET = statement(select(*_columns).where(*is_visible(rows)), RowDetail)
+_GET = statement(select(*_columns).where(*records.is_visible(rows)), RowDetail)
 
-_source = active_source()
+_source = records.active_source()
 _type = object_types.c
 _object_type = (
     select(_type.id, _type.source_id, _type.deleted_at, _type.field_definitions)
@@ -230,7 +197,7 @@ _SCHEMA = statement(
     ).select_from(_source.outerjoin(_object_type, true())),
     row,
 )
-_UPSERT = upsert_statement(
+_UPSERT = records.upsert_statement(
     rows,
     (
         *("object_type_id", "name", "display_name", "fields", "public", "owner_emails"),
@@ -241,7 +208,7 @@ _UPSERT = upsert_statement(
 )
 _found = (
     select(_c.id, _c.object_type_id, _c.fields)
-    .where(has_identity(rows))
+    .where(records.has_identity(rows))
     .with_for_update(key_share=True)
     .cte("found")
 )
@@ -259,19 +226,19 @@ _UPDATE = statement(
     .where(_c.workspace_id == WORKSPACE, _c.id == bindparam("id", type_=Uuid))
     .values(
         {
-            name: new_or_current(name, _c[name])
+            name: records.new_or_current(name, _c[name])
             for name in ("name", "display_name", "public", "owner_emails", "updated_at", "fields")
         }
     ),
     row,
 )
-_DELETE = deletion_statement(rows)
+_DELETE = records.deletion_statement(rows)
 
 
 # --- operations -------------------------------------------------------------------------------
 
 
-async def create(tx: Tx, workspace: WorkspaceId, new: RowRequest) -> RecordResponse:
+async def create(tx: Tx, workspace: WorkspaceId, new: RowRequest) -> records.RecordResponse:
     """Insert or replace a row.
 
     Raises Invalid with the field that its object type does not allow, and Forbidden if the source
@@ -281,10 +248,10 @@ async def create(tx: Tx, workspace: WorkspaceId, new: RowRequest) -> RecordRespo
         _SCHEMA, workspace=workspace, source=new.source_id, object_type_id=new.object_type_id
     )
     if schema is None:
-        raise forbidden("sourceId", "source")
+        raise records.forbidden("sourceId", "source")
     object_type, object_type_source, deleted_at, stored_definitions = schema
     if object_type is None:
-        raise forbidden("objectTypeId", "object type")
+        raise records.forbidden("objectTypeId", "object type")
     if object_type_source != new.source_id:
         raise invalid("objectTypeId", "is an object type of another source")
     if deleted_at is not None:
@@ -301,22 +268,22 @@ async def create(tx: Tx, workspace: WorkspaceId, new: RowRequest) -> RecordRespo
         name=new.name,
         display_name=new.display_name,
         fields=msgspec.json.encode(fields),
-        created_at=optional_timestamp(new.created_at, "createdAt"),
-        **upsert_parameters(workspace, new, new_record),
+        created_at=records.optional_timestamp(new.created_at, "createdAt"),
+        **records.upsert_parameters(workspace, new, new_record),
     )
     if record is None:
-        if await tx.first(ACTIVE_SOURCE, workspace=workspace, source=new.source_id) is None:
-            raise forbidden("sourceId", "source")
+        if await tx.first(records.ACTIVE_SOURCE, workspace=workspace, source=new.source_id) is None:
+            raise records.forbidden("sourceId", "source")
         raise invalid("objectTypeId", "the row has another object type, which cannot change")
-    return upsert_response(record, new_record, new.id, new.source_id)
+    return records.upsert_response(record, new_record, new.id, new.source_id)
 
 
 async def change(
-    tx: Tx, workspace: WorkspaceId, address: RecordAddress, changes: UpdateRowRequest
-) -> RecordResponse:
+    tx: Tx, workspace: WorkspaceId, address: records.RecordAddress, changes: UpdateRowRequest
+) -> records.RecordResponse:
     """Merge changes into a row. Raises Forbidden, NotFound, or Invalid with the field at fault."""
-    updated_at = optional_timestamp(changes.updated_at, "updatedAt")
-    record, stored_fields, deleted_at, definitions = await write_existing(
+    updated_at = records.optional_timestamp(changes.updated_at, "updatedAt")
+    record, stored_fields, deleted_at, definitions = await records.write_existing(
         tx, _LOCK, workspace, address, "row"
     )
     if deleted_at is not None:
@@ -335,12 +302,14 @@ async def change(
         updated_at=updated_at,
         fields=fields,
     )
-    return RecordResponse("updated", record, address.remote_id, address.source_id)
+    return records.RecordResponse("updated", record, address.remote_id, address.source_id)
 
 
-async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> DeletedRecordResponse:
+async def remove(
+    tx: Tx, workspace: WorkspaceId, address: records.RecordAddress
+) -> records.DeletedRecordResponse:
     """Delete a row. Raises Forbidden or NotFound."""
-    response, _ = await delete_record(tx, _DELETE, workspace, address, "row")
+    response, _ = await records.delete_record(tx, _DELETE, workspace, address, "row")
     return response
 
 
@@ -356,4 +325,4 @@ async def get(
     read: Read, workspace: WorkspaceId, record: UUID, *, include_private: bool
 ) -> RowDetail:
     """Get a row by its record id. Raises NotFound."""
-    return await get_visible(read, _GET, workspace, record, "row", include_private)
+    return await records.get_visible(read, _GET, workspace, record, "row", include_private)

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import asyncpg
 import pytest
 
 from domains.kernel.db.database import Database
-from tests.revenue.push_records import Source, create_source, get_json, listed_ids
+from tests.revenue.push_records import Json, Source, create_source, get_json, listed_ids
 from tests.stack import Tenant
 
 # Texts with characters that have a special meaning in SQL patterns.
@@ -263,9 +264,9 @@ _ACCOUNTS = """
 """
 
 
-@pytest.mark.parametrize(
-    ("params", "names"),
-    [
+async def test_filters_of_deals(acme: Tenant, connection: asyncpg.Connection) -> None:
+    await connection.execute(_DEALS, acme.workspace)
+    cases: list[tuple[Json, str]] = [
         ({}, "bac"),
         ({"name": "acme"}, "a"),
         ({"name": "%"}, "a"),
@@ -290,17 +291,14 @@ _ACCOUNTS = """
         ({"lastActivityBefore": "2100-01-01"}, "ba"),
         ({"lastActivityAfter": "2000-01-01"}, "ba"),
         ({"name": "a", "closed": "true", "amountMin": "0"}, "b"),
-    ],
-)
-async def test_filters_of_deals(acme: Tenant, database: Database, params: Any, names: str) -> None:
-    async with database.connection() as connection:
-        await connection.execute(_DEALS, acme.workspace)
-    assert await listed_ids(acme, "deals", **params) == list(names)
+    ]
+    for params, names in cases:
+        assert await listed_ids(acme, "deals", **params) == list(names), params
 
 
-@pytest.mark.parametrize(
-    ("params", "names"),
-    [
+async def test_filters_of_accounts(acme: Tenant, connection: asyncpg.Connection) -> None:
+    await connection.execute(_ACCOUNTS, acme.workspace)
+    cases: list[tuple[Json, str]] = [
         ({}, "bac"),
         ({"name": "ACM"}, "a"),
         ({"name": "%"}, "b"),
@@ -314,11 +312,6 @@ async def test_filters_of_deals(acme: Tenant, database: Database, params: Any, n
         ({"createdAfter": "2025-01-01", "createdBefore": "2025-02-01"}, "ba"),
         ({"lastActivityAfter": "2026-01-10T15:30:00Z"}, "ba"),
         ({"lastActivityBefore": "2026-01-31"}, "a"),
-    ],
-)
-async def test_filters_of_accounts(
-    acme: Tenant, database: Database, params: Any, names: str
-) -> None:
-    async with database.connection() as connection:
-        await connection.execute(_ACCOUNTS, acme.workspace)
-    assert await listed_ids(acme, "accounts", **params) == list(names)
+    ]
+    for params, names in cases:
+        assert await listed_ids(acme, "accounts", **params) == list(names), params
