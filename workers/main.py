@@ -29,7 +29,7 @@ from domains.kernel.models.chat import ChatClient
 from domains.kernel.models.llm_provider import LLMProvider
 from domains.kernel.models.speech import Transcriber
 from domains.kernel.storage.blobs import Blobs
-from domains.kernel.untrusted.documents.extraction import Extraction
+from domains.kernel.untrusted.documents.extraction import TextExtractor
 from domains.kernel.untrusted.fetch import Fetcher
 from domains.kernel.untrusted.sandbox import hide_environment
 from workers import periodic
@@ -72,7 +72,7 @@ async def _open_tools(settings: Settings) -> AsyncIterator[tuple[Database, Tools
                     FetchAllowlist.parse(settings.fetch_allow),
                     time_limit=settings.fetch_time_limit,
                 ),
-                extraction=Extraction.of(settings),
+                text_extractor=TextExtractor.from_settings(settings),
                 speech=await stack.enter_async_context(Transcriber.open(settings)),
                 provider=LLMProvider(
                     await stack.enter_async_context(ChatClient.open(settings)), database.read

@@ -10,7 +10,7 @@ from domains.kernel.jobs.process_pool import ProcessPool
 from domains.kernel.models.llm_provider import LLMProvider
 from domains.kernel.models.speech import Transcriber
 from domains.kernel.storage.blobs import Blobs
-from domains.kernel.untrusted.documents.extraction import Extraction
+from domains.kernel.untrusted.documents.extraction import TextExtractor
 from domains.kernel.untrusted.fetch import Fetcher
 
 # Stores the results of a job, in the transaction that marks the job as done.
@@ -27,7 +27,7 @@ class Tools(msgspec.Struct, frozen=True):
     blobs: Blobs
     process_pool: ProcessPool
     fetcher: Fetcher
-    extraction: Extraction
+    text_extractor: TextExtractor
     speech: Transcriber | None
     provider: LLMProvider
     settings: Settings

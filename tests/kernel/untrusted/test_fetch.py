@@ -760,15 +760,19 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
     return CertificateAuthority(tmp_path_factory.mktemp("authority"))
 
 
+def trusting(authority: CertificateAuthority) -> dict[str, Any]:
+    """Options of a fetcher that resolves all hosts to loopback and trusts the authority."""
+    _, resolver = fake_resolver(["127.0.0.1"])
+    return {"resolver": resolver, "ssl_context": authority.client_context}
+
+
 async def test_tls_and_host_header_use_the_host_name(
     authority: CertificateAuthority,
 ) -> None:
     body = b"secret" * 100_000
     context = authority.server_context("files.example")
     async with http_server(response(body), context=context) as server:
-        _, resolver = fake_resolver(["127.0.0.1"])
-        trusting = {"resolver": resolver, "ssl_context": authority.client_context}
-        assert await fetch(f"https://FILES.example.:{server.port}/", **trusting) == body
+        assert await fetch(f"https://FILES.example.:{server.port}/", **trusting(authority)) == body
         assert authority.requested_names[-1] == "files.example"
         assert f"Host: files.example:{server.port}\r\n".encode() in server.requests[0]
         await server.closed.get()
@@ -777,10 +781,8 @@ async def test_tls_and_host_header_use_the_host_name(
 async def test_certificate_for_another_name_is_rejected(authority: CertificateAuthority) -> None:
     context = authority.server_context("other.example")
     async with http_server(response(b"x"), context=context) as server:
-        _, resolver = fake_resolver(["127.0.0.1"])
-        trusting = {"resolver": resolver, "ssl_context": authority.client_context}
         for host in ("files.example", "127.0.0.1"):
-            reason = await transient_error(f"https://{host}:{server.port}/", **trusting)
+            reason = await transient_error(f"https://{host}:{server.port}/", **trusting(authority))
             assert reason == "The server has no valid TLS certificate."
         assert server.requests == []
 
@@ -810,9 +812,9 @@ async def test_damaged_tls_record(authority: CertificateAuthority) -> None:
         os.write(writer.get_extra_info("socket").fileno(), b"this is no record of TLS")
 
     async with http_server(damaged, context=authority.server_context("files.example")) as server:
-        _, resolver = fake_resolver(["127.0.0.1"])
-        trusting = {"resolver": resolver, "ssl_context": authority.client_context}
-        reason = await transient_error(f"https://files.example:{server.port}/", **trusting)
+        reason = await transient_error(
+            f"https://files.example:{server.port}/", **trusting(authority)
+        )
         assert reason == "The connection to the server was lost."
 
 
@@ -822,8 +824,8 @@ async def test_redirect_from_https_to_http_is_refused(authority: CertificateAuth
         http_server(response(b"plain")) as plain,
         http_server(redirect(plain.url), context=context) as server,
     ):
-        _, resolver = fake_resolver(["127.0.0.1"])
-        trusting = {"resolver": resolver, "ssl_context": authority.client_context}
-        reason = await permanent_error(f"https://files.example:{server.port}/", **trusting)
+        reason = await permanent_error(
+            f"https://files.example:{server.port}/", **trusting(authority)
+        )
         assert reason == "The URL redirects from https to http, which is not allowed."
         assert plain.requests == []
