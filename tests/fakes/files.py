@@ -1,4 +1,4 @@
-"""Makes small documents of every type, good and bad, byte by byte."""
+"""Makes small documents of every type, valid or damaged, byte by byte."""
 
 import hashlib
 import io
@@ -20,29 +20,29 @@ _SLIDE = (
 )
 _HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 
-# What the PDF specification pads passwords with.
+# Padding of passwords in the PDF specification.
 _PAD = bytes.fromhex("28BF4E5E4E758A4164004E56FFFA01082E2E00B6D0683E802F0CA9FE6453697A")
 
 
 def zipped(entries: Mapping[str, str | bytes], *, packed: bool = True) -> bytes:
-    """An archive of these entries."""
-    made = io.BytesIO()
+    """A ZIP archive of these entries."""
+    buffer = io.BytesIO()
     method = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
-    with zipfile.ZipFile(made, "w", method) as archive:
+    with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, content in entries.items():
             archive.writestr(name, content)
-    return made.getvalue()
+    return buffer.getvalue()
 
 
 def repacked(archive: bytes, name: str, change: Callable[[str], str]) -> bytes:
     """The archive with one of its entries changed."""
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
-        entries = {each: opened.read(each).decode() for each in opened.namelist()}
+        entries = {entry: opened.read(entry).decode() for entry in opened.namelist()}
     return zipped({**entries, name: change(entries[name])})
 
 
 def pdf(pages: Iterable[Sequence[str]], password: str | None = None) -> bytes:
-    """A PDF with a page for each list of lines; with a password, none of it is readable."""
+    """A PDF with a page for each list of lines; encrypted if there is a password."""
     contents = [_page(lines) for lines in pages]
     count = len(contents)
     kids = " ".join(f"{4 + 2 * n} 0 R" for n in range(count))
@@ -51,58 +51,58 @@ def pdf(pages: Iterable[Sequence[str]], password: str | None = None) -> bytes:
         f"<< /Type /Pages /Kids [{kids}] /Count {count} >>".encode(),
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>",
     ]
-    lock = _Lock(password) if password is not None else None
+    encryption = _Encryption(password) if password is not None else None
     for number, content in enumerate(contents):
         objects.append(
             b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] "
             b"/Resources << /Font << /F1 3 0 R >> >> /Contents %d 0 R >>" % (5 + 2 * number)
         )
-        data = lock.seal(5 + 2 * number, content) if lock else content
+        data = encryption.encrypt(5 + 2 * number, content) if encryption else content
         objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(data), data))
-    if lock:
-        objects.append(lock.dictionary())
-    return _assembled(objects, lock)
+    if encryption:
+        objects.append(encryption.dictionary())
+    return _assemble(objects, encrypted=encryption is not None)
 
 
 def _page(lines: Sequence[str]) -> bytes:
-    shown = b"".join(
+    operators = b"".join(
         b"(%s) Tj T*\n" % line.encode("cp1252").replace(b"(", rb"\(").replace(b")", rb"\)")
         for line in lines
     )
-    return b"BT /F1 12 Tf 14 TL 72 770 Td\n%sET" % shown if lines else b"0 0 100 100 re f"
+    return b"BT /F1 12 Tf 14 TL 72 770 Td\n%sET" % operators if lines else b"0 0 100 100 re f"
 
 
-def _assembled(objects: Sequence[bytes], lock: "_Lock | None") -> bytes:
-    made = bytearray(b"%PDF-1.4\n")
+def _assemble(objects: Sequence[bytes], *, encrypted: bool) -> bytes:
+    """A PDF file of these objects. If encrypted, the last is the encryption dictionary."""
+    data = bytearray(b"%PDF-1.4\n")
     offsets = []
     for number, content in enumerate(objects, 1):
-        offsets.append(len(made))
-        made += b"%d 0 obj\n%s\nendobj\n" % (number, content)
-    start = len(made)
-    made += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
-    made += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
-    locked = b"/Encrypt %d 0 R /ID [<%s> <%s>]" % (len(objects), _ID.hex().encode(), b"00" * 16)
-    made += b"trailer\n<< /Size %d /Root 1 0 R %s >>\n" % (
-        len(objects) + 1,
-        locked if lock else b"",
-    )
-    made += b"startxref\n%d\n%%%%EOF\n" % start
-    return bytes(made)
+        offsets.append(len(data))
+        data += b"%d 0 obj\n%s\nendobj\n" % (number, content)
+    start = len(data)
+    data += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    data += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    entries = b"/Size %d /Root 1 0 R" % (len(objects) + 1)
+    if encrypted:
+        ids = (len(objects), _ID.hex().encode(), b"00" * 16)
+        entries += b" /Encrypt %d 0 R /ID [<%s> <%s>]" % ids
+    data += b"trailer\n<< %s >>\nstartxref\n%d\n%%%%EOF\n" % (entries, start)
+    return bytes(data)
 
 
 _ID = bytes(range(16))
 
 
-class _Lock:
+class _Encryption:
     """The standard security handler of PDF 1.4, revision 2: RC4 with 40 bits."""
 
     def __init__(self, password: str) -> None:
         padded = (password.encode() + _PAD)[:32]
         self._owner = _rc4(_md5(padded)[:5], padded)
-        self._rights = struct.pack("<i", -4)
-        self._key = _md5(padded + self._owner + self._rights + _ID)[:5]
+        self._permissions = struct.pack("<i", -4)
+        self._key = _md5(padded + self._owner + self._permissions + _ID)[:5]
 
-    def seal(self, number: int, data: bytes) -> bytes:
+    def encrypt(self, number: int, data: bytes) -> bytes:
         return _rc4(_md5(self._key + struct.pack("<I", number)[:3] + b"\0\0")[:10], data)
 
     def dictionary(self) -> bytes:
@@ -119,20 +119,20 @@ def _rc4(key: bytes, data: bytes) -> bytes:
     for i in range(256):
         j = (j + state[i] + key[i % len(key)]) % 256
         state[i], state[j] = state[j], state[i]
-    made, i, j = bytearray(), 0, 0
+    result, i, j = bytearray(), 0, 0
     for byte in data:
         i = (i + 1) % 256
         j = (j + state[i]) % 256
         state[i], state[j] = state[j], state[i]
-        made.append(byte ^ state[(state[i] + state[j]) % 256])
-    return bytes(made)
+        result.append(byte ^ state[(state[i] + state[j]) % 256])
+    return bytes(result)
 
 
 def _office(main: str, kind: str, parts: Mapping[str, str], types: Mapping[str, str]) -> bytes:
-    """An Office package: its main part, the others, and the content types of them all."""
+    """An Office package of these parts. `types` has the kinds of parts other than the main one."""
     overrides = "".join(
-        f'<Override PartName="/{name}" ContentType="{_TYPES}.{each}+xml"/>'
-        for name, each in {main: kind, **types}.items()
+        f'<Override PartName="/{name}" ContentType="{_TYPES}.{subtype}+xml"/>'
+        for name, subtype in {main: kind, **types}.items()
     )
     return zipped(
         {
@@ -147,11 +147,11 @@ def _office(main: str, kind: str, parts: Mapping[str, str], types: Mapping[str, 
 
 
 def _relations(targets: Mapping[str, tuple[str, str]]) -> str:
-    each = "".join(
+    relationships = "".join(
         f'<Relationship Id="{name}" Type="{_OFFICE}/{kind}" Target="{target}"/>'
         for name, (kind, target) in targets.items()
     )
-    return f'{_HEAD}<Relationships xmlns="{_PACKAGE}/relationships">{each}</Relationships>'
+    return f'{_HEAD}<Relationships xmlns="{_PACKAGE}/relationships">{relationships}</Relationships>'
 
 
 def docx(
@@ -160,20 +160,20 @@ def docx(
     heading: str = "",
     prologue: str = "",
 ) -> bytes:
-    """A Word document: a heading, paragraphs, then a table; `prologue` may hold a DTD."""
+    """A Word document: a heading, paragraphs, then a table. `prologue` may contain a DTD."""
 
-    def said(text: str, style: str = "") -> str:
+    def paragraph(text: str, style: str = "") -> str:
         style = f'<w:pPr><w:pStyle w:val="{style}"/></w:pPr>' if style else ""
         return f'<w:p>{style}<w:r><w:t xml:space="preserve">{text}</w:t></w:r></w:p>'
 
     rows = "".join(
-        "<w:tr>" + "".join(f"<w:tc>{said(escape(cell))}</w:tc>" for cell in row) + "</w:tr>"
+        "<w:tr>" + "".join(f"<w:tc>{paragraph(escape(cell))}</w:tc>" for cell in row) + "</w:tr>"
         for row in table
     )
-    body = (said(escape(heading), "Heading1") if heading else "") + "".join(
-        # A prologue declares entities, which the paragraphs then name.
-        said(each if prologue else escape(each))
-        for each in paragraphs
+    body = (paragraph(escape(heading), "Heading1") if heading else "") + "".join(
+        # With a prologue, paragraphs may refer to its entities.
+        paragraph(text if prologue else escape(text))
+        for text in paragraphs
     )
     if rows:
         body += f"<w:tbl>{rows}</w:tbl>"
@@ -215,22 +215,22 @@ def xlsx(sheets: Mapping[str, Sequence[Sequence[str | float]]]) -> bytes:
 
 def _sheet(rows: Iterable[Sequence[str | float]]) -> str:
     def cell(value: str | float, row: int, column: int) -> str:
-        at = f"{chr(ord('A') + column)}{row}"
+        name = f"{chr(ord('A') + column)}{row}"
         if isinstance(value, str):
-            return f'<c r="{at}" t="inlineStr"><is><t>{escape(value)}</t></is></c>'
-        return f'<c r="{at}"><v>{value}</v></c>'
+            return f'<c r="{name}" t="inlineStr"><is><t>{escape(value)}</t></is></c>'
+        return f'<c r="{name}"><v>{value}</v></c>'
 
-    each = "".join(
+    cells = "".join(
         f'<row r="{number}">'
         + "".join(cell(value, number, column) for column, value in enumerate(row))
         + "</row>"
         for number, row in enumerate(rows, 1)
     )
-    return f'{_HEAD}<worksheet xmlns="{_SHEET}"><sheetData>{each}</sheetData></worksheet>'
+    return f'{_HEAD}<worksheet xmlns="{_SHEET}"><sheetData>{cells}</sheetData></worksheet>'
 
 
 def pptx(slides: Sequence[tuple[str, Sequence[str], str]]) -> bytes:
-    """A presentation of slides: a title, lines, and what the speaker noted."""
+    """A presentation of slides, each a title, lines and speaker notes."""
     parts: dict[str, str] = {}
     types: dict[str, str] = {}
     for number, (title, lines, notes) in enumerate(slides, 1):
@@ -269,18 +269,18 @@ _TREE = '<p:nvGrpSpPr><p:cNvPr id="1" name=""/><p:cNvGrpSpPr/><p:nvPr/></p:nvGrp
 
 
 def _shape(number: int, kind: str, lines: Sequence[str]) -> str:
-    said = "".join(f"<a:p><a:r><a:t>{escape(line)}</a:t></a:r></a:p>" for line in lines)
+    paragraphs = "".join(f"<a:p><a:r><a:t>{escape(line)}</a:t></a:r></a:p>" for line in lines)
     return (
         f'<p:sp><p:nvSpPr><p:cNvPr id="{number}" name="{kind}"/><p:cNvSpPr/>'
         f'<p:nvPr><p:ph type="{kind}"/></p:nvPr></p:nvSpPr><p:spPr/>'
-        f"<p:txBody><a:bodyPr/>{said}</p:txBody></p:sp>"
+        f"<p:txBody><a:bodyPr/>{paragraphs}</p:txBody></p:sp>"
     )
 
 
 def eml(
     body: str, *, html: str = "", attachments: Mapping[str, bytes] | None = None, **headers: str
 ) -> bytes:
-    """A message; `From`, `To`, `Subject` and so on as keywords."""
+    """An e-mail message. Headers are keywords: `From`, `To`, `Subject`."""
     message = EmailMessage()
     for name, value in headers.items():
         message[name.replace("_", "-")] = value
