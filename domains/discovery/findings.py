@@ -1,11 +1,11 @@
 """Stores the findings of an analysis as draft insights with evidence, linked to their signal."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ARRAY, Uuid, and_, any_, bindparam, delete, func, insert, select
+from sqlalchemy import ARRAY, Table, Uuid, and_, any_, bindparam, delete, func, insert, select
 
 from domains.discovery.duplicates import compare_soon
 from domains.discovery.links import INSIGHTS_OF_SIGNAL
@@ -15,7 +15,7 @@ from domains.kernel.core.ids import new_id
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Tx
 from domains.kernel.db.sequences import take_numbers
-from domains.kernel.db.statements import WORKSPACE, row, statement
+from domains.kernel.db.statements import WORKSPACE, Statement, row, statement
 
 SignalType = Literal["transcript", "support_ticket", "review", "discovery_report"]
 
@@ -89,39 +89,21 @@ _QUOTES = statement(
     row,
 )
 
-_ADD_INSIGHT = statement(
-    insert(insights).values(
-        id=bindparam("id"),
-        workspace_id=WORKSPACE,
-        number=bindparam("number"),
-        name=bindparam("name"),
-        description=bindparam("description"),
-        type=bindparam("type"),
-        product_id=bindparam("product"),
-        account_id=bindparam("account"),
-        made_by_signal_id=bindparam("signal"),
-        kind=bindparam("kind"),
-        sentiment=bindparam("sentiment"),
-        confidence=bindparam("confidence"),
-        engine=bindparam("engine"),
-    ),
-    row,
-)
 
-_ADD_EVIDENCE = statement(
-    insert(evidence).values(
-        id=bindparam("id"),
-        workspace_id=WORKSPACE,
-        insight_id=bindparam("insight"),
-        signal_id=bindparam("signal"),
-        quote=bindparam("quote"),
-        start=bindparam("start"),
-        end=bindparam("end"),
-        speaker=bindparam("speaker"),
-        start_time=bindparam("start_time"),
-        end_time=bindparam("end_time"),
-    ),
-    row,
+def _insert(table: Table, *columns: str) -> Statement[Any]:
+    values = {column: bindparam(column) for column in columns}
+    return statement(insert(table).values(workspace_id=WORKSPACE, **values), row)
+
+
+_ADD_INSIGHT = _insert(
+    insights,
+    *("id", "number", "name", "description", "type", "product_id", "account_id"),
+    *("made_by_signal_id", "kind", "sentiment", "confidence", "engine"),
+)
+_ADD_EVIDENCE = _insert(
+    evidence,
+    *("id", "insight_id", "signal_id", "quote", "start", "end"),
+    *("speaker", "start_time", "end_time"),
 )
 
 
@@ -163,9 +145,9 @@ async def store(
                 "name": insight.name,
                 "description": insight.description,
                 "type": origin.insight_type,
-                "product": origin.product_of(insight),
-                "account": origin.account_id,
-                "signal": signal_id,
+                "product_id": origin.product_of(insight),
+                "account_id": origin.account_id,
+                "made_by_signal_id": signal_id,
                 "kind": insight.kind,
                 "sentiment": insight.sentiment,
                 "confidence": insight.confidence,
@@ -181,8 +163,8 @@ async def store(
             {
                 "id": new_id(),
                 "workspace": workspace,
-                "insight": insight_id,
-                "signal": signal_id,
+                "insight_id": insight_id,
+                "signal_id": signal_id,
                 "quote": quote.text,
                 "start": quote.start,
                 "end": quote.end,

@@ -56,7 +56,7 @@ class SignalSource(msgspec.Struct, omit_defaults=True):
     ]
     external_data: Annotated[
         dict[str, Any] | UnsetType,
-        Meta(description="Data of that system", examples=[{"provider": "zendesk"}]),
+        Meta(description="Any data of that system", examples=[{"provider": "zendesk"}]),
     ] = UNSET
 
 
@@ -64,7 +64,7 @@ class SignalProcessing(msgspec.Struct, rename="camel"):
     """State of the last analysis."""
 
     last_job_id: Annotated[
-        str, Meta(description="Id of the job of the analysis", examples=[example_ids.JOB])
+        str, Meta(description="Id of the analysis job", examples=[example_ids.JOB])
     ]
     started_at: Annotated[datetime | None, Meta(description="Time it was queued")]
     processed_at: Annotated[datetime | None, Meta(description="Time its insights were stored")]
@@ -218,7 +218,7 @@ class SignalUpdate(msgspec.Struct, rename="camel", kw_only=True):
     external_id: Annotated[str | UnsetType | None, Meta(description="Null clears it")] = UNSET
     status: Annotated[
         Literal["pending", "processed"] | UnsetType,
-        Meta(description="Does not queue an analysis: see `process`"),
+        Meta(description="Setting it queues no analysis; `process` does"),
     ] = UNSET
     context: Annotated[
         str | UnsetType | None,
