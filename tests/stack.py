@@ -156,6 +156,11 @@ class Stack:
     def database_url(self) -> str:
         return self.env["DATABASE_URL"]
 
+    @property
+    def urls(self) -> dict[str, str]:
+        """The variables with the URLs of the servers and the object store."""
+        return {name: self.env[name] for name in ("DATABASE_URL", "REDIS_URL", "BLOB_URL")}
+
 
 @contextlib.contextmanager
 def running_stack(

@@ -1,16 +1,12 @@
 """Run `gateway import` on files, and read the imported records over HTTP."""
 
-import asyncio
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from tests.stack import Stack, Tenant
-from tests.surfaces.forked import ROOT, Forks
-
-URLS = ("DATABASE_URL", "REDIS_URL", "BLOB_URL")
+from tests.cli.gateway_command import CommandResult, Gateway
+from tests.stack import Tenant
 
 # The example responses of the API documentation.
 DEAL: dict[str, Any] = {
@@ -128,12 +124,35 @@ EXAMPLES: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-class ImportResult(NamedTuple):
-    """Exit code and outputs of a run."""
+# The fields that a record of each kind needs, as a JSON line.
+CALL: dict[str, Any] = {
+    "kind": "conversation",
+    "conversationId": "550e8400-e29b-41d4-a716-446655440000",
+    "sourceId": "gong",
+    "startTime": "2026-03-11T14:00:00Z",
+}
+MAIL: dict[str, Any] = {
+    "kind": "message",
+    "messageId": "550e8400-e29b-41d4-a716-446655440001",
+    "sourceId": "gmail",
+    "createdAt": "2026-03-11T14:00:00Z",
+    "body": "Hello",
+}
+PAPER: dict[str, Any] = {
+    "kind": "document",
+    "id": "550e8400-e29b-41d4-a716-446655440002",
+    "sourceId": "chat_upload",
+    "url": "https://example.com/a.pdf",
+}
 
-    code: int
-    out: str
-    err: str
+
+def deal(number: int, **fields: Any) -> dict[str, Any]:
+    """A deal with the id `d<number>`, as a JSON line."""
+    return {"kind": "deal", "dealId": f"d{number}", **fields}
+
+
+class ImportResult(CommandResult):
+    """Exit code and outputs of an import."""
 
     @property
     def counts(self) -> tuple[int, int, int]:
@@ -155,27 +174,17 @@ class ImportResult(NamedTuple):
 class Importer:
     """Writes files and imports them."""
 
-    def __init__(self, stack: Stack, forks: Forks, folder: Path) -> None:
-        self.folder = folder
-        self._stack = stack
-        self._forks = forks
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
 
-    @property
-    def environment(self) -> dict[str, str]:
-        urls = {name: self._stack.env[name] for name in URLS}
-        return {**os.environ, **urls, "PYTHONPATH": str(ROOT)}
-
-    async def run(self, tenant: Tenant, *arguments: str | Path) -> ImportResult:
-        """`gateway import` into the tenant's workspace."""
-        command = ["import", "--workspace", tenant.workspace, *map(str, arguments)]
-        result = ImportResult(
-            *await asyncio.to_thread(self._forks.run, command, self.folder, self.environment)
-        )
-        assert "Traceback" not in result.out + result.err
-        return result
+    async def run(self, workspace: Tenant | str, *arguments: str | Path) -> ImportResult:
+        """`gateway import` into a workspace."""
+        name = workspace if isinstance(workspace, str) else workspace.workspace
+        result = await self.gateway("import", "--workspace", name, *map(str, arguments))
+        return ImportResult(*result)
 
     def write_file(self, name: str, text: str | bytes) -> Path:
-        path = self.folder / name
+        path = self.gateway.folder / name
         path.write_bytes(text.encode() if isinstance(text, str) else text)
         return path
 

@@ -1,4 +1,4 @@
-"""What `gateway import` stores, as the API reads it: ids, values, workspaces, links."""
+"""Records stored by `gateway import`, read over the API: values, ids, workspaces and links."""
 
 import json
 from typing import Any
@@ -23,40 +23,40 @@ from tests.stack import Tenant, eventually
 
 
 def conversation(**fields: Any) -> dict[str, Any]:
-    """A conversation of Gong with as little as it may have."""
-    least = {
+    """A conversation with the required fields, and more."""
+    required = {
         "conversationId": str(uuid4()),
         "sourceId": "gong",
         "startTime": "2026-03-11T14:00:00Z",
         "participants": [{"email": "ana@acme.com", "name": "Ana Ruiz"}],
     }
-    return least | fields
+    return required | fields
 
 
 def message(**fields: Any) -> dict[str, Any]:
-    """An e-mail of Gmail with as little as it may have."""
-    least = {
+    """An e-mail with the required fields, and more."""
+    required = {
         "messageId": str(uuid4()),
         "sourceId": "gmail",
         "createdAt": "2026-03-12T14:00:00Z",
         "body": "The export fails every day.",
         "sender": {"email": "ana@acme.com", "name": "Ana Ruiz"},
     }
-    return least | fields
+    return required | fields
 
 
-# --- what is given comes back -----------------------------------------------------------------
+# --- values -----------------------------------------------------------------------------------
 
 LATEST = {**DEAL, **ACCOUNT["latestDeal"], "accountId": ACCOUNT["accountId"]}
 
 
 @pytest.mark.parametrize("lines", [False, True])
-async def test_the_documented_answers_come_back(
+async def test_documented_records_are_returned_as_imported(
     importer: Importer, acme: Tenant, lines: bool
 ) -> None:
     everything: dict[str, list[Any]] = {kind: [each] for kind, (each, _) in EXAMPLES.items()}
-    # The one that the account's documented answer names; the other one belongs to it by its name,
-    # and is older.
+    # The documented account names LATEST as its latest deal. The other deal belongs to the same
+    # account by name, and is older.
     everything["deals"] = [LATEST, {**DEAL, "createdDate": "2023-08-01T10:30:00Z"}]
     everything["products"] = [PRODUCT]
     if lines:
@@ -78,7 +78,7 @@ async def test_the_documented_answers_come_back(
         assert mine == {name: wanted[name] for name in mine}
     product = await acme.get(f"products/{PRODUCT['id']}")
     assert (product["name"], product["workspaceId"]) == ("Dashboards", acme.workspace)
-    # They are found, too.
+    # Filters find them.
     assert await push_records.listed_ids(
         acme, "conversations", sourceId="gong", crmName="acme deal"
     )
@@ -92,7 +92,7 @@ async def test_the_documented_answers_come_back(
     assert await push_records.listed_ids(acme, "accounts", owner="jane@example", website="ACME.com")
 
 
-async def test_the_least_that_is_taken_is_filled_up(importer: Importer, acme: Tenant) -> None:
+async def test_missing_fields_get_defaults(importer: Importer, acme: Tenant) -> None:
     call, mail = conversation(), message()
     paper = {"id": str(uuid4()), "sourceId": "chat_upload", "url": "https://x.io/a/Our%20plan.pdf"}
     await importer.import_records(
@@ -119,7 +119,7 @@ async def test_the_least_that_is_taken_is_filled_up(importer: Importer, acme: Te
     assert (read["contentType"], read["normalizedUrl"]) == ("text/plain", None)
 
 
-async def test_a_conversation_among_the_workspaces_own_people_is_internal(
+async def test_a_conversation_of_own_people_only_is_internal(
     importer: Importer, acme: Tenant, database: Database
 ) -> None:
     async with database.connection() as connection:
@@ -141,7 +141,7 @@ async def test_a_conversation_among_the_workspaces_own_people_is_internal(
     assert types == ["INTERNAL", "EXTERNAL", "INTERNAL", "EXTERNAL", "EXTERNAL"]
 
 
-async def test_times_are_taken_in_every_form(importer: Importer, acme: Tenant) -> None:
+async def test_formats_of_times(importer: Importer, acme: Tenant) -> None:
     given = [1710000000, 1710000000000, "1710000000", "2024-03-09 16:00", "2024-03-09T17:00+01:00"]
     deals = [{"dealId": f"d{n}", "closeDate": each} for n, each in enumerate(given)]
     await importer.import_records(acme, deals=deals)
@@ -192,11 +192,11 @@ async def test_values_at_their_limits_are_stored(importer: Importer, acme: Tenan
     assert [each["messageId"] for each in found["messages"]] == [mail["messageId"]]
 
 
-# --- again and elsewhere ----------------------------------------------------------------------
+# --- repeated imports and other workspaces ----------------------------------------------------
 
 
-async def _traces(database: Database, tenant: Tenant) -> Any:
-    """What any change of an imported record leaves behind in the database."""
+async def _state(database: Database, tenant: Tenant) -> Any:
+    """Row versions of the imported records, pending link changes, and pending jobs."""
     tables = ("deals", "accounts", "conversations", "messages", "documents", "products")
     async with database.connection() as connection:
         rows = [
@@ -221,25 +221,25 @@ async def test_a_second_import_changes_nothing(
     importer: Importer, acme: Tenant, database: Database
 ) -> None:
     everything = {kind: [each] for kind, (each, _) in EXAMPLES.items()} | {"products": [PRODUCT]}
-    # What is filled up is filled up in the same way.
+    # Generated values are the same again.
     attachments = [{"filename": "a.pdf"}, {"filename": "b.pdf", "url": "https://x.io/b.pdf"}]
     everything["messages"] = [*everything["messages"], message(attachments=attachments)]
     everything["conversations"] = [*everything["conversations"], conversation()]
     assert (await importer.import_records(acme, **everything)).counts == (8, 0, 0)
 
     async def settled() -> Any:
-        traces = await _traces(database, acme)
-        return traces if traces[1:] == (0, 0) else None
+        state = await _state(database, acme)
+        return state if state[1:] == (0, 0) else None
 
     before = await eventually(settled)
     assert (await importer.import_records(acme, **everything)).counts == (0, 8, 0)
-    assert await _traces(database, acme) == before
+    assert await _state(database, acme) == before
 
     everything["deals"] = [{**DEAL, "stage": "Closed Won", "summary": None}]
     everything["products"] = [{**PRODUCT, "name": "Boards"}]
     assert (await importer.import_records(acme, **everything)).counts == (2, 6, 0)
     deal = await get_record(acme, "deals", DEAL["dealId"])
-    # A summary that no import gives any more is made of what is linked to the deal.
+    # Without an imported summary, one is made from the records linked to the deal.
     assert deal.pop("summary") != DEAL["summary"]
     assert deal == {name: value for name, value in DEAL.items() if name != "summary"} | {
         "stage": "Closed Won"
@@ -247,7 +247,9 @@ async def test_a_second_import_changes_nothing(
     assert (await acme.get(f"products/{PRODUCT['id']}"))["name"] == "Boards"
 
 
-async def test_the_last_of_several_with_one_id_counts(importer: Importer, acme: Tenant) -> None:
+async def test_of_several_records_with_one_id_the_last_is_stored(
+    importer: Importer, acme: Tenant
+) -> None:
     deals = [{"dealId": "d", "name": name} for name in ("one", "two", "three")]
     named = [{**PRODUCT, "name": name} for name in ("one", "two")]
     ran = await importer.import_records(acme, deals=deals, products=named)
@@ -281,7 +283,7 @@ async def test_the_same_ids_in_another_workspace_are_other_records(
     assert (await rival.get("products"))[0]["name"] == "Theirs"
 
 
-async def test_a_deleted_record_is_there_again(
+async def test_a_deleted_record_is_restored(
     importer: Importer, acme: Tenant, database: Database
 ) -> None:
     await importer.import_records(acme, conversations=[CONVERSATION])
@@ -296,7 +298,7 @@ async def test_a_deleted_record_is_there_again(
     assert (await acme.http.get(path)).json() == CONVERSATION
 
 
-# --- what others have -------------------------------------------------------------------------
+# --- pushed records ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["conversations", "messages", "documents"])
@@ -322,7 +324,7 @@ async def test_the_id_of_a_pushed_record_is_refused(
         after = await connection.fetchrow(f"select * from {kind} where id = $1::uuid", taken)
     unmoved = set(before.keys()) - {"deal_id", "account_id", "crm_id", "crm_name", "crm_type"}
     assert {name: before[name] for name in unmoved} == {name: after[name] for name in unmoved}
-    # The first is there by now; strictly, the third would not be looked at.
+    # The first is stored already; with --strict, the third is not read.
     ran = await importer.run(acme, path, "--json", "--strict")
     assert (ran.code, ran.counts, ran.refusals(path)) == (1, (0, 1, 1), reason)
 
@@ -330,9 +332,7 @@ async def test_the_id_of_a_pushed_record_is_refused(
 # --- links ------------------------------------------------------------------------------------
 
 
-async def test_what_an_import_leaves_out_is_found_by_links(
-    importer: Importer, acme: Tenant
-) -> None:
+async def test_missing_links_and_activity_are_computed(importer: Importer, acme: Tenant) -> None:
     source = await push_records.create_source(acme)
     call = await source.push("conversations", "c-1")
     await importer.import_records(
@@ -366,7 +366,7 @@ async def test_what_an_import_leaves_out_is_found_by_links(
     assert (other["lastActivityDate"], other["contacts"]) == (None, [])
 
 
-async def test_what_an_import_gives_is_kept(importer: Importer, acme: Tenant) -> None:
+async def test_imported_links_and_activity_are_kept(importer: Importer, acme: Tenant) -> None:
     given = {"id": "G", "name": "As it was", "type": "opportunity"}
     calls = [conversation(crm=given), conversation(), conversation(crm={**given, "id": None})]
     contacts = [{"name": "Bo", "email": "bo@acme.com", "title": None, "phone": None}]
@@ -403,7 +403,7 @@ async def test_what_an_import_gives_is_kept(importer: Importer, acme: Tenant) ->
     for kind, id_ in (("deals", "D"), ("accounts", "A")):
         assert (await get_record(acme, kind, id_))["lastActivityDate"] == "2020-01-01T00:00:00Z"
     assert (await get_record(acme, "accounts", "A"))["contacts"] == []
-    # What links found is no change by the same import, and no link is lost meanwhile.
+    # Computed links do not count as changes when the same file is imported again, and are kept.
     assert (await importer.import_records(acme, **everything)).counts == (0, 6, 0)
     everything["conversations"] = [{**calls[1], "title": "Named"}, {**calls[0], "crm": None}]
     assert (await importer.import_records(acme, **everything)).counts == (2, 3, 0)
@@ -428,7 +428,7 @@ async def test_the_latest_deal_is_the_latest_open_one(importer: Importer, acme: 
             deal("a1", 1, False, accountId="A"),
             deal("a2", 2, None, accountName="COMPANY a"),
             deal("a3", 3, True, accountId="A"),
-            # Whose id says another account belongs to that one, whatever its name is.
+            # The account id takes precedence over the account name.
             deal("b1", 4, False, accountId="B", accountName="Company A"),
             deal("c1", 1, True, accountName="company C"),
             deal("c2", 2, True, accountId="C"),
@@ -459,8 +459,8 @@ async def test_a_conversation_without_a_summary_gets_one(importer: Importer, acm
     found = await get_record(acme, "conversations", f"{call['conversationId']}/evidence")
     assert found.keys() == read["summary"].keys()
     assert found["Pain Points"][0]["quote"] == words
-    # Where it was said stands with what was found, not with what was given.
+    # Only computed summaries have evidence.
     assert await get_record(acme, "conversations", f"{given['conversationId']}/evidence") == {}
-    # What was found is not taken for a change.
+    # Computed values do not count as changes.
     assert (await importer.import_records(acme, conversations=[call, given])).counts == (0, 2, 0)
     assert await summary()

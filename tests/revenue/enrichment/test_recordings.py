@@ -1,6 +1,5 @@
 """Recordings of conversations: fetched, stored and transcribed."""
 
-import asyncio
 import io
 import wave
 from functools import partial
@@ -13,12 +12,12 @@ import pytest
 from domains.kernel.db.database import Database
 from domains.kernel.jobs import job_admin
 from domains.kernel.jobs.job_admin import JobFilter
+from tests.cli.gateway_command import ForkServer, Gateway
 from tests.fakes.speech_server import BEHAVIOURS, SAID, SpeechServer
 from tests.fakes.web_server import CannedResponse, WebServer
 from tests.revenue.push_records import STARTED, Source, get_json
 from tests.revenue.stored_rows import get_row, wait_until_processed
 from tests.stack import Stack, eventually
-from tests.surfaces.forked import ROOT, Forks
 
 TRANSCRIPT = [{"speakerName": "Ana", "text": "We love it.", "timestamp": STARTED}]
 
@@ -122,11 +121,9 @@ async def test_a_failed_transcription_keeps_the_recording_and_can_be_retried(
     assert (call["transcript"], call["summary"]) == (None, None)
     assert call["recordings"]["audioUrl"]
     speech.behaviour = BEHAVIOURS["segments"]
-    with Forks() as forks:
-        environment = {**stack.env, "PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
-        command = ("jobs", "retry", "--kind", "transcription")
-        code, output, error = await asyncio.to_thread(forks.run, command, tmp_path, environment)
-    assert (code, error) == (0, ""), output
+    with ForkServer() as server:
+        retried = await Gateway(server, stack, tmp_path)("jobs", "retry", "--kind", "transcription")
+    assert (retried.code, retried.err) == (0, ""), retried.out
 
     async def is_processed() -> bool:
         return bool((await get_row(database, "conversations", record))["state"] == "processed")
