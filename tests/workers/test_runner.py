@@ -15,8 +15,9 @@ from domains.kernel.core.ids import new_id
 from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.core.problems import Invalid, Unavailable, WriteConflict
 from domains.kernel.core.settings import Settings, load_settings
+from domains.kernel.core.tasks import cancel_and_wait
 from domains.kernel.core.workspace_id import WorkspaceId
-from domains.kernel.db.database import Database, Tx, cancel_and_wait
+from domains.kernel.db.database import Database, Tx
 from domains.kernel.job_tools import Tools, Write
 from domains.kernel.jobs import job_admin, leases
 from domains.kernel.jobs.enqueue import enqueue, enqueue_all
@@ -321,11 +322,12 @@ async def test_each_job_is_either_finished_or_cancelled(
     ids = [row["id"] for row in await execute(db, "select id from jobs")]
     owned = [claim.lease for claim in await leases.claim(db.read, ids, 30)]
     random.Random(0).shuffle(owned)
-    *finished, cancelled = await asyncio.gather(
-        *(leases.finish_all(db.read, owned[start::10]) for start in range(10)),
-        _change(db, job_admin.cancel, workspace=workspace),
+    finishing = asyncio.gather(
+        *(leases.finish_all(db.read, owned[start::10]) for start in range(10))
     )
-    assert await count_states(db) == Counter(done=sum(map(len, finished)), queued=cancelled)
+    cancelled = await _change(db, job_admin.cancel, workspace=workspace)
+    finished = sum(map(len, await finishing))
+    assert await count_states(db) == Counter(done=finished, queued=cancelled)
 
 
 @pytest.mark.parametrize("cancel", [False, True])
