@@ -257,6 +257,9 @@ async def new_tenant(
         headers={"Authorization": f"Bearer {key.key}"},
         timeout=30,
         verify=_NO_CERTIFICATES,
+        # Less than the server's keep-alive timeout of 5 s: a request on a connection that the
+        # server is closing would fail.
+        limits=httpx.Limits(keepalive_expiry=2),
     ) as client:
         yield Tenant(key, client)
 

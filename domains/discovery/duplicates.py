@@ -201,7 +201,7 @@ async def compare(tools: Tools, workspace: WorkspaceId, _job: CompareInsights) -
     originals = await tools.process_pool.run(_find_originals, embedder, candidates, len(new))
 
     async def write(tx: Tx) -> None:
-        ids = {insight.id for insight in new} | {each for each in originals if each is not None}
+        ids = {insight.id for insight in new} | {original for original in originals if original}
         existing = set(await tx.all(_LOCK_EXISTING, workspace=workspace, ids=sorted(ids)))
         for insight, embedding, original in sorted(
             zip(new, embedded, originals, strict=True), key=lambda result: result[0].id
@@ -271,7 +271,7 @@ def _embed(texts: Sequence[str]) -> list[_Embedding]:
 def _find_originals(
     embedder: str, embedded: Sequence[_EmbeddedInsight], count: int
 ) -> list[UUID | None]:
-    """For each of the last `count` insights: the earlier one of the same meaning, None without one.
+    """For each of the last `count` insights, the earlier insight of the same meaning, or None.
 
     Insights written by people are never marked as duplicates.
     """

@@ -91,7 +91,7 @@ _QUOTES = statement(
 
 
 def _insert(table: Table, *columns: str) -> Statement[Any]:
-    values = {column: bindparam(column) for column in columns}
+    values: dict[str, Any] = {column: bindparam(column) for column in columns}
     return statement(insert(table).values(workspace_id=WORKSPACE, **values), row)
 
 

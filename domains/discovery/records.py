@@ -109,11 +109,13 @@ class Records(Generic[T]):
         self._kind = kind
         links = (column for column in columns if isinstance(column, Link))
         self._links = sorted(links, key=lambda link: link.lock_rank)
-        selected = [each.ids_column() if isinstance(each, Link) else each for each in columns]
+        selected = [
+            column.ids_column() if isinstance(column, Link) else column for column in columns
+        ]
         # An INSERT returns the ids of its parameters as links, which are stored after it.
         self.insert_returning: Final = [
-            bindparam(each.name, type_=ARRAY(Uuid)) if isinstance(each, Link) else each
-            for each in columns
+            bindparam(column.name, type_=ARRAY(Uuid)) if isinstance(column, Link) else column
+            for column in columns
         ]
         by_id = (table.c.workspace_id == WORKSPACE, table.c.id == _id)
         self._list = OffsetList(table, selected, table.c.number, row_factory, query, filters)
