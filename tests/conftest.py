@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from domains.kernel.db.database import Database
@@ -16,6 +17,10 @@ from tests.stack import Stack, Tenant, new_tenant, running_stack
 for _name in list(os.environ):
     if _name.startswith("GATEWAY_") or _name in ("DATABASE_URL", "REDIS_URL", "BLOB_URL"):
         del os.environ[_name]
+
+# No deadline: a busy machine must not fail a test. More examples find nothing more here.
+hypothesis.settings.register_profile("tests", deadline=None, max_examples=50)
+hypothesis.settings.load_profile("tests")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from domains.intelligence.engine import analyse, engine
@@ -50,7 +50,6 @@ PRODUCTS = st.lists(
 ).map(tuple)
 
 
-@settings(max_examples=75)
 @given(text=TEXTS, profile=st.sampled_from(PROFILES), products=PRODUCTS)
 def test_findings_of_any_text_are_consistent(
     text: str, profile: Profile, products: tuple[Product, ...]

@@ -4,7 +4,7 @@ from datetime import date
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from domains.intelligence.dialogue.turns import Turn
@@ -96,7 +96,6 @@ def test_each_item_has_a_quote() -> None:
 _STATEMENTS = st.sampled_from([text for _, text in NEGOTIATION]) | st.text(max_size=80)
 
 
-@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.sampled_from(["Rick", "Grace", "Åsa B."]), _STATEMENTS), max_size=12),
     st.sampled_from(["EXTERNAL", "INTERNAL"]),

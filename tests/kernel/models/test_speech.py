@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 import pytest
 from hypothesis import given
-from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
@@ -473,7 +472,6 @@ segmented = st.lists(
 lengths = st.none() | st.floats(0, 100)
 
 
-@given_settings(max_examples=60)
 @given(spoken, lengths)
 def test_no_word_is_lost_from_words(answer: list[dict[str, Any]], length: float) -> None:
     found = parsed(length, words=answer)
@@ -483,7 +481,6 @@ def test_no_word_is_lost_from_words(answer: list[dict[str, Any]], length: float)
     )
 
 
-@given_settings(max_examples=60)
 @given(segmented, spoken, lengths)
 def test_no_word_is_lost_from_segments(
     answer: list[dict[str, Any]], timed: list[dict[str, Any]], length: float

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from domains.kernel.core.problems import Invalid
@@ -181,7 +181,6 @@ def test_any_bytes_are_accepted(rest: bytes, start: bytes) -> None:
 # ---- splitting
 
 
-@settings(max_examples=60)
 @given(
     st.lists(st.floats(-90, 0) | st.just(-math.inf), max_size=100),
     st.floats(0.1, 100),

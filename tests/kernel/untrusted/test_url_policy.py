@@ -219,7 +219,7 @@ def spelled_ipv6(draw: st.DrawFn) -> str:
     return f"[{draw(st.sampled_from([text, text.upper()]))}{zone}]"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     host=st.one_of(spelled_ipv4(), spelled_ipv6()),
     scheme=st.sampled_from(["http", "HTTPS"]),
@@ -231,7 +231,6 @@ def test_no_spelling_of_an_internal_address_is_allowed(host: str, scheme: str, r
     assert raised.value.reason == "must name a public host"
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.text(max_size=60), st.sampled_from(["", "http://", "http://[", "https://a@"]))
 def test_any_text_is_allowed_or_refused(text: str, prefix: str) -> None:
     with suppress(UrlNotAllowed):
