@@ -18,8 +18,15 @@ from domains.kernel.jobs.process_pool import (
 from tests.stack import eventually
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pool() -> Iterator[ProcessPool]:
+    with ProcessPool.open(2, 30) as opened:
+        yield opened
+
+
+@pytest.fixture
+def new_pool() -> Iterator[ProcessPool]:
+    """A pool of its own, for a test that kills children: their death may cost the next call."""
     with ProcessPool.open(2, 30) as opened:
         yield opened
 
@@ -45,34 +52,6 @@ async def test_exception_of_the_function_is_raised(pool: ProcessPool) -> None:
         await pool.run(divmod, 1, 0)
 
 
-async def test_idle_child_that_dies_is_replaced(pool: ProcessPool) -> None:
-    for _ in range(3):
-        child = await pool.run(os.getpid)
-        assert child != os.getpid()
-        os.kill(child, signal.SIGKILL)
-        others = await asyncio.gather(*(pool.run(os.getpid) for _ in range(4)))
-        assert child not in others
-
-
-async def test_computation_is_repeated_when_its_child_dies(
-    pool: ProcessPool, tmp_path: Path
-) -> None:
-    computing = asyncio.create_task(pool.run(_block_first_call, tmp_path))
-
-    async def started() -> list[str]:
-        return _calls(tmp_path)
-
-    (child,) = await eventually(started)
-    os.kill(int(child), signal.SIGKILL)
-    assert await computing != int(child)
-
-
-async def test_computation_that_kills_its_child_twice_is_refused(pool: ProcessPool) -> None:
-    with pytest.raises(Unavailable, match="twice"):
-        await pool.run(os._exit, 3)
-    assert await pool.run(os.getpid) != os.getpid()
-
-
 async def test_calls_per_key_are_limited_and_other_keys_pass(
     pool: ProcessPool, tmp_path: Path
 ) -> None:
@@ -91,6 +70,34 @@ async def test_calls_per_key_are_limited_and_other_keys_pass(
     assert await blocked == b"open"
     assert all(await asyncio.gather(*waiting))
     assert await pool.run_one_per_key("one", os.getpid)
+
+
+async def test_idle_child_that_dies_is_replaced(new_pool: ProcessPool) -> None:
+    for _ in range(3):
+        child = await new_pool.run(os.getpid)
+        assert child != os.getpid()
+        os.kill(child, signal.SIGKILL)
+        others = await asyncio.gather(*(new_pool.run(os.getpid) for _ in range(4)))
+        assert child not in others
+
+
+async def test_computation_is_repeated_when_its_child_dies(
+    new_pool: ProcessPool, tmp_path: Path
+) -> None:
+    computing = asyncio.create_task(new_pool.run(_block_first_call, tmp_path))
+
+    async def started() -> list[str]:
+        return _calls(tmp_path)
+
+    (child,) = await eventually(started)
+    os.kill(int(child), signal.SIGKILL)
+    assert await computing != int(child)
+
+
+async def test_computation_that_kills_its_child_twice_is_refused(new_pool: ProcessPool) -> None:
+    with pytest.raises(Unavailable, match="twice"):
+        await new_pool.run(os._exit, 3)
+    assert await new_pool.run(os.getpid) != os.getpid()
 
 
 def _calls(folder: Path) -> list[str]:
