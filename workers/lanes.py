@@ -60,16 +60,16 @@ class LanePool:
         return lane
 
     def _start_task(self, queue: Queue, lane: QueueConsumer, job_id: str) -> None:
-        task = self._loop.create_task(self._run_job(queue, lane, UUID(job_id)))
+        task = self._loop.create_task(self._run_job(queue, lane, job_id))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run_job(self, queue: Queue, lane: QueueConsumer, job_id: UUID) -> None:
+    async def _run_job(self, queue: Queue, lane: QueueConsumer, job_id: str) -> None:
         started = self._loop.time()
         ran = True
         free_slot = _once(lane.job_finished)
         try:
-            ran = await self._run(job_id, free_slot)
+            ran = await self._run(UUID(job_id), free_slot)
         finally:
             free_slot()
             self._job_finished(queue, self._loop.time() - started if ran else None)

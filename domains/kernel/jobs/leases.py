@@ -171,13 +171,13 @@ def _update_unlocked(*conditions: Any, **values: Any) -> Statement[Any]:
 
 
 _REQUEUE_SENT = _update_unlocked(_ONE_OF_IDS, in_state("sent"), state="queued")
-_REQUEUE_SENT_BY = _update_unlocked(
+_REQUEUE_UNCLAIMED = _update_unlocked(
     in_state("sent"),
     jobs.c.queue == bindparam("queue", type_=Text),
     jobs.c.relay == bindparam("relay", type_=Uuid),
     state="queued",
 )
-_REQUEUE_UNCLAIMED = _update_unlocked(
+_REQUEUE_OVERDUE = _update_unlocked(
     in_state("sent"), jobs.c.sent_at < func.now() - seconds("resend_after"), state="queued"
 )
 # A job that keeps losing its worker may be the cause. It waits a second more each time, so that the
@@ -213,17 +213,17 @@ async def requeue(read: Read, ids: Sequence[UUID]) -> None:
 
 async def requeue_unclaimed(read: Read, relay: UUID, queue: Queue) -> None:
     """Requeue the jobs of a queue that a relay sent and no worker has claimed."""
-    await read.all(_REQUEUE_SENT_BY, relay=relay, queue=queue)
+    await read.all(_REQUEUE_UNCLAIMED, relay=relay, queue=queue)
 
 
 async def sweep(read: Read, resend_after: float) -> int:
-    """Requeue lost jobs: with an expired lease, or unclaimed for `resend_after` seconds once sent.
+    """Requeue jobs with an expired lease, and jobs sent but unclaimed for `resend_after` seconds.
 
     Returns the number of jobs.
     """
-    unclaimed = await read.all(_REQUEUE_UNCLAIMED, resend_after=resend_after)
+    overdue = await read.all(_REQUEUE_OVERDUE, resend_after=resend_after)
     lost = await read.all(_REQUEUE_LOST)
-    return len(unclaimed) + len(lost)
+    return len(overdue) + len(lost)
 
 
 # --- workers ----------------------------------------------------------------------------------
@@ -243,7 +243,6 @@ class Claim(msgspec.Struct, frozen=True):
     lease_id: UUID
     workspace: WorkspaceId
     kind: str
-    queue: Queue
     payload: msgspec.Raw
     request_id: str | None
     failures: int
@@ -301,7 +300,7 @@ _FINISH_ALL = statement(
 
 
 def _update_owned(**values: Any) -> Statement[Any]:
-    """Ends a lease. Parameters: the lease, and `failed`, 1 to count a failure."""
+    """Statement that ends a lease. Its parameter `failed` counts a failure."""
     return statement(
         update(jobs)
         .where(

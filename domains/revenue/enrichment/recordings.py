@@ -2,17 +2,17 @@
 
 import tempfile
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Float, Interval, Text, bindparam, case, literal, literal_column, null, select
+from sqlalchemy import Text, bindparam, case, literal_column, null, select
 
 from domains.kernel.core.problems import Invalid, NotFound, Unavailable
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Tx
+from domains.kernel.db.intervals import seconds
 from domains.kernel.db.statements import statement
 from domains.kernel.job_tools import Tools, Write
 from domains.kernel.jobs.enqueue import enqueue
@@ -73,12 +73,7 @@ _STORE_TRANSCRIPT: Final = update_version(
     transcript=bindparam("transcript", type_=_c.transcript.type),
     # Without an `endedAt` in the request, the conversation ends with its last sentence.
     ended_at=case(
-        (
-            _c.ended_at == _c.started_at,
-            _c.started_at
-            + bindparam("length", type_=Float) * literal(timedelta(seconds=1), Interval),
-        ),
-        else_=_c.ended_at,
+        (_c.ended_at == _c.started_at, _c.started_at + seconds("length")), else_=_c.ended_at
     ),
     error=null(),
 )
