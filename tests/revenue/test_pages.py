@@ -25,12 +25,7 @@ from tests.revenue.list_kinds import (
 from tests.revenue.push_records import Json, Source, get_json
 from tests.stack import Tenant
 
-GENERATED = settings(
-    derandomize=True,
-    deadline=None,
-    max_examples=60,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+GENERATED = settings(derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 class GeneratedList(NamedTuple):

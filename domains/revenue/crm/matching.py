@@ -58,13 +58,11 @@ CrmType = Literal["contact", "account", "opportunity", "lead", "owner", "activit
 
 
 class CRMInfo(msgspec.Struct, rename="camel"):
-    """The CRM record to which a conversation belongs."""
+    """The CRM record that a conversation is linked to."""
 
-    id: Annotated[str | None, Meta(description="In the CRM", examples=[example_ids.DEAL])]
-    name: Annotated[str | None, Meta(description="As the CRM has it", examples=["Halden rollout"])]
-    type: Annotated[
-        CrmType | None, Meta(description="Which kind of record it is", examples=["opportunity"])
-    ]
+    id: Annotated[str | None, Meta(description="Id in the CRM", examples=[example_ids.DEAL])]
+    name: Annotated[str | None, Meta(description="Name in the CRM", examples=["Halden rollout"])]
+    type: Annotated[CrmType | None, Meta(description="Type of record", examples=["opportunity"])]
 
 
 # --- finding the link -------------------------------------------------------------------------

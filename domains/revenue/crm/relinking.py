@@ -1,4 +1,4 @@
-"""Relinks conversations and messages when an import changes the CRM records or them.
+"""Relinking of conversations and messages after an import changed them or the CRM records.
 
 An import marks what it changed. The job `LinkCrm` finds the affected records and relinks them in
 batches, each in a short transaction.

@@ -57,7 +57,7 @@ class BulkUpsert:
         self._input = (
             func.unnest(*(bindparam(name, type_=ARRAY(types[name])) for name in names))
             .table_valued(*(column(name, types[name]) for name in names))
-            .render_derived(name="given")
+            .render_derived(name="imported")
         )
 
     def store(self) -> Statement[tuple[Any, bool]]:
