@@ -18,7 +18,8 @@ for _name in list(os.environ):
     if _name.startswith("GATEWAY_") or _name in ("DATABASE_URL", "REDIS_URL", "BLOB_URL"):
         del os.environ[_name]
 
-# No deadline: a busy machine must not fail a test. More examples find nothing more here.
+# No deadline: a busy machine must not fail a test. Half of the default number of examples: the
+# tests run often.
 hypothesis.settings.register_profile("tests", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("tests")
 

@@ -1,26 +1,26 @@
-"""Next steps: who will do what by when, in the third person."""
+"""Next steps: owner, action and due date, in the third person."""
 
 from datetime import date
 
 import pytest
 
 from domains.intelligence.dialogue.commitments import steps
-from domains.intelligence.dialogue.turns import Audience, Talk, Turn
+from domains.intelligence.dialogue.turns import Talk, Turn
 
 WEDNESDAY = date(2026, 11, 18)
 REP, GRACE = "Rick", "Grace"
 
 
-def _talk(*said: tuple[str, str], audience: Audience = "EXTERNAL") -> Talk:
-    return Talk([Turn(name, text, name == REP) for name, text in said], audience)
+def _talk(*turns: tuple[str, str]) -> Talk:
+    return Talk([Turn(name, text, name == REP) for name, text in turns], "EXTERNAL")
 
 
-def _texts(*said: tuple[str, str], audience: Audience = "EXTERNAL") -> list[str]:
-    return [step.text for step in steps(_talk(*said, audience=audience), WEDNESDAY)]
+def _texts(*turns: tuple[str, str]) -> list[str]:
+    return [step.text for step in steps(_talk(*turns), WEDNESDAY)]
 
 
 @pytest.mark.parametrize(
-    ("who", "said", "step"),
+    ("speaker", "text", "step"),
     [
         (
             REP,
@@ -53,13 +53,13 @@ def _texts(*said: tuple[str, str], audience: Audience = "EXTERNAL") -> list[str]
         (REP, "The next step is to sign the contract.", "Sign the contract"),
     ],
 )
-def test_a_step(who: str, said: str, step: str) -> None:
-    other = GRACE if who == REP else REP
-    assert _texts((other, "Hello there."), (who, said)) == [step]
+def test_statement_is_a_step(speaker: str, text: str, step: str) -> None:
+    other = GRACE if speaker == REP else REP
+    assert _texts((other, "Hello there."), (speaker, text)) == [step]
 
 
 @pytest.mark.parametrize(
-    "said",
+    "text",
     [
         "I'll be honest, I think it is fine.",
         "I'll show you the filter here.",
@@ -75,30 +75,30 @@ def test_a_step(who: str, said: str, step: str) -> None:
         "I told you I'll send it on Monday, but I forgot.",
     ],
 )
-def test_no_step(said: str) -> None:
-    assert _texts((REP, "Hello there."), (GRACE, said)) == []
+def test_statement_is_no_step(text: str) -> None:
+    assert _texts((REP, "Hello there."), (GRACE, text)) == []
 
 
-def test_an_agreed_request_is_a_promise() -> None:
-    said = (GRACE, "Could you send me the invoice for March?"), (REP, "Sure, no problem.")
-    assert _texts(*said) == ["Rick will send Grace the invoice for March"]
+def test_accepted_request_is_a_commitment() -> None:
+    turns = (GRACE, "Could you send me the invoice for March?"), (REP, "Sure, no problem.")
+    assert _texts(*turns) == ["Rick will send Grace the invoice for March"]
 
 
-def test_what_is_said_twice_is_one_step_with_its_date() -> None:
-    found = _texts(
+def test_repeated_commitment_is_one_step_with_a_due_date() -> None:
+    texts = _texts(
         (REP, "I'll send the proposal to Grace."),
         (GRACE, "Good."),
         (REP, "So I'll send the proposal tomorrow."),
     )
-    assert found == ["Rick will send the proposal tomorrow (due 2026-11-19)"]
+    assert texts == ["Rick will send the proposal tomorrow (due 2026-11-19)"]
 
 
-def test_without_a_day_there_is_no_due_date() -> None:
+def test_no_due_date_without_the_date_of_the_conversation() -> None:
     (step,) = steps(_talk((REP, "I'll send the proposal tomorrow.")))
     assert (step.due, step.owner, step.text) == (None, REP, "Rick will send the proposal tomorrow")
 
 
-def test_a_step_knows_where_it_was_said() -> None:
+def test_step_has_the_position_of_its_quote() -> None:
     talk = _talk((GRACE, "Hi."), (REP, "Fine. I'll send the proposal tomorrow. Bye."))
     (step,) = steps(talk, WEDNESDAY)
     turn = talk.turns[step.said.turn]
@@ -106,7 +106,7 @@ def test_a_step_knows_where_it_was_said() -> None:
     assert step.said.text == "I'll send the proposal tomorrow."
 
 
-def test_who_is_called_by_name_is_asked() -> None:
+def test_person_addressed_by_name_is_the_owner() -> None:
     talk = Talk(
         [
             Turn("Rita Ray", "Hello."),
@@ -119,27 +119,16 @@ def test_who_is_called_by_name_is_asked() -> None:
     assert step.owner == "Tim Tan"
 
 
-def test_many_speakers_take_no_longer_than_their_words() -> None:
+def test_time_does_not_grow_with_the_square_of_the_speakers() -> None:
     turns = [
         Turn(f"Person {n} of the call", "I'll send you it by Friday, okay?") for n in range(2000)
     ]
     assert len(steps(Talk(turns, "EXTERNAL"), WEDNESDAY)) <= 10
 
 
-def test_at_most_ten() -> None:
+def test_number_of_steps_is_limited_to_ten() -> None:
     things = [
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "zeta",
-        "eta",
-        "theta",
-        "iota",
-        "kappa",
-        "lambda",
-        "mu",
+        *("alpha", "beta", "gamma", "delta", "epsilon", "zeta"),
+        *("eta", "theta", "iota", "kappa", "lambda", "mu"),
     ]
-    said = [(REP, f"I'll send the {thing}.") for thing in things]
-    assert len(_texts(*said)) == 10
+    assert len(_texts(*((REP, f"I'll send the {thing}.") for thing in things))) == 10

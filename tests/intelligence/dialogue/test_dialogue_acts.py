@@ -1,4 +1,4 @@
-"""What an utterance carries: an action item, a decision, an open problem, the gist."""
+"""Dialogue acts of utterances: action items, decisions, open problems, the gist."""
 
 import numpy as np
 import pytest
@@ -31,28 +31,28 @@ CALL = [
 ]
 
 
-def test_a_call() -> None:
-    found = decode(score(CALL), CALL)
-    likeliest = sorted(found["action"], key=lambda each: -each.probability)
-    assert {each.utterance for each in likeliest[:2]} == {9, 10}
-    assert 8 in [each.utterance for each in found["decision"]]
-    assert 6 in [each.utterance for each in found["problem"]]
+def test_acts_of_a_call() -> None:
+    picks = decode(score(CALL), CALL)
+    likeliest = sorted(picks["action"], key=lambda pick: -pick.probability)
+    assert {pick.utterance for pick in likeliest[:2]} == {9, 10}
+    assert 8 in [pick.utterance for pick in picks["decision"]]
+    assert 6 in [pick.utterance for pick in picks["problem"]]
 
 
-def test_small_talk_carries_nothing() -> None:
+def test_small_talk_has_no_acts() -> None:
     talk = [Utterance("Ana", "Hi, how are you?"), Utterance("Tom", "Great, thank you.")]
-    found = decode(score(talk), talk)
-    assert not found["action"]
-    assert not found["decision"]
+    picks = decode(score(talk), talk)
+    assert not picks["action"]
+    assert not picks["decision"]
 
 
-def test_same_every_time_and_with_other_times() -> None:
-    again = [Utterance(each.speaker, each.text) for each in CALL]
-    assert (score(CALL).near == score(again).near).all()
+def test_scores_are_deterministic_and_independent_of_times() -> None:
+    without_times = [Utterance(utterance.speaker, utterance.text) for utterance in CALL]
+    assert (score(CALL).near == score(without_times).near).all()
 
 
 @pytest.mark.parametrize(
-    "said",
+    "utterances",
     [
         [],
         [Utterance("", "")],
@@ -63,37 +63,37 @@ def test_same_every_time_and_with_other_times() -> None:
         [Utterance(str(at), "I'll send it.") for at in range(500)],
     ],
 )
-def test_odd_meetings(said: list[Utterance]) -> None:
-    scores = score(said)
-    assert scores.near.shape == scores.stated.shape == (len(said), len(KINDS))
+def test_unusual_conversations(utterances: list[Utterance]) -> None:
+    scores = score(utterances)
+    assert scores.near.shape == scores.stated.shape == (len(utterances), len(KINDS))
     assert np.isfinite(scores.near).all()
-    for picks in decode(scores, said).values():
+    for picks in decode(scores, utterances).values():
         for pick in picks:
-            assert 0 <= pick.first <= pick.utterance <= pick.last < len(said)
+            assert 0 <= pick.first <= pick.utterance <= pick.last < len(utterances)
             assert 0.0 <= pick.probability <= 1.0
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(st.text(max_size=4), st.text(max_size=60)), max_size=8))
-def test_anything_is_scored(turns: list[tuple[str, str]]) -> None:
-    said = [Utterance(speaker, text) for speaker, text in turns]
-    scores = score(said)
+def test_any_text_has_scores(turns: list[tuple[str, str]]) -> None:
+    utterances = [Utterance(speaker, text) for speaker, text in turns]
+    scores = score(utterances)
     assert ((scores.near >= 0) & (scores.near <= 1)).all()
-    decode(scores, said)
+    decode(scores, utterances)
 
 
-def test_marked_are_those_over_the_threshold() -> None:
+def test_marked_utterances_reach_the_threshold() -> None:
     scores = score(CALL)
     for column, kind in enumerate(KINDS):
         over = scores.near[:, column] >= dialogue_acts.threshold(kind)
         assert marked(scores)[kind] == np.flatnonzero(over).tolist()
 
 
-def test_stretches() -> None:
+def test_stretches_of_adjacent_utterances() -> None:
     assert stretches(np.array([0, 1, 1, 0, 1], bool)) == [(1, 2), (4, 4)]
     assert stretches(np.ones(13, bool)) == [(0, 11), (12, 12)]
     assert stretches(np.zeros(3, bool)) == []
 
 
-def test_fillers_are_not_read() -> None:
+def test_filler_words_are_removed() -> None:
     assert dialogue_acts.plain("Um so we we should, uh, go") == "so we should, go"

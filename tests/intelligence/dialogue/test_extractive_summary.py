@@ -1,4 +1,4 @@
-"""A meeting in a few sentences that rest on what was said."""
+"""Extractive summary of a meeting: a few sentences with their sources."""
 
 import re
 
@@ -43,51 +43,50 @@ def _words(text: str) -> set[str]:
     return set(re.findall(r"[\w']+", text.lower().replace("’", "'")))
 
 
-def _invented(point: Point, said: list[Utterance]) -> set[str]:
-    """The words of a point that neither its sources nor the templates nor the speakers have."""
+def _invented(point: Point, utterances: list[Utterance]) -> set[str]:
+    """The words of a point that neither its sources, the templates nor the speakers have."""
     known = set(TEMPLATES)
     for source in point.sources:
         known |= _words(dialogue_acts.plain(source.quote)) | _words(source.quote)
-        known |= _words(called(said[source.utterance].speaker))
+        known |= _words(called(utterances[source.utterance].speaker))
     return {word for word in _words(point.text) - known if word not in STOP_WORDS}
 
 
-def test_a_meeting() -> None:
+def test_summary_of_a_meeting() -> None:
     points = digest(MEETING)
     assert points[0].text.startswith("The meeting was about the ")
     assert 2 <= len(points) <= 6
-    assert sum(len(each.text.split()) for each in points) < 140
-    assert any("speech recognition" in each.text for each in points)
+    assert sum(len(point.text.split()) for point in points) < 140
+    assert any("speech recognition" in point.text for point in points)
 
 
-@pytest.mark.parametrize("said", [MEETING, CALL, MEETING * 12])
-def test_nothing_is_invented(said: list[Utterance]) -> None:
-    for point in digest(said):
+@pytest.mark.parametrize("utterances", [MEETING, CALL, MEETING * 12])
+def test_no_word_is_invented(utterances: list[Utterance]) -> None:
+    for point in digest(utterances):
         assert point.sources
-        assert not _invented(point, said)
+        assert not _invented(point, utterances)
 
 
-def test_quotes_are_slices() -> None:
-    for point in digest(MEETING * 3):
+def test_quotes_are_slices_of_the_utterances() -> None:
+    utterances = MEETING * 3
+    for point in digest(utterances):
         for source in point.sources:
-            assert (
-                MEETING[source.utterance % len(MEETING)].text[source.start : source.end]
-                == source.quote
-            )
+            text = utterances[source.utterance].text
+            assert text[source.start : source.end] == source.quote
 
 
-def test_same_every_time() -> None:
+def test_summary_is_deterministic() -> None:
     assert digest(MEETING) == digest(list(MEETING))
 
 
-def test_length_follows_the_budget() -> None:
-    said = MEETING * 20
-    short, long = digest(said, words=40), digest(said, words=200)
+def test_length_depends_on_the_number_of_words() -> None:
+    utterances = MEETING * 20
+    short, long = digest(utterances, words=40), digest(utterances, words=200)
     assert len(short) < len(long)
 
 
 @pytest.mark.parametrize(
-    "said",
+    "utterances",
     [
         [],
         [Utterance("Ana", "")],
@@ -97,19 +96,19 @@ def test_length_follows_the_budget() -> None:
         [Utterance("Ana", "the export fails. " * 3_000)],
     ],
 )
-def test_odd_meetings(said: list[Utterance]) -> None:
-    for point in digest(said):
+def test_unusual_meetings(utterances: list[Utterance]) -> None:
+    for point in digest(utterances):
         assert point.sources
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(st.text(max_size=4), st.text(max_size=80)), max_size=8))
-def test_anything_is_digested(turns: list[tuple[str, str]]) -> None:
-    said = [Utterance(speaker, text) for speaker, text in turns]
-    for each in sentences(said):
-        source = each.source
-        assert said[source.utterance].text[source.start : source.end] == source.quote
-    digest(said)
+def test_any_text_is_accepted(turns: list[tuple[str, str]]) -> None:
+    utterances = [Utterance(speaker, text) for speaker, text in turns]
+    for sentence in sentences(utterances):
+        source = sentence.source
+        assert utterances[source.utterance].text[source.start : source.end] == source.quote
+    digest(utterances)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +139,7 @@ def test_anything_is_digested(turns: list[tuple[str, str]]) -> None:
         ("Tom", "Okay, thanks.", ""),
     ],
 )
-def test_retold(speaker: str, text: str, expected: str) -> None:
+def test_statement_in_the_third_person(speaker: str, text: str, expected: str) -> None:
     sentence = Sentence(Source(0, 0, len(text), text), speaker, text.split())
     assert retold(sentence) == expected
 
@@ -154,5 +153,5 @@ def test_retold(speaker: str, text: str, expected: str) -> None:
         ("  ", "someone"),
     ],
 )
-def test_called(speaker: str, expected: str) -> None:
+def test_name_of_a_speaker_in_a_sentence(speaker: str, expected: str) -> None:
     assert called(speaker) == expected

@@ -1,4 +1,4 @@
-"""Moments of a conversation: decisions, objections, rivals, prices, questions."""
+"""Highlights of a conversation: decisions, objections, competitors, prices, questions."""
 
 from collections.abc import Callable
 
@@ -11,14 +11,14 @@ from domains.intelligence.dialogue.turns import Talk, Turn
 Find = Callable[[Talk], list[Item]]
 
 
-def _found(find: Find, *said: str, ours: bool = False) -> list[str]:
+def _texts(find: Find, *statements: str, ours: bool = False) -> list[str]:
     turns = [Turn("Rick", "Thank you for joining.", ours=True)]
-    turns += [Turn("Rick" if ours else "Grace", text, ours=ours) for text in said]
+    turns += [Turn("Rick" if ours else "Grace", text, ours=ours) for text in statements]
     return [item.text for item in find(Talk(turns, "EXTERNAL"))]
 
 
 @pytest.mark.parametrize(
-    ("find", "said", "item"),
+    ("find", "statement", "item"),
     [
         (
             highlights.decisions,
@@ -59,12 +59,12 @@ def _found(find: Find, *said: str, ours: bool = False) -> list[str]:
         ),
     ],
 )
-def test_a_moment(find: Find, said: str, item: str) -> None:
-    assert _found(find, said) == [item]
+def test_statement_is_a_highlight(find: Find, statement: str, item: str) -> None:
+    assert _texts(find, statement) == [item]
 
 
 @pytest.mark.parametrize(
-    ("find", "said"),
+    ("find", "statement"),
     [
         (highlights.decisions, "If we decide to go ahead, I'll call you."),
         (highlights.decisions, "Have we agreed on a date?"),
@@ -78,30 +78,20 @@ def test_a_moment(find: Find, said: str, item: str) -> None:
         (highlights.questions, "It works, right?"),
     ],
 )
-def test_no_moment(find: Find, said: str) -> None:
-    assert _found(find, said) == []
+def test_statement_is_no_highlight(find: Find, statement: str) -> None:
+    assert _texts(find, statement) == []
 
 
 @pytest.mark.parametrize("find", [highlights.objections, highlights.questions])
-def test_what_our_own_people_say_is_none_of_theirs(find: Find) -> None:
-    said = "I'm worried about the audit.", "How long does the rollout take for forty users?"
-    assert _found(find, *said, ours=True) == []
+def test_statements_of_our_side_are_not_the_customers(find: Find) -> None:
+    statements = "I'm worried about the audit.", "How long does the rollout take for forty users?"
+    assert _texts(find, *statements, ours=True) == []
 
 
-def test_each_is_told_once_in_the_order_of_the_talk_and_no_more_than_eight() -> None:
+def test_highlights_are_unique_in_order_and_at_most_eight() -> None:
     towns = [
-        "Rome",
-        "Paris",
-        "Oslo",
-        "Bern",
-        "Riga",
-        "Kyiv",
-        "Cairo",
-        "Tunis",
-        "Lagos",
-        "Accra",
-        "Quito",
-        "Lima",
+        *("Rome", "Paris", "Oslo", "Bern", "Riga", "Kyiv"),
+        *("Cairo", "Tunis", "Lagos", "Accra", "Quito", "Lima"),
     ]
-    said = [f"What about {town} {town}ians {town}shire?" for town in towns]
-    assert _found(highlights.questions, *said, *said) == said[:8]
+    questions = [f"What about {town} {town}ians {town}shire?" for town in towns]
+    assert _texts(highlights.questions, *questions, *questions) == questions[:8]

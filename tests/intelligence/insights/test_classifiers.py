@@ -1,4 +1,4 @@
-"""Reviews, sentences and issues that leave no doubt, and inputs that nobody meant."""
+"""Classifiers of reviews, suggestions and issues: clear examples and unusual input."""
 
 import pytest
 
@@ -28,11 +28,11 @@ from domains.intelligence.insights.classifiers import (
         ("Best app ever!!!", None, "rating"),
     ],
 )
-def test_reviews(text: str, rating: int | None, label: str) -> None:
+def test_label_of_a_review(text: str, rating: int | None, label: str) -> None:
     assert label in review_labels(text, rating)
 
 
-def test_stars_count() -> None:
+def test_stars_influence_the_label() -> None:
     text = "The new version is something else"
     low, high = review_probabilities([text, text], [1, 5])
     assert low[REVIEW_LABELS.index("bug")] > high[REVIEW_LABELS.index("bug")]
@@ -51,7 +51,7 @@ def test_stars_count() -> None:
         "Show the total below the table.",
     ],
 )
-def test_suggestions(sentence: str) -> None:
+def test_sentence_is_a_suggestion(sentence: str) -> None:
     assert is_suggestion(sentence)
 
 
@@ -67,7 +67,7 @@ def test_suggestions(sentence: str) -> None:
         "Please let me know if you have questions.",
     ],
 )
-def test_no_suggestions(sentence: str) -> None:
+def test_sentence_is_no_suggestion(sentence: str) -> None:
     assert not is_suggestion(sentence)
 
 
@@ -91,29 +91,29 @@ def test_no_suggestions(sentence: str) -> None:
         ("What does the option do", "I don't understand the documentation.", "question"),
     ],
 )
-def test_issues(title: str, body: str, label: str) -> None:
+def test_label_of_an_issue(title: str, body: str, label: str) -> None:
     found, probability = issue_label(title, body)
     assert found == label
     assert 1 / len(ISSUE_LABELS) <= probability <= 1
 
 
-ODD = ["", " ", "?", "日本語のレビュー", "a" * 5000, "word " * 3000, "\x00\ufffd🙂", "!" * 300]
+UNUSUAL = ["", " ", "?", "日本語のレビュー", "a" * 5000, "word " * 3000, "\x00\ufffd🙂", "!" * 300]
 
 
-def test_odd_texts_are_read() -> None:
-    assert all(review_labels(text) for text in ODD)
-    assert all(0 <= suggestion_probability(text) <= 1 for text in ODD)
-    assert all(issue_label(text, text)[0] in ISSUE_LABELS for text in ODD)
+def test_unusual_texts_are_accepted() -> None:
+    assert all(review_labels(text) for text in UNUSUAL)
+    assert all(0 <= suggestion_probability(text) <= 1 for text in UNUSUAL)
+    assert all(issue_label(text, text)[0] in ISSUE_LABELS for text in UNUSUAL)
 
 
-def test_lists_give_what_single_calls_give() -> None:
-    texts = [*ODD, "Please add tabs.", "It crashes."]
+def test_batches_equal_single_calls() -> None:
+    texts = [*UNUSUAL, "Please add tabs.", "It crashes."]
     assert reviews_labels(texts) == [review_labels(text) for text in texts]
     assert suggestion_probabilities(texts).tolist() == [suggestion_probability(t) for t in texts]
     assert issue_labels([(t, t) for t in texts]) == [issue_label(t, t) for t in texts]
 
 
-def test_nothing_gives_nothing() -> None:
+def test_empty_batches() -> None:
     assert reviews_labels([]) == []
     assert suggestion_probabilities([]).tolist() == []
     assert issue_labels([]) == []

@@ -1,4 +1,4 @@
-"""Each kind in sentences that people write, and the sentences that only look like one."""
+"""Detection of each kind of insight, and of sentences that only look like one."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from domains.intelligence.text.words import stem, tokens
 
 
 def kinds(text: str, profile: Profile = "raw") -> list[str]:
-    return [d.kind for d in detect(sentences(text, profile), profile)]
+    return [detection.kind for detection in detect(sentences(text, profile), profile)]
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def kinds(text: str, profile: Profile = "raw") -> list[str]:
         "The invoice screen isn't intuitive.",
     ],
 )
-def test_pain(text: str) -> None:
+def test_pain_point(text: str) -> None:
     assert kinds(text) == ["pain_point"]
 
 
@@ -105,7 +105,7 @@ def test_question(text: str) -> None:
     ],
 )
 @pytest.mark.parametrize("profile", ["raw", "transcript"])
-def test_nothing(text: str, profile: Profile) -> None:
+def test_no_insight(text: str, profile: Profile) -> None:
     assert kinds(text, profile) == []
 
 
@@ -118,11 +118,11 @@ def test_nothing(text: str, profile: Profile) -> None:
         "The report is not hard to find.",
     ],
 )
-def test_negated_pain_is_no_pain(text: str) -> None:
+def test_negated_pain_is_no_pain_point(text: str) -> None:
     assert "pain_point" not in kinds(text)
 
 
-def test_negated_praise_is_pain() -> None:
+def test_negated_praise_is_a_pain_point() -> None:
     assert kinds("The reporting is not very helpful.", "survey_response") == ["pain_point"]
 
 
@@ -137,22 +137,24 @@ Priya: By hand.
 """
 
 
-def test_the_host_is_whoever_asks() -> None:
-    found = detect(sentences(CALL, "transcript"), "transcript")
-    assert [(d.kind, d.sentence.speaker) for d in found] == [("pain_point", "Priya")]
+def test_speaker_who_asks_is_the_host() -> None:
+    detections = detect(sentences(CALL, "transcript"), "transcript")
+    assert [(found.kind, found.sentence.speaker) for found in detections] == [
+        ("pain_point", "Priya")
+    ]
 
 
 @pytest.mark.parametrize(
     "role", ["Agent", "Interviewer", "Support Agent", "Sales Rep", "Moderator"]
 )
-def test_a_named_role_is_the_host(role: str) -> None:
+def test_role_name_marks_the_host(role: str) -> None:
     text = f"{role}: The exports are terrible and slow, I hate them.\nAna: Okay.\n"
     assert detect(sentences(text, "transcript"), "transcript") == []
     swapped = f"{role}: Okay.\nAna: The exports are terrible and slow, I hate them.\n"
     assert len(detect(sentences(swapped, "transcript"), "transcript")) == 1
 
 
-def test_support_courtesies_are_no_findings() -> None:
+def test_phrases_of_support_agents_are_no_insights() -> None:
     text = (
         "Thank you for contacting us, how can I help you today?\n"
         "I am sorry to hear that. Let me check the order.\n"
@@ -161,7 +163,7 @@ def test_support_courtesies_are_no_findings() -> None:
     assert kinds(text, "support_ticket") == []
 
 
-def test_profile_sets_the_bar() -> None:
+def test_profile_decides_the_threshold() -> None:
     text = "The audit log only goes back 30 days."
     assert kinds(text, "support_ticket") == ["pain_point"]
     assert kinds(text, "survey_response") == []
@@ -169,18 +171,18 @@ def test_profile_sets_the_bar() -> None:
     assert kinds("The charts are great.", "transcript") == []
 
 
-def test_a_report_tells_what_others_want() -> None:
+def test_report_contains_requests_of_others() -> None:
     text = "Several asked for a sandbox with sample data."
     assert kinds(text, "discovery_report") == ["request"]
     assert kinds(text, "raw") == []
 
 
-def test_cons_and_pros_give_the_kind() -> None:
+def test_pros_and_cons_decide_the_kind() -> None:
     text = "Pros:\n- the calendar view\nCons:\n- the calendar colours"
     assert kinds(text, "survey_response") == ["praise", "pain_point"]
 
 
-def test_scores_are_shares() -> None:
+def test_scores_are_between_0_and_1() -> None:
     text = "Terrible, slow, buggy, broken, useless app, crashes and freezes, please add a fix?"
     assert all(0 <= value <= 1 for value in score(text, tokens(text), "raw").values())
 
@@ -197,22 +199,22 @@ def test_scores_are_shares() -> None:
         ("users'", "user's"),
     ],
 )
-def test_stems_meet(one: str, other: str) -> None:
+def test_word_forms_have_the_same_stem(one: str, other: str) -> None:
     assert stem(one) == stem(other)
 
 
 @pytest.mark.parametrize("word", ["status", "access", "analysis", "bus", "s", "ing", ""])
-def test_stems_leave_short_and_latin_words(word: str) -> None:
+def test_short_and_latin_words_are_their_own_stem(word: str) -> None:
     assert stem(word) == word
 
 
-def test_sellers_are_told_by_what_only_sellers_say() -> None:
-    said = [
+def test_seller_is_recognised_by_typical_statements() -> None:
+    turns = [
         ("Rick", "Thanks for making the time. How is the team getting on?"),
         ("Grace", "The export is slow and our customers complain."),
         ("Rick", "Our platform gives you a new export. I'll send you the guide."),
         ("Tomas", "Does it work with our login? We built our own."),
         ("Grace", "And the search?"),
     ]
-    assert hosts(spoken(said)) == {"Rick"}
-    assert hosts(spoken([each for each in said if each[0] != "Rick"])) == frozenset()
+    assert hosts(spoken(turns)) == {"Rick"}
+    assert hosts(spoken([turn for turn in turns if turn[0] != "Rick"])) == frozenset()

@@ -1,4 +1,4 @@
-"""Titles as a product manager would put them on a card, and the features that they name."""
+"""Titles of insights, and the features that they name."""
 
 import pytest
 from hypothesis import given
@@ -21,7 +21,9 @@ from tests.eval.examples import examples
 BASE_FORMS = {"kept": "keep", "gave": "give", "made": "make", "includes": "include"}
 
 
-def named(text: str, kind: Kind, *before: str, profile: Profile = "survey_response") -> str | None:
+def title_of(
+    text: str, kind: Kind, *before: str, profile: Profile = "survey_response"
+) -> str | None:
     title = headline(Passage(text, before), kind, profile, internal=False)
     return title.text if title else None
 
@@ -59,8 +61,8 @@ def named(text: str, kind: Kind, *before: str, profile: Profile = "survey_respon
         ("This is getting ridiculous.", None),
     ],
 )
-def test_troubles(text: str, expected: str | None) -> None:
-    assert named(text, "pain_point") == expected
+def test_title_of_a_pain_point(text: str, expected: str | None) -> None:
+    assert title_of(text, "pain_point") == expected
 
 
 @pytest.mark.parametrize(
@@ -78,8 +80,8 @@ def test_troubles(text: str, expected: str | None) -> None:
         ("Our trainers love the quizzes.", "Trainers love the quizzes"),
     ],
 )
-def test_praise(text: str, expected: str) -> None:
-    assert named(text, "praise") == expected
+def test_title_of_praise(text: str, expected: str) -> None:
+    assert title_of(text, "praise") == expected
 
 
 @pytest.mark.parametrize(
@@ -103,41 +105,41 @@ def test_praise(text: str, expected: str) -> None:
         ),
     ],
 )
-def test_wishes_and_questions(text: str, kind: Kind, expected: str) -> None:
-    assert named(text, kind) == expected
+def test_title_of_a_request_or_question(text: str, kind: Kind, expected: str) -> None:
+    assert title_of(text, kind) == expected
 
 
-def test_a_name_from_the_sentence_before() -> None:
+def test_topic_of_the_previous_sentence() -> None:
     assert (
-        named("I wish I could schedule them overnight.", "request", "Exports are the weak spot.")
+        title_of("I wish I could schedule them overnight.", "request", "Exports are the weak spot.")
         == "Users want to schedule exports overnight"
     )
     assert (
-        named(
+        title_of(
             "After the latest update it takes almost a minute to open.",
             "pain_point",
             "Used to be my favourite banking app.",
         )
         == "Banking app takes almost a minute to open after the latest update"
     )
-    assert named("It crashes daily.", "pain_point", "We are happy people.") == "Crashes daily"
+    assert title_of("It crashes daily.", "pain_point", "We are happy people.") == "Crashes daily"
 
 
-def test_a_name_from_before_is_quoted() -> None:
+def test_sentence_with_the_topic_is_quoted() -> None:
     text = "Exports are buried. I wish I could schedule them overnight."
-    (wish,) = (
+    (request,) = (
         insight
         for insight in analyse(Document(text=text, profile="survey_response")).insights
         if insight.kind == "request"
     )
-    assert [quote.text for quote in wish.quotes] == [
+    assert [quote.text for quote in request.quotes] == [
         "Exports are buried.",
         "I wish I could schedule them overnight.",
     ]
-    assert wish.feature == "exports"
+    assert request.feature == "exports"
 
 
-def test_one_title_covers_a_group() -> None:
+def test_title_for_several_titles() -> None:
     assert covering(["Exports are hard to find", "Export is slow"]) == (
         "Exports are hard to find and slow"
     )
@@ -146,7 +148,7 @@ def test_one_title_covers_a_group() -> None:
     assert covering(["Sync fails daily", "Sync is slow"]) == "Sync fails daily"
 
 
-def test_a_group_of_passages_gets_a_covering_title() -> None:
+def test_title_of_several_passages() -> None:
     text = "The exports are hard to find.\n\nI like the charts.\n\nThe exports are slow."
     pains = [
         insight
@@ -180,30 +182,30 @@ def test_a_group_of_passages_gets_a_covering_title() -> None:
         ("Praise for the app", "Awesome app", None),
     ],
 )
-def test_the_feature_of_a_title(name: str, quote: str, expected: str | None) -> None:
+def test_feature_of_a_title(name: str, quote: str, expected: str | None) -> None:
     assert feature(name, [quote]) == expected
 
 
 def _invented(insight: Insight) -> set[str]:
     """Words of a title that neither its quotes nor the templates have."""
-    said = {stem(word) for quote in insight.quotes for word in tokens(quote.text)}
-    said |= {stem(word) for quote in insight.quotes for word in tokens(clean(quote.text))}
-    said |= {stem(base) for form, base in BASE_FORMS.items() if stem(form) in said}
+    stems = {stem(word) for quote in insight.quotes for word in tokens(quote.text)}
+    stems |= {stem(word) for quote in insight.quotes for word in tokens(clean(quote.text))}
+    stems |= {stem(base) for form, base in BASE_FORMS.items() if stem(form) in stems}
     return {
         word
         for word in tokens(insight.name)
-        if stem(word) not in said
+        if stem(word) not in stems
         and word not in TEMPLATE_WORDS
         and not (word in STOP_WORDS and word in {"be", "have", "let"})
     }
 
 
-def test_titles_and_features_of_the_examples_invent_nothing() -> None:
+def test_no_word_of_the_examples_titles_is_invented() -> None:
     for example in examples():
         for insight in example.findings.insights:
             assert _invented(insight) == set(), insight.name
-            said = " ".join(clean(quote.text) for quote in insight.quotes).lower()
-            assert insight.feature is None or insight.feature in said
+            quotes = " ".join(clean(quote.text) for quote in insight.quotes).lower()
+            assert insight.feature is None or insight.feature in quotes
 
 
 WORDS = st.sampled_from(
@@ -226,7 +228,7 @@ WORDS = st.sampled_from(
     profile=st.sampled_from(["transcript", "survey_response", "support_ticket"]),
     internal=st.booleans(),
 )
-def test_any_sentence_has_a_sane_title_or_none(
+def test_title_of_any_sentence(
     words: list[str], kind: Kind, profile: Profile, internal: bool
 ) -> None:
     text = " ".join(words)
@@ -236,6 +238,6 @@ def test_any_sentence_has_a_sane_title_or_none(
     assert 0 < len(title.text) <= MAX_TITLE + 2
     assert title.text == title.text.strip()
     assert title.text[0].isupper() or not title.text[0].isalpha() or title.text.startswith("iPad")
-    said = {stem(word) for word in tokens(text)} | {stem(word) for word in tokens(clean(text))}
-    content = {word for word in tokens(title.text) if word not in STOP_WORDS}
-    assert {w for w in content if stem(w) not in said and w not in TEMPLATE_WORDS} == set()
+    stems = {stem(word) for word in (*tokens(text), *tokens(clean(text)))}
+    words_of_title = set(tokens(title.text)) - STOP_WORDS - TEMPLATE_WORDS
+    assert all(stem(word) in stems for word in words_of_title)

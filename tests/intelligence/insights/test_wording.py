@@ -1,4 +1,4 @@
-"""Titles that a product manager would write."""
+"""Wording of titles and statements in the third person."""
 
 import pytest
 from hypothesis import given
@@ -33,7 +33,7 @@ from domains.intelligence.insights.wording import MAX_TITLE, reads_well, stateme
         ("The LC_D_ screen is w way too dark", "The LCD screen is way too dark"),
     ],
 )
-def test_pain(text: str, expected: str) -> None:
+def test_title_of_a_pain_point(text: str, expected: str) -> None:
     assert title(text, "pain_point") == expected
 
 
@@ -60,7 +60,7 @@ def test_pain(text: str, expected: str) -> None:
         ("Any plans to support Linux?", "Users ask about plans to support Linux"),
     ],
 )
-def test_request(text: str, expected: str) -> None:
+def test_title_of_a_request(text: str, expected: str) -> None:
     assert title(text, "request") == expected
 
 
@@ -73,18 +73,18 @@ def test_request(text: str, expected: str) -> None:
         ("How much does the plan cost?", "How much does the plan cost"),
     ],
 )
-def test_question(text: str, expected: str) -> None:
+def test_title_of_a_question(text: str, expected: str) -> None:
     assert title(text, "question") == expected
 
 
-def test_makers_are_not_users() -> None:
+def test_internal_statements_are_of_the_team() -> None:
     assert title("We need a recording button.", "request", internal=True) == (
         "The team needs a recording button"
     )
     assert title("We lost the prototype.", "pain_point", internal=True) == "We lost the prototype"
 
 
-def test_long_statements_end_at_a_word() -> None:
+def test_long_title_ends_at_a_word() -> None:
     text = "The " + "very complicated configuration of the warehouse " * 5 + "fails."
     name = title(text, "pain_point")
     assert len(name) <= MAX_TITLE
@@ -92,7 +92,7 @@ def test_long_statements_end_at_a_word() -> None:
     assert text.startswith(name)
 
 
-def test_statement_keeps_the_whole() -> None:
+def test_statement_keeps_all_clauses() -> None:
     assert statement("Um, we lost my notes because I pressed back.") == (
         "Users lost their notes because they pressed back"
     )
@@ -104,7 +104,7 @@ def test_statement_keeps_the_whole() -> None:
     kind=st.sampled_from(["pain_point", "request", "praise", "question"]),
     internal=st.booleans(),
 )
-def test_any_text_has_a_sane_title(text: str, kind: Kind, internal: bool) -> None:
+def test_title_of_any_text(text: str, kind: Kind, internal: bool) -> None:
     name = title(text, kind, internal=internal)
     assert len(name) <= 80
     assert name == name.strip()
@@ -114,7 +114,7 @@ def test_any_text_has_a_sane_title(text: str, kind: Kind, internal: bool) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "well"),
+    ("name", "expected"),
     [
         ("Search is slow", True),
         ("Add dark mode", True),
@@ -126,5 +126,5 @@ def test_any_text_has_a_sane_title(text: str, kind: Kind, internal: bool) -> Non
         ("The simplest one as long as there are the I find it", False),
     ],
 )
-def test_a_title_with_a_repair_of_speech_does_not_read_well(name: str, well: bool) -> None:
-    assert reads_well(name) is well
+def test_title_from_broken_speech_does_not_read_well(name: str, expected: bool) -> None:
+    assert reads_well(name) is expected

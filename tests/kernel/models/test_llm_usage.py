@@ -38,6 +38,8 @@ async def test_rolled_back_call_is_not_recorded(database: Database, acme: Tenant
     before = await _totals(database)
     with pytest.raises(LookupError):
         async with database.transaction() as tx:
-            await llm_usage.record(tx, workspace, LLMCall("insights", "unusable", TokenUsage(MODEL, 1)))
+            await llm_usage.record(
+                tx, workspace, LLMCall("insights", "unusable", TokenUsage(MODEL, 1))
+            )
             raise LookupError
     assert await _totals(database) == before
