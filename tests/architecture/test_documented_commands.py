@@ -1,8 +1,8 @@
-"""The documentation against the product: commands, outputs, options, settings and links.
+"""The documentation matches the product: commands, outputs, options, settings, paths and links.
 
-The pages of EXECUTED are followed as a reader would: their `sh` blocks that call the API or the
-`gateway` command run in order, in one shell per page, against the running stack. The `json` or
-`text` block after such a block shows its output; `pages` compares it with the real one.
+The commands of the pages in EXECUTED are run: the `sh` blocks that call the API or the `gateway`
+command run in order, in one shell per page, against the running stack. A `json` or `text` block
+after such a block shows its output, which is compared with the real one.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ import pytest
 
 from domains.kernel.core import problems, settings
 from domains.kernel.core.problems import Problem
-from domains.kernel.tenancy.api_keys import SCOPES, UNLIMITED, LimitChoice
+from domains.kernel.tenancy.api_keys import SCOPES, UNLIMITED, RateLimitOverrides
 from gateway.cli.main import cli
 from gateway.embedded import runfile
 from gateway.files import RangeNotSatisfiable
@@ -30,14 +30,21 @@ from tests.architecture.pages import (
     blocks_of,
     code_of,
     differences,
+    long_lines,
+    missing_paths,
     text_of,
 )
 from tests.conftest import MakeTenant
-from tests.stack import PATIENCE, Stack, Tenant
+from tests.stack import TIMEOUT, Stack, Tenant
 
 DOCS: Final = sorted(page.relative_to(ROOT).as_posix() for page in (ROOT / "docs").glob("*.md"))
+DECISIONS: Final = sorted(
+    page.relative_to(ROOT).as_posix() for page in (ROOT / "docs" / "decisions").glob("*.md")
+)
 GUIDES: Final = ["README.md", *DOCS]
-PAGES: Final = [*GUIDES, "ARCHITECTURE.md", "CHANGELOG.md"]
+PAGES: Final = [*GUIDES, *DECISIONS, "ARCHITECTURE.md", "CHANGELOG.md"]
+PROSE: Final = [*PAGES, "examples/README.md", "domains/intelligence/weights/MODELS.md"]
+GENERATED: Final = "docs/examples-of-output.md"
 EXECUTED: Final = [
     "README.md",
     "docs/quickstart-discovery.md",
@@ -47,11 +54,11 @@ EXECUTED: Final = [
 ]
 LIMITS: Final = "docs/errors-limits-pagination.md"
 
-# The pages name these; the commands get the address and the workspace of the test.
+# In the pages. The tests replace them by the address and the workspace of the test.
 BASE_URL: Final = "http://127.0.0.1:8000"
 WORKSPACE: Final = "Demo"
 
-_END: Final = "----- end of block -----"
+_END_OF_BLOCK: Final = "----- end of block -----"
 
 
 # --- outputs ----------------------------------------------------------------------------------
@@ -84,57 +91,59 @@ ID: Final = "01a22896-55de-72dd-9098-06aa9b91008b"
         ("text", "b\n", "a\nb\n", False),
     ],
 )
-def test_a_shown_output_is_compared(language: str, shown: str, real: str, same: bool) -> None:
+def test_shown_and_real_outputs_are_compared(
+    language: str, shown: str, real: str, same: bool
+) -> None:
     assert (differences(Block(language, shown, 1), real) == []) is same
 
 
 @pytest.fixture
 async def warm(make_tenant: MakeTenant) -> None:
-    """The worker has analysed a text, so that the pages' own loops wait for moments only."""
+    """Let the worker analyse a text: the loops of the pages wait only for a few seconds."""
     tenant = await make_tenant()
-    await tenant.processed((await tenant.signal())["id"])
+    await tenant.process_text()
 
 
 @pytest.mark.usefixtures("warm")
 @pytest.mark.parametrize("page", EXECUTED)
-async def test_a_page_can_be_followed_and_shows_real_outputs(
+async def test_the_commands_of_a_page_work_and_print_the_shown_outputs(
     page: str, stack: Stack, make_tenant: MakeTenant, tmp_path: Path
 ) -> None:
-    # A page about limits shows those of a new key. The others are followed faster than a reader is.
-    tenant = await make_tenant(limits=LimitChoice() if page == LIMITS else UNLIMITED)
+    # The page about limits shows those of a new key. The other pages would exceed them here.
+    tenant = await make_tenant(limits=RateLimitOverrides() if page == LIMITS else UNLIMITED)
     blocks = blocks_of(page)
-    called = [block for block in blocks if block.calls_the_product]
-    outputs = dict(zip(called, await _follow(called, tmp_path, stack, tenant), strict=True))
+    commands = [block for block in blocks if block.calls_the_product]
+    outputs = dict(zip(commands, await _run(commands, tmp_path, stack, tenant), strict=True))
     assert outputs
-    found = [
-        f"line {block.line}: {each}"
+    wrong = [
+        f"line {block.line}: {difference}"
         for before, block in itertools.pairwise(blocks)
         if block.shows_output
-        for each in (
+        for difference in (
             differences(block, outputs[before]) if before in outputs else ["nothing prints this"]
         )
     ]
-    assert found == []
+    assert wrong == []
 
 
-def test_the_findings_that_the_readme_shows_are_what_the_engine_finds() -> None:
-    """Compared with the page that another test keeps equal to what the engine finds."""
+def test_the_findings_in_the_readme_are_in_the_generated_examples() -> None:
+    """Another test compares the generated page with the findings of the engine."""
     (shown,) = [block.text for block in blocks_of("README.md") if "gateway demo" in block.text]
     names = re.findall(r"• (.*)", shown)
     quotes = re.findall(r"“(.*?)(?: \.\.\.|”) — (.*)", shown)
-    found = text_of("docs/examples-of-output.md")
+    examples = text_of(GENERATED)
     assert len(names) == len(quotes) > 0
     for name, (quote, speaker) in zip(names, quotes, strict=True):
         row = rf"\| {speaker} [\d:]+: “{re.escape(quote)}.*” \| \*\*{re.escape(name)}\*\*"
-        assert re.search(row, found), name
+        assert re.search(row, examples), name
 
 
-async def _follow(blocks: list[Block], folder: Path, stack: Stack, tenant: Tenant) -> list[str]:
-    """Run the blocks in one shell; what each prints."""
-    script = "".join(f"{block.text}echo; echo '{_END}'\n" for block in blocks)
+async def _run(blocks: list[Block], folder: Path, stack: Stack, tenant: Tenant) -> list[str]:
+    """Run the blocks in one shell. Returns the output of each."""
+    script = "".join(f"{block.text}echo; echo '{_END_OF_BLOCK}'\n" for block in blocks)
     script = script.replace(BASE_URL, stack.base_url)
     script = script.replace(f"--workspace {WORKSPACE}", f"--workspace {tenant.name}")
-    _look_like_a_clone(folder, stack)
+    _prepare(folder, stack)
     shell = await asyncio.create_subprocess_exec(
         *("bash", "-c", f"set -eu\n{script}"),
         cwd=folder,
@@ -144,21 +153,21 @@ async def _follow(blocks: list[Block], folder: Path, stack: Stack, tenant: Tenan
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(PATIENCE):
-            printed, complained = await shell.communicate()
+        async with asyncio.timeout(TIMEOUT):
+            output, errors = await shell.communicate()
     finally:
         if shell.returncode is None:
             shell.kill()
             await shell.wait()
-    *outputs, rest = printed.decode().replace(tenant.name, WORKSPACE).split(f"{_END}\n")
+    *outputs, rest = output.decode().replace(tenant.name, WORKSPACE).split(f"{_END_OF_BLOCK}\n")
     if shell.returncode != 0:
         block = blocks[len(outputs)]
-        pytest.fail(f"line {block.line}:\n{block.text}{rest}{complained.decode()}")
+        pytest.fail(f"line {block.line}:\n{block.text}{rest}{errors.decode()}")
     return outputs
 
 
-def _look_like_a_clone(folder: Path, stack: Stack) -> None:
-    """Prepare a folder in which the commands of the pages work as they do after `make run`."""
+def _prepare(folder: Path, stack: Stack) -> None:
+    """Prepare a folder in which the commands work as they do in a clone after `make run`."""
     (folder / ".venv").mkdir()
     (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
     (folder / "examples").symlink_to(ROOT / "examples")
@@ -171,12 +180,12 @@ def _look_like_a_clone(folder: Path, stack: Stack) -> None:
 
 
 def _commands(group: click.Group, name: str) -> Iterator[tuple[str, click.Command]]:
-    """Every command by its full name, groups left out."""
-    for each, command in group.commands.items():
+    """Every command with its full name, without the groups."""
+    for part, command in group.commands.items():
         if isinstance(command, click.Group):
-            yield from _commands(command, f"{name} {each}")
+            yield from _commands(command, f"{name} {part}")
         else:
-            yield f"{name} {each}", command
+            yield f"{name} {part}", command
 
 
 COMMANDS: Final = dict(_commands(cli, "gateway"))
@@ -185,14 +194,14 @@ COMMANDS: Final = dict(_commands(cli, "gateway"))
 def _options(command: click.Command) -> set[str]:
     return {
         name
-        for each in command.params
-        for name in (*each.opts, *each.secondary_opts)
+        for param in command.params
+        for name in (*param.opts, *param.secondary_opts)
         if "--" in name
     }
 
 
-def _unknown(mention: str) -> str | None:
-    """The first word or option of a mentioned `gateway ...` that does not exist."""
+def _first_unknown(mention: str) -> str | None:
+    """The first word or option of `gateway ...` that does not exist."""
     command: click.Command = cli
     words = mention.split()[1:]
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
@@ -201,23 +210,23 @@ def _unknown(mention: str) -> str | None:
             return word
         command = command.commands[word]
     known = _options(command) | {"--help", "--version"}
-    return next((each for each in re.findall(r"--[a-z-]+", mention) if each not in known), None)
+    options = re.findall(r"--[a-z-]+", mention)
+    return next((option for option in options if option not in known), None)
 
 
 @pytest.mark.parametrize("page", GUIDES)
 def test_every_mentioned_command_and_option_exists(page: str) -> None:
     mentions = {
-        found[0]
+        match[0]
         for code in code_of(page)
-        for found in re.finditer(r"(?<![\w/-])(?:\.venv/bin/)?gateway(?: [^|;&<>()#]*)?", code)
+        for match in re.finditer(r"(?<![\w/-])(?:\.venv/bin/)?gateway(?: [^|;&<>()#]*)?", code)
     }
-    assert {each: wrong for each in mentions if (wrong := _unknown(each))} == {}
+    assert {mention: word for mention in mentions if (word := _first_unknown(mention))} == {}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_a_section_with_exactly_its_options(name: str) -> None:
-    begin, section = text_of("docs/cli.md").split(f"### `{name}`\n")
-    assert begin
+    _before, section = text_of("docs/cli.md").split(f"### `{name}`\n")
     listed = re.findall(r"^\| `(--[a-z-]+)", section.partition("\n##")[0], re.MULTILINE)
     assert sorted(listed) == sorted(_options(COMMANDS[name]))
 
@@ -228,10 +237,10 @@ def test_every_section_of_the_cli_page_is_a_command() -> None:
 
 
 def _targets(page: str) -> set[str]:
-    return {found[1] for code in code_of(page) if (found := re.search(r"(?:^| )make (\w+)", code))}
+    return {match[1] for code in code_of(page) if (match := re.search(r"(?:^| )make (\w+)", code))}
 
 
-def test_every_make_target_is_documented_and_every_mentioned_one_exists() -> None:
+def test_every_make_target_is_documented_and_every_mentioned_target_exists() -> None:
     (phony,) = re.findall(r"^\.PHONY: (.*)", text_of("Makefile"), re.MULTILINE)
     assert _targets("docs/development.md") == set(phony.split())
     for page in GUIDES:
@@ -246,45 +255,66 @@ def test_every_setting_is_documented_with_its_default() -> None:
         r"^\| `([A-Z_]+)` \| (.*?) \|", text_of("docs/configuration.md"), re.MULTILINE
     )
     assert sorted(rows) == sorted(
-        (each.name, "required" if each.default is None else each.default or "not set")
-        for each in settings.listed()
+        (setting.name, "required" if setting.default is None else setting.default or "not set")
+        for setting in settings.list_settings()
     )
 
 
-@pytest.mark.parametrize("page", GUIDES)
+@pytest.mark.parametrize("page", [*GUIDES, *DECISIONS])
 def test_every_mentioned_setting_exists(page: str) -> None:
-    known = {each.name for each in settings.listed()}
+    known = {setting.name for setting in settings.list_settings()}
     assert set(re.findall(r"\bGATEWAY_[A-Z_]+", text_of(page))) <= known
 
 
 def test_every_scope_is_documented() -> None:
     text = text_of("docs/security.md")
-    assert [each for each in SCOPES if f"`{each}`" not in text] == []
+    assert [scope for scope in SCOPES if f"`{scope}`" not in text] == []
 
 
-def test_every_kind_of_problem_is_documented() -> None:
+def test_every_problem_is_documented() -> None:
     rows = re.findall(r"^\| (\d{3}) \| `(\w+)` \|", text_of(LIMITS), re.MULTILINE)
-    kinds = [
-        each
-        for each in (*vars(problems).values(), RangeNotSatisfiable)
-        if isinstance(each, type) and issubclass(each, Problem) and each is not Problem
+    classes = [
+        value
+        for value in (*vars(problems).values(), RangeNotSatisfiable)
+        if isinstance(value, type) and issubclass(value, Problem) and value is not Problem
     ]
-    assert set(rows) == {(str(each.status), each.code) for each in kinds}
+    assert set(rows) == {(str(problem.status), problem.code) for problem in classes}
 
 
-# --- links ------------------------------------------------------------------------------------
+# --- paths, links and form --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_links_of_the_pages_lead_somewhere(page: str) -> None:
+def test_the_paths_in_a_page_exist(page: str) -> None:
+    assert missing_paths(page) == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_links_of_a_page_have_a_target(page: str) -> None:
     broken = []
-    for target, anchor in re.findall(r"\]\((?!\w+:)([^)#]*)#?([^)]*)\)", text_of(page)):
-        found = (ROOT / page).parent / target if target else ROOT / page
-        if not found.exists() or (anchor and anchor not in anchors_of(found)):
-            broken.append(f"{target}#{anchor}")
+    for path, anchor in re.findall(r"\]\((?!\w+:)([^)#]*)#?([^)]*)\)", text_of(page)):
+        target = (ROOT / page).parent / path if path else ROOT / page
+        if not target.exists() or (anchor and anchor not in anchors_of(target)):
+            broken.append(f"{path}#{anchor}")
     assert broken == []
 
 
-def test_every_page_is_in_the_index_of_the_readme() -> None:
+def test_the_readme_links_every_page_of_the_documentation() -> None:
     linked = re.findall(r"^- \[.*?\]\((docs/[^)]+\.md)\): ", text_of("README.md"), re.MULTILINE)
     assert sorted(linked) == DOCS
+
+
+@pytest.mark.parametrize("page", [page for page in PROSE if page != GENERATED])
+def test_no_line_of_a_page_is_too_long(page: str) -> None:
+    assert long_lines(page) == []
+
+
+def test_the_readme_and_the_decision_records_are_short() -> None:
+    maximum = {"README.md": 150, **dict.fromkeys(DECISIONS, 40)}
+    assert [page for page, lines in maximum.items() if text_of(page).count("\n") > lines] == []
+
+
+@pytest.mark.parametrize("page", DECISIONS)
+def test_a_decision_record_has_its_four_parts(page: str) -> None:
+    parts = re.findall(r"^\*\*([\w ]+)\.\*\* ", text_of(page), re.MULTILINE)
+    assert parts == ["Context", "Decision", "Consequences", "Checked by"]
