@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from domains.discovery import tables as _discovery  # noqa: F401 - fills the metadata
-from domains.kernel.db.tables import SCHEMA, metadata
+from domains.kernel.db.tables import SCHEMA_REVISION, metadata
 from domains.revenue import tables as _revenue  # noqa: F401 - fills the metadata
 from tests.stack import Stack
 
@@ -59,24 +59,10 @@ def test_every_path_that_the_architecture_names_exists() -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"])
-def test_links_of_the_pages_lead_somewhere(page: str) -> None:
-    text = (ROOT / page).read_text(encoding="utf-8")
-    linked = re.findall(r"\]\(([^)#:]+)\)", text)
-    assert [each for each in linked if not (ROOT / each).exists()] == []
-
-
-def test_every_command_of_the_makefile_in_the_readme_is_there() -> None:
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^(\w+):", makefile, re.MULTILINE))
-    named = set(re.findall(r"`make (\w+)", (ROOT / "README.md").read_text(encoding="utf-8")))
-    assert named <= targets
-
-
 def test_the_code_speaks_to_the_newest_schema() -> None:
     config = Config()
     config.set_main_option("script_location", str(ROOT / "migrations"))
-    assert ScriptDirectory.from_config(config).get_current_head() == SCHEMA
+    assert ScriptDirectory.from_config(config).get_current_head() == SCHEMA_REVISION
 
 
 async def test_migrations_make_the_tables_that_the_code_declares(stack: Stack) -> None:
