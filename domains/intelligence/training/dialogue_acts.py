@@ -4,7 +4,6 @@ The second stage learns from what the first says about meetings that it has not 
 fold; a series of meetings lies within one fold.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -26,6 +25,7 @@ from domains.intelligence.dialogue.dialogue_acts import (
 )
 from domains.intelligence.text import linear
 from domains.intelligence.training import calls, fitting
+from domains.intelligence.training.json_lines import read_json_lines
 
 _FOLDS: Final = 5
 _SHAPE: Final = fitting.Shape(bits=15, longest_words=3)
@@ -45,7 +45,7 @@ class Meetings(NamedTuple):
 
 def read(path: Path) -> Meetings:
     """The meetings of a file, `answers` with a column for each of `HEADS`."""
-    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line]
+    rows = read_json_lines(path)
     return Meetings(
         [row["id"][:-1] for row in rows],
         [len(row["acts"]) for row in rows],

@@ -1,6 +1,5 @@
 """The review model: bug report, feature request, user experience, plain rating."""
 
-import json
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +8,7 @@ import numpy as np
 from domains.intelligence.insights import classifiers
 from domains.intelligence.text import linear
 from domains.intelligence.training.fitting import Head, Shape, best_threshold, fit, held_out
+from domains.intelligence.training.json_lines import read_json_lines
 
 SHAPE: Final = Shape(bits=15, longest_words=2, characters=(2, 4), least_texts=4)
 _STRENGTH: Final = 1.0
@@ -22,8 +22,7 @@ def train(data: Path) -> bytes:
     """
     # The suggestion model is a feature here, and may have been written a moment ago.
     linear.model.cache_clear()
-    lines = (data / "reviews" / "train.jsonl").read_text("utf-8").splitlines()
-    rows = [json.loads(line) for line in lines]
+    rows = read_json_lines(data / "reviews" / "train.jsonl")
     once: list[str] = [row["text"] for row in rows]
     texts = once * 2
     ratings = [row["stars"] for row in rows] + [None] * len(rows)
