@@ -1,4 +1,4 @@
-"""The phrase tagger: offsets, sentiment, and what it makes of any text."""
+"""Phrase tagger: offsets and sentiment of feature phrases."""
 
 from itertools import pairwise
 from typing import Any
@@ -8,13 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domains.intelligence.findings import Sentiment
-from domains.intelligence.text.phrases import (
-    BEGIN,
-    INSIDE,
-    OUTSIDE,
-    phrases,
-    spans,
-)
+from domains.intelligence.text.phrases import BEGIN, INSIDE, OUTSIDE, phrases, spans
 from domains.intelligence.training.phrases import fit
 
 ROWS: list[dict[str, Any]] = [
@@ -26,12 +20,12 @@ ROWS: list[dict[str, Any]] = [
 
 
 @given(text=st.text(max_size=300))
-def test_phrases_are_parts_of_the_text(text: str) -> None:
+def test_phrases_of_any_text_are_slices(text: str) -> None:
     found = phrases(text)
     for phrase in found:
         assert text[phrase.start : phrase.end] == phrase.text
         assert phrase.text.strip()
-    assert all(a.end <= b.start for a, b in pairwise(found))
+    assert all(phrase.end <= after.start for phrase, after in pairwise(found))
 
 
 @pytest.mark.parametrize(
@@ -42,16 +36,17 @@ def test_phrases_are_parts_of_the_text(text: str) -> None:
         ("I use it to take notes.", "take notes", "neutral"),
     ],
 )
-def test_features_and_sentiments(text: str, phrase: str, sentiment: Sentiment) -> None:
+def test_phrase_and_sentiment(text: str, phrase: str, sentiment: Sentiment) -> None:
     assert (phrase, sentiment) in [(each.text, each.sentiment) for each in phrases(text)]
 
 
-def test_marks_to_spans() -> None:
+def test_spans_of_tags() -> None:
     assert spans([OUTSIDE, BEGIN, INSIDE, OUTSIDE, BEGIN]) == [(1, 2), (4, 4)]
     assert spans([INSIDE, BEGIN, BEGIN]) == [(1, 1), (2, 2)]
     assert spans([]) == []
 
 
-def test_training_gives_the_same_bytes_again() -> None:
-    assert fit(ROWS) == fit(ROWS)
-    assert len(fit(ROWS).table) == 3 << fit(ROWS).bits
+def test_training_is_reproducible() -> None:
+    tagger = fit(ROWS)
+    assert fit(ROWS) == tagger
+    assert len(tagger.table) == 3 << tagger.bits

@@ -1,11 +1,11 @@
-"""Each format's speakers, times and offsets."""
+"""Segmentation into sentences: speakers, times and offsets in each format."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domains.intelligence.findings import Profile
-from domains.intelligence.text.segmentation import MAX_QUOTE, Sentence, sentences
+from domains.intelligence.text.segmentation import MAX_QUOTE, sentences
 
 PROFILES: tuple[Profile, ...] = (
     "transcript",
@@ -17,11 +17,18 @@ PROFILES: tuple[Profile, ...] = (
 
 
 def spoken(text: str, profile: Profile = "transcript") -> list[tuple[str | None, str]]:
-    return [(s.speaker, s.text) for s in sentences(text, profile)]
+    return [(sentence.speaker, sentence.text) for sentence in sentences(text, profile)]
 
 
 def timed(text: str) -> list[tuple[str | None, float | None, float | None]]:
-    return [(s.speaker, s.start_time, s.end_time) for s in sentences(text, "transcript")]
+    return [
+        (sentence.speaker, sentence.start_time, sentence.end_time)
+        for sentence in sentences(text, "transcript")
+    ]
+
+
+def texts(text: str, profile: Profile = "raw") -> list[str]:
+    return [sentence.text for sentence in sentences(text, profile)]
 
 
 def test_name_and_colon() -> None:
@@ -32,7 +39,7 @@ def test_name_and_colon() -> None:
     ]
 
 
-def test_a_turn_goes_on_over_lines_without_a_label() -> None:
+def test_turn_continues_on_lines_without_a_speaker() -> None:
     assert spoken("Ana: First line.\nSecond line.\n\nThird line.\nBob: Mine.") == [
         ("Ana", "First line."),
         ("Ana", "Second line."),
@@ -53,12 +60,12 @@ def test_a_turn_goes_on_over_lines_without_a_label() -> None:
         "**Ana** [12:31]: It fails.\n**Bob** [12:40]: When?",
     ],
 )
-def test_time_marks(text: str) -> None:
+def test_timestamp_formats(text: str) -> None:
     assert spoken(text) == [("Ana", "It fails."), ("Bob", "When?")]
     assert timed(text) == [("Ana", 751.0, 760.0), ("Bob", 760.0, None)]
 
 
-def test_time_without_a_name() -> None:
+def test_timestamps_without_speakers() -> None:
     assert timed("[01:00:00.500] It fails.\n[01:00:02,250] Again.") == [
         (None, 3600.5, 3602.25),
         (None, 3602.25, None),
@@ -75,7 +82,7 @@ def test_webvtt() -> None:
     assert timed(text) == [("Ana", 1.0, 4.0), ("Bob", 5.0, 8.5)]
 
 
-def test_two_voices_in_one_cue() -> None:
+def test_two_speakers_in_one_webvtt_cue() -> None:
     text = "WEBVTT\n\n00:01.000 --> 00:04.000\n<v Ana>It fails.\n<v Bob>When?\n"
     assert spoken(text) == [("Ana", "It fails."), ("Bob", "When?")]
 
@@ -86,10 +93,10 @@ def test_srt() -> None:
         "2\r\n00:00:05,500 --> 00:00:06,000\r\nAgain.\r\n"
     )
     assert timed(text) == [(None, 1.0, 4.0), (None, 5.5, 6.0)]
-    assert [s.text for s in sentences(text, "raw")] == ["It fails.", "Again."]
+    assert texts(text) == ["It fails.", "Again."]
 
 
-def test_labels_within_one_line() -> None:
+def test_speakers_within_one_line() -> None:
     assert spoken(
         "Agent: Hello. Customer: The export fails. Agent: Sorry. Customer: It is slow."
     ) == [
@@ -109,7 +116,7 @@ def test_ticket_headers_are_not_speakers() -> None:
     ]
 
 
-def test_subject_is_no_speaker_of_a_transcript() -> None:
+def test_subject_line_is_no_speaker() -> None:
     assert spoken("Subject: Weekly call\nAna: It fails.")[0] == (None, "Weekly call")
 
 
@@ -118,7 +125,7 @@ def test_bullets_headings_and_wrapped_lines() -> None:
         "# Findings\n- exports are slow\n* search is fine\n1. no dark mode\n\n"
         "A paragraph that is wrapped by a mail program at this\ncolumn and goes on."
     )
-    assert [s.text for s in sentences(text, "raw")] == [
+    assert texts(text) == [
         "Findings",
         "exports are slow",
         "search is fine",
@@ -129,8 +136,8 @@ def test_bullets_headings_and_wrapped_lines() -> None:
 
 def test_pros_and_cons() -> None:
     text = "Pros: fast\nCons:\n- slow sync\n- no undo\nCons: ugly\nThe rest is fine."
-    found = [(s.section, s.text) for s in sentences(text, "survey_response")]
-    assert found == [
+    found = sentences(text, "survey_response")
+    assert [(sentence.section, sentence.text) for sentence in found] == [
         ("pros", "fast"),
         ("cons", "slow sync"),
         ("cons", "no undo"),
@@ -139,9 +146,9 @@ def test_pros_and_cons() -> None:
     ]
 
 
-def test_a_contrast_makes_two_statements() -> None:
+def test_contrast_is_split_into_two_statements() -> None:
     text = "The editor is lovely, but the export never finishes."
-    assert [s.text for s in sentences(text, "raw")] == [
+    assert texts(text) == [
         "The editor is lovely",
         "the export never finishes.",
     ]
@@ -150,7 +157,7 @@ def test_a_contrast_makes_two_statements() -> None:
 
 def test_missing_full_stops() -> None:
     text = "I love the search engine It is quick My notes sync at once"
-    assert [s.text for s in sentences(text, "survey_response")] == [
+    assert texts(text, "survey_response") == [
         "I love the search engine",
         "It is quick",
         "My notes sync at once",
@@ -161,22 +168,22 @@ def test_abbreviations_do_not_end_sentences() -> None:
     assert len(sentences("Dr. Smith uses it, e.g. for reports.", "raw")) == 1
 
 
-def test_run_on_speech_is_cut_into_quotes() -> None:
+def test_speech_without_punctuation_is_split() -> None:
     text = "Ana: " + "we go to the report and then we wait for it and nothing happens " * 40
-    found = sentences(text, "transcript")
+    found = texts(text, "transcript")
     assert len(found) > 5
-    assert all(len(s.text) <= MAX_QUOTE for s in found)
-    assert " ".join(s.text for s in found) == text.removeprefix("Ana: ").strip()
+    assert all(len(sentence) <= MAX_QUOTE for sentence in found)
+    assert " ".join(found) == text.removeprefix("Ana: ").strip()
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\r\n\t", ".", "?!", "🙂", "—", "-->", "[00:00:01]"])
-def test_nothing_to_read(text: str) -> None:
+def test_text_without_sentences(text: str) -> None:
     for profile in PROFILES:
         assert sentences(text, profile) == []
 
 
-def test_one_letter() -> None:
-    assert [s.text for s in sentences("a", "raw")] == ["a"]
+def test_single_letter_is_a_sentence() -> None:
+    assert texts("a") == ["a"]
 
 
 LINES = st.lists(
@@ -203,16 +210,12 @@ LINES = st.lists(
 
 
 @given(text=LINES, profile=st.sampled_from(PROFILES))
-def test_sentences_are_slices_in_order(text: str, profile: Profile) -> None:
+def test_sentences_of_any_text_are_slices_in_order(text: str, profile: Profile) -> None:
     last = 0
     for sentence in sentences(text, profile):
-        check(sentence, text)
+        assert text[sentence.start : sentence.end] == sentence.text
+        assert sentence.text.strip() == sentence.text
+        assert 0 < len(sentence.text) <= MAX_QUOTE
+        assert sentence.speaker is None or sentence.speaker.strip()
         assert sentence.start >= last
         last = sentence.end
-
-
-def check(sentence: Sentence, text: str) -> None:
-    assert text[sentence.start : sentence.end] == sentence.text
-    assert sentence.text.strip() == sentence.text
-    assert 0 < len(sentence.text) <= MAX_QUOTE
-    assert sentence.speaker is None or sentence.speaker.strip()
