@@ -6,32 +6,27 @@ import json
 from gateway.cli.demo import EXAMPLES
 from tests.cli.gateway_command import Gateway
 from tests.conftest import MakeTenant
-from tests.stack import Stack, Tenant
+from tests.stack import Stack
 
 
-async def test_demo_prints_the_insights_with_their_quotes(
-    gateway: Gateway, acme: Tenant, stack: Stack
+async def test_demo_prints_the_insights_and_revokes_the_key_it_creates(
+    gateway: Gateway, stack: Stack, make_tenant: MakeTenant
 ) -> None:
-    result = await gateway("demo", "--url", stack.base_url, "--key", acme.key, DATABASE_URL=None)
+    result = await gateway("demo", "--url", stack.base_url)
     assert result.code == 0, result.err
     for example in json.loads((EXAMPLES / "index.json").read_text()):
         assert example["name"] in result.out
-    insights = await acme.get("insights?limit=100")
-    assert insights
-    for insight in insights:
-        assert f"• {insight['name']}" in result.out
-    for evidence in await acme.get(f"insights/{insights[0]['id']}/evidence"):
-        assert f"“{' '.join(evidence['quote'].split())}”" in result.out
-
-
-async def test_demo_without_a_key_revokes_the_key_it_creates(
-    gateway: Gateway, stack: Stack
-) -> None:
-    assert (await gateway.run_fresh("demo", "--url", stack.base_url)).code == 0
     listed = (await gateway("keys", "list", "--json")).json()
     created = [key for key in listed if key["workspaceName"] == "Demo"]
     assert created
     assert all(key["revokedAt"] for key in created)
+    demo = await make_tenant(workspace="Demo")
+    insights = await demo.get("insights?limit=100")
+    assert insights
+    for insight in insights:
+        assert f"• {insight['name']}" in result.out
+    for evidence in await demo.get(f"insights/{insights[0]['id']}/evidence"):
+        assert f"“{' '.join(evidence['quote'].split())}”" in result.out
 
 
 async def test_demo_fails_with_the_reason(
