@@ -67,8 +67,11 @@ def _data(folder: Path) -> Path:
             ]
         )
     ]
-    files = {"reviews/train": rows, "reviews/dev": rows, "opinions/dev": opinions}
-    for name, content in files.items():
+    for name, content in (
+        ("reviews/train", rows),
+        ("reviews/dev", rows),
+        ("opinions/dev", opinions),
+    ):
         file = folder / f"{name}.jsonl"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("".join(f"{json.dumps(row)}\n" for row in content), "utf-8")

@@ -9,7 +9,7 @@ import structlog
 from domains.kernel.core.problems import Unavailable
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read
-from domains.kernel.jobs.process_pool import TookTooLong
+from domains.kernel.jobs.process_pool import ComputationTimeout
 from domains.kernel.models import llm_usage
 from domains.kernel.models.llm_types import LLMClient, LLMError, LLMRequest, LLMResponse
 from domains.kernel.models.llm_usage import LLMCall, Outcome
@@ -52,7 +52,7 @@ class LLMProvider:
     ) -> ProviderResult[T]:
         """Send one request, record its usage and parse the response.
 
-        `parse` raises ValueError if the response does not fit the request, TookTooLong or
+        `parse` raises ValueError if the response does not fit the request, ComputationTimeout or
         Unavailable if it could not be read. All three lead to a fallback.
         """
         # The workspace may have disabled the provider since the job was queued.
@@ -68,7 +68,7 @@ class LLMProvider:
         try:
             value = await parse(response)
             outcome = "answered"
-        except (ValueError, TookTooLong, Unavailable) as error:
+        except (ValueError, ComputationTimeout, Unavailable) as error:
             logger.warning("llm_response_unusable", task=request.task)
             detail = str(error) if isinstance(error, ValueError) else "it could not be read"
             return ProviderResult(None, f"unusable: The model's response is unusable: {detail}.")
