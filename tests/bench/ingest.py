@@ -1,6 +1,6 @@
-"""`make bench`: how fast a signal is taken, read and processed on this machine.
+"""`make bench`: latency of creating, reading and processing signals.
 
-A measurement, not a test: it prints figures and passes no judgement. Servers of its own, durable.
+Prints figures without pass or fail. Uses its own durable servers.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ def _percentile(values: list[float], percent: int) -> float:
     return sorted(values)[min(len(values) - 1, len(values) * percent // 100)]
 
 
-def _show(what: str, seconds: list[float]) -> None:
+def _show(label: str, seconds: list[float]) -> None:
     ms = [value * 1000 for value in seconds]
     print(  # noqa: T201
-        f"{what:<48} p50 {statistics.median(ms):7.1f} ms   p95 {_percentile(ms, 95):7.1f} ms"
+        f"{label:<48} p50 {statistics.median(ms):7.1f} ms   p95 {_percentile(ms, 95):7.1f} ms"
     )
 
 
@@ -55,8 +55,8 @@ async def _measure(stack: Stack) -> None:
         path = "/external/v1/insights/process-transcript/insights"
         first = [await _timed(caller, "POST", path, transcript)]
         _show("POST process-transcript, 10,000 words, the first", first)
-        found = [await _timed(caller, "POST", path, transcript) for _ in range(10)]
-        _show("POST process-transcript, 10,000 words", found)
+        calls = [await _timed(caller, "POST", path, transcript) for _ in range(10)]
+        _show("POST process-transcript, 10,000 words", calls)
         kept = transcript | {"createInsights": True}
         stored = [await _timed(caller, "POST", path, kept) for _ in range(10)]
         _show("the same with createInsights", stored)
@@ -85,7 +85,7 @@ def _transcript(words: int) -> str:
 
 
 def main() -> None:
-    """Run everything and print one line a figure."""
+    """Measure and print a line for each figure."""
     with (
         tempfile.TemporaryDirectory() as folder,
         running_stack(Path(folder), durable=True) as stack,

@@ -1,6 +1,6 @@
-"""`make bench`: how fast filtered lists are in a workspace of a million insights and signals.
+"""`make bench`: latency of filtered lists in a workspace of a million insights and signals.
 
-A measurement, not a test: it prints figures and passes no judgement. Warm, on servers of its own.
+Prints figures without pass or fail. Uses its own servers, with warm caches.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ ROUNDS = 11
 
 PRODUCT = "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f001"
 
-# A few of a kind and many of a kind: rare values and common ones want different plans.
+# Rare and common values, which need different query plans.
 _INSIGHTS = f"""
     insert into insights (id, workspace_id, number, name, description, status, type, tag_ids,
         product_id, account_id)
@@ -109,7 +109,7 @@ async def _measure(stack: Stack) -> None:
 
 
 def main() -> None:
-    """Fill a workspace and print one line a query."""
+    """Fill a workspace and print a line for each query."""
     with (
         tempfile.TemporaryDirectory() as folder,
         running_stack(Path(folder), worker=False) as stack,

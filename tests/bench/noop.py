@@ -1,10 +1,10 @@
-"""A worker process whose jobs do nothing: `python -m tests.bench.noop`."""
+"""A worker process with empty jobs: `python -m tests.bench.noop`."""
 
 from typing import Any, ClassVar, Final
 
 from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.job_tools import Tools
 from domains.kernel.jobs.model import Job, Queue
-from workers.actors import Tools
 from workers.runner import Actor
 
 
