@@ -19,7 +19,7 @@ from domains.kernel.core import log_config
 from domains.kernel.core.parent_watch import exit_with_supervisor
 from domains.kernel.core.problems import Unavailable
 from domains.kernel.core.settings import SettingError, Settings, load_settings
-from domains.kernel.core.tasks import cancel_and_wait
+from domains.kernel.core.tasks import background_task
 from domains.kernel.db.database import Database
 from domains.kernel.jobs.process_pool import ComputationTimeout, ProcessPool
 from domains.kernel.storage.blobs import Blobs
@@ -51,15 +51,12 @@ async def open_app(settings: Settings) -> AsyncIterator[MiddlewareStack]:
         try:
             blobs = Blobs.open(settings.blob_url, os.environ)
             signer = await Signer.open(database)
+            limiter = rate_limit.Limiter(client)
             with ProcessPool.open(
                 settings.api_processes, settings.transcript_time_limit
             ) as process_pool:
-                warm_up = asyncio.create_task(_warm_up(process_pool))
-                try:
-                    limiter = rate_limit.Limiter(client)
+                async with background_task(_warm_up(process_pool)):
                     yield create_app(database, blobs, limiter, process_pool, signer, settings)
-                finally:
-                    await cancel_and_wait(warm_up)
         finally:
             await client.aclose()
 

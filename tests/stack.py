@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import contextlib
+import inspect
 import os
 import secrets
 import shutil
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import MappingProxyType
@@ -264,13 +265,20 @@ async def new_tenant(
         yield Tenant(key, client)
 
 
-async def eventually(condition: Callable[[], Awaitable[Any]], patience: float = TIMEOUT) -> Any:
-    """Poll a condition until it returns a true value, and return it; fail after `patience` s."""
+async def eventually(condition: Callable[[], Any], patience: float = TIMEOUT) -> Any:
+    """Poll a condition, async or not, until it returns a true value, and return that value.
+
+    Fail after `patience` seconds.
+    """
     deadline = time.monotonic() + patience
-    while not (value := await condition()):
+    while True:
+        value = condition()
+        if inspect.isawaitable(value):
+            value = await value
+        if value:
+            return value
         assert time.monotonic() < deadline, "the condition was not met in time"
         await asyncio.sleep(0.02)
-    return value
 
 
 def free_port() -> int:

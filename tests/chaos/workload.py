@@ -134,11 +134,7 @@ class Workload:
     async def until_accepted(self, count: int) -> None:
         """Wait until `count` more records were accepted."""
         target = self.accepted + count
-
-        async def reached() -> bool:
-            return self.accepted >= target
-
-        await eventually(reached)
+        await eventually(lambda: self.accepted >= target)
 
     @property
     def accepted(self) -> int:

@@ -375,7 +375,7 @@ async def test_a_client_that_disconnects_ends_the_download(
             break
     path.unlink()
 
-    async def logged() -> list[str]:
+    def logged() -> list[str]:
         return [line for line in stack.api.log.read_text().splitlines() if '"disconnects"' in line]
 
     assert [json.loads(line)["event"] for line in await eventually(logged)] == ["request_completed"]

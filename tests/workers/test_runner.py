@@ -15,7 +15,7 @@ from domains.kernel.core.ids import new_id
 from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.core.problems import Invalid, Unavailable, WriteConflict
 from domains.kernel.core.settings import Settings, load_settings
-from domains.kernel.core.tasks import cancel_and_wait
+from domains.kernel.core.tasks import background_task
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Database, Tx
 from domains.kernel.job_tools import Tools, Write
@@ -273,16 +273,15 @@ async def test_running_job_is_cancelled_when_the_renewal_finds_its_lease_lost(
     signal, job_id = await _create_signal(acme)
     short_lease = load_settings({**idle_stack.env, "GATEWAY_JOB_LEASE": "1"})
     analyst = Analyst(db, short_lease, process_pool)
-    renewing = asyncio.create_task(analyst.runner.renew_leases())
-    running = asyncio.create_task(analyst.runner.run(job_id))
-    await analyst.analysed.wait()
-    assert await _change(db, job_admin.cancel, id=job_id) == 1
-    # Another worker ends the job while the first may still be busy.
-    other = new_analyst()
-    await other.runner.run(job_id)
-    assert not other.analysed.is_set()
-    await running
-    await cancel_and_wait(renewing)
+    async with background_task(analyst.runner.renew_leases()):
+        running = asyncio.create_task(analyst.runner.run(job_id))
+        await analyst.analysed.wait()
+        assert await _change(db, job_admin.cancel, id=job_id) == 1
+        # Another worker ends the job while the first may still be busy.
+        other = new_analyst()
+        await other.runner.run(job_id)
+        assert not other.analysed.is_set()
+        await running
     assert analyst.cancelled
     assert (await get_row(db, job_id))["state"] == "cancelled"
     assert await _shown(acme, signal) == ("failed", _REASON, [])

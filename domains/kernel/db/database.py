@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Text, bindparam, column, func, literal_column, select, table
 
 from domains.kernel.core.problems import Conflict, Invalid, Problem, Unavailable, WriteConflict
-from domains.kernel.core.tasks import cancel_and_wait
+from domains.kernel.core.tasks import background_task
 from domains.kernel.db.errors import UNAVAILABLE, translate_errors
 from domains.kernel.db.listener import Listener
 from domains.kernel.db.statements import Statement, row, scalar, statement
@@ -232,11 +232,10 @@ class Database:
                 f"The database cannot be opened: {str(error) or type(error).__name__}"
             ) from error
         database = cls(pool, url, timeout)
-        notifier = asyncio.create_task(database._send_notifications())
         try:
-            yield database
+            async with background_task(database._send_notifications()):
+                yield database
         finally:
-            await cancel_and_wait(notifier)
             try:
                 async with asyncio.timeout(5):
                     await pool.close()

@@ -1,11 +1,9 @@
 """Authentication by API key, with a cache that a revocation clears in every process."""
 
-import asyncio
-import contextlib
 import hmac
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from typing import Final
 from uuid import UUID
 
@@ -14,7 +12,7 @@ from sqlalchemy import Float, bindparam, cast, func, or_, select
 
 from domains.kernel.core.problems import Unauthorized
 from domains.kernel.core.settings import Settings
-from domains.kernel.core.tasks import cancel_and_wait
+from domains.kernel.core.tasks import background_task
 from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Database
 from domains.kernel.db.statements import row, statement
@@ -91,14 +89,9 @@ class Keyring:
             {KEYS_CHANNEL: lambda _payload: self.clear_cache()}, self.clear_cache
         )
 
-    @contextlib.asynccontextmanager
-    async def listening(self) -> AsyncIterator[None]:
+    def listening(self) -> AbstractAsyncContextManager[None]:
         """Listen for revocations inside the context. Outside it nothing is cached."""
-        task = asyncio.create_task(self._listener.run())
-        try:
-            yield
-        finally:
-            await cancel_and_wait(task)
+        return background_task(self._listener.run())
 
     def clear_cache(self) -> None:
         """Drop every cached key. Look-ups in progress will not be cached."""

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Integer, bindparam, func, select
 
 from domains.kernel.core.problems import Conflict, Unavailable, WriteConflict
-from domains.kernel.core.tasks import cancel_and_wait
+from domains.kernel.core.tasks import background_task
 from domains.kernel.db.database import Database
 from domains.kernel.db.statements import Statement, row
 from domains.kernel.tenancy import workspaces
@@ -105,34 +105,20 @@ async def test_a_listener_receives_notifications_and_detects_a_lost_connection(
         async with Database.open(url) as database:
             listener = database.listener({"news": received.append}, lambda: resyncs.append(1))
             assert not listener.alive
-            task = asyncio.create_task(listener.run())
-
-            async def alive() -> bool:
-                return listener.alive
-
-            async def dead() -> bool:
-                return not listener.alive
-
-            async def one_received() -> bool:
-                return received == ["one"]
-
-            async def two_received() -> bool:
-                return received == ["one", ""]
-
-            await eventually(alive)
-            async with database.transaction() as tx:
-                await tx.notify("news", "one")
-                assert received == []
-            await eventually(one_received)
-            database.notify_soon({"news"})
-            await eventually(two_received)
-            before = len(resyncs)
-            await asyncio.to_thread(server.stop)
-            await eventually(dead)
-            await asyncio.to_thread(server.start)
-            await eventually(alive)
-            # Notifications may have been missed meanwhile.
-            assert len(resyncs) > before
-            await cancel_and_wait(task)
+            async with background_task(listener.run()):
+                await eventually(lambda: listener.alive)
+                async with database.transaction() as tx:
+                    await tx.notify("news", "one")
+                    assert received == []
+                await eventually(lambda: received == ["one"])
+                database.notify_soon({"news"})
+                await eventually(lambda: received == ["one", ""])
+                before = len(resyncs)
+                await asyncio.to_thread(server.stop)
+                await eventually(lambda: not listener.alive)
+                await asyncio.to_thread(server.start)
+                await eventually(lambda: listener.alive)
+                # Notifications may have been missed meanwhile.
+                assert len(resyncs) > before
     finally:
         await asyncio.to_thread(server.stop)

@@ -85,11 +85,7 @@ async def test_computation_is_repeated_when_its_child_dies(
     new_pool: ProcessPool, tmp_path: Path
 ) -> None:
     computing = asyncio.create_task(new_pool.run(_block_first_call, tmp_path))
-
-    async def started() -> list[str]:
-        return _calls(tmp_path)
-
-    (child,) = await eventually(started)
+    (child,) = await eventually(lambda: _calls(tmp_path))
     os.kill(int(child), signal.SIGKILL)
     assert await computing != int(child)
 

@@ -111,11 +111,7 @@ async def test_an_unavailable_url_is_fetched_again(
 ) -> None:
     web.responses["/plan.txt"] = CannedResponse(b"wait", status=503)
     record = await source.push("documents", "afar", url=f"{web.url}/plan.txt")
-
-    async def requested() -> bool:
-        return bool(web.requested_paths)
-
-    await eventually(requested)
+    await eventually(lambda: web.requested_paths)
     web.responses["/plan.txt"] = CannedResponse(b"Here it is")
     assert await _text(source, database, record) == "Here it is"
     assert len(web.requested_paths) == 2
