@@ -1,6 +1,5 @@
 """Composition root of the HTTP process."""
 
-import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.core.settings import Settings
-from domains.kernel.db.database import Database, Read, Tx
+from domains.kernel.db.database import Database, Tx
 from domains.kernel.jobs.process_pool import ProcessPool
 from domains.kernel.storage.blobs import Blobs
 from domains.kernel.storage.signed_urls import SignedUrls
@@ -49,22 +48,25 @@ def create_app(
     """
     keyring = Keyring(database, settings)
     registry = CollectorRegistry()
-    allowed = FetchAllowlist.parse(settings.fetch_allow)
-    signed_urls = SignedUrls(signer, blobs, settings.base_url)
+    # Injected into the handlers' parameters of the same name.
+    resources = {
+        "allowed": FetchAllowlist.parse(settings.fetch_allow),
+        "blobs": blobs,
+        "database": database,
+        "limiter": limiter,
+        "process_pool": process_pool,
+        "read": database.read,
+        "registry": registry,
+        "settings": settings,
+        "signed_urls": SignedUrls(signer, blobs, settings.base_url),
+        "signer": signer,
+    }
 
     async def provide_tx(request: Request[Any, Any, Any]) -> AsyncIterator[Tx]:
         # The only place that commits for a request. Litestar renders the response before this
         # generator resumes and sends it afterwards, so a failed commit becomes an error response.
         async with idempotency.transaction(request, database) as tx:
             yield tx
-
-    def provide_read() -> Read:
-        return database.read
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
-        async with keyring.listening():
-            yield
 
     app = Litestar(
         route_handlers=[
@@ -78,27 +80,22 @@ def create_app(
         guards=[Admission(keyring, limiter, SURFACES, settings.max_body_bytes)],
         dependencies={
             "caller": Provide(provide_caller, sync_to_thread=False),
-            "read": Provide(provide_read, sync_to_thread=False),
             "tx": Provide(provide_tx),
-            "database": Provide(lambda: database, sync_to_thread=False),
-            "blobs": Provide(lambda: blobs, sync_to_thread=False),
-            "process_pool": Provide(lambda: process_pool, sync_to_thread=False),
-            "limiter": Provide(lambda: limiter, sync_to_thread=False),
-            "allowed": Provide(lambda: allowed, sync_to_thread=False),
-            "signer": Provide(lambda: signer, sync_to_thread=False),
-            "signed_urls": Provide(lambda: signed_urls, sync_to_thread=False),
-            "registry": Provide(lambda: registry, sync_to_thread=False),
-            "settings": Provide(lambda: settings, sync_to_thread=False),
+            **{name: _provide(resource) for name, resource in resources.items()},
         },
         exception_handlers={Exception: ErrorHandler(SURFACES)},
         response_class=idempotency.RecordedResponse,
         request_max_body_size=settings.max_body_bytes,
-        lifespan=[lifespan],
+        lifespan=[lambda _app: keyring.listening()],
         openapi_config=None,
         logging_config=None,
     )
     require_operations(app)
     return MiddlewareStack(app, registry)
+
+
+def _provide(resource: object) -> Provide:
+    return Provide(lambda: resource, sync_to_thread=False)
 
 
 def require_operations(app: Litestar) -> None:

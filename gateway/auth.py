@@ -11,7 +11,7 @@ from litestar.handlers.base import BaseRouteHandler
 
 from domains.kernel.core.problems import Forbidden, Invalid, LengthRequired, TooLarge
 from domains.kernel.tenancy.keyring import Caller, Keyring
-from gateway.operations import Operation, Surface
+from gateway.operations import Operation, Surface, surface_of
 from gateway.rate_limit import Limiter
 
 _JSON: Final = re.compile(r"application/(.+\+)?json")
@@ -25,16 +25,11 @@ class Admission:
     """
 
     def __init__(
-        self,
-        keyring: Keyring,
-        limiter: Limiter,
-        surfaces: Sequence[Surface],
-        max_body_bytes: int,
+        self, keyring: Keyring, limiter: Limiter, surfaces: Sequence[Surface], max_body_bytes: int
     ) -> None:
         self._keyring = keyring
         self._limiter = limiter
-        self._need_length = tuple(surface for surface in surfaces if surface.needs_length)
-        self._need_json = tuple(surface for surface in surfaces if surface.needs_json)
+        self._surfaces = surfaces
         self._max_body_bytes = max_body_bytes
 
     async def __call__(
@@ -51,34 +46,23 @@ class Admission:
             raise Forbidden(f"API key missing required scope: {operation.access}")
         if operation.counted:
             state["rate_limit"] = await self._limiter.admit(caller)
-        self._check_length(connection)
-        if operation.request is not None:
-            self._check_content_type(connection)
-
-    def _check_length(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+        surface = surface_of(connection.scope["path"], self._surfaces)
         length = connection.headers.get("content-length")
-        if length is None:
-            path = connection.scope["path"]
-            if connection.scope.get("method") in ("POST", "PATCH") and any(
-                surface.owns(path) for surface in self._need_length
-            ):
-                raise LengthRequired("Send the body's size in the header Content-Length.")
-            return
+        if length is not None:
+            self._check_length(length)
+        elif surface.needs_length and connection.scope.get("method") in ("POST", "PATCH"):
+            raise LengthRequired("Send the body's size in the header Content-Length.")
+        if surface.needs_json and operation.request is not None:
+            header = connection.headers.get("content-type", "")
+            media_type = header.partition(";")[0].strip().lower()
+            if media_type and not _JSON.fullmatch(media_type):
+                raise Invalid("The body must be JSON, and Content-Type application/json.")
+
+    def _check_length(self, length: str) -> None:
         if not length.isascii() or not length.isdigit():
             raise Invalid("The header Content-Length is not a number.")
         if int(length) > self._max_body_bytes:
             raise TooLarge(f"The body is larger than {self._max_body_bytes:,} bytes.")
-
-    def _check_content_type(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
-        header = connection.headers.get("content-type", "")
-        media_type = header.partition(";")[0].strip().lower()
-        path = connection.scope["path"]
-        if (
-            media_type
-            and not _JSON.fullmatch(media_type)
-            and any(surface.owns(path) for surface in self._need_json)
-        ):
-            raise Invalid("The body must be JSON, and Content-Type application/json.")
 
 
 def provide_caller(request: Request[Any, Any, Any]) -> Caller:

@@ -21,7 +21,7 @@ from domains.kernel.core.problems import (
 )
 from gateway.idempotency import Replay, to_response
 from gateway.middleware.allowed_methods import allowed_methods
-from gateway.operations import Surface
+from gateway.operations import Surface, surface_of
 
 logger = structlog.get_logger()
 
@@ -39,7 +39,7 @@ class ErrorHandler:
 
     def render(self, request: Request[Any, Any, Any], problem: Problem) -> Response[Any]:
         """Render the problem as an error body of the path's surface."""
-        surface = self._surface_of(request.scope["path"])
+        surface = surface_of(request.scope["path"], self._surfaces)
         if isinstance(problem, WriteConflict):
             problem = surface.write_conflict(problem.message)
         request_id = request.scope["state"]["request_id"]
@@ -48,12 +48,6 @@ class ErrorHandler:
             status_code=problem.status,
             media_type=surface.media_type,
             headers=problem.headers,
-        )
-
-    def _surface_of(self, path: str) -> Surface:
-        """The surface that owns the path; the last one for all other paths."""
-        return next(
-            (surface for surface in self._surfaces if surface.owns(path)), self._surfaces[-1]
         )
 
 

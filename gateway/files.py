@@ -23,9 +23,7 @@ logger = structlog.get_logger()
 
 _PARAMETERS: Final = FileQuery.__struct_fields__
 # A single range. Other Range headers are ignored, as RFC 9110 allows.
-_RANGE: Final = re.compile(
-    r"bytes=(?:([0-9]{1,100})-([0-9]{0,100})|-([0-9]{1,100}))", re.IGNORECASE
-)
+_RANGE: Final = re.compile(r"(?i)bytes=(?:([0-9]{1,100})-([0-9]{0,100})|-([0-9]{1,100}))")
 
 
 class RangeNotSatisfiable(Problem):
@@ -44,7 +42,7 @@ class RangeNotSatisfiable(Problem):
     "/files/{key:path}",
     http_method=[HttpMethod.GET, HttpMethod.HEAD],
     status_code=200,
-    opt=operation("downloadFile", "public", "FileQuery a stored file", query=FileQuery),
+    opt=operation("downloadFile", "public", "Download a stored file", query=FileQuery),
 )
 async def download_file(
     request: Request[Any, Any, Any],

@@ -18,16 +18,6 @@ from gateway.errors import ProblemDetails, problem_details
 from gateway.operations import Surface, operation
 from gateway.rate_limit import Limiter
 
-_NO_SPEECH: Final = (
-    "no speech-to-text service is set (GATEWAY_SPEECH_URL): recordings are kept and not transcribed"
-)
-_NO_CHAT: Final = (
-    "no chat endpoint is set (GATEWAY_CHAT_URL): the built-in analysis engine is used alone"
-)
-_NO_MODEL: Final = (
-    "the sentence model is not installed: near-duplicates are found by comparing words"
-)
-
 
 class Alive(msgspec.Struct):
     """Status of a probe."""
@@ -35,10 +25,7 @@ class Alive(msgspec.Struct):
     status: Annotated[str, Meta(examples=["ok"])]
 
 
-@get(
-    "/livez",
-    opt=operation("livez", "public", "Check that the process answers", addition=True),
-)
+@get("/livez", opt=operation("livez", "public", "Check that the process answers", addition=True))
 async def livez() -> Alive:
     return Alive("ok")
 
@@ -71,11 +58,14 @@ async def get_health(
 
 def _optional_parts(settings: Settings) -> dict[str, Part]:
     """Parts that an operator may leave out, with the consequence."""
+    no_speech = "GATEWAY_SPEECH_URL is not set: recordings are stored but not transcribed"
+    no_chat = "GATEWAY_CHAT_URL is not set: the built-in engine does all analysis"
+    no_model = "the sentence model is not installed: near-duplicates are found by comparing words"
     has_model = embeddings.available() != embeddings.Words.name
     return {
-        "transcription": Part("ok") if settings.speech_url else Part("off", _NO_SPEECH),
-        "provider": Part("ok") if settings.chat_url else Part("off", _NO_CHAT),
-        "embeddings": Part("ok") if has_model else Part("degraded", _NO_MODEL),
+        "transcription": Part("ok") if settings.speech_url else Part("off", no_speech),
+        "provider": Part("ok") if settings.chat_url else Part("off", no_chat),
+        "embeddings": Part("ok") if has_model else Part("degraded", no_model),
     }
 
 

@@ -1,6 +1,7 @@
 """Prometheus metrics of this process and of the whole deployment."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from litestar import Response, get
@@ -47,17 +48,13 @@ async def _measure_deployment(read: Read, registry: CollectorRegistry) -> None:
     backlog = await job_admin.backlog(read)
     last_runs = await periodic.last_runs(read)
     alive = await heartbeat.count_alive(read)
-    count = Gauge(
-        "gateway_jobs",
-        "Jobs that are due, and those that failed in the last 24 hours",
-        ("queue", "state"),
-        registry=registry,
+    gauge = partial(Gauge, registry=registry)
+    labels = ("queue", "state")
+    count = gauge(
+        "gateway_jobs", "Jobs that are due, and those that failed in the last 24 hours", labels
     )
-    oldest = Gauge(
-        "gateway_jobs_oldest_seconds",
-        "Seconds since the oldest of these was due or failed",
-        ("queue", "state"),
-        registry=registry,
+    oldest = gauge(
+        "gateway_jobs_oldest_seconds", "Seconds since the oldest of these was due or failed", labels
     )
     for queue in QUEUES:
         for state in _COUNTED_STATES:
@@ -66,42 +63,25 @@ async def _measure_deployment(read: Read, registry: CollectorRegistry) -> None:
     for jobs in backlog:
         count.labels(jobs.queue, jobs.state).set(jobs.count)
         oldest.labels(jobs.queue, jobs.state).set(jobs.oldest_seconds)
-    age = Gauge(
-        "gateway_schedule_age_seconds",
-        "Seconds since a task of the schedule last began",
-        ("task",),
-        registry=registry,
+    age = gauge(
+        "gateway_schedule_age_seconds", "Seconds since a task of the schedule last began", ["task"]
     )
     for run in last_runs:
         age.labels(run.task).set(run.age_seconds)
     _measure_llm_usage(await llm_usage.totals(read), registry)
-    workers = Gauge(
-        "gateway_workers", "Workers that reported in the last minute", registry=registry
-    )
-    workers.set(alive)
+    gauge("gateway_workers", "Workers that reported in the last minute").set(alive)
 
 
 def _measure_llm_usage(totals: Sequence[llm_usage.UsageTotal], registry: CollectorRegistry) -> None:
     """Totals of LLM usage since the deployment was created."""
+    counter = partial(Counter, registry=registry)
     labels = ("task", "model", "outcome")
-    questions = Counter(
-        "gateway_provider_questions", "Questions to the provider", labels, registry=registry
-    )
-    tokens = Counter(
-        "gateway_provider_tokens",
-        "Tokens of questions and answers",
-        (*labels, "part"),
-        registry=registry,
-    )
-    cost = Counter(
-        "gateway_provider_cost",
-        "Cost of questions and answers at the prices of the settings",
-        labels,
-        registry=registry,
-    )
+    requests = counter("gateway_provider_questions", "Requests to the LLM provider", labels)
+    tokens = counter("gateway_provider_tokens", "Tokens of these requests", (*labels, "part"))
+    cost = counter("gateway_provider_cost", "Cost at the prices of the settings", labels)
     for total in totals:
         values = (total.task, total.model, total.outcome)
-        questions.labels(*values).inc(total.calls)
+        requests.labels(*values).inc(total.calls)
         tokens.labels(*values, "question").inc(total.prompt_tokens)
         tokens.labels(*values, "answer").inc(total.completion_tokens)
         cost.labels(*values).inc(float(total.cost))

@@ -91,3 +91,8 @@ class Surface(msgspec.Struct, frozen=True, kw_only=True):
         return any(
             path == prefix or path.startswith(prefix.rstrip("/") + "/") for prefix in self.prefixes
         )
+
+
+def surface_of(path: str, surfaces: Sequence[Surface]) -> Surface:
+    """The surface that owns the path; the last one for a path outside all prefixes."""
+    return next((surface for surface in surfaces if surface.owns(path)), surfaces[-1])

@@ -1,5 +1,6 @@
 """Rate limits per API key: sliding windows, counted exactly by one script in Redis."""
 
+import math
 import time
 from typing import Final
 
@@ -16,8 +17,6 @@ from domains.kernel.tenancy.api_keys import RateLimits
 from domains.kernel.tenancy.keyring import Caller
 
 logger = structlog.get_logger()
-
-_WINDOWS: Final = (("minute", 60), ("hour", 3_600), ("day", 86_400))
 
 # Seconds without calls to Redis after a failure, so that requests do not queue for timeouts.
 _PAUSE: Final = 1.0
@@ -93,12 +92,9 @@ class Limiter:
         windows = _windows(caller.limits)
         if not windows or time.monotonic() < self._paused_until:
             return None
-        arguments: list[bytes | str | int] = [new_id().bytes]
-        for window in windows:
-            arguments.extend(window)
         try:
             admitted, limit, remaining, reset, now = await self._script(
-                keys=[f"limit:{caller.key}"], args=arguments
+                keys=[f"limit:{caller.key}"], args=[new_id().bytes, *windows]
             )
         except (RedisError, OSError, TimeoutError) as error:
             self._paused_until = time.monotonic() + _PAUSE
@@ -120,17 +116,16 @@ class Limiter:
             raise Unavailable("Redis does not answer.") from error
 
 
-def _windows(limits: RateLimits) -> list[tuple[int, int]]:
+def _windows(limits: RateLimits) -> list[int]:
+    """Seconds and limit of each limited window, as the script takes them."""
+    windows = ((60, limits.minute), (3_600, limits.hour), (86_400, limits.day))
     return [
-        (seconds, limit)
-        for name, seconds in _WINDOWS
-        if (limit := getattr(limits, name)) is not None
+        number for seconds, limit in windows if limit is not None for number in (seconds, limit)
     ]
 
 
 def _whole_seconds(microseconds: int) -> int:
-    """Rounded up."""
-    return -(-microseconds // 1_000_000)
+    return math.ceil(microseconds / 1_000_000)
 
 
 def connect(url: str, timeout: float) -> redis.Redis:

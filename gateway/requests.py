@@ -24,37 +24,33 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 # --- bodies -----------------------------------------------------------------------------------
 
-# Larger bodies, in bytes, are decoded in a thread.
+# Bytes. Larger bodies are decoded in a thread.
 _LARGE: Final = 256 * 1024
 
 
 async def decode_body(body: bytes, body_type: type[T]) -> T:
     """Decode a JSON body, whatever its Content-Type. Invalid names the wrong field."""
-    if len(body) <= _LARGE:
-        return _decode(_checked(body), body_type)
-    return await asyncio.to_thread(lambda: _decode(_checked(body), body_type))
+    return await _decode_checked(body, lambda: _decode(body, body_type))
 
 
 async def decode_variant(body: bytes, selector_type: type[K], choose: Callable[[K], type[T]]) -> T:
     """Decode a JSON body that has several forms.
 
-    `choose` gets the fields that tell the forms apart and returns the form's type. It may raise
+    `choose` gets the fields that distinguish the forms and returns the form's type. It may raise
     Invalid.
     """
-
-    def decode() -> T:
-        checked = _checked(body)
-        return _decode(checked, choose(_decode(checked, selector_type)))
-
-    return decode() if len(body) <= _LARGE else await asyncio.to_thread(decode)
+    return await _decode_checked(body, lambda: _decode(body, choose(_decode(body, selector_type))))
 
 
-def _checked(body: bytes) -> bytes:
-    if not body.strip():
-        raise Invalid("The request needs a JSON body.")
-    if fault := json_guard.find_fault(body):
-        raise Invalid(f"The body {fault}.")
-    return body
+async def _decode_checked(body: bytes, decode: Callable[[], T]) -> T:
+    def check_and_decode() -> T:
+        if not body.strip():
+            raise Invalid("The request needs a JSON body.")
+        if fault := json_guard.find_fault(body):
+            raise Invalid(f"The body {fault}.")
+        return decode()
+
+    return check_and_decode() if len(body) <= _LARGE else await asyncio.to_thread(check_and_decode)
 
 
 def _decode(body: bytes, body_type: type[T]) -> T:
