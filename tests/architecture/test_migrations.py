@@ -1,4 +1,4 @@
-"""Migrations carry data along, forwards and back."""
+"""Migrations keep the data, forwards and back."""
 
 import asyncio
 import secrets
@@ -19,8 +19,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-async def empty(stack: Stack, database: Database) -> AsyncIterator[str]:
-    """The URL of a database of its own on the stack's server."""
+async def empty_database(stack: Stack, database: Database) -> AsyncIterator[str]:
+    """URL of an empty database on the stack's server."""
     name = f"m_{secrets.token_hex(6)}"
     async with database.connection() as connection:
         await connection.execute(f"create database {name}")
@@ -29,16 +29,18 @@ async def empty(stack: Stack, database: Database) -> AsyncIterator[str]:
         await connection.execute(f"drop database {name} with (force)")
 
 
-async def _go(url: str, revision: str, *, back: bool = False) -> None:
+async def _migrate(url: str, revision: str, *, back: bool = False) -> None:
     config = Config()
     config.set_main_option("script_location", str(ROOT / "migrations"))
     config.attributes["url"] = url
     await asyncio.to_thread(command.downgrade if back else command.upgrade, config, revision)
 
 
-async def test_records_of_the_foundation_get_their_place_in_the_lists(empty: str) -> None:
-    await _go(empty, "0001")
-    connection = await asyncpg.connect(empty)
+async def test_records_of_the_first_schema_get_public_ids_and_a_search_index(
+    empty_database: str,
+) -> None:
+    await _migrate(empty_database, "0001")
+    connection = await asyncpg.connect(empty_database)
     await connection.execute(
         """
         insert into workspaces (id, name) select gen_random_uuid(), 'w' || n
@@ -51,35 +53,35 @@ async def test_records_of_the_foundation_get_their_place_in_the_lists(empty: str
             from workspaces;
         """
     )
-    await _go(empty, "0002")
-    placed = await connection.fetch("select number, name from insights order by id")
-    assert [tuple(each) for each in placed] == [
+    await _migrate(empty_database, "0002")
+    insights = await connection.fetch("select number, name from insights order by id")
+    assert [tuple(row) for row in insights] == [
         (1, "Exports 1"),
         (2, "Exports 2"),
         (3, "Exports 3"),
     ]
     counters = await connection.fetch("select kind, last from public_ids order by kind, last")
-    assert [tuple(each) for each in counters] == [("INSIGHT", 3), ("PRODUCT", 1), ("PRODUCT", 1)]
+    assert [tuple(row) for row in counters] == [("INSIGHT", 3), ("PRODUCT", 1), ("PRODUCT", 1)]
     matching = "select count(*) from insights where search @@ to_tsquery('english', 'export')"
     assert await connection.fetchval(matching) == 3
-    # Two workspaces may call their products by the same id.
+    # Products of two workspaces may have the same id.
     await connection.execute(
         "insert into products (id, workspace_id, number, name) select p.id, w.id, 2, 'x'"
         " from products p join workspaces w on w.id <> p.workspace_id limit 1"
     )
     with pytest.raises(DBAPIError, match="two workspaces call a product by the same id"):
-        await _go(empty, "0001", back=True)
+        await _migrate(empty_database, "0001", back=True)
     await connection.execute("delete from products where name = 'x'")
     await connection.close()
-    await _go(empty, "0001", back=True)
-    await _go(empty, "head")
+    await _migrate(empty_database, "0001", back=True)
+    await _migrate(empty_database, "head")
 
 
-async def test_every_migration_can_be_taken_back(empty: str) -> None:
-    await _go(empty, "head")
-    await _go(empty, "base", back=True)
-    connection = await asyncpg.connect(empty)
+async def test_all_migrations_can_be_reversed(empty_database: str) -> None:
+    await _migrate(empty_database, "head")
+    await _migrate(empty_database, "base", back=True)
+    connection = await asyncpg.connect(empty_database)
     left = await connection.fetch("select tablename from pg_tables where schemaname = 'public'")
     await connection.close()
-    assert [each[0] for each in left] == ["alembic_version"]
-    await _go(empty, "head")
+    assert [row["tablename"] for row in left] == ["alembic_version"]
+    await _migrate(empty_database, "head")

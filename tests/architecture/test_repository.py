@@ -1,9 +1,11 @@
-"""The house itself: what its pages say is there, its pins are clean, its schema is at head."""
+"""Rules of the repository: paths, schema, pinned dependencies, imports and sizes of folders."""
 
 import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -23,7 +25,12 @@ from tests.stack import Stack
 ROOT = Path(__file__).parents[2]
 
 
-def _tracked() -> list[Path]:
+# Modules in a folder, without `__init__.py`: few enough to be seen at a glance.
+MAX_MODULES = 14
+
+
+def _files() -> list[Path]:
+    """All files of the repository that git does not ignore."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -34,9 +41,25 @@ def _tracked() -> list[Path]:
     return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).is_file()]
 
 
-def test_every_path_that_the_architecture_names_exists() -> None:
-    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    tree = re.search(r"```\n(.*?)```", text, re.DOTALL)
+def _matches(pattern: str, files: Iterable[Path]) -> list[str]:
+    """Places `path:line` of the lines that match."""
+    compiled = re.compile(pattern)
+    return [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in files
+        for number, line in enumerate(path.read_text("utf-8", errors="ignore").split("\n"), 1)
+        if compiled.search(line)
+    ]
+
+
+def _modules(folder: str = "") -> list[Path]:
+    return [
+        path for path in _files() if path.suffix == ".py" and path.is_relative_to(ROOT / folder)
+    ]
+
+
+def test_paths_in_the_tree_of_the_architecture_page_exist() -> None:
+    tree = re.search(r"```\n(.*?)```", (ROOT / "ARCHITECTURE.md").read_text("utf-8"), re.DOTALL)
     assert tree is not None
     missing: list[str] = []
     folder = ROOT
@@ -49,23 +72,30 @@ def test_every_path_that_the_architecture_names_exists() -> None:
             missing.append(name)
         # Other files of the same folder named in the description.
         missing += [
-            each
-            for each in re.findall(r"\b[\w/]+\.py\b", line.partition(name)[2])
-            if not any((base / each).exists() for base in (folder, path, ROOT))
+            module
+            for module in re.findall(r"\b[\w/]+\.py\b", line.partition(name)[2])
+            if not any((base / module).exists() for base in (folder, path, ROOT))
         ]
-    prose = text.replace(tree[0], "")
-    named = re.findall(r"`([\w.-]+(?:/[\w.-]+)+/?|[\w-]+\.(?:toml|md|py))`", prose)
-    missing += [each for each in named if not (ROOT / each).exists()]
     assert missing == []
 
 
-def test_the_code_speaks_to_the_newest_schema() -> None:
+def test_no_folder_has_more_than_14_modules() -> None:
+    counts = Counter(path.parent for path in _modules() if path.name != "__init__.py")
+    large = {
+        str(folder.relative_to(ROOT)): count
+        for folder, count in counts.items()
+        if count > MAX_MODULES
+    }
+    assert large == {}
+
+
+def test_the_schema_revision_is_the_latest_migration() -> None:
     config = Config()
     config.set_main_option("script_location", str(ROOT / "migrations"))
     assert ScriptDirectory.from_config(config).get_current_head() == SCHEMA_REVISION
 
 
-async def test_migrations_make_the_tables_that_the_code_declares(stack: Stack) -> None:
+async def test_migrations_create_the_declared_tables(stack: Stack) -> None:
     url = stack.database_url.replace("postgresql://", "postgresql+asyncpg://", 1)
     engine = create_async_engine(url)
 
@@ -78,7 +108,7 @@ async def test_migrations_make_the_tables_that_the_code_declares(stack: Stack) -
 
 
 @pytest.mark.parametrize("name", ["build.txt", "model.txt", "run.txt", "test.txt"])
-def test_requirements_are_pinned_with_hashes_and_name_no_host(name: str) -> None:
+def test_requirements_have_hashes_and_no_package_host(name: str) -> None:
     text = (ROOT / "requirements" / name).read_text(encoding="utf-8")
     assert "://" not in text
     assert "--index" not in text
@@ -100,55 +130,35 @@ def test_every_declared_dependency_is_pinned() -> None:
         (project["optional-dependencies"]["test"], test),
     ):
         for line in declared:
-            wanted = Requirement(line)
-            assert wanted.specifier.contains(pinned[wanted.name.lower()]), line
-    # What runs is what was tested.
+            requirement = Requirement(line)
+            assert requirement.specifier.contains(pinned[requirement.name.lower()]), line
+    # The tests run with the versions of production.
     assert {name: test[name] for name in run} == run
 
 
-def test_project_files_name_no_package_host_and_no_machine_path() -> None:
-    # Written so that the pattern does not find itself.
+def test_no_file_names_a_package_host_or_a_path_of_a_machine() -> None:
+    # Written so that the pattern does not match itself.
     hosts = "p[y]pi[.]org|p[y]thonhosted|registry[.]n[p]mjs|deb[.]d[e]bian"
-    pattern = re.compile(rf"{hosts}|(?<![\w.-])/(?:w[o]rk|r[o]ot|h[o]me)/")
-    found = [
-        f"{path.relative_to(ROOT)}:{number}"
-        for path in _tracked()
-        for number, line in enumerate(path.read_text("utf-8", errors="ignore").splitlines(), 1)
-        if pattern.search(line)
-    ]
-    assert found == []
+    pattern = rf"{hosts}|(?<![\w.-])/(?:w[o]rk|r[o]ot|h[o]me)/"
+    assert _matches(pattern, _files()) == []
 
 
-def test_nothing_is_imported_inside_a_function_or_for_types_only() -> None:
-    """Imports of our own code stand at the top, where a reader and import-linter see them."""
-    ours = re.compile(r"^\s+(?:from|import) (?:gateway|domains|workers|migrations)\b")
-    found = [
-        f"{path.relative_to(ROOT)}:{number}"
-        for path in _tracked()
-        if path.suffix == ".py" and path.parts[len(ROOT.parts)] != "tests"
-        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
-        if "TYPE_CHECKING" in line or ours.match(line)
-    ]
-    # Child processes import these modules again and shall load nothing of them.
-    assert found == ["gateway/serve.py:7", "workers/__main__.py:7"]
+def test_our_modules_are_imported_at_the_top_of_a_file() -> None:
+    """So that readers and import-linter see the imports; nor are there imports for types only."""
+    modules = [path for path in _modules() if not path.is_relative_to(ROOT / "tests")]
+    pattern = r"TYPE_CHECKING|^\s+(?:from|import) (?:gateway|domains|workers|migrations)\b"
+    # Child processes import these modules again, and need nothing of them.
+    assert _matches(pattern, modules) == ["gateway/serve.py:7", "workers/__main__.py:7"]
 
 
-def test_intelligence_asks_no_clock() -> None:
-    """Dates are given to it; the same text says the same tomorrow."""
-    asks = re.compile(r"\.(?:now|today|utcnow|fromtimestamp|monotonic|perf_counter)\(")
-    found = [
-        f"{path.relative_to(ROOT)}:{number}"
-        for path in _tracked()
-        if path.suffix == ".py" and path.is_relative_to(ROOT / "domains" / "intelligence")
-        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
-        if asks.search(line)
-    ]
-    assert found == []
+def test_the_analysis_engine_reads_no_clock() -> None:
+    """Dates are passed in: the same text has the same findings on every day."""
+    pattern = r"\.(?:now|today|utcnow|fromtimestamp|monotonic|perf_counter)\("
+    assert _matches(pattern, _modules("domains/intelligence")) == []
 
 
-def test_importing_the_product_opens_nothing() -> None:
+def test_importing_the_product_starts_no_thread() -> None:
     code = (
-        "import sys; before = set(sys.modules)\n"
         "import gateway.app, workers.main, gateway.cli.main, threading\n"
         "assert threading.active_count() == 1"
     )
