@@ -10,9 +10,9 @@ from uuid import UUID
 import msgspec
 import structlog
 
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import Problem, Unavailable
 from domains.kernel.core.settings import Settings
-from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Database, Tx
 from domains.kernel.job_tools import Write
 from domains.kernel.jobs import leases, model

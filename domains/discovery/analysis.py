@@ -12,8 +12,8 @@ from domains.discovery.tables import products, signals
 from domains.intelligence.engine import analyse as find_insights
 from domains.intelligence.findings import Document, Findings, Product, Profile
 from domains.intelligence.llm.prompts import insights_found, insights_question
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import NotFound
-from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 from domains.kernel.job_tools import Tools, Write

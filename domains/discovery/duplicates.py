@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from domains.discovery.tables import evidence, insight_vectors, insights
 from domains.intelligence.semantic import clusters, embeddings
-from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 from domains.kernel.job_tools import Tools, Write

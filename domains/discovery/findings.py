@@ -11,8 +11,7 @@ from domains.discovery.duplicates import compare_soon
 from domains.discovery.links import INSIGHTS_OF_SIGNAL
 from domains.discovery.tables import evidence, insights
 from domains.intelligence.findings import Findings, Insight
-from domains.kernel.core.ids import new_id
-from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.db.database import Tx
 from domains.kernel.db.sequences import take_numbers
 from domains.kernel.db.statements import WORKSPACE, Statement, row, statement

@@ -30,9 +30,8 @@ from domains.discovery.findings import InsightType
 from domains.discovery.links import IDEAS_OF_INSIGHT, OPPORTUNITIES_OF_INSIGHT
 from domains.discovery.records import Records, SearchQuery, equals, matches
 from domains.discovery.tables import evidence, insights, signal_insights, signals
-from domains.kernel.core.ids import parse_id, parse_public_id, public_id
+from domains.kernel.core.ids import WorkspaceId, parse_id, parse_public_id, public_id
 from domains.kernel.core.problems import invalid
-from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import WORKSPACE, row, statement
 from domains.kernel.pagination.offset import OffsetPage

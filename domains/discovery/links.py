@@ -17,9 +17,8 @@ from domains.discovery.tables import (
     signal_insights,
     signals,
 )
-from domains.kernel.core.ids import parse_id
+from domains.kernel.core.ids import WorkspaceId, parse_id
 from domains.kernel.core.problems import invalid
-from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.errors import CONSTRAINT_PROBLEMS
 from domains.kernel.db.statements import WORKSPACE, row, scalar, statement

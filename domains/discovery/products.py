@@ -13,8 +13,8 @@ from domains.discovery import example_ids
 from domains.discovery.fields import CreatedAt, NonEmpty, UpdatedAt, WorkspaceUuid
 from domains.discovery.records import Records
 from domains.discovery.tables import products
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import Conflict
-from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db import sequences
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.errors import CONSTRAINT_PROBLEMS

@@ -31,9 +31,8 @@ from sqlalchemy import (
 )
 
 from domains.discovery.links import Link
-from domains.kernel.core.ids import new_id, parse_id, parse_public_id
+from domains.kernel.core.ids import WorkspaceId, new_id, parse_id, parse_public_id
 from domains.kernel.core.problems import NotFound
-from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.sequences import next_number_cte
 from domains.kernel.db.statements import WORKSPACE, row, scalar, statement

@@ -21,9 +21,8 @@ from domains.discovery.signals import (
 )
 from domains.discovery.tables import signals
 from domains.intelligence.findings import Findings
-from domains.kernel.core.ids import new_id
+from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.core.timestamps import to_utc
-from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Tx
 from domains.kernel.db.sequences import next_number_cte
 from domains.kernel.db.statements import WORKSPACE, statement

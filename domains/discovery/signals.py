@@ -33,9 +33,8 @@ from domains.discovery.findings import SignalType
 from domains.discovery.links import INSIGHTS_OF_SIGNAL
 from domains.discovery.records import Records, equals
 from domains.discovery.tables import signals
-from domains.kernel.core.ids import public_id
+from domains.kernel.core.ids import WorkspaceId, public_id
 from domains.kernel.core.timestamps import to_utc
-from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import WORKSPACE, row, statement
 from domains.kernel.jobs.enqueue import is_live

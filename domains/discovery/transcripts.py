@@ -16,9 +16,8 @@ from domains.discovery.signal_creation import create_from_text
 from domains.discovery.signals import SignalTextCreate
 from domains.intelligence.engine import analyse as find_insights
 from domains.intelligence.findings import Document
-from domains.kernel.core.ids import new_id
+from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.core.problems import invalid
-from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import scalar, statement
 from domains.kernel.jobs.process_pool import ComputationTimeout, ProcessPool

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta
 from sqlalchemy import Text, bindparam, func, literal_column, select, union_all
 
-from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Read
 from domains.kernel.db.statements import WORKSPACE, statement
 from domains.kernel.pagination.cursor import (

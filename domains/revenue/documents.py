@@ -23,10 +23,9 @@ from sqlalchemy import (
     update,
 )
 
-from domains.kernel.core.ids import new_id
+from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.core.problems import Invalid, invalid
-from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import WORKSPACE, row, statement
 from domains.kernel.jobs.enqueue import enqueue

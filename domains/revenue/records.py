@@ -28,13 +28,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.core.problems import FieldError, Forbidden, NotFound, invalid
 from domains.kernel.core.timestamps import parse_timestamp
-from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import WORKSPACE, Statement, row, scalar, statement
-from domains.kernel.untrusted.url_policy import UrlNotAllowed, check_url
+from domains.kernel.untrusted.url_policy import UrlNotAllowed, parse_url
 from domains.revenue import example_ids
 from domains.revenue.people import Email, Version
 from domains.revenue.tables import sources
@@ -370,7 +370,7 @@ def fetchable_url(url: str, field: str, allowed: FetchAllowlist | None = None) -
     Host names are resolved only when the URL is fetched.
     """
     try:
-        check_url(url, allowed or FetchAllowlist())
+        parse_url(url, allowed or FetchAllowlist())
     except UrlNotAllowed as error:
-        raise invalid(field, error.reason) from error
+        raise invalid(field, str(error)) from error
     return url

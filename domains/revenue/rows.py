@@ -7,9 +7,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Uuid, bindparam, select, true, update
 
-from domains.kernel.core.ids import new_id
+from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.core.problems import Invalid, invalid
-from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 from domains.kernel.pagination.cursor import (

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar, Final
 
-from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.job_tools import Tools
 from domains.kernel.jobs.model import Job, Queue
 from workers.runner import Actor

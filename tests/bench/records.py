@@ -19,7 +19,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Database
 from domains.kernel.pagination.cursor import CURSOR_LISTS, CursorList, CursorQuery
 from domains.kernel.tenancy.signing import Signer

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Column, MetaData, Table, Uuid, bindparam, insert
 
-from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Tx
 from domains.kernel.db.statements import row, statement
 from domains.kernel.job_tools import Tools, Write

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from domains.discovery.duplicates import list_uncompared
 from domains.intelligence.semantic import embeddings
-from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Database
 from tests.conftest import MakeTenant
 from tests.stack import Tenant, eventually

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from domains.discovery.insights import INSIGHTS, InsightQuery
-from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Database, Read
 from domains.kernel.db.statements import Statement
 from tests.discovery.support import create_minimal

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import msgspec
 
-from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Database
 from domains.kernel.pagination.cursor import CursorList, CursorQuery
 from domains.kernel.tenancy.signing import Signer

@@ -7,8 +7,8 @@ from uuid import UUID
 import httpx
 import pytest
 
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import Conflict
-from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Database
 from domains.kernel.tenancy import idempotency
 from domains.kernel.tenancy.idempotency import Reservation, StoredResponse

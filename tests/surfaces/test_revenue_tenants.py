@@ -10,7 +10,7 @@ import httpx
 import pytest
 from litestar.handlers import HTTPRouteHandler
 
-from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Database
 from domains.revenue.crm import relinking
 from gateway.revenue.surface import REVENUE

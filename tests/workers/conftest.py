@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import structlog
 
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.settings import Settings, load_settings
-from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Database
 from tests.stack import Stack
 from tests.workers.support import execute, new_workspace

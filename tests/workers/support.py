@@ -5,8 +5,7 @@ from collections import Counter
 from typing import Any, ClassVar
 from uuid import UUID
 
-from domains.kernel.core.ids import new_id
-from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.db.database import Database
 from domains.kernel.jobs import leases
 from domains.kernel.jobs.enqueue import enqueue

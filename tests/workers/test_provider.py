@@ -7,7 +7,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Database
 from domains.kernel.models.llm_usage import set_provider
 from tests.fakes.chat_server import BEHAVIOURS, ChatServer, chat_server

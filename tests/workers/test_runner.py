@@ -11,12 +11,11 @@ import pytest
 
 from domains.discovery import analysis
 from domains.discovery.analysis import AnalyseSignal
-from domains.kernel.core.ids import new_id
+from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.core.problems import Invalid, Unavailable, WriteConflict
 from domains.kernel.core.settings import Settings, load_settings
 from domains.kernel.core.tasks import background_task
-from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Database, Tx
 from domains.kernel.job_tools import Tools, Write
 from domains.kernel.jobs import job_admin, leases

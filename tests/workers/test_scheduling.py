@@ -13,9 +13,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import column, literal_column, select, table
 
-from domains.kernel.core.ids import new_id
+from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.core.settings import Settings
-from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Database
 from domains.kernel.db.statements import scalar, statement
 from domains.kernel.jobs import leases

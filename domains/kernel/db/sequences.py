@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import CTE, Text, bindparam, literal
 from sqlalchemy.dialects.postgresql import insert
 
-from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Tx
 from domains.kernel.db.statements import WORKSPACE, scalar, statement
 from domains.kernel.db.tables import public_ids

@@ -8,8 +8,7 @@ import msgspec
 import structlog
 from sqlalchemy import bindparam, false, func, insert, literal_column, select, update
 
-from domains.kernel.core.ids import new_id
-from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.intervals import seconds
 from domains.kernel.db.statements import WORKSPACE, row, scalar, statement

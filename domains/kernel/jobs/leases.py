@@ -29,7 +29,7 @@ from sqlalchemy import (
     update,
 )
 
-from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.intervals import seconds
 from domains.kernel.db.statements import WORKSPACE, Statement, scalar, statement

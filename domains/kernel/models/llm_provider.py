@@ -6,8 +6,8 @@ from typing import Generic, TypeVar
 import msgspec
 import structlog
 
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import Unavailable
-from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read
 from domains.kernel.jobs.process_pool import ComputationTimeout
 from domains.kernel.models import llm_usage

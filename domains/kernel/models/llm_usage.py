@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import BigInteger, Numeric, Text, bindparam, cast, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import WORKSPACE, Statement, row, scalar, statement
 from domains.kernel.db.tables import provider_usage, workspaces

@@ -25,8 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import Invalid, invalid
-from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read
 from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 from domains.kernel.db.tables import cursor_queries

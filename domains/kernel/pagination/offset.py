@@ -20,7 +20,7 @@ from sqlalchemy import (
     true,
 )
 
-from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Read
 from domains.kernel.db.statements import WORKSPACE, Statement, row, statement
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Text, bindparam, delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
-from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Database, Tx
 from domains.kernel.db.intervals import days
 from domains.kernel.db.statements import WORKSPACE, row, statement

@@ -10,9 +10,8 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import bindparam, func, insert, select, update
 
-from domains.kernel.core.ids import new_id
+from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.core.problems import Invalid, NotFound
-from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import WORKSPACE, scalar, statement
 from domains.kernel.db.tables import api_keys, workspaces

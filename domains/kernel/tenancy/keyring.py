@@ -10,10 +10,10 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import Float, bindparam, cast, func, or_, select
 
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import Unauthorized
 from domains.kernel.core.settings import Settings
 from domains.kernel.core.tasks import background_task
-from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Database
 from domains.kernel.db.statements import row, statement
 from domains.kernel.db.tables import api_keys, workspaces

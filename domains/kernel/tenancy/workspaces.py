@@ -7,9 +7,8 @@ from typing import Final
 import msgspec
 from sqlalchemy import bindparam, func, insert, select, update
 
-from domains.kernel.core.ids import new_id, parse_id
+from domains.kernel.core.ids import WorkspaceId, new_id, parse_id
 from domains.kernel.core.problems import Conflict, Invalid, NotFound
-from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.errors import CONSTRAINT_PROBLEMS
 from domains.kernel.db.statements import WORKSPACE, statement

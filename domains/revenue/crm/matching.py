@@ -35,7 +35,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Tx
 from domains.kernel.db.statements import WORKSPACE, Statement, row, scalar, statement
 from domains.kernel.jobs.enqueue import enqueue_debounced

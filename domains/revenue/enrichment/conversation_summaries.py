@@ -10,7 +10,7 @@ from sqlalchemy import Text, and_, bindparam, case, literal_column, null, select
 from domains.intelligence.dialogue.turns import Audience, Turn
 from domains.intelligence.llm.prompts import conversation_question
 from domains.intelligence.outline import Outline, answered, choices, outline
-from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Tx
 from domains.kernel.db.statements import WORKSPACE, row, statement
 from domains.kernel.job_tools import Tools, Write

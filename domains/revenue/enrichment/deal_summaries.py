@@ -23,7 +23,7 @@ from domains.intelligence.dialogue.turns import Turn
 from domains.intelligence.engine import engine
 from domains.intelligence.outline import outline
 from domains.intelligence.semantic import clusters
-from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Tx
 from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 from domains.kernel.db.tables import workspaces

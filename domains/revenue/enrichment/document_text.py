@@ -8,8 +8,8 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import Text, bindparam, literal_column, null, select
 
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import Invalid, NotFound, Unavailable
-from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Tx
 from domains.kernel.db.statements import statement
 from domains.kernel.job_tools import Tools, Write
@@ -83,7 +83,7 @@ async def fetch(tools: Tools, workspace: WorkspaceId, job: FetchDocument) -> Wri
         content_type = response.content_type or original.content_type
         filename = original.filename or response.filename or filename_in_url(original.url)
         await tools.blobs.put_stream(
-            key, response.chunks(), content_type=content_type, filename=filename
+            key, response.body, content_type=content_type, filename=filename
         )
 
     async def write(tx: Tx) -> None:
@@ -136,7 +136,7 @@ async def _extract_text(tools: Tools, original: _Original, key: str) -> str:
         except BlobMissing as error:
             raise NotFound("The stored bytes of this document are missing.") from error
         except UnreadableDocument as error:
-            raise Invalid(error.reason) from error
+            raise Invalid(str(error)) from error
         except OSError as error:
             raise Unavailable(
                 "The document could not be written to temporary storage. Try again."

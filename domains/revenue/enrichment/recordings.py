@@ -9,8 +9,8 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import Text, bindparam, case, literal_column, null, select
 
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import Invalid, NotFound, Unavailable
-from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Tx
 from domains.kernel.db.intervals import seconds
 from domains.kernel.db.statements import statement
@@ -95,7 +95,7 @@ async def fetch(tools: Tools, workspace: WorkspaceId, job: FetchRecording) -> Wr
         return None
     max_bytes = tools.settings.recording_max_bytes
     async with fetched(tools, recording.url, max_bytes) as response:
-        chunks = response.chunks()
+        chunks = response.body
         head = await _read_head(chunks)
         kind = media.detect_format(b"".join(head))
         if kind is None:

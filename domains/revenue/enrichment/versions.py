@@ -11,18 +11,14 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Integer, Table, Text, Uuid, bindparam, literal_column, update
 
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import Invalid, Unavailable
-from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Tx
 from domains.kernel.db.statements import WORKSPACE, Statement, scalar, statement
 from domains.kernel.job_tools import Tools, Write
 from domains.kernel.jobs.enqueue import enqueue
 from domains.kernel.jobs.model import Job
-from domains.kernel.untrusted.fetch import (
-    FetchResponse,
-    PermanentFetchError,
-    TransientFetchError,
-)
+from domains.kernel.untrusted.fetch import FetchResponse, PermanentFetchError, TransientFetchError
 from domains.revenue.conversations import ConversationJob
 from domains.revenue.documents import DocumentJob
 
@@ -81,6 +77,6 @@ async def fetched(tools: Tools, url: str, max_bytes: int) -> AsyncIterator[Fetch
         async with tools.fetcher.stream(url, max_bytes) as response:
             yield response
     except PermanentFetchError as error:
-        raise Invalid(error.reason) from error
+        raise Invalid(str(error)) from error
     except TransientFetchError as error:
-        raise Unavailable(error.reason) from error
+        raise Unavailable(str(error)) from error

@@ -13,8 +13,8 @@ from uuid import uuid5
 import msgspec
 from sqlalchemy import Table, func, literal_column, select
 
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import invalid
-from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import scalar, statement
 from domains.revenue import conversations, documents, messages, tables

@@ -11,8 +11,8 @@ import msgspec
 
 from domains.discovery import products
 from domains.discovery.products import ProductImport
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import Invalid
-from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.revenue.imports import kinds
 from domains.revenue.imports.kinds import Outcome, PreparedRecord

@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import WriteConflict
-from domains.kernel.core.workspace_id import WorkspaceId
 from domains.kernel.db.database import Database
 from domains.revenue.imports.kinds import Outcome, PreparedRecord
 from gateway.cli.importing.batches import KINDS, Batch, Location, Record

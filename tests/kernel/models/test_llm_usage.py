@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Database
 from domains.kernel.models import llm_usage
 from domains.kernel.models.llm_types import TokenUsage

@@ -10,8 +10,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from domains.kernel.core.ids import new_id
-from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.db.database import Database
 from domains.kernel.jobs import job_admin, periodic
 from domains.kernel.storage import retention

@@ -4,7 +4,7 @@ import json
 from typing import Any
 from uuid import UUID
 
-from domains.kernel.core.workspace_id import WorkspaceId
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Database
 from domains.revenue.crm import relinking
 from tests.stack import Tenant, eventually
