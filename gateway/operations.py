@@ -6,13 +6,34 @@ from typing import Any, Final, Literal, ParamSpec
 from uuid import UUID
 
 import msgspec
-from litestar import Router
+from litestar import Request, Router
+from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, SkipValidation
 
+from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.core.problems import Problem, WriteConflict
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.jobs.process_pool import ProcessPool
+from domains.kernel.storage.blobs import Blobs
+from domains.kernel.storage.signed_urls import SignedUrls
 from domains.kernel.tenancy.api_keys import Scope
+from domains.kernel.tenancy.keyring import Caller
+from domains.kernel.tenancy.signing import Signer
 
 _P = ParamSpec("_P")
+
+# Types of handler parameters. The names of the dependencies are those in `gateway.app`.
+AnyRequest = Request[Any, Any, Any]
+IdInPath = FromPath[str]
+AllowlistDep = NamedDependency[SkipValidation[FetchAllowlist]]
+BlobsDep = NamedDependency[Blobs]
+CallerDep = NamedDependency[Caller]
+ProcessPoolDep = NamedDependency[ProcessPool]
+ReadDep = NamedDependency[Read]
+SignedUrlsDep = NamedDependency[SignedUrls]
+SignerDep = NamedDependency[Signer]
+TxDep = NamedDependency[Tx]
 
 # `any key`: a valid key with any scopes. `public`: no key.
 Access = Scope | Literal["any key", "public"]

@@ -5,11 +5,9 @@ from uuid import UUID
 
 import msgspec
 from litestar import get
-from litestar.di import NamedDependency
 from msgspec import Meta
 
-from domains.kernel.tenancy.keyring import Caller
-from gateway.operations import operation
+from gateway.operations import CallerDep, operation
 
 
 class AuthWorkspace(msgspec.Struct):
@@ -31,10 +29,7 @@ class AuthCredential(msgspec.Struct):
     ]
     scopes: Annotated[
         list[str],
-        Meta(
-            description="Permissions in both APIs",
-            examples=[["signals:read", "insights:read"]],
-        ),
+        Meta(description="Permissions in both APIs", examples=[["signals:read", "insights:read"]]),
     ]
 
 
@@ -49,7 +44,7 @@ class AuthContext(msgspec.Struct):
     "/auth/context",
     opt=operation("getAuthContext", "any key", "The workspace and scopes of this key"),
 )
-async def get_auth_context(caller: NamedDependency[Caller]) -> AuthContext:
+async def get_auth_context(caller: CallerDep) -> AuthContext:
     return AuthContext(
         AuthWorkspace(caller.workspace, caller.workspace_name),
         AuthCredential(caller.key, caller.ordered_scopes()),

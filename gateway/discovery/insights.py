@@ -1,10 +1,9 @@
 """Handlers of insights."""
 
-from typing import Any, Final
+from typing import Final
 
-from litestar import Request, Response, delete, get, patch, post
-from litestar.di import NamedDependency
-from litestar.params import FromPath, RawBody
+from litestar import Response, delete, get, patch, post
+from litestar.params import RawBody
 from msgspec import UNSET
 
 from domains.discovery import insights, transcripts
@@ -17,12 +16,17 @@ from domains.discovery.insights import (
     InsightUpdate,
 )
 from domains.discovery.transcripts import ProcessTranscriptRequest
-from domains.kernel.db.database import Read, Tx
-from domains.kernel.jobs.process_pool import ProcessPool
-from domains.kernel.storage.blobs import Blobs
-from domains.kernel.tenancy.keyring import Caller
 from gateway.discovery.answers import DELETED, Deleted, paged
-from gateway.operations import operation
+from gateway.operations import (
+    AnyRequest,
+    BlobsDep,
+    CallerDep,
+    IdInPath,
+    ProcessPoolDep,
+    ReadDep,
+    TxDep,
+    operation,
+)
 from gateway.requests import decode_body, parse_query
 
 
@@ -30,7 +34,7 @@ from gateway.requests import decode_body, parse_query
     "/insights", opt=operation("listInsights", "insights:read", "List insights", query=InsightQuery)
 )
 async def list_insights(
-    request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
+    request: AnyRequest, caller: CallerDep, read: ReadDep
 ) -> Response[list[Insight]]:
     query = parse_query(request, InsightQuery)
     return paged(await insights.page(read, caller.workspace, query), query)
@@ -40,11 +44,7 @@ async def list_insights(
     "/insights/{id:str}",
     opt=operation("getInsight", "insights:read", "Get an insight", errors=(404,)),
 )
-async def get_insight(
-    id: FromPath[str],  # noqa: A002 - the documented name
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
-) -> Insight:
+async def get_insight(id: IdInPath, caller: CallerDep, read: ReadDep) -> Insight:
     return await INSIGHTS.get(read, caller.workspace, id)
 
 
@@ -54,9 +54,7 @@ async def get_insight(
         "createInsight", "insights:write", "Create an insight", request=InsightCreate, errors=(409,)
     ),
 )
-async def create_insight(
-    body: RawBody, caller: NamedDependency[Caller], tx: NamedDependency[Tx]
-) -> Insight:
+async def create_insight(body: RawBody, caller: CallerDep, tx: TxDep) -> Insight:
     new = await decode_body(body, InsightCreate)
     return await insights.create(tx, caller.workspace, new)
 
@@ -67,12 +65,7 @@ async def create_insight(
         "updateInsight", "insights:write", "Change an insight", request=InsightUpdate, errors=(404,)
     ),
 )
-async def update_insight(
-    id: FromPath[str],  # noqa: A002
-    body: RawBody,
-    caller: NamedDependency[Caller],
-    tx: NamedDependency[Tx],
-) -> Insight:
+async def update_insight(id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep) -> Insight:
     changes = await decode_body(body, InsightUpdate)
     return await INSIGHTS.change(tx, caller.workspace, id, changes)
 
@@ -82,11 +75,7 @@ async def update_insight(
     status_code=200,
     opt=operation("deleteInsight", "insights:delete", "Delete an insight", errors=(404,)),
 )
-async def delete_insight(
-    id: FromPath[str],  # noqa: A002
-    caller: NamedDependency[Caller],
-    tx: NamedDependency[Tx],
-) -> Deleted:
+async def delete_insight(id: IdInPath, caller: CallerDep, tx: TxDep) -> Deleted:
     await INSIGHTS.remove(tx, caller.workspace, id)
     return DELETED
 
@@ -105,11 +94,11 @@ async def delete_insight(
 )
 async def process_transcript(
     body: RawBody,
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
-    tx: NamedDependency[Tx],
-    blobs: NamedDependency[Blobs],
-    process_pool: NamedDependency[ProcessPool],
+    caller: CallerDep,
+    read: ReadDep,
+    tx: TxDep,
+    blobs: BlobsDep,
+    process_pool: ProcessPoolDep,
 ) -> list[Insight]:
     """Returns the insights found. Stores nothing unless `createInsights` is true."""
     content = await decode_body(body, ProcessTranscriptRequest)
@@ -126,11 +115,7 @@ async def process_transcript(
         addition=True,
     ),
 )
-async def list_evidence(
-    id: FromPath[str],  # noqa: A002
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
-) -> list[Evidence]:
+async def list_evidence(id: IdInPath, caller: CallerDep, read: ReadDep) -> list[Evidence]:
     return await insights.list_evidence(read, caller.workspace, id)
 
 

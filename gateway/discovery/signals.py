@@ -1,11 +1,10 @@
 """Handlers of signals."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
-from litestar import Request, Response, delete, get, patch, post
-from litestar.di import NamedDependency
-from litestar.params import FromPath, RawBody
+from litestar import Response, delete, get, patch, post
+from litestar.params import RawBody
 from msgspec import UNSET, Meta, UnsetType
 
 from domains.discovery import example_ids, signal_creation, signals
@@ -19,16 +18,12 @@ from domains.discovery.signals import (
     SignalUpdate,
 )
 from domains.kernel.core.problems import Invalid
-from domains.kernel.db.database import Read, Tx
-from domains.kernel.storage.blobs import Blobs
-from domains.kernel.tenancy.keyring import Caller
 from gateway.discovery.answers import DELETED, Deleted, paged
-from gateway.operations import operation
+from gateway.operations import AnyRequest, BlobsDep, CallerDep, IdInPath, ReadDep, TxDep, operation
 from gateway.requests import decode_body, decode_variant, parse_query
 
 _SignalId = Annotated[
-    str,
-    Meta(min_length=1, description="UUID or public id of the signal, such as `SIGNAL-42`."),
+    str, Meta(min_length=1, description="UUID or public id of the signal, such as `SIGNAL-42`.")
 ]
 
 
@@ -48,7 +43,7 @@ class _Form(msgspec.Struct):
 
 @get("/signals", opt=operation("listSignals", "signals:read", "List signals", query=SignalQuery))
 async def list_signals(
-    request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
+    request: AnyRequest, caller: CallerDep, read: ReadDep
 ) -> Response[list[Signal]]:
     query = parse_query(request, SignalQuery)
     return paged(await signals.page(read, caller.workspace, query), query)
@@ -58,11 +53,7 @@ async def list_signals(
     "/signals/{id:str}",
     opt=operation("getSignal", "signals:read", "Get a signal", errors=(404,), path_id=_SignalId),
 )
-async def get_signal(
-    id: FromPath[str],  # noqa: A002 - the documented name
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
-) -> Signal:
+async def get_signal(id: IdInPath, caller: CallerDep, read: ReadDep) -> Signal:
     return await SIGNALS.get(read, caller.workspace, id)
 
 
@@ -82,12 +73,7 @@ async def get_signal(
         },
     ),
 )
-async def create_signal(
-    body: RawBody,
-    caller: NamedDependency[Caller],
-    tx: NamedDependency[Tx],
-    blobs: NamedDependency[Blobs],
-) -> Signal:
+async def create_signal(body: RawBody, caller: CallerDep, tx: TxDep, blobs: BlobsDep) -> Signal:
     new = await decode_variant(body, _Form, _Form.body_type)
     if isinstance(new, SignalTextCreate):
         return await signal_creation.create_from_text(tx, blobs, caller.workspace, new)
@@ -105,12 +91,7 @@ async def create_signal(
         path_id=_SignalId,
     ),
 )
-async def update_signal(
-    id: FromPath[str],  # noqa: A002
-    body: RawBody,
-    caller: NamedDependency[Caller],
-    tx: NamedDependency[Tx],
-) -> Signal:
+async def update_signal(id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep) -> Signal:
     changes = await decode_body(body, SignalUpdate)
     return await SIGNALS.change(tx, caller.workspace, id, changes)
 
@@ -122,11 +103,7 @@ async def update_signal(
         "deleteSignal", "signals:delete", "Delete a signal", errors=(404,), path_id=_SignalId
     ),
 )
-async def delete_signal(
-    id: FromPath[str],  # noqa: A002
-    caller: NamedDependency[Caller],
-    tx: NamedDependency[Tx],
-) -> Deleted:
+async def delete_signal(id: IdInPath, caller: CallerDep, tx: TxDep) -> Deleted:
     await signals.remove(tx, caller.workspace, id)
     return DELETED
 
@@ -141,11 +118,7 @@ async def delete_signal(
         path_id=_SignalId,
     ),
 )
-async def process_signal(
-    id: FromPath[str],  # noqa: A002
-    caller: NamedDependency[Caller],
-    tx: NamedDependency[Tx],
-) -> JobRef:
+async def process_signal(id: IdInPath, caller: CallerDep, tx: TxDep) -> JobRef:
     return await signals.process(tx, caller.workspace, id)
 
 

@@ -1,16 +1,10 @@
 """Handlers of conversations."""
 
-from typing import Any, Final
+from typing import Final
 
-from litestar import Request, delete, get, post
-from litestar.di import NamedDependency
-from litestar.params import FromPath, RawBody, SkipValidation
+from litestar import delete, get, post
+from litestar.params import RawBody
 
-from domains.kernel.core.network import FetchAllowlist
-from domains.kernel.db.database import Read, Tx
-from domains.kernel.storage.signed_urls import SignedUrls
-from domains.kernel.tenancy.keyring import Caller
-from domains.kernel.tenancy.signing import Signer
 from domains.revenue import conversations
 from domains.revenue.conversations import (
     ConversationDetail,
@@ -20,22 +14,31 @@ from domains.revenue.conversations import (
     SummaryEvidence,
 )
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
-from gateway.operations import operation
+from gateway.operations import (
+    AllowlistDep,
+    AnyRequest,
+    CallerDep,
+    IdInPath,
+    ReadDep,
+    SignedUrlsDep,
+    SignerDep,
+    TxDep,
+)
 from gateway.requests import decode_body, parse_query
-from gateway.revenue.requests import READ, WRITE, uuid_in_path, visibility_filter
+from gateway.revenue.requests import (
+    ingest_operation,
+    read_operation,
+    uuid_in_path,
+    visibility_filter,
+)
 
 
 @get(
     "/conversations",
-    opt=operation(
-        "listConversations", "read", "List conversations", query=ConversationQuery, errors=READ
-    ),
+    opt=read_operation("listConversations", "List conversations", query=ConversationQuery),
 )
 async def list_conversations(
-    request: Request[Any, Any, Any],
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
-    signer: NamedDependency[Signer],
+    request: AnyRequest, caller: CallerDep, read: ReadDep, signer: SignerDep
 ) -> ListConversationsResponse:
     query = parse_query(request, ConversationQuery)
     return await conversations.page(
@@ -45,13 +48,10 @@ async def list_conversations(
 
 @get(
     "/conversations/{conversation_id:str}",
-    opt=operation("getConversation", "read", "Get a conversation", errors=READ),
+    opt=read_operation("getConversation", "Get a conversation"),
 )
 async def get_conversation(
-    conversation_id: FromPath[str],
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
-    signed_urls: NamedDependency[SignedUrls],
+    conversation_id: IdInPath, caller: CallerDep, read: ReadDep, signed_urls: SignedUrlsDep
 ) -> ConversationDetail:
     record = uuid_in_path(conversation_id, "conversationId")
     return await conversations.get(
@@ -61,18 +61,12 @@ async def get_conversation(
 
 @get(
     "/conversations/{conversation_id:str}/evidence",
-    opt=operation(
-        "listConversationEvidence",
-        "read",
-        "Get the evidence for a conversation's summary",
-        errors=READ,
-        addition=True,
+    opt=read_operation(
+        "listConversationEvidence", "Get the evidence for a conversation's summary", addition=True
     ),
 )
 async def list_conversation_evidence(
-    conversation_id: FromPath[str],
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
+    conversation_id: IdInPath, caller: CallerDep, read: ReadDep
 ) -> dict[str, list[SummaryEvidence]]:
     record = uuid_in_path(conversation_id, "conversationId")
     return await conversations.list_evidence(
@@ -82,19 +76,10 @@ async def list_conversation_evidence(
 
 @post(
     "/conversations",
-    opt=operation(
-        "createConversation",
-        "ingest",
-        "Push a conversation",
-        request=ConversationRequest,
-        errors=WRITE,
-    ),
+    opt=ingest_operation("createConversation", "Push a conversation", request=ConversationRequest),
 )
 async def create_conversation(
-    body: RawBody,
-    caller: NamedDependency[Caller],
-    tx: NamedDependency[Tx],
-    allowed: NamedDependency[SkipValidation[FetchAllowlist]],
+    body: RawBody, caller: CallerDep, tx: TxDep, allowed: AllowlistDep
 ) -> RecordResponse:
     new = await decode_body(body, ConversationRequest)
     return await conversations.create(tx, allowed, caller.workspace, caller.own_domains, new)
@@ -103,12 +88,10 @@ async def create_conversation(
 @delete(
     "/conversations",
     status_code=200,
-    opt=operation(
-        "deleteConversation", "ingest", "Delete a conversation", query=RecordAddress, errors=WRITE
-    ),
+    opt=ingest_operation("deleteConversation", "Delete a conversation", query=RecordAddress),
 )
 async def delete_conversation(
-    request: Request[Any, Any, Any], caller: NamedDependency[Caller], tx: NamedDependency[Tx]
+    request: AnyRequest, caller: CallerDep, tx: TxDep
 ) -> DeletedRecordResponse:
     address = parse_query(request, RecordAddress)
     return await conversations.remove(tx, caller.workspace, address)

@@ -1,45 +1,29 @@
 """Handlers of deals."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-from litestar import Request, get
-from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar import get
 from msgspec import Meta
 
-from domains.kernel.db.database import Read
-from domains.kernel.tenancy.keyring import Caller
-from domains.kernel.tenancy.signing import Signer
 from domains.revenue import deals
 from domains.revenue.deals import DealDetail, DealQuery, ListDealsResponse
-from gateway.operations import operation
+from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, SignerDep
 from gateway.requests import parse_query
-from gateway.revenue.requests import READ, crm_id_in_path
+from gateway.revenue.requests import crm_id_in_path, read_operation
 
 _DealId = Annotated[str, Meta(min_length=1, description="The id that the CRM gave to the deal.")]
 
 
-@get(
-    "/deals",
-    opt=operation("listDeals", "read", "List deals", query=DealQuery, errors=READ),
-)
+@get("/deals", opt=read_operation("listDeals", "List deals", query=DealQuery))
 async def list_deals(
-    request: Request[Any, Any, Any],
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
-    signer: NamedDependency[Signer],
+    request: AnyRequest, caller: CallerDep, read: ReadDep, signer: SignerDep
 ) -> ListDealsResponse:
     query = parse_query(request, DealQuery)
     return await deals.page(read, signer, caller.workspace, query)
 
 
-@get(
-    "/deals/{deal_id:path}",
-    opt=operation("getDeal", "read", "Get a deal", errors=READ, path_id=_DealId),
-)
-async def get_deal(
-    deal_id: FromPath[str], caller: NamedDependency[Caller], read: NamedDependency[Read]
-) -> DealDetail:
+@get("/deals/{deal_id:path}", opt=read_operation("getDeal", "Get a deal", path_id=_DealId))
+async def get_deal(deal_id: IdInPath, caller: CallerDep, read: ReadDep) -> DealDetail:
     return await deals.get(
         read,
         caller.workspace,

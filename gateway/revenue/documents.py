@@ -1,17 +1,10 @@
 """Handlers of documents."""
 
-from typing import Any, Final
+from typing import Final
 
-from litestar import Request, delete, get, patch, post
-from litestar.di import NamedDependency
-from litestar.params import FromPath, RawBody, SkipValidation
+from litestar import delete, get, patch, post
+from litestar.params import RawBody
 
-from domains.kernel.core.network import FetchAllowlist
-from domains.kernel.db.database import Read, Tx
-from domains.kernel.storage.blobs import Blobs
-from domains.kernel.storage.signed_urls import SignedUrls
-from domains.kernel.tenancy.keyring import Caller
-from domains.kernel.tenancy.signing import Signer
 from domains.revenue import documents
 from domains.revenue.documents import (
     DocumentDetail,
@@ -21,21 +14,33 @@ from domains.revenue.documents import (
     UpdateDocumentRequest,
 )
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
-from gateway.operations import operation
-from gateway.requests import decode_body, parse_query
-from gateway.revenue.requests import READ, WRITE, uuid_in_path, visibility_filter
-
-
-@get(
-    "/documents",
-    opt=operation("listDocuments", "read", "List documents", query=DocumentQuery, errors=READ),
+from gateway.operations import (
+    AllowlistDep,
+    AnyRequest,
+    BlobsDep,
+    CallerDep,
+    IdInPath,
+    ReadDep,
+    SignedUrlsDep,
+    SignerDep,
+    TxDep,
 )
+from gateway.requests import decode_body, parse_query
+from gateway.revenue.requests import (
+    ingest_operation,
+    read_operation,
+    uuid_in_path,
+    visibility_filter,
+)
+
+
+@get("/documents", opt=read_operation("listDocuments", "List documents", query=DocumentQuery))
 async def list_documents(
-    request: Request[Any, Any, Any],
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
-    signer: NamedDependency[Signer],
-    signed_urls: NamedDependency[SignedUrls],
+    request: AnyRequest,
+    caller: CallerDep,
+    read: ReadDep,
+    signer: SignerDep,
+    signed_urls: SignedUrlsDep,
 ) -> ListDocumentsResponse:
     query = parse_query(request, DocumentQuery)
     return await documents.page(
@@ -43,15 +48,9 @@ async def list_documents(
     )
 
 
-@get(
-    "/documents/{document_id:str}",
-    opt=operation("getDocument", "read", "Get a document", errors=READ),
-)
+@get("/documents/{document_id:str}", opt=read_operation("getDocument", "Get a document"))
 async def get_document(
-    document_id: FromPath[str],
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
-    signed_urls: NamedDependency[SignedUrls],
+    document_id: IdInPath, caller: CallerDep, read: ReadDep, signed_urls: SignedUrlsDep
 ) -> DocumentDetail:
     record = uuid_in_path(document_id, "documentId")
     return await documents.get(
@@ -60,17 +59,10 @@ async def get_document(
 
 
 @post(
-    "/documents",
-    opt=operation(
-        "createDocument", "ingest", "Push a document", request=DocumentRequest, errors=WRITE
-    ),
+    "/documents", opt=ingest_operation("createDocument", "Push a document", request=DocumentRequest)
 )
 async def create_document(
-    body: RawBody,
-    caller: NamedDependency[Caller],
-    tx: NamedDependency[Tx],
-    blobs: NamedDependency[Blobs],
-    allowed: NamedDependency[SkipValidation[FetchAllowlist]],
+    body: RawBody, caller: CallerDep, tx: TxDep, blobs: BlobsDep, allowed: AllowlistDep
 ) -> RecordResponse:
     new = await decode_body(body, DocumentRequest)
     return await documents.create(tx, blobs, allowed, caller.workspace, new)
@@ -78,23 +70,21 @@ async def create_document(
 
 @patch(
     "/documents",
-    opt=operation(
+    opt=ingest_operation(
         "updateDocument",
-        "ingest",
         "Change a document",
         request=UpdateDocumentRequest,
         query=RecordAddress,
-        errors=WRITE,
         example={"status": "updated"},
     ),
 )
 async def update_document(
-    request: Request[Any, Any, Any],
+    request: AnyRequest,
     body: RawBody,
-    caller: NamedDependency[Caller],
-    tx: NamedDependency[Tx],
-    blobs: NamedDependency[Blobs],
-    allowed: NamedDependency[SkipValidation[FetchAllowlist]],
+    caller: CallerDep,
+    tx: TxDep,
+    blobs: BlobsDep,
+    allowed: AllowlistDep,
 ) -> RecordResponse:
     address = parse_query(request, RecordAddress)
     changes = await decode_body(body, UpdateDocumentRequest)
@@ -104,12 +94,10 @@ async def update_document(
 @delete(
     "/documents",
     status_code=200,
-    opt=operation(
-        "deleteDocument", "ingest", "Delete a document", query=RecordAddress, errors=WRITE
-    ),
+    opt=ingest_operation("deleteDocument", "Delete a document", query=RecordAddress),
 )
 async def delete_document(
-    request: Request[Any, Any, Any], caller: NamedDependency[Caller], tx: NamedDependency[Tx]
+    request: AnyRequest, caller: CallerDep, tx: TxDep
 ) -> DeletedRecordResponse:
     address = parse_query(request, RecordAddress)
     return await documents.remove(tx, caller.workspace, address)

@@ -5,11 +5,9 @@ from uuid import UUID
 
 import msgspec
 from litestar import get
-from litestar.di import NamedDependency
 from msgspec import Meta
 
-from domains.kernel.tenancy.keyring import Caller
-from gateway.operations import operation
+from gateway.operations import CallerDep, operation
 
 
 class HealthResponse(msgspec.Struct):
@@ -23,7 +21,7 @@ class HealthResponse(msgspec.Struct):
 
 
 @get("/health", opt=operation("health", "any key", "Check a key", counted=False))
-async def get_health(caller: NamedDependency[Caller]) -> HealthResponse:
+async def get_health(caller: CallerDep) -> HealthResponse:
     return HealthResponse("ok", caller.workspace, caller.ordered_scopes())
 
 

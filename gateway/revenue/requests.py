@@ -1,17 +1,26 @@
-"""Helpers of the handlers: ids in paths, visibility, and error statuses."""
+"""Helpers of the handlers: declarations of operations, ids in paths, and visibility."""
 
-from typing import Final
+from typing import Any
 from uuid import UUID
 
 from domains.kernel.core.ids import parse_id
 from domains.kernel.core.problems import invalid
 from domains.kernel.tenancy.keyring import Caller
 from domains.revenue.records import not_found
+from gateway.operations import operation
 
-# Error statuses of an operation besides those of every operation.
-READ: Final = (404,)
-# 403: the source or object type does not accept the caller's writes.
-WRITE: Final = (403, 404, 409)
+
+def read_operation(name: str, summary: str, **options: Any) -> dict[str, Any]:
+    """Declare an operation that reads; see `Operation`."""
+    return operation(name, "read", summary, errors=(404,), **options)
+
+
+def ingest_operation(name: str, summary: str, **options: Any) -> dict[str, Any]:
+    """Declare an operation that writes; see `Operation`.
+
+    Its status is 403 if the source or object type does not accept the caller's writes.
+    """
+    return operation(name, "ingest", summary, errors=(403, 404, 409), **options)
 
 
 def uuid_in_path(text: str, name: str) -> UUID:

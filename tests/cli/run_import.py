@@ -199,7 +199,7 @@ class Importer:
         return result
 
 
-async def get_record(tenant: Tenant, kind: str, id: Any) -> Any:  # noqa: A002
+async def get_record(tenant: Tenant, kind: str, id: Any) -> Any:
     """GET a record, which must exist."""
     response = await tenant.http.get(f"/v1/{kind}/{id}")
     assert response.status_code == 200, response.text

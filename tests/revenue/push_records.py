@@ -42,36 +42,36 @@ FIELD_DEFINITIONS: list[Json] = [
 class Source:
     """A source with an object type of all eight field types."""
 
-    def __init__(self, tenant: Tenant, id: str, object_type: str) -> None:  # noqa: A002
+    def __init__(self, tenant: Tenant, id: str, object_type: str) -> None:
         self.tenant = tenant
         self.http = tenant.http
         self.id = id
         self.object_type = object_type
 
-    def body(self, kind: str, id: str, **fields: Any) -> Json:  # noqa: A002
+    def body(self, kind: str, id: str, **fields: Any) -> Json:
         """A valid body for a POST. Fields that are None are left out."""
         body = {"id": id, "sourceId": self.id, **MINIMAL_FIELDS[kind]}
         if kind == "rows":
             body["objectTypeId"] = self.object_type
         return {name: value for name, value in (body | fields).items() if value is not None}
 
-    async def post(self, kind: str, id: str, **fields: Any) -> httpx.Response:  # noqa: A002
+    async def post(self, kind: str, id: str, **fields: Any) -> httpx.Response:
         """POST a record."""
         return await self.http.post(f"/v1/{kind}", json=self.body(kind, id, **fields))
 
-    async def push(self, kind: str, id: str, **fields: Any) -> str:  # noqa: A002
+    async def push(self, kind: str, id: str, **fields: Any) -> str:
         """POST a record, which must succeed, and return its record id."""
         response = await self.post(kind, id, **fields)
         assert response.status_code == 201, response.text
         record: str = response.json()["recordId"]
         return record
 
-    async def patch(self, kind: str, id: str, **fields: Any) -> httpx.Response:  # noqa: A002
+    async def patch(self, kind: str, id: str, **fields: Any) -> httpx.Response:
         """PATCH a record."""
         params = {"remoteId": id, "sourceId": self.id}
         return await self.http.patch(f"/v1/{kind}", params=params, json=fields)
 
-    async def delete(self, kind: str, id: str) -> httpx.Response:  # noqa: A002
+    async def delete(self, kind: str, id: str) -> httpx.Response:
         """DELETE a record."""
         params = {"remoteId": id, "sourceId": self.id}
         return await self.http.delete(f"/v1/{kind}", params=params)

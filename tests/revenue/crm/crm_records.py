@@ -17,7 +17,7 @@ class CrmRecords:
         self._tenant = tenant
         self._database = database
 
-    async def put(self, table: str, id: str, **columns: Any) -> None:  # noqa: A002
+    async def put(self, table: str, id: str, **columns: Any) -> None:
         """Insert or replace a record, and mark it as changed."""
         if "contact_emails" in columns:
             columns["contacts"] = json.dumps(
