@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from email.message import EmailMessage
 from xml.sax.saxutils import escape
 
+from cryptography.hazmat.decrepit.ciphers.algorithms import ARC4
+from cryptography.hazmat.primitives.ciphers import Cipher
+
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _TYPES = "application/vnd.openxmlformats-officedocument"
@@ -115,17 +118,7 @@ def _md5(data: bytes) -> bytes:
 
 
 def _rc4(key: bytes, data: bytes) -> bytes:
-    state, j = list(range(256)), 0
-    for i in range(256):
-        j = (j + state[i] + key[i % len(key)]) % 256
-        state[i], state[j] = state[j], state[i]
-    result, i, j = bytearray(), 0, 0
-    for byte in data:
-        i = (i + 1) % 256
-        j = (j + state[i]) % 256
-        state[i], state[j] = state[j], state[i]
-        result.append(byte ^ state[(state[i] + state[j]) % 256])
-    return bytes(result)
+    return Cipher(ARC4(key), mode=None).encryptor().update(data)
 
 
 def _office(main: str, kind: str, parts: Mapping[str, str], types: Mapping[str, str]) -> bytes:
@@ -181,10 +174,7 @@ def docx(
         f'{_HEAD}{prologue}<w:document xmlns:w="{_WORD}"><w:body>{body}</w:body></w:document>'
     )
     return _office(
-        "word/document.xml",
-        "wordprocessingml.document.main",
-        {"word/document.xml": document},
-        {},
+        "word/document.xml", "wordprocessingml.document.main", {"word/document.xml": document}, {}
     )
 
 

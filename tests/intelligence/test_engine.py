@@ -1,5 +1,7 @@
 """Analysis of whole texts, and properties of the findings of any text."""
 
+from typing import get_args
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -8,13 +10,7 @@ from hypothesis import strategies as st
 from domains.intelligence.engine import analyse, engine
 from domains.intelligence.findings import Document, Findings, Product, Profile
 
-PROFILES: tuple[Profile, ...] = (
-    "transcript",
-    "support_ticket",
-    "survey_response",
-    "discovery_report",
-    "raw",
-)
+PROFILES: tuple[Profile, ...] = get_args(Profile)
 CONTEXTS = {
     "user_interview",
     "feature_feedback",

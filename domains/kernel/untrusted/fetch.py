@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
 from ipaddress import ip_address
 from pathlib import PurePosixPath
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 from urllib.parse import unquote, urljoin
 
 import httpcore
@@ -41,8 +41,7 @@ _CHUNK_BYTES: Final = 64 * 1024
 _COMPRESSED_BYTES: Final = 16 * 1024
 
 _FILENAME: Final = re.compile(
-    r';\s*filename\s*=\s*("(?P<quoted>(\\.|[^"\\])*)"|(?P<bare>[^;"]+))',
-    re.IGNORECASE | re.ASCII,
+    r';\s*filename\s*=\s*("(?P<quoted>(\\.|[^"\\])*)"|(?P<bare>[^;"]+))', re.IGNORECASE | re.ASCII
 )
 _FILENAME_ENCODED: Final = re.compile(
     r";\s*filename\*\s*=\s*(?P<charset>utf-8|iso-8859-1)'[^']*'(?P<value>[^;\s]+)",
@@ -54,14 +53,10 @@ _INVALID_RESPONSE: Final = "The server sent an invalid response."
 
 
 class FetchError(Exception):
-    """A URL was not fetched. `reason` is a sentence for the customer.
+    """A URL was not fetched. The message is a sentence for the customer.
 
     It contains nothing about this network.
     """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 class PermanentFetchError(FetchError):
@@ -72,28 +67,17 @@ class TransientFetchError(FetchError):
     """The server failed or cannot be reached. A retry may succeed."""
 
 
-class FetchResponse:
-    """A response whose body has not been read yet.
+class FetchResponse(NamedTuple):
+    """A response whose body is received while `body` is iterated, which raises FetchError.
 
     `url` is the URL after redirects. `filename` is a base name without a path, at most 255
     characters. `filename` and `content_type` are as declared by the server, or None.
     """
 
-    def __init__(
-        self,
-        url: str,
-        content_type: str | None,
-        filename: str | None,
-        body: AsyncIterator[bytes],
-    ) -> None:
-        self.url = url
-        self.content_type = content_type
-        self.filename = filename
-        self._body = body
-
-    def chunks(self) -> AsyncIterator[bytes]:
-        """Iterate over the decoded body, once. Raises FetchError."""
-        return self._body
+    url: str
+    content_type: str | None
+    filename: str | None
+    body: AsyncIterator[bytes]
 
 
 class Fetcher:
@@ -125,8 +109,8 @@ class Fetcher:
     async def stream(self, url: str, max_bytes: int) -> AsyncIterator[FetchResponse]:
         """Send a GET request, follow redirects and open the response.
 
-        `max_bytes` limits the body, both as sent and as decoded. Raises FetchError, also in
-        `chunks` and, at the time limit, in the block. The connection is closed with the block.
+        `max_bytes` limits the body, both as sent and as decoded. Raises FetchError, at the time
+        limit also within the block. The connection is closed with the block.
         """
         parsed = self._parse("The URL", url)
         timer = asyncio.timeout(self._time_limit)
@@ -196,7 +180,7 @@ class Fetcher:
         try:
             return parse_url(url, self._allowed)
         except UrlNotAllowed as error:
-            raise PermanentFetchError(f"{subject} {error.reason}.") from None
+            raise PermanentFetchError(f"{subject} {error}.") from None
 
 
 class ThreadedResolver:

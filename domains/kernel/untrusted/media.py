@@ -106,23 +106,12 @@ _CAF: Final = MediaFormat("caf", "audio/x-caf", False, "caf", ".caf")
 _PS: Final = MediaFormat("mpeg", "video/mpeg", True, "mpeg", ".mpg")
 _TS: Final = MediaFormat("mpegts", "video/mp2t", True, "mpegts", ".ts")
 
-_BRAND_PREFIXES: Final[Sequence[tuple[bytes, MediaFormat]]] = (
-    (b"M4A", _M4A),
-    (b"M4B", _M4A),
-    (b"M4P", _M4A),
-    (b"qt  ", _MOV),
-    (b"3gp", _3GP),
-    (b"3g2", _3G2),
-    (b"iso", _MP4),
-    (b"mp4", _MP4),
-    (b"avc1", _MP4),
-    (b"M4V", _MP4),
-    (b"dash", _MP4),
-    (b"cmf", _MP4),
-    (b"MSNV", _MP4),
-    (b"mmp4", _MP4),
-    (b"F4", _MP4),
-    (b"f4v", _MP4),
+_BRAND_PREFIXES: Final[Sequence[tuple[MediaFormat, tuple[bytes, ...]]]] = (
+    (_M4A, (b"M4A", b"M4B", b"M4P")),
+    (_MOV, (b"qt  ",)),
+    (_3GP, (b"3gp",)),
+    (_3G2, (b"3g2",)),
+    (_MP4, (b"iso", b"mp4", b"avc1", b"M4V", b"dash", b"cmf", b"MSNV", b"mmp4", b"F4", b"f4v")),
 )
 # Images in the same container as videos.
 _IMAGE_BRANDS: Final = (b"hei", b"hev", b"mif1", b"msf1", b"avif", b"avis", b"crx ", b"jp", b"mj")
@@ -184,7 +173,7 @@ def _mp4_format(head: bytes) -> MediaFormat | None:
     if major.startswith(_IMAGE_BRANDS):
         return None
     formats = (
-        media for brand in brands for prefix, media in _BRAND_PREFIXES if brand.startswith(prefix)
+        media for brand in brands for media, known in _BRAND_PREFIXES if brand.startswith(known)
     )
     return next(formats, None)
 

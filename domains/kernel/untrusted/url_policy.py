@@ -32,11 +32,7 @@ _NOT_PUBLIC: Final = "must name a public host"
 
 
 class UrlNotAllowed(Exception):
-    """A URL must not be fetched. `reason` follows the name of a field: "must be ..."."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    """A URL must not be fetched. The message follows the name of a field: "must be ..."."""
 
 
 class ParsedUrl(msgspec.Struct, frozen=True):
@@ -61,13 +57,8 @@ class ParsedUrl(msgspec.Struct, frozen=True):
         return f"{self.scheme}://{self.authority}{self.target}"
 
 
-def check_url(url: str, allowed: FetchAllowlist) -> None:
-    """Raise UrlNotAllowed if the URL must not be fetched. Host names are not resolved."""
-    parse_url(url, allowed)
-
-
 def parse_url(url: str, allowed: FetchAllowlist) -> ParsedUrl:
-    """Parse a URL. Raises UrlNotAllowed like `check_url`.
+    """Parse a URL that may be fetched. Raises UrlNotAllowed. Host names are not resolved.
 
     A host that is an IP address is checked here. The addresses of a host name are still unchecked.
     """

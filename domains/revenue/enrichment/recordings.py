@@ -12,8 +12,7 @@ from sqlalchemy import Text, bindparam, case, literal_column, null, select
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import Invalid, NotFound, Unavailable
 from domains.kernel.db.database import Tx
-from domains.kernel.db.intervals import seconds
-from domains.kernel.db.statements import statement
+from domains.kernel.db.statements import seconds, statement
 from domains.kernel.job_tools import Tools, Write
 from domains.kernel.jobs.enqueue import enqueue
 from domains.kernel.models.speech import Sentence

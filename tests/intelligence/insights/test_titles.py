@@ -43,15 +43,9 @@ def title_of(
         ("There are no keyboard shortcuts.", "No keyboard shortcuts"),
         ("Terrible search!", "Search is terrible"),
         ("Slow exports", "Exports are slow"),
-        (
-            "Honestly the slow CSV export is my biggest complaint.",
-            "CSV export is slow",
-        ),
+        ("Honestly the slow CSV export is my biggest complaint.", "CSV export is slow"),
         ("Every time I open a report it crashes.", "Crashes every time users open a report"),
-        (
-            "Our current tool is slow and it loses data.",
-            "Current tool is slow and loses data",
-        ),
+        ("Our current tool is slow and it loses data.", "Current tool is slow and loses data"),
         (
             "Duplicate contacts pile up and merging them is tedious.",
             "Duplicate contacts pile up and merging them is tedious",

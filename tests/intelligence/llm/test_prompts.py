@@ -124,10 +124,7 @@ def test_turns_are_numbered_on_one_line_each() -> None:
 
 
 def test_insight_has_its_evidence() -> None:
-    quotes = [
-        "I'd love a button for it.",
-        "The export to CSV is far too slow, it takes hours.",
-    ]
+    quotes = ["I'd love a button for it.", "The export to CSV is far too slow, it takes hours."]
     (found,) = parse(insight(quotes=quotes, feature="Export to CSV")).insights
     assert [quote.text for quote in found.quotes] == quotes[::-1]
     assert all(CALL[quote.start : quote.end] == quote.text for quote in found.quotes)
@@ -416,10 +413,7 @@ async def test_insights_from_a_model() -> None:
 
 
 async def test_conversation_from_a_model() -> None:
-    async with (
-        chat_server("good") as service,
-        ChatClient.open(_settings(service)) as chat,
-    ):
+    async with chat_server("good") as service, ChatClient.open(_settings(service)) as chat:
         assert chat is not None
         response = await chat.complete(conversation_question(TURNS, CATEGORIES, HEADINGS))
     result = conversation_found(TURNS, CATEGORIES, HEADINGS, response.content, response.model)
@@ -483,8 +477,7 @@ unusual_texts = st.text(alphabet="aA b.'’…\nß:é高\u00ad", max_size=60)
 def test_quotes_are_slices_of_any_text(text: str, quotes: list[str], name: str) -> None:
     document = Document(text, "raw")
     findings = parse(
-        insight(quotes=[*quotes, text, text[3:-3]], name=name, description=name),
-        document=document,
+        insight(quotes=[*quotes, text, text[3:-3]], name=name, description=name), document=document
     )
     for found in findings.insights:
         assert found.quotes

@@ -1,5 +1,7 @@
 """Segmentation into sentences: speakers, times and offsets in each format."""
 
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,13 +9,7 @@ from hypothesis import strategies as st
 from domains.intelligence.findings import Profile
 from domains.intelligence.text.segmentation import MAX_QUOTE, sentences
 
-PROFILES: tuple[Profile, ...] = (
-    "transcript",
-    "support_ticket",
-    "survey_response",
-    "discovery_report",
-    "raw",
-)
+PROFILES: tuple[Profile, ...] = get_args(Profile)
 
 
 def spoken(text: str, profile: Profile = "transcript") -> list[tuple[str | None, str]]:
@@ -148,10 +144,7 @@ def test_pros_and_cons() -> None:
 
 def test_contrast_is_split_into_two_statements() -> None:
     text = "The editor is lovely, but the export never finishes."
-    assert texts(text) == [
-        "The editor is lovely",
-        "the export never finishes.",
-    ]
+    assert texts(text) == ["The editor is lovely", "the export never finishes."]
     assert len(sentences("Not only fast but also cheap.", "raw")) == 1
 
 

@@ -334,10 +334,7 @@ async def test_invalid_response(body: bytes) -> None:
 
 
 async def test_schema_moves_into_the_instructions() -> None:
-    async with (
-        chat_server("no-schema") as server,
-        ChatClient.open(settings(server.url)) as client,
-    ):
+    async with chat_server("no-schema") as server, ChatClient.open(settings(server.url)) as client:
         assert client is not None
         for _ in range(2):
             assert (await client.complete(REQUEST)).content == b'{"answer":"yes"}'
@@ -353,10 +350,7 @@ async def test_schema_moves_into_the_instructions() -> None:
 
 
 async def test_reasoning_model_gets_its_parameters() -> None:
-    async with (
-        chat_server("reasons") as server,
-        ChatClient.open(settings(server.url)) as client,
-    ):
+    async with chat_server("reasons") as server, ChatClient.open(settings(server.url)) as client:
         assert client is not None
         for _ in range(2):
             await client.complete(REQUEST)

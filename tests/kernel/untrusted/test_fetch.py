@@ -132,7 +132,7 @@ def fake_resolver(
 
 
 async def read_body(fetched: FetchResponse) -> bytes:
-    return b"".join([chunk async for chunk in fetched.chunks()])
+    return b"".join([chunk async for chunk in fetched.body])
 
 
 async def fetch(
@@ -146,14 +146,14 @@ async def permanent_error(url: str, max_bytes: int = MB, **options: Any) -> str:
     """The reason why the URL cannot be fetched, now or later."""
     with pytest.raises(PermanentFetchError) as raised:
         await fetch(url, max_bytes, **options)
-    return raised.value.reason
+    return str(raised.value)
 
 
 async def transient_error(url: str, max_bytes: int = MB, **options: Any) -> str:
     """The reason why the URL cannot be fetched now."""
     with pytest.raises(TransientFetchError) as raised:
         await fetch(url, max_bytes, **options)
-    return raised.value.reason
+    return str(raised.value)
 
 
 # ---- requests and response headers
@@ -271,9 +271,7 @@ def record_connects(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     return attempts
 
 
-async def test_checked_addresses_are_tried_in_order(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_checked_addresses_are_tried_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     attempts = record_connects(monkeypatch)
     hosts, resolver = fake_resolver(
         ["2606:4700::1", "93.184.216.34", "93.184.216.34"], ["127.0.0.1"]
@@ -389,7 +387,7 @@ async def test_redirect_target_is_checked(location: str, reason: str) -> None:
 # ---- status, size and content encoding
 
 
-@pytest.mark.parametrize("status", [201, 204, 206, 300, 304, 400, 401, 403, 404, 410, 418])
+@pytest.mark.parametrize("status", [201, 204, 206, 300, 302, 304, 400, 401, 403, 404, 410, 418])
 async def test_permanent_status(status: int) -> None:
     async with http_server(response(status=f"{status} X")) as server:
         assert await permanent_error(server.url) == f"The server responded with status {status}."
@@ -399,11 +397,6 @@ async def test_permanent_status(status: int) -> None:
 async def test_transient_status(status: int) -> None:
     async with http_server(response(status=f"{status} X")) as server:
         assert await transient_error(server.url) == f"The server responded with status {status}."
-
-
-async def test_redirect_without_location_is_a_permanent_error() -> None:
-    async with http_server(response(status="302 Found")) as server:
-        assert await permanent_error(server.url) == "The server responded with status 302."
 
 
 async def test_too_large_content_length_is_refused_before_the_body() -> None:
@@ -436,7 +429,7 @@ async def test_endless_body_is_refused_at_the_size_limit(chunked: bool) -> None:
         received = 0
         with pytest.raises(PermanentFetchError, match=r"^The file is larger than 100 KB\.$"):
             async with make_fetcher().stream(server.url, 100 * 1024) as fetched:
-                async for chunk in fetched.chunks():
+                async for chunk in fetched.body:
                     received += len(chunk)
         assert received <= 100 * 1024
         await server.closed.get()
@@ -504,7 +497,7 @@ async def test_decompression_bomb_is_refused_and_does_not_block_the_event_loop()
             with pytest.raises(PermanentFetchError, match=r"^The file is larger than 4 MB\.$"):
                 async with make_fetcher().stream(server.url, 4 * MB) as fetched:
                     turns = 0
-                    async for chunk in fetched.chunks():
+                    async for chunk in fetched.body:
                         assert len(chunk) <= 64 * 1024
                         received += len(chunk)
         finally:
@@ -624,9 +617,7 @@ async def test_hanging_dns_lookups_do_not_delay_others(monkeypatch: pytest.Monke
     assert set(await asyncio.gather(*hanging)) == {"The host of the URL cannot be found."}
 
 
-async def test_connect_timeout(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_connect_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     async def never(_: socket.socket, _address: object) -> None:
         await asyncio.Event().wait()
 
@@ -695,7 +686,7 @@ async def test_cancelled_fetch_leaves_no_connection(stage: str) -> None:
             if stage == "block":
                 reached.set()
                 await asyncio.Event().wait()
-            async for _ in fetched.chunks():
+            async for _ in fetched.body:
                 reached.set()
 
     handler = send_half_a_body if stage in ("body", "block") else never_answer
@@ -746,7 +737,7 @@ async def test_cancellation_at_any_step_closes_the_connection(scheme: str) -> No
 async def test_connection_is_closed_if_the_body_is_not_read() -> None:
     async with http_server(send_byte_by_byte) as server:
         async with make_fetcher().stream(server.url, MB) as fetched:
-            async for _ in fetched.chunks():
+            async for _ in fetched.body:
                 break
         assert open_connections(server.port) == 0
         await server.closed.get()
@@ -766,9 +757,7 @@ def trusting(authority: CertificateAuthority) -> dict[str, Any]:
     return {"resolver": resolver, "ssl_context": authority.client_context}
 
 
-async def test_tls_and_host_header_use_the_host_name(
-    authority: CertificateAuthority,
-) -> None:
+async def test_tls_and_host_header_use_the_host_name(authority: CertificateAuthority) -> None:
     body = b"secret" * 100_000
     context = authority.server_context("files.example")
     async with http_server(response(body), context=context) as server:

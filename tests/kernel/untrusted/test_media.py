@@ -119,10 +119,7 @@ def test_video_is_detected(ffmpeg: Path, tmp_path: Path) -> None:
     formats = {path.name: format_of(path) for path in tmp_path.iterdir()}
     assert {
         name: found and (found.content_type, found.video) for name, found in formats.items()
-    } == {
-        "a.ogv": ("video/ogg", True),
-        "a.mp4": ("video/mp4", True),
-    }
+    } == {"a.ogv": ("video/ogg", True), "a.mp4": ("video/mp4", True)}
 
 
 @pytest.mark.parametrize(

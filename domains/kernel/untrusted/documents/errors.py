@@ -12,11 +12,7 @@ TIMEOUT: Final = "Reading this document took too long."
 
 
 class UnreadableDocument(Exception):
-    """The document cannot be read, now or later. `reason` is a sentence for the customer."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    """The document cannot be read, now or later. The message is a sentence for the customer."""
 
 
 def unsupported(content_type: str) -> str:
