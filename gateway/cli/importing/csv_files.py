@@ -114,7 +114,7 @@ def _read_rows(text: io.TextIOWrapper, delimiter: str) -> Iterator[_Row | Refusa
             continue
         begun = True
         if "\0" in joined:
-            yield Refusal(line, "holds the character U+0000, which no text may contain")
+            yield Refusal(line, "contains the character U+0000, which cannot be stored")
         elif not _is_utf8(joined):
             yield Refusal(line, "is not in UTF-8")
         else:
