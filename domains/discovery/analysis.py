@@ -121,10 +121,7 @@ _SET_FAILED = statement(
     update(signals)
     .where(*_by_id, _c.last_job_id == bindparam("job"))
     .values(
-        status="failed",
-        failed_at=func.now(),
-        last_error=bindparam("error"),
-        updated_at=func.now(),
+        status="failed", failed_at=func.now(), last_error=bindparam("error"), updated_at=func.now()
     )
     .returning(_c.id),
     scalar,

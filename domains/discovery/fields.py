@@ -7,27 +7,21 @@ from uuid import UUID
 from msgspec import Meta, UnsetType
 
 from domains.discovery import example_ids
+from domains.kernel.core.field_docs import doc
 
 NonEmpty = Annotated[str, Meta(min_length=1, pattern=r"\S")]
 
 # --- responses --------------------------------------------------------------------------------
 
-WorkspaceUuid = Annotated[UUID, Meta(description="UUID of the workspace that it belongs to")]
-CreatedAt = Annotated[datetime, Meta(description="Creation time")]
-UpdatedAt = Annotated[datetime, Meta(description="Time of the last change")]
-ProductId = Annotated[
-    UUID, Meta(description="The product it is about", examples=[example_ids.PRODUCT])
-]
-InsightIds = Annotated[
-    list[UUID], Meta(description="Ids of the linked insights", examples=[[example_ids.INSIGHT]])
-]
+WorkspaceUuid = Annotated[UUID, doc("UUID of the workspace that it belongs to")]
+CreatedAt = Annotated[datetime, doc("Creation time")]
+UpdatedAt = Annotated[datetime, doc("Time of the last change")]
+ProductId = Annotated[UUID, doc("The product it is about", example_ids.PRODUCT)]
+InsightIds = Annotated[list[UUID], doc("Ids of the linked insights", [example_ids.INSIGHT])]
 OpportunityIds = Annotated[
-    list[UUID],
-    Meta(description="Ids of the linked opportunities", examples=[[example_ids.OPPORTUNITY]]),
+    list[UUID], doc("Ids of the linked opportunities", [example_ids.OPPORTUNITY])
 ]
-IdeaIds = Annotated[
-    list[UUID], Meta(description="Ids of the linked ideas", examples=[[example_ids.IDEA]])
-]
+IdeaIds = Annotated[list[UUID], doc("Ids of the linked ideas", [example_ids.IDEA])]
 
 # --- requests that create ---------------------------------------------------------------------
 
@@ -35,19 +29,15 @@ IdeaIds = Annotated[
 _LinkIds = Annotated[
     list[Annotated[str, Meta(extra_json_schema={"format": "uuid"})]], Meta(max_length=10_000)
 ]
-InsightLinks = Annotated[_LinkIds, Meta(description="Insights of this workspace to link")]
-OpportunityLinks = Annotated[_LinkIds, Meta(description="Opportunities of this workspace to link")]
-IdeaLinks = Annotated[_LinkIds, Meta(description="Ideas of this workspace to link")]
+InsightLinks = Annotated[_LinkIds, doc("Insights of this workspace to link")]
+OpportunityLinks = Annotated[_LinkIds, doc("Opportunities of this workspace to link")]
+IdeaLinks = Annotated[_LinkIds, doc("Ideas of this workspace to link")]
 
 # --- requests that update: UNSET leaves the field unchanged -----------------------------------
 
-NameUpdate = Annotated[NonEmpty | UnsetType, Meta(description="Replaces the name")]
-DescriptionUpdate = Annotated[NonEmpty | UnsetType, Meta(description="Replaces the description")]
-ProductIdUpdate = Annotated[UUID | UnsetType | None, Meta(description="Null clears it")]
-InsightLinksUpdate = Annotated[
-    _LinkIds | UnsetType, Meta(description="Replaces all links to insights")
-]
-OpportunityLinksUpdate = Annotated[
-    _LinkIds | UnsetType, Meta(description="Replaces all links to opportunities")
-]
-IdeaLinksUpdate = Annotated[_LinkIds | UnsetType, Meta(description="Replaces all links to ideas")]
+NameUpdate = Annotated[NonEmpty | UnsetType, doc("Replaces the name")]
+DescriptionUpdate = Annotated[NonEmpty | UnsetType, doc("Replaces the description")]
+ProductIdUpdate = Annotated[UUID | UnsetType | None, doc("Null clears it")]
+InsightLinksUpdate = Annotated[_LinkIds | UnsetType, doc("Replaces all links to insights")]
+OpportunityLinksUpdate = Annotated[_LinkIds | UnsetType, doc("Replaces all links to opportunities")]
+IdeaLinksUpdate = Annotated[_LinkIds | UnsetType, doc("Replaces all links to ideas")]

@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 
 from domains.discovery import example_ids
 from domains.discovery.fields import (
@@ -25,22 +25,21 @@ from domains.discovery.fields import (
 from domains.discovery.links import INSIGHTS_OF_IDEA, OPPORTUNITIES_OF_IDEA
 from domains.discovery.records import Records, SearchQuery100, equals, matches
 from domains.discovery.tables import ideas
+from domains.kernel.core.field_docs import doc
 
 IdeaStatus = Literal["evaluating", "backlog", "development", "released", "archived"]
 
-_NAME: Final = Meta(description="What could be built", examples=["CSV button"])
-_DESCRIPTION: Final = Meta(
-    description="How it would help", examples=["Each report exports its table."]
-)
+_NAME: Final = doc("What could be built", "CSV button")
+_DESCRIPTION: Final = doc("How it would help", "Each report exports its table.")
 
 
 class Idea(msgspec.Struct, rename="camel"):
     """An idea."""
 
-    id: Annotated[UUID, Meta(description="UUID of the idea", examples=[example_ids.IDEA])]
+    id: Annotated[UUID, doc("UUID of the idea", example_ids.IDEA)]
     name: Annotated[str, _NAME]
     description: Annotated[str, _DESCRIPTION]
-    status: Annotated[IdeaStatus, Meta(description="Progress of the idea")]
+    status: Annotated[IdeaStatus, doc("Progress of the idea")]
     product_id: ProductId | None
     opportunity_ids: OpportunityIds
     insight_ids: InsightIds
@@ -53,7 +52,7 @@ class IdeaCreate(msgspec.Struct, rename="camel", kw_only=True):
 
     name: Annotated[NonEmpty, _NAME]
     description: Annotated[NonEmpty, _DESCRIPTION]
-    status: Annotated[IdeaStatus, Meta(description="Progress of the idea")] = "evaluating"
+    status: Annotated[IdeaStatus, doc("Progress of the idea")] = "evaluating"
     product_id: ProductId | None = None
     opportunity_ids: OpportunityLinks = []
     insight_ids: InsightLinks = []
@@ -64,9 +63,7 @@ class IdeaUpdate(msgspec.Struct, rename="camel", kw_only=True):
 
     name: NameUpdate = UNSET
     description: DescriptionUpdate = UNSET
-    status: Annotated[
-        IdeaStatus | UnsetType, Meta(description="Progress of the idea", examples=["backlog"])
-    ] = UNSET
+    status: Annotated[IdeaStatus | UnsetType, doc("Progress of the idea", "backlog")] = UNSET
     product_id: ProductIdUpdate = UNSET
     opportunity_ids: OpportunityLinksUpdate = UNSET
     insight_ids: InsightLinksUpdate = UNSET
@@ -75,9 +72,7 @@ class IdeaUpdate(msgspec.Struct, rename="camel", kw_only=True):
 class IdeaQuery(SearchQuery100, frozen=True, kw_only=True, rename="camel"):
     """The query of the list of ideas."""
 
-    status: Annotated[IdeaStatus | UnsetType, Meta(description="Only ideas with this status")] = (
-        UNSET
-    )
+    status: Annotated[IdeaStatus | UnsetType, doc("Only ideas with this status")] = UNSET
 
 
 _c = ideas.c

@@ -30,6 +30,7 @@ from domains.discovery.findings import InsightType
 from domains.discovery.links import IDEAS_OF_INSIGHT, OPPORTUNITIES_OF_INSIGHT
 from domains.discovery.records import Records, SearchQuery, equals, matches
 from domains.discovery.tables import evidence, insights, signal_insights, signals
+from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId, parse_id, parse_public_id, public_id
 from domains.kernel.core.problems import invalid
 from domains.kernel.db.database import Read, Tx
@@ -48,46 +49,31 @@ _MAX_NAME: Final = 80
 class ExternalLink(msgspec.Struct, omit_defaults=True):
     """A link to a related record in another system."""
 
-    type: Annotated[
-        str | UnsetType, Meta(description="The system, such as `jira`", examples=["jira"])
-    ] = UNSET
-    url: Annotated[
-        str | UnsetType,
-        Meta(description="URL of the record", examples=["https://jira.example/EXP-7"]),
-    ] = UNSET
-    name: Annotated[str | UnsetType, Meta(description="Name to show", examples=["EXP-7"])] = UNSET
+    type: Annotated[str | UnsetType, doc("The system, such as `jira`", "jira")] = UNSET
+    url: Annotated[str | UnsetType, doc("URL of the record", "https://jira.example/EXP-7")] = UNSET
+    name: Annotated[str | UnsetType, doc("Name to show", "EXP-7")] = UNSET
 
 
 class Insight(msgspec.Struct, rename="camel"):
     """An insight."""
 
-    id: Annotated[UUID, Meta(description="UUID of the insight", examples=[example_ids.INSIGHT])]
-    name: Annotated[
-        str, Meta(description="The finding as a title", examples=["Exports take minutes"])
-    ]
+    id: Annotated[UUID, doc("UUID of the insight", example_ids.INSIGHT)]
+    name: Annotated[str, doc("The finding as a title", "Exports take minutes")]
     description: Annotated[
-        str,
-        Meta(
-            description="The finding in one or two sentences",
-            examples=["A respondent describes a problem."],
-        ),
+        str, doc("The finding in one or two sentences", "A respondent describes a problem.")
     ]
-    status: Annotated[
-        InsightStatus, Meta(description="Insights found by an analysis start as `draft`")
-    ]
-    type: Annotated[InsightType, Meta(description="Kind of source")]
+    status: Annotated[InsightStatus, doc("Insights found by an analysis start as `draft`")]
+    type: Annotated[InsightType, doc("Kind of source")]
     product_id: ProductId | None
     opportunity_ids: OpportunityIds
     idea_ids: IdeaIds
-    tag_ids: Annotated[
-        list[str], Meta(description="Tags of the caller's own system", examples=[["exports"]])
-    ]
+    tag_ids: Annotated[list[str], doc("Tags of the caller's own system", ["exports"])]
     created_at: CreatedAt
     updated_at: UpdatedAt
     suggestions: Annotated[
         msgspec.Raw | UnsetType,
-        Meta(
-            description="As set by a caller. Default: `duplicateOf`, the id of an earlier insight "
+        doc(
+            "As set by a caller. Default: `duplicateOf`, the id of an earlier insight "
             "with a similar meaning; absent if there is none",
             extra_json_schema={
                 "type": "object",
@@ -97,8 +83,8 @@ class Insight(msgspec.Struct, rename="camel"):
     ] = UNSET
     external_links: Annotated[
         msgspec.Raw | UnsetType,
-        Meta(
-            description="As set by a caller; absent if never set",
+        doc(
+            "As set by a caller; absent if never set",
             extra_json_schema={
                 "type": "array",
                 "items": {"$ref": "#/components/schemas/ExternalLink"},
@@ -111,34 +97,23 @@ class InsightCreate(msgspec.Struct, rename="camel", kw_only=True):
     """A new insight."""
 
     description: Annotated[
-        NonEmpty,
-        Meta(
-            description="The finding in one or two sentences",
-            examples=["Customers wait for exports."],
-        ),
+        NonEmpty, doc("The finding in one or two sentences", "Customers wait for exports.")
     ]
     name: Annotated[
         NonEmpty | UnsetType,
-        Meta(
-            description="The finding as a title. Default: the start of the description",
-            examples=["Exports are slow"],
-        ),
+        doc("The finding as a title. Default: the start of the description", "Exports are slow"),
     ] = UNSET
-    status: Annotated[InsightStatus, Meta(description="Progress of its review")] = "draft"
-    type: Annotated[
-        InsightType, Meta(description="Kind of source", examples=["user-interview"])
-    ] = "other"
+    status: Annotated[InsightStatus, doc("Progress of its review")] = "draft"
+    type: Annotated[InsightType, doc("Kind of source", "user-interview")] = "other"
     product_id: ProductId | UnsetType = UNSET
     opportunity_ids: OpportunityLinks = []
     idea_ids: IdeaLinks = []
-    tag_ids: Annotated[
-        Tags, Meta(description="Tags of your own system", examples=[["exports", "enterprise"]])
-    ] = []
+    tag_ids: Annotated[Tags, doc("Tags of your own system", ["exports", "enterprise"])] = []
     suggestions: Annotated[
-        dict[str, Any] | UnsetType, Meta(description="Any object to store with the insight")
+        dict[str, Any] | UnsetType, doc("Any object to store with the insight")
     ] = UNSET
     external_links: Annotated[
-        list[ExternalLink] | UnsetType, Meta(description="Related records in other systems")
+        list[ExternalLink] | UnsetType, doc("Related records in other systems")
     ] = UNSET
 
 
@@ -150,44 +125,36 @@ class InsightUpdate(msgspec.Struct, rename="camel", kw_only=True):
 
     name: NameUpdate = UNSET
     description: DescriptionUpdate = UNSET
-    status: Annotated[
-        InsightStatus | UnsetType,
-        Meta(description="Progress of its review", examples=["published"]),
-    ] = UNSET
-    type: Annotated[InsightType | UnsetType, Meta(description="Kind of source")] = UNSET
+    status: Annotated[InsightStatus | UnsetType, doc("Progress of its review", "published")] = UNSET
+    type: Annotated[InsightType | UnsetType, doc("Kind of source")] = UNSET
     product_id: ProductIdUpdate = UNSET
     opportunity_ids: OpportunityLinksUpdate = UNSET
     idea_ids: IdeaLinksUpdate = UNSET
-    tag_ids: Annotated[
-        Tags | UnsetType, Meta(description="Replaces all tags", examples=[["exports", "q2"]])
-    ] = UNSET
+    tag_ids: Annotated[Tags | UnsetType, doc("Replaces all tags", ["exports", "q2"])] = UNSET
     suggestions: Annotated[
-        dict[str, Any] | UnsetType,
-        Meta(description="Replaces the suggestions. `{}` dismisses a `duplicateOf`"),
+        dict[str, Any] | UnsetType, doc("Replaces the suggestions. `{}` dismisses a `duplicateOf`")
     ] = UNSET
     external_links: Annotated[
-        list[ExternalLink] | UnsetType, Meta(description="Replaces all external links")
+        list[ExternalLink] | UnsetType, doc("Replaces all external links")
     ] = UNSET
 
 
 class InsightQuery(SearchQuery, frozen=True, kw_only=True, rename="camel"):
     """The query of the list of insights."""
 
-    status: Annotated[
-        InsightStatus | UnsetType, Meta(description="Only insights with this status")
-    ] = UNSET
-    type: Annotated[InsightType | UnsetType, Meta(description="Only insights of this type")] = UNSET
-    account_id: Annotated[
-        UUID | UnsetType, Meta(description="Only insights from signals of this account")
-    ] = UNSET
+    status: Annotated[InsightStatus | UnsetType, doc("Only insights with this status")] = UNSET
+    type: Annotated[InsightType | UnsetType, doc("Only insights of this type")] = UNSET
+    account_id: Annotated[UUID | UnsetType, doc("Only insights from signals of this account")] = (
+        UNSET
+    )
     signal_id: Annotated[
         str | UnsetType,
-        Meta(
-            description="Only insights linked to this signal, a UUID or public id",
+        doc(
+            "Only insights linked to this signal, a UUID or public id",
             extra_json_schema={"pattern": "^(SIGNAL-[1-9][0-9]{0,17}|[0-9A-Fa-f-]{36})$"},
         ),
     ] = UNSET
-    tag_id: Annotated[Tag | UnsetType, Meta(description="Only insights with this tag")] = UNSET
+    tag_id: Annotated[Tag | UnsetType, doc("Only insights with this tag")] = UNSET
 
     @property
     def signal(self) -> UUID | UnsetType:
@@ -211,37 +178,23 @@ class Evidence(msgspec.Struct, rename="camel"):
 
     quote: Annotated[
         str,
-        Meta(
-            description="Exact copy of that part of the signal's text",
-            examples=["Exports take minutes, and one failed."],
+        doc(
+            "Exact copy of that part of the signal's text", "Exports take minutes, and one failed."
         ),
     ]
-    signal_id: Annotated[
-        UUID, Meta(description="UUID of the quoted signal", examples=[example_ids.SIGNAL])
-    ]
-    signal_public_id: Annotated[
-        str, Meta(description="Public id of the quoted signal", examples=["SIGNAL-42"])
-    ]
-    start: Annotated[
-        int, Meta(description="Offset of its first character in the text", examples=[13])
-    ]
-    end: Annotated[int, Meta(description="Offset after its last character", examples=[50])]
-    account_id: Annotated[
-        UUID | UnsetType, Meta(description="The signal's account; absent if unknown")
-    ] = UNSET
+    signal_id: Annotated[UUID, doc("UUID of the quoted signal", example_ids.SIGNAL)]
+    signal_public_id: Annotated[str, doc("Public id of the quoted signal", "SIGNAL-42")]
+    start: Annotated[int, doc("Offset of its first character in the text", 13)]
+    end: Annotated[int, doc("Offset after its last character", 50)]
+    account_id: Annotated[UUID | UnsetType, doc("The signal's account; absent if unknown")] = UNSET
     speaker: Annotated[
-        str | UnsetType,
-        Meta(description="The speaker; absent if the text names none", examples=["Ana"]),
+        str | UnsetType, doc("The speaker; absent if the text names none", "Ana")
     ] = UNSET
     start_time: Annotated[
-        float | UnsetType,
-        Meta(
-            description="Start in seconds; absent if the text has no time stamps", examples=[12.0]
-        ),
+        float | UnsetType, doc("Start in seconds; absent if the text has no time stamps", 12.0)
     ] = UNSET
     end_time: Annotated[
-        float | UnsetType,
-        Meta(description="End in seconds; absent if the text has no time stamps", examples=[21.0]),
+        float | UnsetType, doc("End in seconds; absent if the text has no time stamps", 21.0)
     ] = UNSET
 
 
@@ -319,14 +272,12 @@ _EVIDENCE = statement(
     )
     .select_from(insights)
     .outerjoin(
-        evidence,
-        and_(evidence.c.workspace_id == _c.workspace_id, evidence.c.insight_id == _c.id),
+        evidence, and_(evidence.c.workspace_id == _c.workspace_id, evidence.c.insight_id == _c.id)
     )
     .outerjoin(
         signals,
         and_(
-            signals.c.workspace_id == evidence.c.workspace_id,
-            signals.c.id == evidence.c.signal_id,
+            signals.c.workspace_id == evidence.c.workspace_id, signals.c.id == evidence.c.signal_id
         ),
     )
     .where(_c.workspace_id == WORKSPACE, _c.id == bindparam("id", type_=Uuid))

@@ -25,30 +25,24 @@ from domains.discovery.fields import (
 from domains.discovery.links import IDEAS_OF_OPPORTUNITY, INSIGHTS_OF_OPPORTUNITY
 from domains.discovery.records import Records, SearchQuery100, equals, matches
 from domains.discovery.tables import opportunities
+from domains.kernel.core.field_docs import doc
 
 OpportunityStatus = Literal["discovery", "defined", "validated", "archived"]
 
 Score = Annotated[float, Meta(ge=0, le=100)]
 
-_NAME: Final = Meta(description="What could be gained", examples=["Exports that finish in seconds"])
-_DESCRIPTION: Final = Meta(
-    description="What customers need and why it matters", examples=["Teams wait for exports."]
-)
+_NAME: Final = doc("What could be gained", "Exports that finish in seconds")
+_DESCRIPTION: Final = doc("What customers need and why it matters", "Teams wait for exports.")
 
 
 class Opportunity(msgspec.Struct, rename="camel"):
     """An opportunity."""
 
-    id: Annotated[
-        UUID, Meta(description="UUID of the opportunity", examples=[example_ids.OPPORTUNITY])
-    ]
+    id: Annotated[UUID, doc("UUID of the opportunity", example_ids.OPPORTUNITY)]
     name: Annotated[str, _NAME]
     description: Annotated[str, _DESCRIPTION]
-    score: Annotated[
-        Score | None,
-        Meta(description="From 0 to 100, set by callers only; else null", examples=[85]),
-    ]
-    status: Annotated[OpportunityStatus, Meta(description="Progress of the opportunity")]
+    score: Annotated[Score | None, doc("From 0 to 100, set by callers only; else null", 85)]
+    status: Annotated[OpportunityStatus, doc("Progress of the opportunity")]
     product_id: ProductId | None
     insight_ids: InsightIds
     idea_ids: IdeaIds
@@ -61,12 +55,8 @@ class OpportunityCreate(msgspec.Struct, rename="camel", kw_only=True):
 
     name: Annotated[NonEmpty, _NAME]
     description: Annotated[NonEmpty, _DESCRIPTION]
-    score: Annotated[
-        Score | UnsetType, Meta(description="From 0 to 100. Default: null", examples=[85])
-    ] = UNSET
-    status: Annotated[OpportunityStatus, Meta(description="Progress of the opportunity")] = (
-        "discovery"
-    )
+    score: Annotated[Score | UnsetType, doc("From 0 to 100. Default: null", 85)] = UNSET
+    status: Annotated[OpportunityStatus, doc("Progress of the opportunity")] = "discovery"
     product_id: ProductId | None = None
     insight_ids: InsightLinks = []
     idea_ids: IdeaLinks = []
@@ -77,12 +67,9 @@ class OpportunityUpdate(msgspec.Struct, rename="camel", kw_only=True):
 
     name: NameUpdate = UNSET
     description: DescriptionUpdate = UNSET
-    score: Annotated[
-        Score | UnsetType | None, Meta(description="From 0 to 100; null clears it", examples=[92.5])
-    ] = UNSET
+    score: Annotated[Score | UnsetType | None, doc("From 0 to 100; null clears it", 92.5)] = UNSET
     status: Annotated[
-        OpportunityStatus | UnsetType,
-        Meta(description="Progress of the opportunity", examples=["validated"]),
+        OpportunityStatus | UnsetType, doc("Progress of the opportunity", "validated")
     ] = UNSET
     product_id: ProductIdUpdate = UNSET
     insight_ids: InsightLinksUpdate = UNSET
@@ -92,9 +79,9 @@ class OpportunityUpdate(msgspec.Struct, rename="camel", kw_only=True):
 class OpportunityQuery(SearchQuery100, frozen=True, kw_only=True, rename="camel"):
     """The query of the list of opportunities."""
 
-    status: Annotated[
-        OpportunityStatus | UnsetType, Meta(description="Only opportunities with this status")
-    ] = UNSET
+    status: Annotated[OpportunityStatus | UnsetType, doc("Only opportunities with this status")] = (
+        UNSET
+    )
 
 
 _c = opportunities.c

@@ -13,6 +13,7 @@ from domains.discovery import example_ids
 from domains.discovery.fields import CreatedAt, NonEmpty, UpdatedAt, WorkspaceUuid
 from domains.discovery.records import Records
 from domains.discovery.tables import products
+from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import Conflict
 from domains.kernel.db import sequences
@@ -24,8 +25,8 @@ from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 class Product(msgspec.Struct, rename="camel"):
     """A product."""
 
-    id: Annotated[UUID, Meta(description="UUID of the product", examples=[example_ids.PRODUCT])]
-    name: Annotated[str, Meta(description="Name that customers use", examples=["Atlas"])]
+    id: Annotated[UUID, doc("UUID of the product", example_ids.PRODUCT)]
+    name: Annotated[str, doc("Name that customers use", "Atlas")]
     workspace_id: WorkspaceUuid
     created_at: CreatedAt
     updated_at: UpdatedAt
@@ -35,15 +36,10 @@ class ProductCreate(msgspec.Struct, rename="camel", kw_only=True):
     """A new product."""
 
     name: Annotated[
-        NonEmpty,
-        Meta(
-            description="Name that customers use. Analyses look for it in texts",
-            examples=["Atlas"],
-        ),
+        NonEmpty, doc("Name that customers use. Analyses look for it in texts", "Atlas")
     ]
     id: Annotated[
-        UUID | UnsetType,
-        Meta(description="UUID of the product. Default: generated", examples=[example_ids.PRODUCT]),
+        UUID | UnsetType, doc("UUID of the product. Default: generated", example_ids.PRODUCT)
     ] = UNSET
 
 
@@ -80,9 +76,7 @@ _NAMES = statement(
 )
 _imported = (
     func.unnest(
-        _ids,
-        bindparam("names", type_=ARRAY(Text)),
-        bindparam("numbers", type_=ARRAY(BigInteger)),
+        _ids, bindparam("names", type_=ARRAY(Text)), bindparam("numbers", type_=ARRAY(BigInteger))
     )
     .table_valued(column("id", Uuid), column("name", Text), column("number", BigInteger))
     .render_derived(name="imported")

@@ -31,6 +31,7 @@ from sqlalchemy import (
 )
 
 from domains.discovery.links import Link
+from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId, new_id, parse_id, parse_public_id
 from domains.kernel.core.problems import NotFound
 from domains.kernel.db.database import Read, Tx
@@ -48,16 +49,11 @@ _MAX_SEARCH_LENGTH: Final = 400
 class SearchQuery(OffsetQuery, frozen=True, kw_only=True, rename="camel"):
     """Query parameters of a list with product and full text filters."""
 
-    product_id: Annotated[UUID | UnsetType, Meta(description="Only records about this product")] = (
-        UNSET
-    )
+    product_id: Annotated[UUID | UnsetType, doc("Only records about this product")] = UNSET
     q: Annotated[
         Annotated[str, Meta(min_length=1, max_length=_MAX_SEARCH_LENGTH, pattern=r"\S")]
         | UnsetType,
-        Meta(
-            description="Full text search in name and description. "
-            'Supports words, "a phrase", or, -not'
-        ),
+        doc('Full text search in name and description. Supports words, "a phrase", or, -not'),
     ] = UNSET
 
 
@@ -65,10 +61,7 @@ class SearchQuery100(SearchQuery, frozen=True, kw_only=True, rename="camel"):
     """A search query with a default limit of 100."""
 
     limit: Annotated[
-        int,
-        Meta(
-            ge=1, description="Number of records per page. Maximum 100; larger values are clamped."
-        ),
+        int, doc("Number of records per page. Maximum 100; larger values are clamped.", ge=1)
     ] = 100
 
 

@@ -118,8 +118,7 @@ async def create_from_text(
     if new.additional_context is not UNSET:
         data["additionalContext"] = new.additional_context
     source = SignalSource(
-        "manual-text",
-        {"signalType": new.signal_type, "analysisProfile": PROFILES[new.signal_type]},
+        "manual-text", {"signalType": new.signal_type, "analysisProfile": PROFILES[new.signal_type]}
     )
     occurred_at = None if new.occurred_at is UNSET else to_utc(new.occurred_at, "occurredAt")
     tx.on_rollback(lambda: blobs.delete(key))

@@ -33,6 +33,7 @@ from domains.discovery.findings import SignalType
 from domains.discovery.links import INSIGHTS_OF_SIGNAL
 from domains.discovery.records import Records, equals
 from domains.discovery.tables import signals
+from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId, public_id
 from domains.kernel.core.timestamps import to_utc
 from domains.kernel.db.database import Read, Tx
@@ -49,206 +50,159 @@ SignalStatus = Literal["pending", "processing", "processed", "failed"]
 class SignalSource(msgspec.Struct, omit_defaults=True):
     """The source of a signal."""
 
-    type: Annotated[
-        str,
-        Meta(description="System or channel. `manual-text` for text signals", examples=["ticket"]),
-    ]
+    type: Annotated[str, doc("System or channel. `manual-text` for text signals", "ticket")]
     external_data: Annotated[
-        dict[str, Any] | UnsetType,
-        Meta(description="Any data of that system", examples=[{"provider": "zendesk"}]),
+        dict[str, Any] | UnsetType, doc("Any data of that system", {"provider": "zendesk"})
     ] = UNSET
 
 
 class SignalProcessing(msgspec.Struct, rename="camel"):
     """State of the last analysis."""
 
-    last_job_id: Annotated[
-        str, Meta(description="Id of the analysis job", examples=[example_ids.JOB])
-    ]
-    started_at: Annotated[datetime | None, Meta(description="Time it was queued")]
-    processed_at: Annotated[datetime | None, Meta(description="Time its insights were stored")]
-    failed_at: Annotated[datetime | None, Meta(description="Time it failed", examples=[None])]
-    last_error: Annotated[
-        str | None, Meta(description="Why it failed, as a sentence", examples=[None])
-    ]
+    last_job_id: Annotated[str, doc("Id of the analysis job", example_ids.JOB)]
+    started_at: Annotated[datetime | None, doc("Time it was queued")]
+    processed_at: Annotated[datetime | None, doc("Time its insights were stored")]
+    failed_at: Annotated[datetime | None, doc("Time it failed", None)]
+    last_error: Annotated[str | None, doc("Why it failed, as a sentence", None)]
 
 
 class Signal(msgspec.Struct, rename="camel"):
     """A signal."""
 
-    id: Annotated[UUID, Meta(description="UUID of the signal", examples=[example_ids.SIGNAL])]
+    id: Annotated[UUID, doc("UUID of the signal", example_ids.SIGNAL)]
     name: Annotated[
         str,
-        Meta(
-            description="As set by the caller. Default: type and time in UTC, such as "
+        doc(
+            "As set by the caller. Default: type and time in UTC, such as "
             "`Review - 3/11/25, 2:30 PM`",
-            examples=["Survey answer"],
+            "Survey answer",
         ),
     ]
     public_id: Annotated[
         str,
-        Meta(
+        doc(
+            "Numbered per workspace. Paths accept it in place of the UUID",
+            "SIGNAL-42",
             pattern="^SIGNAL-[0-9]+$",
-            description="Numbered per workspace. Paths accept it in place of the UUID",
-            examples=["SIGNAL-42"],
         ),
     ]
     workspace_id: WorkspaceUuid
     status: Annotated[
-        SignalStatus,
-        Meta(
-            description="`processing` while an analysis is queued or running",
-            examples=["processed"],
-        ),
+        SignalStatus, doc("`processing` while an analysis is queued or running", "processed")
     ]
     signal_type: Annotated[
-        SignalType | None,
-        Meta(description="Type of a text signal; null for raw signals", examples=["review"]),
+        SignalType | None, doc("Type of a text signal; null for raw signals", "review")
     ]
     context: Annotated[
         str | None,
-        Meta(
-            description="As set by the caller. Default: inferred by the analysis",
-            examples=["feature_feedback"],
-        ),
+        doc("As set by the caller. Default: inferred by the analysis", "feature_feedback"),
     ]
     source: Annotated[
         msgspec.Raw,
-        Meta(
-            description="Source of the signal",
+        doc(
+            "Source of the signal",
+            {"type": "manual-text"},
             extra_json_schema={"$ref": "#/components/schemas/SignalSource"},
-            examples=[{"type": "manual-text"}],
         ),
     ]
     data: Annotated[
         msgspec.Raw | None,
-        Meta(
-            description="The record as sent; for a text signal, its storage key and options",
+        doc(
+            "The record as sent; for a text signal, its storage key and options",
+            {"productIds": [example_ids.PRODUCT]},
             extra_json_schema={"anyOf": [{"type": "object"}, {"type": "null"}]},
-            examples=[{"productIds": [example_ids.PRODUCT]}],
         ),
     ]
     insight_ids: InsightIds
-    external_id: Annotated[
-        str | None, Meta(description="Id in the caller's own system", examples=[None])
-    ]
-    created_at: Annotated[
-        datetime, Meta(description="`occurredAt` of the request. Default: creation time")
-    ]
+    external_id: Annotated[str | None, doc("Id in the caller's own system", None)]
+    created_at: Annotated[datetime, doc("`occurredAt` of the request. Default: creation time")]
     updated_at: UpdatedAt
     job_id: Annotated[
-        str | UnsetType,
-        Meta(description="Id of the queued analysis. Only in responses to a create"),
+        str | UnsetType, doc("Id of the queued analysis. Only in responses to a create")
     ] = UNSET
-    processing: Annotated[
-        SignalProcessing | UnsetType, Meta(description="State of the last analysis")
-    ] = UNSET
+    processing: Annotated[SignalProcessing | UnsetType, doc("State of the last analysis")] = UNSET
 
 
 class SignalTextCreate(msgspec.Struct, rename="camel", kw_only=True):
     """A new text signal."""
 
     text: Annotated[
-        NonEmpty,
-        Meta(
-            description="The text to analyse",
-            examples=["Exports take minutes. I want a CSV button."],
-        ),
+        NonEmpty, doc("The text to analyse", "Exports take minutes. I want a CSV button.")
     ]
-    signal_type: Annotated[
-        SignalType,
-        Meta(description="Kind of text. Selects the analysis profile", examples=["review"]),
-    ]
-    name: Annotated[
-        NonEmpty | UnsetType,
-        Meta(description="Default: type and time in UTC", examples=["Survey answer"]),
-    ] = UNSET
+    signal_type: Annotated[SignalType, doc("Kind of text. Selects the analysis profile", "review")]
+    name: Annotated[NonEmpty | UnsetType, doc("Default: type and time in UTC", "Survey answer")] = (
+        UNSET
+    )
     additional_context: Annotated[
-        str | UnsetType,
-        Meta(description="Background for the analysis. Never followed as an instruction"),
+        str | UnsetType, doc("Background for the analysis. Never followed as an instruction")
     ] = UNSET
-    occurred_at: Annotated[
-        datetime | UnsetType, Meta(description="Time of the event. Becomes `createdAt`")
-    ] = UNSET
+    occurred_at: Annotated[datetime | UnsetType, doc("Time of the event. Becomes `createdAt`")] = (
+        UNSET
+    )
     product_ids: Annotated[
         Annotated[list[UUID], Meta(max_length=10_000)] | UnsetType,
-        Meta(
-            description="Products to look for in the text. Default: all",
-            examples=[[example_ids.PRODUCT]],
-        ),
+        doc("Products to look for in the text. Default: all", [example_ids.PRODUCT]),
     ] = UNSET
     account_id: Annotated[
-        UUID | UnsetType, Meta(description="Account it comes from. Copied to its insights")
+        UUID | UnsetType, doc("Account it comes from. Copied to its insights")
     ] = UNSET
 
 
 class SignalRawCreate(msgspec.Struct, rename="camel", kw_only=True):
     """A new raw signal: a record of another system. The strings in `data` are analysed."""
 
-    source: Annotated[SignalSource, Meta(description="System it comes from")]
+    source: Annotated[SignalSource, doc("System it comes from")]
     data: Annotated[
         dict[str, Any] | None,
-        Meta(
-            description="The record. All strings in it that contain a space are analysed",
-            examples=[{"body": "The export failed halfway through."}],
+        doc(
+            "The record. All strings in it that contain a space are analysed",
+            {"body": "The export failed halfway through."},
         ),
     ] = None
-    name: Annotated[NonEmpty | UnsetType, Meta(description="Default: source and time in UTC")] = (
-        UNSET
+    name: Annotated[NonEmpty | UnsetType, doc("Default: source and time in UTC")] = UNSET
+    external_id: Annotated[str | None, doc("Id in that system. Need not be unique", "12345")] = None
+    context: Annotated[str | None, doc("What it is about. Default: inferred by the analysis")] = (
+        None
     )
-    external_id: Annotated[
-        str | None,
-        Meta(description="Id in that system. Need not be unique", examples=["12345"]),
-    ] = None
-    context: Annotated[
-        str | None, Meta(description="What it is about. Default: inferred by the analysis")
-    ] = None
     insight_ids: InsightLinks = []
 
 
 class SignalUpdate(msgspec.Struct, rename="camel", kw_only=True):
     """Changes of a signal. Absent fields stay as they are; objects are replaced as a whole."""
 
-    source: Annotated[SignalSource | UnsetType, Meta(description="Replaces the source")] = UNSET
-    data: Annotated[
-        dict[str, Any] | UnsetType | None, Meta(description="Replaces the data; null clears it")
-    ] = UNSET
+    source: Annotated[SignalSource | UnsetType, doc("Replaces the source")] = UNSET
+    data: Annotated[dict[str, Any] | UnsetType | None, doc("Replaces the data; null clears it")] = (
+        UNSET
+    )
     insight_ids: InsightLinksUpdate = UNSET
-    external_id: Annotated[str | UnsetType | None, Meta(description="Null clears it")] = UNSET
+    external_id: Annotated[str | UnsetType | None, doc("Null clears it")] = UNSET
     status: Annotated[
         Literal["pending", "processed"] | UnsetType,
-        Meta(description="Setting it queues no analysis; `process` does"),
+        doc("Setting it queues no analysis; `process` does"),
     ] = UNSET
     context: Annotated[
-        str | UnsetType | None,
-        Meta(description="Null clears it", examples=["For the team that owns exports"]),
+        str | UnsetType | None, doc("Null clears it", "For the team that owns exports")
     ] = UNSET
 
 
 class SignalQuery(OffsetQuery, frozen=True, kw_only=True, rename="camel"):
     """The query of the list of signals."""
 
-    status: Annotated[
-        SignalStatus | UnsetType, Meta(description="Only signals with this status")
-    ] = UNSET
-    signal_type: Annotated[
-        SignalType | UnsetType, Meta(description="Only signals of this type")
-    ] = UNSET
-    external_id: Annotated[
-        str | UnsetType, Meta(description="Only signals with exactly this external id")
-    ] = UNSET
-    created_after: Annotated[
-        datetime | UnsetType, Meta(description="`createdAt` at or after this time")
-    ] = UNSET
-    created_before: Annotated[
-        datetime | UnsetType, Meta(description="`createdAt` at or before this time")
-    ] = UNSET
+    status: Annotated[SignalStatus | UnsetType, doc("Only signals with this status")] = UNSET
+    signal_type: Annotated[SignalType | UnsetType, doc("Only signals of this type")] = UNSET
+    external_id: Annotated[str | UnsetType, doc("Only signals with exactly this external id")] = (
+        UNSET
+    )
+    created_after: Annotated[datetime | UnsetType, doc("`createdAt` at or after this time")] = UNSET
+    created_before: Annotated[datetime | UnsetType, doc("`createdAt` at or before this time")] = (
+        UNSET
+    )
 
 
 class JobRef(msgspec.Struct, rename="camel"):
     """A reference to a job."""
 
-    job_id: Annotated[str, Meta(description="Id of the job", examples=[example_ids.JOB])]
+    job_id: Annotated[str, doc("Id of the job", example_ids.JOB)]
 
 
 _c = signals.c

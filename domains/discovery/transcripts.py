@@ -4,7 +4,7 @@ from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 from sqlalchemy import func, select
 
 from domains.discovery import example_ids
@@ -16,6 +16,7 @@ from domains.discovery.signal_creation import create_from_text
 from domains.discovery.signals import SignalTextCreate
 from domains.intelligence.engine import analyse as find_insights
 from domains.intelligence.findings import Document
+from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.core.problems import invalid
 from domains.kernel.db.database import Read, Tx
@@ -33,22 +34,19 @@ class ProcessTranscriptRequest(msgspec.Struct, rename="camel", kw_only=True):
 
     transcript: Annotated[
         NonEmpty,
-        Meta(
-            description="Text of a conversation or of feedback",
-            examples=["[00:12] Ana: Exports take minutes, and one failed."],
+        doc(
+            "Text of a conversation or of feedback",
+            "[00:12] Ana: Exports take minutes, and one failed.",
         ),
     ]
     product_id: Annotated[
         UUID | UnsetType,
-        Meta(
-            description="The product it is about. Copied to the insights",
-            examples=[example_ids.PRODUCT],
-        ),
+        doc("The product it is about. Copied to the insights", example_ids.PRODUCT),
     ] = UNSET
     create_insights: Annotated[
         bool,
-        Meta(
-            description="True stores the transcript as a signal, and the insights as drafts with "
+        doc(
+            "True stores the transcript as a signal, and the insights as drafts with "
             "evidence. False stores nothing, and the ids cannot be retrieved"
         ),
     ] = False

@@ -4,17 +4,14 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import UNSET, Meta
+from msgspec import UNSET
 from sqlalchemy import Text, bindparam, func, literal_column, select, union_all
 
+from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Read
 from domains.kernel.db.statements import WORKSPACE, statement
-from domains.kernel.pagination.cursor import (
-    CursorList,
-    CursorQuery20,
-    PaginationInfo,
-)
+from domains.kernel.pagination.cursor import CursorList, CursorQuery20, PaginationInfo
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue import example_ids
 from domains.revenue.crm import matching
@@ -38,22 +35,15 @@ from domains.revenue.tables import accounts, deals
 class AccountQuery(CursorQuery20, frozen=True, kw_only=True):
     """The query of the list of accounts."""
 
-    name: Annotated[TextFilter, Meta(description="Part of the name, case-insensitive")] = UNSET
-    website: Annotated[TextFilter, Meta(description="Part of the website, case-insensitive")] = (
-        UNSET
-    )
+    name: Annotated[TextFilter, doc("Part of the name, case-insensitive")] = UNSET
+    website: Annotated[TextFilter, doc("Part of the website, case-insensitive")] = UNSET
     owner: Annotated[
-        TextFilter,
-        Meta(description="Part of the owner's name or e-mail address, case-insensitive"),
+        TextFilter, doc("Part of the owner's name or e-mail address, case-insensitive")
     ] = UNSET
-    created_after: Annotated[After, Meta(description="Created at or after this time")] = UNSET
-    created_before: Annotated[Before, Meta(description="Created at or before this time")] = UNSET
-    last_activity_after: Annotated[
-        After, Meta(description="Last activity at or after this time")
-    ] = UNSET
-    last_activity_before: Annotated[
-        Before, Meta(description="Last activity at or before this time")
-    ] = UNSET
+    created_after: Annotated[After, doc("Created at or after this time")] = UNSET
+    created_before: Annotated[Before, doc("Created at or before this time")] = UNSET
+    last_activity_after: Annotated[After, doc("Last activity at or after this time")] = UNSET
+    last_activity_before: Annotated[Before, doc("Last activity at or before this time")] = UNSET
 
     def filters(self) -> dict[str, Any]:
         return parse_filters(self, _FILTERS)
@@ -70,48 +60,43 @@ class AccountContact(Contact):
 class LatestDeal(msgspec.Struct, rename="camel"):
     """The open deal created last, or the closed deal created last if none is open."""
 
-    deal_id: Annotated[str, Meta(description="Id in the CRM", examples=[example_ids.DEAL])]
-    name: Annotated[str | None, Meta(description="Name in the CRM", examples=["Halden rollout"])]
-    stage: Annotated[str | None, Meta(description="Stage in the CRM", examples=["Contract sent"])]
-    amount: Annotated[float | None, Meta(description="In the CRM's currency", examples=[48000.0])]
-    close_date: Annotated[datetime | None, Meta(description="Expected or actual close date")]
+    deal_id: Annotated[str, doc("Id in the CRM", example_ids.DEAL)]
+    name: Annotated[str | None, doc("Name in the CRM", "Halden rollout")]
+    stage: Annotated[str | None, doc("Stage in the CRM", "Contract sent")]
+    amount: Annotated[float | None, doc("In the CRM's currency", 48000.0)]
+    close_date: Annotated[datetime | None, doc("Expected or actual close date")]
 
 
 class AccountListItem(msgspec.Struct, rename="camel"):
     """An account."""
 
-    account_id: Annotated[str, Meta(description="Id in the CRM", examples=[example_ids.ACCOUNT])]
-    name: Annotated[str | None, Meta(description="Name in the CRM", examples=["Halden"])]
-    website: Annotated[
-        str | None, Meta(description="Website in the CRM", examples=["https://halden.example"])
-    ]
-    owner: Annotated[AccountOwner | None, Meta(description="The owner of the account")]
-    created_date: Annotated[datetime | None, Meta(description="Creation time in the CRM")]
+    account_id: Annotated[str, doc("Id in the CRM", example_ids.ACCOUNT)]
+    name: Annotated[str | None, doc("Name in the CRM", "Halden")]
+    website: Annotated[str | None, doc("Website in the CRM", "https://halden.example")]
+    owner: Annotated[AccountOwner | None, doc("The owner of the account")]
+    created_date: Annotated[datetime | None, doc("Creation time in the CRM")]
     last_activity_date: Annotated[
         datetime | None,
-        Meta(description="As in the CRM, or the time of the newest linked conversation or message"),
+        doc("As in the CRM, or the time of the newest linked conversation or message"),
     ]
-    latest_deal: Annotated[LatestDeal | None, Meta(description="The latest deal")]
+    latest_deal: Annotated[LatestDeal | None, doc("The latest deal")]
 
 
 class AccountDetail(AccountListItem):
     """An account with contacts and CRM fields."""
 
-    contacts: Annotated[list[AccountContact], Meta(description="People who belong to the account")]
+    contacts: Annotated[list[AccountContact], doc("People who belong to the account")]
     synced_crm_fields: Annotated[
         dict[str, Any] | None,
-        Meta(
-            description="Other fields of the CRM",
-            examples=[{"Industry": "Logistics", "Employees": 640}],
-        ),
+        doc("Other fields of the CRM", {"Industry": "Logistics", "Employees": 640}),
     ]
 
 
 class ListAccountsResponse(msgspec.Struct, rename="camel"):
     """A page of accounts, those with the latest activity first."""
 
-    accounts: Annotated[list[AccountListItem], Meta(description="The accounts of this page")]
-    pagination: Annotated[PaginationInfo, Meta(description="Cursor of the next page")]
+    accounts: Annotated[list[AccountListItem], doc("The accounts of this page")]
+    pagination: Annotated[PaginationInfo, doc("Cursor of the next page")]
 
 
 _c = accounts.c

@@ -23,6 +23,7 @@ from sqlalchemy import (
     select,
 )
 
+from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.core.problems import Invalid, invalid
@@ -31,11 +32,7 @@ from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import WORKSPACE, row, statement
 from domains.kernel.jobs.enqueue import enqueue, enqueue_all
 from domains.kernel.jobs.model import Job, Queue
-from domains.kernel.pagination.cursor import (
-    CursorList,
-    CursorQuery20,
-    PaginationInfo,
-)
+from domains.kernel.pagination.cursor import CursorList, CursorQuery20, PaginationInfo
 from domains.kernel.storage import retention
 from domains.kernel.storage.signed_urls import SignedUrls
 from domains.kernel.tenancy.signing import Signer
@@ -115,16 +112,14 @@ class TranscriptSentence(msgspec.Struct, rename="camel", kw_only=True):
     """A sentence of a transcript."""
 
     version: Version = 1
-    speaker_id: Annotated[str | None, Meta(description="The `id` of a participant")] = None
-    speaker_name: Annotated[
-        str | None, Meta(description="Name of the speaker", examples=["Ana Berg"])
-    ] = None
-    text: Annotated[str, Meta(description="The sentence", examples=["Our exports fail."])]
+    speaker_id: Annotated[str | None, doc("The `id` of a participant")] = None
+    speaker_name: Annotated[str | None, doc("Name of the speaker", "Ana Berg")] = None
+    text: Annotated[str, doc("The sentence", "Our exports fail.")]
     timestamp: Annotated[
         records.Timestamp,
-        Meta(
-            description="Time of the sentence, between the start and the end of the conversation",
-            examples=["2026-03-16T13:00:04Z"],
+        doc(
+            "Time of the sentence, between the start and the end of the conversation",
+            "2026-03-16T13:00:04Z",
         ),
     ]
 
@@ -136,59 +131,49 @@ class ConversationRequest(records.RecordRequest, kw_only=True):
     """
 
     created_at: Annotated[
-        records.Timestamp,
-        Meta(description="Creation time in the source system", examples=["2026-03-16T13:00:00Z"]),
+        records.Timestamp, doc("Creation time in the source system", "2026-03-16T13:00:00Z")
     ]
     transcript: Annotated[
         Annotated[list[TranscriptSentence], Meta(max_length=10_000)],
-        Meta(description="The sentences of the transcript"),
+        doc("The sentences of the transcript"),
     ] = msgspec.field(default_factory=list)
-    recording_url: Annotated[
-        records.WebAddress | None, Meta(description="http or https URL of a recording")
-    ] = None
+    recording_url: Annotated[records.WebAddress | None, doc("http or https URL of a recording")] = (
+        None
+    )
     recording_mime_type: Annotated[
-        str | None, Meta(description="Media type of the recording, such as video/mp4")
+        str | None, doc("Media type of the recording, such as video/mp4")
     ] = None
-    started_at: Annotated[
-        records.Timestamp, Meta(description="Start time", examples=["2026-03-16T13:00:00Z"])
-    ]
+    started_at: Annotated[records.Timestamp, doc("Start time", "2026-03-16T13:00:00Z")]
     ended_at: Annotated[
         records.Timestamp | None,
-        Meta(
-            description="End time, at most 10 hours after the start",
-            examples=["2026-03-16T13:25:00Z"],
-        ),
+        doc("End time, at most 10 hours after the start", "2026-03-16T13:25:00Z"),
     ] = None
     participants: Annotated[
         Annotated[list[Person], Meta(min_length=1, max_length=1000)],
-        Meta(description="The participants; each has an `id` or an `email`"),
+        doc("The participants; each has an `id` or an `email`"),
     ]
 
 
 class ConversationQuery(CursorQuery20, frozen=True, kw_only=True):
     """The query of the list of conversations."""
 
-    started_after: Annotated[After, Meta(description="Started at or after this time")] = UNSET
-    started_before: Annotated[Before, Meta(description="Started at or before this time")] = UNSET
+    started_after: Annotated[After, doc("Started at or after this time")] = UNSET
+    started_before: Annotated[Before, doc("Started at or before this time")] = UNSET
     type: Annotated[
         MeetingType | UnsetType,
-        Meta(description="EXTERNAL: with people outside the organization; INTERNAL: without"),
+        doc("EXTERNAL: with people outside the organization; INTERNAL: without"),
     ] = UNSET
-    title: Annotated[TextFilter, Meta(description="Part of the title, case-insensitive")] = UNSET
+    title: Annotated[TextFilter, doc("Part of the title, case-insensitive")] = UNSET
     attendees: Annotated[
-        TextFilter,
-        Meta(
-            description="An e-mail address, a domain (`@acme.com`, `acme.com`), or part of a name"
-        ),
+        TextFilter, doc("An e-mail address, a domain (`@acme.com`, `acme.com`), or part of a name")
     ] = UNSET
     crm_name: Annotated[
         # Names are not longer, and the time for matching a phrase grows faster than its length.
         Annotated[str, Meta(max_length=1000)] | UnsetType,
-        Meta(description="Words in the name of the linked CRM record, case-insensitive"),
+        doc("Words in the name of the linked CRM record, case-insensitive"),
     ] = UNSET
     source_id: Annotated[
-        TextFilter,
-        Meta(description=f"Records of this source: a UUID or {', '.join(sorted(NATIVE))}"),
+        TextFilter, doc(f"Records of this source: a UUID or {', '.join(sorted(NATIVE))}")
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
@@ -231,22 +216,16 @@ class Participant(msgspec.Struct, rename="camel"):
 
     name: FullName = None
     email: EmailAddress = None
-    attended: Annotated[
-        bool, Meta(description="False for an invited person who was absent", examples=[True])
-    ] = True
+    attended: Annotated[bool, doc("False for an invited person who was absent", True)] = True
 
 
 class TranscriptEntry(msgspec.Struct, rename="camel"):
     """A sentence of a transcript. Times are in seconds from the start of the conversation."""
 
-    speaker: Annotated[str, Meta(description="Name of the speaker", examples=["Ana Berg"])]
-    text: Annotated[str, Meta(description="The sentence", examples=["Our exports fail."])]
-    start_time: Annotated[
-        float, Meta(description="Start of the sentence, in seconds", examples=[4.0])
-    ]
-    end_time: Annotated[
-        float, Meta(description="End of the sentence, in seconds", examples=[1500.0])
-    ]
+    speaker: Annotated[str, doc("Name of the speaker", "Ana Berg")]
+    text: Annotated[str, doc("The sentence", "Our exports fail.")]
+    start_time: Annotated[float, doc("Start of the sentence, in seconds", 4.0)]
+    end_time: Annotated[float, doc("End of the sentence, in seconds", 1500.0)]
 
 
 class Recordings(msgspec.Struct, rename="camel"):
@@ -254,64 +233,52 @@ class Recordings(msgspec.Struct, rename="camel"):
 
     video_url: Annotated[
         str | None,
-        Meta(
-            description="Video with sound",
-            examples=[
-                "https://gateway.example/files/recordings/call?expires=1773756000&signature=Qm9y"
-            ],
+        doc(
+            "Video with sound",
+            "https://gateway.example/files/recordings/call?expires=1773756000&signature=Qm9y",
         ),
     ] = None
-    audio_url: Annotated[str | None, Meta(description="Sound only")] = None
+    audio_url: Annotated[str | None, doc("Sound only")] = None
 
 
 class ConversationListItem(msgspec.Struct, rename="camel"):
     """A conversation."""
 
-    conversation_id: Annotated[
-        UUID, Meta(description="Id of the conversation", examples=[example_ids.RECORD])
-    ]
+    conversation_id: Annotated[UUID, doc("Id of the conversation", example_ids.RECORD)]
     source_id: records.SourceReference | None
-    title: Annotated[str | None, Meta(description="Title", examples=["Halden rollout"])]
-    start_time: Annotated[datetime, Meta(description="Start time")]
-    end_time: Annotated[datetime, Meta(description="End time", examples=["2026-03-16T13:25:00Z"])]
+    title: Annotated[str | None, doc("Title", "Halden rollout")]
+    start_time: Annotated[datetime, doc("Start time")]
+    end_time: Annotated[datetime, doc("End time", "2026-03-16T13:25:00Z")]
     type: Annotated[
         MeetingType,
-        Meta(
-            description="EXTERNAL: with people outside the organization; INTERNAL: without",
-            examples=["EXTERNAL"],
-        ),
+        doc("EXTERNAL: with people outside the organization; INTERNAL: without", "EXTERNAL"),
     ]
-    participants: Annotated[list[Participant], Meta(description="The participants")]
-    crm: Annotated[CRMInfo | None, Meta(description="The linked deal or account")]
+    participants: Annotated[list[Participant], doc("The participants")]
+    crm: Annotated[CRMInfo | None, doc("The linked deal or account")]
 
 
 class ConversationDetail(ConversationListItem):
     """A conversation with category, summary, transcript and recordings."""
 
     category: Annotated[
-        Category | None,
-        Meta(description="Category of the conversation", examples=["prospect_negotiation"]),
+        Category | None, doc("Category of the conversation", "prospect_negotiation")
     ]
     summary: Annotated[
         dict[str, Any] | None,
-        Meta(
-            description="Headings, each with a text or a list of texts; null until it is ready",
-            examples=[{"Pain Points": ["Exports fail."]}],
+        doc(
+            "Headings, each with a text or a list of texts; null until it is ready",
+            {"Pain Points": ["Exports fail."]},
         ),
     ]
-    transcript: Annotated[
-        list[TranscriptEntry] | None, Meta(description="The sentences of the transcript")
-    ]
-    recordings: Annotated[Recordings | None, Meta(description="Links to the recordings")]
+    transcript: Annotated[list[TranscriptEntry] | None, doc("The sentences of the transcript")]
+    recordings: Annotated[Recordings | None, doc("Links to the recordings")]
 
 
 class ListConversationsResponse(msgspec.Struct, rename="camel"):
     """A page of conversations, newest first."""
 
-    conversations: Annotated[
-        list[ConversationListItem], Meta(description="The conversations of this page")
-    ]
-    pagination: Annotated[PaginationInfo, Meta(description="Cursor of the next page")]
+    conversations: Annotated[list[ConversationListItem], doc("The conversations of this page")]
+    pagination: Annotated[PaginationInfo, doc("Cursor of the next page")]
 
 
 class ConversationJob(Job, frozen=True):
@@ -426,11 +393,11 @@ _GET = statement(
 class SummaryEvidence(msgspec.Struct, rename="camel"):
     """The quote behind an item of a summary. Times are in seconds from the start."""
 
-    item: Annotated[str, Meta(description="The item, as worded in the summary")]
-    quote: Annotated[str, Meta(description="A sentence that supports it, as in the transcript")]
-    speaker: Annotated[str, Meta(description="Name of the speaker")]
-    start_time: Annotated[float, Meta(description="Start of the turn, in seconds")]
-    end_time: Annotated[float, Meta(description="End of the turn, in seconds")]
+    item: Annotated[str, doc("The item, as worded in the summary")]
+    quote: Annotated[str, doc("A sentence that supports it, as in the transcript")]
+    speaker: Annotated[str, doc("Name of the speaker")]
+    start_time: Annotated[float, doc("Start of the turn, in seconds")]
+    end_time: Annotated[float, doc("End of the turn, in seconds")]
 
 
 EVIDENCE_DECODER: Final = msgspec.json.Decoder(dict[str, list[SummaryEvidence]])

@@ -4,17 +4,14 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 from sqlalchemy import Text, bindparam, func, select
 
+from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Read
 from domains.kernel.db.statements import WORKSPACE, statement
-from domains.kernel.pagination.cursor import (
-    CursorList,
-    CursorQuery20,
-    PaginationInfo,
-)
+from domains.kernel.pagination.cursor import CursorList, CursorQuery20, PaginationInfo
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue import example_ids
 from domains.revenue.crm import matching
@@ -39,26 +36,16 @@ from domains.revenue.tables import deals
 class DealQuery(CursorQuery20, frozen=True, kw_only=True):
     """The query of the list of deals."""
 
-    name: Annotated[TextFilter, Meta(description="Part of the name, case-insensitive")] = UNSET
-    stage: Annotated[TextFilter, Meta(description="Part of the stage, case-insensitive")] = UNSET
-    closed: Annotated[
-        bool | UnsetType, Meta(description="True for closed deals, false for open ones")
-    ] = UNSET
-    owner: Annotated[TextFilter, Meta(description="Part of the owner's name, case-insensitive")] = (
-        UNSET
-    )
-    close_date_after: Annotated[After, Meta(description="Close date at or after this time")] = UNSET
-    close_date_before: Annotated[Before, Meta(description="Close date at or before this time")] = (
-        UNSET
-    )
-    amount_min: Annotated[float | UnsetType, Meta(description="Amount of at least this")] = UNSET
-    amount_max: Annotated[float | UnsetType, Meta(description="Amount of at most this")] = UNSET
-    last_activity_after: Annotated[
-        After, Meta(description="Last activity at or after this time")
-    ] = UNSET
-    last_activity_before: Annotated[
-        Before, Meta(description="Last activity at or before this time")
-    ] = UNSET
+    name: Annotated[TextFilter, doc("Part of the name, case-insensitive")] = UNSET
+    stage: Annotated[TextFilter, doc("Part of the stage, case-insensitive")] = UNSET
+    closed: Annotated[bool | UnsetType, doc("True for closed deals, false for open ones")] = UNSET
+    owner: Annotated[TextFilter, doc("Part of the owner's name, case-insensitive")] = UNSET
+    close_date_after: Annotated[After, doc("Close date at or after this time")] = UNSET
+    close_date_before: Annotated[Before, doc("Close date at or before this time")] = UNSET
+    amount_min: Annotated[float | UnsetType, doc("Amount of at least this")] = UNSET
+    amount_max: Annotated[float | UnsetType, doc("Amount of at most this")] = UNSET
+    last_activity_after: Annotated[After, doc("Last activity at or after this time")] = UNSET
+    last_activity_before: Annotated[Before, doc("Last activity at or before this time")] = UNSET
 
     def filters(self) -> dict[str, Any]:
         return parse_filters(self, _FILTERS)
@@ -75,20 +62,20 @@ class DealContact(Contact):
 class DealListItem(msgspec.Struct, rename="camel"):
     """A deal."""
 
-    deal_id: Annotated[str, Meta(description="Id in the CRM", examples=[example_ids.DEAL])]
-    name: Annotated[str | None, Meta(description="Name in the CRM", examples=["Halden rollout"])]
-    account_name: Annotated[str | None, Meta(description="The customer", examples=["Halden"])]
-    stage: Annotated[str | None, Meta(description="Stage in the CRM", examples=["Contract sent"])]
-    pipeline: Annotated[str | None, Meta(description="Pipeline in the CRM", examples=["Sales"])]
-    amount: Annotated[float | None, Meta(description="In the CRM's currency", examples=[48000.0])]
-    close_date: Annotated[datetime | None, Meta(description="Expected or actual close date")]
-    closed: Annotated[bool | None, Meta(description="True if it is won or lost", examples=[False])]
-    created_date: Annotated[datetime | None, Meta(description="Creation time in the CRM")]
+    deal_id: Annotated[str, doc("Id in the CRM", example_ids.DEAL)]
+    name: Annotated[str | None, doc("Name in the CRM", "Halden rollout")]
+    account_name: Annotated[str | None, doc("The customer", "Halden")]
+    stage: Annotated[str | None, doc("Stage in the CRM", "Contract sent")]
+    pipeline: Annotated[str | None, doc("Pipeline in the CRM", "Sales")]
+    amount: Annotated[float | None, doc("In the CRM's currency", 48000.0)]
+    close_date: Annotated[datetime | None, doc("Expected or actual close date")]
+    closed: Annotated[bool | None, doc("True if it is won or lost", False)]
+    created_date: Annotated[datetime | None, doc("Creation time in the CRM")]
     last_activity_date: Annotated[
         datetime | None,
-        Meta(description="As in the CRM, or the time of the newest linked conversation or message"),
+        doc("As in the CRM, or the time of the newest linked conversation or message"),
     ]
-    owner: Annotated[DealOwner | None, Meta(description="The owner of the deal")]
+    owner: Annotated[DealOwner | None, doc("The owner of the deal")]
 
 
 class DealDetail(DealListItem):
@@ -96,26 +83,20 @@ class DealDetail(DealListItem):
 
     summary: Annotated[
         dict[str, Any] | None,
-        Meta(
-            description="Headings, each with a text or a list of texts",
-            examples=[{"Pain Points": ["Exports fail."]}],
-        ),
+        doc("Headings, each with a text or a list of texts", {"Pain Points": ["Exports fail."]}),
     ]
     crm_autofill: Annotated[
         dict[str, Any] | None,
-        Meta(
-            description="Suggested values for fields of the CRM",
-            examples=[{"Next Steps": "Send the plan."}],
-        ),
+        doc("Suggested values for fields of the CRM", {"Next Steps": "Send the plan."}),
     ]
-    contacts: Annotated[list[DealContact], Meta(description="People on the customer's side")]
+    contacts: Annotated[list[DealContact], doc("People on the customer's side")]
 
 
 class ListDealsResponse(msgspec.Struct, rename="camel"):
     """A page of deals, those with the latest activity first."""
 
-    deals: Annotated[list[DealListItem], Meta(description="The deals of this page")]
-    pagination: Annotated[PaginationInfo, Meta(description="Cursor of the next page")]
+    deals: Annotated[list[DealListItem], doc("The deals of this page")]
+    pagination: Annotated[PaginationInfo, doc("Cursor of the next page")]
 
 
 _c = deals.c

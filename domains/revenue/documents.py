@@ -23,6 +23,7 @@ from sqlalchemy import (
     update,
 )
 
+from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.core.problems import Invalid, invalid
@@ -52,9 +53,9 @@ _Filename = Annotated[str, Meta(max_length=1000)]
 
 _Url = Annotated[
     records.WebAddress | None,
-    Meta(description="http or https URL of the file", examples=["https://files.example/plan.pdf"]),
+    doc("http or https URL of the file", "https://files.example/plan.pdf"),
 ]
-_Content = Annotated[str | None, Meta(description="Content of the file in base64")]
+_Content = Annotated[str | None, doc("Content of the file in base64")]
 
 
 class DocumentRequest(records.RecordRequest, kw_only=True):
@@ -64,17 +65,15 @@ class DocumentRequest(records.RecordRequest, kw_only=True):
     """
 
     created_at: Annotated[
-        records.Timestamp | None,
-        Meta(description="Creation time in the source system", examples=["2026-03-16T13:00:00Z"]),
+        records.Timestamp | None, doc("Creation time in the source system", "2026-03-16T13:00:00Z")
     ] = None
     url: _Url = None
     content: _Content = None
-    filename: Annotated[_Filename | None, Meta(description="File name")] = None
+    filename: Annotated[_Filename | None, doc("File name")] = None
     content_type: Annotated[
-        _ContentType,
-        Meta(description="Media type, such as application/pdf", examples=["application/pdf"]),
+        _ContentType, doc("Media type, such as application/pdf", "application/pdf")
     ] = "text/plain"
-    author: Annotated[Person | None, Meta(description="The author")] = None
+    author: Annotated[Person | None, doc("The author")] = None
 
 
 class UpdateDocumentRequest(records.RecordChanges, kw_only=True):
@@ -85,22 +84,19 @@ class UpdateDocumentRequest(records.RecordChanges, kw_only=True):
 
     url: _Url = None
     content: _Content = None
-    filename: Annotated[_Filename | None, Meta(description="File name")] = None
-    content_type: Annotated[
-        _ContentType | None, Meta(description="Media type, such as application/pdf")
-    ] = None
+    filename: Annotated[_Filename | None, doc("File name")] = None
+    content_type: Annotated[_ContentType | None, doc("Media type, such as application/pdf")] = None
 
 
 class DocumentQuery(CursorQuery, frozen=True, kw_only=True):
     """The query of the list of documents."""
 
     source_id: Annotated[
-        TextFilter,
-        Meta(description=f"Records of this source: a UUID or {', '.join(sorted(NATIVE))}"),
+        TextFilter, doc(f"Records of this source: a UUID or {', '.join(sorted(NATIVE))}")
     ] = UNSET
     name: Annotated[
         Annotated[str, Meta(max_length=255)] | UnsetType,
-        Meta(description="Part of the display name, case-insensitive"),
+        doc("Part of the display name, case-insensitive"),
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
@@ -110,20 +106,18 @@ class DocumentQuery(CursorQuery, frozen=True, kw_only=True):
 class DocumentListItem(msgspec.Struct, rename="camel"):
     """A document."""
 
-    id: Annotated[UUID, Meta(description="Id of the document", examples=[example_ids.RECORD])]
-    display_name: Annotated[str, Meta(description="Name to show", examples=["Halden rollout"])]
+    id: Annotated[UUID, doc("Id of the document", example_ids.RECORD)]
+    display_name: Annotated[str, doc("Name to show", "Halden rollout")]
     source_id: records.SourceReference
     remote_id: records.RemoteId
     url: Annotated[
         str,
-        Meta(
-            description="The original: the URL that was pushed, or a link valid for 24 hours",
-            examples=["https://files.example/plan.pdf"],
+        doc(
+            "The original: the URL that was pushed, or a link valid for 24 hours",
+            "https://files.example/plan.pdf",
         ),
     ]
-    content_type: Annotated[
-        str, Meta(description="Media type of the original, as sent", examples=["application/pdf"])
-    ]
+    content_type: Annotated[str, doc("Media type of the original, as sent", "application/pdf")]
     created_at: records.CreatedInSource
     updated_at: records.UpdatedInSource
 
@@ -133,21 +127,19 @@ class DocumentDetail(DocumentListItem):
 
     normalized_url: Annotated[
         str | None,
-        Meta(
-            description="Link to the extracted text, valid for 24 hours; null until it is ready",
-            examples=["https://gateway.example/files/plan.txt"],
+        doc(
+            "Link to the extracted text, valid for 24 hours; null until it is ready",
+            "https://gateway.example/files/plan.txt",
         ),
     ]
-    normalized_content_type: Annotated[
-        str | None, Meta(description="Media type of the text", examples=["text/plain"])
-    ]
+    normalized_content_type: Annotated[str | None, doc("Media type of the text", "text/plain")]
 
 
 class ListDocumentsResponse(msgspec.Struct, rename="camel"):
     """A page of documents, newest first."""
 
-    documents: Annotated[list[DocumentListItem], Meta(description="The documents of this page")]
-    pagination: Annotated[PaginationInfo, Meta(description="Cursor of the next page")]
+    documents: Annotated[list[DocumentListItem], doc("The documents of this page")]
+    pagination: Annotated[PaginationInfo, doc("Cursor of the next page")]
 
 
 class DocumentJob(Job, frozen=True):

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 from sqlalchemy import Column, ColumnElement, Text, bindparam, func, literal_column
 
+from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import parse_id
 from domains.kernel.core.problems import invalid
 from domains.kernel.core.timestamps import parse_iso, parse_iso_end
@@ -16,15 +17,15 @@ from domains.kernel.pagination.cursor_statements import at_least_hint, at_most_h
 
 LowerBound = Annotated[
     str,
-    Meta(
-        description="an ISO 8601 date-time, or a date for its first moment",
+    doc(
+        "an ISO 8601 date-time, or a date for its first moment",
         extra_json_schema={"format": "date-time"},
     ),
 ]
 UpperBound = Annotated[
     str,
-    Meta(
-        description="an ISO 8601 date-time, or a date for its last moment",
+    doc(
+        "an ISO 8601 date-time, or a date for its last moment",
         extra_json_schema={"format": "date-time"},
     ),
 ]

@@ -9,15 +9,12 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import select
 
+from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.core.timestamps import parse_timestamp
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import row, statement
-from domains.kernel.pagination.cursor import (
-    CursorList,
-    CursorQuery,
-    PaginationInfo,
-)
+from domains.kernel.pagination.cursor import CursorList, CursorQuery, PaginationInfo
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue import example_ids, records
 from domains.revenue.crm import matching
@@ -58,45 +55,32 @@ class Attachment(msgspec.Struct, rename="camel", kw_only=True):
     """A file attached to a message. Its URL is stored and never fetched."""
 
     version: Version = 1
-    name: Annotated[str, Meta(description="File name", examples=["error.png"])]
-    url: Annotated[
-        str, Meta(description="URL of the file", examples=["https://mail.example/error.png"])
-    ]
-    mime_type: Annotated[
-        str | None,
-        Meta(description="Media type, such as application/pdf", examples=["image/png"]),
-    ] = None
-    size_bytes: Annotated[
-        records.Int64 | None, Meta(description="Size in bytes", examples=[48213])
-    ] = None
+    name: Annotated[str, doc("File name", "error.png")]
+    url: Annotated[str, doc("URL of the file", "https://mail.example/error.png")]
+    mime_type: Annotated[str | None, doc("Media type, such as application/pdf", "image/png")] = None
+    size_bytes: Annotated[records.Int64 | None, doc("Size in bytes", 48213)] = None
 
 
 class MessageRequest(records.RecordRequest, kw_only=True):
     """A message. Replaces the one with the same source and id as a whole."""
 
-    created_at: Annotated[
-        records.Timestamp, Meta(description="Time of sending", examples=["2026-03-16T13:00:00Z"])
-    ]
+    created_at: Annotated[records.Timestamp, doc("Time of sending", "2026-03-16T13:00:00Z")]
     body: Annotated[
         Annotated[str, Meta(max_length=100_000)],
-        Meta(description="Plain text of the message", examples=["Exports failed again."]),
+        doc("Plain text of the message", "Exports failed again."),
     ]
-    sender: Annotated[Person, Meta(description="The sender")]
+    sender: Annotated[Person, doc("The sender")]
     recipients: Annotated[
         Annotated[list[Person], Meta(min_length=1, max_length=1000)],
-        Meta(
-            description="The recipients",
-            examples=[[{"name": "Rosa Lind", "email": "rosa@acme.example"}]],
-        ),
+        doc("The recipients", [{"name": "Rosa Lind", "email": "rosa@acme.example"}]),
     ]
     attachments: Annotated[
         # Bounded, because encoding a long list would block other requests.
-        Annotated[list[Attachment], Meta(max_length=1000)],
-        Meta(description="The attached files"),
+        Annotated[list[Attachment], Meta(max_length=1000)], doc("The attached files")
     ] = msgspec.field(default_factory=list)
     thread_id: Annotated[
         Annotated[str, Meta(max_length=512)] | None,
-        Meta(description="Id of its thread in the source system", examples=["thread-880"]),
+        doc("Id of its thread in the source system", "thread-880"),
     ] = None
 
 
@@ -105,27 +89,24 @@ class MessageQuery(CursorQuery, frozen=True, kw_only=True):
 
     source_id: Annotated[
         Annotated[str, Meta(max_length=255)] | UnsetType,
-        Meta(description=f"Records of this source: a UUID or {', '.join(sorted(NATIVE))}"),
+        doc(f"Records of this source: a UUID or {', '.join(sorted(NATIVE))}"),
     ] = UNSET
     remote_id: Annotated[
         Annotated[str, Meta(max_length=512)] | UnsetType,
-        Meta(description="Records with this id in the source system"),
+        doc("Records with this id in the source system"),
     ] = UNSET
     thread_id: Annotated[
-        Annotated[str, Meta(max_length=512)] | UnsetType,
-        Meta(description="Messages of this thread"),
+        Annotated[str, Meta(max_length=512)] | UnsetType, doc("Messages of this thread")
     ] = UNSET
     participant_email: Annotated[
         Annotated[str, Meta(max_length=255)] | UnsetType,
-        Meta(description="Messages from or to this e-mail address"),
+        doc("Messages from or to this e-mail address"),
     ] = UNSET
     created_after: Annotated[
-        Annotated[LowerBound, Meta(max_length=64)] | UnsetType,
-        Meta(description="Sent at or after this time"),
+        Annotated[LowerBound, Meta(max_length=64)] | UnsetType, doc("Sent at or after this time")
     ] = UNSET
     created_before: Annotated[
-        Annotated[UpperBound, Meta(max_length=64)] | UnsetType,
-        Meta(description="Sent at or before this time"),
+        Annotated[UpperBound, Meta(max_length=64)] | UnsetType, doc("Sent at or before this time")
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
@@ -142,13 +123,12 @@ class MessageParty(msgspec.Struct, rename="camel"):
 class MessageAttachmentInfo(msgspec.Struct, rename="camel"):
     """A file attached to a message."""
 
-    id: Annotated[UUID, Meta(description="Id of the attachment in this API")]
-    filename: Annotated[str | None, Meta(description="File name", examples=["error.png"])] = None
-    content_type: Annotated[
-        str | None,
-        Meta(description="Media type, such as application/pdf", examples=["image/png"]),
-    ] = None
-    size: Annotated[int | None, Meta(description="Size in bytes", examples=[48213])] = None
+    id: Annotated[UUID, doc("Id of the attachment in this API")]
+    filename: Annotated[str | None, doc("File name", "error.png")] = None
+    content_type: Annotated[str | None, doc("Media type, such as application/pdf", "image/png")] = (
+        None
+    )
+    size: Annotated[int | None, doc("Size in bytes", 48213)] = None
 
 
 class StoredAttachment(MessageAttachmentInfo):
@@ -160,45 +140,32 @@ class StoredAttachment(MessageAttachmentInfo):
 class MessageListItem(msgspec.Struct, rename="camel"):
     """A message."""
 
-    message_id: Annotated[
-        UUID, Meta(description="Id of the message", examples=[example_ids.RECORD])
-    ]
+    message_id: Annotated[UUID, doc("Id of the message", example_ids.RECORD)]
     source_id: records.SourceReference
     remote_id: records.RemoteId | None
-    thread_id: Annotated[
-        str | None,
-        Meta(description="Id of its thread in the source system", examples=["thread-880"]),
-    ]
-    subject: Annotated[str | None, Meta(description="Subject", examples=["Halden rollout"])]
-    sender: Annotated[MessageParty | None, Meta(description="The sender")]
+    thread_id: Annotated[str | None, doc("Id of its thread in the source system", "thread-880")]
+    subject: Annotated[str | None, doc("Subject", "Halden rollout")]
+    sender: Annotated[MessageParty | None, doc("The sender")]
     recipients: Annotated[
         list[MessageParty],
-        Meta(
-            description="The recipients",
-            examples=[[{"name": "Rosa Lind", "email": "rosa@acme.example"}]],
-        ),
+        doc("The recipients", [{"name": "Rosa Lind", "email": "rosa@acme.example"}]),
     ]
-    body_preview: Annotated[
-        str,
-        Meta(description="Beginning of the body, on one line", examples=["Exports failed again."]),
-    ]
-    created_at: Annotated[datetime, Meta(description="Time of sending")]
+    body_preview: Annotated[str, doc("Beginning of the body, on one line", "Exports failed again.")]
+    created_at: Annotated[datetime, doc("Time of sending")]
 
 
 class MessageDetail(MessageListItem):
     """A message with its body and attachments."""
 
-    body: Annotated[
-        str, Meta(description="Plain text of the message", examples=["Exports failed again."])
-    ]
-    attachments: Annotated[list[MessageAttachmentInfo], Meta(description="The attached files")]
+    body: Annotated[str, doc("Plain text of the message", "Exports failed again.")]
+    attachments: Annotated[list[MessageAttachmentInfo], doc("The attached files")]
 
 
 class ListMessagesResponse(msgspec.Struct, rename="camel"):
     """A page of messages, newest first."""
 
-    messages: Annotated[list[MessageListItem], Meta(description="The messages of this page")]
-    pagination: Annotated[PaginationInfo, Meta(description="Cursor of the next page")]
+    messages: Annotated[list[MessageListItem], doc("The messages of this page")]
+    pagination: Annotated[PaginationInfo, doc("Cursor of the next page")]
 
 
 # --- statements -------------------------------------------------------------------------------
@@ -312,11 +279,7 @@ async def remove(
 
 
 async def page(
-    read: Read,
-    signer: Signer,
-    workspace: WorkspaceId,
-    query: MessageQuery,
-    visible: frozenset[str],
+    read: Read, signer: Signer, workspace: WorkspaceId, query: MessageQuery, visible: frozenset[str]
 ) -> ListMessagesResponse:
     """Get a page of messages. `visible` names the filters that hide private records."""
     found = await MESSAGES.page(read, signer, workspace, query, extra_filters=visible)

@@ -11,11 +11,12 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import JSON, Uuid, bindparam, func, insert, select, update
 
+from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.core.problems import Conflict, FieldError, Invalid, invalid
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.errors import CONSTRAINT_PROBLEMS
-from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
+from domains.kernel.db.statements import WORKSPACE, parameters, row, scalar, statement
 from domains.revenue import example_ids, records
 from domains.revenue.people import Version
 from domains.revenue.tables import object_types, sources
@@ -38,24 +39,19 @@ class FieldDefinitionRequest(msgspec.Struct, rename="camel", kw_only=True):
     """The definition of a field of rows."""
 
     version: Version = 1
-    name: Annotated[
-        records.DisplayLabel,
-        Meta(description="Unique key in a row's `fields`", examples=["priority"]),
-    ]
-    field_type: Annotated[FieldType, Meta(description="Type of its values", examples=["string"])]
-    label: Annotated[str | None, Meta(description="Label to show", examples=["Priority"])] = None
-    required: Annotated[
-        bool, Meta(description="True if every row needs a value", examples=[False])
-    ] = False
+    name: Annotated[records.DisplayLabel, doc("Unique key in a row's `fields`", "priority")]
+    field_type: Annotated[FieldType, doc("Type of its values", "string")]
+    label: Annotated[str | None, doc("Label to show", "Priority")] = None
+    required: Annotated[bool, doc("True if every row needs a value", False)] = False
 
 
 class FieldDefinitionResponse(msgspec.Struct, rename="camel"):
     """The definition of a field of rows."""
 
-    name: Annotated[str, Meta(description="Key in a row's `fields`", examples=["priority"])]
-    field_type: Annotated[FieldType, Meta(description="Type of its values", examples=["string"])]
-    label: Annotated[str | None, Meta(description="Label to show", examples=["Priority"])]
-    required: Annotated[bool, Meta(description="True if every row needs a value", examples=[False])]
+    name: Annotated[str, doc("Key in a row's `fields`", "priority")]
+    field_type: Annotated[FieldType, doc("Type of its values", "string")]
+    label: Annotated[str | None, doc("Label to show", "Priority")]
+    required: Annotated[bool, doc("True if every row needs a value", False)]
 
 
 FieldDefinitions = Annotated[
@@ -67,86 +63,72 @@ class CreateObjectTypeRequest(msgspec.Struct, rename="camel", kw_only=True):
     """A new object type."""
 
     version: Version = 1
-    source_id: Annotated[
-        UUID, Meta(description="One of your sources", examples=[example_ids.SOURCE])
-    ]
-    name: Annotated[
-        records.DisplayLabel,
-        Meta(description="Unique in the source; cannot change", examples=["ticket"]),
-    ]
-    display_name: Annotated[
-        records.DisplayLabel, Meta(description="Name to show", examples=["Ticket"])
-    ]
-    field_definitions: Annotated[
-        FieldDefinitions, Meta(description="The schema: definitions of the fields")
-    ]
+    source_id: Annotated[UUID, doc("One of your sources", example_ids.SOURCE)]
+    name: Annotated[records.DisplayLabel, doc("Unique in the source; cannot change", "ticket")]
+    display_name: Annotated[records.DisplayLabel, doc("Name to show", "Ticket")]
+    field_definitions: Annotated[FieldDefinitions, doc("The schema: definitions of the fields")]
 
 
 class UpdateObjectTypeRequest(msgspec.Struct, rename="camel", kw_only=True):
     """Changes of an object type. Null and absent leave a field unchanged."""
 
     version: Version = 1
-    display_name: Annotated[
-        records.DisplayLabel | None, Meta(description="Name to show", examples=["Support ticket"])
-    ] = None
+    display_name: Annotated[records.DisplayLabel | None, doc("Name to show", "Support ticket")] = (
+        None
+    )
     field_definitions: Annotated[
-        FieldDefinitions | None,
-        Meta(description="The whole new schema; existing rows stay readable"),
+        FieldDefinitions | None, doc("The whole new schema; existing rows stay readable")
     ] = None
 
 
 class ObjectTypeQuery(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """The query of the list of object types."""
 
-    source_id: Annotated[UUID | UnsetType, Meta(description="Object types of this source")] = UNSET
+    source_id: Annotated[UUID | UnsetType, doc("Object types of this source")] = UNSET
 
 
 class ObjectTypeResponse(msgspec.Struct, rename="camel"):
     """An object type."""
 
-    id: Annotated[
-        UUID, Meta(description="The `objectTypeId` of its rows", examples=[example_ids.OBJECT_TYPE])
-    ]
-    source_id: Annotated[UUID, Meta(description="The source", examples=[example_ids.SOURCE])]
-    name: Annotated[str, Meta(description="Unique in the source", examples=["ticket"])]
-    display_name: Annotated[str, Meta(description="Name to show", examples=["Ticket"])]
+    id: Annotated[UUID, doc("The `objectTypeId` of its rows", example_ids.OBJECT_TYPE)]
+    source_id: Annotated[UUID, doc("The source", example_ids.SOURCE)]
+    name: Annotated[str, doc("Unique in the source", "ticket")]
+    display_name: Annotated[str, doc("Name to show", "Ticket")]
     field_definitions: Annotated[
-        list[FieldDefinitionResponse], Meta(description="The schema: definitions of the fields")
+        list[FieldDefinitionResponse], doc("The schema: definitions of the fields")
     ]
-    created_at: Annotated[datetime, Meta(description="Creation time")]
-    updated_at: Annotated[datetime, Meta(description="Time of the last change")]
+    created_at: Annotated[datetime, doc("Creation time")]
+    updated_at: Annotated[datetime, doc("Time of the last change")]
 
 
 class ListObjectTypesResponse(msgspec.Struct, rename="camel"):
     """All object types, newest first."""
 
-    object_types: Annotated[list[ObjectTypeResponse], Meta(description="All object types")]
+    object_types: Annotated[list[ObjectTypeResponse], doc("All object types")]
 
 
 class DeletedObjectTypeResponse(msgspec.Struct, rename="camel"):
     """A deleted object type. Its rows stay readable."""
 
-    status: Annotated[Literal["deleted"], Meta(description="Always `deleted`")]
-    id: Annotated[
-        UUID, Meta(description="Id of the object type", examples=[example_ids.OBJECT_TYPE])
-    ]
+    status: Annotated[Literal["deleted"], doc("Always `deleted`")]
+    id: Annotated[UUID, doc("Id of the object type", example_ids.OBJECT_TYPE)]
 
 
 class RowFieldValue(msgspec.Struct, rename="camel", kw_only=True):
     """A value of a field and its type."""
 
     version: Version = 1
-    value: Annotated[msgspec.Raw, Meta(description="Returned exactly as sent")]
-    field_type: Annotated[FieldType, Meta(description="As the object type defines it")]
-    label: Annotated[str | None, Meta(description="Label to show")] = None
+    value: Annotated[msgspec.Raw, doc("Returned exactly as sent")]
+    field_type: Annotated[FieldType, doc("As the object type defines it")]
+    label: Annotated[str | None, doc("Label to show")] = None
 
 
 class FieldValueResponse(msgspec.Struct, rename="camel"):
     """A value of a field and its type."""
 
-    value: Annotated[msgspec.Raw, Meta(description="Exactly as sent")]
-    field_type: Annotated[FieldType, Meta(description="Type at the time the value was sent")]
-    label: Annotated[str | None, Meta(description="Label sent with the value")] = None
+    value: Annotated[msgspec.Raw, doc("Exactly as sent")]
+    field_type: Annotated[FieldType, doc("Type at the time the value was sent")]
+    label: Annotated[str | None, doc("Label sent with the value")] = None
 
 
 def _name_taken() -> Conflict:
@@ -190,10 +172,8 @@ _CREATE = statement(
     insert(object_types)
     .values(
         workspace_id=WORKSPACE,
-        id=bindparam("id"),
         source_id=bindparam("source"),
-        name=bindparam("name"),
-        display_name=bindparam("display_name"),
+        **parameters("id", "name", "display_name"),
         field_definitions=bindparam("field_definitions", type_=JSON),
     )
     .returning(*_columns),

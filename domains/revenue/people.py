@@ -6,38 +6,33 @@ from typing import Annotated, Literal, NamedTuple, Protocol
 import msgspec
 from msgspec import Meta
 
-Version = Annotated[Literal[1], Meta(description="Format version; always 1")]
+from domains.kernel.core.field_docs import doc
+
+Version = Annotated[Literal[1], doc("Format version; always 1")]
 MeetingType = Literal["INTERNAL", "EXTERNAL"]
 
 # Longer values do not fit into an index.
 Email = Annotated[str, Meta(max_length=512)]
-FullName = Annotated[str | None, Meta(description="Full name", examples=["Ana Berg"])]
-EmailAddress = Annotated[
-    str | None, Meta(description="E-mail address", examples=["ana@halden.example"])
-]
+FullName = Annotated[str | None, doc("Full name", "Ana Berg")]
+EmailAddress = Annotated[str | None, doc("E-mail address", "ana@halden.example")]
 
 
 class Person(msgspec.Struct, rename="camel", kw_only=True):
     """A person in a request."""
 
     version: Version = 1
-    id: Annotated[str | None, Meta(description="Id in the source system")] = None
-    name: Annotated[
-        Annotated[str, Meta(max_length=1000)] | None,
-        Meta(description="Full name", examples=["Ana Berg"]),
-    ] = None
-    email: Annotated[
-        Email | None, Meta(description="E-mail address", examples=["ana@halden.example"])
-    ] = None
+    id: Annotated[str | None, doc("Id in the source system")] = None
+    name: Annotated[Annotated[str, Meta(max_length=1000)] | None, doc("Full name", "Ana Berg")] = (
+        None
+    )
+    email: Annotated[Email | None, doc("E-mail address", "ana@halden.example")] = None
 
 
 class Owner(msgspec.Struct, rename="camel"):
     """The owner of a deal or account."""
 
-    name: Annotated[str | None, Meta(description="Full name", examples=["Rosa Lind"])] = None
-    email: Annotated[
-        str | None, Meta(description="E-mail address", examples=["rosa@acme.example"])
-    ] = None
+    name: Annotated[str | None, doc("Full name", "Rosa Lind")] = None
+    email: Annotated[str | None, doc("E-mail address", "rosa@acme.example")] = None
 
 
 class Contact(msgspec.Struct, rename="camel"):
@@ -45,8 +40,8 @@ class Contact(msgspec.Struct, rename="camel"):
 
     name: FullName = None
     email: EmailAddress = None
-    title: Annotated[str | None, Meta(description="Job title", examples=["Operations"])] = None
-    phone: Annotated[str | None, Meta(description="Phone number", examples=["+47 555 0199"])] = None
+    title: Annotated[str | None, doc("Job title", "Operations")] = None
+    phone: Annotated[str | None, doc("Phone number", "+47 555 0199")] = None
 
 
 class HasEmail(Protocol):

@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
+from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.core.problems import FieldError, Forbidden, NotFound, invalid
@@ -41,9 +42,7 @@ from domains.revenue.tables import sources
 
 T = TypeVar("T")
 
-Timestamp = Annotated[
-    str | int | float, Meta(description="ISO 8601, Unix seconds or Unix milliseconds")
-]
+Timestamp = Annotated[str | int | float, doc("ISO 8601, Unix seconds or Unix milliseconds")]
 # A whole number that fits into a bigint column.
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 # Longer values do not fit into an index.
@@ -59,90 +58,65 @@ WebAddress = Annotated[str, Meta(max_length=8192)]
 
 # Fields of several responses.
 SourceReference = Annotated[
-    str,
-    Meta(description="The source: a UUID or the name of its origin", examples=[example_ids.SOURCE]),
+    str, doc("The source: a UUID or the name of its origin", example_ids.SOURCE)
 ]
-RemoteId = Annotated[
-    str, Meta(description="Id in the source system", examples=[example_ids.REMOTE])
-]
-CreatedInSource = Annotated[datetime | None, Meta(description="Creation time in the source system")]
-UpdatedInSource = Annotated[
-    datetime | None, Meta(description="Time of the last change in the source system")
-]
+RemoteId = Annotated[str, doc("Id in the source system", example_ids.REMOTE)]
+CreatedInSource = Annotated[datetime | None, doc("Creation time in the source system")]
+UpdatedInSource = Annotated[datetime | None, doc("Time of the last change in the source system")]
 
 
 class RecordRequest(msgspec.Struct, rename="camel", kw_only=True):
     """Fields of every pushed record."""
 
     version: Version = 1
-    id: Annotated[
-        Identifier,
-        Meta(description="The record's id in the source system", examples=[example_ids.REMOTE]),
-    ]
-    source_id: Annotated[
-        UUID, Meta(description="One of your sources", examples=[example_ids.SOURCE])
-    ]
-    display_name: Annotated[
-        DisplayName, Meta(description="Name to show", examples=["Halden rollout"])
-    ] = ""
-    updated_at: Annotated[
-        Timestamp | None, Meta(description="Time of the last change in the source system")
-    ] = None
-    public: Annotated[
-        bool, Meta(description="True if everybody in the organization may see it")
-    ] = False
-    owner_emails: Annotated[Emails, Meta(description="E-mail addresses of its owners")] = []
+    id: Annotated[Identifier, doc("The record's id in the source system", example_ids.REMOTE)]
+    source_id: Annotated[UUID, doc("One of your sources", example_ids.SOURCE)]
+    display_name: Annotated[DisplayName, doc("Name to show", "Halden rollout")] = ""
+    updated_at: Annotated[Timestamp | None, doc("Time of the last change in the source system")] = (
+        None
+    )
+    public: Annotated[bool, doc("True if everybody in the organization may see it")] = False
+    owner_emails: Annotated[Emails, doc("E-mail addresses of its owners")] = []
 
 
 class RecordChanges(msgspec.Struct, rename="camel", kw_only=True):
     """Fields that can change in every pushed record. Null and absent leave a field unchanged."""
 
     version: Version = 1
-    display_name: Annotated[DisplayName | None, Meta(description="Name to show")] = None
-    public: Annotated[
-        bool | None, Meta(description="True if everybody in the organization may see it")
-    ] = None
-    owner_emails: Annotated[Emails | None, Meta(description="E-mail addresses of its owners")] = (
+    display_name: Annotated[DisplayName | None, doc("Name to show")] = None
+    public: Annotated[bool | None, doc("True if everybody in the organization may see it")] = None
+    owner_emails: Annotated[Emails | None, doc("E-mail addresses of its owners")] = None
+    updated_at: Annotated[Timestamp | None, doc("Time of the last change in the source system")] = (
         None
     )
-    updated_at: Annotated[
-        Timestamp | None, Meta(description="Time of the last change in the source system")
-    ] = None
 
 
 class RecordResponse(msgspec.Struct, rename="camel"):
     """The result of a push."""
 
-    status: Annotated[Literal["created", "updated"], Meta(description="`created` for a new record")]
+    status: Annotated[Literal["created", "updated"], doc("`created` for a new record")]
     record_id: Annotated[
-        UUID,
-        Meta(
-            description="Record id, which identifies it in this API", examples=[example_ids.RECORD]
-        ),
+        UUID, doc("Record id, which identifies it in this API", example_ids.RECORD)
     ]
-    id: Annotated[
-        str, Meta(description="Id in the source system, as sent", examples=[example_ids.REMOTE])
-    ]
-    source_id: Annotated[
-        UUID, Meta(description="The source, as sent", examples=[example_ids.SOURCE])
-    ]
+    id: Annotated[str, doc("Id in the source system, as sent", example_ids.REMOTE)]
+    source_id: Annotated[UUID, doc("The source, as sent", example_ids.SOURCE)]
 
 
 class RecordAddress(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """The query that identifies the record to change or delete."""
 
-    remote_id: Annotated[Identifier, Meta(description="The `id` with which it was pushed")]
-    source_id: Annotated[UUID, Meta(description="The source through which it was pushed")]
+    remote_id: Annotated[Identifier, doc("The `id` with which it was pushed")]
+    source_id: Annotated[UUID, doc("The source through which it was pushed")]
 
 
 class DeletedRecordResponse(msgspec.Struct, rename="camel"):
     """A deleted record."""
 
-    status: Annotated[Literal["deleted"], Meta(description="Always `deleted`")]
-    record_id: Annotated[UUID, Meta(description="Record id", examples=[example_ids.RECORD])]
-    id: Annotated[str, Meta(description="Id in the source system", examples=[example_ids.REMOTE])]
-    source_id: Annotated[UUID, Meta(description="The source", examples=[example_ids.SOURCE])]
-    deleted_at: Annotated[datetime, Meta(description="Time of the deletion")]
+    status: Annotated[Literal["deleted"], doc("Always `deleted`")]
+    record_id: Annotated[UUID, doc("Record id", example_ids.RECORD)]
+    id: Annotated[str, doc("Id in the source system", example_ids.REMOTE)]
+    source_id: Annotated[UUID, doc("The source", example_ids.SOURCE)]
+    deleted_at: Annotated[datetime, doc("Time of the deletion")]
 
 
 # --- problems ---------------------------------------------------------------------------------

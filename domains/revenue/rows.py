@@ -7,15 +7,12 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Uuid, bindparam, select, true, update
 
+from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.core.problems import Invalid, invalid
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
-from domains.kernel.pagination.cursor import (
-    CursorList,
-    CursorQuery,
-    PaginationInfo,
-)
+from domains.kernel.pagination.cursor import CursorList, CursorQuery, PaginationInfo
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue import example_ids, records
 from domains.revenue.filters import (
@@ -47,19 +44,17 @@ class RowRequest(records.RecordRequest, kw_only=True):
     """A row. Replaces the one with the same source and id as a whole."""
 
     created_at: Annotated[
-        records.Timestamp | None,
-        Meta(description="Creation time in the source system", examples=["2026-03-16T13:00:00Z"]),
+        records.Timestamp | None, doc("Creation time in the source system", "2026-03-16T13:00:00Z")
     ] = None
     object_type_id: Annotated[
-        UUID,
-        Meta(description="One of the source's object types", examples=[example_ids.OBJECT_TYPE]),
+        UUID, doc("One of the source's object types", example_ids.OBJECT_TYPE)
     ]
-    name: Annotated[_Name, Meta(description="Short name", examples=[example_ids.REMOTE])]
+    name: Annotated[_Name, doc("Short name", example_ids.REMOTE)]
     fields: Annotated[
         Annotated[dict[str, RowFieldValue], Meta(min_length=1, max_length=MAX_FIELDS)],
-        Meta(
-            description="Values by the names of the object type's fields",
-            examples=[{"priority": {"value": "high", "fieldType": "string"}}],
+        doc(
+            "Values by the names of the object type's fields",
+            {"priority": {"value": "high", "fieldType": "string"}},
         ),
     ]
 
@@ -67,13 +62,10 @@ class RowRequest(records.RecordRequest, kw_only=True):
 class UpdateRowRequest(records.RecordChanges, kw_only=True):
     """Changes of a row. Null and absent leave a field of the row unchanged."""
 
-    name: Annotated[_Name | None, Meta(description="Short name")] = None
+    name: Annotated[_Name | None, doc("Short name")] = None
     fields: Annotated[
         dict[str, RowFieldValue | None] | None,
-        Meta(
-            description="Values to set, by name; null deletes the value",
-            examples=[{"priority": None}],
-        ),
+        doc("Values to set, by name; null deletes the value", {"priority": None}),
     ] = None
 
 
@@ -81,26 +73,18 @@ class RowQuery(CursorQuery, frozen=True, kw_only=True):
     """The query of the list of rows."""
 
     source_id: Annotated[
-        TextFilter,
-        Meta(description="Rows of this source", extra_json_schema={"format": "uuid"}),
+        TextFilter, doc("Rows of this source", extra_json_schema={"format": "uuid"})
     ] = UNSET
-    object_type_id: Annotated[UUID | UnsetType, Meta(description="Rows of this object type")] = (
-        UNSET
-    )
-    remote_id: Annotated[TextFilter, Meta(description="Rows with this id in the source system")] = (
-        UNSET
-    )
+    object_type_id: Annotated[UUID | UnsetType, doc("Rows of this object type")] = UNSET
+    remote_id: Annotated[TextFilter, doc("Rows with this id in the source system")] = UNSET
     name: Annotated[
-        Annotated[str, Meta(max_length=1000)] | UnsetType,
-        Meta(description="Part of the name, case-insensitive"),
+        Annotated[str, Meta(max_length=1000)] | UnsetType, doc("Part of the name, case-insensitive")
     ] = UNSET
-    created_after: Annotated[
-        After,
-        Meta(description="Created in the source system at or after this time"),
-    ] = UNSET
+    created_after: Annotated[After, doc("Created in the source system at or after this time")] = (
+        UNSET
+    )
     created_before: Annotated[
-        Before,
-        Meta(description="Created in the source system at or before this time"),
+        Before, doc("Created in the source system at or before this time")
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
@@ -110,22 +94,18 @@ class RowQuery(CursorQuery, frozen=True, kw_only=True):
 class RowListItem(msgspec.Struct, rename="camel"):
     """A row."""
 
-    row_id: Annotated[UUID, Meta(description="Id of the row", examples=[example_ids.RECORD])]
-    source_id: Annotated[str, Meta(description="The source", examples=[example_ids.SOURCE])]
-    object_type_id: Annotated[
-        UUID, Meta(description="Id of its object type", examples=[example_ids.OBJECT_TYPE])
-    ]
-    object_type_name: Annotated[
-        str, Meta(description="Name of its object type", examples=["ticket"])
-    ]
+    row_id: Annotated[UUID, doc("Id of the row", example_ids.RECORD)]
+    source_id: Annotated[str, doc("The source", example_ids.SOURCE)]
+    object_type_id: Annotated[UUID, doc("Id of its object type", example_ids.OBJECT_TYPE)]
+    object_type_name: Annotated[str, doc("Name of its object type", "ticket")]
     remote_id: records.RemoteId
-    name: Annotated[str, Meta(description="Short name", examples=[example_ids.REMOTE])]
-    display_name: Annotated[str, Meta(description="Name to show", examples=["Halden rollout"])]
+    name: Annotated[str, doc("Short name", example_ids.REMOTE)]
+    display_name: Annotated[str, doc("Name to show", "Halden rollout")]
     fields: Annotated[
         dict[str, FieldValueResponse],
-        Meta(
-            description="Values by the names of the fields",
-            examples=[{"priority": {"value": "high", "fieldType": "string", "label": None}}],
+        doc(
+            "Values by the names of the fields",
+            {"priority": {"value": "high", "fieldType": "string", "label": None}},
         ),
     ]
     created_at: records.CreatedInSource
@@ -139,8 +119,8 @@ class RowDetail(RowListItem):
 class ListRowsResponse(msgspec.Struct, rename="camel"):
     """A page of rows, newest first."""
 
-    rows: Annotated[list[RowListItem], Meta(description="The rows of this page")]
-    pagination: Annotated[PaginationInfo, Meta(description="Cursor of the next page")]
+    rows: Annotated[list[RowListItem], doc("The rows of this page")]
+    pagination: Annotated[PaginationInfo, doc("Cursor of the next page")]
 
 
 # --- statements -------------------------------------------------------------------------------
@@ -214,8 +194,7 @@ _found = (
 _LOCK = statement(
     select(_found.c.id, _found.c.fields, _type.deleted_at, _type.field_definitions).select_from(
         _source.outerjoin(_found, true()).outerjoin(
-            object_types,
-            (_type.workspace_id == WORKSPACE) & (_type.id == _found.c.object_type_id),
+            object_types, (_type.workspace_id == WORKSPACE) & (_type.id == _found.c.object_type_id)
         )
     ),
     row,

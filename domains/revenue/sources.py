@@ -8,11 +8,12 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Text, Uuid, bindparam, func, insert, select, update
 
+from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.core.problems import Conflict, FieldError
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.errors import CONSTRAINT_PROBLEMS
-from domains.kernel.db.statements import WORKSPACE, scalar, statement
+from domains.kernel.db.statements import WORKSPACE, parameters, scalar, statement
 from domains.revenue import example_ids
 from domains.revenue.filters import matches, pattern
 from domains.revenue.people import Version
@@ -24,54 +25,46 @@ class CreateSourceRequest(msgspec.Struct, rename="camel", kw_only=True):
     """A new source."""
 
     version: Version = 1
-    name: Annotated[
-        DisplayLabel,
-        Meta(description="Unique in the organization; cannot change", examples=["helpdesk"]),
-    ]
-    display_name: Annotated[DisplayLabel, Meta(description="Name to show", examples=["Helpdesk"])]
+    name: Annotated[DisplayLabel, doc("Unique in the organization; cannot change", "helpdesk")]
+    display_name: Annotated[DisplayLabel, doc("Name to show", "Helpdesk")]
 
 
 class UpdateSourceRequest(msgspec.Struct, rename="camel", kw_only=True):
     """Changes of a source."""
 
     version: Version = 1
-    display_name: Annotated[
-        DisplayLabel, Meta(description="New name to show", examples=["Helpdesk (Nordic)"])
-    ]
+    display_name: Annotated[DisplayLabel, doc("New name to show", "Helpdesk (Nordic)")]
 
 
 class SourceQuery(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """The query of the list of sources."""
 
     name: Annotated[
-        Annotated[str, Meta(max_length=255)] | UnsetType,
-        Meta(description="Part of the name, case-insensitive"),
+        Annotated[str, Meta(max_length=255)] | UnsetType, doc("Part of the name, case-insensitive")
     ] = UNSET
 
 
 class SourceResponse(msgspec.Struct, rename="camel"):
     """A source."""
 
-    id: Annotated[
-        UUID, Meta(description="The `sourceId` of its records", examples=[example_ids.SOURCE])
-    ]
-    name: Annotated[str, Meta(description="Unique in the organization", examples=["helpdesk"])]
-    display_name: Annotated[str, Meta(description="Name to show", examples=["Helpdesk"])]
-    created_at: Annotated[datetime, Meta(description="Creation time")]
-    updated_at: Annotated[datetime, Meta(description="Time of the last change")]
+    id: Annotated[UUID, doc("The `sourceId` of its records", example_ids.SOURCE)]
+    name: Annotated[str, doc("Unique in the organization", "helpdesk")]
+    display_name: Annotated[str, doc("Name to show", "Helpdesk")]
+    created_at: Annotated[datetime, doc("Creation time")]
+    updated_at: Annotated[datetime, doc("Time of the last change")]
 
 
 class ListSourcesResponse(msgspec.Struct, rename="camel"):
     """All sources, newest first."""
 
-    sources: Annotated[list[SourceResponse], Meta(description="All sources")]
+    sources: Annotated[list[SourceResponse], doc("All sources")]
 
 
 class DeletedSourceResponse(msgspec.Struct, rename="camel"):
     """A deleted source. Its records stay readable."""
 
-    status: Annotated[Literal["deleted"], Meta(description="Always `deleted`")]
-    id: Annotated[UUID, Meta(description="Id of the source", examples=[example_ids.SOURCE])]
+    status: Annotated[Literal["deleted"], doc("Always `deleted`")]
+    id: Annotated[UUID, doc("Id of the source", example_ids.SOURCE)]
 
 
 def _name_taken() -> Conflict:
@@ -88,12 +81,7 @@ _has_id: tuple[Any, ...] = (*_is_active, _c.id == bindparam("id", type_=Uuid))
 
 _CREATE = statement(
     insert(sources)
-    .values(
-        workspace_id=WORKSPACE,
-        id=bindparam("id"),
-        name=bindparam("name"),
-        display_name=bindparam("display_name"),
-    )
+    .values(workspace_id=WORKSPACE, **parameters("id", "name", "display_name"))
     .returning(*_columns),
     SourceResponse,
 )

@@ -4,8 +4,8 @@ from typing import Annotated, Final, TypeVar
 
 import msgspec
 from litestar import Response
-from msgspec import Meta
 
+from domains.kernel.core.field_docs import doc
 from domains.kernel.pagination.offset import OffsetPage, OffsetQuery
 
 T = TypeVar("T")
@@ -14,7 +14,7 @@ T = TypeVar("T")
 class Deleted(msgspec.Struct):
     """The response to a DELETE."""
 
-    message: Annotated[str, Meta(description="Always `Deleted`", examples=["Deleted"])]
+    message: Annotated[str, doc("Always `Deleted`", "Deleted")]
 
 
 DELETED: Final = Deleted("Deleted")

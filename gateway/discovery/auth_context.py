@@ -5,39 +5,32 @@ from uuid import UUID
 
 import msgspec
 from litestar import get
-from msgspec import Meta
 
+from domains.kernel.core.field_docs import doc
 from gateway.operations import CallerDep, operation
 
 
 class AuthWorkspace(msgspec.Struct):
     """The workspace that the key belongs to."""
 
-    id: Annotated[UUID, Meta(description="UUID of the workspace")]
-    name: Annotated[str, Meta(description="Name given by the operator", examples=["Acme"])]
+    id: Annotated[UUID, doc("UUID of the workspace")]
+    name: Annotated[str, doc("Name given by the operator", "Acme")]
 
 
 class AuthCredential(msgspec.Struct):
     """A key with its scopes."""
 
     id: Annotated[
-        UUID,
-        Meta(
-            description="UUID of the key. Not a secret",
-            examples=["0199c2f0-2d33-7c75-81a6-0f1e2d3c4b5a"],
-        ),
+        UUID, doc("UUID of the key. Not a secret", "0199c2f0-2d33-7c75-81a6-0f1e2d3c4b5a")
     ]
-    scopes: Annotated[
-        list[str],
-        Meta(description="Permissions in both APIs", examples=[["signals:read", "insights:read"]]),
-    ]
+    scopes: Annotated[list[str], doc("Permissions in both APIs", ["signals:read", "insights:read"])]
 
 
 class AuthContext(msgspec.Struct):
     """The workspace and the key of a request."""
 
-    workspace: Annotated[AuthWorkspace, Meta(description="Workspace of the key")]
-    credential: Annotated[AuthCredential, Meta(description="The key")]
+    workspace: Annotated[AuthWorkspace, doc("Workspace of the key")]
+    credential: Annotated[AuthCredential, doc("The key")]
 
 
 @get(

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 import msgspec
 from litestar import Response, delete, get, patch, post
 from litestar.params import RawBody
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 
 from domains.discovery import example_ids, signal_creation, signals
 from domains.discovery.signals import (
@@ -17,13 +17,14 @@ from domains.discovery.signals import (
     SignalTextCreate,
     SignalUpdate,
 )
+from domains.kernel.core.field_docs import doc
 from domains.kernel.core.problems import Invalid
 from gateway.discovery.answers import DELETED, Deleted, paged
 from gateway.operations import AnyRequest, BlobsDep, CallerDep, IdInPath, ReadDep, TxDep, operation
 from gateway.requests import decode_body, decode_variant, parse_query
 
 _SignalId = Annotated[
-    str, Meta(min_length=1, description="UUID or public id of the signal, such as `SIGNAL-42`.")
+    str, doc("UUID or public id of the signal, such as `SIGNAL-42`.", min_length=1)
 ]
 
 

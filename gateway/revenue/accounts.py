@@ -3,17 +3,15 @@
 from typing import Annotated, Final
 
 from litestar import get
-from msgspec import Meta
 
+from domains.kernel.core.field_docs import doc
 from domains.revenue import accounts
 from domains.revenue.accounts import AccountDetail, AccountQuery, ListAccountsResponse
 from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, SignerDep
 from gateway.requests import parse_query
 from gateway.revenue.requests import crm_id_in_path, read_operation
 
-_AccountId = Annotated[
-    str, Meta(min_length=1, description="The id that the CRM gave to the account.")
-]
+_AccountId = Annotated[str, doc("The id that the CRM gave to the account.", min_length=1)]
 
 
 @get("/accounts", opt=read_operation("listAccounts", "List accounts", query=AccountQuery))

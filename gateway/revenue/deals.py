@@ -3,15 +3,15 @@
 from typing import Annotated, Final
 
 from litestar import get
-from msgspec import Meta
 
+from domains.kernel.core.field_docs import doc
 from domains.revenue import deals
 from domains.revenue.deals import DealDetail, DealQuery, ListDealsResponse
 from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, SignerDep
 from gateway.requests import parse_query
 from gateway.revenue.requests import crm_id_in_path, read_operation
 
-_DealId = Annotated[str, Meta(min_length=1, description="The id that the CRM gave to the deal.")]
+_DealId = Annotated[str, doc("The id that the CRM gave to the deal.", min_length=1)]
 
 
 @get("/deals", opt=read_operation("listDeals", "List deals", query=DealQuery))

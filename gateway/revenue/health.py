@@ -5,19 +5,17 @@ from uuid import UUID
 
 import msgspec
 from litestar import get
-from msgspec import Meta
 
+from domains.kernel.core.field_docs import doc
 from gateway.operations import CallerDep, operation
 
 
 class HealthResponse(msgspec.Struct):
     """The organization and all scopes of a valid key, including those of the other API."""
 
-    status: Annotated[str, Meta(description="Always `ok`", examples=["ok"])]
-    org_id: Annotated[UUID, Meta(description="Id of the organization: the key's workspace")]
-    scopes: Annotated[
-        list[str], Meta(description="All scopes of the key", examples=[["read", "ingest"]])
-    ]
+    status: Annotated[str, doc("Always `ok`", "ok")]
+    org_id: Annotated[UUID, doc("Id of the organization: the key's workspace")]
+    scopes: Annotated[list[str], doc("All scopes of the key", ["read", "ingest"])]
 
 
 @get("/health", opt=operation("health", "any key", "Check a key", counted=False))

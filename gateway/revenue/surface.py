@@ -3,8 +3,8 @@
 from typing import Annotated, Final
 
 import msgspec
-from msgspec import Meta
 
+from domains.kernel.core.field_docs import doc
 from domains.kernel.core.problems import Conflict, Problem
 from gateway.operations import Surface
 from gateway.revenue import (
@@ -23,24 +23,22 @@ from gateway.revenue import (
 class ReadError(msgspec.Struct):
     """The error body of GET."""
 
-    detail: Annotated[str, Meta(description="Error message")]
+    detail: Annotated[str, doc("Error message")]
 
 
 class WriteFault(msgspec.Struct):
     """A write error: code, message, field and request id."""
 
-    error: Annotated[str, Meta(description="Stable code, such as `validation_error`")]
-    message: Annotated[str, Meta(description="Error message")]
-    field: Annotated[
-        str | None, Meta(description="Path of the wrong field, if the error is about one")
-    ]
-    request_id: Annotated[str, Meta(description="Id of the request, also in the logs")]
+    error: Annotated[str, doc("Stable code, such as `validation_error`")]
+    message: Annotated[str, doc("Error message")]
+    field: Annotated[str | None, doc("Path of the wrong field, if the error is about one")]
+    request_id: Annotated[str, doc("Id of the request, also in the logs")]
 
 
 class WriteError(msgspec.Struct):
     """The error body of POST, PATCH and DELETE."""
 
-    detail: Annotated[WriteFault, Meta(description="The error")]
+    detail: Annotated[WriteFault, doc("The error")]
 
 
 def revenue_error(problem: Problem, request_id: str, method: str) -> ReadError | WriteError:

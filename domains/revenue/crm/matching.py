@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 
 import msgspec
-from msgspec import Meta
 from sqlalchemy import (
     ARRAY,
     CTE,
@@ -35,6 +34,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Tx
 from domains.kernel.db.statements import WORKSPACE, Statement, row, scalar, statement
@@ -60,9 +60,9 @@ CrmType = Literal["contact", "account", "opportunity", "lead", "owner", "activit
 class CRMInfo(msgspec.Struct, rename="camel"):
     """The CRM record that a conversation is linked to."""
 
-    id: Annotated[str | None, Meta(description="Id in the CRM", examples=[example_ids.DEAL])]
-    name: Annotated[str | None, Meta(description="Name in the CRM", examples=["Halden rollout"])]
-    type: Annotated[CrmType | None, Meta(description="Type of record", examples=["opportunity"])]
+    id: Annotated[str | None, doc("Id in the CRM", example_ids.DEAL)]
+    name: Annotated[str | None, doc("Name in the CRM", "Halden rollout")]
+    type: Annotated[CrmType | None, doc("Type of record", "opportunity")]
 
 
 # --- finding the link -------------------------------------------------------------------------
@@ -172,10 +172,7 @@ def _best_deal(owners: FromClause, deal: FromClause, match: ColumnElement[bool])
 def _accounts_of(records: FromClause, match: ColumnElement[bool]) -> Select[Any]:
     return (
         select(
-            records.c.record.label("record"),
-            accounts.c.id,
-            accounts.c.name,
-            accounts.c.ordered_at,
+            records.c.record.label("record"), accounts.c.id, accounts.c.name, accounts.c.ordered_at
         )
         .select_from(records.join(accounts, match))
         .where(accounts.c.workspace_id == WORKSPACE)
@@ -245,8 +242,7 @@ def _recompute(table: Table, link: str) -> tuple[Any, Any]:
         select(
             current.c.id,
             func.greatest(
-                _latest(conversations, current.c.id, link),
-                _latest(messages, current.c.id, link),
+                _latest(conversations, current.c.id, link), _latest(messages, current.c.id, link)
             ).label("at"),
         )
         .where(current.c.workspace_id == WORKSPACE, current.c.id == any_(_ids))

@@ -66,11 +66,7 @@ _MARK = statement(
     insert(crm_changes)
     .from_select(
         ["workspace_id", "kind", "id"],
-        select(
-            WORKSPACE,
-            bindparam("kind", type_=Text),
-            func.unnest(_ids).column_valued("id"),
-        ),
+        select(WORKSPACE, bindparam("kind", type_=Text), func.unnest(_ids).column_valued("id")),
     )
     .on_conflict_do_nothing(),
     row,
@@ -152,8 +148,7 @@ def _affected(table: Table) -> Any:
     ]
     affected = union_all(*branches).subquery("affected")
     return statement(
-        select(cast(affected.c.id, Text)).limit(literal_column(str(_MAX_MARKED + 1))),
-        scalar,
+        select(cast(affected.c.id, Text)).limit(literal_column(str(_MAX_MARKED + 1))), scalar
     )
 
 

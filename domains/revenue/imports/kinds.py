@@ -31,12 +31,7 @@ from domains.revenue.imports.structs import (
     NativeImport,
     Party,
 )
-from domains.revenue.people import (
-    distinct,
-    external_emails,
-    normalized_email,
-    participant_columns,
-)
+from domains.revenue.people import distinct, external_emails, normalized_email, participant_columns
 from domains.revenue.records import fetchable_url, optional_timestamp
 
 S = TypeVar("S", bound=msgspec.Struct)
