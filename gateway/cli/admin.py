@@ -104,7 +104,7 @@ async def create_key(
         key.prefix,
         key.name,
         key.scopes,
-        str(key.workspace),
+        str(key.workspace_id),
         key.workspace_name,
         key.limits,
         key.created_at,

@@ -125,7 +125,7 @@ def list_all(data: Path, as_json: bool) -> None:
     """List the keys, without their text."""
     listed = in_database(data, lambda database: list_keys(database.read))
     if as_json:
-        print_json([_to_json(key) for key in listed])
+        print_json(listed)
         return
     print_table(
         ("id", "workspace", "prefix", "name", "scopes", "state"),
@@ -150,21 +150,6 @@ def revoke(key_id: str, data: Path) -> None:
     """Revoke a key in all processes at once."""
     in_database(data, lambda database: admin.revoke_key(database, key_id))
     click.echo(f"Key {key_id} is revoked.")
-
-
-def _to_json(key: ApiKey) -> dict[str, Any]:
-    return {
-        "id": key.id,
-        "workspaceId": key.workspace,
-        "workspaceName": key.workspace_name,
-        "name": key.name,
-        "prefix": key.prefix,
-        "scopes": key.scopes,
-        "limits": key.limits,
-        "createdAt": key.created_at,
-        "expiresAt": key.expires_at,
-        "revokedAt": key.revoked_at,
-    }
 
 
 def _state(key: ApiKey) -> str:

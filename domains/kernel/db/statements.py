@@ -5,9 +5,10 @@ that each tenant table in a statement is bound to the workspace.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import BindParameter, Executable, Uuid, bindparam
+from sqlalchemy import BindParameter, Executable, Float, Interval, Uuid, bindparam, literal
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -68,6 +69,27 @@ def statement(
     compiled = Statement(core, row_factory, cross_tenant_reason)
     REGISTRY.append(compiled)
     return compiled
+
+
+def parameters(*names: str) -> dict[str, BindParameter[Any]]:
+    """Parameters for the columns of these names, to insert or to set them."""
+    return {name: bindparam(name) for name in names}
+
+
+def seconds(number: Any) -> Any:
+    """Interval of `number` seconds: a constant, a column, or the name of a parameter."""
+    return _number(number) * literal(timedelta(seconds=1), Interval)
+
+
+def days(number: Any) -> Any:
+    """Interval of `number` days: a constant, a column, or the name of a parameter."""
+    return _number(number) * literal(timedelta(days=1), Interval)
+
+
+def _number(number: Any) -> Any:
+    if isinstance(number, str):
+        return bindparam(number, type_=Float)
+    return literal(number, Float) if isinstance(number, int | float) else number
 
 
 def scalar(value: Any) -> Any:

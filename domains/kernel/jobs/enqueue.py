@@ -10,8 +10,7 @@ from sqlalchemy import bindparam, false, func, insert, literal_column, select, u
 
 from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.db.database import Read, Tx
-from domains.kernel.db.intervals import seconds
-from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
+from domains.kernel.db.statements import WORKSPACE, parameters, row, scalar, seconds, statement
 from domains.kernel.db.tables import jobs
 from domains.kernel.jobs.model import CHANNEL, LIVE, Job, id_in, in_state
 
@@ -23,14 +22,9 @@ _DUE = func.clock_timestamp() + seconds("delay")
 
 _ENQUEUE = statement(
     insert(jobs).values(
-        id=bindparam("id"),
         workspace_id=WORKSPACE,
-        kind=bindparam("kind"),
-        subject=bindparam("subject"),
-        queue=bindparam("queue"),
-        payload=bindparam("payload"),
-        request_id=bindparam("request_id"),
         run_after=_DUE,
+        **parameters("id", "kind", "subject", "queue", "payload", "request_id"),
     ),
     row,
 )

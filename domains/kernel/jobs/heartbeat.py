@@ -7,8 +7,7 @@ from sqlalchemy import Float, bindparam, cast, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from domains.kernel.db.database import Read
-from domains.kernel.db.intervals import days, seconds
-from domains.kernel.db.statements import row, scalar, statement
+from domains.kernel.db.statements import days, row, scalar, seconds, statement
 from domains.kernel.db.tables import workers
 
 # Seconds without a heartbeat after which a worker counts as dead.

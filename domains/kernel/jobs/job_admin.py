@@ -26,8 +26,7 @@ from sqlalchemy import (
 
 from domains.kernel.core.problems import NotFound
 from domains.kernel.db.database import Read, Tx
-from domains.kernel.db.intervals import days
-from domains.kernel.db.statements import Statement, scalar, statement
+from domains.kernel.db.statements import Statement, days, scalar, statement
 from domains.kernel.db.tables import jobs, workspaces
 from domains.kernel.jobs.model import CHANNEL, LIVE, Queue, State, id_in, in_state
 

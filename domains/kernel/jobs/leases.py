@@ -31,8 +31,7 @@ from sqlalchemy import (
 
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Read, Tx
-from domains.kernel.db.intervals import seconds
-from domains.kernel.db.statements import WORKSPACE, Statement, scalar, statement
+from domains.kernel.db.statements import WORKSPACE, Statement, scalar, seconds, statement
 from domains.kernel.db.tables import jobs
 from domains.kernel.jobs.model import Queue, id_in, in_state
 

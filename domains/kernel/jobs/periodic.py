@@ -7,8 +7,7 @@ from sqlalchemy import Float, Text, bindparam, cast, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from domains.kernel.db.database import Read
-from domains.kernel.db.intervals import seconds
-from domains.kernel.db.statements import scalar, statement
+from domains.kernel.db.statements import scalar, seconds, statement
 from domains.kernel.db.tables import schedule
 
 _CLAIM_RUN = statement(

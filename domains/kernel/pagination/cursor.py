@@ -6,29 +6,19 @@ pages neither repeat nor hide other records.
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
-from sqlalchemy import (
-    ColumnElement,
-    Interval,
-    LargeBinary,
-    Table,
-    bindparam,
-    delete,
-    func,
-    literal,
-    select,
-)
+from sqlalchemy import ColumnElement, Table, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import Invalid, invalid
 from domains.kernel.db.database import Read
-from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
+from domains.kernel.db.statements import WORKSPACE, days, parameters, row, scalar, statement
 from domains.kernel.db.tables import cursor_queries
 from domains.kernel.pagination.cursor_statements import CursorStatements
 from domains.kernel.tenancy.signing import Signer
@@ -40,8 +30,8 @@ CURSOR_LENGTH: Final = 512
 # Maximum bytes of a query within a cursor; longer ones are stored and referred to by digest. With
 # an id of 128 bytes, the time and the MAC, the cursor is at most CURSOR_LENGTH long.
 _INLINE_QUERY_BYTES: Final = 180
-# A stored query that is not used for this long is deleted, and its cursors become invalid.
-_STORED_QUERY_RETENTION: Final = timedelta(days=30)
+# Days after which an unused stored query is deleted, and its cursors become invalid.
+_STORED_QUERY_RETENTION: Final = 30
 
 _INVALID_CURSOR: Final = (
     "is not a cursor of this list: take nextCursor as it was given, or leave it out"
@@ -252,8 +242,7 @@ _STORE_QUERY = statement(
     insert(cursor_queries)
     .values(
         workspace_id=WORKSPACE,
-        digest=bindparam("digest"),
-        query=bindparam("query", type_=LargeBinary),
+        **parameters("digest", "query"),
     )
     .on_conflict_do_update(
         index_elements=[cursor_queries.c.workspace_id, cursor_queries.c.digest],
@@ -270,7 +259,7 @@ _STORED_QUERY = statement(
 )
 _DELETE_EXPIRED = statement(
     delete(cursor_queries).where(
-        cursor_queries.c.used_at < func.now() - literal(_STORED_QUERY_RETENTION, Interval)
+        cursor_queries.c.used_at < func.now() - days(_STORED_QUERY_RETENTION)
     ),
     row,
     cross_tenant_reason="retention is the same for every workspace",

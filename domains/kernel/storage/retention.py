@@ -9,8 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Database, Tx
-from domains.kernel.db.intervals import days
-from domains.kernel.db.statements import WORKSPACE, row, statement
+from domains.kernel.db.statements import WORKSPACE, days, row, statement
 from domains.kernel.db.tables import deleted_blobs
 from domains.kernel.jobs.enqueue import enqueue
 from domains.kernel.jobs.model import Job, Queue

@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.core.problems import Invalid, NotFound
 from domains.kernel.db.database import Read, Tx
-from domains.kernel.db.statements import WORKSPACE, scalar, statement
+from domains.kernel.db.statements import WORKSPACE, parameters, scalar, statement
 from domains.kernel.db.tables import api_keys, workspaces
 
 Scope = Literal[
@@ -78,11 +78,11 @@ def _raised_to(limit: int | None, floor: int | None) -> int | None:
 UNLIMITED: Final = RateLimitOverrides(None, None, None)
 
 
-class ApiKey(msgspec.Struct, frozen=True):
+class ApiKey(msgspec.Struct, frozen=True, rename="camel"):
     """An API key without its text, which only `create_key` returns."""
 
     id: UUID
-    workspace: WorkspaceId
+    workspace_id: WorkspaceId
     workspace_name: str
     name: str
     prefix: str
@@ -102,48 +102,29 @@ _OPERATOR: Final = "operators administer every workspace"
 _ADD_KEY = statement(
     insert(api_keys)
     .values(
-        id=bindparam("id"),
         workspace_id=WORKSPACE,
-        name=bindparam("name"),
-        digest=bindparam("digest"),
-        prefix=bindparam("prefix"),
-        scopes=bindparam("scopes"),
-        limits=bindparam("limits"),
-        expires_at=bindparam("expires_at"),
+        **parameters("id", "name", "digest", "prefix", "scopes", "limits", "expires_at"),
     )
     .returning(api_keys.c.id),
     scalar,
 )
-_KEY_COLUMNS: Final = (
-    api_keys.c.id,
-    api_keys.c.workspace_id,
-    workspaces.c.name,
-    api_keys.c.name,
-    api_keys.c.prefix,
-    api_keys.c.scopes,
-    api_keys.c.limits,
-    api_keys.c.created_at,
-    api_keys.c.expires_at,
-    api_keys.c.revoked_at,
-)
 
 
 def _key(*columns: Any) -> ApiKey:
-    values = list(columns)
-    values[6] = msgspec.json.decode(values[6], type=RateLimitOverrides)
-    return ApiKey(*values)
+    fields = dict(zip(ApiKey.__struct_fields__, columns, strict=True))
+    fields["limits"] = msgspec.json.decode(fields["limits"], type=RateLimitOverrides)
+    return ApiKey(**fields)
 
 
-_ALL_KEYS = statement(
-    select(*_KEY_COLUMNS).join(workspaces).order_by(api_keys.c.id),
-    _key,
-    cross_tenant_reason=_OPERATOR,
-)
+_KEYS = select(
+    *(
+        workspaces.c.name if name == "workspace_name" else api_keys.c[name]
+        for name in ApiKey.__struct_fields__
+    )
+).join(workspaces)
+_ALL_KEYS = statement(_KEYS.order_by(api_keys.c.id), _key, cross_tenant_reason=_OPERATOR)
 _ONE_KEY = statement(
-    select(*_KEY_COLUMNS)
-    .join(workspaces)
-    .where(api_keys.c.id == bindparam("id"), api_keys.c.workspace_id == WORKSPACE),
-    _key,
+    _KEYS.where(api_keys.c.id == bindparam("id"), api_keys.c.workspace_id == WORKSPACE), _key
 )
 _REVOKE = statement(
     update(api_keys)

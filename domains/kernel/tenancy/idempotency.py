@@ -1,22 +1,24 @@
 """Idempotency keys: the first response to a request is stored and returned to its retries."""
 
-from datetime import timedelta
-from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Interval, and_, bindparam, delete, func, literal, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.core.problems import Conflict
 from domains.kernel.db.database import Read, Tx
-from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
+from domains.kernel.db.statements import (
+    WORKSPACE,
+    days,
+    parameters,
+    row,
+    scalar,
+    seconds,
+    statement,
+)
 from domains.kernel.db.tables import idempotency
-
-RETENTION: Final = timedelta(hours=24)
-# A reservation without a response is void after this time: its process has died.
-RESERVATION_TIMEOUT: Final = timedelta(seconds=60)
 
 
 class StoredResponse(msgspec.Struct, frozen=True):
@@ -44,14 +46,12 @@ _same_key = (
     idempotency.c.key_id == bindparam("api_key"),
     idempotency.c.idempotency_key == bindparam("name"),
 )
-_expired = idempotency.c.created_at < func.now() - literal(RETENTION, Interval)
-_reusable = or_(
-    _expired,
-    and_(
-        idempotency.c.status.is_(None),
-        idempotency.c.created_at < func.now() - literal(RESERVATION_TIMEOUT, Interval),
-    ),
+_expired = idempotency.c.created_at < func.now() - days(1)
+# A reservation without a response is void after a minute: its process has died.
+_abandoned = and_(
+    idempotency.c.status.is_(None), idempotency.c.created_at < func.now() - seconds(60)
 )
+_attempt = parameters("fingerprint", "token")
 
 _RESERVE = statement(
     insert(idempotency)
@@ -59,19 +59,12 @@ _RESERVE = statement(
         workspace_id=WORKSPACE,
         key_id=bindparam("api_key"),
         idempotency_key=bindparam("name"),
-        fingerprint=bindparam("fingerprint"),
-        token=bindparam("token"),
+        **_attempt,
     )
     .on_conflict_do_update(
         index_elements=[idempotency.c.key_id, idempotency.c.idempotency_key],
-        set_={
-            "fingerprint": bindparam("fingerprint"),
-            "token": bindparam("token"),
-            "status": None,
-            "body": None,
-            "created_at": func.now(),
-        },
-        where=and_(idempotency.c.workspace_id == WORKSPACE, _reusable),
+        set_={**_attempt, "status": None, "body": None, "created_at": func.now()},
+        where=and_(idempotency.c.workspace_id == WORKSPACE, or_(_expired, _abandoned)),
     )
     .returning(idempotency.c.key_id),
     scalar,
@@ -88,7 +81,7 @@ _FIND = statement(
 _STORE = statement(
     update(idempotency)
     .where(*_same_key, idempotency.c.token == bindparam("token"))
-    .values(status=bindparam("status"), media_type=bindparam("media_type"), body=bindparam("body"))
+    .values(**parameters("status", "media_type", "body"))
     .returning(idempotency.c.key_id),
     scalar,
 )

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
 from domains.kernel.db.database import Database
-from domains.kernel.db.statements import row, scalar, statement
+from domains.kernel.db.statements import parameters, row, scalar, statement
 from domains.kernel.db.tables import deployment_keys
 
 _NAME: Final = "signing"
@@ -19,9 +19,7 @@ _KEY_BYTES: Final = 32
 _MAC_BYTES: Final = 16
 
 _PUT = statement(
-    insert(deployment_keys)
-    .values(name=bindparam("name"), value=bindparam("value"))
-    .on_conflict_do_nothing(),
+    insert(deployment_keys).values(**parameters("name", "value")).on_conflict_do_nothing(),
     row,
 )
 _GET = statement(

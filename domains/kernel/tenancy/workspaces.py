@@ -92,12 +92,13 @@ async def list_workspaces(read: Read) -> list[Workspace]:
 
 async def find_workspace(read: Read, id_or_name: str) -> Workspace:
     """Get a workspace by id or name; an id takes precedence. Raises NotFound."""
-    all_workspaces = await list_workspaces(read)
     workspace_id = parse_id(id_or_name)
-    for workspace in all_workspaces:
+    by_name = None
+    for workspace in await list_workspaces(read):
         if workspace.id == workspace_id:
             return workspace
-    for workspace in all_workspaces:
         if workspace.name == id_or_name:
-            return workspace
-    raise NotFound(f"There is no workspace {id_or_name!r}.")
+            by_name = workspace
+    if by_name is None:
+        raise NotFound(f"There is no workspace {id_or_name!r}.")
+    return by_name
