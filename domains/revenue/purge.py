@@ -5,8 +5,7 @@ from typing import Any, Final
 from sqlalchemy import Table, delete, func, literal_column, select, tuple_
 
 from domains.kernel.db.database import Read
-from domains.kernel.db.intervals import days
-from domains.kernel.db.statements import Statement, scalar, statement
+from domains.kernel.db.statements import Statement, days, scalar, statement
 from domains.revenue.tables import conversations, documents, messages, rows
 
 _BATCH: Final = 1_000
