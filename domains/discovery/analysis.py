@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, func, null, select, update
+from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, bindparam, func, null, select, update
 
 from domains.discovery.findings import Origin, SignalType, replace
 from domains.discovery.tables import products, signals
@@ -15,7 +15,7 @@ from domains.intelligence.llm.prompts import insights_found, insights_question
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import NotFound
 from domains.kernel.db.database import Read, Tx
-from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
+from domains.kernel.db.statements import WORKSPACE, Statement, row, scalar, statement
 from domains.kernel.job_tools import Tools, Write
 from domains.kernel.jobs.enqueue import enqueue
 from domains.kernel.jobs.model import Job, Queue
@@ -74,57 +74,44 @@ _PRODUCTS = statement(
 
 _LOCK_DATA = statement(select(_c.data).where(*_by_id).with_for_update(), row)
 
-_SET_QUEUED = statement(
-    update(signals)
-    .where(*_by_id)
-    .values(
-        status="processing",
-        last_job_id=bindparam("job"),
-        started_at=func.now(),
-        processed_at=null(),
-        failed_at=null(),
-        last_error=null(),
-        updated_at=func.now(),
-    )
-    .returning(_c.id),
-    scalar,
-)
 
+def _update(*conditions: ColumnElement[bool], **values: Any) -> Statement[UUID]:
+    changed = update(signals).where(*_by_id, *conditions).values(values)
+    return statement(changed.returning(_c.id), scalar)
+
+
+_SET_QUEUED = _update(
+    status="processing",
+    last_job_id=bindparam("job"),
+    started_at=func.now(),
+    processed_at=null(),
+    failed_at=null(),
+    last_error=null(),
+    updated_at=func.now(),
+)
 _LOCK_IF_LAST_JOB = statement(
     select(_c.id)
     .where(*_by_id, _c.last_job_id == bindparam("last_job", type_=Uuid))
     .with_for_update(),
     scalar,
 )
-_SET_LAST_JOB = statement(
-    update(signals).where(*_by_id).values(last_job_id=bindparam("job")).returning(_c.id), scalar
+_SET_LAST_JOB = _update(last_job_id=bindparam("job"))
+_SET_PROCESSED = _update(
+    status="processed",
+    inferred_context=bindparam("context"),
+    engine=bindparam("engine"),
+    fallback=bindparam("fallback"),
+    processed_at=func.now(),
+    failed_at=null(),
+    last_error=null(),
+    updated_at=func.now(),
 )
-
-_SET_PROCESSED = statement(
-    update(signals)
-    .where(*_by_id)
-    .values(
-        status="processed",
-        inferred_context=bindparam("context"),
-        engine=bindparam("engine"),
-        fallback=bindparam("fallback"),
-        processed_at=func.now(),
-        failed_at=null(),
-        last_error=null(),
-        updated_at=func.now(),
-    )
-    .returning(_c.id),
-    scalar,
-)
-
-_SET_FAILED = statement(
-    update(signals)
-    .where(*_by_id, _c.last_job_id == bindparam("job"))
-    .values(
-        status="failed", failed_at=func.now(), last_error=bindparam("error"), updated_at=func.now()
-    )
-    .returning(_c.id),
-    scalar,
+_SET_FAILED = _update(
+    _c.last_job_id == bindparam("job"),
+    status="failed",
+    failed_at=func.now(),
+    last_error=bindparam("error"),
+    updated_at=func.now(),
 )
 
 

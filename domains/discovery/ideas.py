@@ -23,7 +23,7 @@ from domains.discovery.fields import (
     UpdatedAt,
 )
 from domains.discovery.links import INSIGHTS_OF_IDEA, OPPORTUNITIES_OF_IDEA
-from domains.discovery.records import Records, SearchQuery100, equals, matches
+from domains.discovery.records import Records, SearchQuery100, columns_for, equals, matches
 from domains.discovery.tables import ideas
 from domains.kernel.core.field_docs import doc
 
@@ -80,17 +80,7 @@ _c = ideas.c
 IDEAS: Final = Records(
     ideas,
     "IDEA",
-    (
-        _c.id,
-        _c.name,
-        _c.description,
-        _c.status,
-        _c.product_id,
-        OPPORTUNITIES_OF_IDEA,
-        INSIGHTS_OF_IDEA,
-        _c.created_at,
-        _c.updated_at,
-    ),
+    columns_for(Idea, ideas, OPPORTUNITIES_OF_IDEA, INSIGHTS_OF_IDEA),
     Idea,
     query=IdeaQuery,
     filters=equals(status=_c.status, product_id=_c.product_id) | {"q": matches(_c.search)},

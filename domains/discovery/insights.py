@@ -28,7 +28,7 @@ from domains.discovery.fields import (
 )
 from domains.discovery.findings import InsightType
 from domains.discovery.links import IDEAS_OF_INSIGHT, OPPORTUNITIES_OF_INSIGHT
-from domains.discovery.records import Records, SearchQuery, equals, matches
+from domains.discovery.records import Records, SearchQuery, columns_for, equals, matches
 from domains.discovery.tables import evidence, insights, signal_insights, signals
 from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId, parse_id, parse_public_id, public_id
@@ -44,6 +44,16 @@ Tag = Annotated[str, Meta(min_length=1, max_length=255)]
 Tags = Annotated[list[Tag], Meta(max_length=10_000)]
 
 _MAX_NAME: Final = 80
+
+# JSON schemas of fields that are returned as stored.
+_SUGGESTIONS_SCHEMA: Final = {
+    "type": "object",
+    "properties": {"duplicateOf": {"type": "string", "format": "uuid"}},
+}
+_EXTERNAL_LINKS_SCHEMA: Final = {
+    "type": "array",
+    "items": {"$ref": "#/components/schemas/ExternalLink"},
+}
 
 
 class ExternalLink(msgspec.Struct, omit_defaults=True):
@@ -75,21 +85,12 @@ class Insight(msgspec.Struct, rename="camel"):
         doc(
             "As set by a caller. Default: `duplicateOf`, the id of an earlier insight "
             "with a similar meaning; absent if there is none",
-            extra_json_schema={
-                "type": "object",
-                "properties": {"duplicateOf": {"type": "string", "format": "uuid"}},
-            },
+            extra_json_schema=_SUGGESTIONS_SCHEMA,
         ),
     ] = UNSET
     external_links: Annotated[
         msgspec.Raw | UnsetType,
-        doc(
-            "As set by a caller; absent if never set",
-            extra_json_schema={
-                "type": "array",
-                "items": {"$ref": "#/components/schemas/ExternalLink"},
-            },
-        ),
+        doc("As set by a caller; absent if never set", extra_json_schema=_EXTERNAL_LINKS_SCHEMA),
     ] = UNSET
 
 
@@ -100,8 +101,7 @@ class InsightCreate(msgspec.Struct, rename="camel", kw_only=True):
         NonEmpty, doc("The finding in one or two sentences", "Customers wait for exports.")
     ]
     name: Annotated[
-        NonEmpty | UnsetType,
-        doc("The finding as a title. Default: the start of the description", "Exports are slow"),
+        NonEmpty | UnsetType, doc("Default: the start of the description", "Exports are slow")
     ] = UNSET
     status: Annotated[InsightStatus, doc("Progress of its review")] = "draft"
     type: Annotated[InsightType, doc("Kind of source", "user-interview")] = "other"
@@ -109,12 +109,10 @@ class InsightCreate(msgspec.Struct, rename="camel", kw_only=True):
     opportunity_ids: OpportunityLinks = []
     idea_ids: IdeaLinks = []
     tag_ids: Annotated[Tags, doc("Tags of your own system", ["exports", "enterprise"])] = []
-    suggestions: Annotated[
-        dict[str, Any] | UnsetType, doc("Any object to store with the insight")
-    ] = UNSET
-    external_links: Annotated[
-        list[ExternalLink] | UnsetType, doc("Related records in other systems")
-    ] = UNSET
+    suggestions: Annotated[dict[str, Any] | UnsetType, doc("Any object")] = UNSET
+    external_links: Annotated[list[ExternalLink] | UnsetType, doc("Related records elsewhere")] = (
+        UNSET
+    )
 
 
 class InsightUpdate(msgspec.Struct, rename="camel", kw_only=True):
@@ -132,11 +130,9 @@ class InsightUpdate(msgspec.Struct, rename="camel", kw_only=True):
     idea_ids: IdeaLinksUpdate = UNSET
     tag_ids: Annotated[Tags | UnsetType, doc("Replaces all tags", ["exports", "q2"])] = UNSET
     suggestions: Annotated[
-        dict[str, Any] | UnsetType, doc("Replaces the suggestions. `{}` dismisses a `duplicateOf`")
+        dict[str, Any] | UnsetType, doc("Replaces them. `{}` dismisses a `duplicateOf`")
     ] = UNSET
-    external_links: Annotated[
-        list[ExternalLink] | UnsetType, doc("Replaces all external links")
-    ] = UNSET
+    external_links: Annotated[list[ExternalLink] | UnsetType, doc("Replaces all links")] = UNSET
 
 
 class InsightQuery(SearchQuery, frozen=True, kw_only=True, rename="camel"):
@@ -144,9 +140,7 @@ class InsightQuery(SearchQuery, frozen=True, kw_only=True, rename="camel"):
 
     status: Annotated[InsightStatus | UnsetType, doc("Only insights with this status")] = UNSET
     type: Annotated[InsightType | UnsetType, doc("Only insights of this type")] = UNSET
-    account_id: Annotated[UUID | UnsetType, doc("Only insights from signals of this account")] = (
-        UNSET
-    )
+    account_id: Annotated[UUID | UnsetType, doc("Only insights of this account")] = UNSET
     signal_id: Annotated[
         str | UnsetType,
         doc(
@@ -177,28 +171,23 @@ class Evidence(msgspec.Struct, rename="camel"):
     """
 
     quote: Annotated[
-        str,
-        doc(
-            "Exact copy of that part of the signal's text", "Exports take minutes, and one failed."
-        ),
+        str, doc("Exact copy of that part of the text", "Exports take minutes, and one failed.")
     ]
     signal_id: Annotated[UUID, doc("UUID of the quoted signal", example_ids.SIGNAL)]
     signal_public_id: Annotated[str, doc("Public id of the quoted signal", "SIGNAL-42")]
     start: Annotated[int, doc("Offset of its first character in the text", 13)]
     end: Annotated[int, doc("Offset after its last character", 50)]
     account_id: Annotated[UUID | UnsetType, doc("The signal's account; absent if unknown")] = UNSET
-    speaker: Annotated[
-        str | UnsetType, doc("The speaker; absent if the text names none", "Ana")
-    ] = UNSET
+    speaker: Annotated[str | UnsetType, doc("Absent if the text names no speaker", "Ana")] = UNSET
     start_time: Annotated[
-        float | UnsetType, doc("Start in seconds; absent if the text has no time stamps", 12.0)
+        float | UnsetType, doc("Seconds; absent without time stamps in the text", 12.0)
     ] = UNSET
     end_time: Annotated[
-        float | UnsetType, doc("End in seconds; absent if the text has no time stamps", 21.0)
+        float | UnsetType, doc("Seconds; absent without time stamps in the text", 21.0)
     ] = UNSET
 
 
-_c = insights.c
+_c, _e = insights.c, evidence.c
 
 _linked_to_signal = select(signal_insights.c.insight_id).where(
     signal_insights.c.workspace_id == WORKSPACE
@@ -223,20 +212,11 @@ _duplicate_suggestion = case(
 INSIGHTS: Final = Records(
     insights,
     "INSIGHT",
-    (
-        _c.id,
-        _c.name,
-        _c.description,
-        _c.status,
-        _c.type,
-        _c.product_id,
-        OPPORTUNITIES_OF_INSIGHT,
-        IDEAS_OF_INSIGHT,
-        _c.tag_ids,
-        _c.created_at,
-        _c.updated_at,
-        func.coalesce(_c.suggestions, _duplicate_suggestion),
-        _c.external_links,
+    columns_for(
+        Insight,
+        insights,
+        *(OPPORTUNITIES_OF_INSIGHT, IDEAS_OF_INSIGHT),
+        suggestions=func.coalesce(_c.suggestions, _duplicate_suggestion),
     ),
     _insight,
     query=InsightQuery,
@@ -260,28 +240,16 @@ INSIGHTS: Final = Records(
 
 _EVIDENCE = statement(
     select(
-        _c.account_id,
-        signals.c.number,
-        evidence.c.quote,
-        evidence.c.signal_id,
-        evidence.c.start,
-        evidence.c.end,
-        evidence.c.speaker,
-        evidence.c.start_time,
-        evidence.c.end_time,
+        *(_c.account_id, signals.c.number, _e.quote, _e.signal_id, _e.start, _e.end),
+        *(_e.speaker, _e.start_time, _e.end_time),
     )
     .select_from(insights)
+    .outerjoin(evidence, and_(_e.workspace_id == _c.workspace_id, _e.insight_id == _c.id))
     .outerjoin(
-        evidence, and_(evidence.c.workspace_id == _c.workspace_id, evidence.c.insight_id == _c.id)
-    )
-    .outerjoin(
-        signals,
-        and_(
-            signals.c.workspace_id == evidence.c.workspace_id, signals.c.id == evidence.c.signal_id
-        ),
+        signals, and_(signals.c.workspace_id == _e.workspace_id, signals.c.id == _e.signal_id)
     )
     .where(_c.workspace_id == WORKSPACE, _c.id == bindparam("id", type_=Uuid))
-    .order_by(signals.c.number, evidence.c.start, evidence.c.id),
+    .order_by(signals.c.number, _e.start, _e.id),
     row,
 )
 

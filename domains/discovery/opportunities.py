@@ -23,7 +23,7 @@ from domains.discovery.fields import (
     UpdatedAt,
 )
 from domains.discovery.links import IDEAS_OF_OPPORTUNITY, INSIGHTS_OF_OPPORTUNITY
-from domains.discovery.records import Records, SearchQuery100, equals, matches
+from domains.discovery.records import Records, SearchQuery100, columns_for, equals, matches
 from domains.discovery.tables import opportunities
 from domains.kernel.core.field_docs import doc
 
@@ -98,18 +98,7 @@ def _opportunity(*columns: Any) -> Opportunity:
 OPPORTUNITIES: Final = Records(
     opportunities,
     "OPPORTUNITY",
-    (
-        _c.id,
-        _c.name,
-        _c.description,
-        _c.score,
-        _c.status,
-        _c.product_id,
-        INSIGHTS_OF_OPPORTUNITY,
-        IDEAS_OF_OPPORTUNITY,
-        _c.created_at,
-        _c.updated_at,
-    ),
+    columns_for(Opportunity, opportunities, INSIGHTS_OF_OPPORTUNITY, IDEAS_OF_OPPORTUNITY),
     _opportunity,
     query=OpportunityQuery,
     filters=equals(status=_c.status, product_id=_c.product_id) | {"q": matches(_c.search)},

@@ -274,6 +274,17 @@ class Records(Generic[T]):
         )
 
 
+def columns_for(
+    struct: type[msgspec.Struct], table: Table, *links: Link, **expressions: ColumnElement[Any]
+) -> list[Any]:
+    """Columns for the fields of a struct, in order.
+
+    A field is a link or an expression of its name, else the table's column of its name.
+    """
+    named: dict[str, Any] = {link.name: link for link in links} | expressions
+    return [named[name] if name in named else table.c[name] for name in struct.__struct_fields__]
+
+
 def matches(search: Column[Any]) -> ColumnElement[bool]:
     """The filter `q`: full text search by English word stems."""
     # PostgreSQL refuses more than 32 negations in a row, and repeating them has no meaning.

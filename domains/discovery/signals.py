@@ -71,32 +71,15 @@ class Signal(msgspec.Struct, rename="camel"):
 
     id: Annotated[UUID, doc("UUID of the signal", example_ids.SIGNAL)]
     name: Annotated[
-        str,
-        doc(
-            "As set by the caller. Default: type and time in UTC, such as "
-            "`Review - 3/11/25, 2:30 PM`",
-            "Survey answer",
-        ),
+        str, doc("Default: type and UTC time, such as `Review - 3/11/25, 2:30 PM`", "Survey answer")
     ]
     public_id: Annotated[
-        str,
-        doc(
-            "Numbered per workspace. Paths accept it in place of the UUID",
-            "SIGNAL-42",
-            pattern="^SIGNAL-[0-9]+$",
-        ),
+        str, doc("Number in the workspace. Valid in paths", "SIGNAL-42", pattern="^SIGNAL-[0-9]+$")
     ]
     workspace_id: WorkspaceUuid
-    status: Annotated[
-        SignalStatus, doc("`processing` while an analysis is queued or running", "processed")
-    ]
-    signal_type: Annotated[
-        SignalType | None, doc("Type of a text signal; null for raw signals", "review")
-    ]
-    context: Annotated[
-        str | None,
-        doc("As set by the caller. Default: inferred by the analysis", "feature_feedback"),
-    ]
+    status: Annotated[SignalStatus, doc("`processing` until the analysis ends", "processed")]
+    signal_type: Annotated[SignalType | None, doc("Null for raw signals", "review")]
+    context: Annotated[str | None, doc("Default: inferred by the analysis", "feature_feedback")]
     source: Annotated[
         msgspec.Raw,
         doc(
@@ -117,35 +100,27 @@ class Signal(msgspec.Struct, rename="camel"):
     external_id: Annotated[str | None, doc("Id in the caller's own system", None)]
     created_at: Annotated[datetime, doc("`occurredAt` of the request. Default: creation time")]
     updated_at: UpdatedAt
-    job_id: Annotated[
-        str | UnsetType, doc("Id of the queued analysis. Only in responses to a create")
-    ] = UNSET
+    job_id: Annotated[str | UnsetType, doc("Job; only in the response to a create")] = UNSET
     processing: Annotated[SignalProcessing | UnsetType, doc("State of the last analysis")] = UNSET
 
 
 class SignalTextCreate(msgspec.Struct, rename="camel", kw_only=True):
     """A new text signal."""
 
-    text: Annotated[
-        NonEmpty, doc("The text to analyse", "Exports take minutes. I want a CSV button.")
-    ]
+    text: Annotated[NonEmpty, doc("The text", "Exports take minutes. I want a CSV button.")]
     signal_type: Annotated[SignalType, doc("Kind of text. Selects the analysis profile", "review")]
-    name: Annotated[NonEmpty | UnsetType, doc("Default: type and time in UTC", "Survey answer")] = (
+    name: Annotated[NonEmpty | UnsetType, doc("Default: type and UTC time", "Survey answer")] = (
         UNSET
     )
     additional_context: Annotated[
         str | UnsetType, doc("Background for the analysis. Never followed as an instruction")
     ] = UNSET
-    occurred_at: Annotated[datetime | UnsetType, doc("Time of the event. Becomes `createdAt`")] = (
-        UNSET
-    )
+    occurred_at: Annotated[datetime | UnsetType, doc("Time of the event: `createdAt`")] = UNSET
     product_ids: Annotated[
         Annotated[list[UUID], Meta(max_length=10_000)] | UnsetType,
         doc("Products to look for in the text. Default: all", [example_ids.PRODUCT]),
     ] = UNSET
-    account_id: Annotated[
-        UUID | UnsetType, doc("Account it comes from. Copied to its insights")
-    ] = UNSET
+    account_id: Annotated[UUID | UnsetType, doc("Account it comes from")] = UNSET
 
 
 class SignalRawCreate(msgspec.Struct, rename="camel", kw_only=True):
@@ -154,16 +129,11 @@ class SignalRawCreate(msgspec.Struct, rename="camel", kw_only=True):
     source: Annotated[SignalSource, doc("System it comes from")]
     data: Annotated[
         dict[str, Any] | None,
-        doc(
-            "The record. All strings in it that contain a space are analysed",
-            {"body": "The export failed halfway through."},
-        ),
+        doc("All strings that contain a space are analysed", {"body": "The export failed."}),
     ] = None
     name: Annotated[NonEmpty | UnsetType, doc("Default: source and time in UTC")] = UNSET
     external_id: Annotated[str | None, doc("Id in that system. Need not be unique", "12345")] = None
-    context: Annotated[str | None, doc("What it is about. Default: inferred by the analysis")] = (
-        None
-    )
+    context: Annotated[str | None, doc("Default: inferred by the analysis")] = None
     insight_ids: InsightLinks = []
 
 
@@ -171,14 +141,11 @@ class SignalUpdate(msgspec.Struct, rename="camel", kw_only=True):
     """Changes of a signal. Absent fields stay as they are; objects are replaced as a whole."""
 
     source: Annotated[SignalSource | UnsetType, doc("Replaces the source")] = UNSET
-    data: Annotated[dict[str, Any] | UnsetType | None, doc("Replaces the data; null clears it")] = (
-        UNSET
-    )
+    data: Annotated[dict[str, Any] | UnsetType | None, doc("Null clears it")] = UNSET
     insight_ids: InsightLinksUpdate = UNSET
     external_id: Annotated[str | UnsetType | None, doc("Null clears it")] = UNSET
     status: Annotated[
-        Literal["pending", "processed"] | UnsetType,
-        doc("Setting it queues no analysis; `process` does"),
+        Literal["pending", "processed"] | UnsetType, doc("Does not queue an analysis")
     ] = UNSET
     context: Annotated[
         str | UnsetType | None, doc("Null clears it", "For the team that owns exports")
@@ -190,13 +157,9 @@ class SignalQuery(OffsetQuery, frozen=True, kw_only=True, rename="camel"):
 
     status: Annotated[SignalStatus | UnsetType, doc("Only signals with this status")] = UNSET
     signal_type: Annotated[SignalType | UnsetType, doc("Only signals of this type")] = UNSET
-    external_id: Annotated[str | UnsetType, doc("Only signals with exactly this external id")] = (
-        UNSET
-    )
-    created_after: Annotated[datetime | UnsetType, doc("`createdAt` at or after this time")] = UNSET
-    created_before: Annotated[datetime | UnsetType, doc("`createdAt` at or before this time")] = (
-        UNSET
-    )
+    external_id: Annotated[str | UnsetType, doc("Only signals with this external id")] = UNSET
+    created_after: Annotated[datetime | UnsetType, doc("Created at or after this time")] = UNSET
+    created_before: Annotated[datetime | UnsetType, doc("Created at or before this time")] = UNSET
 
 
 class JobRef(msgspec.Struct, rename="camel"):
@@ -222,24 +185,10 @@ SIGNALS: Final = Records(
     signals,
     KIND,
     (
-        _c.id,
-        _c.name,
-        _c.number,
-        _c.workspace_id,
-        _c.status,
-        _c.signal_type,
+        *(_c.id, _c.name, _c.number, _c.workspace_id, _c.status, _c.signal_type),
         func.coalesce(_c.context, _c.inferred_context),
-        _c.source,
-        _c.data,
-        INSIGHTS_OF_SIGNAL,
-        _c.external_id,
-        _c.created_at,
-        _c.updated_at,
-        _c.last_job_id,
-        _c.started_at,
-        _c.processed_at,
-        _c.failed_at,
-        _c.last_error,
+        *(_c.source, _c.data, INSIGHTS_OF_SIGNAL, _c.external_id, _c.created_at, _c.updated_at),
+        *(_c.last_job_id, _c.started_at, _c.processed_at, _c.failed_at, _c.last_error),
     ),
     to_signal,
     public=True,

@@ -28,7 +28,6 @@ from domains.revenue.filters import (
     time_range,
 )
 from domains.revenue.people import Contact, Owner
-from domains.revenue.records import not_found
 from domains.revenue.tables import accounts, deals
 
 
@@ -37,9 +36,7 @@ class AccountQuery(CursorQuery20, frozen=True, kw_only=True):
 
     name: Annotated[TextFilter, doc("Part of the name, case-insensitive")] = UNSET
     website: Annotated[TextFilter, doc("Part of the website, case-insensitive")] = UNSET
-    owner: Annotated[
-        TextFilter, doc("Part of the owner's name or e-mail address, case-insensitive")
-    ] = UNSET
+    owner: Annotated[TextFilter, doc("Part of the owner's name or e-mail address")] = UNSET
     created_after: Annotated[After, doc("Created at or after this time")] = UNSET
     created_before: Annotated[Before, doc("Created at or before this time")] = UNSET
     last_activity_after: Annotated[After, doc("Last activity at or after this time")] = UNSET
@@ -75,10 +72,7 @@ class AccountListItem(msgspec.Struct, rename="camel"):
     website: Annotated[str | None, doc("Website in the CRM", "https://halden.example")]
     owner: Annotated[AccountOwner | None, doc("The owner of the account")]
     created_date: Annotated[datetime | None, doc("Creation time in the CRM")]
-    last_activity_date: Annotated[
-        datetime | None,
-        doc("As in the CRM, or the time of the newest linked conversation or message"),
-    ]
+    last_activity_date: matching.LastActivity
     latest_deal: Annotated[LatestDeal | None, doc("The latest deal")]
 
 
@@ -87,8 +81,7 @@ class AccountDetail(AccountListItem):
 
     contacts: Annotated[list[AccountContact], doc("People who belong to the account")]
     synced_crm_fields: Annotated[
-        dict[str, Any] | None,
-        doc("Other fields of the CRM", {"Industry": "Logistics", "Employees": 640}),
+        dict[str, Any] | None, doc("Other fields", {"Industry": "Logistics", "Employees": 640})
     ]
 
 
@@ -105,13 +98,8 @@ _c = accounts.c
 def _matching_deals(match: Any) -> Any:
     return (
         select(
-            deals.c.id,
-            deals.c.name,
-            deals.c.stage,
-            deals.c.amount,
-            deals.c.close_date,
-            deals.c.created_at,
-            deals.c.closed.is_not(True).label("open"),
+            *(deals.c.id, deals.c.name, deals.c.stage, deals.c.amount, deals.c.close_date),
+            *(deals.c.created_at, deals.c.closed.is_not(True).label("open")),
         )
         .where(deals.c.workspace_id == WORKSPACE, match)
         .correlate(accounts)
@@ -145,25 +133,23 @@ _columns = (
 _DEAL: Final = msgspec.json.Decoder(LatestDeal)
 
 
-def _values(*columns: Any) -> tuple[Any, ...]:
-    account, name, website, owner_name, owner_email, created_at, last_activity_at, deal = columns
-    owner = None
-    if owner_name is not None or owner_email is not None:
-        owner = AccountOwner(owner_name, owner_email)
+def _values(columns: tuple[Any, ...]) -> tuple[Any, ...]:
+    *names, owner_name, owner_email, created_at, last_activity_at, deal = columns
+    has_owner = owner_name is not None or owner_email is not None
+    owner = AccountOwner(owner_name, owner_email) if has_owner else None
     # Decoded and encoded again, so that amount and date have the format of all responses.
     latest = None if deal is None else _DEAL.decode(deal)
-    return account, name, website, owner, created_at, last_activity_at, latest
+    return *names, owner, created_at, last_activity_at, latest
 
 
 def _item(*columns: Any) -> AccountListItem:
-    return AccountListItem(*_values(*columns))
+    return AccountListItem(*_values(columns))
 
 
 def _detail(*columns: Any) -> tuple[AccountDetail, bool]:
     """An account, and True if its contacts were imported."""
-    *others, contacts, fields = columns
-    values = (*_values(*others), contacts or [], fields)
-    return AccountDetail(*values), contacts is not None
+    contacts, fields = columns[-2:]
+    return AccountDetail(*_values(columns[:-2]), contacts or [], fields), contacts is not None
 
 
 _FILTERS: Final = (
@@ -205,16 +191,7 @@ async def page(
 async def get(
     read: Read, workspace: WorkspaceId, account: str, *, include_private: bool
 ) -> AccountDetail:
-    """Get an account by its CRM id. Raises NotFound.
-
-    Contacts that were not imported are the external people of linked records.
-    """
-    found = await read.first(_GET, workspace=workspace, id=account)
-    if found is None:
-        raise not_found("account", account)
-    detail, has_imported_contacts = found
-    if not has_imported_contacts:
-        detail.contacts = await read.all(
-            _CONTACTS, workspace=workspace, id=account, include_private=include_private
-        )
-    return detail
+    """Get an account by its CRM id. Raises NotFound."""
+    return await matching.get_with_contacts(
+        read, _GET, _CONTACTS, workspace, account, "account", include_private
+    )

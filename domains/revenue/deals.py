@@ -29,7 +29,6 @@ from domains.revenue.filters import (
     time_range,
 )
 from domains.revenue.people import Contact, Owner
-from domains.revenue.records import not_found
 from domains.revenue.tables import deals
 
 
@@ -71,10 +70,7 @@ class DealListItem(msgspec.Struct, rename="camel"):
     close_date: Annotated[datetime | None, doc("Expected or actual close date")]
     closed: Annotated[bool | None, doc("True if it is won or lost", False)]
     created_date: Annotated[datetime | None, doc("Creation time in the CRM")]
-    last_activity_date: Annotated[
-        datetime | None,
-        doc("As in the CRM, or the time of the newest linked conversation or message"),
-    ]
+    last_activity_date: matching.LastActivity
     owner: Annotated[DealOwner | None, doc("The owner of the deal")]
 
 
@@ -82,12 +78,10 @@ class DealDetail(DealListItem):
     """A deal with summary, suggested CRM values and contacts."""
 
     summary: Annotated[
-        dict[str, Any] | None,
-        doc("Headings, each with a text or a list of texts", {"Pain Points": ["Exports fail."]}),
+        dict[str, Any] | None, doc("Text or texts by heading", {"Pain Points": ["Exports fail."]})
     ]
     crm_autofill: Annotated[
-        dict[str, Any] | None,
-        doc("Suggested values for fields of the CRM", {"Next Steps": "Send the plan."}),
+        dict[str, Any] | None, doc("Suggested CRM values", {"Next Steps": "Send the plan."})
     ]
     contacts: Annotated[list[DealContact], doc("People on the customer's side")]
 
@@ -167,16 +161,7 @@ async def page(
 async def get(
     read: Read, workspace: WorkspaceId, deal: str, *, include_private: bool
 ) -> DealDetail:
-    """Get a deal by its CRM id. Raises NotFound.
-
-    Contacts that were not imported are the external people of linked records.
-    """
-    found = await read.first(_GET, workspace=workspace, id=deal)
-    if found is None:
-        raise not_found("deal", deal)
-    detail, has_imported_contacts = found
-    if not has_imported_contacts:
-        detail.contacts = await read.all(
-            _CONTACTS, workspace=workspace, id=deal, include_private=include_private
-        )
-    return detail
+    """Get a deal by its CRM id. Raises NotFound."""
+    return await matching.get_with_contacts(
+        read, _GET, _CONTACTS, workspace, deal, "deal", include_private
+    )

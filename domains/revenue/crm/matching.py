@@ -36,12 +36,12 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId
-from domains.kernel.db.database import Tx
+from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import WORKSPACE, Statement, row, scalar, statement
 from domains.kernel.jobs.enqueue import enqueue_debounced
 from domains.kernel.jobs.model import Job, Queue
 from domains.revenue import example_ids
-from domains.revenue.records import INCLUDE_PRIVATE
+from domains.revenue.records import INCLUDE_PRIVATE, not_found
 from domains.revenue.tables import accounts, conversations, deals, messages
 
 T = TypeVar("T")
@@ -54,6 +54,9 @@ _TIME_COLUMN: Final[dict[Table, Column[Any]]] = {
     messages: messages.c.created_at,
 }
 
+LastActivity = Annotated[
+    datetime | None, doc("As in the CRM, or the time of the newest linked conversation or message")
+]
 CrmType = Literal["contact", "account", "opportunity", "lead", "owner", "activity", "task"]
 
 
@@ -354,6 +357,30 @@ def contacts_statement(link: str, row_factory: Callable[[str | None, str], T]) -
         .limit(literal_column(str(_MAX_CONTACTS))),
         row_factory,
     )
+
+
+async def get_with_contacts(
+    read: Read,
+    get: Statement[tuple[Any, bool]],
+    contacts: Statement[Any],
+    workspace: WorkspaceId,
+    record: str,
+    noun: str,
+    include_private: bool,
+) -> Any:
+    """Get a deal or account by its CRM id. Raises NotFound.
+
+    `get` returns the record, and True if its contacts were imported; else `contacts` finds them.
+    """
+    found = await read.first(get, workspace=workspace, id=record)
+    if found is None:
+        raise not_found(noun, record)
+    detail, has_imported_contacts = found
+    if not has_imported_contacts:
+        detail.contacts = await read.all(
+            contacts, workspace=workspace, id=record, include_private=include_private
+        )
+    return detail
 
 
 def _newest(table: Table, link: str, people: ColumnElement[Any]) -> FromClause:
