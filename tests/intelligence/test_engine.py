@@ -303,30 +303,29 @@ def test_product_is_recognised_by_its_name(
     assert [insight.product_id for insight in analyse(document).insights] == [expected]
 
 
-HOSTILE = [
-    "Ana: it is slow.\n",
-    "a",
-    "(",
-    "A: ",
-    "[00:00:01] ",
-    " but ",
-    "it would be ",
-    "if i wish you could ",
-    "um uh um ",
-    "\n- ",
-    "would be nice would be nice ",
-    "\u200b\u0301é",
-]
+# Enough to exceed the timeout in quadratic time.
+HOSTILE_SIZE = 250_000
 
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(
-    ("pattern", "size"),
-    # A quarter of a megabyte is enough to exceed the timeout in quadratic time. The pattern that
-    # takes longest is repeated for a whole one.
-    [(HOSTILE[0], 1_000_000), *((pattern, 250_000) for pattern in HOSTILE[1:])],
+    "pattern",
+    [
+        "a",
+        "(",
+        "A: ",
+        "[00:00:01] ",
+        " but ",
+        "it would be ",
+        "if i wish you could ",
+        "um uh um ",
+        "\n- ",
+        "Ana: it is slow.\n",
+        "would be nice would be nice ",
+        "\u200b\u0301é",
+    ],
 )
-def test_time_for_a_hostile_text_is_not_quadratic(pattern: str, size: int) -> None:
-    text = (pattern * (size // len(pattern) + 1))[:size]
+def test_time_for_a_hostile_text_is_not_quadratic(pattern: str) -> None:
+    text = (pattern * (HOSTILE_SIZE // len(pattern) + 1))[:HOSTILE_SIZE]
     findings = analyse(Document(text=text, profile="transcript"))
     assert len(findings.insights) <= 12

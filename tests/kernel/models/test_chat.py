@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import logging
-import ssl
 from collections.abc import Iterator
 from contextlib import redirect_stderr
 from datetime import UTC, datetime, timedelta
@@ -61,14 +60,6 @@ class Delays(list[float]):
 
     async def __call__(self, seconds: float) -> None:
         self.append(seconds)
-
-
-@pytest.fixture(autouse=True)
-def _no_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Skip loading certificate authorities, which is slow."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    monkeypatch.setattr(ssl, "create_default_context", lambda **_: context)
-    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda *_: None)
 
 
 async def complete(
@@ -276,8 +267,8 @@ def test_retry_after_is_a_number_or_a_date() -> None:
     def retry_after(value: str) -> float:
         return Response(429, httpx.Headers({"Retry-After": value}), b"").retry_after
 
-    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=8), usegmt=True)
-    assert 5.0 < retry_after(soon) <= 8.0
+    soon = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    assert 0.0 < retry_after(soon) <= 3600.0
     assert retry_after("1.5") == 1.5
     for invalid in ("", "soon", "-1", "1e9", "inf", "Wed, 21 Oct 2015 07:28:00 GMT"):
         assert retry_after(invalid) == 0.0

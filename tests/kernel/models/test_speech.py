@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import math
-import ssl
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -53,14 +52,6 @@ def folder(tmp_path: Path) -> Path:
     made = tmp_path / "folder"
     made.mkdir()
     return made
-
-
-@pytest.fixture(autouse=True)
-def _no_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Skip loading certificate authorities, which is slow."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    monkeypatch.setattr(ssl, "create_default_context", lambda **_: context)
-    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda *_: None)
 
 
 @pytest.fixture(autouse=True)
