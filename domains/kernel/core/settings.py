@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import FieldInfo
 
+from domains.kernel.core.field_docs import doc
 from domains.kernel.core.network import FetchAllowlist
 
 # Settings whose environment variable has no prefix GATEWAY_.
@@ -24,6 +25,8 @@ _SCHEMES = {
 }
 _HOST = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:[0-9]{1,5})?")
 
+_MIB = 1024 * 1024
+
 _Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 _OneSecondOrMore = Annotated[float, Meta(ge=1, le=86_400)]
 _Days = Annotated[float, Meta(ge=0, le=36_500)]
@@ -31,10 +34,6 @@ _Bytes = Annotated[int, Meta(ge=1024)]
 _Count = Annotated[int, Meta(ge=1)]
 _Slots = Annotated[int, Meta(ge=1, le=64)]
 _Price = Annotated[float, Meta(ge=0, le=1e9)]
-
-
-def _doc(description: str) -> Meta:
-    return Meta(description=description)
 
 
 class SettingError(Exception):
@@ -45,160 +44,121 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """All settings of a deployment. Durations are in seconds unless stated, sizes in bytes."""
 
     database_url: Annotated[
-        str, _doc("URL of PostgreSQL 15 or later, such as postgresql://user:password@host/name")
+        str, doc("URL of PostgreSQL 15 or later, such as postgresql://user:password@host/name")
     ]
     redis_url: Annotated[
         str,
-        _doc(
-            "URL of Redis or Valkey, such as redis://host:port/0, rediss://host:port/0 or"
-            " unix:///socket?db=0"
+        doc(
+            "URL of Redis or Valkey, such as redis://host:port/0, rediss://host:port/0 or "
+            "unix:///socket?db=0"
         ),
     ]
     blob_url: Annotated[
         str,
-        _doc(
+        doc(
             "URL of the object storage: file:///directory, or s3://bucket/prefix with "
             "AWS_* variables for region and credentials"
         ),
     ]
     queue_redis_url: Annotated[
         str,
-        _doc(
-            "URL of the Redis database for the job queue. Default: the next database "
-            "number after REDIS_URL"
-        ),
+        doc("URL of the job queue's Redis database. Default: the number after that of REDIS_URL"),
     ] = ""
-    host: Annotated[str, Meta(min_length=1), _doc("Address on which the API listens")] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=1, le=65535), _doc("Port on which the API listens")] = 8000
+    host: Annotated[str, doc("Address on which the API listens", min_length=1)] = "127.0.0.1"
+    port: Annotated[int, doc("Port on which the API listens", ge=1, le=65535)] = 8000
     public_url: Annotated[
         str,
-        _doc(
-            "URL at which clients reach the API, used in links. Default: "
-            "http://GATEWAY_HOST:GATEWAY_PORT"
-        ),
+        doc("URL of the API for clients, used in links. Default: http://GATEWAY_HOST:GATEWAY_PORT"),
     ] = ""
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], _doc("Minimum level of log lines")
+        Literal["debug", "info", "warning", "error"], doc("Minimum level of log lines")
     ] = "info"
     log_format: Annotated[
-        Literal["json", "console"],
-        _doc("Log format: one JSON object per line, or text for a terminal"),
+        Literal["json", "console"], doc("Format of log lines: JSON, or text for a terminal")
     ] = "json"
-    pool_size: Annotated[
-        int, Meta(ge=2, le=500), _doc("Maximum database connections per process")
-    ] = 20
+    pool_size: Annotated[int, doc("Maximum database connections per process", ge=2, le=500)] = 20
     database_timeout: Annotated[
-        _Seconds,
-        _doc("Timeout in seconds of a database statement and of the wait for a connection"),
+        _Seconds, doc("Timeout in seconds of a database statement and of the wait for a connection")
     ] = 10.0
-    redis_timeout: Annotated[
-        _Seconds, _doc("Timeout in seconds of a Redis command sent by the API")
-    ] = 0.25
-    max_body_bytes: Annotated[_Bytes, _doc("Maximum size of a request body in bytes")] = (
-        10 * 1024 * 1024
-    )
-    limit_per_minute: Annotated[_Count, _doc("Maximum requests of an API key in any minute")] = 60
-    limit_per_hour: Annotated[_Count, _doc("Maximum requests of an API key in any hour")] = 1_000
-    limit_per_day: Annotated[_Count, _doc("Maximum requests of an API key in any 24 hours")] = (
-        10_000
-    )
+    redis_timeout: Annotated[_Seconds, doc("Timeout in seconds of the API's Redis commands")] = 0.25
+    max_body_bytes: Annotated[_Bytes, doc("Maximum size of a request body in bytes")] = 10 * _MIB
+    limit_per_minute: Annotated[_Count, doc("Maximum requests of an API key in any minute")] = 60
+    limit_per_hour: Annotated[_Count, doc("Maximum requests of an API key in any hour")] = 1_000
+    limit_per_day: Annotated[_Count, doc("Maximum requests of an API key in any 24 hours")] = 10_000
     job_lease: Annotated[
-        _OneSecondOrMore,
-        _doc("Seconds after which the jobs of a silent worker are given to other workers"),
+        _OneSecondOrMore, doc("Seconds after which other workers take the jobs of a silent worker")
     ] = 15.0
     job_resend: Annotated[
-        _OneSecondOrMore,
-        _doc("Seconds after which a dispatched job that has not started is sent again"),
+        _OneSecondOrMore, doc("Seconds after which an unstarted job is dispatched again")
     ] = 15.0
-    job_time_limit: Annotated[_Seconds, _doc("Maximum seconds for one attempt at a job")] = 300.0
-    compute_time_limit: Annotated[
-        _Seconds, _doc("Maximum seconds for the analysis of one text")
-    ] = 60.0
+    job_time_limit: Annotated[_Seconds, doc("Maximum seconds for one attempt at a job")] = 300.0
+    compute_time_limit: Annotated[_Seconds, doc("Maximum seconds for analysing one text")] = 60.0
     transcript_time_limit: Annotated[
-        _Seconds,
-        _doc("Maximum seconds for analysing a transcript within the request that sends it"),
+        _Seconds, doc("Maximum seconds for analysing a transcript within the request that sends it")
     ] = 20.0
-    api_processes: Annotated[
-        _Slots, _doc("Processes of the API for analysing transcripts within requests")
-    ] = 2
-    worker_ingest: Annotated[
-        _Slots, _doc("Concurrent ingest jobs per worker process (documents, calls)")
-    ] = 4
-    worker_analysis: Annotated[_Slots, _doc("Concurrent analysis jobs per worker process")] = 2
+    api_processes: Annotated[_Slots, doc("Processes for analysing transcripts within requests")] = 2
+    worker_ingest: Annotated[_Slots, doc("Concurrent document and call jobs per worker")] = 4
+    worker_analysis: Annotated[_Slots, doc("Concurrent analysis jobs per worker")] = 2
     worker_fetch: Annotated[
-        int,
-        Meta(ge=1, le=256),
-        _doc("Concurrent fetch jobs per worker process (downloads, transcriptions)"),
+        int, doc("Concurrent downloads and transcriptions per worker", ge=1, le=256)
     ] = 8
-    worker_housekeeping: Annotated[
-        _Slots, _doc("Concurrent housekeeping jobs per worker process")
-    ] = 16
+    worker_housekeeping: Annotated[_Slots, doc("Concurrent housekeeping jobs per worker")] = 16
     worker_heartbeat: Annotated[
-        float, Meta(gt=0, le=30), _doc("Seconds between two heartbeats of a worker")
+        float, doc("Seconds between heartbeats of a worker", gt=0, le=30)
     ] = 5.0
     fetch_allow: Annotated[
         str,
-        _doc(
+        doc(
             "Hosts in your network that files may be fetched from, in addition to public "
             "hosts: names, addresses or networks, separated by commas"
         ),
     ] = ""
-    fetch_time_limit: Annotated[_Seconds, _doc("Maximum seconds for one download")] = 600.0
-    document_max_bytes: Annotated[_Bytes, _doc("Maximum size of a document in bytes")] = (
-        50 * 1024 * 1024
-    )
-    recording_max_bytes: Annotated[_Bytes, _doc("Maximum size of a recording in bytes")] = (
-        2 * 1024 * 1024 * 1024
+    fetch_time_limit: Annotated[_Seconds, doc("Maximum seconds for one download")] = 600.0
+    document_max_bytes: Annotated[_Bytes, doc("Maximum size of a document in bytes")] = 50 * _MIB
+    recording_max_bytes: Annotated[_Bytes, doc("Maximum size of a recording in bytes")] = (
+        2048 * _MIB
     )
     extraction_time_limit: Annotated[
-        float, Meta(gt=0, le=3_600), _doc("Maximum seconds for extracting a document's text")
+        float, doc("Maximum seconds for extracting a document's text", gt=0, le=3_600)
     ] = 60.0
     extraction_memory: Annotated[
-        int,
-        Meta(ge=256 * 1024**2),
-        _doc("Maximum memory in bytes for extracting a document's text"),
-    ] = 2 * 1024 * 1024 * 1024
+        int, doc("Maximum memory in bytes for extracting a document's text", ge=256 * _MIB)
+    ] = 2048 * _MIB
     speech_url: Annotated[
         str,
-        _doc(
+        doc(
             "Base URL of an OpenAI-compatible speech-to-text API, such as "
             "https://host/v1. If not set, recordings are stored but not transcribed"
         ),
     ] = ""
-    speech_key: Annotated[str, _doc("API key for GATEWAY_SPEECH_URL")] = ""
-    speech_model: Annotated[str, _doc("Speech-to-text model at GATEWAY_SPEECH_URL")] = "whisper-1"
-    speech_time_limit: Annotated[
-        _Seconds, _doc("Maximum seconds for one transcription request")
-    ] = 600.0
+    speech_key: Annotated[str, doc("API key for GATEWAY_SPEECH_URL")] = ""
+    speech_model: Annotated[str, doc("Speech-to-text model at GATEWAY_SPEECH_URL")] = "whisper-1"
+    speech_time_limit: Annotated[_Seconds, doc("Maximum seconds per transcription request")] = 600.0
     chat_url: Annotated[
         str,
-        _doc(
+        doc(
             "Base URL of an OpenAI-compatible chat completions API, such as "
             "https://host/v1, used for workspaces that allow it (`gateway workspaces "
             "provider`). If not set, the built-in engine does all analysis"
         ),
     ] = ""
-    chat_key: Annotated[str, _doc("API key for GATEWAY_CHAT_URL")] = ""
-    chat_model: Annotated[str, _doc("Model at GATEWAY_CHAT_URL, which requires this setting")] = ""
+    chat_key: Annotated[str, doc("API key for GATEWAY_CHAT_URL")] = ""
+    chat_model: Annotated[str, doc("Model at GATEWAY_CHAT_URL, which requires this setting")] = ""
     chat_time_limit: Annotated[
-        _Seconds, _doc("Maximum seconds that one task waits for the chat API, retries included")
+        _Seconds, doc("Maximum seconds that one task waits for the chat API, retries included")
     ] = 60.0
     chat_input_tokens: Annotated[
-        _Count, _doc("Maximum input tokens of a chat request, estimated; longer ones are not sent")
+        _Count, doc("Maximum input tokens of a chat request, estimated; longer ones are not sent")
     ] = 60_000
     chat_output_tokens: Annotated[
-        int, Meta(ge=1, le=1_000_000), _doc("Maximum output tokens of a chat request")
+        int, doc("Maximum output tokens of a chat request", ge=1, le=1_000_000)
     ] = 4_000
-    chat_input_price: Annotated[
-        _Price, _doc("Price of a million input tokens, for the cost in /metrics")
-    ] = 0.0
-    chat_output_price: Annotated[
-        _Price, _doc("Price of a million output tokens, for the cost in /metrics")
-    ] = 0.0
+    chat_input_price: Annotated[_Price, doc("Price per million input tokens, for /metrics")] = 0.0
+    chat_output_price: Annotated[_Price, doc("Price per million output tokens, for /metrics")] = 0.0
     retention_days: Annotated[
-        _Days, _doc("Days after which deleted records and deleted or replaced files are erased")
+        _Days, doc("Days after which deleted records and deleted or replaced files are erased")
     ] = 30.0
-    job_retention_days: Annotated[_Days, _doc("Days after which ended jobs are deleted")] = 14.0
+    job_retention_days: Annotated[_Days, doc("Days after which ended jobs are deleted")] = 14.0
 
     @property
     def base_url(self) -> str:
@@ -218,9 +178,7 @@ class Setting(msgspec.Struct, frozen=True):
 def list_settings() -> list[Setting]:
     """Describe all settings."""
     return [
-        Setting(
-            _variable(field.name), None if field.required else str(field.default), _meaning(field)
-        )
+        Setting(_variable(field), None if field.required else str(field.default), _meaning(field))
         for field in msgspec.structs.fields(Settings)
     ]
 
@@ -231,7 +189,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     Raises SettingError for the first invalid variable, and for an unknown `GATEWAY_` variable,
     which is probably misspelt.
     """
-    fields = {_variable(field.name): field for field in msgspec.structs.fields(Settings)}
+    fields = {_variable(field): field for field in msgspec.structs.fields(Settings)}
     variables = {name: value.strip() for name, value in environment.items() if value.strip()}
     for name in variables:
         if name.startswith("GATEWAY_") and name not in fields:
@@ -254,14 +212,19 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     return Settings(**values)  # type: ignore[arg-type]
 
 
-def _variable(field: str) -> str:
-    return field.upper() if field in _WITHOUT_PREFIX else f"GATEWAY_{field.upper()}"
+def _variable(field: FieldInfo) -> str:
+    prefix = "" if field.name in _WITHOUT_PREFIX else "GATEWAY_"
+    return prefix + field.name.upper()
 
 
 def _meaning(field: FieldInfo) -> str:
-    field_type = msgspec.inspect.type_info(field.type)
-    assert isinstance(field_type, msgspec.inspect.Metadata)  # noqa: S101 - each has a description
-    return str((field_type.extra_json_schema or {})["description"])
+    return str((_metadata(field).extra_json_schema or {})["description"])
+
+
+def _metadata(field: FieldInfo) -> msgspec.inspect.Metadata:
+    info = msgspec.inspect.type_info(field.type)
+    assert isinstance(info, msgspec.inspect.Metadata)  # noqa: S101 - each has a description
+    return info
 
 
 def _convert(name: str, value: str, field: FieldInfo) -> object:
@@ -269,11 +232,9 @@ def _convert(name: str, value: str, field: FieldInfo) -> object:
         return msgspec.convert(value, field.type, strict=False)
     except msgspec.ValidationError as error:
         problem = str(error).partition(" - at")[0].replace("Expected", "expected", 1)
-        field_type = msgspec.inspect.type_info(field.type)
-        if isinstance(field_type, msgspec.inspect.Metadata):
-            field_type = field_type.type
-        if isinstance(field_type, msgspec.inspect.LiteralType):
-            problem = f"expected one of {', '.join(map(str, field_type.values))}"
+        expected = _metadata(field).type
+        if isinstance(expected, msgspec.inspect.LiteralType):
+            problem = f"expected one of {', '.join(map(str, expected.values))}"
         raise SettingError(f"{name}={value!r} is invalid: {problem} ({_meaning(field)})") from None
 
 
