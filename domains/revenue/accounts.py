@@ -1,5 +1,6 @@
 """Accounts: imported from the CRM, read-only, with activity and contacts from linked records."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -133,7 +134,7 @@ _columns = (
 _DEAL: Final = msgspec.json.Decoder(LatestDeal)
 
 
-def _values(columns: tuple[Any, ...]) -> tuple[Any, ...]:
+def _values(columns: Sequence[Any]) -> tuple[Any, ...]:
     *names, owner_name, owner_email, created_at, last_activity_at, deal = columns
     has_owner = owner_name is not None or owner_email is not None
     owner = AccountOwner(owner_name, owner_email) if has_owner else None
@@ -148,8 +149,9 @@ def _item(*columns: Any) -> AccountListItem:
 
 def _detail(*columns: Any) -> tuple[AccountDetail, bool]:
     """An account, and True if its contacts were imported."""
-    contacts, fields = columns[-2:]
-    return AccountDetail(*_values(columns[:-2]), contacts or [], fields), contacts is not None
+    *others, contacts, fields = columns
+    values = (*_values(others), contacts or [], fields)
+    return AccountDetail(*values), contacts is not None
 
 
 _FILTERS: Final = (
@@ -160,13 +162,11 @@ _FILTERS: Final = (
     *activity_range(_c.ordered_at),
 )
 ACCOUNTS: Final = CursorList(
-    "accounts",
     accounts,
     _columns,
     _item,
     AccountQuery,
     order_by=_c.ordered_at,
-    order_id=_c.id,
     filters=conditions(_FILTERS),
     bounds={"last_activity_after", "last_activity_before"},
     hints=hints(_FILTERS),
@@ -192,6 +192,7 @@ async def get(
     read: Read, workspace: WorkspaceId, account: str, *, include_private: bool
 ) -> AccountDetail:
     """Get an account by its CRM id. Raises NotFound."""
-    return await matching.get_with_contacts(
+    detail: AccountDetail = await matching.get_with_contacts(
         read, _GET, _CONTACTS, workspace, account, "account", include_private
     )
+    return detail

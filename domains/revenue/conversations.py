@@ -52,6 +52,7 @@ from domains.revenue.filters import (
     parse_filters,
     pattern,
     source,
+    source_doc,
     time_range,
 )
 from domains.revenue.people import (
@@ -104,6 +105,8 @@ Category = Literal[
 
 _MAX_DURATION: Final = timedelta(hours=10)
 
+_TYPE: Final = doc("EXTERNAL: with people outside the organization; INTERNAL: without", "EXTERNAL")
+
 # Longer transcripts, in sentences, are converted in a thread so that other requests can run.
 _MAX_INLINE: Final = 500
 
@@ -116,11 +119,7 @@ class TranscriptSentence(msgspec.Struct, rename="camel", kw_only=True):
     speaker_name: Annotated[str | None, doc("Name of the speaker", "Ana Berg")] = None
     text: Annotated[str, doc("The sentence", "Our exports fail.")]
     timestamp: Annotated[
-        records.Timestamp,
-        doc(
-            "Time of the sentence, between the start and the end of the conversation",
-            "2026-03-16T13:00:04Z",
-        ),
+        records.Timestamp, doc("Time within the conversation", "2026-03-16T13:00:04Z")
     ]
 
 
@@ -137,16 +136,11 @@ class ConversationRequest(records.RecordRequest, kw_only=True):
         Annotated[list[TranscriptSentence], Meta(max_length=10_000)],
         doc("The sentences of the transcript"),
     ] = msgspec.field(default_factory=list)
-    recording_url: Annotated[records.WebAddress | None, doc("http or https URL of a recording")] = (
-        None
-    )
-    recording_mime_type: Annotated[
-        str | None, doc("Media type of the recording, such as video/mp4")
-    ] = None
+    recording_url: Annotated[records.WebAddress | None, doc("http or https URL")] = None
+    recording_mime_type: Annotated[str | None, doc("Media type, such as video/mp4")] = None
     started_at: Annotated[records.Timestamp, doc("Start time", "2026-03-16T13:00:00Z")]
     ended_at: Annotated[
-        records.Timestamp | None,
-        doc("End time, at most 10 hours after the start", "2026-03-16T13:25:00Z"),
+        records.Timestamp | None, doc("At most 10 hours after the start", "2026-03-16T13:25:00Z")
     ] = None
     participants: Annotated[
         Annotated[list[Person], Meta(min_length=1, max_length=1000)],
@@ -159,10 +153,7 @@ class ConversationQuery(CursorQuery20, frozen=True, kw_only=True):
 
     started_after: Annotated[After, doc("Started at or after this time")] = UNSET
     started_before: Annotated[Before, doc("Started at or before this time")] = UNSET
-    type: Annotated[
-        MeetingType | UnsetType,
-        doc("EXTERNAL: with people outside the organization; INTERNAL: without"),
-    ] = UNSET
+    type: Annotated[MeetingType | UnsetType, _TYPE] = UNSET
     title: Annotated[TextFilter, doc("Part of the title, case-insensitive")] = UNSET
     attendees: Annotated[
         TextFilter, doc("An e-mail address, a domain (`@acme.com`, `acme.com`), or part of a name")
@@ -172,9 +163,7 @@ class ConversationQuery(CursorQuery20, frozen=True, kw_only=True):
         Annotated[str, Meta(max_length=1000)] | UnsetType,
         doc("Words in the name of the linked CRM record, case-insensitive"),
     ] = UNSET
-    source_id: Annotated[
-        TextFilter, doc(f"Records of this source: a UUID or {', '.join(sorted(NATIVE))}")
-    ] = UNSET
+    source_id: Annotated[TextFilter, source_doc(NATIVE)] = UNSET
 
     def filters(self) -> dict[str, Any]:
         parameters = parse_filters(self, _FILTERS)
@@ -232,11 +221,7 @@ class Recordings(msgspec.Struct, rename="camel"):
     """Links to the recordings, valid for 24 hours."""
 
     video_url: Annotated[
-        str | None,
-        doc(
-            "Video with sound",
-            "https://gateway.example/files/recordings/call?expires=1773756000&signature=Qm9y",
-        ),
+        str | None, doc("Video with sound", "https://gateway.example/files/recordings/call.mp4")
     ] = None
     audio_url: Annotated[str | None, doc("Sound only")] = None
 
@@ -249,10 +234,7 @@ class ConversationListItem(msgspec.Struct, rename="camel"):
     title: Annotated[str | None, doc("Title", "Halden rollout")]
     start_time: Annotated[datetime, doc("Start time")]
     end_time: Annotated[datetime, doc("End time", "2026-03-16T13:25:00Z")]
-    type: Annotated[
-        MeetingType,
-        doc("EXTERNAL: with people outside the organization; INTERNAL: without", "EXTERNAL"),
-    ]
+    type: Annotated[MeetingType, _TYPE]
     participants: Annotated[list[Participant], doc("The participants")]
     crm: Annotated[CRMInfo | None, doc("The linked deal or account")]
 
@@ -260,15 +242,10 @@ class ConversationListItem(msgspec.Struct, rename="camel"):
 class ConversationDetail(ConversationListItem):
     """A conversation with category, summary, transcript and recordings."""
 
-    category: Annotated[
-        Category | None, doc("Category of the conversation", "prospect_negotiation")
-    ]
+    category: Annotated[Category | None, doc("Null until found", "prospect_negotiation")]
     summary: Annotated[
         dict[str, Any] | None,
-        doc(
-            "Headings, each with a text or a list of texts; null until it is ready",
-            {"Pain Points": ["Exports fail."]},
-        ),
+        doc("Text or texts by heading; null until it is ready", {"Pain Points": ["Exports fail."]}),
     ]
     transcript: Annotated[list[TranscriptEntry] | None, doc("The sentences of the transcript")]
     recordings: Annotated[Recordings | None, doc("Links to the recordings")]
@@ -353,13 +330,11 @@ _FILTERS: Final = (
     source(_c.source_id, NATIVE),
 )
 CONVERSATIONS: Final = CursorList(
-    "conversations",
     conversations,
     _columns,
     _item,
     ConversationQuery,
     order_by=_c.started_at,
-    order_id=_c.id,
     where=(_c.deleted_at.is_(None),),
     filters=conditions(_FILTERS)
     | {
@@ -411,6 +386,11 @@ _EVIDENCE = statement(
 )
 
 _link = matching.link_cte()
+_LINKED: Final = ("crm_id", "crm_name", "crm_type", "deal_id", "account_id")
+_FOUND: Final = (
+    *("found_category", "found_summary", "found_evidence", "found_engine", "found_fallback"),
+    *("recordings", "recording_key", "recording_content_type", "recording_kind", "error"),
+)
 _UPSERT = records.upsert_statement(
     conversations,
     (
@@ -421,28 +401,15 @@ _UPSERT = records.upsert_statement(
     ),
     row,
     computed={
-        **{
-            name: _link.c[name]
-            for name in ("crm_id", "crm_name", "crm_type", "deal_id", "account_id")
-        },
+        **{name: _link.c[name] for name in _LINKED},
         # A new version resets what was found in the former one.
-        **{
-            f"found_{name}": null()
-            for name in ("category", "summary", "evidence", "engine", "fallback")
-        },
-        "recordings": null(),
-        **{name: null() for name in ("recording_key", "recording_content_type", "recording_kind")},
-        "error": null(),
+        **dict.fromkeys(_FOUND, null()),
         "state": literal_column("'processing'"),
     },
     joined=(_link,),
     returning=(
-        _c.version,
-        _c.deal_id,
-        _c.account_id,
-        _c.former_deal_id,
-        _c.former_account_id,
-        _c.former_recording_key,
+        *(_c.version, _c.deal_id, _c.account_id),
+        *(_c.former_deal_id, _c.former_account_id, _c.former_recording_key),
     ),
     keep_former=("deal_id", "account_id", "recording_key"),
     versioned=True,

@@ -125,13 +125,11 @@ _FILTERS: Final = (
     *activity_range(_c.ordered_at),
 )
 DEALS: Final = CursorList(
-    "deals",
     deals,
     _columns,
     _item,
     DealQuery,
     order_by=_c.ordered_at,
-    order_id=_c.id,
     filters=conditions(_FILTERS),
     bounds={"last_activity_after", "last_activity_before"},
     indexed={"closed"},
@@ -162,6 +160,7 @@ async def get(
     read: Read, workspace: WorkspaceId, deal: str, *, include_private: bool
 ) -> DealDetail:
     """Get a deal by its CRM id. Raises NotFound."""
-    return await matching.get_with_contacts(
+    detail: DealDetail = await matching.get_with_contacts(
         read, _GET, _CONTACTS, workspace, deal, "deal", include_private
     )
+    return detail

@@ -37,7 +37,14 @@ from domains.kernel.storage.blobs import Blobs
 from domains.kernel.storage.signed_urls import SignedUrls
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue import example_ids, records
-from domains.revenue.filters import TextFilter, conditions, contains, parse_filters, source
+from domains.revenue.filters import (
+    TextFilter,
+    conditions,
+    contains,
+    parse_filters,
+    source,
+    source_doc,
+)
 from domains.revenue.people import Person
 from domains.revenue.tables import documents
 
@@ -52,8 +59,7 @@ _Filename = Annotated[str, Meta(max_length=1000)]
 
 
 _Url = Annotated[
-    records.WebAddress | None,
-    doc("http or https URL of the file", "https://files.example/plan.pdf"),
+    records.WebAddress | None, doc("http or https URL", "https://files.example/plan.pdf")
 ]
 _Content = Annotated[str | None, doc("Content of the file in base64")]
 
@@ -70,9 +76,7 @@ class DocumentRequest(records.RecordRequest, kw_only=True):
     url: _Url = None
     content: _Content = None
     filename: Annotated[_Filename | None, doc("File name")] = None
-    content_type: Annotated[
-        _ContentType, doc("Media type, such as application/pdf", "application/pdf")
-    ] = "text/plain"
+    content_type: Annotated[_ContentType, doc("Media type", "application/pdf")] = "text/plain"
     author: Annotated[Person | None, doc("The author")] = None
 
 
@@ -91,9 +95,7 @@ class UpdateDocumentRequest(records.RecordChanges, kw_only=True):
 class DocumentQuery(CursorQuery, frozen=True, kw_only=True):
     """The query of the list of documents."""
 
-    source_id: Annotated[
-        TextFilter, doc(f"Records of this source: a UUID or {', '.join(sorted(NATIVE))}")
-    ] = UNSET
+    source_id: Annotated[TextFilter, source_doc(NATIVE)] = UNSET
     name: Annotated[
         Annotated[str, Meta(max_length=255)] | UnsetType,
         doc("Part of the display name, case-insensitive"),
@@ -111,11 +113,7 @@ class DocumentListItem(msgspec.Struct, rename="camel"):
     source_id: records.SourceReference
     remote_id: records.RemoteId
     url: Annotated[
-        str,
-        doc(
-            "The original: the URL that was pushed, or a link valid for 24 hours",
-            "https://files.example/plan.pdf",
-        ),
+        str, doc("As pushed, or a link valid for 24 hours", "https://files.example/plan.pdf")
     ]
     content_type: Annotated[str, doc("Media type of the original, as sent", "application/pdf")]
     created_at: records.CreatedInSource
@@ -127,10 +125,7 @@ class DocumentDetail(DocumentListItem):
 
     normalized_url: Annotated[
         str | None,
-        doc(
-            "Link to the extracted text, valid for 24 hours; null until it is ready",
-            "https://gateway.example/files/plan.txt",
-        ),
+        doc("Valid for 24 hours; null until it is ready", "https://gateway.example/files/plan.txt"),
     ]
     normalized_content_type: Annotated[str | None, doc("Media type of the text", "text/plain")]
 
@@ -191,13 +186,11 @@ _columns = tuple(_c[name] for name in _StoredDocument.__struct_fields__)
 
 _FILTERS: Final = (source(_c.source_id, NATIVE), contains("name", _c.display_name))
 DOCUMENTS: Final = CursorList(
-    "documents",
     documents,
     _columns,
     _StoredDocument,
     DocumentQuery,
     order_by=_c.ordered_at,
-    order_id=_c.id,
     where=(_c.deleted_at.is_(None),),
     filters=conditions(_FILTERS) | {"public": _c.public},
     indexed={"source_id"},

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Column, ColumnElement, Text, bindparam, func, literal_column
 
 from domains.kernel.core.field_docs import doc
@@ -33,6 +33,11 @@ UpperBound = Annotated[
 TextFilter = str | UnsetType
 After = LowerBound | UnsetType
 Before = UpperBound | UnsetType
+
+
+def source_doc(origins: frozenset[str]) -> Meta:
+    """Describe the filter `sourceId` of records that have native origins."""
+    return doc(f"Records of this source: a UUID or {', '.join(sorted(origins))}")
 
 
 class Filter(NamedTuple):

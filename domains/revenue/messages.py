@@ -27,6 +27,7 @@ from domains.revenue.filters import (
     hints,
     parse_filters,
     source,
+    source_doc,
     time_range,
 )
 from domains.revenue.people import (
@@ -66,8 +67,7 @@ class MessageRequest(records.RecordRequest, kw_only=True):
 
     created_at: Annotated[records.Timestamp, doc("Time of sending", "2026-03-16T13:00:00Z")]
     body: Annotated[
-        Annotated[str, Meta(max_length=100_000)],
-        doc("Plain text of the message", "Exports failed again."),
+        Annotated[str, Meta(max_length=100_000)], doc("Plain text", "Exports failed again.")
     ]
     sender: Annotated[Person, doc("The sender")]
     recipients: Annotated[
@@ -79,35 +79,28 @@ class MessageRequest(records.RecordRequest, kw_only=True):
         Annotated[list[Attachment], Meta(max_length=1000)], doc("The attached files")
     ] = msgspec.field(default_factory=list)
     thread_id: Annotated[
-        Annotated[str, Meta(max_length=512)] | None,
-        doc("Id of its thread in the source system", "thread-880"),
+        Annotated[str, Meta(max_length=512)] | None, doc("Id of its thread", "thread-880")
     ] = None
+
+
+# Bounded query parameters.
+_ShortFilter = Annotated[str, Meta(max_length=255)] | UnsetType
+_IdFilter = Annotated[str, Meta(max_length=512)] | UnsetType
+_After = Annotated[LowerBound, Meta(max_length=64)] | UnsetType
+_Before = Annotated[UpperBound, Meta(max_length=64)] | UnsetType
 
 
 class MessageQuery(CursorQuery, frozen=True, kw_only=True):
     """The query of the list of messages."""
 
-    source_id: Annotated[
-        Annotated[str, Meta(max_length=255)] | UnsetType,
-        doc(f"Records of this source: a UUID or {', '.join(sorted(NATIVE))}"),
-    ] = UNSET
-    remote_id: Annotated[
-        Annotated[str, Meta(max_length=512)] | UnsetType,
-        doc("Records with this id in the source system"),
-    ] = UNSET
-    thread_id: Annotated[
-        Annotated[str, Meta(max_length=512)] | UnsetType, doc("Messages of this thread")
-    ] = UNSET
-    participant_email: Annotated[
-        Annotated[str, Meta(max_length=255)] | UnsetType,
-        doc("Messages from or to this e-mail address"),
-    ] = UNSET
-    created_after: Annotated[
-        Annotated[LowerBound, Meta(max_length=64)] | UnsetType, doc("Sent at or after this time")
-    ] = UNSET
-    created_before: Annotated[
-        Annotated[UpperBound, Meta(max_length=64)] | UnsetType, doc("Sent at or before this time")
-    ] = UNSET
+    source_id: Annotated[_ShortFilter, source_doc(NATIVE)] = UNSET
+    remote_id: Annotated[_IdFilter, doc("Records with this id in the source system")] = UNSET
+    thread_id: Annotated[_IdFilter, doc("Messages of this thread")] = UNSET
+    participant_email: Annotated[_ShortFilter, doc("Messages from or to this e-mail address")] = (
+        UNSET
+    )
+    created_after: Annotated[_After, doc("Sent at or after this time")] = UNSET
+    created_before: Annotated[_Before, doc("Sent at or before this time")] = UNSET
 
     def filters(self) -> dict[str, Any]:
         return parse_filters(self, _FILTERS)
@@ -125,9 +118,7 @@ class MessageAttachmentInfo(msgspec.Struct, rename="camel"):
 
     id: Annotated[UUID, doc("Id of the attachment in this API")]
     filename: Annotated[str | None, doc("File name", "error.png")] = None
-    content_type: Annotated[str | None, doc("Media type, such as application/pdf", "image/png")] = (
-        None
-    )
+    content_type: Annotated[str | None, doc("Media type", "image/png")] = None
     size: Annotated[int | None, doc("Size in bytes", 48213)] = None
 
 
@@ -192,13 +183,11 @@ _FILTERS: Final = (
     *time_range("created", _c.created_at),
 )
 MESSAGES: Final = CursorList(
-    "messages",
     messages,
     _columns,
     MessageListItem,
     MessageQuery,
     order_by=_c.created_at,
-    order_id=_c.id,
     where=(_c.deleted_at.is_(None),),
     filters=conditions(_FILTERS) | {"public": _c.public},
     bounds={"created_after", "created_before"},

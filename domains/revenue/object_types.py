@@ -73,12 +73,8 @@ class UpdateObjectTypeRequest(msgspec.Struct, rename="camel", kw_only=True):
     """Changes of an object type. Null and absent leave a field unchanged."""
 
     version: Version = 1
-    display_name: Annotated[records.DisplayLabel | None, doc("Name to show", "Support ticket")] = (
-        None
-    )
-    field_definitions: Annotated[
-        FieldDefinitions | None, doc("The whole new schema; existing rows stay readable")
-    ] = None
+    display_name: Annotated[records.DisplayLabel | None, doc("New name", "Support ticket")] = None
+    field_definitions: Annotated[FieldDefinitions | None, doc("The whole new schema")] = None
 
 
 class ObjectTypeQuery(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -94,9 +90,7 @@ class ObjectTypeResponse(msgspec.Struct, rename="camel"):
     source_id: Annotated[UUID, doc("The source", example_ids.SOURCE)]
     name: Annotated[str, doc("Unique in the source", "ticket")]
     display_name: Annotated[str, doc("Name to show", "Ticket")]
-    field_definitions: Annotated[
-        list[FieldDefinitionResponse], doc("The schema: definitions of the fields")
-    ]
+    field_definitions: Annotated[list[FieldDefinitionResponse], doc("The schema")]
     created_at: Annotated[datetime, doc("Creation time")]
     updated_at: Annotated[datetime, doc("Time of the last change")]
 
@@ -146,25 +140,14 @@ def decode_definitions(stored: msgspec.Raw) -> list[FieldDefinitionResponse]:
     return _DEFINITIONS.decode(stored)
 
 
-def _object_type(
-    record: UUID,
-    source: UUID,
-    name: str,
-    display_name: str,
-    definitions: msgspec.Raw,
-    created_at: datetime,
-    updated_at: datetime,
-) -> ObjectTypeResponse:
-    return ObjectTypeResponse(
-        record, source, name, display_name, decode_definitions(definitions), created_at, updated_at
-    )
+def _object_type(*columns: Any) -> ObjectTypeResponse:
+    object_type = ObjectTypeResponse(*columns)
+    object_type.field_definitions = decode_definitions(columns[4])
+    return object_type
 
 
 _c = object_types.c
-_columns = (
-    *(_c.id, _c.source_id, _c.name, _c.display_name, _c.field_definitions, _c.created_at),
-    _c.updated_at,
-)
+_columns = tuple(_c[name] for name in ObjectTypeResponse.__struct_fields__)
 _is_active: tuple[Any, ...] = (_c.workspace_id == WORKSPACE, _c.deleted_at.is_(None))
 _has_id: tuple[Any, ...] = (*_is_active, _c.id == bindparam("id", type_=Uuid))
 

@@ -72,9 +72,7 @@ class RecordRequest(msgspec.Struct, rename="camel", kw_only=True):
     id: Annotated[Identifier, doc("The record's id in the source system", example_ids.REMOTE)]
     source_id: Annotated[UUID, doc("One of your sources", example_ids.SOURCE)]
     display_name: Annotated[DisplayName, doc("Name to show", "Halden rollout")] = ""
-    updated_at: Annotated[Timestamp | None, doc("Time of the last change in the source system")] = (
-        None
-    )
+    updated_at: Annotated[Timestamp | None, doc("Time of the last change there")] = None
     public: Annotated[bool, doc("True if everybody in the organization may see it")] = False
     owner_emails: Annotated[Emails, doc("E-mail addresses of its owners")] = []
 
@@ -86,18 +84,14 @@ class RecordChanges(msgspec.Struct, rename="camel", kw_only=True):
     display_name: Annotated[DisplayName | None, doc("Name to show")] = None
     public: Annotated[bool | None, doc("True if everybody in the organization may see it")] = None
     owner_emails: Annotated[Emails | None, doc("E-mail addresses of its owners")] = None
-    updated_at: Annotated[Timestamp | None, doc("Time of the last change in the source system")] = (
-        None
-    )
+    updated_at: Annotated[Timestamp | None, doc("Time of the last change there")] = None
 
 
 class RecordResponse(msgspec.Struct, rename="camel"):
     """The result of a push."""
 
     status: Annotated[Literal["created", "updated"], doc("`created` for a new record")]
-    record_id: Annotated[
-        UUID, doc("Record id, which identifies it in this API", example_ids.RECORD)
-    ]
+    record_id: Annotated[UUID, doc("Id of the record in this API", example_ids.RECORD)]
     id: Annotated[str, doc("Id in the source system, as sent", example_ids.REMOTE)]
     source_id: Annotated[UUID, doc("The source, as sent", example_ids.SOURCE)]
 

@@ -46,9 +46,7 @@ class RowRequest(records.RecordRequest, kw_only=True):
     created_at: Annotated[
         records.Timestamp | None, doc("Creation time in the source system", "2026-03-16T13:00:00Z")
     ] = None
-    object_type_id: Annotated[
-        UUID, doc("One of the source's object types", example_ids.OBJECT_TYPE)
-    ]
+    object_type_id: Annotated[UUID, doc("Object type of the source", example_ids.OBJECT_TYPE)]
     name: Annotated[_Name, doc("Short name", example_ids.REMOTE)]
     fields: Annotated[
         Annotated[dict[str, RowFieldValue], Meta(min_length=1, max_length=MAX_FIELDS)],
@@ -72,20 +70,14 @@ class UpdateRowRequest(records.RecordChanges, kw_only=True):
 class RowQuery(CursorQuery, frozen=True, kw_only=True):
     """The query of the list of rows."""
 
-    source_id: Annotated[
-        TextFilter, doc("Rows of this source", extra_json_schema={"format": "uuid"})
-    ] = UNSET
+    source_id: Annotated[TextFilter, doc("A UUID", extra_json_schema={"format": "uuid"})] = UNSET
     object_type_id: Annotated[UUID | UnsetType, doc("Rows of this object type")] = UNSET
     remote_id: Annotated[TextFilter, doc("Rows with this id in the source system")] = UNSET
     name: Annotated[
         Annotated[str, Meta(max_length=1000)] | UnsetType, doc("Part of the name, case-insensitive")
     ] = UNSET
-    created_after: Annotated[After, doc("Created in the source system at or after this time")] = (
-        UNSET
-    )
-    created_before: Annotated[
-        Before, doc("Created in the source system at or before this time")
-    ] = UNSET
+    created_after: Annotated[After, doc("Created at or after this time")] = UNSET
+    created_before: Annotated[Before, doc("Created at or before this time")] = UNSET
 
     def filters(self) -> dict[str, Any]:
         return parse_filters(self, _FILTERS)
@@ -145,13 +137,11 @@ _FILTERS: Final = (
     *time_range("created", _c.ordered_at),
 )
 ROWS: Final = CursorList(
-    "rows",
     rows,
     _columns,
     RowListItem,
     RowQuery,
     order_by=_c.ordered_at,
-    order_id=_c.id,
     where=(_c.deleted_at.is_(None),),
     filters=conditions(_FILTERS) | {"public": _c.public},
     bounds={"created_after", "created_before"},
@@ -167,15 +157,7 @@ _object_type = (
     .where(_type.workspace_id == WORKSPACE, _type.id == bindparam("object_type_id", type_=Uuid))
     .cte("object_type")
 )
-_SCHEMA = statement(
-    select(
-        _object_type.c.id,
-        _object_type.c.source_id,
-        _object_type.c.deleted_at,
-        _object_type.c.field_definitions,
-    ).select_from(_source.outerjoin(_object_type, true())),
-    row,
-)
+_SCHEMA = statement(select(_object_type).select_from(_source.outerjoin(_object_type, true())), row)
 _UPSERT = records.upsert_statement(
     rows,
     (

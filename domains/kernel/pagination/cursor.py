@@ -104,7 +104,7 @@ class _CursorContent(msgspec.Struct, frozen=True, array_like=True):
 class CursorList(Generic[T]):
     """A list of a table's records in one workspace, newest first. A page takes one statement.
 
-    `order_by`: a time that is never null; ties are ordered by `order_id`, which is unique in the
+    `order_by`: a time that is never null; ties are ordered by `id`, which is unique in the
     workspace. `row_factory`: makes a record of `columns`. `where`: conditions on all records.
     `filters`: conditions by name, each with an SQL parameter of that name or with none.
 
@@ -115,29 +115,27 @@ class CursorList(Generic[T]):
 
     def __init__(
         self,
-        name: str,
         table: Table,
         columns: Sequence[Any],
         row_factory: Callable[..., T],
         query: type[CursorQuery],
         *,
         order_by: ColumnElement[Any],
-        order_id: ColumnElement[Any],
         filters: Mapping[str, ColumnElement[bool]],
         where: Sequence[ColumnElement[bool]] = (),
         bounds: Collection[str] = (),
         indexed: Collection[str] = (),
         hints: Mapping[str, ColumnElement[bool]] = MappingProxyType({}),
     ) -> None:
-        self._name = name
+        self._name = table.name
         self._row_factory = row_factory
         self._query = query
-        self._order_id = order_id
+        self._order_id = table.c.id
         self.statements = CursorStatements(
             table=table,
             columns=tuple(columns),
             order_by=order_by,
-            order_id=order_id,
+            order_id=table.c.id,
             filters=filters,
             where=tuple(where),
             bounds=frozenset(bounds),
