@@ -20,6 +20,7 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
+    TextClause,
     Uuid,
     text,
 )
@@ -59,17 +60,17 @@ def _ordered_by(expression: str) -> Column[Any]:
     )
 
 
+def _index(
+    name: str, *columns: str | TextClause, where: str | None = _NOT_DELETED, **options: Any
+) -> Index:
+    """Index of the workspace's records that meet `where`."""
+    condition = None if where is None else text(where)
+    return Index(name, "workspace_id", *columns, postgresql_where=condition, **options)
+
+
 def _list_index(name: str, order: str, *columns: str, where: str | None = _NOT_DELETED) -> Index:
     """Index for a list in its order, filtered by these columns."""
-    suffix = "_".join((*columns, "list"))
-    return Index(
-        f"ix_{name}_{suffix}",
-        "workspace_id",
-        *columns,
-        order,
-        "id",
-        postgresql_where=None if where is None else text(where),
-    )
+    return _index(f"ix_{name}_{'_'.join((*columns, 'list'))}", *columns, order, "id", where=where)
 
 
 def _search_index(
@@ -83,16 +84,15 @@ def _search_index(
     """GIN index for combined filters: patterns in `texts`, bounds of `ranges`, and `columns` that
     equal or contain a value. Patterns need at least three letters. See CursorList.
     """
-    return Index(
+    return _index(
         f"ix_{name}_search",
-        "workspace_id",
         text(f"({SAMPLE_SQL})"),
         *(text(spans_sql(column)) for column in (order, *ranges)),
         *columns,
         *texts,
+        where=where,
         postgresql_using="gin",
         postgresql_ops=dict.fromkeys(texts, "gin_trgm_ops"),
-        postgresql_where=None if where is None else text(where),
         # Every search scans the pending list. A smaller one would double the cost of inserts.
         postgresql_with={"gin_pending_list_limit": 512},
     )
@@ -100,13 +100,7 @@ def _search_index(
 
 def _people_index(name: str, *columns: str, where: str | None = _NOT_DELETED) -> Index:
     """GIN index for arrays of e-mail addresses or domains that overlap with others."""
-    return Index(
-        f"ix_{name}_people",
-        "workspace_id",
-        *columns,
-        postgresql_using="gin",
-        postgresql_where=None if where is None else text(where),
-    )
+    return _index(f"ix_{name}_people", *columns, where=where, postgresql_using="gin")
 
 
 def _record(name: str, *columns: Column[Any] | CheckConstraint | Index) -> Table:
@@ -125,14 +119,7 @@ def _record(name: str, *columns: Column[Any] | CheckConstraint | Index) -> Table
         timestamp_column("updated_at", nullable=True),
         timestamp_column("stored_at", now=True),
         timestamp_column("deleted_at", nullable=True),
-        Index(
-            f"uq_{name}_identity",
-            "workspace_id",
-            "source_id",
-            "remote_id",
-            unique=True,
-            postgresql_where=text(_PUSHED),
-        ),
+        _index(f"uq_{name}_identity", "source_id", "remote_id", unique=True, where=_PUSHED),
         Index(f"ix_{name}_deleted", "deleted_at", postgresql_where=text("deleted_at is not null")),
         *columns,
     )
@@ -179,9 +166,7 @@ sources = Table(
     timestamp_column("created_at", now=True),
     timestamp_column("updated_at", now=True),
     timestamp_column("deleted_at", nullable=True),
-    Index(
-        "uq_sources_name", "workspace_id", "name", unique=True, postgresql_where=text(_NOT_DELETED)
-    ),
+    _index("uq_sources_name", "name", unique=True),
 )
 
 object_types = Table(
@@ -196,14 +181,7 @@ object_types = Table(
     timestamp_column("created_at", now=True),
     timestamp_column("updated_at", now=True),
     timestamp_column("deleted_at", nullable=True),
-    Index(
-        "uq_object_types_name",
-        "workspace_id",
-        "source_id",
-        "name",
-        unique=True,
-        postgresql_where=text(_NOT_DELETED),
-    ),
+    _index("uq_object_types_name", "source_id", "name", unique=True),
 )
 
 rows = _record(
@@ -217,7 +195,7 @@ rows = _record(
     _list_index("rows", "ordered_at"),
     _list_index("rows", "ordered_at", "source_id"),
     _list_index("rows", "ordered_at", "object_type_id"),
-    Index("ix_rows_remote_id", "workspace_id", "remote_id", postgresql_where=text(_NOT_DELETED)),
+    _index("ix_rows_remote_id", "remote_id"),
     _search_index("rows", "ordered_at", "source_id", "object_type_id", "public", texts=["name"]),
 )
 
@@ -240,9 +218,7 @@ messages = _record(
     _list_index(
         "messages", "created_at", "thread_id", where=f"{_NOT_DELETED} and thread_id is not null"
     ),
-    Index(
-        "ix_messages_remote_id", "workspace_id", "remote_id", postgresql_where=text(_NOT_DELETED)
-    ),
+    _index("ix_messages_remote_id", "remote_id"),
     _people_index("messages", "outside", "outside_domains"),
     _search_index("messages", "created_at", "source_id", "thread_id", "emails", "public", texts=[]),
     *_link_indexes("messages", "created_at"),
@@ -363,6 +339,19 @@ def _crm_record(name: str, *columns: Column[Any] | CheckConstraint | Index) -> T
     )
 
 
+def _lower(column: str) -> TextClause:
+    """The first 200 characters of a name in lower case; an index entry is limited in size."""
+    return text(f'"left"(lower({column}), 200)')
+
+
+def _account_indexes(name: str, account: str | TextClause, *, where: str) -> tuple[Index, Index]:
+    is_open = f"{where} and closed is not true"
+    return (
+        _index(f"ix_deals_open_{name}", account, "ordered_at", "id", where=is_open),
+        _index(f"ix_deals_{name}", account, where=where),
+    )
+
+
 deals = _crm_record(
     "deals",
     # The account, which an import names by id or by name.
@@ -381,34 +370,9 @@ deals = _crm_record(
     Column("found_engine", Text),
     timestamp_column("found_at", nullable=True),
     _list_index("deals", "ordered_at", "closed", where=None),
-    # For the open deals of an account, latest activity first.
-    *(
-        Index(
-            f"ix_deals_{name}",
-            "workspace_id",
-            account if "(" not in account else text(account),
-            "ordered_at",
-            "id",
-            postgresql_where=text(f"account_id is {account_id} and closed is not true"),
-        )
-        for name, account, account_id in (
-            ("open_account_id", "account_id", "not null"),
-            ("open_account_name", '"left"(lower(account_name), 200)', "null"),
-        )
-    ),
-    # For all deals of an account.
-    Index(
-        "ix_deals_account_id",
-        "workspace_id",
-        "account_id",
-        postgresql_where=text("account_id is not null"),
-    ),
-    Index(
-        "ix_deals_account_name",
-        "workspace_id",
-        text('"left"(lower(account_name), 200)'),
-        postgresql_where=text("account_id is null"),
-    ),
+    # For the open deals of an account, latest activity first, and for all its deals.
+    *_account_indexes("account_id", "account_id", where="account_id is not null"),
+    *_account_indexes("account_name", _lower("account_name"), where="account_id is null"),
     _search_index(
         "deals",
         "ordered_at",
@@ -432,8 +396,8 @@ accounts = _crm_record(
         nullable=False,
     ),
     Column("synced_crm_fields", JSON),
-    Index("ix_accounts_domain", "workspace_id", "domain", postgresql_where=text("domain <> ''")),
-    Index("ix_accounts_name_equal", "workspace_id", text('"left"(lower(name), 200)')),
+    _index("ix_accounts_domain", "domain", where="domain <> ''"),
+    _index("ix_accounts_name_equal", _lower("name"), where=None),
     _search_index(
         "accounts",
         "ordered_at",
