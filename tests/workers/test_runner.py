@@ -3,56 +3,47 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from domains.discovery import analysis
-from domains.discovery.analysis import AnalyseSignal
 from domains.kernel.core.ids import WorkspaceId, new_id
-from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.core.problems import Invalid, Unavailable, WriteConflict
 from domains.kernel.core.settings import Settings, load_settings
 from domains.kernel.core.tasks import background_task
 from domains.kernel.db.database import Database, Tx
-from domains.kernel.job_tools import Tools, Write
+from domains.kernel.job_tools import Write
 from domains.kernel.jobs import job_admin, leases
 from domains.kernel.jobs.enqueue import enqueue, enqueue_all
 from domains.kernel.jobs.job_admin import JobFilter
-from domains.kernel.jobs.process_pool import ComputationTimeout, ProcessPool
-from domains.kernel.models.llm_provider import LLMProvider
-from domains.kernel.storage.blobs import Blobs
-from domains.kernel.untrusted.documents.extraction import TextExtractor
-from domains.kernel.untrusted.fetch import Fetcher
-from tests.stack import Stack, Tenant, eventually, new_tenant
-from tests.workers.support import (
-    Task,
-    add_job,
-    claim_job,
-    count_states,
-    execute,
-    get_row,
-    take,
-)
+from domains.kernel.jobs.process_pool import ComputationTimeout
+from tests.stack import Stack, eventually
+from tests.workers.support import Task, add_job, count_states, execute, get_row, take
 from workers.runner import Actor, Runner
 
 Run = Callable[..., Awaitable[Write | None]]
 
 
-class TaskRunner:
-    """Runs jobs with the given function. `reasons`: the reasons shown to the customer."""
+class Worker:
+    """Runs jobs of the workspace with a given function.
+
+    `reasons`: the reasons of failed and cancelled jobs that were shown to the customer.
+    """
 
     def __init__(self, db: Database, workspace: WorkspaceId, settings: Settings) -> None:
         self._db, self._workspace, self._settings = db, workspace, settings
         self.reasons: list[str] = []
 
-    async def __call__(self, run: Run, job_id: UUID | None = None) -> Any:
+    def new_runner(self, run: Run) -> Runner[None]:
+        actor = Actor(run=run, failed=self._failed)
+        return Runner({Task: actor}, None, self._db, self._settings)
+
+    async def run(self, run: Run, job_id: UUID | None = None) -> Any:
         """Run a job once, by default a new one. Returns its row."""
-        runner = Runner({Task: Actor(run=run, failed=self._failed)}, None, self._db, self._settings)
         job_id = job_id or await add_job(self._db, self._workspace)
-        await runner.run(job_id)
+        await self.new_runner(run).run(job_id)
         return await get_row(self._db, job_id)
 
     async def _failed(self, _tx: Tx, _workspace: Any, _job: Task, _id: UUID, reason: str) -> None:
@@ -60,8 +51,8 @@ class TaskRunner:
 
 
 @pytest.fixture
-def run_once(db: Database, workspace: WorkspaceId, settings: Settings) -> TaskRunner:
-    return TaskRunner(db, workspace, settings)
+def worker(db: Database, workspace: WorkspaceId, settings: Settings) -> Worker:
+    return Worker(db, workspace, settings)
 
 
 def raising(error: Exception) -> Run:
@@ -71,17 +62,38 @@ def raising(error: Exception) -> Run:
     return run
 
 
-async def test_job_that_succeeds_is_done(run_once: TaskRunner) -> None:
-    async def run(*_: Any) -> Write:
-        async def write(_tx: Tx) -> None:
-            pass
+class Storing:
+    """A job function that stores a result, once the test allows it. The result is a job."""
+
+    def __init__(self, *, at_once: bool = False) -> None:
+        self.started = asyncio.Event()
+        self.may_store = asyncio.Event()
+        self.cancelled = False
+        if at_once:
+            self.may_store.set()
+
+    async def __call__(self, _tools: None, workspace: WorkspaceId, _job: Task) -> Write:
+        self.started.set()
+        try:
+            await self.may_store.wait()
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+
+        async def write(tx: Tx) -> None:
+            await enqueue(tx, workspace, Task("result"))
 
         return write
 
-    row = await run_once(run)
+
+async def test_job_that_succeeds_is_done_and_its_result_stored(
+    db: Database, worker: Worker
+) -> None:
+    row = await worker.run(Storing(at_once=True))
     assert (row["state"], row["error"], row["lease"]) == ("done", None, None)
     assert row["finished_at"] is not None
-    assert run_once.reasons == []
+    assert worker.reasons == []
+    assert await count_states(db) == {"done": 1, "queued": 1}
 
 
 @pytest.mark.parametrize(
@@ -92,140 +104,72 @@ async def test_job_that_succeeds_is_done(run_once: TaskRunner) -> None:
     ],
 )
 async def test_problems_and_computation_timeouts_are_final(
-    run_once: TaskRunner, error: Exception, reason: str
+    worker: Worker, error: Exception, reason: str
 ) -> None:
-    row = await run_once(raising(error))
+    row = await worker.run(raising(error))
     assert (row["state"], row["failures"], row["error"]) == ("failed", 1, reason)
-    assert run_once.reasons == [reason]
+    assert worker.reasons == [reason]
 
 
 @pytest.mark.parametrize("error", [Unavailable("A timeout."), WriteConflict("A deadlock.")])
-async def test_temporary_problems_are_retried(run_once: TaskRunner, error: Exception) -> None:
-    row = await run_once(raising(error))
+async def test_temporary_problems_are_retried(worker: Worker, error: Exception) -> None:
+    row = await worker.run(raising(error))
     assert (row["state"], row["failures"]) == ("queued", 1)
-    assert run_once.reasons == []
+    assert worker.reasons == []
 
 
 async def test_unexpected_error_is_retried_and_its_text_is_never_shown(
-    run_once: TaskRunner, db: Database
+    db: Database, worker: Worker
 ) -> None:
     run = raising(ZeroDivisionError("secret internals"))
-    row = await run_once(run)
+    row = await worker.run(run)
     for failures in range(1, leases.MAX_FAILURES):
-        assert (row["state"], row["failures"], run_once.reasons) == ("queued", failures, [])
+        assert (row["state"], row["failures"], worker.reasons) == ("queued", failures, [])
         await execute(db, "update jobs set run_after = now() where id = $1", row["id"])
-        row = await run_once(run, row["id"])
+        row = await worker.run(run, row["id"])
     assert (row["state"], row["failures"]) == ("failed", leases.MAX_FAILURES)
-    (reason,) = run_once.reasons
-    assert reason == row["error"]
-    assert "secret" not in reason
+    assert worker.reasons == [row["error"]]
+    assert "secret" not in row["error"]
 
 
 async def test_job_that_lost_its_worker_too_often_fails_without_running(
-    run_once: TaskRunner, db: Database, workspace: WorkspaceId
+    db: Database, worker: Worker, workspace: WorkspaceId
 ) -> None:
     job_id = await add_job(db, workspace)
     await execute(db, "update jobs set losses = $2 where id = $1", job_id, leases.MAX_LOSSES)
-    row = await run_once(raising(AssertionError("must not run")), job_id)
-    assert (row["state"], len(run_once.reasons)) == ("failed", 1)
+    row = await worker.run(raising(AssertionError("must not run")), job_id)
+    assert (row["state"], len(worker.reasons)) == ("failed", 1)
 
 
 async def test_job_whose_results_cannot_be_stored_is_retried(
-    run_once: TaskRunner, db: Database, workspace: WorkspaceId
+    db: Database, worker: Worker, workspace: WorkspaceId
 ) -> None:
-    written: list[UUID] = []
-
     async def run(*_: Any) -> Write:
         async def write(tx: Tx) -> None:
-            written.append(await enqueue(tx, workspace, Task("half of the results")))
+            await enqueue(tx, workspace, Task("half of the results"))
             raise RuntimeError("the second half fails")
 
         return write
 
-    row = await run_once(run)
+    row = await worker.run(run)
     assert (row["state"], row["failures"]) == ("queued", 1)
-    assert await get_row(db, written[0]) is None
+    assert await count_states(db) == {"queued": 1}
 
 
-async def test_worker_that_stops_requeues_its_job(db: Database, run_once: TaskRunner) -> None:
-    started = asyncio.Event()
-
-    async def run(*_: Any) -> None:
-        started.set()
-        await asyncio.Event().wait()
-
-    running = asyncio.create_task(run_once(run))
-    await started.wait()
+async def test_worker_that_stops_requeues_its_job(db: Database, worker: Worker) -> None:
+    run = Storing()
+    running = asyncio.create_task(worker.run(run))
+    await run.started.wait()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-
-    async def queued() -> list[Any]:
-        return await execute(db, "select * from jobs where state = 'queued'")
-
-    (row,) = await eventually(queued)
+    (row,) = await eventually(lambda: execute(db, "select * from jobs where state = 'queued'"))
     assert (row["failures"], row["losses"], row["lease"]) == (0, 0, None)
 
 
 # --- operators --------------------------------------------------------------------------------
 
 _REASON = "The processing was cancelled."
-
-
-@pytest.fixture
-async def acme(idle_stack: Stack, db: Database) -> AsyncIterator[Tenant]:
-    async with new_tenant(idle_stack, database=db) as tenant:
-        yield tenant
-
-
-@pytest.fixture(scope="module")
-def process_pool() -> Iterator[ProcessPool]:
-    with ProcessPool.open(1, 30) as pool:
-        yield pool
-
-
-class Analyst:
-    """A worker that analyses a signal and stores its findings when the test allows it."""
-
-    def __init__(self, db: Database, settings: Settings, process_pool: ProcessPool) -> None:
-        self.analysed = asyncio.Event()
-        self.may_store = asyncio.Event()
-        self.cancelled = False
-        tools = Tools(
-            read=db.read,
-            blobs=Blobs.open(settings.blob_url, {}),
-            process_pool=process_pool,
-            fetcher=Fetcher(FetchAllowlist(), time_limit=settings.fetch_time_limit),
-            text_extractor=TextExtractor.from_settings(settings),
-            speech=None,
-            provider=LLMProvider(None, db.read),
-            settings=settings,
-        )
-
-        async def run(tools: Tools, workspace: WorkspaceId, job: AnalyseSignal) -> Write | None:
-            write = await analysis.analyse(tools, workspace, job)
-            self.analysed.set()
-            try:
-                await self.may_store.wait()
-            except asyncio.CancelledError:
-                self.cancelled = True
-                raise
-            return write
-
-        actor = Actor(run=run, failed=analysis.mark_failed)
-        self.runner: Runner[Tools] = Runner({AnalyseSignal: actor}, tools, db, settings)
-
-
-@pytest.fixture
-def new_analyst(
-    db: Database, settings: Settings, process_pool: ProcessPool
-) -> Callable[[], Analyst]:
-    return lambda: Analyst(db, settings, process_pool)
-
-
-@pytest.fixture
-def analyst(new_analyst: Callable[[], Analyst]) -> Analyst:
-    return new_analyst()
 
 
 async def _change(
@@ -235,81 +179,76 @@ async def _change(
         return await change(tx, JobFilter(**filters))
 
 
-async def _create_signal(acme: Tenant) -> tuple[Any, UUID]:
-    signal = await acme.create_signal()
-    return signal, UUID(signal["jobId"])
-
-
-async def _shown(acme: Tenant, signal: Any) -> tuple[Any, ...]:
-    signal = await acme.get(f"signals/{signal['id']}")
-    return signal["status"], signal["processing"]["lastError"], signal["insightIds"]
-
-
 @pytest.mark.parametrize("sent", [False, True])
-async def test_job_cancelled_before_its_start_does_not_run_and_its_record_is_updated(
-    db: Database, acme: Tenant, analyst: Analyst, *, sent: bool
+async def test_job_cancelled_before_its_start_does_not_run(
+    db: Database, worker: Worker, workspace: WorkspaceId, *, sent: bool
 ) -> None:
-    signal, job_id = await _create_signal(acme)
+    job_id = await add_job(db, workspace)
     if sent:
-        assert await take(db, 1, queue="analysis")
+        assert await take(db, 1)
     assert await _change(db, job_admin.cancel, id=job_id) == 1
     assert await _change(db, job_admin.cancel, id=job_id) == 0
-    assert [job.id for job in await take(db, 1, queue="analysis")] == [job_id]
-    await analyst.runner.run(job_id)
-    row = await get_row(db, job_id)
+    assert [job.id for job in await take(db, 1)] == [job_id]
+    row = await worker.run(raising(AssertionError("must not run")), job_id)
     assert (row["state"], row["error"], row["failures"]) == ("cancelled", _REASON, 0)
-    assert not analyst.analysed.is_set()
-    assert await _shown(acme, signal) == ("failed", _REASON, [])
+    assert worker.reasons == [_REASON]
 
 
 async def test_running_job_is_cancelled_when_the_renewal_finds_its_lease_lost(
-    db: Database,
-    acme: Tenant,
-    idle_stack: Stack,
-    process_pool: ProcessPool,
-    new_analyst: Callable[[], Analyst],
+    db: Database, worker: Worker, workspace: WorkspaceId, idle_stack: Stack
 ) -> None:
-    signal, job_id = await _create_signal(acme)
+    job_id = await add_job(db, workspace)
+    run = Storing()
     short_lease = load_settings({**idle_stack.env, "GATEWAY_JOB_LEASE": "1"})
-    analyst = Analyst(db, short_lease, process_pool)
-    async with background_task(analyst.runner.renew_leases()):
-        running = asyncio.create_task(analyst.runner.run(job_id))
-        await analyst.analysed.wait()
+    runner = Worker(db, workspace, short_lease).new_runner(run)
+    async with background_task(runner.renew_leases()):
+        running = asyncio.create_task(runner.run(job_id))
+        await run.started.wait()
         assert await _change(db, job_admin.cancel, id=job_id) == 1
-        # Another worker ends the job while the first may still be busy.
-        other = new_analyst()
-        await other.runner.run(job_id)
-        assert not other.analysed.is_set()
+        # Another worker ends the job.
+        row = await worker.run(raising(AssertionError("must not run")), job_id)
+        assert (row["state"], worker.reasons) == ("cancelled", [_REASON])
         await running
-    assert analyst.cancelled
-    assert (await get_row(db, job_id))["state"] == "cancelled"
-    assert await _shown(acme, signal) == ("failed", _REASON, [])
+    assert run.cancelled
 
 
 async def test_running_job_is_cancelled_at_once_by_the_worker_that_ends_it(
-    db: Database, acme: Tenant, analyst: Analyst
+    db: Database, worker: Worker, workspace: WorkspaceId
 ) -> None:
     """Without the renewal of leases, which would cancel it later."""
-    _, job_id = await _create_signal(acme)
-    running = asyncio.create_task(analyst.runner.run(job_id))
-    await analyst.analysed.wait()
+    job_id = await add_job(db, workspace)
+    run = Storing()
+    runner = worker.new_runner(run)
+    running = asyncio.create_task(runner.run(job_id))
+    await run.started.wait()
     await _change(db, job_admin.cancel, id=job_id)
-    await analyst.runner.run(job_id)
+    await runner.run(job_id)
     await running
-    assert analyst.cancelled
+    assert run.cancelled
 
 
-async def test_findings_of_a_cancelled_job_are_not_stored(
-    db: Database, acme: Tenant, analyst: Analyst
+async def test_results_of_a_cancelled_job_are_not_stored(
+    db: Database, worker: Worker, workspace: WorkspaceId
 ) -> None:
-    signal, job_id = await _create_signal(acme)
-    running = asyncio.create_task(analyst.runner.run(job_id))
-    await analyst.analysed.wait()
+    job_id = await add_job(db, workspace)
+    run = Storing()
+    running = asyncio.create_task(worker.run(run, job_id))
+    await run.started.wait()
     await _change(db, job_admin.cancel, id=job_id)
-    analyst.may_store.set()
-    await running
-    assert (await get_row(db, job_id))["state"] == "queued"
-    assert await _shown(acme, signal) == ("processing", None, [])
+    run.may_store.set()
+    assert (await running)["state"] == "queued"
+    assert await count_states(db) == {"queued": 1}
+
+
+async def test_retried_job_has_all_its_attempts_again(db: Database, worker: Worker) -> None:
+    job_id = (await worker.run(raising(Invalid("No."))))["id"]
+    assert await _change(db, job_admin.cancel, id=job_id) == 0
+    assert await _change(db, job_admin.retry, id=job_id) == 1
+    assert await _change(db, job_admin.retry, id=job_id) == 0
+    row = await get_row(db, job_id)
+    assert (row["state"], row["failures"], row["error"]) == ("queued", 0, None)
+    assert (await worker.run(Storing(at_once=True), job_id))["state"] == "done"
+    assert await _change(db, job_admin.retry, id=job_id) == 0
 
 
 async def test_each_job_is_either_finished_or_cancelled(
@@ -332,7 +271,7 @@ async def test_each_job_is_either_finished_or_cancelled(
 async def test_jobs_are_locked_in_the_order_of_their_ids(
     db: Database, workspace: WorkspaceId, *, cancel: bool
 ) -> None:
-    """Finishing and cancelling the same jobs at once would deadlock otherwise."""
+    """Otherwise finishing and cancelling the same jobs at once could deadlock."""
     ids = sorted(new_id() for _ in range(10))
     for job_id in reversed(ids):
         await execute(
@@ -349,37 +288,10 @@ async def test_jobs_are_locked_in_the_order_of_their_ids(
             return await _change(db, job_admin.cancel, workspace=workspace)
         return len(await leases.finish_all(db.read, owned))
 
-    async def blocked() -> bool:
-        waits = "select from pg_stat_activity where wait_event_type = 'Lock'"
-        return bool(await execute(db, waits))
-
+    blocked = "select from pg_stat_activity where wait_event_type = 'Lock'"
     async with db.connection() as other, other.transaction():
         await other.execute("select from jobs where id = $1 for update", ids[0])
         changing = asyncio.create_task(change())
-        await eventually(blocked)
+        await eventually(lambda: execute(db, blocked))
         await other.execute("select from jobs where id = any($1) for update nowait", ids)
     assert await changing == len(ids)
-
-
-async def test_retried_job_has_all_its_attempts_again(
-    db: Database, acme: Tenant, analyst: Analyst
-) -> None:
-    signal, job_id = await _create_signal(acme)
-    claim = await claim_job(db, job_id)
-    async with db.transaction() as tx:
-        await leases.fail(tx, claim, "No.")
-        job = AnalyseSignal(UUID(signal["id"]))
-        await analysis.mark_failed(tx, claim.workspace, job, job_id, "No.")
-    assert (await _shown(acme, signal))[:2] == ("failed", "No.")
-    assert await _change(db, job_admin.cancel, id=job_id) == 0
-    assert await _change(db, job_admin.retry, id=job_id) == 1
-    assert await _change(db, job_admin.retry, id=job_id) == 0
-    row = await get_row(db, job_id)
-    assert (row["state"], row["failures"], row["error"]) == ("queued", 0, None)
-    analyst.may_store.set()
-    await analyst.runner.run(job_id)
-    assert (await get_row(db, job_id))["state"] == "done"
-    status, error, insights = await _shown(acme, signal)
-    assert (status, error) == ("processed", None)
-    assert insights
-    assert await _change(db, job_admin.retry, id=job_id) == 0
