@@ -1,4 +1,4 @@
-# `make run` and `make test` need Python 3.11 or later with pip and venv, make and git; nothing else.
+# `make run` and `make test` need only make, git and Python 3.11 or later with pip and venv.
 
 PYTHON ?= python3
 VENV := .venv
@@ -6,22 +6,22 @@ BIN := $(VENV)/bin
 
 .PHONY: run setup test chaos check fmt train eval examples bench pins clean
 
-# Started so that make passes Ctrl-C on and adds no words of its own.
+# With exec, Ctrl-C reaches the supervisor directly and make adds no error message.
 run: setup
 	@exec $(BIN)/gateway up $(ARGS)
 
 setup: $(VENV)/.run
 
-# All of it in two processes, each with servers of its own; what ARGS chooses in one.
+# All tests, in two processes with their own servers. ARGS: pytest arguments, for one process.
 test: $(VENV)/.test
 	@$(BIN)/python -m pytest $(or $(ARGS),--numprocesses 2 --dist worksteal)
 
-# Every fault that must be survived, also those that take minutes; ARGS are words of their names.
+# All fault scenarios, including those that take minutes. ARGS: words in the scenario names.
 chaos: $(VENV)/.test
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
 check: $(VENV)/.test
-	@$(BIN)/ruff format --check --quiet . || (echo "make fmt mends the format"; exit 1)
+	@$(BIN)/ruff format --check --quiet . || (echo "Run make fmt to fix the format."; exit 1)
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
@@ -29,15 +29,15 @@ check: $(VENV)/.test
 fmt: $(VENV)/.test
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
 
-# The weights of the detectors again, from the folder's data that may be trained on.
+# Retrain the detectors from the data in the folder DATA whose licence allows training.
 train: $(VENV)/.test
 	@$(BIN)/python -m domains.intelligence.training $(DATA)
 
-# How good the engine is, beside its bars; fails where one is missed that must be reached.
+# Measure the engine on the data in DATA. Fails if a figure misses its required bar.
 eval: $(VENV)/.test
 	@$(BIN)/python -m tests.eval $(DATA) $(ARGS)
 
-# docs/examples-of-output.md again.
+# Regenerate docs/examples-of-output.md.
 examples: $(VENV)/.test
 	@$(BIN)/python -m tests.eval.examples
 
@@ -48,7 +48,7 @@ bench: $(VENV)/.test
 	@$(BIN)/python -m tests.bench.records
 	@$(BIN)/python -m tests.bench.jobs
 
-# Both files again, from pyproject.toml, without download addresses.
+# Renew the pins in build.txt, run.txt and test.txt, without download addresses.
 pins:
 	@$(PYTHON) -m venv $(VENV)-pins && $(VENV)-pins/bin/pip install --quiet uv
 	@for part in build run test; do \

@@ -1,6 +1,5 @@
-"""The composition root: the one place that knows every part of the HTTP process."""
+"""Composition root of the HTTP process."""
 
-import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,109 +8,108 @@ from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CollectorRegistry
 
-from domains.kernel.addresses import Allowed
-from domains.kernel.blobs import Blobs
-from domains.kernel.compute import Compute
-from domains.kernel.db import Database, Read, Tx
-from domains.kernel.downloads import Downloads
-from domains.kernel.keys import Keyring
-from domains.kernel.settings import Settings
-from domains.kernel.signing import Signer
-from gateway import files, idempotency, operations
+from domains.kernel.core.network import FetchAllowlist
+from domains.kernel.core.settings import Settings
+from domains.kernel.db.database import Database, Tx
+from domains.kernel.jobs.process_pool import ProcessPool
+from domains.kernel.storage.blobs import Blobs
+from domains.kernel.storage.signed_urls import SignedUrls
+from domains.kernel.tenancy.keyring import Keyring
+from domains.kernel.tenancy.signing import Signer
+from gateway import files, health, idempotency, metrics
 from gateway.auth import Admission, provide_caller
 from gateway.discovery.surface import DISCOVERY
-from gateway.edge import Edge
-from gateway.errors import Errors
-from gateway.limits import Limiter
-from gateway.operations import OPERATIONS
+from gateway.errors import ErrorHandler
+from gateway.health import OPERATIONS
+from gateway.middleware.stack import MiddlewareStack
+from gateway.openapi.handlers import openapi_handlers
+from gateway.rate_limit import Limiter
 from gateway.revenue.surface import REVENUE
 
-# The last one answers for every path that is nobody's.
+# The last one renders the errors of paths outside all prefixes.
 SURFACES = (DISCOVERY, REVENUE, OPERATIONS)
 
 
 class UndeclaredOperation(Exception):
-    """A handler does not say who may call it; the application does not start."""
+    """A handler without a declared operation. The application does not start."""
 
 
 def create_app(
     database: Database,
     blobs: Blobs,
     limiter: Limiter,
-    compute: Compute,
+    process_pool: ProcessPool,
     signer: Signer,
     settings: Settings,
-) -> Edge:
-    """The whole application as an ASGI callable, over parts that are open already.
+) -> MiddlewareStack:
+    """Build the ASGI application from open resources.
 
-    Its lifespan runs the key cache's notification link. UndeclaredOperation if a handler declares
-    no operation, and so no scope.
+    Its lifespan listens for revoked keys. Raises UndeclaredOperation.
     """
     keyring = Keyring(database, settings)
     registry = CollectorRegistry()
-    allowed = Allowed.parse(settings.fetch_allow)
-    downloads = Downloads(signer, blobs, settings.base_url)
+    # Injected into the handlers' parameters of the same name.
+    resources = {
+        "allowed": FetchAllowlist.parse(settings.fetch_allow),
+        "blobs": blobs,
+        "database": database,
+        "limiter": limiter,
+        "process_pool": process_pool,
+        "read": database.read,
+        "registry": registry,
+        "settings": settings,
+        "signed_urls": SignedUrls(signer, blobs, settings.base_url),
+        "signer": signer,
+    }
 
     async def provide_tx(request: Request[Any, Any, Any]) -> AsyncIterator[Tx]:
-        # The only committer of a request. Litestar renders the answer before it leaves this, and
-        # sends it afterwards: a commit that fails is an error, not a promise that was broken.
+        # The only place that commits for a request. Litestar renders the response before this
+        # generator resumes and sends it afterwards, so a failed commit becomes an error response.
         async with idempotency.transaction(request, database) as tx:
             yield tx
-
-    def provide_read() -> Read:
-        return database.read
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
-        async with keyring.watching():
-            yield
 
     app = Litestar(
         route_handlers=[
             *DISCOVERY.routers(),
             *REVENUE.routers(),
-            *operations.HANDLERS,
+            *health.HANDLERS,
+            metrics.metrics,
             *files.HANDLERS,
-            *operations.documents(SURFACES),
+            *openapi_handlers(SURFACES),
         ],
         guards=[Admission(keyring, limiter, SURFACES, settings.max_body_bytes)],
         dependencies={
             "caller": Provide(provide_caller, sync_to_thread=False),
-            "read": Provide(provide_read, sync_to_thread=False),
             "tx": Provide(provide_tx),
-            "database": Provide(lambda: database, sync_to_thread=False),
-            "blobs": Provide(lambda: blobs, sync_to_thread=False),
-            "compute": Provide(lambda: compute, sync_to_thread=False),
-            "limiter": Provide(lambda: limiter, sync_to_thread=False),
-            "allowed": Provide(lambda: allowed, sync_to_thread=False),
-            "signer": Provide(lambda: signer, sync_to_thread=False),
-            "downloads": Provide(lambda: downloads, sync_to_thread=False),
-            "registry": Provide(lambda: registry, sync_to_thread=False),
-            "settings": Provide(lambda: settings, sync_to_thread=False),
+            **{name: _provide(resource) for name, resource in resources.items()},
         },
-        exception_handlers={Exception: Errors(SURFACES)},
-        response_class=idempotency.RememberedResponse,
+        exception_handlers={Exception: ErrorHandler(SURFACES)},
+        response_class=idempotency.RecordedResponse,
         request_max_body_size=settings.max_body_bytes,
-        lifespan=[lifespan],
+        lifespan=[lambda _app: keyring.listening()],
         openapi_config=None,
         logging_config=None,
     )
     require_operations(app)
-    return Edge(app, registry)
+    return MiddlewareStack(app, registry)
+
+
+def _provide(resource: object) -> Provide:
+    return Provide(lambda: resource, sync_to_thread=False)
 
 
 def require_operations(app: Litestar) -> None:
-    """UndeclaredOperation naming each handler that declares no operation."""
+    """Raise UndeclaredOperation naming the handlers that declare no operation."""
     undeclared = [
         f"{route.path} {handler.handler_name}"
         for route in app.routes
         for handler in getattr(route, "route_handlers", [])
         if isinstance(handler, HTTPRouteHandler)
         and "operation" not in handler.opt
-        # Litestar's own answer to OPTIONS tells the methods, nothing else.
+        # Litestar's own handlers of OPTIONS are never reached: the middleware answers.
         and set(handler.http_methods) != {"OPTIONS"}
     ]
     if undeclared:
         raise UndeclaredOperation(
-            "these handlers declare no scope (opt=operation(...)): " + ", ".join(undeclared)
+            "declare opt=operation(...) for these handlers: " + ", ".join(undeclared)
         )

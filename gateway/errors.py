@@ -1,44 +1,47 @@
-"""Every failure becomes a Problem, and every Problem the error body of its surface."""
+"""Rendering of exceptions: each becomes a Problem, each Problem the error body of its surface."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
+from msgspec import Meta
 
-from domains.kernel.problems import (
-    Contended,
+from domains.kernel.core.problems import (
+    FieldError,
     Internal,
     Invalid,
     MethodNotAllowed,
     NotFound,
     Problem,
     TooLarge,
+    WriteConflict,
 )
-from gateway.edge import allowed_methods
-from gateway.idempotency import Replay, replayed
-from gateway.surface import Surface
+from gateway.idempotency import Replay, to_response
+from gateway.middleware.allowed_methods import allowed_methods
+from gateway.operations import Surface, surface_of
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
-class Errors:
-    """The application's one exception handler."""
+class ErrorHandler:
+    """The exception handler of the application."""
 
     def __init__(self, surfaces: Sequence[Surface]) -> None:
         self._surfaces = surfaces
 
     def __call__(self, request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         if isinstance(error, Replay):
-            return replayed(error.answer)
-        return self.render(request, problem_of(request, error))
+            return to_response(error.stored)
+        return self.render(request, to_problem(request, error))
 
     def render(self, request: Request[Any, Any, Any], problem: Problem) -> Response[Any]:
-        """The answer in the form of the surface that the path belongs to."""
-        surface = self.surface_of(request.scope["path"])
-        if isinstance(problem, Contended):
-            problem = surface.contention(problem.message)
+        """Render the problem as an error body of the path's surface."""
+        surface = surface_of(request.scope["path"], self._surfaces)
+        if isinstance(problem, WriteConflict):
+            problem = surface.write_conflict(problem.message)
         request_id = request.scope["state"]["request_id"]
         return Response(
             surface.error_body(problem, request_id, request.method),
@@ -47,15 +50,9 @@ class Errors:
             headers=problem.headers,
         )
 
-    def surface_of(self, path: str) -> Surface:
-        """The surface with the path under its prefixes; the last one takes what is left."""
-        return next(
-            (surface for surface in self._surfaces if surface.owns(path)), self._surfaces[-1]
-        )
 
-
-def problem_of(request: Request[Any, Any, Any], error: Exception) -> Problem:
-    """What may be said of an exception. Anything unexpected is logged and says nothing."""
+def to_problem(request: Request[Any, Any, Any], error: Exception) -> Problem:
+    """Convert an exception. An unexpected one is logged and becomes Internal."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, NotFoundException):
@@ -63,14 +60,42 @@ def problem_of(request: Request[Any, Any, Any], error: Exception) -> Problem:
     if isinstance(error, MethodNotAllowedException):
         allowed = ", ".join(allowed_methods(request.app, request.scope["path"]))
         return MethodNotAllowed(
-            f"{request.method} is not served at this path; allowed: {allowed}.",
+            f"{request.method} is not allowed at this path. Use {allowed}.",
             headers={"Allow": allowed},
         )
     if isinstance(error, HTTPException) and error.status_code == TooLarge.status:
         return TooLarge("The body is too large.")
-    if request.scope["state"].get("gone"):
-        return Invalid("The client hung up before its body was there.")
+    if request.scope["state"].get("disconnected"):
+        return Invalid("The client disconnected before it had sent the whole body.")
     if isinstance(error, HTTPException) and 400 <= error.status_code < 500:
         return Invalid("The request could not be read.")
-    log.error("unexpected_error", exc_info=error)
-    return Internal("Something went wrong on our side. The request id finds it in the log.")
+    logger.error("request_failed", exc_info=error)
+    return Internal("An internal error occurred. The request id identifies it in the log.")
+
+
+# --- RFC 9457 ---------------------------------------------------------------------------------
+
+
+class ProblemDetails(msgspec.Struct, rename="camel", omit_defaults=True):
+    """RFC 9457 problem details."""
+
+    type: Annotated[str, Meta(description="Identifies the kind of problem, for programs")]
+    title: Annotated[str, Meta(description="The kind of problem in words")]
+    status: Annotated[int, Meta(description="The HTTP status")]
+    detail: Annotated[str, Meta(description="What is wrong and what to do")]
+    request_id: Annotated[str, Meta(description="Identifies this request in the logs")]
+    errors: Annotated[list[FieldError], Meta(description="The wrong fields, if any")] = (
+        msgspec.field(default_factory=list)
+    )
+
+
+def problem_details(problem: Problem, request_id: str, _method: str) -> ProblemDetails:
+    """The body of a problem as application/problem+json."""
+    return ProblemDetails(
+        f"urn:gateway:problem:{problem.code.replace('_', '-')}",
+        problem.title,
+        problem.status,
+        problem.message,
+        request_id,
+        list(problem.field_errors),
+    )

@@ -1,4 +1,4 @@
-"""Stored objects by their signed links: no key, no listing, nothing that a browser would run."""
+"""Downloads of stored files by signed URL, without an API key. Browsers never execute them."""
 
 import hashlib
 import re
@@ -13,28 +13,27 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Stream
 
-from domains.kernel.blobs import BlobMissing, Blobs, disposition, safe_type
-from domains.kernel.downloads import Download, Downloads, bad_link
-from domains.kernel.problems import NotFound, Problem, Unavailable
-from gateway.surface import operation, query
+from domains.kernel.core.problems import NotFound, Problem, Unavailable
+from domains.kernel.storage.blobs import BlobMissing, Blobs, content_disposition, safe_content_type
+from domains.kernel.storage.signed_urls import FileQuery, SignedUrls, invalid_url
+from gateway.operations import operation
+from gateway.requests import parse_query
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
-_PARAMETERS: Final = Download.__struct_fields__
-# One range; several, and anything else, is answered with the whole, as a server may.
-_RANGE: Final = re.compile(
-    r"bytes=(?:([0-9]{1,100})-([0-9]{0,100})|-([0-9]{1,100}))", re.IGNORECASE
-)
+_PARAMETERS: Final = FileQuery.__struct_fields__
+# A single range. Other Range headers are ignored, as RFC 9110 allows.
+_RANGE: Final = re.compile(r"(?i)bytes=(?:([0-9]{1,100})-([0-9]{0,100})|-([0-9]{1,100}))")
 
 
 class RangeNotSatisfiable(Problem):
-    """The range begins behind the last byte."""
+    """The range begins after the last byte."""
 
     status, code, title = 416, "range_not_satisfiable", "Range not satisfiable"
 
     def __init__(self, size: int) -> None:
         super().__init__(
-            f"The file has {size} bytes, and the range none of them.",
+            f"The range begins after the last of the file's {size} bytes.",
             headers={"Content-Range": f"bytes */{size}", "Accept-Ranges": "bytes"},
         )
 
@@ -43,24 +42,24 @@ class RangeNotSatisfiable(Problem):
     "/files/{key:path}",
     http_method=[HttpMethod.GET, HttpMethod.HEAD],
     status_code=200,
-    opt=operation("downloadFile", "public", "A stored file, by its link", query=Download),
+    opt=operation("downloadFile", "public", "Download a stored file", query=FileQuery),
 )
 async def download_file(
     request: Request[Any, Any, Any],
     key: FromPath[str],
     blobs: NamedDependency[Blobs],
-    downloads: NamedDependency[Downloads],
+    signed_urls: NamedDependency[SignedUrls],
 ) -> Response[Any]:
     key = str(key).removeprefix("/")
-    asked = _asked(request, key)
-    downloads.check(key, asked, time.time())
+    download = _parse_link(request, key)
+    signed_urls.verify(key, download, time.time())
     try:
         size = await blobs.size(key)
-        # Another version has another key; a repeated attempt stores the same again.
+        # Contents never change under a key: each version of a file has its own.
         etag = f'"{hashlib.sha256(key.encode()).hexdigest()[:32]}"'
         headers = {
-            "Content-Type": safe_type(asked.type),
-            "Content-Disposition": disposition(asked.name),
+            "Content-Type": safe_content_type(download.type),
+            "Content-Disposition": content_disposition(download.name),
             "Content-Length": str(size),
             "Accept-Ranges": "bytes",
             "ETag": etag,
@@ -70,47 +69,47 @@ async def download_file(
         }
         if request.method == HttpMethod.HEAD:
             return Response(None, headers=headers)
-        part = None
+        byte_range = None
         if request.headers.get("If-Range", etag) == etag:
-            part = wanted_range(request.headers.getall("Range", []), size)
-        start, end = part or (0, size)
-        if part is not None:
+            byte_range = parse_range(request.headers.getall("Range", []), size)
+        start, end = byte_range or (0, size)
+        if byte_range is not None:
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
             headers["Content-Length"] = str(end - start)
         chunks = blobs.stream(key, start, end)
-        # What is wrong from the start can still be said.
+        # Read before the response starts, so that an error can still become a 404 or 503.
         first = await anext(chunks, b"")
     except BlobMissing:
-        raise NotFound("The file is not there any more.") from None
-    return Stream(_sent(first, chunks), headers=headers, status_code=200 if part is None else 206)
+        raise NotFound("The file no longer exists.") from None
+    status = 200 if byte_range is None else 206
+    return Stream(_log_failure(first, chunks), headers=headers, status_code=status)
 
 
-def _asked(request: Request[Any, Any, Any], key: str) -> Download:
-    """The query; NotFound unless path and parameters are written as in a link."""
-    given = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    names = [name for name, _ in given]
-    # Another spelling of the same would be served just as well, and a cache's or a proxy's rules
-    # for the path pass by.
+def _parse_link(request: Request[Any, Any, Any], key: str) -> FileQuery:
+    """The query parameters. NotFound unless path and parameters are spelled as in a signed URL."""
+    pairs = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    names = [name for name, _ in pairs]
+    # Other spellings of the path could evade path rules of a cache or proxy.
     if (
         request.scope["raw_path"] != f"/files/{quote(key)}".encode()
-        # Unknown, repeated or in another order. One that is missing is named below.
+        # Unknown, repeated or reordered. A missing one is named by parse_query.
         or names != [name for name in _PARAMETERS if name in names]
     ):
-        raise bad_link()
-    return query(request, Download)
+        raise invalid_url()
+    return parse_query(request, FileQuery)
 
 
-def wanted_range(headers: list[str], size: int) -> tuple[int, int] | None:
-    """Where the range of a request begins and ends (before the second); None for the whole.
+def parse_range(headers: list[str], size: int) -> tuple[int, int] | None:
+    """Start and exclusive end of the requested range; None for the whole file.
 
-    RangeNotSatisfiable if it begins behind the last byte.
+    RangeNotSatisfiable if it begins after the last byte.
     """
-    asked = _RANGE.fullmatch(headers[0]) if len(headers) == 1 else None
-    if asked is None:
+    match = _RANGE.fullmatch(headers[0]) if len(headers) == 1 else None
+    if match is None:
         return None
-    first, last, suffix = asked.groups()
+    first, last, suffix = match.groups()
     if suffix is not None:
-        # The last bytes of nothing are the whole.
+        # Of an empty file the last bytes are the whole file.
         if int(suffix) and not size:
             return None
         start, end = max(size - int(suffix), 0), size
@@ -123,14 +122,14 @@ def wanted_range(headers: list[str], size: int) -> tuple[int, int] | None:
     return start, end
 
 
-async def _sent(first: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _log_failure(first: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield first
     try:
         async for chunk in chunks:
             yield chunk
     except (BlobMissing, Unavailable) as error:
-        # It goes on: the server hangs up, and the client sees that bytes are missing.
-        log.warning("download_broken", error=type(error).__name__)
+        # The server then closes the connection, and the client sees that bytes are missing.
+        logger.warning("download_failed", error=type(error).__name__)
         raise
 
 

@@ -1,4 +1,4 @@
-"""`Idempotency-Key` on POST: the same request sent again gets the first one's answer."""
+"""`Idempotency-Key` on POST: a repeated request gets the stored response of the first one."""
 
 import contextlib
 import hashlib
@@ -8,82 +8,83 @@ from typing import Any, Final
 from litestar import Request, Response
 from litestar.response.base import ASGIResponse
 
-from domains.kernel import idempotency
-from domains.kernel.db import Database, Tx
-from domains.kernel.idempotency import Answer, Reservation
-from domains.kernel.keys import Caller
-from domains.kernel.problems import Unavailable, invalid
+from domains.kernel.core.problems import Unavailable, invalid
+from domains.kernel.db.database import Database, Tx
+from domains.kernel.tenancy import idempotency
+from domains.kernel.tenancy.idempotency import Reservation, StoredResponse
+from domains.kernel.tenancy.keyring import Caller
 
 HEADER: Final = "Idempotency-Key"
-_LONGEST: Final = 255
+_MAX_LENGTH: Final = 255
 
 
 class Replay(Exception):
-    """The request was answered before; this is the answer."""
+    """The request was already answered with the stored response."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, stored: StoredResponse) -> None:
         super().__init__()
-        self.answer = answer
+        self.stored = stored
 
 
-class RememberedResponse(Response[Any]):
-    """Leaves the rendered answer with the request, so that it can be stored before the commit."""
+class RecordedResponse(Response[Any]):
+    """Keeps the rendered response in the request's state, to be stored before the commit."""
 
     def to_asgi_response(
-        self, app: Any, request: Request[Any, Any, Any], **given: Any
+        self, app: Any, request: Request[Any, Any, Any], **options: Any
     ) -> ASGIResponse:
-        made = super().to_asgi_response(app, request, **given)
-        request.scope["state"]["answer"] = made
-        return made
+        rendered = super().to_asgi_response(app, request, **options)
+        request.scope["state"]["response"] = rendered
+        return rendered
 
 
 @contextlib.asynccontextmanager
 async def transaction(request: Request[Any, Any, Any], database: Database) -> AsyncIterator[Tx]:
-    """The request's transaction; with an Idempotency-Key the answer is stored in it.
+    """The request's transaction. With an Idempotency-Key the response is stored in it.
 
-    Replay if the request was answered before, Conflict if it may not run.
+    Raises Replay if the request was already answered, Conflict if it is running or the key was
+    used for another request.
     """
-    held = await _reserve(request, database)
+    reservation = await _reserve(request, database)
     try:
         async with database.transaction() as tx:
             yield tx
-            if held is not None:
-                await idempotency.keep(tx, held, _answer(request))
+            if reservation is not None:
+                await idempotency.store_response(tx, reservation, _rendered(request))
     except BaseException:
-        if held is not None:
-            # If even this fails, the reservation ends by itself after a minute.
+        if reservation is not None:
+            # If this fails, the reservation expires after a minute.
             with contextlib.suppress(Unavailable):
-                await idempotency.release(database.read, held)
+                await idempotency.release(database.read, reservation)
         raise
 
 
 async def _reserve(request: Request[Any, Any, Any], database: Database) -> Reservation | None:
-    name = request.headers.get(HEADER)
-    if request.method != "POST" or name is None:
+    key = request.headers.get(HEADER)
+    if request.method != "POST" or key is None:
         return None
-    if not 0 < len(name) <= _LONGEST or not name.isascii() or not name.isprintable():
-        raise invalid(HEADER, f"must be 1 to {_LONGEST} printable ASCII characters")
+    if not 0 < len(key) <= _MAX_LENGTH or not key.isascii() or not key.isprintable():
+        raise invalid(HEADER, f"must be 1 to {_MAX_LENGTH} printable ASCII characters")
     caller: Caller = request.scope["state"]["caller"]
-    seen = hashlib.sha256(request.scope["path"].encode() + b"\0" + await request.body())
-    wanted = Reservation(caller.workspace, caller.key, name, seen.digest())
-    answer = await idempotency.reserve(database.read, wanted)
-    if answer is not None:
-        raise Replay(answer)
-    return wanted
+    digest = hashlib.sha256(request.scope["path"].encode() + b"\0" + await request.body()).digest()
+    reservation = Reservation(caller.workspace, caller.key, key, digest)
+    stored = await idempotency.reserve(database.read, reservation)
+    if stored is not None:
+        raise Replay(stored)
+    return reservation
 
 
-def _answer(request: Request[Any, Any, Any]) -> Answer:
-    made: ASGIResponse = request.scope["state"]["answer"]
-    headers = dict(made.encoded_headers)
+def _rendered(request: Request[Any, Any, Any]) -> StoredResponse:
+    response: ASGIResponse = request.scope["state"]["response"]
+    headers = dict(response.encoded_headers)
     media_type = headers.get(b"content-type", b"application/json").decode()
-    return Answer(made.status_code, media_type, made.body)
+    return StoredResponse(response.status_code, media_type, response.body)
 
 
-def replayed(answer: Answer) -> Response[bytes]:
-    """The first answer once more, marked as such."""
+def to_response(stored: StoredResponse) -> Response[bytes]:
+    """The stored response, marked as a replay."""
     return Response(
-        answer.body,
-        status_code=answer.status,
-        media_type=answer.media_type,
+        stored.body,
+        status_code=stored.status,
+        media_type=stored.media_type,
         headers={"Idempotent-Replayed": "true"},
     )

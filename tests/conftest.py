@@ -1,4 +1,4 @@
-"""One stack for the session; every test has workspaces of its own in it."""
+"""Fixtures of all tests: one stack for the session, in which each test has its own workspaces."""
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -6,30 +6,36 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
-from domains.kernel.db import Database
-from tests.chaos.table import from_properties, rendered
-from tests.stack import Stack, Tenant, running, tenant
+from domains.kernel.db.database import Database
+from tests.chaos.results import format_table, from_properties
+from tests.stack import Stack, Tenant, new_tenant, running_stack
 
-# An operator's own settings must not reach the tests.
+# The operator's own settings must not affect the tests.
 for _name in list(os.environ):
     if _name.startswith("GATEWAY_") or _name in ("DATABASE_URL", "REDIS_URL", "BLOB_URL"):
         del os.environ[_name]
 
+# No deadline: a busy machine must not fail a test. Half of the default number of examples: the
+# tests run often.
+hypothesis.settings.register_profile("tests", deadline=None, max_examples=50)
+hypothesis.settings.load_profile("tests")
+
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What became of the faults that were played, in one table, whichever process played them."""
-    rows = [
-        row
+    """Print the results of the chaos scenarios as one table, from all test processes."""
+    results = [
+        result
         for reports in terminalreporter.stats.values()
         for report in reports
         if isinstance(report, pytest.TestReport) and report.when == "call"
-        for row in from_properties(report.user_properties)
+        for result in from_properties(report.user_properties)
     ]
-    if rows:
+    if results:
         terminalreporter.section("faults")
-        for line in rendered(rows):
+        for line in format_table(results):
             terminalreporter.write_line(line)
 
 
@@ -40,24 +46,33 @@ MakeTenant = Callable[..., Awaitable[Tenant]]
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """PostgreSQL, Valkey, the API and a worker."""
     folder: Path = tmp_path_factory.mktemp("stack")
-    with running(folder) as started:
+    with running_stack(folder) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def idle_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack without a worker, for tests that run jobs themselves."""
+    with running_stack(tmp_path_factory.mktemp("idle"), worker=False) as started:
         yield started
 
 
 @pytest.fixture
 async def make_tenant(stack: Stack, database: Database) -> AsyncIterator[MakeTenant]:
-    """Makes workspaces with a key and a client: `await make_tenant(scopes=[...], limits=...)`."""
+    """Creates workspaces with a key and a client: `await make_tenant(scopes=[...], limits=...)`."""
     async with AsyncExitStack() as clients:
 
         async def make(**choices: Any) -> Tenant:
-            return await clients.enter_async_context(tenant(stack, database=database, **choices))
+            return await clients.enter_async_context(
+                new_tenant(stack, database=database, **choices)
+            )
 
         yield make
 
 
 @pytest.fixture
 async def acme(make_tenant: MakeTenant) -> Tenant:
-    """A workspace with a key of every scope, without limits."""
+    """A workspace with a key that has all scopes and no limits."""
     return await make_tenant()
 
 
@@ -69,6 +84,6 @@ async def rival(make_tenant: MakeTenant) -> Tenant:
 
 @pytest.fixture(scope="session")
 async def database(stack: Stack) -> AsyncIterator[Database]:
-    """The stack's database, for what no API shows."""
+    """The stack's database, for data that no API shows."""
     async with Database.open(stack.database_url) as opened:
         yield opened

@@ -1,8 +1,9 @@
-"""The product as real processes on servers of its own, for tests."""
+"""Test stacks: PostgreSQL, Valkey, the API and a worker as real processes in a folder."""
 
 import asyncio
 import atexit
 import contextlib
+import inspect
 import os
 import secrets
 import shutil
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import MappingProxyType
@@ -21,21 +22,22 @@ from typing import Any, ClassVar
 
 import httpx
 
-from domains.kernel.db import Database
-from domains.kernel.keys import SCOPES, UNLIMITED, LimitChoice, Scope
-from gateway import admin
-from gateway.local.postgres import Postgres
-from gateway.local.valkey import Valkey
+from domains.kernel.db.database import Database
+from domains.kernel.tenancy.api_keys import SCOPES, UNLIMITED, RateLimitOverrides, Scope
+from gateway.cli import admin
+from gateway.embedded.postgres import Postgres
+from gateway.embedded.valkey import Valkey
 
-PATIENCE = 60.0
+# Seconds to wait for anything before a test fails.
+TIMEOUT = 60.0
 
-# Nothing here is asked over TLS: reading the authorities' certificates anew for every client takes
-# longer than most tests.
-_NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+# Without certificates, which no test needs: loading them for every client takes longer than most
+# tests.
+_NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class Process:
-    """One process of the product; its output goes to a file."""
+    """A process of the product; its output is appended to `log`."""
 
     def __init__(self, module: str, env: dict[str, str], log: Path) -> None:
         self._module = module
@@ -53,20 +55,29 @@ class Process:
                 stderr=output,
             )
 
+    @property
+    def alive(self) -> bool:
+        """True if it runs, stopped by SIGSTOP or not."""
+        return self._process is not None and self._process.poll() is None
+
     def kill(self, number: signal.Signals = signal.SIGKILL) -> int:
-        """Send a signal and wait for the end; the exit code."""
+        """Send a signal and wait until the process has ended; its exit code."""
+        self.send(number)
+        return self.wait()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal without waiting."""
         assert self._process is not None
         self._process.send_signal(number)
-        return self._process.wait(PATIENCE)
 
     def stop(self) -> None:
-        if self._process is not None and self._process.poll() is None:
+        if self.alive:
             self.kill(signal.SIGTERM)
 
     def wait(self) -> int:
-        """Wait until it ends by itself; the exit code."""
+        """Wait until the process ends by itself; its exit code."""
         assert self._process is not None
-        return self._process.wait(PATIENCE)
+        return self._process.wait(TIMEOUT)
 
     @property
     def pid(self) -> int:
@@ -75,16 +86,16 @@ class Process:
 
 
 class Stack:
-    """PostgreSQL, Valkey, the API and a worker in a folder. Nothing starts until it is asked to."""
+    """PostgreSQL, Valkey, the API and a worker. Nothing is started by the constructor."""
 
-    # The first stack's database, migrated and still empty: a copy starts several times as fast.
+    # A copy of the first stack's database, migrated and empty: much faster than a new database.
     _template: ClassVar[Path | None] = None
 
     def __init__(self, folder: Path, settings: Mapping[str, str], *, durable: bool = False) -> None:
         self.folder = folder
         self.postgres = Postgres(folder, durable=durable)
         self.valkey = Valkey(folder, durable=True)
-        self.port = _free_port()
+        self.port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.env = {
             "BLOB_URL": (folder / "blobs").as_uri(),
@@ -95,7 +106,7 @@ class Stack:
         self.worker = Process("workers", self.env, folder / "worker.log")
 
     def start_servers(self) -> None:
-        """Start both servers and migrate."""
+        """Start PostgreSQL and Valkey, and migrate the database."""
         template = None if self.postgres.durable else Stack._template
         if template is not None:
             shutil.copytree(template, self.folder / template.name)
@@ -112,7 +123,7 @@ class Stack:
 
     def _keep_template(self) -> None:
         (cluster,) = self.folder.glob("pg[0-9]*")
-        # Where only a copy of PostgreSQL may run, it takes no data directory from elsewhere.
+        # A link: PostgreSQL runs from a copy (see `postgres_root`) and accepts no other directory.
         if self.postgres.durable or cluster.is_symlink():
             return
         self.postgres.stop()
@@ -122,19 +133,23 @@ class Stack:
         self.postgres.start()
 
     def start_api(self) -> None:
-        """Start the API and wait until it answers."""
+        """Start the API and wait until it answers; fails at once if it ends."""
         self.api.start()
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while True:
             with contextlib.suppress(httpx.TransportError):
                 if httpx.get(f"{self.base_url}/livez").status_code == 200:
                     return
+            assert self.api.alive, self.api.log.read_text()
             assert time.monotonic() < deadline, self.api.log.read_text()
             time.sleep(0.05)
 
     def stop(self) -> None:
-        for process in (self.api, self.worker):
-            process.stop()
+        processes = [process for process in (self.api, self.worker) if process.alive]
+        for process in processes:
+            process.send(signal.SIGTERM)
+        for process in processes:
+            process.wait()
         self.valkey.stop()
         self.postgres.stop()
 
@@ -142,16 +157,21 @@ class Stack:
     def database_url(self) -> str:
         return self.env["DATABASE_URL"]
 
+    @property
+    def urls(self) -> dict[str, str]:
+        """The variables with the URLs of the servers and the object store."""
+        return {name: self.env[name] for name in ("DATABASE_URL", "REDIS_URL", "BLOB_URL")}
+
 
 @contextlib.contextmanager
-def running(
+def running_stack(
     folder: Path,
     *,
     worker: bool = True,
     durable: bool = False,
     settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Stack]:
-    """A stack with everything started, stopped afterwards."""
+    """A started stack, stopped afterwards. `durable` costs speed, for measurements."""
     stack = Stack(folder, settings, durable=durable)
     try:
         stack.start_servers()
@@ -164,7 +184,7 @@ def running(
 
 
 class Tenant:
-    """A workspace of its own and a client with its key."""
+    """A workspace with an API key, and an HTTP client that sends it."""
 
     def __init__(self, key: admin.NewKey, client: httpx.AsyncClient) -> None:
         self.workspace = key.workspace_id
@@ -173,56 +193,57 @@ class Tenant:
         self.key = key.key
         self.http = client
 
-    async def signal(self, text: str = "The export fails every day.", **fields: Any) -> Any:
-        """Create a text signal; its answer."""
-        body = {"text": text, "signalType": "review", **fields}
-        response = await self.http.post("/external/v1/signals", json=body)
-        assert response.status_code == 201, response.text
-        return response.json()
+    async def create_signal(self, text: str = "The export fails every day.", **fields: Any) -> Any:
+        """Create a text signal; the signal."""
+        return await self.create("signals", **{"text": text, "signalType": "review", **fields})
 
     async def create(self, resource: str, **body: Any) -> Any:
-        """POST to a resource of discovery; the answer to a 201."""
+        """POST to a resource of discovery and expect 201; the decoded answer."""
         response = await self.http.post(f"/external/v1/{resource}", json=body)
         assert response.status_code == 201, response.text
         return response.json()
 
     async def get(self, path: str) -> Any:
-        """GET below discovery's prefix; the answer to a 200."""
+        """GET a path of discovery and expect 200; the decoded answer."""
         response = await self.http.get(f"/external/v1/{path}")
         assert response.status_code == 200, response.text
         return response.json()
 
-    async def change(self, path: str, **body: Any) -> Any:
-        """PATCH below discovery's prefix; the answer to a 200."""
+    async def patch(self, path: str, **body: Any) -> Any:
+        """PATCH a path of discovery and expect 200; the decoded answer."""
         response = await self.http.patch(f"/external/v1/{path}", json=body)
         assert response.status_code == 200, response.text
         return response.json()
 
     async def delete(self, path: str) -> None:
-        """DELETE below discovery's prefix."""
+        """DELETE a path of discovery and expect 200."""
         response = await self.http.delete(f"/external/v1/{path}")
         assert (response.status_code, response.json()) == (200, {"message": "Deleted"})
 
-    async def processed(self, signal_id: str) -> Any:
-        """Wait until the signal's analysis has ended; the signal."""
+    async def process_text(self, text: str = "The export fails every day.", **fields: Any) -> Any:
+        """Create a text signal and wait until it is analysed; the signal."""
+        return await self.wait_until_processed((await self.create_signal(text, **fields))["id"])
+
+    async def wait_until_processed(self, signal_id: str) -> Any:
+        """Wait until the signal's analysis has succeeded or failed; the signal."""
 
         async def ended() -> Any:
-            signal = (await self.http.get(f"/external/v1/signals/{signal_id}")).json()
+            signal = await self.get(f"signals/{signal_id}")
             return signal if signal["status"] in ("processed", "failed") else None
 
         return await eventually(ended)
 
 
 @contextlib.asynccontextmanager
-async def tenant(
+async def new_tenant(
     stack: Stack,
     scopes: list[Scope] | None = None,
     *,
-    limits: LimitChoice = UNLIMITED,
+    limits: RateLimitOverrides = UNLIMITED,
     workspace: str | None = None,
     database: Database | None = None,
 ) -> AsyncIterator[Tenant]:
-    """A new workspace, or a new key of one; all scopes and no limits unless said otherwise."""
+    """A new workspace with a key, or a new key of `workspace`. Default: all scopes, no limits."""
     async with AsyncExitStack() as opened:
         if database is None:
             database = await opened.enter_async_context(Database.open(stack.database_url))
@@ -236,21 +257,32 @@ async def tenant(
         base_url=stack.base_url,
         headers={"Authorization": f"Bearer {key.key}"},
         timeout=30,
-        verify=_NO_AUTHORITIES,
+        verify=_NO_CERTIFICATES,
+        # Less than the server's keep-alive timeout of 5 s: a request on a connection that the
+        # server is closing would fail.
+        limits=httpx.Limits(keepalive_expiry=2),
     ) as client:
         yield Tenant(key, client)
 
 
-async def eventually(condition: Callable[[], Awaitable[Any]], patience: float = PATIENCE) -> Any:
-    """What the condition answers as soon as that is something; an error after `patience` s."""
+async def eventually(condition: Callable[[], Any], patience: float = TIMEOUT) -> Any:
+    """Poll a condition, async or not, until it returns a true value, and return that value.
+
+    Fail after `patience` seconds.
+    """
     deadline = time.monotonic() + patience
-    while not (found := await condition()):
+    while True:
+        value = condition()
+        if inspect.isawaitable(value):
+            value = await value
+        if value:
+            return value
         assert time.monotonic() < deadline, "the condition was not met in time"
         await asyncio.sleep(0.02)
-    return found
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port that is free at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,6 +1,6 @@
-"""`python -m workers` is one worker process."""
+"""`python -m workers` runs one worker process."""
 
-# The child processes of the worker import this module, too, and need nothing of it.
+# Spawned child processes import this module, too. They must not start another worker.
 if __name__ == "__main__":
     import sys
 

@@ -1,4 +1,4 @@
-"""Many callers, one statement: what is asked for while a statement runs goes into the next one."""
+"""Batches concurrent calls: all calls that arrive while a batch runs form the next batch."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -8,39 +8,39 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Batches(Generic[K, V]):
-    """Answers each caller from what `act` answers for all that asked meanwhile."""
+class Batcher(Generic[K, V]):
+    """Calls `process` with the keys of all waiting callers, one batch at a time."""
 
-    def __init__(self, act: Callable[[list[K]], Awaitable[Mapping[K, V]]]) -> None:
-        self._act = act
+    def __init__(self, process: Callable[[list[K]], Awaitable[Mapping[K, V]]]) -> None:
+        self._process = process
         self._waiting: list[tuple[K, asyncio.Future[V | None]]] = []
-        self._acting: asyncio.Task[None] | None = None
+        self._worker: asyncio.Task[None] | None = None
 
-    async def ask(self, about: K) -> V | None:
-        """The answer about this one, or None if there is none; raises what `act` raises."""
-        answer: asyncio.Future[V | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((about, answer))
-        if self._acting is None or self._acting.done():
-            self._acting = asyncio.create_task(self._drain())
-        return await answer
+    async def submit(self, key: K) -> V | None:
+        """Result of `process` for the key, or None if it has none. Raises what `process` raises."""
+        result: asyncio.Future[V | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((key, result))
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.create_task(self._process_all())
+        return await result
 
-    async def _drain(self) -> None:
+    async def _process_all(self) -> None:
         while self._waiting:
-            # Nothing is done for whoever was cancelled before it began.
-            batch = [each for each in self._waiting if not each[1].done()]
+            # Callers that were cancelled before their batch started are left out.
+            batch = [(key, result) for key, result in self._waiting if not result.done()]
             self._waiting = []
             if not batch:
                 return
-            acting = asyncio.ensure_future(  # noqa: RUF006 - waited for at once
-                self._act([about for about, _ in batch])
+            processing = asyncio.ensure_future(  # noqa: RUF006 - awaited on the next line
+                self._process([key for key, _ in batch])
             )
-            await asyncio.wait([acting])
-            error = acting.exception()
-            for about, answer in batch:
-                # Whoever was cancelled meanwhile waits no more.
-                if answer.done():
+            await asyncio.wait([processing])
+            error = processing.exception()
+            for key, result in batch:
+                # The caller may have been cancelled meanwhile.
+                if result.done():
                     continue
                 if error is None:
-                    answer.set_result(acting.result().get(about))
+                    result.set_result(processing.result().get(key))
                 else:
-                    answer.set_exception(error)
+                    result.set_exception(error)

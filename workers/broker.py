@@ -1,4 +1,4 @@
-"""The Dramatiq brokers: they carry job ids, and nothing that could be lost with them."""
+"""Dramatiq brokers on Redis. Messages carry job ids only, so nothing is lost with them."""
 
 import threading
 import time
@@ -13,22 +13,22 @@ from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import ShutdownNotifications
 
-from domains.kernel.settings import Settings
+from domains.kernel.core.settings import Settings
 
-# Seconds after which an idle lane looks for what another process sent; its own wakes it.
-_IDLE: Final = 0.25
+# Seconds between polls of an idle queue for messages of other processes. Messages of this process
+# wake the consumer.
+_POLL_INTERVAL: Final = 0.25
 
-# Milliseconds that Dramatiq's own consumer sleeps between two looks.
+# Milliseconds that Dramatiq's own consumer sleeps between polls.
 _NO_SLEEP: Final = 1
 
 
-class Lane:
-    """One Dramatiq queue with one actor, whose messages are job ids, and so many slots.
+class QueueConsumer:
+    """Consumes one Dramatiq queue, whose messages are job ids, with a fixed number of slots.
 
-    `run` gets each id, in a thread, when a slot is free; `ended` frees the slot. A message is
-    acknowledged as soon as all of its jobs have begun: Dramatiq neither retries nor keeps results,
-    since both belong to the job rows. What is lost with Redis, or with a worker, is sent again from
-    its row.
+    `run` is called with each id, in a thread, when a slot is free; `job_finished` frees the slot. A
+    message is acknowledged as soon as all of its jobs have started: retries and results belong to
+    the job rows, and messages lost with Redis or a worker are sent again from there.
     """
 
     def __init__(
@@ -38,19 +38,19 @@ class Lane:
         self._run = run
         self._free = slots
         self._changed = threading.Condition()
-        self._last_begun = time.monotonic()
+        self._last_start = time.monotonic()
         self._stopping = False
-        self._dropped: list[str] = []
+        self._unstarted: list[str] = []
         self._broker = _Broker(  # type: ignore[no-untyped-call]
             client=client,
             namespace="jobs",
             middleware=[ShutdownNotifications()],
-            # What a killed worker had fetched comes back soon; its rows come back anyway.
+            # Messages fetched by a killed worker return soon. Their rows are swept in any case.
             heartbeat_timeout=20_000,
             maintenance_chance=20_000,
             dead_message_ttl=60_000,
         )
-        self._broker.room = lambda: self._free
+        self._broker.free_slots = lambda: self._free
         self._actor = dramatiq.Actor(
             self._receive,
             broker=self._broker,
@@ -61,65 +61,64 @@ class Lane:
         )
         self._worker = dramatiq.Worker(self._broker, worker_timeout=1_000, worker_threads=1)
 
-    def send(self, ids: Sequence[UUID], together: int = 1) -> None:
-        """Hand jobs to the workers, so many in one message; raises the Redis client's error."""
-        for first in range(0, len(ids), together):
-            batch = map(str, ids[first : first + together])
+    def send(self, ids: Sequence[UUID], batch_size: int = 1) -> None:
+        """Send jobs to the queue, `batch_size` per message. Raises RedisError or OSError."""
+        for start in range(0, len(ids), batch_size):
+            batch = map(str, ids[start : start + batch_size])
             self._broker.enqueue(self._actor.message(*batch))
-        self._broker.wake()
+        self._broker.wake_consumer()
 
     def start(self) -> None:
-        """Begin to consume."""
+        """Start consuming."""
         self._worker.start()
 
     def _receive(self, *job_ids: str) -> None:
-        for number, each in enumerate(job_ids):
+        for index, job_id in enumerate(job_ids):
             with self._changed:
                 self._changed.wait_for(lambda: self._free or self._stopping)
                 if self._stopping:
-                    self._dropped += job_ids[number:]
+                    self._unstarted += job_ids[index:]
                     return
                 self._free -= 1
-                self._last_begun = time.monotonic()
-            self._run(each)
+                self._last_start = time.monotonic()
+            self._run(job_id)
 
-    def ended(self) -> None:
-        """A job of this lane has ended."""
+    def job_finished(self) -> None:
+        """Free the slot of a job."""
         with self._changed:
             self._free += 1
             self._changed.notify()
-        self._broker.wake()
+        self._broker.wake_consumer()
 
-    def stuck(self, seconds: float) -> bool:
-        """Whether all slots are taken, and none of them has changed hands for so long."""
-        return not self._free and time.monotonic() - self._last_begun > seconds
+    def is_saturated(self, seconds: float) -> bool:
+        """True if every slot is in use and no job has started for `seconds`."""
+        return not self._free and time.monotonic() - self._last_start > seconds
 
     def stop(self) -> list[UUID]:
-        """Consume nothing more; the jobs that were received and are not begun."""
+        """Stop consuming. Returns the jobs that were received but have not started."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
         self._worker.stop(timeout=5_000)
-        return [UUID(each) for each in self._dropped]
+        return [UUID(job_id) for job_id in self._unstarted]
 
 
 class _Consumer(Consumer):
-    """Dramatiq's own, but for two things: it takes no more than there is room for, and its sleep
-    between two looks can be ended.
-    """
+    """Dramatiq's consumer with two changes: it prefetches for free slots only, and can be woken."""
 
-    def __init__(self, inner: Any, room: Callable[[], int]) -> None:
+    def __init__(self, inner: Any, free_slots: Callable[[], int]) -> None:
         self._inner = inner
-        self._room = room
-        self.due = threading.Event()
+        self._free_slots = free_slots
+        self.wakeup = threading.Event()
 
     def __next__(self) -> MessageProxy | None:
-        # What another process could begin at once must not wait here.
-        self._inner.prefetch = self._room()
+        # A message prefetched beyond the free slots would wait here although another process could
+        # start it at once.
+        self._inner.prefetch = self._free_slots()
         message: MessageProxy | None = next(self._inner)
         if message is None:
-            self.due.wait(_IDLE)
-            self.due.clear()
+            self.wakeup.wait(_POLL_INTERVAL)
+            self.wakeup.clear()
         return message
 
     def ack(self, message: MessageProxy) -> None:
@@ -136,42 +135,44 @@ class _Consumer(Consumer):
 
 
 class _Broker(RedisBroker):
-    room: Callable[[], int]
+    free_slots: Callable[[], int]
     _consumer: _Consumer | None = None
 
     def declare_queue(self, queue_name: str) -> None:
-        """Without the queue of delayed messages, which a thread would poll in vain: rows wait."""
+        """Declare a queue without Dramatiq's delay queue: delayed jobs wait in their rows."""
         if queue_name not in self.queues:
             self.emit_before("declare_queue", queue_name)
             self.queues.add(queue_name)
             self.emit_after("declare_queue", queue_name)
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
-        """The consumer of the one queue."""
         del timeout
-        self._consumer = _Consumer(super().consume(queue_name, prefetch, _NO_SLEEP), self.room)
+        inner = super().consume(queue_name, prefetch, _NO_SLEEP)
+        self._consumer = _Consumer(inner, self.free_slots)
         return self._consumer
 
-    def wake(self) -> None:
-        """There is something to fetch, or room for it."""
+    def wake_consumer(self) -> None:
+        """Poll now: there is a new message or a free slot."""
         if self._consumer is not None:
-            self._consumer.due.set()
+            self._consumer.wakeup.set()
 
 
 def connect(settings: Settings) -> redis.Redis:
-    """A client of the queue's Redis; lanes share it."""
+    """Client of the queue's Redis database, shared by all lanes."""
     return redis.Redis.from_url(queue_url(settings))
 
 
 def queue_url(settings: Settings) -> str:
-    """The queue's own Redis database: Dramatiq's maintenance reads every key of it."""
+    """URL of the queue's Redis database: the one after that of `redis_url`, unless it is set.
+
+    A database of its own, because Dramatiq's maintenance scans every key.
+    """
     if settings.queue_redis_url:
         return settings.queue_redis_url
     url = urlsplit(settings.redis_url)
-    given = dict(parse_qsl(url.query))
-    in_path = url.path.strip("/") if url.scheme != "unix" else ""
-    following = int(given.get("db", in_path or "0")) + 1
-    path = url.path if url.scheme == "unix" else ""
-    query = urlencode({**given, "db": following})
+    is_socket = url.scheme == "unix"
+    params = dict(parse_qsl(url.query))
+    number = params.get("db") or ("" if is_socket else url.path.strip("/")) or "0"
+    query = urlencode({**params, "db": int(number) + 1})
     # Not geturl(): it drops the slashes of unix:///socket.
-    return f"{url.scheme}://{url.netloc}{path}?{query}"
+    return f"{url.scheme}://{url.netloc}{url.path if is_socket else ''}?{query}"

@@ -1,4 +1,4 @@
-"""The relay: hands due job rows to Dramatiq, and brings back those that got lost on the way."""
+"""Relay: moves due jobs from the jobs table to Dramatiq and requeues jobs that were lost."""
 
 import asyncio
 import contextlib
@@ -9,145 +9,154 @@ from uuid import UUID
 import structlog
 from redis.exceptions import RedisError
 
-from domains.kernel import jobs, leases
-from domains.kernel.db import Database
-from domains.kernel.jobs import Queue
-from domains.kernel.problems import Unavailable
-from workers.broker import Lane
+from domains.kernel.core.problems import Unavailable
+from domains.kernel.db.database import Database
+from domains.kernel.jobs import leases, model
+from domains.kernel.jobs.model import Queue
+from workers.broker import QueueConsumer
 
 log = structlog.get_logger()
 
-# Jobs that run in the spare lane of a queue, in each process.
-SPARES: Final = 1
+# Slots per queue and process that a workspace may not use while the main lane is full for it.
+RESERVED_SLOTS: Final = 1
 
-_POLL: Final = 1.0
+_POLL_INTERVAL: Final = 1.0  # seconds, when no notification arrives
 
-# Seconds of work that wait in Redis. Little, so that what is due first runs first and little is
-# sent twice after a loss; enough to keep the slots busy between two looks.
-_AHEAD: Final = 0.25
-_MOST_AHEAD: Final = 32
+# Dispatch about this many seconds of work ahead of the workers. Small, so that the order by due
+# time holds and little is sent twice after a crash; large enough to keep all slots busy between
+# polls.
+_LOOKAHEAD: Final = 0.25
+_MAX_BATCH_SIZE: Final = 32
 
-# Seconds between two looks at a queue that is busy, so that one look finds more than one job.
-_PAUSE: Final = 0.02
+# Seconds between two dispatches of a busy queue, so that one statement takes several jobs.
+_DISPATCH_PAUSE: Final = 0.02
 
 
-class Lanes(NamedTuple):
-    """The lanes of a queue: the main one, and the spare one for who would be crowded out."""
+class QueueLanes(NamedTuple):
+    """The lanes of a queue. The reserved lane serves workspaces that the main lane would delay."""
 
-    main: Lane
-    spare: Lane
+    main: QueueConsumer
+    reserved: QueueConsumer
 
 
 class Relay:
-    """One in every worker process, for whose lanes it provides; several get along, since they skip
-    each other's rows.
+    """Dispatches due jobs to the lanes of this process.
+
+    Every worker process runs one. Relays do not coordinate: `leases.take` skips rows that another
+    relay has locked.
     """
 
     def __init__(
-        self, database: Database, worker: UUID, lanes: Mapping[Queue, Lanes], resend_after: float
+        self,
+        database: Database,
+        worker: UUID,
+        lanes: Mapping[Queue, QueueLanes],
+        resend_after: float,
     ) -> None:
         self._database = database
         self._worker = worker
         self._resend_after = resend_after
-        self._feeds = {queue: _Feed(each) for queue, each in lanes.items()}
-        self._link = database.listener({jobs.CHANNEL: lambda _payload: self._poke()}, self._poke)
+        self._feeds = {queue: _Feed(queue_lanes) for queue, queue_lanes in lanes.items()}
+        self._listener = database.listener(
+            {model.CHANNEL: lambda _payload: self._wake_feeds()}, self._wake_feeds
+        )
 
-    def ended(self, queue: Queue, seconds: float | None) -> None:
-        """A job of a queue took so long (None: it was not run here): there may be room."""
-        self._feeds[queue].ended(seconds)
+    def job_finished(self, queue: Queue, seconds: float | None) -> None:
+        """Record a job's duration (None: another process ran it) and check for free slots."""
+        self._feeds[queue].job_finished(seconds)
 
-    async def run(self, sweep_every: float) -> None:
-        """Relay and sweep until cancelled; a database that is away is waited for."""
+    async def run(self, sweep_interval: float) -> None:
+        """Dispatch and sweep until cancelled. Retries while the database is unavailable."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._link.run())
-            group.create_task(self._sweep(sweep_every))
+            group.create_task(self._listener.run())
+            group.create_task(self._sweep(sweep_interval))
             for queue, feed in self._feeds.items():
-                group.create_task(self._relay(queue, feed))
+                group.create_task(self._dispatch(queue, feed))
 
-    async def withdraw(self, received: Sequence[UUID]) -> None:
-        """Leave what was sent and not begun to other processes, because this one stops.
+    async def return_unstarted(self, received: Sequence[UUID]) -> None:
+        """On shutdown, requeue all dispatched jobs that have not started, `received` included.
 
-        `received`: what came here, from whichever relay.
+        `received`: jobs that reached this process, from any relay.
         """
         with contextlib.suppress(Unavailable):
-            await leases.unsend(self._database.read, received)
+            await leases.requeue(self._database.read, received)
             for queue in self._feeds:
-                await leases.withdraw(self._database.read, self._worker, queue)
+                await leases.requeue_unclaimed(self._database.read, self._worker, queue)
 
-    def _poke(self) -> None:
+    def _wake_feeds(self) -> None:
         for feed in self._feeds.values():
-            feed.due.set()
+            feed.wakeup.set()
 
-    async def _relay(self, queue: Queue, feed: "_Feed") -> None:
+    async def _dispatch(self, queue: Queue, feed: "_Feed") -> None:
         while True:
             # Not wait_for: before Python 3.12 it may swallow a cancellation, and the stop hangs.
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_POLL):
-                    await feed.due.wait()
-            feed.due.clear()
+                async with asyncio.timeout(_POLL_INTERVAL):
+                    await feed.wakeup.wait()
+            feed.wakeup.clear()
             try:
-                if feed.has_got_stuck():
-                    # What was sent in the hope of short jobs is given another choice of lane.
-                    await leases.withdraw(self._database.read, self._worker, queue)
+                if feed.became_saturated():
+                    # Jobs sent ahead would wait behind long ones: choose their lanes again.
+                    await leases.requeue_unclaimed(self._database.read, self._worker, queue)
                 sent = await leases.take(
-                    self._database.read, self._worker, queue, feed.window, SPARES
+                    self._database.read, self._worker, queue, feed.window, RESERVED_SLOTS
                 )
                 if sent:
-                    main = [each.id for each in sent if not each.spare]
-                    spare = [each.id for each in sent if each.spare]
-                    await self._send(feed.lanes.main, main, feed.ahead)
-                    await self._send(feed.lanes.spare, spare)
-                    await asyncio.sleep(_PAUSE)
+                    main = [job.id for job in sent if not job.reserved]
+                    reserved = [job.id for job in sent if job.reserved]
+                    await self._send(feed.lanes.main, main, feed.batch_size)
+                    await self._send(feed.lanes.reserved, reserved)
+                    await asyncio.sleep(_DISPATCH_PAUSE)
             except Unavailable:
-                await asyncio.sleep(_POLL)
+                await asyncio.sleep(_POLL_INTERVAL)
 
-    async def _send(self, lane: Lane, ids: list[UUID], together: int = 1) -> None:
+    async def _send(self, lane: QueueConsumer, ids: list[UUID], batch_size: int = 1) -> None:
         if not ids:
             return
         try:
-            await asyncio.to_thread(lane.send, ids, together)
+            await asyncio.to_thread(lane.send, ids, batch_size)
         except (RedisError, OSError) as error:
-            log.warning("relay_waits", error=type(error).__name__, jobs=len(ids))
-            await leases.unsend(self._database.read, ids)
-            await asyncio.sleep(_POLL)
+            log.warning("dispatch_failed", error=type(error).__name__, jobs=len(ids))
+            await leases.requeue(self._database.read, ids)
+            await asyncio.sleep(_POLL_INTERVAL)
 
-    async def _sweep(self, every: float) -> None:
+    async def _sweep(self, interval: float) -> None:
         while True:
             with contextlib.suppress(Unavailable):
-                if swept := await leases.sweep(self._database.read, self._resend_after):
-                    log.info("jobs_swept", jobs=swept)
-                    self._poke()
-            await asyncio.sleep(every)
+                if requeued := await leases.sweep(self._database.read, self._resend_after):
+                    log.info("lost_jobs_requeued", jobs=requeued)
+                    self._wake_feeds()
+            await asyncio.sleep(interval)
 
 
 class _Feed:
-    """How much of a queue is sent ahead: more of it the less time its jobs take."""
+    """Decides how many jobs of a queue to dispatch ahead: more when jobs are short."""
 
-    def __init__(self, lanes: Lanes) -> None:
+    def __init__(self, lanes: QueueLanes) -> None:
         self.lanes = lanes
-        self.due = asyncio.Event()
-        # Seconds that a job takes, the last ones counting most; at first nobody knows.
-        self._mean = _AHEAD
-        self._stuck = False
+        self.wakeup = asyncio.Event()
+        # Moving average of a job's duration in seconds. At first one job per slot is sent ahead.
+        self._mean_seconds = _LOOKAHEAD
+        self._saturated = False
 
-    def has_got_stuck(self) -> bool:
-        """Whether, since the last time, long jobs have taken every slot of the main lane."""
-        before, self._stuck = self._stuck, self.lanes.main.stuck(_AHEAD)
-        return self._stuck and not before
+    def became_saturated(self) -> bool:
+        """True once when long jobs have occupied every slot of the main lane."""
+        before, self._saturated = self._saturated, self.lanes.main.is_saturated(_LOOKAHEAD)
+        return self._saturated and not before
 
     @property
-    def ahead(self) -> int:
-        """Jobs that one slot does in the time for which is sent ahead; short ones go together."""
-        if self._stuck:
+    def batch_size(self) -> int:
+        """Jobs sent in one message: as many as one slot completes within the lookahead."""
+        if self._saturated:
             return 1
-        return max(1, min(_MOST_AHEAD, int(_AHEAD / max(self._mean, 1e-4))))
+        return max(1, min(_MAX_BATCH_SIZE, int(_LOOKAHEAD / max(self._mean_seconds, 1e-4))))
 
     @property
     def window(self) -> int:
         """Jobs of one workspace that may be sent or running."""
-        return self.lanes.main.slots * self.ahead
+        return self.lanes.main.slots * self.batch_size
 
-    def ended(self, seconds: float | None) -> None:
+    def job_finished(self, seconds: float | None) -> None:
         if seconds is not None:
-            self._mean += (seconds - self._mean) / 16
-        self.due.set()
+            self._mean_seconds += (seconds - self._mean_seconds) / 16
+        self.wakeup.set()

@@ -1,4 +1,4 @@
-"""How any job is run: claimed, computed with no transaction open, ended in one that stores all."""
+"""Runs a job: claim it, compute without a transaction, store results and outcome in one."""
 
 import asyncio
 import contextlib
@@ -10,32 +10,32 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from domains.kernel import jobs, leases
-from domains.kernel.compute import TookTooLong
-from domains.kernel.db import Database, Tx
-from domains.kernel.jobs import Job
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.leases import Claim, Lease, LostLease
-from domains.kernel.problems import Problem, Unavailable
-from domains.kernel.settings import Settings
-from workers.batches import Batches
+from domains.kernel.core.ids import WorkspaceId
+from domains.kernel.core.problems import Problem, Unavailable
+from domains.kernel.core.settings import Settings
+from domains.kernel.db.database import Database, Tx
+from domains.kernel.job_tools import Write
+from domains.kernel.jobs import leases, model
+from domains.kernel.jobs.leases import Claim, Lease, LostLease
+from domains.kernel.jobs.model import Job
+from domains.kernel.jobs.process_pool import ComputationTimeout
+from workers.batches import Batcher
 
 log = structlog.get_logger()
 
 J = TypeVar("J", bound=Job)
 T = TypeVar("T")
 
-Write = Callable[[Tx], Awaitable[None]]
-
 _CANCELLED: Final = "The processing was cancelled."
 
 
 class Actor(msgspec.Struct, Generic[T, J], frozen=True):
-    """How a kind of job is done, with the tools that workers have.
+    """Functions for one kind of job.
 
-    `run` computes with no transaction open and answers with what stores the results, if anything
-    is to be stored; that runs in the transaction which marks the job done. `failed` shows the
-    customer that it failed for good. `time_limit`: seconds one attempt may take.
+    `run` receives the worker's tools and computes without a transaction. It returns a function that
+    stores the results in the transaction that marks the job as done, or None without results.
+    `failed` updates the customer's record in the transaction that marks the job as failed or
+    cancelled. `time_limit`: seconds that one attempt may take.
     """
 
     run: Callable[[T, WorkspaceId, J], Awaitable[Write | None]]
@@ -43,8 +43,8 @@ class Actor(msgspec.Struct, Generic[T, J], frozen=True):
     time_limit: Callable[[Settings], float] = lambda settings: settings.job_time_limit
 
 
-class _Holding:
-    """A job that is under way here."""
+class _Attempt:
+    """An attempt at a job in the current task."""
 
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
@@ -52,17 +52,17 @@ class _Holding:
         self.computing = True
         self.lost = False
 
-    def lose(self) -> None:
-        """It is another's, or an operator ended it: what is computed here would be for nothing."""
+    def cancel_lost(self) -> None:
+        """The lease was lost: cancel the attempt, unless it is already storing its results."""
         if self.computing and not self.lost and self.task is not None:
             self.lost = True
             self.task.cancel()
 
 
 class Runner(Generic[T]):
-    """Runs claimed jobs to an end that is written down: done, failed, cancelled, or queued again.
+    """Runs jobs and records each outcome: done, failed, cancelled, or queued again.
 
-    `keep` must run beside it: it renews the leases, and ends what has lost its own.
+    `renew_leases` must run beside it.
     """
 
     def __init__(
@@ -76,47 +76,46 @@ class Runner(Generic[T]):
         self._tools = tools
         self._database = database
         self._settings = settings
-        self._decoder = jobs.decoder(actors)
-        self._held: dict[UUID, _Holding] = {}
-        self._claims: Batches[UUID, Claim] = Batches(self._claim)
-        self._ends: Batches[Lease, bool] = Batches(self._finish)
+        self._decoder = model.payload_decoder(actors)
+        self._attempts: dict[UUID, _Attempt] = {}
+        self._claims: Batcher[UUID, Claim] = Batcher(self._claim_all)
+        self._finishes: Batcher[Lease, bool] = Batcher(self._finish_all)
 
-    async def _claim(self, ids: list[UUID]) -> dict[UUID, Claim]:
-        found = await leases.claim(self._database.read, ids, self._settings.job_lease)
-        return {each.id: each for each in found}
+    async def _claim_all(self, ids: list[UUID]) -> dict[UUID, Claim]:
+        claims = await leases.claim(self._database.read, ids, self._settings.job_lease)
+        return {claim.id: claim for claim in claims}
 
-    async def _finish(self, held: list[Lease]) -> dict[Lease, bool]:
-        ended = await leases.finish_all(self._database.read, held)
-        return {each: each.job in ended for each in held}
+    async def _finish_all(self, owned: list[Lease]) -> dict[Lease, bool]:
+        finished = await leases.finish_all(self._database.read, owned)
+        return {lease: lease.job_id in finished for lease in owned}
 
-    async def keep(self) -> None:
-        """Renew the leases of all jobs under way, for ever."""
+    async def renew_leases(self) -> None:
+        """Renew the leases of running jobs until cancelled. Cancels attempts that lost theirs."""
         while True:
             await asyncio.sleep(self._settings.job_lease / 3)
-            holdings = list(self._held.values())
-            if not holdings:
+            attempts = list(self._attempts.values())
+            if not attempts:
                 continue
             with contextlib.suppress(Unavailable):
-                still = await leases.renew(
+                owned = await leases.renew(
                     self._database.read,
-                    [each.claim.held for each in holdings],
+                    [attempt.claim.lease for attempt in attempts],
                     self._settings.job_lease,
                 )
-                for each in holdings:
-                    if each.claim.id not in still:
-                        each.lose()
+                for attempt in attempts:
+                    if attempt.claim.id not in owned:
+                        attempt.cancel_lost()
 
     async def run(self, job_id: UUID, computed: Callable[[], None] = lambda: None) -> bool:
-        """Run a job unless it is somebody else's, or ended; every outcome is in its row.
+        """Claim and run a job. Returns False if it could not be claimed.
 
-        Answers whether it was run. `computed` is called when only the mark of its end is still to
-        be made.
+        `computed` is called when a job without results only remains to be marked as done.
         """
         structlog.contextvars.clear_contextvars()
         try:
-            claim = await self._claims.ask(job_id)
+            claim = await self._claims.submit(job_id)
         except Unavailable:
-            # It was sent, and so comes back.
+            # The job stays sent until a sweep requeues it.
             return False
         if claim is None:
             return False
@@ -127,30 +126,31 @@ class Runner(Generic[T]):
             request_id=claim.request_id,
         )
         log.debug("job_started", failures=claim.failures, losses=claim.losses)
-        if former := self._held.get(claim.id):
-            former.lose()
-        holding = self._held[claim.id] = _Holding(claim)
-        begun = asyncio.get_running_loop().time()
+        if earlier := self._attempts.get(claim.id):
+            earlier.cancel_lost()
+        attempt = self._attempts[claim.id] = _Attempt(claim)
+        started = asyncio.get_running_loop().time()
         try:
-            outcome = await self._attempt(claim, holding, computed)
+            outcome = await self._run(claim, attempt, computed)
         except LostLease:
             outcome = "lost"
         except Unavailable:
-            # Not even the outcome could be written: the lease runs out and the job comes back.
+            # The outcome could not be stored: the lease expires and a sweep requeues the job.
             outcome = "unavailable"
         except asyncio.CancelledError:
-            if not holding.lost or holding.task is None or holding.task.uncancel():
-                await asyncio.shield(leases.give_back(self._database.read, claim))
+            if not attempt.lost or attempt.task is None or attempt.task.uncancel():
+                await asyncio.shield(leases.release(self._database.read, claim))
                 raise
             outcome = "lost"
         finally:
-            if self._held.get(claim.id) is holding:
-                del self._held[claim.id]
-        seconds = asyncio.get_running_loop().time() - begun
+            if self._attempts.get(claim.id) is attempt:
+                del self._attempts[claim.id]
+        seconds = asyncio.get_running_loop().time() - started
         log.info("job_ended", outcome=outcome, ms=round(seconds * 1000))
         return True
 
-    async def _attempt(self, claim: Claim, holding: _Holding, computed: Callable[[], None]) -> str:
+    async def _run(self, claim: Claim, attempt: _Attempt, computed: Callable[[], None]) -> str:
+        """Run one attempt and store its outcome, which is returned."""
         job: Job | None = None
         try:
             job = self._decoder.decode(claim.payload)
@@ -162,31 +162,31 @@ class Runner(Generic[T]):
             actor = self._actors[type(job)]
             async with asyncio.timeout(actor.time_limit(self._settings)):
                 write = await actor.run(self._tools, claim.workspace, job)
-            holding.computing = False
+            attempt.computing = False
             if write is None:
                 computed()
-                return "done" if await self._ends.ask(claim.held) else "lost"
+                return "done" if await self._finishes.submit(claim.lease) else "lost"
             async with self._database.transaction() as tx:
                 await leases.finish(tx, claim)
                 await write(tx)
         except LostLease:
             raise
         except Unavailable as problem:
-            return await self._failed(claim, job, problem.message)
+            return await self._retry(claim, job, problem.message)
         except Problem as problem:
             return await self._end(claim, job, "failed", problem.message)
-        except TookTooLong:
-            # The same text would take as long again, and others wait for the process.
+        except ComputationTimeout:
+            # Not retried: the same text would take as long again, and hold a process meanwhile.
             return await self._end(claim, job, "failed", "The analysis took too long.")
         except TimeoutError:
-            return await self._failed(claim, job, "The processing took too long.")
+            return await self._retry(claim, job, "The processing took too long.")
         except Exception:
             log.exception("job_error")
-            return await self._failed(claim, job, "The processing failed. The job's id finds it.")
+            return await self._retry(claim, job, "The processing failed. The job's id finds it.")
         return "done"
 
-    async def _failed(self, claim: Claim, job: Job | None, reason: str) -> str:
-        """An attempt failed for a reason that may pass: again later, unless it was the last."""
+    async def _retry(self, claim: Claim, job: Job | None, reason: str) -> str:
+        """Requeue the job with backoff, or end it as failed after the last attempt."""
         if claim.failures + 1 >= leases.MAX_FAILURES:
             return await self._end(claim, job, "failed", reason)
         delay = leases.backoff(claim.failures, random.random())  # noqa: S311 - only spreads load

@@ -1,4 +1,4 @@
-"""Where this process puts files for a while: a folder that goes with it, or with its successor."""
+"""Temporary directory of a worker process, removed when the process ends or by a later one."""
 
 import contextlib
 import fcntl
@@ -10,26 +10,28 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-_OURS: Final = "gateway-worker-"
+_PREFIX: Final = "gateway-worker-"
 _LOCK: Final = "lock"
 
 
 @contextlib.contextmanager
-def scratch() -> Iterator[Path]:
-    """Temporary files of this process lie in here until it is left.
+def scratch_directory() -> Iterator[Path]:
+    """Create a directory for all temporary files of this process; remove it on exit.
 
-    What killed workers left behind is removed at first: recordings may be large. Who uses a folder
-    holds the lock of a file in it, for numbers of processes mean nothing in another container.
+    First removes the directories of killed workers, which may hold large recordings. A live worker
+    holds a file lock in its directory. Process ids would not do: containers that share a temporary
+    directory number their processes separately.
     """
-    shared = Path(tempfile.gettempdir())
-    for left in shared.glob(f"{_OURS}*"):
-        if _mine(left):
-            with contextlib.suppress(OSError), _locked(left):
-                shutil.rmtree(left, ignore_errors=True)
-    made = Path(tempfile.mkdtemp(prefix=f"new-{_OURS}"))
-    with _locked(made):
-        # Others find it by its name, so it gets that when it is locked.
-        folder = made.rename(shared / f"{_OURS}{os.getpid()}-{made.name.rpartition('-')[2]}")
+    parent = Path(tempfile.gettempdir())
+    for path in parent.glob(f"{_PREFIX}*"):
+        if _is_own_directory(path):
+            with contextlib.suppress(OSError), _locked(path):
+                shutil.rmtree(path, ignore_errors=True)
+    created = Path(tempfile.mkdtemp(prefix=f"new-{_PREFIX}"))
+    with _locked(created):
+        # Renamed once it is locked: from then on other workers find it.
+        suffix = created.name.rpartition("-")[2]
+        folder = created.rename(parent / f"{_PREFIX}{os.getpid()}-{suffix}")
         tempfile.tempdir = str(folder)
         try:
             yield folder
@@ -38,18 +40,20 @@ def scratch() -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _mine(path: Path) -> bool:
-    """Whether it is a folder of this user: in a shared place others may name theirs alike."""
+def _is_own_directory(path: Path) -> bool:
+    """True for a directory of this user. Other users may use the same name in a shared place."""
     with contextlib.suppress(OSError):
-        found = path.lstat()
-        return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+        status = path.lstat()
+        return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
     return False
 
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of the folder, which ends with the process; OSError if another holds it."""
-    # Not inherited by programs that are started: they may live a little longer.
+    """Lock the directory. Raises OSError if another process holds the lock.
+
+    The lock ends with this process. Child processes, which may outlive it, do not inherit the lock.
+    """
     descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

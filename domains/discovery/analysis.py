@@ -1,47 +1,27 @@
-"""The analysis of a signal: the job that turns its text into insights with evidence."""
+"""The analysis of a signal: jobs that find insights in its text."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from typing import Any, ClassVar, Final, Literal
+from collections.abc import Iterator
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import (
-    ARRAY,
-    Uuid,
-    and_,
-    any_,
-    bindparam,
-    delete,
-    func,
-    insert,
-    null,
-    select,
-    update,
-)
+from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, bindparam, func, null, select, update
 
-from domains.discovery.duplicates import compare_soon
-from domains.discovery.links import INSIGHTS_OF_SIGNAL
-from domains.discovery.tables import evidence, insights, products, signals
-from domains.intelligence.asking import insights_found, insights_question
-from domains.intelligence.engine import analyse as find
-from domains.intelligence.findings import Document, Findings, Insight, Product, Profile
-from domains.kernel.blobs import BlobMissing, Blobs
-from domains.kernel.compute import Compute
-from domains.kernel.db import Read, Tx
-from domains.kernel.ids import new_id
-from domains.kernel.jobs import Job, Queue, enqueue
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.numbers import take
-from domains.kernel.problems import NotFound
-from domains.kernel.providers import Consulted, Provider
-from domains.kernel.questions import Answer
-from domains.kernel.statements import row, scalar, statement
-
-SignalType = Literal["transcript", "support_ticket", "review", "discovery_report"]
-
-InsightType = Literal[
-    "feedback", "user-interview", "market-research", "session-recording", "support-ticket", "other"
-]
+from domains.discovery.findings import Origin, SignalType, replace
+from domains.discovery.tables import products, signals
+from domains.intelligence.engine import analyse as find_insights
+from domains.intelligence.findings import Document, Findings, Product, Profile
+from domains.intelligence.llm.prompts import insights_found, insights_question
+from domains.kernel.core.ids import WorkspaceId
+from domains.kernel.core.problems import NotFound
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.statements import WORKSPACE, Statement, row, scalar, statement
+from domains.kernel.job_tools import Tools, Write
+from domains.kernel.jobs.enqueue import enqueue
+from domains.kernel.jobs.model import Job, Queue
+from domains.kernel.models.llm_provider import ProviderResult
+from domains.kernel.models.llm_types import LLMResponse
+from domains.kernel.storage.blobs import BlobMissing, Blobs
 
 PROFILES: Final[dict[SignalType, Profile]] = {
     "transcript": "transcript",
@@ -50,39 +30,21 @@ PROFILES: Final[dict[SignalType, Profile]] = {
     "discovery_report": "discovery_report",
 }
 
-# What kind of insight a kind of signal gives.
-_INSIGHT_TYPES: Final[dict[SignalType | None, InsightType]] = {
-    "transcript": "user-interview",
-    "support_ticket": "support-ticket",
-    "review": "feedback",
-    "discovery_report": "market-research",
-}
+_MAX_PRODUCTS: Final = 1_000
 
 
 class AnalyseSignal(Job, frozen=True, tag="discovery.analyse_signal"):
-    """Turn a signal's text into insights."""
+    """Find a signal's insights with the built-in engine."""
 
     queue: ClassVar[Queue] = "analysis"
     signal: UUID
 
 
 class AskSignal(Job, frozen=True, tag="discovery.ask_signal"):
-    """Have a provider find a signal's insights: it waits for the network, as those queued there."""
+    """Find a signal's insights with the LLM provider. Like a fetch, it waits for the network."""
 
     queue: ClassVar[Queue] = "fetch"
     signal: UUID
-
-
-_workspace = bindparam("workspace", type_=Uuid)
-_id = bindparam("id", type_=Uuid)
-
-
-class Origin(msgspec.Struct, frozen=True):
-    """What the insights of a signal inherit from it."""
-
-    signal_type: SignalType | None
-    product_ids: list[UUID]
-    account_id: UUID | None
 
 
 class _Input(Origin, frozen=True):
@@ -92,412 +54,194 @@ class _Input(Origin, frozen=True):
     last_job_id: UUID | None
 
 
-_INPUT = statement(
-    select(
-        signals.c.signal_type,
-        signals.c.product_ids,
-        signals.c.account_id,
-        signals.c.text_key,
-        signals.c.data,
-        signals.c.additional_context,
-        signals.c.last_job_id,
-    ).where(signals.c.workspace_id == _workspace, signals.c.id == _id),
-    _Input,
-)
+_c = signals.c
+_id = bindparam("id", type_=Uuid)
+_by_id = (_c.workspace_id == WORKSPACE, _c.id == _id)
+
+_INPUT = statement(select(*(_c[name] for name in _Input.__struct_fields__)).where(*_by_id), _Input)
 
 _PRODUCTS = statement(
     select(products.c.id, products.c.name)
     .where(
-        products.c.workspace_id == _workspace,
+        products.c.workspace_id == WORKSPACE,
         (func.cardinality(bindparam("ids", type_=ARRAY(Uuid))) == 0)
         | (products.c.id == any_(bindparam("ids", type_=ARRAY(Uuid)))),
     )
     .order_by(products.c.id)
-    .limit(1_000),
+    .limit(_MAX_PRODUCTS),
     lambda product_id, name: Product(id=str(product_id), name=name),
 )
 
-# What stands there when the analysis is done may not be what it read.
-_DATA = statement(
-    select(signals.c.data)
-    .where(signals.c.workspace_id == _workspace, signals.c.id == _id)
-    .with_for_update(),
-    row,
-)
+_LOCK_DATA = statement(select(_c.data).where(*_by_id).with_for_update(), row)
 
-_QUEUED = statement(
-    update(signals)
-    .where(signals.c.workspace_id == _workspace, signals.c.id == _id)
-    .values(
-        status="processing",
-        last_job_id=bindparam("job"),
-        started_at=func.now(),
-        processed_at=null(),
-        failed_at=null(),
-        last_error=null(),
-        updated_at=func.now(),
-    )
-    .returning(signals.c.id),
-    scalar,
-)
 
-_NEWEST = statement(
-    select(signals.c.id)
-    .where(
-        signals.c.workspace_id == _workspace,
-        signals.c.id == _id,
-        signals.c.last_job_id == bindparam("former", type_=Uuid),
-    )
+def _update(*conditions: ColumnElement[bool], **values: Any) -> Statement[UUID]:
+    changed = update(signals).where(*_by_id, *conditions).values(values)
+    return statement(changed.returning(_c.id), scalar)
+
+
+_SET_QUEUED = _update(
+    status="processing",
+    last_job_id=bindparam("job"),
+    started_at=func.now(),
+    processed_at=null(),
+    failed_at=null(),
+    last_error=null(),
+    updated_at=func.now(),
+)
+_LOCK_IF_LAST_JOB = statement(
+    select(_c.id)
+    .where(*_by_id, _c.last_job_id == bindparam("last_job", type_=Uuid))
     .with_for_update(),
     scalar,
 )
-_HANDED_OVER = statement(
-    update(signals)
-    .where(signals.c.workspace_id == _workspace, signals.c.id == _id)
-    .values(last_job_id=bindparam("job"))
-    .returning(signals.c.id),
-    scalar,
+_SET_LAST_JOB = _update(last_job_id=bindparam("job"))
+_SET_PROCESSED = _update(
+    status="processed",
+    inferred_context=bindparam("context"),
+    engine=bindparam("engine"),
+    fallback=bindparam("fallback"),
+    processed_at=func.now(),
+    failed_at=null(),
+    last_error=null(),
+    updated_at=func.now(),
 )
-
-_PROCESSED = statement(
-    update(signals)
-    .where(signals.c.workspace_id == _workspace, signals.c.id == _id)
-    .values(
-        status="processed",
-        inferred_context=bindparam("label"),
-        engine=bindparam("engine"),
-        fallback=bindparam("fallback"),
-        processed_at=func.now(),
-        failed_at=null(),
-        last_error=null(),
-        updated_at=func.now(),
-    )
-    .returning(signals.c.id),
-    scalar,
-)
-
-_FAILED = statement(
-    update(signals)
-    .where(
-        signals.c.workspace_id == _workspace,
-        signals.c.id == _id,
-        signals.c.last_job_id == bindparam("job"),
-    )
-    .values(
-        status="failed",
-        failed_at=func.now(),
-        last_error=bindparam("error"),
-        updated_at=func.now(),
-    )
-    .returning(signals.c.id),
-    scalar,
-)
-
-# Locked in the order of their ids, as `links` does.
-_made = (
-    select(insights.c.id)
-    .where(
-        insights.c.workspace_id == _workspace,
-        insights.c.made_by_signal_id == _id,
-        insights.c.edited_at.is_(None),
-    )
-    .order_by(insights.c.id)
-    .with_for_update()
-    .scalar_subquery()
-)
-_FORGET_MADE = statement(
-    delete(insights).where(
-        insights.c.workspace_id == _workspace,
-        insights.c.id == any_(func.array(_made, type_=ARRAY(Uuid))),
-    ),
-    row,
-)
-
-# What a person keeps of an earlier analysis.
-_KEPT = statement(
-    select(evidence.c.start, evidence.c.end, evidence.c.quote)
-    .select_from(evidence)
-    .join(
-        insights,
-        and_(
-            insights.c.workspace_id == evidence.c.workspace_id,
-            insights.c.id == evidence.c.insight_id,
-        ),
-    )
-    .where(
-        evidence.c.workspace_id == _workspace,
-        evidence.c.signal_id == _id,
-        insights.c.made_by_signal_id == _id,
-    ),
-    row,
-)
-
-_ADD_INSIGHT = statement(
-    insert(insights).values(
-        id=bindparam("id"),
-        workspace_id=bindparam("workspace"),
-        number=bindparam("number"),
-        name=bindparam("name"),
-        description=bindparam("description"),
-        type=bindparam("type"),
-        product_id=bindparam("product"),
-        account_id=bindparam("account"),
-        made_by_signal_id=bindparam("signal"),
-        kind=bindparam("kind"),
-        sentiment=bindparam("sentiment"),
-        confidence=bindparam("confidence"),
-        engine=bindparam("engine"),
-    ),
-    row,
-)
-
-_ADD_EVIDENCE = statement(
-    insert(evidence).values(
-        id=bindparam("id"),
-        workspace_id=bindparam("workspace"),
-        insight_id=bindparam("insight"),
-        signal_id=bindparam("signal"),
-        quote=bindparam("quote"),
-        start=bindparam("start"),
-        end=bindparam("end"),
-        speaker=bindparam("speaker"),
-        start_time=bindparam("start_time"),
-        end_time=bindparam("end_time"),
-    ),
-    row,
+_SET_FAILED = _update(
+    _c.last_job_id == bindparam("job"),
+    status="failed",
+    failed_at=func.now(),
+    last_error=bindparam("error"),
+    updated_at=func.now(),
 )
 
 
-Write = Callable[[Tx], Awaitable[None]]
+async def analyse(tools: Tools, workspace: WorkspaceId, job: AnalyseSignal) -> Write | None:
+    """Find insights in a signal's text. The returned function stores them.
 
-
-async def analyse(
-    read: Read,
-    blobs: Blobs,
-    compute: Compute,
-    provider: Provider,
-    workspace: WorkspaceId,
-    job: AnalyseSignal,
-) -> Write:
-    """Find insights in a signal's text, with no transaction open; what comes back stores them.
-
-    Where the workspace has a provider read its texts, another job does that.
+    Enqueues `AskSignal` instead if the workspace uses the LLM provider.
     """
-    given = await read.first(_INPUT, workspace=workspace, id=job.signal)
-    if given is None:
-        return _nothing  # deleted meanwhile
-    if await provider.is_used_by(workspace):
-        return lambda tx: _hand_over(tx, workspace, job.signal, given.last_job_id)
-    document = await _document(read, blobs, workspace, given)
-    findings = await compute.run(find, document)
-    return _storing(workspace, job.signal, given, document.text, findings, None)
+    signal = await tools.read.first(_INPUT, workspace=workspace, id=job.signal)
+    if signal is None:
+        return None
+    if await tools.provider.is_enabled_for(workspace):
+        return lambda tx: _hand_over(tx, workspace, job.signal, signal.last_job_id)
+    document = await _document(tools.read, tools.blobs, workspace, signal)
+    findings = await tools.process_pool.run(find_insights, document)
+    return _store(workspace, job.signal, signal, document.text, findings, None)
 
 
-async def ask(
-    read: Read,
-    blobs: Blobs,
-    compute: Compute,
-    provider: Provider,
-    workspace: WorkspaceId,
-    job: AskSignal,
-) -> Write:
-    """As `analyse`, by the provider; by the engine where that gives no usable answer."""
-    given = await read.first(_INPUT, workspace=workspace, id=job.signal)
-    if given is None:
-        return _nothing
-    document = await _document(read, blobs, workspace, given)
+async def analyse_with_provider(
+    tools: Tools, workspace: WorkspaceId, job: AskSignal
+) -> Write | None:
+    """Like `analyse`, with the LLM provider. The engine replaces an unusable response."""
+    signal = await tools.read.first(_INPUT, workspace=workspace, id=job.signal)
+    if signal is None:
+        return None
+    document = await _document(tools.read, tools.blobs, workspace, signal)
 
-    async def understood(answer: Answer) -> Findings:
-        return await compute.run(insights_found, document, answer.content, answer.model)
+    async def parse(response: LLMResponse) -> Findings:
+        return await tools.process_pool.run(
+            insights_found, document, response.content, response.model
+        )
 
-    consulted: Consulted[Findings] = await provider.consult(
-        workspace, await compute.run(insights_question, document), understood
+    result: ProviderResult[Findings] = await tools.provider.request(
+        workspace, await tools.process_pool.run(insights_question, document), parse
     )
-    findings = consulted.found
+    findings = result.value
     if findings is None:
-        findings = await compute.run(find, document)
-    return _storing(workspace, job.signal, given, document.text, findings, consulted.fallback)
+        findings = await tools.process_pool.run(find_insights, document)
+    return _store(workspace, job.signal, signal, document.text, findings, result.fallback_reason)
 
 
-async def _hand_over(tx: Tx, workspace: WorkspaceId, signal: UUID, former: UUID | None) -> None:
-    """The signal's newest job is the one that asks, unless there is a newer one."""
-    if await tx.first(_NEWEST, workspace=workspace, id=signal, former=former) is None:
-        return
-    asking = await enqueue(tx, workspace, AskSignal(signal))
-    await tx.first(_HANDED_OVER, workspace=workspace, id=signal, job=asking)
+async def queue(tx: Tx, workspace: WorkspaceId, signal_id: UUID) -> UUID:
+    """Queue the analysis of a signal and set its status to `processing`. Returns the job's id."""
+    job = await enqueue(tx, workspace, AnalyseSignal(signal_id))
+    await tx.one(_SET_QUEUED, workspace=workspace, id=signal_id, job=job)
+    return job
 
 
-async def _document(read: Read, blobs: Blobs, workspace: WorkspaceId, given: _Input) -> Document:
-    return Document(
-        text=await _text(blobs, given),
-        profile="raw" if given.signal_type is None else PROFILES[given.signal_type],
-        additional_context=given.additional_context,
-        products=await products_named(read, workspace, given.product_ids),
-    )
+async def mark_failed(
+    tx: Tx, workspace: WorkspaceId, job: AnalyseSignal | AskSignal, job_id: UUID, reason: str
+) -> None:
+    """Set the signal's status to `failed`, unless a newer job analyses it."""
+    await tx.first(_SET_FAILED, workspace=workspace, id=job.signal, job=job_id, error=reason)
 
 
-def _storing(
+async def matched_products(
+    read: Read, workspace: WorkspaceId, product_ids: list[UUID]
+) -> tuple[Product, ...]:
+    """The products to look for in a text: those given, or all of the workspace if none are.
+
+    At most 1,000.
+    """
+    return tuple(await read.all(_PRODUCTS, workspace=workspace, ids=product_ids))
+
+
+async def _hand_over(
+    tx: Tx, workspace: WorkspaceId, signal_id: UUID, last_job: UUID | None
+) -> None:
+    """Queue `AskSignal` as the signal's last job, unless a newer job has been queued."""
+    locked = await tx.first(_LOCK_IF_LAST_JOB, workspace=workspace, id=signal_id, last_job=last_job)
+    if locked is not None:
+        job = await enqueue(tx, workspace, AskSignal(signal_id))
+        await tx.first(_SET_LAST_JOB, workspace=workspace, id=signal_id, job=job)
+
+
+def _store(
     workspace: WorkspaceId,
-    signal: UUID,
-    given: _Input,
+    signal_id: UUID,
+    signal: _Input,
     text: str,
     findings: Findings,
     fallback: str | None,
 ) -> Write:
     async def write(tx: Tx) -> None:
-        if given.text_key is None:
-            found = await tx.first(_DATA, workspace=workspace, id=signal)
-            if found is not None and found[0] != given.data:
-                # The data was replaced meanwhile: its quotes would be of a text that is gone.
-                await queue(tx, workspace, signal)
+        if signal.text_key is None:
+            locked = await tx.first(_LOCK_DATA, workspace=workspace, id=signal_id)
+            if locked is not None and locked[0] != signal.data:
+                # The data was replaced during the analysis: the quotes are of the old text.
+                await queue(tx, workspace, signal_id)
                 return
         updated = await tx.first(
-            _PROCESSED,
+            _SET_PROCESSED,
             workspace=workspace,
-            id=signal,
-            label=findings.context,
+            id=signal_id,
+            context=findings.context,
             engine=findings.engine,
             fallback=fallback,
         )
-        if updated is None:
-            return
-        await tx.first(_FORGET_MADE, workspace=workspace, id=signal)
-        kept = await tx.all(_KEPT, workspace=workspace, id=signal)
-        new = _without(findings.insights, [(a, b) for a, b, quote in kept if text[a:b] == quote])
-        await store(tx, workspace, signal, given, findings.engine, new)
+        if updated is not None:
+            await replace(tx, workspace, signal_id, signal, text, findings)
 
     return write
 
 
-async def queue(tx: Tx, workspace: WorkspaceId, signal_id: UUID) -> UUID:
-    """Queue the analysis of a signal and show it there; the job's id."""
-    job = await enqueue(tx, workspace, AnalyseSignal(signal_id))
-    await tx.one(_QUEUED, workspace=workspace, id=signal_id, job=job)
-    return job
+async def _document(read: Read, blobs: Blobs, workspace: WorkspaceId, signal: _Input) -> Document:
+    return Document(
+        text=await _text(blobs, signal),
+        profile="raw" if signal.signal_type is None else PROFILES[signal.signal_type],
+        additional_context=signal.additional_context,
+        products=await matched_products(read, workspace, signal.product_ids),
+    )
 
 
-async def analysis_failed(
-    tx: Tx, workspace: WorkspaceId, job: AnalyseSignal | AskSignal, job_id: UUID, reason: str
-) -> None:
-    """Show on the signal that its newest analysis failed for good."""
-    await tx.first(_FAILED, workspace=workspace, id=job.signal, job=job_id, error=reason)
-
-
-async def _nothing(_tx: Tx) -> None:
-    return
-
-
-async def _text(blobs: Blobs, given: _Input) -> str:
-    if given.text_key is None:
-        return "\n".join(_strings(msgspec.json.decode(given.data or b"null")))
+async def _text(blobs: Blobs, signal: _Input) -> str:
+    if signal.text_key is None:
+        return "\n".join(_strings(msgspec.json.decode(signal.data or b"null")))
     try:
-        return (await blobs.get(given.text_key)).decode()
+        return (await blobs.get(signal.text_key)).decode()
     except BlobMissing:
         raise NotFound("The stored text of this signal is missing.") from None
 
 
 def _strings(value: Any) -> Iterator[str]:
-    """Every text in a JSON value that reads like language, in its order."""
+    """All strings in a JSON value, in order, except those without a space, such as codes."""
     if isinstance(value, str):
         if " " in value.strip():
             yield value
     elif isinstance(value, dict):
-        for each in value.values():
-            yield from _strings(each)
+        for item in value.values():
+            yield from _strings(item)
     elif isinstance(value, list):
-        for each in value:
-            yield from _strings(each)
-
-
-async def products_named(
-    read: Read, workspace: WorkspaceId, product_ids: list[UUID]
-) -> tuple[Product, ...]:
-    """The products whose names are matched: these, or the workspace's if none are given."""
-    return tuple(await read.all(_PRODUCTS, workspace=workspace, ids=product_ids))
-
-
-def _without(found: Iterable[Insight], held: Sequence[tuple[int, int]]) -> list[Insight]:
-    """What is new: findings without the quotes that overlap a held slice of the same text.
-
-    A finding that has no other quote is one that somebody keeps already.
-    """
-    new = []
-    for insight in found:
-        quotes = tuple(
-            quote
-            for quote in insight.quotes
-            if not any(start < quote.end and quote.start < end for start, end in held)
-        )
-        if quotes:
-            new.append(msgspec.structs.replace(insight, quotes=quotes))
-    return new
-
-
-async def store(
-    tx: Tx,
-    workspace: WorkspaceId,
-    signal_id: UUID,
-    origin: Origin,
-    engine: str,
-    found: Sequence[Insight],
-) -> list[UUID]:
-    """Store findings as draft insights with their evidence, linked to the signal; their ids."""
-    numbers = await take(tx, workspace, "INSIGHT", len(found))
-    made = [(new_id(), each) for each in found]
-    await tx.many(
-        _ADD_INSIGHT,
-        [
-            {
-                "id": insight_id,
-                "workspace": workspace,
-                "number": number,
-                "name": each.name,
-                "description": each.description,
-                "type": insight_type(origin),
-                "product": product_of(origin, each),
-                "account": origin.account_id,
-                "signal": signal_id,
-                "kind": each.kind,
-                "sentiment": each.sentiment,
-                "confidence": each.confidence,
-                "engine": engine,
-            }
-            for number, (insight_id, each) in zip(numbers, made, strict=True)
-        ],
-    )
-    ids = [insight_id for insight_id, _ in made]
-    await INSIGHTS_OF_SIGNAL.add(tx, workspace, signal_id, ids)
-    await tx.many(
-        _ADD_EVIDENCE,
-        [
-            {
-                "id": new_id(),
-                "workspace": workspace,
-                "insight": insight_id,
-                "signal": signal_id,
-                "quote": quote.text,
-                "start": quote.start,
-                "end": quote.end,
-                "speaker": quote.speaker,
-                "start_time": quote.start_time,
-                "end_time": quote.end_time,
-            }
-            for insight_id, each in made
-            for quote in each.quotes
-        ],
-    )
-    if ids:
-        await compare_soon(tx, workspace)
-    return ids
-
-
-def insight_type(origin: Origin) -> InsightType:
-    """The type of what is found in such a signal."""
-    return _INSIGHT_TYPES.get(origin.signal_type, "other")
-
-
-def product_of(origin: Origin, found: Insight) -> UUID | None:
-    """The product that the insight names, else the one that the signal was given for."""
-    if found.product_id is not None:
-        return UUID(found.product_id)
-    return origin.product_ids[0] if len(origin.product_ids) == 1 else None
+        for item in value:
+            yield from _strings(item)

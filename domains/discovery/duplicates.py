@@ -1,6 +1,6 @@
-"""Insights that say the same as an earlier one: found by what they mean, for people to decide."""
+"""Near duplicates: suggests for an insight the earlier insight that has the same meaning."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar, Final, NamedTuple
 from uuid import UUID
 
@@ -22,50 +22,51 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from domains.discovery.tables import evidence, insight_vectors, insights
-from domains.intelligence import clusters, embeddings
-from domains.kernel import jobs
-from domains.kernel.compute import Compute
-from domains.kernel.db import Read, Tx
-from domains.kernel.jobs import Job, Queue
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.statements import row, scalar, statement
+from domains.intelligence.semantic import clusters, embeddings
+from domains.kernel.core.ids import WorkspaceId
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
+from domains.kernel.job_tools import Tools, Write
+from domains.kernel.jobs.enqueue import enqueue_debounced
+from domains.kernel.jobs.model import Job, Queue
 
-Write = Callable[[Tx], Awaitable[None]]
-
-# Seconds after an insight was made at which it is compared: its neighbours are then there, too.
+# Seconds from the creation of an insight to its comparison, so that one job compares all insights
+# created in the meantime.
 _DELAY: Final = 1.0
 
-# Insights that one job compares, the newest that they are compared with, and those of each that are
-# looked at closely: the vectors whose signs differ least from its own.
-_CHUNK: Final = 100
-_MOST: Final = 100_000
+# Insights that one job compares.
+_BATCH: Final = 100
+# Newest insights of the workspace that they are compared with, by sketch.
+_MAX_SKETCHES: Final = 100_000
+# Insights with the most similar sketches, whose vectors are then compared.
 _NEAREST: Final = 24
-_QUOTE: Final = 300
+# Characters of the quote or description that are embedded.
+_TEXT_LENGTH: Final = 300
 
 
 class CompareInsights(Job, frozen=True, tag="discovery.compare_insights"):
-    """Find which of the insights that were not compared yet say the same as an earlier one."""
+    """Find the duplicates among the insights that have not been compared yet."""
 
     queue: ClassVar[Queue] = "analysis"
 
 
-class _Insight(msgspec.Struct, frozen=True):
+class NewInsight(msgspec.Struct, frozen=True):
+    """An insight to compare. `text`: its first quote, else its description."""
+
     id: UUID
     number: int
     signal_id: UUID | None
     sentiment: str | None
     name: str
-    told: str | None
+    text: str | None
 
 
-class _Vector(NamedTuple):
+class _Embedding(NamedTuple):
     vector: bytes
     sketch: bytes
 
 
-class _Stored(msgspec.Struct, frozen=True):
-    """An earlier insight that may be the original."""
-
+class _EmbeddedInsight(msgspec.Struct, frozen=True):
     id: UUID
     number: int
     signal_id: UUID | None
@@ -73,46 +74,50 @@ class _Stored(msgspec.Struct, frozen=True):
     vector: bytes
 
 
-_workspace = bindparam("workspace", type_=Uuid)
-_maker = bindparam("embedder", type_=Text)
 _i, _v = insights.c, insight_vectors.c
+_embedder = bindparam("embedder", type_=Text)
+_by_id = (_i.workspace_id == WORKSPACE, _i.id == bindparam("id", type_=Uuid))
 
 _first_quote = (
-    select(func.left(evidence.c.quote, literal_column(str(_QUOTE))))
-    .where(evidence.c.workspace_id == _workspace, evidence.c.insight_id == _i.id)
+    select(func.left(evidence.c.quote, literal_column(str(_TEXT_LENGTH))))
+    .where(evidence.c.workspace_id == WORKSPACE, evidence.c.insight_id == _i.id)
     .order_by(evidence.c.start, evidence.c.id)
     .limit(literal_column("1"))
     .scalar_subquery()
 )
-_told = func.coalesce(_first_quote, func.left(_i.description, literal_column(str(_QUOTE))))
-# Those without a vector, or with one of another embedder: both ends of the index.
-_WAITING = statement(
-    select(_i.id, _i.number, _i.made_by_signal_id, _i.sentiment, _i.name, _told)
+_UNCOMPARED = statement(
+    select(
+        _i.id,
+        _i.number,
+        _i.made_by_signal_id,
+        _i.sentiment,
+        _i.name,
+        func.coalesce(_first_quote, func.left(_i.description, literal_column(str(_TEXT_LENGTH)))),
+    )
     .where(
-        _i.workspace_id == _workspace,
+        _i.workspace_id == WORKSPACE,
         or_(
             _i.embedder.is_(None),
-            # The lesser maker takes nothing over: two hosts would convert for ever.
+            # Less or greater, because "not equal" cannot use the index.
             and_(
-                bindparam("lesser", type_=Boolean).is_(False),
-                or_(_i.embedder < _maker, _i.embedder > _maker),
+                bindparam("is_fallback", type_=Boolean).is_(False),
+                or_(_i.embedder < _embedder, _i.embedder > _embedder),
             ),
         ),
     )
     .order_by(_i.number)
-    .limit(literal_column(str(_CHUNK))),
-    _Insight,
+    .limit(literal_column(str(_BATCH))),
+    NewInsight,
 )
 
-
-# The ids and the sketches of the newest, each as bytes one after the other: one row, however many.
 _newest = (
     select(_v.insight_id, _v.sketch)
-    .where(_v.workspace_id == _workspace, _v.embedder == _maker)
+    .where(_v.workspace_id == WORKSPACE, _v.embedder == _embedder)
     .order_by(_v.number.desc())
-    .limit(literal_column(str(_MOST)))
+    .limit(literal_column(str(_MAX_SKETCHES)))
     .subquery("newest")
 )
+# All ids in one byte string and all sketches in another: a single row instead of 100,000.
 _SKETCHES = statement(
     select(
         func.string_agg(func.uuid_send(_newest.c.insight_id), literal_column("''::bytea")),
@@ -120,32 +125,39 @@ _SKETCHES = statement(
     ),
     row,
 )
-_CANDIDATES = statement(
+_VECTORS = statement(
     select(_i.id, _i.number, _i.made_by_signal_id, _i.sentiment, _v.vector)
-    .join(insights, (_i.workspace_id == _workspace) & (_i.id == _v.insight_id))
+    .join(insights, (_i.workspace_id == WORKSPACE) & (_i.id == _v.insight_id))
     .where(
-        _v.workspace_id == _workspace,
+        _v.workspace_id == WORKSPACE,
         _v.insight_id == any_(bindparam("ids", type_=ARRAY(Uuid))),
-        _v.embedder == _maker,
+        _v.embedder == _embedder,
         _i.status != literal_column("'archived'"),
     )
     .order_by(_i.number),
-    _Stored,
+    _EmbeddedInsight,
 )
 
-_KEEP = statement(
+# In order of the ids, like all transactions that lock several insights.
+_LOCK_EXISTING = statement(
+    select(_i.id)
+    .where(_i.workspace_id == WORKSPACE, _i.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
+    .order_by(_i.id)
+    .with_for_update(read=True, key_share=True),
+    scalar,
+)
+_STORE_EMBEDDING = statement(
     insert(insight_vectors)
     .from_select(
         ["workspace_id", "insight_id", "embedder", "vector", "sketch", "number"],
-        # Not of an insight that was deleted meanwhile.
         select(
             _i.workspace_id,
             _i.id,
-            _maker,
+            _embedder,
             bindparam("vector", type_=_v.vector.type),
             bindparam("sketch", type_=_v.sketch.type),
             _i.number,
-        ).where(_i.workspace_id == _workspace, _i.id == bindparam("id", type_=Uuid)),
+        ).where(*_by_id),
     )
     .on_conflict_do_update(
         index_elements=[_v.insight_id],
@@ -155,114 +167,131 @@ _KEEP = statement(
     ),
     row,
 )
-# Those that are still there, held in the order of their ids, as all that locks several insights.
-_HELD = statement(
-    select(_i.id)
-    .where(_i.workspace_id == _workspace, _i.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
-    .order_by(_i.id)
-    .with_for_update(read=True, key_share=True),
-    scalar,
-)
-_MARK = statement(
+_SET_ORIGINAL = statement(
     update(insights)
-    .where(_i.workspace_id == _workspace, _i.id == bindparam("id", type_=Uuid))
+    .where(*_by_id)
     .values(embedder=bindparam("by", type_=Text), duplicate_of=bindparam("original", type_=Uuid)),
     row,
 )
 
 
 async def compare_soon(tx: Tx, workspace: WorkspaceId) -> None:
-    """Have the insights that were not compared yet compared, together with those of this moment."""
-    await jobs.enqueue_soon(tx, workspace, CompareInsights(), _DELAY)
+    """Schedule the comparison of the workspace's new insights, or postpone it if scheduled."""
+    await enqueue_debounced(tx, workspace, CompareInsights(), _DELAY)
 
 
-async def compare(
-    read: Read, compute: Compute, workspace: WorkspaceId, _job: CompareInsights
-) -> Write | None:
-    """Find for each insight not yet compared the one before it, of another signal, that says the
-    same; what comes back stores that.
+async def compare(tools: Tools, workspace: WorkspaceId, _job: CompareInsights) -> Write | None:
+    """Find the originals of up to 100 new insights, oldest first.
 
-    Some at a time, in the order in which they were made.
+    The returned function stores them with the embeddings, and schedules the next comparison if
+    there may be more.
     """
-    embedder = await compute.run(_embedder)
-    lesser = embedder == embeddings.Words.name
-    waiting = await read.all(_WAITING, workspace=workspace, embedder=embedder, lesser=lesser)
-    if not waiting:
+    embedder = await tools.process_pool.run(_embedder_name)
+    new = await list_uncompared(tools.read, workspace, embedder)
+    if not new:
         return None
-    vectors = await compute.run(_vectors, [_meaning(each) for each in waiting])
-    ids, sketches = await read.one(_SKETCHES, workspace=workspace, embedder=embedder)
-    stored: list[_Stored] = []
-    if ids is not None:
-        asked = [each.sketch for each in vectors]
-        near = await compute.run(clusters.likeliest, sketches, asked, _NEAREST)
-        wanted = sorted({at for some in near for at in some})
-        some = [UUID(bytes=ids[16 * at : 16 * at + 16]) for at in wanted]
-        stored = await read.all(_CANDIDATES, workspace=workspace, embedder=embedder, ids=some)
-    earlier = stored + [
-        _Stored(each.id, each.number, each.signal_id, each.sentiment, vector.vector)
-        for each, vector in zip(waiting, vectors, strict=True)
+    embedded = await tools.process_pool.run(_embed, [_text_of(insight) for insight in new])
+    candidates = await _nearest(tools, workspace, embedder, embedded)
+    candidates += [
+        _EmbeddedInsight(
+            insight.id, insight.number, insight.signal_id, insight.sentiment, embedding.vector
+        )
+        for insight, embedding in zip(new, embedded, strict=True)
     ]
-    found = await compute.run(_originals, embedder, earlier, len(waiting))
+    originals = await tools.process_pool.run(_find_originals, embedder, candidates, len(new))
 
     async def write(tx: Tx) -> None:
-        concerned = {each.id for each in waiting} | {each for each in found if each is not None}
-        held = set(await tx.all(_HELD, workspace=workspace, ids=sorted(concerned)))
-        for each, vector, original in sorted(
-            zip(waiting, vectors, found, strict=True), key=lambda one: one[0].id
+        ids = {insight.id for insight in new} | {original for original in originals if original}
+        existing = set(await tx.all(_LOCK_EXISTING, workspace=workspace, ids=sorted(ids)))
+        for insight, embedding, original in sorted(
+            zip(new, embedded, originals, strict=True), key=lambda result: result[0].id
         ):
-            if each.id not in held:
+            if insight.id not in existing:
                 continue
-            which = {"workspace": workspace, "id": each.id}
+            by_id = {"workspace": workspace, "id": insight.id}
+            await tx.first(_STORE_EMBEDDING, **by_id, embedder=embedder, **embedding._asdict())
             await tx.first(
-                _KEEP, **which, embedder=embedder, vector=vector.vector, sketch=vector.sketch
+                _SET_ORIGINAL,
+                **by_id,
+                by=embedder,
+                original=original if original in existing else None,
             )
-            await tx.first(
-                _MARK, **which, by=embedder, original=original if original in held else None
-            )
-        if len(waiting) == _CHUNK:
+        if len(new) == _BATCH:
             await compare_soon(tx, workspace)
 
     return write
 
 
-def _meaning(insight: _Insight) -> str:
-    """Its title, and the beginning of its first quote or of its description."""
-    return f"{insight.name}. {insight.told}" if insight.told else insight.name
+async def list_uncompared(read: Read, workspace: WorkspaceId, embedder: str) -> list[NewInsight]:
+    """List up to 100 insights without an embedding, or with one of another embedder.
+
+    The fallback embedder does not replace embeddings of another one: else two hosts, one of them
+    without the model, would replace each other's embeddings forever.
+    """
+    return await read.all(
+        _UNCOMPARED,
+        workspace=workspace,
+        embedder=embedder,
+        is_fallback=embedder == embeddings.Words.name,
+    )
 
 
-# --- in child processes, where loading the model keeps nobody waiting ---------------------------
+async def _nearest(
+    tools: Tools, workspace: WorkspaceId, embedder: str, new: Sequence[_Embedding]
+) -> list[_EmbeddedInsight]:
+    """The stored insights with the sketches most similar to those of the new ones."""
+    ids, sketches = await tools.read.one(_SKETCHES, workspace=workspace, embedder=embedder)
+    if ids is None:
+        return []
+    nearest = await tools.process_pool.run(
+        clusters.likeliest, sketches, [embedding.sketch for embedding in new], _NEAREST
+    )
+    positions = sorted({position for positions in nearest for position in positions})
+    nearest_ids = [UUID(bytes=ids[16 * position : 16 * position + 16]) for position in positions]
+    return await tools.read.all(_VECTORS, workspace=workspace, embedder=embedder, ids=nearest_ids)
 
 
-def _embedder() -> str:
-    """The name of what makes vectors; that of the lesser one, where the model cannot be loaded."""
+def _text_of(insight: NewInsight) -> str:
+    return f"{insight.name}. {insight.text}" if insight.text else insight.name
+
+
+# --- run in child processes, because loading the model takes 0.5 s ------------------------------
+
+
+def _embedder_name() -> str:
+    """Name of the embedder: that of the fallback if the model cannot be loaded."""
     return embeddings.embedder().name
 
 
-def _vectors(texts: Sequence[str]) -> list[_Vector]:
-    made = embeddings.embedder().vectors(texts)
-    return [_Vector(each.tobytes(), clusters.sketch(each)) for each in made]
+def _embed(texts: Sequence[str]) -> list[_Embedding]:
+    vectors = embeddings.embedder().vectors(texts)
+    return [_Embedding(vector.tobytes(), clusters.sketch(vector)) for vector in vectors]
 
 
-def _originals(name: str, insights: Sequence[_Stored], last: int) -> list[UUID | None]:
-    """For each of the last ones that was found in a signal, which of those made before it says the
-    same, most of all. What people write themselves repeats nothing: they know what is there.
+def _find_originals(
+    embedder: str, embedded: Sequence[_EmbeddedInsight], count: int
+) -> list[UUID | None]:
+    """For each of the last `count` insights, the earlier insight of the same meaning, or None.
+
+    Insights written by people are never marked as duplicates.
     """
-    found: list[UUID | None] = []
-    for each in insights[-last:]:
-        if each.signal_id is None:
-            found.append(None)
+    originals: list[UUID | None] = []
+    for insight in embedded[-count:]:
+        if insight.signal_id is None:
+            originals.append(None)
             continue
-        candidates = [other for other in insights if _may_repeat(each, other)]
-        index = clusters.most_alike(name, each.vector, [other.vector for other in candidates])
-        found.append(None if index is None else candidates[index].id)
-    return found
+        candidates = [other for other in embedded if _may_duplicate(insight, other)]
+        vectors = [candidate.vector for candidate in candidates]
+        index = clusters.most_alike(embedder, insight.vector, vectors)
+        originals.append(None if index is None else candidates[index].id)
+    return originals
 
 
-def _may_repeat(later: _Stored, earlier: _Stored) -> bool:
-    """Whether the two can be one: of two signals, and not for and against.
+def _may_duplicate(later: _EmbeddedInsight, earlier: _EmbeddedInsight) -> bool:
+    """True if `earlier` is older, of another signal and not of opposite sentiment.
 
-    Who loves a thing and who hates it use nearly the same words.
+    Praise and complaints about the same thing use nearly the same words.
     """
-    within = later.signal_id == earlier.signal_id
+    same_signal = later.signal_id == earlier.signal_id
     opposed = {later.sentiment, earlier.sentiment} == {"positive", "negative"}
-    return earlier.number < later.number and not within and not opposed
+    return earlier.number < later.number and not same_signal and not opposed

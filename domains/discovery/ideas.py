@@ -1,72 +1,78 @@
 """Ideas: what could be built."""
 
-from datetime import datetime
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 
-from domains.discovery.links import INSIGHTS_OF_IDEA, OPPORTUNITIES_OF_IDEA, LinkIds
-from domains.discovery.records import NonEmpty, Records, SearchQuery, equals, matches
+from domains.discovery import example_ids
+from domains.discovery.fields import (
+    CreatedAt,
+    DescriptionUpdate,
+    InsightIds,
+    InsightLinks,
+    InsightLinksUpdate,
+    NameUpdate,
+    NonEmpty,
+    OpportunityIds,
+    OpportunityLinks,
+    OpportunityLinksUpdate,
+    ProductId,
+    ProductIdUpdate,
+    UpdatedAt,
+)
+from domains.discovery.links import INSIGHTS_OF_IDEA, OPPORTUNITIES_OF_IDEA
+from domains.discovery.records import Records, SearchQuery100, columns_for, equals, matches
 from domains.discovery.tables import ideas
+from domains.kernel.core.field_docs import doc
 
 IdeaStatus = Literal["evaluating", "backlog", "development", "released", "archived"]
 
+_NAME: Final = doc("What could be built", "CSV button")
+_DESCRIPTION: Final = doc("How it would help", "Each report exports its table.")
+
 
 class Idea(msgspec.Struct, rename="camel"):
-    """An idea as it is answered."""
+    """An idea."""
 
-    id: Annotated[UUID, Meta(description="The idea's uuid")]
-    name: Annotated[str, Meta(description="What could be built")]
-    description: Annotated[str, Meta(description="How it would help")]
-    status: Annotated[IdeaStatus, Meta(description="How far it has come")]
-    product_id: Annotated[UUID | None, Meta(description="The product it is about")]
-    opportunity_ids: Annotated[list[UUID], Meta(description="Opportunities it is linked to")]
-    insight_ids: Annotated[list[UUID], Meta(description="Insights it is linked to")]
-    created_at: Annotated[datetime, Meta(description="When it was made")]
-    updated_at: Annotated[datetime, Meta(description="When it changed last")]
+    id: Annotated[UUID, doc("UUID of the idea", example_ids.IDEA)]
+    name: Annotated[str, _NAME]
+    description: Annotated[str, _DESCRIPTION]
+    status: Annotated[IdeaStatus, doc("Progress of the idea")]
+    product_id: ProductId | None
+    opportunity_ids: OpportunityIds
+    insight_ids: InsightIds
+    created_at: CreatedAt
+    updated_at: UpdatedAt
 
 
 class IdeaCreate(msgspec.Struct, rename="camel", kw_only=True):
     """A new idea."""
 
-    name: Annotated[NonEmpty, Meta(description="What could be built")]
-    description: Annotated[NonEmpty, Meta(description="How it would help")]
-    status: Annotated[IdeaStatus, Meta(description="How far it has come")] = "evaluating"
-    product_id: Annotated[UUID | None, Meta(description="The product it is about")] = None
-    opportunity_ids: Annotated[
-        LinkIds, Meta(description="Opportunities of this workspace to link it to")
-    ] = []
-    insight_ids: Annotated[
-        LinkIds, Meta(description="Insights of this workspace to link it to")
-    ] = []
+    name: Annotated[NonEmpty, _NAME]
+    description: Annotated[NonEmpty, _DESCRIPTION]
+    status: Annotated[IdeaStatus, doc("Progress of the idea")] = "evaluating"
+    product_id: ProductId | None = None
+    opportunity_ids: OpportunityLinks = []
+    insight_ids: InsightLinks = []
 
 
 class IdeaUpdate(msgspec.Struct, rename="camel", kw_only=True):
-    """What a PATCH may change; absent fields stay as they are, lists are replaced whole."""
+    """Changes of an idea. Absent fields stay as they are; lists are replaced as a whole."""
 
-    name: Annotated[NonEmpty | UnsetType, Meta(description="Replaces the name")] = UNSET
-    description: Annotated[NonEmpty | UnsetType, Meta(description="Replaces the description")] = (
-        UNSET
-    )
-    status: Annotated[IdeaStatus | UnsetType, Meta(description="How far it has come")] = UNSET
-    product_id: Annotated[UUID | UnsetType | None, Meta(description="Null clears it")] = UNSET
-    opportunity_ids: Annotated[
-        LinkIds | UnsetType, Meta(description="Replaces the links to opportunities")
-    ] = UNSET
-    insight_ids: Annotated[
-        LinkIds | UnsetType, Meta(description="Replaces the links to insights")
-    ] = UNSET
+    name: NameUpdate = UNSET
+    description: DescriptionUpdate = UNSET
+    status: Annotated[IdeaStatus | UnsetType, doc("Progress of the idea", "backlog")] = UNSET
+    product_id: ProductIdUpdate = UNSET
+    opportunity_ids: OpportunityLinksUpdate = UNSET
+    insight_ids: InsightLinksUpdate = UNSET
 
 
-class IdeaQuery(SearchQuery, frozen=True, kw_only=True, rename="camel"):
-    """Which ideas, and which part of them."""
+class IdeaQuery(SearchQuery100, frozen=True, kw_only=True, rename="camel"):
+    """The query of the list of ideas."""
 
-    limit: Annotated[
-        int, Meta(ge=1, description="Records a page; more than 100 are cut to 100")
-    ] = 100
-    status: Annotated[IdeaStatus | UnsetType, Meta(description="Those in this status")] = UNSET
+    status: Annotated[IdeaStatus | UnsetType, doc("Only ideas with this status")] = UNSET
 
 
 _c = ideas.c
@@ -74,20 +80,10 @@ _c = ideas.c
 IDEAS: Final = Records(
     ideas,
     "IDEA",
-    (
-        _c.id,
-        _c.name,
-        _c.description,
-        _c.status,
-        _c.product_id,
-        OPPORTUNITIES_OF_IDEA,
-        INSIGHTS_OF_IDEA,
-        _c.created_at,
-        _c.updated_at,
-    ),
+    columns_for(Idea, ideas, OPPORTUNITIES_OF_IDEA, INSIGHTS_OF_IDEA),
     Idea,
     query=IdeaQuery,
     filters=equals(status=_c.status, product_id=_c.product_id) | {"q": matches(_c.search)},
-    creates=IdeaCreate,
-    changes=IdeaUpdate,
+    create_struct=IdeaCreate,
+    update_struct=IdeaUpdate,
 )

@@ -1,7 +1,6 @@
-"""Insights: what was learnt, with the quotes that show it."""
+"""Insights: findings about customers, with the quotes that support them."""
 
 import textwrap
-from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
@@ -10,192 +9,188 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Text, Uuid, and_, bindparam, case, cast, func, null, select
 from sqlalchemy.dialects.postgresql import array
 
-from domains.discovery.analysis import InsightType
+from domains.discovery import example_ids
 from domains.discovery.duplicates import compare_soon
-from domains.discovery.links import IDEAS_OF_INSIGHT, OPPORTUNITIES_OF_INSIGHT, LinkIds
-from domains.discovery.records import NonEmpty, Records, SearchQuery, equals, matches
+from domains.discovery.fields import (
+    CreatedAt,
+    DescriptionUpdate,
+    IdeaIds,
+    IdeaLinks,
+    IdeaLinksUpdate,
+    NameUpdate,
+    NonEmpty,
+    OpportunityIds,
+    OpportunityLinks,
+    OpportunityLinksUpdate,
+    ProductId,
+    ProductIdUpdate,
+    UpdatedAt,
+)
+from domains.discovery.findings import InsightType
+from domains.discovery.links import IDEAS_OF_INSIGHT, OPPORTUNITIES_OF_INSIGHT
+from domains.discovery.records import Records, SearchQuery, columns_for, equals, matches
 from domains.discovery.tables import evidence, insights, signal_insights, signals
-from domains.kernel.db import Read, Tx
-from domains.kernel.ids import parse_id, parse_public_id, public_id
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.paging import Paged
-from domains.kernel.problems import invalid
-from domains.kernel.statements import row, statement
+from domains.kernel.core.field_docs import doc
+from domains.kernel.core.ids import WorkspaceId, parse_id, parse_public_id, public_id
+from domains.kernel.core.problems import invalid
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.statements import WORKSPACE, row, statement
+from domains.kernel.pagination.offset import OffsetPage
 
 InsightStatus = Literal["draft", "published", "archived"]
 
-
-# Longer ones would not fit into an index.
+# The length is limited by the size of an index entry.
 Tag = Annotated[str, Meta(min_length=1, max_length=255)]
 Tags = Annotated[list[Tag], Meta(max_length=10_000)]
 
+_MAX_NAME: Final = 80
+
+# JSON schemas of fields that are returned as stored.
+_SUGGESTIONS_SCHEMA: Final = {
+    "type": "object",
+    "properties": {"duplicateOf": {"type": "string", "format": "uuid"}},
+}
+_EXTERNAL_LINKS_SCHEMA: Final = {
+    "type": "array",
+    "items": {"$ref": "#/components/schemas/ExternalLink"},
+}
+
 
 class ExternalLink(msgspec.Struct, omit_defaults=True):
-    """A link to where else the insight is kept."""
+    """A link to a related record in another system."""
 
-    type: Annotated[str | UnsetType, Meta(description="What it leads to: `jira`, `figma`")] = UNSET
-    url: Annotated[str | UnsetType, Meta(description="Where it leads")] = UNSET
-    name: Annotated[str | UnsetType, Meta(description="What to show for it")] = UNSET
+    type: Annotated[str | UnsetType, doc("The system, such as `jira`", "jira")] = UNSET
+    url: Annotated[str | UnsetType, doc("URL of the record", "https://jira.example/EXP-7")] = UNSET
+    name: Annotated[str | UnsetType, doc("Name to show", "EXP-7")] = UNSET
 
 
 class Insight(msgspec.Struct, rename="camel"):
-    """An insight as it is answered."""
+    """An insight."""
 
-    id: Annotated[UUID, Meta(description="The insight's uuid")]
-    name: Annotated[str, Meta(description="The finding as a title")]
-    description: Annotated[str, Meta(description="The finding in a sentence or two")]
-    status: Annotated[InsightStatus, Meta(description="What processing finds begins as `draft`")]
-    type: Annotated[InsightType, Meta(description="The kind of source that it was learnt from")]
-    product_id: Annotated[UUID | None, Meta(description="The product it is about")]
-    opportunity_ids: Annotated[list[UUID], Meta(description="Opportunities it is linked to")]
-    idea_ids: Annotated[list[UUID], Meta(description="Ideas it is linked to")]
-    tag_ids: Annotated[list[str], Meta(description="Tags of the caller's own system")]
-    created_at: Annotated[datetime, Meta(description="When it was made")]
-    updated_at: Annotated[datetime, Meta(description="When it changed last")]
+    id: Annotated[UUID, doc("UUID of the insight", example_ids.INSIGHT)]
+    name: Annotated[str, doc("The finding as a title", "Exports take minutes")]
+    description: Annotated[
+        str, doc("The finding in one or two sentences", "A respondent describes a problem.")
+    ]
+    status: Annotated[InsightStatus, doc("Insights found by an analysis start as `draft`")]
+    type: Annotated[InsightType, doc("Kind of source")]
+    product_id: ProductId | None
+    opportunity_ids: OpportunityIds
+    idea_ids: IdeaIds
+    tag_ids: Annotated[list[str], doc("Tags of the caller's own system", ["exports"])]
+    created_at: CreatedAt
+    updated_at: UpdatedAt
     suggestions: Annotated[
         msgspec.Raw | UnsetType,
-        Meta(
-            description="As given; else `duplicateOf`, the id of an earlier insight that seems to "
-            "say the same; left out if there is neither",
-            extra_json_schema={
-                "type": "object",
-                "properties": {"duplicateOf": {"type": "string", "format": "uuid"}},
-            },
+        doc(
+            "As set by a caller. Default: `duplicateOf`, the id of an earlier insight "
+            "with a similar meaning; absent if there is none",
+            extra_json_schema=_SUGGESTIONS_SCHEMA,
         ),
     ] = UNSET
     external_links: Annotated[
         msgspec.Raw | UnsetType,
-        Meta(
-            description="As given; left out if never given",
-            extra_json_schema={
-                "type": "array",
-                "items": {"$ref": "#/components/schemas/ExternalLink"},
-            },
-        ),
+        doc("As set by a caller; absent if never set", extra_json_schema=_EXTERNAL_LINKS_SCHEMA),
     ] = UNSET
 
 
 class InsightCreate(msgspec.Struct, rename="camel", kw_only=True):
     """A new insight."""
 
-    description: Annotated[NonEmpty, Meta(description="The finding in a sentence or two")]
+    description: Annotated[
+        NonEmpty, doc("The finding in one or two sentences", "Customers wait for exports.")
+    ]
     name: Annotated[
-        NonEmpty | UnsetType,
-        Meta(description="The finding as a title; the description's beginning if left out"),
+        NonEmpty | UnsetType, doc("Default: the start of the description", "Exports are slow")
     ] = UNSET
-    status: Annotated[InsightStatus, Meta(description="How far it is agreed upon")] = "draft"
-    type: Annotated[InsightType, Meta(description="The kind of source it was learnt from")] = (
-        "other"
+    status: Annotated[InsightStatus, doc("Progress of its review")] = "draft"
+    type: Annotated[InsightType, doc("Kind of source", "user-interview")] = "other"
+    product_id: ProductId | UnsetType = UNSET
+    opportunity_ids: OpportunityLinks = []
+    idea_ids: IdeaLinks = []
+    tag_ids: Annotated[Tags, doc("Tags of your own system", ["exports", "enterprise"])] = []
+    suggestions: Annotated[dict[str, Any] | UnsetType, doc("Any object")] = UNSET
+    external_links: Annotated[list[ExternalLink] | UnsetType, doc("Related records elsewhere")] = (
+        UNSET
     )
-    product_id: Annotated[UUID | UnsetType, Meta(description="The product it is about")] = UNSET
-    opportunity_ids: Annotated[
-        LinkIds, Meta(description="Opportunities of this workspace to link it to")
-    ] = []
-    idea_ids: Annotated[LinkIds, Meta(description="Ideas of this workspace to link it to")] = []
-    tag_ids: Annotated[Tags, Meta(description="Tags of your own system")] = []
-    suggestions: Annotated[
-        dict[str, Any] | UnsetType, Meta(description="Anything to keep with it")
-    ] = UNSET
-    external_links: Annotated[
-        list[ExternalLink] | UnsetType, Meta(description="Where else it is kept")
-    ] = UNSET
 
 
 class InsightUpdate(msgspec.Struct, rename="camel", kw_only=True):
-    """What a PATCH may change; absent fields stay as they are, lists are replaced whole.
+    """Changes of an insight. Absent fields stay as they are; lists are replaced as a whole.
 
-    An insight that was changed is kept when its signal is processed again.
+    Reprocessing a signal keeps the insights that were changed.
     """
 
-    name: Annotated[NonEmpty | UnsetType, Meta(description="Replaces the name")] = UNSET
-    description: Annotated[NonEmpty | UnsetType, Meta(description="Replaces the description")] = (
-        UNSET
-    )
-    status: Annotated[InsightStatus | UnsetType, Meta(description="How far it is agreed upon")] = (
-        UNSET
-    )
-    type: Annotated[
-        InsightType | UnsetType, Meta(description="The kind of source it was learnt from")
-    ] = UNSET
-    product_id: Annotated[UUID | UnsetType | None, Meta(description="Null clears it")] = UNSET
-    opportunity_ids: Annotated[
-        LinkIds | UnsetType, Meta(description="Replaces the links to opportunities")
-    ] = UNSET
-    idea_ids: Annotated[LinkIds | UnsetType, Meta(description="Replaces the links to ideas")] = (
-        UNSET
-    )
-    tag_ids: Annotated[Tags | UnsetType, Meta(description="Replaces the tags")] = UNSET
+    name: NameUpdate = UNSET
+    description: DescriptionUpdate = UNSET
+    status: Annotated[InsightStatus | UnsetType, doc("Progress of its review", "published")] = UNSET
+    type: Annotated[InsightType | UnsetType, doc("Kind of source")] = UNSET
+    product_id: ProductIdUpdate = UNSET
+    opportunity_ids: OpportunityLinksUpdate = UNSET
+    idea_ids: IdeaLinksUpdate = UNSET
+    tag_ids: Annotated[Tags | UnsetType, doc("Replaces all tags", ["exports", "q2"])] = UNSET
     suggestions: Annotated[
-        dict[str, Any] | UnsetType,
-        Meta(
-            description="Replaces the suggestions, also those that were found: `{}` dismisses them"
-        ),
+        dict[str, Any] | UnsetType, doc("Replaces them. `{}` dismisses a `duplicateOf`")
     ] = UNSET
-    external_links: Annotated[
-        list[ExternalLink] | UnsetType, Meta(description="Replaces the links")
-    ] = UNSET
+    external_links: Annotated[list[ExternalLink] | UnsetType, doc("Replaces all links")] = UNSET
 
 
 class InsightQuery(SearchQuery, frozen=True, kw_only=True, rename="camel"):
-    """Which insights, and which part of them."""
+    """The query of the list of insights."""
 
-    status: Annotated[InsightStatus | UnsetType, Meta(description="Those in this status")] = UNSET
-    type: Annotated[InsightType | UnsetType, Meta(description="Those of this type")] = UNSET
-    account_id: Annotated[
-        UUID | UnsetType, Meta(description="Those from signals of this account")
-    ] = UNSET
+    status: Annotated[InsightStatus | UnsetType, doc("Only insights with this status")] = UNSET
+    type: Annotated[InsightType | UnsetType, doc("Only insights of this type")] = UNSET
+    account_id: Annotated[UUID | UnsetType, doc("Only insights of this account")] = UNSET
     signal_id: Annotated[
         str | UnsetType,
-        Meta(
-            description="Those linked to this signal, by uuid or public id",
+        doc(
+            "Only insights linked to this signal, a UUID or public id",
             extra_json_schema={"pattern": "^(SIGNAL-[1-9][0-9]{0,17}|[0-9A-Fa-f-]{36})$"},
         ),
     ] = UNSET
-    tag_id: Annotated[Tag | UnsetType, Meta(description="Those with this tag")] = UNSET
+    tag_id: Annotated[Tag | UnsetType, doc("Only insights with this tag")] = UNSET
 
     @property
     def signal(self) -> UUID | UnsetType:
-        """The wanted signal's uuid, if that is how it was named."""
+        """UUID in `signal_id`. UNSET if that is a public id."""
         return UNSET if self.signal_id is UNSET else parse_id(self.signal_id) or UNSET
 
     @property
     def signal_number(self) -> int | UnsetType:
-        """The wanted signal's number, if it was named by its public id."""
+        """Number in `signal_id`. UNSET if that is a UUID."""
         if self.signal_id is UNSET:
             return UNSET
         return parse_public_id("SIGNAL", self.signal_id) or UNSET
 
 
 class Evidence(msgspec.Struct, rename="camel"):
-    """A quote: the slice `start:end` (characters) of the signal's text.
+    """A quote: the characters `start:end` of the signal's text.
 
-    The text of a signal from a source is every text in its `data` that holds a space, in order,
-    joined by line feeds.
+    The text of a signal from a source is made of the strings in its `data` that contain a space,
+    in order, joined by line feeds.
     """
 
-    quote: Annotated[str, Meta(description="The words, exactly as in the signal's text")]
-    signal_id: Annotated[UUID, Meta(description="The signal that they are from")]
-    signal_public_id: Annotated[str, Meta(description="The same signal's public id")]
-    start: Annotated[int, Meta(description="Where the quote begins, in characters")]
-    end: Annotated[int, Meta(description="Where it ends, in characters, exclusive")]
-    account_id: Annotated[
-        UUID | UnsetType, Meta(description="The account that the signal came from, where known")
-    ] = UNSET
-    speaker: Annotated[str | UnsetType, Meta(description="Who said it, where the text tells")] = (
-        UNSET
-    )
+    quote: Annotated[
+        str, doc("Exact copy of that part of the text", "Exports take minutes, and one failed.")
+    ]
+    signal_id: Annotated[UUID, doc("UUID of the quoted signal", example_ids.SIGNAL)]
+    signal_public_id: Annotated[str, doc("Public id of the quoted signal", "SIGNAL-42")]
+    start: Annotated[int, doc("Offset of its first character in the text", 13)]
+    end: Annotated[int, doc("Offset after its last character", 50)]
+    account_id: Annotated[UUID | UnsetType, doc("The signal's account; absent if unknown")] = UNSET
+    speaker: Annotated[str | UnsetType, doc("Absent if the text names no speaker", "Ana")] = UNSET
     start_time: Annotated[
-        float | UnsetType, Meta(description="Seconds from the beginning, where the text tells")
+        float | UnsetType, doc("Seconds; absent without time stamps in the text", 12.0)
     ] = UNSET
-    end_time: Annotated[float | UnsetType, Meta(description="Seconds from the beginning")] = UNSET
+    end_time: Annotated[
+        float | UnsetType, doc("Seconds; absent without time stamps in the text", 21.0)
+    ] = UNSET
 
 
-_workspace = bindparam("workspace", type_=Uuid)
-_id = bindparam("id", type_=Uuid)
-_c = insights.c
+_c, _e = insights.c, evidence.c
 
-_of_signal = select(signal_insights.c.insight_id).where(
-    signal_insights.c.workspace_id == _workspace
+_linked_to_signal = select(signal_insights.c.insight_id).where(
+    signal_insights.c.workspace_id == WORKSPACE
 )
 _numbered_signal = and_(
     signals.c.workspace_id == signal_insights.c.workspace_id,
@@ -205,11 +200,11 @@ _numbered_signal = and_(
 
 
 def _insight(*columns: Any) -> Insight:
-    values, kept = columns[:-2], columns[-2:]
-    return Insight(*values, *(UNSET if each is None else each for each in kept))
+    required, optional = columns[:-2], columns[-2:]
+    return Insight(*required, *(UNSET if value is None else value for value in optional))
 
 
-_found = case(
+_duplicate_suggestion = case(
     (_c.duplicate_of.is_not(None), func.json_build_object("duplicateOf", _c.duplicate_of)),
     else_=null(),
 )
@@ -217,21 +212,11 @@ _found = case(
 INSIGHTS: Final = Records(
     insights,
     "INSIGHT",
-    (
-        _c.id,
-        _c.name,
-        _c.description,
-        _c.status,
-        _c.type,
-        _c.product_id,
-        OPPORTUNITIES_OF_INSIGHT,
-        IDEAS_OF_INSIGHT,
-        _c.tag_ids,
-        _c.created_at,
-        _c.updated_at,
-        # What somebody gave stands in place of what was found.
-        func.coalesce(_c.suggestions, _found),
-        _c.external_links,
+    columns_for(
+        Insight,
+        insights,
+        *(OPPORTUNITIES_OF_INSIGHT, IDEAS_OF_INSIGHT),
+        suggestions=func.coalesce(_c.suggestions, _duplicate_suggestion),
     ),
     _insight,
     query=InsightQuery,
@@ -240,72 +225,58 @@ INSIGHTS: Final = Records(
     )
     | {
         "signal": _c.id.in_(
-            _of_signal.where(signal_insights.c.signal_id == bindparam("signal", type_=Uuid))
+            _linked_to_signal.where(signal_insights.c.signal_id == bindparam("signal", type_=Uuid))
         ),
-        "signal_number": _c.id.in_(_of_signal.join(signals, _numbered_signal)),
+        "signal_number": _c.id.in_(_linked_to_signal.join(signals, _numbered_signal)),
         "tag_id": _c.tag_ids.contains(
             cast(array([bindparam("tag_id", type_=Text)]), _c.tag_ids.type)
         ),
         "q": matches(_c.search),
     },
-    creates=InsightCreate,
-    changes=InsightUpdate,
-    edited=_c.edited_at,
+    create_struct=InsightCreate,
+    update_struct=InsightUpdate,
+    edited_at=_c.edited_at,
 )
 
 _EVIDENCE = statement(
     select(
-        insights.c.account_id,
-        signals.c.number,
-        evidence.c.quote,
-        evidence.c.signal_id,
-        evidence.c.start,
-        evidence.c.end,
-        evidence.c.speaker,
-        evidence.c.start_time,
-        evidence.c.end_time,
+        *(_c.account_id, signals.c.number, _e.quote, _e.signal_id, _e.start, _e.end),
+        *(_e.speaker, _e.start_time, _e.end_time),
     )
     .select_from(insights)
+    .outerjoin(evidence, and_(_e.workspace_id == _c.workspace_id, _e.insight_id == _c.id))
     .outerjoin(
-        evidence,
-        and_(
-            evidence.c.workspace_id == insights.c.workspace_id,
-            evidence.c.insight_id == insights.c.id,
-        ),
+        signals, and_(signals.c.workspace_id == _e.workspace_id, signals.c.id == _e.signal_id)
     )
-    .outerjoin(
-        signals,
-        and_(
-            signals.c.workspace_id == evidence.c.workspace_id,
-            signals.c.id == evidence.c.signal_id,
-        ),
-    )
-    .where(insights.c.workspace_id == _workspace, insights.c.id == _id)
-    .order_by(signals.c.number, evidence.c.start, evidence.c.id),
+    .where(_c.workspace_id == WORKSPACE, _c.id == bindparam("id", type_=Uuid))
+    .order_by(signals.c.number, _e.start, _e.id),
     row,
 )
 
 
-async def page(read: Read, workspace: WorkspaceId, wanted: InsightQuery) -> Paged[Insight]:
-    """The wanted insights; Invalid if `signal_id` can name no signal."""
-    if wanted.signal_id is not UNSET and wanted.signal is wanted.signal_number is UNSET:
+async def page(read: Read, workspace: WorkspaceId, query: InsightQuery) -> OffsetPage[Insight]:
+    """Get a page of insights. Raises Invalid if `signal_id` is neither a UUID nor a public id."""
+    if query.signal_id is not UNSET and query.signal is query.signal_number is UNSET:
         raise invalid("signalId", "must be a uuid or a public id such as SIGNAL-42")
-    return await INSIGHTS.page(read, workspace, wanted)
+    return await INSIGHTS.page(read, workspace, query)
 
 
 async def create(tx: Tx, workspace: WorkspaceId, new: InsightCreate) -> Insight:
-    """Store an insight; without a name it has the beginning of its description."""
-    name = _title(new.description) if new.name is UNSET else new.name
-    made = await INSIGHTS.create(tx, workspace, new, name=name)
+    """Create an insight and schedule its comparison with others.
+
+    Raises Invalid with the linked ids that are not in the workspace.
+    """
+    name = _default_name(new.description) if new.name is UNSET else new.name
+    insight = await INSIGHTS.create(tx, workspace, new, name=name)
     await compare_soon(tx, workspace)
-    return made
+    return insight
 
 
 async def list_evidence(read: Read, workspace: WorkspaceId, reference: str) -> list[Evidence]:
-    """The quotes behind an insight, in the order of signals and text; NotFound."""
-    insight = await INSIGHTS.resolve(read, workspace, reference)
-    rows = await read.all(_EVIDENCE, workspace=workspace, id=insight)
-    INSIGHTS.found(rows or None, reference)
+    """List the quotes of an insight by signal number and offset. Raises NotFound."""
+    insight_id = await INSIGHTS.resolve(read, workspace, reference)
+    rows = await read.all(_EVIDENCE, workspace=workspace, id=insight_id)
+    INSIGHTS.require(rows or None, reference)
     return [
         Evidence(
             quote,
@@ -313,19 +284,18 @@ async def list_evidence(read: Read, workspace: WorkspaceId, reference: str) -> l
             public_id("SIGNAL", number),
             start,
             end,
-            *(UNSET if value is None else value for value in (account_id, *rest)),
+            *(UNSET if value is None else value for value in (account_id, *optional)),
         )
-        for account_id, number, quote, signal_id, start, end, *rest in rows
+        for account_id, number, quote, signal_id, start, end, *optional in rows
+        # An insight without evidence is one row of nulls.
         if quote is not None
     ]
 
 
-def _title(description: str) -> str:
-    """The first 80 characters, cut at a word where there is one."""
-    beginning = description.strip()[:1_000]
-    return (
-        textwrap.shorten(
-            beginning, 80, placeholder="", break_long_words=False, break_on_hyphens=False
-        )
-        or beginning[:80]
+def _default_name(description: str) -> str:
+    """The first 80 characters, without the word that is cut. A single long word is cut."""
+    start = description.strip()[:1_000]
+    name = textwrap.shorten(
+        start, _MAX_NAME, placeholder="", break_long_words=False, break_on_hyphens=False
     )
+    return name or start[:_MAX_NAME]

@@ -1,10 +1,9 @@
-"""Symmetric links between records: set on one side, seen on both, gone with either."""
+"""Symmetric links between records. Both sides list a link, and it is deleted with either side."""
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
-from msgspec import Meta
 from sqlalchemy import ARRAY, Table, Uuid, and_, any_, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
@@ -18,11 +17,11 @@ from domains.discovery.tables import (
     signal_insights,
     signals,
 )
-from domains.kernel.db import REFUSALS, Read, Tx
-from domains.kernel.ids import parse_id
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.problems import invalid
-from domains.kernel.statements import row, scalar, statement
+from domains.kernel.core.ids import WorkspaceId, parse_id
+from domains.kernel.core.problems import invalid
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.errors import CONSTRAINT_PROBLEMS
+from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 
 _TABLES: Final = {
     "signal": signals,
@@ -30,150 +29,146 @@ _TABLES: Final = {
     "opportunity": opportunities,
     "idea": ideas,
 }
-# The order in which a transaction locks records whose links it changes.
-_ORDER: Final = ("signal", "idea", "opportunity", "insight")
+# Transactions lock the records whose links they change in this order, to prevent deadlocks.
+_LOCK_ORDER: Final = ("signal", "idea", "opportunity", "insight")
 
-_workspace = bindparam("workspace", type_=Uuid)
-_record = bindparam("record", type_=Uuid)
+_MAX_IDS_IN_ERROR: Final = 10
+
 _IDS: Final = ARRAY(Uuid)
+_owner_id = bindparam("owner_id", type_=Uuid)
 _ids = bindparam("ids", type_=_IDS)
-_locked = bindparam("locked", type_=_IDS)
-
-
-# Decoded as texts, so that a refusal can name those that are no uuids.
-LinkIds = Annotated[
-    list[Annotated[str, Meta(extra_json_schema={"format": "uuid"})]], Meta(max_length=10_000)
-]
+_locked_ids = bindparam("locked_ids", type_=_IDS)
 
 
 class Link:
-    """One side's view of a link table: the list of the ids that `mine` is linked to.
+    """One side of a link table: the ids of the `target` records that an `owner` is linked to.
 
-    `name` is the list's name in our structs (`insight_ids`), `field` its name in the API.
+    `name` is the field in our structs (`insight_ids`), `api_name` the field in the API.
     """
 
-    def __init__(self, table: Table, mine: str, theirs: str) -> None:
-        self.name: Final = f"{theirs}_ids"
-        self.field: Final = f"{theirs}Ids"
+    def __init__(self, table: Table, owner: str, target: str) -> None:
+        self.name: Final = f"{target}_ids"
+        self.api_name: Final = f"{target}Ids"
+        self.lock_rank: Final = _LOCK_ORDER.index(target)
         self._table = table
-        self._mine = table.c[f"{mine}_id"]
-        self._theirs = table.c[f"{theirs}_id"]
-        self._owner = _TABLES[mine]
-        self._target = target = _TABLES[theirs]
-        self._known = statement(
-            select(target.c.id).where(
-                target.c.workspace_id == _workspace, target.c.id == any_(_ids)
+        self._owner_column = table.c[f"{owner}_id"]
+        self._target_column = table.c[f"{target}_id"]
+        self._owner = _TABLES[owner]
+        self._target = _TABLES[target]
+        self._locks_targets = self.lock_rank > _LOCK_ORDER.index(owner)
+        self._existing = statement(
+            select(self._target.c.id).where(
+                self._target.c.workspace_id == WORKSPACE, self._target.c.id == any_(_ids)
             ),
             scalar,
         )
-        self._add = statement(self._adding(), row)
-        self.rank: Final = _ORDER.index(theirs)
-        # The records of the list are locked where they come after their owner.
-        self._locks = self.rank > _ORDER.index(mine)
-        self._lock = statement(self._locking(), scalar) if self._locks else None
-        self._replace = statement(self._replacing(), row)
-        REFUSALS[f"fk_{table.name}_{theirs}"] = lambda: invalid(
-            self.field, "a record of the list was deleted meanwhile"
+        self._add = statement(self._insert(), row)
+        self._lock = statement(self._lock_targets(), scalar) if self._locks_targets else None
+        self._replace = statement(self._delete_and_insert(), row)
+        CONSTRAINT_PROBLEMS[f"fk_{table.name}_{target}"] = lambda: invalid(
+            self.api_name, "a record of the list was deleted meanwhile"
         )
 
-    def ids(self) -> Any:
-        """The list as a column of the owner's table, in the order of the ids."""
+    def ids_column(self) -> Any:
+        """The linked ids, ascending, as a column of the owner's table."""
         return _array(
-            select(self._theirs)
+            select(self._target_column)
             .where(
                 self._table.c.workspace_id == self._owner.c.workspace_id,
-                self._mine == self._owner.c.id,
+                self._owner_column == self._owner.c.id,
             )
-            .order_by(self._theirs)
+            .order_by(self._target_column)
             .correlate(self._owner)
         ).label(self.name)
 
-    async def known(
-        self, read: Read, workspace: WorkspaceId, given: Iterable[str | UUID]
+    async def check(
+        self, read: Read, workspace: WorkspaceId, ids: Iterable[str | UUID]
     ) -> list[UUID]:
-        """The ids, each once, in order; Invalid names those that the workspace has not."""
-        parsed = {str(each): parse_id(str(each)) for each in given}
-        wanted = {found for found in parsed.values() if found is not None}
-        known = (
-            set(await read.all(self._known, workspace=workspace, ids=list(wanted)))
-            if wanted
-            else set()
-        )
-        unknown = [text for text, found in parsed.items() if found not in known]
-        if unknown:
-            shown = ", ".join(text[:64] for text in unknown[:10])
-            more = f" and {len(unknown) - 10} more" if len(unknown) > 10 else ""
-            raise invalid(
-                self.field, f"no such {self._target.name} in this workspace: {shown}{more}"
-            )
-        return sorted(wanted)
+        """Return the ids, deduplicated and ascending.
 
-    async def add(self, tx: Tx, workspace: WorkspaceId, record: UUID, others: list[UUID]) -> None:
-        """Link to each of the others, as processing does; links that exist already stay."""
-        if others:
-            await tx.first(self._add, workspace=workspace, record=record, ids=others)
+        Raises Invalid with the first ten that are not in the workspace.
+        """
+        parsed = {str(text): parse_id(str(text)) for text in ids}
+        valid = {record_id for record_id in parsed.values() if record_id is not None}
+        existing: set[UUID] = set()
+        if valid:
+            existing.update(await read.all(self._existing, workspace=workspace, ids=list(valid)))
+        unknown = [text for text, record_id in parsed.items() if record_id not in existing]
+        if unknown:
+            shown = ", ".join(text[:64] for text in unknown[:_MAX_IDS_IN_ERROR])
+            others = len(unknown) - _MAX_IDS_IN_ERROR
+            more = f" and {others} more" if others > 0 else ""
+            raise invalid(
+                self.api_name, f"no such {self._target.name} in this workspace: {shown}{more}"
+            )
+        return sorted(valid)
+
+    async def add(self, tx: Tx, workspace: WorkspaceId, owner_id: UUID, ids: list[UUID]) -> None:
+        """Add links made by an analysis. Links that exist already stay."""
+        if ids:
+            await tx.first(self._add, workspace=workspace, owner_id=owner_id, ids=ids)
 
     async def replace(
-        self, tx: Tx, workspace: WorkspaceId, record: UUID, others: list[UUID]
+        self, tx: Tx, workspace: WorkspaceId, owner_id: UUID, ids: list[UUID]
     ) -> None:
-        """Make these the only links, as a person does.
+        """Replace all links of the owner, as requested by a user.
 
-        An insight that gets or loses a link this way counts as edited: processing its signal
-        again keeps it.
+        An insight that gains or loses a link counts as edited: reprocessing its signal keeps it.
+        A link that another transaction adds meanwhile may stay.
         """
-        asked: dict[str, Any] = {"workspace": workspace, "record": record, "ids": others}
+        params: dict[str, Any] = {"workspace": workspace, "owner_id": owner_id, "ids": ids}
         if self._lock is not None:
-            # A link that somebody else makes meanwhile came after this change, and stays.
-            asked["locked"] = await tx.all(self._lock, **asked)
-        await tx.first(self._replace, **asked)
+            # Links added after this count as later than this change, so only these are deleted.
+            params["locked_ids"] = await tx.all(self._lock, **params)
+        await tx.first(self._replace, **params)
 
-    def _adding(self) -> Any:
-        columns = ["workspace_id", self._mine.name, self._theirs.name]
+    def _insert(self) -> Any:
+        columns = ["workspace_id", self._owner_column.name, self._target_column.name]
         return (
             insert(self._table)
-            .from_select(columns, select(_workspace, _record, func.unnest(_ids)))
+            .from_select(columns, select(WORKSPACE, _owner_id, func.unnest(_ids)))
             .on_conflict_do_nothing()
         )
 
-    def _replacing(self) -> Any:
-        gone = (
+    def _delete_and_insert(self) -> Any:
+        deleted = (
             delete(self._table)
             .where(
-                self._table.c.workspace_id == _workspace,
-                self._mine == _record,
-                ~(self._theirs == any_(_ids)),
-                *([self._theirs == any_(_locked)] if self._locks else []),
+                self._table.c.workspace_id == WORKSPACE,
+                self._owner_column == _owner_id,
+                ~(self._target_column == any_(_ids)),
+                *([self._target_column == any_(_locked_ids)] if self._locks_targets else []),
             )
-            .returning(self._theirs.label("id"))
-            .cte("gone")
+            .returning(self._target_column.label("id"))
+            .cte("deleted")
         )
-        new = self._adding().returning(self._theirs.label("id")).cte("new")
-        touched = select(gone.c.id).union_all(select(new.c.id))
+        inserted = self._insert().returning(self._target_column.label("id")).cte("inserted")
+        changed = select(deleted.c.id).union_all(select(inserted.c.id))
         if self._target is insights:
-            edited = insights.c.id == any_(_array(touched))
+            edited = insights.c.id == any_(_array(changed))
         elif self._owner is insights:
-            edited = and_(insights.c.id == _record, touched.exists())
+            edited = and_(insights.c.id == _owner_id, changed.exists())
         else:
-            return select(func.count()).select_from(gone).add_cte(new)
+            return select(func.count()).select_from(deleted).add_cte(inserted)
         return (
             update(insights)
-            .where(insights.c.workspace_id == _workspace, edited)
+            .where(insights.c.workspace_id == WORKSPACE, edited)
             .values(edited_at=func.now())
         )
 
-    def _locking(self) -> Any:
-        """Every record whose link may be touched, in the order of the ids.
+    def _lock_targets(self) -> Any:
+        """Lock every record that gains or may lose a link, in order of the ids.
 
-        With it a link is only changed by who holds the record on its later side. Records are locked
-        in one order, kind by kind and id by id, so that changes of links never wait in a ring.
+        A link is changed only while its record that comes later in `_LOCK_ORDER` is locked. All
+        transactions lock in the same order, by kind and then by id, so they cannot deadlock.
         """
-        linked = select(self._theirs).where(
-            self._table.c.workspace_id == _workspace, self._mine == _record
+        linked = select(self._target_column).where(
+            self._table.c.workspace_id == WORKSPACE, self._owner_column == _owner_id
         )
         return (
             select(self._target.c.id)
             .where(
-                self._target.c.workspace_id == _workspace,
+                self._target.c.workspace_id == WORKSPACE,
                 self._target.c.id == any_(func.array_cat(_ids, _array(linked), type_=_IDS)),
             )
             .order_by(self._target.c.id)
@@ -182,7 +177,7 @@ class Link:
 
 
 def _array(ids: Any) -> Any:
-    # An array, not IN (select ..): the plan is then always by the key, whatever the planner thinks.
+    # An array instead of IN (select ...): PostgreSQL then always uses the index.
     return func.array(ids.scalar_subquery(), type_=_IDS)
 
 

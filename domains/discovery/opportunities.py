@@ -1,79 +1,85 @@
-"""Opportunities: what customers need, and how much it matters."""
+"""Opportunities: needs of customers, and how much they matter."""
 
-from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from domains.discovery.links import IDEAS_OF_OPPORTUNITY, INSIGHTS_OF_OPPORTUNITY, LinkIds
-from domains.discovery.records import NonEmpty, Records, SearchQuery, equals, matches
+from domains.discovery import example_ids
+from domains.discovery.fields import (
+    CreatedAt,
+    DescriptionUpdate,
+    IdeaIds,
+    IdeaLinks,
+    IdeaLinksUpdate,
+    InsightIds,
+    InsightLinks,
+    InsightLinksUpdate,
+    NameUpdate,
+    NonEmpty,
+    ProductId,
+    ProductIdUpdate,
+    UpdatedAt,
+)
+from domains.discovery.links import IDEAS_OF_OPPORTUNITY, INSIGHTS_OF_OPPORTUNITY
+from domains.discovery.records import Records, SearchQuery100, columns_for, equals, matches
 from domains.discovery.tables import opportunities
+from domains.kernel.core.field_docs import doc
 
 OpportunityStatus = Literal["discovery", "defined", "validated", "archived"]
 
 Score = Annotated[float, Meta(ge=0, le=100)]
 
+_NAME: Final = doc("What could be gained", "Exports that finish in seconds")
+_DESCRIPTION: Final = doc("What customers need and why it matters", "Teams wait for exports.")
+
 
 class Opportunity(msgspec.Struct, rename="camel"):
-    """An opportunity as it is answered."""
+    """An opportunity."""
 
-    id: Annotated[UUID, Meta(description="The opportunity's uuid")]
-    name: Annotated[str, Meta(description="What could be gained")]
-    description: Annotated[str, Meta(description="What customers need, and why it matters")]
-    score: Annotated[
-        Score | None, Meta(description="0 to 100, as given; null until somebody gives one")
-    ]
-    status: Annotated[OpportunityStatus, Meta(description="How far it is understood")]
-    product_id: Annotated[UUID | None, Meta(description="The product it is about")]
-    insight_ids: Annotated[list[UUID], Meta(description="Insights it is linked to")]
-    idea_ids: Annotated[list[UUID], Meta(description="Ideas it is linked to")]
-    created_at: Annotated[datetime, Meta(description="When it was made")]
-    updated_at: Annotated[datetime, Meta(description="When it changed last")]
+    id: Annotated[UUID, doc("UUID of the opportunity", example_ids.OPPORTUNITY)]
+    name: Annotated[str, _NAME]
+    description: Annotated[str, _DESCRIPTION]
+    score: Annotated[Score | None, doc("From 0 to 100, set by callers only; else null", 85)]
+    status: Annotated[OpportunityStatus, doc("Progress of the opportunity")]
+    product_id: ProductId | None
+    insight_ids: InsightIds
+    idea_ids: IdeaIds
+    created_at: CreatedAt
+    updated_at: UpdatedAt
 
 
 class OpportunityCreate(msgspec.Struct, rename="camel", kw_only=True):
     """A new opportunity."""
 
-    name: Annotated[NonEmpty, Meta(description="What could be gained")]
-    description: Annotated[NonEmpty, Meta(description="What customers need, and why it matters")]
-    score: Annotated[Score | UnsetType, Meta(description="0 to 100; null if left out")] = UNSET
-    status: Annotated[OpportunityStatus, Meta(description="How far it is understood")] = "discovery"
-    product_id: Annotated[UUID | None, Meta(description="The product it is about")] = None
-    insight_ids: Annotated[
-        LinkIds, Meta(description="Insights of this workspace to link it to")
-    ] = []
-    idea_ids: Annotated[LinkIds, Meta(description="Ideas of this workspace to link it to")] = []
+    name: Annotated[NonEmpty, _NAME]
+    description: Annotated[NonEmpty, _DESCRIPTION]
+    score: Annotated[Score | UnsetType, doc("From 0 to 100. Default: null", 85)] = UNSET
+    status: Annotated[OpportunityStatus, doc("Progress of the opportunity")] = "discovery"
+    product_id: ProductId | None = None
+    insight_ids: InsightLinks = []
+    idea_ids: IdeaLinks = []
 
 
 class OpportunityUpdate(msgspec.Struct, rename="camel", kw_only=True):
-    """What a PATCH may change; absent fields stay as they are, lists are replaced whole."""
+    """Changes of an opportunity. Absent fields stay as they are; lists are replaced as a whole."""
 
-    name: Annotated[NonEmpty | UnsetType, Meta(description="Replaces the name")] = UNSET
-    description: Annotated[NonEmpty | UnsetType, Meta(description="Replaces the description")] = (
-        UNSET
-    )
-    score: Annotated[Score | UnsetType | None, Meta(description="0 to 100; null clears it")] = UNSET
+    name: NameUpdate = UNSET
+    description: DescriptionUpdate = UNSET
+    score: Annotated[Score | UnsetType | None, doc("From 0 to 100; null clears it", 92.5)] = UNSET
     status: Annotated[
-        OpportunityStatus | UnsetType, Meta(description="How far it is understood")
+        OpportunityStatus | UnsetType, doc("Progress of the opportunity", "validated")
     ] = UNSET
-    product_id: Annotated[UUID | UnsetType | None, Meta(description="Null clears it")] = UNSET
-    insight_ids: Annotated[
-        LinkIds | UnsetType, Meta(description="Replaces the links to insights")
-    ] = UNSET
-    idea_ids: Annotated[LinkIds | UnsetType, Meta(description="Replaces the links to ideas")] = (
-        UNSET
-    )
+    product_id: ProductIdUpdate = UNSET
+    insight_ids: InsightLinksUpdate = UNSET
+    idea_ids: IdeaLinksUpdate = UNSET
 
 
-class OpportunityQuery(SearchQuery, frozen=True, kw_only=True, rename="camel"):
-    """Which opportunities, and which part of them."""
+class OpportunityQuery(SearchQuery100, frozen=True, kw_only=True, rename="camel"):
+    """The query of the list of opportunities."""
 
-    limit: Annotated[
-        int, Meta(ge=1, description="Records a page; more than 100 are cut to 100")
-    ] = 100
-    status: Annotated[OpportunityStatus | UnsetType, Meta(description="Those in this status")] = (
+    status: Annotated[OpportunityStatus | UnsetType, doc("Only opportunities with this status")] = (
         UNSET
     )
 
@@ -82,31 +88,20 @@ _c = opportunities.c
 
 
 def _opportunity(*columns: Any) -> Opportunity:
-    made = Opportunity(*columns)
-    # A whole number reads as it was written: 85, not 85.0.
-    if made.score is not None and made.score.is_integer():
-        made.score = int(made.score)
-    return made
+    opportunity = Opportunity(*columns)
+    # Whole numbers are written without a fraction: 85, not 85.0.
+    if opportunity.score is not None and opportunity.score.is_integer():
+        opportunity.score = int(opportunity.score)
+    return opportunity
 
 
 OPPORTUNITIES: Final = Records(
     opportunities,
     "OPPORTUNITY",
-    (
-        _c.id,
-        _c.name,
-        _c.description,
-        _c.score,
-        _c.status,
-        _c.product_id,
-        INSIGHTS_OF_OPPORTUNITY,
-        IDEAS_OF_OPPORTUNITY,
-        _c.created_at,
-        _c.updated_at,
-    ),
+    columns_for(Opportunity, opportunities, INSIGHTS_OF_OPPORTUNITY, IDEAS_OF_OPPORTUNITY),
     _opportunity,
     query=OpportunityQuery,
     filters=equals(status=_c.status, product_id=_c.product_id) | {"q": matches(_c.search)},
-    creates=OpportunityCreate,
-    changes=OpportunityUpdate,
+    create_struct=OpportunityCreate,
+    update_struct=OpportunityUpdate,
 )

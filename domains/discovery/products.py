@@ -1,7 +1,6 @@
-"""Products: the names that the analysis matches, under ids that the caller may give."""
+"""Products: names that an analysis looks for in texts. The caller may choose their ids."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -10,34 +9,42 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import ARRAY, BigInteger, Text, Uuid, any_, bindparam, column, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from domains.discovery.records import NonEmpty, Records
+from domains.discovery import example_ids
+from domains.discovery.fields import CreatedAt, NonEmpty, UpdatedAt, WorkspaceUuid
+from domains.discovery.records import Records
 from domains.discovery.tables import products
-from domains.kernel import numbers
-from domains.kernel.db import REFUSALS, Read, Tx
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.problems import Conflict
-from domains.kernel.statements import row, scalar, statement
+from domains.kernel.core.field_docs import doc
+from domains.kernel.core.ids import WorkspaceId
+from domains.kernel.core.problems import Conflict
+from domains.kernel.db import sequences
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.errors import CONSTRAINT_PROBLEMS
+from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 
 
 class Product(msgspec.Struct, rename="camel"):
-    """A product as it is answered."""
+    """A product."""
 
-    id: Annotated[UUID, Meta(description="The product's uuid")]
-    name: Annotated[str, Meta(description="As customers call it")]
-    workspace_id: Annotated[UUID, Meta(description="The workspace that it belongs to")]
-    created_at: Annotated[datetime, Meta(description="When it was made")]
-    updated_at: Annotated[datetime, Meta(description="When it changed last")]
+    id: Annotated[UUID, doc("UUID of the product", example_ids.PRODUCT)]
+    name: Annotated[str, doc("Name that customers use", "Atlas")]
+    workspace_id: WorkspaceUuid
+    created_at: CreatedAt
+    updated_at: UpdatedAt
 
 
 class ProductCreate(msgspec.Struct, rename="camel", kw_only=True):
     """A new product."""
 
-    name: Annotated[NonEmpty, Meta(description="As customers call it; matched in their words")]
-    id: Annotated[UUID | UnsetType, Meta(description="The id to give it; made if left out")] = UNSET
+    name: Annotated[
+        NonEmpty, doc("Name that customers use. Analyses look for it in texts", "Atlas")
+    ]
+    id: Annotated[
+        UUID | UnsetType, doc("UUID of the product. Default: generated", example_ids.PRODUCT)
+    ] = UNSET
 
 
 class ProductImport(msgspec.Struct, rename="camel", kw_only=True):
-    """A product as an import brings it."""
+    """A product in an import file."""
 
     id: UUID
     name: Annotated[NonEmpty, Meta(max_length=1000)]
@@ -50,62 +57,59 @@ PRODUCTS: Final = Records(
     "PRODUCT",
     (_c.id, _c.name, _c.workspace_id, _c.created_at, _c.updated_at),
     Product,
-    creates=ProductCreate,
+    create_struct=ProductCreate,
 )
 
-REFUSALS["pk_products"] = lambda: Conflict("There is a product with this id already.")
+CONSTRAINT_PROBLEMS["pk_products"] = lambda: Conflict("There is a product with this id already.")
 
 
 async def create(tx: Tx, workspace: WorkspaceId, new: ProductCreate) -> Product:
-    """Store a product under its own id or a new one; Conflict if the workspace has that one."""
+    """Create a product. Raises Conflict if the workspace has one with its id."""
     return await PRODUCTS.create(tx, workspace, new, id=None if new.id is UNSET else new.id)
 
 
 # --- imports ----------------------------------------------------------------------------------
 
-_workspace = bindparam("workspace", type_=Uuid)
 _ids = bindparam("ids", type_=ARRAY(Uuid))
 _NAMES = statement(
-    select(_c.id, _c.name).where(_c.workspace_id == _workspace, _c.id == any_(_ids)), row
+    select(_c.id, _c.name).where(_c.workspace_id == WORKSPACE, _c.id == any_(_ids)), row
 )
-_given = (
+_imported = (
     func.unnest(
-        _ids,
-        bindparam("names", type_=ARRAY(Text)),
-        bindparam("numbers", type_=ARRAY(BigInteger)),
+        _ids, bindparam("names", type_=ARRAY(Text)), bindparam("numbers", type_=ARRAY(BigInteger))
     )
     .table_valued(column("id", Uuid), column("name", Text), column("number", BigInteger))
-    .render_derived(name="given")
+    .render_derived(name="imported")
 )
-_adding = insert(products).from_select(
+_insert = insert(products).from_select(
     ["workspace_id", "id", "name", "number"],
-    select(_workspace, _given.c.id, _given.c.name, _given.c.number),
+    select(WORKSPACE, _imported.c.id, _imported.c.name, _imported.c.number),
 )
-_STORE = statement(
-    _adding.on_conflict_do_update(
+_UPSERT = statement(
+    _insert.on_conflict_do_update(
         index_elements=["workspace_id", "id"],
-        set_={"name": _adding.excluded.name, "updated_at": func.now()},
-        where=_c.name.is_distinct_from(_adding.excluded.name),
+        set_={"name": _insert.excluded.name, "updated_at": func.now()},
+        where=_c.name.is_distinct_from(_insert.excluded.name),
     ).returning(_c.id),
     scalar,
 )
 
 
-async def different(read: Read, workspace: WorkspaceId, given: Mapping[UUID, str]) -> list[UUID]:
-    """Those of some products, names by id, that the workspace has not, or under another name."""
-    found: dict[Any, Any] = dict(await read.all(_NAMES, workspace=workspace, ids=list(given)))
-    return [each for each, name in given.items() if found.get(each) != name]
+async def changed_ids(read: Read, workspace: WorkspaceId, names: Mapping[UUID, str]) -> list[UUID]:
+    """List the ids in `names` that are new to the workspace, or have another name there."""
+    stored: dict[Any, Any] = dict(await read.all(_NAMES, workspace=workspace, ids=list(names)))
+    return [product_id for product_id, name in names.items() if stored.get(product_id) != name]
 
 
-async def store(tx: Tx, workspace: WorkspaceId, given: Mapping[UUID, str]) -> list[UUID]:
-    """Make these products, names by id, or name them so; the ids of those that changed."""
-    changed = await different(tx, workspace, given)
-    # A number that no new product needs stays unused.
-    taken = await numbers.take(tx, workspace, "PRODUCT", len(changed))
+async def store(tx: Tx, workspace: WorkspaceId, names: Mapping[UUID, str]) -> list[UUID]:
+    """Create or rename products, given by id and name. Returns the ids of those that changed."""
+    changed = await changed_ids(tx, workspace, names)
+    # Renamed products take a number too, which stays unused.
+    numbers = await sequences.take_numbers(tx, workspace, "PRODUCT", len(changed))
     return await tx.all(
-        _STORE,
+        _UPSERT,
         workspace=workspace,
         ids=changed,
-        names=[given[each] for each in changed],
-        numbers=list(taken),
+        names=[names[product_id] for product_id in changed],
+        numbers=list(numbers),
     )

@@ -1,4 +1,4 @@
-"""What every resource of discovery is: records of a workspace with links, read and changed."""
+"""Create, read, update and delete the records of a discovery resource, including their links."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Final, Generic, TypeVar
@@ -31,48 +31,54 @@ from sqlalchemy import (
 )
 
 from domains.discovery.links import Link
-from domains.kernel.db import Read, Tx
-from domains.kernel.ids import new_id, parse_id, parse_public_id
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.numbers import next_number
-from domains.kernel.paging import OffsetList, OffsetPage, Paged
-from domains.kernel.problems import NotFound
-from domains.kernel.statements import row, scalar, statement
+from domains.kernel.core.field_docs import doc
+from domains.kernel.core.ids import WorkspaceId, new_id, parse_id, parse_public_id
+from domains.kernel.core.problems import NotFound
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.sequences import next_number_cte
+from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
+from domains.kernel.pagination.offset import OffsetList, OffsetPage, OffsetQuery
 
 T = TypeVar("T")
 V = TypeVar("V")
 
-NonEmpty = Annotated[str, Meta(min_length=1, pattern=r"\S")]
-
-# In characters; longer ones may exceed what Postgres takes as one word.
-_LONGEST_WORD: Final = 400
+# In characters. PostgreSQL refuses a word of more than 2 KB in a search query.
+_MAX_SEARCH_LENGTH: Final = 400
 
 
-class SearchQuery(OffsetPage, frozen=True, kw_only=True, rename="camel"):
-    """The query of a list whose records are about a product and have a full text."""
+class SearchQuery(OffsetQuery, frozen=True, kw_only=True, rename="camel"):
+    """Query parameters of a list with product and full text filters."""
 
-    product_id: Annotated[UUID | UnsetType, Meta(description="Those about this product")] = UNSET
+    product_id: Annotated[UUID | UnsetType, doc("Only records about this product")] = UNSET
     q: Annotated[
-        Annotated[str, Meta(min_length=1, max_length=_LONGEST_WORD, pattern=r"\S")] | UnsetType,
-        Meta(description='Full text of name and description: words, "a phrase", or, -not'),
+        Annotated[str, Meta(min_length=1, max_length=_MAX_SEARCH_LENGTH, pattern=r"\S")]
+        | UnsetType,
+        doc('Full text search in name and description. Supports words, "a phrase", or, -not'),
     ] = UNSET
 
 
-_workspace = bindparam("workspace", type_=Uuid)
+class SearchQuery100(SearchQuery, frozen=True, kw_only=True, rename="camel"):
+    """A search query with a default limit of 100."""
+
+    limit: Annotated[
+        int, doc("Number of records per page. Maximum 100; larger values are clamped.", ge=1)
+    ] = 100
+
+
 _id = bindparam("id", type_=Uuid)
-_ids = bindparam("ids", type_=ARRAY(Uuid))
 
 
 class Records(Generic[T]):
-    """A table's records as callers see them: pages, one by one, created, changed, removed.
+    """The records of a table, by workspace.
 
-    `columns` are what `into` makes a record of, in its order: columns of the table, or links, which
-    become lists of ids. `query`, `creates` and `changes` are the structs of a list, a POST and a
-    PATCH; fields of the latter two are columns or links by name. `filters`: what the fields of
-    `query` ask for. `also`: what a change sets besides. `edited`: the column for the time of the
-    last change that changed anything. `leaves`: the column that names what a removed record leaves
-    behind elsewhere. `kind` names the counter of the records and, if they are `public`, begins
-    their public ids.
+    `kind`: counter of the records' numbers; the prefix of their public ids if `public`.
+    `columns`: arguments of `row_factory`, in order. Columns of the table, or links: lists of ids.
+    `query`, `create_struct`, `update_struct`: structs of a list, a POST and a PATCH. The fields of
+    the latter two have the names of columns or links.
+    `filters`: conditions by the names of attributes of `query`; see `OffsetList`.
+    `update_values`: further values of an UPDATE, by column.
+    `edited_at`: column for the time of the last update that changed a value.
+    `returning`: column whose value `remove` returns.
     """
 
     def __init__(
@@ -80,43 +86,45 @@ class Records(Generic[T]):
         table: Table,
         kind: str,
         columns: Sequence[Any],
-        into: Callable[..., T],
+        row_factory: Callable[..., T],
         *,
-        query: type[OffsetPage] = OffsetPage,
+        query: type[OffsetQuery] = OffsetQuery,
         filters: Mapping[str, ColumnElement[bool]] | None = None,
-        creates: type[msgspec.Struct] | None = None,
-        changes: type[msgspec.Struct] | None = None,
-        also: Mapping[str, Any] | None = None,
-        edited: Column[Any] | None = None,
-        leaves: Column[Any] | None = None,
+        create_struct: type[msgspec.Struct] | None = None,
+        update_struct: type[msgspec.Struct] | None = None,
+        update_values: Mapping[str, Any] | None = None,
+        edited_at: Column[Any] | None = None,
+        returning: Column[Any] | None = None,
         public: bool = False,
     ) -> None:
         self._table = table
         self._kind = kind
-        # In the order in which their records are locked.
-        self._links = sorted(
-            (each for each in columns if isinstance(each, Link)), key=lambda link: link.rank
-        )
-        shown = [each.ids() if isinstance(each, Link) else each for each in columns]
-        # What an INSERT returns: the links are made afterwards, and are those that were given.
-        self.returned: Final = [
-            bindparam(each.name, type_=ARRAY(Uuid)) if isinstance(each, Link) else each
-            for each in columns
+        links = (column for column in columns if isinstance(column, Link))
+        self._links = sorted(links, key=lambda link: link.lock_rank)
+        selected = [
+            column.ids_column() if isinstance(column, Link) else column for column in columns
         ]
-        mine = (table.c.workspace_id == _workspace, table.c.id == _id)
-        self._list = OffsetList(table, shown, table.c.number, into, query, filters)
-        self._get = statement(select(*shown).where(*mine), into)
-        self._several = statement(
-            select(*shown)
-            .where(table.c.workspace_id == _workspace, table.c.id == any_(_ids))
+        # An INSERT returns the ids of its parameters as links, which are stored after it.
+        self.insert_returning: Final = [
+            bindparam(column.name, type_=ARRAY(Uuid)) if isinstance(column, Link) else column
+            for column in columns
+        ]
+        by_id = (table.c.workspace_id == WORKSPACE, table.c.id == _id)
+        self._list = OffsetList(table, selected, table.c.number, row_factory, query, filters)
+        self._get = statement(select(*selected).where(*by_id), row_factory)
+        self._get_many = statement(
+            select(*selected)
+            .where(
+                table.c.workspace_id == WORKSPACE,
+                table.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))),
+            )
             .order_by(table.c.number),
-            into,
+            row_factory,
         )
         self._by_number = (
             statement(
                 select(table.c.id).where(
-                    table.c.workspace_id == _workspace,
-                    table.c.number == bindparam("number"),
+                    table.c.workspace_id == WORKSPACE, table.c.number == bindparam("number")
                 ),
                 scalar,
             )
@@ -124,189 +132,199 @@ class Records(Generic[T]):
             else None
         )
         self._delete = statement(
-            delete(table).where(*mine).returning(table.c.id, null() if leaves is None else leaves),
+            delete(table)
+            .where(*by_id)
+            .returning(table.c.id, null() if returning is None else returning),
             row,
         )
-        if creates is not None:
-            self._creatable = _columns_in(table, creates)
-            self._create = statement(self._creation(), into)
-        if changes is not None:
-            self._changeable = _columns_in(table, changes)
-            values = {each.name: _given_or_kept(each) for each in self._changeable}
-            values |= {"updated_at": func.now(), **(also or {})}
-            if edited is not None:
-                values[edited.name] = self._edited(edited)
+        if create_struct is not None:
+            self._create_columns = _columns_of(table, create_struct)
+            self._create = statement(self._insert(), row_factory)
+        if update_struct is not None:
+            self._update_columns = _columns_of(table, update_struct)
+            values = {column.name: _updated(column) for column in self._update_columns}
+            values |= {"updated_at": func.now(), **(update_values or {})}
+            if edited_at is not None:
+                values[edited_at.name] = self._edited_at(edited_at)
             self._change = statement(
                 update(table)
-                .where(*mine)
+                .where(*by_id)
                 .values(values)
-                .returning(*(self._changed(each) for each in columns)),
-                into,
+                .returning(*(self._update_returning(column) for column in columns)),
+                row_factory,
             )
 
-    async def page(self, read: Read, workspace: WorkspaceId, wanted: OffsetPage) -> Paged[T]:
-        """Records in the order of insertion with all their links and the capped count.
-
-        One statement, whatever the page's size.
-        """
-        return await self._list.page(read, workspace, wanted)
+    async def page(self, read: Read, workspace: WorkspaceId, query: OffsetQuery) -> OffsetPage[T]:
+        """Get a page in order of creation, with links and capped total. Takes one statement."""
+        return await self._list.page(read, workspace, query)
 
     async def get(self, read: Read, workspace: WorkspaceId, reference: str) -> T:
-        """By what stands in a path; NotFound."""
-        record = await self.resolve(read, workspace, reference)
-        found = await read.first(self._get, workspace=workspace, id=record)
-        return self.found(found, reference)
+        """Get a record by UUID or public id. Raises NotFound."""
+        record_id = await self.resolve(read, workspace, reference)
+        record = await read.first(self._get, workspace=workspace, id=record_id)
+        return self.require(record, reference)
 
-    async def several(self, read: Read, workspace: WorkspaceId, ids: Sequence[UUID]) -> list[T]:
-        """Those that are there, in the order of insertion."""
-        return await read.all(self._several, workspace=workspace, ids=ids)
+    async def get_many(self, read: Read, workspace: WorkspaceId, ids: Sequence[UUID]) -> list[T]:
+        """Get the records with these ids in order of creation. Ids without a record are skipped."""
+        return await read.all(self._get_many, workspace=workspace, ids=ids)
 
     async def create(
-        self, tx: Tx, workspace: WorkspaceId, new: msgspec.Struct, **instead: Any
+        self, tx: Tx, workspace: WorkspaceId, new: msgspec.Struct, **overrides: Any
     ) -> T:
-        """Store a new record; Invalid names linked records that the workspace has not.
+        """Create a record. Raises Invalid with the linked ids that are not in the workspace.
 
-        `instead` are values that replace those of the struct, such as defaults made of others.
+        `overrides` replace values of the struct, or the generated `id`.
         """
-        linked = {
-            each.name: await each.known(tx, workspace, getattr(new, each.name))
-            for each in self._links
+        linked_ids = {
+            link.name: await link.check(tx, workspace, getattr(new, link.name))
+            for link in self._links
         }
-        record = instead.pop("id", None) or new_id()
-        values = {each.name: _value(each, getattr(new, each.name)) for each in self._creatable}
+        record_id = overrides.pop("id", None) or new_id()
+        values = {column.name: _to_sql(column, new) for column in self._create_columns}
         created = await tx.one(
-            self._create, workspace=workspace, id=record, **values | instead, **linked
+            self._create, workspace=workspace, id=record_id, **values | overrides, **linked_ids
         )
         for link in self._links:
-            if linked[link.name]:
-                await link.replace(tx, workspace, record, linked[link.name])
+            if linked_ids[link.name]:
+                await link.replace(tx, workspace, record_id, linked_ids[link.name])
         return created
 
     async def change(
         self, tx: Tx, workspace: WorkspaceId, reference: str, changes: msgspec.Struct
     ) -> T:
-        """Change the fields that are not UNSET; lists of links are replaced whole.
+        """Update the fields that are not UNSET. Lists of links are replaced as a whole.
 
-        NotFound, or Invalid naming linked records that the workspace has not.
+        Raises NotFound, or Invalid with the linked ids that are not in the workspace.
         """
-        linked = {
-            link: await link.known(tx, workspace, given)
+        linked_ids = {
+            link: await link.check(tx, workspace, ids)
             for link in self._links
-            if (given := getattr(changes, link.name)) is not UNSET
+            if (ids := getattr(changes, link.name)) is not UNSET
         }
-        record = await self.resolve(tx, workspace, reference)
-        arguments: dict[str, Any] = {}
-        for column in self._changeable:
-            given = getattr(changes, column.name)
-            arguments[f"has_{column.name}"] = given is not UNSET
-            arguments[column.name] = _value(column, given)
+        record_id = await self.resolve(tx, workspace, reference)
+        params: dict[str, Any] = {}
+        for column in self._update_columns:
+            params[f"has_{column.name}"] = getattr(changes, column.name) is not UNSET
+            params[column.name] = _to_sql(column, changes)
         for link in self._links:
-            arguments[f"has_{link.name}"] = link in linked
-            arguments[link.name] = linked.get(link, [])
-        changed = await tx.first(self._change, workspace=workspace, id=record, **arguments)
-        made = self.found(changed, reference)
-        for link, ids in linked.items():
-            await link.replace(tx, workspace, record, ids)
-        return made
+            params[f"has_{link.name}"] = link in linked_ids
+            params[link.name] = linked_ids.get(link, [])
+        updated = await tx.first(self._change, workspace=workspace, id=record_id, **params)
+        record = self.require(updated, reference)
+        for link, ids in linked_ids.items():
+            await link.replace(tx, workspace, record_id, ids)
+        return record
 
     async def remove(self, tx: Tx, workspace: WorkspaceId, reference: str) -> Any:
-        """Delete a record and its links, answer what it `leaves`; NotFound."""
-        record = await self.resolve(tx, workspace, reference)
-        removed = await tx.first(self._delete, workspace=workspace, id=record)
-        _, left = self.found(removed, reference)
-        return left
+        """Delete a record and its links. Returns its `returning` column. Raises NotFound."""
+        record_id = await self.resolve(tx, workspace, reference)
+        deleted = await tx.first(self._delete, workspace=workspace, id=record_id)
+        _, value = self.require(deleted, reference)
+        return value
 
     async def resolve(self, read: Read, workspace: WorkspaceId, reference: str) -> UUID:
-        """The uuid that a path's id stands for; NotFound where it can be none."""
-        number = None if self._by_number is None else parse_public_id(self._kind, reference)
-        if number is None or self._by_number is None:
-            return self.found(parse_id(reference), reference)
-        numbered: UUID | None = await read.first(
-            self._by_number, workspace=workspace, number=number
-        )
-        return self.found(numbered, reference)
+        """Resolve a public id to a UUID. A UUID is returned unchecked. Raises NotFound."""
+        record_id = parse_id(reference)
+        if record_id is None and self._by_number is not None:
+            number = parse_public_id(self._kind, reference)
+            if number is not None:
+                record_id = await read.first(self._by_number, workspace=workspace, number=number)
+        return self.require(record_id, reference)
 
-    def found(self, found: V | None, reference: str) -> V:
-        """What was found; NotFound naming the reference for None."""
-        if found is None:
+    def require(self, value: V | None, reference: str) -> V:
+        """Return the value. Raises NotFound with the reference if it is None."""
+        if value is None:
             raise NotFound(
                 f"There is no {self._kind.lower()} {reference[:64]!r} in this workspace."
             )
-        return found
+        return value
 
-    def _creation(self) -> Any:
-        counter = next_number(self._kind)
+    def _insert(self) -> Any:
+        counter = next_number_cte(self._kind)
         values = {
             "id": _id,
-            "workspace_id": _workspace,
+            "workspace_id": WORKSPACE,
             "number": counter.c.last,
-            **{each.name: bindparam(each.name, type_=each.type) for each in self._creatable},
+            **{column.name: _param(column) for column in self._create_columns},
         }
         return (
             insert(self._table)
             .from_select(list(values), select(*values.values()))
-            .returning(*self.returned)
+            .returning(*self.insert_returning)
         )
 
-    def _edited(self, edited: Column[Any]) -> Any:
-        different = (
+    def _edited_at(self, edited_at: Column[Any]) -> Any:
+        """The current time if the UPDATE changes a column, else the stored time."""
+        changed = (
             and_(
-                bindparam(f"has_{each.name}", type_=Boolean),
-                # json has no equality of its own.
-                cast(bindparam(each.name, type_=each.type), Text).is_distinct_from(
-                    cast(each, Text)
-                ),
+                _has(column),
+                # Compared as text: the type json has no equality.
+                cast(_param(column), Text).is_distinct_from(cast(column, Text)),
             )
-            for each in self._changeable
+            for column in self._update_columns
         )
-        return case((or_(*different), func.now()), else_=edited)
+        return case((or_(*changed), func.now()), else_=edited_at)
 
-    def _changed(self, shown: Any) -> Any:
-        """A column of the answer to a change: lists of links as they are given, or as they are."""
-        if not isinstance(shown, Link):
-            return shown
+    def _update_returning(self, column: Any) -> Any:
+        """A column, or the ids of a link: those of the request, else the stored ones."""
+        if not isinstance(column, Link):
+            return column
         return case(
-            (
-                bindparam(f"has_{shown.name}", type_=Boolean),
-                bindparam(shown.name, type_=ARRAY(Uuid)),
-            ),
-            else_=shown.ids(),
+            (_has(column), bindparam(column.name, type_=ARRAY(Uuid))), else_=column.ids_column()
         )
 
 
-def _given_or_kept(column: Column[Any]) -> Any:
-    """In an UPDATE: the parameter where `has_` it says that one is given, else what is there."""
-    return case(
-        (bindparam(f"has_{column.name}", type_=Boolean), bindparam(column.name, type_=column.type)),
-        else_=column,
-    )
+def columns_for(
+    struct: type[msgspec.Struct], table: Table, *links: Link, **expressions: ColumnElement[Any]
+) -> list[Any]:
+    """Columns for the fields of a struct, in order.
+
+    A field is a link or an expression of its name, else the table's column of its name.
+    """
+    named: dict[str, Any] = {link.name: link for link in links} | expressions
+    return [named[name] if name in named else table.c[name] for name in struct.__struct_fields__]
 
 
 def matches(search: Column[Any]) -> ColumnElement[bool]:
-    """The filter `q`: words, "phrases", or, -not, by the English stems of name and description."""
-    # Postgres takes at most 32 signs of negation in a row; several mean nothing anyway.
-    wanted = func.regexp_replace(
+    """The filter `q`: full text search by English word stems."""
+    # PostgreSQL refuses more than 32 negations in a row, and repeating them has no meaning.
+    query = func.regexp_replace(
         bindparam("q", type_=Text),
         literal_column("'-([^[:alnum:]]*-)+'"),
         literal_column("' '"),
         literal_column("'g'"),
     )
-    words = func.websearch_to_tsquery(literal_column("'english'::regconfig"), wanted)
+    words = func.websearch_to_tsquery(literal_column("'english'::regconfig"), query)
     return search.bool_op("@@")(words)
 
 
 def equals(**columns: Column[Any]) -> dict[str, ColumnElement[bool]]:
-    """Filters by the parameter of the same name: its column has this value."""
+    """Filters that compare a column with the parameter of the keyword's name."""
     return {name: column == bindparam(name, type_=column.type) for name, column in columns.items()}
 
 
-def _columns_in(table: Table, struct: type[msgspec.Struct]) -> list[Column[Any]]:
+def _columns_of(table: Table, struct: type[msgspec.Struct]) -> list[Column[Any]]:
+    """Columns of the table with the names of the struct's fields, except `id`."""
     names = [field.name for field in msgspec.structs.fields(struct)]
     return [table.c[name] for name in names if name in table.c and name != "id"]
 
 
-def _value(column: Column[Any], given: Any) -> Any:
-    """What the database is given for a field: null for an absent one, JSON as bytes."""
-    if given is UNSET or given is None:
+def _param(column: Column[Any]) -> Any:
+    return bindparam(column.name, type_=column.type)
+
+
+def _has(column: Column[Any] | Link) -> Any:
+    """The parameter of an UPDATE that is true if the request sets the column."""
+    return bindparam(f"has_{column.name}", type_=Boolean)
+
+
+def _updated(column: Column[Any]) -> Any:
+    return case((_has(column), _param(column)), else_=column)
+
+
+def _to_sql(column: Column[Any], struct: msgspec.Struct) -> Any:
+    """The struct's value for a column: NULL for UNSET, bytes for JSON."""
+    value = getattr(struct, column.name)
+    if value is UNSET or value is None:
         return None
-    return msgspec.json.encode(given) if isinstance(column.type, JSON) else given
+    return msgspec.json.encode(value) if isinstance(column.type, JSON) else value

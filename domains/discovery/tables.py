@@ -1,4 +1,7 @@
-"""The tables of discovery. Links carry the workspace, so that no foreign key crosses tenants."""
+"""Tables of discovery.
+
+Link tables contain the workspace, so that a foreign key cannot cross workspaces.
+"""
 
 from typing import Any
 
@@ -21,22 +24,21 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, TSVECTOR
 
-from domains.kernel.tables import instant, metadata
+from domains.kernel.db.tables import metadata, timestamp_column
 
 
-def _workspace() -> Column[object]:
+def _workspace_column() -> Column[object]:
     return Column("workspace_id", ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False)
 
 
-def _record(
+def _record_table(
     name: str,
     *columns: Column[Any] | CheckConstraint | ForeignKeyConstraint | Index,
-    given_ids: bool = False,
+    caller_ids: bool = False,
 ) -> Table:
-    """A table of the workspace's own records, in the order of their numbers.
+    """A table of records, numbered per workspace and referenced by (workspace_id, id).
 
-    Links refer to (workspace_id, id). Where callers may give the id, it is theirs alone: the same
-    one in another workspace is another record.
+    With `caller_ids` the caller may choose the id: it is unique per workspace only.
     """
     return Table(
         name,
@@ -45,20 +47,20 @@ def _record(
         Column(
             "workspace_id",
             ForeignKey("workspaces.id", ondelete="CASCADE"),
-            primary_key=given_ids,
+            primary_key=caller_ids,
             nullable=False,
         ),
         Column("number", BigInteger, nullable=False),
-        instant("created_at", now=True),
-        instant("updated_at", now=True),
+        timestamp_column("created_at", now=True),
+        timestamp_column("updated_at", now=True),
         *columns,
-        *([] if given_ids else [UniqueConstraint("workspace_id", "id")]),
+        *([] if caller_ids else [UniqueConstraint("workspace_id", "id")]),
         Index(f"uq_{name}_workspace_id_number", "workspace_id", "number", unique=True),
     )
 
 
-def _listed_by(name: str, column: str, *, where: str | None = None) -> Index:
-    """For a list that is filtered by this column."""
+def _filter_index(name: str, column: str, *, where: str | None = None) -> Index:
+    """An index for lists filtered by the column."""
     return Index(
         f"ix_{name}_{column}",
         "workspace_id",
@@ -68,11 +70,11 @@ def _listed_by(name: str, column: str, *, where: str | None = None) -> Index:
     )
 
 
-def _search(name: str) -> tuple[Column[Any], Index]:
-    """Full text of the beginning of name and description.
+def _search_column(name: str) -> tuple[Column[Any], Index]:
+    """Search vector of the first 1,000 characters of the name and 20,000 of the description.
 
-    The text parser takes quadratic time on long runs without a space and on open brackets, so runs
-    are broken and brackets left out: 20,000 characters of anything take 0.1 s at most.
+    PostgreSQL's text parser takes quadratic time on long words and on `<`. So words are split
+    every 100 characters and `<` is removed: 20,000 characters take 0.1 s at most.
     """
     vector = " || ".join(
         "setweight(to_tsvector('english'::regconfig, regexp_replace(translate("
@@ -85,60 +87,60 @@ def _search(name: str) -> tuple[Column[Any], Index]:
     )
 
 
-def _link(name: str, **sides: Table) -> Table:
-    """A symmetric many-to-many link of two tables that disappears with either side."""
-    foreign_keys = [
-        ForeignKeyConstraint(
-            ["workspace_id", f"{side}_id"],
-            [table.c.workspace_id, table.c.id],
-            ondelete="CASCADE",
-            name=f"fk_{name}_{side}",
-        )
-        for side, table in sides.items()
-    ]
+def _foreign_key(name: str, side: str, target: Table) -> ForeignKeyConstraint:
+    """References a record of the same workspace. The row is deleted with the record."""
+    return ForeignKeyConstraint(
+        ["workspace_id", f"{side}_id"],
+        [target.c.workspace_id, target.c.id],
+        ondelete="CASCADE",
+        name=f"fk_{name}_{side}",
+    )
+
+
+def _link_table(name: str, **sides: Table) -> Table:
+    """A symmetric many-to-many link table. A link is deleted with either side."""
     left, right = sides
     return Table(
         name,
         metadata,
-        _workspace(),
+        _workspace_column(),
         Column(f"{left}_id", Uuid, primary_key=True),
         Column(f"{right}_id", Uuid, primary_key=True),
-        *foreign_keys,
+        *(_foreign_key(name, side, table) for side, table in sides.items()),
         Index(f"ix_{name}_{left}", "workspace_id", f"{left}_id"),
         Index(f"ix_{name}_{right}", "workspace_id", f"{right}_id"),
     )
 
 
-signals = _record(
+signals = _record_table(
     "signals",
     Column("name", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("signal_type", Text),
     Column("context", Text),
     Column("inferred_context", Text),
-    # What callers send is json, not jsonb: it comes back as it was sent, and a number like 1e300
-    # does not grow to 300 digits.
+    # json, not jsonb: returned exactly as sent. jsonb would expand 1e300 to 300 digits.
     Column("source", JSON, nullable=False),
     Column("data", JSON),
     Column("external_id", Text),
-    # What the analysis reads, kept apart from `data`, which a PATCH replaces.
+    # Input of the analysis. Not in `data`, which a PATCH replaces.
     Column("text_key", Text),
     Column("additional_context", Text),
-    # What analysed it last, and why that was not the provider where one was to be asked.
+    # Engine of the last analysis, and why it was not the LLM provider if one is enabled.
     Column("engine", Text),
     Column("fallback", Text),
     Column("product_ids", ARRAY(Uuid), nullable=False, server_default=text("'{}'")),
     Column("account_id", Uuid),
     Column("last_job_id", Uuid),
-    instant("started_at", nullable=True),
-    instant("processed_at", nullable=True),
-    instant("failed_at", nullable=True),
+    timestamp_column("started_at", nullable=True),
+    timestamp_column("processed_at", nullable=True),
+    timestamp_column("failed_at", nullable=True),
     Column("last_error", Text),
     CheckConstraint("status in ('pending', 'processing', 'processed', 'failed')", name="status"),
-    _listed_by("signals", "status"),
-    _listed_by("signals", "signal_type"),
+    _filter_index("signals", "status"),
+    _filter_index("signals", "signal_type"),
     Index("ix_signals_created_at", "workspace_id", "created_at"),
-    # Of its beginning: an index holds no long texts.
+    # Index the first 200 characters: an index entry is limited in size.
     Index(
         "ix_signals_external_id",
         "workspace_id",
@@ -147,7 +149,7 @@ signals = _record(
     ),
 )
 
-insights = _record(
+insights = _record_table(
     "insights",
     Column("name", Text, nullable=False),
     Column("description", Text, nullable=False),
@@ -158,18 +160,18 @@ insights = _record(
     Column("tag_ids", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("suggestions", JSON),
     Column("external_links", JSON),
-    # Set where processing made the insight; `edited_at` when a person changed it since.
+    # The signal whose analysis created the insight, and the time of the last change by a user.
     Column("made_by_signal_id", Uuid),
-    instant("edited_at", nullable=True),
+    timestamp_column("edited_at", nullable=True),
     Column("kind", Text),
     Column("sentiment", Text),
     Column("confidence", Double),
     Column("engine", Text),
-    # An earlier insight that says the same, as far as words can tell.
+    # An earlier insight with a similar meaning.
     Column("duplicate_of", Uuid),
-    # Whose vector of it stands in `insight_vectors`.
+    # Name of the embedder of its row in `insight_vectors`.
     Column("embedder", Text),
-    *_search("insights"),
+    *_search_column("insights"),
     CheckConstraint("status in ('draft', 'published', 'archived')", name="status"),
     ForeignKeyConstraint(
         ["workspace_id", "duplicate_of"],
@@ -184,10 +186,10 @@ insights = _record(
         postgresql_where=text("duplicate_of is not null"),
     ),
     Index("ix_insights_embedder", "workspace_id", "embedder", "number"),
-    _listed_by("insights", "status"),
-    _listed_by("insights", "type"),
-    _listed_by("insights", "product_id", where="product_id is not null"),
-    _listed_by("insights", "account_id", where="account_id is not null"),
+    _filter_index("insights", "status"),
+    _filter_index("insights", "type"),
+    _filter_index("insights", "product_id", where="product_id is not null"),
+    _filter_index("insights", "account_id", where="account_id is not null"),
     Index("ix_insights_tag_ids", "workspace_id", "tag_ids", postgresql_using="gin"),
     Index(
         "ix_insights_made_by_signal_id",
@@ -197,84 +199,71 @@ insights = _record(
     ),
 )
 
-opportunities = _record(
+opportunities = _record_table(
     "opportunities",
     Column("name", Text, nullable=False),
     Column("description", Text, nullable=False),
     Column("score", Double),
     Column("status", Text, nullable=False, server_default="discovery"),
     Column("product_id", Uuid),
-    *_search("opportunities"),
-    _listed_by("opportunities", "status"),
-    _listed_by("opportunities", "product_id", where="product_id is not null"),
+    *_search_column("opportunities"),
+    _filter_index("opportunities", "status"),
+    _filter_index("opportunities", "product_id", where="product_id is not null"),
 )
 
-ideas = _record(
+ideas = _record_table(
     "ideas",
     Column("name", Text, nullable=False),
     Column("description", Text, nullable=False),
     Column("status", Text, nullable=False, server_default="evaluating"),
     Column("product_id", Uuid),
-    *_search("ideas"),
-    _listed_by("ideas", "status"),
-    _listed_by("ideas", "product_id", where="product_id is not null"),
+    *_search_column("ideas"),
+    _filter_index("ideas", "status"),
+    _filter_index("ideas", "product_id", where="product_id is not null"),
 )
 
-products = _record("products", Column("name", Text, nullable=False), given_ids=True)
+products = _record_table("products", Column("name", Text, nullable=False), caller_ids=True)
 
-signal_insights = _link("signal_insights", signal=signals, insight=insights)
-insight_opportunities = _link("insight_opportunities", insight=insights, opportunity=opportunities)
-insight_ideas = _link("insight_ideas", insight=insights, idea=ideas)
-opportunity_ideas = _link("opportunity_ideas", opportunity=opportunities, idea=ideas)
+signal_insights = _link_table("signal_insights", signal=signals, insight=insights)
+insight_opportunities = _link_table(
+    "insight_opportunities", insight=insights, opportunity=opportunities
+)
+insight_ideas = _link_table("insight_ideas", insight=insights, idea=ideas)
+opportunity_ideas = _link_table("opportunity_ideas", opportunity=opportunities, idea=ideas)
 
 evidence = Table(
     "evidence",
     metadata,
     Column("id", Uuid, primary_key=True),
-    _workspace(),
+    _workspace_column(),
     Column("insight_id", Uuid, nullable=False),
     Column("signal_id", Uuid, nullable=False),
     Column("quote", Text, nullable=False),
-    # Character offsets into the signal's text: text[start:end] == quote.
+    # Character offsets in the signal's text: text[start:end] == quote.
     Column("start", Integer, nullable=False),
     Column("end", Integer, nullable=False),
     Column("speaker", Text),
-    # Seconds from the beginning, where the text tells times.
+    # Seconds from the start of the recording, if the text has time stamps.
     Column("start_time", Double),
     Column("end_time", Double),
-    ForeignKeyConstraint(
-        ["workspace_id", "insight_id"],
-        ["insights.workspace_id", "insights.id"],
-        ondelete="CASCADE",
-        name="fk_evidence_insight",
-    ),
-    ForeignKeyConstraint(
-        ["workspace_id", "signal_id"],
-        ["signals.workspace_id", "signals.id"],
-        ondelete="CASCADE",
-        name="fk_evidence_signal",
-    ),
+    _foreign_key("evidence", "insight", insights),
+    _foreign_key("evidence", "signal", signals),
     Index("ix_evidence_insight", "workspace_id", "insight_id"),
     Index("ix_evidence_signal", "workspace_id", "signal_id"),
 )
 
-# What an insight means, for finding those that say the same.
+# Embeddings of insights, to find near duplicates.
 insight_vectors = Table(
     "insight_vectors",
     metadata,
-    _workspace(),
+    _workspace_column(),
     Column("insight_id", Uuid, primary_key=True),
-    # Vectors of one embedder are alike; those of two tell nothing about each other.
+    # Only vectors of the same embedder are comparable.
     Column("embedder", Text, nullable=False),
     Column("vector", LargeBinary, nullable=False),
-    # The signs of the vector: few differ between those that are near each other.
+    # The sign bits of the vector. Similar vectors differ in few bits.
     Column("sketch", LargeBinary, nullable=False),
     Column("number", BigInteger, nullable=False),
-    ForeignKeyConstraint(
-        ["workspace_id", "insight_id"],
-        ["insights.workspace_id", "insights.id"],
-        ondelete="CASCADE",
-        name="fk_insight_vectors_insight",
-    ),
+    _foreign_key("insight_vectors", "insight", insights),
     Index("ix_insight_vectors_embedder", "workspace_id", "embedder", "number"),
 )

@@ -1,34 +1,28 @@
-"""Insights from a transcript while the caller waits."""
+"""Find insights in a transcript within a request."""
 
 from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 from sqlalchemy import func, select
 
-from domains.discovery import signals
-from domains.discovery.analysis import (
-    PROFILES,
-    Origin,
-    SignalType,
-    insight_type,
-    product_of,
-    products_named,
-    store,
-)
+from domains.discovery import example_ids
+from domains.discovery.analysis import PROFILES, matched_products
+from domains.discovery.fields import NonEmpty
+from domains.discovery.findings import Origin, SignalType, store
 from domains.discovery.insights import INSIGHTS, Insight
-from domains.discovery.records import NonEmpty
+from domains.discovery.signal_creation import create_from_text
 from domains.discovery.signals import SignalTextCreate
-from domains.intelligence.engine import analyse as find
-from domains.intelligence.findings import Document, Findings
-from domains.kernel.blobs import Blobs
-from domains.kernel.compute import Compute, TookTooLong
-from domains.kernel.db import Read, Tx
-from domains.kernel.ids import new_id
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.problems import invalid
-from domains.kernel.statements import scalar, statement
+from domains.intelligence.engine import analyse as find_insights
+from domains.intelligence.findings import Document
+from domains.kernel.core.field_docs import doc
+from domains.kernel.core.ids import WorkspaceId, new_id
+from domains.kernel.core.problems import invalid
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.statements import scalar, statement
+from domains.kernel.jobs.process_pool import ComputationTimeout, ProcessPool
+from domains.kernel.storage.blobs import Blobs
 
 _TYPE: Final[SignalType] = "transcript"
 
@@ -36,92 +30,81 @@ _NOW = statement(select(func.now()), scalar)
 
 
 class ProcessTranscriptRequest(msgspec.Struct, rename="camel", kw_only=True):
-    """A transcript to find insights in."""
+    """A transcript to analyse."""
 
-    transcript: Annotated[NonEmpty, Meta(description="The whole text of a meeting or of feedback")]
+    transcript: Annotated[
+        NonEmpty,
+        doc(
+            "Text of a conversation or of feedback",
+            "[00:12] Ana: Exports take minutes, and one failed.",
+        ),
+    ]
     product_id: Annotated[
-        UUID | UnsetType, Meta(description="The product it is about; its insights carry it")
+        UUID | UnsetType,
+        doc("The product it is about. Copied to the insights", example_ids.PRODUCT),
     ] = UNSET
     create_insights: Annotated[
         bool,
-        Meta(
-            description=(
-                "Whether to keep what is found: the transcript as a signal and the insights as "
-                "drafts with their evidence. Else nothing is stored, and the ids lead nowhere"
-            )
+        doc(
+            "True stores the transcript as a signal, and the insights as drafts with "
+            "evidence. False stores nothing, and the ids cannot be retrieved"
         ),
     ] = False
 
 
-async def get_ready(compute: Compute) -> None:
-    """Load what the analysis needs, so that the first transcript takes no longer than others."""
-    await compute.warm(find, Document(text="", profile=PROFILES[_TYPE]))
+async def warm_up(process_pool: ProcessPool) -> None:
+    """Load the analysis engine, so that the first transcript takes no longer than others."""
+    await process_pool.warm(find_insights, Document(text="", profile=PROFILES[_TYPE]))
 
 
 async def process(
     read: Read,
     tx: Tx,
     blobs: Blobs,
-    compute: Compute,
+    process_pool: ProcessPool,
     workspace: WorkspaceId,
-    asked: ProcessTranscriptRequest,
+    request: ProcessTranscriptRequest,
 ) -> list[Insight]:
-    """What is found in the transcript, stored if that is asked for.
+    """Find insights in a transcript, and store them with it if the request asks for that.
 
-    The analysis runs in another process and with no transaction open, about 0.3 s for 10,000 words.
-    Invalid if it takes longer than one analysis may take, Unavailable if too many wait.
+    The analysis runs in another process and without a transaction, about 0.3 s for 10,000 words.
+    Raises Invalid if it exceeds its time limit, and Unavailable if too many analyses wait.
     """
-    product_ids = [] if asked.product_id is UNSET else [asked.product_id]
+    product_ids = [] if request.product_id is UNSET else [request.product_id]
     origin = Origin(_TYPE, product_ids, account_id=None)
     document = Document(
-        text=asked.transcript,
+        text=request.transcript,
         profile=PROFILES[_TYPE],
-        products=await products_named(read, workspace, product_ids),
+        products=await matched_products(read, workspace, product_ids),
     )
     try:
-        findings = await compute.run_in_turn(workspace, find, document)
-    except TookTooLong:
+        findings = await process_pool.run_one_per_key(workspace, find_insights, document)
+    except ComputationTimeout:
         raise invalid(
-            "transcript", "is too long to be analysed while you wait; create a signal with it"
+            "transcript", "takes too long to analyse in a request. Create a signal with it instead"
         ) from None
-    if asked.create_insights and findings.insights:
-        return await _keep(tx, blobs, workspace, asked, origin, findings)
+    if request.create_insights and findings.insights:
+        # Evidence refers to the text of a signal, so the transcript is stored as one.
+        new = SignalTextCreate(
+            text=request.transcript, signal_type=_TYPE, product_ids=product_ids or UNSET
+        )
+        signal = await create_from_text(tx, blobs, workspace, new, findings)
+        ids = await store(tx, workspace, signal.id, origin, findings.engine, findings.insights)
+        return await INSIGHTS.get_many(tx, workspace, ids)
     now = await read.one(_NOW)
     return [
         Insight(
             id=new_id(),
-            name=found.name,
-            description=found.description,
+            name=insight.name,
+            description=insight.description,
             status="draft",
-            type=insight_type(origin),
-            product_id=product_of(origin, found),
+            type=origin.insight_type,
+            product_id=origin.product_of(insight),
             opportunity_ids=[],
             idea_ids=[],
             tag_ids=[],
             created_at=now,
             updated_at=now,
         )
-        for found in findings.insights
+        for insight in findings.insights
     ]
-
-
-async def _keep(
-    tx: Tx,
-    blobs: Blobs,
-    workspace: WorkspaceId,
-    asked: ProcessTranscriptRequest,
-    origin: Origin,
-    findings: Findings,
-) -> list[Insight]:
-    """The quotes need a text that they can be found in, so the transcript becomes a signal."""
-    signal = await signals.create_analysed(
-        tx,
-        blobs,
-        workspace,
-        SignalTextCreate(
-            text=asked.transcript, signal_type=_TYPE, product_ids=origin.product_ids or UNSET
-        ),
-        findings,
-    )
-    made = await store(tx, workspace, signal.id, origin, findings.engine, findings.insights)
-    return await INSIGHTS.several(tx, workspace, made)

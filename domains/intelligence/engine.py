@@ -4,14 +4,14 @@ import functools
 from collections.abc import Sequence
 from typing import Final
 
-from domains.intelligence import linear
-from domains.intelligence.assembly import assemble
-from domains.intelligence.context import label
-from domains.intelligence.detection import detect
 from domains.intelligence.findings import Document, Findings, Insight
-from domains.intelligence.segmentation import Sentence, sentences
+from domains.intelligence.insights.assembly import assemble
+from domains.intelligence.insights.detection import detect
+from domains.intelligence.insights.document_context import label
+from domains.intelligence.text import linear
+from domains.intelligence.text.segmentation import Sentence, sentences
 
-RULES: Final = "1.0"
+RULES: Final = "1.1"
 """The version of everything that is not learned; it changes when findings may change by it."""
 
 

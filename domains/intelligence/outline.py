@@ -8,15 +8,15 @@ from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
-from domains.intelligence import categories, digest, moments
-from domains.intelligence.acts import Utterance
-from domains.intelligence.asking import conversation_found
-from domains.intelligence.commitments import Step, steps
-from domains.intelligence.detection import hosts
+from domains.intelligence.dialogue import categories, extractive_summary, highlights
+from domains.intelligence.dialogue.commitments import Step, steps
+from domains.intelligence.dialogue.dialogue_acts import Utterance
+from domains.intelligence.dialogue.highlights import Item
+from domains.intelligence.dialogue.turns import Audience, Said, Talk, Turn
 from domains.intelligence.engine import engine, examine
 from domains.intelligence.findings import Document, Insight, Kind
-from domains.intelligence.moments import Item
-from domains.intelligence.talk import Audience, Said, Talk, Turn
+from domains.intelligence.insights.detection import hosts
+from domains.intelligence.llm.prompts import conversation_found
 
 Heading = Literal[
     "Outcome",
@@ -124,7 +124,7 @@ def outline(
         elif heading != "Outcome":
             # Of a vendor we are the ones who ask.
             ours = heading == "Questions" and category == "vendor_call"
-            items = moments.questions(talk, everybody=True) if ours else _MOMENTS[heading](talk)
+            items = highlights.questions(talk, everybody=True) if ours else _MOMENTS[heading](talk)
             found[heading] = [_shown(item.text, item.said) for item in items]
     outcome = _outcome(talk, agreed)
     found["Outcome"] = [_shown(outcome.text, outcome.said)] if outcome else []
@@ -196,7 +196,7 @@ def _key_points(talk: Talk) -> list[Shown]:
     """What a summary would tell of it; of a call what was said, of a meeting its topics, too."""
     utterances = [Utterance(each.speaker, each.text) for each in talk.turns]
     internal = talk.audience == "INTERNAL"
-    points = digest.digest(utterances, occasion="meeting" if internal else "call")
+    points = extractive_summary.digest(utterances, occasion="meeting" if internal else "call")
     return [
         Shown(point.text, source.quote, source.utterance)
         for point in points
@@ -212,7 +212,7 @@ def _shown(text: str, said: Said) -> Shown:
 def _outcome(talk: Talk, agreed: Sequence[Step]) -> Item | None:
     """What it came to: the last decision of the closing part, else the last thing taken on."""
     late = len(talk.turns) * _CLOSING
-    for item in reversed(moments.decisions(talk)):
+    for item in reversed(highlights.decisions(talk)):
         whole = len(item.text.split()) <= _LONGEST_OUTCOME
         if whole and (item.said.turn >= late or len(talk.turns) < 12):
             return item
@@ -224,9 +224,9 @@ def _outcome(talk: Talk, agreed: Sequence[Step]) -> Item | None:
 
 
 _MOMENTS: Final[dict[Heading, Callable[[Talk], list[Item]]]] = {
-    "Decisions": moments.decisions,
-    "Objections": moments.objections,
-    "Questions": moments.questions,
-    "Competitors": moments.rivals,
-    "Pricing": moments.prices,
+    "Decisions": highlights.decisions,
+    "Objections": highlights.objections,
+    "Questions": highlights.questions,
+    "Competitors": highlights.rivals,
+    "Pricing": highlights.prices,
 }

@@ -1,25 +1,18 @@
-"""Whether the parts that everything needs are there, as operators and probes want to know."""
+"""Health of the deployment's parts: database, schema, workers, Redis and object storage."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
-from typing import Final, Literal
-from uuid import UUID
+from typing import Annotated, Final, Literal
 
 import msgspec
-from sqlalchemy import Float, Interval, bindparam, cast, delete, func, literal, select
-from sqlalchemy.dialects.postgresql import insert
+from msgspec import Meta
 
-from domains.kernel import job_admin
-from domains.kernel.blobs import Blobs
-from domains.kernel.db import Database, Read
-from domains.kernel.jobs import QUEUES, Queue
-from domains.kernel.problems import Unavailable
-from domains.kernel.statements import row, scalar, statement
-from domains.kernel.tables import SCHEMA, workers
-
-# A worker that has not beaten its heart for so many seconds counts as gone.
-WORKER_SILENCE: Final = 60.0
+from domains.kernel.core.problems import Unavailable
+from domains.kernel.db.database import Database, Read
+from domains.kernel.db.tables import SCHEMA_REVISION
+from domains.kernel.jobs import heartbeat, job_admin
+from domains.kernel.jobs.model import QUEUES, Queue
+from domains.kernel.storage.blobs import Blobs
 
 _PART_TIMEOUT: Final = 3.0
 
@@ -27,15 +20,15 @@ Status = Literal["ok", "degraded", "down"]
 
 
 class Part(msgspec.Struct, omit_defaults=True):
-    """One part: its state and, unless it is ok, why. `off`: the operator has not set it up."""
+    """State of a part. `detail`: the reason, unless it is `ok`. `off`: it is not configured."""
 
     status: Status | Literal["off"]
     detail: str = ""
 
 
 class QueueState(msgspec.Struct, rename="camel"):
-    """`depth`: jobs that are due and not yet running. `oldestSeconds`: the age of the oldest of
-    them. `failed`: those of the last 24 hours.
+    """Jobs of a queue. `depth`: due and not yet running; `oldestSeconds`: age of the oldest of
+    these; `failed`: failed in the last 24 hours.
     """
 
     depth: int = 0
@@ -45,127 +38,94 @@ class QueueState(msgspec.Struct, rename="camel"):
 
 
 class Health(msgspec.Struct):
-    """`down`: a part without which nothing works is away. `degraded`: one that can be missed."""
+    """State of the deployment. `down`: a required part is unavailable; `degraded`: another one."""
 
     status: Status
-    parts: dict[str, Part]
+    parts: Annotated[dict[str, Part], Meta(examples=[{"database": {"status": "ok"}}])]
     queues: dict[Queue, QueueState]
 
 
-_LAST_BEAT = statement(
-    select(cast(func.extract("epoch", func.now() - func.max(workers.c.beat_at)), Float)), scalar
-)
-_ALIVE = statement(
-    select(func.count()).where(
-        workers.c.beat_at >= func.now() - literal(timedelta(seconds=WORKER_SILENCE), Interval)
-    ),
-    scalar,
-)
-_BEAT = statement(
-    insert(workers)
-    .values(id=bindparam("id"), host=bindparam("host"), pid=bindparam("pid"))
-    .on_conflict_do_update(index_elements=[workers.c.id], set_={"beat_at": func.now()}),
-    row,
-)
-_FORGET_WORKERS = statement(
-    delete(workers).where(workers.c.beat_at < func.now() - literal(timedelta(days=1), Interval)),
-    row,
-)
-
-
-async def beat(read: Read, worker: UUID, host: str, pid: int) -> None:
-    """Say that a worker lives."""
-    await read.first(_BEAT, id=worker, host=host, pid=pid)
-
-
-async def alive_workers(read: Read) -> int:
-    """How many workers have said lately that they live."""
-    return await read.one(_ALIVE)
-
-
-async def forget_workers(read: Read) -> None:
-    """Forget workers that have been silent for a day."""
-    await read.first(_FORGET_WORKERS)
-
-
-async def wrong_schema(database: Database) -> str | None:
-    """None if the schema is the one that this code speaks to, else what to do."""
-    found = await database.schema()
-    if found == SCHEMA:
+async def schema_mismatch(database: Database) -> str | None:
+    """Return what is wrong with the schema's revision and what to do; None if it is current."""
+    revision = await database.schema_revision()
+    if revision == SCHEMA_REVISION:
         return None
-    if found is not None and found > SCHEMA:
-        return f"the database is at revision {found}, this version is older: run the newer one"
-    state = "empty" if found is None else f"at revision {found}"
-    return f"the database schema is {state}, this version needs {SCHEMA}: run `gateway migrate`"
+    if revision is not None and revision > SCHEMA_REVISION:
+        return f"the database is at revision {revision}, this version is older: run the newer one"
+    state = "empty" if revision is None else f"at revision {revision}"
+    return (
+        f"the database schema is {state}, this version needs {SCHEMA_REVISION}:"
+        " run `gateway migrate`"
+    )
 
 
 async def require_schema(database: Database) -> None:
-    """Unavailable, saying what to do, unless the schema is the one that this code speaks to."""
-    if wrong := await wrong_schema(database):
-        raise Unavailable(wrong)
+    """Raise Unavailable, with what to do, unless the schema is current."""
+    if mismatch := await schema_mismatch(database):
+        raise Unavailable(mismatch)
 
 
-async def examine(
+async def check_health(
     database: Database,
     blobs: Blobs,
-    redis: Callable[[], Awaitable[None]],
-    others: Mapping[str, Part],
+    check_redis: Callable[[], Awaitable[None]],
+    other_parts: Mapping[str, Part],
 ) -> Health:
-    """Ask every part, each for a few seconds at most. `redis` raises Unavailable if it is away;
-    `others` are parts whose state is known already.
+    """Check each part for at most `_PART_TIMEOUT` seconds.
+
+    `check_redis` raises Unavailable if Redis does not answer. `other_parts` are added as they are.
     """
-    parts, queues = await _postgres(database)
-    asked = {
-        "redis": _missed(redis, "requests pass unlimited, jobs wait"),
-        "blobs": _missed(blobs.check, "nothing new can be stored"),
-    }
-    parts |= dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
-    parts |= others
+    parts, queues = await _check_postgres(database)
+    parts["redis"], parts["blobs"] = await asyncio.gather(
+        _check_optional(check_redis, "requests pass unlimited, jobs wait"),
+        _check_optional(blobs.check, "nothing new can be stored"),
+    )
+    parts |= other_parts
     states = {part.status for part in parts.values()}
     worst: Status = "down" if "down" in states else "degraded" if "degraded" in states else "ok"
     return Health(worst, parts, queues)
 
 
-async def _postgres(database: Database) -> tuple[dict[str, Part], dict[Queue, QueueState]]:
-    """What only Postgres can tell; what it cannot tell while it is away is left out."""
+async def _check_postgres(database: Database) -> tuple[dict[str, Part], dict[Queue, QueueState]]:
+    """Return the parts and queues whose state is in the database, as far as it answers."""
     parts: dict[str, Part] = {}
     queues: dict[Queue, QueueState] = {}
     try:
         async with asyncio.timeout(_PART_TIMEOUT):
-            wrong = await wrong_schema(database)
+            mismatch = await schema_mismatch(database)
             parts["database"] = Part("ok")
-            parts["schema"] = Part("down", wrong) if wrong else Part("ok")
-            if wrong is None:
-                parts["workers"] = await _workers(database.read)
-                queues |= await _queues(database.read)
+            parts["schema"] = Part("down", mismatch) if mismatch else Part("ok")
+            if mismatch is None:
+                parts["workers"] = await _check_workers(database.read)
+                queues |= await _queue_states(database.read)
     except (Unavailable, TimeoutError):
         parts["database"] = Part("down", "PostgreSQL does not answer")
     return parts, queues
 
 
-async def _queues(read: Read) -> dict[Queue, QueueState]:
+async def _queue_states(read: Read) -> dict[Queue, QueueState]:
     states = {queue: QueueState() for queue in QUEUES}
-    for each in await job_admin.backlog(read):
-        state = states[each.queue]
-        if each.state == "running":
-            state.running += each.count
-        elif each.state == "failed":
-            state.failed += each.count
+    for backlog in await job_admin.backlog(read):
+        state = states[backlog.queue]
+        if backlog.state == "running":
+            state.running += backlog.count
+        elif backlog.state == "failed":
+            state.failed += backlog.count
         else:
-            state.depth += each.count
-            state.oldest_seconds = max(state.oldest_seconds, round(each.oldest_seconds, 3))
+            state.depth += backlog.count
+            state.oldest_seconds = max(state.oldest_seconds, round(backlog.oldest_seconds, 3))
     return states
 
 
-async def _workers(read: Read) -> Part:
-    silence = await read.first(_LAST_BEAT)
-    if silence is None or silence > WORKER_SILENCE:
+async def _check_workers(read: Read) -> Part:
+    silence = await heartbeat.seconds_since_last(read)
+    if silence is None or silence > heartbeat.WORKER_TIMEOUT:
         return Part("down", "no worker has reported for 60 s: start one with `gateway work`")
     return Part("ok")
 
 
-async def _missed(check: Callable[[], Awaitable[None]], consequence: str) -> Part:
-    """A part without which the rest goes on."""
+async def _check_optional(check: Callable[[], Awaitable[None]], consequence: str) -> Part:
+    """Check a part without which the rest still works."""
     try:
         async with asyncio.timeout(_PART_TIMEOUT):
             await check()

@@ -1,230 +1,175 @@
-"""Accounts, as imports bring them: read only, with what linked records tell about them."""
+"""Accounts: imported from the CRM, read-only, with activity and contacts from linked records."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET
 from sqlalchemy import Text, bindparam, func, literal_column, select, union_all
 
-from domains.kernel.db import Read
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import KeysetList, PageOf20, PaginationInfo, preceding, reaching
-from domains.kernel.signing import Signer
-from domains.kernel.statements import statement
-from domains.revenue import crm
-from domains.revenue.crm import named_alike
-from domains.revenue.records import (
-    WORKSPACE,
-    Since,
-    Until,
-    as_end,
-    as_pattern,
-    as_start,
+from domains.kernel.core.field_docs import doc
+from domains.kernel.core.ids import WorkspaceId
+from domains.kernel.db.database import Read
+from domains.kernel.db.statements import WORKSPACE, statement
+from domains.kernel.pagination.cursor import CursorList, CursorQuery20, PaginationInfo
+from domains.kernel.tenancy.signing import Signer
+from domains.revenue import example_ids
+from domains.revenue.crm import matching
+from domains.revenue.crm.matching import same_name
+from domains.revenue.filters import (
+    After,
+    Before,
+    TextFilter,
+    activity_range,
+    conditions,
     contains,
-    given,
-    missing,
+    hints,
+    parse_filters,
+    time_range,
 )
+from domains.revenue.people import Contact, Owner
 from domains.revenue.tables import accounts, deals
 
 
-class AccountQuery(PageOf20, frozen=True, kw_only=True):
+class AccountQuery(CursorQuery20, frozen=True, kw_only=True):
     """The query of the list of accounts."""
 
-    name: Annotated[str | UnsetType, Meta(description="Part of the name, in any letter case")] = (
-        UNSET
-    )
-    website: Annotated[
-        str | UnsetType, Meta(description="Part of the website, in any letter case")
-    ] = UNSET
-    owner: Annotated[
-        str | UnsetType,
-        Meta(description="Part of the owner's name or e-mail, in any letter case"),
-    ] = UNSET
-    created_after: Annotated[Since | UnsetType, Meta(description="Made then or later")] = UNSET
-    created_before: Annotated[Until | UnsetType, Meta(description="Made then or earlier")] = UNSET
-    last_activity_after: Annotated[
-        Since | UnsetType, Meta(description="Last active then or later")
-    ] = UNSET
-    last_activity_before: Annotated[
-        Until | UnsetType, Meta(description="Last active then or earlier")
-    ] = UNSET
+    name: Annotated[TextFilter, doc("Part of the name, case-insensitive")] = UNSET
+    website: Annotated[TextFilter, doc("Part of the website, case-insensitive")] = UNSET
+    owner: Annotated[TextFilter, doc("Part of the owner's name or e-mail address")] = UNSET
+    created_after: Annotated[After, doc("Created at or after this time")] = UNSET
+    created_before: Annotated[Before, doc("Created at or before this time")] = UNSET
+    last_activity_after: Annotated[After, doc("Last activity at or after this time")] = UNSET
+    last_activity_before: Annotated[Before, doc("Last activity at or before this time")] = UNSET
 
     def filters(self) -> dict[str, Any]:
-        return given(
-            self,
-            {
-                "name": as_pattern,
-                "website": as_pattern,
-                "owner": as_pattern,
-                "created_after": as_start,
-                "created_before": as_end,
-                "last_activity_after": as_start,
-                "last_activity_before": as_end,
-            },
-        )
+        return parse_filters(self, _FILTERS)
 
 
-class AccountOwner(msgspec.Struct, rename="camel"):
-    """Whose account it is."""
-
-    name: Annotated[str | None, Meta(description="Full name")] = None
-    email: Annotated[str | None, Meta(description="E-mail address")] = None
+class AccountOwner(Owner):
+    """The owner of an account."""
 
 
-class AccountContact(msgspec.Struct, rename="camel"):
-    """Somebody who belongs to the account."""
-
-    name: Annotated[str | None, Meta(description="Full name")] = None
-    email: Annotated[str | None, Meta(description="E-mail address")] = None
-    title: Annotated[str | None, Meta(description="What they are there")] = None
-    phone: Annotated[str | None, Meta(description="Telephone number")] = None
+class AccountContact(Contact):
+    """A person who belongs to the account."""
 
 
 class LatestDeal(msgspec.Struct, rename="camel"):
-    """The latest open deal by creation; where none is open, the latest closed one."""
+    """The open deal created last, or the closed deal created last if none is open."""
 
-    deal_id: Annotated[str, Meta(description="In the CRM")]
-    name: Annotated[str | None, Meta(description="As the CRM has it")]
-    stage: Annotated[str | None, Meta(description="As the CRM has it")]
-    amount: Annotated[float | None, Meta(description="In the CRM's currency")]
-    close_date: Annotated[datetime | None, Meta(description="When it closes, or did")]
+    deal_id: Annotated[str, doc("Id in the CRM", example_ids.DEAL)]
+    name: Annotated[str | None, doc("Name in the CRM", "Halden rollout")]
+    stage: Annotated[str | None, doc("Stage in the CRM", "Contract sent")]
+    amount: Annotated[float | None, doc("In the CRM's currency", 48000.0)]
+    close_date: Annotated[datetime | None, doc("Expected or actual close date")]
 
 
 class AccountListItem(msgspec.Struct, rename="camel"):
     """An account."""
 
-    account_id: Annotated[str, Meta(description="In the CRM")]
-    name: Annotated[str | None, Meta(description="As the CRM has it")]
-    website: Annotated[str | None, Meta(description="As the CRM has it")]
-    owner: Annotated[AccountOwner | None, Meta(description="Whose account it is")]
-    created_date: Annotated[datetime | None, Meta(description="When it was made")]
-    last_activity_date: Annotated[
-        datetime | None,
-        Meta(description="As the CRM has it, else of the newest linked conversation or message"),
-    ]
-    latest_deal: Annotated[LatestDeal | None, Meta(description="Its latest deal")]
+    account_id: Annotated[str, doc("Id in the CRM", example_ids.ACCOUNT)]
+    name: Annotated[str | None, doc("Name in the CRM", "Halden")]
+    website: Annotated[str | None, doc("Website in the CRM", "https://halden.example")]
+    owner: Annotated[AccountOwner | None, doc("The owner of the account")]
+    created_date: Annotated[datetime | None, doc("Creation time in the CRM")]
+    last_activity_date: matching.LastActivity
+    latest_deal: Annotated[LatestDeal | None, doc("The latest deal")]
 
 
 class AccountDetail(AccountListItem):
-    """An account with what is known about it."""
+    """An account with contacts and CRM fields."""
 
-    contacts: Annotated[list[AccountContact], Meta(description="People who belong to it")]
+    contacts: Annotated[list[AccountContact], doc("People who belong to the account")]
     synced_crm_fields: Annotated[
-        dict[str, Any] | None, Meta(description="Further fields, as the CRM has them")
+        dict[str, Any] | None, doc("Other fields", {"Industry": "Logistics", "Employees": 640})
     ]
 
 
 class ListAccountsResponse(msgspec.Struct, rename="camel"):
     """A page of accounts, those with the latest activity first."""
 
-    accounts: Annotated[list[AccountListItem], Meta(description="The page")]
-    pagination: Annotated[PaginationInfo, Meta(description="How the list goes on")]
+    accounts: Annotated[list[AccountListItem], doc("The accounts of this page")]
+    pagination: Annotated[PaginationInfo, doc("Cursor of the next page")]
 
 
 _c = accounts.c
 
 
-def _deals_of(match: Any) -> Any:
-    """Deals of an account, of which at most one is wanted."""
+def _matching_deals(match: Any) -> Any:
     return (
         select(
-            deals.c.id,
-            deals.c.name,
-            deals.c.stage,
-            deals.c.amount,
-            deals.c.close_date,
-            deals.c.created_at,
-            deals.c.closed.is_not(True).label("open"),
+            *(deals.c.id, deals.c.name, deals.c.stage, deals.c.amount, deals.c.close_date),
+            *(deals.c.created_at, deals.c.closed.is_not(True).label("open")),
         )
         .where(deals.c.workspace_id == WORKSPACE, match)
         .correlate(accounts)
     )
 
 
-_theirs = union_all(
-    _deals_of(deals.c.account_id == _c.id),
-    _deals_of(deals.c.account_id.is_(None) & named_alike(deals.c.account_name, _c.name)),
-).subquery("theirs")
+_deals = union_all(
+    _matching_deals(deals.c.account_id == _c.id),
+    _matching_deals(deals.c.account_id.is_(None) & same_name(deals.c.account_name, _c.name)),
+).subquery("account_deals")
 _latest = (
     select(
         func.json_build_object(
-            *(literal_column("'dealId'"), _theirs.c.id),
-            *(literal_column("'name'"), _theirs.c.name),
-            *(literal_column("'stage'"), _theirs.c.stage),
-            *(literal_column("'amount'"), _theirs.c.amount),
-            *(literal_column("'closeDate'"), _theirs.c.close_date),
+            *(literal_column("'dealId'"), _deals.c.id),
+            *(literal_column("'name'"), _deals.c.name),
+            *(literal_column("'stage'"), _deals.c.stage),
+            *(literal_column("'amount'"), _deals.c.amount),
+            *(literal_column("'closeDate'"), _deals.c.close_date),
         )
     )
-    .order_by(_theirs.c.open.desc(), _theirs.c.created_at.desc().nulls_last(), _theirs.c.id.desc())
+    .order_by(_deals.c.open.desc(), _deals.c.created_at.desc().nulls_last(), _deals.c.id.desc())
     .limit(literal_column("1"))
     .correlate(accounts)
     .scalar_subquery()
 )
 _columns = (
-    _c.id,
-    _c.name,
-    _c.website,
-    _c.owner_name,
-    _c.owner_email,
-    _c.created_at,
+    *(_c.id, _c.name, _c.website, _c.owner_name, _c.owner_email, _c.created_at),
     _c.last_activity_at,
     _latest,
 )
 _DEAL: Final = msgspec.json.Decoder(LatestDeal)
 
 
-def _values(*columns: Any) -> tuple[Any, ...]:
-    account, name, website, owner_name, owner_email, created_at, active_at, deal = columns
-    owner = None
-    if owner_name is not None or owner_email is not None:
-        owner = AccountOwner(owner_name, owner_email)
-    # Decoded, so that its amount and date look as everywhere.
+def _values(columns: Sequence[Any]) -> tuple[Any, ...]:
+    *names, owner_name, owner_email, created_at, last_activity_at, deal = columns
+    has_owner = owner_name is not None or owner_email is not None
+    owner = AccountOwner(owner_name, owner_email) if has_owner else None
+    # Decoded and encoded again, so that amount and date have the format of all responses.
     latest = None if deal is None else _DEAL.decode(deal)
-    return account, name, website, owner, created_at, active_at, latest
+    return *names, owner, created_at, last_activity_at, latest
 
 
 def _item(*columns: Any) -> AccountListItem:
-    return AccountListItem(*_values(*columns))
+    return AccountListItem(*_values(columns))
 
 
 def _detail(*columns: Any) -> tuple[AccountDetail, bool]:
-    """An account, and whether an import gave its contacts."""
+    """An account, and True if its contacts were imported."""
     *others, contacts, fields = columns
-    values = (*_values(*others), contacts or [], fields)
+    values = (*_values(others), contacts or [], fields)
     return AccountDetail(*values), contacts is not None
 
 
-def _at(name: str) -> Any:
-    return bindparam(name, type_=_c.ordered_at.type)
-
-
-ACCOUNTS: Final = KeysetList(
-    "accounts",
+_FILTERS: Final = (
+    contains("name", _c.name),
+    contains("website", _c.website),
+    contains("owner", _c.owner_text),
+    *time_range("created", _c.created_at),
+    *activity_range(_c.ordered_at),
+)
+ACCOUNTS: Final = CursorList(
     accounts,
     _columns,
     _item,
     AccountQuery,
     order_by=_c.ordered_at,
-    order_id=_c.id,
-    filters={
-        "name": contains(_c.name, "name"),
-        "website": contains(_c.website, "website"),
-        "owner": contains(_c.owner_text, "owner"),
-        "created_after": _c.created_at >= _at("created_after"),
-        "created_before": _c.created_at <= _at("created_before"),
-        "last_activity_after": _c.ordered_at >= _at("last_activity_after"),
-        # Those without any activity come last, and are not before anything.
-        "last_activity_before": (_c.ordered_at <= _at("last_activity_before"))
-        & (_c.ordered_at > literal_column("'-infinity'::timestamptz")),
-    },
+    filters=conditions(_FILTERS),
     bounds={"last_activity_after", "last_activity_before"},
-    hints={
-        "last_activity_after": reaching("ordered_at", _at("last_activity_after")),
-        "last_activity_before": preceding("ordered_at", _at("last_activity_before")),
-        "created_after": reaching("created_at", _at("created_after")),
-        "created_before": preceding("created_at", _at("created_before")),
-    },
+    hints=hints(_FILTERS),
 )
 _GET = statement(
     select(*_columns, _c.contacts, _c.synced_crm_fields).where(
@@ -232,26 +177,22 @@ _GET = statement(
     ),
     _detail,
 )
-_MET = crm.met("account_id")
+_CONTACTS = matching.contacts_statement("account_id", AccountContact)
 
 
 async def page(
-    read: Read, signer: Signer, workspace: WorkspaceId, wanted: AccountQuery
+    read: Read, signer: Signer, workspace: WorkspaceId, query: AccountQuery
 ) -> ListAccountsResponse:
-    """The wanted accounts."""
-    found = await ACCOUNTS.page(read, signer, workspace, wanted)
+    """Get a page of accounts."""
+    found = await ACCOUNTS.page(read, signer, workspace, query)
     return ListAccountsResponse(found.items, found.pagination)
 
 
 async def get(
-    read: Read, workspace: WorkspaceId, account: str, *, everything: bool
+    read: Read, workspace: WorkspaceId, account: str, *, include_private: bool
 ) -> AccountDetail:
-    """An account by the CRM's id; NotFound. Contacts no import gave are those who were met."""
-    found = await read.first(_GET, workspace=workspace, id=account)
-    if found is None:
-        raise missing("account", account)
-    detail, given_contacts = found
-    if not given_contacts:
-        people = await read.all(_MET, workspace=workspace, id=account, everything=everything)
-        detail.contacts = [AccountContact(name, email) for name, email in people]
+    """Get an account by its CRM id. Raises NotFound."""
+    detail: AccountDetail = await matching.get_with_contacts(
+        read, _GET, _CONTACTS, workspace, account, "account", include_private
+    )
     return detail

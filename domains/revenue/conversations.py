@@ -1,10 +1,10 @@
-"""Conversations: calls and meetings, with what was said or a recording of it."""
+"""Conversations: calls and meetings with a transcript, a recording or both."""
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, Protocol
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -23,53 +23,45 @@ from sqlalchemy import (
     select,
 )
 
-from domains.kernel import jobs, retention
-from domains.kernel.addresses import Allowed
-from domains.kernel.db import Read, Tx
-from domains.kernel.downloads import Downloads
-from domains.kernel.ids import new_id
-from domains.kernel.instants import moment
-from domains.kernel.jobs import Job, Queue
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import KeysetList, PageOf20, PaginationInfo, preceding, reaching
-from domains.kernel.problems import Invalid, invalid
-from domains.kernel.signing import Signer
-from domains.kernel.statements import row, statement
-from domains.revenue import crm
-from domains.revenue.crm import CRMInfo
-from domains.revenue.records import (
-    DeletedRecordResponse,
-    Person,
-    RecordAddress,
-    RecordRequest,
-    RecordResponse,
-    Since,
-    Timestamp,
-    Until,
-    Version,
-    WebAddress,
-    address_of,
-    as_end,
-    as_given,
-    as_pattern,
-    as_start,
+from domains.kernel.core.field_docs import doc
+from domains.kernel.core.ids import WorkspaceId, new_id
+from domains.kernel.core.network import FetchAllowlist
+from domains.kernel.core.problems import Invalid, invalid
+from domains.kernel.core.timestamps import parse_timestamp
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.statements import WORKSPACE, row, statement
+from domains.kernel.jobs.enqueue import enqueue, enqueue_all
+from domains.kernel.jobs.model import Job, Queue
+from domains.kernel.pagination.cursor import CursorList, CursorQuery20, PaginationInfo
+from domains.kernel.storage import retention
+from domains.kernel.storage.signed_urls import SignedUrls
+from domains.kernel.tenancy.signing import Signer
+from domains.revenue import example_ids, records
+from domains.revenue.crm import matching
+from domains.revenue.crm.matching import CRMInfo
+from domains.revenue.filters import (
+    After,
+    Before,
+    TextFilter,
+    conditions,
     contains,
-    deleted,
-    deletion,
-    distinct,
-    domain_of,
-    foreign,
-    given,
-    has,
-    missing,
-    moment_of,
-    outside,
+    equals,
+    has_element,
+    hints,
+    matches,
+    parse_filters,
     pattern,
-    response,
-    shown,
-    source_of,
-    upsert,
-    web_address,
+    source,
+    source_doc,
+    time_range,
+)
+from domains.revenue.people import (
+    EmailAddress,
+    FullName,
+    MeetingType,
+    Person,
+    Version,
+    participant_columns,
 )
 from domains.revenue.tables import conversations
 
@@ -81,7 +73,6 @@ NATIVE: Final = frozenset(
     }
 )
 
-MeetingType = Literal["INTERNAL", "EXTERNAL"]
 Category = Literal[
     "prospect_discovery",
     "prospect_demo",
@@ -112,219 +103,203 @@ Category = Literal[
     "other",
 ]
 
-_LONGEST: Final = timedelta(hours=10)
+_MAX_DURATION: Final = timedelta(hours=10)
 
-# Transcripts of more sentences are worked on in a thread.
-_LONG: Final = 500
+_TYPE: Final = doc("EXTERNAL: with people outside the organization; INTERNAL: without", "EXTERNAL")
 
-
-class _Named(Protocol):
-    name: str | None
-    email: str | None
+# Longer transcripts, in sentences, are converted in a thread so that other requests can run.
+_MAX_INLINE: Final = 500
 
 
 class TranscriptSentence(msgspec.Struct, rename="camel", kw_only=True):
-    """Something said at a time."""
+    """A sentence of a transcript."""
 
     version: Version = 1
-    speaker_id: Annotated[str | None, Meta(description="A participant's `id`")] = None
-    speaker_name: Annotated[str | None, Meta(description="Who said it")] = None
-    text: Annotated[str, Meta(description="What was said")]
+    speaker_id: Annotated[str | None, doc("The `id` of a participant")] = None
+    speaker_name: Annotated[str | None, doc("Name of the speaker", "Ana Berg")] = None
+    text: Annotated[str, doc("The sentence", "Our exports fail.")]
     timestamp: Annotated[
-        Timestamp, Meta(description="When it was said, between the call's start and end")
+        records.Timestamp, doc("Time within the conversation", "2026-03-16T13:00:04Z")
     ]
 
 
-class ConversationRequest(RecordRequest, kw_only=True):
-    """A conversation, as a whole: one of the same source and id is replaced.
+class ConversationRequest(records.RecordRequest, kw_only=True):
+    """A conversation. Replaces the one with the same source and id as a whole.
 
     It needs a `transcript`, a `recordingUrl`, or both.
     """
 
-    created_at: Annotated[Timestamp, Meta(description="When it was made in the source system")]
+    created_at: Annotated[
+        records.Timestamp, doc("Creation time in the source system", "2026-03-16T13:00:00Z")
+    ]
     transcript: Annotated[
         Annotated[list[TranscriptSentence], Meta(max_length=10_000)],
-        Meta(description="What was said"),
+        doc("The sentences of the transcript"),
     ] = msgspec.field(default_factory=list)
-    recording_url: Annotated[
-        WebAddress | None, Meta(description="Where a recording can be fetched: http or https")
-    ] = None
-    recording_mime_type: Annotated[str | None, Meta(description="Such as video/mp4")] = None
-    started_at: Annotated[Timestamp, Meta(description="When it began")]
+    recording_url: Annotated[records.WebAddress | None, doc("http or https URL")] = None
+    recording_mime_type: Annotated[str | None, doc("Media type, such as video/mp4")] = None
+    started_at: Annotated[records.Timestamp, doc("Start time", "2026-03-16T13:00:00Z")]
     ended_at: Annotated[
-        Timestamp | None, Meta(description="When it ended, at most 10 hours after its beginning")
+        records.Timestamp | None, doc("At most 10 hours after the start", "2026-03-16T13:25:00Z")
     ] = None
     participants: Annotated[
         Annotated[list[Person], Meta(min_length=1, max_length=1000)],
-        Meta(description="Who took part; each has an `id` or an `email`"),
+        doc("The participants; each has an `id` or an `email`"),
     ]
 
 
-class ConversationQuery(PageOf20, frozen=True, kw_only=True):
+class ConversationQuery(CursorQuery20, frozen=True, kw_only=True):
     """The query of the list of conversations."""
 
-    started_after: Annotated[Since | UnsetType, Meta(description="Begun then or later")] = UNSET
-    started_before: Annotated[Until | UnsetType, Meta(description="Begun then or earlier")] = UNSET
-    type: Annotated[
-        MeetingType | UnsetType, Meta(description="With people from outside, or without")
-    ] = UNSET
-    title: Annotated[str | UnsetType, Meta(description="Part of the title, in any letter case")] = (
-        UNSET
-    )
+    started_after: Annotated[After, doc("Started at or after this time")] = UNSET
+    started_before: Annotated[Before, doc("Started at or before this time")] = UNSET
+    type: Annotated[MeetingType | UnsetType, _TYPE] = UNSET
+    title: Annotated[TextFilter, doc("Part of the title, case-insensitive")] = UNSET
     attendees: Annotated[
-        str | UnsetType,
-        Meta(
-            description="An e-mail address, a domain (`@acme.com`, `acme.com`), or part of a name"
-        ),
+        TextFilter, doc("An e-mail address, a domain (`@acme.com`, `acme.com`), or part of a name")
     ] = UNSET
     crm_name: Annotated[
-        # No name is longer, and the search for words takes more time than in proportion.
+        # Names are not longer, and the time for matching a phrase grows faster than its length.
         Annotated[str, Meta(max_length=1000)] | UnsetType,
-        Meta(description="Words in the name of the linked CRM record, in any letter case"),
+        doc("Words in the name of the linked CRM record, case-insensitive"),
     ] = UNSET
-    source_id: Annotated[
-        str | UnsetType,
-        Meta(description=f"Those of this source: a UUID or {', '.join(sorted(NATIVE))}"),
-    ] = UNSET
+    source_id: Annotated[TextFilter, source_doc(NATIVE)] = UNSET
 
     def filters(self) -> dict[str, Any]:
-        found = given(
-            self,
-            {
-                "started_after": as_start,
-                "started_before": as_end,
-                "type": as_given,
-                "title": as_pattern,
-                "source_id": source_of(NATIVE),
-            },
-        )
-        if self.attendees is not UNSET and self.attendees.strip():
-            found |= _attendees(self.attendees.strip())
+        parameters = parse_filters(self, _FILTERS)
+        if self.attendees is not UNSET and (attendee := self.attendees.strip()):
+            parameters |= _attendee_parameters(attendee)
         if self.crm_name is not UNSET and (words := self.crm_name.split()):
-            found |= {"crm_name": "%".join(map(pattern, words)), "crm_phrase": _phrase(words)}
-        return found
+            parameters |= {
+                # The pattern can use the trigram index, the phrase cannot.
+                "crm_name": "%".join(map(pattern, words)),
+                "crm_phrase": _phrase(words),
+            }
+        return parameters
 
 
-def _attendees(wanted: str) -> dict[str, str]:
-    """An e-mail has something before its @; a domain begins with one, or has a dot, no space."""
-    local, at, domain = wanted.rpartition("@")
+def _attendee_parameters(attendee: str) -> dict[str, str]:
+    """The filter that the text is meant for.
+
+    An e-mail address has something before its @. A domain begins with an @, or has a dot and no
+    space. Everything else is part of a name.
+    """
+    local, at, domain = attendee.rpartition("@")
     if at and local:
-        return {"attendee_email": wanted.lower()}
-    if at or ("." in wanted and " " not in wanted):
+        return {"attendee_email": attendee.lower()}
+    if at or ("." in attendee and " " not in attendee):
         return {"attendee_domain": domain.lower()}
-    return {"attendee_name": pattern(wanted)}
+    return {"attendee_name": pattern(attendee)}
 
 
 def _phrase(words: Sequence[str]) -> str:
-    """The regular expression of a phrase that begins and ends where words do."""
-    escaped = ("".join(each if each.isalnum() else f"\\{each}" for each in word) for word in words)
+    """Regular expression for the words in this order, as whole words."""
+    escaped = (
+        "".join(letter if letter.isalnum() else f"\\{letter}" for letter in word) for word in words
+    )
     return r"(?<!\w)" + r"\s+".join(escaped) + r"(?!\w)"
 
 
 class Participant(msgspec.Struct, rename="camel"):
-    """Somebody who took part."""
+    """A participant of a conversation."""
 
-    name: Annotated[str | None, Meta(description="Full name")] = None
-    email: Annotated[str | None, Meta(description="E-mail address")] = None
-    attended: Annotated[bool, Meta(description="Whether they were there")] = True
+    name: FullName = None
+    email: EmailAddress = None
+    attended: Annotated[bool, doc("False for an invited person who was absent", True)] = True
 
 
 class TranscriptEntry(msgspec.Struct, rename="camel"):
-    """Something said; times in seconds from the beginning."""
+    """A sentence of a transcript. Times are in seconds from the start of the conversation."""
 
-    speaker: Annotated[str, Meta(description="Who said it")]
-    text: Annotated[str, Meta(description="What was said")]
-    start_time: Annotated[float, Meta(description="When it began, in seconds from the start")]
-    end_time: Annotated[float, Meta(description="When it ended, in seconds from the start")]
+    speaker: Annotated[str, doc("Name of the speaker", "Ana Berg")]
+    text: Annotated[str, doc("The sentence", "Our exports fail.")]
+    start_time: Annotated[float, doc("Start of the sentence, in seconds", 4.0)]
+    end_time: Annotated[float, doc("End of the sentence, in seconds", 1500.0)]
 
 
 class Recordings(msgspec.Struct, rename="camel"):
-    """Links to what was recorded, valid for 24 hours."""
+    """Links to the recordings, valid for 24 hours."""
 
-    video_url: Annotated[str | None, Meta(description="With pictures")] = None
-    audio_url: Annotated[str | None, Meta(description="Sound alone")] = None
+    video_url: Annotated[
+        str | None, doc("Video with sound", "https://gateway.example/files/recordings/call.mp4")
+    ] = None
+    audio_url: Annotated[str | None, doc("Sound only")] = None
 
 
 class ConversationListItem(msgspec.Struct, rename="camel"):
     """A conversation."""
 
-    conversation_id: Annotated[UUID, Meta(description="The id by which it is read")]
-    source_id: Annotated[
-        str | None, Meta(description="Its source: a UUID or the name of its origin")
-    ]
-    title: Annotated[str | None, Meta(description="Its title")]
-    start_time: Annotated[datetime, Meta(description="When it began")]
-    end_time: Annotated[datetime, Meta(description="When it ended")]
-    type: Annotated[MeetingType, Meta(description="With people from outside, or without")]
-    participants: Annotated[list[Participant], Meta(description="Who took part")]
-    crm: Annotated[CRMInfo | None, Meta(description="The deal or account that it is about")]
+    conversation_id: Annotated[UUID, doc("Id of the conversation", example_ids.RECORD)]
+    source_id: records.SourceReference | None
+    title: Annotated[str | None, doc("Title", "Halden rollout")]
+    start_time: Annotated[datetime, doc("Start time")]
+    end_time: Annotated[datetime, doc("End time", "2026-03-16T13:25:00Z")]
+    type: Annotated[MeetingType, _TYPE]
+    participants: Annotated[list[Participant], doc("The participants")]
+    crm: Annotated[CRMInfo | None, doc("The linked deal or account")]
 
 
 class ConversationDetail(ConversationListItem):
-    """A conversation with what was said."""
+    """A conversation with category, summary, transcript and recordings."""
 
-    category: Annotated[Category | None, Meta(description="What kind of conversation it is")]
+    category: Annotated[Category | None, doc("Null until found", "prospect_negotiation")]
     summary: Annotated[
         dict[str, Any] | None,
-        Meta(description="Headings, each with a text or a list of texts; null until it is there"),
+        doc("Text or texts by heading; null until it is ready", {"Pain Points": ["Exports fail."]}),
     ]
-    transcript: Annotated[list[TranscriptEntry] | None, Meta(description="What was said")]
-    recordings: Annotated[Recordings | None, Meta(description="What was recorded")]
+    transcript: Annotated[list[TranscriptEntry] | None, doc("The sentences of the transcript")]
+    recordings: Annotated[Recordings | None, doc("Links to the recordings")]
 
 
 class ListConversationsResponse(msgspec.Struct, rename="camel"):
     """A page of conversations, newest first."""
 
-    conversations: Annotated[list[ConversationListItem], Meta(description="The page")]
-    pagination: Annotated[PaginationInfo, Meta(description="How the list goes on")]
+    conversations: Annotated[list[ConversationListItem], doc("The conversations of this page")]
+    pagination: Annotated[PaginationInfo, doc("Cursor of the next page")]
 
 
-class FetchRecording(Job, frozen=True, tag="revenue.fetch_recording"):
-    """Fetch what was recorded. Of this version only: a newer one has a job of its own."""
+class ConversationJob(Job, frozen=True):
+    """Base of the jobs for one version of a conversation. A newer version has its own jobs."""
 
-    queue: ClassVar[Queue] = "fetch"
     conversation_id: UUID
     version: int
 
+    @property
+    def record_id(self) -> UUID:
+        return self.conversation_id
 
-class Transcription(Job, frozen=True, tag="revenue.transcription"):
-    """Write down what was said in a recording. Of this version only."""
+
+class FetchRecording(ConversationJob, frozen=True, tag="revenue.fetch_recording"):
+    """Fetch the recording."""
 
     queue: ClassVar[Queue] = "fetch"
-    conversation_id: UUID
-    version: int
 
 
-class ProcessConversation(Job, frozen=True, tag="revenue.process_conversation"):
-    """Find category and summary in what was said. Of this version only."""
+class Transcription(ConversationJob, frozen=True, tag="revenue.transcription"):
+    """Transcribe the recording."""
+
+    queue: ClassVar[Queue] = "fetch"
+
+
+class ProcessConversation(ConversationJob, frozen=True, tag="revenue.process_conversation"):
+    """Find the category and the summary with the built-in engine."""
 
     queue: ClassVar[Queue] = "analysis"
-    conversation_id: UUID
-    version: int
 
 
-class AskConversation(Job, frozen=True, tag="revenue.ask_conversation"):
-    """Have a provider find them: it waits for the network. Of this version only."""
+class AskConversation(ConversationJob, frozen=True, tag="revenue.ask_conversation"):
+    """Find the category and the summary with the LLM provider."""
 
+    # Waits for the network, not for a CPU.
     queue: ClassVar[Queue] = "fetch"
-    conversation_id: UUID
-    version: int
 
 
 # --- statements -------------------------------------------------------------------------------
 
 _c = conversations.c
 _columns = (
-    _c.id,
-    _c.source_id,
-    _c.title,
-    _c.started_at,
-    _c.ended_at,
-    _c.type,
-    _c.participants,
-    _c.crm_id,
-    _c.crm_name,
-    _c.crm_type,
+    *(_c.id, _c.source_id, _c.title, _c.started_at, _c.ended_at, _c.type, _c.participants),
+    *(_c.crm_id, _c.crm_name, _c.crm_type),
 )
 
 
@@ -336,89 +311,87 @@ def _item(*columns: Any) -> ConversationListItem:
     return ConversationListItem(*(*columns[:7], _crm(*columns[7:])))
 
 
-class _Stored(NamedTuple):
-    """A conversation, and the key, type and kind of its recording where that was fetched."""
+class _StoredConversation(NamedTuple):
+    """A conversation, and key, content type and kind of its recording once that is stored."""
 
     detail: ConversationDetail
     recording: tuple[str | None, str | None, str | None]
 
 
-def _stored(*columns: Any) -> _Stored:
+def _stored_conversation(*columns: Any) -> _StoredConversation:
     detail = ConversationDetail(*(*columns[:7], _crm(*columns[7:10]), *columns[10:14]))
-    return _Stored(detail, columns[14:])
+    return _StoredConversation(detail, columns[14:])
 
 
-def _at(name: str) -> Any:
-    return bindparam(name, type_=_c.started_at.type)
-
-
-CONVERSATIONS: Final = KeysetList(
-    "conversations",
+_FILTERS: Final = (
+    *time_range("started", _c.started_at),
+    equals("type", _c.type),
+    contains("title", _c.title),
+    source(_c.source_id, NATIVE),
+)
+CONVERSATIONS: Final = CursorList(
     conversations,
     _columns,
     _item,
     ConversationQuery,
     order_by=_c.started_at,
-    order_id=_c.id,
     where=(_c.deleted_at.is_(None),),
-    filters={
-        "started_after": _c.started_at >= _at("started_after"),
-        "started_before": _c.started_at <= _at("started_before"),
-        "type": _c.type == bindparam("type", type_=Text),
-        "title": contains(_c.title, "title"),
-        "attendee_email": has(_c.emails, "attendee_email"),
-        "attendee_domain": has(_c.domains, "attendee_domain"),
-        "attendee_name": contains(_c.names, "attendee_name"),
-        "crm_name": contains(_c.crm_name, "crm_name"),
-        # Not the column itself, for which the index would be asked a second time.
+    filters=conditions(_FILTERS)
+    | {
+        "attendee_email": has_element("attendee_email", _c.emails),
+        "attendee_domain": has_element("attendee_domain", _c.domains),
+        "attendee_name": matches("attendee_name", _c.names),
+        "crm_name": matches("crm_name", _c.crm_name),
+        # An expression instead of the column, so that the index is not searched a second time.
         "crm_phrase": (_c.crm_name + literal_column("''")).bool_op("~*")(
             bindparam("crm_phrase", type_=Text)
         ),
-        "source_id": _c.source_id == bindparam("source_id", type_=Text),
         "public": _c.public,
     },
     bounds={"started_after", "started_before"},
-    alone={"type", "source_id"},
-    hints={
-        "started_after": reaching("started_at", _at("started_after")),
-        "started_before": preceding("started_at", _at("started_before")),
-    },
+    indexed={"type", "source_id"},
+    hints=hints(_FILTERS),
 )
 _GET = statement(
     select(
         *_columns,
-        # What an import gave is never replaced by what was found.
+        # Imported values take precedence over found ones.
         func.coalesce(_c.category, _c.found_category),
         func.coalesce(_c.summary, _c.found_summary),
         *(_c.transcript, _c.recordings),
         *(_c.recording_key, _c.recording_content_type, _c.recording_kind),
-    ).where(*shown(conversations)),
-    _stored,
+    ).where(*records.is_visible(conversations)),
+    _stored_conversation,
 )
 
 
 class SummaryEvidence(msgspec.Struct, rename="camel"):
-    """Where an item of a summary was said; times in seconds from the beginning."""
+    """The quote behind an item of a summary. Times are in seconds from the start."""
 
-    item: Annotated[str, Meta(description="The item, as the summary words it")]
-    quote: Annotated[str, Meta(description="A sentence that says so, exactly as in the transcript")]
-    speaker: Annotated[str, Meta(description="Who said it")]
-    start_time: Annotated[float, Meta(description="When the turn began, in seconds")]
-    end_time: Annotated[float, Meta(description="When the turn ended, in seconds")]
+    item: Annotated[str, doc("The item, as worded in the summary")]
+    quote: Annotated[str, doc("A sentence that supports it, as in the transcript")]
+    speaker: Annotated[str, doc("Name of the speaker")]
+    start_time: Annotated[float, doc("Start of the turn, in seconds")]
+    end_time: Annotated[float, doc("End of the turn, in seconds")]
 
 
 EVIDENCE_DECODER: Final = msgspec.json.Decoder(dict[str, list[SummaryEvidence]])
 
-# What an import gave as the summary was not found here.
+# There is no evidence for an imported summary.
 _EVIDENCE = statement(
     select(case((_c.summary.is_(None), _c.found_evidence), else_=null())).where(
-        *shown(conversations)
+        *records.is_visible(conversations)
     ),
     row,
 )
 
-_link = crm.link_of_one()
-_UPSERT = upsert(
+_link = matching.link_cte()
+_LINKED: Final = ("crm_id", "crm_name", "crm_type", "deal_id", "account_id")
+_FOUND: Final = (
+    *("found_category", "found_summary", "found_evidence", "found_engine", "found_fallback"),
+    *("recordings", "recording_key", "recording_content_type", "recording_kind", "error"),
+)
+_UPSERT = records.upsert_statement(
     conversations,
     (
         *("title", "started_at", "ended_at", "type", "participants"),
@@ -427,200 +400,156 @@ _UPSERT = upsert(
         *("public", "owner_emails", "created_at", "updated_at"),
     ),
     row,
-    also={
-        **{
-            name: _link.c[name]
-            for name in ("crm_id", "crm_name", "crm_type", "deal_id", "account_id")
-        },
-        # What was made of the former content goes with it.
-        **{
-            f"found_{name}": null()
-            for name in ("category", "summary", "evidence", "engine", "fallback")
-        },
-        "recordings": null(),
-        **{name: null() for name in ("recording_key", "recording_content_type", "recording_kind")},
-        "error": null(),
+    computed={
+        **{name: _link.c[name] for name in _LINKED},
+        # A new version resets what was found in the former one.
+        **dict.fromkeys(_FOUND, null()),
         "state": literal_column("'processing'"),
     },
-    beside=(_link,),
+    joined=(_link,),
     returning=(
-        _c.version,
-        _c.deal_id,
-        _c.account_id,
-        _c.former_deal_id,
-        _c.former_account_id,
-        _c.former_recording_key,
+        *(_c.version, _c.deal_id, _c.account_id),
+        *(_c.former_deal_id, _c.former_account_id, _c.former_recording_key),
     ),
-    keeping=("deal_id", "account_id", "recording_key"),
+    keep_former=("deal_id", "account_id", "recording_key"),
     versioned=True,
 )
-_UNSUMMARISED = statement(
+_WITHOUT_SUMMARY = statement(
     select(_c.id, _c.version).where(
-        _c.workspace_id == bindparam("workspace", type_=Uuid),
+        _c.workspace_id == WORKSPACE,
         _c.id == any_(bindparam("ids", type_=ARRAY(Uuid))),
         _c.transcript.is_not(None),
         or_(_c.summary.is_(None), _c.category.is_(None)),
     ),
     ProcessConversation,
 )
-_DELETE = deletion(conversations, _c.deal_id, _c.account_id, _c.recording_key)
+_DELETE = records.deletion_statement(conversations, _c.deal_id, _c.account_id, _c.recording_key)
 
 
-# --- what the API does ------------------------------------------------------------------------
+# --- operations -------------------------------------------------------------------------------
 
 
 async def create(
     tx: Tx,
-    allowed: Allowed,
+    allowed: FetchAllowlist,
     workspace: WorkspaceId,
     own_domains: Sequence[str],
     new: ConversationRequest,
-) -> RecordResponse:
-    """Store a conversation, or replace it, link it to the CRM and queue its processing. `allowed`:
-    internal hosts.
+) -> records.RecordResponse:
+    """Insert or replace a conversation, link it to the CRM and enqueue its processing.
 
-    Invalid names what is wrong; Forbidden where the source is not the workspace's.
+    `allowed` are the internal hosts that may be fetched from. Raises Invalid, and Forbidden if the
+    source does not accept the caller's writes.
     """
     if new.recording_url is not None:
-        web_address(new.recording_url, "recordingUrl", allowed)
-    made = new_id()
-    started_at = moment(new.started_at, "startedAt")
-    ended_at = moment_of(new.ended_at, "endedAt")
-    if len(new.transcript) > _LONG:
-        # Long enough to keep other requests waiting.
-        timed = await asyncio.to_thread(_timed, new, started_at, ended_at)
+        records.fetchable_url(new.recording_url, "recordingUrl", allowed)
+    new_record = new_id()
+    started_at = parse_timestamp(new.started_at, "startedAt")
+    ended_at = records.optional_timestamp(new.ended_at, "endedAt")
+    if len(new.transcript) > _MAX_INLINE:
+        timed = await asyncio.to_thread(_timed_transcript, new, started_at, ended_at)
     else:
-        timed = _timed(new, started_at, ended_at)
+        timed = _timed_transcript(new, started_at, ended_at)
     transcript, last = timed
     _check_participants(new.participants)
-    met = attendance(new.participants, new.owner_emails, own_domains)
+    columns = participant_columns(new.participants, new.owner_emails, own_domains)
     stored = await tx.first(
         _UPSERT,
-        workspace=workspace,
-        source=new.source_id,
-        remote=new.id,
-        id=made,
         title=new.display_name or None,
         started_at=started_at,
         ended_at=ended_at or last,
         participants=msgspec.json.encode(
-            [Participant(each.name or None, each.email or None) for each in new.participants]
+            [Participant(person.name or None, person.email or None) for person in new.participants]
         ),
-        **met._asdict(),
+        **columns._asdict(),
         transcript=transcript,
         recording_url=new.recording_url,
         recording_mime_type=new.recording_mime_type,
-        public=new.public,
-        owner_emails=new.owner_emails,
-        created_at=moment(new.created_at, "createdAt"),
-        updated_at=moment_of(new.updated_at, "updatedAt"),
+        created_at=parse_timestamp(new.created_at, "createdAt"),
+        **records.upsert_parameters(workspace, new, new_record),
     )
     if stored is None:
-        raise foreign("sourceId", "source")
+        raise records.forbidden("sourceId", "source")
     record, version, deal, account, former_deal, former_account, former_recording = stored
-    if record == made:
-        await crm.seen(tx, workspace, deal, account, started_at)
+    if record == new_record:
+        await matching.record_activity(tx, workspace, deal, account, started_at)
     else:
-        await crm.look_again(tx, workspace, (deal, former_deal), (account, former_account))
+        await matching.recompute_activity(
+            tx, workspace, (deal, former_deal), (account, former_account)
+        )
         await retention.discard(tx, workspace, [former_recording])
     if new.recording_url is not None:
-        await jobs.enqueue(tx, workspace, FetchRecording(record, version))
+        await enqueue(tx, workspace, FetchRecording(record, version))
     if transcript is not None:
-        await jobs.enqueue(tx, workspace, ProcessConversation(record, version))
-    return response(record, made, new.id, new.source_id)
+        await enqueue(tx, workspace, ProcessConversation(record, version))
+    return records.upsert_response(record, new_record, new.id, new.source_id)
 
 
-async def summarise(tx: Tx, workspace: WorkspaceId, records: Sequence[UUID]) -> None:
-    """Queue what is to be found in those of some imported conversations that say it not."""
-    found = await tx.all(_UNSUMMARISED, workspace=workspace, ids=records)
-    await jobs.enqueue_all(tx, workspace, found)
+async def enqueue_summaries(tx: Tx, workspace: WorkspaceId, ids: Sequence[UUID]) -> None:
+    """Enqueue the processing of imported conversations that lack a summary or a category."""
+    found = await tx.all(_WITHOUT_SUMMARY, workspace=workspace, ids=ids)
+    await enqueue_all(tx, workspace, found)
 
 
-async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> DeletedRecordResponse:
-    """Delete a conversation, and in the time of retention what was recorded; NotFound, or Forbidden
-    where the source is not the workspace's.
+async def remove(
+    tx: Tx, workspace: WorkspaceId, address: records.RecordAddress
+) -> records.DeletedRecordResponse:
+    """Delete a conversation. Its recording is deleted after the retention period.
+
+    Raises Forbidden or NotFound.
     """
-    found = await tx.first(
-        _DELETE, workspace=workspace, source=address.source_id, remote=address.remote_id
+    response, (deal, account, recording) = await records.delete_record(
+        tx, _DELETE, workspace, address, "conversation"
     )
-    answer = deleted(found, address, "conversation")
-    if found is not None:
-        *_, deal, account, recording = found
-        await crm.look_again(tx, workspace, (deal,), (account,))
-        await retention.discard(tx, workspace, [recording])
-    return answer
+    await matching.recompute_activity(tx, workspace, (deal,), (account,))
+    await retention.discard(tx, workspace, [recording])
+    return response
 
 
 async def page(
     read: Read,
     signer: Signer,
     workspace: WorkspaceId,
-    wanted: ConversationQuery,
-    only: frozenset[str],
+    query: ConversationQuery,
+    visible: frozenset[str],
 ) -> ListConversationsResponse:
-    """The wanted conversations."""
-    found = await CONVERSATIONS.page(read, signer, workspace, wanted, only=only)
+    """Get a page of conversations. `visible` names the filters that hide private records."""
+    found = await CONVERSATIONS.page(read, signer, workspace, query, extra_filters=visible)
     return ListConversationsResponse(found.items, found.pagination)
 
 
 async def get(
-    read: Read, downloads: Downloads, workspace: WorkspaceId, record: UUID, *, everything: bool
+    read: Read,
+    signed_urls: SignedUrls,
+    workspace: WorkspaceId,
+    record: UUID,
+    *,
+    include_private: bool,
 ) -> ConversationDetail:
-    """A conversation by its record id; NotFound."""
-    found = await read.first(_GET, workspace=workspace, id=record, everything=everything)
-    if found is None:
-        raise missing("conversation", record)
-    detail, (key, content_type, kind) = found
+    """Get a conversation by its record id. Raises NotFound."""
+    detail, (key, content_type, kind) = await records.get_visible(
+        read, _GET, workspace, record, "conversation", include_private
+    )
     if key is not None:
         name = detail.title or "recording"
-        link = await downloads.link(key, content_type or "", name, time.time())
+        link = await signed_urls.create(key, content_type or "", name, time.time())
         detail.recordings = (
-            Recordings(video_url=link) if kind == "video" else Recordings(None, link)
+            Recordings(video_url=link) if kind == "video" else Recordings(audio_url=link)
         )
     return detail
 
 
 async def list_evidence(
-    read: Read, workspace: WorkspaceId, record: UUID, *, everything: bool
+    read: Read, workspace: WorkspaceId, record: UUID, *, include_private: bool
 ) -> dict[str, list[SummaryEvidence]]:
-    """Where the items of a conversation's summary were said, by the summary's keys; NotFound.
+    """Get the quotes behind a conversation's summary, by heading. Raises NotFound.
 
-    Empty while there is no summary, and where an import gave it.
+    Empty without a summary, and if the summary was imported.
     """
-    found = await read.first(_EVIDENCE, workspace=workspace, id=record, everything=everything)
-    if found is None:
-        raise missing("conversation", record)
-    (stored,) = found
-    return {} if stored is None else EVIDENCE_DECODER.decode(stored)
-
-
-class Attendance(NamedTuple):
-    """What those who took part make of a conversation, and by what it is found."""
-
-    type: MeetingType
-    # One a line, as the attendee filter looks for them.
-    names: str
-    emails: list[str]
-    domains: list[str]
-    outside: list[str]
-    outside_domains: list[str]
-
-
-def attendance(
-    people: Iterable[_Named], owner_emails: Iterable[str], own_domains: Iterable[str]
-) -> Attendance:
-    """Of a conversation with these people; internal if all who have an e-mail are its own."""
-    known = [(each.name or "", address_of(each)) for each in people]
-    emails = distinct(email for _, email in known)
-    outsiders, outside_domains = outside(emails, owner_emails, own_domains)
-    return Attendance(
-        "INTERNAL" if emails and not outsiders else "EXTERNAL",
-        "\n".join(distinct(" ".join(name.split()) for name, _ in known)),
-        emails,
-        distinct(map(domain_of, emails)),
-        outsiders,
-        outside_domains,
+    (evidence,) = await records.get_visible(
+        read, _EVIDENCE, workspace, record, "conversation", include_private
     )
+    return {} if evidence is None else EVIDENCE_DECODER.decode(evidence)
 
 
 def _check_participants(participants: Sequence[Person]) -> None:
@@ -629,21 +558,24 @@ def _check_participants(participants: Sequence[Person]) -> None:
             raise invalid("participants", f"number {number} needs an id or an email")
 
 
-def _timed(
+def _timed_transcript(
     new: ConversationRequest, started_at: datetime, ended_at: datetime | None
 ) -> tuple[bytes | None, datetime]:
-    """The transcript in meeting time, if any, and when its last sentence began; Invalid."""
+    """Convert the transcript to seconds from the start, and encode it as JSON.
+
+    Also returns the time of the last sentence, or the start if there is none. Raises Invalid.
+    """
     if new.recording_url is None and not new.transcript:
         raise Invalid("A conversation needs a transcript that is not empty, or a recordingUrl.")
-    if ended_at is not None and not started_at < ended_at <= started_at + _LONGEST:
+    if ended_at is not None and not started_at < ended_at <= started_at + _MAX_DURATION:
         raise invalid("endedAt", "must be after startedAt, and at most 10 hours later")
-    latest = ended_at or started_at + _LONGEST
-    speakers = {each.id: each.name or each.email for each in new.participants if each.id}
-    said: list[tuple[datetime, str, str]] = []
+    latest = ended_at or started_at + _MAX_DURATION
+    speakers = {person.id: person.name or person.email for person in new.participants if person.id}
+    sentences: list[tuple[datetime, str, str]] = []
     for number, sentence in enumerate(new.transcript, start=1):
         if not sentence.speaker_id and not sentence.speaker_name:
             raise invalid("transcript", f"sentence {number} needs a speakerId or a speakerName")
-        at = moment(sentence.timestamp, "transcript.timestamp")
+        at = parse_timestamp(sentence.timestamp, "transcript.timestamp")
         if not started_at <= at <= latest:
             end = "endedAt" if ended_at else "10 hours after it"
             raise invalid(
@@ -651,14 +583,14 @@ def _timed(
                 f"of sentence {number} must be an absolute time from startedAt to {end}",
             )
         speaker = sentence.speaker_name or speakers.get(sentence.speaker_id or "")
-        said.append((at, speaker or sentence.speaker_id or "Unknown", sentence.text))
-    said.sort(key=lambda each: each[0])
-    last = said[-1][0] if said else started_at
-    ends = [at for at, _, _ in said[1:]] + [ended_at or last]
+        sentences.append((at, speaker or sentence.speaker_id or "Unknown", sentence.text))
+    sentences.sort(key=lambda each: each[0])
+    last = sentences[-1][0] if sentences else started_at
+    ends = [at for at, _, _ in sentences[1:]] + [ended_at or last]
     entries = [
         TranscriptEntry(
             speaker, text, (at - started_at).total_seconds(), (end - started_at).total_seconds()
         )
-        for (at, speaker, text), end in zip(said, ends, strict=False)
+        for (at, speaker, text), end in zip(sentences, ends, strict=False)
     ]
     return msgspec.json.encode(entries) if entries else None, last

@@ -1,147 +1,102 @@
-"""Deals, as imports bring them: read only, with what linked records tell about them."""
+"""Deals: imported from the CRM, read-only, with activity and summary from linked records."""
 
 from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
-from sqlalchemy import Boolean, Double, Text, bindparam, func, literal_column, select
+from msgspec import UNSET, UnsetType
+from sqlalchemy import Text, bindparam, func, select
 
-from domains.kernel.db import Read
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import KeysetList, PageOf20, PaginationInfo, preceding, reaching
-from domains.kernel.signing import Signer
-from domains.kernel.statements import statement
-from domains.revenue import crm
-from domains.revenue.records import (
-    WORKSPACE,
-    Since,
-    Until,
-    as_end,
-    as_given,
-    as_pattern,
-    as_start,
+from domains.kernel.core.field_docs import doc
+from domains.kernel.core.ids import WorkspaceId
+from domains.kernel.db.database import Read
+from domains.kernel.db.statements import WORKSPACE, statement
+from domains.kernel.pagination.cursor import CursorList, CursorQuery20, PaginationInfo
+from domains.kernel.tenancy.signing import Signer
+from domains.revenue import example_ids
+from domains.revenue.crm import matching
+from domains.revenue.filters import (
+    After,
+    Before,
+    TextFilter,
+    activity_range,
+    conditions,
     contains,
-    given,
-    missing,
+    equals,
+    hints,
+    number_range,
+    parse_filters,
+    time_range,
 )
+from domains.revenue.people import Contact, Owner
 from domains.revenue.tables import deals
 
 
-class DealQuery(PageOf20, frozen=True, kw_only=True):
+class DealQuery(CursorQuery20, frozen=True, kw_only=True):
     """The query of the list of deals."""
 
-    name: Annotated[str | UnsetType, Meta(description="Part of the name, in any letter case")] = (
-        UNSET
-    )
-    stage: Annotated[str | UnsetType, Meta(description="Part of the stage, in any letter case")] = (
-        UNSET
-    )
-    closed: Annotated[bool | UnsetType, Meta(description="Those that are closed, or open")] = UNSET
-    owner: Annotated[
-        str | UnsetType, Meta(description="Part of the owner's name, in any letter case")
-    ] = UNSET
-    close_date_after: Annotated[Since | UnsetType, Meta(description="Closing then or later")] = (
-        UNSET
-    )
-    close_date_before: Annotated[Until | UnsetType, Meta(description="Closing then or earlier")] = (
-        UNSET
-    )
-    amount_min: Annotated[float | UnsetType, Meta(description="Of this amount or more")] = UNSET
-    amount_max: Annotated[float | UnsetType, Meta(description="Of this amount or less")] = UNSET
-    last_activity_after: Annotated[
-        Since | UnsetType, Meta(description="Last active then or later")
-    ] = UNSET
-    last_activity_before: Annotated[
-        Until | UnsetType, Meta(description="Last active then or earlier")
-    ] = UNSET
+    name: Annotated[TextFilter, doc("Part of the name, case-insensitive")] = UNSET
+    stage: Annotated[TextFilter, doc("Part of the stage, case-insensitive")] = UNSET
+    closed: Annotated[bool | UnsetType, doc("True for closed deals, false for open ones")] = UNSET
+    owner: Annotated[TextFilter, doc("Part of the owner's name, case-insensitive")] = UNSET
+    close_date_after: Annotated[After, doc("Close date at or after this time")] = UNSET
+    close_date_before: Annotated[Before, doc("Close date at or before this time")] = UNSET
+    amount_min: Annotated[float | UnsetType, doc("Amount of at least this")] = UNSET
+    amount_max: Annotated[float | UnsetType, doc("Amount of at most this")] = UNSET
+    last_activity_after: Annotated[After, doc("Last activity at or after this time")] = UNSET
+    last_activity_before: Annotated[Before, doc("Last activity at or before this time")] = UNSET
 
     def filters(self) -> dict[str, Any]:
-        return given(
-            self,
-            {
-                "name": as_pattern,
-                "stage": as_pattern,
-                "closed": as_given,
-                "owner": as_pattern,
-                "close_date_after": as_start,
-                "close_date_before": as_end,
-                "amount_min": as_given,
-                "amount_max": as_given,
-                "last_activity_after": as_start,
-                "last_activity_before": as_end,
-            },
-        )
+        return parse_filters(self, _FILTERS)
 
 
-class DealOwner(msgspec.Struct, rename="camel"):
-    """Whose deal it is."""
-
-    name: Annotated[str | None, Meta(description="Full name")] = None
-    email: Annotated[str | None, Meta(description="E-mail address")] = None
+class DealOwner(Owner):
+    """The owner of a deal."""
 
 
-class DealContact(msgspec.Struct, rename="camel"):
-    """Somebody on the customer's side."""
-
-    name: Annotated[str | None, Meta(description="Full name")] = None
-    email: Annotated[str | None, Meta(description="E-mail address")] = None
-    title: Annotated[str | None, Meta(description="What they are there")] = None
-    phone: Annotated[str | None, Meta(description="Telephone number")] = None
+class DealContact(Contact):
+    """A person on the customer's side."""
 
 
 class DealListItem(msgspec.Struct, rename="camel"):
     """A deal."""
 
-    deal_id: Annotated[str, Meta(description="In the CRM")]
-    name: Annotated[str | None, Meta(description="As the CRM has it")]
-    account_name: Annotated[str | None, Meta(description="The customer")]
-    stage: Annotated[str | None, Meta(description="As the CRM has it")]
-    pipeline: Annotated[str | None, Meta(description="As the CRM has it")]
-    amount: Annotated[float | None, Meta(description="In the CRM's currency")]
-    close_date: Annotated[datetime | None, Meta(description="When it closes, or did")]
-    closed: Annotated[bool | None, Meta(description="Whether it is won or lost")]
-    created_date: Annotated[datetime | None, Meta(description="When it was made")]
-    last_activity_date: Annotated[
-        datetime | None,
-        Meta(description="As the CRM has it, else of the newest linked conversation or message"),
-    ]
-    owner: Annotated[DealOwner | None, Meta(description="Whose deal it is")]
+    deal_id: Annotated[str, doc("Id in the CRM", example_ids.DEAL)]
+    name: Annotated[str | None, doc("Name in the CRM", "Halden rollout")]
+    account_name: Annotated[str | None, doc("The customer", "Halden")]
+    stage: Annotated[str | None, doc("Stage in the CRM", "Contract sent")]
+    pipeline: Annotated[str | None, doc("Pipeline in the CRM", "Sales")]
+    amount: Annotated[float | None, doc("In the CRM's currency", 48000.0)]
+    close_date: Annotated[datetime | None, doc("Expected or actual close date")]
+    closed: Annotated[bool | None, doc("True if it is won or lost", False)]
+    created_date: Annotated[datetime | None, doc("Creation time in the CRM")]
+    last_activity_date: matching.LastActivity
+    owner: Annotated[DealOwner | None, doc("The owner of the deal")]
 
 
 class DealDetail(DealListItem):
-    """A deal with what is known about it."""
+    """A deal with summary, suggested CRM values and contacts."""
 
     summary: Annotated[
-        dict[str, Any] | None, Meta(description="Headings, each with a text or a list of texts")
+        dict[str, Any] | None, doc("Text or texts by heading", {"Pain Points": ["Exports fail."]})
     ]
     crm_autofill: Annotated[
-        dict[str, Any] | None, Meta(description="Values suggested for fields of the CRM")
+        dict[str, Any] | None, doc("Suggested CRM values", {"Next Steps": "Send the plan."})
     ]
-    contacts: Annotated[list[DealContact], Meta(description="People on the customer's side")]
+    contacts: Annotated[list[DealContact], doc("People on the customer's side")]
 
 
 class ListDealsResponse(msgspec.Struct, rename="camel"):
     """A page of deals, those with the latest activity first."""
 
-    deals: Annotated[list[DealListItem], Meta(description="The page")]
-    pagination: Annotated[PaginationInfo, Meta(description="How the list goes on")]
+    deals: Annotated[list[DealListItem], doc("The deals of this page")]
+    pagination: Annotated[PaginationInfo, doc("Cursor of the next page")]
 
 
 _c = deals.c
 _columns = (
-    _c.id,
-    _c.name,
-    _c.account_name,
-    _c.stage,
-    _c.pipeline,
-    _c.amount,
-    _c.close_date,
-    _c.closed,
-    _c.created_at,
-    _c.last_activity_at,
-    _c.owner_name,
-    _c.owner_email,
+    *(_c.id, _c.name, _c.account_name, _c.stage, _c.pipeline, _c.amount, _c.close_date, _c.closed),
+    *(_c.created_at, _c.last_activity_at, _c.owner_name, _c.owner_email),
 )
 
 
@@ -154,81 +109,58 @@ def _item(*columns: Any) -> DealListItem:
 
 
 def _detail(*columns: Any) -> tuple[DealDetail, bool]:
-    """A deal, and whether an import gave its contacts."""
+    """A deal, and True if its contacts were imported."""
     *others, contacts = columns
     values = (*others[:10], _owner(*others[10:12]), *others[12:], contacts or [])
     return DealDetail(*values), contacts is not None
 
 
-def _at(name: str) -> Any:
-    return bindparam(name, type_=_c.ordered_at.type)
-
-
-def _amount(name: str) -> Any:
-    return bindparam(name, type_=Double)
-
-
-DEALS: Final = KeysetList(
-    "deals",
+_FILTERS: Final = (
+    contains("name", _c.name),
+    contains("stage", _c.stage),
+    equals("closed", _c.closed),
+    contains("owner", _c.owner_name),
+    *time_range("close_date", _c.close_date),
+    *number_range("amount", _c.amount),
+    *activity_range(_c.ordered_at),
+)
+DEALS: Final = CursorList(
     deals,
     _columns,
     _item,
     DealQuery,
     order_by=_c.ordered_at,
-    order_id=_c.id,
-    filters={
-        "name": contains(_c.name, "name"),
-        "stage": contains(_c.stage, "stage"),
-        "closed": _c.closed == bindparam("closed", type_=Boolean),
-        "owner": contains(_c.owner_name, "owner"),
-        "close_date_after": _c.close_date >= _at("close_date_after"),
-        "close_date_before": _c.close_date <= _at("close_date_before"),
-        "amount_min": _c.amount >= _amount("amount_min"),
-        "amount_max": _c.amount <= _amount("amount_max"),
-        "last_activity_after": _c.ordered_at >= _at("last_activity_after"),
-        # Those without any activity come last, and are not before anything.
-        "last_activity_before": (_c.ordered_at <= _at("last_activity_before"))
-        & (_c.ordered_at > literal_column("'-infinity'::timestamptz")),
-    },
+    filters=conditions(_FILTERS),
     bounds={"last_activity_after", "last_activity_before"},
-    alone={"closed"},
-    hints={
-        "last_activity_after": reaching("ordered_at", _at("last_activity_after")),
-        "last_activity_before": preceding("ordered_at", _at("last_activity_before")),
-        "close_date_after": reaching("close_date", _at("close_date_after")),
-        "close_date_before": preceding("close_date", _at("close_date_before")),
-        "amount_min": reaching("amount", _amount("amount_min")),
-        "amount_max": preceding("amount", _amount("amount_max")),
-    },
+    indexed={"closed"},
+    hints=hints(_FILTERS),
 )
 _GET = statement(
     select(
         *_columns,
-        # What an import gave is never replaced by what was found.
+        # Imported values take precedence over found ones.
         func.coalesce(_c.summary, _c.found_summary),
         func.coalesce(_c.crm_autofill, _c.found_crm_autofill),
         _c.contacts,
     ).where(_c.workspace_id == WORKSPACE, _c.id == bindparam("id", type_=Text)),
     _detail,
 )
-_MET = crm.met("deal_id")
+_CONTACTS = matching.contacts_statement("deal_id", DealContact)
 
 
 async def page(
-    read: Read, signer: Signer, workspace: WorkspaceId, wanted: DealQuery
+    read: Read, signer: Signer, workspace: WorkspaceId, query: DealQuery
 ) -> ListDealsResponse:
-    """The wanted deals."""
-    found = await DEALS.page(read, signer, workspace, wanted)
+    """Get a page of deals."""
+    found = await DEALS.page(read, signer, workspace, query)
     return ListDealsResponse(found.items, found.pagination)
 
 
-async def get(read: Read, workspace: WorkspaceId, deal: str, *, everything: bool) -> DealDetail:
-    """A deal by the CRM's id; NotFound. Contacts that no import gave are those who were met."""
-    found = await read.first(_GET, workspace=workspace, id=deal)
-    if found is None:
-        raise missing("deal", deal)
-    detail, given_contacts = found
-    if not given_contacts:
-        people = await read.all(_MET, workspace=workspace, id=deal, everything=everything)
-        detail.contacts = [DealContact(name, email) for name, email in people]
+async def get(
+    read: Read, workspace: WorkspaceId, deal: str, *, include_private: bool
+) -> DealDetail:
+    """Get a deal by its CRM id. Raises NotFound."""
+    detail: DealDetail = await matching.get_with_contacts(
+        read, _GET, _CONTACTS, workspace, deal, "deal", include_private
+    )
     return detail

@@ -1,4 +1,4 @@
-"""Documents: files, by their address or their bytes, of which the text is made readable."""
+"""Documents: files given by URL or content, and the text extracted from them."""
 
 import asyncio
 import binascii
@@ -23,171 +23,148 @@ from sqlalchemy import (
     update,
 )
 
-from domains.kernel import jobs, retention
-from domains.kernel.addresses import Allowed
-from domains.kernel.blobs import Blobs
-from domains.kernel.db import Read, Tx
-from domains.kernel.downloads import Downloads
-from domains.kernel.ids import new_id
-from domains.kernel.jobs import Job, Queue
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import CursorQuery, KeysetList, PaginationInfo
-from domains.kernel.problems import Invalid, invalid
-from domains.kernel.signing import Signer
-from domains.kernel.statements import row, statement
-from domains.revenue.records import (
-    WORKSPACE,
-    DeletedRecordResponse,
-    DisplayName,
-    Emails,
-    Person,
-    RecordAddress,
-    RecordRequest,
-    RecordResponse,
-    Timestamp,
-    Version,
-    WebAddress,
-    as_pattern,
+from domains.kernel.core.field_docs import doc
+from domains.kernel.core.ids import WorkspaceId, new_id
+from domains.kernel.core.network import FetchAllowlist
+from domains.kernel.core.problems import Invalid, invalid
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.statements import WORKSPACE, row, statement
+from domains.kernel.jobs.enqueue import enqueue
+from domains.kernel.jobs.model import Job, Queue
+from domains.kernel.pagination.cursor import CursorList, CursorQuery, PaginationInfo
+from domains.kernel.storage import retention
+from domains.kernel.storage.blobs import Blobs
+from domains.kernel.storage.signed_urls import SignedUrls
+from domains.kernel.tenancy.signing import Signer
+from domains.revenue import example_ids, records
+from domains.revenue.filters import (
+    TextFilter,
+    conditions,
     contains,
-    deleted,
-    deletion,
-    foreign,
-    given,
-    identity,
-    kept,
-    living_source,
-    missing,
-    moment_of,
-    response,
-    shown,
-    source_of,
-    upsert,
-    web_address,
+    parse_filters,
+    source,
+    source_doc,
 )
+from domains.revenue.people import Person
 from domains.revenue.tables import documents
 
 NATIVE: Final = frozenset({"chat_upload"})
 
-# Content of more characters than this is decoded in a thread.
-_LARGE: Final = 256 * 1024
+# Longer content, in characters, is decoded in a thread so that other requests can run.
+_MAX_INLINE: Final = 256 * 1024
 
-# Both stand in links to the bytes.
+# Bounded, because links to the bytes contain them.
 _ContentType = Annotated[str, Meta(max_length=255)]
 _Filename = Annotated[str, Meta(max_length=1000)]
 
 
-class DocumentRequest(RecordRequest, kw_only=True):
-    """A document, as a whole: one of the same source and id is replaced.
+_Url = Annotated[
+    records.WebAddress | None, doc("http or https URL", "https://files.example/plan.pdf")
+]
+_Content = Annotated[str | None, doc("Content of the file in base64")]
+
+
+class DocumentRequest(records.RecordRequest, kw_only=True):
+    """A document. Replaces the one with the same source and id as a whole.
 
     It has exactly one of `url` and `content`.
     """
 
     created_at: Annotated[
-        Timestamp | None, Meta(description="When it was made in the source system")
+        records.Timestamp | None, doc("Creation time in the source system", "2026-03-16T13:00:00Z")
     ] = None
-    url: Annotated[
-        WebAddress | None, Meta(description="Where it can be fetched: http or https")
-    ] = None
-    content: Annotated[str | None, Meta(description="Its bytes in base64")] = None
-    filename: Annotated[_Filename | None, Meta(description="Its file name")] = None
-    content_type: Annotated[_ContentType, Meta(description="Such as application/pdf")] = (
-        "text/plain"
-    )
-    author: Annotated[Person | None, Meta(description="Who wrote it")] = None
+    url: _Url = None
+    content: _Content = None
+    filename: Annotated[_Filename | None, doc("File name")] = None
+    content_type: Annotated[_ContentType, doc("Media type", "application/pdf")] = "text/plain"
+    author: Annotated[Person | None, doc("The author")] = None
 
 
-class UpdateDocumentRequest(msgspec.Struct, rename="camel", kw_only=True):
-    """What changes of a document; null and absent leave a field as it is.
+class UpdateDocumentRequest(records.RecordChanges, kw_only=True):
+    """Changes of a document. Null and absent leave a field unchanged.
 
-    `url` or `content`, one at most, makes a new version, which is processed again.
+    At most one of `url` and `content`. Either makes a new version, which is processed again.
     """
 
-    version: Version = 1
-    display_name: Annotated[DisplayName | None, Meta(description="What people call it")] = None
-    public: Annotated[
-        bool | None, Meta(description="Whether everybody in the organization may see it")
-    ] = None
-    owner_emails: Annotated[Emails | None, Meta(description="Those to whom it belongs")] = None
-    updated_at: Annotated[
-        Timestamp | None, Meta(description="When it changed in the source system")
-    ] = None
-    url: Annotated[
-        WebAddress | None, Meta(description="Where it can be fetched: http or https")
-    ] = None
-    content: Annotated[str | None, Meta(description="Its bytes in base64")] = None
-    filename: Annotated[_Filename | None, Meta(description="Its file name")] = None
-    content_type: Annotated[_ContentType | None, Meta(description="Such as application/pdf")] = None
+    url: _Url = None
+    content: _Content = None
+    filename: Annotated[_Filename | None, doc("File name")] = None
+    content_type: Annotated[_ContentType | None, doc("Media type, such as application/pdf")] = None
 
 
 class DocumentQuery(CursorQuery, frozen=True, kw_only=True):
     """The query of the list of documents."""
 
-    source_id: Annotated[
-        str | UnsetType,
-        Meta(description=f"Those of this source: a UUID or {', '.join(sorted(NATIVE))}"),
-    ] = UNSET
+    source_id: Annotated[TextFilter, source_doc(NATIVE)] = UNSET
     name: Annotated[
         Annotated[str, Meta(max_length=255)] | UnsetType,
-        Meta(description="Part of the display name, in any letter case"),
+        doc("Part of the display name, case-insensitive"),
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
-        return given(self, {"source_id": source_of(NATIVE), "name": as_pattern})
+        return parse_filters(self, _FILTERS)
 
 
 class DocumentListItem(msgspec.Struct, rename="camel"):
     """A document."""
 
-    id: Annotated[UUID, Meta(description="The id by which it is read")]
-    display_name: Annotated[str, Meta(description="What people call it")]
-    source_id: Annotated[str, Meta(description="Its source: a UUID or the name of its origin")]
-    remote_id: Annotated[str, Meta(description="Its id in the source system")]
+    id: Annotated[UUID, doc("Id of the document", example_ids.RECORD)]
+    display_name: Annotated[str, doc("Name to show", "Halden rollout")]
+    source_id: records.SourceReference
+    remote_id: records.RemoteId
     url: Annotated[
-        str,
-        Meta(description="The original: the address that was given, or a link valid for 24 hours"),
+        str, doc("As pushed, or a link valid for 24 hours", "https://files.example/plan.pdf")
     ]
-    content_type: Annotated[str, Meta(description="Of the original, as it was given")]
-    created_at: Annotated[datetime | None, Meta(description="As the source system said")]
-    updated_at: Annotated[datetime | None, Meta(description="As the source system said")]
+    content_type: Annotated[str, doc("Media type of the original, as sent", "application/pdf")]
+    created_at: records.CreatedInSource
+    updated_at: records.UpdatedInSource
 
 
 class DocumentDetail(DocumentListItem):
-    """A document and where its text is."""
+    """A document with a link to its text."""
 
     normalized_url: Annotated[
-        str | None, Meta(description="Its text: a link valid for 24 hours; null until it is there")
+        str | None,
+        doc("Valid for 24 hours; null until it is ready", "https://gateway.example/files/plan.txt"),
     ]
-    normalized_content_type: Annotated[str | None, Meta(description="Of the text")]
+    normalized_content_type: Annotated[str | None, doc("Media type of the text", "text/plain")]
 
 
 class ListDocumentsResponse(msgspec.Struct, rename="camel"):
     """A page of documents, newest first."""
 
-    documents: Annotated[list[DocumentListItem], Meta(description="The page")]
-    pagination: Annotated[PaginationInfo, Meta(description="How the list goes on")]
+    documents: Annotated[list[DocumentListItem], doc("The documents of this page")]
+    pagination: Annotated[PaginationInfo, doc("Cursor of the next page")]
 
 
-class FetchDocument(Job, frozen=True, tag="revenue.fetch_document"):
-    """Fetch a document from its address. Of this version only: a newer one has a job of its own."""
+class DocumentJob(Job, frozen=True):
+    """Base of the jobs for one version of a document. A newer version has its own jobs."""
+
+    document_id: UUID
+    version: int
+
+    @property
+    def record_id(self) -> UUID:
+        return self.document_id
+
+
+class FetchDocument(DocumentJob, frozen=True, tag="revenue.fetch_document"):
+    """Fetch the document from its URL."""
 
     queue: ClassVar[Queue] = "fetch"
-    document_id: UUID
-    version: int
 
 
-class ProcessDocument(Job, frozen=True, tag="revenue.process_document"):
-    """Make text of a document's bytes. Of this version only: a newer one has a job of its own."""
+class ProcessDocument(DocumentJob, frozen=True, tag="revenue.process_document"):
+    """Extract the text of the document."""
 
     queue: ClassVar[Queue] = "ingest"
-    document_id: UUID
-    version: int
 
 
 # --- statements -------------------------------------------------------------------------------
 
 
-class _Stored(msgspec.Struct, frozen=True):
-    """A document as its row has it."""
+class _StoredDocument(msgspec.Struct, frozen=True):
+    """A document as stored."""
 
     id: UUID
     display_name: str
@@ -205,34 +182,29 @@ class _Stored(msgspec.Struct, frozen=True):
 
 
 _c = documents.c
-_columns = tuple(_c[name] for name in _Stored.__struct_fields__)
+_columns = tuple(_c[name] for name in _StoredDocument.__struct_fields__)
 
-DOCUMENTS: Final = KeysetList(
-    "documents",
+_FILTERS: Final = (source(_c.source_id, NATIVE), contains("name", _c.display_name))
+DOCUMENTS: Final = CursorList(
     documents,
     _columns,
-    _Stored,
+    _StoredDocument,
     DocumentQuery,
     order_by=_c.ordered_at,
-    order_id=_c.id,
     where=(_c.deleted_at.is_(None),),
-    filters={
-        "source_id": _c.source_id == bindparam("source_id", type_=Text),
-        "name": contains(_c.display_name, "name"),
-        "public": _c.public,
-    },
-    alone={"source_id"},
+    filters=conditions(_FILTERS) | {"public": _c.public},
+    indexed={"source_id"},
 )
-_GET = statement(select(*_columns).where(*shown(documents)), _Stored)
+_GET = statement(select(*_columns).where(*records.is_visible(documents)), _StoredDocument)
 
 _former = (
     select(_c.id, _c.blob_key, _c.fetched_key, _c.normalized_key)
-    .where(identity(documents))
+    .where(records.has_identity(documents))
     .with_for_update(key_share=True)
     .cte("former")
 )
-# What was made of the former content goes with it.
-_ANEW: Final[dict[str, Any]] = {
+# Values that a new version resets.
+_RESET: Final[dict[str, Any]] = {
     "fetched_key": null(),
     "fetched_content_type": null(),
     "normalized_key": null(),
@@ -241,132 +213,110 @@ _ANEW: Final[dict[str, Any]] = {
     "error": null(),
     "state": literal_column("'processing'"),
 }
-_UPSERT = upsert(
+_UPSERT = records.upsert_statement(
     documents,
     (
         *("display_name", "filename", "content_type", "author", "url", "blob_key"),
         *("public", "owner_emails", "created_at", "updated_at"),
     ),
     row,
-    also=_ANEW,
-    returning=(
-        _c.version,
-        _c.former_blob_key,
-        _c.former_fetched_key,
-        _c.former_normalized_key,
-    ),
-    keeping=("blob_key", "fetched_key", "normalized_key"),
+    computed=_RESET,
+    returning=(_c.version, _c.former_blob_key, _c.former_fetched_key, _c.former_normalized_key),
+    keep_former=("blob_key", "fetched_key", "normalized_key"),
     versioned=True,
 )
-_source = living_source()
-_FIND = statement(select(_former).select_from(_source.outerjoin(_former, true())), row)
+_source = records.active_source()
+_LOCK = statement(select(_former).select_from(_source.outerjoin(_former, true())), row)
 
-_anew = bindparam("anew", type_=Boolean)
+_new_version = bindparam("new_version", type_=Boolean)
 _UPDATE = statement(
     update(documents)
     .where(_c.workspace_id == WORKSPACE, _c.id == bindparam("id", type_=Uuid))
     .values(
         {
             **{
-                name: kept(name, _c[name])
+                name: records.new_or_current(name, _c[name])
                 for name in (
                     *("display_name", "public", "owner_emails", "updated_at"),
                     *("filename", "content_type"),
                 )
             },
             **{
-                name: case((_anew, bindparam(name, type_=Text)), else_=_c[name])
+                name: case((_new_version, bindparam(name, type_=Text)), else_=_c[name])
                 for name in ("url", "blob_key")
             },
-            **{name: case((_anew, value), else_=_c[name]) for name, value in _ANEW.items()},
-            "version": _c.version + case((_anew, 1), else_=0),
+            **{name: case((_new_version, value), else_=_c[name]) for name, value in _RESET.items()},
+            "version": _c.version + case((_new_version, 1), else_=0),
         }
     )
     .returning(_c.version),
     row,
 )
-_DELETE = deletion(documents, _c.blob_key, _c.fetched_key, _c.normalized_key)
+_DELETE = records.deletion_statement(documents, _c.blob_key, _c.fetched_key, _c.normalized_key)
 
 
-# --- what the API does ------------------------------------------------------------------------
+# --- operations -------------------------------------------------------------------------------
 
 
 async def create(
-    tx: Tx, blobs: Blobs, allowed: Allowed, workspace: WorkspaceId, new: DocumentRequest
-) -> RecordResponse:
-    """Store a document, or replace it, and queue its processing. `allowed`: internal hosts.
+    tx: Tx, blobs: Blobs, allowed: FetchAllowlist, workspace: WorkspaceId, new: DocumentRequest
+) -> records.RecordResponse:
+    """Insert or replace a document, and enqueue its processing.
 
-    Invalid names what is wrong; Forbidden where the source is not the workspace's.
+    `allowed` are the internal hosts that may be fetched from. Raises Invalid, and Forbidden if the
+    source does not accept the caller's writes.
     """
     if (new.url is None) == (new.content is None):
         raise Invalid("exactly one of url or content must be provided")
     if new.url is not None:
-        web_address(new.url, "url", allowed)
-    made = new_id()
-    created_at = moment_of(new.created_at, "createdAt")
-    updated_at = moment_of(new.updated_at, "updatedAt")
-    name = new.filename or new.display_name or new.id
-    blob_key = await _keep(tx, blobs, workspace, new.content, new.content_type, name)
+        records.fetchable_url(new.url, "url", allowed)
+    new_record = new_id()
+    created_at = records.optional_timestamp(new.created_at, "createdAt")
+    parameters = records.upsert_parameters(workspace, new, new_record)
+    filename = new.filename or new.display_name or new.id
+    blob_key = await _store_content(tx, blobs, workspace, new.content, new.content_type, filename)
     stored = await tx.first(
         _UPSERT,
-        workspace=workspace,
-        source=new.source_id,
-        remote=new.id,
-        id=made,
-        display_name=new.display_name or new.filename or called(new.url) or new.id,
+        display_name=new.display_name or new.filename or filename_in_url(new.url) or new.id,
         filename=new.filename or None,
         content_type=new.content_type,
         author=None if new.author is None else msgspec.json.encode(new.author),
         url=new.url,
         blob_key=blob_key,
-        public=new.public,
-        owner_emails=new.owner_emails,
         created_at=created_at,
-        updated_at=updated_at,
+        **parameters,
     )
     if stored is None:
-        raise foreign("sourceId", "source")
+        raise records.forbidden("sourceId", "source")
     record, version, *former_keys = stored
-    if record != made:
+    if record != new_record:
         await retention.discard(tx, workspace, former_keys)
-    await _process(tx, workspace, record, version, new.url)
-    return response(record, made, new.id, new.source_id)
+    await _enqueue_processing(tx, workspace, record, version, new.url)
+    return records.upsert_response(record, new_record, new.id, new.source_id)
 
 
 async def change(
     tx: Tx,
     blobs: Blobs,
-    allowed: Allowed,
+    allowed: FetchAllowlist,
     workspace: WorkspaceId,
-    address: RecordAddress,
+    address: records.RecordAddress,
     changes: UpdateDocumentRequest,
-) -> RecordResponse:
-    """Change a document; with another url or content it becomes a new version.
+) -> records.RecordResponse:
+    """Change a document. Another URL or content makes a new version.
 
-    NotFound; Forbidden where the source is not the workspace's.
+    Raises Invalid, Forbidden or NotFound.
     """
     if changes.url is not None and changes.content is not None:
         raise Invalid("at most one of url or content can be provided")
     if changes.url is not None:
-        web_address(changes.url, "url", allowed)
-    updated_at = moment_of(changes.updated_at, "updatedAt")
-    blob_key = await _keep(
-        tx,
-        blobs,
-        workspace,
-        changes.content,
-        changes.content_type,
-        changes.filename,
+        records.fetchable_url(changes.url, "url", allowed)
+    updated_at = records.optional_timestamp(changes.updated_at, "updatedAt")
+    blob_key = await _store_content(
+        tx, blobs, workspace, changes.content, changes.content_type, changes.filename
     )
-    found = await tx.first(
-        _FIND, workspace=workspace, source=address.source_id, remote=address.remote_id
-    )
-    if found is None:
-        raise foreign("sourceId", "source")
-    record, *former_keys = found
-    if record is None:
-        raise missing("document", address.remote_id)
-    anew = changes.url is not None or blob_key is not None
+    record, *former_keys = await records.write_existing(tx, _LOCK, workspace, address, "document")
+    is_new_version = changes.url is not None or blob_key is not None
     (version,) = await tx.one(
         _UPDATE,
         workspace=workspace,
@@ -377,79 +327,83 @@ async def change(
         updated_at=updated_at,
         filename=changes.filename,
         content_type=changes.content_type,
-        anew=anew,
+        new_version=is_new_version,
         url=changes.url,
         blob_key=blob_key,
     )
-    if anew:
+    if is_new_version:
         await retention.discard(tx, workspace, former_keys)
-        await _process(tx, workspace, record, version, changes.url)
-    return RecordResponse("updated", record, address.remote_id, address.source_id)
+        await _enqueue_processing(tx, workspace, record, version, changes.url)
+    return records.RecordResponse("updated", record, address.remote_id, address.source_id)
 
 
-async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> DeletedRecordResponse:
-    """Delete a document, and in the time of retention its bytes; NotFound, or Forbidden where the
-    source is not the workspace's.
+async def remove(
+    tx: Tx, workspace: WorkspaceId, address: records.RecordAddress
+) -> records.DeletedRecordResponse:
+    """Delete a document. Its bytes are deleted after the retention period.
+
+    Raises Forbidden or NotFound.
     """
-    found = await tx.first(
-        _DELETE, workspace=workspace, source=address.source_id, remote=address.remote_id
-    )
-    answer = deleted(found, address, "document")
-    if found is not None:
-        await retention.discard(tx, workspace, found[2:])
-    return answer
+    response, keys = await records.delete_record(tx, _DELETE, workspace, address, "document")
+    await retention.discard(tx, workspace, keys)
+    return response
 
 
 async def page(
     read: Read,
     signer: Signer,
-    downloads: Downloads,
+    signed_urls: SignedUrls,
     workspace: WorkspaceId,
-    wanted: DocumentQuery,
-    only: frozenset[str],
+    query: DocumentQuery,
+    visible: frozenset[str],
 ) -> ListDocumentsResponse:
-    """The wanted documents."""
-    found = await DOCUMENTS.page(read, signer, workspace, wanted, only=only)
-    # Together: one after the other they take three times as long.
-    items = await asyncio.gather(*(_shown(stored, downloads) for stored in found.items))
-    return ListDocumentsResponse([DocumentListItem(*each) for each in items], found.pagination)
+    """Get a page of documents. `visible` names the filters that hide private records."""
+    found = await DOCUMENTS.page(read, signer, workspace, query, extra_filters=visible)
+    # Concurrently: signing links one after the other takes three times as long.
+    items = await asyncio.gather(*(_list_item_fields(each, signed_urls) for each in found.items))
+    return ListDocumentsResponse([DocumentListItem(*fields) for fields in items], found.pagination)
 
 
 async def get(
-    read: Read, downloads: Downloads, workspace: WorkspaceId, record: UUID, *, everything: bool
+    read: Read,
+    signed_urls: SignedUrls,
+    workspace: WorkspaceId,
+    record: UUID,
+    *,
+    include_private: bool,
 ) -> DocumentDetail:
-    """A document by its record id; NotFound."""
-    found = await read.first(_GET, workspace=workspace, id=record, everything=everything)
-    if found is None:
-        raise missing("document", record)
-    text_url = found.normalized_url
-    if found.normalized_key is not None:
-        # Without its encoding some clients take it for another.
-        kind = f"{found.normalized_content_type or 'text/plain'}; charset=utf-8"
-        name = f"{(found.filename or found.display_name).removesuffix('.txt')}.txt"
-        text_url = await downloads.link(found.normalized_key, kind, name, time.time())
-    fields = await _shown(found, downloads)
-    return DocumentDetail(*(*fields, text_url, found.normalized_content_type))
+    """Get a document by its record id. Raises NotFound."""
+    document = await records.get_visible(read, _GET, workspace, record, "document", include_private)
+    text_url = document.normalized_url
+    if document.normalized_key is not None:
+        # Without a charset some clients decode the text wrongly.
+        content_type = f"{document.normalized_content_type or 'text/plain'}; charset=utf-8"
+        name = f"{(document.filename or document.display_name).removesuffix('.txt')}.txt"
+        text_url = await signed_urls.create(
+            document.normalized_key, content_type, name, time.time()
+        )
+    fields = await _list_item_fields(document, signed_urls)
+    return DocumentDetail(*(*fields, text_url, document.normalized_content_type))
 
 
-async def _shown(stored: _Stored, downloads: Downloads) -> tuple[Any, ...]:
-    url = stored.url
-    if stored.blob_key is not None:
-        name = stored.filename or stored.display_name
-        url = await downloads.link(stored.blob_key, stored.content_type, name, time.time())
+async def _list_item_fields(document: _StoredDocument, signed_urls: SignedUrls) -> tuple[Any, ...]:
+    url = document.url
+    if document.blob_key is not None:
+        name = document.filename or document.display_name
+        url = await signed_urls.create(document.blob_key, document.content_type, name, time.time())
     return (
-        stored.id,
-        stored.display_name,
-        stored.source_id,
-        stored.remote_id,
+        document.id,
+        document.display_name,
+        document.source_id,
+        document.remote_id,
         url,
-        stored.content_type,
-        stored.created_at,
-        stored.updated_at,
+        document.content_type,
+        document.created_at,
+        document.updated_at,
     )
 
 
-async def _keep(
+async def _store_content(
     tx: Tx,
     blobs: Blobs,
     workspace: WorkspaceId,
@@ -457,20 +411,24 @@ async def _keep(
     content_type: str | None,
     filename: str | None,
 ) -> str | None:
-    """Put content into the object store, before any connection waits for that; its key."""
+    """Store base64 content in the object store and return its key, or None without content.
+
+    Called before the first statement, so that no connection waits for the object store. The object
+    is deleted if the transaction is rolled back.
+    """
     if content is None:
         return None
-    if len(content) > _LARGE:
-        body = await asyncio.to_thread(_decoded, content)
+    if len(content) > _MAX_INLINE:
+        body = await asyncio.to_thread(_decode_base64, content)
     else:
-        body = _decoded(content)
+        body = _decode_base64(content)
     key = f"documents/{workspace}/{new_id()}"
-    tx.undo(lambda: blobs.delete(key))
+    tx.on_rollback(lambda: blobs.delete(key))
     await blobs.put(key, body, content_type=content_type, filename=filename)
     return key
 
 
-def _decoded(content: str) -> bytes:
+def _decode_base64(content: str) -> bytes:
     try:
         body = binascii.a2b_base64(content, strict_mode=True)
     except ValueError:
@@ -480,14 +438,14 @@ def _decoded(content: str) -> bytes:
     return body
 
 
-async def _process(
+async def _enqueue_processing(
     tx: Tx, workspace: WorkspaceId, record: UUID, version: int, url: str | None
 ) -> None:
-    kind = ProcessDocument if url is None else FetchDocument
-    await jobs.enqueue(tx, workspace, kind(record, version))
+    job = ProcessDocument if url is None else FetchDocument
+    await enqueue(tx, workspace, job(record, version))
 
 
-def called(url: str | None) -> str:
-    """The last part of an address' path."""
+def filename_in_url(url: str | None) -> str:
+    """Last segment of the URL's path, decoded; empty if there is none."""
     path = urlsplit(url or "").path
     return unquote(path.rstrip("/").rpartition("/")[2])[:1000].replace("\0", "")

@@ -1,4 +1,4 @@
-"""Messages: e-mails and the like, between a sender and recipients."""
+"""Messages, such as e-mails: from a sender to recipients."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,44 +7,37 @@ from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
-from sqlalchemy import Text, bindparam, select
+from sqlalchemy import select
 
-from domains.kernel.db import Read, Tx
-from domains.kernel.ids import new_id
-from domains.kernel.instants import moment
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import CursorQuery, KeysetList, PaginationInfo, preceding, reaching
-from domains.kernel.signing import Signer
-from domains.kernel.statements import row, statement
-from domains.revenue import crm
-from domains.revenue.records import (
-    DeletedRecordResponse,
+from domains.kernel.core.field_docs import doc
+from domains.kernel.core.ids import WorkspaceId, new_id
+from domains.kernel.core.timestamps import parse_timestamp
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.statements import row, statement
+from domains.kernel.pagination.cursor import CursorList, CursorQuery, PaginationInfo
+from domains.kernel.tenancy.signing import Signer
+from domains.revenue import example_ids, records
+from domains.revenue.crm import matching
+from domains.revenue.filters import (
+    LowerBound,
+    UpperBound,
+    conditions,
+    equals,
+    has_email,
+    hints,
+    parse_filters,
+    source,
+    source_doc,
+    time_range,
+)
+from domains.revenue.people import (
+    EmailAddress,
+    FullName,
     Person,
-    RecordAddress,
-    RecordRequest,
-    RecordResponse,
-    Since,
-    Timestamp,
-    Until,
     Version,
-    address_of,
-    as_end,
-    as_given,
-    as_lower,
-    as_start,
-    deleted,
-    deletion,
     distinct,
-    foreign,
-    given,
-    has,
-    missing,
-    moment_of,
-    outside,
-    response,
-    shown,
-    source_of,
-    upsert,
+    external_emails,
+    normalized_email,
 )
 from domains.revenue.tables import messages
 
@@ -55,104 +48,82 @@ NATIVE: Final = frozenset(
     }
 )
 
-_PREVIEW: Final = 200
-
-
-# What a whole number of 64 bits can be, and so what can be stored.
-_Size = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+# Characters of the preview.
+_PREVIEW_LENGTH: Final = 200
 
 
 class Attachment(msgspec.Struct, rename="camel", kw_only=True):
-    """A file that came with a message. Its address is kept and never fetched."""
+    """A file attached to a message. Its URL is stored and never fetched."""
 
     version: Version = 1
-    name: Annotated[str, Meta(description="File name")]
-    url: Annotated[str, Meta(description="Where it is")]
-    mime_type: Annotated[str | None, Meta(description="Such as application/pdf")] = None
-    size_bytes: Annotated[_Size | None, Meta(description="Size in bytes")] = None
+    name: Annotated[str, doc("File name", "error.png")]
+    url: Annotated[str, doc("URL of the file", "https://mail.example/error.png")]
+    mime_type: Annotated[str | None, doc("Media type, such as application/pdf", "image/png")] = None
+    size_bytes: Annotated[records.Int64 | None, doc("Size in bytes", 48213)] = None
 
 
-class MessageRequest(RecordRequest, kw_only=True):
-    """A message, as a whole: one of the same source and id is replaced."""
+class MessageRequest(records.RecordRequest, kw_only=True):
+    """A message. Replaces the one with the same source and id as a whole."""
 
-    created_at: Annotated[Timestamp, Meta(description="When it was sent")]
+    created_at: Annotated[records.Timestamp, doc("Time of sending", "2026-03-16T13:00:00Z")]
     body: Annotated[
-        Annotated[str, Meta(max_length=100_000)], Meta(description="What it says, as plain text")
+        Annotated[str, Meta(max_length=100_000)], doc("Plain text", "Exports failed again.")
     ]
-    sender: Annotated[Person, Meta(description="Who sent it")]
+    sender: Annotated[Person, doc("The sender")]
     recipients: Annotated[
         Annotated[list[Person], Meta(min_length=1, max_length=1000)],
-        Meta(description="To whom it was sent"),
+        doc("The recipients", [{"name": "Rosa Lind", "email": "rosa@acme.example"}]),
     ]
     attachments: Annotated[
-        # A list without an end would keep everybody waiting while it is written.
-        Annotated[list[Attachment], Meta(max_length=1000)],
-        Meta(description="Files with it"),
+        # Bounded, because encoding a long list would block other requests.
+        Annotated[list[Attachment], Meta(max_length=1000)], doc("The attached files")
     ] = msgspec.field(default_factory=list)
     thread_id: Annotated[
-        Annotated[str, Meta(max_length=512)] | None,
-        Meta(description="The conversation that it is part of, in the source system"),
+        Annotated[str, Meta(max_length=512)] | None, doc("Id of its thread", "thread-880")
     ] = None
+
+
+# Bounded query parameters.
+_ShortFilter = Annotated[str, Meta(max_length=255)] | UnsetType
+_IdFilter = Annotated[str, Meta(max_length=512)] | UnsetType
+_After = Annotated[LowerBound, Meta(max_length=64)] | UnsetType
+_Before = Annotated[UpperBound, Meta(max_length=64)] | UnsetType
 
 
 class MessageQuery(CursorQuery, frozen=True, kw_only=True):
     """The query of the list of messages."""
 
-    source_id: Annotated[
-        Annotated[str, Meta(max_length=255)] | UnsetType,
-        Meta(description=f"Those of this source: a UUID or {', '.join(sorted(NATIVE))}"),
-    ] = UNSET
-    remote_id: Annotated[
-        Annotated[str, Meta(max_length=512)] | UnsetType,
-        Meta(description="The one with this id in the source system"),
-    ] = UNSET
-    thread_id: Annotated[
-        Annotated[str, Meta(max_length=512)] | UnsetType,
-        Meta(description="Those of this thread"),
-    ] = UNSET
-    participant_email: Annotated[
-        Annotated[str, Meta(max_length=255)] | UnsetType,
-        Meta(description="Those from or to this address"),
-    ] = UNSET
-    created_after: Annotated[
-        Annotated[Since, Meta(max_length=64)] | UnsetType, Meta(description="Sent then or later")
-    ] = UNSET
-    created_before: Annotated[
-        Annotated[Until, Meta(max_length=64)] | UnsetType, Meta(description="Sent then or earlier")
-    ] = UNSET
+    source_id: Annotated[_ShortFilter, source_doc(NATIVE)] = UNSET
+    remote_id: Annotated[_IdFilter, doc("Records with this id in the source system")] = UNSET
+    thread_id: Annotated[_IdFilter, doc("Messages of this thread")] = UNSET
+    participant_email: Annotated[_ShortFilter, doc("Messages from or to this e-mail address")] = (
+        UNSET
+    )
+    created_after: Annotated[_After, doc("Sent at or after this time")] = UNSET
+    created_before: Annotated[_Before, doc("Sent at or before this time")] = UNSET
 
     def filters(self) -> dict[str, Any]:
-        return given(
-            self,
-            {
-                "source_id": source_of(NATIVE),
-                "remote_id": as_given,
-                "thread_id": as_given,
-                "participant_email": as_lower,
-                "created_after": as_start,
-                "created_before": as_end,
-            },
-        )
+        return parse_filters(self, _FILTERS)
 
 
 class MessageParty(msgspec.Struct, rename="camel"):
     """A sender or recipient."""
 
-    name: Annotated[str | None, Meta(description="Full name")] = None
-    email: Annotated[str | None, Meta(description="E-mail address")] = None
+    name: FullName = None
+    email: EmailAddress = None
 
 
 class MessageAttachmentInfo(msgspec.Struct, rename="camel"):
-    """A file that came with a message."""
+    """A file attached to a message."""
 
-    id: Annotated[UUID, Meta(description="Ours")]
-    filename: Annotated[str | None, Meta(description="File name")] = None
-    content_type: Annotated[str | None, Meta(description="Such as application/pdf")] = None
-    size: Annotated[int | None, Meta(description="Size in bytes")] = None
+    id: Annotated[UUID, doc("Id of the attachment in this API")]
+    filename: Annotated[str | None, doc("File name", "error.png")] = None
+    content_type: Annotated[str | None, doc("Media type", "image/png")] = None
+    size: Annotated[int | None, doc("Size in bytes", 48213)] = None
 
 
 class StoredAttachment(MessageAttachmentInfo):
-    """What is kept of one, with the address that is shown to nobody."""
+    """An attachment as stored. Its URL is never shown."""
 
     url: str = ""
 
@@ -160,29 +131,32 @@ class StoredAttachment(MessageAttachmentInfo):
 class MessageListItem(msgspec.Struct, rename="camel"):
     """A message."""
 
-    message_id: Annotated[UUID, Meta(description="The id by which it is read")]
-    source_id: Annotated[str, Meta(description="Its source: a UUID or the name of its origin")]
-    remote_id: Annotated[str | None, Meta(description="Its id in the source system")]
-    thread_id: Annotated[str | None, Meta(description="Its thread in the source system")]
-    subject: Annotated[str | None, Meta(description="Its subject")]
-    sender: Annotated[MessageParty | None, Meta(description="Who sent it")]
-    recipients: Annotated[list[MessageParty], Meta(description="To whom it was sent")]
-    body_preview: Annotated[str, Meta(description="How it begins, on one line")]
-    created_at: Annotated[datetime, Meta(description="When it was sent")]
+    message_id: Annotated[UUID, doc("Id of the message", example_ids.RECORD)]
+    source_id: records.SourceReference
+    remote_id: records.RemoteId | None
+    thread_id: Annotated[str | None, doc("Id of its thread in the source system", "thread-880")]
+    subject: Annotated[str | None, doc("Subject", "Halden rollout")]
+    sender: Annotated[MessageParty | None, doc("The sender")]
+    recipients: Annotated[
+        list[MessageParty],
+        doc("The recipients", [{"name": "Rosa Lind", "email": "rosa@acme.example"}]),
+    ]
+    body_preview: Annotated[str, doc("Beginning of the body, on one line", "Exports failed again.")]
+    created_at: Annotated[datetime, doc("Time of sending")]
 
 
 class MessageDetail(MessageListItem):
-    """A message with all that it says."""
+    """A message with its body and attachments."""
 
-    body: Annotated[str, Meta(description="What it says")]
-    attachments: Annotated[list[MessageAttachmentInfo], Meta(description="Files with it")]
+    body: Annotated[str, doc("Plain text of the message", "Exports failed again.")]
+    attachments: Annotated[list[MessageAttachmentInfo], doc("The attached files")]
 
 
 class ListMessagesResponse(msgspec.Struct, rename="camel"):
     """A page of messages, newest first."""
 
-    messages: Annotated[list[MessageListItem], Meta(description="The page")]
-    pagination: Annotated[PaginationInfo, Meta(description="How the list goes on")]
+    messages: Annotated[list[MessageListItem], doc("The messages of this page")]
+    pagination: Annotated[PaginationInfo, doc("Cursor of the next page")]
 
 
 # --- statements -------------------------------------------------------------------------------
@@ -191,56 +165,41 @@ _ATTACHMENTS: Final = msgspec.json.Decoder(list[MessageAttachmentInfo])
 
 _c = messages.c
 _columns = (
-    _c.id,
-    _c.source_id,
-    _c.remote_id,
-    _c.thread_id,
-    _c.subject,
-    _c.sender,
-    _c.recipients,
-    _c.body_preview,
-    _c.created_at,
+    *(_c.id, _c.source_id, _c.remote_id, _c.thread_id, _c.subject, _c.sender, _c.recipients),
+    *(_c.body_preview, _c.created_at),
 )
 
 
 def _detail(*columns: Any) -> MessageDetail:
-    # Decoded, so that the addresses stay here.
+    # Decoded without the URLs, which are never shown.
     return MessageDetail(*(*columns[:-1], _ATTACHMENTS.decode(columns[-1])))
 
 
-def _at(name: str) -> Any:
-    return bindparam(name, type_=_c.created_at.type)
-
-
-MESSAGES: Final = KeysetList(
-    "messages",
+_FILTERS: Final = (
+    source(_c.source_id, NATIVE),
+    equals("remote_id", _c.remote_id),
+    equals("thread_id", _c.thread_id),
+    has_email("participant_email", _c.emails),
+    *time_range("created", _c.created_at),
+)
+MESSAGES: Final = CursorList(
     messages,
     _columns,
     MessageListItem,
     MessageQuery,
     order_by=_c.created_at,
-    order_id=_c.id,
     where=(_c.deleted_at.is_(None),),
-    filters={
-        "source_id": _c.source_id == bindparam("source_id", type_=Text),
-        "remote_id": _c.remote_id == bindparam("remote_id", type_=Text),
-        "thread_id": _c.thread_id == bindparam("thread_id", type_=Text),
-        "participant_email": has(_c.emails, "participant_email"),
-        "created_after": _c.created_at >= _at("created_after"),
-        "created_before": _c.created_at <= _at("created_before"),
-        "public": _c.public,
-    },
+    filters=conditions(_FILTERS) | {"public": _c.public},
     bounds={"created_after", "created_before"},
-    alone={"source_id", "thread_id", "remote_id"},
-    hints={
-        "created_after": reaching("created_at", _at("created_after")),
-        "created_before": preceding("created_at", _at("created_before")),
-    },
+    indexed={"source_id", "thread_id", "remote_id"},
+    hints=hints(_FILTERS),
 )
-_GET = statement(select(*_columns, _c.body, _c.attachments).where(*shown(messages)), _detail)
+_GET = statement(
+    select(*_columns, _c.body, _c.attachments).where(*records.is_visible(messages)), _detail
+)
 
-_link = crm.link_of_one()
-_UPSERT = upsert(
+_link = matching.link_cte()
+_UPSERT = records.upsert_statement(
     messages,
     (
         *("thread_id", "subject", "sender", "recipients", "body", "body_preview", "attachments"),
@@ -248,104 +207,90 @@ _UPSERT = upsert(
         *("public", "owner_emails", "created_at", "updated_at"),
     ),
     row,
-    also={"deal_id": _link.c.deal_id, "account_id": _link.c.account_id},
-    beside=(_link,),
-    returning=(
-        _c.deal_id,
-        _c.account_id,
-        _c.former_deal_id,
-        _c.former_account_id,
-    ),
-    keeping=("deal_id", "account_id"),
+    computed={"deal_id": _link.c.deal_id, "account_id": _link.c.account_id},
+    joined=(_link,),
+    returning=(_c.deal_id, _c.account_id, _c.former_deal_id, _c.former_account_id),
+    keep_former=("deal_id", "account_id"),
 )
-_DELETE = deletion(messages, _c.deal_id, _c.account_id)
+_DELETE = records.deletion_statement(messages, _c.deal_id, _c.account_id)
 
 
-# --- what the API does ------------------------------------------------------------------------
+# --- operations -------------------------------------------------------------------------------
 
 
 async def create(
     tx: Tx, workspace: WorkspaceId, own_domains: Sequence[str], new: MessageRequest
-) -> RecordResponse:
-    """Store a message, or replace it, and link it to the CRM.
+) -> records.RecordResponse:
+    """Insert or replace a message, and link it to the CRM.
 
-    Forbidden where the source is not the workspace's.
+    Raises Forbidden if the source does not accept the caller's writes.
     """
-    made = new_id()
-    created_at = moment(new.created_at, "createdAt")
-    people = [new.sender, *new.recipients]
-    emails = distinct(map(address_of, people))
-    outsiders, outside_domains = outside(emails, new.owner_emails, own_domains)
+    new_record = new_id()
+    created_at = parse_timestamp(new.created_at, "createdAt")
+    emails = distinct(map(normalized_email, (new.sender, *new.recipients)))
+    outside, outside_domains = external_emails(emails, new.owner_emails, own_domains)
     stored = await tx.first(
         _UPSERT,
-        workspace=workspace,
-        source=new.source_id,
-        remote=new.id,
-        id=made,
         thread_id=new.thread_id or None,
         subject=new.display_name or None,
         sender=msgspec.json.encode(_party(new.sender)),
         recipients=msgspec.json.encode([_party(person) for person in new.recipients]),
         body=new.body,
         body_preview=preview(new.body),
-        attachments=msgspec.json.encode([_attachment(each) for each in new.attachments]),
+        attachments=msgspec.json.encode([_attachment(file) for file in new.attachments]),
         emails=emails,
-        outside=outsiders,
+        outside=outside,
         outside_domains=outside_domains,
-        public=new.public,
-        owner_emails=new.owner_emails,
         created_at=created_at,
-        updated_at=moment_of(new.updated_at, "updatedAt"),
+        **records.upsert_parameters(workspace, new, new_record),
     )
     if stored is None:
-        raise foreign("sourceId", "source")
+        raise records.forbidden("sourceId", "source")
     record, deal, account, former_deal, former_account = stored
-    if record == made:
-        await crm.seen(tx, workspace, deal, account, created_at)
+    if record == new_record:
+        await matching.record_activity(tx, workspace, deal, account, created_at)
     else:
-        await crm.look_again(tx, workspace, (deal, former_deal), (account, former_account))
-    return response(record, made, new.id, new.source_id)
+        await matching.recompute_activity(
+            tx, workspace, (deal, former_deal), (account, former_account)
+        )
+    return records.upsert_response(record, new_record, new.id, new.source_id)
 
 
-async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> DeletedRecordResponse:
-    """Delete a message; NotFound, or Forbidden where the source is not the workspace's."""
-    found = await tx.first(
-        _DELETE, workspace=workspace, source=address.source_id, remote=address.remote_id
+async def remove(
+    tx: Tx, workspace: WorkspaceId, address: records.RecordAddress
+) -> records.DeletedRecordResponse:
+    """Delete a message. Raises Forbidden or NotFound."""
+    response, (deal, account) = await records.delete_record(
+        tx, _DELETE, workspace, address, "message"
     )
-    answer = deleted(found, address, "message")
-    if found is not None:
-        *_, deal, account = found
-        await crm.look_again(tx, workspace, (deal,), (account,))
-    return answer
+    await matching.recompute_activity(tx, workspace, (deal,), (account,))
+    return response
 
 
 async def page(
-    read: Read, signer: Signer, workspace: WorkspaceId, wanted: MessageQuery, only: frozenset[str]
+    read: Read, signer: Signer, workspace: WorkspaceId, query: MessageQuery, visible: frozenset[str]
 ) -> ListMessagesResponse:
-    """The wanted messages."""
-    found = await MESSAGES.page(read, signer, workspace, wanted, only=only)
+    """Get a page of messages. `visible` names the filters that hide private records."""
+    found = await MESSAGES.page(read, signer, workspace, query, extra_filters=visible)
     return ListMessagesResponse(found.items, found.pagination)
 
 
 async def get(
-    read: Read, workspace: WorkspaceId, record: UUID, *, everything: bool
+    read: Read, workspace: WorkspaceId, record: UUID, *, include_private: bool
 ) -> MessageDetail:
-    """A message by its record id; NotFound."""
-    found = await read.first(_GET, workspace=workspace, id=record, everything=everything)
-    if found is None:
-        raise missing("message", record)
-    return found
+    """Get a message by its record id. Raises NotFound."""
+    return await records.get_visible(read, _GET, workspace, record, "message", include_private)
 
 
 def preview(body: str) -> str:
-    """The beginning of a text on one line: 200 characters, and an ellipsis where that cuts it."""
+    """First 200 characters of a body on one line, with an ellipsis if it is longer."""
     line = " ".join(body.split())
-    return line if len(line) <= _PREVIEW else line[:_PREVIEW].rstrip() + "…"
+    return line if len(line) <= _PREVIEW_LENGTH else line[:_PREVIEW_LENGTH].rstrip() + "…"
 
 
 def _party(person: Person) -> MessageParty:
     return MessageParty(person.name or None, person.email or None)
 
 
-def _attachment(sent: Attachment) -> StoredAttachment:
-    return StoredAttachment(new_id(), sent.name, sent.mime_type, sent.size_bytes, sent.url)
+def _attachment(file: Attachment) -> StoredAttachment:
+    return StoredAttachment(new_id(), file.name, file.mime_type, file.size_bytes, file.url)

@@ -1,14 +1,15 @@
-"""What all pushed records have: an identity of source and id, an upsert and a soft deletion."""
+"""Pushed records: identity by source and remote id, upsert and soft deletion."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, Protocol, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, Meta
+from msgspec import Meta
 from sqlalchemy import (
     CTE,
+    Boolean,
     Column,
     ColumnElement,
     Table,
@@ -19,8 +20,6 @@ from sqlalchemy import (
     case,
     cast,
     func,
-    literal,
-    literal_column,
     or_,
     select,
     text,
@@ -29,208 +28,181 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from domains.kernel.addresses import Allowed, Refused, check_url
-from domains.kernel.ids import parse_id
-from domains.kernel.instants import iso, iso_end, moment
-from domains.kernel.keyset import CursorQuery
-from domains.kernel.problems import Fault, Forbidden, NotFound, invalid
-from domains.kernel.statements import Statement, row, scalar, statement
+from domains.kernel.core.field_docs import doc
+from domains.kernel.core.ids import WorkspaceId
+from domains.kernel.core.network import FetchAllowlist
+from domains.kernel.core.problems import FieldError, Forbidden, NotFound, invalid
+from domains.kernel.core.timestamps import parse_timestamp
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.statements import WORKSPACE, Statement, row, scalar, statement
+from domains.kernel.untrusted.url_policy import UrlNotAllowed, parse_url
+from domains.revenue import example_ids
+from domains.revenue.people import Email, Version
 from domains.revenue.tables import sources
 
 T = TypeVar("T")
 
-Version = Annotated[Literal[1], Meta(description="Of the format; there is only this one")]
-Timestamp = Annotated[
-    str | int | float, Meta(description="ISO 8601, Unix seconds or Unix milliseconds")
-]
-# The bounds of lists.
-Since = Annotated[
-    str,
-    Meta(
-        description="an ISO 8601 date-time, or a date for its first moment",
-        extra_json_schema={"format": "date-time"},
-    ),
-]
-Until = Annotated[
-    str,
-    Meta(
-        description="an ISO 8601 date-time, or a date for its last moment",
-        extra_json_schema={"format": "date-time"},
-    ),
-]
-# Longer ones fit into no index.
+Timestamp = Annotated[str | int | float, doc("ISO 8601, Unix seconds or Unix milliseconds")]
+# A whole number that fits into a bigint column.
+Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+# Longer values do not fit into an index.
 Identifier = Annotated[str, Meta(min_length=1, max_length=512)]
-# Of a source or an object type, and the names of these.
+# Names and display names of sources and object types.
 DisplayLabel = Annotated[str, Meta(min_length=1, max_length=255)]
-# What is searched for parts of it has an end, for the sake of the index.
+# Bounded, because a trigram index covers it.
 DisplayName = Annotated[str, Meta(max_length=10_000)]
-_FullName = Annotated[str, Meta(max_length=1000)]
-# Longer ones fit into no index.
-_Email = Annotated[str, Meta(max_length=512)]
-# A list without an end would keep everybody waiting while it is written.
-Emails = Annotated[list[_Email], Meta(max_length=1000)]
-# An address that can be fetched: servers take no longer ones.
+# Bounded, because encoding a long list would block other requests.
+Emails = Annotated[list[Email], Meta(max_length=1000)]
+# URL that can be fetched. Servers accept no longer ones.
 WebAddress = Annotated[str, Meta(max_length=8192)]
 
-
-# What an import brings is shown, not fetched.
-_NOTHING: Final = Allowed()
-
-
-class Addressed(Protocol):
-    """Whoever has an e-mail address, or could have one."""
-
-    email: str | None
-
-
-class Person(msgspec.Struct, rename="camel", kw_only=True):
-    """Somebody in a request."""
-
-    version: Version = 1
-    id: Annotated[str | None, Meta(description="In the source system")] = None
-    name: Annotated[_FullName | None, Meta(description="Full name")] = None
-    email: Annotated[_Email | None, Meta(description="E-mail address")] = None
+# Fields of several responses.
+SourceReference = Annotated[
+    str, doc("The source: a UUID or the name of its origin", example_ids.SOURCE)
+]
+RemoteId = Annotated[str, doc("Id in the source system", example_ids.REMOTE)]
+CreatedInSource = Annotated[datetime | None, doc("Creation time in the source system")]
+UpdatedInSource = Annotated[datetime | None, doc("Time of the last change in the source system")]
 
 
 class RecordRequest(msgspec.Struct, rename="camel", kw_only=True):
-    """What every pushed record says about itself."""
+    """Fields of every pushed record."""
 
     version: Version = 1
-    id: Annotated[Identifier, Meta(description="The record's id in the source system")]
-    source_id: Annotated[UUID, Meta(description="One of your sources")]
-    display_name: Annotated[DisplayName, Meta(description="What people call it")] = ""
-    updated_at: Annotated[
-        Timestamp | None, Meta(description="When it changed in the source system")
-    ] = None
-    public: Annotated[
-        bool, Meta(description="Whether everybody in the organization may see it")
-    ] = False
-    owner_emails: Annotated[Emails, Meta(description="Those to whom it belongs")] = []
+    id: Annotated[Identifier, doc("The record's id in the source system", example_ids.REMOTE)]
+    source_id: Annotated[UUID, doc("One of your sources", example_ids.SOURCE)]
+    display_name: Annotated[DisplayName, doc("Name to show", "Halden rollout")] = ""
+    updated_at: Annotated[Timestamp | None, doc("Time of the last change there")] = None
+    public: Annotated[bool, doc("True if everybody in the organization may see it")] = False
+    owner_emails: Annotated[Emails, doc("E-mail addresses of its owners")] = []
+
+
+class RecordChanges(msgspec.Struct, rename="camel", kw_only=True):
+    """Fields that can change in every pushed record. Null and absent leave a field unchanged."""
+
+    version: Version = 1
+    display_name: Annotated[DisplayName | None, doc("Name to show")] = None
+    public: Annotated[bool | None, doc("True if everybody in the organization may see it")] = None
+    owner_emails: Annotated[Emails | None, doc("E-mail addresses of its owners")] = None
+    updated_at: Annotated[Timestamp | None, doc("Time of the last change there")] = None
 
 
 class RecordResponse(msgspec.Struct, rename="camel"):
-    """What became of a pushed record."""
+    """The result of a push."""
 
-    status: Annotated[Literal["created", "updated"], Meta(description="What was done")]
-    record_id: Annotated[UUID, Meta(description="The id by which it is read")]
-    id: Annotated[str, Meta(description="The id in the source system, as it was given")]
-    source_id: Annotated[UUID, Meta(description="The source, as it was given")]
+    status: Annotated[Literal["created", "updated"], doc("`created` for a new record")]
+    record_id: Annotated[UUID, doc("Id of the record in this API", example_ids.RECORD)]
+    id: Annotated[str, doc("Id in the source system, as sent", example_ids.REMOTE)]
+    source_id: Annotated[UUID, doc("The source, as sent", example_ids.SOURCE)]
 
 
 class RecordAddress(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """The query that names a record to change or delete."""
+    """The query that identifies the record to change or delete."""
 
-    remote_id: Annotated[Identifier, Meta(description="The `id` with which it was pushed")]
-    source_id: Annotated[UUID, Meta(description="The source through which it was pushed")]
+    remote_id: Annotated[Identifier, doc("The `id` with which it was pushed")]
+    source_id: Annotated[UUID, doc("The source through which it was pushed")]
 
 
 class DeletedRecordResponse(msgspec.Struct, rename="camel"):
-    """A record that is gone."""
+    """A deleted record."""
 
-    status: Annotated[Literal["deleted"], Meta(description="Always `deleted`")]
-    record_id: Annotated[UUID, Meta(description="The id by which it was read")]
-    id: Annotated[str, Meta(description="The id in the source system")]
-    source_id: Annotated[UUID, Meta(description="Its source")]
-    deleted_at: Annotated[datetime, Meta(description="When it was deleted")]
-
-
-# --- refusals ---------------------------------------------------------------------------------
+    status: Annotated[Literal["deleted"], doc("Always `deleted`")]
+    record_id: Annotated[UUID, doc("Record id", example_ids.RECORD)]
+    id: Annotated[str, doc("Id in the source system", example_ids.REMOTE)]
+    source_id: Annotated[UUID, doc("The source", example_ids.SOURCE)]
+    deleted_at: Annotated[datetime, doc("Time of the deletion")]
 
 
-def foreign(field: str, noun: str) -> Forbidden:
-    """The refusal of a write through what is not, or no longer, the caller's.
+# --- problems ---------------------------------------------------------------------------------
 
-    An unknown one looks the same, so that nobody learns which ids exist elsewhere.
+
+def forbidden(field: str, noun: str) -> Forbidden:
+    """Problem for a write through a source or object type that the caller may not write to.
+
+    The same for unknown and foreign ids, so that nobody learns which ids exist elsewhere.
     """
     message = f"{field}: there is no such {noun} that you may write to"
-    return Forbidden(message, Fault(field, message))
+    return Forbidden(message, FieldError(field, message))
 
 
-def missing(noun: str, reference: object) -> NotFound:
-    """The refusal where the workspace has no such record."""
+def not_found(noun: str, reference: object) -> NotFound:
+    """Problem if the workspace has no such record."""
     return NotFound(f"There is no {noun} {str(reference)[:64]!r} in this organization.")
 
 
 # --- statements -------------------------------------------------------------------------------
 
-WORKSPACE: Final = bindparam("workspace", type_=Uuid)
 _SOURCE: Final = bindparam("source", type_=Uuid)
 _REMOTE: Final = bindparam("remote", type_=Text)
 
-# For statements that show a record: whether records that are not public may be shown.
-EVERYTHING: Final = bindparam("everything", type_=literal(True).type)
+# Parameter of statements that show a record: private records are included.
+INCLUDE_PRIVATE: Final = bindparam("include_private", type_=Boolean)
 
-WRITABLE: Final = statement(
-    select(sources.c.id).where(
-        sources.c.workspace_id == WORKSPACE,
-        sources.c.id == _SOURCE,
-        sources.c.deleted_at.is_(None),
-    ),
-    scalar,
+_IS_ACTIVE_SOURCE: Final = (
+    sources.c.workspace_id == WORKSPACE,
+    sources.c.id == _SOURCE,
+    sources.c.deleted_at.is_(None),
 )
 
-
-def living_source() -> CTE:
-    """The source of the parameter `source`, if one may write through it."""
-    return (
-        select(sources.c.id)
-        .where(
-            sources.c.workspace_id == WORKSPACE,
-            sources.c.id == _SOURCE,
-            sources.c.deleted_at.is_(None),
-        )
-        .cte("source")
-    )
+ACTIVE_SOURCE: Final = statement(select(sources.c.id).where(*_IS_ACTIVE_SOURCE), scalar)
 
 
-def identity(table: Table) -> ColumnElement[bool]:
-    """That a record is the living one of the parameters `source` and `remote`."""
+def active_source() -> CTE:
+    """The source of the parameter `source`, if it accepts writes."""
+    return select(sources.c.id).where(*_IS_ACTIVE_SOURCE).cte("source")
+
+
+def has_identity(table: Table) -> ColumnElement[bool]:
+    """Condition: the record has the parameters `source` and `remote`, and is not deleted."""
     return and_(
         table.c.workspace_id == WORKSPACE,
         table.c.source_id == cast(_SOURCE, Text),
         table.c.remote_id == _REMOTE,
-        # Written out, since a partial index serves no parameter.
+        # Literal SQL, because a partial index is not used with a parameter.
         text(f"{table.name}.deleted_at is null and not {table.name}.native"),
     )
 
 
-def upsert(
+def upsert_statement(
     table: Table,
     columns: Iterable[str],
-    into: Callable[..., T],
+    row_factory: Callable[..., T],
     *,
-    also: Mapping[str, ColumnElement[Any]] | None = None,
-    beside: Sequence[CTE] = (),
+    computed: Mapping[str, ColumnElement[Any]] | None = None,
+    joined: Sequence[CTE] = (),
     returning: Sequence[Any] = (),
-    keeping: Sequence[str] = (),
+    keep_former: Sequence[str] = (),
     where: ColumnElement[bool] | None = None,
     versioned: bool = False,
 ) -> Statement[T]:
-    """Insert, or replace as a whole, the record of the parameters `source` and `remote`.
+    """Insert or wholly replace the record of the parameters `source` and `remote`.
 
-    `columns` are set to the parameters of their names, `also` to expressions over the CTEs
-    `beside`, each of which has one row at most. Answers with the record's id, which is the
-    parameter `id` for a new one, and `returning`; with nothing where one may not write through the
-    source, or the existing record does not meet `where`. What the columns `keeping` held in the
-    version that was replaced is in their `former_` columns: no other way to see it is right while
-    others write, too.
+    `columns` are set to the parameters of their names, `computed` to expressions over the CTEs
+    `joined`, each of which has at most one row. Returns the record's id, which is the parameter
+    `id` for a new record, and `returning`. Returns nothing if the source does not accept writes or
+    the existing record does not meet `where`.
+
+    The replaced version's values of the columns `keep_former` are stored in the `former_` columns:
+    only the UPDATE itself sees the version that it replaces when others write concurrently.
     """
-    source = living_source()
+    source = active_source()
     values: dict[str, Any] = {
         "workspace_id": WORKSPACE,
         "id": bindparam("id", type_=Uuid),
         "source_id": cast(source.c.id, Text),
         "remote_id": _REMOTE,
         **{name: bindparam(name, type_=table.c[name].type) for name in columns},
-        **(also or {}),
+        **(computed or {}),
     }
-    given: Any = source
-    for each in beside:
-        given = given.outerjoin(each, true())
-    adding = insert(table).from_select(list(values), select(*values.values()).select_from(given))
-    kept = ("workspace_id", "id", "source_id", "remote_id")
-    changes: dict[str, Any] = {name: adding.excluded[name] for name in values if name not in kept}
-    changes |= {f"former_{name}": table.c[name] for name in keeping}
+    origin: Any = source
+    for cte in joined:
+        origin = origin.outerjoin(cte, true())
+    adding = insert(table).from_select(list(values), select(*values.values()).select_from(origin))
+    identity = ("workspace_id", "id", "source_id", "remote_id")
+    changes: dict[str, Any] = {
+        name: adding.excluded[name] for name in values if name not in identity
+    }
+    changes |= {f"former_{name}": table.c[name] for name in keep_former}
     if versioned:
         changes["version"] = table.c.version + 1
     return statement(
@@ -240,168 +212,133 @@ def upsert(
             set_=changes,
             where=where,
         ).returning(table.c.id, *returning),
-        into,
+        row_factory,
     )
 
 
-def deletion(table: Table, *left: Column[Any]) -> Statement[tuple[Any, ...]]:
+def deletion_statement(table: Table, *returning: Column[Any]) -> Statement[tuple[Any, ...]]:
     """Mark the record of the parameters `source` and `remote` as deleted.
 
-    Answers with its id, the time and `left`; nulls where there is none; nothing where one may not
-    write through the source.
+    Returns its id, the time and `returning`; nulls if there is no such record; nothing if the
+    source does not accept writes.
     """
-    source = living_source()
+    source = active_source()
     gone = (
         update(table)
-        .where(identity(table), select(source.c.id).exists())
+        .where(has_identity(table), select(source.c.id).exists())
         .values(deleted_at=func.now())
-        .returning(table.c.id, table.c.deleted_at, *left)
+        .returning(table.c.id, table.c.deleted_at, *returning)
         .cte("gone")
     )
     return statement(select(gone).select_from(source.outerjoin(gone, true())), row)
 
 
-def shown(table: Table) -> tuple[ColumnElement[bool], ...]:
-    """That a record is the living one of the parameter `id`, and may be shown."""
+def is_visible(table: Table) -> tuple[ColumnElement[bool], ...]:
+    """Conditions: the record has the parameter `id`, is not deleted, and may be shown."""
     return (
         table.c.workspace_id == WORKSPACE,
         table.c.id == bindparam("id", type_=Uuid),
         table.c.deleted_at.is_(None),
-        or_(table.c.public, EVERYTHING),
+        or_(table.c.public, INCLUDE_PRIVATE),
     )
 
 
-def response(record: UUID, new: UUID, remote: str, source: UUID) -> RecordResponse:
-    """The answer to an upsert: created where the record got the new id."""
-    return RecordResponse("created" if record == new else "updated", record, remote, source)
+def new_or_current(parameter: str, column: Column[Any]) -> ColumnElement[Any]:
+    """Value in an UPDATE: the parameter, or the current value if the parameter is null."""
+    value = bindparam(parameter, type_=column.type)
+    return case((value.is_(None), column), else_=value)
 
 
-def deleted(
-    found: tuple[Any, ...] | None, address: RecordAddress, noun: str
-) -> DeletedRecordResponse:
-    """The answer to a deletion; Forbidden or NotFound."""
-    if found is None:
-        raise foreign("sourceId", "source")
-    record, at, *_ = found
-    if record is None:
-        raise missing(noun, address.remote_id)
-    return DeletedRecordResponse("deleted", record, address.remote_id, address.source_id, at)
+# --- operations -------------------------------------------------------------------------------
 
 
-# --- filters ----------------------------------------------------------------------------------
-
-
-def contains(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-    """That a text holds the parameter `name`, a pattern made by `pattern`, in any letter case."""
-    return column.ilike(bindparam(name, type_=Text))
-
-
-def pattern(fragment: str) -> str:
-    """What ILIKE takes for a fragment anywhere in a text, every character taken literally."""
-    escaped = fragment.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-    return f"%{escaped}%"
-
-
-def has(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-    """That an array holds the parameter `name`."""
-    element = func.array_append(
-        literal_column("'{}'::text[]"), bindparam(name, type_=Text), type_=column.type
-    )
-    return column.bool_op("@>")(element)
-
-
-def given(query: CursorQuery, names: Mapping[str, Callable[[Any, str], Any]]) -> dict[str, Any]:
-    """The filters of a query that are given, each made ready by its function.
-
-    A function takes the value and the name of its field in the request. An empty text filters
-    nothing; an empty time or source is for its function to refuse.
-    """
-    encoded = {field.name: field.encode_name for field in msgspec.structs.fields(query)}
-    values = ((name, getattr(query, name), ready) for name, ready in names.items())
+def upsert_parameters(workspace: WorkspaceId, new: RecordRequest, record: UUID) -> dict[str, Any]:
+    """Parameters that every upsert has. `record` is the id of a new record. Raises Invalid."""
     return {
-        name: ready(value, encoded[name])
-        for name, value, ready in values
-        if value is not UNSET and (value != "" or ready not in _OF_TEXTS)
+        "workspace": workspace,
+        "source": new.source_id,
+        "remote": new.id,
+        "id": record,
+        "public": new.public,
+        "owner_emails": new.owner_emails,
+        "updated_at": optional_timestamp(new.updated_at, "updatedAt"),
     }
 
 
-def as_given(value: T, _field: str) -> T:
-    return value
+def upsert_response(record: UUID, new: UUID, remote: str, source: UUID) -> RecordResponse:
+    """Response to an upsert: `created` if the record has the new id, else `updated`."""
+    return RecordResponse("created" if record == new else "updated", record, remote, source)
 
 
-def as_pattern(value: str, _field: str) -> str:
-    return pattern(value)
+async def get_visible(
+    read: Read,
+    get: Statement[T],
+    workspace: WorkspaceId,
+    record: UUID,
+    noun: str,
+    include_private: bool,
+) -> T:
+    """Get a record by its id with a statement that uses `is_visible`. Raises NotFound."""
+    found = await read.first(get, workspace=workspace, id=record, include_private=include_private)
+    if found is None:
+        raise not_found(noun, record)
+    return found
 
 
-def as_lower(value: str, _field: str) -> str:
-    return value.lower()
+async def write_existing(
+    tx: Tx,
+    write: Statement[tuple[Any, ...]],
+    workspace: WorkspaceId,
+    address: RecordAddress,
+    noun: str,
+) -> tuple[Any, ...]:
+    """Lock or delete the record of an address, and return the statement's row.
+
+    Raises Forbidden if the source does not accept writes, NotFound if there is no such record.
+    """
+    found = await tx.first(
+        write, workspace=workspace, source=address.source_id, remote=address.remote_id
+    )
+    if found is None:
+        raise forbidden("sourceId", "source")
+    if found[0] is None:
+        raise not_found(noun, address.remote_id)
+    return found
 
 
-_OF_TEXTS: Final = (as_given, as_pattern, as_lower)
+async def delete_record(
+    tx: Tx,
+    deletion: Statement[tuple[Any, ...]],
+    workspace: WorkspaceId,
+    address: RecordAddress,
+    noun: str,
+) -> tuple[DeletedRecordResponse, Sequence[Any]]:
+    """Delete the record of an address. Returns the response and the deletion's other columns.
 
-as_start: Final = iso
-as_end: Final = iso_end
-
-
-def source_of(native: frozenset[str]) -> Callable[[str, str], str]:
-    """Makes a `sourceId` ready for a list whose records may have these native origins."""
-
-    def ready(value: str, field: str) -> str:
-        if value in native:
-            return value
-        if (parsed := parse_id(value)) is not None:
-            return str(parsed)
-        origins = f" or one of {', '.join(sorted(native))}" if native else ""
-        raise invalid(field, f"must be a UUID{origins}")
-
-    return ready
+    Raises Forbidden or NotFound.
+    """
+    record, deleted_at, *returned = await write_existing(tx, deletion, workspace, address, noun)
+    response = DeletedRecordResponse(
+        "deleted", record, address.remote_id, address.source_id, deleted_at
+    )
+    return response, returned
 
 
 # --- values -----------------------------------------------------------------------------------
 
 
-def moment_of(value: str | float | None, field: str) -> datetime | None:
-    """The instant that a request gives, if any; Invalid for nonsense."""
-    return None if value is None else moment(value, field)
+def optional_timestamp(value: str | float | None, field: str) -> datetime | None:
+    """Parse a timestamp of a request, or None. Raises Invalid."""
+    return None if value is None else parse_timestamp(value, field)
 
 
-def address_of(person: Addressed) -> str:
-    """Somebody's e-mail as it is compared: in lower case, without spaces around it; or empty."""
-    return (person.email or "").strip().lower()
+def fetchable_url(url: str, field: str, allowed: FetchAllowlist | None = None) -> str:
+    """Return the URL if it may be fetched. Raises Invalid.
 
-
-def domain_of(email: str) -> str:
-    """What follows the last @, in lower case; empty where there is none."""
-    return email.rpartition("@")[2].lower() if "@" in email else ""
-
-
-def distinct(texts: Iterable[str]) -> list[str]:
-    """Each text that is not empty once, in order."""
-    return list(dict.fromkeys(filter(None, texts)))
-
-
-def outside(
-    emails: Iterable[str], owner_emails: Iterable[str], own_domains: Iterable[str]
-) -> tuple[list[str], list[str]]:
-    """The e-mails, and their domains, of those who are not the workspace's own people."""
-    own = {*(domain_of(email.strip()) for email in owner_emails), *own_domains}
-    outsiders = [email for email in emails if domain_of(email) not in own]
-    return outsiders, distinct(map(domain_of, outsiders))
-
-
-def web_address(url: str, field: str, allowed: Allowed = _NOTHING) -> str:
-    """The URL if it is one that may be fetched; Invalid.
-
-    What its name resolves to is looked at when it is fetched.
+    Host names are resolved only when the URL is fetched.
     """
     try:
-        check_url(url, allowed)
-    except Refused as refused:
-        raise invalid(field, refused.reason) from refused
+        parse_url(url, allowed or FetchAllowlist())
+    except UrlNotAllowed as error:
+        raise invalid(field, str(error)) from error
     return url
-
-
-def kept(parameter: str, column: Column[Any]) -> ColumnElement[Any]:
-    """In an UPDATE: the parameter unless it is null, else what is there."""
-    value = bindparam(parameter, type_=column.type)
-    return case((value.is_(None), column), else_=value)

@@ -1,174 +1,107 @@
-"""Rows: records with typed fields, as an object type defines them."""
+"""Rows: records with the typed fields that their object type defines."""
 
-import re
-import sys
-from collections.abc import Mapping
-from datetime import date, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
-from sqlalchemy import Text, Uuid, bindparam, select, true, update
+from sqlalchemy import Uuid, bindparam, select, true, update
 
-from domains.kernel.db import Read, Tx
-from domains.kernel.ids import new_id
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import CursorQuery, KeysetList, PaginationInfo, preceding, reaching
-from domains.kernel.problems import Fault, Invalid, invalid
-from domains.kernel.signing import Signer
-from domains.kernel.statements import row, scalar, statement
-from domains.revenue.object_types import FieldDefinitionResponse, FieldType, definitions_of
-from domains.revenue.records import (
-    WORKSPACE,
-    WRITABLE,
-    DeletedRecordResponse,
-    DisplayName,
-    Emails,
-    RecordAddress,
-    RecordRequest,
-    RecordResponse,
-    Since,
-    Timestamp,
-    Until,
-    Version,
-    as_end,
-    as_given,
-    as_pattern,
-    as_start,
+from domains.kernel.core.field_docs import doc
+from domains.kernel.core.ids import WorkspaceId, new_id
+from domains.kernel.core.problems import Invalid, invalid
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
+from domains.kernel.pagination.cursor import CursorList, CursorQuery, PaginationInfo
+from domains.kernel.tenancy.signing import Signer
+from domains.revenue import example_ids, records
+from domains.revenue.filters import (
+    After,
+    Before,
+    TextFilter,
+    conditions,
     contains,
-    deleted,
-    deletion,
-    foreign,
-    given,
-    identity,
-    kept,
-    living_source,
-    missing,
-    moment_of,
-    response,
-    shown,
-    source_of,
-    upsert,
+    equals,
+    hints,
+    parse_filters,
+    source,
+    time_range,
+)
+from domains.revenue.object_types import (
+    MAX_FIELDS,
+    FieldValueResponse,
+    RowFieldValue,
+    check_fields,
+    decode_definitions,
+    merge_fields,
 )
 from domains.revenue.tables import object_types, rows
 
-MAX_FIELDS: Final = 50
-
-_INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
-# What ends a line, to any reader.
-_LINE_END: Final = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_DATE_TIME: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?"
-    r"([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)?"
-)
+_Name = Annotated[str, Meta(min_length=1, max_length=1000)]
 
 
-class RowFieldValue(msgspec.Struct, rename="camel", kw_only=True):
-    """A value and what it is."""
-
-    version: Version = 1
-    value: Annotated[msgspec.Raw, Meta(description="Comes back exactly as it is sent")]
-    field_type: Annotated[FieldType, Meta(description="As the object type defines it")]
-    label: Annotated[str | None, Meta(description="What people call it")] = None
-
-
-class FieldValueResponse(msgspec.Struct, rename="camel"):
-    """A value and what it is."""
-
-    value: Annotated[msgspec.Raw, Meta(description="Exactly as it was sent")]
-    field_type: Annotated[FieldType, Meta(description="As it was when the value was sent")]
-    label: Annotated[str | None, Meta(description="As it was sent with the value")] = None
-
-
-class RowRequest(RecordRequest, kw_only=True):
-    """A row, as a whole: one of the same source and id is replaced."""
+class RowRequest(records.RecordRequest, kw_only=True):
+    """A row. Replaces the one with the same source and id as a whole."""
 
     created_at: Annotated[
-        Timestamp | None, Meta(description="When it was made in the source system")
+        records.Timestamp | None, doc("Creation time in the source system", "2026-03-16T13:00:00Z")
     ] = None
-    object_type_id: Annotated[UUID, Meta(description="One of the source's object types")]
-    name: Annotated[
-        Annotated[str, Meta(min_length=1, max_length=1000)], Meta(description="Its short name")
-    ]
+    object_type_id: Annotated[UUID, doc("Object type of the source", example_ids.OBJECT_TYPE)]
+    name: Annotated[_Name, doc("Short name", example_ids.REMOTE)]
     fields: Annotated[
         Annotated[dict[str, RowFieldValue], Meta(min_length=1, max_length=MAX_FIELDS)],
-        Meta(description="Values by the names of the object type's fields"),
+        doc(
+            "Values by the names of the object type's fields",
+            {"priority": {"value": "high", "fieldType": "string"}},
+        ),
     ]
 
 
-class UpdateRowRequest(msgspec.Struct, rename="camel", kw_only=True):
-    """What changes of a row; null and absent leave a field of the row as it is."""
+class UpdateRowRequest(records.RecordChanges, kw_only=True):
+    """Changes of a row. Null and absent leave a field of the row unchanged."""
 
-    version: Version = 1
-    display_name: Annotated[DisplayName | None, Meta(description="What people call it")] = None
-    name: Annotated[
-        Annotated[str, Meta(min_length=1, max_length=1000)] | None,
-        Meta(description="Its short name"),
-    ] = None
-    public: Annotated[
-        bool | None, Meta(description="Whether everybody in the organization may see it")
-    ] = None
-    owner_emails: Annotated[Emails | None, Meta(description="Those to whom it belongs")] = None
-    updated_at: Annotated[
-        Timestamp | None, Meta(description="When it changed in the source system")
-    ] = None
+    name: Annotated[_Name | None, doc("Short name")] = None
     fields: Annotated[
         dict[str, RowFieldValue | None] | None,
-        Meta(description="Values to set, by name; null takes the value away"),
+        doc("Values to set, by name; null deletes the value", {"priority": None}),
     ] = None
 
 
 class RowQuery(CursorQuery, frozen=True, kw_only=True):
     """The query of the list of rows."""
 
-    source_id: Annotated[
-        str | UnsetType,
-        Meta(description="Those of this source", extra_json_schema={"format": "uuid"}),
-    ] = UNSET
-    object_type_id: Annotated[UUID | UnsetType, Meta(description="Those of this type")] = UNSET
-    remote_id: Annotated[
-        str | UnsetType, Meta(description="The one with this id in the source system")
-    ] = UNSET
+    source_id: Annotated[TextFilter, doc("A UUID", extra_json_schema={"format": "uuid"})] = UNSET
+    object_type_id: Annotated[UUID | UnsetType, doc("Rows of this object type")] = UNSET
+    remote_id: Annotated[TextFilter, doc("Rows with this id in the source system")] = UNSET
     name: Annotated[
-        Annotated[str, Meta(max_length=1000)] | UnsetType,
-        Meta(description="Part of the name, in any letter case"),
+        Annotated[str, Meta(max_length=1000)] | UnsetType, doc("Part of the name, case-insensitive")
     ] = UNSET
-    created_after: Annotated[
-        Since | UnsetType, Meta(description="Made then or later in the source system")
-    ] = UNSET
-    created_before: Annotated[
-        Until | UnsetType, Meta(description="Made then or earlier in the source system")
-    ] = UNSET
+    created_after: Annotated[After, doc("Created at or after this time")] = UNSET
+    created_before: Annotated[Before, doc("Created at or before this time")] = UNSET
 
     def filters(self) -> dict[str, Any]:
-        return given(
-            self,
-            {
-                "source_id": source_of(frozenset()),
-                "object_type_id": as_given,
-                "remote_id": as_given,
-                "name": as_pattern,
-                "created_after": as_start,
-                "created_before": as_end,
-            },
-        )
+        return parse_filters(self, _FILTERS)
 
 
 class RowListItem(msgspec.Struct, rename="camel"):
     """A row."""
 
-    row_id: Annotated[UUID, Meta(description="The id by which it is read")]
-    source_id: Annotated[str, Meta(description="Its source")]
-    object_type_id: Annotated[UUID, Meta(description="Its object type")]
-    object_type_name: Annotated[str, Meta(description="The object type's name")]
-    remote_id: Annotated[str, Meta(description="Its id in the source system")]
-    name: Annotated[str, Meta(description="Its short name")]
-    display_name: Annotated[str, Meta(description="What people call it")]
-    fields: Annotated[dict[str, FieldValueResponse], Meta(description="Its values by name")]
-    created_at: Annotated[datetime | None, Meta(description="As the source system said")]
-    updated_at: Annotated[datetime | None, Meta(description="As the source system said")]
+    row_id: Annotated[UUID, doc("Id of the row", example_ids.RECORD)]
+    source_id: Annotated[str, doc("The source", example_ids.SOURCE)]
+    object_type_id: Annotated[UUID, doc("Id of its object type", example_ids.OBJECT_TYPE)]
+    object_type_name: Annotated[str, doc("Name of its object type", "ticket")]
+    remote_id: records.RemoteId
+    name: Annotated[str, doc("Short name", example_ids.REMOTE)]
+    display_name: Annotated[str, doc("Name to show", "Halden rollout")]
+    fields: Annotated[
+        dict[str, FieldValueResponse],
+        doc(
+            "Values by the names of the fields",
+            {"priority": {"value": "high", "fieldType": "string", "label": None}},
+        ),
+    ]
+    created_at: records.CreatedInSource
+    updated_at: records.UpdatedInSource
 
 
 class RowDetail(RowListItem):
@@ -178,8 +111,8 @@ class RowDetail(RowListItem):
 class ListRowsResponse(msgspec.Struct, rename="camel"):
     """A page of rows, newest first."""
 
-    rows: Annotated[list[RowListItem], Meta(description="The page")]
-    pagination: Annotated[PaginationInfo, Meta(description="How the list goes on")]
+    rows: Annotated[list[RowListItem], doc("The rows of this page")]
+    pagination: Annotated[PaginationInfo, doc("Cursor of the next page")]
 
 
 # --- statements -------------------------------------------------------------------------------
@@ -192,67 +125,40 @@ _type_name = (
     .scalar_subquery()
 )
 _columns = (
-    _c.id,
-    _c.source_id,
-    _c.object_type_id,
-    _type_name,
-    _c.remote_id,
-    _c.name,
-    _c.display_name,
-    _c.fields,
-    _c.created_at,
-    _c.updated_at,
+    *(_c.id, _c.source_id, _c.object_type_id, _type_name),
+    *(_c.remote_id, _c.name, _c.display_name, _c.fields, _c.created_at, _c.updated_at),
 )
 
-
-def _at(name: str) -> Any:
-    return bindparam(name, type_=_c.ordered_at.type)
-
-
-ROWS: Final = KeysetList(
-    "rows",
+_FILTERS: Final = (
+    source(_c.source_id, origins=frozenset()),
+    equals("object_type_id", _c.object_type_id),
+    equals("remote_id", _c.remote_id),
+    contains("name", _c.name),
+    *time_range("created", _c.ordered_at),
+)
+ROWS: Final = CursorList(
     rows,
     _columns,
     RowListItem,
     RowQuery,
     order_by=_c.ordered_at,
-    order_id=_c.id,
     where=(_c.deleted_at.is_(None),),
-    filters={
-        "source_id": _c.source_id == bindparam("source_id", type_=Text),
-        "object_type_id": _c.object_type_id == bindparam("object_type_id", type_=Uuid),
-        "remote_id": _c.remote_id == bindparam("remote_id", type_=Text),
-        "name": contains(_c.name, "name"),
-        "created_after": _c.ordered_at >= _at("created_after"),
-        "created_before": _c.ordered_at <= _at("created_before"),
-        "public": _c.public,
-    },
+    filters=conditions(_FILTERS) | {"public": _c.public},
     bounds={"created_after", "created_before"},
-    alone={"source_id", "object_type_id", "remote_id"},
-    hints={
-        "created_after": reaching("ordered_at", _at("created_after")),
-        "created_before": preceding("ordered_at", _at("created_before")),
-    },
+    indexed={"source_id", "object_type_id", "remote_id"},
+    hints=hints(_FILTERS),
 )
-_GET = statement(select(*_columns).where(*shown(rows)), RowDetail)
+_GET = statement(select(*_columns).where(*records.is_visible(rows)), RowDetail)
 
-_source = living_source()
+_source = records.active_source()
 _type = object_types.c
 _object_type = (
     select(_type.id, _type.source_id, _type.deleted_at, _type.field_definitions)
     .where(_type.workspace_id == WORKSPACE, _type.id == bindparam("object_type_id", type_=Uuid))
     .cte("object_type")
 )
-_SCHEMA = statement(
-    select(
-        _object_type.c.id,
-        _object_type.c.source_id,
-        _object_type.c.deleted_at,
-        _object_type.c.field_definitions,
-    ).select_from(_source.outerjoin(_object_type, true())),
-    row,
-)
-_UPSERT = upsert(
+_SCHEMA = statement(select(_object_type).select_from(_source.outerjoin(_object_type, true())), row)
+_UPSERT = records.upsert_statement(
     rows,
     (
         *("object_type_id", "name", "display_name", "fields", "public", "owner_emails"),
@@ -263,15 +169,14 @@ _UPSERT = upsert(
 )
 _found = (
     select(_c.id, _c.object_type_id, _c.fields)
-    .where(identity(rows))
+    .where(records.has_identity(rows))
     .with_for_update(key_share=True)
     .cte("found")
 )
-_FIND = statement(
+_LOCK = statement(
     select(_found.c.id, _found.c.fields, _type.deleted_at, _type.field_definitions).select_from(
         _source.outerjoin(_found, true()).outerjoin(
-            object_types,
-            (_type.workspace_id == WORKSPACE) & (_type.id == _found.c.object_type_id),
+            object_types, (_type.workspace_id == WORKSPACE) & (_type.id == _found.c.object_type_id)
         )
     ),
     row,
@@ -281,81 +186,71 @@ _UPDATE = statement(
     .where(_c.workspace_id == WORKSPACE, _c.id == bindparam("id", type_=Uuid))
     .values(
         {
-            name: kept(name, _c[name])
+            name: records.new_or_current(name, _c[name])
             for name in ("name", "display_name", "public", "owner_emails", "updated_at", "fields")
         }
     ),
     row,
 )
-_DELETE = deletion(rows)
+_DELETE = records.deletion_statement(rows)
 
 
-# --- what the API does ------------------------------------------------------------------------
+# --- operations -------------------------------------------------------------------------------
 
 
-async def create(tx: Tx, workspace: WorkspaceId, new: RowRequest) -> RecordResponse:
-    """Store a row, or replace it; Invalid names the field that its object type does not allow.
+async def create(tx: Tx, workspace: WorkspaceId, new: RowRequest) -> records.RecordResponse:
+    """Insert or replace a row.
 
-    Forbidden where the source or the object type is not the workspace's.
+    Raises Invalid with the field that its object type does not allow, and Forbidden if the source
+    or the object type does not accept the caller's writes.
     """
     schema = await tx.first(
         _SCHEMA, workspace=workspace, source=new.source_id, object_type_id=new.object_type_id
     )
     if schema is None:
-        raise foreign("sourceId", "source")
-    object_type, source, deleted_at, definitions = schema
+        raise records.forbidden("sourceId", "source")
+    object_type, object_type_source, deleted_at, stored_definitions = schema
     if object_type is None:
-        raise foreign("objectTypeId", "object type")
-    if source != new.source_id:
+        raise records.forbidden("objectTypeId", "object type")
+    if object_type_source != new.source_id:
         raise invalid("objectTypeId", "is an object type of another source")
     if deleted_at is not None:
         raise invalid("objectTypeId", "the object type was deleted: it takes no rows")
-    defined = definitions_of(definitions)
-    fields = _checked(new.fields, defined)
-    for each in defined:
-        if each.required and each.name not in fields:
-            raise invalid(f"fields.{each.name}", "is required")
-    made = new_id()
+    definitions = decode_definitions(stored_definitions)
+    fields = check_fields(new.fields, definitions)
+    for definition in definitions:
+        if definition.required and definition.name not in fields:
+            raise invalid(f"fields.{definition.name}", "is required")
+    new_record = new_id()
     record = await tx.first(
         _UPSERT,
-        workspace=workspace,
-        source=new.source_id,
-        remote=new.id,
-        id=made,
         object_type_id=new.object_type_id,
         name=new.name,
         display_name=new.display_name,
         fields=msgspec.json.encode(fields),
-        public=new.public,
-        owner_emails=new.owner_emails,
-        created_at=moment_of(new.created_at, "createdAt"),
-        updated_at=moment_of(new.updated_at, "updatedAt"),
+        created_at=records.optional_timestamp(new.created_at, "createdAt"),
+        **records.upsert_parameters(workspace, new, new_record),
     )
     if record is None:
-        if await tx.first(WRITABLE, workspace=workspace, source=new.source_id) is None:
-            raise foreign("sourceId", "source")
+        if await tx.first(records.ACTIVE_SOURCE, workspace=workspace, source=new.source_id) is None:
+            raise records.forbidden("sourceId", "source")
         raise invalid("objectTypeId", "the row has another object type, which cannot change")
-    return response(record, made, new.id, new.source_id)
+    return records.upsert_response(record, new_record, new.id, new.source_id)
 
 
 async def change(
-    tx: Tx, workspace: WorkspaceId, address: RecordAddress, changes: UpdateRowRequest
-) -> RecordResponse:
-    """Merge changes into a row; NotFound, or Invalid naming the field that is wrong."""
-    updated_at = moment_of(changes.updated_at, "updatedAt")
-    found = await tx.first(
-        _FIND, workspace=workspace, source=address.source_id, remote=address.remote_id
+    tx: Tx, workspace: WorkspaceId, address: records.RecordAddress, changes: UpdateRowRequest
+) -> records.RecordResponse:
+    """Merge changes into a row. Raises Forbidden, NotFound, or Invalid with the field at fault."""
+    updated_at = records.optional_timestamp(changes.updated_at, "updatedAt")
+    record, stored_fields, deleted_at, definitions = await records.write_existing(
+        tx, _LOCK, workspace, address, "row"
     )
-    if found is None:
-        raise foreign("sourceId", "source")
-    record, stored, deleted_at, definitions = found
-    if record is None:
-        raise missing("row", address.remote_id)
     if deleted_at is not None:
         raise Invalid("The row's object type was deleted: the row cannot change any more.")
     fields = None
     if changes.fields is not None:
-        fields = _merged(stored, changes.fields, definitions_of(definitions))
+        fields = merge_fields(stored_fields, changes.fields, decode_definitions(definitions))
     await tx.first(
         _UPDATE,
         workspace=workspace,
@@ -367,136 +262,27 @@ async def change(
         updated_at=updated_at,
         fields=fields,
     )
-    return RecordResponse("updated", record, address.remote_id, address.source_id)
+    return records.RecordResponse("updated", record, address.remote_id, address.source_id)
 
 
-async def remove(tx: Tx, workspace: WorkspaceId, address: RecordAddress) -> DeletedRecordResponse:
-    """Delete a row; NotFound, or Forbidden where the source is not the workspace's."""
-    found = await tx.first(
-        _DELETE, workspace=workspace, source=address.source_id, remote=address.remote_id
-    )
-    return deleted(found, address, "row")
+async def remove(
+    tx: Tx, workspace: WorkspaceId, address: records.RecordAddress
+) -> records.DeletedRecordResponse:
+    """Delete a row. Raises Forbidden or NotFound."""
+    response, _ = await records.delete_record(tx, _DELETE, workspace, address, "row")
+    return response
 
 
 async def page(
-    read: Read, signer: Signer, workspace: WorkspaceId, wanted: RowQuery, only: frozenset[str]
+    read: Read, signer: Signer, workspace: WorkspaceId, query: RowQuery, visible: frozenset[str]
 ) -> ListRowsResponse:
-    """The wanted rows."""
-    found = await ROWS.page(read, signer, workspace, wanted, only=only)
+    """Get a page of rows. `visible` names the filters that hide private records."""
+    found = await ROWS.page(read, signer, workspace, query, extra_filters=visible)
     return ListRowsResponse(found.items, found.pagination)
 
 
-async def get(read: Read, workspace: WorkspaceId, record: UUID, *, everything: bool) -> RowDetail:
-    """A row by its record id; NotFound."""
-    found = await read.first(_GET, workspace=workspace, id=record, everything=everything)
-    if found is None:
-        raise missing("row", record)
-    return found
-
-
-# --- typed fields -----------------------------------------------------------------------------
-
-
-def _merged(
-    stored: msgspec.Raw,
-    changes: Mapping[str, RowFieldValue | None],
-    definitions: list[FieldDefinitionResponse],
-) -> bytes:
-    """The stored fields with the changes; Invalid names the field that the schema forbids."""
-    fields = msgspec.json.decode(stored, type=dict[str, msgspec.Raw])
-    required = {each.name: each.required for each in definitions}
-    values = {name: value for name, value in changes.items() if value is not None}
-    for name in changes.keys() - values.keys():
-        if name not in required:
-            raise _undefined(name)
-        if required[name]:
-            raise invalid(f"fields.{name}", "is required: it cannot be deleted")
-        fields.pop(name, None)
-    merged: dict[str, Any] = {**fields, **_checked(values, definitions)}
-    if len(merged) > MAX_FIELDS:
-        raise invalid("fields", f"a row has at most {MAX_FIELDS} fields; it would have more")
-    return msgspec.json.encode(merged)
-
-
-def _checked(
-    fields: Mapping[str, RowFieldValue], definitions: list[FieldDefinitionResponse]
-) -> dict[str, FieldValueResponse]:
-    """The fields as they are stored; Invalid names the first that the schema does not allow."""
-    types = {each.name: each.field_type for each in definitions}
-    for name, given_value in fields.items():
-        if name not in types:
-            raise _undefined(name)
-        if given_value.field_type != types[name]:
-            raise invalid(f"fields.{name}", f"its fieldType is {types[name]}")
-        if fault := _fault(given_value):
-            raise invalid(f"fields.{name}", fault)
-    return {
-        name: FieldValueResponse(each.value, each.field_type, each.label)
-        for name, each in fields.items()
-    }
-
-
-def _undefined(name: str) -> Invalid:
-    short = name[:100]
-    message = f"fields.{short}: the object type defines no such field"
-    return Invalid(message, Fault(f"fields.{short}", message))
-
-
-_MUST: Final[dict[FieldType, str]] = {
-    "textarea": "must be a string",
-    "string": "must be a string of one line",
-    "boolean": "must be true or false",
-    "int": "must be a whole number of 64 bits",
-    "double": "must be a finite number",
-    "datetime": "must be an ISO 8601 date-time such as 2024-05-01T15:00:00Z",
-    "date": "must be an ISO 8601 date such as 2024-05-01",
-    "list": "must be an array of strings, numbers and booleans",
-}
-
-
-def _fault(given_value: RowFieldValue) -> str | None:
-    """What is wrong with a value, if anything."""
-    try:
-        value = msgspec.json.decode(given_value.value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _MUST[given_value.field_type]
-    if value is None:
-        return "must not be null; a PATCH with the field itself null deletes it"
-    return None if _fits(value, given_value.field_type) else _MUST[given_value.field_type]
-
-
-def _fits(value: Any, field_type: FieldType) -> bool:
-    match field_type:
-        case "textarea":
-            return isinstance(value, str)
-        case "string":
-            return isinstance(value, str) and _LINE_END.search(value) is None
-        case "boolean":
-            return isinstance(value, bool)
-        case "int":
-            return type(value) is int and _INT_MIN <= value <= _INT_MAX
-        case "double":
-            return _is_number(value)
-        case "datetime":
-            return _is_moment(value, _DATE_TIME, datetime.fromisoformat)
-        case "date":
-            return _is_moment(value, _DATE, date.fromisoformat)
-        case "list":
-            return isinstance(value, list) and all(
-                isinstance(each, str | bool) or _is_number(each) for each in value
-            )
-
-
-def _is_number(value: Any) -> bool:
-    """Whether any reader has a finite number in it."""
-    return type(value) in (int, float) and abs(value) <= sys.float_info.max
-
-
-def _is_moment(value: Any, form: re.Pattern[str], parse: Any) -> bool:
-    if not isinstance(value, str) or not form.fullmatch(value):
-        return False
-    try:
-        parse(value.upper())
-    except ValueError:
-        return False
-    return True
+async def get(
+    read: Read, workspace: WorkspaceId, record: UUID, *, include_private: bool
+) -> RowDetail:
+    """Get a row by its record id. Raises NotFound."""
+    return await records.get_visible(read, _GET, workspace, record, "row", include_private)

@@ -1,8 +1,8 @@
-"""The tables of the revenue record.
+"""Tables of the revenue record.
 
-A record that was pushed belongs to a source of the workspace and is found by (source, remote id)
-as long as it is not deleted; an imported, native one carries the name of its origin as source and
-is found by its own id. Ids are unique within a workspace.
+A pushed record belongs to a source of the workspace and is identified by source and remote id until
+it is deleted. A native record was imported: its `source_id` is the name of its origin, such as
+`gong`, and it is identified by its own id. Ids are unique within a workspace.
 """
 
 from collections.abc import Sequence
@@ -20,19 +20,20 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
+    TextClause,
     Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON
 
-from domains.kernel.keyset import SAMPLE, spans
-from domains.kernel.tables import instant, metadata
+from domains.kernel.db.tables import metadata, timestamp_column
+from domains.kernel.pagination.cursor_statements import SAMPLE_SQL, spans_sql
 
-# Ids that other systems give sort by their bytes, whatever the database's language.
+# Ids of other systems sort by their bytes, independent of the database's locale.
 _ID = Text(collation="C")
 
-_LIVING = "deleted_at is null"
-_PUSHED = f"{_LIVING} and not native"
+_NOT_DELETED = "deleted_at is null"
+_PUSHED = f"{_NOT_DELETED} and not native"
 
 
 def _workspace(*, key: bool = False) -> Column[object]:
@@ -53,64 +54,57 @@ def _flag(name: str) -> Column[Any]:
 
 
 def _ordered_by(expression: str) -> Column[Any]:
-    """What orders a list where the column itself may be null."""
+    """Column that orders a list, for tables whose time column may be null."""
     return Column(
         "ordered_at", DateTime(timezone=True), Computed(expression, persisted=True), nullable=False
     )
 
 
-def _listed(name: str, order: str, *columns: str, where: str | None = _LIVING) -> Index:
-    """For a list that is filtered by these columns, in its order."""
-    of = "_".join((*columns, "list")) if columns else "list"
-    return Index(
-        f"ix_{name}_{of}",
-        "workspace_id",
-        *columns,
-        order,
-        "id",
-        postgresql_where=None if where is None else text(where),
-    )
+def _index(
+    name: str, *columns: str | TextClause, where: str | None = _NOT_DELETED, **options: Any
+) -> Index:
+    """Index of the workspace's records that meet `where`."""
+    condition = None if where is None else text(where)
+    return Index(name, "workspace_id", *columns, postgresql_where=condition, **options)
 
 
-def _searched(
+def _list_index(name: str, order: str, *columns: str, where: str | None = _NOT_DELETED) -> Index:
+    """Index for a list in its order, filtered by these columns."""
+    return _index(f"ix_{name}_{'_'.join((*columns, 'list'))}", *columns, order, "id", where=where)
+
+
+def _search_index(
     name: str,
     order: str,
     *columns: str,
     texts: Sequence[str],
     ranges: Sequence[str] = (),
-    where: str | None = _LIVING,
+    where: str | None = _NOT_DELETED,
 ) -> Index:
-    """For filters together: patterns of three letters or more in texts, more or less of ranges, and
-    columns that equal or hold something. See KeysetList.
+    """GIN index for combined filters: patterns in `texts`, bounds of `ranges`, and `columns` that
+    equal or contain a value. Patterns need at least three letters. See CursorList.
     """
-    return Index(
+    return _index(
         f"ix_{name}_search",
-        "workspace_id",
-        text(f"({SAMPLE})"),
-        *(text(spans(each)) for each in (order, *ranges)),
+        text(f"({SAMPLE_SQL})"),
+        *(text(spans_sql(column)) for column in (order, *ranges)),
         *columns,
         *texts,
+        where=where,
         postgresql_using="gin",
         postgresql_ops=dict.fromkeys(texts, "gin_trgm_ops"),
-        postgresql_where=None if where is None else text(where),
-        # What is pending is read one by one by every search; less makes each insert twice as dear.
+        # Every search scans the pending list. A smaller one would double the cost of inserts.
         postgresql_with={"gin_pending_list_limit": 512},
     )
 
 
-def _people(name: str, *columns: str, where: str | None = _LIVING) -> Index:
-    """For arrays of e-mails or domains that share an element with others."""
-    return Index(
-        f"ix_{name}_people",
-        "workspace_id",
-        *columns,
-        postgresql_using="gin",
-        postgresql_where=None if where is None else text(where),
-    )
+def _people_index(name: str, *columns: str, where: str | None = _NOT_DELETED) -> Index:
+    """GIN index for arrays of e-mail addresses or domains that overlap with others."""
+    return _index(f"ix_{name}_people", *columns, where=where, postgresql_using="gin")
 
 
 def _record(name: str, *columns: Column[Any] | CheckConstraint | Index) -> Table:
-    """A table of records of sources. `created_at` and `updated_at` are the source system's."""
+    """Table of a kind of records. `created_at` and `updated_at` come from the source system."""
     return Table(
         name,
         metadata,
@@ -121,46 +115,39 @@ def _record(name: str, *columns: Column[Any] | CheckConstraint | Index) -> Table
         _flag("native"),
         _flag("public"),
         _texts("owner_emails"),
-        instant("created_at", nullable=True),
-        instant("updated_at", nullable=True),
-        instant("stored_at", now=True),
-        instant("deleted_at", nullable=True),
-        Index(
-            f"uq_{name}_identity",
-            "workspace_id",
-            "source_id",
-            "remote_id",
-            unique=True,
-            postgresql_where=text(_PUSHED),
-        ),
+        timestamp_column("created_at", nullable=True),
+        timestamp_column("updated_at", nullable=True),
+        timestamp_column("stored_at", now=True),
+        timestamp_column("deleted_at", nullable=True),
+        _index(f"uq_{name}_identity", "source_id", "remote_id", unique=True, where=_PUSHED),
         Index(f"ix_{name}_deleted", "deleted_at", postgresql_where=text("deleted_at is not null")),
         *columns,
     )
 
 
 def _crm_link() -> tuple[Column[Any], ...]:
-    """To which deal and account a record belongs, and the e-mails by which that is found."""
+    """Columns of the linked deal and account, and of the addresses that the link is found by."""
     return (
-        # E-mails, and their domains, of those who are not the workspace's own people.
+        # E-mail addresses of external people, and their domains.
         _texts("outside"),
         _texts("outside_domains"),
         Column("deal_id", _ID),
         Column("account_id", _ID),
-        # Those of the version that the last upsert replaced.
+        # Values of the version that the last upsert replaced.
         Column("former_deal_id", _ID),
         Column("former_account_id", _ID),
     )
 
 
-def _linked(name: str, order: str) -> tuple[Index, Index]:
+def _link_indexes(name: str, order: str) -> tuple[Index, Index]:
     return (
-        _listed(name, order, "deal_id", where=f"{_LIVING} and deal_id is not null"),
-        _listed(name, order, "account_id", where=f"{_LIVING} and account_id is not null"),
+        _list_index(name, order, "deal_id", where=f"{_NOT_DELETED} and deal_id is not null"),
+        _list_index(name, order, "account_id", where=f"{_NOT_DELETED} and account_id is not null"),
     )
 
 
-def _processed(states: str) -> tuple[Column[Any] | CheckConstraint, ...]:
-    """What processing goes by: the version that it is about, how far it is and why it failed."""
+def _processing(states: str) -> tuple[Column[Any] | CheckConstraint, ...]:
+    """Columns of the processing: the record's version, its state, and why it failed."""
     return (
         Column("version", Integer, nullable=False, server_default="1"),
         Column("state", Text, nullable=False),
@@ -176,10 +163,10 @@ sources = Table(
     Column("id", Uuid, primary_key=True),
     Column("name", Text, nullable=False),
     Column("display_name", Text, nullable=False),
-    instant("created_at", now=True),
-    instant("updated_at", now=True),
-    instant("deleted_at", nullable=True),
-    Index("uq_sources_name", "workspace_id", "name", unique=True, postgresql_where=text(_LIVING)),
+    timestamp_column("created_at", now=True),
+    timestamp_column("updated_at", now=True),
+    timestamp_column("deleted_at", nullable=True),
+    _index("uq_sources_name", "name", unique=True),
 )
 
 object_types = Table(
@@ -191,17 +178,10 @@ object_types = Table(
     Column("name", Text, nullable=False),
     Column("display_name", Text, nullable=False),
     Column("field_definitions", JSON, nullable=False),
-    instant("created_at", now=True),
-    instant("updated_at", now=True),
-    instant("deleted_at", nullable=True),
-    Index(
-        "uq_object_types_name",
-        "workspace_id",
-        "source_id",
-        "name",
-        unique=True,
-        postgresql_where=text(_LIVING),
-    ),
+    timestamp_column("created_at", now=True),
+    timestamp_column("updated_at", now=True),
+    timestamp_column("deleted_at", nullable=True),
+    _index("uq_object_types_name", "source_id", "name", unique=True),
 )
 
 rows = _record(
@@ -209,14 +189,14 @@ rows = _record(
     Column("object_type_id", Uuid, nullable=False),
     Column("name", Text, nullable=False),
     Column("display_name", Text, nullable=False),
-    # json, not jsonb: the values come back as they were sent.
+    # json, not jsonb, which would not return values exactly as they were sent.
     Column("fields", JSON, nullable=False),
     _ordered_by("coalesce(created_at, stored_at)"),
-    _listed("rows", "ordered_at"),
-    _listed("rows", "ordered_at", "source_id"),
-    _listed("rows", "ordered_at", "object_type_id"),
-    Index("ix_rows_remote_id", "workspace_id", "remote_id", postgresql_where=text(_LIVING)),
-    _searched("rows", "ordered_at", "source_id", "object_type_id", "public", texts=["name"]),
+    _list_index("rows", "ordered_at"),
+    _list_index("rows", "ordered_at", "source_id"),
+    _list_index("rows", "ordered_at", "object_type_id"),
+    _index("ix_rows_remote_id", "remote_id"),
+    _search_index("rows", "ordered_at", "source_id", "object_type_id", "public", texts=["name"]),
 )
 
 messages = _record(
@@ -227,42 +207,44 @@ messages = _record(
     Column("recipients", JSON, nullable=False),
     Column("body", Text, nullable=False),
     Column("body_preview", Text, nullable=False),
-    # As they are shown, and the url of each, which is shown to nobody.
+    # With the URL of each, which is never shown.
     Column("attachments", JSON, nullable=False),
-    # In lower case, of the sender and all recipients.
+    # Of the sender and all recipients, in lower case.
     _texts("emails"),
     *_crm_link(),
     CheckConstraint("created_at is not null", name="created_at"),
-    _listed("messages", "created_at"),
-    _listed("messages", "created_at", "source_id"),
-    _listed("messages", "created_at", "thread_id", where=f"{_LIVING} and thread_id is not null"),
-    Index("ix_messages_remote_id", "workspace_id", "remote_id", postgresql_where=text(_LIVING)),
-    _people("messages", "outside", "outside_domains"),
-    _searched("messages", "created_at", "source_id", "thread_id", "emails", "public", texts=[]),
-    *_linked("messages", "created_at"),
+    _list_index("messages", "created_at"),
+    _list_index("messages", "created_at", "source_id"),
+    _list_index(
+        "messages", "created_at", "thread_id", where=f"{_NOT_DELETED} and thread_id is not null"
+    ),
+    _index("ix_messages_remote_id", "remote_id"),
+    _people_index("messages", "outside", "outside_domains"),
+    _search_index("messages", "created_at", "source_id", "thread_id", "emails", "public", texts=[]),
+    *_link_indexes("messages", "created_at"),
 )
 
 conversations = _record(
     "conversations",
     Column("title", Text),
-    instant("started_at"),
-    instant("ended_at"),
+    timestamp_column("started_at"),
+    timestamp_column("ended_at"),
     Column("type", Text, nullable=False),
     Column("category", Text),
     Column("participants", JSON, nullable=False),
-    # Of the participants: names by line; e-mails and their domains in lower case.
+    # Of the participants: names, one per line; e-mail addresses and domains in lower case.
     Column("names", Text, nullable=False, server_default=""),
     _texts("emails"),
     _texts("domains"),
-    # The CRM record as it is shown; `crm_given`: by an import, and so never replaced.
+    # The CRM record to show. `crm_given`: it was imported and is never replaced by a found link.
     Column("crm_id", Text),
     Column("crm_name", Text),
     Column("crm_type", Text),
     _flag("crm_given"),
     *_crm_link(),
-    # As an import gave it, category too; and as both were found in what was said: with where each
-    # item was said, what found it, and why that was not the provider where one was to be asked.
+    # Imported, like `category`.
     Column("summary", JSON),
+    # Found in the transcript, by an engine. The fallback is why the LLM provider was not used.
     Column("found_category", Text),
     Column("found_summary", JSON),
     Column("found_evidence", JSON),
@@ -271,28 +253,28 @@ conversations = _record(
     Column("transcript", JSON),
     Column("recording_url", Text),
     Column("recording_mime_type", Text),
-    # As an import gave them.
+    # Imported links.
     Column("recordings", JSON),
-    # What was fetched: the key of its bytes, and whether it has pictures.
+    # The fetched recording: the key of its bytes, and what they are.
     Column("recording_key", Text),
     Column("recording_content_type", Text),
     Column("recording_kind", Text),
-    # That of the version that the last upsert replaced.
+    # Value of the version that the last upsert replaced.
     Column("former_recording_key", Text),
     CheckConstraint("recording_kind in ('video', 'audio')", name="recording_kind"),
-    *_processed("'processing', 'processed', 'failed'"),
+    *_processing("'processing', 'processed', 'failed'"),
     CheckConstraint("type in ('INTERNAL', 'EXTERNAL')", name="type"),
-    _listed("conversations", "started_at"),
-    _listed("conversations", "started_at", "type"),
-    _listed("conversations", "started_at", "source_id"),
-    _people("conversations", "outside", "outside_domains"),
-    _searched(
+    _list_index("conversations", "started_at"),
+    _list_index("conversations", "started_at", "type"),
+    _list_index("conversations", "started_at", "source_id"),
+    _people_index("conversations", "outside", "outside_domains"),
+    _search_index(
         "conversations",
         "started_at",
         *("type", "source_id", "emails", "domains", "public"),
         texts=["title", "names", "crm_name"],
     ),
-    *_linked("conversations", "started_at"),
+    *_link_indexes("conversations", "started_at"),
 )
 
 documents = _record(
@@ -301,31 +283,31 @@ documents = _record(
     Column("filename", Text),
     Column("content_type", Text, nullable=False),
     Column("author", JSON),
-    # Either the original's address or the key of its bytes in the object store.
+    # Either the original's URL or the key of its bytes in the object store.
     Column("url", Text),
     Column("blob_key", Text),
-    # What was fetched from that address: the key of the bytes, and their type as it was declared.
+    # Fetched from that URL: the key of the bytes, and the content type of the response.
     Column("fetched_key", Text),
     Column("fetched_content_type", Text),
-    # The text that was made of it; of an imported document, where that is.
+    # Key of the extracted text. An imported document has the text's URL instead.
     Column("normalized_key", Text),
-    # Those of the version that the last upsert replaced.
+    # Values of the version that the last upsert replaced.
     Column("former_blob_key", Text),
     Column("former_fetched_key", Text),
     Column("former_normalized_key", Text),
     Column("normalized_url", Text),
     Column("normalized_content_type", Text),
-    *_processed("'processing', 'processed', 'failed'"),
+    *_processing("'processing', 'processed', 'failed'"),
     CheckConstraint("(url is null) <> (blob_key is null)", name="content"),
     _ordered_by("coalesce(created_at, stored_at)"),
-    _listed("documents", "ordered_at"),
-    _listed("documents", "ordered_at", "source_id"),
-    _searched("documents", "ordered_at", "source_id", "public", texts=["display_name"]),
+    _list_index("documents", "ordered_at"),
+    _list_index("documents", "ordered_at", "source_id"),
+    _search_index("documents", "ordered_at", "source_id", "public", texts=["display_name"]),
 )
 
 
 def _crm_record(name: str, *columns: Column[Any] | CheckConstraint | Index) -> Table:
-    """Deals and accounts: made by imports alone, under the CRM's own ids."""
+    """Table of deals or accounts, which are only imported and have the CRM's ids."""
     return Table(
         name,
         metadata,
@@ -334,10 +316,10 @@ def _crm_record(name: str, *columns: Column[Any] | CheckConstraint | Index) -> T
         Column("name", Text),
         Column("owner_name", Text),
         Column("owner_email", Text),
-        instant("created_at", nullable=True),
-        # The last activity as the import gave it, and as linked records show it.
-        instant("activity_given_at", nullable=True),
-        instant("activity_seen_at", nullable=True),
+        timestamp_column("created_at", nullable=True),
+        # Time of the last activity: imported, and of the newest linked record.
+        timestamp_column("activity_given_at", nullable=True),
+        timestamp_column("activity_seen_at", nullable=True),
         Column(
             "last_activity_at",
             DateTime(timezone=True),
@@ -346,63 +328,52 @@ def _crm_record(name: str, *columns: Column[Any] | CheckConstraint | Index) -> T
         _ordered_by(
             "coalesce(activity_given_at, activity_seen_at, '-infinity'::timestamp with time zone)"
         ),
-        # As the import gave them; null where it left them out.
+        # Imported; null if the import had none.
         Column("contacts", JSON),
-        # In lower case, of the contacts.
+        # Of the contacts, in lower case.
         _texts("contact_emails"),
-        instant("stored_at", now=True),
-        _listed(name, "ordered_at", where=None),
-        _people(name, "contact_emails", where=None),
+        timestamp_column("stored_at", now=True),
+        _list_index(name, "ordered_at", where=None),
+        _people_index(name, "contact_emails", where=None),
         *columns,
+    )
+
+
+def _lower(column: str) -> TextClause:
+    """The first 200 characters of a name in lower case; an index entry is limited in size."""
+    return text(f'"left"(lower({column}), 200)')
+
+
+def _account_indexes(name: str, account: str | TextClause, *, where: str) -> tuple[Index, Index]:
+    is_open = f"{where} and closed is not true"
+    return (
+        _index(f"ix_deals_open_{name}", account, "ordered_at", "id", where=is_open),
+        _index(f"ix_deals_{name}", account, where=where),
     )
 
 
 deals = _crm_record(
     "deals",
-    # The account that the import names, by id or by name.
+    # The account, which an import names by id or by name.
     Column("account_id", _ID),
     Column("account_name", Text),
     Column("stage", Text),
     Column("pipeline", Text),
     Column("amount", Double),
-    instant("close_date", nullable=True),
+    timestamp_column("close_date", nullable=True),
     Column("closed", Boolean),
-    # As the import gave them, and as they were found in linked conversations and messages.
+    # Imported, and found in linked conversations and messages.
     Column("summary", JSON),
     Column("crm_autofill", JSON),
     Column("found_summary", JSON),
     Column("found_crm_autofill", JSON),
     Column("found_engine", Text),
-    instant("found_at", nullable=True),
-    _listed("deals", "ordered_at", "closed", where=None),
-    # The open deals of an account, the one with the latest activity first; and all of them.
-    *(
-        Index(
-            f"ix_deals_{name}",
-            "workspace_id",
-            account if "(" not in account else text(account),
-            "ordered_at",
-            "id",
-            postgresql_where=text(f"account_id is {given} and closed is not true"),
-        )
-        for name, account, given in (
-            ("open_account_id", "account_id", "not null"),
-            ("open_account_name", '"left"(lower(account_name), 200)', "null"),
-        )
-    ),
-    Index(
-        "ix_deals_account_id",
-        "workspace_id",
-        "account_id",
-        postgresql_where=text("account_id is not null"),
-    ),
-    Index(
-        "ix_deals_account_name",
-        "workspace_id",
-        text('"left"(lower(account_name), 200)'),
-        postgresql_where=text("account_id is null"),
-    ),
-    _searched(
+    timestamp_column("found_at", nullable=True),
+    _list_index("deals", "ordered_at", "closed", where=None),
+    # For the open deals of an account, latest activity first, and for all its deals.
+    *_account_indexes("account_id", "account_id", where="account_id is not null"),
+    *_account_indexes("account_name", _lower("account_name"), where="account_id is null"),
+    _search_index(
         "deals",
         "ordered_at",
         "closed",
@@ -415,9 +386,9 @@ deals = _crm_record(
 accounts = _crm_record(
     "accounts",
     Column("website", Text),
-    # The e-mail domain that the website stands for.
+    # E-mail domain of the website.
     Column("domain", Text),
-    # Name and e-mail by line, for the filter that looks in both.
+    # Name and e-mail address on separate lines, for the filter by owner.
     Column(
         "owner_text",
         Text,
@@ -425,9 +396,9 @@ accounts = _crm_record(
         nullable=False,
     ),
     Column("synced_crm_fields", JSON),
-    Index("ix_accounts_domain", "workspace_id", "domain", postgresql_where=text("domain <> ''")),
-    Index("ix_accounts_name_equal", "workspace_id", text('"left"(lower(name), 200)')),
-    _searched(
+    _index("ix_accounts_domain", "domain", where="domain <> ''"),
+    _index("ix_accounts_name_equal", _lower("name"), where=None),
+    _search_index(
         "accounts",
         "ordered_at",
         texts=["name", "website", "owner_text"],
@@ -436,8 +407,8 @@ accounts = _crm_record(
     ),
 )
 
-# What changed so that links between records and the CRM have to be looked at again. `kind` names
-# the table. Without a foreign key, which would cost more than the row.
+# Changed records whose CRM links must be recomputed. `kind` is the table's name. Has no foreign key
+# to the workspace, whose check would cost more than the insert.
 crm_changes = Table(
     "crm_changes",
     metadata,
@@ -447,14 +418,14 @@ crm_changes = Table(
     CheckConstraint("kind in ('deals', 'accounts', 'conversations', 'messages')", name="kind"),
 )
 
-# Goings through all records of a table, because a change concerns too many to mark each.
+# Passes over all records of a table, for a change that affects too many to mark each of them.
 crm_walks = Table(
     "crm_walks",
     metadata,
     _workspace(key=True),
     Column("id", Uuid, primary_key=True),
     Column("kind", Text, nullable=False),
-    # The last record that was looked at; null before the first.
+    # The last record that was relinked; null before the first.
     Column("after", Uuid),
     CheckConstraint("kind in ('conversations', 'messages')", name="kind"),
 )

@@ -1,43 +1,43 @@
-"""Who am I: the workspace and the scopes of the key that asks."""
+"""The workspace and scopes of the key that a request sends."""
 
 from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
 from litestar import get
-from litestar.di import NamedDependency
-from msgspec import Meta
 
-from domains.kernel.keys import Caller
-from gateway.surface import operation
+from domains.kernel.core.field_docs import doc
+from gateway.operations import CallerDep, operation
 
 
 class AuthWorkspace(msgspec.Struct):
     """The workspace that the key belongs to."""
 
-    id: Annotated[UUID, Meta(description="The workspace's uuid")]
-    name: Annotated[str, Meta(description="As the operator named it")]
+    id: Annotated[UUID, doc("UUID of the workspace")]
+    name: Annotated[str, doc("Name given by the operator", "Acme")]
 
 
 class AuthCredential(msgspec.Struct):
-    """The key: its id and all its scopes."""
+    """A key with its scopes."""
 
-    id: Annotated[UUID, Meta(description="The key's uuid, which is no secret")]
-    scopes: Annotated[list[str], Meta(description="What it may do, on both surfaces")]
+    id: Annotated[
+        UUID, doc("UUID of the key. Not a secret", "0199c2f0-2d33-7c75-81a6-0f1e2d3c4b5a")
+    ]
+    scopes: Annotated[list[str], doc("Permissions in both APIs", ["signals:read", "insights:read"])]
 
 
 class AuthContext(msgspec.Struct):
-    """The workspace and the credential behind a request."""
+    """The workspace and the key of a request."""
 
-    workspace: Annotated[AuthWorkspace, Meta(description="Where the key belongs")]
-    credential: Annotated[AuthCredential, Meta(description="The key itself")]
+    workspace: Annotated[AuthWorkspace, doc("Workspace of the key")]
+    credential: Annotated[AuthCredential, doc("The key")]
 
 
 @get(
     "/auth/context",
     opt=operation("getAuthContext", "any key", "The workspace and scopes of this key"),
 )
-async def get_auth_context(caller: NamedDependency[Caller]) -> AuthContext:
+async def get_auth_context(caller: CallerDep) -> AuthContext:
     return AuthContext(
         AuthWorkspace(caller.workspace, caller.workspace_name),
         AuthCredential(caller.key, caller.ordered_scopes()),

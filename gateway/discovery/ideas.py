@@ -1,82 +1,42 @@
 """Handlers of ideas."""
 
-from typing import Any, Final
+from typing import Final
 
-from litestar import Request, Response, delete, get, patch, post
-from litestar.di import NamedDependency
-from litestar.params import FromPath, RawBody
+from litestar import Response, delete, get, patch, post
+from litestar.params import RawBody
 
-from domains.discovery.ideas import (
-    IDEAS,
-    Idea,
-    IdeaCreate,
-    IdeaQuery,
-    IdeaUpdate,
-)
-from domains.kernel.db import Read, Tx
-from domains.kernel.keys import Caller
-from gateway.discovery.answers import DELETED, Deleted
-from gateway.surface import decode, operation, paged, query
+from domains.discovery.ideas import IDEAS, Idea, IdeaCreate, IdeaQuery, IdeaUpdate
+from gateway.discovery.answers import DELETED, Deleted, paged
+from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, TxDep, operation
+from gateway.requests import decode_body, parse_query
 
 
-@get(
-    "/ideas",
-    opt=operation("listIdeas", "ideas:read", "List ideas", query=IdeaQuery),
-)
-async def list_ideas(
-    request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
-) -> Response[list[Idea]]:
-    wanted = query(request, IdeaQuery)
-    page = await IDEAS.page(read, caller.workspace, wanted)
-    return paged(page, wanted.size, wanted.offset)
+@get("/ideas", opt=operation("listIdeas", "ideas:read", "List ideas", query=IdeaQuery))
+async def list_ideas(request: AnyRequest, caller: CallerDep, read: ReadDep) -> Response[list[Idea]]:
+    query = parse_query(request, IdeaQuery)
+    return paged(await IDEAS.page(read, caller.workspace, query), query)
 
 
-@get(
-    "/ideas/{id:str}",
-    opt=operation("getIdea", "ideas:read", "Get an idea", errors=(404,)),
-)
-async def get_idea(
-    id: FromPath[str],  # noqa: A002 - the documented name
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
-) -> Idea:
+@get("/ideas/{id:str}", opt=operation("getIdea", "ideas:read", "Get an idea", errors=(404,)))
+async def get_idea(id: IdInPath, caller: CallerDep, read: ReadDep) -> Idea:
     return await IDEAS.get(read, caller.workspace, id)
 
 
 @post(
     "/ideas",
-    opt=operation(
-        "createIdea",
-        "ideas:write",
-        "Create an idea",
-        request=IdeaCreate,
-        errors=(409,),
-    ),
+    opt=operation("createIdea", "ideas:write", "Create an idea", request=IdeaCreate, errors=(409,)),
 )
-async def create_idea(
-    body: RawBody, caller: NamedDependency[Caller], tx: NamedDependency[Tx]
-) -> Idea:
-    new = await decode(body, IdeaCreate)
+async def create_idea(body: RawBody, caller: CallerDep, tx: TxDep) -> Idea:
+    new = await decode_body(body, IdeaCreate)
     return await IDEAS.create(tx, caller.workspace, new)
 
 
 @patch(
     "/ideas/{id:str}",
-    opt=operation(
-        "updateIdea",
-        "ideas:write",
-        "Change an idea",
-        request=IdeaUpdate,
-        errors=(404,),
-    ),
+    opt=operation("updateIdea", "ideas:write", "Change an idea", request=IdeaUpdate, errors=(404,)),
 )
-async def update_idea(
-    id: FromPath[str],  # noqa: A002
-    body: RawBody,
-    caller: NamedDependency[Caller],
-    tx: NamedDependency[Tx],
-) -> Idea:
-    changes = await decode(body, IdeaUpdate)
+async def update_idea(id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep) -> Idea:
+    changes = await decode_body(body, IdeaUpdate)
     return await IDEAS.change(tx, caller.workspace, id, changes)
 
 
@@ -85,19 +45,9 @@ async def update_idea(
     status_code=200,
     opt=operation("deleteIdea", "ideas:delete", "Delete an idea", errors=(404,)),
 )
-async def delete_idea(
-    id: FromPath[str],  # noqa: A002
-    caller: NamedDependency[Caller],
-    tx: NamedDependency[Tx],
-) -> Deleted:
+async def delete_idea(id: IdInPath, caller: CallerDep, tx: TxDep) -> Deleted:
     await IDEAS.remove(tx, caller.workspace, id)
     return DELETED
 
 
-HANDLERS: Final = (
-    list_ideas,
-    get_idea,
-    create_idea,
-    update_idea,
-    delete_idea,
-)
+HANDLERS: Final = (list_ideas, get_idea, create_idea, update_idea, delete_idea)

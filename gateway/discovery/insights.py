@@ -1,10 +1,10 @@
 """Handlers of insights."""
 
-from typing import Any, Final
+from typing import Final
 
-from litestar import Request, Response, delete, get, patch, post
-from litestar.di import NamedDependency
-from litestar.params import FromPath, RawBody
+from litestar import Response, delete, get, patch, post
+from litestar.params import RawBody
+from msgspec import UNSET
 
 from domains.discovery import insights, transcripts
 from domains.discovery.insights import (
@@ -16,72 +16,57 @@ from domains.discovery.insights import (
     InsightUpdate,
 )
 from domains.discovery.transcripts import ProcessTranscriptRequest
-from domains.kernel.blobs import Blobs
-from domains.kernel.compute import Compute
-from domains.kernel.db import Read, Tx
-from domains.kernel.keys import Caller
-from gateway.discovery.answers import DELETED, Deleted
-from gateway.surface import decode, operation, paged, query
+from gateway.discovery.answers import DELETED, Deleted, paged
+from gateway.operations import (
+    AnyRequest,
+    BlobsDep,
+    CallerDep,
+    IdInPath,
+    ProcessPoolDep,
+    ReadDep,
+    TxDep,
+    operation,
+)
+from gateway.requests import decode_body, parse_query
 
 
 @get(
-    "/insights",
-    opt=operation("listInsights", "insights:read", "List insights", query=InsightQuery),
+    "/insights", opt=operation("listInsights", "insights:read", "List insights", query=InsightQuery)
 )
 async def list_insights(
-    request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
+    request: AnyRequest, caller: CallerDep, read: ReadDep
 ) -> Response[list[Insight]]:
-    wanted = query(request, InsightQuery)
-    page = await insights.page(read, caller.workspace, wanted)
-    return paged(page, wanted.size, wanted.offset)
+    query = parse_query(request, InsightQuery)
+    return paged(await insights.page(read, caller.workspace, query), query)
 
 
 @get(
     "/insights/{id:str}",
     opt=operation("getInsight", "insights:read", "Get an insight", errors=(404,)),
 )
-async def get_insight(
-    id: FromPath[str],  # noqa: A002 - the documented name
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
-) -> Insight:
+async def get_insight(id: IdInPath, caller: CallerDep, read: ReadDep) -> Insight:
     return await INSIGHTS.get(read, caller.workspace, id)
 
 
 @post(
     "/insights",
     opt=operation(
-        "createInsight",
-        "insights:write",
-        "Create an insight",
-        request=InsightCreate,
-        errors=(409,),
+        "createInsight", "insights:write", "Create an insight", request=InsightCreate, errors=(409,)
     ),
 )
-async def create_insight(
-    body: RawBody, caller: NamedDependency[Caller], tx: NamedDependency[Tx]
-) -> Insight:
-    new = await decode(body, InsightCreate)
+async def create_insight(body: RawBody, caller: CallerDep, tx: TxDep) -> Insight:
+    new = await decode_body(body, InsightCreate)
     return await insights.create(tx, caller.workspace, new)
 
 
 @patch(
     "/insights/{id:str}",
     opt=operation(
-        "updateInsight",
-        "insights:write",
-        "Change an insight",
-        request=InsightUpdate,
-        errors=(404,),
+        "updateInsight", "insights:write", "Change an insight", request=InsightUpdate, errors=(404,)
     ),
 )
-async def update_insight(
-    id: FromPath[str],  # noqa: A002
-    body: RawBody,
-    caller: NamedDependency[Caller],
-    tx: NamedDependency[Tx],
-) -> Insight:
-    changes = await decode(body, InsightUpdate)
+async def update_insight(id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep) -> Insight:
+    changes = await decode_body(body, InsightUpdate)
     return await INSIGHTS.change(tx, caller.workspace, id, changes)
 
 
@@ -90,11 +75,7 @@ async def update_insight(
     status_code=200,
     opt=operation("deleteInsight", "insights:delete", "Delete an insight", errors=(404,)),
 )
-async def delete_insight(
-    id: FromPath[str],  # noqa: A002
-    caller: NamedDependency[Caller],
-    tx: NamedDependency[Tx],
-) -> Deleted:
+async def delete_insight(id: IdInPath, caller: CallerDep, tx: TxDep) -> Deleted:
     await INSIGHTS.remove(tx, caller.workspace, id)
     return DELETED
 
@@ -108,19 +89,20 @@ async def delete_insight(
         "Find insights in a transcript",
         request=ProcessTranscriptRequest,
         errors=(409,),
+        example={"opportunityIds": [], "ideaIds": [], "tagIds": [], "externalLinks": UNSET},
     ),
 )
 async def process_transcript(
     body: RawBody,
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
-    tx: NamedDependency[Tx],
-    blobs: NamedDependency[Blobs],
-    compute: NamedDependency[Compute],
+    caller: CallerDep,
+    read: ReadDep,
+    tx: TxDep,
+    blobs: BlobsDep,
+    process_pool: ProcessPoolDep,
 ) -> list[Insight]:
-    """Answers with what it finds. Stores nothing unless `createInsights` is true."""
-    asked = await decode(body, ProcessTranscriptRequest)
-    return await transcripts.process(read, tx, blobs, compute, caller.workspace, asked)
+    """Returns the insights found. Stores nothing unless `createInsights` is true."""
+    content = await decode_body(body, ProcessTranscriptRequest)
+    return await transcripts.process(read, tx, blobs, process_pool, caller.workspace, content)
 
 
 @get(
@@ -128,16 +110,12 @@ async def process_transcript(
     opt=operation(
         "listInsightEvidence",
         "insights:read",
-        "The quotes behind an insight",
+        "List the quotes of an insight",
         errors=(404,),
         addition=True,
     ),
 )
-async def list_evidence(
-    id: FromPath[str],  # noqa: A002
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
-) -> list[Evidence]:
+async def list_evidence(id: IdInPath, caller: CallerDep, read: ReadDep) -> list[Evidence]:
     return await insights.list_evidence(read, caller.workspace, id)
 
 

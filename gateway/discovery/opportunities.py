@@ -1,10 +1,9 @@
 """Handlers of opportunities."""
 
-from typing import Any, Final
+from typing import Final
 
-from litestar import Request, Response, delete, get, patch, post
-from litestar.di import NamedDependency
-from litestar.params import FromPath, RawBody
+from litestar import Response, delete, get, patch, post
+from litestar.params import RawBody
 
 from domains.discovery.opportunities import (
     OPPORTUNITIES,
@@ -13,10 +12,9 @@ from domains.discovery.opportunities import (
     OpportunityQuery,
     OpportunityUpdate,
 )
-from domains.kernel.db import Read, Tx
-from domains.kernel.keys import Caller
-from gateway.discovery.answers import DELETED, Deleted
-from gateway.surface import decode, operation, paged, query
+from gateway.discovery.answers import DELETED, Deleted, paged
+from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, TxDep, operation
+from gateway.requests import decode_body, parse_query
 
 
 @get(
@@ -26,22 +24,17 @@ from gateway.surface import decode, operation, paged, query
     ),
 )
 async def list_opportunities(
-    request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
+    request: AnyRequest, caller: CallerDep, read: ReadDep
 ) -> Response[list[Opportunity]]:
-    wanted = query(request, OpportunityQuery)
-    page = await OPPORTUNITIES.page(read, caller.workspace, wanted)
-    return paged(page, wanted.size, wanted.offset)
+    query = parse_query(request, OpportunityQuery)
+    return paged(await OPPORTUNITIES.page(read, caller.workspace, query), query)
 
 
 @get(
     "/opportunities/{id:str}",
     opt=operation("getOpportunity", "opportunities:read", "Get an opportunity", errors=(404,)),
 )
-async def get_opportunity(
-    id: FromPath[str],  # noqa: A002 - the documented name
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
-) -> Opportunity:
+async def get_opportunity(id: IdInPath, caller: CallerDep, read: ReadDep) -> Opportunity:
     return await OPPORTUNITIES.get(read, caller.workspace, id)
 
 
@@ -55,10 +48,8 @@ async def get_opportunity(
         errors=(409,),
     ),
 )
-async def create_opportunity(
-    body: RawBody, caller: NamedDependency[Caller], tx: NamedDependency[Tx]
-) -> Opportunity:
-    new = await decode(body, OpportunityCreate)
+async def create_opportunity(body: RawBody, caller: CallerDep, tx: TxDep) -> Opportunity:
+    new = await decode_body(body, OpportunityCreate)
     return await OPPORTUNITIES.create(tx, caller.workspace, new)
 
 
@@ -73,12 +64,9 @@ async def create_opportunity(
     ),
 )
 async def update_opportunity(
-    id: FromPath[str],  # noqa: A002
-    body: RawBody,
-    caller: NamedDependency[Caller],
-    tx: NamedDependency[Tx],
+    id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep
 ) -> Opportunity:
-    changes = await decode(body, OpportunityUpdate)
+    changes = await decode_body(body, OpportunityUpdate)
     return await OPPORTUNITIES.change(tx, caller.workspace, id, changes)
 
 
@@ -89,11 +77,7 @@ async def update_opportunity(
         "deleteOpportunity", "opportunities:delete", "Delete an opportunity", errors=(404,)
     ),
 )
-async def delete_opportunity(
-    id: FromPath[str],  # noqa: A002
-    caller: NamedDependency[Caller],
-    tx: NamedDependency[Tx],
-) -> Deleted:
+async def delete_opportunity(id: IdInPath, caller: CallerDep, tx: TxDep) -> Deleted:
     await OPPORTUNITIES.remove(tx, caller.workspace, id)
     return DELETED
 

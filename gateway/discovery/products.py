@@ -1,42 +1,36 @@
 """Handlers of products."""
 
-from typing import Any, Final
+from typing import Final
 
-from litestar import Request, Response, get, post
-from litestar.di import NamedDependency
-from litestar.params import FromPath, RawBody
+from litestar import Response, get, post
+from litestar.params import RawBody
 
 from domains.discovery import products
 from domains.discovery.products import PRODUCTS, Product, ProductCreate
-from domains.kernel.db import Read, Tx
-from domains.kernel.keys import Caller
-from domains.kernel.paging import OffsetPage
-from gateway.surface import decode, operation, paged, query
+from domains.kernel.pagination.offset import OffsetQuery
+from gateway.discovery.answers import paged
+from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, TxDep, operation
+from gateway.requests import decode_body, parse_query
 
 
 @get(
     "/products",
     opt=operation(
-        "listProducts", "products:read", "List products", query=OffsetPage, addition=True
+        "listProducts", "products:read", "List products", query=OffsetQuery, addition=True
     ),
 )
 async def list_products(
-    request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
+    request: AnyRequest, caller: CallerDep, read: ReadDep
 ) -> Response[list[Product]]:
-    wanted = query(request, OffsetPage)
-    page = await PRODUCTS.page(read, caller.workspace, wanted)
-    return paged(page, wanted.size, wanted.offset)
+    query = parse_query(request, OffsetQuery)
+    return paged(await PRODUCTS.page(read, caller.workspace, query), query)
 
 
 @get(
     "/products/{id:str}",
     opt=operation("getProduct", "products:read", "Get a product", errors=(404,)),
 )
-async def get_product(
-    id: FromPath[str],  # noqa: A002 - the documented name
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
-) -> Product:
+async def get_product(id: IdInPath, caller: CallerDep, read: ReadDep) -> Product:
     return await PRODUCTS.get(read, caller.workspace, id)
 
 
@@ -51,10 +45,8 @@ async def get_product(
         addition=True,
     ),
 )
-async def create_product(
-    body: RawBody, caller: NamedDependency[Caller], tx: NamedDependency[Tx]
-) -> Product:
-    new = await decode(body, ProductCreate)
+async def create_product(body: RawBody, caller: CallerDep, tx: TxDep) -> Product:
+    new = await decode_body(body, ProductCreate)
     return await products.create(tx, caller.workspace, new)
 
 

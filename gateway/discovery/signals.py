@@ -1,14 +1,13 @@
 """Handlers of signals."""
 
-from typing import Any, Final
+from typing import Annotated, Final
 
 import msgspec
-from litestar import Request, Response, delete, get, patch, post
-from litestar.di import NamedDependency
-from litestar.params import FromPath, RawBody
-from msgspec import UNSET
+from litestar import Response, delete, get, patch, post
+from litestar.params import RawBody
+from msgspec import UNSET, UnsetType
 
-from domains.discovery import signals
+from domains.discovery import example_ids, signal_creation, signals
 from domains.discovery.signals import (
     SIGNALS,
     JobRef,
@@ -18,40 +17,44 @@ from domains.discovery.signals import (
     SignalTextCreate,
     SignalUpdate,
 )
-from domains.kernel.blobs import Blobs
-from domains.kernel.db import Read, Tx
-from domains.kernel.keys import Caller
-from domains.kernel.problems import Invalid
-from gateway.discovery.answers import DELETED, Deleted
-from gateway.surface import decode, operation, paged, query
+from domains.kernel.core.field_docs import doc
+from domains.kernel.core.problems import Invalid
+from gateway.discovery.answers import DELETED, Deleted, paged
+from gateway.operations import AnyRequest, BlobsDep, CallerDep, IdInPath, ReadDep, TxDep, operation
+from gateway.requests import decode_body, decode_variant, parse_query
+
+_SignalId = Annotated[
+    str, doc("UUID or public id of the signal, such as `SIGNAL-42`.", min_length=1)
+]
 
 
-class _Shape(msgspec.Struct):
-    """Which of the two bodies of a create this is."""
+class _Form(msgspec.Struct):
+    """The fields that distinguish a text signal from a raw signal."""
 
-    text: msgspec.Raw | msgspec.UnsetType = UNSET
-    source: msgspec.Raw | msgspec.UnsetType = UNSET
-    data: msgspec.Raw | msgspec.UnsetType = UNSET
+    text: msgspec.Raw | UnsetType = UNSET
+    source: msgspec.Raw | UnsetType = UNSET
+    data: msgspec.Raw | UnsetType = UNSET
+
+    def body_type(self) -> type[SignalTextCreate | SignalRawCreate]:
+        has_text = self.text is not UNSET
+        if has_text == (self.source is not UNSET) or (has_text and self.data is not UNSET):
+            raise Invalid("Send either `text` with `signalType`, or `source` with `data`.")
+        return SignalTextCreate if has_text else SignalRawCreate
+
+
+@get("/signals", opt=operation("listSignals", "signals:read", "List signals", query=SignalQuery))
+async def list_signals(
+    request: AnyRequest, caller: CallerDep, read: ReadDep
+) -> Response[list[Signal]]:
+    query = parse_query(request, SignalQuery)
+    return paged(await signals.page(read, caller.workspace, query), query)
 
 
 @get(
-    "/signals",
-    opt=operation("listSignals", "signals:read", "List signals", query=SignalQuery),
+    "/signals/{id:str}",
+    opt=operation("getSignal", "signals:read", "Get a signal", errors=(404,), path_id=_SignalId),
 )
-async def list_signals(
-    request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
-) -> Response[list[Signal]]:
-    wanted = query(request, SignalQuery)
-    page = await signals.page(read, caller.workspace, wanted)
-    return paged(page, wanted.size, wanted.offset)
-
-
-@get("/signals/{id:str}", opt=operation("getSignal", "signals:read", "Get a signal", errors=(404,)))
-async def get_signal(
-    id: FromPath[str],  # noqa: A002 - the documented name
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
-) -> Signal:
+async def get_signal(id: IdInPath, caller: CallerDep, read: ReadDep) -> Signal:
     return await SIGNALS.get(read, caller.workspace, id)
 
 
@@ -63,64 +66,60 @@ async def get_signal(
         "Create a signal",
         request=SignalTextCreate | SignalRawCreate,
         errors=(409,),
+        example={
+            "status": "processing",
+            "insightIds": [],
+            "jobId": example_ids.JOB,
+            "processing": UNSET,
+        },
     ),
 )
-async def create_signal(
-    body: RawBody,
-    caller: NamedDependency[Caller],
-    tx: NamedDependency[Tx],
-    blobs: NamedDependency[Blobs],
-) -> Signal:
-    shape = await decode(body, _Shape)
-    typed = shape.text is not UNSET
-    if typed == (shape.source is not UNSET) or (typed and shape.data is not UNSET):
-        raise Invalid("Send either `text` with `signalType`, or `source` with `data`.")
-    if typed:
-        text = await decode(body, SignalTextCreate)
-        return await signals.create_from_text(tx, blobs, caller.workspace, text)
-    raw = await decode(body, SignalRawCreate)
-    return await signals.create_from_source(tx, caller.workspace, raw)
+async def create_signal(body: RawBody, caller: CallerDep, tx: TxDep, blobs: BlobsDep) -> Signal:
+    new = await decode_variant(body, _Form, _Form.body_type)
+    if isinstance(new, SignalTextCreate):
+        return await signal_creation.create_from_text(tx, blobs, caller.workspace, new)
+    return await signal_creation.create_from_source(tx, caller.workspace, new)
 
 
 @patch(
     "/signals/{id:str}",
     opt=operation(
-        "updateSignal", "signals:write", "Change a signal", request=SignalUpdate, errors=(404,)
+        "updateSignal",
+        "signals:write",
+        "Change a signal",
+        request=SignalUpdate,
+        errors=(404,),
+        path_id=_SignalId,
     ),
 )
-async def update_signal(
-    id: FromPath[str],  # noqa: A002
-    body: RawBody,
-    caller: NamedDependency[Caller],
-    tx: NamedDependency[Tx],
-) -> Signal:
-    changes = await decode(body, SignalUpdate)
+async def update_signal(id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep) -> Signal:
+    changes = await decode_body(body, SignalUpdate)
     return await SIGNALS.change(tx, caller.workspace, id, changes)
 
 
 @delete(
     "/signals/{id:str}",
     status_code=200,
-    opt=operation("deleteSignal", "signals:delete", "Delete a signal", errors=(404,)),
+    opt=operation(
+        "deleteSignal", "signals:delete", "Delete a signal", errors=(404,), path_id=_SignalId
+    ),
 )
-async def delete_signal(
-    id: FromPath[str],  # noqa: A002
-    caller: NamedDependency[Caller],
-    tx: NamedDependency[Tx],
-) -> Deleted:
+async def delete_signal(id: IdInPath, caller: CallerDep, tx: TxDep) -> Deleted:
     await signals.remove(tx, caller.workspace, id)
     return DELETED
 
 
 @post(
     "/signals/{id:str}/process",
-    opt=operation("processSignal", "signals:write", "Analyse a signal again", errors=(404, 409)),
+    opt=operation(
+        "processSignal",
+        "signals:write",
+        "Analyse a signal again",
+        errors=(404, 409),
+        path_id=_SignalId,
+    ),
 )
-async def process_signal(
-    id: FromPath[str],  # noqa: A002
-    caller: NamedDependency[Caller],
-    tx: NamedDependency[Tx],
-) -> JobRef:
+async def process_signal(id: IdInPath, caller: CallerDep, tx: TxDep) -> JobRef:
     return await signals.process(tx, caller.workspace, id)
 
 

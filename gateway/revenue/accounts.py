@@ -1,43 +1,36 @@
 """Handlers of accounts."""
 
-from typing import Any, Final
+from typing import Annotated, Final
 
-from litestar import Request, get
-from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar import get
 
-from domains.kernel.db import Read
-from domains.kernel.keys import Caller
-from domains.kernel.signing import Signer
+from domains.kernel.core.field_docs import doc
 from domains.revenue import accounts
 from domains.revenue.accounts import AccountDetail, AccountQuery, ListAccountsResponse
-from gateway.revenue.requests import READ, crm_id_in_path
-from gateway.surface import operation, query
+from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, SignerDep
+from gateway.requests import parse_query
+from gateway.revenue.requests import crm_id_in_path, read_operation
+
+_AccountId = Annotated[str, doc("The id that the CRM gave to the account.", min_length=1)]
 
 
-@get(
-    "/accounts",
-    opt=operation("listAccounts", "read", "List accounts", query=AccountQuery, errors=READ),
-)
+@get("/accounts", opt=read_operation("listAccounts", "List accounts", query=AccountQuery))
 async def list_accounts(
-    request: Request[Any, Any, Any],
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
-    signer: NamedDependency[Signer],
+    request: AnyRequest, caller: CallerDep, read: ReadDep, signer: SignerDep
 ) -> ListAccountsResponse:
-    wanted = query(request, AccountQuery)
-    return await accounts.page(read, signer, caller.workspace, wanted)
+    query = parse_query(request, AccountQuery)
+    return await accounts.page(read, signer, caller.workspace, query)
 
 
 @get(
     "/accounts/{account_id:path}",
-    opt=operation("getAccount", "read", "Get an account", errors=READ),
+    opt=read_operation("getAccount", "Get an account", path_id=_AccountId),
 )
-async def get_account(
-    account_id: FromPath[str], caller: NamedDependency[Caller], read: NamedDependency[Read]
-) -> AccountDetail:
+async def get_account(account_id: IdInPath, caller: CallerDep, read: ReadDep) -> AccountDetail:
     account = crm_id_in_path(account_id, "account")
-    return await accounts.get(read, caller.workspace, account, everything=not caller.hides_private)
+    return await accounts.get(
+        read, caller.workspace, account, include_private=not caller.hides_private
+    )
 
 
 HANDLERS: Final = (list_accounts, get_account)

@@ -1,16 +1,10 @@
 """Handlers of conversations."""
 
-from typing import Any, Final
+from typing import Final
 
-from litestar import Request, delete, get, post
-from litestar.di import NamedDependency
-from litestar.params import FromPath, RawBody, SkipValidation
+from litestar import delete, get, post
+from litestar.params import RawBody
 
-from domains.kernel.addresses import Allowed
-from domains.kernel.db import Read, Tx
-from domains.kernel.downloads import Downloads
-from domains.kernel.keys import Caller
-from domains.kernel.signing import Signer
 from domains.revenue import conversations
 from domains.revenue.conversations import (
     ConversationDetail,
@@ -20,92 +14,86 @@ from domains.revenue.conversations import (
     SummaryEvidence,
 )
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
-from gateway.revenue.requests import READ, WRITE, shown_to, uuid_in_path
-from gateway.surface import decode, operation, query
+from gateway.operations import (
+    AllowlistDep,
+    AnyRequest,
+    CallerDep,
+    IdInPath,
+    ReadDep,
+    SignedUrlsDep,
+    SignerDep,
+    TxDep,
+)
+from gateway.requests import decode_body, parse_query
+from gateway.revenue.requests import (
+    ingest_operation,
+    read_operation,
+    uuid_in_path,
+    visibility_filter,
+)
 
 
 @get(
     "/conversations",
-    opt=operation(
-        "listConversations", "read", "List conversations", query=ConversationQuery, errors=READ
-    ),
+    opt=read_operation("listConversations", "List conversations", query=ConversationQuery),
 )
 async def list_conversations(
-    request: Request[Any, Any, Any],
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
-    signer: NamedDependency[Signer],
+    request: AnyRequest, caller: CallerDep, read: ReadDep, signer: SignerDep
 ) -> ListConversationsResponse:
-    wanted = query(request, ConversationQuery)
-    return await conversations.page(read, signer, caller.workspace, wanted, shown_to(caller))
+    query = parse_query(request, ConversationQuery)
+    return await conversations.page(
+        read, signer, caller.workspace, query, visibility_filter(caller)
+    )
 
 
 @get(
     "/conversations/{conversation_id:str}",
-    opt=operation("getConversation", "read", "Get a conversation", errors=READ),
+    opt=read_operation("getConversation", "Get a conversation"),
 )
 async def get_conversation(
-    conversation_id: FromPath[str],
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
-    downloads: NamedDependency[Downloads],
+    conversation_id: IdInPath, caller: CallerDep, read: ReadDep, signed_urls: SignedUrlsDep
 ) -> ConversationDetail:
     record = uuid_in_path(conversation_id, "conversationId")
-    everything = not caller.hides_private
-    return await conversations.get(read, downloads, caller.workspace, record, everything=everything)
+    return await conversations.get(
+        read, signed_urls, caller.workspace, record, include_private=not caller.hides_private
+    )
 
 
 @get(
     "/conversations/{conversation_id:str}/evidence",
-    opt=operation(
-        "listConversationEvidence",
-        "read",
-        "Where the items of a summary were said",
-        errors=READ,
-        addition=True,
+    opt=read_operation(
+        "listConversationEvidence", "Get the evidence for a conversation's summary", addition=True
     ),
 )
 async def list_conversation_evidence(
-    conversation_id: FromPath[str],
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
+    conversation_id: IdInPath, caller: CallerDep, read: ReadDep
 ) -> dict[str, list[SummaryEvidence]]:
     record = uuid_in_path(conversation_id, "conversationId")
-    everything = not caller.hides_private
-    return await conversations.list_evidence(read, caller.workspace, record, everything=everything)
+    return await conversations.list_evidence(
+        read, caller.workspace, record, include_private=not caller.hides_private
+    )
 
 
 @post(
     "/conversations",
-    opt=operation(
-        "createConversation",
-        "ingest",
-        "Push a conversation",
-        request=ConversationRequest,
-        errors=WRITE,
-    ),
+    opt=ingest_operation("createConversation", "Push a conversation", request=ConversationRequest),
 )
 async def create_conversation(
-    body: RawBody,
-    caller: NamedDependency[Caller],
-    tx: NamedDependency[Tx],
-    allowed: NamedDependency[SkipValidation[Allowed]],
+    body: RawBody, caller: CallerDep, tx: TxDep, allowed: AllowlistDep
 ) -> RecordResponse:
-    new = await decode(body, ConversationRequest)
+    new = await decode_body(body, ConversationRequest)
     return await conversations.create(tx, allowed, caller.workspace, caller.own_domains, new)
 
 
 @delete(
     "/conversations",
     status_code=200,
-    opt=operation(
-        "deleteConversation", "ingest", "Delete a conversation", query=RecordAddress, errors=WRITE
-    ),
+    opt=ingest_operation("deleteConversation", "Delete a conversation", query=RecordAddress),
 )
 async def delete_conversation(
-    request: Request[Any, Any, Any], caller: NamedDependency[Caller], tx: NamedDependency[Tx]
+    request: AnyRequest, caller: CallerDep, tx: TxDep
 ) -> DeletedRecordResponse:
-    address = query(request, RecordAddress)
+    address = parse_query(request, RecordAddress)
     return await conversations.remove(tx, caller.workspace, address)
 
 

@@ -1,40 +1,34 @@
 """Handlers of deals."""
 
-from typing import Any, Final
+from typing import Annotated, Final
 
-from litestar import Request, get
-from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar import get
 
-from domains.kernel.db import Read
-from domains.kernel.keys import Caller
-from domains.kernel.signing import Signer
+from domains.kernel.core.field_docs import doc
 from domains.revenue import deals
 from domains.revenue.deals import DealDetail, DealQuery, ListDealsResponse
-from gateway.revenue.requests import READ, crm_id_in_path
-from gateway.surface import operation, query
+from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, SignerDep
+from gateway.requests import parse_query
+from gateway.revenue.requests import crm_id_in_path, read_operation
+
+_DealId = Annotated[str, doc("The id that the CRM gave to the deal.", min_length=1)]
 
 
-@get(
-    "/deals",
-    opt=operation("listDeals", "read", "List deals", query=DealQuery, errors=READ),
-)
+@get("/deals", opt=read_operation("listDeals", "List deals", query=DealQuery))
 async def list_deals(
-    request: Request[Any, Any, Any],
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
-    signer: NamedDependency[Signer],
+    request: AnyRequest, caller: CallerDep, read: ReadDep, signer: SignerDep
 ) -> ListDealsResponse:
-    wanted = query(request, DealQuery)
-    return await deals.page(read, signer, caller.workspace, wanted)
+    query = parse_query(request, DealQuery)
+    return await deals.page(read, signer, caller.workspace, query)
 
 
-@get("/deals/{deal_id:path}", opt=operation("getDeal", "read", "Get a deal", errors=READ))
-async def get_deal(
-    deal_id: FromPath[str], caller: NamedDependency[Caller], read: NamedDependency[Read]
-) -> DealDetail:
+@get("/deals/{deal_id:path}", opt=read_operation("getDeal", "Get a deal", path_id=_DealId))
+async def get_deal(deal_id: IdInPath, caller: CallerDep, read: ReadDep) -> DealDetail:
     return await deals.get(
-        read, caller.workspace, crm_id_in_path(deal_id, "deal"), everything=not caller.hides_private
+        read,
+        caller.workspace,
+        crm_id_in_path(deal_id, "deal"),
+        include_private=not caller.hides_private,
     )
 
 

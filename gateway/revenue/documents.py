@@ -1,17 +1,10 @@
 """Handlers of documents."""
 
-from typing import Any, Final
+from typing import Final
 
-from litestar import Request, delete, get, patch, post
-from litestar.di import NamedDependency
-from litestar.params import FromPath, RawBody, SkipValidation
+from litestar import delete, get, patch, post
+from litestar.params import RawBody
 
-from domains.kernel.addresses import Allowed
-from domains.kernel.blobs import Blobs
-from domains.kernel.db import Read, Tx
-from domains.kernel.downloads import Downloads
-from domains.kernel.keys import Caller
-from domains.kernel.signing import Signer
 from domains.revenue import documents
 from domains.revenue.documents import (
     DocumentDetail,
@@ -21,92 +14,92 @@ from domains.revenue.documents import (
     UpdateDocumentRequest,
 )
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
-from gateway.revenue.requests import READ, WRITE, shown_to, uuid_in_path
-from gateway.surface import decode, operation, query
-
-
-@get(
-    "/documents",
-    opt=operation("listDocuments", "read", "List documents", query=DocumentQuery, errors=READ),
+from gateway.operations import (
+    AllowlistDep,
+    AnyRequest,
+    BlobsDep,
+    CallerDep,
+    IdInPath,
+    ReadDep,
+    SignedUrlsDep,
+    SignerDep,
+    TxDep,
 )
+from gateway.requests import decode_body, parse_query
+from gateway.revenue.requests import (
+    ingest_operation,
+    read_operation,
+    uuid_in_path,
+    visibility_filter,
+)
+
+
+@get("/documents", opt=read_operation("listDocuments", "List documents", query=DocumentQuery))
 async def list_documents(
-    request: Request[Any, Any, Any],
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
-    signer: NamedDependency[Signer],
-    downloads: NamedDependency[Downloads],
+    request: AnyRequest,
+    caller: CallerDep,
+    read: ReadDep,
+    signer: SignerDep,
+    signed_urls: SignedUrlsDep,
 ) -> ListDocumentsResponse:
-    wanted = query(request, DocumentQuery)
-    return await documents.page(read, signer, downloads, caller.workspace, wanted, shown_to(caller))
+    query = parse_query(request, DocumentQuery)
+    return await documents.page(
+        read, signer, signed_urls, caller.workspace, query, visibility_filter(caller)
+    )
 
 
-@get(
-    "/documents/{document_id:str}",
-    opt=operation("getDocument", "read", "Get a document", errors=READ),
-)
+@get("/documents/{document_id:str}", opt=read_operation("getDocument", "Get a document"))
 async def get_document(
-    document_id: FromPath[str],
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
-    downloads: NamedDependency[Downloads],
+    document_id: IdInPath, caller: CallerDep, read: ReadDep, signed_urls: SignedUrlsDep
 ) -> DocumentDetail:
     record = uuid_in_path(document_id, "documentId")
-    everything = not caller.hides_private
-    return await documents.get(read, downloads, caller.workspace, record, everything=everything)
+    return await documents.get(
+        read, signed_urls, caller.workspace, record, include_private=not caller.hides_private
+    )
 
 
 @post(
-    "/documents",
-    opt=operation(
-        "createDocument", "ingest", "Push a document", request=DocumentRequest, errors=WRITE
-    ),
+    "/documents", opt=ingest_operation("createDocument", "Push a document", request=DocumentRequest)
 )
 async def create_document(
-    body: RawBody,
-    caller: NamedDependency[Caller],
-    tx: NamedDependency[Tx],
-    blobs: NamedDependency[Blobs],
-    allowed: NamedDependency[SkipValidation[Allowed]],
+    body: RawBody, caller: CallerDep, tx: TxDep, blobs: BlobsDep, allowed: AllowlistDep
 ) -> RecordResponse:
-    new = await decode(body, DocumentRequest)
+    new = await decode_body(body, DocumentRequest)
     return await documents.create(tx, blobs, allowed, caller.workspace, new)
 
 
 @patch(
     "/documents",
-    opt=operation(
+    opt=ingest_operation(
         "updateDocument",
-        "ingest",
         "Change a document",
         request=UpdateDocumentRequest,
         query=RecordAddress,
-        errors=WRITE,
+        example={"status": "updated"},
     ),
 )
 async def update_document(
-    request: Request[Any, Any, Any],
+    request: AnyRequest,
     body: RawBody,
-    caller: NamedDependency[Caller],
-    tx: NamedDependency[Tx],
-    blobs: NamedDependency[Blobs],
-    allowed: NamedDependency[SkipValidation[Allowed]],
+    caller: CallerDep,
+    tx: TxDep,
+    blobs: BlobsDep,
+    allowed: AllowlistDep,
 ) -> RecordResponse:
-    address = query(request, RecordAddress)
-    changes = await decode(body, UpdateDocumentRequest)
+    address = parse_query(request, RecordAddress)
+    changes = await decode_body(body, UpdateDocumentRequest)
     return await documents.change(tx, blobs, allowed, caller.workspace, address, changes)
 
 
 @delete(
     "/documents",
     status_code=200,
-    opt=operation(
-        "deleteDocument", "ingest", "Delete a document", query=RecordAddress, errors=WRITE
-    ),
+    opt=ingest_operation("deleteDocument", "Delete a document", query=RecordAddress),
 )
 async def delete_document(
-    request: Request[Any, Any, Any], caller: NamedDependency[Caller], tx: NamedDependency[Tx]
+    request: AnyRequest, caller: CallerDep, tx: TxDep
 ) -> DeletedRecordResponse:
-    address = query(request, RecordAddress)
+    address = parse_query(request, RecordAddress)
     return await documents.remove(tx, caller.workspace, address)
 
 

@@ -1,27 +1,25 @@
-"""The keyed health check: what the key may do, and for whom."""
+"""Handler of the health check with a key."""
 
 from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
 from litestar import get
-from litestar.di import NamedDependency
-from msgspec import Meta
 
-from domains.kernel.keys import Caller
-from gateway.surface import operation
+from domains.kernel.core.field_docs import doc
+from gateway.operations import CallerDep, operation
 
 
 class HealthResponse(msgspec.Struct):
-    """The key is good, and these are all its scopes, those of the other surface too."""
+    """The organization and all scopes of a valid key, including those of the other API."""
 
-    status: Annotated[str, Meta(description="Always `ok`")]
-    org_id: Annotated[UUID, Meta(description="Id of the organization: the key's workspace")]
-    scopes: Annotated[list[str], Meta(description="All scopes of the key")]
+    status: Annotated[str, doc("Always `ok`", "ok")]
+    org_id: Annotated[UUID, doc("Id of the organization: the key's workspace")]
+    scopes: Annotated[list[str], doc("All scopes of the key", ["read", "ingest"])]
 
 
 @get("/health", opt=operation("health", "any key", "Check a key", counted=False))
-async def get_health(caller: NamedDependency[Caller]) -> HealthResponse:
+async def get_health(caller: CallerDep) -> HealthResponse:
     return HealthResponse("ok", caller.workspace, caller.ordered_scopes())
 
 

@@ -1,14 +1,10 @@
 """Handlers of messages."""
 
-from typing import Any, Final
+from typing import Final
 
-from litestar import Request, delete, get, post
-from litestar.di import NamedDependency
-from litestar.params import FromPath, RawBody
+from litestar import delete, get, post
+from litestar.params import RawBody
 
-from domains.kernel.db import Read, Tx
-from domains.kernel.keys import Caller
-from domains.kernel.signing import Signer
 from domains.revenue import messages
 from domains.revenue.messages import (
     ListMessagesResponse,
@@ -17,62 +13,47 @@ from domains.revenue.messages import (
     MessageRequest,
 )
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
-from gateway.revenue.requests import READ, WRITE, shown_to, uuid_in_path
-from gateway.surface import decode, operation, query
-
-
-@get(
-    "/messages",
-    opt=operation("listMessages", "read", "List messages", query=MessageQuery, errors=READ),
+from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, SignerDep, TxDep
+from gateway.requests import decode_body, parse_query
+from gateway.revenue.requests import (
+    ingest_operation,
+    read_operation,
+    uuid_in_path,
+    visibility_filter,
 )
+
+
+@get("/messages", opt=read_operation("listMessages", "List messages", query=MessageQuery))
 async def list_messages(
-    request: Request[Any, Any, Any],
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
-    signer: NamedDependency[Signer],
+    request: AnyRequest, caller: CallerDep, read: ReadDep, signer: SignerDep
 ) -> ListMessagesResponse:
-    wanted = query(request, MessageQuery)
-    return await messages.page(read, signer, caller.workspace, wanted, shown_to(caller))
+    query = parse_query(request, MessageQuery)
+    return await messages.page(read, signer, caller.workspace, query, visibility_filter(caller))
 
 
-@get(
-    "/messages/{message_id:str}",
-    opt=operation("getMessage", "read", "Get a message", errors=READ),
-)
-async def get_message(
-    message_id: FromPath[str],
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
-) -> MessageDetail:
+@get("/messages/{message_id:str}", opt=read_operation("getMessage", "Get a message"))
+async def get_message(message_id: IdInPath, caller: CallerDep, read: ReadDep) -> MessageDetail:
     record = uuid_in_path(message_id, "messageId")
-    everything = not caller.hides_private
-    return await messages.get(read, caller.workspace, record, everything=everything)
+    return await messages.get(
+        read, caller.workspace, record, include_private=not caller.hides_private
+    )
 
 
-@post(
-    "/messages",
-    opt=operation(
-        "createMessage", "ingest", "Push a message", request=MessageRequest, errors=WRITE
-    ),
-)
-async def create_message(
-    body: RawBody,
-    caller: NamedDependency[Caller],
-    tx: NamedDependency[Tx],
-) -> RecordResponse:
-    new = await decode(body, MessageRequest)
+@post("/messages", opt=ingest_operation("createMessage", "Push a message", request=MessageRequest))
+async def create_message(body: RawBody, caller: CallerDep, tx: TxDep) -> RecordResponse:
+    new = await decode_body(body, MessageRequest)
     return await messages.create(tx, caller.workspace, caller.own_domains, new)
 
 
 @delete(
     "/messages",
     status_code=200,
-    opt=operation("deleteMessage", "ingest", "Delete a message", query=RecordAddress, errors=WRITE),
+    opt=ingest_operation("deleteMessage", "Delete a message", query=RecordAddress),
 )
 async def delete_message(
-    request: Request[Any, Any, Any], caller: NamedDependency[Caller], tx: NamedDependency[Tx]
+    request: AnyRequest, caller: CallerDep, tx: TxDep
 ) -> DeletedRecordResponse:
-    address = query(request, RecordAddress)
+    address = parse_query(request, RecordAddress)
     return await messages.remove(tx, caller.workspace, address)
 
 

@@ -1,13 +1,10 @@
 """Handlers of object types."""
 
-from typing import Any, Final
+from typing import Final
 
-from litestar import Request, delete, get, patch, post
-from litestar.di import NamedDependency
-from litestar.params import FromPath, RawBody
+from litestar import delete, get, patch, post
+from litestar.params import RawBody
 
-from domains.kernel.db import Read, Tx
-from domains.kernel.keys import Caller
 from domains.revenue import object_types
 from domains.revenue.object_types import (
     CreateObjectTypeRequest,
@@ -17,29 +14,27 @@ from domains.revenue.object_types import (
     ObjectTypeResponse,
     UpdateObjectTypeRequest,
 )
-from gateway.revenue.requests import READ, WRITE, uuid_in_path
-from gateway.surface import decode, operation, query
+from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, TxDep
+from gateway.requests import decode_body, parse_query
+from gateway.revenue.requests import ingest_operation, read_operation, uuid_in_path
 
 
 @get(
     "/object-types",
-    opt=operation(
-        "listObjectTypes", "read", "List object types", query=ObjectTypeQuery, errors=READ
-    ),
+    opt=read_operation("listObjectTypes", "List object types", query=ObjectTypeQuery),
 )
 async def list_object_types(
-    request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
+    request: AnyRequest, caller: CallerDep, read: ReadDep
 ) -> ListObjectTypesResponse:
-    wanted = query(request, ObjectTypeQuery)
-    return await object_types.every(read, caller.workspace, wanted)
+    query = parse_query(request, ObjectTypeQuery)
+    return await object_types.list_all(read, caller.workspace, query)
 
 
 @get(
-    "/object-types/{object_type_id:str}",
-    opt=operation("getObjectType", "read", "Get an object type", errors=READ),
+    "/object-types/{object_type_id:str}", opt=read_operation("getObjectType", "Get an object type")
 )
 async def get_object_type(
-    object_type_id: FromPath[str], caller: NamedDependency[Caller], read: NamedDependency[Read]
+    object_type_id: IdInPath, caller: CallerDep, read: ReadDep
 ) -> ObjectTypeResponse:
     object_type = uuid_in_path(object_type_id, "objectTypeId")
     return await object_types.get(read, caller.workspace, object_type)
@@ -47,38 +42,25 @@ async def get_object_type(
 
 @post(
     "/object-types",
-    opt=operation(
-        "createObjectType",
-        "ingest",
-        "Create an object type",
-        request=CreateObjectTypeRequest,
-        errors=WRITE,
+    opt=ingest_operation(
+        "createObjectType", "Create an object type", request=CreateObjectTypeRequest
     ),
 )
-async def create_object_type(
-    body: RawBody, caller: NamedDependency[Caller], tx: NamedDependency[Tx]
-) -> ObjectTypeResponse:
-    new = await decode(body, CreateObjectTypeRequest)
+async def create_object_type(body: RawBody, caller: CallerDep, tx: TxDep) -> ObjectTypeResponse:
+    new = await decode_body(body, CreateObjectTypeRequest)
     return await object_types.create(tx, caller.workspace, new)
 
 
 @patch(
     "/object-types/{object_type_id:str}",
-    opt=operation(
-        "updateObjectType",
-        "ingest",
-        "Change an object type",
-        request=UpdateObjectTypeRequest,
-        errors=WRITE,
+    opt=ingest_operation(
+        "updateObjectType", "Change an object type", request=UpdateObjectTypeRequest
     ),
 )
 async def update_object_type(
-    object_type_id: FromPath[str],
-    body: RawBody,
-    caller: NamedDependency[Caller],
-    tx: NamedDependency[Tx],
+    object_type_id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep
 ) -> ObjectTypeResponse:
-    changes = await decode(body, UpdateObjectTypeRequest)
+    changes = await decode_body(body, UpdateObjectTypeRequest)
     object_type = uuid_in_path(object_type_id, "objectTypeId")
     return await object_types.change(tx, caller.workspace, object_type, changes)
 
@@ -86,10 +68,10 @@ async def update_object_type(
 @delete(
     "/object-types/{object_type_id:str}",
     status_code=200,
-    opt=operation("deleteObjectType", "ingest", "Delete an object type", errors=WRITE),
+    opt=ingest_operation("deleteObjectType", "Delete an object type"),
 )
 async def delete_object_type(
-    object_type_id: FromPath[str], caller: NamedDependency[Caller], tx: NamedDependency[Tx]
+    object_type_id: IdInPath, caller: CallerDep, tx: TxDep
 ) -> DeletedObjectTypeResponse:
     object_type = uuid_in_path(object_type_id, "objectTypeId")
     return await object_types.remove(tx, caller.workspace, object_type)

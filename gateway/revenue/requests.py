@@ -1,24 +1,30 @@
-"""What the handlers of the revenue record read of a request besides body and query."""
+"""Helpers of the handlers: declarations of operations, ids in paths, and visibility."""
 
-from typing import Final
+from typing import Any
 from uuid import UUID
 
-from domains.kernel.ids import parse_id
-from domains.kernel.keys import Caller
-from domains.kernel.problems import invalid
-from domains.revenue.records import missing
+from domains.kernel.core.ids import parse_id
+from domains.kernel.core.problems import invalid
+from domains.kernel.tenancy.keyring import Caller
+from domains.revenue.records import not_found
+from gateway.operations import operation
 
-# Statuses that an operation may answer with besides those of every one.
-READ: Final = (404,)
-# 403: through a source that is not the caller's.
-WRITE: Final = (403, 404, 409)
 
-_EVERYTHING: Final[frozenset[str]] = frozenset()
-_PUBLIC: Final = frozenset({"public"})
+def read_operation(name: str, summary: str, **options: Any) -> dict[str, Any]:
+    """Declare an operation that reads; see `Operation`."""
+    return operation(name, "read", summary, errors=(404,), **options)
+
+
+def ingest_operation(name: str, summary: str, **options: Any) -> dict[str, Any]:
+    """Declare an operation that writes; see `Operation`.
+
+    Its status is 403 if the source or object type does not accept the caller's writes.
+    """
+    return operation(name, "ingest", summary, errors=(403, 404, 409), **options)
 
 
 def uuid_in_path(text: str, name: str) -> UUID:
-    """The UUID that stands in a path; Invalid for anything else."""
+    """Parse a UUID in a path. Raises Invalid."""
     found = parse_id(text)
     if found is None:
         raise invalid(name, "must be a UUID")
@@ -26,15 +32,15 @@ def uuid_in_path(text: str, name: str) -> UUID:
 
 
 def crm_id_in_path(text: str, noun: str) -> str:
-    """The id of a CRM that ends a path; NotFound for what no text may contain.
+    """Parse a CRM id, which is the rest of the path. It may contain a slash, sent as `%2F`.
 
-    It may hold a slash, which is sent as `%2F`: so it is all the rest of the path.
+    Raises NotFound for an id with the character U+0000, which is never stored.
     """
     if "\0" in text:
-        raise missing(noun, text)
+        raise not_found(noun, text)
     return text.removeprefix("/")
 
 
-def shown_to(caller: Caller) -> frozenset[str]:
-    """The filters by which a list shows a caller what may be seen."""
-    return _PUBLIC if caller.hides_private else _EVERYTHING
+def visibility_filter(caller: Caller) -> frozenset[str]:
+    """Names of the list filters that hide private records from the caller."""
+    return frozenset({"public"} if caller.hides_private else ())

@@ -1,99 +1,66 @@
 """Handlers of rows."""
 
-from typing import Any, Final
+from typing import Final
 
-from litestar import Request, delete, get, patch, post
-from litestar.di import NamedDependency
-from litestar.params import FromPath, RawBody
+from litestar import delete, get, patch, post
+from litestar.params import RawBody
 
-from domains.kernel.db import Read, Tx
-from domains.kernel.keys import Caller
-from domains.kernel.signing import Signer
 from domains.revenue import rows
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
-from domains.revenue.rows import (
-    ListRowsResponse,
-    RowDetail,
-    RowQuery,
-    RowRequest,
-    UpdateRowRequest,
+from domains.revenue.rows import ListRowsResponse, RowDetail, RowQuery, RowRequest, UpdateRowRequest
+from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, SignerDep, TxDep
+from gateway.requests import decode_body, parse_query
+from gateway.revenue.requests import (
+    ingest_operation,
+    read_operation,
+    uuid_in_path,
+    visibility_filter,
 )
-from gateway.revenue.requests import READ, WRITE, shown_to, uuid_in_path
-from gateway.surface import decode, operation, query
 
 
-@get(
-    "/rows",
-    opt=operation("listRows", "read", "List rows", query=RowQuery, errors=READ),
-)
+@get("/rows", opt=read_operation("listRows", "List rows", query=RowQuery))
 async def list_rows(
-    request: Request[Any, Any, Any],
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
-    signer: NamedDependency[Signer],
+    request: AnyRequest, caller: CallerDep, read: ReadDep, signer: SignerDep
 ) -> ListRowsResponse:
-    wanted = query(request, RowQuery)
-    return await rows.page(read, signer, caller.workspace, wanted, shown_to(caller))
+    query = parse_query(request, RowQuery)
+    return await rows.page(read, signer, caller.workspace, query, visibility_filter(caller))
 
 
-@get(
-    "/rows/{row_id:str}",
-    opt=operation("getRow", "read", "Get a row", errors=READ),
-)
-async def get_row(
-    row_id: FromPath[str],
-    caller: NamedDependency[Caller],
-    read: NamedDependency[Read],
-) -> RowDetail:
+@get("/rows/{row_id:str}", opt=read_operation("getRow", "Get a row"))
+async def get_row(row_id: IdInPath, caller: CallerDep, read: ReadDep) -> RowDetail:
     record = uuid_in_path(row_id, "rowId")
-    everything = not caller.hides_private
-    return await rows.get(read, caller.workspace, record, everything=everything)
+    return await rows.get(read, caller.workspace, record, include_private=not caller.hides_private)
 
 
-@post(
-    "/rows",
-    opt=operation("createRow", "ingest", "Push a row", request=RowRequest, errors=WRITE),
-)
-async def create_row(
-    body: RawBody,
-    caller: NamedDependency[Caller],
-    tx: NamedDependency[Tx],
-) -> RecordResponse:
-    new = await decode(body, RowRequest)
+@post("/rows", opt=ingest_operation("createRow", "Push a row", request=RowRequest))
+async def create_row(body: RawBody, caller: CallerDep, tx: TxDep) -> RecordResponse:
+    new = await decode_body(body, RowRequest)
     return await rows.create(tx, caller.workspace, new)
 
 
 @patch(
     "/rows",
-    opt=operation(
+    opt=ingest_operation(
         "updateRow",
-        "ingest",
         "Change a row",
         request=UpdateRowRequest,
         query=RecordAddress,
-        errors=WRITE,
+        example={"status": "updated"},
     ),
 )
 async def update_row(
-    request: Request[Any, Any, Any],
-    body: RawBody,
-    caller: NamedDependency[Caller],
-    tx: NamedDependency[Tx],
+    request: AnyRequest, body: RawBody, caller: CallerDep, tx: TxDep
 ) -> RecordResponse:
-    address = query(request, RecordAddress)
-    changes = await decode(body, UpdateRowRequest)
+    address = parse_query(request, RecordAddress)
+    changes = await decode_body(body, UpdateRowRequest)
     return await rows.change(tx, caller.workspace, address, changes)
 
 
 @delete(
-    "/rows",
-    status_code=200,
-    opt=operation("deleteRow", "ingest", "Delete a row", query=RecordAddress, errors=WRITE),
+    "/rows", status_code=200, opt=ingest_operation("deleteRow", "Delete a row", query=RecordAddress)
 )
-async def delete_row(
-    request: Request[Any, Any, Any], caller: NamedDependency[Caller], tx: NamedDependency[Tx]
-) -> DeletedRecordResponse:
-    address = query(request, RecordAddress)
+async def delete_row(request: AnyRequest, caller: CallerDep, tx: TxDep) -> DeletedRecordResponse:
+    address = parse_query(request, RecordAddress)
     return await rows.remove(tx, caller.workspace, address)
 
 

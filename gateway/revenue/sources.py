@@ -1,13 +1,10 @@
 """Handlers of sources."""
 
-from typing import Any, Final
+from typing import Final
 
-from litestar import Request, delete, get, patch, post
-from litestar.di import NamedDependency
-from litestar.params import FromPath, RawBody
+from litestar import delete, get, patch, post
+from litestar.params import RawBody
 
-from domains.kernel.db import Read, Tx
-from domains.kernel.keys import Caller
 from domains.revenue import sources
 from domains.revenue.sources import (
     CreateSourceRequest,
@@ -17,54 +14,40 @@ from domains.revenue.sources import (
     SourceResponse,
     UpdateSourceRequest,
 )
-from gateway.revenue.requests import READ, WRITE, uuid_in_path
-from gateway.surface import decode, operation, query
+from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, TxDep
+from gateway.requests import decode_body, parse_query
+from gateway.revenue.requests import ingest_operation, read_operation, uuid_in_path
 
 
-@get(
-    "/sources",
-    opt=operation("listSources", "read", "List sources", query=SourceQuery, errors=READ),
-)
+@get("/sources", opt=read_operation("listSources", "List sources", query=SourceQuery))
 async def list_sources(
-    request: Request[Any, Any, Any], caller: NamedDependency[Caller], read: NamedDependency[Read]
+    request: AnyRequest, caller: CallerDep, read: ReadDep
 ) -> ListSourcesResponse:
-    wanted = query(request, SourceQuery)
-    return await sources.every(read, caller.workspace, wanted)
+    query = parse_query(request, SourceQuery)
+    return await sources.list_all(read, caller.workspace, query)
 
 
-@get("/sources/{source_id:str}", opt=operation("getSource", "read", "Get a source", errors=READ))
-async def get_source(
-    source_id: FromPath[str], caller: NamedDependency[Caller], read: NamedDependency[Read]
-) -> SourceResponse:
+@get("/sources/{source_id:str}", opt=read_operation("getSource", "Get a source"))
+async def get_source(source_id: IdInPath, caller: CallerDep, read: ReadDep) -> SourceResponse:
     return await sources.get(read, caller.workspace, uuid_in_path(source_id, "sourceId"))
 
 
 @post(
-    "/sources",
-    opt=operation(
-        "createSource", "ingest", "Create a source", request=CreateSourceRequest, errors=WRITE
-    ),
+    "/sources", opt=ingest_operation("createSource", "Create a source", request=CreateSourceRequest)
 )
-async def create_source(
-    body: RawBody, caller: NamedDependency[Caller], tx: NamedDependency[Tx]
-) -> SourceResponse:
-    new = await decode(body, CreateSourceRequest)
+async def create_source(body: RawBody, caller: CallerDep, tx: TxDep) -> SourceResponse:
+    new = await decode_body(body, CreateSourceRequest)
     return await sources.create(tx, caller.workspace, new)
 
 
 @patch(
     "/sources/{source_id:str}",
-    opt=operation(
-        "updateSource", "ingest", "Change a source", request=UpdateSourceRequest, errors=WRITE
-    ),
+    opt=ingest_operation("updateSource", "Change a source", request=UpdateSourceRequest),
 )
 async def update_source(
-    source_id: FromPath[str],
-    body: RawBody,
-    caller: NamedDependency[Caller],
-    tx: NamedDependency[Tx],
+    source_id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep
 ) -> SourceResponse:
-    changes = await decode(body, UpdateSourceRequest)
+    changes = await decode_body(body, UpdateSourceRequest)
     source = uuid_in_path(source_id, "sourceId")
     return await sources.change(tx, caller.workspace, source, changes)
 
@@ -72,11 +55,9 @@ async def update_source(
 @delete(
     "/sources/{source_id:str}",
     status_code=200,
-    opt=operation("deleteSource", "ingest", "Delete a source", errors=WRITE),
+    opt=ingest_operation("deleteSource", "Delete a source"),
 )
-async def delete_source(
-    source_id: FromPath[str], caller: NamedDependency[Caller], tx: NamedDependency[Tx]
-) -> DeletedSourceResponse:
+async def delete_source(source_id: IdInPath, caller: CallerDep, tx: TxDep) -> DeletedSourceResponse:
     return await sources.remove(tx, caller.workspace, uuid_in_path(source_id, "sourceId"))
 
 

@@ -1,11 +1,12 @@
-"""The revenue-record API as a surface: its two error bodies, Content-Length needed."""
+"""The revenue record API: its handlers and error bodies."""
 
 from typing import Annotated, Final
 
 import msgspec
-from msgspec import Meta
 
-from domains.kernel.problems import Conflict, Problem
+from domains.kernel.core.field_docs import doc
+from domains.kernel.core.problems import Conflict, Problem
+from gateway.operations import Surface
 from gateway.revenue import (
     accounts,
     conversations,
@@ -17,40 +18,38 @@ from gateway.revenue import (
     rows,
     sources,
 )
-from gateway.surface import Surface
 
 
 class ReadError(msgspec.Struct):
     """The error body of GET."""
 
-    detail: Annotated[str, Meta(description="What was wrong")]
+    detail: Annotated[str, doc("Error message")]
 
 
 class WriteFault(msgspec.Struct):
-    """What was wrong, in which field, and the id to find it in the log."""
+    """A write error: code, message, field and request id."""
 
-    error: Annotated[str, Meta(description="Stable code, such as `validation_error`")]
-    message: Annotated[str, Meta(description="What was wrong, for people")]
-    field: Annotated[str | None, Meta(description="Path of the field at fault, if it is one")]
-    request_id: Annotated[str, Meta(description="Finds the request in the logs")]
+    error: Annotated[str, doc("Stable code, such as `validation_error`")]
+    message: Annotated[str, doc("Error message")]
+    field: Annotated[str | None, doc("Path of the wrong field, if the error is about one")]
+    request_id: Annotated[str, doc("Id of the request, also in the logs")]
 
 
 class WriteError(msgspec.Struct):
     """The error body of POST, PATCH and DELETE."""
 
-    detail: Annotated[WriteFault, Meta(description="What was wrong, and where")]
+    detail: Annotated[WriteFault, doc("The error")]
 
 
 def revenue_error(problem: Problem, request_id: str, method: str) -> ReadError | WriteError:
-    """The documented body: a sentence for reads, an object for writes."""
+    """Error body of a request: a message for reads, an object for writes."""
     if method in ("GET", "HEAD", "OPTIONS"):
         return ReadError(problem.message)
-    field = problem.faults[0].field if problem.faults else None
+    field = problem.field_errors[0].field if problem.field_errors else None
     return WriteError(WriteFault(problem.code, problem.message, field, request_id))
 
 
 REVENUE: Final = Surface(
-    name="revenue",
     title="Revenue record API",
     description=(
         "Conversations, messages, rows, documents, deals and accounts of an organization. Lists "
@@ -73,6 +72,8 @@ REVENUE: Final = Surface(
     error_body=revenue_error,
     needs_length=True,
     needs_json=True,
-    contention=Conflict,
+    write_conflict=Conflict,
+    id_fields=("recordId", "id"),
+    refuses_malformed_ids=True,
     tag_of=lambda path: path.split("/")[2].replace("-", " ").capitalize(),
 )

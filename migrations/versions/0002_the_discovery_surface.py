@@ -1,8 +1,8 @@
-"""the discovery surface
+"""Discovery API
 
-Insights, opportunities, ideas and products get the number that orders their lists, full text and
-the indexes of the filters. A product's id may be given by the caller, so it is unique within its
-workspace only.
+Adds the number that orders the lists of insights, opportunities, ideas and products, full-text
+search, and the indexes for filters. Callers may choose the id of a product, so it is unique only
+within its workspace.
 """
 
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql
 revision = "0002"
 down_revision = "0001"
 
-# Table and the name of its counter.
+# Tables with the names of their counters.
 _NUMBERED = {
     "insights": "INSIGHT",
     "opportunities": "OPPORTUNITY",
@@ -25,7 +25,7 @@ _VECTOR = " || ".join(
     f"\"left\"({column}, {length}), '<', ' '), '\\S{{100}}', '\\& ', 'g')), '{weight}')"
     for column, length, weight in (("name", 1_000, "A"), ("description", 20_000, "B"))
 )
-# Index, its columns between the workspace and the number, and its condition.
+# Table -> column to filter by -> condition of its partial index, or None.
 _LISTED: dict[str, dict[str, str | None]] = {
     "signals": {"status": None, "signal_type": None},
     "insights": {
@@ -40,10 +40,10 @@ _LISTED: dict[str, dict[str, str | None]] = {
 
 
 def upgrade() -> None:
-    # For full text and tags within a workspace. A trusted extension: the owner of the database
-    # may create it.
+    # For GIN indexes that begin with the workspace. The extension is trusted: the owner of the
+    # database may create it.
     op.execute("create extension if not exists btree_gin")
-    # One statement a table, so that its rows are written once.
+    # One statement per table, so that its rows are rewritten once.
     for table in _NUMBERED:
         changes = ["add column number bigint"]
         if table in _SEARCHED:

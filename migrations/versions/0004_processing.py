@@ -1,7 +1,7 @@
-"""processing
+"""Asynchronous processing
 
-What processing needs: turns between workspaces, jobs about a subject, a schedule, bytes that wait
-for their deletion; what was fetched, and what was found in it.
+Adds fair scheduling between workspaces, the subject of a job, periodic tasks, deferred deletion of
+stored objects, and columns for fetched files and for the results of the analysis.
 """
 
 import sqlalchemy as sa
@@ -58,7 +58,7 @@ def upgrade() -> None:
         op.add_column(
             "jobs", sa.Column(flag, sa.Boolean(), server_default=sa.text("false"), nullable=False)
         )
-    # Those that wait can still be put off.
+    # With a subject, `enqueue_soon` can postpone the jobs that are already queued.
     op.execute("update jobs set subject = '' where kind = 'revenue.link_crm' and state = 'queued'")
     op.drop_index("ix_jobs_due", "jobs")
     op.drop_index("ix_jobs_sent", "jobs")

@@ -1,7 +1,7 @@
-"""intelligence
+"""Analysis with evidence, near-duplicates and providers
 
-What made a finding and why not the provider, where the items of a summary were said, what insights
-mean and which say the same, and what chat models cost.
+Adds the engine that produced a result and the reason for a fallback, the quotes behind summary
+items, vectors of insights with their suggested duplicates, and the usage of chat models.
 """
 
 import sqlalchemy as sa

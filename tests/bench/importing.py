@@ -1,7 +1,7 @@
-"""`make bench`: how fast a million lines are imported, in how much memory, and again unchanged.
+"""`make bench`: speed and memory of importing a million lines, new and unchanged.
 
-A measurement, not a test: it prints figures and passes no judgement. Servers of its own, durable,
-with a worker that links what comes in. `python -m tests.bench.importing N` takes N lines instead.
+Prints figures without pass or fail. Uses its own durable servers, and a worker that links the
+records. `python -m tests.bench.importing N` imports N lines.
 """
 
 import asyncio
@@ -17,18 +17,18 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from tests.stack import Stack, running, tenant
+from tests.stack import Stack, new_tenant, running_stack
 
 RECORDS = 1_000_000
 STAGES = ("Discovery", "Evaluation", "Negotiation", "Closed Won", "Closed Lost")
 
 
 def _lines(count: int) -> Iterator[dict[str, Any]]:
-    """Accounts with deals and conversations, mixed."""
+    """Accounts, deals and conversations in turn."""
     for number in range(count):
         account = number // 3
-        which = number % 3
-        if which == 0:
+        kind = number % 3
+        if kind == 0:
             yield {
                 "kind": "account",
                 "accountId": f"001{account:015}",
@@ -38,7 +38,7 @@ def _lines(count: int) -> Iterator[dict[str, Any]]:
                 "createdDate": "2025-09-01T10:30:00Z",
                 "syncedCrmFields": {"Industry": "Technology", "Employees": str(account % 5000)},
             }
-        elif which == 1:
+        elif kind == 1:
             yield {
                 "kind": "deal",
                 "dealId": f"006{account:015}",
@@ -82,13 +82,13 @@ def _import(stack: Stack, workspace: str, *arguments: str) -> None:
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        said = process.stdout.read().strip() if process.stdout else ""
+        output = process.stdout.read().strip() if process.stdout else ""
         _, _, used = os.wait4(process.pid, 0)
         process.returncode = 0
     seconds = time.perf_counter() - began
-    counts = [int(part.rpartition(": ")[2].replace(",", "")) for part in said.split(";")]
+    counts = [int(part.rpartition(": ")[2].replace(",", "")) for part in output.split(";")]
     print(  # noqa: T201
-        f"{' '.join(arguments[:-1]) or 'import':<10} {said:<50} {sum(counts) / seconds:8,.0f} "
+        f"{' '.join(arguments[:-1]) or 'import':<10} {output:<50} {sum(counts) / seconds:8,.0f} "
         f"records/s   {seconds:6.1f} s, {used.ru_utime + used.ru_stime:6.1f} s of them CPU   "
         f"peak {used.ru_maxrss / 1024:5.0f} MB",
         flush=True,
@@ -96,23 +96,23 @@ def _import(stack: Stack, workspace: str, *arguments: str) -> None:
 
 
 async def _measure(stack: Stack, folder: Path, count: int) -> None:
-    async with tenant(stack) as caller:
+    async with new_tenant(stack) as caller:
         small, large = folder / "small.jsonl", folder / "large.jsonl"
         for path, lines in ((small, min(count, 30_000)), (large, count)):
             with path.open("w", encoding="utf-8") as file:
-                file.writelines(json.dumps(each) + "\n" for each in _lines(lines))
+                file.writelines(json.dumps(record) + "\n" for record in _lines(lines))
         print(f"{count:,} lines, {large.stat().st_size / 1e6:,.0f} MB", flush=True)  # noqa: T201
         for arguments in ([small], [large], [large], ["--dry-run", large]):
             await asyncio.to_thread(_import, stack, caller.workspace, *map(str, arguments))
 
 
 def main() -> None:
-    """Run everything and print one line a figure."""
+    """Measure and print a line for each import."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else RECORDS
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with tempfile.TemporaryDirectory() as name, running(Path(name), durable=True) as stack:
+    with tempfile.TemporaryDirectory() as name, running_stack(Path(name), durable=True) as stack:
         asyncio.run(_measure(stack, Path(name), count))
-    # A child counts what its parent held when it forked.
+    # The peak of a child includes the memory of this process when it forked.
     print(f"(the measuring process had {own / 1024:.0f} MB)")  # noqa: T201
 
 

@@ -1,6 +1,6 @@
-"""`make bench`: how fast a signal is taken, read and processed on this machine.
+"""`make bench`: latency of creating, reading and processing signals.
 
-A measurement, not a test: it prints figures and passes no judgement. Servers of its own, durable.
+Prints figures without pass or fail. Uses its own durable servers.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.stack import Stack, Tenant, running, tenant
+from tests.stack import Stack, Tenant, new_tenant, running_stack
 
 WORDS = (
     "So the export fails every morning and we have to start it again. I would love a button. "
@@ -22,10 +22,10 @@ def _percentile(values: list[float], percent: int) -> float:
     return sorted(values)[min(len(values) - 1, len(values) * percent // 100)]
 
 
-def _show(what: str, seconds: list[float]) -> None:
+def _show(label: str, seconds: list[float]) -> None:
     ms = [value * 1000 for value in seconds]
     print(  # noqa: T201
-        f"{what:<48} p50 {statistics.median(ms):7.1f} ms   p95 {_percentile(ms, 95):7.1f} ms"
+        f"{label:<48} p50 {statistics.median(ms):7.1f} ms   p95 {_percentile(ms, 95):7.1f} ms"
     )
 
 
@@ -39,7 +39,7 @@ async def _timed(caller: Tenant, method: str, path: str, body: object = None) ->
 async def _measure(stack: Stack) -> None:
     signals = "/external/v1/signals"
     body = {"text": WORDS, "signalType": "review"}
-    async with tenant(stack) as caller:
+    async with new_tenant(stack) as caller:
         for _ in range(30):
             await _timed(caller, "POST", signals, body)
         posts = [await _timed(caller, "POST", signals, body) for _ in range(ROUNDS)]
@@ -49,14 +49,14 @@ async def _measure(stack: Stack) -> None:
         _show("GET /external/v1/signals/:id", gets)
         lists = [await _timed(caller, "GET", f"{signals}?limit=50") for _ in range(ROUNDS // 5)]
         _show("GET /external/v1/signals?limit=50", lists)
-        await caller.processed((await caller.http.get(signals)).json()[0]["id"])
+        await caller.wait_until_processed((await caller.http.get(signals)).json()[0]["id"])
 
         transcript = {"transcript": _transcript(10_000)}
         path = "/external/v1/insights/process-transcript/insights"
         first = [await _timed(caller, "POST", path, transcript)]
         _show("POST process-transcript, 10,000 words, the first", first)
-        found = [await _timed(caller, "POST", path, transcript) for _ in range(10)]
-        _show("POST process-transcript, 10,000 words", found)
+        calls = [await _timed(caller, "POST", path, transcript) for _ in range(10)]
+        _show("POST process-transcript, 10,000 words", calls)
         kept = transcript | {"createInsights": True}
         stored = [await _timed(caller, "POST", path, kept) for _ in range(10)]
         _show("the same with createInsights", stored)
@@ -66,8 +66,8 @@ async def _measure(stack: Stack) -> None:
         for text, times in ((WORDS, short), (_transcript(10_000), long)):
             for _ in range(10):
                 started = time.perf_counter()
-                created = await caller.signal(text, signalType="transcript")
-                await caller.processed(created["id"])
+                created = await caller.create_signal(text, signalType="transcript")
+                await caller.wait_until_processed(created["id"])
                 times.append(time.perf_counter() - started)
         _show("POST until processed, 36 words", short)
         _show("POST until processed, 10,000 words", long)
@@ -85,8 +85,11 @@ def _transcript(words: int) -> str:
 
 
 def main() -> None:
-    """Run everything and print one line a figure."""
-    with tempfile.TemporaryDirectory() as folder, running(Path(folder), durable=True) as stack:
+    """Measure and print a line for each figure."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_stack(Path(folder), durable=True) as stack,
+    ):
         asyncio.run(_measure(stack))
 
 

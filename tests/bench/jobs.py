@@ -1,6 +1,6 @@
-"""Jobs that do nothing, end to end through one worker process, beside Dramatiq alone.
+"""`make bench`: rate of empty jobs through one worker process, compared with Dramatiq alone.
 
-`python -m tests.bench.jobs`; with `--rounds N` and `--jobs N`.
+`python -m tests.bench.jobs --rounds N --jobs N`
 """
 
 import argparse
@@ -21,18 +21,18 @@ import dramatiq
 import redis
 from dramatiq.brokers.redis import RedisBroker
 
-from tests.stack import Process, Stack, eventually, running
+from tests.stack import Process, Stack, eventually, running_stack
 
 THREADS = 16
 
 
-def _dramatiq_worker(url: str, wanted: int, ready: Event, done: Any) -> None:
-    """Consume as many messages of Dramatiq's own; the seconds from the first to the last."""
+def _dramatiq_worker(url: str, count: int, ready: Event, done: Any) -> None:
+    """Consume `count` messages; put the seconds from the first to the last into `done`."""
     broker = RedisBroker(url=url)  # type: ignore[no-untyped-call]
-    moments: list[float] = []
+    times: list[float] = []
 
     def nothing(_text: str) -> None:
-        moments.append(time.monotonic())
+        times.append(time.monotonic())
 
     dramatiq.Actor(
         nothing, broker=broker, actor_name="nothing", queue_name="plain", priority=0, options={}
@@ -40,14 +40,14 @@ def _dramatiq_worker(url: str, wanted: int, ready: Event, done: Any) -> None:
     worker = dramatiq.Worker(broker, worker_timeout=50, worker_threads=THREADS)
     ready.set()
     worker.start()
-    while len(moments) < wanted:
+    while len(times) < count:
         time.sleep(0.01)
-    done.put(moments[-1] - moments[0])
+    done.put(times[-1] - times[0])
     worker.stop()
 
 
 def dramatiq_alone(stack: Stack, jobs: int) -> float:
-    """Messages a second."""
+    """Messages per second of Dramatiq without the product."""
     with redis.Redis.from_url(stack.env["REDIS_URL"]) as client:
         client.flushall()
     broker = RedisBroker(url=stack.env["REDIS_URL"])  # type: ignore[no-untyped-call]
@@ -69,7 +69,7 @@ def dramatiq_alone(stack: Stack, jobs: int) -> float:
 
 
 async def product(stack: Stack, jobs: int) -> float:
-    """Jobs a second, from the first claim to the last end, each done once."""
+    """Jobs per second of the product, from the first claim to the last end."""
     connection = await asyncpg.connect(stack.database_url)
     with redis.Redis.from_url(stack.env["REDIS_URL"]) as client:
         client.flushall()
@@ -100,11 +100,11 @@ async def _all_done(connection: asyncpg.Connection) -> bool:
     return not await connection.fetchval("select count(*) from jobs where state <> 'done'")
 
 
-async def wake_up(stack: Stack, times: int) -> list[float]:
-    """Milliseconds from a commit to the start of the work, one job at a time at idle."""
+async def start_latencies(stack: Stack, times: int) -> list[float]:
+    """Milliseconds from the commit of a job to its start, with an idle worker."""
     connection = await asyncpg.connect(stack.database_url)
     workspace = await connection.fetchval("select id from workspaces limit 1")
-    found = []
+    latencies = []
     with _worker(stack):
         await asyncio.sleep(2)
         for _ in range(times):
@@ -116,11 +116,11 @@ async def wake_up(stack: Stack, times: int) -> list[float]:
                 '{"kind": "bench.noop"}',
             )
             await connection.execute("select pg_notify('jobs', '')")
-            waited = "extract(epoch from started_at - created_at) * 1000"
-            query = f"select {waited} from jobs where id = $1 and state = 'done'"
-            found.append(float(await eventually(partial(connection.fetchval, query, job))))
+            latency = "extract(epoch from started_at - created_at) * 1000"
+            query = f"select {latency} from jobs where id = $1 and state = 'done'"
+            latencies.append(float(await eventually(partial(connection.fetchval, query, job))))
     await connection.close()
-    return found
+    return latencies
 
 
 @contextlib.contextmanager
@@ -134,31 +134,34 @@ def _worker(stack: Stack) -> Iterator[None]:
         worker.stop()
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(line, flush=True)  # noqa: T201
 
 
 def main() -> None:
-    """Print both rates of each round, their medians and the time to wake up."""
+    """Print both rates of each round, their medians, and the latency at idle."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=10_000)
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
-        running(Path(folder), worker=False, durable=True) as stack,
+        running_stack(Path(folder), worker=False, durable=True) as stack,
     ):
         stack.api.stop()
         alone, ours = [], []
-        for _ in range(chosen.rounds):
-            alone.append(dramatiq_alone(stack, chosen.jobs))
-            ours.append(asyncio.run(product(stack, chosen.jobs)))
-            _say(f"Dramatiq alone {alone[-1]:7,.0f}/s   product {ours[-1]:7,.0f}/s")
+        for _ in range(options.rounds):
+            alone.append(dramatiq_alone(stack, options.jobs))
+            ours.append(asyncio.run(product(stack, options.jobs)))
+            _print(f"Dramatiq alone {alone[-1]:7,.0f}/s   product {ours[-1]:7,.0f}/s")
         ratio = statistics.median(ours) / statistics.median(alone)
-        _say(f"medians: {statistics.median(alone):,.0f}/s and {statistics.median(ours):,.0f}/s")
-        _say(f"the product reaches {ratio:.0%} of Dramatiq alone")
-        waits = sorted(asyncio.run(wake_up(stack, 50)))
-        _say(f"to the start of work: {statistics.median(waits):.0f} ms, p95 {waits[47]:.0f} ms")
+        _print(f"medians: {statistics.median(alone):,.0f}/s and {statistics.median(ours):,.0f}/s")
+        _print(f"the product reaches {ratio:.0%} of Dramatiq alone")
+        latencies = sorted(asyncio.run(start_latencies(stack, 50)))
+        _print(
+            f"from commit to start: {statistics.median(latencies):.0f} ms,"
+            f" p95 {latencies[47]:.0f} ms"
+        )
 
 
 if __name__ == "__main__":

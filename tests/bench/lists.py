@@ -1,6 +1,6 @@
-"""`make bench`: how fast filtered lists are in a workspace of a million insights and signals.
+"""`make bench`: latency of filtered lists in a workspace of a million insights and signals.
 
-A measurement, not a test: it prints figures and passes no judgement. Warm, on servers of its own.
+Prints figures without pass or fail. Uses its own servers, with warm caches.
 """
 
 import asyncio
@@ -10,15 +10,15 @@ import time
 from pathlib import Path
 from uuid import UUID
 
-from domains.kernel.db import Database
-from tests.stack import Stack, Tenant, running, tenant
+from domains.kernel.db.database import Database
+from tests.stack import Stack, Tenant, new_tenant, running_stack
 
 RECORDS = 1_000_000
 ROUNDS = 11
 
 PRODUCT = "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f001"
 
-# A few of a kind and many of a kind: rare values and common ones want different plans.
+# Rare and common values, which need different query plans.
 _INSIGHTS = f"""
     insert into insights (id, workspace_id, number, name, description, status, type, tag_ids,
         product_id, account_id)
@@ -86,7 +86,7 @@ async def _fill(stack: Stack, caller: Tenant) -> None:
 
 
 async def _measure(stack: Stack) -> None:
-    async with tenant(stack) as caller:
+    async with new_tenant(stack) as caller:
         started = time.perf_counter()
         await _fill(stack, caller)
         print(f"{RECORDS:,} insights and signals in {time.perf_counter() - started:.0f} s")  # noqa: T201
@@ -109,10 +109,10 @@ async def _measure(stack: Stack) -> None:
 
 
 def main() -> None:
-    """Fill a workspace and print one line a query."""
+    """Fill a workspace and print a line for each query."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        running(Path(folder), worker=False) as stack,
+        running_stack(Path(folder), worker=False) as stack,
     ):
         asyncio.run(_measure(stack))
 

@@ -1,10 +1,10 @@
-"""A worker process whose jobs do nothing: `python -m tests.bench.noop`."""
+"""A worker process with empty jobs: `python -m tests.bench.noop`."""
 
 from typing import Any, ClassVar, Final
 
-from domains.kernel.jobs import Job, Queue
-from domains.kernel.keys import WorkspaceId
-from workers.actors import Tools
+from domains.kernel.core.ids import WorkspaceId
+from domains.kernel.job_tools import Tools
+from domains.kernel.jobs.model import Job, Queue
 from workers.runner import Actor
 
 

@@ -1,8 +1,8 @@
-"""`make bench`: how fast every filter of the revenue record is in a workspace of a million records.
+"""`make bench`: latency of all filters of the revenue record in a workspace of a million records.
 
-A measurement, not a test: it prints figures and marks what is over the bar of 50 ms, and statements
-that read a whole big table. Warm, on servers of its own, one kind of record after another.
-`python -m tests.bench.records 100000 deals rows` takes fewer records of fewer kinds.
+Prints figures. Marks queries over 50 ms, and statements that scan a whole table. Uses its own
+servers with warm caches, one kind of record after another.
+`python -m tests.bench.records 100000 deals rows` takes fewer records and kinds.
 """
 
 import asyncio
@@ -19,30 +19,30 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from domains.kernel.db import Database
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.keyset import KEYSETS, CursorQuery, KeysetList
-from domains.kernel.signing import Signer
+from domains.kernel.core.ids import WorkspaceId
+from domains.kernel.db.database import Database
+from domains.kernel.pagination.cursor import CURSOR_LISTS, CursorList, CursorQuery
+from domains.kernel.tenancy.signing import Signer
 from domains.revenue.accounts import ACCOUNTS, AccountQuery
 from domains.revenue.conversations import CONVERSATIONS, ConversationQuery
 from domains.revenue.deals import DEALS, DealQuery
 from domains.revenue.documents import DOCUMENTS, DocumentQuery
 from domains.revenue.messages import MESSAGES, MessageQuery
 from domains.revenue.rows import ROWS, RowQuery
-from tests.stack import Stack, Tenant, running, tenant
+from tests.stack import Stack, Tenant, new_tenant, running_stack
 
 RECORDS = 1_000_000
 ROUNDS = 9
 BAR = 50.0
-PATIENCE = 3_600
+TIMEOUT = 3_600
 
 SOURCE, SMALL_SOURCE, OLD_SOURCE, NO_SOURCE = (
     f"6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f00{n}" for n in range(4)
 )
 TYPE, SMALL_TYPE, OLD_TYPE, NO_TYPE = (f"7f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f00{n}" for n in range(4))
 
-# Record number 1 is the oldest. A word of each kind: in half of the records, in one of a hundred,
-# in a handful, and words that came into use late or that nobody has used for long.
+# Record number 1 is the oldest. Words in half of the records, in 1 %, in a handful, in old records
+# only, and in new records only.
 WORDS: Final = """
     case when n % 2 = 0 then 'review' end,
     case when n % 100 = 7 then 'renewal' end,
@@ -64,7 +64,7 @@ _FUNCTIONS: Final = """
             || initcap(pg_temp.syllable(n, 6) || pg_temp.syllable(n, 7)) $$;
 """
 _AT: Final = "now() - make_interval(mins => :all - n)"
-# Some records of one moment.
+# Several records with the same time.
 _TIED: Final = "now() - make_interval(hours => (:all - n) / 60)"
 _SOURCES: Final = f"""case when n <= :all / 5 then '{OLD_SOURCE}'
     when n % 10000 = 0 then '{SMALL_SOURCE}' else '{SOURCE}' end"""
@@ -129,7 +129,7 @@ FILLS: Final[Mapping[str, str]] = {
             'application/pdf', 'https://example.com/' || n, 'processed', {_AT}
         from generate_series(1, :all) n
         """,
-    # Imported in no order at all; a third without any activity, which is a tie of its own.
+    # In random order; a third has no activity, and ties with each other.
     "deals": f"""
         insert into deals (workspace_id, id, name, owner_name, owner_email, created_at,
             activity_given_at, contact_emails, account_id, account_name, stage, pipeline, amount,
@@ -157,10 +157,10 @@ FILLS: Final[Mapping[str, str]] = {
         """,
 }
 
-# Of each list every filter, with values of each kind, then filters together.
+# For each list: every filter with values of each frequency, then combined filters.
 _TEXTS: Final = ("review", "renewal", "zeppelin", "mainframe", "telegraph", "hologram", "vorlin")
 _ANY: Final = (*_TEXTS, "rev", "nowhere")
-_TOGETHER: Final = {
+_COMBINED: Final = {
     "conversations": (
         "title=telegraph&attendees=review",
         "title=review&type=INTERNAL",
@@ -218,7 +218,7 @@ _TOGETHER: Final = {
         "owner=telegraph&lastActivityAfter={late}",
     ),
 }
-_EACH: Final[dict[str, dict[str, Sequence[str]]]] = {
+_SINGLE: Final[dict[str, dict[str, Sequence[str]]]] = {
     "conversations": {
         "title": _ANY,
         "attendees": (
@@ -278,7 +278,7 @@ _EACH: Final[dict[str, dict[str, Sequence[str]]]] = {
         "lastActivityBefore": ("{old}", "{late}", "2000-01-01"),
     },
 }
-LISTS: Final[dict[str, tuple[KeysetList[Any], type[CursorQuery]]]] = {
+LISTS: Final[dict[str, tuple[CursorList[Any], type[CursorQuery]]]] = {
     "conversations": (CONVERSATIONS, ConversationQuery),
     "messages": (MESSAGES, MessageQuery),
     "rows": (ROWS, RowQuery),
@@ -286,11 +286,11 @@ LISTS: Final[dict[str, tuple[KeysetList[Any], type[CursorQuery]]]] = {
     "deals": (DEALS, DealQuery),
     "accounts": (ACCOUNTS, AccountQuery),
 }
-assert len(LISTS) == len(KEYSETS)
+assert len(LISTS) == len(CURSOR_LISTS)
 
 
 class Bench:
-    """A stack, a workspace in it with many records of a kind, and another with some."""
+    """A workspace with many records of a kind, and another one with a tenth of them."""
 
     def __init__(self, stack: Stack, caller: Tenant, records: int) -> None:
         self.stack = stack
@@ -299,34 +299,34 @@ class Bench:
         self.over = 0
 
     async def fill(self, connection: asyncpg.Connection, kind: str, other: Tenant) -> None:
-        """As fast as it goes: with the indexes for lists made afterwards."""
-        found = await connection.fetch(
+        """Insert the records; the indexes for lists are created afterwards, which is faster."""
+        indexes = await connection.fetch(
             "select indexname, indexdef from pg_indexes"
             " where tablename = $1 and indexname like 'ix%'",
             kind,
         )
-        for name, _ in found:
+        for name, _ in indexes:
             await connection.execute(f"drop index {name}")
-        for of, records in ((other, self.records // 10), (self.caller, self.records)):
+        for tenant, records in ((other, self.records // 10), (self.caller, self.records)):
             fill = FILLS[kind].replace(":all", str(records))
-            await connection.execute(fill, UUID(of.workspace), timeout=PATIENCE)
-        for _, definition in found:
-            await connection.execute(definition, timeout=PATIENCE)
-        await connection.execute(f"vacuum analyze {kind}", timeout=PATIENCE)
+            await connection.execute(fill, UUID(tenant.workspace), timeout=TIMEOUT)
+        for _, definition in indexes:
+            await connection.execute(definition, timeout=TIMEOUT)
+        await connection.execute(f"vacuum analyze {kind}", timeout=TIMEOUT)
 
     async def show(self, connection: asyncpg.Connection, kind: str, query: str) -> None:
-        """One line: the first page, a deep one, whether the big table is read as a whole."""
-        # The oldest record is so many minutes old.
+        """Print the latency of the first page, and mark it if the whole table is scanned."""
+        # The age of the oldest record in minutes is the number of records.
         oldest = await connection.fetchval("select now() - make_interval(mins => $1)", self.records)
         span = (time.time() - oldest.timestamp()) / 20
         old, late = (
             time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(oldest.timestamp() + share * span))
             for share in (3, 19)
         )
-        asked = parse_qsl(query.format(old=old, late=late))
-        path = f"/v1/{kind}?{urlencode(asked)}"
+        filters = parse_qsl(query.format(old=old, late=late))
+        path = f"/v1/{kind}?{urlencode(filters)}"
         shown, first = await self._timed(path)
-        plan = await self._plan(connection, kind, dict(asked))
+        plan = await self._plan(connection, kind, dict(filters))
         marks = "" if statistics.median(first) < BAR else "  OVER"
         self.over += bool(marks)
         if _reads_all(plan, kind):
@@ -337,8 +337,10 @@ class Bench:
             flush=True,
         )
 
-    async def deep(self, connection: asyncpg.Connection, kind: str, asked: dict[str, str]) -> None:
-        """The last page but one, by a cursor such as the page before it would have given."""
+    async def deep(
+        self, connection: asyncpg.Connection, kind: str, filters: dict[str, str]
+    ) -> None:
+        """Print the latency of the page before the last, read with a cursor."""
         listed, query = LISTS[kind]
         order = {"conversations": "started_at", "messages": "created_at"}.get(kind, "ordered_at")
         at, record = await connection.fetchrow(
@@ -349,15 +351,15 @@ class Bench:
         )
         async with Database.open(self.stack.database_url) as database:
             signer = await Signer.open(database)
-        filters = msgspec.msgpack.encode(
-            msgspec.convert(asked, query, strict=False), order="deterministic"
+        encoded = msgspec.msgpack.encode(
+            msgspec.convert(filters, query, strict=False), order="deterministic"
         )
-        place = msgspec.msgpack.encode([50, at, str(record), filters])
+        place = msgspec.msgpack.encode([50, at, str(record), encoded])
         workspace = WorkspaceId(UUID(self.caller.workspace))
-        cursor = signer.seal(listed.purpose(workspace), place)
+        cursor = signer.issue_token(listed.cursor_purpose(workspace), place)
         shown, seconds = await self._timed(f"/v1/{kind}?cursor={cursor}")
         print(  # noqa: T201
-            f"{kind}?{urlencode(asked) + f' at depth {self.records:,}':<68} {shown:>3} records"
+            f"{kind}?{urlencode(filters) + f' at depth {self.records:,}':<68} {shown:>3} records"
             f"   p50 {statistics.median(seconds):7.1f} ms   worst {max(seconds):7.1f} ms",
             flush=True,
         )
@@ -375,19 +377,19 @@ class Bench:
         ), seconds
 
     async def _plan(
-        self, connection: asyncpg.Connection, kind: str, asked: Mapping[str, str]
+        self, connection: asyncpg.Connection, kind: str, filters: Mapping[str, str]
     ) -> Any:
         listed, query = LISTS[kind]
-        given = msgspec.convert(asked, query, strict=False).filters()
-        statement = listed.statement(frozenset(given), after=False)
+        values = msgspec.convert(filters, query, strict=False).filters()
+        statement = listed.statements.get(frozenset(values), after=False)
         workspace = UUID(self.caller.workspace)
-        arguments = statement.arguments({"workspace": workspace, "limit": 21, **given})
+        arguments = statement.arguments({"workspace": workspace, "limit": 21, **values})
         plan = await connection.fetchval(f"explain (format json) {statement.sql}", *arguments)
         return msgspec.json.decode(plan)
 
 
 def _reads_all(plan: Any, table: str) -> bool:
-    """Whether a table is scanned sequentially anywhere in a plan."""
+    """True if the plan has a sequential scan of the table."""
     if isinstance(plan, list):
         return any(_reads_all(each, table) for each in plan)
     if not isinstance(plan, dict):
@@ -399,10 +401,10 @@ def _reads_all(plan: Any, table: str) -> bool:
 
 async def _measure(stack: Stack, records: int, kinds: Sequence[str]) -> None:
     async with (
-        tenant(stack) as caller,
-        tenant(stack) as other,
-        # With the settings that the product's connections have.
-        Database.open(stack.database_url, timeout=PATIENCE) as database,
+        new_tenant(stack) as caller,
+        new_tenant(stack) as other,
+        # With the settings of the product's connections.
+        Database.open(stack.database_url, timeout=TIMEOUT) as database,
         database.connection() as connection,
     ):
         bench = Bench(stack, caller, records)
@@ -419,24 +421,24 @@ async def _measure(stack: Stack, records: int, kinds: Sequence[str]) -> None:
             seconds = time.perf_counter() - begun
             print(f"{records:,} {kind} in {seconds:.0f} s: {size}", flush=True)  # noqa: T201
             await bench.show(connection, kind, "")
-            for name, values in _EACH[kind].items():
+            for name, values in _SINGLE[kind].items():
                 for value in values:
                     await bench.show(connection, kind, f"{name}={value}")
-            for query in _TOGETHER[kind]:
+            for query in _COMBINED[kind]:
                 await bench.show(connection, kind, query)
-            name, values = next(iter(_EACH[kind].items()))
-            for asked in ({}, {name: values[0]}):
-                await bench.deep(connection, kind, asked)
+            name, values = next(iter(_SINGLE[kind].items()))
+            for filters in ({}, {name: values[0]}):
+                await bench.deep(connection, kind, filters)
         print(f"{bench.over} queries over {BAR:.0f} ms")  # noqa: T201
 
 
 def main() -> None:
-    """Fill a workspace and print one line a query."""
+    """Fill a workspace and print a line for each query."""
     numbers = [int(each) for each in sys.argv[1:] if each.isdigit()]
     kinds = [each for each in sys.argv[1:] if each in LISTS] or list(LISTS)
     with (
         tempfile.TemporaryDirectory() as folder,
-        running(Path(folder), worker=False) as stack,
+        running_stack(Path(folder), worker=False) as stack,
     ):
         asyncio.run(_measure(stack, (numbers or [RECORDS])[0], kinds))
 

@@ -1,7 +1,7 @@
-"""`make chaos`: every fault that must be survived, on real processes, and what came of each.
+"""`make chaos`: inject faults into real processes and print a table of the results.
 
-`python -m tests.chaos` plays all scenarios, `python -m tests.chaos valkey` those whose name has the
-word in it. The exit code is 1 where anything was lost, doubled or left behind.
+`python -m tests.chaos` plays all scenarios, `python -m tests.chaos valkey` those with that word in
+their name. The exit code is 1 if anything was lost, doubled or left over.
 """
 
 import asyncio
@@ -14,51 +14,54 @@ from pathlib import Path
 
 import click
 
-from tests.chaos.scenarios import SCENARIOS, Scenario, play
-from tests.chaos.site import Site
-from tests.chaos.table import Row, rendered
+from tests.chaos.chaos_stack import ChaosStack
+from tests.chaos.play import Scenario, play
+from tests.chaos.results import ScenarioResult, format_table
+from tests.chaos.scenarios import SCENARIOS
 
 
-async def _played(folder: Path, chosen: list[Scenario]) -> list[Row]:
-    site = Site(folder)
-    rows = []
+async def _play(folder: Path, scenarios: list[Scenario]) -> list[ScenarioResult]:
+    stack = ChaosStack(folder)
+    results = []
     try:
-        await site.begin()
-        for scenario in chosen:
+        await stack.start()
+        for scenario in scenarios:
             click.echo(f"{scenario.name} ..")
-            rows.append(await play(scenario, site))
-            click.echo(f"    {rows[-1].verdict}, {rows[-1].seconds:.1f} s")
+            results.append(await play(scenario, stack))
+            click.echo(f"    {results[-1].verdict}, {results[-1].seconds:.1f} s")
     finally:
         began = time.monotonic()
-        await asyncio.to_thread(site.stop)
-    rows.append(
-        Row(
+        await asyncio.to_thread(stack.stop)
+    results.append(
+        ScenarioResult(
             scenario="everything stopped",
-            orphans=len(site.remains()),
+            orphans=len(stack.leftovers()),
             seconds=time.monotonic() - began,
         )
     )
-    return rows
+    return results
 
 
 def main(words: list[str]) -> int:
-    """Play what is named, all if nothing is."""
-    # Ended by whoever started it: what runs here must end, too.
+    """Play the scenarios with one of the words in their name, or all; the exit code."""
+    # Leave through the `finally` blocks, which stop all processes.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    # Both tell of each connection that was cut, at length; here that is what was wanted.
+    # Both log every connection that is cut.
     for name in ("asyncio", "asyncpg.pool"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    chosen = [
-        each for each in SCENARIOS if not words or any(word in each.name.lower() for word in words)
+    scenarios = [
+        scenario
+        for scenario in SCENARIOS
+        if not words or any(word in scenario.name.lower() for word in words)
     ]
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-        # As root, PostgreSQL runs as another user, who must get there.
+        # As root, PostgreSQL runs as another user, who must be able to enter.
         Path(folder).chmod(0o711)
-        rows = asyncio.run(_played(Path(folder), chosen))
+        results = asyncio.run(_play(Path(folder), scenarios))
     click.echo()
-    click.echo("\n".join(rendered(rows)))
-    return int(any(row.bad for row in rows))
+    click.echo("\n".join(format_table(results)))
+    return int(any(result.bad for result in results))
 
 
 if __name__ == "__main__":
-    sys.exit(main([each.lower() for each in sys.argv[1:]]))
+    sys.exit(main([word.lower() for word in sys.argv[1:]]))

@@ -1,7 +1,4 @@
-"""A worker process with two more kinds of job: `python -m tests.chaos.worker`.
-
-One leaves a row for each time that it was done, the other ends the process that runs it.
-"""
+"""A worker process with two more kinds of job: `python -m tests.chaos.worker`."""
 
 import asyncio
 import os
@@ -12,23 +9,24 @@ from uuid import UUID
 
 from sqlalchemy import Column, MetaData, Table, Uuid, bindparam, insert
 
-from domains.kernel.db import Tx
-from domains.kernel.jobs import Job, Queue
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.statements import row, statement
-from workers.actors import ACTORS, Tools
+from domains.kernel.core.ids import WorkspaceId
+from domains.kernel.db.database import Tx
+from domains.kernel.db.statements import row, statement
+from domains.kernel.job_tools import Tools, Write
+from domains.kernel.jobs.model import Job, Queue
+from workers.actors import ACTORS
 from workers.main import main
-from workers.runner import Actor, Write
+from workers.runner import Actor
 
-# Without a key, so that what is done twice is there twice.
+# Without a key: a job that runs twice inserts two rows.
 _effects = Table("chaos_effects", MetaData(), Column("job", Uuid, nullable=False))
 _EFFECT = statement(
-    insert(_effects).values(job=bindparam("job")), row, across="a table of the tests"
+    insert(_effects).values(job=bindparam("job")), row, cross_tenant_reason="a table of the tests"
 )
 
 
 class Count(Job, frozen=True, tag="chaos.count"):
-    """Takes so many seconds and leaves a row."""
+    """Sleeps for `seconds` and inserts a row with `effect`."""
 
     queue: ClassVar[Queue] = "housekeeping"
     effect: UUID
@@ -36,7 +34,7 @@ class Count(Job, frozen=True, tag="chaos.count"):
 
 
 class Crash(Job, frozen=True, tag="chaos.crash"):
-    """Ends its process."""
+    """Kills its process."""
 
     queue: ClassVar[Queue] = "housekeeping"
 
@@ -54,10 +52,10 @@ async def _crash(_tools: Tools, _workspace: WorkspaceId, _job: Crash) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-_MORE: Final[dict[type[Job], Actor[Tools, Any]]] = {
+_CHAOS_ACTORS: Final[dict[type[Job], Actor[Tools, Any]]] = {
     Count: Actor(run=_count),
     Crash: Actor(run=_crash),
 }
 
 if __name__ == "__main__":
-    sys.exit(main({**ACTORS, **_MORE}))
+    sys.exit(main({**ACTORS, **_CHAOS_ACTORS}))

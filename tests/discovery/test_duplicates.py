@@ -1,11 +1,12 @@
-"""What says the same as an earlier insight is marked so, for people to decide."""
+"""Near duplicates: the later of two insights with the same meaning suggests the earlier one."""
 
 from typing import Any
 from uuid import UUID
 
-from domains.discovery import duplicates
-from domains.intelligence import embeddings
-from domains.kernel.db import Database
+from domains.discovery.duplicates import list_uncompared
+from domains.intelligence.semantic import embeddings
+from domains.kernel.core.ids import WorkspaceId
+from domains.kernel.db.database import Database
 from tests.conftest import MakeTenant
 from tests.stack import Tenant, eventually
 
@@ -14,87 +15,77 @@ ALSO_SLOW = "Exporting to CSV takes forever, it is so slow."
 OTHER = "The mobile app crashes whenever I open the camera."
 
 
-async def _insights(caller: Tenant, text: str) -> list[str]:
-    signal = await caller.processed((await caller.signal(text))["id"])
-    assert signal["insightIds"], text
-    return list(signal["insightIds"])
+async def _find_insight(tenant: Tenant, text: str) -> str:
+    """The insight that is found in a text."""
+    (insight,) = (await tenant.process_text(text))["insightIds"]
+    return str(insight)
 
 
-async def _original(caller: Tenant, insight: str) -> Any:
-    shown = await caller.get(f"insights/{insight}")
-    return shown.get("suggestions", {}).get("duplicateOf")
+async def _suggested_original(tenant: Tenant, insight: str) -> Any:
+    return (await tenant.get(f"insights/{insight}")).get("suggestions", {}).get("duplicateOf")
 
 
-async def _marked(caller: Tenant, insight: str) -> Any:
-    async def marked() -> Any:
-        return await _original(caller, insight)
-
-    return await eventually(marked)
+async def _wait_for_suggestion(tenant: Tenant, insight: str) -> Any:
+    return await eventually(lambda: _suggested_original(tenant, insight))
 
 
-async def test_the_later_of_two_that_say_the_same_points_to_the_earlier(acme: Tenant) -> None:
-    (first,) = await _insights(acme, SLOW)
-    (other,) = await _insights(acme, OTHER)
-    (second,) = await _insights(acme, ALSO_SLOW)
-    assert await _marked(acme, second) == first
-    assert await _original(acme, first) is None
-    assert await _original(acme, other) is None
+async def test_the_later_insight_suggests_the_earlier_one(acme: Tenant) -> None:
+    first = await _find_insight(acme, SLOW)
+    other = await _find_insight(acme, OTHER)
+    second = await _find_insight(acme, ALSO_SLOW)
+    assert await _wait_for_suggestion(acme, second) == first
+    assert await _suggested_original(acme, first) is None
+    assert await _suggested_original(acme, other) is None
 
 
-async def test_what_a_person_wrote_is_an_original_too(acme: Tenant) -> None:
-    made = await acme.create(
+async def test_an_insight_written_by_a_person_is_an_original_but_never_a_duplicate(
+    acme: Tenant,
+) -> None:
+    written = await acme.create(
         "insights", name="Export to CSV is slow", description="Exports to CSV are very slow."
     )
-    (found,) = await _insights(acme, SLOW)
+    found = await _find_insight(acme, SLOW)
     again = await acme.create("insights", name="Slow", description="Exports to CSV are very slow.")
-    assert await _marked(acme, found) == made["id"]
-    (later,) = await _insights(acme, ALSO_SLOW)
-    # By now it was compared, and is no repetition: who wrote it knows what is there.
-    assert await _marked(acme, later)
-    assert await _original(acme, again["id"]) is None
+    assert await _wait_for_suggestion(acme, found) == written["id"]
+    later = await _find_insight(acme, ALSO_SLOW)
+    # Insights are compared in order of creation, so `again` has been compared by now.
+    assert await _wait_for_suggestion(acme, later)
+    assert await _suggested_original(acme, again["id"]) is None
 
 
 async def test_a_suggestion_can_be_dismissed(acme: Tenant) -> None:
-    await _insights(acme, SLOW)
-    (second,) = await _insights(acme, ALSO_SLOW)
-    await _marked(acme, second)
-    answer = await acme.http.patch(f"/external/v1/insights/{second}", json={"suggestions": {}})
-    assert answer.json()["suggestions"] == {}
+    await _find_insight(acme, SLOW)
+    second = await _find_insight(acme, ALSO_SLOW)
+    await _wait_for_suggestion(acme, second)
+    assert (await acme.patch(f"insights/{second}", suggestions={}))["suggestions"] == {}
     assert (await acme.get(f"insights/{second}"))["suggestions"] == {}
 
 
-async def test_it_goes_with_the_insight_that_it_names(acme: Tenant) -> None:
-    (first,) = await _insights(acme, SLOW)
-    (second,) = await _insights(acme, ALSO_SLOW)
-    await _marked(acme, second)
-    assert (await acme.http.delete(f"/external/v1/insights/{first}")).status_code == 200
+async def test_a_suggestion_is_deleted_with_the_original(acme: Tenant) -> None:
+    first = await _find_insight(acme, SLOW)
+    second = await _find_insight(acme, ALSO_SLOW)
+    await _wait_for_suggestion(acme, second)
+    await acme.delete(f"insights/{first}")
     assert "suggestions" not in await acme.get(f"insights/{second}")
 
 
-async def test_another_workspace_has_no_part_in_it(make_tenant: MakeTenant) -> None:
+async def test_insights_of_other_workspaces_are_not_compared(make_tenant: MakeTenant) -> None:
     acme, globex = await make_tenant(), await make_tenant()
-    await _insights(globex, SLOW)
-    (ours,) = await _insights(acme, ALSO_SLOW)
-    (again,) = await _insights(acme, SLOW)
-    # By now both were compared.
-    assert await _marked(acme, again) == ours
-    assert await _original(acme, ours) is None
+    await _find_insight(globex, SLOW)
+    first = await _find_insight(acme, ALSO_SLOW)
+    second = await _find_insight(acme, SLOW)
+    # Insights are compared in order of creation, so `first` has been compared by now.
+    assert await _wait_for_suggestion(acme, second) == first
+    assert await _suggested_original(acme, first) is None
 
 
-async def test_the_lesser_maker_of_vectors_takes_nothing_over(
+async def test_the_fallback_embedder_replaces_no_embedding_of_another_one(
     acme: Tenant, database: Database
 ) -> None:
-    """Two hosts of which one lacks the model would else convert for ever."""
-    await _insights(acme, SLOW)
-    (second,) = await _insights(acme, ALSO_SLOW)
-    await _marked(acme, second)
-    lesser = await database.read.all(
-        duplicates._WAITING,
-        workspace=UUID(acme.workspace),
-        embedder=embeddings.Words.name,
-        lesser=True,
-    )
-    other = await database.read.all(
-        duplicates._WAITING, workspace=UUID(acme.workspace), embedder="other", lesser=False
-    )
-    assert (len(lesser), len(other)) == (0, 2)
+    """Else two hosts, one of them without the model, would replace each other's forever."""
+    await _find_insight(acme, SLOW)
+    await _wait_for_suggestion(acme, await _find_insight(acme, ALSO_SLOW))
+    workspace = WorkspaceId(UUID(acme.workspace))
+    fallback = embeddings.Words.name
+    assert await list_uncompared(database.read, workspace, fallback) == []
+    assert len(await list_uncompared(database.read, workspace, "other")) == 2

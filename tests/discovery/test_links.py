@@ -1,4 +1,4 @@
-"""Links: set on one side, seen on both, replaced as a list, gone with either side."""
+"""Links: set on one side, listed on both, replaced as a whole, deleted with either side."""
 
 import asyncio
 import random
@@ -9,103 +9,95 @@ from uuid import UUID
 import pytest
 
 from domains.discovery.insights import INSIGHTS, InsightQuery
-from domains.kernel.db import Database, Read
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.statements import Statement
+from domains.kernel.core.ids import WorkspaceId
+from domains.kernel.db.database import Database, Read
+from domains.kernel.db.statements import Statement
+from tests.discovery.support import create_minimal
 from tests.stack import Tenant
 
-BODY: dict[str, dict[str, str]] = {
-    "insights": {"description": "An insight."},
-    "opportunities": {"name": "An opportunity", "description": "Why."},
-    "ideas": {"name": "An idea", "description": "How."},
-}
 FIELD = {"insights": "insightIds", "opportunities": "opportunityIds", "ideas": "ideaIds"}
-PAIRS = [(mine, theirs) for mine in BODY for theirs in BODY if mine != theirs]
+PAIRS = [(owner, target) for owner in FIELD for target in FIELD if owner != target]
 
 
-async def _make(tenant: Tenant, resource: str, **fields: Any) -> str:
-    made: str = (await tenant.create(resource, **BODY[resource], **fields))["id"]
-    return made
-
-
-@pytest.mark.parametrize(("mine", "theirs"), PAIRS)
-async def test_a_link_is_seen_on_both_sides_and_replaced_as_a_list(
-    acme: Tenant, mine: str, theirs: str
+@pytest.mark.parametrize(("owner", "target"), PAIRS)
+async def test_a_link_is_listed_on_both_sides_and_replaced_as_a_list(
+    acme: Tenant, owner: str, target: str
 ) -> None:
-    others = sorted([await _make(acme, theirs) for _ in range(3)])
-    made = await acme.create(mine, **BODY[mine], **{FIELD[theirs]: [*others[:2], others[0]]})
-    path = f"{mine}/{made['id']}"
-    assert made[FIELD[theirs]] == others[:2]
-    for wanted in (others[:2], others, [others[2].upper()], others[1:][::-1], [], others[:1]):
-        ids = sorted(each.lower() for each in wanted)
-        changed = await acme.change(path, **{FIELD[theirs]: wanted})
-        assert changed[FIELD[theirs]] == ids
+    targets = sorted([await create_minimal(acme, target) for _ in range(3)])
+    record = await create_minimal(acme, owner, **{FIELD[target]: [*targets[:2], targets[0]]})
+    path = f"{owner}/{record}"
+    assert (await acme.get(path))[FIELD[target]] == targets[:2]
+    for ids in (targets[:2], targets, [targets[2].upper()], targets[1:][::-1], [], targets[:1]):
+        linked = sorted(record_id.lower() for record_id in ids)
+        changed = await acme.patch(path, **{FIELD[target]: ids})
+        assert changed[FIELD[target]] == linked
         assert await acme.get(path) == changed
-        for other in others:
-            seen = (await acme.get(f"{theirs}/{other}"))[FIELD[mine]]
-            assert seen == ([made["id"]] if other in ids else [])
-    # A change of something else leaves them.
-    assert (await acme.change(path, name="Another name"))[FIELD[theirs]] == others[:1]
+        for other in targets:
+            back_links = (await acme.get(f"{target}/{other}"))[FIELD[owner]]
+            assert back_links == ([record] if other in linked else [])
+    # A change of another field keeps the links.
+    assert (await acme.patch(path, name="Another name"))[FIELD[target]] == targets[:1]
     await acme.delete(path)
-    assert (await acme.get(f"{theirs}/{others[0]}"))[FIELD[mine]] == []
-    again = await _make(acme, mine, **{FIELD[theirs]: others})
-    await acme.delete(f"{theirs}/{others[0]}")
-    assert (await acme.get(f"{mine}/{again}"))[FIELD[theirs]] == others[1:]
+    assert (await acme.get(f"{target}/{targets[0]}"))[FIELD[owner]] == []
+    second = await create_minimal(acme, owner, **{FIELD[target]: targets})
+    await acme.delete(f"{target}/{targets[0]}")
+    assert (await acme.get(f"{owner}/{second}"))[FIELD[target]] == targets[1:]
 
 
-async def test_a_signal_s_insights_are_found_by_the_filter_too(acme: Tenant) -> None:
-    insight = await _make(acme, "insights")
+async def test_the_filter_by_signal_lists_the_linked_insights(acme: Tenant) -> None:
+    insight = await create_minimal(acme, "insights")
     signal = await acme.create("signals", source={"type": "crm"}, insightIds=[insight])
-    for name in (signal["id"], signal["publicId"], signal["id"].upper()):
-        assert [each["id"] for each in await acme.get(f"insights?signalId={name}")] == [insight]
+    for reference in (signal["id"], signal["publicId"], signal["id"].upper()):
+        listed = await acme.get(f"insights?signalId={reference}")
+        assert [each["id"] for each in listed] == [insight]
     await acme.delete(f"insights/{insight}")
     assert (await acme.get(f"signals/{signal['id']}"))["insightIds"] == []
 
 
-async def test_both_sides_at_once_make_one_link(acme: Tenant) -> None:
+async def test_concurrent_requests_from_both_sides_create_one_link(acme: Tenant) -> None:
     for _ in range(5):
-        insight, idea = await _make(acme, "insights"), await _make(acme, "ideas")
+        insight = await create_minimal(acme, "insights")
+        idea = await create_minimal(acme, "ideas")
         await asyncio.gather(
-            *(acme.change(f"insights/{insight}", ideaIds=[idea]) for _ in range(4)),
-            *(acme.change(f"ideas/{idea}", insightIds=[insight]) for _ in range(4)),
+            *(acme.patch(f"insights/{insight}", ideaIds=[idea]) for _ in range(4)),
+            *(acme.patch(f"ideas/{idea}", insightIds=[insight]) for _ in range(4)),
         )
         assert (await acme.get(f"insights/{insight}"))["ideaIds"] == [idea]
         assert (await acme.get(f"ideas/{idea}"))["insightIds"] == [insight]
 
 
-async def test_whatever_is_linked_from_all_sides_at_once_nobody_waits_in_a_ring(
-    acme: Tenant,
-) -> None:
-    """A deadlock would be answered with 503. In the end both sides of every link agree."""
+async def test_concurrent_changes_of_links_neither_deadlock_nor_disagree(acme: Tenant) -> None:
+    """A deadlock would be answered with 503."""
     choose = random.Random(3)
-    ids = {resource: [await _make(acme, resource) for _ in range(4)] for resource in BODY}
-    signal = await acme.create("signals", source={"type": "crm"})
+    ids = {resource: [await create_minimal(acme, resource) for _ in range(4)] for resource in FIELD}
+    signal = await create_minimal(acme, "signals")
 
     def change() -> Awaitable[Any]:
-        mine, theirs = choose.choice(PAIRS)
-        wanted = choose.sample(ids[theirs], choose.randint(0, 4))
-        if mine == "insights" and choose.random() < 0.3:
-            return acme.change(f"signals/{signal['id']}", insightIds=ids["insights"])
-        return acme.change(f"{mine}/{choose.choice(ids[mine])}", **{FIELD[theirs]: wanted})
+        owner, target = choose.choice(PAIRS)
+        linked = choose.sample(ids[target], choose.randint(0, 4))
+        if owner == "insights" and choose.random() < 0.3:
+            return acme.patch(f"signals/{signal}", insightIds=ids["insights"])
+        return acme.patch(f"{owner}/{choose.choice(ids[owner])}", **{FIELD[target]: linked})
 
     for _ in range(4):
         await asyncio.gather(*(change() for _ in range(40)))
-    shown = {
-        (resource, each): await acme.get(f"{resource}/{each}")
+    records = {
+        (resource, record): await acme.get(f"{resource}/{record}")
         for resource in ids
-        for each in ids[resource]
+        for record in ids[resource]
     }
-    for mine, theirs in PAIRS:
-        for one in ids[mine]:
-            for other in ids[theirs]:
-                assert (other in shown[mine, one][FIELD[theirs]]) == (
-                    one in shown[theirs, other][FIELD[mine]]
+    for owner, target in PAIRS:
+        for one in ids[owner]:
+            for other in ids[target]:
+                assert (other in records[owner, one][FIELD[target]]) == (
+                    one in records[target, other][FIELD[owner]]
                 )
 
 
-async def test_deleting_while_linking_leaves_no_dangling_link(acme: Tenant) -> None:
+async def test_a_record_deleted_while_it_is_linked_leaves_no_link(acme: Tenant) -> None:
     for _ in range(10):
-        insight, idea = await _make(acme, "insights"), await _make(acme, "ideas")
+        insight = await create_minimal(acme, "insights")
+        idea = await create_minimal(acme, "ideas")
         linked, deleted = await asyncio.gather(
             acme.http.patch(f"/external/v1/ideas/{idea}", json={"insightIds": [insight]}),
             acme.http.delete(f"/external/v1/insights/{insight}"),
@@ -115,28 +107,27 @@ async def test_deleting_while_linking_leaves_no_dangling_link(acme: Tenant) -> N
         assert (await acme.get(f"ideas/{idea}"))["insightIds"] == []
 
 
-class _Counting(Read):
+class _CountingRead(Read):
     """Counts the statements that it runs."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self.count = 0
 
-    async def all(self, asked: Statement[Any], **given: Any) -> list[Any]:
+    async def all(self, statement: Statement[Any], **params: Any) -> list[Any]:
         self.count += 1
-        return await super().all(asked, **given)
+        return await super().all(statement, **params)
 
 
-async def test_fifty_insights_with_their_links_are_one_statement(
+async def test_a_page_of_fifty_insights_with_links_takes_one_statement(
     acme: Tenant, database: Database
 ) -> None:
-    opportunities = [await _make(acme, "opportunities") for _ in range(3)]
+    opportunities = [await create_minimal(acme, "opportunities") for _ in range(3)]
     for _ in range(50):
-        await _make(acme, "insights", opportunityIds=opportunities)
-    read = _Counting(database)
+        await create_minimal(acme, "insights", opportunityIds=opportunities)
+    read = _CountingRead(database)
     workspace = WorkspaceId(UUID(acme.workspace))
     page = await INSIGHTS.page(read, workspace, InsightQuery(limit=50))
-    assert len(page.items) == 50
-    assert {len(each.opportunity_ids) for each in page.items} == {3}
-    assert page.total == 50
+    assert len(page.items) == page.total == 50
+    assert {len(insight.opportunity_ids) for insight in page.items} == {3}
     assert read.count == 1

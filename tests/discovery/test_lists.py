@@ -1,4 +1,4 @@
-"""Lists of every resource: filters, full text, headers, and pages that together are the whole."""
+"""Lists of all resources: filters, full text search, headers and pages."""
 
 import asyncio
 from typing import Any
@@ -8,28 +8,26 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domains.kernel import paging
-from domains.kernel.db import Database
+from domains.kernel.db.database import Database
+from domains.kernel.pagination import offset
 from tests.conftest import MakeTenant
+from tests.discovery.support import ACCOUNT, MINIMAL, PRODUCT, create_minimal
 from tests.stack import Tenant
 
-PRODUCT = "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f001"
-OTHER = "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f002"
 
-
-async def _names(tenant: Tenant, path: str) -> list[str]:
-    return [each["name"] for each in await tenant.get(path)]
+async def _list_names(tenant: Tenant, path: str) -> list[str]:
+    return [record["name"] for record in await tenant.get(path)]
 
 
 async def test_filters_of_signals(acme: Tenant) -> None:
-    await acme.signal(name="a", occurredAt="2025-01-01T00:00:00Z")
-    await acme.signal(name="b", signalType="transcript", occurredAt="2025-02-01T00:00:00Z")
+    await acme.create_signal(name="a", occurredAt="2025-01-01T00:00:00Z")
+    await acme.create_signal(name="b", signalType="transcript", occurredAt="2025-02-01T00:00:00Z")
     await acme.create("signals", name="c", source={"type": "crm"}, externalId="A-1")
     await acme.create("signals", name="d", source={"type": "crm"}, externalId="A-1")
     await acme.create("signals", name="e", source={"type": "crm"}, externalId="a-1")
-    for each in await acme.get("signals"):
-        await acme.processed(each["id"])
-    await acme.change("signals/SIGNAL-2", status="pending")
+    for signal in await acme.get("signals"):
+        await acme.wait_until_processed(signal["id"])
+    await acme.patch("signals/SIGNAL-2", status="pending")
     for query, names in {
         "status=pending": "b",
         "status=processed&order=asc": "acde",
@@ -45,32 +43,31 @@ async def test_filters_of_signals(acme: Tenant) -> None:
         "createdAfter=2025-02-02T00:00:00Z&limit=1&offset=2": "c",
         "unknown=1": "edcba",
     }.items():
-        answer = await acme.http.get(f"/external/v1/signals?{query}")
-        assert "".join(each["name"] for each in answer.json()) == names, query
+        response = await acme.http.get(f"/external/v1/signals?{query}")
+        assert "".join(signal["name"] for signal in response.json()) == names, query
         if "offset" not in query:
-            assert answer.headers["X-Total-Count"] == str(len(names))
+            assert response.headers["X-Total-Count"] == str(len(names))
 
 
-async def test_an_external_id_is_compared_as_a_whole(acme: Tenant) -> None:
+async def test_the_external_id_filter_compares_the_whole_id(acme: Tenant) -> None:
     long = "ä" * 400
     for name, external in (("a", long + "x"), ("b", long + "y"), ("c", "ä" * 200)):
         await acme.create("signals", name=name, source={"type": "crm"}, externalId=external)
-    assert await _names(acme, f"signals?externalId={long}x") == ["a"]
-    assert await _names(acme, f"signals?externalId={'ä' * 200}") == ["c"]
-    assert await _names(acme, f"signals?externalId={long}") == []
+    assert await _list_names(acme, f"signals?externalId={long}x") == ["a"]
+    assert await _list_names(acme, f"signals?externalId={'ä' * 200}") == ["c"]
+    assert await _list_names(acme, f"signals?externalId={long}") == []
 
 
 async def test_filters_of_insights(acme: Tenant) -> None:
-    text = "The export fails every day."
-    signal = await acme.processed((await acme.signal(text, accountId=OTHER))["id"])
+    signal = await acme.process_text("The export fails every day.", accountId=ACCOUNT)
     (found,) = signal["insightIds"]
-    await acme.change(f"insights/{found}", name="found", tagIds=["x", "y"])
-    made: dict[str, dict[str, Any]] = {
+    await acme.patch(f"insights/{found}", name="found", tagIds=["x", "y"])
+    fields_by_name: dict[str, dict[str, Any]] = {
         "a": {"type": "feedback", "productId": PRODUCT, "status": "published"},
-        "b": {"tagIds": ["y", "y z"], "productId": OTHER, "status": "archived"},
+        "b": {"tagIds": ["y", "y z"], "productId": ACCOUNT, "status": "archived"},
         "c": {"tagIds": ["Y"], "type": "market-research"},
     }
-    for name, fields in made.items():
+    for name, fields in fields_by_name.items():
         await acme.create("insights", name=name, description="An insight.", **fields)
     for query, names in {
         "status=draft": ["c", "found"],
@@ -79,7 +76,7 @@ async def test_filters_of_insights(acme: Tenant) -> None:
         "type=session-recording": [],
         f"productId={PRODUCT}": ["a"],
         f"productId={PRODUCT.upper()}&status=draft": [],
-        f"accountId={OTHER}": ["found"],
+        f"accountId={ACCOUNT}": ["found"],
         f"accountId={PRODUCT}": [],
         f"signalId={signal['id']}": ["found"],
         "signalId=SIGNAL-1&tagId=x": ["found"],
@@ -92,30 +89,30 @@ async def test_filters_of_insights(acme: Tenant) -> None:
         "q=exports": ["found"],
         "q=insight&tagId=y&status=archived&type=other": ["b"],
     }.items():
-        answer = await acme.http.get(f"/external/v1/insights?{query}")
-        assert [each["name"] for each in answer.json()] == names, query
-        assert answer.headers["X-Total-Count"] == str(len(names))
+        response = await acme.http.get(f"/external/v1/insights?{query}")
+        assert [insight["name"] for insight in response.json()] == names, query
+        assert response.headers["X-Total-Count"] == str(len(names))
 
 
 @pytest.mark.parametrize("resource", ["opportunities", "ideas"])
 async def test_filters_of_opportunities_and_ideas(acme: Tenant, resource: str) -> None:
-    made: dict[str, dict[str, str]] = {
+    fields_by_name: dict[str, dict[str, str]] = {
         "Faster exports": {"productId": PRODUCT},
         "Dark mode": {"status": "archived", "productId": PRODUCT},
         "Search": {},
     }
-    for name, fields in made.items():
+    for name, fields in fields_by_name.items():
         await acme.create(resource, name=name, description="Many ask for it.", **fields)
     default = {"opportunities": "discovery", "ideas": "evaluating"}[resource]
     for query, names in {
         "status=archived": ["Dark mode"],
         f"status={default}": ["Search", "Faster exports"],
         f"productId={PRODUCT}": ["Dark mode", "Faster exports"],
-        f"productId={OTHER}": [],
+        f"productId={ACCOUNT}": [],
         "q=export": ["Faster exports"],
         f"q=asking&productId={PRODUCT}&order=asc": ["Faster exports", "Dark mode"],
     }.items():
-        assert await _names(acme, f"{resource}?{query}") == names, query
+        assert await _list_names(acme, f"{resource}?{query}") == names, query
 
 
 async def test_full_text_finds_words_phrases_and_alternatives(acme: Tenant) -> None:
@@ -142,53 +139,71 @@ async def test_full_text_finds_words_phrases_and_alternatives(acme: Tenant) -> N
         "&|!():*<->": "",
         "bil": "",
     }.items():
-        found = await acme.http.get("/external/v1/insights", params={"q": q})
-        assert found.status_code == 200
-        assert "".join(each["name"] for each in found.json()) == names, q
-    await acme.change(f"insights/{(await acme.get('insights'))[0]['id']}", description="zebra")
-    assert await _names(acme, "insights?q=zebra") == ["d"]
-    assert await _names(acme, "insights?q=snake_case") == []
+        response = await acme.http.get("/external/v1/insights", params={"q": q})
+        assert response.status_code == 200
+        assert "".join(insight["name"] for insight in response.json()) == names, q
+    await acme.patch(f"insights/{(await acme.get('insights'))[0]['id']}", description="zebra")
+    assert await _list_names(acme, "insights?q=zebra") == ["d"]
+    assert await _list_names(acme, "insights?q=snake_case") == []
 
 
-async def test_opportunities_and_ideas_page_by_a_hundred_unless_told(acme: Tenant) -> None:
-    for resource, default in (
+@pytest.mark.parametrize(
+    ("resource", "default_limit"),
+    [
         ("signals", "20"),
         ("insights", "20"),
         ("opportunities", "100"),
         ("ideas", "100"),
         ("products", "20"),
-    ):
-        headers = (await acme.http.get(f"/external/v1/{resource}")).headers
-        assert (headers["X-Limit"], headers["X-Offset"]) == (default, "0")
-        assert headers["X-Total-Count"] == "0"
-        headers = (await acme.http.get(f"/external/v1/{resource}?limit=1&offset=7")).headers
-        assert (headers["X-Limit"], headers["X-Offset"]) == ("1", "7")
-        headers = (await acme.http.get(f"/external/v1/{resource}?limit=101")).headers
-        assert headers["X-Limit"] == "100"
-
-
-async def test_the_count_of_a_filtered_list_stops_at_its_cap_too(
-    acme: Tenant, database: Database
+    ],
+)
+async def test_pages_have_limit_offset_and_total_in_headers(
+    acme: Tenant, resource: str, default_limit: str
 ) -> None:
+    ids = [await create_minimal(acme, resource) for _ in range(3)]
+    for query, limit, offset_, listed in (
+        ("", default_limit, "0", ids[::-1]),
+        ("limit=1&offset=1", "1", "1", [ids[1]]),
+        ("limit=101", "100", "0", ids[::-1]),
+        (f"limit={10**30}&offset=2&order=asc", "100", "2", [ids[2]]),
+        ("offset=50", default_limit, "50", []),
+    ):
+        response = await acme.http.get(f"/external/v1/{resource}?{query}")
+        assert [record["id"] for record in response.json()] == listed
+        headers = response.headers
+        assert (headers["X-Limit"], headers["X-Offset"]) == (limit, offset_)
+        assert headers["X-Total-Count"] == "3"
+        assert "X-Total-Count-Capped" not in headers
+
+
+async def test_signals_are_listed_by_creation_not_by_occurrence(acme: Tenant) -> None:
+    await acme.create_signal(name="first", occurredAt="2001-01-01T00:00:00Z")
+    await acme.create_signal(name="second", occurredAt="2000-01-01T00:00:00Z")
+    assert await _list_names(acme, "signals") == ["second", "first"]
+
+
+async def test_the_total_is_capped(acme: Tenant, database: Database) -> None:
+    count = offset.COUNT_CAP * 3 // 2 + 10
     async with database.connection() as connection:
         await connection.execute(
             "insert into insights (id, workspace_id, number, name, description, status)"
             " select gen_random_uuid(), $1, n, 'bulk', 'bulk', case when n % 3 = 0 then 'archived'"
             " else 'draft' end from generate_series(1, $2::int) n",
             UUID(acme.workspace),
-            paging.COUNT_CAP * 3 // 2 + 10,
+            count,
         )
-    headers = (await acme.http.get("/external/v1/insights?status=draft&limit=1")).headers
-    assert headers["X-Total-Count"] == str(paging.COUNT_CAP)
-    assert headers["X-Total-Count-Capped"] == "true"
-    headers = (await acme.http.get("/external/v1/insights?status=archived&limit=1")).headers
-    assert int(headers["X-Total-Count"]) == (paging.COUNT_CAP * 3 // 2 + 10) // 3
+    for query in ("limit=1", "limit=1&status=draft"):
+        headers = (await acme.http.get(f"/external/v1/insights?{query}")).headers
+        assert headers["X-Total-Count"] == str(offset.COUNT_CAP)
+        assert headers["X-Total-Count-Capped"] == "true"
+    headers = (await acme.http.get("/external/v1/insights?limit=1&status=archived")).headers
+    assert int(headers["X-Total-Count"]) == count // 3
     assert "X-Total-Count-Capped" not in headers
 
 
 @pytest.fixture
-async def library(make_tenant: MakeTenant) -> Tenant:
-    """A workspace with insights of every status, type, tag and wording."""
+async def insight_library(make_tenant: MakeTenant) -> Tenant:
+    """A workspace with insights of several statuses, types, tags and texts."""
     tenant = await make_tenant()
     for number in range(24):
         await tenant.create(
@@ -218,48 +233,37 @@ async def library(make_tenant: MakeTenant) -> Tenant:
         },
     ),
 )
-async def test_pages_of_any_filter_put_together_are_the_whole(
-    library: Tenant, limit: int, order: str, filters: dict[str, str]
+async def test_the_pages_of_a_filtered_list_make_up_the_whole_list(
+    insight_library: Tenant, limit: int, order: str, filters: dict[str, str]
 ) -> None:
     async def page(**query: Any) -> Any:
-        answer = await library.http.get("/external/v1/insights", params=filters | query)
-        return answer.json(), answer.headers["X-Total-Count"]
+        response = await insight_library.http.get("/external/v1/insights", params=filters | query)
+        return response.json(), response.headers["X-Total-Count"]
 
     whole, total = await page(limit=100, order=order)
     assert total == str(len(whole))
     walked: list[Any] = []
-    while found := (await page(limit=limit, order=order, offset=len(walked)))[0]:
-        assert len(found) <= limit
-        walked += found
+    while insights := (await page(limit=limit, order=order, offset=len(walked)))[0]:
+        assert len(insights) <= limit
+        walked += insights
     assert walked == whole
-    assert [each["id"] for each in (await page(limit=100))[0]][:: 1 if order == "desc" else -1] == [
-        each["id"] for each in whole
-    ]
+    newest_first, _ = await page(limit=100)
+    assert newest_first == (whole if order == "desc" else whole[::-1])
 
 
 @pytest.mark.parametrize("resource", ["insights", "ideas", "products", "signals"])
-async def test_a_walk_from_the_oldest_neither_repeats_nor_misses_while_others_insert(
-    make_tenant: MakeTenant, resource: str
+async def test_paging_oldest_first_during_inserts_repeats_and_misses_no_record(
+    acme: Tenant, resource: str
 ) -> None:
-    tenant = await make_tenant()
-    bodies: dict[str, dict[str, Any]] = {
-        "insights": {"description": "d"},
-        "ideas": {"name": "n", "description": "d"},
-        "products": {"name": "n"},
-        "signals": {"source": {"type": "x"}},
-    }
-    body = bodies[resource]
-    first = [(await tenant.create(resource, **body))["id"] for _ in range(5)]
-    inserting = asyncio.gather(
-        *(tenant.create(resource, **body) for _ in range(60)), return_exceptions=False
-    )
+    first = [await create_minimal(acme, resource) for _ in range(5)]
+    inserts = asyncio.gather(*(acme.create(resource, **MINIMAL[resource]) for _ in range(60)))
     walked: list[str] = []
     while True:
-        ended = inserting.done()
-        page = await tenant.get(f"{resource}?order=asc&limit=3&offset={len(walked)}")
-        walked += [each["id"] for each in page]
+        ended = inserts.done()
+        page = await acme.get(f"{resource}?order=asc&limit=3&offset={len(walked)}")
+        walked += [record["id"] for record in page]
         if not page and ended:
             break
-    await inserting
+    await inserts
     assert walked[:5] == first
     assert len(walked) == len(set(walked)) == 65

@@ -1,193 +1,210 @@
-"""Processing again: what a person touched stays, what only the machine made is replaced."""
+"""Reprocessing a signal keeps the insights that users edited and replaces the others."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from tests.stack import Stack, Tenant
+from domains.kernel.db.database import Database
+from tests.discovery.support import (
+    create_minimal,
+    evidence_of,
+    insights_of,
+    paused_worker,
+    queue_analysis,
+    reprocess,
+)
+from tests.stack import Stack, Tenant, eventually
 
+# Four sentences with one insight each.
 TEXT = (
     "The export crashes every morning. We cannot find the billing page. "
     "I would love to share boards by e-mail. The login page is broken for my team."
 )
 
-Touch = Callable[[Tenant, Any, str], Awaitable[Any]]
+Edit = Callable[[Tenant, str], Awaitable[Any]]
 
 
-async def _processed(tenant: Tenant) -> Any:
-    signal = await tenant.processed((await tenant.signal(TEXT))["id"])
+@pytest.fixture
+async def processed(acme: Tenant) -> Any:
+    """A signal of `acme` with four insights."""
+    signal = await acme.process_text(TEXT)
     assert len(signal["insightIds"]) == 4
     return signal
 
 
-async def _again(tenant: Tenant, signal: Any) -> Any:
-    answer = await tenant.http.post(f"/external/v1/signals/{signal['id']}/process")
-    assert answer.status_code == 201
-    return await tenant.processed(signal["id"])
+async def _change(tenant: Tenant, insight: str) -> None:
+    await tenant.patch(f"insights/{insight}", status="published")
 
 
-async def _opportunity(tenant: Tenant, **fields: Any) -> Any:
-    return await tenant.create("opportunities", name="o", description="d", **fields)
+async def _link_to_an_idea(tenant: Tenant, insight: str) -> None:
+    idea = await create_minimal(tenant, "ideas")
+    await tenant.patch(f"insights/{insight}", ideaIds=[idea])
 
 
-async def _edit(tenant: Tenant, _signal: Any, insight: str) -> None:
-    await tenant.change(f"insights/{insight}", status="published")
+async def _link_from_a_new_opportunity(tenant: Tenant, insight: str) -> None:
+    await create_minimal(tenant, "opportunities", insightIds=[insight])
 
 
-async def _link_to_an_idea(tenant: Tenant, _signal: Any, insight: str) -> None:
-    idea = await tenant.create("ideas", name="i", description="d")
-    await tenant.change(f"insights/{insight}", ideaIds=[idea["id"]])
+async def _link_from_an_idea(tenant: Tenant, insight: str) -> None:
+    idea = await create_minimal(tenant, "ideas")
+    await tenant.patch(f"ideas/{idea}", insightIds=[insight])
 
 
-async def _link_from_a_new_opportunity(tenant: Tenant, _signal: Any, insight: str) -> None:
-    await _opportunity(tenant, insightIds=[insight])
+async def _link_from_another_signal(tenant: Tenant, insight: str) -> None:
+    await create_minimal(tenant, "signals", insightIds=[insight])
 
 
-async def _link_from_an_idea(tenant: Tenant, _signal: Any, insight: str) -> None:
-    idea = await tenant.create("ideas", name="i", description="d")
-    await tenant.change(f"ideas/{idea['id']}", insightIds=[insight])
-
-
-async def _link_to_another_signal(tenant: Tenant, _signal: Any, insight: str) -> None:
-    await tenant.create("signals", source={"type": "crm"}, insightIds=[insight])
-
-
-TOUCHES = [
-    _edit,
-    _link_to_an_idea,
-    _link_from_a_new_opportunity,
-    _link_from_an_idea,
-    _link_to_another_signal,
-]
-
-
-@pytest.mark.parametrize("touch", TOUCHES)
-async def test_what_a_person_touched_is_kept_and_found_only_once(
-    acme: Tenant, touch: Touch
+@pytest.mark.parametrize(
+    "edit",
+    [
+        _change,
+        _link_to_an_idea,
+        _link_from_a_new_opportunity,
+        _link_from_an_idea,
+        _link_from_another_signal,
+    ],
+)
+async def test_an_edited_insight_is_kept_and_not_found_again(
+    acme: Tenant, processed: Any, edit: Edit
 ) -> None:
-    first = await _processed(acme)
-    kept = first["insightIds"][1]
-    await touch(acme, first, kept)
+    kept = processed["insightIds"][1]
+    await edit(acme, kept)
     before = await acme.get(f"insights/{kept}")
     evidence = await acme.get(f"insights/{kept}/evidence")
     for _ in range(2):
-        second = await _again(acme, first)
-        assert set(second["insightIds"]) & set(first["insightIds"]) == {kept}
-        assert len(second["insightIds"]) == 4
+        again = await reprocess(acme, processed["id"])
+        assert set(again["insightIds"]) & set(processed["insightIds"]) == {kept}
+        assert len(again["insightIds"]) == 4
         assert await acme.get(f"insights/{kept}") == before
         assert await acme.get(f"insights/{kept}/evidence") == evidence
-        quotes = [
-            each["quote"]
-            for insight in second["insightIds"]
-            for each in await acme.get(f"insights/{insight}/evidence")
-        ]
+        quotes = [quote["quote"] for quote in await evidence_of(acme, again)]
         assert len(quotes) == len(set(quotes)) == 4
     assert len(await acme.get("insights")) == 4
 
 
-async def test_an_insight_that_was_taken_off_its_signal_stays_off(acme: Tenant) -> None:
-    first = await _processed(acme)
-    taken, *rest = first["insightIds"]
-    await acme.change(f"signals/{first['id']}", insightIds=rest)
-    second = await _again(acme, first)
-    assert taken not in second["insightIds"]
-    assert len(second["insightIds"]) == 3
-    assert (await acme.get(f"insights/{taken}"))["id"] == taken
+async def test_an_insight_that_was_unlinked_from_its_signal_stays_unlinked(
+    acme: Tenant, processed: Any
+) -> None:
+    unlinked, *others = processed["insightIds"]
+    await acme.patch(f"signals/{processed['id']}", insightIds=others)
+    again = await reprocess(acme, processed["id"])
+    assert unlinked not in again["insightIds"]
+    assert len(again["insightIds"]) == 3
+    assert (await acme.get(f"insights/{unlinked}"))["id"] == unlinked
     assert len(await acme.get("insights")) == 4
 
 
-async def test_a_kept_insight_of_a_text_that_was_replaced_hides_nothing(acme: Tenant) -> None:
-    """The offsets of its evidence speak of the old text."""
-    raw = {"source": {"type": "crm"}, "data": {"body": "The export fails every day."}}
-    signal = await acme.processed((await acme.create("signals", **raw))["id"])
+async def test_a_kept_insight_of_replaced_data_suppresses_no_finding(acme: Tenant) -> None:
+    """The offsets of its evidence refer to the old text."""
+    signal = await acme.create(
+        "signals", source={"type": "crm"}, data={"body": "The export fails every day."}
+    )
+    signal = await acme.wait_until_processed(signal["id"])
     (kept,) = signal["insightIds"]
-    await acme.change(f"insights/{kept}", name="Mine")
-    await acme.change(f"signals/{signal['id']}", data={"body": "The search is slow every day."})
-    again = await _again(acme, signal)
+    await acme.patch(f"insights/{kept}", name="Mine")
+    await acme.patch(f"signals/{signal['id']}", data={"body": "The search is slow every day."})
+    again = await reprocess(acme, signal["id"])
     assert len(again["insightIds"]) == 2
-    names = {(await acme.get(f"insights/{each}"))["name"] for each in again["insightIds"]}
+    names = {insight["name"] for insight in await insights_of(acme, again)}
     assert "Mine" in names
     assert any("search" in name.lower() for name in names)
 
 
-async def test_data_that_is_replaced_while_it_is_analysed_is_analysed_again(acme: Tenant) -> None:
-    old = {"body": "The export crashes every morning. " * 20_000}
-    signal = await acme.create("signals", source={"type": "crm"}, data=old)
-    path = f"signals/{signal['id']}"
-    new = "We cannot find the billing page. It is hard to find."
-    changed = await acme.change(path, data={"body": new})
-    assert changed["status"] == "processing"
-    job = await acme.http.post(f"/external/v1/{path}/process")
-    assert job.json()["jobId"] == signal["jobId"]
-    done = await acme.processed(signal["id"])
+async def test_data_replaced_during_the_analysis_is_analysed_again(
+    acme: Tenant, stack: Stack, database: Database
+) -> None:
+    old, new = "The export crashes every morning.", "The billing page is hard to find."
+    async with database.connection() as connection:
+        pid = connection.get_server_pid()
+
+        async def job_waits_for_the_row() -> Any:
+            async with database.connection() as other:
+                return await other.fetchval(
+                    "select true from pg_stat_activity where $1 = any(pg_blocking_pids(pid))", pid
+                )
+
+        async with connection.transaction():
+            with paused_worker(stack):
+                signal = await acme.create("signals", source={"type": "crm"}, data={"body": old})
+                await connection.execute(
+                    "select from signals where id = $1 for update", UUID(signal["id"])
+                )
+            # The job has analysed the old data when it waits to store the insights.
+            await eventually(job_waits_for_the_row)
+            await connection.execute(
+                "update signals set data = $2 where id = $1",
+                UUID(signal["id"]),
+                f'{{"body": "{new}"}}'.encode(),
+            )
+    done = await acme.wait_until_processed(signal["id"])
     assert done["status"] == "processed"
-    evidence = [
-        each
-        for insight in done["insightIds"]
-        for each in await acme.get(f"insights/{insight}/evidence")
-    ]
-    assert evidence
-    for each in evidence:
-        assert new[each["start"] : each["end"]] == each["quote"]
+    assert done["processing"]["lastJobId"] != signal["jobId"]
+    (evidence,) = await evidence_of(acme, done)
+    assert new[evidence["start"] : evidence["end"]] == evidence["quote"]
 
 
 @pytest.mark.parametrize("resource", ["insights", "signals"])
-async def test_a_change_that_changes_nothing_is_no_edit(acme: Tenant, resource: str) -> None:
-    first = await _processed(acme)
-    for each in first["insightIds"]:
-        if resource == "insights":
-            shown = await acme.get(f"insights/{each}")
-            await acme.change(f"insights/{each}")
-            fields = {name: shown[name] for name in shown if name not in ("id", "createdAt")}
-            await acme.change(f"insights/{each}", **fields)
-        else:
-            await acme.change(f"signals/{first['id']}", insightIds=first["insightIds"])
-    second = await _again(acme, first)
-    assert not set(second["insightIds"]) & set(first["insightIds"])
-
-
-async def test_what_nobody_touched_is_replaced_with_its_evidence(acme: Tenant) -> None:
-    first = await _processed(acme)
-    second = await _again(acme, first)
-    assert not set(second["insightIds"]) & set(first["insightIds"])
-    assert len(await acme.get("insights")) == 4
-    for gone in first["insightIds"]:
-        assert (await acme.http.get(f"/external/v1/insights/{gone}")).status_code == 404
-
-
-async def test_a_failed_signal_says_why_and_can_be_processed_again(
-    acme: Tenant, stack: Stack
+async def test_a_patch_that_changes_no_value_is_no_edit(
+    acme: Tenant, processed: Any, resource: str
 ) -> None:
-    signal = await _processed(acme)
-    stored = stack.folder / "blobs" / signal["data"]["s3Key"]
+    if resource == "signals":
+        await acme.patch(f"signals/{processed['id']}", insightIds=processed["insightIds"])
+    else:
+        for insight in await insights_of(acme, processed):
+            await acme.patch(f"insights/{insight['id']}")
+            unchanged = {
+                name: value for name, value in insight.items() if name not in ("id", "createdAt")
+            }
+            await acme.patch(f"insights/{insight['id']}", **unchanged)
+    again = await reprocess(acme, processed["id"])
+    assert not set(again["insightIds"]) & set(processed["insightIds"])
+
+
+async def test_insights_that_were_not_edited_are_replaced_with_their_evidence(
+    acme: Tenant, processed: Any
+) -> None:
+    again = await reprocess(acme, processed["id"])
+    assert not set(again["insightIds"]) & set(processed["insightIds"])
+    assert len(await acme.get("insights")) == 4
+    for deleted in processed["insightIds"]:
+        assert (await acme.http.get(f"/external/v1/insights/{deleted}")).status_code == 404
+
+
+async def test_a_failed_signal_has_an_error_and_can_be_reprocessed(
+    acme: Tenant, processed: Any, stack: Stack
+) -> None:
+    stored = stack.folder / "blobs" / processed["data"]["s3Key"]
     text = stored.read_bytes()
     stored.unlink()
-    failed = await _again(acme, signal)
+    failed = await reprocess(acme, processed["id"])
     assert failed["status"] == "failed"
-    process = failed["processing"]
-    assert process["lastError"] == "The stored text of this signal is missing."
-    assert process["startedAt"] < process["failedAt"]
-    assert process["processedAt"] is None
-    # What an earlier analysis found is still there.
-    assert failed["insightIds"] == signal["insightIds"]
+    failure = failed["processing"]
+    assert failure["lastError"] == "The stored text of this signal is missing."
+    assert failure["startedAt"] < failure["failedAt"]
+    assert failure["processedAt"] is None
+    # The insights of the earlier analysis are kept.
+    assert failed["insightIds"] == processed["insightIds"]
     stored.write_bytes(text)
-    healed = await _again(acme, signal)
-    assert healed["status"] == "processed"
-    assert healed["processing"]["lastJobId"] != process["lastJobId"]
-    assert healed["processing"]["failedAt"] is healed["processing"]["lastError"] is None
-    assert healed["processing"]["startedAt"] < healed["processing"]["processedAt"]
+    repaired = await reprocess(acme, processed["id"])
+    assert repaired["status"] == "processed"
+    success = repaired["processing"]
+    assert success["lastJobId"] != failure["lastJobId"]
+    assert success["failedAt"] is success["lastError"] is None
+    assert success["startedAt"] < success["processedAt"]
 
 
-async def test_processing_tells_the_truth_while_the_job_waits_and_runs(acme: Tenant) -> None:
-    signal = await acme.signal("The export fails. " * 20_000)
-    path = f"signals/{signal['id']}"
-    shown = signal["processing"]
-    # A status that somebody sets meanwhile says nothing of the job, and ends nothing.
-    assert (await acme.change(path, status="pending"))["processing"] == shown
-    job = await acme.http.post(f"/external/v1/{path}/process")
-    assert job.json()["jobId"] == signal["jobId"]
-    assert (await acme.get(path))["status"] == "processing"
-    done = await acme.processed(signal["id"])
-    assert done["processing"] == shown | {"processedAt": done["processing"]["processedAt"]}
-    assert done["processing"]["processedAt"] > shown["startedAt"]
+async def test_a_status_set_by_a_patch_does_not_affect_the_queued_job(
+    acme: Tenant, stack: Stack
+) -> None:
+    with paused_worker(stack):
+        signal = await acme.create_signal()
+        path = f"signals/{signal['id']}"
+        queued = signal["processing"]
+        assert (await acme.patch(path, status="pending"))["processing"] == queued
+        assert await queue_analysis(acme, signal["id"]) == signal["jobId"]
+        assert (await acme.get(path))["status"] == "processing"
+    done = await acme.wait_until_processed(signal["id"])
+    assert done["processing"] == queued | {"processedAt": done["processing"]["processedAt"]}
+    assert done["processing"]["processedAt"] > queued["startedAt"]

@@ -1,9 +1,9 @@
-"""The page of examples: each bundled text beside what the engine finds in it.
+"""The page of examples: each bundled text with the findings of the engine.
 
-usage: python -m tests.eval.examples
-Writes docs/examples-of-output.md, the same bytes for the same texts and engine.
+`python -m tests.eval.examples` writes docs/examples-of-output.md. The result is deterministic.
 """
 
+import functools
 import json
 from collections.abc import Callable
 from datetime import date
@@ -13,16 +13,16 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from domains.intelligence.dialogue.turns import Audience, Turn
 from domains.intelligence.engine import analyse
 from domains.intelligence.findings import Document, Findings, Insight, Profile, Quote
 from domains.intelligence.outline import Shown, outline
-from domains.intelligence.segmentation import Sentence, sentences
-from domains.intelligence.talk import Audience, Turn
+from domains.intelligence.text.segmentation import Sentence, sentences
 
-ROOT: Final = Path(__file__).parents[2]
-PAGE: Final = ROOT / "docs" / "examples-of-output.md"
+_ROOT: Final = Path(__file__).parents[2]
+PAGE: Final = _ROOT / "docs" / "examples-of-output.md"
+EXAMPLES: Final = _ROOT / "examples"
 
-_EXAMPLES: Final = ROOT / "examples"
 _PROFILES: Final[dict[str, Profile]] = {
     "transcript": "transcript",
     "support_ticket": "support_ticket",
@@ -34,17 +34,17 @@ _KINDS: Final = {
     "praise": "praise",
     "question": "question",
 }
-_TOP: Final = """# Examples of output
+_INTRODUCTION: Final = """# Examples of output
 
-What the embedded engine finds in the texts under `examples/`, without a model or service outside
-the process. Each finding stands beside the words it was made from. This page is written by
-`python -m tests.eval.examples`; a test fails if it is not what the engine finds now. Where the
-texts come from: `examples/README.md`.
+The findings of the embedded engine in the texts under `examples/`, without a model or service
+outside the process. Each finding is shown with the words it was made from. This page is generated
+by `python -m tests.eval.examples`; a test fails if it is out of date. For the sources of the texts
+see `examples/README.md`.
 """
 
 
 class Example(Struct, frozen=True):
-    """A bundled text as `examples/index.json` lists it, with what the engine finds."""
+    """A text of `examples/index.json` with its findings. `own` has the names of our speakers."""
 
     name: str
     file: str
@@ -55,28 +55,32 @@ class Example(Struct, frozen=True):
     held_on: date | None
 
 
-def examples() -> list[Example]:
-    """All bundled texts, in the order of the index."""
-    index = (_EXAMPLES / "index.json").read_text("utf-8")
-    return [_read(row) for row in json.loads(index)]
+def read_index() -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads((EXAMPLES / "index.json").read_text("utf-8"))
+    return rows
 
 
-def page() -> str:
-    """The whole page."""
-    parts = [_TOP]
+@functools.cache
+def examples() -> tuple[Example, ...]:
+    """Analyse all bundled texts, in the order of the index."""
+    return tuple(map(_analyse, read_index()))
+
+
+def render_page() -> str:
+    parts = [_INTRODUCTION]
     for example in examples():
         parts.append(f"## {example.name}\n")
-        parts.extend(made for section in SECTIONS if (made := section(example)))
+        parts.extend(text for section in _SECTIONS if (text := section(example)))
     return "\n".join(parts)
 
 
 def main() -> None:
     """Write the page."""
-    PAGE.write_text(page(), "utf-8")
+    PAGE.write_text(render_page(), "utf-8")
 
 
-def _read(row: dict[str, Any]) -> Example:
-    text = (_EXAMPLES / row["file"]).read_text("utf-8")
+def _analyse(row: dict[str, Any]) -> Example:
+    text = (EXAMPLES / row["file"]).read_text("utf-8")
     document = Document(
         text=text,
         profile=_PROFILES[row["signalType"]],
@@ -99,7 +103,7 @@ def _source(example: Example) -> str:
 
 
 def _text(example: Example) -> str:
-    """The text itself, where it is short enough to be read here."""
+    """The text itself, unless it is a long transcript."""
     if example.signal_type == "transcript":
         return ""
     return "".join(
@@ -109,61 +113,61 @@ def _text(example: Example) -> str:
 
 
 def _insights(example: Example) -> str:
-    rows = [f"| {_said(insight)} | {_found(insight)} |" for insight in example.findings.insights]
+    rows = [f"| {_quotes(insight)} | {_facts(insight)} |" for insight in example.findings.insights]
     return "\n".join(["| in the text | found |", "|---|---|", *rows, ""])
 
 
 def _conversation(example: Example) -> str:
-    """What the revenue record makes of it, with a sentence for each item."""
+    """The summary in the revenue record, each item with its quotes."""
     if example.signal_type != "transcript":
         return ""
     turns = [
-        Turn(stretch[0].speaker or "", " ".join(each.text for each in stretch), ours)
-        for stretch in _stretches(example)
-        for ours in [stretch[0].speaker in example.own]
+        Turn(turn[0].speaker or "", " ".join(sentence.text for sentence in turn), ours)
+        for turn in _turns(example)
+        for ours in [turn[0].speaker in example.own]
     ]
     audience: Audience = "EXTERNAL" if example.own else "INTERNAL"
-    found = outline(turns, audience, example.name, held_on=example.held_on)
+    result = outline(turns, audience, example.name, held_on=example.held_on)
     rows = [
-        f"| {_heard(found.evidence[heading], item, turns)} | {heading} | {_cell(item)} |"
-        for heading, value in found.summary.items()
+        f"| {_evidence(result.evidence[heading], item, turns)} | {heading} | {_cell(item)} |"
+        for heading, value in result.summary.items()
         for item in ([value] if isinstance(value, str) and value else list(value))
     ]
-    head = f"As a conversation: {found.category}.\n"
+    head = f"As a conversation: {result.category}.\n"
     return "\n".join([head, "| in the text | heading | item |", "|---|---|---|", *rows, ""])
 
 
-def _stretches(example: Example) -> list[list[Sentence]]:
+def _turns(example: Example) -> list[list[Sentence]]:
     """The sentences of each turn."""
-    said = sentences(example.text, "transcript")
-    return [list(some) for _, some in groupby(said, key=lambda each: each.turn)]
+    spoken = sentences(example.text, "transcript")
+    return [list(turn) for _, turn in groupby(spoken, key=lambda sentence: sentence.turn)]
 
 
-def _heard(evidence: list[Shown], item: str, turns: list[Turn]) -> str:
+def _evidence(evidence: list[Shown], item: str, turns: list[Turn]) -> str:
     return "<br>".join(
-        f"{_cell(turns[each.turn].speaker)}: “{_cell(each.quote)}”"
-        for each in evidence
-        if each.item == item
+        f"{_cell(turns[shown.turn].speaker)}: “{_cell(shown.quote)}”"
+        for shown in evidence
+        if shown.item == item
     )
 
 
-SECTIONS: Final[tuple[Callable[[Example], str], ...]] = (_source, _text, _insights, _conversation)
-"""What stands under each example, in this order; one that has nothing to say returns ""."""
+# The sections of an example, in this order. A section that does not apply is empty.
+_SECTIONS: Final[tuple[Callable[[Example], str], ...]] = (_source, _text, _insights, _conversation)
 
 
-def _said(insight: Insight) -> str:
-    return "<br><br>".join(_quoted(quote) for quote in insight.quotes)
+def _quotes(insight: Insight) -> str:
+    return "<br><br>".join(map(_quote, insight.quotes))
 
 
-def _quoted(quote: Quote) -> str:
-    who = quote.speaker or ""
+def _quote(quote: Quote) -> str:
+    speaker = quote.speaker or ""
     if quote.start_time is not None:
         minutes, seconds = divmod(int(quote.start_time), 60)
-        who = f"{who} {minutes}:{seconds:02}".strip()
-    return (f"{who}: " if who else "") + f"“{_cell(quote.text)}”"
+        speaker = f"{speaker} {minutes}:{seconds:02}".strip()
+    return (f"{speaker}: " if speaker else "") + f"“{_cell(quote.text)}”"
 
 
-def _found(insight: Insight) -> str:
+def _facts(insight: Insight) -> str:
     facts = [_KINDS[insight.kind], insight.sentiment, f"confidence {insight.confidence:.2f}"]
     if insight.feature:
         facts.append(f"feature: {_cell(insight.feature)}")

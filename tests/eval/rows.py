@@ -1,6 +1,5 @@
-"""Rows of the evaluation data: JSON lines in `dev.jsonl` or `test.jsonl` of a task's folder."""
+"""Files of the evaluation data."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,5 @@ Rows = Sequence[dict[str, Any]]
 
 
 def splits(folder: Path) -> list[Path]:
-    """The files of a task that have answers to compare with, not the ones to train on."""
+    """Return the files of a task to evaluate on; others are for training."""
     return [file for name in ("dev", "test") if (file := folder / f"{name}.jsonl").exists()]
-
-
-def read(file: Path) -> Rows:
-    """The rows of a file."""
-    return [json.loads(line) for line in file.read_text("utf-8").splitlines() if line.strip()]

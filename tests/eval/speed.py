@@ -1,4 +1,4 @@
-"""How fast the engine is on one core: from a fresh process to the first findings, and then."""
+"""Speed of the engine on one core: start-up, a long transcript, a review."""
 
 import os
 import statistics
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from domains.intelligence.engine import analyse
-from domains.intelligence.findings import Document
+from domains.intelligence.findings import Document, Profile
 
 _WORDS = 10_000
 _FIRST = (
@@ -19,36 +19,39 @@ _FIRST = (
 
 
 def figures(transcript: str, review: str) -> dict[str, float]:
-    """Of a transcript as long as 10,000 words, and of one review."""
+    """Measure the start-up, the analysis of the first 10,000 words, and that of one review.
+
+    A shorter transcript is repeated.
+    """
     words = transcript.split(" ")
     long = " ".join((words * (_WORDS // len(words) + 1))[:_WORDS])
     return {
-        "ready, s": _ready(),
-        "10,000 words, ms": 1000 * _median(lambda: _read(long, "transcript"), 7),
-        "one review, ms": 1000 * _median(lambda: _read(review, "survey_response"), 200),
+        "ready, s": _start_up(),
+        "10,000 words, ms": 1000 * _median(lambda: _analyse(long, "transcript"), 7),
+        "one review, ms": 1000 * _median(lambda: _analyse(review, "survey_response"), 200),
     }
 
 
-def _read(text: str, profile: str) -> None:
-    analyse(Document(text=text, profile=profile))  # type: ignore[arg-type]
+def _analyse(text: str, profile: Profile) -> None:
+    analyse(Document(text=text, profile=profile))
 
 
-def _ready() -> float:
-    """Seconds that the engine adds to a Python that starts, until its first findings are there."""
-    with_it = _median(lambda: _python(_FIRST), 5)
-    return with_it - _median(lambda: _python("pass"), 5)
+def _start_up() -> float:
+    """Seconds until the first findings in a new process, minus the start of Python itself."""
+    return _median(lambda: _run_python(_FIRST), 5) - _median(lambda: _run_python("pass"), 5)
 
 
-def _python(program: str) -> None:
+def _run_python(program: str) -> None:
     one_core = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     subprocess.run([sys.executable, "-c", program], check=True, env=one_core)
 
 
-def _median(act: Callable[[], None], times: int) -> float:
-    act()
-    taken = []
+def _median(function: Callable[[], None], times: int) -> float:
+    """Median seconds of `times` calls, after one that is not measured."""
+    function()
+    durations = []
     for _ in range(times):
-        begun = time.perf_counter()
-        act()
-        taken.append(time.perf_counter() - begun)
-    return statistics.median(taken)
+        start = time.perf_counter()
+        function()
+        durations.append(time.perf_counter() - start)
+    return statistics.median(durations)

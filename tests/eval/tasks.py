@@ -1,116 +1,152 @@
-"""How the engine answers the rows of each task, and how its answers are measured."""
+"""Tasks of the evaluation: predictions of the engine, and their metrics."""
 
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from domains.intelligence import clusters, phrases, reports
-from domains.intelligence.categories import category
-from domains.intelligence.talk import Audience, Talk, Turn
-from domains.intelligence.training import meetings
+from domains.intelligence.dialogue import dialogue_acts, extractive_summary
+from domains.intelligence.dialogue.categories import category
+from domains.intelligence.dialogue.dialogue_acts import ActKind, Utterance
+from domains.intelligence.dialogue.turns import Audience, Talk, Turn
+from domains.intelligence.insights import classifiers
+from domains.intelligence.semantic import clusters
+from domains.intelligence.semantic.embeddings import embedder
+from domains.intelligence.text.phrases import tagger
 from tests.eval import metrics
 from tests.eval.rows import Rows
 
+Predictions = list[dict[str, Any]]
 Figures = dict[str, float]
 
 
 class Task(NamedTuple):
-    """How rows are answered, and how the answers are measured."""
+    """Functions that predict the answers of rows, and that compare them with the true ones."""
 
-    predict: Callable[[Rows], list[dict[str, Any]]]
-    measure: Callable[[Rows, list[dict[str, Any]]], Figures]
+    predict: Callable[[Rows], Predictions]
+    measure: Callable[[Rows, Predictions], Figures]
 
 
-def _reviews(rows: Rows) -> list[dict[str, Any]]:
+def _predict_reviews(rows: Rows) -> Predictions:
     texts, stars = [row["text"] for row in rows], [row.get("stars") for row in rows]
-    return [{"labels": labels} for labels in reports.reviews_labels(texts, stars)]
+    return [{"labels": labels} for labels in classifiers.reviews_labels(texts, stars)]
 
 
-def _of_reviews(rows: Rows, found: list[dict[str, Any]]) -> Figures:
+def _measure_reviews(rows: Rows, predicted: Predictions) -> Figures:
     labels = ("bug", "feature", "experience", "rating")
-    told = metrics.of_labels(
-        [row["labels"] for row in rows], [each["labels"] for each in found], labels
+    f1 = metrics.label_f1(
+        [row["labels"] for row in rows], [each["labels"] for each in predicted], labels
     )
-    return {f"F1 {label}": f1 for label, f1 in told.items()}
+    return {f"F1 {label}": value for label, value in f1.items()}
 
 
-def _suggestions(rows: Rows) -> list[dict[str, Any]]:
-    return [{"label": int(reports.is_suggestion(row["text"]))} for row in rows]
+def _predict_suggestions(rows: Rows) -> Predictions:
+    return [{"label": int(classifiers.is_suggestion(row["text"]))} for row in rows]
 
 
-def _of_suggestions(rows: Rows, found: list[dict[str, Any]]) -> Figures:
-    gold, told = ([["yes"] if each["label"] else [] for each in some] for some in (rows, found))
-    return {"F1": metrics.of_labels(gold, told, ["yes"])["yes"]}
+def _measure_suggestions(rows: Rows, predicted: Predictions) -> Figures:
+    gold, found = (
+        [["yes"] if answer["label"] else [] for answer in answers] for answers in (rows, predicted)
+    )
+    return {"F1": metrics.label_f1(gold, found, ["yes"])["yes"]}
 
 
-def _issues(rows: Rows) -> list[dict[str, Any]]:
+def _predict_issues(rows: Rows) -> Predictions:
     issues = [(row["title"], row["body"]) for row in rows]
-    return [{"label": label} for label, _ in reports.issue_labels(issues)]
+    return [{"label": label} for label, _ in classifiers.issue_labels(issues)]
 
 
-def _single(field: str) -> Callable[[Rows, list[dict[str, Any]]], Figures]:
-    def measure(rows: Rows, found: list[dict[str, Any]]) -> Figures:
-        gold, told = ([[each[field]] for each in some] for some in (rows, found))
+def _measure_single_label(field: str) -> Callable[[Rows, Predictions], Figures]:
+    def measure(rows: Rows, predicted: Predictions) -> Figures:
+        gold, found = ([[answer[field]] for answer in answers] for answers in (rows, predicted))
         labels = sorted({row[field] for row in rows})
-        right = sum(g == t for g, t in zip(gold, told, strict=True))
+        correct = sum(one == other for one, other in zip(gold, found, strict=True))
         return {
-            "F1 macro": metrics.of_labels(gold, told, labels)["macro"],
-            "accuracy": right / len(gold),
+            "F1 macro": metrics.label_f1(gold, found, labels)["macro"],
+            "accuracy": correct / len(gold),
         }
 
     return measure
 
 
-def _clusters(rows: Rows) -> list[dict[str, Any]]:
-    return [{"cluster": n} for n in clusters.predict_clusters([row["text"] for row in rows])]
+def _predict_clusters(rows: Rows) -> Predictions:
+    model = embedder()
+    vectors = model.vectors([row["text"] for row in rows])
+    related = clusters.bars(model.name).related
+    return [{"cluster": number} for number in clusters.grouped(vectors, related)]
 
 
-def _of_clusters(rows: Rows, found: list[dict[str, Any]]) -> Figures:
-    return metrics.of_pairs([r["cluster"] for r in rows], [each["cluster"] for each in found])
-
-
-def _meetings(rows: Rows) -> list[dict[str, Any]]:
-    return [{"summary": meetings.predict_meeting(row)} for row in rows]
-
-
-def _of_meetings(rows: Rows, found: list[dict[str, Any]]) -> Figures:
-    return metrics.of_summaries(
-        [(row["summary"], each["summary"]) for row, each in zip(rows, found, strict=True)]
+def _measure_clusters(rows: Rows, predicted: Predictions) -> Figures:
+    return metrics.cluster_scores(
+        [row["cluster"] for row in rows], [each["cluster"] for each in predicted]
     )
 
 
-def _acts(rows: Rows) -> list[dict[str, Any]]:
-    return [{"labels": meetings.predict_acts(row)} for row in rows]
+def _predict_meetings(rows: Rows) -> Predictions:
+    return [{"summary": _summary(row["turns"])} for row in rows]
 
 
-def _of_acts(rows: Rows, found: list[dict[str, Any]]) -> Figures:
-    labels = [each["labels"] for each in found]
+def _summary(turns: list[tuple[str, str]]) -> str:
+    utterances = [Utterance(speaker, words) for speaker, words in turns]
+    return extractive_summary.text(extractive_summary.digest(utterances))
+
+
+def _measure_meetings(rows: Rows, predicted: Predictions) -> Figures:
+    return metrics.summary_rouge(
+        [(row["summary"], each["summary"]) for row, each in zip(rows, predicted, strict=True)]
+    )
+
+
+def _predict_acts(rows: Rows) -> Predictions:
+    return [{"labels": _act_numbers(row["acts"])} for row in rows]
+
+
+def _act_numbers(acts: list[dict[str, Any]]) -> dict[ActKind, list[int]]:
+    """Return the numbers of the dialogue acts of each kind."""
+    utterances = [Utterance(act["speaker"], act["text"], act["start"]) for act in acts]
+    marked = dialogue_acts.marked(dialogue_acts.score(utterances))
+    return {kind: [acts[index]["i"] for index in indexes] for kind, indexes in marked.items()}
+
+
+def _measure_acts(rows: Rows, predicted: Predictions) -> Figures:
+    labels = [each["labels"] for each in predicted]
     return {
         f"{kind} {name}": value
         for kind in ("action", "decision", "problem", "abstract")
-        for name, value in metrics.of_acts(rows, labels, kind).items()
+        for name, value in metrics.act_f1(rows, labels, kind).items()
     }
 
 
-def _opinions(rows: Rows) -> list[dict[str, Any]]:
-    return phrases.predict_opinions(rows)
+def _predict_opinions(rows: Rows) -> Predictions:
+    return [
+        {
+            "id": row["id"],
+            "features": [
+                {"text": phrase.text, "sentiment": phrase.sentiment}
+                for phrase in tagger().phrases(str(row["text"]))
+            ],
+        }
+        for row in rows
+    ]
 
 
-def _of_opinions(rows: Rows, found: list[dict[str, Any]]) -> Figures:
-    gold, told = ([each["features"] for each in some] for some in (rows, found))
+def _measure_opinions(rows: Rows, predicted: Predictions) -> Figures:
+    gold, found = ([answer["features"] for answer in answers] for answers in (rows, predicted))
     return {
-        f"{name} {slack}": value
-        for slack in (0, 1, 2)
-        for name, value in metrics.of_phrases(gold, told, slack).items()
+        f"{name} {extra_words}": value
+        for extra_words in (0, 1, 2)
+        for name, value in metrics.phrase_scores(gold, found, extra_words).items()
     }
 
 
-def _categories(rows: Rows) -> list[dict[str, Any]]:
+def _predict_categories(rows: Rows) -> Predictions:
     return [{"category": _category(row)} for row in rows]
 
 
 def _category(row: dict[str, Any]) -> str:
-    """Of the kind of talk that its true category belongs to: e-mail domains tell that elsewhere."""
-    turns = [Turn(each["speakerName"], each["text"]) for each in row["transcript"]]
+    """Predict the category, given the audience of the true one.
+
+    In the product, e-mail domains decide the audience.
+    """
+    turns = [Turn(entry["speakerName"], entry["text"]) for entry in row["transcript"]]
     internal = row["category"].endswith("_team") or row["category"] in {
         "one_on_one",
         "company_wide",
@@ -120,12 +156,12 @@ def _category(row: dict[str, Any]) -> str:
 
 
 TASKS: Final[dict[str, Task]] = {
-    "acts": Task(_acts, _of_acts),
-    "meetings": Task(_meetings, _of_meetings),
-    "reviews": Task(_reviews, _of_reviews),
-    "suggestions": Task(_suggestions, _of_suggestions),
-    "issues": Task(_issues, _single("label")),
-    "clusters": Task(_clusters, _of_clusters),
-    "opinions": Task(_opinions, _of_opinions),
-    "categories": Task(_categories, _single("category")),
+    "acts": Task(_predict_acts, _measure_acts),
+    "meetings": Task(_predict_meetings, _measure_meetings),
+    "reviews": Task(_predict_reviews, _measure_reviews),
+    "suggestions": Task(_predict_suggestions, _measure_suggestions),
+    "issues": Task(_predict_issues, _measure_single_label("label")),
+    "clusters": Task(_predict_clusters, _measure_clusters),
+    "opinions": Task(_predict_opinions, _measure_opinions),
+    "categories": Task(_predict_categories, _measure_single_label("category")),
 }

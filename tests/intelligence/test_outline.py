@@ -1,4 +1,4 @@
-"""The outline of a conversation: its kind, and under headings what was said, with quotes."""
+"""Outline of a conversation: its category, and items with quotes under headings."""
 
 from datetime import date
 
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domains.intelligence.dialogue.turns import Turn
 from domains.intelligence.outline import Outline, headings, outline
-from domains.intelligence.talk import Turn
 
 HELD_ON = date(2026, 11, 18)
 NEGOTIATION = (
@@ -24,18 +24,21 @@ NEGOTIATION = (
 )
 
 
-def _outline(*said: tuple[str, str], title: str = "") -> Outline:
-    turns = [Turn(name, text, ours=name == "Rick") for name, text in said]
-    return outline(turns, "EXTERNAL", title, held_on=HELD_ON)
+def _turns(*statements: tuple[str, str]) -> list[Turn]:
+    return [Turn(name, text, ours=name == "Rick") for name, text in statements]
 
 
-def test_what_was_said_stands_under_its_heading() -> None:
-    found = _outline(*NEGOTIATION, title="Negotiation with Acme")
-    assert found.category == "prospect_negotiation"
-    assert found.summary["Next Steps"] == [
+def _outline(*statements: tuple[str, str], title: str = "") -> Outline:
+    return outline(_turns(*statements), "EXTERNAL", title, held_on=HELD_ON)
+
+
+def test_statements_are_under_their_headings() -> None:
+    result = _outline(*NEGOTIATION, title="Negotiation with Acme")
+    assert result.category == "prospect_negotiation"
+    assert result.summary["Next Steps"] == [
         "Rick will send Grace the order form by Friday (due 2026-11-20)"
     ]
-    assert "go ahead with the pilot" in found.summary["Outcome"]
+    assert "go ahead with the pilot" in result.summary["Outcome"]
     for heading, word in {
         "Pain Points": "export",
         "Decisions": "pilot",
@@ -44,83 +47,86 @@ def test_what_was_said_stands_under_its_heading() -> None:
         "Competitors": "Globex",
         "Pricing": "eight percent",
     }.items():
-        assert any(word.lower() in item.lower() for item in found.summary[heading]), heading
+        assert any(word.lower() in item.lower() for item in result.summary[heading]), heading
 
 
-def test_the_vendors_pitch_is_no_pain_and_no_question_of_the_customer() -> None:
-    found = _outline(
+def test_statements_of_the_vendor_are_not_listed_for_the_customer() -> None:
+    result = _outline(
         ("Rick", "Other tools crash all the time and are terribly slow."),
         ("Rick", "How many invoices do you process by hand each month?"),
         ("Grace", "About four hundred."),
         title="Demo",
     )
     for heading in ("Pain Points", "Questions", "Objections", "Requests"):
-        assert found.summary[heading] == []
+        assert result.summary[heading] == []
 
 
-def test_nothing_is_made_up_where_nothing_was_said() -> None:
-    found = _outline(("Rick", "Hello, can you hear me?"), ("Grace", "Yes. Nice weather today."))
-    assert found.category == "other"
-    assert found.summary.pop("Outcome") == ""
-    assert set(map(tuple, found.summary.values())) == {()}
+def test_small_talk_has_no_items() -> None:
+    result = _outline(("Rick", "Hello, can you hear me?"), ("Grace", "Yes. Nice weather today."))
+    assert result.category == "other"
+    assert result.summary.pop("Outcome") == ""
+    assert set(map(tuple, result.summary.values())) == {()}
 
 
-def test_sides_are_told_by_how_they_speak_where_no_address_tells() -> None:
+def test_sides_are_recognised_by_what_they_say() -> None:
     turns = [
         Turn("Agent", "Hi, our app crashes never. What can I help with?"),
         Turn("Customer", "The export crashes every morning."),
     ]
-    found = outline(turns, "EXTERNAL", "Support call")
-    assert {each.turn for each in found.evidence["Pain Points"]} == {1}
+    result = outline(turns, "EXTERNAL", "Support call")
+    assert {evidence.turn for evidence in result.evidence["Pain Points"]} == {1}
 
 
-def _check(found: Outline, turns: list[Turn]) -> None:
-    assert list(found.summary) == list(headings(found.category)) == list(found.evidence)
-    for heading, value in found.summary.items():
+def _check(result: Outline, turns: list[Turn]) -> None:
+    assert list(result.summary) == list(headings(result.category)) == list(result.evidence)
+    for heading, value in result.summary.items():
         items = [value] if isinstance(value, str) and value else list(value)
-        assert list(dict.fromkeys(each.item for each in found.evidence[heading])) == items
-        for each in found.evidence[heading]:
-            assert each.quote
-            assert each.quote in turns[each.turn].text
+        evidence = result.evidence[heading]
+        assert list(dict.fromkeys(shown.item for shown in evidence)) == items
+        for shown in evidence:
+            assert shown.quote
+            assert shown.quote in turns[shown.turn].text
 
 
 def test_each_item_has_a_quote() -> None:
-    turns = [Turn(name, text, ours=name == "Rick") for name, text in NEGOTIATION]
+    turns = _turns(*NEGOTIATION)
     _check(outline(turns, "EXTERNAL", "Negotiation", held_on=HELD_ON), turns)
 
 
-_SAID = st.sampled_from([text for _, text in NEGOTIATION]) | st.text(max_size=80)
+_STATEMENTS = st.sampled_from([text for _, text in NEGOTIATION]) | st.text(max_size=80)
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(["Rick", "Grace", "Åsa B."]), _SAID), max_size=12),
+    st.lists(st.tuples(st.sampled_from(["Rick", "Grace", "Åsa B."]), _STATEMENTS), max_size=12),
     st.sampled_from(["EXTERNAL", "INTERNAL"]),
 )
-def test_any_talk_has_an_outline_and_the_same_one_again(
-    said: list[tuple[str, str]], audience: str
+def test_outline_of_any_conversation_is_consistent_and_deterministic(
+    statements: list[tuple[str, str]], audience: str
 ) -> None:
-    turns = [Turn(name, text, ours=name == "Rick") for name, text in said]
-    found = outline(turns, audience, held_on=HELD_ON)  # type: ignore[arg-type]
-    _check(found, turns)
-    again = outline(turns, audience, held_on=HELD_ON)  # type: ignore[arg-type]
-    assert msgspec.json.encode(found) == msgspec.json.encode(again)
+    turns = _turns(*statements)
+    first, second = (
+        outline(turns, audience, held_on=HELD_ON)  # type: ignore[arg-type]
+        for _ in range(2)
+    )
+    _check(first, turns)
+    assert msgspec.json.encode(first) == msgspec.json.encode(second)
 
 
 @pytest.mark.parametrize(
-    ("title", "stage", "category"),
+    ("title", "category"),
     [
-        ("Acme: demo of the new app", None, "prospect_demo"),
-        ("Quarterly business review", None, "customer_checkin"),
-        ("Renewal of Acme", None, "customer_commercials"),
-        ("Talk", None, "other"),
+        ("Acme: demo of the new app", "prospect_demo"),
+        ("Quarterly business review", "customer_checkin"),
+        ("Renewal of Acme", "customer_commercials"),
+        ("Talk", "other"),
     ],
 )
-def test_a_title_tells_the_kind(title: str, stage: str | None, category: str) -> None:
-    found = outline([Turn("A", "Hello."), Turn("B", "Hi.")], "EXTERNAL", title, stage=stage)
-    assert found.category == category
+def test_title_decides_the_category(title: str, category: str) -> None:
+    result = outline([Turn("A", "Hello."), Turn("B", "Hi.")], "EXTERNAL", title)
+    assert result.category == category
 
 
-def test_the_stage_of_the_deal_tips_the_balance() -> None:
+def test_stage_of_the_deal_influences_the_category() -> None:
     turns = [Turn("Rick", "Thanks for the order form. Is there still a trial?", ours=True)]
     assert outline(turns, "EXTERNAL", stage="Negotiation").category == "prospect_negotiation"
     assert outline(turns, "EXTERNAL", stage="Pilot").category == "prospect_trial"

@@ -1,4 +1,4 @@
-"""The weight files are those that MODELS.md records, and training makes the same ones again."""
+"""The weight files match MODELS.md, and training is reproducible."""
 
 import hashlib
 import json
@@ -8,36 +8,35 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from domains.intelligence.embeddings import WEIGHTS
 from domains.intelligence.engine import RULES, engine
+from domains.intelligence.semantic.embeddings import WEIGHTS
 from domains.intelligence.training.__main__ import MODELS, main
 
-RECORD = (WEIGHTS / "MODELS.md").read_text("utf-8")
+MODELS_PAGE = (WEIGHTS / "MODELS.md").read_text("utf-8")
 
 
-def test_every_file_stands_in_the_record_with_its_hash() -> None:
+def test_models_page_lists_every_file_with_its_hash() -> None:
     recorded = dict(
-        re.findall(r"^\| `(\w+\.bin)` \| [\d,]+ \| `([0-9a-f]{64})`", RECORD, re.MULTILINE)
+        re.findall(r"^\| `(\w+\.bin)` \| [\d,]+ \| `([0-9a-f]{64})`", MODELS_PAGE, re.MULTILINE)
     )
-    files = {each.name: each for each in WEIGHTS.glob("*.bin")}
+    files = {path.name: path for path in WEIGHTS.glob("*.bin")}
     assert recorded.keys() == files.keys() == {f"{name}.bin" for name in MODELS}
     for name, digest in recorded.items():
         assert hashlib.sha256(files[name].read_bytes()).hexdigest() == digest
 
 
-def test_they_are_small() -> None:
-    assert sum(each.stat().st_size for each in WEIGHTS.glob("*.bin")) < 4_000_000
+def test_total_size() -> None:
+    assert sum(path.stat().st_size for path in WEIGHTS.glob("*.bin")) < 4_000_000
 
 
-def test_records_name_the_rules_and_the_weights() -> None:
+def test_models_page_has_the_figures_of_this_engine() -> None:
     assert re.fullmatch(rf"embedded/{re.escape(RULES)}-[0-9a-f]{{8}}", engine())
-    # The figures in the record are those of this engine.
-    assert f"engine {engine()}," in RECORD
+    assert f"engine {engine()}," in MODELS_PAGE
 
 
 def _data(folder: Path) -> Path:
-    """A little of what may be trained on, written for this test."""
-    said = [
+    """Write a small data set to train on."""
+    reviews = [
         ("The export crashes every morning.", 1, ["bug"]),
         ("It freezes when I open the camera.", 2, ["bug", "rating"]),
         ("Please add a dark mode.", 4, ["feature"]),
@@ -50,7 +49,7 @@ def _data(folder: Path) -> Path:
     rows = [
         {"id": f"r{n}", "text": f"{text} {n}", "stars": stars, "labels": labels}
         for n in range(6)
-        for text, stars, labels in said
+        for text, stars, labels in reviews
     ]
     opinions = [
         {
@@ -58,30 +57,34 @@ def _data(folder: Path) -> Path:
             "app": f"app{n % 3}",
             "review": f"r{n}",
             "text": text,
-            "features": [{"text": phrase, "sentiment": feeling}],
+            "features": [{"text": phrase, "sentiment": sentiment}],
         }
         for n in range(6)
-        for at, (text, phrase, feeling) in enumerate(
+        for at, (text, phrase, sentiment) in enumerate(
             [
                 ("The dark mode is great.", "dark mode", "positive"),
                 ("I cannot share notes with friends.", "share notes", "negative"),
             ]
         )
     ]
-    for name, some in (("reviews/train", rows), ("reviews/dev", rows), ("opinions/dev", opinions)):
+    for name, content in (
+        ("reviews/train", rows),
+        ("reviews/dev", rows),
+        ("opinions/dev", opinions),
+    ):
         file = folder / f"{name}.jsonl"
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text("".join(f"{json.dumps(row)}\n" for row in some), "utf-8")
+        file.write_text("".join(f"{json.dumps(row)}\n" for row in content), "utf-8")
     return folder
 
 
 @pytest.mark.parametrize("name", ["phrases", "reviews", "suggestions", "issues"])
-def test_the_same_data_gives_the_same_bytes(tmp_path: Path, name: str) -> None:
+def test_training_is_reproducible(tmp_path: Path, name: str) -> None:
     data = _data(tmp_path / "data")
-    made = []
+    results = []
     for into in (tmp_path / "one", tmp_path / "two"):
         arguments = [str(data), "--only", name, "--into", str(into)]
         result = CliRunner().invoke(main, arguments, catch_exceptions=False)
         assert result.exit_code == 0, result.output
-        made.append((into / f"{name}.bin").read_bytes())
-    assert made[0] == made[1]
+        results.append((into / f"{name}.bin").read_bytes())
+    assert results[0] == results[1]

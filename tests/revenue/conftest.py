@@ -1,22 +1,33 @@
-"""What several tests of the revenue record start with."""
+"""Fixtures of the revenue record's tests."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 
-from tests.revenue.imports import Importer
-from tests.stack import Stack
-from tests.surfaces.forked import Forks
-
-
-@pytest.fixture(scope="module")
-def import_forks() -> Iterator[Forks]:
-    with Forks() as started:
-        yield started
+from domains.kernel.db.database import Database
+from domains.revenue.crm import relinking
+from tests.revenue.crm.crm_records import CrmRecords
+from tests.revenue.push_records import Source, create_source
+from tests.stack import Tenant
 
 
 @pytest.fixture
-def importer(stack: Stack, import_forks: Forks, tmp_path: Path) -> Importer:
-    """Runs `gateway import` in an empty directory."""
-    return Importer(stack, import_forks, tmp_path)
+async def source(acme: Tenant) -> Source:
+    """A source with an object type, in the workspace `acme`."""
+    return await create_source(acme)
+
+
+@pytest.fixture
+def crm(acme: Tenant, database: Database, monkeypatch: pytest.MonkeyPatch) -> CrmRecords:
+    """Deals and accounts of the workspace `acme`."""
+    # No other write is in flight, so relinking need not be delayed.
+    monkeypatch.setattr(relinking, "RELINK_DELAY", 0.0)
+    return CrmRecords(acme, database)
+
+
+@pytest.fixture
+async def connection(database: Database) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to the database."""
+    async with database.connection() as opened:
+        yield opened

@@ -1,13 +1,13 @@
-"""Conversations: what may be pushed, how it is read back, and what is queued for it."""
+"""Conversations: valid and invalid pushes, responses, and the jobs they enqueue."""
 
 from typing import Any
 
 import msgspec
-import pytest
 
-from domains.kernel.db import Database
+from domains.kernel.db.database import Database
 from domains.revenue.conversations import FetchRecording
-from tests.revenue.pushed import STARTED, Source, read, source_of
+from tests.revenue.push_records import STARTED, Source, get_json
+from tests.revenue.stored_rows import get_row, wait_until_processed
 from tests.stack import Tenant
 
 PEOPLE = [
@@ -17,22 +17,17 @@ PEOPLE = [
 ]
 
 
-@pytest.fixture
-async def source(acme: Tenant) -> Source:
-    return await source_of(acme)
+def sentence(at: Any, text: str = "Hello.", **speaker: str) -> dict[str, Any]:
+    return {"timestamp": at, "text": text, **(speaker or {"speakerId": "p1"})}
 
 
-def said(at: Any, text: str = "Hello.", **who: str) -> dict[str, Any]:
-    return {"timestamp": at, "text": text, **(who or {"speakerId": "p1"})}
-
-
-async def test_a_transcript_is_read_back_in_meeting_time(source: Source) -> None:
+async def test_a_transcript_has_seconds_from_the_start(source: Source) -> None:
     transcript = [
-        said("2026-03-11T14:00:00Z", "First.", speakerId="p1"),
-        said("2026-03-11T14:00:09.25Z", "Third.", speakerId="p3"),
-        said("2026-03-11T14:00:04.500Z", "Second.", speakerName="Somebody", speakerId="p1"),
-        said("2026-03-11T15:00:30+01:00", "Fourth.", speakerId="p2"),
-        said(1773237660, "Fifth.", speakerId="nobody"),
+        sentence("2026-03-11T14:00:00Z", "First.", speakerId="p1"),
+        sentence("2026-03-11T14:00:09.25Z", "Third.", speakerId="p3"),
+        sentence("2026-03-11T14:00:04.500Z", "Second.", speakerName="Somebody", speakerId="p1"),
+        sentence("2026-03-11T15:00:30+01:00", "Fourth.", speakerId="p2"),
+        sentence(1773237660, "Fifth.", speakerId="nobody"),
     ]
     record = await source.push(
         "conversations",
@@ -43,8 +38,8 @@ async def test_a_transcript_is_read_back_in_meeting_time(source: Source) -> None
         recordingUrl=None,
         endedAt="2026-03-11T14:02:00Z",
     )
-    shown = await read(source.tenant, f"conversations/{record}")
-    assert shown == {
+    conversation = await get_json(source.tenant, f"conversations/{record}")
+    assert conversation == {
         "conversationId": record,
         "sourceId": source.id,
         "title": "Quarterly review",
@@ -68,103 +63,106 @@ async def test_a_transcript_is_read_back_in_meeting_time(source: Source) -> None
         ],
         "recordings": None,
     }
-    (item,) = (await read(source.tenant, "conversations"))["conversations"]
-    assert item == {name: shown[name] for name in item}
+    (item,) = (await get_json(source.tenant, "conversations"))["conversations"]
+    assert item == {name: conversation[name] for name in item}
     assert not {"category", "summary", "transcript", "recordings"} & set(item)
 
 
-async def test_without_an_end_it_ends_with_the_last_sentence_or_where_it_began(
+async def test_without_an_end_time_the_last_sentence_or_the_start_is_the_end(
     source: Source,
 ) -> None:
-    transcript = [said("2026-03-11T14:00:01Z"), said("2026-03-11T14:30:00Z", "Bye.")]
+    transcript = [sentence("2026-03-11T14:00:01Z"), sentence("2026-03-11T14:30:00Z", "Bye.")]
     record = await source.push("conversations", "one", participants=PEOPLE, transcript=transcript)
-    shown = await read(source.tenant, f"conversations/{record}")
-    assert shown["endTime"] == "2026-03-11T14:30:00Z"
-    assert shown["transcript"][-1]["startTime"] == shown["transcript"][-1]["endTime"] == 1800.0
+    conversation = await get_json(source.tenant, f"conversations/{record}")
+    assert conversation["endTime"] == "2026-03-11T14:30:00Z"
+    assert (
+        conversation["transcript"][-1]["startTime"]
+        == conversation["transcript"][-1]["endTime"]
+        == 1800.0
+    )
     record = await source.push("conversations", "two")
-    shown = await read(source.tenant, f"conversations/{record}")
-    assert (shown["endTime"], shown["title"], shown["transcript"]) == (STARTED, None, None)
+    conversation = await get_json(source.tenant, f"conversations/{record}")
+    assert (conversation["endTime"], conversation["title"], conversation["transcript"]) == (
+        STARTED,
+        None,
+        None,
+    )
 
 
-REFUSED: dict[str, tuple[dict[str, Any], str | None]] = {
+INVALID: dict[str, tuple[dict[str, Any], str | None]] = {
     "neither transcript nor recording": ({"recordingUrl": None}, None),
     "an empty transcript alone": ({"recordingUrl": None, "transcript": []}, None),
     "an end before the start": ({"endedAt": "2026-03-11T13:59:59Z"}, "endedAt"),
     "an end at the start": ({"endedAt": STARTED}, "endedAt"),
     "an end after ten hours": ({"endedAt": "2026-03-12T00:00:01Z"}, "endedAt"),
-    "a relative time": ({"transcript": [said(4.5)]}, "transcript.timestamp"),
+    "a relative time": ({"transcript": [sentence(4.5)]}, "transcript.timestamp"),
     "a time before the start": (
-        {"transcript": [said("2026-03-11T13:59:59Z")]},
+        {"transcript": [sentence("2026-03-11T13:59:59Z")]},
         "transcript.timestamp",
     ),
     "a time after the end": (
-        {"transcript": [said("2026-03-11T14:10:01Z")], "endedAt": "2026-03-11T14:10:00Z"},
+        {"transcript": [sentence("2026-03-11T14:10:01Z")], "endedAt": "2026-03-11T14:10:00Z"},
         "transcript.timestamp",
     ),
     "a time ten hours later": (
-        {"transcript": [said("2026-03-12T00:00:01Z")]},
+        {"transcript": [sentence("2026-03-12T00:00:01Z")]},
         "transcript.timestamp",
     ),
-    "a sentence of nobody": (
+    "a sentence without a speaker": (
         {"transcript": [{"timestamp": STARTED, "text": "x"}]},
         "transcript",
     ),
     "a participant without id and e-mail": ({"participants": [{"name": "Bo"}]}, "participants"),
     "no participants": ({"participants": []}, "participants"),
     "too many participants": ({"participants": [{"id": "x"}] * 1001}, "participants"),
-    "too many sentences": ({"transcript": [said(STARTED)] * 10_001}, "transcript"),
-    "a recording nobody can fetch": ({"recordingUrl": "ftp://example.com/x"}, "recordingUrl"),
+    "too many sentences": ({"transcript": [sentence(STARTED)] * 10_001}, "transcript"),
+    "a recording by ftp": ({"recordingUrl": "ftp://example.com/x"}, "recordingUrl"),
     "a recording without a host": ({"recordingUrl": "https:///x"}, "recordingUrl"),
     "another version": ({"version": 2}, "version"),
 }
 
 
-@pytest.mark.parametrize("fault", REFUSED)
-async def test_what_is_refused(source: Source, fault: str, database: Database) -> None:
-    fields, culprit = REFUSED[fault]
-    body = source.body("conversations", "one", **{"participants": PEOPLE, **fields})
-    answer = await source.http.post("/v1/conversations", json=body)
-    assert answer.status_code == 400, answer.text
-    assert answer.json()["detail"]["error"] == "validation_error"
-    assert answer.json()["detail"]["field"] == culprit
-    assert (await read(source.tenant, "conversations"))["conversations"] == []
+async def test_invalid_conversations_are_refused(source: Source, database: Database) -> None:
+    for fault, (fields, field) in INVALID.items():
+        response = await source.post("conversations", "one", **{"participants": PEOPLE, **fields})
+        assert response.status_code == 400, fault
+        assert response.json()["detail"]["error"] == "validation_error", fault
+        assert response.json()["detail"]["field"] == field, fault
+    assert (await get_json(source.tenant, "conversations"))["conversations"] == []
     assert await _jobs(database, source.tenant) == []
 
 
-async def test_the_longest_that_is_taken(source: Source) -> None:
+async def test_the_largest_conversation_is_accepted(source: Source) -> None:
     last = "2026-03-12T00:00:00Z"
-    await source.push("conversations", "one", endedAt=last, transcript=[said(last)])
+    await source.push("conversations", "one", endedAt=last, transcript=[sentence(last)])
     people = [{"id": f"p{number}"} for number in range(1000)]
-    transcript = [said(STARTED, speakerName="A")] * 10_000
+    transcript = [sentence(STARTED, speakerName="A")] * 10_000
     record = await source.push(
         "conversations", "two", participants=people, transcript=transcript, recordingUrl=None
     )
-    shown = await read(source.tenant, f"conversations/{record}")
-    assert (len(shown["participants"]), len(shown["transcript"])) == (1000, 10_000)
+    conversation = await get_json(source.tenant, f"conversations/{record}")
+    assert (len(conversation["participants"]), len(conversation["transcript"])) == (1000, 10_000)
 
 
-@pytest.mark.parametrize(
-    ("owners", "participants", "kind"),
-    [
-        (["rep@ours.io"], [{"email": "a@OURS.io"}, {"email": "b@ours.io"}], "INTERNAL"),
-        (["rep@ours.io"], [{"email": "a@ours.io"}, {"id": "x"}], "INTERNAL"),
-        (["rep@ours.io"], [{"email": "a@ours.io"}, {"email": "b@acme.com"}], "EXTERNAL"),
-        (["rep@ours.io"], [{"email": "a@not-ours.io"}], "EXTERNAL"),
-        (["rep@ours.io"], [{"id": "x"}], "EXTERNAL"),
-        ([], [{"email": "a@ours.io"}], "EXTERNAL"),
-        (["a@one.io", "b@two.io"], [{"email": "c@one.io"}, {"email": "d@two.io"}], "INTERNAL"),
-    ],
-)
-async def test_the_type_tells_whether_anybody_is_from_outside(
-    source: Source, owners: list[str], participants: list[Any], kind: str
-) -> None:
-    record = await source.push(
-        "conversations", "one", ownerEmails=owners, participants=participants
-    )
-    assert (await read(source.tenant, f"conversations/{record}"))["type"] == kind
+async def test_a_conversation_with_external_people_is_external(source: Source) -> None:
+    for owners, emails, expected in (
+        (["rep@ours.io"], ["a@OURS.io", "b@ours.io"], "INTERNAL"),
+        (["rep@ours.io"], ["a@ours.io", None], "INTERNAL"),
+        (["rep@ours.io"], ["a@ours.io", "b@acme.com"], "EXTERNAL"),
+        (["rep@ours.io"], ["a@not-ours.io"], "EXTERNAL"),
+        (["rep@ours.io"], [None], "EXTERNAL"),
+        ([], ["a@ours.io"], "EXTERNAL"),
+        (["a@one.io", "b@two.io"], ["c@one.io", "d@two.io"], "INTERNAL"),
+    ):
+        participants = [{"id": "x", "email": email} for email in emails]
+        record = await source.push(
+            "conversations", "one", ownerEmails=owners, participants=participants
+        )
+        conversation = await get_json(source.tenant, f"conversations/{record}")
+        assert conversation["type"] == expected, (owners, emails)
 
 
-async def test_each_version_is_queued_for_processing(source: Source, database: Database) -> None:
+async def test_each_version_enqueues_a_job(source: Source, database: Database) -> None:
     record = await source.push("conversations", "one")
     await source.push("conversations", "one", displayName="again")
     queued = await _jobs(database, source.tenant)
@@ -184,3 +182,32 @@ async def _jobs(database: Database, tenant: Tenant) -> list[FetchRecording]:
             FetchRecording.__struct_config__.tag,
         )
     return [msgspec.json.decode(each["payload"], type=FetchRecording) for each in found]
+
+
+async def test_without_a_speech_service_the_job_and_the_health_check_give_the_reason(
+    source: Source, database: Database
+) -> None:
+    async with database.connection() as connection:
+        record = await connection.fetchval(
+            "insert into conversations (workspace_id, id, source_id, remote_id, started_at,"
+            " ended_at, type, participants, recording_url, recording_key, recording_kind, state)"
+            " values ($1, gen_random_uuid(), $2, 'call', now(), now(), 'EXTERNAL', $3,"
+            " 'https://example.com/call', 'recordings/none', 'audio', 'processing') returning id",
+            source.tenant.workspace,
+            source.id,
+            b"[]",
+        )
+        job = await connection.fetchval(
+            "insert into jobs (id, workspace_id, kind, queue, payload) values"
+            " (gen_random_uuid(), $1, 'revenue.transcription', 'fetch', $2) returning id",
+            source.tenant.workspace,
+            b'{"kind": "revenue.transcription", "conversation_id": "%s", "version": 1}'
+            % str(record).encode(),
+        )
+        await connection.execute("select pg_notify('jobs', '')")
+    row = await wait_until_processed(database, "conversations", str(record))
+    assert "No speech-to-text service" in row["error"]
+    assert "No speech-to-text service" in (await get_row(database, "jobs", str(job)))["error"]
+    health = (await source.http.get("/health")).json()
+    assert health["parts"]["transcription"]["status"] == "off"
+    assert "GATEWAY_SPEECH_URL" in health["parts"]["transcription"]["detail"]

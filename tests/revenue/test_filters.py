@@ -1,14 +1,15 @@
-"""What each filter of each list matches."""
+"""Filters of lists: matching and non-matching values."""
 
 from typing import Any
 
+import asyncpg
 import pytest
 
-from domains.kernel.db import Database
-from tests.revenue.pushed import Source, ids, read, source_of
+from domains.kernel.db.database import Database
+from tests.revenue.push_records import Json, Source, create_source, get_json, listed_ids
 from tests.stack import Tenant
 
-# Records whose texts hold what a pattern language would take for more than itself.
+# Texts with characters that have a special meaning in SQL patterns.
 TEXTS = ["100% sure", "100 sure", "a_b", "aXb", r"back\slash", "Größe ÄÖ", "plain Words here"]
 PARTS = {
     "%": ["100% sure"],
@@ -26,13 +27,8 @@ PARTS = {
 }
 
 
-@pytest.fixture
-async def source(acme: Tenant) -> Source:
-    return await source_of(acme)
-
-
 class Pushed(dict[str, str]):
-    """Record ids of a kind, and the names under which they were pushed."""
+    """Records of a kind: record id -> the name under which it was pushed."""
 
     def __init__(self, source: Source, kind: str) -> None:
         super().__init__()
@@ -45,8 +41,8 @@ class Pushed(dict[str, str]):
         return record
 
     async def found(self, **params: Any) -> list[str]:
-        """The names of what the list shows, in alphabetical order."""
-        page = await read(self._source.tenant, self._kind, **params)
+        """Names of the listed records, in alphabetical order."""
+        page = await get_json(self._source.tenant, self._kind, **params)
         return sorted(self[_id(record)] for record in page[self._kind])
 
 
@@ -63,7 +59,7 @@ def _id(record: dict[str, Any]) -> str:
         ("rows", "name", "name"),
     ],
 )
-async def test_parts_of_texts_are_taken_literally_in_any_letter_case(
+async def test_parts_of_texts_match_literally_and_case_insensitively(
     source: Source, kind: str, param: str, field: str
 ) -> None:
     pushed = Pushed(source, kind)
@@ -73,7 +69,7 @@ async def test_parts_of_texts_are_taken_literally_in_any_letter_case(
         assert await pushed.found(**{param: part}) == texts, part
 
 
-async def test_attendees_are_found_by_address_domain_or_name(source: Source) -> None:
+async def test_attendees_match_by_email_address_domain_or_name(source: Source) -> None:
     people = {
         "ana": [{"email": "Ana@Acme.com", "name": "Ana Ruiz"}],
         "bo": [{"email": "bo@mail.acme.com", "name": "Bo. Smith"}, {"email": "x@other.org"}],
@@ -83,7 +79,7 @@ async def test_attendees_are_found_by_address_domain_or_name(source: Source) -> 
     pushed = Pushed(source, "conversations")
     for name, participants in people.items():
         await pushed.push(name, participants=participants)
-    for wanted, names in {
+    for attendee, names in {
         "ana@acme.com": ["ana"],
         "ANA@ACME.COM": ["ana"],
         "na@acme.com": [],
@@ -101,10 +97,10 @@ async def test_attendees_are_found_by_address_domain_or_name(source: Source) -> 
         "acme": [],
         "@acme.com.evil.io": ["odd"],
     }.items():
-        assert await pushed.found(attendees=wanted) == names, wanted
+        assert await pushed.found(attendees=attendee) == names, attendee
 
 
-async def test_the_crm_name_is_found_by_whole_words(source: Source, database: Database) -> None:
+async def test_the_crm_name_matches_by_whole_words(source: Source, database: Database) -> None:
     names = {
         "one": "Acme Enterprise Deal (2026)",
         "two": "Acme Enterprises Deal",
@@ -153,7 +149,7 @@ async def test_the_crm_name_is_found_by_whole_words(source: Source, database: Da
         ("rows", "createdAfter", "createdBefore", "createdAt"),
     ],
 )
-async def test_bounds_of_times_are_inclusive(
+async def test_time_bounds_are_inclusive(
     source: Source, kind: str, after: str, before: str, field: str
 ) -> None:
     times = {
@@ -184,33 +180,33 @@ async def test_bounds_of_times_are_inclusive(
         assert await pushed.found(**params) == list(names), params
 
 
-async def test_records_without_a_time_count_by_when_they_were_stored(source: Source) -> None:
+async def test_records_without_a_time_are_listed_by_the_time_of_storage(source: Source) -> None:
     await source.push("rows", "old", createdAt="2020-01-01T00:00:00Z")
     await source.push("rows", "none")
     await source.push("rows", "future", createdAt="2100-01-01T00:00:00Z")
-    assert await ids(source.tenant, "rows") == ["future", "none", "old"]
-    assert await ids(source.tenant, "rows", createdBefore="2090-01-01") == ["none", "old"]
+    assert await listed_ids(source.tenant, "rows") == ["future", "none", "old"]
+    assert await listed_ids(source.tenant, "rows", createdBefore="2090-01-01") == ["none", "old"]
 
 
-async def test_sources_types_threads_and_ids_are_equal_or_not(source: Source, acme: Tenant) -> None:
-    other = await source_of(acme, "other")
+async def test_ids_match_exactly(source: Source, acme: Tenant) -> None:
+    other = await create_source(acme, "other")
     for each in (source, other):
         await each.push("messages", "m", threadId="Thread")
         await each.push("rows", "r", objectTypeId=each.object_type)
     for kind in ("messages", "rows"):
-        assert len(await ids(acme, kind)) == 2
-        assert len(await ids(acme, kind, sourceId=other.id)) == 1
-        assert len(await ids(acme, kind, sourceId=other.id.upper())) == 1
-        assert len(await ids(acme, kind, remoteId="m" if kind == "messages" else "r")) == 2
-        assert await ids(acme, kind, remoteId="M") == []
-    assert len(await ids(acme, "rows", objectTypeId=other.object_type)) == 1
-    assert len(await ids(acme, "messages", threadId="Thread")) == 2
-    assert await ids(acme, "messages", threadId="thread") == []
-    assert await ids(acme, "messages", sourceId="gmail") == []
-    assert len(await ids(acme, "messages", threadId="Thread", sourceId=source.id)) == 1
+        assert len(await listed_ids(acme, kind)) == 2
+        assert len(await listed_ids(acme, kind, sourceId=other.id)) == 1
+        assert len(await listed_ids(acme, kind, sourceId=other.id.upper())) == 1
+        assert len(await listed_ids(acme, kind, remoteId="m" if kind == "messages" else "r")) == 2
+        assert await listed_ids(acme, kind, remoteId="M") == []
+    assert len(await listed_ids(acme, "rows", objectTypeId=other.object_type)) == 1
+    assert len(await listed_ids(acme, "messages", threadId="Thread")) == 2
+    assert await listed_ids(acme, "messages", threadId="thread") == []
+    assert await listed_ids(acme, "messages", sourceId="gmail") == []
+    assert len(await listed_ids(acme, "messages", threadId="Thread", sourceId=source.id)) == 1
 
 
-async def test_messages_are_found_by_sender_or_any_recipient(source: Source) -> None:
+async def test_messages_match_by_sender_or_recipient(source: Source) -> None:
     pushed = Pushed(source, "messages")
     await pushed.push("a", sender={"email": "One@X.io"}, recipients=[{"id": "n"}])
     recipients = [{"email": "two@x.io"}, {"email": "one@x.io"}]
@@ -225,16 +221,16 @@ async def test_messages_are_found_by_sender_or_any_recipient(source: Source) -> 
         assert await pushed.found(participantEmail=email) == names
 
 
-async def test_conversations_are_found_by_type(source: Source) -> None:
+async def test_conversations_match_by_type(source: Source) -> None:
     await source.push("conversations", "in", ownerEmails=["a@acme.com"])
     await source.push("conversations", "out")
     for kind in ("INTERNAL", "EXTERNAL"):
-        assert len(await ids(source.tenant, "conversations", type=kind)) == 1
+        assert len(await listed_ids(source.tenant, "conversations", type=kind)) == 1
     refused = await source.http.get("/v1/conversations", params={"type": "internal"})
     assert refused.status_code == 400
 
 
-async def test_native_origins_are_known_by_their_resource(source: Source) -> None:
+async def test_each_list_accepts_its_own_native_origins(source: Source) -> None:
     for kind, known, unknown in (
         ("conversations", ["gong", "zoom_phone"], ["gmail", "chat_upload", "Gong", "x"]),
         ("messages", ["gmail", "salesforce_crm"], ["gong", "chat_upload", "x"]),
@@ -242,11 +238,11 @@ async def test_native_origins_are_known_by_their_resource(source: Source) -> Non
         ("rows", [], ["gmail", "gong", "chat_upload", "x"]),
     ):
         for name in known:
-            assert await ids(source.tenant, kind, sourceId=name) == []
+            assert await listed_ids(source.tenant, kind, sourceId=name) == []
         for name in [*unknown, source.id.replace("-", ""), f"{{{source.id}}}"]:
-            answer = await source.http.get(f"/v1/{kind}", params={"sourceId": name})
-            assert answer.status_code == 400, (kind, name)
-            assert answer.json()["detail"].startswith("sourceId: must be a UUID")
+            response = await source.http.get(f"/v1/{kind}", params={"sourceId": name})
+            assert response.status_code == 400, (kind, name)
+            assert response.json()["detail"].startswith("sourceId: must be a UUID")
 
 
 _DEALS = """
@@ -268,9 +264,9 @@ _ACCOUNTS = """
 """
 
 
-@pytest.mark.parametrize(
-    ("params", "names"),
-    [
+async def test_filters_of_deals(acme: Tenant, connection: asyncpg.Connection) -> None:
+    await connection.execute(_DEALS, acme.workspace)
+    cases: list[tuple[Json, str]] = [
         ({}, "bac"),
         ({"name": "acme"}, "a"),
         ({"name": "%"}, "a"),
@@ -295,17 +291,14 @@ _ACCOUNTS = """
         ({"lastActivityBefore": "2100-01-01"}, "ba"),
         ({"lastActivityAfter": "2000-01-01"}, "ba"),
         ({"name": "a", "closed": "true", "amountMin": "0"}, "b"),
-    ],
-)
-async def test_deals(acme: Tenant, database: Database, params: Any, names: str) -> None:
-    async with database.connection() as connection:
-        await connection.execute(_DEALS, acme.workspace)
-    assert await ids(acme, "deals", **params) == list(names)
+    ]
+    for params, names in cases:
+        assert await listed_ids(acme, "deals", **params) == list(names), params
 
 
-@pytest.mark.parametrize(
-    ("params", "names"),
-    [
+async def test_filters_of_accounts(acme: Tenant, connection: asyncpg.Connection) -> None:
+    await connection.execute(_ACCOUNTS, acme.workspace)
+    cases: list[tuple[Json, str]] = [
         ({}, "bac"),
         ({"name": "ACM"}, "a"),
         ({"name": "%"}, "b"),
@@ -319,9 +312,6 @@ async def test_deals(acme: Tenant, database: Database, params: Any, names: str) 
         ({"createdAfter": "2025-01-01", "createdBefore": "2025-02-01"}, "ba"),
         ({"lastActivityAfter": "2026-01-10T15:30:00Z"}, "ba"),
         ({"lastActivityBefore": "2026-01-31"}, "a"),
-    ],
-)
-async def test_accounts(acme: Tenant, database: Database, params: Any, names: str) -> None:
-    async with database.connection() as connection:
-        await connection.execute(_ACCOUNTS, acme.workspace)
-    assert await ids(acme, "accounts", **params) == list(names)
+    ]
+    for params, names in cases:
+        assert await listed_ids(acme, "accounts", **params) == list(names), params

@@ -1,20 +1,20 @@
-"""A record is its source and id: pushed again it is replaced, deleted it is gone, then new."""
+"""Identity by source and id: replacement, deletion, and concurrent writes."""
 
 import asyncio
 from typing import Any
 
 import pytest
 
-from domains.kernel.db import Database
-from tests.revenue.pushed import LEAST, Source, ids, read, source_of
+from domains.kernel.db.database import Database
+from tests.revenue.push_records import MINIMAL_FIELDS, Source, create_source, get_json, listed_ids
 from tests.stack import Tenant
 
-KINDS = tuple(LEAST)
+KINDS = tuple(MINIMAL_FIELDS)
 PATCHED = ("rows", "documents")
 WRITERS = 50
 
-# What two writers say differently, and where it is read.
-MARKED: dict[str, tuple[str, str]] = {
+# Field of a request that distinguishes writers, and the same field of the response.
+NAME_FIELDS: dict[str, tuple[str, str]] = {
     "conversations": ("displayName", "title"),
     "messages": ("displayName", "subject"),
     "documents": ("displayName", "displayName"),
@@ -22,13 +22,8 @@ MARKED: dict[str, tuple[str, str]] = {
 }
 
 
-@pytest.fixture
-async def source(acme: Tenant) -> Source:
-    return await source_of(acme)
-
-
 @pytest.mark.parametrize("kind", KINDS)
-async def test_pushed_again_it_is_replaced_in_place(source: Source, kind: str) -> None:
+async def test_a_second_push_replaces_the_record_in_place(source: Source, kind: str) -> None:
     first = (await source.post(kind, "one")).json()
     assert first == {
         "status": "created",
@@ -36,53 +31,53 @@ async def test_pushed_again_it_is_replaced_in_place(source: Source, kind: str) -
         "id": "one",
         "sourceId": source.id,
     }
-    again = (await source.post(kind, "one", displayName="Another")).json()
-    assert again == first | {"status": "updated"}
-    assert len((await read(source.tenant, kind))[kind]) == 1
-    shown = await read(source.tenant, f"{kind}/{first['recordId']}")
-    assert shown[MARKED[kind][1]] == "Another"
+    second = (await source.post(kind, "one", displayName="Another")).json()
+    assert second == first | {"status": "updated"}
+    assert len((await get_json(source.tenant, kind))[kind]) == 1
+    shown = await get_json(source.tenant, f"{kind}/{first['recordId']}")
+    assert shown[NAME_FIELDS[kind][1]] == "Another"
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_post_replaces_the_whole_record(source: Source, kind: str) -> None:
+async def test_a_push_replaces_the_whole_record(source: Source, kind: str) -> None:
     record = await source.push(kind, "one")
-    least = await read(source.tenant, f"{kind}/{record}")
-    more: dict[str, Any] = {
+    minimal = await get_json(source.tenant, f"{kind}/{record}")
+    extra: dict[str, Any] = {
         "displayName": "More",
         "updatedAt": "2026-04-01T00:00:00Z",
         "public": True,
         "ownerEmails": ["rep@ours.io"],
     }
     if kind == "messages":
-        more |= {"threadId": "t", "attachments": [{"name": "a", "url": "https://example.com/a"}]}
-    await source.push(kind, "one", **more)
-    changed = await read(source.tenant, f"{kind}/{record}")
-    assert changed != least
+        extra |= {"threadId": "t", "attachments": [{"name": "a", "url": "https://example.com/a"}]}
+    await source.push(kind, "one", **extra)
+    changed = await get_json(source.tenant, f"{kind}/{record}")
+    assert changed != minimal
     await source.push(kind, "one")
-    assert await read(source.tenant, f"{kind}/{record}") == least
+    assert await get_json(source.tenant, f"{kind}/{record}") == minimal
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_deleted_it_is_gone_and_pushed_again_it_is_new(source: Source, kind: str) -> None:
+async def test_a_record_pushed_after_its_deletion_is_new(source: Source, kind: str) -> None:
     record = await source.push(kind, "one")
-    gone = await source.delete(kind, "one")
-    assert gone.status_code == 200
-    assert gone.json() == {
+    deletion = await source.delete(kind, "one")
+    assert deletion.status_code == 200
+    assert deletion.json() == {
         "status": "deleted",
         "recordId": record,
         "id": "one",
         "sourceId": source.id,
-        "deletedAt": gone.json()["deletedAt"],
+        "deletedAt": deletion.json()["deletedAt"],
     }
-    assert gone.json()["deletedAt"].endswith("Z")
+    assert deletion.json()["deletedAt"].endswith("Z")
     assert (await source.http.get(f"/v1/{kind}/{record}")).status_code == 404
-    assert (await read(source.tenant, kind))[kind] == []
+    assert (await get_json(source.tenant, kind))[kind] == []
     assert (await source.delete(kind, "one")).status_code == 404
     if kind in PATCHED:
         assert (await source.patch(kind, "one", displayName="x")).status_code == 404
-    again = (await source.post(kind, "one")).json()
-    assert again["status"] == "created"
-    assert again["recordId"] != record
+    second = (await source.post(kind, "one")).json()
+    assert second["status"] == "created"
+    assert second["recordId"] != record
     assert (await source.http.get(f"/v1/{kind}/{record}")).status_code == 404
 
 
@@ -90,55 +85,59 @@ async def test_deleted_it_is_gone_and_pushed_again_it_is_new(source: Source, kin
 async def test_the_same_id_in_another_source_is_another_record(
     source: Source, kind: str, acme: Tenant
 ) -> None:
-    other = await source_of(acme, "other")
+    other = await create_source(acme, "other")
     records = {await source.push(kind, "one"), await other.push(kind, "one")}
     assert len(records) == 2
     await source.delete(kind, "one")
-    assert len((await read(acme, kind))[kind]) == 1
+    assert len((await get_json(acme, kind))[kind]) == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_fifty_writers_of_one_record_make_one(
+async def test_concurrent_pushes_of_one_record_create_one(
     source: Source, kind: str, database: Database
 ) -> None:
-    """One creates, the others update; what is read is what one of them wrote, as a whole."""
-    sent, shown = MARKED[kind]
+    """One push creates the record, the others update it. It has all values of one push."""
+    sent, shown = NAME_FIELDS[kind]
     at = [f"2026-03-11T14:00:{number:02}Z" for number in range(WRITERS)]
-    answers = await asyncio.gather(
+    responses = await asyncio.gather(
         *(
             source.post(kind, "one", **{sent: f"writer {number}"}, updatedAt=at[number])
             for number in range(WRITERS)
         )
     )
-    statuses = [answer.json().get("status") for answer in answers if answer.status_code == 201]
-    assert {answer.status_code for answer in answers} <= {201, 409}
+    statuses = [
+        response.json().get("status") for response in responses if response.status_code == 201
+    ]
+    assert {response.status_code for response in responses} <= {201, 409}
     assert statuses.count("created") == 1
     assert statuses.count("updated") == len(statuses) - 1
-    (record,) = {answer.json()["recordId"] for answer in answers if answer.status_code == 201}
-    assert [each["sourceId"] for each in (await read(source.tenant, kind))[kind]] == [source.id]
+    (record,) = {
+        response.json()["recordId"] for response in responses if response.status_code == 201
+    }
+    assert [each["sourceId"] for each in (await get_json(source.tenant, kind))[kind]] == [source.id]
     async with database.connection() as connection:
         (row,) = await connection.fetch(
             f"select * from {kind} where source_id = $1 and remote_id = 'one'", source.id
         )
-    marked = (await read(source.tenant, f"{kind}/{record}"))[shown]
-    number = int(marked.removeprefix("writer "))
+    name = (await get_json(source.tenant, f"{kind}/{record}"))[shown]
+    number = int(name.removeprefix("writer "))
     assert row["updated_at"].isoformat().replace("+00:00", "Z") == at[number]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_writers_and_deleters_at_once_leave_one_or_none(
+async def test_concurrent_pushes_and_deletions_leave_at_most_one_record(
     source: Source, kind: str, database: Database
 ) -> None:
-    answers = await asyncio.gather(
+    responses = await asyncio.gather(
         *(
             source.delete(kind, "one") if number % 3 == 2 else source.post(kind, "one")
             for number in range(30)
         )
     )
-    assert {answer.status_code for answer in answers} <= {200, 201, 404, 409}
-    created = sum(answer.json().get("status") == "created" for answer in answers)
-    deleted = sum(answer.json().get("status") == "deleted" for answer in answers)
-    living = len((await read(source.tenant, kind))[kind])
+    assert {response.status_code for response in responses} <= {200, 201, 404, 409}
+    created = sum(response.json().get("status") == "created" for response in responses)
+    deleted = sum(response.json().get("status") == "deleted" for response in responses)
+    living = len((await get_json(source.tenant, kind))[kind])
     assert created - deleted == living
     assert living in (0, 1)
     async with database.connection() as connection:
@@ -148,7 +147,7 @@ async def test_writers_and_deleters_at_once_leave_one_or_none(
     assert stored == created
 
 
-async def test_who_waits_too_long_for_another_s_write_is_told_to_try_again(
+async def test_a_write_that_waits_too_long_for_a_lock_is_a_conflict(
     source: Source, database: Database
 ) -> None:
     for kind in KINDS:
@@ -158,21 +157,22 @@ async def test_who_waits_too_long_for_another_s_write_is_told_to_try_again(
             await connection.execute(
                 f"select 1 from {kind} where source_id = $1 for update", source.id
             )
-        answers = await asyncio.gather(
+        responses = await asyncio.gather(
             *(source.post(kind, "one") for kind in KINDS),
             *(source.delete(kind, "one") for kind in KINDS),
             *(source.patch(kind, "one", displayName="x") for kind in PATCHED),
         )
-    for answer in answers:
-        assert answer.status_code == 409, answer.text
-        assert answer.json()["detail"]["error"] == "conflict"
+    for response in responses:
+        assert response.status_code == 409, response.text
+        assert response.json()["detail"]["error"] == "conflict"
     for kind in KINDS:
         assert (await source.delete(kind, "one")).status_code == 200
 
 
 @pytest.mark.parametrize("kind", PATCHED)
-async def test_patches_at_once_lose_nothing(source: Source, kind: str) -> None:
-    """Each changes something of its own, and all of it is there afterwards."""
+async def test_concurrent_patches_of_different_fields_are_all_applied(
+    source: Source, kind: str
+) -> None:
     record = await source.push(kind, "one")
     values = {"score": 1, "ratio": 2.5, "open": True, "on": "2026-03-11", "tags": ["a"]}
     types = {"score": "int", "ratio": "double", "open": "boolean", "on": "date", "tags": "list"}
@@ -182,9 +182,9 @@ async def test_patches_at_once_lose_nothing(source: Source, kind: str) -> None:
     ]
     if kind == "documents":
         changes = [{"displayName": "x"}, {"updatedAt": 1_700_000_000}, {"contentType": "a/b"}]
-    answers = await asyncio.gather(*(source.patch(kind, "one", **change) for change in changes))
-    assert {answer.status_code for answer in answers} == {200}
-    shown = await read(source.tenant, f"{kind}/{record}")
+    responses = await asyncio.gather(*(source.patch(kind, "one", **change) for change in changes))
+    assert {response.status_code for response in responses} == {200}
+    shown = await get_json(source.tenant, f"{kind}/{record}")
     if kind == "rows":
         assert {name: shown["fields"][name]["value"] for name in values} == values
     else:
@@ -193,42 +193,42 @@ async def test_patches_at_once_lose_nothing(source: Source, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", PATCHED)
-async def test_a_patch_with_nothing_in_it_changes_nothing(source: Source, kind: str) -> None:
+async def test_an_empty_patch_changes_nothing(source: Source, kind: str) -> None:
     record = await source.push(kind, "one", displayName="x", updatedAt=1_700_000_000)
-    before = await read(source.tenant, f"{kind}/{record}")
+    before = await get_json(source.tenant, f"{kind}/{record}")
     nothing = {"displayName": None, "updatedAt": None, "public": None, "ownerEmails": None}
     for body in ({}, nothing):
-        answer = await source.patch(kind, "one", **body)
-        assert answer.status_code == 200
-        assert answer.json() == {
+        response = await source.patch(kind, "one", **body)
+        assert response.status_code == 200
+        assert response.json() == {
             "status": "updated",
             "recordId": record,
             "id": "one",
             "sourceId": source.id,
         }
-    assert await read(source.tenant, f"{kind}/{record}") == before
+    assert await get_json(source.tenant, f"{kind}/{record}") == before
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_deleted_source_takes_no_more_writes_and_shows_its_records(
+async def test_records_of_a_deleted_source_stay_readable_but_cannot_change(
     source: Source, kind: str, acme: Tenant
 ) -> None:
     record = await source.push(kind, "one")
-    gone = await acme.http.delete(f"/v1/sources/{source.id}")
-    assert (gone.status_code, gone.json()) == (200, {"status": "deleted", "id": source.id})
+    deletion = await acme.http.delete(f"/v1/sources/{source.id}")
+    assert (deletion.status_code, deletion.json()) == (200, {"status": "deleted", "id": source.id})
     assert (await acme.http.delete(f"/v1/sources/{source.id}")).status_code == 404
     assert (await acme.http.get(f"/v1/sources/{source.id}")).status_code == 404
-    assert (await read(acme, "sources"))["sources"] == []
+    assert (await get_json(acme, "sources"))["sources"] == []
     refused = [await source.post(kind, "one"), await source.post(kind, "two")]
     refused.append(await source.delete(kind, "one"))
     if kind in PATCHED:
         refused.append(await source.patch(kind, "one", displayName="x"))
-    for answer in refused:
-        assert answer.status_code == 403, answer.text
-        assert answer.json()["detail"]["error"] == "forbidden"
-        assert answer.json()["detail"]["field"] == "sourceId"
-    shown = await read(acme, f"{kind}/{record}")
+    for response in refused:
+        assert response.status_code == 403, response.text
+        assert response.json()["detail"]["error"] == "forbidden"
+        assert response.json()["detail"]["field"] == "sourceId"
+    shown = await get_json(acme, f"{kind}/{record}")
     assert shown["sourceId"] == source.id
-    assert len(await ids(acme, kind, sourceId=source.id)) == 1
+    assert len(await listed_ids(acme, kind, sourceId=source.id)) == 1
     # Its name is free again.
-    assert (await source_of(acme)).id != source.id
+    assert (await create_source(acme)).id != source.id

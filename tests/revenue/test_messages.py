@@ -1,20 +1,12 @@
-"""Messages: how they are read back."""
+"""Messages: valid and invalid pushes, and responses."""
 
 from typing import Any
 
-import pytest
-
-from domains.kernel.db import Database
-from tests.revenue.pushed import STARTED, Source, read, source_of
-from tests.stack import Tenant
+from domains.kernel.db.database import Database
+from tests.revenue.push_records import STARTED, Source, get_json
 
 
-@pytest.fixture
-async def source(acme: Tenant) -> Source:
-    return await source_of(acme)
-
-
-async def test_a_message_is_read_back(source: Source, database: Database) -> None:
+async def test_a_message_is_returned_as_pushed(source: Source, database: Database) -> None:
     attachments = [
         {
             "name": "terms.pdf",
@@ -34,10 +26,10 @@ async def test_a_message_is_read_back(source: Source, database: Database) -> Non
         attachments=attachments,
         threadId="t-1",
     )
-    shown = await read(source.tenant, f"messages/{record}")
-    first, second = (each.pop("id") for each in shown["attachments"])
+    message = await get_json(source.tenant, f"messages/{record}")
+    first, second = (each.pop("id") for each in message["attachments"])
     assert first != second
-    assert shown == {
+    assert message == {
         "messageId": record,
         "sourceId": source.id,
         "remoteId": "m-1",
@@ -57,24 +49,23 @@ async def test_a_message_is_read_back(source: Source, database: Database) -> Non
             {"filename": "photo", "contentType": None, "size": None},
         ],
     }
-    (item,) = (await read(source.tenant, "messages"))["messages"]
-    assert item == {name: shown[name] for name in item}
+    (item,) = (await get_json(source.tenant, "messages"))["messages"]
+    assert item == {name: message[name] for name in item}
     assert not {"body", "attachments"} & set(item)
-    # The attachments' addresses are kept, and shown to nobody.
+    # The URLs of attachments are stored and never shown.
     async with database.connection() as connection:
         kept = await connection.fetchval("select attachments from messages where id = $1", record)
     assert b"https://example.com/secret-link" in bytes(kept)
 
 
-async def test_what_is_not_given_is_null(source: Source) -> None:
+async def test_missing_fields_are_null(source: Source) -> None:
     record = await source.push("messages", "m-1")
-    shown = await read(source.tenant, f"messages/{record}")
-    assert (shown["threadId"], shown["subject"], shown["attachments"]) == (None, None, [])
+    message = await get_json(source.tenant, f"messages/{record}")
+    assert (message["threadId"], message["subject"], message["attachments"]) == (None, None, [])
 
 
-@pytest.mark.parametrize(
-    ("body", "preview"),
-    [
+async def test_the_preview_is_the_beginning_of_the_body_on_one_line(source: Source) -> None:
+    for body, preview in (
         ("", ""),
         (" \n\t ", ""),
         ("a" * 200, "a" * 200),
@@ -83,27 +74,22 @@ async def test_what_is_not_given_is_null(source: Source) -> None:
         ("a\r\n\r\nb\u00a0c", "a b c"),
         ("🥊" * 300, "🥊" * 200 + "…"),
         (" " * 5000 + "late", "late"),
-    ],
-)
-async def test_the_preview_is_the_beginning_on_one_line(
-    source: Source, body: str, preview: str
-) -> None:
-    record = await source.push("messages", "m-1", body=body)
-    shown = await read(source.tenant, f"messages/{record}")
-    assert (shown["bodyPreview"], shown["body"]) == (preview, body)
+    ):
+        record = await source.push("messages", "m-1", body=body)
+        message = await get_json(source.tenant, f"messages/{record}")
+        assert (message["bodyPreview"], message["body"]) == (preview, body)
 
 
-async def test_a_thread_is_read_by_its_id(source: Source) -> None:
+async def test_messages_of_a_thread_are_listed(source: Source) -> None:
     for number, thread in enumerate(["a", "b", "a", None]):
         at = f"2026-03-11T14:0{number}:00Z"
         await source.push("messages", f"m-{number}", threadId=thread, createdAt=at)
-    page = await read(source.tenant, "messages", threadId="a")
+    page = await get_json(source.tenant, "messages", threadId="a")
     assert [each["remoteId"] for each in page["messages"]] == ["m-2", "m-0"]
 
 
-@pytest.mark.parametrize(
-    ("fields", "culprit"),
-    [
+async def test_invalid_messages_are_refused(source: Source) -> None:
+    invalid: list[tuple[dict[str, Any], str]] = [
         ({"body": "a" * 100_001}, "body"),
         ({"recipients": []}, "recipients"),
         ({"recipients": [{"email": "a@b.c"}] * 1001}, "recipients"),
@@ -111,10 +97,9 @@ async def test_a_thread_is_read_by_its_id(source: Source) -> None:
         ({"createdAt": None}, "createdAt"),
         ({"createdAt": "yesterday"}, "createdAt"),
         ({"attachments": [{"name": "x"}]}, "attachments.url"),
-    ],
-)
-async def test_what_is_refused(source: Source, fields: dict[str, Any], culprit: str) -> None:
-    answer = await source.http.post("/v1/messages", json=source.body("messages", "m-1", **fields))
-    assert answer.status_code == 400
-    assert answer.json()["detail"]["field"] == culprit
-    assert (await read(source.tenant, "messages"))["messages"] == []
+    ]
+    for fields, field in invalid:
+        response = await source.post("messages", "m-1", **fields)
+        assert response.status_code == 400, field
+        assert response.json()["detail"]["field"] == field
+    assert (await get_json(source.tenant, "messages"))["messages"] == []

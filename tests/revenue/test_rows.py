@@ -1,17 +1,12 @@
-"""Object types say which fields rows have; rows keep their values exactly."""
+"""Rows, object types and sources: typed fields, exact values, schema changes."""
 
 import re
 from typing import Any
 
 import pytest
 
-from tests.revenue.pushed import FIELDS, Source, read, source_of
+from tests.revenue.push_records import FIELD_DEFINITIONS, Source, create_source, get_json
 from tests.stack import Tenant
-
-
-@pytest.fixture
-async def source(acme: Tenant) -> Source:
-    return await source_of(acme)
 
 
 def value(of: Any, kind: str, **more: Any) -> dict[str, Any]:
@@ -20,8 +15,8 @@ def value(of: Any, kind: str, **more: Any) -> dict[str, Any]:
 
 TITLE = {"title": value("x", "string")}
 
-# Each as it is written in JSON.
-EXACT = {
+# Field -> its type and values, as written in JSON.
+VALID = {
     "score": ("int", ["87", "0", "-5", "9223372036854775807", "-9223372036854775808"]),
     "ratio": ("double", ["2.0", "2", "1e2", "0.1", "-0.0", "123456789012345678901234", "1E-7"]),
     "open": ("boolean", ["true", "false"]),
@@ -31,7 +26,7 @@ EXACT = {
     "on": ("date", ['"2024-02-29"']),
     "tags": ("list", ["[]", '["a",1,2.0,true]']),
 }
-WRONG = {
+INVALID = {
     "score": ("int", ["87.0", "true", '"87"', "9223372036854775808", "[]", "1e2", "null"]),
     "ratio": ("double", ['"2"', "true", "{}", "null"]),
     "open": ("boolean", ["0", '"true"', "null"]),
@@ -44,7 +39,7 @@ WRONG = {
 
 
 async def _send(source: Source, name: str, kind: str, raw: str) -> Any:
-    """A row with one value as it is written, besides the required title."""
+    """Push a row with a value in the given JSON notation, and with the required title."""
     fields = f'"{name}": {{"value": {raw}, "fieldType": "{kind}"}}'
     if name != "title":
         fields += ', "title": {"value": "x", "fieldType": "string"}'
@@ -57,15 +52,15 @@ async def _send(source: Source, name: str, kind: str, raw: str) -> Any:
     )
 
 
-@pytest.mark.parametrize("name", EXACT)
-async def test_values_come_back_exactly_as_they_were_sent(source: Source, name: str) -> None:
-    kind, literals = EXACT[name]
-    for raw in literals:
+@pytest.mark.parametrize("name", VALID)
+async def test_values_are_returned_exactly_as_sent(source: Source, name: str) -> None:
+    kind, values = VALID[name]
+    for raw in values:
         sent = await _send(source, name, kind, raw)
         assert sent.status_code == 201, (raw, sent.text)
-        answer = await source.http.get(f"/v1/rows/{sent.json()['recordId']}")
-        found = re.search(rf'"{name}":\{{"value":(.*?),"fieldType":"{kind}"', answer.text)
-        assert found, answer.text
+        response = await source.http.get(f"/v1/rows/{sent.json()['recordId']}")
+        found = re.search(rf'"{name}":\{{"value":(.*?),"fieldType":"{kind}"', response.text)
+        assert found, response.text
         assert found[1] == raw
         # A PATCH of another field leaves it as it is.
         other = "notes" if name != "notes" else "open"
@@ -76,32 +71,32 @@ async def test_values_come_back_exactly_as_they_were_sent(source: Source, name: 
 
 
 def _type(name: str) -> str:
-    return str(next(each["fieldType"] for each in FIELDS if each["name"] == name))
+    return str(next(each["fieldType"] for each in FIELD_DEFINITIONS if each["name"] == name))
 
 
-@pytest.mark.parametrize("name", WRONG)
-async def test_a_value_of_another_type_is_refused_by_its_name(source: Source, name: str) -> None:
+@pytest.mark.parametrize("name", INVALID)
+async def test_a_value_of_another_type_is_refused_with_its_field(source: Source, name: str) -> None:
     await source.push("rows", "kept")
-    kind, literals = WRONG[name]
-    for raw in literals:
-        answer = await _send(source, name, kind, raw)
-        assert answer.status_code == 400, (raw, answer.text)
-        assert answer.json()["detail"]["field"] == f"fields.{name}", raw
-    assert len((await read(source.tenant, "rows"))["rows"]) == 1
+    kind, values = INVALID[name]
+    for raw in values:
+        response = await _send(source, name, kind, raw)
+        assert response.status_code == 400, (raw, response.text)
+        assert response.json()["detail"]["field"] == f"fields.{name}", raw
+    assert len((await get_json(source.tenant, "rows"))["rows"]) == 1
 
 
-async def test_what_the_schema_does_not_allow_is_refused(source: Source) -> None:
+async def test_fields_that_violate_the_schema_are_refused(source: Source) -> None:
     cases: list[tuple[dict[str, Any], str]] = [
         ({"title": value("x", "textarea")}, "fields.title"),
         ({**TITLE, "unknown": value("x", "string")}, "fields.unknown"),
         ({"score": value(1, "int")}, "fields.title"),
     ]
-    for fields, culprit in cases:
-        answer = await source.post("rows", "one", fields=fields)
-        assert answer.status_code == 400
-        assert answer.json()["detail"]["error"] == "validation_error"
-        assert answer.json()["detail"]["field"] == culprit
-    assert (await read(source.tenant, "rows"))["rows"] == []
+    for fields, field in cases:
+        response = await source.post("rows", "one", fields=fields)
+        assert response.status_code == 400
+        assert response.json()["detail"]["error"] == "validation_error"
+        assert response.json()["detail"]["field"] == field
+    assert (await get_json(source.tenant, "rows"))["rows"] == []
 
 
 async def test_a_patch_merges_fields(source: Source) -> None:
@@ -112,166 +107,175 @@ async def test_a_patch_merges_fields(source: Source) -> None:
         "score": None,
         "open": value(True, "boolean"),
     }
-    answer = await source.patch(
+    response = await source.patch(
         "rows", "one", displayName="shown", name="longer", updatedAt=1_700_000_000, fields=change
     )
-    assert answer.status_code == 200
-    shown = await read(source.tenant, f"rows/{record}")
-    assert shown["fields"] == {
+    assert response.status_code == 200
+    row = await get_json(source.tenant, f"rows/{record}")
+    assert row["fields"] == {
         "title": value("y", "string", label="T"),
         "notes": value("a", "textarea", label="Notes"),
         "open": value(True, "boolean", label=None),
     }
-    assert (shown["displayName"], shown["name"]) == ("shown", "longer")
-    assert shown["updatedAt"] == "2023-11-14T22:13:20Z"
-    assert shown["createdAt"] is None
+    assert (row["displayName"], row["name"]) == ("shown", "longer")
+    assert row["updatedAt"] == "2023-11-14T22:13:20Z"
+    assert row["createdAt"] is None
 
 
-async def test_a_patch_that_breaks_the_schema_is_refused_as_a_whole(source: Source) -> None:
+async def test_a_patch_that_violates_the_schema_changes_nothing(source: Source) -> None:
     record = await source.push("rows", "one")
-    before = await read(source.tenant, f"rows/{record}")
-    for fields, culprit in (
+    before = await get_json(source.tenant, f"rows/{record}")
+    for fields, field in (
         ({"title": None}, "fields.title"),
         ({"unknown": None}, "fields.unknown"),
         ({"unknown": value(1, "int")}, "fields.unknown"),
         ({"score": value("1", "int"), "open": value(True, "boolean")}, "fields.score"),
     ):
-        answer = await source.patch("rows", "one", displayName="changed", fields=fields)
-        assert answer.status_code == 400
-        assert answer.json()["detail"]["field"] == culprit
-    assert await read(source.tenant, f"rows/{record}") == before
+        response = await source.patch("rows", "one", displayName="changed", fields=fields)
+        assert response.status_code == 400
+        assert response.json()["detail"]["field"] == field
+    assert await get_json(source.tenant, f"rows/{record}") == before
 
 
-async def test_a_row_has_fifty_fields_at_most_also_after_a_merge(source: Source) -> None:
+async def test_a_row_has_at_most_fifty_fields_after_a_merge_too(source: Source) -> None:
     half = [{"name": f"a{number}", "fieldType": "int"} for number in range(50)]
-    made = await _object_type(source, "wide", half)
+    created = await _object_type(source, "wide", half)
     fields = {f"a{number}": value(number, "int") for number in range(50)}
-    record = await source.push("rows", "one", objectTypeId=made, fields=fields)
+    record = await source.push("rows", "one", objectTypeId=created, fields=fields)
     other = [{"name": "b", "fieldType": "int"}]
     changed = await source.http.patch(
-        f"/v1/object-types/{made}", json={"fieldDefinitions": half[:49] + other}
+        f"/v1/object-types/{created}", json={"fieldDefinitions": half[:49] + other}
     )
     assert changed.status_code == 200
-    over = await source.patch("rows", "one", fields={"b": value(1, "int")})
-    assert (over.status_code, over.json()["detail"]["field"]) == (400, "fields")
+    refused = await source.patch("rows", "one", fields={"b": value(1, "int")})
+    assert (refused.status_code, refused.json()["detail"]["field"]) == (400, "fields")
     exchange = {"b": value(1, "int"), "a0": None}
     assert (await source.patch("rows", "one", fields=exchange)).status_code == 200
-    assert len((await read(source.tenant, f"rows/{record}"))["fields"]) == 50
+    assert len((await get_json(source.tenant, f"rows/{record}"))["fields"]) == 50
     fields = {f"a{number}": value(number, "int") for number in range(51)}
-    refused = await source.post("rows", "two", objectTypeId=made, fields=fields)
+    refused = await source.post("rows", "two", objectTypeId=created, fields=fields)
     assert (refused.status_code, refused.json()["detail"]["field"]) == (400, "fields")
 
 
-async def test_a_new_schema_holds_for_later_writes_alone(source: Source) -> None:
+async def test_a_new_schema_applies_to_later_writes_only(source: Source) -> None:
     record = await source.push("rows", "one", fields={**TITLE, "score": value(1, "int")})
-    before = await read(source.tenant, f"rows/{record}")
+    before = await get_json(source.tenant, f"rows/{record}")
     definitions = [{"name": "score", "fieldType": "string"}, {"name": "new", "fieldType": "int"}]
     changed = await source.http.patch(
         f"/v1/object-types/{source.object_type}", json={"fieldDefinitions": definitions}
     )
     assert [each["name"] for each in changed.json()["fieldDefinitions"]] == ["score", "new"]
-    assert await read(source.tenant, f"rows/{record}") == before
+    assert await get_json(source.tenant, f"rows/{record}") == before
     # Only what a PATCH names is checked against the schema.
     assert (await source.patch("rows", "one", fields={"new": value(1, "int")})).status_code == 200
     assert (await source.patch("rows", "one", fields={"title": None})).status_code == 400
-    kept = (await read(source.tenant, f"rows/{record}"))["fields"]
+    kept = (await get_json(source.tenant, f"rows/{record}"))["fields"]
     assert set(kept) == {"title", "score", "new"}
     assert (await source.post("rows", "two", fields=TITLE)).status_code == 400
     fields = {"score": value("high", "string")}
     assert (await source.post("rows", "two", fields=fields)).status_code == 201
 
 
-async def test_a_deleted_object_type_takes_no_more_rows_and_shows_its_own(source: Source) -> None:
+async def test_rows_of_a_deleted_object_type_stay_readable_but_cannot_change(
+    source: Source,
+) -> None:
     record = await source.push("rows", "one")
-    gone = await source.http.delete(f"/v1/object-types/{source.object_type}")
-    assert gone.json() == {"status": "deleted", "id": source.object_type}
+    deletion = await source.http.delete(f"/v1/object-types/{source.object_type}")
+    assert deletion.json() == {"status": "deleted", "id": source.object_type}
     path = f"/v1/object-types/{source.object_type}"
     assert (await source.http.delete(path)).status_code == 404
     assert (await source.http.get(path)).status_code == 404
     assert (await source.post("rows", "two")).status_code == 400
     assert (await source.post("rows", "one")).status_code == 400
     assert (await source.patch("rows", "one", displayName="x")).status_code == 400
-    shown = await read(source.tenant, f"rows/{record}")
-    assert (shown["objectTypeId"], shown["objectTypeName"]) == (source.object_type, "ticket")
-    assert len((await read(source.tenant, "rows", objectTypeId=source.object_type))["rows"]) == 1
+    row = await get_json(source.tenant, f"rows/{record}")
+    assert (row["objectTypeId"], row["objectTypeName"]) == (source.object_type, "ticket")
+    assert (
+        len((await get_json(source.tenant, "rows", objectTypeId=source.object_type))["rows"]) == 1
+    )
     # It can still be deleted, and the name is free.
     assert (await source.delete("rows", "one")).status_code == 200
-    assert await _object_type(source, "ticket", FIELDS) != source.object_type
+    assert await _object_type(source, "ticket", FIELD_DEFINITIONS) != source.object_type
 
 
-async def test_a_row_keeps_its_object_type(source: Source, acme: Tenant) -> None:
+async def test_the_object_type_of_a_row_cannot_change(source: Source, acme: Tenant) -> None:
     await source.push("rows", "one")
-    other = await _object_type(source, "other", FIELDS)
-    answer = await source.post("rows", "one", objectTypeId=other)
-    assert (answer.status_code, answer.json()["detail"]["field"]) == (400, "objectTypeId")
-    elsewhere = await source_of(acme, "elsewhere")
-    answer = await source.post("rows", "two", objectTypeId=elsewhere.object_type)
-    assert (answer.status_code, answer.json()["detail"]["field"]) == (400, "objectTypeId")
+    other = await _object_type(source, "other", FIELD_DEFINITIONS)
+    response = await source.post("rows", "one", objectTypeId=other)
+    assert (response.status_code, response.json()["detail"]["field"]) == (400, "objectTypeId")
+    elsewhere = await create_source(acme, "elsewhere")
+    response = await source.post("rows", "two", objectTypeId=elsewhere.object_type)
+    assert (response.status_code, response.json()["detail"]["field"]) == (400, "objectTypeId")
 
 
 async def test_names_of_object_types_and_their_fields_are_unique(
     source: Source, acme: Tenant
 ) -> None:
-    taken = await _post_object_type(source, "ticket", FIELDS)
+    taken = await _post_object_type(source, "ticket", FIELD_DEFINITIONS)
     assert (taken.status_code, taken.json()["detail"]["error"]) == (409, "conflict")
-    twice = [{"name": "a", "fieldType": "int"}, {"name": "a", "fieldType": "string"}]
-    answer = await _post_object_type(source, "twice", twice)
-    assert (answer.status_code, answer.json()["detail"]["field"]) == (400, "fieldDefinitions")
+    duplicates = [{"name": "a", "fieldType": "int"}, {"name": "a", "fieldType": "string"}]
+    response = await _post_object_type(source, "twice", duplicates)
+    assert (response.status_code, response.json()["detail"]["field"]) == (400, "fieldDefinitions")
     path = f"/v1/object-types/{source.object_type}"
-    answer = await source.http.patch(path, json={"fieldDefinitions": twice})
-    assert (answer.status_code, answer.json()["detail"]["field"]) == (400, "fieldDefinitions")
-    # In another source the name is another one.
-    other = await source_of(acme, "other")
-    listed = await read(acme, "object-types")
+    response = await source.http.patch(path, json={"fieldDefinitions": duplicates})
+    assert (response.status_code, response.json()["detail"]["field"]) == (400, "fieldDefinitions")
+    # Names are unique within one source.
+    other = await create_source(acme, "other")
+    listed = await get_json(acme, "object-types")
     assert [each["id"] for each in listed["objectTypes"]] == [other.object_type, source.object_type]
-    listed = await read(acme, "object-types", sourceId=other.id)
+    listed = await get_json(acme, "object-types", sourceId=other.id)
     assert [each["id"] for each in listed["objectTypes"]] == [other.object_type]
 
 
-async def test_an_object_type_changes_in_what_is_given(source: Source) -> None:
+async def test_a_patch_of_an_object_type_changes_the_given_fields(source: Source) -> None:
     path = f"/v1/object-types/{source.object_type}"
     before = (await source.http.get(path)).json()
     for body in ({}, {"displayName": None, "fieldDefinitions": None}):
-        answer = await source.http.patch(path, json=body)
-        assert answer.status_code == 200
-        assert answer.json() | {"updatedAt": ""} == before | {"updatedAt": ""}
-    answer = await source.http.patch(path, json={"displayName": "Case", "name": "ignored"})
-    assert (answer.json()["displayName"], answer.json()["name"]) == ("Case", "ticket")
-    assert answer.json()["fieldDefinitions"] == before["fieldDefinitions"]
-    assert answer.json()["updatedAt"] > before["updatedAt"]
+        response = await source.http.patch(path, json=body)
+        assert response.status_code == 200
+        assert response.json() | {"updatedAt": ""} == before | {"updatedAt": ""}
+    response = await source.http.patch(path, json={"displayName": "Case", "name": "ignored"})
+    assert (response.json()["displayName"], response.json()["name"]) == ("Case", "ticket")
+    assert response.json()["fieldDefinitions"] == before["fieldDefinitions"]
+    assert response.json()["updatedAt"] > before["updatedAt"]
     await source.http.delete(f"/v1/sources/{source.id}")
     for refused in (
         await source.http.patch(path, json={"displayName": "x"}),
         await source.http.delete(path),
-        await _post_object_type(source, "new", FIELDS),
+        await _post_object_type(source, "new", FIELD_DEFINITIONS),
     ):
         assert (refused.status_code, refused.json()["detail"]["field"]) == (403, "sourceId")
     assert (await source.http.get(path)).status_code == 200
 
 
-async def test_a_source_changes_its_display_name_alone(acme: Tenant) -> None:
-    made = (await acme.http.post("/v1/sources", json={"name": "crm", "displayName": "CRM"})).json()
-    path = f"/v1/sources/{made['id']}"
+async def test_only_the_display_name_of_a_source_can_change(acme: Tenant) -> None:
+    created = (
+        await acme.http.post("/v1/sources", json={"name": "crm", "displayName": "CRM"})
+    ).json()
+    path = f"/v1/sources/{created['id']}"
     changed = await acme.http.patch(path, json={"displayName": "The CRM", "name": "ignored"})
-    assert changed.json() == made | {
+    assert changed.json() == created | {
         "displayName": "The CRM",
         "updatedAt": changed.json()["updatedAt"],
     }
     assert (await acme.http.get(path)).json() == changed.json()
-    answer = await acme.http.patch(path, json={})
-    assert (answer.status_code, answer.json()["detail"]["field"]) == (400, "displayName")
+    response = await acme.http.patch(path, json={})
+    assert (response.status_code, response.json()["detail"]["field"]) == (400, "displayName")
     taken = await acme.http.post("/v1/sources", json={"name": "crm", "displayName": "x"})
     assert (taken.status_code, taken.json()["detail"]["error"]) == (409, "conflict")
     await acme.http.post("/v1/sources", json={"name": "A_wiki", "displayName": "x"})
-    assert [each["name"] for each in (await read(acme, "sources"))["sources"]] == ["A_wiki", "crm"]
+    assert [each["name"] for each in (await get_json(acme, "sources"))["sources"]] == [
+        "A_wiki",
+        "crm",
+    ]
     for part, found in (("WIKI", 1), ("a_w", 1), ("aXw", 0), ("%", 0), ("r", 1), ("", 2)):
-        assert len((await read(acme, "sources", name=part))["sources"]) == found, part
+        assert len((await get_json(acme, "sources", name=part))["sources"]) == found, part
 
 
 async def _object_type(source: Source, name: str, definitions: list[dict[str, Any]]) -> str:
-    made = await _post_object_type(source, name, definitions)
-    assert made.status_code == 201, made.text
-    found: str = made.json()["id"]
+    created = await _post_object_type(source, name, definitions)
+    assert created.status_code == 201, created.text
+    found: str = created.json()["id"]
     return found
 
 

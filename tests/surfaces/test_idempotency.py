@@ -1,4 +1,4 @@
-"""`Idempotency-Key` on POST: sent again, the same request has no second effect."""
+"""`Idempotency-Key` on POST: a repeated request has no second effect."""
 
 import asyncio
 from typing import Any
@@ -7,11 +7,11 @@ from uuid import UUID
 import httpx
 import pytest
 
-from domains.kernel import idempotency
-from domains.kernel.db import Database
-from domains.kernel.idempotency import Answer, Reservation
-from domains.kernel.keys import WorkspaceId
-from domains.kernel.problems import Conflict
+from domains.kernel.core.ids import WorkspaceId
+from domains.kernel.core.problems import Conflict
+from domains.kernel.db.database import Database
+from domains.kernel.tenancy import idempotency
+from domains.kernel.tenancy.idempotency import Reservation, StoredResponse
 from tests.conftest import MakeTenant
 from tests.stack import Tenant
 
@@ -28,21 +28,21 @@ async def _count(tenant: Tenant) -> int:
     return int((await tenant.http.get(SIGNALS)).headers["X-Total-Count"])
 
 
-async def test_the_same_request_gets_the_first_answer_again(acme: Tenant) -> None:
+async def test_a_repeated_request_gets_the_stored_response(acme: Tenant) -> None:
     first = await _post(acme, "k")
     assert first.status_code == 201
     assert "Idempotent-Replayed" not in first.headers
     for _ in range(2):
-        again = await _post(acme, "k")
-        assert again.status_code == 201
-        assert again.content == first.content
-        assert again.headers["Idempotent-Replayed"] == "true"
-        assert again.headers["Content-Type"] == first.headers["Content-Type"]
-        assert again.headers["X-Request-Id"] != first.headers["X-Request-Id"]
+        repeated = await _post(acme, "k")
+        assert repeated.status_code == 201
+        assert repeated.content == first.content
+        assert repeated.headers["Idempotent-Replayed"] == "true"
+        assert repeated.headers["Content-Type"] == first.headers["Content-Type"]
+        assert repeated.headers["X-Request-Id"] != first.headers["X-Request-Id"]
     assert await _count(acme) == 1
 
 
-async def test_another_body_or_path_is_409(acme: Tenant) -> None:
+async def test_the_key_with_another_body_or_path_gets_409(acme: Tenant) -> None:
     first = await _post(acme, "k")
     other_body = await _post(acme, "k", {**BODY, "name": "x"})
     other_path = await _post(acme, "k", path=f"{SIGNALS}/{first.json()['id']}/process")
@@ -50,47 +50,49 @@ async def test_another_body_or_path_is_409(acme: Tenant) -> None:
     assert await _count(acme) == 1
 
 
-async def test_a_refused_request_leaves_the_key_free(acme: Tenant) -> None:
+async def test_after_an_error_the_key_can_be_used_again(acme: Tenant) -> None:
     assert (await _post(acme, "k", {"text": "x"})).status_code == 400
     assert (await _post(acme, "k")).status_code == 201
 
 
-async def test_each_api_key_has_its_own(make_tenant: MakeTenant, acme: Tenant) -> None:
+async def test_idempotency_keys_belong_to_an_api_key(make_tenant: MakeTenant, acme: Tenant) -> None:
     colleague = await make_tenant(workspace=acme.name)
     rival = await make_tenant()
     for tenant in (acme, colleague, rival):
-        answer = await _post(tenant, "k")
-        assert answer.status_code == 201
-        assert "Idempotent-Replayed" not in answer.headers
+        response = await _post(tenant, "k")
+        assert response.status_code == 201
+        assert "Idempotent-Replayed" not in response.headers
     assert await _count(acme) == 2
 
 
-async def test_twenty_at_once_have_one_effect(acme: Tenant) -> None:
-    answers = await asyncio.gather(*(_post(acme, "k") for _ in range(20)))
-    assert {answer.status_code for answer in answers} <= {201, 409}
-    made = {answer.json()["id"] for answer in answers if answer.status_code == 201}
-    assert len(made) == 1
+async def test_concurrent_repetitions_have_one_effect(acme: Tenant) -> None:
+    responses = await asyncio.gather(*(_post(acme, "k") for _ in range(20)))
+    assert {response.status_code for response in responses} <= {201, 409}
+    created = {response.json()["id"] for response in responses if response.status_code == 201}
+    assert len(created) == 1
     assert await _count(acme) == 1
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "é"])
-async def test_a_key_out_of_bounds_is_400(acme: Tenant, key: str) -> None:
+async def test_an_invalid_key_gets_400(acme: Tenant, key: str) -> None:
     headers = {b"Idempotency-Key": key.encode("latin-1")}
-    answer = await acme.http.post(SIGNALS, json=BODY, headers=headers)
-    assert answer.status_code == 400
-    assert answer.json()["errors"][0]["field"] == "Idempotency-Key"
+    response = await acme.http.post(SIGNALS, json=BODY, headers=headers)
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["field"] == "Idempotency-Key"
     assert await _count(acme) == 0
 
 
-async def test_a_request_under_way_is_409_until_its_minute_is_over(
+async def test_a_running_request_blocks_its_key_for_a_minute(
     acme: Tenant, database: Database
 ) -> None:
-    """The reservation of a process that died: nothing of it is left but the row."""
+    """The running request is simulated by its reservation, as a crashed process leaves it."""
     await _post(acme, "k", {"text": "x"})
-    held = Reservation(WorkspaceId(UUID(acme.workspace)), UUID(acme.key_id), "k", b"somebody else")
-    assert await idempotency.reserve(database.read, held) is None
-    answer = await _post(acme, "k")
-    assert answer.status_code == 409
+    reservation = Reservation(
+        WorkspaceId(UUID(acme.workspace)), UUID(acme.key_id), "k", b"another request"
+    )
+    assert await idempotency.reserve(database.read, reservation) is None
+    response = await _post(acme, "k")
+    assert response.status_code == 409
     async with database.connection() as connection:
         await connection.execute(
             "update idempotency set created_at = now() - interval '61 seconds' where key_id = $1",
@@ -99,11 +101,13 @@ async def test_a_request_under_way_is_409_until_its_minute_is_over(
     assert (await _post(acme, "k")).status_code == 201
 
 
-async def test_an_overtaken_request_stores_nothing(acme: Tenant, database: Database) -> None:
-    """The first one took too long, the second took its turn: only the second may store."""
-    turn = (WorkspaceId(UUID(acme.workspace)), UUID(acme.key_id), "k", b"the same request")
-    first, second = Reservation(*turn), Reservation(*turn)
-    answer = Answer(201, "application/json", b"{}")
+async def test_a_request_that_lost_its_reservation_stores_nothing(
+    acme: Tenant, database: Database
+) -> None:
+    """The first reservation expired and the second took its place: only the second may store."""
+    fields = (WorkspaceId(UUID(acme.workspace)), UUID(acme.key_id), "k", b"the same request")
+    first, second = Reservation(*fields), Reservation(*fields)
+    response = StoredResponse(201, "application/json", b"{}")
     assert await idempotency.reserve(database.read, first) is None
     async with database.connection() as connection:
         await connection.execute(
@@ -114,27 +118,27 @@ async def test_an_overtaken_request_stores_nothing(acme: Tenant, database: Datab
     await idempotency.release(database.read, first)
     with pytest.raises(Conflict):
         async with database.transaction() as tx:
-            await idempotency.keep(tx, first, answer)
+            await idempotency.store_response(tx, first, response)
     async with database.transaction() as tx:
-        await idempotency.keep(tx, second, answer)
-    assert await idempotency.reserve(database.read, Reservation(*turn)) == answer
+        await idempotency.store_response(tx, second, response)
+    assert await idempotency.reserve(database.read, Reservation(*fields)) == response
 
 
-async def test_old_answers_are_forgotten(acme: Tenant, database: Database) -> None:
+async def test_expired_responses_are_deleted(acme: Tenant, database: Database) -> None:
     await _post(acme, "k")
     async with database.connection() as connection:
         await connection.execute(
             "update idempotency set created_at = now() - interval '25 hours' where key_id = $1",
             UUID(acme.key_id),
         )
-        await idempotency.forget_old(database.read)
-        left = await connection.fetchval(
+        await idempotency.delete_expired(database.read)
+        remaining = await connection.fetchval(
             "select count(*) from idempotency where key_id = $1", UUID(acme.key_id)
         )
-    assert left == 0
+    assert remaining == 0
 
 
-async def test_an_answer_is_kept_for_a_day(acme: Tenant, database: Database) -> None:
+async def test_a_response_is_replayed_for_24_hours(acme: Tenant, database: Database) -> None:
     first = await _post(acme, "k")
     async with database.connection() as connection:
         for hours, replayed in ((23, True), (25, False)):
@@ -144,14 +148,14 @@ async def test_an_answer_is_kept_for_a_day(acme: Tenant, database: Database) -> 
                 UUID(acme.key_id),
                 hours,
             )
-            again = await _post(acme, "k")
-            assert (again.json()["id"] == first.json()["id"]) is replayed
+            repeated = await _post(acme, "k")
+            assert (repeated.json()["id"] == first.json()["id"]) is replayed
 
 
-async def test_reads_and_patches_ignore_the_header(acme: Tenant) -> None:
-    signal = await acme.signal()
+async def test_patch_ignores_the_header(acme: Tenant) -> None:
+    signal = await acme.create_signal()
     path = f"{SIGNALS}/{signal['id']}"
     for external_id in ("a", "b"):
         headers = {"Idempotency-Key": "k"}
-        answer = await acme.http.patch(path, json={"externalId": external_id}, headers=headers)
-        assert answer.json()["externalId"] == external_id
+        response = await acme.http.patch(path, json={"externalId": external_id}, headers=headers)
+        assert response.json()["externalId"] == external_id

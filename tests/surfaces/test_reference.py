@@ -1,4 +1,4 @@
-"""The API reference: one page, readable without script and without network."""
+"""The API reference: one page without scripts and without further requests."""
 
 import re
 from html.parser import HTMLParser
@@ -7,15 +7,15 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.reference import render
+from gateway.openapi.reference import render
 from tests.stack import Stack
 
-# What makes a browser load something.
+# Attributes that make a browser load something.
 LOADING = {"src", "srcset", "data", "poster", "background", "action", "formaction", "ping"}
 
 
 class Page(HTMLParser):
-    """The elements of a page, its ids, and the names its links point to."""
+    """Elements, ids and links of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -57,16 +57,16 @@ def document(stack: Stack) -> Any:
 
 
 @pytest.mark.parametrize("path", ["/", "/reference"])
-def test_it_is_served_without_a_key_and_may_load_nothing(stack: Stack, path: str) -> None:
-    answer = httpx.get(stack.base_url + path)
-    assert answer.status_code == 200
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    policy = answer.headers["content-security-policy"]
+def test_it_is_public_and_its_policy_forbids_loading(stack: Stack, path: str) -> None:
+    response = httpx.get(stack.base_url + path)
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    policy = response.headers["content-security-policy"]
     assert policy == "default-src 'none'; style-src 'unsafe-inline'"
-    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["x-content-type-options"] == "nosniff"
 
 
-def test_it_has_no_script_and_loads_nothing(text: str, page: Page) -> None:
+def test_it_contains_no_script_and_loads_nothing(text: str, page: Page) -> None:
     tags = {tag for tag, _ in page.elements}
     assert not tags & {"script", "link", "iframe", "object", "embed", "img", "base", "form"}
     for _, attributes in page.elements:
@@ -77,7 +77,7 @@ def test_it_has_no_script_and_loads_nothing(text: str, page: Page) -> None:
     assert "@import" not in style
 
 
-def test_it_is_well_formed_and_every_link_leads_somewhere(stack: Stack, page: Page) -> None:
+def test_it_is_well_formed_and_its_links_work(stack: Stack, page: Page) -> None:
     assert page.unclosed == []
     assert len(page.ids) == len(set(page.ids))
     inside = {link[1:] for link in page.links if link.startswith("#")}
@@ -87,7 +87,7 @@ def test_it_is_well_formed_and_every_link_leads_somewhere(stack: Stack, page: Pa
         assert httpx.get(stack.base_url + link).status_code == 200
 
 
-def test_it_shows_every_operation_and_model(text: str, page: Page, document: Any) -> None:
+def test_it_contains_every_operation_and_model(text: str, page: Page, document: Any) -> None:
     sections = re.findall(r'<section class="row" id="([^"]+)">(.*?)</section>', text, re.DOTALL)
     shown = dict(sections)
     for path, methods in document["paths"].items():
@@ -109,7 +109,7 @@ def test_it_shows_every_operation_and_model(text: str, page: Page, document: Any
             assert f"<code>{field}</code>" in section
 
 
-def test_what_the_document_says_is_text_and_never_markup(stack: Stack) -> None:
+def test_texts_of_the_document_are_escaped(stack: Stack) -> None:
     document = httpx.get(f"{stack.base_url}/openapi.json").json()
     operation = document["paths"]["/external/v1/signals"]["get"]
     hostile = "<script>alert(1)</script>"
@@ -118,6 +118,6 @@ def test_what_the_document_says_is_text_and_never_markup(stack: Stack) -> None:
     operation["responses"]["200"]["description"] = hostile
     operation["responses"]["200"]["content"]["application/json"]["example"] = {hostile: hostile}
     document["info"]["title"] = hostile
-    made = render(document).decode()
-    assert "<script" not in made
-    assert made.count("&lt;script&gt;") >= 7
+    page = render(document).decode()
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") >= 7

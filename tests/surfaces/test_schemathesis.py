@@ -25,7 +25,7 @@ from schemathesis.openapi.checks import RejectedPositiveData
 from tests.surfaces.generated import REMOTE, VALUES, WEB_ADDRESS, is_uuid, made_valid
 
 if TYPE_CHECKING:
-    from domains.kernel.db import Database
+    from domains.kernel.db.database import Database
     from tests.conftest import MakeTenant
     from tests.stack import Stack, Tenant
 

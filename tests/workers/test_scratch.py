@@ -1,4 +1,4 @@
-"""Folders for temporary files: those of killed workers are removed, those in use are not."""
+"""Scratch directories: those of killed workers are removed, those in use are not."""
 
 import asyncio
 import os
@@ -10,29 +10,29 @@ from pathlib import Path
 
 import pytest
 
-from workers.scratch import scratch
+from workers.scratch import scratch_directory
 
 WORKER = """
-import time
-from workers.scratch import scratch
-with scratch() as folder:
+import signal
+from workers.scratch import scratch_directory
+with scratch_directory() as folder:
     (folder / "recording").write_bytes(b"large")
     print(folder, flush=True)
-    time.sleep(60)
+    signal.pause()
 """
 
 
 @pytest.fixture
-def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The temporary directory of this process and of those that it starts."""
+def parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The temporary directory of this process and its children."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
     return tmp_path
 
 
 @asynccontextmanager
-async def worker() -> AsyncIterator[Path]:
-    """A process that uses a folder, killed at the end."""
+async def running_worker() -> AsyncIterator[Path]:
+    """The scratch directory of a process, which is killed at the end."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", WORKER, stdout=asyncio.subprocess.PIPE
     )
@@ -44,54 +44,57 @@ async def worker() -> AsyncIterator[Path]:
         await process.wait()
 
 
-def of_this_number(folder: Path) -> Path:
-    """As a worker would have named it that has our number, in another container or before us."""
+def rename_to_own_pid(folder: Path) -> Path:
+    """Rename as a process with this process' id would, in another container or earlier."""
     return folder.rename(folder.with_name(f"gateway-worker-{os.getpid()}-other"))
 
 
-def inside(folder: Path) -> set[Path]:
+def list_folder(folder: Path) -> set[Path]:
     return set(folder.iterdir())
 
 
-def test_a_folder_is_for_temporary_files_and_goes_when_it_is_left(shared: Path) -> None:
-    with scratch() as folder:
+def test_temporary_files_are_created_in_the_directory_and_removed_with_it(parent: Path) -> None:
+    with scratch_directory() as folder:
         assert Path(tempfile.mkdtemp()).parent == folder
-        assert inside(shared) == {folder}
-    assert tempfile.gettempdir() == str(shared)
-    assert inside(shared) == set()
+        assert list_folder(parent) == {folder}
+    assert tempfile.gettempdir() == str(parent)
+    assert list_folder(parent) == set()
 
 
-async def test_the_folder_of_a_killed_process_is_removed_by_the_next(shared: Path) -> None:
-    async with worker() as folder:
+async def test_directory_of_a_killed_process_is_removed_even_if_its_id_is_in_use(
+    parent: Path,
+) -> None:
+    async with running_worker() as folder:
         pass
     assert (folder / "recording").exists()
-    # A process of that number lives, and it is not the one that left this.
-    left = of_this_number(folder)
-    with scratch() as mine:
-        assert inside(shared) == {mine}
+    left = rename_to_own_pid(folder)
+    with scratch_directory() as own:
+        assert list_folder(parent) == {own}
     assert not left.exists()
 
 
-async def test_the_folder_of_a_living_process_stays(shared: Path) -> None:
-    async with worker() as folder:
-        used = of_this_number(folder)
-        with scratch() as mine:
-            assert inside(shared) == {mine, used}
-        dead = used.rename(used.with_name("gateway-worker-4194305-x"))
-        with scratch():
-            assert (dead / "recording").exists()
+async def test_directory_of_a_running_process_stays_even_if_its_id_is_unknown(
+    parent: Path,
+) -> None:
+    async with running_worker() as folder:
+        used = rename_to_own_pid(folder)
+        with scratch_directory() as own:
+            assert list_folder(parent) == {own, used}
+        unknown = used.rename(used.with_name("gateway-worker-4194305-x"))
+        with scratch_directory():
+            assert (unknown / "recording").exists()
 
 
-def test_what_only_has_the_name_stays(shared: Path) -> None:
-    elsewhere = shared / "elsewhere"
+def test_files_and_links_with_the_name_of_a_directory_stay(parent: Path) -> None:
+    elsewhere = parent / "elsewhere"
     elsewhere.mkdir()
-    (shared / "gateway-worker-1-link").symlink_to(elsewhere)
-    (shared / "gateway-worker-1-file").touch()
-    with scratch():
+    (parent / "gateway-worker-1-link").symlink_to(elsewhere)
+    (parent / "gateway-worker-1-file").touch()
+    with scratch_directory():
         pass
-    assert {each.name for each in inside(shared)} == {
+    assert {path.name for path in list_folder(parent)} == {
         "elsewhere",
         "gateway-worker-1-file",
         "gateway-worker-1-link",
     }
-    assert inside(elsewhere) == set()
+    assert list_folder(elsewhere) == set()

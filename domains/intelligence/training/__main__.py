@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import click
 from threadpoolctl import threadpool_limits
 
-from domains.intelligence.training import acts, issues, phrases, reviews, suggestions
+from domains.intelligence.training import dialogue_acts, issues, phrases, reviews, suggestions
 
 WEIGHTS: Final = Path(__file__).parents[1] / "weights"
 RECORD: Final = WEIGHTS / "MODELS.md"
@@ -29,7 +29,7 @@ class Source(NamedTuple):
 
 MODELS: Final[dict[str, Source]] = {
     "acts": Source(
-        acts.train,
+        dialogue_acts.train,
         "action items, decisions, open problems and what belongs in a summary",
         "AMI manual annotations 1.6, CC BY 4.0",
     ),

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
-from domains.intelligence import linear
-from domains.intelligence.linear import IDF_STEPS, Weights
+from domains.intelligence.text import linear
+from domains.intelligence.text.linear import IDF_STEPS, Weights
 
 _SMALLEST: Final = 1e-12
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from domains.intelligence import reports
+from domains.intelligence.insights import classifiers
 from domains.intelligence.training.fitting import Head, Shape, fit
 from domains.intelligence.training.texts import written
 
@@ -23,7 +23,7 @@ def train(_data: Path) -> bytes:
     issues: list[tuple[str, str]] = []
     labels: list[str] = []
     titles, bodies = written("issue_titles", _FILLINGS), written("issue_bodies", _FILLINGS)
-    for label in reports.ISSUE_LABELS:
+    for label in classifiers.ISSUE_LABELS:
         own = [each.text for each in bodies if each.label == label]
         for number, title in enumerate(each.text for each in titles if each.label == label):
             for other in range(_BODIES):
@@ -32,7 +32,7 @@ def train(_data: Path) -> bytes:
                 labels.append(label)
     given = np.asarray(labels)
     heads: dict[str, Head] = {}
-    for label in reports.ISSUE_LABELS:
+    for label in classifiers.ISSUE_LABELS:
         yes = given == label
         heads[label] = Head(
             yes,
@@ -42,9 +42,9 @@ def train(_data: Path) -> bytes:
         )
     return fit(
         "issues",
-        [reports.issue_text(*issue) for issue in issues],
+        [classifiers.issue_text(*issue) for issue in issues],
         heads,
         SHAPE,
-        dense=reports.issue_forms(issues),
+        dense=classifiers.issue_forms(issues),
         trained_on="own titles and bodies of issues (CC0)",
     )

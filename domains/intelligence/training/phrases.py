@@ -1,6 +1,5 @@
 """The phrase tagger's weights: an averaged structured perceptron over labelled review sentences."""
 
-import json
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from domains.intelligence.phrases import (
+from domains.intelligence.text.phrases import (
     BEGIN,
     INSIDE,
     OUTSIDE,
@@ -20,6 +19,7 @@ from domains.intelligence.phrases import (
     features,
     plain,
 )
+from domains.intelligence.training.json_lines import read_json_lines
 
 _BITS: Final = 17
 _ROUNDS: Final = 8
@@ -38,8 +38,7 @@ class _Sentence(NamedTuple):
 
 def train(data: Path) -> bytes:
     """The weight file from DATA/opinions/dev.jsonl, the same bytes every time."""
-    lines = (data / "opinions" / "dev.jsonl").read_text("utf-8").splitlines()
-    return msgspec.msgpack.encode(fit([json.loads(line) for line in lines if line.strip()]))
+    return msgspec.msgpack.encode(fit(read_json_lines(data / "opinions" / "dev.jsonl")))
 
 
 def fit(rows: Sequence[Mapping[str, Any]]) -> PhraseWeights:

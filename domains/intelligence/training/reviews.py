@@ -1,13 +1,14 @@
 """The review model: bug report, feature request, user experience, plain rating."""
 
-import json
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from domains.intelligence import linear, reports
+from domains.intelligence.insights import classifiers
+from domains.intelligence.text import linear
 from domains.intelligence.training.fitting import Head, Shape, best_threshold, fit, held_out
+from domains.intelligence.training.json_lines import read_json_lines
 
 SHAPE: Final = Shape(bits=15, longest_words=2, characters=(2, 4), least_texts=4)
 _STRENGTH: Final = 1.0
@@ -21,15 +22,14 @@ def train(data: Path) -> bytes:
     """
     # The suggestion model is a feature here, and may have been written a moment ago.
     linear.model.cache_clear()
-    lines = (data / "reviews" / "train.jsonl").read_text("utf-8").splitlines()
-    rows = [json.loads(line) for line in lines]
+    rows = read_json_lines(data / "reviews" / "train.jsonl")
     once: list[str] = [row["text"] for row in rows]
     texts = once * 2
     ratings = [row["stars"] for row in rows] + [None] * len(rows)
-    dense = reports.review_forms(texts, ratings)
+    dense = classifiers.review_forms(texts, ratings)
     groups = np.tile(np.arange(len(rows)), 2)
     heads: dict[str, Head] = {}
-    for label in reports.REVIEW_LABELS:
+    for label in classifiers.REVIEW_LABELS:
         yes = np.asarray([label in row["labels"] for row in rows] * 2, np.bool_)
         heads[label] = Head(yes, _STRENGTH, positive_weight=float((~yes).sum() / yes.sum()))
     guessed = held_out(texts, heads, SHAPE, groups=groups, dense=dense)[: len(rows)]

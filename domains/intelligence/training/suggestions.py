@@ -1,16 +1,16 @@
 """The suggestion model: learned from sentences of our own and from sentences of app reviews."""
 
-import json
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from domains.intelligence import forms
-from domains.intelligence.detection import evidence
+from domains.intelligence.insights.detection import evidence
+from domains.intelligence.text import features
+from domains.intelligence.text.words import tokens
 from domains.intelligence.training.fitting import Head, Shape, fit
+from domains.intelligence.training.json_lines import read_json_lines
 from domains.intelligence.training.texts import written
-from domains.intelligence.words import tokens
 
 SHAPE: Final = Shape(bits=15, longest_words=2, characters=(3, 5))
 
@@ -32,8 +32,8 @@ def train(data: Path) -> bytes:
         texts.append(each.text)
         answers.append(each.label == "1")
         weights.append(2.0 if each.hand else 2.0 / _FILLINGS)
-    for line in (data / "opinions" / "dev.jsonl").read_text("utf-8").splitlines():
-        text: str = json.loads(line)["text"]
+    for row in read_json_lines(data / "opinions" / "dev.jsonl"):
+        text: str = row["text"]
         asked = evidence(text, tokens(text)).scores["request"]
         if not _PLAINLY_NOT <= asked <= _PLAINLY:
             texts.append(text)
@@ -48,9 +48,9 @@ def train(data: Path) -> bytes:
         weights=np.asarray(weights),
     )
     words = [tokens(text) for text in texts]
-    dense = forms.forms(
+    dense = features.forms(
         [
-            forms.form(text, each, evidence(text, each).scores)
+            features.form(text, each, evidence(text, each).scores)
             for text, each in zip(texts, words, strict=True)
         ]
     )

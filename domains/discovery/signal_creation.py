@@ -1,0 +1,184 @@
+"""Create signals: store the text, number the signal and queue its analysis."""
+
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET
+from sqlalchemy import ARRAY, Text, Uuid, bindparam, case, cast, func, insert, literal, select
+from sqlalchemy.dialects.postgresql import JSON, JSONB
+
+from domains.discovery.analysis import PROFILES, AnalyseSignal
+from domains.discovery.links import INSIGHTS_OF_SIGNAL
+from domains.discovery.signals import (
+    KIND,
+    SIGNALS,
+    Signal,
+    SignalRawCreate,
+    SignalSource,
+    SignalTextCreate,
+    to_signal,
+)
+from domains.discovery.tables import signals
+from domains.intelligence.findings import Findings
+from domains.kernel.core.ids import WorkspaceId, new_id
+from domains.kernel.core.timestamps import to_utc
+from domains.kernel.db.database import Tx
+from domains.kernel.db.sequences import next_number_cte
+from domains.kernel.db.statements import WORKSPACE, statement
+from domains.kernel.jobs.enqueue import enqueue
+from domains.kernel.storage.blobs import Blobs
+
+
+def _text(name: str) -> Any:
+    return bindparam(name, type_=Text)
+
+
+_counter = next_number_cte(KIND)
+_occurred_at = func.coalesce(bindparam("occurred_at", type_=signals.c.created_at.type), func.now())
+_job = bindparam("job", type_=Uuid)
+# By the database's clock, like the times of the row.
+_uploaded_at = func.to_char(func.timezone("UTC", func.now()), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+_data_with_upload_time = cast(
+    func.jsonb_set(
+        cast(bindparam("data", type_=JSON), JSONB),
+        literal(["uploadedAt"], ARRAY(Text)),
+        func.to_jsonb(_uploaded_at),
+    ),
+    JSON,
+)
+_VALUES: Final[dict[str, Any]] = {
+    "id": bindparam("id", type_=Uuid),
+    "workspace_id": WORKSPACE,
+    "number": _counter.c.last,
+    "name": func.coalesce(
+        _text("name"),
+        _text("label")
+        + func.to_char(func.timezone("UTC", _occurred_at), " - FMMM/FMDD/YY, FMHH12:MI AM"),
+    ),
+    "status": case((_job.is_(None), "processed"), else_="processing"),
+    "signal_type": _text("signal_type"),
+    "context": _text("context"),
+    "inferred_context": _text("inferred_context"),
+    "engine": _text("engine"),
+    "source": bindparam("source", type_=JSON),
+    "data": case(
+        (_text("text_key").is_not(None), _data_with_upload_time),
+        else_=bindparam("data", type_=JSON),
+    ),
+    "external_id": _text("external_id"),
+    "text_key": _text("text_key"),
+    "additional_context": _text("additional_context"),
+    "product_ids": bindparam("product_ids", type_=ARRAY(Uuid)),
+    "account_id": bindparam("account_id", type_=Uuid),
+    "last_job_id": _job,
+    "started_at": case((_job.is_(None), None), else_=func.now()),
+    "created_at": _occurred_at,
+}
+_CREATE = statement(
+    insert(signals)
+    .from_select(list(_VALUES), select(*_VALUES.values()))
+    .returning(*SIGNALS.insert_returning),
+    to_signal,
+)
+# Parameters that only one of the two forms of a signal sets.
+_DEFAULTS: Final[dict[str, Any]] = {
+    "signal_type": None,
+    "context": None,
+    "inferred_context": None,
+    "engine": None,
+    "external_id": None,
+    "text_key": None,
+    "additional_context": None,
+    "product_ids": [],
+    "account_id": None,
+    "occurred_at": None,
+    "insight_ids": [],
+}
+
+
+async def create_from_text(
+    tx: Tx,
+    blobs: Blobs,
+    workspace: WorkspaceId,
+    new: SignalTextCreate,
+    findings: Findings | None = None,
+) -> Signal:
+    """Store a text and queue its analysis. Raises Invalid for a time that is out of range.
+
+    With `findings` nothing is queued, and the status is `processed`. The caller stores them.
+    """
+    signal_id = new_id()
+    key = f"signals/manual-text/{workspace}/{signal_id}.txt"
+    data: dict[str, Any] = {"s3Key": key}
+    if new.product_ids is not UNSET:
+        data["productIds"] = new.product_ids
+    if new.account_id is not UNSET:
+        data["accountId"] = new.account_id
+    if new.additional_context is not UNSET:
+        data["additionalContext"] = new.additional_context
+    source = SignalSource(
+        "manual-text", {"signalType": new.signal_type, "analysisProfile": PROFILES[new.signal_type]}
+    )
+    occurred_at = None if new.occurred_at is UNSET else to_utc(new.occurred_at, "occurredAt")
+    tx.on_rollback(lambda: blobs.delete(key))
+    # Before the first statement, so that no database connection waits for the storage.
+    await blobs.put(key, new.text.encode())
+    return await _create(
+        tx,
+        workspace,
+        signal_id,
+        await enqueue(tx, workspace, AnalyseSignal(signal_id)) if findings is None else None,
+        name=new.name or None,
+        label=_label(new.signal_type),
+        signal_type=new.signal_type,
+        source=msgspec.json.encode(source),
+        data=msgspec.json.encode(data),
+        text_key=key,
+        additional_context=new.additional_context or None,
+        product_ids=new.product_ids or [],
+        account_id=new.account_id or None,
+        occurred_at=occurred_at,
+        inferred_context=None if findings is None else findings.context,
+        engine=None if findings is None else findings.engine,
+    )
+
+
+async def create_from_source(tx: Tx, workspace: WorkspaceId, new: SignalRawCreate) -> Signal:
+    """Store a record of another system and queue the analysis of the strings in its data.
+
+    Raises Invalid with the linked ids that are not in the workspace.
+    """
+    signal_id = new_id()
+    insight_ids = await INSIGHTS_OF_SIGNAL.check(tx, workspace, new.insight_ids)
+    signal = await _create(
+        tx,
+        workspace,
+        signal_id,
+        await enqueue(tx, workspace, AnalyseSignal(signal_id)),
+        name=new.name or None,
+        label=_label(new.source.type) or "Signal",
+        source=msgspec.json.encode(new.source),
+        data=None if new.data is None else msgspec.json.encode(new.data),
+        external_id=new.external_id,
+        context=new.context,
+        insight_ids=insight_ids,
+    )
+    if insight_ids:
+        await INSIGHTS_OF_SIGNAL.replace(tx, workspace, signal_id, insight_ids)
+    return signal
+
+
+async def _create(
+    tx: Tx, workspace: WorkspaceId, signal_id: UUID, job: UUID | None, **params: Any
+) -> Signal:
+    signal = await tx.one(
+        _CREATE, workspace=workspace, id=signal_id, job=job, **{**_DEFAULTS, **params}
+    )
+    signal.job_id = UNSET if job is None else str(job)
+    return signal
+
+
+def _label(name: str) -> str:
+    """`Support Ticket` for `support_ticket` and `support-ticket`."""
+    return name.replace("_", " ").replace("-", " ").title()

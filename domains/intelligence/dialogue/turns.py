@@ -1,0 +1,103 @@
+"""A conversation as the engine reads it: turns, their sentences, and who speaks for whom."""
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from domains.intelligence.text.segmentation import Sentence, spoken
+
+Audience = Literal["EXTERNAL", "INTERNAL"]
+
+
+class Turn(Struct, frozen=True):
+    """Something said by one speaker; `ours`: by one of the workspace's own people."""
+
+    speaker: str
+    text: str
+    ours: bool = False
+
+
+class Said(Struct, frozen=True):
+    """A sentence of a turn: `turns[turn].text[start:end] == text`."""
+
+    text: str
+    turn: int
+    start: int
+    end: int
+    speaker: str
+    ours: bool
+
+
+class Talk:
+    """All that was said, sentence by sentence, and who took part."""
+
+    def __init__(self, turns: Sequence[Turn], audience: Audience) -> None:
+        self.turns: Final = tuple(turns)
+        self.audience: Final = audience
+        self.text: Final = "\n".join(each.text for each in turns)
+        self.sentences: Final = spoken([(each.speaker, each.text) for each in turns])
+        starts = _starts(turns)
+        self.said: Final = tuple(_said(each, starts, self.turns) for each in self.sentences)
+        self.speakers: Final = tuple(dict.fromkeys(each.speaker for each in turns))
+        self._ours = frozenset(each.speaker for each in turns if each.ours)
+
+    def theirs(self) -> list[Sentence]:
+        """The sentences of people from outside; of everybody where nobody is."""
+        if self.audience == "INTERNAL":
+            return list(self.sentences)
+        return [
+            sentence
+            for sentence, said in zip(self.sentences, self.said, strict=True)
+            if not said.ours
+        ]
+
+    def addressed(self, said: Said) -> str | None:
+        """Whom a sentence is said to, where that is plain: by name, or as the only other one."""
+        others = [name for name in self.speakers if name != said.speaker]
+        named = [(at, name) for name in others if (at := _called(name, said.text)) is not None]
+        if named:
+            return min(named)[1]
+        across = [name for name in others if (name in self._ours) != said.ours]
+        for some in (others, across):
+            if len(some) == 1:
+                return some[0]
+        return None
+
+    def following(self, said: Said) -> str:
+        """What the next speaker says first, "" if nobody does."""
+        for turn in self.turns[said.turn + 1 : said.turn + 3]:
+            if turn.speaker != said.speaker:
+                return turn.text[:120]
+        return ""
+
+
+def _starts(turns: Sequence[Turn]) -> list[int]:
+    starts, at = [], 0
+    for turn in turns:
+        starts.append(at)
+        at += len(turn.text) + 1
+    return starts
+
+
+def _said(sentence: Sentence, starts: Sequence[int], turns: Sequence[Turn]) -> Said:
+    at = starts[sentence.turn]
+    turn = turns[sentence.turn]
+    return Said(
+        text=sentence.text,
+        turn=sentence.turn,
+        start=sentence.start - at,
+        end=sentence.end - at,
+        speaker=turn.speaker,
+        ours=turn.ours,
+    )
+
+
+def _called(name: str, text: str) -> int | None:
+    """Where somebody is called by the name, whole or the first one: "Ana, could you"; else None."""
+    for each in (name, next(iter(name.split()), "")):
+        at = text.find(each) if len(each) > 2 else -1
+        alone = at == 0 or (at > 0 and text[:at].rstrip()[-1:] in ",.!?;")
+        if alone and text[at + len(each) : at + len(each) + 1] in (",", "?", ".", "!"):
+            return at
+    return None

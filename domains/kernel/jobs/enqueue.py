@@ -1,0 +1,116 @@
+"""Enqueue jobs in the transaction of the data they belong to."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+import structlog
+from sqlalchemy import bindparam, false, func, insert, literal_column, select, update
+
+from domains.kernel.core.ids import WorkspaceId, new_id
+from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.statements import WORKSPACE, parameters, row, scalar, seconds, statement
+from domains.kernel.db.tables import jobs
+from domains.kernel.jobs.model import CHANNEL, LIVE, Job, id_in, in_state
+
+# Seconds after its creation beyond which a job is not postponed.
+MAX_DELAY: Final = 300.0
+
+# From the clock, not from the start of the transaction, which may be long ago.
+_DUE = func.clock_timestamp() + seconds("delay")
+
+_ENQUEUE = statement(
+    insert(jobs).values(
+        workspace_id=WORKSPACE,
+        run_after=_DUE,
+        **parameters("id", "kind", "subject", "queue", "payload", "request_id"),
+    ),
+    row,
+)
+
+# Locks the job until the commit: relays skip locked rows.
+_POSTPONE = statement(
+    update(jobs)
+    .where(
+        jobs.c.workspace_id == WORKSPACE,
+        id_in(
+            select(jobs.c.id)
+            .where(
+                jobs.c.workspace_id == WORKSPACE,
+                jobs.c.kind == bindparam("kind"),
+                jobs.c.subject == bindparam("subject"),
+                in_state("queued"),
+                # A job that is being cancelled will not run.
+                jobs.c.cancelling.is_(false()),
+            )
+            .limit(literal_column("1"))
+            .with_for_update(skip_locked=True)
+        ),
+    )
+    .values(run_after=func.least(_DUE, jobs.c.created_at + seconds(MAX_DELAY)))
+    .returning(jobs.c.id),
+    scalar,
+)
+
+_IS_LIVE = statement(
+    select(jobs.c.id).where(jobs.c.workspace_id == WORKSPACE, jobs.c.id == bindparam("id"), LIVE),
+    scalar,
+)
+
+
+async def enqueue_debounced(tx: Tx, workspace: WorkspaceId, job: Job, delay: float) -> None:
+    """Enqueue a job due in `delay` seconds, or postpone the queued one of its kind and subject.
+
+    A job is postponed until at most MAX_DELAY after its creation, and never starts before this
+    transaction has committed.
+    """
+    postponed = await tx.first(
+        _POSTPONE,
+        workspace=workspace,
+        kind=job.__struct_config__.tag,
+        subject=job.subject,
+        delay=delay,
+    )
+    if postponed is None:
+        await _insert(tx, _params(workspace, job, delay, job.subject))
+
+
+async def enqueue(tx: Tx, workspace: WorkspaceId, job: Job, delay: float = 0) -> UUID:
+    """Enqueue a job, due in `delay` seconds. Returns its id."""
+    params = _params(workspace, job, delay)
+    await _insert(tx, params)
+    job_id: UUID = params["id"]
+    return job_id
+
+
+async def enqueue_all(tx: Tx, workspace: WorkspaceId, batch: Sequence[Job]) -> None:
+    """Enqueue many jobs in one round trip, due at once."""
+    if batch:
+        await tx.execute_many(_ENQUEUE, [_params(workspace, job) for job in batch])
+        tx.notify_after_commit(CHANNEL)
+
+
+async def _insert(tx: Tx, params: dict[str, Any]) -> None:
+    await tx.first(_ENQUEUE, **params)
+    tx.notify_after_commit(CHANNEL)
+
+
+def _params(
+    workspace: WorkspaceId, job: Job, delay: float = 0, subject: str | None = None
+) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "workspace": workspace,
+        "kind": job.__struct_config__.tag,
+        "subject": subject,
+        "queue": job.queue,
+        "payload": msgspec.json.encode(job),
+        "request_id": structlog.contextvars.get_contextvars().get("request_id"),
+        "delay": delay,
+    }
+
+
+async def is_live(read: Read, workspace: WorkspaceId, job_id: UUID) -> bool:
+    """True while a job has not ended."""
+    return await read.first(_IS_LIVE, workspace=workspace, id=job_id) is not None

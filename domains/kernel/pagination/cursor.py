@@ -1,0 +1,269 @@
+"""Cursor pagination: pages in list order, each continued by a signed cursor.
+
+A page takes the same time at any depth. Records that are inserted, changed or deleted between two
+pages neither repeat nor hide other records.
+"""
+
+import hashlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+from sqlalchemy import ColumnElement, Table, bindparam, delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from domains.kernel.core.ids import WorkspaceId
+from domains.kernel.core.problems import Invalid, invalid
+from domains.kernel.db.database import Read
+from domains.kernel.db.statements import WORKSPACE, days, parameters, row, scalar, statement
+from domains.kernel.db.tables import cursor_queries
+from domains.kernel.pagination.cursor_statements import CursorStatements
+from domains.kernel.tenancy.signing import Signer
+
+T = TypeVar("T")
+
+# Maximum characters of a cursor.
+CURSOR_LENGTH: Final = 512
+# Maximum bytes of a query within a cursor; longer ones are stored and referred to by digest. With
+# an id of 128 bytes, the time and the MAC, the cursor is at most CURSOR_LENGTH long.
+_INLINE_QUERY_BYTES: Final = 180
+# Days after which an unused stored query is deleted, and its cursors become invalid.
+_STORED_QUERY_RETENTION: Final = 30
+
+_INVALID_CURSOR: Final = (
+    "is not a cursor of this list: take nextCursor as it was given, or leave it out"
+)
+_LIMIT_DESCRIPTION: Final = (
+    "Number of records per page. With a cursor, the default is the limit of the first page."
+)
+
+
+class CursorQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Query parameters of a list with cursors. Subclasses add filters and override `filters`."""
+
+    default_limit: ClassVar[int] = 50
+
+    limit: Annotated[
+        Annotated[int, Meta(ge=1, le=50)] | UnsetType,
+        Meta(description=_LIMIT_DESCRIPTION, extra_json_schema={"default": 50}),
+    ] = UNSET
+    cursor: Annotated[
+        Annotated[str, Meta(max_length=CURSOR_LENGTH)] | UnsetType,
+        Meta(description="`nextCursor` of the previous page. Filters need not be repeated."),
+    ] = UNSET
+
+    def filters(self) -> dict[str, Any]:
+        """Return the SQL parameters of the given filters, by filter name. Raises Invalid."""
+        return {}
+
+
+class CursorQuery20(CursorQuery, frozen=True, kw_only=True):
+    """Query parameters of a list whose pages contain 20 records by default."""
+
+    default_limit = 20
+
+    limit: Annotated[
+        Annotated[int, Meta(ge=1, le=50)] | UnsetType,
+        Meta(description=_LIMIT_DESCRIPTION, extra_json_schema={"default": 20}),
+    ] = UNSET
+
+
+class PaginationInfo(msgspec.Struct, rename="camel"):
+    """Continuation of a list after a page."""
+
+    next_cursor: Annotated[
+        str | None,
+        Meta(
+            description="`cursor` of the next page; null on the last page",
+            examples=["k5MUzwAAAZmzBF1uf3CBgpOk"],
+        ),
+    ]
+    has_more: Annotated[bool, Meta(description="True if there is a next page")]
+
+
+class CursorPage(msgspec.Struct, Generic[T], frozen=True):
+    """A page of a list."""
+
+    items: list[T]
+    pagination: PaginationInfo
+
+
+class _CursorContent(msgspec.Struct, frozen=True, array_like=True):
+    """Content of a cursor: the limit, the last record's order, and the query or its digest."""
+
+    limit: int
+    at: datetime
+    id: str
+    query: bytes = b""
+    digest: bytes = b""
+
+
+class CursorList(Generic[T]):
+    """A list of a table's records in one workspace, newest first. A page takes one statement.
+
+    `order_by`: a time that is never null; ties are ordered by `id`, which is unique in the
+    workspace. `row_factory`: makes a record of `columns`. `where`: conditions on all records.
+    `filters`: conditions by name, each with an SQL parameter of that name or with none.
+
+    Indexes in list order serve the filters in `bounds`, all together, and with them at most one
+    filter in `indexed`. Other combinations use the list's GIN index. `hints`: for range filters,
+    conditions that they imply and that the GIN index can evaluate.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        columns: Sequence[Any],
+        row_factory: Callable[..., T],
+        query: type[CursorQuery],
+        *,
+        order_by: ColumnElement[Any],
+        filters: Mapping[str, ColumnElement[bool]],
+        where: Sequence[ColumnElement[bool]] = (),
+        bounds: Collection[str] = (),
+        indexed: Collection[str] = (),
+        hints: Mapping[str, ColumnElement[bool]] = MappingProxyType({}),
+    ) -> None:
+        self._name = table.name
+        self._row_factory = row_factory
+        self._query = query
+        self._order_id = table.c.id
+        self.statements = CursorStatements(
+            table=table,
+            columns=tuple(columns),
+            order_by=order_by,
+            order_id=table.c.id,
+            filters=filters,
+            where=tuple(where),
+            bounds=frozenset(bounds),
+            indexed=frozenset(indexed),
+            hints=hints,
+        )
+        CURSOR_LISTS.append(self)
+
+    async def page(
+        self,
+        read: Read,
+        signer: Signer,
+        workspace: WorkspaceId,
+        query: CursorQuery,
+        *,
+        extra_filters: frozenset[str] = frozenset(),
+    ) -> CursorPage[T]:
+        """Return a page of the records that match the query.
+
+        `extra_filters`: filters without parameters to apply as well. Raises Invalid for a cursor of
+        another list or workspace, and for filters that differ from those of the cursor.
+        """
+        if query.cursor:
+            query, params, position = await self._continue(read, signer, workspace, query)
+        else:
+            params, position = query.filters(), None
+        limit = query.default_limit if query.limit is UNSET else query.limit
+        statement = self.statements.get(extra_filters.union(params), after=position is not None)
+        if position is not None:
+            params |= {"after_at": position.at, "after_id": self._parse_id(position.id)}
+        rows = await read.all(statement, workspace=workspace, limit=limit + 1, **params)
+        items = [self._row_factory(*columns) for _, _, *columns in rows[:limit]]
+        if len(rows) <= limit:
+            return CursorPage(items, PaginationInfo(None, False))
+        at, last_id, *_ = rows[limit - 1]
+        cursor = await self._cursor(read, signer, workspace, query, limit, at, str(last_id))
+        return CursorPage(items, PaginationInfo(cursor, True))
+
+    def cursor_purpose(self, workspace: WorkspaceId) -> str:
+        """Return the purpose that this list's cursors are signed for."""
+        return f"cursor/{self._name}/{workspace}"
+
+    def _parse_id(self, text: str) -> Any:
+        return msgspec.convert(text, self._order_id.type.python_type)
+
+    async def _cursor(
+        self,
+        read: Read,
+        signer: Signer,
+        workspace: WorkspaceId,
+        query: CursorQuery,
+        limit: int,
+        at: datetime,
+        last_id: str,
+    ) -> str:
+        encoded_query = msgspec.msgpack.encode(
+            msgspec.structs.replace(query, cursor=UNSET, limit=UNSET), order="deterministic"
+        )
+        if len(encoded_query) <= _INLINE_QUERY_BYTES:
+            content = _CursorContent(limit, at, last_id, query=encoded_query)
+        else:
+            digest = hashlib.sha256(encoded_query).digest()
+            await read.first(_STORE_QUERY, workspace=workspace, digest=digest, query=encoded_query)
+            content = _CursorContent(limit, at, last_id, digest=digest)
+        return signer.issue_token(self.cursor_purpose(workspace), msgspec.msgpack.encode(content))
+
+    async def _continue(
+        self, read: Read, signer: Signer, workspace: WorkspaceId, query: CursorQuery
+    ) -> tuple[CursorQuery, dict[str, Any], _CursorContent | None]:
+        """Return the first page's query with the effective limit, its filters, and the content."""
+        purpose = self.cursor_purpose(workspace)
+        payload = signer.verify_token(purpose, str(query.cursor))
+        # Base64 has several spellings of the same bytes; accept only ours.
+        if payload is None or signer.issue_token(purpose, payload) != query.cursor:
+            raise invalid("cursor", _INVALID_CURSOR)
+        content = msgspec.msgpack.decode(payload, type=_CursorContent)
+        encoded_query: bytes | None = content.query
+        if content.digest:
+            encoded_query = await read.first(
+                _STORED_QUERY, workspace=workspace, digest=content.digest
+            )
+        if encoded_query is None:
+            raise invalid("cursor", "is too old: start again without it")
+        first_query = msgspec.msgpack.decode(encoded_query, type=self._query)
+        first_params = first_query.filters()
+        if any(
+            name not in first_params or first_params[name] != value
+            for name, value in query.filters().items()
+        ):
+            raise Invalid(
+                "The cursor belongs to a list with other filters: repeat those of its first page, "
+                "or leave them out."
+            )
+        limit = content.limit if query.limit is UNSET else query.limit
+        return msgspec.structs.replace(first_query, limit=limit), first_params, content
+
+
+# All lists, for the test that proves their statements bound to the workspace.
+CURSOR_LISTS: Final[list[CursorList[Any]]] = []
+
+_STORE_QUERY = statement(
+    insert(cursor_queries)
+    .values(
+        workspace_id=WORKSPACE,
+        **parameters("digest", "query"),
+    )
+    .on_conflict_do_update(
+        index_elements=[cursor_queries.c.workspace_id, cursor_queries.c.digest],
+        set_={"used_at": func.now()},
+    ),
+    row,
+)
+_STORED_QUERY = statement(
+    select(cursor_queries.c.query).where(
+        cursor_queries.c.workspace_id == WORKSPACE,
+        cursor_queries.c.digest == bindparam("digest"),
+    ),
+    scalar,
+)
+_DELETE_EXPIRED = statement(
+    delete(cursor_queries).where(
+        cursor_queries.c.used_at < func.now() - days(_STORED_QUERY_RETENTION)
+    ),
+    row,
+    cross_tenant_reason="retention is the same for every workspace",
+)
+
+
+async def delete_expired(read: Read) -> None:
+    """Delete the stored queries whose retention has ended."""
+    await read.first(_DELETE_EXPIRED)

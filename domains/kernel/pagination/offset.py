@@ -1,0 +1,158 @@
+"""Offset pagination: pages by limit and offset, with a capped total count."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    Table,
+    Uuid,
+    any_,
+    asc,
+    bindparam,
+    desc,
+    func,
+    select,
+    true,
+)
+
+from domains.kernel.core.ids import WorkspaceId
+from domains.kernel.db.database import Read
+from domains.kernel.db.statements import WORKSPACE, Statement, row, statement
+
+T = TypeVar("T")
+
+MAX_LIMIT: Final = 100
+
+# Totals are counted up to this number: an exact count takes longer the larger the workspace is.
+COUNT_CAP: Final = 10_000
+
+Order = Literal["asc", "desc"]
+
+
+class OffsetQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Query parameters of a list with offset pages."""
+
+    limit: Annotated[
+        int,
+        Meta(
+            ge=1, description="Number of records per page. Maximum 100; larger values are clamped."
+        ),
+    ] = 20
+    offset: Annotated[int, Meta(ge=0, le=2**31 - 1, description="Number of records to skip")] = 0
+    order: Annotated[Order, Meta(description="`desc`: newest first, `asc`: oldest first")] = "desc"
+
+    @property
+    def size(self) -> int:
+        """The effective limit."""
+        return min(self.limit, MAX_LIMIT)
+
+
+class OffsetPage(msgspec.Struct, Generic[T], frozen=True):
+    """A page and the number of records in the whole list."""
+
+    items: list[T]
+    # At most COUNT_CAP + 1.
+    counted: int
+
+    @property
+    def total(self) -> int:
+        """The number of records, at most COUNT_CAP."""
+        return min(self.counted, COUNT_CAP)
+
+    @property
+    def capped(self) -> bool:
+        """True if the list has more records than `total`."""
+        return self.counted > COUNT_CAP
+
+
+class OffsetList(Generic[T]):
+    """A list of a table's records in one workspace, paged by offset. A page takes one statement.
+
+    `order_by`: a column that is never null. `row_factory`: makes a record of `columns`.
+    `filters`: conditions by the name of their SQL parameter. `query` has an attribute for each.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        columns: Sequence[Any],
+        order_by: Column[Any],
+        row_factory: Callable[..., T],
+        query: type[OffsetQuery] = OffsetQuery,
+        filters: Mapping[str, ColumnElement[bool]] | None = None,
+    ) -> None:
+        for name in filters or {}:
+            getattr(query, name)  # fail at import if the name is misspelt
+        self._table = table
+        self._columns = columns
+        self._order_by = order_by
+        self._row_factory = row_factory
+        self.filters: Final = dict(filters or {})
+        self._statements: dict[tuple[Order, frozenset[str]], Statement[tuple[Any, ...]]] = {}
+        OFFSET_LISTS.append(self)
+
+    async def page(self, read: Read, workspace: WorkspaceId, query: OffsetQuery) -> OffsetPage[T]:
+        """Return a page of the records that match the query, and their number."""
+        params = {name: getattr(query, name) for name in self.filters}
+        params = {name: value for name, value in params.items() if value is not UNSET}
+        rows = await read.all(
+            self.statement(query.order, frozenset(params)),
+            workspace=workspace,
+            limit=query.size,
+            offset=query.offset,
+            **params,
+        )
+        items = [
+            self._row_factory(*columns) for _, position, *columns in rows if position is not None
+        ]
+        return OffsetPage(items, rows[0][0])
+
+    def statement(self, order: Order, filters: frozenset[str]) -> Statement[tuple[Any, ...]]:
+        """Return the statement for a combination of filters, compiled on first use."""
+        compiled = self._statements.get((order, filters))
+        if compiled is None:
+            compiled = self._statements[order, filters] = self._compile(order, filters)
+        return compiled
+
+    def _compile(self, order: Order, filters: frozenset[str]) -> Statement[tuple[Any, ...]]:
+        table, direction = self._table, {"asc": asc, "desc": desc}[order]
+        tenant = table.c.workspace_id == WORKSPACE
+        conditions = (tenant, *(self.filters[name] for name in sorted(filters)))
+        counted = (
+            select(func.count().label("counted"))
+            .select_from(select(table.c.id).where(*conditions).limit(COUNT_CAP + 1).subquery())
+            .subquery()
+        )
+        # Select the page's ids first, so that computed columns, such as links, are evaluated for
+        # these rows only.
+        page_ids = (
+            select(table.c.id)
+            .where(*conditions)
+            .order_by(direction(self._order_by))
+            .limit(bindparam("limit"))
+            .offset(bindparam("offset"))
+        )
+        page = (
+            select(self._order_by.label("position"), *self._columns)
+            .where(
+                tenant,
+                table.c.id == any_(func.array(page_ids.scalar_subquery(), type_=ARRAY(Uuid))),
+            )
+            .subquery()
+        )
+        # The count is on the left of the outer join: a page beyond the end has a count too.
+        return statement(
+            select(counted, page)
+            .outerjoin_from(counted, page, true())
+            .order_by(direction(page.c.position)),
+            row,
+        )
+
+
+# All lists, for the test that proves their statements bound to the workspace.
+OFFSET_LISTS: Final[list[OffsetList[Any]]] = []

@@ -1,0 +1,65 @@
+"""Signed URLs of stored objects: valid for a day, without an API key."""
+
+from typing import Annotated, Final
+from urllib.parse import quote, urlencode
+
+import msgspec
+from msgspec import Meta
+
+from domains.kernel.core.problems import NotFound
+from domains.kernel.storage.blobs import MAX_FILENAME, Blobs
+from domains.kernel.tenancy.signing import Signer
+
+# Seconds.
+LIFETIME: Final = 24 * 60 * 60
+
+_PURPOSE: Final = "download"
+
+
+class FileQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Query parameters of a signed URL, in the order in which they must be sent."""
+
+    type: Annotated[str, Meta(description="Content type")]
+    name: Annotated[str, Meta(description="File name")]
+    expires: Annotated[int, Meta(ge=0, le=2**53, description="Expiry time in Unix seconds")]
+    signature: Annotated[str, Meta(description="Signature of the path and the other parameters")]
+
+
+class SignedUrls:
+    """Creates signed URLs of objects, and verifies those that this deployment serves itself."""
+
+    def __init__(self, signer: Signer, blobs: Blobs, public_url: str) -> None:
+        self._signer = signer
+        self._blobs = blobs
+        self._base_url = public_url.rstrip("/")
+
+    async def create(self, key: str, content_type: str, filename: str, now: float) -> str:
+        """Create a URL of an object, valid for a day from `now` (Unix seconds). Sends no request.
+
+        Objects in a local directory are served below this deployment's public URL, with the content
+        type and filename passed here. Objects in S3 are served by S3 (or AWS_ENDPOINT_URL), with
+        the content type and filename they were stored with.
+        """
+        if (presigned := await self._blobs.presign(key, LIFETIME)) is not None:
+            return presigned
+        expires = int(now) + LIFETIME
+        filename = filename[:MAX_FILENAME]
+        signature = self._signer.sign(_PURPOSE, _message(key, content_type, filename, expires))
+        query = urlencode({"type": content_type, "name": filename, "expires": expires})
+        return f"{self._base_url}/files/{quote(key)}?{query}&signature={signature}"
+
+    def verify(self, key: str, query: FileQuery, now: float) -> None:
+        """Raise NotFound if the signature is invalid or the URL has expired."""
+        message = _message(key, query.type, query.name, query.expires)
+        valid = self._signer.verify(_PURPOSE, message, query.signature)
+        if not valid or query.expires < now:
+            raise invalid_url()
+
+
+def invalid_url() -> NotFound:
+    """The same problem for every invalid URL, whatever is wrong with it."""
+    return NotFound("There is nothing at this address, or the link has expired.")
+
+
+def _message(key: str, content_type: str, filename: str, expires: int) -> bytes:
+    return msgspec.msgpack.encode((key, content_type, filename, expires))

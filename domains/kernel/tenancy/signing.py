@@ -1,0 +1,74 @@
+"""HMAC-signed tokens and signatures, made with a key that all processes of a deployment share."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+from typing import Final
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.dialects.postgresql import insert
+
+from domains.kernel.db.database import Database
+from domains.kernel.db.statements import parameters, row, scalar, statement
+from domains.kernel.db.tables import deployment_keys
+
+_NAME: Final = "signing"
+_KEY_BYTES: Final = 32
+_MAC_BYTES: Final = 16
+
+_PUT = statement(
+    insert(deployment_keys).values(**parameters("name", "value")).on_conflict_do_nothing(),
+    row,
+)
+_GET = statement(
+    select(deployment_keys.c.value).where(deployment_keys.c.name == bindparam("name")), scalar
+)
+
+
+class Signer:
+    """Issues and verifies tokens and signatures. A purpose keeps them from being interchanged.
+
+    A token is the base64url of a MAC and its payload. It is not encrypted.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    @classmethod
+    async def open(cls, database: Database) -> "Signer":
+        """Create a signer with the deployment's key. The first process generates the key."""
+        await database.read.first(_PUT, name=_NAME, value=secrets.token_bytes(_KEY_BYTES))
+        return cls(await database.read.one(_GET, name=_NAME))
+
+    def issue_token(self, purpose: str, payload: bytes) -> str:
+        """Return a token that contains the payload."""
+        return _base64url(self._mac(purpose, payload) + payload)
+
+    def verify_token(self, purpose: str, token: str) -> bytes | None:
+        """Return the token's payload; None if it was not issued by this deployment and purpose."""
+        try:
+            padded = token + "=" * (-len(token) % 4)
+            decoded = base64.b64decode(padded, altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            return None
+        mac, payload = decoded[:_MAC_BYTES], decoded[_MAC_BYTES:]
+        return payload if hmac.compare_digest(mac, self._mac(purpose, payload)) else None
+
+    def sign(self, purpose: str, message: bytes) -> str:
+        """Return a signature, which does not contain the message."""
+        return _base64url(self._mac(purpose, message))
+
+    def verify(self, purpose: str, message: bytes, signature: str) -> bool:
+        """Return True if `sign` returns this signature for the purpose and message."""
+        expected = self.sign(purpose, message)
+        return hmac.compare_digest(signature.encode("utf-8", "surrogateescape"), expected.encode())
+
+    def _mac(self, purpose: str, payload: bytes) -> bytes:
+        message = purpose.encode() + b"\0" + payload
+        return hmac.digest(self._key, message, hashlib.sha256)[:_MAC_BYTES]
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")

@@ -1,0 +1,19 @@
+"""Reasons why a document has no text, as sentences for the customer."""
+
+from typing import Final
+
+DAMAGED: Final = "This file is damaged or does not match its content type."
+ENCRYPTED: Final = "This document is protected by a password."
+EMPTY: Final = "This file is empty."
+NO_TEXT: Final = "This document contains no text."
+SCAN: Final = "This document contains no text; it may be a scan."
+TOO_LARGE: Final = "This document is too large to be read."
+TIMEOUT: Final = "Reading this document took too long."
+
+
+class UnreadableDocument(Exception):
+    """The document cannot be read, now or later. The message is a sentence for the customer."""
+
+
+def unsupported(content_type: str) -> str:
+    return f"Files of type {content_type} are not supported."

@@ -1,0 +1,134 @@
+"""Text extraction from untrusted documents, each read by a child process in a sandbox."""
+
+import asyncio
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from domains.kernel.core.problems import Unavailable
+from domains.kernel.core.settings import Settings
+from domains.kernel.untrusted import sandbox
+from domains.kernel.untrusted.documents import errors
+from domains.kernel.untrusted.documents.errors import UnreadableDocument
+from domains.kernel.untrusted.documents.file_kinds import Kind, detect_kind, media_type
+from domains.kernel.untrusted.documents.reader_process import ExitCode
+
+log = structlog.get_logger()
+
+_PACKAGE: Final = "domains.kernel.untrusted.documents"
+_READERS: Final[dict[Kind, str]] = {
+    "text": f"{_PACKAGE}.text_reader",
+    "html": f"{_PACKAGE}.html_reader",
+    "mail": f"{_PACKAGE}.mail_reader",
+    "word": f"{_PACKAGE}.office_readers",
+    "slides": f"{_PACKAGE}.office_readers",
+    "pdf": f"{_PACKAGE}.native_readers",
+    "workbook": f"{_PACKAGE}.native_readers",
+}
+
+# The PDF library unpacks itself into the temporary directory. Each process gets a new directory:
+# in a shared one, another process could replace the library.
+_MAX_TEMPORARY_FILE: Final = 64 * 1024 * 1024
+
+# Each thread reserves address space, which is limited.
+_ENVIRONMENT: Final = {
+    "MALLOC_ARENA_MAX": "1",
+    "RAYON_NUM_THREADS": "1",
+    "TOKIO_WORKER_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+
+
+class TextExtractor(msgspec.Struct, frozen=True, kw_only=True):
+    """Extracts the text of documents within limits. Durations are in seconds, sizes in bytes."""
+
+    time_limit: float
+    max_memory: int
+    """Address space of the child process."""
+    max_file_bytes: int
+    max_text_bytes: int
+    """Size of the text as UTF-8."""
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "TextExtractor":
+        """Create an extractor with the limits of the settings. A text may be as large as a file."""
+        return cls(
+            time_limit=settings.extraction_time_limit,
+            max_memory=settings.extraction_memory,
+            max_file_bytes=settings.document_max_bytes,
+            max_text_bytes=settings.document_max_bytes,
+        )
+
+    async def extract(self, path: Path, content_type: str, filename: str | None = None) -> str:
+        """Return the text of a PDF, DOCX, PPTX, XLSX, HTML, EML or text file.
+
+        `content_type` and `filename` count where the content does not show the type. The text is
+        not empty, its lines end in a line feed, and it has no NUL and no outer white space.
+
+        Raises UnreadableDocument if a retry would fail as well, Unavailable if the process was
+        killed or could not start, and OSError if the file or temporary storage is inaccessible.
+        """
+        kind = await asyncio.to_thread(self._detect_kind, path, content_type, filename)
+        try:
+            completed = await self._run_reader(path, kind, content_type)
+        except sandbox.SandboxTimeout:
+            raise UnreadableDocument(errors.TIMEOUT) from None
+        except sandbox.LimitExceeded as error:
+            log.info("extraction_limit_exceeded", kind=kind, limit=str(error))
+            raise UnreadableDocument(errors.TOO_LARGE) from None
+        except sandbox.KilledBySignal as error:
+            log.warning("extraction_killed", kind=kind, signal=error.signal, errors=error.errors)
+            if error.is_crash:
+                raise UnreadableDocument(errors.DAMAGED) from None
+            raise Unavailable("Reading the document was interrupted. Try again later.") from None
+        if completed.returncode != 0:
+            raise _failure(completed, kind, content_type)
+        if not completed.output:
+            raise UnreadableDocument(errors.SCAN if kind == "pdf" else errors.NO_TEXT)
+        return completed.output.decode()
+
+    def _detect_kind(self, path: Path, content_type: str, filename: str | None) -> Kind:
+        size = path.stat().st_size
+        if size == 0:
+            raise UnreadableDocument(errors.EMPTY)
+        if size > self.max_file_bytes:
+            raise UnreadableDocument(errors.TOO_LARGE)
+        return detect_kind(path, content_type, filename)
+
+    async def _run_reader(self, path: Path, kind: Kind, content_type: str) -> sandbox.Completed:
+        charset = re.search(r"""charset\s*=\s*["']?([\w.:-]{1,40})""", content_type, re.IGNORECASE)
+        command = [sys.executable, "-P", "-m", _READERS[kind], kind]
+        with tempfile.TemporaryDirectory(prefix="extraction-") as folder:
+            return await sandbox.run(
+                [*command, charset[1]] if charset else command,
+                sandbox.Limits(
+                    time=self.time_limit,
+                    memory=self.max_memory,
+                    output=self.max_text_bytes,
+                    file_size=_MAX_TEMPORARY_FILE,
+                ),
+                stdin=path,
+                cwd=Path(folder),
+                environment=_ENVIRONMENT,
+            )
+
+
+def _failure(completed: sandbox.Completed, kind: Kind, content_type: str) -> Exception:
+    reasons: dict[int, str] = {
+        ExitCode.DAMAGED: errors.DAMAGED,
+        ExitCode.ENCRYPTED: errors.ENCRYPTED,
+        ExitCode.OUT_OF_MEMORY: errors.TOO_LARGE,
+        ExitCode.NOT_TEXT: errors.unsupported(media_type(content_type)),
+    }
+    reason = reasons.get(completed.returncode)
+    log.info("extraction_failed", kind=kind, code=completed.returncode, errors=completed.errors)
+    if reason is None:
+        # The reader could not start. The file is not the cause.
+        return Unavailable("Documents cannot be read just now. Try again later.")
+    return UnreadableDocument(reason)

@@ -1,0 +1,240 @@
+"""Category and summary of conversations, with the quote behind each item of the summary."""
+
+from datetime import date, datetime
+from typing import Final, NamedTuple
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Text, and_, bindparam, case, literal_column, null, select, update
+
+from domains.intelligence.dialogue.turns import Audience, Turn
+from domains.intelligence.llm.prompts import conversation_question
+from domains.intelligence.outline import Outline, answered, choices, outline
+from domains.kernel.core.ids import WorkspaceId
+from domains.kernel.db.database import Tx
+from domains.kernel.db.statements import WORKSPACE, row, statement
+from domains.kernel.job_tools import Tools, Write
+from domains.kernel.models.llm_provider import ProviderResult
+from domains.kernel.models.llm_types import LLMRequest, LLMResponse
+from domains.revenue.conversations import (
+    AskConversation,
+    FetchRecording,
+    Participant,
+    ProcessConversation,
+    SummaryEvidence,
+    TranscriptEntry,
+)
+from domains.revenue.crm import matching
+from domains.revenue.enrichment.versions import enqueue_only, fail_version, is_version, params
+from domains.revenue.tables import conversations, deals
+
+_c = conversations.c
+
+
+class _Conversation(msgspec.Struct, frozen=True):
+    title: str | None
+    type: Audience
+    started_at: datetime
+    participants: msgspec.Raw
+    outside: list[str]
+    transcript: msgspec.Raw | None
+    recording_url: str | None
+    recording_key: str | None
+    stage: str | None
+
+
+_stage = (
+    select(deals.c.stage)
+    .where(deals.c.workspace_id == WORKSPACE, deals.c.id == _c.deal_id)
+    .scalar_subquery()
+)
+_GET: Final = statement(
+    select(*(_c[name] for name in _Conversation.__struct_fields__[:-1]), _stage).where(
+        *is_version(conversations)
+    ),
+    _Conversation,
+)
+_recording_failed = and_(
+    _c.recording_url.is_not(None), _c.recording_key.is_(None), _c.error.is_not(None)
+)
+_STORE: Final = statement(
+    update(conversations)
+    .where(*is_version(conversations))
+    .values(
+        found_category=bindparam("category", type_=Text),
+        found_summary=bindparam("summary", type_=_c.found_summary.type),
+        found_evidence=bindparam("evidence", type_=_c.found_evidence.type),
+        found_engine=bindparam("engine", type_=Text),
+        found_fallback=bindparam("fallback", type_=Text),
+        # A recording that could not be fetched is still missing.
+        state=case(
+            (_recording_failed, literal_column("'failed'")), else_=literal_column("'processed'")
+        ),
+        error=case((_recording_failed, _c.error), else_=null()),
+    )
+    .returning(_c.deal_id),
+    row,
+)
+_FAIL: Final = fail_version(conversations)
+
+_TRANSCRIPT: Final = msgspec.json.Decoder(list[TranscriptEntry])
+_PARTICIPANTS: Final = msgspec.json.Decoder(list[Participant])
+
+
+class _Input(NamedTuple):
+    """A conversation as the child process receives it; transcript and participants as JSON."""
+
+    transcript: bytes
+    participants: bytes
+    outside: list[str]
+    audience: Audience
+    title: str
+    held_on: date
+    stage: str | None
+
+
+class _Enrichment(NamedTuple):
+    """Values to store; summary and evidence as JSON."""
+
+    engine: str
+    category: str
+    summary: bytes
+    evidence: bytes
+
+
+async def enrich(tools: Tools, workspace: WorkspaceId, job: ProcessConversation) -> Write | None:
+    """Store category and summary of a transcript, and have the linked deal refreshed.
+
+    Enqueues `AskConversation` instead if the workspace uses the LLM provider.
+    """
+    conversation = await tools.read.first(_GET, **params(workspace, job))
+    if conversation is None:
+        return None
+    if conversation.transcript is None:
+        if conversation.recording_url is None or conversation.recording_key is not None:
+            return None
+        return enqueue_only(workspace, FetchRecording(job.conversation_id, job.version))
+    if await tools.provider.is_enabled_for(workspace):
+        return enqueue_only(workspace, AskConversation(job.conversation_id, job.version))
+    content = _input(conversation, conversation.transcript)
+    enrichment = await tools.process_pool.run(_enrich_with_engine, content)
+    return _store_enrichment(workspace, job, enrichment, None)
+
+
+async def enrich_with_provider(
+    tools: Tools, workspace: WorkspaceId, job: AskConversation
+) -> Write | None:
+    """Like `enrich`, with the LLM provider; the engine replaces an unusable answer."""
+    conversation = await tools.read.first(_GET, **params(workspace, job))
+    if conversation is None or conversation.transcript is None:
+        return None
+    content = _input(conversation, conversation.transcript)
+
+    async def parse(answer: LLMResponse) -> _Enrichment:
+        return await tools.process_pool.run(_parse_answer, content, answer.content, answer.model)
+
+    result: ProviderResult[_Enrichment] = await tools.provider.request(
+        workspace, await tools.process_pool.run(_build_question, content), parse
+    )
+    enrichment = result.value
+    if enrichment is None:
+        enrichment = await tools.process_pool.run(_enrich_with_engine, content)
+    return _store_enrichment(workspace, job, enrichment, result.fallback_reason)
+
+
+def _input(conversation: _Conversation, transcript: msgspec.Raw) -> _Input:
+    return _Input(
+        bytes(transcript),
+        bytes(conversation.participants),
+        conversation.outside,
+        conversation.type,
+        conversation.title or "",
+        conversation.started_at.date(),
+        conversation.stage,
+    )
+
+
+def _store_enrichment(
+    workspace: WorkspaceId,
+    job: ProcessConversation | AskConversation,
+    enrichment: _Enrichment,
+    fallback: str | None,
+) -> Write:
+    async def write(tx: Tx) -> None:
+        stored = await tx.first(
+            _STORE, **params(workspace, job), **enrichment._asdict(), fallback=fallback
+        )
+        if stored is not None:
+            await matching.refresh_soon(tx, workspace, stored)
+
+    return write
+
+
+async def mark_failed(
+    tx: Tx,
+    workspace: WorkspaceId,
+    job: ProcessConversation | AskConversation,
+    _id: UUID,
+    reason: str,
+) -> None:
+    """Store why the version has no summary."""
+    await tx.first(_FAIL, **params(workspace, job), reason=reason)
+
+
+# --- run in child processes, because a long transcript takes seconds ---------------------------
+
+
+def _enrich_with_engine(content: _Input) -> _Enrichment:
+    entries, turns = _decode(content)
+    found = outline(
+        turns, content.audience, content.title, held_on=content.held_on, stage=content.stage
+    )
+    return _enrichment(entries, found)
+
+
+def _build_question(content: _Input) -> LLMRequest:
+    _, turns = _decode(content)
+    return conversation_question(turns, *choices(content.audience), content.title)
+
+
+def _parse_answer(content: _Input, answer: bytes, model: str) -> _Enrichment:
+    entries, turns = _decode(content)
+    return _enrichment(entries, answered(turns, content.audience, answer, model))
+
+
+def _decode(content: _Input) -> tuple[list[TranscriptEntry], list[Turn]]:
+    """The transcript entries, and the same entries as the engine's turns.
+
+    Whether a speaker is internal follows from the domain of the participant's e-mail address.
+    """
+    internal = {
+        # A participant without a name speaks under the e-mail address.
+        participant.name or participant.email
+        for participant in _PARTICIPANTS.decode(content.participants)
+        if participant.email and participant.email.lower() not in content.outside
+    }
+    entries = _TRANSCRIPT.decode(content.transcript)
+    turns = [Turn(entry.speaker, entry.text, entry.speaker in internal) for entry in entries]
+    return entries, turns
+
+
+def _enrichment(entries: list[TranscriptEntry], found: Outline) -> _Enrichment:
+    evidence = {
+        heading: [
+            SummaryEvidence(
+                item.item,
+                item.quote,
+                entries[item.turn].speaker,
+                entries[item.turn].start_time,
+                entries[item.turn].end_time,
+            )
+            for item in items
+        ]
+        for heading, items in found.evidence.items()
+    }
+    return _Enrichment(
+        found.engine,
+        found.category,
+        msgspec.json.encode(found.summary),
+        msgspec.json.encode(evidence),
+    )

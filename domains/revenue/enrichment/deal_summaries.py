@@ -1,0 +1,249 @@
+"""Summary of a deal, merged from its newest conversations and messages."""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from sqlalchemy import (
+    Column,
+    Table,
+    Text,
+    bindparam,
+    func,
+    literal_column,
+    not_,
+    or_,
+    select,
+    update,
+)
+
+from domains.intelligence.dialogue.turns import Turn
+from domains.intelligence.engine import engine
+from domains.intelligence.outline import outline
+from domains.intelligence.semantic import clusters
+from domains.kernel.core.ids import WorkspaceId
+from domains.kernel.db.database import Tx
+from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
+from domains.kernel.db.tables import workspaces
+from domains.kernel.job_tools import Tools, Write
+from domains.revenue.conversations import Participant
+from domains.revenue.crm.matching import RefreshDeal
+from domains.revenue.tables import conversations, deals, messages
+
+# Newest conversations, and newest messages, that the summary is made of.
+_NEWEST: Final = 20
+# Items under one heading, and steps in `crmAutofill`.
+_MAX_ITEMS: Final = 10
+_MAX_AUTOFILL_STEPS: Final = 2
+# Characters of a message that are analysed.
+_MAX_BODY: Final = 20_000
+
+_PAINS: Final = "Pain Points"
+_STEPS: Final = "Next Steps"
+_HEADINGS: Final = (_PAINS, _STEPS, "Decisions", "Objections", "Competitors", "Pricing")
+
+
+class _Interaction(NamedTuple):
+    """A conversation or message, and the summary found in it."""
+
+    noun: str
+    title: str | None
+    at: datetime
+    summary: dict[str, Any]
+
+
+class _Message(NamedTuple):
+    """A message as the child process receives it; the sender as JSON."""
+
+    sender: bytes
+    outside: list[str]
+    body: str
+    sent_on: date
+
+
+_hides_private = (
+    select(workspaces.c.hides_private).where(workspaces.c.id == WORKSPACE).scalar_subquery()
+)
+
+
+def _newest_linked(table: Table, at: Column[Any], *columns: Any) -> Any:
+    return (
+        select(*columns)
+        .where(
+            table.c.workspace_id == WORKSPACE,
+            table.c.deal_id == bindparam("deal", type_=Text),
+            table.c.deleted_at.is_(None),
+            # Deals are always shown: their summary must not reveal a private record.
+            or_(table.c.public, not_(_hides_private)),
+        )
+        .order_by(at.desc(), table.c.id.desc())
+        .limit(literal_column(str(_NEWEST)))
+    )
+
+
+_c, _m = conversations.c, messages.c
+_CONVERSATIONS: Final = statement(
+    _newest_linked(
+        conversations,
+        _c.started_at,
+        *(_c.title, _c.started_at, func.coalesce(_c.summary, _c.found_summary)),
+    ),
+    row,
+)
+_MESSAGES: Final = statement(
+    _newest_linked(
+        messages,
+        _m.created_at,
+        *(_m.subject, _m.created_at, _m.sender, _m.outside),
+        func.left(_m.body, literal_column(str(_MAX_BODY))),
+    ),
+    row,
+)
+_STAGE: Final = statement(
+    select(deals.c.stage).where(
+        deals.c.workspace_id == WORKSPACE, deals.c.id == bindparam("deal", type_=Text)
+    ),
+    scalar,
+)
+_read_at = bindparam("read_at", type_=deals.c.found_at.type)
+_STORE: Final = statement(
+    update(deals)
+    .where(
+        deals.c.workspace_id == WORKSPACE,
+        deals.c.id == bindparam("deal", type_=Text),
+        # A summary made from newer records is not overwritten by an older attempt.
+        or_(deals.c.found_at.is_(None), deals.c.found_at < _read_at),
+    )
+    .values(
+        found_at=_read_at,
+        found_engine=bindparam("engine", type_=Text),
+        found_summary=bindparam("summary", type_=deals.c.found_summary.type),
+        found_crm_autofill=bindparam("autofill", type_=deals.c.found_crm_autofill.type),
+    )
+    .returning(deals.c.id),
+    scalar,
+)
+_SUMMARY: Final = msgspec.json.Decoder(dict[str, Any])
+_NOW: Final = statement(select(func.clock_timestamp()), scalar)
+
+
+async def refresh(tools: Tools, workspace: WorkspaceId, job: RefreshDeal) -> Write | None:
+    """Merge the newest linked conversations and messages into the deal's summary.
+
+    The summary is null if nothing is linked, and `crmAutofill` is null without next steps.
+    """
+    params = {"workspace": workspace, "deal": job.deal_id}
+    read_at = await tools.read.one(_NOW)
+    stage = await tools.read.first(_STAGE, **params)
+    interactions = [
+        _Interaction("a conversation", title, at, _SUMMARY.decode(summary) if summary else {})
+        for title, at, summary in await tools.read.all(_CONVERSATIONS, **params)
+    ]
+    messages_found = await tools.read.all(_MESSAGES, **params)
+    summaries = await tools.process_pool.run(
+        _summarize_messages,
+        [
+            _Message(bytes(sender or b"null"), outside, body, at.date())
+            for _, at, sender, outside, body in messages_found
+        ],
+    )
+    interactions += [
+        _Interaction("a message", subject, at, summary)
+        for (subject, at, *_), summary in zip(messages_found, summaries, strict=True)
+    ]
+    interactions.sort(key=lambda each: each.at, reverse=True)
+    items = await tools.process_pool.run(
+        _merge_items,
+        [[_texts(each.summary.get(heading)) for each in interactions] for heading in _HEADINGS],
+    )
+    summary: dict[str, Any] = {}
+    if interactions:
+        summary = {"Current Status": _current_status(stage, interactions)}
+        summary |= dict(zip(_HEADINGS, items, strict=True))
+    steps = _newest_texts(interactions, _STEPS)
+    autofill = {_STEPS: "\n".join(steps[:_MAX_AUTOFILL_STEPS])}
+
+    async def write(tx: Tx) -> None:
+        await tx.first(
+            _STORE,
+            **params,
+            read_at=read_at,
+            engine=engine(),
+            summary=msgspec.json.encode(summary) if summary else None,
+            autofill=msgspec.json.encode(autofill) if steps else None,
+        )
+
+    return write
+
+
+def _current_status(stage: str | None, interactions: Sequence[_Interaction]) -> str:
+    """The stage, the newest outcome, and the date and title of the last interaction."""
+    newest = interactions[0]
+    title = f", “{newest.title}”" if newest.title else ""
+    outcome = next(iter(_newest_texts(interactions, "Outcome")), "")
+    last_contact = f"Last contact on {newest.at:%Y-%m-%d}: {newest.noun}{title}"
+    parts = (stage or "", outcome, last_contact)
+    return " ".join(f"{part.rstrip('. ')}." for part in parts if part.strip(". "))
+
+
+def _newest_texts(interactions: Sequence[_Interaction], heading: str) -> list[str]:
+    """Texts under a heading in the newest interaction that has any."""
+    return next(
+        (texts for each in interactions if (texts := _texts(each.summary.get(heading)))), []
+    )
+
+
+def _texts(value: Any) -> list[str]:
+    """Texts under a heading of a summary, which holds one text or a list of them."""
+    if isinstance(value, str):
+        return [value] if value else []
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
+
+
+# --- run in child processes --------------------------------------------------------------------
+
+
+def _summarize_messages(batch: Sequence[_Message]) -> list[dict[str, Any]]:
+    """Summarize each message as a conversation of one turn."""
+    summaries: list[dict[str, Any]] = []
+    for message in batch:
+        sender = msgspec.json.decode(message.sender, type=Participant | None)
+        name = (sender and (sender.name or sender.email)) or "Somebody"
+        is_internal = bool(sender and sender.email and sender.email.lower() not in message.outside)
+        turn = Turn(name, _without_quoted_reply(message.body), is_internal)
+        summaries.append(outline([turn], "EXTERNAL", held_on=message.sent_on).summary)
+    return summaries
+
+
+# First line of the message that a reply or a forwarding quotes.
+_QUOTED_REPLY: Final = re.compile(
+    r"^(?:On .{5,200}wrote:|Am .{5,200}schrieb.{0,80}:|Le .{5,200}écrit ?:|"
+    r"-{2,} ?Original Message ?-{2,}|"
+    r"-{2,} ?Forwarded message ?-{2,}|_{10,}|From: .{1,200})\s*$",
+    re.MULTILINE | re.IGNORECASE,
+)
+
+
+def _without_quoted_reply(body: str) -> str:
+    """The body up to the message that it quotes, without lines that begin with `>`."""
+    quoted = _QUOTED_REPLY.search(body)
+    written = body[: quoted.start()] if quoted else body
+    return "\n".join(line for line in written.splitlines() if not line.lstrip().startswith(">"))
+
+
+def _merge_items(lists: Sequence[Sequence[Sequence[str]]]) -> list[list[str]]:
+    """Per heading, the items of all interactions, newest first, without duplicates."""
+    return [
+        _distinct(
+            (text for texts in per_interaction for text in texts), merge_similar=heading == _PAINS
+        )
+        for heading, per_interaction in zip(_HEADINGS, lists, strict=True)
+    ]
+
+
+def _distinct(texts: Iterable[str], *, merge_similar: bool) -> list[str]:
+    # Similar complaints are one; similar steps, prices or decisions may differ in what matters.
+    items = list(dict.fromkeys(texts))[: 3 * _MAX_ITEMS]
+    return (clusters.distinct(items) if merge_similar else items)[:_MAX_ITEMS]

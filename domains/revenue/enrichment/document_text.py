@@ -1,0 +1,156 @@
+"""Text of documents: fetch the original if it has a URL, then extract its text in a sandbox."""
+
+import tempfile
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Text, bindparam, literal_column, null, select
+
+from domains.kernel.core.ids import WorkspaceId
+from domains.kernel.core.problems import Invalid, NotFound, Unavailable
+from domains.kernel.db.database import Tx
+from domains.kernel.db.statements import statement
+from domains.kernel.job_tools import Tools, Write
+from domains.kernel.jobs.enqueue import enqueue
+from domains.kernel.storage import retention
+from domains.kernel.storage.blobs import BlobMissing
+from domains.kernel.untrusted.documents.errors import UnreadableDocument
+from domains.revenue.documents import FetchDocument, ProcessDocument, filename_in_url
+from domains.revenue.enrichment.versions import (
+    blob_key,
+    enqueue_only,
+    fail_version,
+    fetched,
+    is_version,
+    params,
+    update_version,
+)
+from domains.revenue.tables import documents
+
+_FOLDER: Final = "documents"
+
+_c = documents.c
+
+
+class _Original(msgspec.Struct, frozen=True):
+    url: str | None
+    blob_key: str | None
+    fetched_key: str | None
+    fetched_content_type: str | None
+    content_type: str
+    filename: str | None
+
+    @property
+    def key(self) -> str | None:
+        return self.blob_key or self.fetched_key
+
+
+_GET: Final = statement(
+    select(*(_c[name] for name in _Original.__struct_fields__)).where(*is_version(documents)),
+    _Original,
+)
+_STORE_ORIGINAL: Final = update_version(
+    documents,
+    fetched_key=bindparam("key", type_=Text),
+    fetched_content_type=bindparam("content_type", type_=Text),
+)
+_STORE_TEXT: Final = update_version(
+    documents,
+    normalized_key=bindparam("key", type_=Text),
+    normalized_content_type=literal_column("'text/plain'"),
+    state=literal_column("'processed'"),
+    error=null(),
+)
+_FAIL: Final = fail_version(documents)
+
+
+async def fetch(tools: Tools, workspace: WorkspaceId, job: FetchDocument) -> Write | None:
+    """Store the bytes at the document's URL and enqueue the extraction of their text.
+
+    Invalid if they cannot be fetched, Unavailable if a later attempt may succeed.
+    """
+    version = params(workspace, job)
+    original = await tools.read.first(_GET, **version)
+    key = blob_key(_FOLDER, workspace, job)
+    if original is None:
+        return lambda tx: retention.discard(tx, workspace, [key])
+    if original.url is None:
+        return None
+    max_bytes = tools.settings.document_max_bytes
+    async with fetched(tools, original.url, max_bytes) as response:
+        content_type = response.content_type or original.content_type
+        filename = original.filename or response.filename or filename_in_url(original.url)
+        await tools.blobs.put_stream(
+            key, response.body, content_type=content_type, filename=filename
+        )
+
+    async def write(tx: Tx) -> None:
+        stored = await tx.first(_STORE_ORIGINAL, **version, key=key, content_type=content_type)
+        if stored is None:
+            # Replaced or deleted meanwhile.
+            await retention.discard(tx, workspace, [key])
+        else:
+            await retention.keep(tx, workspace, key)
+            await enqueue(tx, workspace, ProcessDocument(job.document_id, job.version))
+
+    return write
+
+
+async def extract(tools: Tools, workspace: WorkspaceId, job: ProcessDocument) -> Write | None:
+    """Store the text of a document. Invalid, with the reason, if none can be extracted."""
+    version = params(workspace, job)
+    original = await tools.read.first(_GET, **version)
+    key = f"{blob_key(_FOLDER, workspace, job)}.txt"
+    if original is None:
+        return lambda tx: retention.discard(tx, workspace, [key])
+    if original.key is None:
+        return enqueue_only(workspace, FetchDocument(job.document_id, job.version))
+    text = await _extract_text(tools, original, original.key)
+    await tools.blobs.put(
+        key,
+        text.encode(),
+        content_type="text/plain; charset=utf-8",
+        filename=f"{original.filename or 'document'}.txt",
+    )
+
+    async def write(tx: Tx) -> None:
+        if await tx.first(_STORE_TEXT, **version, key=key) is None:
+            # Replaced or deleted meanwhile.
+            await retention.discard(tx, workspace, [key])
+        else:
+            await retention.keep(tx, workspace, key)
+
+    return write
+
+
+async def _extract_text(tools: Tools, original: _Original, key: str) -> str:
+    content_type = original.fetched_content_type or original.content_type
+    filename = original.filename or filename_in_url(original.url) or None
+    with tempfile.TemporaryDirectory(prefix="document-") as folder:
+        path = Path(folder) / "original"
+        try:
+            await tools.blobs.save(key, path)
+            return await tools.text_extractor.extract(path, content_type, filename)
+        except BlobMissing as error:
+            raise NotFound("The stored bytes of this document are missing.") from error
+        except UnreadableDocument as error:
+            raise Invalid(str(error)) from error
+        except OSError as error:
+            raise Unavailable(
+                "The document could not be written to temporary storage. Try again."
+            ) from error
+
+
+async def mark_failed(
+    tx: Tx, workspace: WorkspaceId, job: FetchDocument | ProcessDocument, _id: UUID, reason: str
+) -> None:
+    """Store why the version has no text. Discard bytes that no record names."""
+    version = params(workspace, job)
+    await tx.first(_FAIL, **version, reason=reason)
+    original = await tx.first(_GET, **version)
+    key = blob_key(_FOLDER, workspace, job)
+    text_key = f"{key}.txt"
+    is_stored = original is not None and original.fetched_key is not None
+    await retention.discard(tx, workspace, [text_key] if is_stored else [key, text_key])

@@ -1,0 +1,82 @@
+"""Access to one version of a record, for the jobs that enrich it.
+
+A job names the record and the version that it was enqueued for. Its statements find nothing once
+that version was replaced or the record was deleted, so a late job never overwrites a newer version.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Integer, Table, Text, Uuid, bindparam, literal_column, update
+
+from domains.kernel.core.ids import WorkspaceId
+from domains.kernel.core.problems import Invalid, Unavailable
+from domains.kernel.db.database import Tx
+from domains.kernel.db.statements import WORKSPACE, Statement, scalar, statement
+from domains.kernel.job_tools import Tools, Write
+from domains.kernel.jobs.enqueue import enqueue
+from domains.kernel.jobs.model import Job
+from domains.kernel.untrusted.fetch import FetchResponse, PermanentFetchError, TransientFetchError
+from domains.revenue.conversations import ConversationJob
+from domains.revenue.documents import DocumentJob
+
+
+def is_version(table: Table) -> tuple[ColumnElement[bool], ...]:
+    """Conditions on a record: its id and version are the parameters, and it is not deleted."""
+    return (
+        table.c.workspace_id == WORKSPACE,
+        table.c.id == bindparam("id", type_=Uuid),
+        table.c.version == bindparam("version", type_=Integer),
+        table.c.deleted_at.is_(None),
+    )
+
+
+def update_version(
+    table: Table, *conditions: ColumnElement[bool], **values: Any
+) -> Statement[UUID]:
+    """Update a version that meets `conditions`. Returns its id, or nothing."""
+    changed = update(table).where(*is_version(table), *conditions).values(values)
+    return statement(changed.returning(table.c.id), scalar)
+
+
+def fail_version(table: Table) -> Statement[UUID]:
+    """Mark a version as failed, with the parameter `reason`."""
+    return update_version(
+        table, state=literal_column("'failed'"), error=bindparam("reason", type_=Text)
+    )
+
+
+def params(workspace: WorkspaceId, job: ConversationJob | DocumentJob) -> dict[str, Any]:
+    """Parameters of the statements above: the version that the job was enqueued for."""
+    return {"workspace": workspace, "id": job.record_id, "version": job.version}
+
+
+def blob_key(folder: str, workspace: WorkspaceId, job: ConversationJob | DocumentJob) -> str:
+    """Key of the object made from a version. A repeated attempt overwrites the same object."""
+    return f"{folder}/{workspace}/{job.record_id}/{job.version}"
+
+
+def enqueue_only(workspace: WorkspaceId, job: Job) -> Write:
+    """Write of a job that stores nothing and hands over to another job."""
+
+    async def write(tx: Tx) -> None:
+        await enqueue(tx, workspace, job)
+
+    return write
+
+
+@asynccontextmanager
+async def fetched(tools: Tools, url: str, max_bytes: int) -> AsyncIterator[FetchResponse]:
+    """Response from a URL given by a caller.
+
+    Invalid if the URL or its content is not accepted, Unavailable if a later attempt may succeed.
+    """
+    try:
+        async with tools.fetcher.stream(url, max_bytes) as response:
+            yield response
+    except PermanentFetchError as error:
+        raise Invalid(str(error)) from error
+    except TransientFetchError as error:
+        raise Unavailable(str(error)) from error

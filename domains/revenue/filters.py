@@ -1,0 +1,168 @@
+"""Filters of lists: how a query parameter is parsed, and the SQL condition that it becomes."""
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+from sqlalchemy import Column, ColumnElement, Text, bindparam, func, literal_column
+
+from domains.kernel.core.field_docs import doc
+from domains.kernel.core.ids import parse_id
+from domains.kernel.core.problems import invalid
+from domains.kernel.core.timestamps import parse_iso, parse_iso_end
+from domains.kernel.pagination.cursor import CursorQuery
+from domains.kernel.pagination.cursor_statements import at_least_hint, at_most_hint
+
+LowerBound = Annotated[
+    str,
+    doc(
+        "an ISO 8601 date-time, or a date for its first moment",
+        extra_json_schema={"format": "date-time"},
+    ),
+]
+UpperBound = Annotated[
+    str,
+    doc(
+        "an ISO 8601 date-time, or a date for its last moment",
+        extra_json_schema={"format": "date-time"},
+    ),
+]
+# Types of query parameters. An absent one does not filter.
+TextFilter = str | UnsetType
+After = LowerBound | UnsetType
+Before = UpperBound | UnsetType
+
+
+def source_doc(origins: frozenset[str]) -> Meta:
+    """Describe the filter `sourceId` of records that have native origins."""
+    return doc(f"Records of this source: a UUID or {', '.join(sorted(origins))}")
+
+
+class Filter(NamedTuple):
+    """A filter by the query parameter `name`.
+
+    `parse` takes the value and the parameter's name in the request, and returns the SQL parameter
+    of `condition`. It raises Invalid. `hint` is implied by `condition` and served by an index.
+    """
+
+    name: str
+    parse: Callable[[Any, str], Any]
+    condition: ColumnElement[bool]
+    hint: ColumnElement[bool] | None = None
+    # An empty text does not filter. False: `parse` decides.
+    ignores_empty: bool = True
+
+
+def parse_filters(query: CursorQuery, filters: Iterable[Filter]) -> dict[str, Any]:
+    """SQL parameters of the filters that the query uses. Raises Invalid for the first wrong one."""
+    fields = _request_names(type(query))
+    values = ((each, getattr(query, each.name)) for each in filters)
+    return {
+        each.name: each.parse(value, fields[each.name])
+        for each, value in values
+        if value is not UNSET and not (value == "" and each.ignores_empty)
+    }
+
+
+@functools.cache
+def _request_names(query: type[CursorQuery]) -> dict[str, str]:
+    return {field.name: field.encode_name for field in msgspec.structs.fields(query)}
+
+
+def conditions(filters: Iterable[Filter]) -> dict[str, ColumnElement[bool]]:
+    """Conditions by the name of the filter."""
+    return {each.name: each.condition for each in filters}
+
+
+def hints(filters: Iterable[Filter]) -> dict[str, ColumnElement[bool]]:
+    """Index hints by the name of the filter."""
+    return {each.name: each.hint for each in filters if each.hint is not None}
+
+
+# --- kinds of filters -------------------------------------------------------------------------
+
+
+def equals(name: str, column: Column[Any]) -> Filter:
+    """The column equals the value."""
+    return Filter(name, _unchanged, column == bindparam(name, type_=column.type))
+
+
+def contains(name: str, column: Column[Any]) -> Filter:
+    """The column contains the text, case-insensitive."""
+    return Filter(name, lambda text, _field: pattern(text), matches(name, column))
+
+
+def has_email(name: str, column: Column[Any]) -> Filter:
+    """The array of e-mail addresses has the address as an element, case-insensitive."""
+    return Filter(name, lambda email, _field: email.lower(), has_element(name, column))
+
+
+def source(column: Column[Any], origins: frozenset[str]) -> Filter:
+    """The record belongs to `sourceId`: the UUID of a source, or one of the native origins."""
+
+    def parse(value: str, field: str) -> str:
+        if value in origins:
+            return value
+        if (source_id := parse_id(value)) is not None:
+            return str(source_id)
+        alternatives = f" or one of {', '.join(sorted(origins))}" if origins else ""
+        raise invalid(field, f"must be a UUID{alternatives}")
+
+    return equals("source_id", column)._replace(parse=parse, ignores_empty=False)
+
+
+def time_range(name: str, column: Column[Any]) -> tuple[Filter, Filter]:
+    """Filters `{name}_after` and `{name}_before`, both inclusive. A date is its whole day."""
+    lower, upper = number_range(name, column, "after", "before")
+    return (
+        lower._replace(parse=parse_iso, ignores_empty=False),
+        upper._replace(parse=parse_iso_end, ignores_empty=False),
+    )
+
+
+def activity_range(column: Column[Any]) -> tuple[Filter, Filter]:
+    """Filters `last_activity_after` and `last_activity_before` of deals and accounts."""
+    lower, upper = time_range("last_activity", column)
+    # Without activity, a record is ordered by -infinity and is not before any time.
+    has_activity = column > literal_column("'-infinity'::timestamptz")
+    return lower, upper._replace(condition=upper.condition & has_activity)
+
+
+def number_range(
+    name: str, column: Column[Any], lower: str = "min", upper: str = "max"
+) -> tuple[Filter, Filter]:
+    """Filters `{name}_{lower}` and `{name}_{upper}`, both inclusive."""
+    lower, upper = f"{name}_{lower}", f"{name}_{upper}"
+    least, most = (bindparam(bound, type_=column.type) for bound in (lower, upper))
+    return (
+        Filter(lower, _unchanged, column >= least, at_least_hint(column.name, least)),
+        Filter(upper, _unchanged, column <= most, at_most_hint(column.name, most)),
+    )
+
+
+def _unchanged(value: Any, _field: str) -> Any:
+    return value
+
+
+# --- conditions -------------------------------------------------------------------------------
+
+
+def matches(name: str, column: ColumnElement[Any]) -> ColumnElement[bool]:
+    """The text matches the parameter `name`, a pattern made by `pattern`, case-insensitive."""
+    return column.ilike(bindparam(name, type_=Text))
+
+
+def pattern(fragment: str) -> str:
+    """ILIKE pattern for a fragment anywhere in a text. No character has a special meaning."""
+    escaped = fragment.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    return f"%{escaped}%"
+
+
+def has_element(name: str, column: ColumnElement[Any]) -> ColumnElement[bool]:
+    """The array has the parameter `name` as an element."""
+    element = func.array_append(
+        literal_column("'{}'::text[]"), bindparam(name, type_=Text), type_=column.type
+    )
+    return column.bool_op("@>")(element)

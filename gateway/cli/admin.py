@@ -1,0 +1,206 @@
+"""Database operations of the commands on workspaces, keys and jobs."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, Literal
+from uuid import UUID
+
+import msgspec
+
+from domains.kernel.core.ids import parse_id
+from domains.kernel.core.problems import Conflict, Invalid, NotFound
+from domains.kernel.db.database import Database, Tx
+from domains.kernel.jobs import job_admin
+from domains.kernel.jobs.job_admin import JobDetail, JobFilter, JobItem
+from domains.kernel.models import llm_usage
+from domains.kernel.tenancy import api_keys, workspaces
+from domains.kernel.tenancy.api_keys import SCOPES, RateLimitOverrides, Scope
+from domains.kernel.tenancy.workspaces import Workspace
+
+DEMO = "Demo"
+
+_INVALID_JOB_ID: Final = "{!r} is not the id of a job: `gateway jobs list` shows them."
+
+
+class NewKey(msgspec.Struct, rename="camel"):
+    """A new key with its text, which is not stored."""
+
+    id: str
+    key: str
+    prefix: str
+    name: str
+    scopes: list[str]
+    workspace_id: str
+    workspace_name: str
+    limits: RateLimitOverrides
+    created_at: datetime
+    expires_at: datetime | None
+
+
+class ProviderSetting(msgspec.Struct, rename="camel"):
+    """A workspace, with True if its texts may be sent to the chat endpoint."""
+
+    id: str
+    name: str
+    uses_provider: bool
+
+
+class ChangedJobs(msgspec.Struct):
+    """Number of jobs changed, and a sentence for each that could not be changed."""
+
+    count: int
+    refused: list[str]
+
+
+# --- workspaces -------------------------------------------------------------------------------
+
+
+async def create_workspace(database: Database, name: str) -> Workspace:
+    """Create a workspace. Raises Conflict if the name is taken, Invalid if it is unusable."""
+    async with database.transaction() as tx:
+        return await workspaces.create_workspace(tx, name)
+
+
+async def set_workspace(
+    database: Database, id_or_name: str, domains: list[str] | None, hides_private: bool | None
+) -> Workspace:
+    """Change the settings of a workspace that are not None."""
+    workspace = await workspaces.find_workspace(database.read, id_or_name)
+    async with database.transaction() as tx:
+        return await workspaces.set_workspace(tx, workspace.id, domains, hides_private)
+
+
+async def set_provider(database: Database, id_or_name: str, uses: bool | None) -> ProviderSetting:
+    """Allow or forbid sending a workspace's texts to the chat endpoint. None changes nothing."""
+    workspace = await workspaces.find_workspace(database.read, id_or_name)
+    if uses is not None:
+        async with database.transaction() as tx:
+            await llm_usage.set_provider(tx, workspace.id, uses)
+    current = await llm_usage.uses_provider(database.read, workspace.id)
+    return ProviderSetting(str(workspace.id), workspace.name, current)
+
+
+# --- keys -------------------------------------------------------------------------------------
+
+
+async def create_key(
+    database: Database,
+    id_or_name: str,
+    scopes: list[Scope],
+    *,
+    name: str = "",
+    limits: RateLimitOverrides = RateLimitOverrides(),  # noqa: B008 - frozen
+    expires_at: datetime | None = None,
+) -> NewKey:
+    """Create a key for a workspace."""
+    workspace = await workspaces.find_workspace(database.read, id_or_name)
+    async with database.transaction() as tx:
+        key, text = await api_keys.create_key(
+            tx, workspace.id, scopes, name=name, limits=limits, expires_at=expires_at
+        )
+    return NewKey(
+        str(key.id),
+        text,
+        key.prefix,
+        key.name,
+        key.scopes,
+        str(key.workspace_id),
+        key.workspace_name,
+        key.limits,
+        key.created_at,
+        key.expires_at,
+    )
+
+
+async def revoke_key(database: Database, key_id: str) -> None:
+    """Revoke a key in all processes at once. Raises Invalid for a malformed id, NotFound."""
+    parsed = parse_id(key_id)
+    if parsed is None:
+        raise Invalid(f"{key_id!r} is not the id of a key: `gateway keys list` shows them.")
+    async with database.transaction() as tx:
+        await api_keys.revoke_key(tx, parsed)
+
+
+async def create_demo_workspace(database: Database) -> bool:
+    """Create the demo workspace; False if it exists."""
+    try:
+        await create_workspace(database, DEMO)
+    except Conflict:
+        return False
+    return True
+
+
+async def create_demo_key(database: Database) -> NewKey | None:
+    """Create the demo workspace and a key with all scopes; None if the workspace exists."""
+    if not await create_demo_workspace(database):
+        return None
+    return await create_key(database, DEMO, list(SCOPES), name="demo")
+
+
+# --- jobs -------------------------------------------------------------------------------------
+
+
+async def list_jobs(
+    database: Database, filters: JobFilter, id_or_name: str | None, limit: int
+) -> list[JobItem]:
+    """The newest jobs that match, of one workspace or of all."""
+    filters = await _in_workspace(database, filters, id_or_name)
+    return await job_admin.list_jobs(database.read, filters, limit)
+
+
+async def show_job(database: Database, job_id: str) -> JobDetail:
+    """A job in full. Raises Invalid for a malformed id, NotFound."""
+    parsed = parse_id(job_id)
+    if parsed is None:
+        raise Invalid(_INVALID_JOB_ID.format(job_id))
+    return await job_admin.get_job(database.read, parsed)
+
+
+async def change_jobs(
+    database: Database,
+    change: Literal["retry", "cancel"],
+    ids: Sequence[str],
+    filters: JobFilter,
+    id_or_name: str | None,
+) -> ChangedJobs:
+    """Retry or cancel the jobs with these ids, or all that match if there are no ids."""
+    change_all = job_admin.retry if change == "retry" else job_admin.cancel
+    if not ids:
+        filters = await _in_workspace(database, filters, id_or_name)
+        async with database.transaction() as tx:
+            return ChangedJobs(await change_all(tx, filters), [])
+    changed = ChangedJobs(0, [])
+    # One transaction each: a job that cannot be changed does not undo the others.
+    for job_id in dict.fromkeys(ids):
+        parsed = parse_id(job_id)
+        if parsed is None:
+            changed.refused.append(_INVALID_JOB_ID.format(job_id))
+            continue
+        async with database.transaction() as tx:
+            count = await change_all(tx, JobFilter(id=parsed))
+            changed.count += count
+            if not count and (reason := await _refusal(tx, change, parsed)):
+                changed.refused.append(reason)
+    return changed
+
+
+async def _in_workspace(
+    database: Database, filters: JobFilter, id_or_name: str | None
+) -> JobFilter:
+    if id_or_name is None:
+        return filters
+    workspace = await workspaces.find_workspace(database.read, id_or_name)
+    return msgspec.structs.replace(filters, workspace=workspace.id)
+
+
+async def _refusal(tx: Tx, change: Literal["retry", "cancel"], job_id: UUID) -> str | None:
+    """The reason why a job was not changed; None if it is being cancelled already."""
+    try:
+        job = await job_admin.get_job(tx, job_id)
+    except NotFound as problem:
+        return problem.message
+    if change == "retry":
+        return f"Job {job_id} has not failed: it is {job.display_state}."
+    if job.finished_at is None:
+        return None
+    return f"Job {job_id} has ended already: it is {job.display_state}."

@@ -1,0 +1,81 @@
+"""The deployment that a command works on: its data directory, its URLs and its database."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final, TypeVar
+
+import click
+
+from domains.kernel import health
+from domains.kernel.core import settings
+from domains.kernel.db.database import Database
+from gateway.embedded import runfile
+
+T = TypeVar("T")
+
+data_option = click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".data"),
+    show_default=True,
+    help="Data directory of the embedded servers. Variables such as DATABASE_URL take precedence.",
+)
+
+_URLS: Final = ("database_url", "redis_url", "blob_url")
+
+
+def running(data: Path) -> dict[str, str] | None:
+    """The pid and the URLs of the `gateway up` that uses this data directory; None if none runs."""
+    try:
+        return runfile.running(data)
+    except OSError as error:
+        raise click.ClickException(f"{data} cannot be read: {error.strerror}") from None
+
+
+def environment(data: Path) -> dict[str, str]:
+    """The environment, with the URLs of a running `gateway up` where a variable is not set."""
+    variables = dict(os.environ)
+    for name, url in (running(data) or {}).items():
+        # An empty variable counts as not set, as it does where settings are read.
+        if name in _URLS and not variables.get(name.upper(), "").strip():
+            variables[name.upper()] = url
+    return variables
+
+
+def database_url(variables: dict[str, str], data: Path) -> str:
+    """DATABASE_URL of an environment. Raises ClickException if it is missing, SettingError."""
+    url = variables.get("DATABASE_URL", "").strip()
+    if not url:
+        raise click.ClickException(
+            f"nothing runs in {data}: start it with `gateway up`, or set DATABASE_URL"
+        )
+    settings.check_url("DATABASE_URL", url)
+    return url
+
+
+def in_database(data: Path, action: Callable[[Database], Awaitable[T]]) -> T:
+    """Run an action on the deployment's database."""
+    return with_database(database_url(environment(data), data), action)
+
+
+def with_database(url: str, action: Callable[[Database], Awaitable[T]]) -> T:
+    """Open a database, check its schema, run an action on it, close it."""
+
+    async def run() -> T:
+        async with Database.open(url, name="gateway-cli") as database:
+            await health.require_schema(database)
+            return await action(database)
+
+    return asyncio.run(run())
+
+
+def schema_is_current(url: str) -> bool:
+    """False if migrations are missing."""
+
+    async def run() -> bool:
+        async with Database.open(url, name="gateway-cli") as database:
+            return await health.schema_mismatch(database) is None
+
+    return asyncio.run(run())

@@ -1,0 +1,155 @@
+"""`gateway up`, `serve`, `work`, `migrate` and `settings`: the product's processes."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import click
+
+from domains.kernel.core import settings
+from gateway.cli import admin, deployment
+from gateway.cli.deployment import data_option
+from gateway.cli.output import json_option, print_json, print_table
+from gateway.embedded.up import up as run_everything
+
+# Placeholders for the servers that `up` starts, where the environment names none.
+_EMBEDDED: Final = {
+    "DATABASE_URL": "postgresql://embedded",
+    "REDIS_URL": "unix:///embedded",
+    "BLOB_URL": "file:///embedded",
+}
+
+
+@click.command()
+@data_option
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    envvar="GATEWAY_HOST",
+    help="Address the API listens on.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    envvar="GATEWAY_PORT",
+    help="Port the API listens on; 0 for any free port.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Number of worker processes.",
+)
+@click.option("--no-demo", is_flag=True, help="Do not create the demo workspace and its key.")
+def up(data: Path, host: str, port: int, workers: int, no_demo: bool) -> None:
+    """Run everything on this machine: PostgreSQL, Valkey, the API and workers."""
+    # A wrong setting is reported here, not by children that do not start.
+    variables = {name: value for name, value in os.environ.items() if value.strip()}
+    settings.load_settings({**_EMBEDDED, **variables})
+    run_everything(
+        data,
+        host=host,
+        port=port,
+        workers=workers,
+        demo=None if no_demo else _welcome(data),
+        environment=os.environ,
+        migrated=deployment.schema_is_current,
+    )
+
+
+@click.command()
+@data_option
+def serve(data: Path) -> None:
+    """Run the API alone."""
+    _replace_process("gateway.serve", data)
+
+
+@click.command()
+@data_option
+def work(data: Path) -> None:
+    """Run one worker process."""
+    _replace_process("workers", data)
+
+
+@click.command()
+@data_option
+def migrate(data: Path) -> None:
+    """Migrate the database to the schema of this version."""
+    variables = deployment.environment(data)
+    deployment.database_url(variables, data)
+    result = subprocess.run([sys.executable, "-m", "migrations"], env=variables)
+    if result.returncode:
+        sys.exit(result.returncode)
+    click.echo("The schema is up to date.")
+
+
+@click.command("settings")
+@json_option
+def list_settings(as_json: bool) -> None:
+    """List the settings: environment variables with their defaults."""
+    listed = settings.list_settings()
+    if as_json:
+        print_json(listed)
+        return
+    rows = [
+        (
+            setting.name,
+            setting.default if setting.default is not None else "required",
+            setting.meaning,
+        )
+        for setting in listed
+    ]
+    print_table(("name", "default", "meaning"), rows)
+
+
+def _replace_process(module: str, data: Path) -> None:
+    """Replace this process, which has loaded more than the other one needs."""
+    variables = deployment.environment(data)
+    # A wrong setting is reported here, not after a second of imports.
+    settings.load_settings(variables)
+    os.execve(sys.executable, [sys.executable, "-m", module], variables)  # noqa: S606
+
+
+def _welcome(data: Path) -> Callable[[dict[str, str]], list[str]]:
+    """Lines that `up` prints: the new key, commands to try, the address of the reference."""
+    program = Path(sys.argv[0])
+    gateway = os.path.relpath(program) if program.is_absolute() else str(program)
+    with_data = "" if data == Path(".data") else f" --data {data}"
+
+    def lines(urls: dict[str, str]) -> list[str]:
+        base = urls["api_url"]
+        key = deployment.with_database(urls["database_url"], admin.create_demo_key)
+        if key is None:
+            key_lines = [
+                "To create another key:",
+                f"  {gateway} keys create --workspace {admin.DEMO} --scope all{with_data}",
+            ]
+        else:
+            key_lines = [
+                f"Workspace {admin.DEMO!r} with a key of all scopes. Copy the key now; it cannot"
+                " be shown again:",
+                f"  export KEY={key.key}",
+            ]
+        text = "Exports are hard to find and take minutes. I would love a CSV button."
+        return [
+            "",
+            *key_lines,
+            "",
+            "Try:",
+            f"""  curl -s {base}/external/v1/signals -H "Authorization: Bearer $KEY" \\""",
+            f"""    -d '{{"signalType": "review", "text": "{text}"}}'""",
+            f"""  curl -s {base}/external/v1/insights -H "Authorization: Bearer $KEY\"""",
+            f"  {gateway} demo{with_data}",
+            "",
+            f"API reference: {base}/reference",
+            "",
+        ]
+
+    return lines

@@ -1,0 +1,139 @@
+"""Start, adopt, watch and stop the server of a data directory: common to PostgreSQL and Valkey."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from gateway.embedded.directories import data_directory
+from gateway.embedded.errors import EmbeddedError
+from gateway.embedded.logged_process import LoggedProcess, last_line, log_path
+from gateway.embedded.process_info import end_process
+
+# No library path and none of the servers' own variables: they would redirect the servers.
+_SERVER_ENVIRONMENT = ("PATH", "HOME", "TMPDIR", "SYSTEMROOT")
+
+
+def server_environment() -> dict[str, str]:
+    """The environment of an embedded server."""
+    kept = {name: os.environ[name] for name in _SERVER_ENVIRONMENT if name in os.environ}
+    return kept | {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
+
+
+@dataclass
+class ServerProcess(ABC):
+    """The server of one data directory. It outlives the process that started it.
+
+    `durable=False` trades the safety of the data in a power cut for speed (tests).
+    """
+
+    NAME: ClassVar[str]
+    LOG: ClassVar[str]
+    # Seconds until it must accept connections.
+    START_TIMEOUT: ClassVar[float]
+    # Signals that stop it, each with the seconds to wait before the next.
+    ORDERLY_STOP: ClassVar[Mapping[signal.Signals, float]]
+    HARD_STOP: ClassVar[Mapping[signal.Signals, float]]
+
+    data: Path
+    durable: bool = field(default=True, kw_only=True)
+    _server: LoggedProcess | None = field(default=None, init=False)
+    _killed: bool = field(default=False, init=False)
+    _lock: threading.RLock = field(default_factory=threading.RLock, init=False)
+
+    def start(self) -> str:
+        """Start the server, or adopt the one that runs; its URL, the same each time.
+
+        Creates its files first if there are none. Waits for recovery after a crash.
+
+        Raises:
+            EmbeddedError: it cannot run here, or it was stopped meanwhile with `hard`.
+        """
+        self._killed = False
+        self.data = data_directory(self.data)
+        with self._lock, self._start_lock():
+            self._prepare()
+            began = time.monotonic()
+            launched = False  # during this call: only then its log says why it ended
+            while not self._killed:
+                if self.alive():
+                    if (url := self._url_if_ready()) is not None:
+                        return url
+                elif self._server is not None:
+                    ended, self._server = self._server, None
+                    if launched:
+                        self._handle_early_exit(ended, time.monotonic() - began)
+                else:
+                    self._server = self._launch()
+                    launched = self._server is not None
+                if time.monotonic() - began > self.START_TIMEOUT:
+                    raise EmbeddedError(
+                        f"{self.NAME} did not accept connections within"
+                        f" {self.START_TIMEOUT:.0f} s: see {log_path(self.data, self.LOG)}."
+                    )
+                time.sleep(0.01)
+            raise EmbeddedError(f"{self.NAME} was killed while it started.")
+
+    def stop(self, *, hard: bool = False) -> None:
+        """Stop the server and wait until it has ended. `hard` skips the orderly shutdown."""
+        self._killed = hard
+        # A hard stop takes no lock: it must overtake an orderly stop that hangs.
+        with contextlib.nullcontext() if hard else self._lock:
+            pid = self.pid()
+            if pid is None:
+                return
+            signals = {} if hard else dict(self.ORDERLY_STOP)
+            if not end_process(pid, signals | dict(self.HARD_STOP), lambda: not self.alive()):
+                raise EmbeddedError(
+                    f"{self.NAME} (process {pid}) does not stop, not even when killed."
+                )
+            self._server = None
+
+    @abstractmethod
+    def alive(self) -> bool:
+        """True if the server's process runs, whoever started it."""
+
+    @abstractmethod
+    def pid(self) -> int | None:
+        """The server's process, whoever started it; None if it does not run."""
+
+    def _start_lock(self) -> contextlib.AbstractContextManager[None]:
+        """Held during `start`."""
+        return contextlib.nullcontext()
+
+    @abstractmethod
+    def _prepare(self) -> None:
+        """Create what the server needs before it is launched."""
+
+    @abstractmethod
+    def _launch(self) -> LoggedProcess | None:
+        """Start the server's process; None if another process is just starting it."""
+
+    @abstractmethod
+    def _url_if_ready(self) -> str | None:
+        """The URL if the server accepts connections, else None."""
+
+    def _handle_early_exit(self, server: LoggedProcess, _seconds: float) -> None:
+        """Raise the reason why the server ended while it started, `_seconds` after `start`."""
+        message = self.failure_message(f"{self.NAME} does not start", server.output())
+        raise EmbeddedError(f"{message} The whole log: {server.log}")
+
+    @classmethod
+    def failure_message(cls, failure: str, output: str) -> str:
+        """A failure with the reason that the server printed. A full disk gets a plain sentence."""
+        if "No space left on device" in output:
+            return (
+                f"{failure}: no room on the disk."
+                " Free some, or give a folder on another disk with --data."
+            )
+        return f"{failure}: {cls._reason(output)}."
+
+    @classmethod
+    def _reason(cls, output: str) -> str:
+        return last_line(output).rstrip(".")

@@ -1,0 +1,287 @@
+"""Runs child processes and servers, restarts those that end, and stops all of them in order."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from domains.kernel.core.parent_watch import SUPERVISOR_FD
+from gateway.embedded.errors import EmbeddedError
+from gateway.embedded.logged_process import LoggedProcess, start_logged, trim_logs
+from gateway.embedded.process_info import wait_until
+
+# All in seconds. The delay before a restart doubles each time, up to the longest.
+FIRST_DELAY, LONGEST_DELAY = 0.2, 10.0
+# A child that ran for this long starts with the first delay again.
+HEALTHY_SECONDS = 30.0
+# QUICK_EXITS failures in a row, each within QUICK_SECONDS of the start, end everything.
+QUICK_SECONDS = 10.0
+QUICK_EXITS = 5
+# Failures of children this soon after a server ended do not count: they may be due to that.
+GRACE_AFTER_SERVER_EXIT = 20.0
+SERVER_FAILURES = 3
+TICK, SERVER_TICK, LOG_TICK = 0.05, 0.5, 60.0
+
+_T = TypeVar("_T")
+# Ends that come from outside and are no fault of the program.
+_EXTERNAL_SIGNALS = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}
+
+
+class Server(Protocol):
+    """A server that outlives its launcher: PostgreSQL, Valkey."""
+
+    def start(self) -> str:
+        """Start it, or adopt the one that runs; its URL, the same each time."""
+
+    def stop(self, *, hard: bool = False) -> None:
+        """Stop it and wait until it has ended."""
+
+    def alive(self) -> bool:
+        """True if its process runs."""
+
+
+@dataclass(frozen=True)
+class Child:
+    """A process to keep running. Children of a lower stage are stopped first."""
+
+    name: str
+    argv: list[str]
+    env: dict[str, str]
+    stage: int = 0
+
+
+class BackgroundTask(Generic[_T]):
+    """A function that runs in a daemon thread, which does not keep the process from ending."""
+
+    def __init__(self, function: Callable[[], _T]) -> None:
+        self._function = function
+        self._value: list[_T] = []
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._value.append(self._function())
+        except BaseException as error:  # noqa: BLE001 - raised again in result()
+            self._error = error
+
+    def done(self) -> bool:
+        """True once the function has returned or raised."""
+        return not self._thread.is_alive()
+
+    def result(self) -> _T:
+        """Wait for the function; return its value or raise its exception."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._value[0]
+
+
+@dataclass
+class _ServerState:
+    """A server and the result of its latest start. `task` is set while it starts."""
+
+    name: str
+    server: Server
+    task: BackgroundTask[str] | None
+    url: str = ""
+    failures: int = 0
+
+
+@dataclass
+class _ChildState:
+    """A child and its current process, None between two of them."""
+
+    child: Child
+    running: LoggedProcess | None = None
+    started: float = 0.0
+    restart_at: float = 0.0
+    delay: float = FIRST_DELAY
+    quick_exits: int = 0
+
+
+class Supervisor:
+    """Keeps children and servers running until it is asked to stop.
+
+    Single-threaded, but servers start and stop in threads. `report` gets lines for the operator.
+    Children notice the end of this process, even by kill -9, through a pipe: see `parent_watch`.
+    """
+
+    def __init__(self, data: Path, *, report: Callable[[str], None], grace: float = 10.0) -> None:
+        self._data = data
+        self._report = report
+        self._grace = grace
+        self._children: list[_ChildState] = []
+        self._servers: list[_ServerState] = []
+        self._server_ended_at = float("-inf")
+        self._next_server_tick = self._next_log_tick = 0.0
+        # No child inherits the write end: it closes when this process ends, however that happens.
+        self._watched_pipe, self._write_end = os.pipe()
+        self.stop_requested = False
+        self._kill = False
+
+    def request_stop(self, *, kill: bool = False) -> None:
+        """Make `run` return soon; with `kill`, let `stop` kill. May be called in signal handlers.
+
+        The orderly stop under way becomes a kill, too.
+        """
+        self.stop_requested = True
+        self._kill = self._kill or kill
+
+    def start_servers(self, servers: Mapping[str, Server]) -> None:
+        """Begin to start servers, all at once; `urls` is complete when they are up."""
+        self._servers += [
+            _ServerState(name, server, BackgroundTask(server.start))
+            for name, server in servers.items()
+        ]
+
+    def urls(self) -> dict[str, str] | None:
+        """The URL of every server by its name; None until all have started."""
+        if not all(state.url for state in self._servers):
+            return None
+        return {state.name: state.url for state in self._servers}
+
+    def start(self, children: Iterable[Child]) -> None:
+        """Start children and keep them running."""
+        states = [_ChildState(child) for child in children]
+        self._children += states
+        for state in states:
+            self._spawn(state)
+
+    def run(self, until: Callable[[], bool] = lambda: False) -> bool:
+        """Watch until the condition is true (returns True) or a stop is requested (False).
+
+        Raises:
+            EmbeddedError: a child or a server failed repeatedly.
+        """
+        while not self.stop_requested:
+            self._tick(time.monotonic())
+            if until():
+                return True
+            time.sleep(TICK)
+        return False
+
+    def stop(self) -> None:
+        """Stop the children stage by stage, then the servers in reverse order."""
+        self.stop_requested = True
+        for stage in sorted({state.child.stage for state in self._children}):
+            self._stop_children([each for each in self._children if each.child.stage == stage])
+        for state in reversed(self._servers):
+            self._stop_server(state)
+        os.close(self._write_end)
+        os.close(self._watched_pipe)
+
+    # --- watching ---
+
+    def _tick(self, now: float) -> None:
+        if now >= self._next_server_tick or self.urls() is None:
+            self._next_server_tick = now + SERVER_TICK
+            for server in self._servers:
+                self._check_server(server, now)
+        for child in self._children:
+            self._check_child(child, now)
+        if now >= self._next_log_tick:
+            self._next_log_tick = now + LOG_TICK
+            trim_logs(self._data)
+
+    def _check_server(self, state: _ServerState, now: float) -> None:
+        if state.task is not None:
+            if not state.task.done():
+                return
+            task, state.task = state.task, None
+            try:
+                url, restarted = task.result(), bool(state.url)
+            except EmbeddedError:
+                state.failures += 1
+                if not state.url or state.failures >= SERVER_FAILURES:
+                    raise
+            else:
+                state.url, state.failures = url, 0
+                if restarted:
+                    self._report(f"{state.name} is back.")
+        elif not state.server.alive():
+            self._server_ended_at = now
+            self._report(f"{state.name} ended, starting it again.")
+            state.task = BackgroundTask(state.server.start)
+
+    def _check_child(self, state: _ChildState, now: float) -> None:
+        if state.running is None:
+            if now >= state.restart_at:
+                self._spawn(state)
+            return
+        ended, name = state.running, state.child.name
+        code = ended.process.poll()
+        if code is None:
+            if now - state.started > HEALTHY_SECONDS:
+                state.delay, state.quick_exits = FIRST_DELAY, 0
+            return
+        _kill_group(ended.process)  # its own children would work beside those of its successor
+        state.running = None
+        self._count_exit(state, code, now)
+        if state.quick_exits >= QUICK_EXITS:
+            raise EmbeddedError(
+                f"{name} ended {QUICK_EXITS} times in a row ({_exit(code)}): {ended.last_line()}."
+                f" The whole log: {ended.log}"
+            )
+        self._report(f"{name} ended ({_exit(code)}), starting it again. Its log: {ended.log}")
+        state.restart_at, state.delay = now + state.delay, min(state.delay * 2, LONGEST_DELAY)
+
+    def _count_exit(self, state: _ChildState, code: int, now: float) -> None:
+        if code == 0 or now - state.started > QUICK_SECONDS:
+            state.quick_exits = 0
+        elif (
+            code not in _EXTERNAL_SIGNALS and now - self._server_ended_at > GRACE_AFTER_SERVER_EXIT
+        ):
+            state.quick_exits += 1
+
+    def _spawn(self, state: _ChildState) -> None:
+        child = state.child
+        environment = {**child.env, SUPERVISOR_FD: str(self._watched_pipe)}
+        state.running = start_logged(
+            self._data, child.name, child.argv, environment, pass_fds=(self._watched_pipe,)
+        )
+        state.started = time.monotonic()
+
+    # --- stopping ---
+
+    def _stop_children(self, states: list[_ChildState]) -> None:
+        processes = [state.running.process for state in states if state.running is not None]
+        for process in processes:
+            if not self._kill:
+                process.terminate()
+        wait_until(
+            lambda: self._kill or all(process.poll() is not None for process in processes),
+            self._grace,
+        )
+        for process in processes:
+            _kill_group(process)
+            process.wait()
+        for state in states:
+            state.running = None
+
+    def _stop_server(self, state: _ServerState) -> None:
+        if state.task is not None:
+            wait_until(lambda: self._kill or state.task is None or state.task.done(), 60)
+        orderly = BackgroundTask(state.server.stop)
+        wait_until(lambda: self._kill or orderly.done(), 60)
+        if orderly.done():
+            orderly.result()
+        else:
+            state.server.stop(hard=True)
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return  # no process is left (macOS raises PermissionError then)
+
+
+def _exit(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"

@@ -1,0 +1,299 @@
+"""`gateway up`: the whole product on one machine, from an empty folder until Ctrl-C."""
+
+import contextlib
+import errno
+import http.client
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from gateway.embedded import runfile
+from gateway.embedded.directories import data_directory, open_lock, private_directory
+from gateway.embedded.errors import EmbeddedError
+from gateway.embedded.logged_process import start_logged
+from gateway.embedded.postgres import Postgres
+from gateway.embedded.process_info import wait_until
+from gateway.embedded.progress import Progress, print_result
+from gateway.embedded.supervisor import BackgroundTask, Child, Server, Supervisor
+from gateway.embedded.valkey import Valkey
+
+if sys.platform != "win32":
+    import fcntl
+
+# Bytes. An empty database takes 40 MB; the rest keeps the disk from filling up at once.
+SPACE_NEEDED = 200_000_000
+READY_SECONDS = 60.0
+# Within this time the children of a killed `up` release the port: see `parent_watch`.
+LEFTOVER_SECONDS = 10.0
+# `make` and the terminal may both pass on one Ctrl-C: signals within this time count as one.
+SAME_CTRL_C_SECONDS = 0.5
+
+Urls = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Commands:
+    """The commands of the processes that `up` runs."""
+
+    migrate: tuple[str, ...] = (sys.executable, "-m", "migrations")
+    serve: tuple[str, ...] = (sys.executable, "-m", "gateway.serve")
+    work: tuple[str, ...] = (sys.executable, "-m", "workers")
+
+
+def free_space(folder: Path) -> int:
+    """Free bytes on the disk of a folder."""
+    return shutil.disk_usage(folder).free
+
+
+def up(
+    data: Path,
+    *,
+    host: str,
+    port: int,
+    workers: int,
+    demo: Callable[[Urls], list[str]] | None,
+    environment: Mapping[str, str],
+    migrated: Callable[[str], bool] | None = None,
+    commands: Commands = Commands(),
+    free_space: Callable[[Path], int] = free_space,
+) -> None:
+    """Run the product on this machine until Ctrl-C or SIGTERM; then stop all that was started.
+
+    Prints the lines that `demo` returns and then `READY <url>` on standard output, everything else
+    on standard error. `demo` runs in a thread and gets `database_url`, `redis_url`, `blob_url` and
+    `api_url`, with the database migrated. `migrated` returns True if the schema of a database URL
+    is current; migrations are skipped then. Port 0 takes a free port. `DATABASE_URL`, `REDIS_URL`
+    and `BLOB_URL` in `environment` replace the embedded servers.
+
+    Raises:
+        EmbeddedError: it cannot run here, or a part failed repeatedly; all parts are stopped.
+    """
+    if sys.platform == "win32":
+        raise EmbeddedError(
+            "The embedded servers run on Linux and macOS only: set DATABASE_URL and REDIS_URL."
+        )
+    data = data_directory(data)
+    with _only_one(data):
+        _refuse_full_disk(data, free_space(data))
+        leftover = bool(runfile.read(data))
+        address = _free_address(host, port, patience=LEFTOVER_SECONDS if leftover else 0.0)
+        with Progress() as progress:
+            supervisor = Supervisor(data, report=progress.report)
+            with _stop_on_signals(supervisor):
+                try:
+                    _Run(
+                        data, address, workers, dict(environment), commands, supervisor, progress
+                    ).run(demo, migrated)
+                except _StopRequested:
+                    pass
+                finally:
+                    progress.begin_step("Stopping")
+                    supervisor.stop()
+                    runfile.remove(data)
+                    progress.end_step()
+                    progress.report("Stopped.")
+
+
+class _StopRequested(Exception):
+    """The operator ended `gateway up` while something was waited for."""
+
+
+@dataclass
+class _Run:
+    """A run of `up`, from the start of the servers on. Raises _StopRequested while it waits."""
+
+    data: Path
+    address: tuple[str, int]
+    workers: int
+    environment: dict[str, str]
+    commands: Commands
+    supervisor: Supervisor
+    progress: Progress
+
+    def run(
+        self, demo: Callable[[Urls], list[str]] | None, migrated: Callable[[str], bool] | None
+    ) -> None:
+        began = time.monotonic()
+        urls = self._start_servers()
+        variables = {name.upper(): urls[name] for name in ("database_url", "redis_url", "blob_url")}
+        env = {**self.environment, **variables, "PYTHONUNBUFFERED": "1"}
+        current = BackgroundTask(lambda: migrated is not None and migrated(urls["database_url"]))
+        self._wait(current.done)
+        if not current.result():
+            self._migrate(env)
+        runfile.write(self.data, urls)
+        self.progress.begin_step(
+            f"Starting the API and {self.workers} worker{'s' if self.workers != 1 else ''}"
+        )
+        self.supervisor.start(self._children(env))
+        lines = BackgroundTask(lambda: demo(urls) if demo is not None else [])
+        deadline = time.monotonic() + READY_SECONDS
+        self._wait(lambda: _answers(self.address) or time.monotonic() > deadline)
+        if time.monotonic() > deadline:
+            raise EmbeddedError(
+                f"The API does not answer within {READY_SECONDS:.0f} s: see {self.data / 'logs'}."
+            )
+        self._wait(lines.done)
+        self.progress.end_step()
+        for line in lines.result():
+            print_result(line)
+        self.progress.report(
+            f"Started in {time.monotonic() - began:.1f} s. Ctrl-C stops everything."
+        )
+        print_result(f"READY {urls['api_url']}")
+        self._wait(lambda: False)
+
+    def _wait(self, until: Callable[[], bool]) -> None:
+        if not self.supervisor.run(until):
+            raise _StopRequested
+
+    def _start_servers(self) -> Urls:
+        servers: dict[str, Server] = {}
+        urls = {
+            name: self.environment.get(name.upper(), "")
+            for name in ("database_url", "redis_url", "blob_url")
+        }
+        if not urls["database_url"]:
+            servers["PostgreSQL"] = Postgres(self.data)
+        if not urls["redis_url"]:
+            servers["Valkey"] = Valkey(self.data)
+        if not urls["blob_url"]:
+            urls["blob_url"] = private_directory(self.data / "blobs").as_uri()
+        if servers:
+            self.progress.begin_step(f"Starting {' and '.join(servers)}")
+            self.supervisor.start_servers(servers)
+            self._wait(lambda: self.supervisor.urls() is not None)
+        embedded = self.supervisor.urls() or {}
+        return {
+            "database_url": urls["database_url"] or embedded["PostgreSQL"],
+            "redis_url": urls["redis_url"] or embedded["Valkey"],
+            "blob_url": urls["blob_url"],
+            "api_url": f"http://{url_host(self.address[0])}:{self.address[1]}",
+        }
+
+    def _migrate(self, env: dict[str, str]) -> None:
+        self.progress.begin_step("Migrating the database")
+        migration = start_logged(self.data, "migrate", self.commands.migrate, env)
+        try:
+            self._wait(lambda: not migration.running())
+        finally:
+            migration.process.terminate()
+            wait_until(lambda: not migration.running(), 10.0)
+            migration.process.kill()
+            migration.process.wait()
+        if migration.process.returncode != 0:
+            raise EmbeddedError(
+                f"The database could not be migrated: {migration.last_line()}."
+                f" The whole log: {migration.log}"
+            )
+
+    def _children(self, env: dict[str, str]) -> list[Child]:
+        host, port = self.address
+        api = Child(
+            "api", [*self.commands.serve], {**env, "GATEWAY_HOST": host, "GATEWAY_PORT": str(port)}
+        )
+        count = range(1, self.workers + 1)
+        return [
+            api,
+            *(Child(f"worker-{number}", [*self.commands.work], env, stage=1) for number in count),
+        ]
+
+
+@contextlib.contextmanager
+def _only_one(data: Path) -> Iterator[None]:
+    """Lock the data directory. The kernel releases the lock however the process ends."""
+    with open_lock(data / "lock") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            other = runfile.read(data).get("pid")
+            raise EmbeddedError(
+                f"Another `gateway up`{f' (process {other})' if other else ''} uses {data}:"
+                " stop it first, or give another folder with --data."
+            ) from None
+        yield
+
+
+def _refuse_full_disk(data: Path, free: int) -> None:
+    if free < SPACE_NEEDED:
+        raise EmbeddedError(
+            f"No room: {free // 1_000_000} MB are free on the disk of {data}, at least"
+            f" {SPACE_NEEDED // 1_000_000} MB are needed. Free some, or give a folder on another"
+            " disk with --data."
+        )
+
+
+def _free_address(host: str, port: int, *, patience: float) -> tuple[str, int]:
+    """Host and port to serve on; waits up to `patience` seconds for a taken port."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            with socket.socket(family, kind) as listener:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind(address)
+                return host, int(listener.getsockname()[1])
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE and time.monotonic() < deadline:
+                time.sleep(0.1)
+                continue
+            raise EmbeddedError(_address_problem(host, port, error)) from None
+
+
+def _address_problem(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"Port {port} of {host} is taken by another program: stop that program, or choose"
+            " another port with --port."
+        )
+    if error.errno == errno.EACCES:
+        return (
+            f"This user has no permission to serve on port {port}: choose one above 1023"
+            " with --port."
+        )
+    return f"The address {host}, port {port}, cannot be served on this machine: {error.strerror}."
+
+
+def url_host(host: str) -> str:
+    """The host for URLs that reach a server on this machine which listens on `host`."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
+    return f"[{host}]" if ":" in host else host
+
+
+def _answers(address: tuple[str, int]) -> bool:
+    connection = http.client.HTTPConnection(url_host(address[0]).strip("[]"), address[1], timeout=2)
+    try:
+        connection.request("GET", "/livez")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+@contextlib.contextmanager
+def _stop_on_signals(supervisor: Supervisor) -> Iterator[None]:
+    """Stop on Ctrl-C, SIGTERM and a closed terminal; kill on a second Ctrl-C."""
+    first = float("inf")
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        nonlocal first
+        second = time.monotonic() - first > SAME_CTRL_C_SECONDS
+        supervisor.request_stop(kill=number == signal.SIGINT and second)
+        first = min(first, time.monotonic())
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

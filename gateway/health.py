@@ -1,0 +1,83 @@
+"""Liveness, readiness and health."""
+
+import asyncio
+from typing import Annotated, Final
+
+import msgspec
+from litestar import Response, get
+from litestar.di import NamedDependency
+from msgspec import Meta
+
+from domains.intelligence.semantic import embeddings
+from domains.kernel import health
+from domains.kernel.core.settings import Settings
+from domains.kernel.db.database import Database
+from domains.kernel.health import Health, Part
+from domains.kernel.storage.blobs import Blobs
+from gateway.errors import ProblemDetails, problem_details
+from gateway.operations import Surface, operation
+from gateway.rate_limit import Limiter
+
+
+class Alive(msgspec.Struct):
+    """Status of a probe."""
+
+    status: Annotated[str, Meta(examples=["ok"])]
+
+
+@get("/livez", opt=operation("livez", "public", "Check that the process answers", addition=True))
+async def livez() -> Alive:
+    return Alive("ok")
+
+
+@get(
+    ["/readyz", "/api/readyz"],
+    opt=operation("readyz", "public", "Check that requests can be served", errors=(503,)),
+)
+async def readyz(database: NamedDependency[Database]) -> Alive:
+    await health.require_schema(database)
+    return Alive("ok")
+
+
+@get(
+    "/health",
+    opt=operation(
+        "getHealth", "public", "Get the state of every part", errors=(503,), addition=True
+    ),
+)
+async def get_health(
+    database: NamedDependency[Database],
+    blobs: NamedDependency[Blobs],
+    limiter: NamedDependency[Limiter],
+    settings: NamedDependency[Settings],
+) -> Response[Health]:
+    optional = await asyncio.to_thread(_optional_parts, settings)
+    state = await health.check_health(database, blobs, limiter.check, optional)
+    return Response(state, status_code=503 if state.status == "down" else 200)
+
+
+def _optional_parts(settings: Settings) -> dict[str, Part]:
+    """Parts that an operator may leave out, with the consequence."""
+    no_speech = "GATEWAY_SPEECH_URL is not set: recordings are stored but not transcribed"
+    no_chat = "GATEWAY_CHAT_URL is not set: the built-in engine does all analysis"
+    no_model = "the sentence model is not installed: near-duplicates are found by comparing words"
+    has_model = embeddings.available() != embeddings.Words.name
+    return {
+        "transcription": Part("ok") if settings.speech_url else Part("off", no_speech),
+        "provider": Part("ok") if settings.chat_url else Part("off", no_chat),
+        "embeddings": Part("ok") if has_model else Part("degraded", no_model),
+    }
+
+
+HANDLERS: Final = (livez, readyz, get_health)
+
+OPERATIONS: Final = Surface(
+    title="Operations",
+    description="Health and readiness.",
+    prefixes=("/",),
+    handlers=HANDLERS,
+    media_type="application/problem+json",
+    error_types={"GET": ProblemDetails, "*": ProblemDetails},
+    error_body=problem_details,
+    tag_of=lambda _path: "Operations",
+)

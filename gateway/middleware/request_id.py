@@ -1,0 +1,37 @@
+"""Request ids."""
+
+import re
+from typing import Final
+
+import structlog
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from domains.kernel.core.ids import new_id
+
+_SAFE: Final = re.compile(r"[A-Za-z0-9._:+/=-]{1,64}")
+
+
+class RequestId:
+    """Starts the request's state and log context with its id.
+
+    Keeps the client's X-Request-Id if it is safe to log, otherwise makes a new id.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = _client_request_id(scope) or str(new_id())
+        scope["state"] = {"request_id": request_id}
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        await self._app(scope, receive, send)
+
+
+def _client_request_id(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            request_id = value.decode("latin-1")
+            if _SAFE.fullmatch(request_id):
+                return request_id
+    return None

@@ -1,0 +1,32 @@
+"""Composition of the middleware."""
+
+from litestar import Litestar
+from litestar.enums import ScopeType
+from litestar.types import Receive, Scope, Send
+from prometheus_client import CollectorRegistry
+
+from gateway.middleware.access_log import AccessLog
+from gateway.middleware.allowed_methods import AllowedMethods
+from gateway.middleware.client_disconnect import ClientDisconnect
+from gateway.middleware.request_id import RequestId
+from gateway.middleware.request_metrics import RequestMetrics
+from gateway.middleware.response_headers import ResponseHeaders
+
+
+class MiddlewareStack:
+    """ASGI application: Litestar within the middleware.
+
+    Litestar's own middleware would not see requests that its router refuses (404, 405).
+    """
+
+    def __init__(self, app: Litestar, registry: CollectorRegistry) -> None:
+        self._app = app
+        methods = AllowedMethods(ClientDisconnect(app), app)
+        measured = RequestMetrics(ResponseHeaders(methods), registry)
+        self._http = RequestId(AccessLog(measured))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == ScopeType.HTTP:
+            await self._http(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)

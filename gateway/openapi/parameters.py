@@ -1,0 +1,75 @@
+"""Parameters of operations in the OpenAPI documents."""
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from gateway.openapi.routes import Route
+from gateway.openapi.schemas import component_schemas
+
+_IDEMPOTENCY_KEY: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": (
+        "Makes it safe to repeat the request: for 24 hours, the same key and body get the first "
+        "response and have no second effect."
+    ),
+    # Printable ASCII. HTTP strips spaces at both ends.
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 255,
+        "pattern": "^[!-~]([ -~]*[!-~])?$",
+    },
+}
+
+
+def parameters_of(route: Route) -> list[dict[str, Any]]:
+    """Parameters in path, query and headers."""
+    parameters = _path_parameters(route) + _query_parameters(route)
+    if route.needs_key and route.method == "POST":
+        parameters.append(_IDEMPOTENCY_KEY)
+    return parameters
+
+
+def _path_parameters(route: Route) -> list[dict[str, Any]]:
+    """The id in the path. Without a declared description it is named after its collection."""
+    match = re.search(r"([\w-]+)/\{(\w+)\}", route.path)
+    if match is None:
+        return []
+    collection, name = match.groups()
+    record = f"{collection[:-3]}y" if collection.endswith("ies") else collection.removesuffix("s")
+    (schema,), _ = msgspec.json.schema_components([route.operation.path_id])
+    description = schema.pop("description", f"The uuid of the {record.replace('-', ' ')}.")
+    return [_parameter("path", name, description, schema, required=True)]
+
+
+def _query_parameters(route: Route) -> list[dict[str, Any]]:
+    query = route.operation.query
+    if query is None:
+        return []
+    struct = component_schemas([query])[query.__name__]
+    documented = route.surface.vendor_parameters
+    parameters = []
+    for name, schema in struct["properties"].items():
+        description = schema.pop("description", "")
+        required = name in struct.get("required", ())
+        parameter = _parameter("query", name, description, schema, required=required)
+        if documented is not None and name not in documented:
+            parameter["x-addition"] = True
+        parameters.append(parameter)
+    return parameters
+
+
+def _parameter(
+    place: str, name: str, description: str, schema: dict[str, Any], *, required: bool
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": place,
+        "required": required,
+        "description": description,
+        "schema": schema,
+    }

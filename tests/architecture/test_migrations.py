@@ -1,0 +1,87 @@
+"""Migrations keep the data, forwards and back."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.exc import DBAPIError
+
+from domains.kernel.db.database import Database
+from tests.stack import Stack
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+async def empty_database(stack: Stack, database: Database) -> AsyncIterator[str]:
+    """URL of an empty database on the stack's server."""
+    name = f"m_{secrets.token_hex(6)}"
+    async with database.connection() as connection:
+        await connection.execute(f"create database {name}")
+    yield urlunsplit(urlsplit(stack.database_url)._replace(path=f"/{name}"))
+    async with database.connection() as connection:
+        await connection.execute(f"drop database {name} with (force)")
+
+
+async def _migrate(url: str, revision: str, *, back: bool = False) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+    config.attributes["url"] = url
+    await asyncio.to_thread(command.downgrade if back else command.upgrade, config, revision)
+
+
+async def test_records_of_the_first_schema_get_public_ids_and_a_search_index(
+    empty_database: str,
+) -> None:
+    await _migrate(empty_database, "0001")
+    connection = await asyncpg.connect(empty_database)
+    await connection.execute(
+        """
+        insert into workspaces (id, name) select gen_random_uuid(), 'w' || n
+            from generate_series(1, 2) n;
+        insert into insights (id, workspace_id, name, description, suggestions)
+            select ('00000000-0000-7000-8000-00000000000' || n)::uuid, id, 'Exports ' || n,
+                'slow', '{"a": 1}'
+            from workspaces, generate_series(1, 3) n where name = 'w1';
+        insert into products (id, workspace_id, name) select gen_random_uuid(), id, 'Atlas'
+            from workspaces;
+        """
+    )
+    await _migrate(empty_database, "0002")
+    insights = await connection.fetch("select number, name from insights order by id")
+    assert [tuple(row) for row in insights] == [
+        (1, "Exports 1"),
+        (2, "Exports 2"),
+        (3, "Exports 3"),
+    ]
+    counters = await connection.fetch("select kind, last from public_ids order by kind, last")
+    assert [tuple(row) for row in counters] == [("INSIGHT", 3), ("PRODUCT", 1), ("PRODUCT", 1)]
+    matching = "select count(*) from insights where search @@ to_tsquery('english', 'export')"
+    assert await connection.fetchval(matching) == 3
+    # Products of two workspaces may have the same id.
+    await connection.execute(
+        "insert into products (id, workspace_id, number, name) select p.id, w.id, 2, 'x'"
+        " from products p join workspaces w on w.id <> p.workspace_id limit 1"
+    )
+    with pytest.raises(DBAPIError, match="two workspaces call a product by the same id"):
+        await _migrate(empty_database, "0001", back=True)
+    await connection.execute("delete from products where name = 'x'")
+    await connection.close()
+    await _migrate(empty_database, "0001", back=True)
+    await _migrate(empty_database, "head")
+
+
+async def test_all_migrations_can_be_reversed(empty_database: str) -> None:
+    await _migrate(empty_database, "head")
+    await _migrate(empty_database, "base", back=True)
+    connection = await asyncpg.connect(empty_database)
+    left = await connection.fetch("select tablename from pg_tables where schemaname = 'public'")
+    await connection.close()
+    assert [row["tablename"] for row in left] == ["alembic_version"]
+    await _migrate(empty_database, "head")

@@ -1,0 +1,177 @@
+"""Faults of the environment: wall clock, disk and speech provider."""
+
+import asyncio
+import contextlib
+import io
+import time
+import wave
+from collections import Counter
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+import httpx
+
+from tests.chaos.chaos_stack import ChaosStack, mounted_tmpfs
+from tests.chaos.fake_clock import ClockUnavailable, FakeClock
+from tests.chaos.play import NotRun, check_stack, wait_for_states, without_retry_delays
+from tests.chaos.results import ScenarioResult
+from tests.chaos.workload import KINDS, Workload
+from tests.fakes.fake_endpoint import FakeResponse
+from tests.fakes.speech_server import BEHAVIOURS, SpeechRequest, speech_server
+from tests.fakes.web_server import CannedResponse, running_web_server
+from tests.stack import eventually
+
+_HOUR: Final = 3600
+
+# --- the clock --------------------------------------------------------------------------------
+
+
+async def shift_clock(stack: ChaosStack, workload: Workload) -> None:
+    """Shift the wall clock of API and worker by an hour, forwards and back."""
+    try:
+        clock = FakeClock(stack.folder)
+    except ClockUnavailable as reason:
+        raise NotRun(str(reason)) from None
+    await stack.restart(clock.environment)
+    try:
+        async with stack.connected() as connection, workload.flowing():
+            for hours in (1, -1, 0):
+                await workload.enqueue(connection, 40, seconds=0.05)
+                await workload.until_accepted(2)
+                clock.shift(hours * _HOUR)
+                stack.faults += 1
+                assert abs(await _api_clock_offset(stack) - hours) < 0.1
+                await workload.until_accepted(6)
+    finally:
+        # Running processes keep the library, without an offset.
+        clock.shift(0)
+        for name in clock.environment:
+            del stack.env[name]
+
+
+async def _api_clock_offset(stack: ChaosStack) -> float:
+    """Hours between the real time and the API's clock, from its Date header."""
+    dates: list[float] = []
+    async with httpx.AsyncClient(base_url=stack.base_url) as client:
+
+        async def changed() -> bool:
+            # The server updates this header once a second.
+            response = await client.get("/livez")
+            dates.append(parsedate_to_datetime(response.headers["Date"]).timestamp())
+            return len(dates) > 1 and dates[-1] != dates[-2]
+
+        await eventually(changed, 5)
+    return (dates[-1] - time.time()) / _HOUR
+
+
+# --- the disk ---------------------------------------------------------------------------------
+
+
+async def fill_disk(stack: ChaosStack, workload: Workload) -> ScenarioResult:
+    """Fill the object store's disk: requests get 503, jobs wait until there is room."""
+    with contextlib.ExitStack() as opened:
+        stack.blobs.mkdir(exist_ok=True)
+        try:
+            opened.enter_context(mounted_tmpfs(stack.blobs, "3m"))
+        except OSError as reason:
+            raise NotRun(str(reason)) from None
+        for kind in KINDS:
+            await workload.send(kind)
+        stack.not_restarted.add(stack.workers[0])
+        await asyncio.to_thread(stack.workers[0].stop)
+        # Accepted documents, whose texts must be written while there is no room.
+        for _ in range(3):
+            await workload.send("documents")
+        filler = stack.blobs / "filler"
+        _fill(filler)
+        stack.faults += 1
+        async with stack.connected() as connection:
+            before = await _stored(stack, connection)
+            for kind in ("signals", "documents"):
+                item = await workload.send(kind, patience=0.5)
+                assert not item.accepted
+            assert set(workload.refused) == {503}
+            assert await _stored(stack, connection) == before
+            stack.not_restarted.clear()
+            stack.workers[0].start()
+            # Attempted, and queued for another attempt.
+            await wait_for_states(stack, workload, lambda states: states["queued"] == 3)
+            filler.unlink()
+            await asyncio.gather(*(workload.resend(item, 20) for item in workload.items))
+            async with without_retry_delays(stack):
+                assert not await workload.wait_for_jobs(connection, 30)
+        # Checked before the file system is unmounted.
+        result = ScenarioResult()
+        await check_stack(result, stack, workload)
+        return result
+
+
+def _fill(path: Path) -> None:
+    """Write until the disk is full."""
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+
+async def _stored(stack: ChaosStack, connection: asyncpg.Connection) -> Any:
+    """Numbers of stored records and jobs, and the files of the object store."""
+    counts = await connection.fetchrow(
+        "select (select count(*) from signals), (select count(*) from documents),"
+        " (select count(*) from jobs)"
+    )
+    files = sorted(path for path in stack.blobs.rglob("*") if path.is_file())
+    return tuple(counts), files
+
+
+# --- the provider -----------------------------------------------------------------------------
+
+
+async def break_provider(stack: ChaosStack, workload: Workload) -> None:
+    """A speech service that hangs, answers nonsense or is late. Other jobs do not wait for it."""
+    # Behaviours by the length of the recording in seconds.
+    behaviours = {1: "hang", 2: "nonsense", 3: "late", 4: "late, then words"}
+    requests: Counter[str] = Counter()
+
+    def answer(request: SpeechRequest) -> FakeResponse:
+        behaviour = behaviours[round(len(request.file) / len(_recording(1)))]
+        requests[behaviour] += 1
+        first, _, then = behaviour.partition(", then ")
+        return BEHAVIOURS[then if then and requests[behaviour] > 1 else first](request)
+
+    async with (
+        running_web_server() as web,
+        speech_server(answer, port=stack.speech_port),
+        stack.connected() as connection,
+        without_retry_delays(stack),
+    ):
+        for seconds, behaviour in behaviours.items():
+            web.responses[f"/{seconds}.wav"] = CannedResponse(_recording(seconds), "audio/wav")
+            await workload.send(
+                "conversations",
+                expected="processed" if "then" in behaviour else "failed",
+                recordingUrl=f"{web.url}/{seconds}.wav",
+                transcript=None,
+            )
+        await workload.enqueue(connection, 20)
+        for kind in KINDS:
+            await workload.send(kind)
+        stack.faults += len(behaviours)
+        assert not await workload.wait_for_jobs(connection, 60)
+    assert requests["late, then words"] == 2
+    assert requests["hang"] == requests["late"] == 5
+
+
+def _recording(seconds: int) -> bytes:
+    """A square wave as a WAV file."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(8_000)
+        period = b"".join(
+            (12_000 if n < 10 else -12_000).to_bytes(2, "little", signed=True) for n in range(20)
+        )
+        out.writeframes(period * (seconds * 400))
+    return file.getvalue()

@@ -1,0 +1,205 @@
+"""Faults of processes: the API, workers and children of `gateway up` are killed."""
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+import asyncpg
+
+from gateway.embedded import runfile
+from tests.chaos.chaos_stack import FAST_SETTINGS, MARK, ChaosStack, background
+from tests.chaos.play import (
+    check_workload,
+    count_orphans,
+    wait_for_states,
+    without_retry_delays,
+)
+from tests.chaos.process_tree import children, stack_processes
+from tests.chaos.results import ScenarioResult
+from tests.chaos.workload import KINDS, LONG_TEXT, Workload
+from tests.revenue.push_records import create_source
+from tests.stack import Stack, eventually, new_tenant
+
+
+async def kill_worker_during_job(stack: ChaosStack, workload: Workload) -> None:
+    """Kill the worker while it analyses a long text."""
+    await workload.send(text=LONG_TEXT)
+    await wait_for_states(stack, workload, lambda states: states["running"] > 0)
+    await stack.kill(stack.workers[0])
+    async with stack.connected() as connection:
+        assert (await workload.states(connection))["running"] == 1
+
+
+def _more_done(count: int, states: Counter[str]) -> bool:
+    return states["done"] > count
+
+
+async def kill_worker_twice(stack: ChaosStack, workload: Workload) -> None:
+    """Kill the worker, and the next one once it has begun to work."""
+    async with stack.supervised(), stack.connected() as connection:
+        for _ in range(2):
+            await workload.enqueue(connection, 25, seconds=0.05)
+            for kind in KINDS[:2]:
+                await workload.send(kind)
+            done = (await workload.states(connection))["done"]
+            await wait_for_states(stack, workload, partial(_more_done, done))
+            await stack.kill(stack.workers[0])
+
+
+async def kill_api_under_load(stack: ChaosStack, workload: Workload) -> None:
+    """Kill the API twice while clients send records."""
+    async with stack.supervised(), workload.flowing(pause=0.0, senders=6):
+        for _ in range(2):
+            await workload.until_accepted(25)
+            await stack.kill(stack.api)
+        await workload.until_accepted(10)
+
+
+async def kill_everything_at_random(stack: ChaosStack, workload: Workload) -> None:
+    """Kill the API or a worker every 0.3 to 2.5 s for a minute."""
+    chance = random.Random(1)
+    deadline = time.monotonic() + 60
+    async with stack.supervised(), stack.connected() as connection:
+
+        async def enqueue() -> None:
+            while True:
+                await workload.enqueue(connection, 40, seconds=0.02)
+                await asyncio.sleep(1)
+
+        async with workload.flowing(senders=4, pause=0.1), background(enqueue()):
+            while time.monotonic() < deadline:
+                await asyncio.sleep(chance.uniform(0.3, 2.5))
+                await stack.kill(chance.choice(stack.processes))
+        # Requests without an answer can be sent again once their Idempotency-Key is released.
+        await asyncio.gather(*(workload.resend(item, 5) for item in workload.items))
+        await _wait_for_free_keys(connection, workload)
+        await asyncio.gather(*(workload.resend(item, 20) for item in workload.items))
+    assert all(item.accepted for item in workload.items)
+
+
+async def _wait_for_free_keys(connection: asyncpg.Connection, workload: Workload) -> None:
+    """Wait until no request of a killed process holds its Idempotency-Key any more."""
+
+    async def free() -> bool:
+        held = await connection.fetchval(
+            "select count(*) from idempotency where workspace_id = $1 and status is null"
+            " and created_at > now() - interval '60 seconds'",
+            workload.tenant.workspace,
+        )
+        return not held
+
+    await eventually(free, 90)
+
+
+async def kill_workers_of_ten_thousand_jobs(stack: ChaosStack, workload: Workload) -> None:
+    """Kill a worker every 2 s until 10,000 jobs have ended."""
+    async with stack.connected() as connection:
+        await workload.enqueue(connection, 10_000, seconds=0.05)
+        async with stack.supervised(), background(_kill_workers(stack)):
+            await workload.wait_for_jobs(connection, 240)
+
+
+async def _kill_workers(stack: ChaosStack) -> None:
+    """Kill only workers that have registered: on a slow machine no other would ever get there."""
+    chance = random.Random(5)
+    async with stack.connected() as connection:
+        while True:
+            await asyncio.sleep(2)
+            registered = {row["pid"] for row in await connection.fetch("select pid from workers")}
+            working = [each for each in stack.workers if each.alive and each.pid in registered]
+            if working:
+                await stack.kill(chance.choice(working))
+
+
+async def kill_children_of_up(stack: ChaosStack, _workload: Workload) -> ScenarioResult:
+    """Kill children of `gateway up` (API, worker, PostgreSQL, Valkey) for 30 s."""
+    data, log, mark = stack.folder / "up", stack.folder / "up.log", f"{stack.mark}-up"
+    env = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "gateway", "up", "--data", str(data), "--port", "0"),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**env, **FAST_SETTINGS, MARK: mark},
+        )
+    result = ScenarioResult()
+    try:
+
+        async def ready() -> bool:
+            assert process.returncode is None, log.read_text()
+            return "READY " in log.read_text()
+
+        await eventually(ready)
+        await _kill_children(process.pid, data, stack, result)
+    finally:
+        process.send_signal(signal.SIGINT)
+        await asyncio.wait_for(process.wait(), 60)
+    result.orphans = await count_orphans(lambda: stack_processes(mark, data))
+    return result
+
+
+async def _kill_children(pid: int, data: Path, stack: ChaosStack, result: ScenarioResult) -> None:
+    urls = runfile.running(data)
+    assert urls is not None
+    embedded = Stack(stack.folder, {})
+    embedded.env["DATABASE_URL"] = urls["database_url"]
+    embedded.base_url = urls["api_url"]
+    chance = random.Random(4)
+    deadline = time.monotonic() + 30
+    async with new_tenant(embedded) as tenant:
+        workload = Workload(tenant, await create_source(tenant))
+        async with workload.flowing(pause=0.2):
+            while time.monotonic() < deadline:
+                await asyncio.sleep(chance.uniform(1, 3))
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(chance.choice(children(pid)).pid, signal.SIGKILL)
+                    stack.faults += 1
+        connection = await eventually(partial(_try_to_connect, embedded.database_url))
+        try:
+            await check_workload(result, connection, workload, data / "blobs")
+        finally:
+            await connection.close()
+
+
+async def _try_to_connect(url: str) -> asyncpg.Connection | None:
+    with contextlib.suppress(OSError, asyncpg.PostgresError):
+        return await asyncpg.connect(url)
+    return None
+
+
+async def kill_relay_before_send(stack: ChaosStack, workload: Workload) -> None:
+    """Kill the worker while Valkey hangs: rows say `sent`, and no queue has their ids."""
+    valkey = stack.valkey_pid()
+    async with stack.connected() as connection:
+        assert not await workload.states(connection)
+        os.kill(valkey, signal.SIGSTOP)
+        try:
+            await workload.enqueue(connection, 40)
+            for kind in KINDS:
+                await workload.send(kind)
+            await wait_for_states(stack, workload, lambda states: states["sent"] > 10)
+            await stack.kill(stack.workers[0])
+        finally:
+            os.kill(valkey, signal.SIGCONT)
+
+
+async def crashing_job(stack: ChaosStack, workload: Workload, *, losses: int, hurry: bool) -> None:
+    """A job that kills its worker fails after 10 losses; `losses` of them have happened already."""
+    async with stack.supervised(), stack.connected() as connection:
+        await workload.enqueue(connection, 1, kind="chaos.crash", expected="failed", losses=losses)
+        await workload.enqueue(connection, 20, seconds=0.02)
+        async with without_retry_delays(stack) if hurry else contextlib.nullcontext():
+            stack.faults += 10 - losses
+            assert not await workload.wait_for_jobs(connection, 120)
+        row = await connection.fetchrow("select losses, error from jobs where kind = 'chaos.crash'")
+        assert row["losses"] == 10
+        assert "abnormally" in row["error"]

@@ -1,0 +1,214 @@
+"""Segmentation into sentences: speakers, times and offsets in each format."""
+
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domains.intelligence.findings import Profile
+from domains.intelligence.text.segmentation import MAX_QUOTE, sentences
+
+PROFILES: tuple[Profile, ...] = get_args(Profile)
+
+
+def spoken(text: str, profile: Profile = "transcript") -> list[tuple[str | None, str]]:
+    return [(sentence.speaker, sentence.text) for sentence in sentences(text, profile)]
+
+
+def timed(text: str) -> list[tuple[str | None, float | None, float | None]]:
+    return [
+        (sentence.speaker, sentence.start_time, sentence.end_time)
+        for sentence in sentences(text, "transcript")
+    ]
+
+
+def texts(text: str, profile: Profile = "raw") -> list[str]:
+    return [sentence.text for sentence in sentences(text, profile)]
+
+
+def test_name_and_colon() -> None:
+    assert spoken("Ana Lopez: We export by hand. It hurts.\nBob: Why?") == [
+        ("Ana Lopez", "We export by hand."),
+        ("Ana Lopez", "It hurts."),
+        ("Bob", "Why?"),
+    ]
+
+
+def test_turn_continues_on_lines_without_a_speaker() -> None:
+    assert spoken("Ana: First line.\nSecond line.\n\nThird line.\nBob: Mine.") == [
+        ("Ana", "First line."),
+        ("Ana", "Second line."),
+        ("Ana", "Third line."),
+        ("Bob", "Mine."),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[00:12:31] Ana: It fails.\n[00:12:40] Bob: When?",
+        "Ana [00:12:31]: It fails.\nBob [00:12:40]: When?",
+        "00:12:31 Ana\nIt fails.\n00:12:40 Bob\nWhen?",
+        "(12:31) Ana: It fails.\r\n(12:40) Bob: When?",
+        "Ana (12:31)\nIt fails.\nBob (12:40)\nWhen?",
+        "Ana 12:31\nIt fails.\n\nBob 12:40\nWhen?",
+        "**Ana** [12:31]: It fails.\n**Bob** [12:40]: When?",
+    ],
+)
+def test_timestamp_formats(text: str) -> None:
+    assert spoken(text) == [("Ana", "It fails."), ("Bob", "When?")]
+    assert timed(text) == [("Ana", 751.0, 760.0), ("Bob", 760.0, None)]
+
+
+def test_timestamps_without_speakers() -> None:
+    assert timed("[01:00:00.500] It fails.\n[01:00:02,250] Again.") == [
+        (None, 3600.5, 3602.25),
+        (None, 3602.25, None),
+    ]
+
+
+def test_webvtt() -> None:
+    text = (
+        "WEBVTT\n\nNOTE made by a machine\n\n1\n00:00:01.000 --> 00:00:04.000 align:start\n"
+        "<v Ana>We can't find it.</v>\n\n"
+        "00:00:05.000 --> 00:00:08.500\nBob: Why is that\nso hard?\n"
+    )
+    assert spoken(text) == [("Ana", "We can't find it."), ("Bob", "Why is that\nso hard?")]
+    assert timed(text) == [("Ana", 1.0, 4.0), ("Bob", 5.0, 8.5)]
+
+
+def test_two_speakers_in_one_webvtt_cue() -> None:
+    text = "WEBVTT\n\n00:01.000 --> 00:04.000\n<v Ana>It fails.\n<v Bob>When?\n"
+    assert spoken(text) == [("Ana", "It fails."), ("Bob", "When?")]
+
+
+def test_srt() -> None:
+    text = (
+        "1\r\n00:00:01,000 --> 00:00:04,000\r\nIt fails.\r\n\r\n"
+        "2\r\n00:00:05,500 --> 00:00:06,000\r\nAgain.\r\n"
+    )
+    assert timed(text) == [(None, 1.0, 4.0), (None, 5.5, 6.0)]
+    assert texts(text) == ["It fails.", "Again."]
+
+
+def test_speakers_within_one_line() -> None:
+    assert spoken(
+        "Agent: Hello. Customer: The export fails. Agent: Sorry. Customer: It is slow."
+    ) == [
+        ("Agent", "Hello."),
+        ("Customer", "The export fails."),
+        ("Agent", "Sorry."),
+        ("Customer", "It is slow."),
+    ]
+
+
+def test_ticket_headers_are_not_speakers() -> None:
+    text = "Subject: Export fails\nFrom: Ana\nPriority: high\n\nIt broke on Monday.\nError: 504"
+    assert spoken(text, "support_ticket") == [
+        (None, "Export fails"),
+        (None, "It broke on Monday."),
+        (None, "Error: 504"),
+    ]
+
+
+def test_subject_line_is_no_speaker() -> None:
+    assert spoken("Subject: Weekly call\nAna: It fails.")[0] == (None, "Weekly call")
+
+
+def test_bullets_headings_and_wrapped_lines() -> None:
+    text = (
+        "# Findings\n- exports are slow\n* search is fine\n1. no dark mode\n\n"
+        "A paragraph that is wrapped by a mail program at this\ncolumn and goes on."
+    )
+    assert texts(text) == [
+        "Findings",
+        "exports are slow",
+        "search is fine",
+        "no dark mode",
+        "A paragraph that is wrapped by a mail program at this\ncolumn and goes on.",
+    ]
+
+
+def test_pros_and_cons() -> None:
+    text = "Pros: fast\nCons:\n- slow sync\n- no undo\nCons: ugly\nThe rest is fine."
+    found = sentences(text, "survey_response")
+    assert [(sentence.section, sentence.text) for sentence in found] == [
+        ("pros", "fast"),
+        ("cons", "slow sync"),
+        ("cons", "no undo"),
+        ("cons", "ugly"),
+        ("", "The rest is fine."),
+    ]
+
+
+def test_contrast_is_split_into_two_statements() -> None:
+    text = "The editor is lovely, but the export never finishes."
+    assert texts(text) == ["The editor is lovely", "the export never finishes."]
+    assert len(sentences("Not only fast but also cheap.", "raw")) == 1
+
+
+def test_missing_full_stops() -> None:
+    text = "I love the search engine It is quick My notes sync at once"
+    assert texts(text, "survey_response") == [
+        "I love the search engine",
+        "It is quick",
+        "My notes sync at once",
+    ]
+
+
+def test_abbreviations_do_not_end_sentences() -> None:
+    assert len(sentences("Dr. Smith uses it, e.g. for reports.", "raw")) == 1
+
+
+def test_speech_without_punctuation_is_split() -> None:
+    text = "Ana: " + "we go to the report and then we wait for it and nothing happens " * 40
+    found = texts(text, "transcript")
+    assert len(found) > 5
+    assert all(len(sentence) <= MAX_QUOTE for sentence in found)
+    assert " ".join(found) == text.removeprefix("Ana: ").strip()
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\r\n\t", ".", "?!", "🙂", "—", "-->", "[00:00:01]"])
+def test_text_without_sentences(text: str) -> None:
+    for profile in PROFILES:
+        assert sentences(text, profile) == []
+
+
+def test_single_letter_is_a_sentence() -> None:
+    assert texts("a") == ["a"]
+
+
+LINES = st.lists(
+    st.one_of(
+        st.text(max_size=60),
+        st.sampled_from(
+            [
+                "Ana: It fails.",
+                "[00:01:02] Bob: Why?",
+                "00:00:01.000 --> 00:00:02.000",
+                "WEBVTT",
+                "Subject: Export",
+                "- bullet 🙂 point",
+                "Cons:",
+                "00:10:00 Ana",
+                "It is great, but it fails. Really?",
+                "\u2028",
+                "",
+            ]
+        ),
+    ),
+    max_size=12,
+).flatmap(lambda lines: st.sampled_from(["\n", "\r\n", "\n\n"]).map(lambda end: end.join(lines)))
+
+
+@given(text=LINES, profile=st.sampled_from(PROFILES))
+def test_sentences_of_any_text_are_slices_in_order(text: str, profile: Profile) -> None:
+    last = 0
+    for sentence in sentences(text, profile):
+        assert text[sentence.start : sentence.end] == sentence.text
+        assert sentence.text.strip() == sentence.text
+        assert 0 < len(sentence.text) <= MAX_QUOTE
+        assert sentence.speaker is None or sentence.speaker.strip()
+        assert sentence.start >= last
+        last = sentence.end

@@ -1,0 +1,414 @@
+"""Object store: the same behaviour for a local directory and for S3."""
+
+import asyncio
+import os
+import random
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import boto3
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from moto.server import ThreadedMotoServer
+
+from domains.kernel.core.problems import Unavailable
+from domains.kernel.storage.blobs import BlobMissing, Blobs, content_disposition, safe_content_type
+from domains.kernel.storage.signed_urls import LIFETIME, SignedUrls
+from domains.kernel.tenancy.signing import Signer
+from tests.stack import eventually
+
+AWS = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_DEFAULT_REGION": "us-east-1"}
+MIB = 1024 * 1024
+LARGE = random.Random(1).randbytes(20 * MIB)
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A client with the bucket of the remote store."""
+    for name, value in {**AWS, "AWS_ENDPOINT_URL": s3}.items():
+        monkeypatch.setenv(name, value)
+    client = boto3.client("s3", endpoint_url=s3)
+    client.create_bucket(Bucket="bucket")
+    return client
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Blobs:
+    return Blobs.open((tmp_path / "blöbs and spaces").as_uri(), {})
+
+
+@pytest.fixture
+def remote(bucket: Any) -> Blobs:
+    return Blobs.open("s3://bucket/some/prefix", {"AWS_ENDPOINT_URL": bucket.meta.endpoint_url})
+
+
+@pytest.fixture(params=["local", "remote"])
+def blobs(request: pytest.FixtureRequest) -> Blobs:
+    store: Blobs = request.getfixturevalue(request.param)
+    return store
+
+
+@pytest.fixture
+def unreachable() -> Iterator[Blobs]:
+    environment = {**AWS, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in environment.items():
+            patched.setenv(name, value)
+        yield Blobs.open("s3://bucket", environment)
+
+
+async def in_chunks(body: bytes, size: int = 1_000_001) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), size):
+        yield body[start : start + size]
+
+
+async def read(blobs: Blobs, key: str, *bounds: int) -> bytes:
+    return b"".join([chunk async for chunk in blobs.stream(key, *bounds)])
+
+
+def file_names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+async def test_object_can_be_replaced_read_and_deleted(blobs: Blobs) -> None:
+    key = "signals/manual-text/w/one.txt"
+    await blobs.put(key, b"first")
+    await blobs.put(key, "zweite – 🥊".encode())
+    assert (await blobs.get(key)).decode() == "zweite – 🥊"
+    assert await blobs.size(key) == len("zweite – 🥊".encode())
+    await blobs.delete(key)
+    with pytest.raises(BlobMissing):
+        await blobs.get(key)
+
+
+async def test_reading_a_missing_object_raises_blob_missing(blobs: Blobs, tmp_path: Path) -> None:
+    for reading in (
+        blobs.get("missing"),
+        blobs.size("missing"),
+        read(blobs, "missing"),
+        read(blobs, "missing", 0, 1),
+        blobs.save("missing", tmp_path / "saved"),
+    ):
+        with pytest.raises(BlobMissing):
+            await reading
+    assert file_names(tmp_path) == []
+
+
+async def test_deleting_a_missing_object_is_no_error(blobs: Blobs) -> None:
+    await blobs.delete("missing/object.txt")
+
+
+async def test_objects_may_be_empty(blobs: Blobs) -> None:
+    await blobs.put("empty", b"")
+    assert await blobs.get("empty") == b""
+    assert await blobs.put_stream("streamed", in_chunks(b"")) == 0
+    assert (await blobs.size("streamed"), await read(blobs, "streamed")) == (0, b"")
+
+
+async def test_check_passes_for_a_working_store(blobs: Blobs) -> None:
+    await blobs.check()
+
+
+async def test_key_cannot_leave_the_store(blobs: Blobs, tmp_path: Path) -> None:
+    with pytest.raises((Unavailable, ValueError)):
+        await blobs.put("../evil.txt", b"x")
+    with pytest.raises((Unavailable, ValueError)):
+        await blobs.put_stream("../evil.txt", in_chunks(b"x"))
+    assert not (tmp_path / "evil.txt").exists()
+
+
+async def test_unreachable_server_raises_unavailable(unreachable: Blobs) -> None:
+    calls = (
+        unreachable.get("x"),
+        unreachable.put("x", b""),
+        unreachable.put_stream("x", in_chunks(LARGE)),
+        unreachable.size("x"),
+        read(unreachable, "x", 0, 1),
+        unreachable.delete("x"),
+        unreachable.check(),
+    )
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(result) for result in results] == [Unavailable] * len(calls)
+
+
+async def test_server_that_refuses_raises_unavailable(bucket: Any) -> None:
+    blobs = Blobs.open("s3://other", {"AWS_ENDPOINT_URL": bucket.meta.endpoint_url})
+    for body in (b"", LARGE):
+        with pytest.raises(Unavailable):
+            await blobs.put("x", body)
+        with pytest.raises(Unavailable):
+            await blobs.put_stream("x", in_chunks(body))
+
+
+# --- streams ----------------------------------------------------------------------------------
+
+
+async def test_large_object_is_streamed_by_the_megabyte(blobs: Blobs, tmp_path: Path) -> None:
+    assert await blobs.put_stream("large", in_chunks(LARGE)) == len(LARGE)
+    assert await blobs.size("large") == len(LARGE)
+    assert [len(chunk) async for chunk in blobs.stream("large")] == [MIB] * 20
+    assert await blobs.get("large") == LARGE
+    await blobs.save("large", tmp_path / "saved")
+    assert (tmp_path / "saved").read_bytes() == LARGE
+
+
+BODY = LARGE[: 2 * MIB + 77]
+
+
+@pytest.fixture
+async def with_body(blobs: Blobs) -> Blobs:
+    await blobs.put("body", BODY)
+    return blobs
+
+
+@settings(
+    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+@given(*[st.integers(0, len(BODY)) | st.sampled_from([MIB, 2 * MIB])] * 2)
+async def test_range_of_an_object_equals_a_slice(with_body: Blobs, one: int, other: int) -> None:
+    start, end = sorted((one, other))
+    assert await read(with_body, "body", start, end) == BODY[start:end]
+    assert await read(with_body, "body", start) == BODY[start:]
+
+
+async def _failing(chunks: int) -> AsyncIterator[bytes]:
+    for _ in range(chunks):
+        yield bytes(MIB)
+    raise EOFError
+
+
+async def _endless(started: asyncio.Event) -> AsyncIterator[bytes]:
+    for _ in range(20):
+        yield bytes(MIB)
+    started.set()
+    await asyncio.Event().wait()
+    yield b""
+
+
+@pytest.mark.parametrize("chunks", [0, 1, 20])
+async def test_failed_upload_stores_nothing(
+    blobs: Blobs, chunks: int, tmp_path: Path, bucket: Any
+) -> None:
+    await blobs.put("kept", b"older")
+    for key in ("kept", "new"):
+        with pytest.raises(EOFError):
+            await blobs.put_stream(key, _failing(chunks))
+        await _assert_nothing_stored(blobs, tmp_path, bucket)
+
+
+async def test_cancelled_upload_stores_nothing(blobs: Blobs, tmp_path: Path, bucket: Any) -> None:
+    await blobs.put("kept", b"older")
+    for key in ("kept", "new"):
+        started = asyncio.Event()
+        uploading = asyncio.create_task(blobs.put_stream(key, _endless(started)))
+        await started.wait()
+        uploading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await uploading
+        await _assert_nothing_stored(blobs, tmp_path, bucket)
+
+
+async def _assert_nothing_stored(blobs: Blobs, tmp_path: Path, bucket: Any) -> None:
+    assert await blobs.get("kept") == b"older"
+    with pytest.raises(BlobMissing):
+        await blobs.get("new")
+    assert file_names(tmp_path) in ([], ["kept"])
+    # S3 charges for the parts of unfinished uploads.
+    assert "Uploads" not in bucket.list_multipart_uploads(Bucket="bucket")
+
+
+async def test_full_disk_is_reported_and_leaves_nothing(local: Blobs, tmp_path: Path) -> None:
+    await local.put("large", LARGE)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3 * MIB, limits[1]))
+        for writing in (
+            local.put("new", LARGE),
+            local.put("new", LARGE[: 4 * MIB]),
+            local.put_stream("new", in_chunks(LARGE)),
+        ):
+            with pytest.raises(Unavailable, match="no room"):
+                await writing
+        with pytest.raises(Unavailable, match="could not be written"):
+            await local.save("large", tmp_path / "saved")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert file_names(tmp_path) == ["large"]
+
+
+WRITER = """
+import asyncio, sys
+from domains.kernel.storage.blobs import Blobs
+
+async def endless():
+    while True:
+        yield bytes(1024 * 1024)
+        await asyncio.sleep(0)
+
+async def main():
+    await Blobs.open(sys.argv[1], {}).put_stream("a/key", endless())
+
+asyncio.run(main())
+"""
+
+
+async def _kill_writer(store: Path, files: int) -> None:
+    """Kill a process during its write, as soon as the store has this many files."""
+    writer = await asyncio.create_subprocess_exec(sys.executable, "-c", WRITER, store.as_uri())
+
+    async def started() -> bool:
+        assert writer.returncode is None
+        return len(file_names(store)) == files
+
+    await eventually(started)
+    writer.kill()
+    await writer.wait()
+
+
+async def test_old_partial_writes_of_killed_processes_are_deleted(
+    local: Blobs, tmp_path: Path
+) -> None:
+    store = tmp_path / "blöbs and spaces"
+    await _kill_writer(store, files=1)
+    await _kill_writer(store, files=2)
+    with pytest.raises(BlobMissing):
+        await local.get("a/key")
+    await local.put("a/key", b"whole")
+    assert file_names(tmp_path) == ["key", "key#1", "key#2"]
+    assert await local.delete_partial_writes(60) == 0
+    minute_ago = time.time() - 61
+    for name in ("key", "key#1"):
+        os.utime(store / "a" / name, (minute_ago, minute_ago))
+    assert await local.delete_partial_writes(60) == 1
+    assert file_names(tmp_path) == ["key", "key#2"]
+    assert await local.get("a/key") == b"whole"
+
+
+async def test_partial_writes_are_not_deleted_from_a_bucket(remote: Blobs) -> None:
+    assert await remote.delete_partial_writes(0) == 0
+
+
+MEASURED = """
+import asyncio, re, sys
+from pathlib import Path
+from domains.kernel.storage.blobs import Blobs
+
+SIZE = 200 * 1024 * 1024
+
+async def chunks():
+    for _ in range(200):
+        yield bytes(1024 * 1024)
+
+def peak_memory():
+    return int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
+
+async def main():
+    blobs = Blobs.open(sys.argv[1], {})
+    await blobs.put("small", b"x")
+    before = peak_memory()
+    assert await blobs.put_stream("x", chunks()) == SIZE
+    assert sum([len(chunk) async for chunk in blobs.stream("x")]) == SIZE
+    await blobs.save("x", Path(sys.argv[2]))
+    print(peak_memory() - before)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads memory usage of Linux")
+def test_large_objects_need_bounded_memory(tmp_path: Path) -> None:
+    completed = subprocess.run(
+        [sys.executable, "-c", MEASURED, (tmp_path / "s").as_uri(), str(tmp_path / "saved")],
+        capture_output=True,
+        check=True,
+    )
+    assert 0 < int(completed.stdout) < 100 * 1024  # kB
+
+
+# --- content type and filename ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("filename", "header"),
+    [
+        ("plän.pdf", "attachment; filename*=UTF-8''pl%C3%A4n.pdf"),
+        ('a"b;c', "attachment; filename*=UTF-8''a%22b%3Bc"),
+        ("a\r\nSet-Cookie: x", "attachment; filename*=UTF-8''a__Set-Cookie%3A%20x"),
+        ("../../etc/passwd", "attachment; filename*=UTF-8''.._.._etc_passwd"),
+        ("C:\\x", "attachment; filename*=UTF-8''C%3A_x"),
+        ("..", "attachment"),
+        ("", "attachment"),
+        (None, "attachment"),
+        ("n" * 1000, "attachment; filename*=UTF-8''" + "n" * 200),
+    ],
+)
+def test_filenames_are_sanitised(filename: str | None, header: str) -> None:
+    assert content_disposition(filename) == header
+
+
+@pytest.mark.parametrize(
+    ("content_type", "header"),
+    [
+        ("text/plain; charset=utf-8", "text/plain; charset=utf-8"),
+        ("application/vnd.ms-excel", "application/vnd.ms-excel"),
+        ("text/html\r\nX: y", "application/octet-stream"),
+        ("text/plain; x=y", "application/octet-stream"),
+        ("", "application/octet-stream"),
+        (None, "application/octet-stream"),
+    ],
+)
+def test_malformed_content_types_are_replaced(content_type: str | None, header: str) -> None:
+    assert safe_content_type(content_type) == header
+
+
+# --- signed URLs ------------------------------------------------------------------------------
+
+
+async def test_object_in_s3_is_served_by_s3_with_its_stored_type_and_name(remote: Blobs) -> None:
+    signed_urls = SignedUrls(Signer(b"k"), remote, "https://public.example")
+    attributes = {"content_type": "image/png", "filename": "plän.png"}
+    await remote.put("put", b"a picture", **attributes)
+    await remote.put_stream("streamed", in_chunks(LARGE), **attributes)
+    await remote.put("nameless", b"<script>")
+    async with httpx.AsyncClient() as client:
+        for key, body in (("put", b"a picture"), ("streamed", LARGE)):
+            url = await signed_urls.create(key, "image/png", "plän.png", time.time())
+            response = await client.get(url)
+            assert (response.status_code, response.content) == (200, body)
+            assert response.headers["Content-Type"] == "image/png"
+            assert response.headers["Content-Disposition"] == content_disposition("plän.png")
+        url = await signed_urls.create("nameless", "text/html", "x.html", time.time())
+        response = await client.get(url)
+        assert response.headers["Content-Type"] == "application/octet-stream"
+        assert response.headers["Content-Disposition"] == "attachment"
+    assert parse_qs(urlsplit(url).query)["X-Amz-Expires"] == [str(LIFETIME)]
+
+
+async def test_url_is_created_without_a_request(unreachable: Blobs) -> None:
+    signed_urls = SignedUrls(Signer(b"k"), unreachable, "https://public.example")
+    url = await signed_urls.create("x", "a/b", "c", 0)
+    assert url.startswith("http://127.0.0.1:1/bucket/x?")
+
+
+async def test_object_in_a_directory_is_served_by_the_deployment(local: Blobs) -> None:
+    assert await local.presign("x", LIFETIME) is None
+    signed_urls = SignedUrls(Signer(b"k"), local, "https://public.example/")
+    url = await signed_urls.create("a b/x", "a/b", "c", 0)
+    assert url.startswith("https://public.example/files/a%20b/x?")

@@ -1,0 +1,85 @@
+"""Authentication by API key: a cached key is never accepted after its revocation."""
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+import pytest
+
+from domains.kernel.core.problems import Unauthorized
+from domains.kernel.core.settings import load_settings
+from domains.kernel.db.database import Database
+from domains.kernel.tenancy.keyring import Keyring
+from gateway.cli import admin
+from tests.stack import Stack, eventually
+
+
+class Requests:
+    """Requests with one new API key. Counts those for which the keyring queried the database."""
+
+    def __init__(self, stack: Stack, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.keyring = Keyring(database, load_settings(stack.env))
+        self.queries = 0
+        # Called after each query, before the keyring receives its result.
+        self.after_query: Callable[[], None] = lambda: None
+        self._database = database
+        first = database.read.first
+
+        async def counted(*args: Any, **params: Any) -> Any:
+            result = await first(*args, **params)
+            self.queries += 1
+            self.after_query()
+            return result
+
+        monkeypatch.setattr(database.read, "first", counted)
+
+    async def create_key(self) -> str:
+        """Create the key and return its id."""
+        workspace = await admin.create_workspace(self._database, f"w-{secrets.token_hex(6)}")
+        key = await admin.create_key(self._database, workspace.name, ["read"])
+        self._header = f"Bearer {key.key}"
+        return key.id
+
+    async def send(self) -> bool:
+        """Authenticate. Returns True if the key came from the cache."""
+        before = self.queries
+        await self.keyring.authenticate(self._header)
+        return self.queries == before
+
+
+@pytest.fixture
+async def requests(stack: Stack, database: Database, monkeypatch: pytest.MonkeyPatch) -> Requests:
+    return Requests(stack, database, monkeypatch)
+
+
+async def test_nothing_is_cached_without_the_listener(stack: Stack, requests: Requests) -> None:
+    """A key that is revoked without a notification is refused all the same."""
+    key_id = await requests.create_key()
+    for _ in range(3):
+        assert not await requests.send()
+    async with requests.keyring.listening():
+        await eventually(requests.send)
+    connection = await asyncpg.connect(stack.database_url)
+    await connection.execute("update api_keys set revoked_at = now() where id = $1::uuid", key_id)
+    await connection.close()
+
+    async def refused() -> bool:
+        try:
+            await requests.send()
+        except Unauthorized:
+            return True
+        return False
+
+    await eventually(refused)
+
+
+async def test_a_look_up_during_a_revocation_is_not_cached(requests: Requests) -> None:
+    await requests.create_key()
+    async with requests.keyring.listening():
+        await eventually(requests.send)
+        requests.keyring.clear_cache()
+        # The notification arrives between the query and the cache.
+        requests.after_query = requests.keyring.clear_cache
+        assert not await requests.send()
+        assert not await requests.send()

@@ -1,0 +1,74 @@
+"""Category, summary and evidence of conversations."""
+
+from domains.kernel.db.database import Database
+from tests.revenue.enrichment.calls import call
+from tests.revenue.push_records import Source, get_json
+from tests.revenue.stored_rows import get_row, wait_until_processed
+from tests.stack import Tenant
+
+
+async def test_a_conversation_gets_a_category_and_a_summary(
+    source: Source, database: Database
+) -> None:
+    sentences = (
+        ("a", "The export crashes every morning."),
+        ("b", "The search is terribly slow, I know. We will send you a fix by Friday."),
+    )
+    record = await source.push(
+        "conversations", "c", displayName="Renewal with Acme", **call(*sentences)
+    )
+    await wait_until_processed(database, "conversations", record)
+    conversation = await get_json(source.tenant, f"conversations/{record}")
+    assert conversation["category"] == "customer_commercials"
+    summary = conversation["summary"]
+    # The conversation was on a Wednesday.
+    step = "We will send Ana Ruiz a fix by Friday (due 2026-03-13)"
+    assert summary["Next Steps"] == [step]
+    assert summary["Outcome"] == step
+    assert summary["Competitors"] == []
+    # A complaint of the workspace's own people is no pain point of the customer.
+    assert any("export" in pain.lower() for pain in summary["Pain Points"])
+    assert not any("search" in pain.lower() for pain in summary["Pain Points"])
+    row = await get_row(database, "conversations", record)
+    assert row["found_engine"].startswith("embedded/")
+
+
+async def test_each_item_of_a_summary_has_a_quote(
+    source: Source, database: Database, rival: Tenant
+) -> None:
+    sentences = (
+        ("a", "Hello. The export crashes every morning. It costs us 400 dollars a month!"),
+        ("b", "I will send you a fix tomorrow."),
+    )
+    record = await source.push("conversations", "c", displayName="Demo", **call(*sentences))
+    assert await get_json(source.tenant, f"conversations/{record}/evidence") == {}
+    await wait_until_processed(database, "conversations", record)
+    summary = (await get_json(source.tenant, f"conversations/{record}"))["summary"]
+    evidence = await get_json(source.tenant, f"conversations/{record}/evidence")
+    assert evidence.keys() == summary.keys()
+    texts = {text for _, text in sentences}
+    for heading, value in summary.items():
+        items = [value] if isinstance(value, str) and value else list(value)
+        assert list(dict.fromkeys(each["item"] for each in evidence[heading])) == items
+        for quoted in evidence[heading]:
+            assert any(quoted["quote"] in text for text in texts)
+            assert quoted["speaker"] in {"Ana Ruiz", "Bob Ray"}
+            assert quoted["endTime"] >= quoted["startTime"] >= 0
+    assert evidence["Pain Points"][0]["quote"] == "The export crashes every morning."
+    assert evidence["Pricing"][0]["quote"] == "It costs us 400 dollars a month!"
+    response = await rival.http.get(f"/v1/conversations/{record}/evidence")
+    assert response.status_code == 404
+
+
+async def test_an_internal_participant_without_a_name_is_not_taken_for_a_customer(
+    source: Source, database: Database
+) -> None:
+    fields = call(("b", "With other tools the export crashes every morning."))
+    fields["participants"] = [
+        {"id": "a", "email": "ana@acme.com", "name": "Ana Ruiz"},
+        {"id": "b", "email": "bob@ours.io"},
+    ]
+    record = await source.push("conversations", "c", displayName="Demo", **fields)
+    await wait_until_processed(database, "conversations", record)
+    conversation = await get_json(source.tenant, f"conversations/{record}")
+    assert conversation["summary"]["Pain Points"] == []

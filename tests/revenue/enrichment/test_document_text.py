@@ -1,0 +1,158 @@
+"""Text of documents: fetched, extracted, and kept per version."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from domains.kernel.db.database import Database
+from tests.fakes.files import docx, eml, pdf, pptx, xlsx
+from tests.fakes.web_server import CannedResponse, WebServer
+from tests.revenue.push_records import Source, get_json
+from tests.revenue.stored_rows import encoded, get_row, wait_until_processed
+from tests.stack import Stack, eventually
+
+# File name -> declared content type, content, a part of the expected text.
+FORMATS = {
+    "plan.pdf": ("application/pdf", pdf([["The plan for Ärger"]]), "The plan for Ärger"),
+    "plan.docx": ("application/octet-stream", docx(["Exports & imports"]), "Exports & imports"),
+    "plan.pptx": ("application/octet-stream", pptx([("Road", ["Map"], "Say it")]), "Say it"),
+    "plan.xlsx": ("application/octet-stream", xlsx({"Q1": [["Acme", 12]]}), "Acme"),
+    "plan.eml": ("message/rfc822", eml("It is slow.", Subject="Slow"), "Subject: Slow"),
+    "plan.html": ("text/html", b"<h1>Big</h1><script>x()</script>", "Big"),
+    "plan.md": ("text/markdown", b"# Big", "# Big"),
+    "plan.csv": ("text/csv", b"a,b\n1,2", "a,b"),
+    "plan.txt": ("text/plain", "Grüße".encode("cp1252"), "Grüße"),
+}
+# Declared content type, content, a part of the expected error.
+UNREADABLE = {
+    "unsupported": ("image/png", b"\x89PNG\r\n\x1a\n" + bytes(40), "image/png"),
+    "encrypted": ("application/pdf", pdf([["x"]], password="p"), "password"),
+    "damaged": ("application/pdf", b"%PDF-1.4 nothing of a file", "damaged"),
+    "empty": ("application/pdf", pdf([[]]), "no text"),
+}
+
+
+async def _text(source: Source, database: Database, record: str) -> str:
+    """Wait for the text of a document, and download it."""
+    row = await wait_until_processed(database, "documents", record)
+    assert (row["state"], row["error"]) == ("processed", None)
+    document = await get_json(source.tenant, f"documents/{record}")
+    assert document["normalizedContentType"] == "text/plain"
+    async with httpx.AsyncClient() as client:
+        response = await client.get(document["normalizedUrl"])
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/plain; charset=utf-8"
+    return response.text
+
+
+async def test_text_is_extracted_from_every_format(source: Source, database: Database) -> None:
+    records = await asyncio.gather(
+        *(
+            source.push(
+                "documents", name, url=None, content=encoded(body), contentType=kind, filename=name
+            )
+            for name, (kind, body, _) in FORMATS.items()
+        )
+    )
+    for record, (name, (_, _, part)) in zip(records, FORMATS.items(), strict=True):
+        text = await _text(source, database, record)
+        assert part in text, name
+        assert "x()" not in text, name
+
+
+async def test_a_url_is_fetched_and_shown_unchanged(
+    source: Source, database: Database, web: WebServer
+) -> None:
+    web.responses["/plan.pdf"] = CannedResponse(pdf([["From afar"]]), "application/pdf")
+    record = await source.push("documents", "afar", url=f"{web.url}/plan.pdf")
+    assert "From afar" in await _text(source, database, record)
+    document = await get_json(source.tenant, f"documents/{record}")
+    assert document["url"] == f"{web.url}/plan.pdf"
+    assert web.requested_paths == ["/plan.pdf"]
+
+
+async def test_an_unreadable_document_fails_with_a_reason_and_keeps_its_bytes(
+    source: Source, database: Database
+) -> None:
+    records = await asyncio.gather(
+        *(
+            source.push("documents", name, url=None, content=encoded(body), contentType=kind)
+            for name, (kind, body, _) in UNREADABLE.items()
+        )
+    )
+    for record, (name, (_, body, reason)) in zip(records, UNREADABLE.items(), strict=True):
+        row = await wait_until_processed(database, "documents", record)
+        assert row["state"] == "failed", name
+        assert reason in row["error"], name
+        document = await get_json(source.tenant, f"documents/{record}")
+        assert (document["normalizedUrl"], document["normalizedContentType"]) == (None, None)
+        assert (await source.http.get(document["url"])).content == body
+
+
+@pytest.mark.parametrize(
+    ("response", "reason"),
+    [(CannedResponse(b"gone", status=410), "410"), (CannedResponse(b"x" * 300_000), "larger")],
+    ids=["gone", "too large"],
+)
+async def test_a_permanent_fetch_error_is_not_retried(
+    source: Source, database: Database, web: WebServer, response: CannedResponse, reason: str
+) -> None:
+    web.responses["/plan.txt"] = response
+    record = await source.push("documents", "afar", url=f"{web.url}/plan.txt")
+    row = await wait_until_processed(database, "documents", record)
+    assert row["state"] == "failed"
+    assert reason in row["error"]
+    assert web.requested_paths == ["/plan.txt"]
+
+
+async def test_an_unavailable_url_is_fetched_again(
+    source: Source, database: Database, web: WebServer
+) -> None:
+    web.responses["/plan.txt"] = CannedResponse(b"wait", status=503)
+    record = await source.push("documents", "afar", url=f"{web.url}/plan.txt")
+    await eventually(lambda: web.requested_paths)
+    web.responses["/plan.txt"] = CannedResponse(b"Here it is")
+    assert await _text(source, database, record) == "Here it is"
+    assert len(web.requested_paths) == 2
+
+
+async def test_each_version_has_its_own_text(source: Source, database: Database) -> None:
+    record = await source.push("documents", "d", url=None, content=encoded(b"The first"))
+    assert await _text(source, database, record) == "The first"
+    first = await get_json(source.tenant, f"documents/{record}")
+    response = await source.patch("documents", "d", content=encoded(b"The second"))
+    assert response.status_code == 200
+    assert await _text(source, database, record) == "The second"
+    # A link to the former text stays valid for its day.
+    assert (await source.http.get(first["normalizedUrl"])).text == "The first"
+    await source.push("documents", "d", url=None, content=encoded(b"The third"))
+    assert await _text(source, database, record) == "The third"
+    assert (await get_row(database, "documents", record))["version"] == 3
+
+
+async def test_a_late_job_does_not_overwrite_a_newer_version(
+    source: Source, database: Database, stack: Stack
+) -> None:
+    stack.worker.kill()
+    record = await source.push("documents", "d", url=None, content=encoded(b"The first"))
+    await source.push("documents", "d", url=None, content=encoded(b"The second"))
+    # Delay the job of the first version, so that it runs last.
+    async with database.connection() as connection:
+        await connection.execute(
+            "update jobs set run_after = now() + interval '1 second'"
+            " where payload->>'document_id' = $1 and payload->>'version' = '1'",
+            record,
+        )
+    stack.worker.start()
+    assert await _text(source, database, record) == "The second"
+
+    async def all_done() -> bool:
+        async with database.connection() as connection:
+            states = await connection.fetch(
+                "select state from jobs where payload->>'document_id' = $1", record
+            )
+        return [row["state"] for row in states] == ["done", "done"]
+
+    await eventually(all_done)
+    assert await _text(source, database, record) == "The second"
