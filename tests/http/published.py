@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from openapi_schema_validator import OAS31Validator, oas31_format_checker
 
-from domains.kernel.keys import LimitChoice
+from domains.kernel.tenancy.api_keys import RateLimitOverrides
 
 Json = dict[str, Any]
 
@@ -17,7 +17,7 @@ OF_REVENUE = "/v1/openapi.json"
 DOCUMENTS = (EVERYTHING, OF_DISCOVERY, OF_REVENUE)
 
 # Limits that no test reaches, so that every counted answer has the headers of limits.
-COUNTED = LimitChoice(minute=10_000, hour=10_000, day=10_000)
+COUNTED = RateLimitOverrides(minute=10_000, hour=10_000, day=10_000)
 
 
 def operations(document: Json) -> Iterator[tuple[str, str, Json]]:

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from domains.kernel.db import Database
-from domains.kernel.keys import SCOPES, Scope
-from gateway import admin
+from domains.kernel.db.database import Database
+from domains.kernel.tenancy.api_keys import SCOPES, Scope
+from gateway.cli import admin
 from tests.conftest import MakeTenant
 from tests.http.hostile import sites as hostile
 from tests.http.hostile.engine import Answer, Call, exchange, head

@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from domains.kernel.db import Database
-from domains.kernel.keys import LimitChoice
+from domains.kernel.db.database import Database
+from domains.kernel.tenancy.api_keys import RateLimitOverrides
 from tests.conftest import MakeTenant
 from tests.http.contracts import DISCOVERY, REVENUE, Contract, Operation
 from tests.http.published import COUNTED, OF_DISCOVERY, OF_REVENUE, Checker, Json, Walk, operations
-from tests.revenue.pushed import Source, source_of
+from tests.revenue.push_records import Source, create_source
 from tests.stack import Tenant
 
 APIS = [pytest.param(OF_DISCOVERY, DISCOVERY, id="discovery")]
@@ -58,7 +58,7 @@ async def _walk_signals(tenant: Tenant, walk: Walk) -> None:
     signal = await walk("POST /signals", json=typed)
     await walk("POST /signals", json=raw)
     await walk("POST /signals", json={"source": {"type": "call"}, "data": None})
-    await tenant.processed(signal["id"])
+    await tenant.wait_until_processed(signal["id"])
     found = await walk("GET /signals/{id}", signal["publicId"])
     assert len(await walk("GET /signals")) == 3
     for params in (
@@ -206,7 +206,7 @@ async def test_answers_of_the_revenue_record(documents: dict[str, Json], counted
     check = Checker(documents[OF_REVENUE])
     walk = Walk(counted.http, check, REVENUE.prefix)
     await walk("GET /health")
-    source = await source_of(counted)
+    source = await create_source(counted)
     await _walk_sources(walk)
     for kind in WHOLE_RECORD:
         await _walk_records(source, kind, walk)
@@ -282,7 +282,7 @@ async def test_refusals(
     outsider = await make_tenant(
         scopes=["read" if contract is DISCOVERY else "products:read"], limits=COUNTED
     )
-    source = (await source_of(tenant)).id
+    source = (await create_source(tenant)).id
     check = Checker(documents[path])
 
     async def refused(
@@ -366,7 +366,7 @@ async def test_conflicts_and_reached_limits(
     documents: dict[str, Json], make_tenant: MakeTenant, path: str, resource: str, body: Json
 ) -> None:
     tenant = await make_tenant(limits=COUNTED)
-    limited = await make_tenant(limits=LimitChoice(minute=1))
+    limited = await make_tenant(limits=RateLimitOverrides(minute=1))
     check = Checker(documents[path])
     await limited.http.get(resource)
     for status, answer in (

@@ -147,7 +147,7 @@ def _send(stack: Stack, request: bytes) -> tuple[int, bytes]:
 async def _ids(acme: Tenant) -> dict[str, str]:
     """Existing ids for the documented ones."""
     product = (await acme.create("products", name="Atlas"))["id"]
-    signal = await acme.processed((await acme.signal())["id"])
+    signal = await acme.wait_until_processed((await acme.create_signal())["id"])
     assert signal["insightIds"]
     fields = {"name": "Streamline checkout process", "description": "High drop-off rate..."}
     return {

@@ -4,18 +4,18 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from domains.kernel.db import Database
+from domains.kernel.db.database import Database
 from tests.http.hostile import discovery, revenue
 from tests.http.hostile.engine import Home, World
-from tests.stack import Stack, eventually, tenant
+from tests.stack import Stack, eventually, new_tenant
 
 
 @pytest.fixture(scope="session")
 async def world(stack: Stack, database: Database) -> AsyncIterator[World]:
     async with (
-        tenant(stack, database=database) as acme,
-        tenant(stack, database=database) as rival,
-        tenant(stack, database=database) as third,
+        new_tenant(stack, database=database) as acme,
+        new_tenant(stack, database=database) as rival,
+        new_tenant(stack, database=database) as third,
     ):
         # The rival's public ids go further than acme's.
         for _ in range(3):

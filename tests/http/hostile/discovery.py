@@ -145,10 +145,10 @@ async def make_records(owner: Tenant) -> dict[str, str]:
     """One record of each kind, all linked; their ids."""
     product = (await owner.create("products", name="Atlas"))["id"]
     text = "The Atlas export fails every day."
-    signal = await owner.signal(text, accountId=OTHER_UUID, productIds=[product])
-    signal = await owner.processed(signal["id"])
+    signal = await owner.create_signal(text, accountId=OTHER_UUID, productIds=[product])
+    signal = await owner.wait_until_processed(signal["id"])
     assert signal["insightIds"]
-    await owner.change(f"signals/{signal['id']}", externalId="secret")
+    await owner.patch(f"signals/{signal['id']}", externalId="secret")
     made = {"products": product, "accountId": OTHER_UUID}
     made |= {"signals": signal["id"], "public-id": signal["publicId"]}
     named = {"name": "A secret", "description": "The export is slow.", "productId": product}

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple
 from uuid import UUID
 
-from domains.kernel.db import Database
-from domains.kernel.tables import metadata
-from gateway.surface import Surface
+from domains.kernel.db.database import Database
+from domains.kernel.db.tables import metadata
+from gateway.operations import Surface
 from tests.http.contracts import Contract, Json, Operation
 from tests.http.hostile.values import UNKNOWN, Parameter, Values, json_of, parameters
 from tests.stack import Tenant

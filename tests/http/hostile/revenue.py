@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
-from domains.kernel.db import Database
+from domains.kernel.db.database import Database
 from gateway.revenue import surface
 from tests.http import contracts
 from tests.http.contracts import Json, Operation
@@ -31,7 +31,7 @@ from tests.http.hostile.values import (
     coded,
     wide,
 )
-from tests.revenue.pushed import source_of
+from tests.revenue.push_records import create_source
 from tests.stack import Tenant
 
 # The id in the source system of the one record of each kind.
@@ -461,7 +461,7 @@ def _renamed(body: Json, token: str) -> Json:
 
 async def make_records(owner: Tenant, database: Database) -> dict[str, str]:
     """One record of each kind; their ids. None of them needs anything from another server."""
-    source = await source_of(owner)
+    source = await create_source(owner)
     made = {"sources": source.id, "object-types": source.object_type}
     async with database.connection() as connection:
         for kind, columns, values in (

@@ -15,14 +15,14 @@ import msgspec
 import pytest
 from litestar.routes import HTTPRoute
 
-from domains.kernel.db import Database
-from gateway.surface import Operation as Declared
+from domains.kernel.db.database import Database
+from gateway.operations import Operation as Declared
 from tests.http.hostile.discovery import LINKS
 from tests.http.hostile.engine import Call, Case, Home, Site, World
 from tests.http.hostile.sites import CALLS, DISCOVERY, REVENUE, SITES, each
 from tests.http.hostile.values import ANY_TEXT, NIL, UNKNOWN, coded, json_of, undecodable, wide
-from tests.revenue.pushed import LEAST, source_of
-from tests.stack import Stack, tenant
+from tests.revenue.push_records import MINIMAL_FIELDS, create_source
+from tests.stack import Stack, new_tenant
 
 WITH_BODY = each(call for call in CALLS if call.model)
 WITH_QUERY = each(call for call in CALLS if call.operation.query)
@@ -143,7 +143,7 @@ async def test_good_values_are_accepted_and_read_back(world: World, call: Call) 
 
 @WITH_ID
 async def test_record_of_others_is_as_one_that_does_not_exist(world: World, call: Call) -> None:
-    """Malformed, nil, of another kind or of another tenant: refused in the words for unknown ids.
+    """Malformed, nil, of another kind or of another new_tenant: refused in the words for unknown ids.
 
     The request is good otherwise. The revenue record refuses malformed UUIDs by name.
     """
@@ -314,10 +314,10 @@ async def test_address_of_no_record_is_404(world: World, call: Call) -> None:
 
 @pytest.fixture(scope="module")
 async def cursors(stack: Stack, database: Database) -> AsyncIterator[tuple[Home, dict[str, str]]]:
-    """A tenant with two records of each kind, and the cursor to the second page of each list."""
-    async with tenant(stack, database=database) as owner:
-        source = await source_of(owner)
-        for kind in LEAST:
+    """A new_tenant with two records of each kind, and the cursor to the second page of each list."""
+    async with new_tenant(stack, database=database) as owner:
+        source = await create_source(owner)
+        for kind in MINIMAL_FIELDS:
             for remote in ("R-1", "R-2"):
                 await source.push(kind, remote)
         async with database.connection() as connection:

@@ -3,10 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from domains.kernel.db import Database
-from domains.kernel.keys import WorkspaceId
-from domains.revenue import relinking
-from tests.revenue.pushed import STARTED, Json, read, source_of
+from domains.kernel.core.ids import WorkspaceId
+from domains.kernel.db.database import Database
+from domains.revenue.crm import relinking
+from tests.revenue.push_records import STARTED, Json, create_source, get_json
 from tests.stack import Tenant, eventually
 
 
@@ -34,8 +34,10 @@ async def test_calls_and_mails_of_one_tenant_are_not_linked_to_the_crm_of_anothe
 ) -> None:
     """Neither by a contact, nor by the domain of a website, nor shown in a deal or account."""
     await _crm_of(database, acme, "Globex", "ana@globex.com")
-    own = await source_of(rival)
-    before = [await read(acme, path) for path in ("deals", "accounts", "deals/D-1", "accounts/A-1")]
+    own = await create_source(rival)
+    before = [
+        await get_json(acme, path) for path in ("deals", "accounts", "deals/D-1", "accounts/A-1")
+    ]
     people = [{"email": "ana@globex.com", "name": "Ana"}, {"email": "bo@globex.com", "name": "Bo"}]
     calls = [
         await own.push("conversations", f"C-{number}", participants=[person])
@@ -43,8 +45,10 @@ async def test_calls_and_mails_of_one_tenant_are_not_linked_to_the_crm_of_anothe
     ]
     await own.push("messages", "M-1", sender=people[0], recipients=people)
     for call in calls:
-        assert (await read(rival, f"conversations/{call}"))["crm"] is None
-    after = [await read(acme, path) for path in ("deals", "accounts", "deals/D-1", "accounts/A-1")]
+        assert (await get_json(rival, f"conversations/{call}"))["crm"] is None
+    after = [
+        await get_json(acme, path) for path in ("deals", "accounts", "deals/D-1", "accounts/A-1")
+    ]
     assert after == before
     assert before[2]["contacts"] == before[3]["contacts"] == []
 
@@ -59,30 +63,30 @@ async def test_what_two_tenants_have_under_the_same_id_stays_apart(
         (rival, "Initech", "2026-03-12T14:00:00Z"),
     ):
         await _crm_of(database, owner, name, "ana@globex.com")
-        source = await source_of(owner)
+        source = await create_source(owner)
         person = {"email": "ana@globex.com", "name": f"Ana of {name}"}
         call = await source.push("conversations", "C-1", participants=[person], startedAt=at)
-        assert (await read(owner, f"conversations/{call}"))["crm"] == {
+        assert (await get_json(owner, f"conversations/{call}"))["crm"] == {
             "id": "D-1",
             "name": name,
             "type": "opportunity",
         }
         seen[name] = {"at": at, "owner": owner}
     for name, of in seen.items():
-        deal = await read(of["owner"], "deals/D-1")
-        account = await read(of["owner"], "accounts/A-1")
+        deal = await get_json(of["owner"], "deals/D-1")
+        account = await get_json(of["owner"], "accounts/A-1")
         assert (deal["name"], deal["lastActivityDate"]) == (name, of["at"])
         assert (account["name"], account["lastActivityDate"]) == (name, of["at"])
         assert [each["name"] for each in deal["contacts"]] == [f"Ana of {name}"]
         assert [each["name"] for each in account["contacts"]] == [f"Ana of {name}"]
         assert account["latestDeal"]["name"] == name
     # One of them deletes; the other's activity stays.
-    (source,) = (await read(rival, "sources"))["sources"]
+    (source,) = (await get_json(rival, "sources"))["sources"]
     params = {"remoteId": "C-1", "sourceId": source["id"]}
     gone = await rival.http.delete("/v1/conversations", params=params)
     assert gone.status_code == 200
-    assert (await read(rival, "deals/D-1"))["lastActivityDate"] is None
-    assert (await read(acme, "deals/D-1"))["lastActivityDate"] == STARTED
+    assert (await get_json(rival, "deals/D-1"))["lastActivityDate"] is None
+    assert (await get_json(acme, "deals/D-1"))["lastActivityDate"] == STARTED
 
 
 async def test_a_deal_belongs_to_no_account_of_another_tenant(
@@ -95,9 +99,9 @@ async def test_a_deal_belongs_to_no_account_of_another_tenant(
             " ($1, 'D-2', 'By id', 'A-1', null), ($1, 'D-3', 'By name', null, 'globex')",
             UUID(rival.workspace),
         )
-    assert (await read(acme, "accounts/A-1"))["latestDeal"]["name"] == "Globex"
+    assert (await get_json(acme, "accounts/A-1"))["latestDeal"]["name"] == "Globex"
     assert (await rival.http.get("/v1/accounts/A-1")).status_code == 404
-    assert (await read(rival, "accounts"))["accounts"] == []
+    assert (await get_json(rival, "accounts"))["accounts"] == []
 
 
 async def test_links_that_are_looked_at_again_stay_within_their_tenant(
@@ -106,18 +110,18 @@ async def test_links_that_are_looked_at_again_stay_within_their_tenant(
     """An import of one tenant links its own calls, and leaves those of the other alone."""
     calls = {}
     for owner in (acme, rival):
-        source = await source_of(owner)
+        source = await create_source(owner)
         person = {"email": "ana@globex.com", "name": "Ana"}
         calls[owner.name] = await source.push("conversations", "C-1", participants=[person])
     await _crm_of(database, acme, "Globex", "ana@globex.com")
     async with database.transaction() as tx:
         workspace = WorkspaceId(UUID(acme.workspace))
-        await relinking.changed(tx, workspace, "deals", ["D-1"])
-        await relinking.changed(tx, workspace, "accounts", ["A-1"])
+        await relinking.mark_changed(tx, workspace, "deals", ["D-1"])
+        await relinking.mark_changed(tx, workspace, "accounts", ["A-1"])
 
     async def linked() -> Any:
-        return (await read(acme, f"conversations/{calls[acme.name]}"))["crm"]
+        return (await get_json(acme, f"conversations/{calls[acme.name]}"))["crm"]
 
     assert (await eventually(linked))["name"] == "Globex"
-    assert (await read(rival, f"conversations/{calls[rival.name]}"))["crm"] is None
-    assert (await read(acme, "deals/D-1"))["lastActivityDate"] == STARTED
+    assert (await get_json(rival, f"conversations/{calls[rival.name]}"))["crm"] is None
+    assert (await get_json(acme, "deals/D-1"))["lastActivityDate"] == STARTED

@@ -9,7 +9,7 @@ import pytest
 from tests.http.hostile.engine import Answer, Call, Case, World
 from tests.http.hostile.sites import CALLS
 from tests.http.hostile.values import json_of
-from tests.revenue.pushed import LEAST, source_of
+from tests.revenue.push_records import MINIMAL_FIELDS, create_source
 from tests.stack import Tenant
 
 MEGABYTE = 1_000_000
@@ -89,7 +89,7 @@ async def test_long_external_id_is_found_only_whole(acme: Tenant) -> None:
 
 
 async def test_content_is_kept_to_the_byte(acme: Tenant) -> None:
-    source = await source_of(acme)
+    source = await create_source(acme)
     for written in ("AA==", "+/8=", base64.b64encode(bytes(range(256))).decode()):
         record = await source.push("documents", written, url=None, content=written)
         url = (await acme.http.get(f"/v1/documents/{record}")).json()["url"]
@@ -98,9 +98,9 @@ async def test_content_is_kept_to_the_byte(acme: Tenant) -> None:
 
 async def test_source_is_found_in_every_spelling_of_its_uuid(acme: Tenant) -> None:
     """Writes and lists with the UUID in capitals are of the same source."""
-    source = await source_of(acme)
+    source = await create_source(acme)
     upper = source.id.upper()
-    for kind in LEAST:
+    for kind in MINIMAL_FIELDS:
         record = await source.push(kind, "R-1")
         same = {"recordId": record, "id": "R-1", "sourceId": source.id}
         again = await source.post(kind, "R-1", sourceId=upper)

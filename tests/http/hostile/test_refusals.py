@@ -204,7 +204,9 @@ async def test_log_holds_ids_and_no_bodies_or_keys(acme: Tenant, stack: Stack) -
     secret = "a-word-of-a-customer-0815"
     # Other tests have written what comes before.
     begun = {log: log.stat().st_size for log in (stack.api.log, stack.worker.log)}
-    await acme.processed((await acme.signal(secret, additionalContext=secret))["id"])
+    await acme.wait_until_processed(
+        (await acme.create_signal(secret, additionalContext=secret))["id"]
+    )
     await acme.http.post(SIGNALS, content=secret.encode())
     for log, size in begun.items():
         text = log.read_bytes()[size:].decode()

@@ -13,7 +13,7 @@ from tests.http.hostile.engine import Answer, Call, Case, Home, World
 from tests.http.hostile.revenue import TITLE
 from tests.http.hostile.sites import CALLS
 from tests.http.hostile.values import NO_TEXTS, json_of
-from tests.revenue.pushed import Json, Source, source_of
+from tests.revenue.push_records import Json, Source, create_source
 from tests.stack import Tenant
 
 BY_NAME = {call.operation.name: call for call in CALLS}
@@ -184,7 +184,7 @@ async def test_undecodable_text_is_refused_in_a_value_and_in_a_key(world: World)
 
 async def test_row_has_at_most_fifty_fields_after_a_merge(acme: Tenant) -> None:
     """Fields of a former schema stay, and count."""
-    source = await source_of(acme)
+    source = await create_source(acme)
     path = f"/v1/object-types/{source.object_type}"
 
     def schema(letter: str) -> list[Json]:

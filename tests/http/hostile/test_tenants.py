@@ -10,7 +10,7 @@ import pytest
 from tests.http.hostile.engine import Answer, Call, Case, Home, World
 from tests.http.hostile.sites import CALLS, REVENUE, each
 from tests.http.hostile.values import UNKNOWN
-from tests.revenue.pushed import LEAST, source_of
+from tests.revenue.push_records import MINIMAL_FIELDS, create_source
 from tests.stack import Tenant
 
 # Filters by which a tenant finds the records of `World` in each list.
@@ -137,8 +137,8 @@ async def test_names_and_ids_are_each_tenants_own(world: World, acme: Tenant) ->
     """A name or an id that another tenant uses is free, and refers to the caller's own record."""
     foreign = world.foreign.ids
     async with world.unchanged():
-        source = await source_of(acme, "crm")
-        for kind in LEAST:
+        source = await create_source(acme, "crm")
+        for kind in MINIMAL_FIELDS:
             assert await source.push(kind, "R-1") != foreign[kind]
             assert (await source.delete(kind, "R-1")).status_code == 200
         health = (await acme.http.get("/v1/health")).json()

@@ -8,13 +8,14 @@ from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from domains.kernel.blobs import Blobs
-from domains.kernel.compute import Compute
-from domains.kernel.db import Database
-from domains.kernel.settings import read
-from domains.kernel.signing import Signer
-from gateway import app, limits, openapi
+from domains.kernel.core.settings import load_settings
+from domains.kernel.db.database import Database
+from domains.kernel.jobs.process_pool import ProcessPool
+from domains.kernel.storage.blobs import Blobs
+from domains.kernel.tenancy.signing import Signer
+from gateway import app, rate_limit
 from gateway.discovery import surface as discovery
+from gateway.openapi.document import build_document
 from gateway.revenue import surface as revenue
 from tests.http.contracts import DISCOVERY, REVENUE, Contract, Operation, field_of, reference
 from tests.http.published import (
@@ -293,12 +294,17 @@ async def test_no_served_operation_is_missing(
     Not documented: pages, metrics and the targets of signed links.
     """
     blobs = Blobs.open(stack.env["BLOB_URL"], {})
-    client = limits.connect(stack.env["REDIS_URL"], 1)
+    client = rate_limit.connect(stack.env["REDIS_URL"], 1)
     built: list[Litestar] = []
     monkeypatch.setattr(app, "require_operations", built.append)
-    with Compute.open(1, 1) as compute:
+    with ProcessPool.open(1, 1) as compute:
         app.create_app(
-            database, blobs, limits.Limiter(client), compute, Signer(b""), read(stack.env)
+            database,
+            blobs,
+            rate_limit.Limiter(client),
+            compute,
+            Signer(b""),
+            load_settings(stack.env),
         )
     await client.aclose()
     served = {
@@ -308,7 +314,7 @@ async def test_no_served_operation_is_missing(
         if isinstance(handler, HTTPRouteHandler) and "operation" in handler.opt
         for method in handler.http_methods
     }
-    described = {(method, path) for path, method, _ in operations(openapi.document(app.SURFACES))}
+    described = {(method, path) for path, method, _ in operations(build_document(app.SURFACES))}
     aliases = {
         (method, f"/api{path}")
         for method, path in described

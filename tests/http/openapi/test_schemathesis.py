@@ -22,7 +22,7 @@ import pytest
 import schemathesis
 from schemathesis.openapi.checks import RejectedPositiveData
 
-from tests.surfaces.generated import REMOTE, VALUES, WEB_ADDRESS, is_uuid, made_valid
+from tests.http.openapi.generated import REMOTE, VALUES, WEB_ADDRESS, is_uuid, made_valid
 
 if TYPE_CHECKING:
     from domains.kernel.db.database import Database
