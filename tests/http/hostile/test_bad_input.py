@@ -143,7 +143,7 @@ async def test_good_values_are_accepted_and_read_back(world: World, call: Call) 
 
 @WITH_ID
 async def test_record_of_others_is_as_one_that_does_not_exist(world: World, call: Call) -> None:
-    """Malformed, nil, of another kind or of another new_tenant: refused in the words for unknown ids.
+    """Malformed, nil, of another kind or of another tenant: refused in the words for unknown ids.
 
     The request is good otherwise. The revenue record refuses malformed UUIDs by name.
     """
@@ -314,7 +314,7 @@ async def test_address_of_no_record_is_404(world: World, call: Call) -> None:
 
 @pytest.fixture(scope="module")
 async def cursors(stack: Stack, database: Database) -> AsyncIterator[tuple[Home, dict[str, str]]]:
-    """A new_tenant with two records of each kind, and the cursor to the second page of each list."""
+    """A tenant with two records of each kind, and the cursor to the second page of each list."""
     async with new_tenant(stack, database=database) as owner:
         source = await create_source(owner)
         for kind in MINIMAL_FIELDS:
