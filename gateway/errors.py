@@ -7,8 +7,8 @@ import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
-from msgspec import Meta
 
+from domains.kernel.core.field_docs import doc
 from domains.kernel.core.problems import (
     FieldError,
     Internal,
@@ -79,14 +79,12 @@ def to_problem(request: Request[Any, Any, Any], error: Exception) -> Problem:
 class ProblemDetails(msgspec.Struct, rename="camel", omit_defaults=True):
     """RFC 9457 problem details."""
 
-    type: Annotated[str, Meta(description="Identifies the kind of problem, for programs")]
-    title: Annotated[str, Meta(description="The kind of problem in words")]
-    status: Annotated[int, Meta(description="The HTTP status")]
-    detail: Annotated[str, Meta(description="What is wrong and what to do")]
-    request_id: Annotated[str, Meta(description="Identifies this request in the logs")]
-    errors: Annotated[list[FieldError], Meta(description="The wrong fields, if any")] = (
-        msgspec.field(default_factory=list)
-    )
+    type: Annotated[str, doc("Identifies the kind of problem, for programs")]
+    title: Annotated[str, doc("The kind of problem in words")]
+    status: Annotated[int, doc("The HTTP status")]
+    detail: Annotated[str, doc("What is wrong and what to do")]
+    request_id: Annotated[str, doc("Identifies this request in the logs")]
+    errors: Annotated[list[FieldError], doc("The wrong fields, if any")] = []
 
 
 def problem_details(problem: Problem, request_id: str, _method: str) -> ProblemDetails:

@@ -34,12 +34,7 @@ _MAX_REPORTED: Final = 1000
 @data_option
 @json_option
 def import_records(
-    workspace: str,
-    files: tuple[Path, ...],
-    dry_run: bool,
-    strict: bool,
-    data: Path,
-    as_json: bool,
+    workspace: str, files: tuple[Path, ...], dry_run: bool, strict: bool, data: Path, as_json: bool
 ) -> None:
     """Import records of other systems from FILES; `-` reads standard input.
 
@@ -51,8 +46,7 @@ def import_records(
     refused.
     """
     counts = in_database(
-        data,
-        lambda database: _run(database, workspace, files, strict=strict, dry_run=dry_run),
+        data, lambda database: _run(database, workspace, files, strict=strict, dry_run=dry_run)
     )
     if as_json:
         print_json(counts)

@@ -4,12 +4,12 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import click
 
 from domains.kernel.jobs.job_admin import JobFilter, JobItem
-from domains.kernel.jobs.model import QUEUES, Queue, State
+from domains.kernel.jobs.model import QUEUES, State
 from gateway.cli import admin
 from gateway.cli.deployment import data_option, in_database
 from gateway.cli.output import json_option, print_json, print_table, to_minute, to_second
@@ -22,8 +22,8 @@ def jobs() -> None:
     """Jobs of the workers."""
 
 
-def _filter_options(states: Sequence[str]) -> Callable[[F], F]:
-    """The options that select jobs."""
+def _selection_options(states: Sequence[str]) -> Callable[[F], F]:
+    """The options that select jobs: a workspace, and the fields of a JobFilter."""
     options = (
         click.option("--workspace", help="Id or name of a workspace."),
         click.option("--kind", help="Kind of job, in full or its last part: transcription."),
@@ -40,7 +40,7 @@ def _filter_options(states: Sequence[str]) -> Callable[[F], F]:
 
 
 @jobs.command("list")
-@_filter_options(get_args(State))
+@_selection_options(get_args(State))
 @click.option(
     "--limit",
     type=click.IntRange(1, 10_000),
@@ -50,19 +50,10 @@ def _filter_options(states: Sequence[str]) -> Callable[[F], F]:
 )
 @data_option
 @json_option
-def list_jobs(
-    workspace: str | None,
-    kind: str | None,
-    queue: Queue | None,
-    state: State | None,
-    limit: int,
-    data: Path,
-    as_json: bool,
-) -> None:
+def list_jobs(workspace: str | None, limit: int, data: Path, as_json: bool, **filters: Any) -> None:
     """List jobs, the newest first."""
-    filters = JobFilter(kind=kind, queue=queue, state=state)
     listed = in_database(
-        data, lambda database: admin.list_jobs(database, filters, workspace, limit)
+        data, lambda database: admin.list_jobs(database, JobFilter(**filters), workspace, limit)
     )
     if as_json:
         print_json(listed)
@@ -117,70 +108,58 @@ def show_job(job_id: str, data: Path, as_json: bool) -> None:
 
 @jobs.command("retry")
 @click.argument("ids", metavar="[ID]...", nargs=-1)
-@_filter_options(("failed", "cancelled"))
+@_selection_options(("failed", "cancelled"))
 @click.option("--all", "all_jobs", is_flag=True, help="All failed jobs.")
 @data_option
 @json_option
-def retry_jobs(
-    ids: tuple[str, ...],
-    workspace: str | None,
-    kind: str | None,
-    queue: Queue | None,
-    state: State | None,
-    all_jobs: bool,
-    data: Path,
-    as_json: bool,
-) -> None:
+def retry_jobs(as_json: bool, **selection: Any) -> None:
     """Queue failed or cancelled jobs again, with all their attempts.
 
     Give ids, or options that select jobs; without --state they select failed jobs. The exit code is
     1 if a job given by id cannot be retried.
     """
-    _require_selection(ids, (workspace, kind, queue, state), all_jobs)
-    filters = JobFilter(kind=kind, queue=queue, state=state or "failed")
-    changed = in_database(
-        data, lambda database: admin.change_jobs(database, "retry", ids, filters, workspace)
-    )
+    changed = _change_jobs("retry", **selection)
     _print_changed(changed, f"Retrying {_count(changed.count)}.", as_json)
 
 
 @jobs.command("cancel")
 @click.argument("ids", metavar="[ID]...", nargs=-1)
-@_filter_options(("queued", "sent", "running"))
+@_selection_options(("queued", "sent", "running"))
 @click.option("--all", "all_jobs", is_flag=True, help="All jobs that have not ended.")
 @data_option
 @json_option
-def cancel_jobs(
-    ids: tuple[str, ...],
-    workspace: str | None,
-    kind: str | None,
-    queue: Queue | None,
-    state: State | None,
-    all_jobs: bool,
-    data: Path,
-    as_json: bool,
-) -> None:
+def cancel_jobs(as_json: bool, **selection: Any) -> None:
     """Cancel jobs that have not ended. The records that wait for them show it.
 
     Give ids, or options that select jobs. Results of running jobs are discarded. The exit code is 1
     if a job given by id cannot be cancelled.
     """
-    _require_selection(ids, (workspace, kind, queue, state), all_jobs)
-    filters = JobFilter(kind=kind, queue=queue, state=state)
-    changed = in_database(
-        data, lambda database: admin.change_jobs(database, "cancel", ids, filters, workspace)
-    )
+    changed = _change_jobs("cancel", **selection)
     outcome = "; a worker marks their end." if changed.count else "."
     _print_changed(changed, f"Cancelling {_count(changed.count)}{outcome}", as_json)
 
 
-def _require_selection(ids: Sequence[str], filters: Sequence[str | None], all_jobs: bool) -> None:
-    """Raise UsageError unless jobs are selected either by id or by options."""
-    by_filter = all_jobs or any(value is not None for value in filters)
-    if ids and by_filter:
+def _change_jobs(
+    change: Literal["retry", "cancel"],
+    *,
+    data: Path,
+    ids: tuple[str, ...],
+    all_jobs: bool,
+    workspace: str | None,
+    **filters: Any,
+) -> admin.ChangedJobs:
+    """Raises UsageError unless jobs are selected either by id or by options."""
+    by_options = all_jobs or any(value is not None for value in (workspace, *filters.values()))
+    if ids and by_options:
         raise click.UsageError("Give either ids or options that select jobs, not both.")
-    if not ids and not by_filter:
+    if not ids and not by_options:
         raise click.UsageError("Which jobs? Give ids, options that select jobs, or --all.")
+    if change == "retry":
+        filters["state"] = filters["state"] or "failed"
+    return in_database(
+        data,
+        lambda database: admin.change_jobs(database, change, ids, JobFilter(**filters), workspace),
+    )
 
 
 def _print_changed(changed: admin.ChangedJobs, sentence: str, as_json: bool) -> None:

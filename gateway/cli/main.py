@@ -30,10 +30,7 @@ def main() -> None:
     """Run the command. A refusal is one sentence on standard error and exit code 1."""
     # Errors are printed once, as a sentence; log lines would mix with output that scripts read.
     log_config.configure_logging("error", "console")
-    expected = (
-        *(Problem, EmbeddedError, SettingError),
-        *(demo.DemoError, ImportFailed),
-    )
+    expected = (*(Problem, EmbeddedError, SettingError), *(demo.DemoError, ImportFailed))
     try:
         cli(prog_name="gateway")
     except expected as error:

@@ -99,11 +99,7 @@ def list_settings(as_json: bool) -> None:
         print_json(listed)
         return
     rows = [
-        (
-            setting.name,
-            setting.default if setting.default is not None else "required",
-            setting.meaning,
-        )
+        (setting.name, "required" if setting.default is None else setting.default, setting.meaning)
         for setting in listed
     ]
     print_table(("name", "default", "meaning"), rows)

@@ -50,8 +50,7 @@ def change_settings(
     new_domains = [domain for domain in domains if domain] if domains else None
     hides_private = None if show is None else show == "public"
     changed = in_database(
-        data,
-        lambda database: admin.set_workspace(database, workspace, new_domains, hides_private),
+        data, lambda database: admin.set_workspace(database, workspace, new_domains, hides_private)
     )
     if as_json:
         print_json(changed)

@@ -20,7 +20,7 @@ from tests.revenue.push_records import create_source
 from tests.stack import eventually, new_tenant
 
 # Seconds for all jobs to end after the last fault.
-_RECOVERY_TIMEOUT: Final = 60.0
+_RECOVERY_TIMEOUT: Final = 120.0
 # Seconds that a scenario may take before that.
 _SCENARIO_TIMEOUT: Final = 270.0
 

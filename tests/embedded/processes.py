@@ -45,12 +45,12 @@ def discard(data: Path) -> None:
     shutil.rmtree(data, ignore_errors=True)
 
 
-def until(condition: Callable[[], T]) -> T:
+def until(condition: Callable[[], T], *, pause: float = 0.01) -> T:
     """Poll a condition until it returns a true value, and return it; fail after 60 s."""
     deadline = time.monotonic() + 60
     while not (value := condition()):
         assert time.monotonic() < deadline, f"still waiting for {condition}"
-        time.sleep(0.01)
+        time.sleep(pause)
     return value
 
 

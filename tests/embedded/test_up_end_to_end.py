@@ -57,7 +57,8 @@ def test_first_start_finds_insights_and_a_restart_after_a_kill_keeps_them(tmp_pa
             found = _call(f"{signal_url}/{signal_id}", key)
             return None if found["status"] == "processing" else found
 
-        insights = until(processed)["insightIds"]
+        # The demo key has a rate limit.
+        insights = until(processed, pause=0.5)["insightIds"]
         assert insights
         assert _call(f"{base}/health")["status"] == "ok"
         process.kill()

@@ -1,21 +1,4 @@
-"""Problems: the errors that domains raise for callers.
-
-Problem
-|-- Invalid             400  the request is invalid; `field_errors` name the fields
-|-- Unauthorized        401
-|-- Forbidden           403
-|-- NotFound            404
-|-- MethodNotAllowed    405
-|-- Conflict            409
-|-- LengthRequired      411
-|-- TooLarge            413
-|-- RateLimited         429
-|-- Internal            500  the message does not reveal the cause
-`-- Unavailable         503  a dependency is unavailable
-    `-- WriteConflict        concurrent changes of the same record
-
-Each API surface renders them as response bodies of its own form.
-"""
+"""Problems: the errors that domains raise for callers. Each API surface renders its own body."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -86,10 +69,14 @@ class RateLimited(Problem):
 
 
 class Internal(Problem):
+    """An unexpected error. The message does not reveal its cause."""
+
     status, code, title = 500, "internal_error", "Internal error"
 
 
 class Unavailable(Problem):
+    """A dependency is unavailable."""
+
     status, code, title = 503, "internal_error", "Service unavailable"
 
     def __init__(self, message: str) -> None:

@@ -26,10 +26,7 @@ class Listener:
     """
 
     def __init__(
-        self,
-        dsn: str,
-        handlers: Mapping[str, Callable[[str], None]],
-        resync: Callable[[], None],
+        self, dsn: str, handlers: Mapping[str, Callable[[str], None]], resync: Callable[[], None]
     ) -> None:
         self._dsn = dsn
         self._handlers = handlers

@@ -38,10 +38,7 @@ metadata = MetaData(
 def timestamp_column(name: str, *, nullable: bool = False, now: bool = False) -> Column[object]:
     """A timestamp with time zone; `now`: PostgreSQL's clock is the default."""
     return Column(
-        name,
-        DateTime(timezone=True),
-        nullable=nullable,
-        server_default=func.now() if now else None,
+        name, DateTime(timezone=True), nullable=nullable, server_default=func.now() if now else None
     )
 
 

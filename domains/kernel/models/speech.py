@@ -98,11 +98,7 @@ class Transcriber:
     @classmethod
     @contextlib.asynccontextmanager
     async def open(
-        cls,
-        settings: Settings,
-        *,
-        ffmpeg: Path | None = None,
-        max_piece: float = _MAX_PIECE,
+        cls, settings: Settings, *, ffmpeg: Path | None = None, max_piece: float = _MAX_PIECE
     ) -> AsyncIterator["Transcriber | None"]:
         """Open a client for the service of the settings; None if no URL is set.
 

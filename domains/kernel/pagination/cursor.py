@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import ColumnElement, Table, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
+from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import Invalid, invalid
 from domains.kernel.db.database import Read
@@ -39,6 +40,7 @@ _INVALID_CURSOR: Final = (
 _LIMIT_DESCRIPTION: Final = (
     "Number of records per page. With a cursor, the default is the limit of the first page."
 )
+_Limit = Annotated[int, Meta(ge=1, le=50)] | UnsetType
 
 
 class CursorQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -46,13 +48,10 @@ class CursorQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     default_limit: ClassVar[int] = 50
 
-    limit: Annotated[
-        Annotated[int, Meta(ge=1, le=50)] | UnsetType,
-        Meta(description=_LIMIT_DESCRIPTION, extra_json_schema={"default": 50}),
-    ] = UNSET
+    limit: Annotated[_Limit, doc(_LIMIT_DESCRIPTION, extra_json_schema={"default": 50})] = UNSET
     cursor: Annotated[
         Annotated[str, Meta(max_length=CURSOR_LENGTH)] | UnsetType,
-        Meta(description="`nextCursor` of the previous page. Filters need not be repeated."),
+        doc("`nextCursor` of the previous page. Filters need not be repeated."),
     ] = UNSET
 
     def filters(self) -> dict[str, Any]:
@@ -65,10 +64,7 @@ class CursorQuery20(CursorQuery, frozen=True, kw_only=True):
 
     default_limit = 20
 
-    limit: Annotated[
-        Annotated[int, Meta(ge=1, le=50)] | UnsetType,
-        Meta(description=_LIMIT_DESCRIPTION, extra_json_schema={"default": 20}),
-    ] = UNSET
+    limit: Annotated[_Limit, doc(_LIMIT_DESCRIPTION, extra_json_schema={"default": 20})] = UNSET
 
 
 class PaginationInfo(msgspec.Struct, rename="camel"):
@@ -76,12 +72,9 @@ class PaginationInfo(msgspec.Struct, rename="camel"):
 
     next_cursor: Annotated[
         str | None,
-        Meta(
-            description="`cursor` of the next page; null on the last page",
-            examples=["k5MUzwAAAZmzBF1uf3CBgpOk"],
-        ),
+        doc("`cursor` of the next page; null on the last page", "k5MUzwAAAZmzBF1uf3CBgpOk"),
     ]
-    has_more: Annotated[bool, Meta(description="True if there is a next page")]
+    has_more: Annotated[bool, doc("True if there is a next page")]
 
 
 class CursorPage(msgspec.Struct, Generic[T], frozen=True):
@@ -238,10 +231,7 @@ CURSOR_LISTS: Final[list[CursorList[Any]]] = []
 
 _STORE_QUERY = statement(
     insert(cursor_queries)
-    .values(
-        workspace_id=WORKSPACE,
-        **parameters("digest", "query"),
-    )
+    .values(workspace_id=WORKSPACE, **parameters("digest", "query"))
     .on_conflict_do_update(
         index_elements=[cursor_queries.c.workspace_id, cursor_queries.c.digest],
         set_={"used_at": func.now()},
@@ -250,8 +240,7 @@ _STORE_QUERY = statement(
 )
 _STORED_QUERY = statement(
     select(cursor_queries.c.query).where(
-        cursor_queries.c.workspace_id == WORKSPACE,
-        cursor_queries.c.digest == bindparam("digest"),
+        cursor_queries.c.workspace_id == WORKSPACE, cursor_queries.c.digest == bindparam("digest")
     ),
     scalar,
 )

@@ -170,8 +170,7 @@ class CursorStatements:
         oldest = func.coalesce(limit_th_newest, beginning)
         # Materialized because the planner does not treat either as a constant.
         cutoff = _materialized(
-            select(oldest.label("at"), _spans_from(oldest).label("spans")),
-            "cutoff",
+            select(oldest.label("at"), _spans_from(oldest).label("spans")), "cutoff"
         )
         indexed_matches = _materialized(
             select(at, id_).where(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 import msgspec
-from msgspec import UNSET, Meta
+from msgspec import UNSET
 from sqlalchemy import (
     ARRAY,
     Column,
@@ -12,14 +12,13 @@ from sqlalchemy import (
     Table,
     Uuid,
     any_,
-    asc,
     bindparam,
-    desc,
     func,
     select,
     true,
 )
 
+from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Read
 from domains.kernel.db.statements import WORKSPACE, Statement, row, statement
@@ -38,13 +37,10 @@ class OffsetQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Query parameters of a list with offset pages."""
 
     limit: Annotated[
-        int,
-        Meta(
-            ge=1, description="Number of records per page. Maximum 100; larger values are clamped."
-        ),
+        int, doc("Number of records per page. Maximum 100; larger values are clamped.", ge=1)
     ] = 20
-    offset: Annotated[int, Meta(ge=0, le=2**31 - 1, description="Number of records to skip")] = 0
-    order: Annotated[Order, Meta(description="`desc`: newest first, `asc`: oldest first")] = "desc"
+    offset: Annotated[int, doc("Number of records to skip", ge=0, le=2**31 - 1)] = 0
+    order: Annotated[Order, doc("`desc`: newest first, `asc`: oldest first")] = "desc"
 
     @property
     def size(self) -> int:
@@ -120,7 +116,10 @@ class OffsetList(Generic[T]):
         return compiled
 
     def _compile(self, order: Order, filters: frozenset[str]) -> Statement[tuple[Any, ...]]:
-        table, direction = self._table, {"asc": asc, "desc": desc}[order]
+        def in_order(column: ColumnElement[Any]) -> ColumnElement[Any]:
+            return column.asc() if order == "asc" else column.desc()
+
+        table = self._table
         tenant = table.c.workspace_id == WORKSPACE
         conditions = (tenant, *(self.filters[name] for name in sorted(filters)))
         counted = (
@@ -133,7 +132,7 @@ class OffsetList(Generic[T]):
         page_ids = (
             select(table.c.id)
             .where(*conditions)
-            .order_by(direction(self._order_by))
+            .order_by(in_order(self._order_by))
             .limit(bindparam("limit"))
             .offset(bindparam("offset"))
         )
@@ -149,7 +148,7 @@ class OffsetList(Generic[T]):
         return statement(
             select(counted, page)
             .outerjoin_from(counted, page, true())
-            .order_by(direction(page.c.position)),
+            .order_by(in_order(page.c.position)),
             row,
         )
 

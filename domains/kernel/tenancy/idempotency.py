@@ -87,9 +87,7 @@ _STORE = statement(
 )
 _RELEASE = statement(
     delete(idempotency).where(
-        *_same_key,
-        idempotency.c.token == bindparam("token"),
-        idempotency.c.status.is_(None),
+        *_same_key, idempotency.c.token == bindparam("token"), idempotency.c.status.is_(None)
     ),
     row,
 )

@@ -19,8 +19,7 @@ _KEY_BYTES: Final = 32
 _MAC_BYTES: Final = 16
 
 _PUT = statement(
-    insert(deployment_keys).values(**parameters("name", "value")).on_conflict_do_nothing(),
-    row,
+    insert(deployment_keys).values(**parameters("name", "value")).on_conflict_do_nothing(), row
 )
 _GET = statement(
     select(deployment_keys.c.value).where(deployment_keys.c.name == bindparam("name")), scalar

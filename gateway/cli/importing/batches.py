@@ -5,7 +5,7 @@ import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol, Self
+from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
@@ -15,7 +15,7 @@ from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import Invalid
 from domains.kernel.db.database import Read, Tx
 from domains.revenue.imports import kinds
-from domains.revenue.imports.kinds import Outcome, PreparedRecord
+from domains.revenue.imports.kinds import Kind, Outcome, PreparedRecord
 from gateway.cli.importing import json_files
 from gateway.cli.importing.entries import Entry, Refusal
 from gateway.cli.importing.files import InputFile, Interrupted, read_entries
@@ -29,24 +29,8 @@ class ImportFailed(Exception):
     """An import cannot begin or go on; the message is for the operator."""
 
 
-class Kind(Protocol):
-    """How a kind of record is imported: see `domains.revenue.imports.kinds.Kind`."""
-
-    @property
-    def struct(self) -> type[msgspec.Struct]: ...
-    @property
-    def id_field(self) -> str: ...
-    def prepare(self, record: Any, own_domains: Sequence[str]) -> PreparedRecord: ...
-    async def store(
-        self, tx: Tx, workspace: WorkspaceId, batch: Sequence[PreparedRecord]
-    ) -> Outcome: ...
-    async def preview(
-        self, read: Read, workspace: WorkspaceId, batch: Sequence[PreparedRecord]
-    ) -> Outcome: ...
-
-
 class _Products:
-    """Products belong to discovery."""
+    """The kind of products, which belong to discovery. All other kinds are revenue records."""
 
     struct: Final = ProductImport
     id_field: Final = "id"
@@ -69,7 +53,7 @@ class _Products:
 
 
 # In the order in which they are stored.
-KINDS: Final[Mapping[str, Kind]] = {"products": _Products(), **kinds.KINDS}
+KINDS: Final[Mapping[str, _Products | Kind[Any]]] = {"products": _Products(), **kinds.KINDS}
 _DECODERS: Final = {name: msgspec.json.Decoder(kind.struct) for name, kind in KINDS.items()}
 
 
@@ -161,7 +145,7 @@ class BatchReader:
 
     async def __aexit__(self, *_: object) -> None:
         self._stop.set()
-        # Errors of a batch that nobody waits for are ignored.
+        # Errors of a batch that is not awaited are ignored.
         await asyncio.gather(self._next, return_exceptions=True)
         self._opened.close()
 

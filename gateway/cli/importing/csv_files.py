@@ -96,7 +96,7 @@ def read_table(file: Any, head: bytes) -> Entries:
 
 
 def _read_rows(text: io.TextIOWrapper, delimiter: str) -> Iterator[_Row | Refusal]:
-    """The rows from the first one that is not blank on."""
+    """The rows of a table, without blank rows at the start."""
     lines = iter(lambda: text.readline(_MAX_CELL_LENGTH), "")
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     begun = False

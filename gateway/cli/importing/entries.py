@@ -1,4 +1,4 @@
-"""Entries of a file before they are checked, whatever the format of the file."""
+"""Entries of a file in any format, before they are checked."""
 
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple

@@ -1,6 +1,7 @@
 """`Idempotency-Key` on POST: a repeated request has no second effect."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,16 @@ async def _post(tenant: Tenant, key: str, body: Any = None, path: str = SIGNALS)
 
 async def _count(tenant: Tenant) -> int:
     return int((await tenant.http.get(SIGNALS)).headers["X-Total-Count"])
+
+
+async def _set_age(database: Database, tenant: Tenant, **age: int) -> None:
+    """Change the age of the tenant's reservations and stored responses."""
+    async with database.connection() as connection:
+        await connection.execute(
+            "update idempotency set created_at = now() - $2::interval where key_id = $1",
+            UUID(tenant.key_id),
+            timedelta(**age),
+        )
 
 
 async def test_a_repeated_request_gets_the_stored_response(acme: Tenant) -> None:
@@ -93,11 +104,7 @@ async def test_a_running_request_blocks_its_key_for_a_minute(
     assert await idempotency.reserve(database.read, reservation) is None
     response = await _post(acme, "k")
     assert response.status_code == 409
-    async with database.connection() as connection:
-        await connection.execute(
-            "update idempotency set created_at = now() - interval '61 seconds' where key_id = $1",
-            UUID(acme.key_id),
-        )
+    await _set_age(database, acme, seconds=61)
     assert (await _post(acme, "k")).status_code == 201
 
 
@@ -109,11 +116,7 @@ async def test_a_request_that_lost_its_reservation_stores_nothing(
     first, second = Reservation(*fields), Reservation(*fields)
     response = StoredResponse(201, "application/json", b"{}")
     assert await idempotency.reserve(database.read, first) is None
-    async with database.connection() as connection:
-        await connection.execute(
-            "update idempotency set created_at = now() - interval '61 seconds' where key_id = $1",
-            UUID(acme.key_id),
-        )
+    await _set_age(database, acme, seconds=61)
     assert await idempotency.reserve(database.read, second) is None
     await idempotency.release(database.read, first)
     with pytest.raises(Conflict):
@@ -126,30 +129,19 @@ async def test_a_request_that_lost_its_reservation_stores_nothing(
 
 async def test_expired_responses_are_deleted(acme: Tenant, database: Database) -> None:
     await _post(acme, "k")
+    await _set_age(database, acme, hours=25)
+    await idempotency.delete_expired(database.read)
     async with database.connection() as connection:
-        await connection.execute(
-            "update idempotency set created_at = now() - interval '25 hours' where key_id = $1",
-            UUID(acme.key_id),
-        )
-        await idempotency.delete_expired(database.read)
-        remaining = await connection.fetchval(
-            "select count(*) from idempotency where key_id = $1", UUID(acme.key_id)
-        )
-    assert remaining == 0
+        query = "select 1 from idempotency where key_id = $1"
+        assert await connection.fetchval(query, UUID(acme.key_id)) is None
 
 
 async def test_a_response_is_replayed_for_24_hours(acme: Tenant, database: Database) -> None:
     first = await _post(acme, "k")
-    async with database.connection() as connection:
-        for hours, replayed in ((23, True), (25, False)):
-            await connection.execute(
-                "update idempotency set created_at = now() - make_interval(hours => $2)"
-                " where key_id = $1",
-                UUID(acme.key_id),
-                hours,
-            )
-            repeated = await _post(acme, "k")
-            assert (repeated.json()["id"] == first.json()["id"]) is replayed
+    for hours, replayed in ((23, True), (25, False)):
+        await _set_age(database, acme, hours=hours)
+        repeated = await _post(acme, "k")
+        assert (repeated.json()["id"] == first.json()["id"]) is replayed
 
 
 async def test_patch_ignores_the_header(acme: Tenant) -> None:

@@ -66,12 +66,12 @@ def blobs(request: pytest.FixtureRequest) -> Blobs:
 
 
 @pytest.fixture
-def unreachable() -> Iterator[Blobs]:
+def unreachable(monkeypatch: pytest.MonkeyPatch) -> Blobs:
+    """A bucket on a server that does not exist."""
     environment = {**AWS, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
-    with pytest.MonkeyPatch.context() as patched:
-        for name, value in environment.items():
-            patched.setenv(name, value)
-        yield Blobs.open("s3://bucket", environment)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return Blobs.open("s3://bucket", environment)
 
 
 async def in_chunks(body: bytes, size: int = 1_000_001) -> AsyncIterator[bytes]:

@@ -17,6 +17,7 @@ from domains.kernel.storage import retention
 from domains.revenue import purge
 from tests.revenue.push_records import create_source
 from tests.stack import Process, Stack, Tenant, eventually, new_tenant
+from tests.workers.support import execute
 
 DAYS = 30.0
 RECORDS = ("conversations", "messages", "documents", "rows")
@@ -25,7 +26,7 @@ RECORDS = ("conversations", "messages", "documents", "rows")
 @pytest.fixture
 async def db(idle_stack: Stack) -> AsyncIterator[Database]:
     async with Database.open(idle_stack.database_url) as database:
-        await _execute(database, "truncate jobs, deleted_blobs, schedule")
+        await execute(database, "truncate jobs, deleted_blobs, schedule")
         yield database
 
 
@@ -35,22 +36,16 @@ async def acme(idle_stack: Stack, db: Database) -> AsyncIterator[Tenant]:
         yield tenant
 
 
-async def _execute(db: Database, sql: str, *arguments: Any) -> list[Any]:
-    async with db.connection() as connection:
-        rows: list[Any] = await connection.fetch(sql, *arguments)
-        return rows
-
-
 async def _queued_deletions(db: Database) -> list[str]:
     """Keys of the objects whose deletion is queued."""
-    jobs = await _execute(db, "select payload from jobs where kind = 'kernel.delete_blob'")
+    jobs = await execute(db, "select payload from jobs where kind = 'kernel.delete_blob'")
     return sorted(msgspec.json.decode(job["payload"])["key"] for job in jobs)
 
 
 async def _pass_days(db: Database, days: float) -> None:
     """Make deletions `days` older."""
     for table in ("deleted_blobs", *RECORDS):
-        await _execute(
+        await execute(
             db, f"update {table} set deleted_at = deleted_at - $1 * interval '1 day'", float(days)
         )
 
@@ -59,7 +54,7 @@ async def _pass_days(db: Database, days: float) -> None:
 
 
 async def _text_key(db: Database, signal: Any) -> str:
-    ((key,),) = await _execute(db, "select text_key from signals where id = $1", UUID(signal["id"]))
+    ((key,),) = await execute(db, "select text_key from signals where id = $1", UUID(signal["id"]))
     assert isinstance(key, str)
     return key
 
@@ -72,7 +67,7 @@ async def test_objects_of_deleted_records_are_deleted_after_the_retention_time(
     await source.push("documents", "d", url=None, content=content, filename="plan.txt")
     await source.push("documents", "kept", url=None, content=content, filename="plan.txt")
     signal, _kept = await acme.create_signal(), await acme.create_signal()
-    ((document_key,),) = await _execute(
+    ((document_key,),) = await execute(
         db,
         "select blob_key from documents where remote_id = 'd' and workspace_id = $1",
         UUID(acme.workspace),
@@ -103,7 +98,7 @@ async def test_objects_stay_if_the_transaction_is_rolled_back(db: Database, acme
 
 
 async def test_concurrent_workers_delete_each_object_once(db: Database, acme: Tenant) -> None:
-    await _execute(
+    await execute(
         db,
         "insert into deleted_blobs (workspace_id, key)"
         " select $1, n::text from generate_series(1, 500) n",
@@ -119,7 +114,7 @@ async def test_concurrent_workers_delete_each_object_once(db: Database, acme: Te
 async def test_only_deleted_records_are_purged_after_the_retention_time(
     db: Database, acme: Tenant
 ) -> None:
-    await _execute(db, f"truncate {', '.join(RECORDS)} cascade")
+    await execute(db, f"truncate {', '.join(RECORDS)} cascade")
     source = await create_source(acme)
     for kind in RECORDS:
         for name in ("old", "new", "kept"):
@@ -130,7 +125,7 @@ async def test_only_deleted_records_are_purged_after_the_retention_time(
         await source.delete(kind, "new")
     assert await purge.purge_deleted(db.read, DAYS) == len(RECORDS)
     for kind in RECORDS:
-        rows = await _execute(db, f"select remote_id from {kind}")
+        rows = await execute(db, f"select remote_id from {kind}")
         assert {row["remote_id"] for row in rows} == {"new", "kept"}, kind
     assert await purge.purge_deleted(db.read, DAYS) == 0
 
@@ -144,7 +139,7 @@ async def test_only_ended_jobs_are_deleted_after_their_retention_time(
     ended, live = ("done", "failed", "cancelled"), ("queued", "sent", "running")
     for state in (*ended, *live):
         for age in (13.9, 14.1):
-            await _execute(
+            await execute(
                 db,
                 "insert into jobs (id, workspace_id, kind, queue, payload, state, finished_at)"
                 " select $1, $2, 'k', 'fetch', '{}', $3, case when $5 then"
@@ -156,7 +151,7 @@ async def test_only_ended_jobs_are_deleted_after_their_retention_time(
                 state in ended,
             )
     assert await job_admin.delete_ended(db.read, 14) == len(ended)
-    remaining = [row["state"] for row in await _execute(db, "select state from jobs")]
+    remaining = [row["state"] for row in await execute(db, "select state from jobs")]
     assert sorted(remaining) == sorted([*ended, *live, *live])
 
 
@@ -172,12 +167,12 @@ async def test_periodic_task_runs_once_per_interval_across_all_processes(db: Dat
 
     assert await count_runs() == 1
     assert await count_runs() == 0
-    await _execute(db, "update schedule set ran_at = ran_at - interval '30 seconds'")
+    await execute(db, "update schedule set ran_at = ran_at - interval '30 seconds'")
     assert await count_runs() == 0
     (last_run,) = await periodic.last_runs(db.read)
     assert last_run.task == task
     assert 30 <= last_run.age_seconds < 60
-    await _execute(db, "update schedule set ran_at = ran_at - interval '30 seconds'")
+    await execute(db, "update schedule set ran_at = ran_at - interval '30 seconds'")
     assert await count_runs() == 1
 
 
@@ -206,7 +201,7 @@ async def test_worker_purges_records_and_objects(
     try:
 
         async def purged() -> bool:
-            messages = await _execute(db, "select from messages where remote_id = 'm'")
+            messages = await execute(db, "select from messages where remote_id = 'm'")
             return not messages and not deleted_file.exists()
 
         await eventually(purged)
