@@ -1,7 +1,7 @@
 """`make bench`: speed and memory of importing a million lines, new and unchanged.
 
-Prints figures without pass or fail. Uses its own durable servers, and a worker that links the
-records. `python -m tests.bench.importing N` imports N lines.
+Uses durable servers, and a worker that links the records. `python -m tests.bench.importing N`
+imports N lines.
 """
 
 import asyncio
@@ -10,14 +10,13 @@ import os
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from tests.stack import Stack, new_tenant, running_stack
+from tests.bench.harness import report, run
+from tests.stack import Stack, new_tenant
 
 RECORDS = 1_000_000
 STAGES = ("Discovery", "Evaluation", "Negotiation", "Closed Won", "Closed Lost")
@@ -28,13 +27,15 @@ def _lines(count: int) -> Iterator[dict[str, Any]]:
     for number in range(count):
         account = number // 3
         kind = number % 3
+        owner = {"name": f"Rep {account % 40}", "email": f"rep{account % 40}@ours.io"}
+        contact = {"name": f"Ann {account}", "email": f"ann@company{account}.example"}
         if kind == 0:
             yield {
                 "kind": "account",
                 "accountId": f"001{account:015}",
                 "name": f"Company {account} of the north",
                 "website": f"https://www.company{account}.example",
-                "owner": {"name": f"Rep {account % 40}", "email": f"rep{account % 40}@ours.io"},
+                "owner": owner,
                 "createdDate": "2025-09-01T10:30:00Z",
                 "syncedCrmFields": {"Industry": "Technology", "Employees": str(account % 5000)},
             }
@@ -51,8 +52,8 @@ def _lines(count: int) -> Iterator[dict[str, Any]]:
                 "closeDate": "2026-12-01T00:00:00Z",
                 "closed": account % 5 > 2,
                 "createdDate": "2025-10-01T10:30:00Z",
-                "owner": {"name": f"Rep {account % 40}", "email": f"rep{account % 40}@ours.io"},
-                "contacts": [{"name": f"Ann {account}", "email": f"ann@company{account}.example"}],
+                "owner": owner,
+                "contacts": [contact],
             }
         else:
             yield {
@@ -62,10 +63,7 @@ def _lines(count: int) -> Iterator[dict[str, Any]]:
                 "title": f"Weekly with company {account}",
                 "startTime": "2026-03-11T14:00:00Z",
                 "endTime": "2026-03-11T14:30:00Z",
-                "participants": [
-                    {"name": f"Ann {account}", "email": f"ann@company{account}.example"},
-                    {"name": f"Rep {account % 40}", "email": f"rep{account % 40}@ours.io"},
-                ],
+                "participants": [contact, owner],
                 "transcript": [
                     {"speaker": "Ann", "text": "It fails.", "startTime": 0, "endTime": 4},
                     {"speaker": "Rep", "text": "I see.", "startTime": 4, "endTime": 5},
@@ -87,34 +85,27 @@ def _import(stack: Stack, workspace: str, *arguments: str) -> None:
         process.returncode = 0
     seconds = time.perf_counter() - began
     counts = [int(part.rpartition(": ")[2].replace(",", "")) for part in output.split(";")]
-    print(  # noqa: T201
+    report(
         f"{' '.join(arguments[:-1]) or 'import':<10} {output:<50} {sum(counts) / seconds:8,.0f} "
         f"records/s   {seconds:6.1f} s, {used.ru_utime + used.ru_stime:6.1f} s of them CPU   "
-        f"peak {used.ru_maxrss / 1024:5.0f} MB",
-        flush=True,
+        f"peak {used.ru_maxrss / 1024:5.0f} MB"
     )
 
 
-async def _measure(stack: Stack, folder: Path, count: int) -> None:
+async def _measure(stack: Stack) -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else RECORDS
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     async with new_tenant(stack) as caller:
-        small, large = folder / "small.jsonl", folder / "large.jsonl"
+        small, large = stack.folder / "small.jsonl", stack.folder / "large.jsonl"
         for path, lines in ((small, min(count, 30_000)), (large, count)):
             with path.open("w", encoding="utf-8") as file:
                 file.writelines(json.dumps(record) + "\n" for record in _lines(lines))
-        print(f"{count:,} lines, {large.stat().st_size / 1e6:,.0f} MB", flush=True)  # noqa: T201
+        report(f"{count:,} lines, {large.stat().st_size / 1e6:,.0f} MB")
         for arguments in ([small], [large], [large], ["--dry-run", large]):
             await asyncio.to_thread(_import, stack, caller.workspace, *map(str, arguments))
-
-
-def main() -> None:
-    """Measure and print a line for each import."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else RECORDS
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with tempfile.TemporaryDirectory() as name, running_stack(Path(name), durable=True) as stack:
-        asyncio.run(_measure(stack, Path(name), count))
     # The peak of a child includes the memory of this process when it forked.
-    print(f"(the measuring process had {own / 1024:.0f} MB)")  # noqa: T201
+    report(f"(the measuring process had {own / 1024:.0f} MB)")
 
 
 if __name__ == "__main__":
-    main()
+    run(_measure, durable=True)

@@ -8,12 +8,10 @@ import asyncio
 import contextlib
 import multiprocessing
 import statistics
-import tempfile
 import time
 from collections.abc import Iterator
 from functools import partial
 from multiprocessing.synchronize import Event
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -21,7 +19,8 @@ import dramatiq
 import redis
 from dramatiq.brokers.redis import RedisBroker
 
-from tests.stack import Process, Stack, eventually, running_stack
+from tests.bench.harness import report, run
+from tests.stack import Process, Stack, eventually
 
 THREADS = 16
 
@@ -134,35 +133,25 @@ def _worker(stack: Stack) -> Iterator[None]:
         worker.stop()
 
 
-def _print(line: str) -> None:
-    print(line, flush=True)  # noqa: T201
-
-
-def main() -> None:
-    """Print both rates of each round, their medians, and the latency at idle."""
+async def _measure(stack: Stack) -> None:
+    """Report both rates of each round, their medians, and the latency at idle."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=10_000)
     options = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running_stack(Path(folder), worker=False, durable=True) as stack,
-    ):
-        stack.api.stop()
-        alone, ours = [], []
-        for _ in range(options.rounds):
-            alone.append(dramatiq_alone(stack, options.jobs))
-            ours.append(asyncio.run(product(stack, options.jobs)))
-            _print(f"Dramatiq alone {alone[-1]:7,.0f}/s   product {ours[-1]:7,.0f}/s")
-        ratio = statistics.median(ours) / statistics.median(alone)
-        _print(f"medians: {statistics.median(alone):,.0f}/s and {statistics.median(ours):,.0f}/s")
-        _print(f"the product reaches {ratio:.0%} of Dramatiq alone")
-        latencies = sorted(asyncio.run(start_latencies(stack, 50)))
-        _print(
-            f"from commit to start: {statistics.median(latencies):.0f} ms,"
-            f" p95 {latencies[47]:.0f} ms"
-        )
+    stack.api.stop()
+    alone, ours = [], []
+    for _ in range(options.rounds):
+        alone.append(await asyncio.to_thread(dramatiq_alone, stack, options.jobs))
+        ours.append(await product(stack, options.jobs))
+        report(f"Dramatiq alone {alone[-1]:7,.0f}/s   product {ours[-1]:7,.0f}/s")
+    alone_rate, our_rate = statistics.median(alone), statistics.median(ours)
+    report(f"medians: {alone_rate:,.0f}/s and {our_rate:,.0f}/s")
+    report(f"the product reaches {our_rate / alone_rate:.0%} of Dramatiq alone")
+    latencies = sorted(await start_latencies(stack, 50))
+    median = statistics.median(latencies)
+    report(f"from commit to start: {median:.0f} ms, p95 {latencies[47]:.0f} ms")
 
 
 if __name__ == "__main__":
-    main()
+    run(_measure, worker=False, durable=True)

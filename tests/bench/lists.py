@@ -1,17 +1,14 @@
 """`make bench`: latency of filtered lists in a workspace of a million insights and signals.
 
-Prints figures without pass or fail. Uses its own servers, with warm caches.
+Uses warm caches.
 """
 
-import asyncio
-import statistics
-import tempfile
 import time
-from pathlib import Path
 from uuid import UUID
 
 from domains.kernel.db.database import Database
-from tests.stack import Stack, Tenant, new_tenant, running_stack
+from tests.bench.harness import median_and_worst, report, run, time_requests
+from tests.stack import Stack, Tenant, new_tenant
 
 RECORDS = 1_000_000
 ROUNDS = 11
@@ -89,33 +86,18 @@ async def _measure(stack: Stack) -> None:
     async with new_tenant(stack) as caller:
         started = time.perf_counter()
         await _fill(stack, caller)
-        print(f"{RECORDS:,} insights and signals in {time.perf_counter() - started:.0f} s")  # noqa: T201
+        report(f"{RECORDS:,} insights and signals in {time.perf_counter() - started:.0f} s")
         for query in QUERIES:
             for order in ("desc", "asc"):
                 path = f"/external/v1/{query}&order={order}"
-                answer = await caller.http.get(path, timeout=120)
-                assert answer.status_code == 200, answer.text
-                seconds: list[float] = []
-                for _ in range(ROUNDS):
-                    begun = time.perf_counter()
-                    await caller.http.get(path, timeout=120)
-                    seconds.append((time.perf_counter() - begun) * 1000)
-                total = answer.headers["X-Total-Count"]
-                capped = "+" if "X-Total-Count-Capped" in answer.headers else ""
-                print(  # noqa: T201
-                    f"{query:<46} {order:<4} {total + capped:>7} records"
-                    f"   p50 {statistics.median(seconds):7.1f} ms   worst {max(seconds):7.1f} ms"
+                response, milliseconds = await time_requests(
+                    caller, "GET", path, rounds=ROUNDS, warm_up=1
                 )
-
-
-def main() -> None:
-    """Fill a workspace and print a line for each query."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running_stack(Path(folder), worker=False) as stack,
-    ):
-        asyncio.run(_measure(stack))
+                total = response.headers["X-Total-Count"]
+                capped = "+" if "X-Total-Count-Capped" in response.headers else ""
+                figures = median_and_worst(milliseconds)
+                report(f"{query:<46} {order:<4} {total + capped:>7} records   {figures}")
 
 
 if __name__ == "__main__":
-    main()
+    run(_measure, worker=False)

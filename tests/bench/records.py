@@ -1,17 +1,14 @@
 """`make bench`: latency of all filters of the revenue record in a workspace of a million records.
 
-Prints figures. Marks queries over 50 ms, and statements that scan a whole table. Uses its own
-servers with warm caches, one kind of record after another.
+Marks queries over 50 ms, and statements that scan a whole table. Uses warm caches, one kind of
+record after another.
 `python -m tests.bench.records 100000 deals rows` takes fewer records and kinds.
 """
 
-import asyncio
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
@@ -29,7 +26,8 @@ from domains.revenue.deals import DEALS, DealQuery
 from domains.revenue.documents import DOCUMENTS, DocumentQuery
 from domains.revenue.messages import MESSAGES, MessageQuery
 from domains.revenue.rows import ROWS, RowQuery
-from tests.stack import Stack, Tenant, new_tenant, running_stack
+from tests.bench.harness import median_and_worst, report, run, time_requests
+from tests.stack import Stack, Tenant, new_tenant
 
 RECORDS = 1_000_000
 ROUNDS = 9
@@ -331,11 +329,7 @@ class Bench:
         self.over += bool(marks)
         if _reads_all(plan, kind):
             marks += "  SEQUENTIAL SCAN"
-        print(  # noqa: T201
-            f"{kind}?{query:<68} {shown:>3} records   p50 {statistics.median(first):7.1f} ms"
-            f"   worst {max(first):7.1f} ms{marks}",
-            flush=True,
-        )
+        report(f"{kind}?{query:<68} {shown:>3} records   {median_and_worst(first)}{marks}")
 
     async def deep(
         self, connection: asyncpg.Connection, kind: str, filters: dict[str, str]
@@ -357,24 +351,16 @@ class Bench:
         place = msgspec.msgpack.encode([50, at, str(record), encoded])
         workspace = WorkspaceId(UUID(self.caller.workspace))
         cursor = signer.issue_token(listed.cursor_purpose(workspace), place)
-        shown, seconds = await self._timed(f"/v1/{kind}?cursor={cursor}")
-        print(  # noqa: T201
-            f"{kind}?{urlencode(filters) + f' at depth {self.records:,}':<68} {shown:>3} records"
-            f"   p50 {statistics.median(seconds):7.1f} ms   worst {max(seconds):7.1f} ms",
-            flush=True,
-        )
+        shown, milliseconds = await self._timed(f"/v1/{kind}?cursor={cursor}")
+        label = f"{urlencode(filters)} at depth {self.records:,}"
+        report(f"{kind}?{label:<68} {shown:>3} records   {median_and_worst(milliseconds)}")
 
     async def _timed(self, path: str) -> tuple[int, list[float]]:
-        answer = await self.caller.http.get(path, timeout=120)
-        assert answer.status_code == 200, (path, answer.text)
-        seconds: list[float] = []
-        for _ in range(ROUNDS):
-            begun = time.perf_counter()
-            await self.caller.http.get(path, timeout=120)
-            seconds.append((time.perf_counter() - begun) * 1000)
-        return len(
-            next(value for value in answer.json().values() if isinstance(value, list))
-        ), seconds
+        response, milliseconds = await time_requests(
+            self.caller, "GET", path, rounds=ROUNDS, warm_up=1
+        )
+        page = next(value for value in response.json().values() if isinstance(value, list))
+        return len(page), milliseconds
 
     async def _plan(
         self, connection: asyncpg.Connection, kind: str, filters: Mapping[str, str]
@@ -390,16 +376,16 @@ class Bench:
 
 def _reads_all(plan: Any, table: str) -> bool:
     """True if the plan has a sequential scan of the table."""
-    if isinstance(plan, list):
-        return any(_reads_all(each, table) for each in plan)
-    if not isinstance(plan, dict):
-        return False
-    if plan.get("Node Type") == "Seq Scan" and plan.get("Relation Name") == table:
-        return True
-    return any(_reads_all(each, table) for each in plan.values())
+    if isinstance(plan, dict):
+        is_scan = plan.get("Node Type") == "Seq Scan" and plan.get("Relation Name") == table
+        return is_scan or any(_reads_all(node, table) for node in plan.values())
+    return isinstance(plan, list) and any(_reads_all(node, table) for node in plan)
 
 
-async def _measure(stack: Stack, records: int, kinds: Sequence[str]) -> None:
+async def _measure(stack: Stack) -> None:
+    numbers = [int(argument) for argument in sys.argv[1:] if argument.isdigit()]
+    records = numbers[0] if numbers else RECORDS
+    kinds = [argument for argument in sys.argv[1:] if argument in LISTS] or list(LISTS)
     async with (
         new_tenant(stack) as caller,
         new_tenant(stack) as other,
@@ -419,7 +405,7 @@ async def _measure(stack: Stack, records: int, kinds: Sequence[str]) -> None:
                 kind,
             )
             seconds = time.perf_counter() - begun
-            print(f"{records:,} {kind} in {seconds:.0f} s: {size}", flush=True)  # noqa: T201
+            report(f"{records:,} {kind} in {seconds:.0f} s: {size}")
             await bench.show(connection, kind, "")
             for name, values in _SINGLE[kind].items():
                 for value in values:
@@ -429,19 +415,8 @@ async def _measure(stack: Stack, records: int, kinds: Sequence[str]) -> None:
             name, values = next(iter(_SINGLE[kind].items()))
             for filters in ({}, {name: values[0]}):
                 await bench.deep(connection, kind, filters)
-        print(f"{bench.over} queries over {BAR:.0f} ms")  # noqa: T201
-
-
-def main() -> None:
-    """Fill a workspace and print a line for each query."""
-    numbers = [int(each) for each in sys.argv[1:] if each.isdigit()]
-    kinds = [each for each in sys.argv[1:] if each in LISTS] or list(LISTS)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running_stack(Path(folder), worker=False) as stack,
-    ):
-        asyncio.run(_measure(stack, (numbers or [RECORDS])[0], kinds))
+        report(f"{bench.over} queries over {BAR:.0f} ms")
 
 
 if __name__ == "__main__":
-    main()
+    run(_measure, worker=False)
