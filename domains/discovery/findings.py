@@ -127,13 +127,13 @@ async def store(
     signal_id: UUID,
     origin: Origin,
     engine: str,
-    found: Sequence[Insight],
+    new: Sequence[Insight],
 ) -> list[UUID]:
     """Store insights with evidence, link them and schedule their comparison. Returns their ids."""
-    if not found:
+    if not new:
         return []
-    numbers = await take_numbers(tx, workspace, "INSIGHT", len(found))
-    ids = [new_id() for _ in found]
+    numbers = await take_numbers(tx, workspace, "INSIGHT", len(new))
+    ids = [new_id() for _ in new]
     await tx.execute_many(
         _ADD_INSIGHT,
         [
@@ -152,7 +152,7 @@ async def store(
                 "confidence": insight.confidence,
                 "engine": engine,
             }
-            for number, insight_id, insight in zip(numbers, ids, found, strict=True)
+            for number, insight_id, insight in zip(numbers, ids, new, strict=True)
         ],
     )
     await INSIGHTS_OF_SIGNAL.add(tx, workspace, signal_id, ids)
@@ -171,7 +171,7 @@ async def store(
                 "start_time": quote.start_time,
                 "end_time": quote.end_time,
             }
-            for insight_id, insight in zip(ids, found, strict=True)
+            for insight_id, insight in zip(ids, new, strict=True)
             for quote in insight.quotes
         ],
     )
@@ -179,10 +179,10 @@ async def store(
     return ids
 
 
-def _without_overlaps(found: Iterable[Insight], slices: Sequence[tuple[int, int]]) -> list[Insight]:
+def _without_overlaps(new: Iterable[Insight], slices: Sequence[tuple[int, int]]) -> list[Insight]:
     """Remove quotes that overlap one of the slices, and insights without another quote."""
     remaining = []
-    for insight in found:
+    for insight in new:
         quotes = tuple(
             quote
             for quote in insight.quotes

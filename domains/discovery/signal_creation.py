@@ -83,16 +83,9 @@ _CREATE = statement(
 )
 # Parameters that only one of the two forms of a signal sets.
 _DEFAULTS: Final[dict[str, Any]] = {
-    "signal_type": None,
-    "context": None,
-    "inferred_context": None,
-    "engine": None,
-    "external_id": None,
-    "text_key": None,
-    "additional_context": None,
+    **dict.fromkeys(("signal_type", "context", "inferred_context", "engine", "external_id")),
+    **dict.fromkeys(("text_key", "additional_context", "account_id", "occurred_at")),
     "product_ids": [],
-    "account_id": None,
-    "occurred_at": None,
     "insight_ids": [],
 }
 

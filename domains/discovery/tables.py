@@ -27,8 +27,9 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSON, TSVECTOR
 from domains.kernel.db.tables import metadata, timestamp_column
 
 
-def _workspace_column() -> Column[object]:
-    return Column("workspace_id", ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False)
+def _workspace_column(*, key: bool = False) -> Column[object]:
+    workspace = ForeignKey("workspaces.id", ondelete="CASCADE")
+    return Column("workspace_id", workspace, primary_key=key, nullable=False)
 
 
 def _record_table(
@@ -44,12 +45,7 @@ def _record_table(
         name,
         metadata,
         Column("id", Uuid, primary_key=True),
-        Column(
-            "workspace_id",
-            ForeignKey("workspaces.id", ondelete="CASCADE"),
-            primary_key=caller_ids,
-            nullable=False,
-        ),
+        _workspace_column(key=caller_ids),
         Column("number", BigInteger, nullable=False),
         timestamp_column("created_at", now=True),
         timestamp_column("updated_at", now=True),
@@ -59,15 +55,16 @@ def _record_table(
     )
 
 
-def _filter_index(name: str, column: str, *, where: str | None = None) -> Index:
-    """An index for lists filtered by the column."""
-    return Index(
-        f"ix_{name}_{column}",
-        "workspace_id",
-        column,
-        "number",
-        postgresql_where=None if where is None else text(where),
-    )
+def _filter_index(name: str, column: str, *, nullable: bool = False) -> Index:
+    """An index for lists filtered by the column. Nulls are not indexed."""
+    where = text(f"{column} is not null") if nullable else None
+    return Index(f"ix_{name}_{column}", "workspace_id", column, "number", postgresql_where=where)
+
+
+def _optional_index(name: str, column: str) -> Index:
+    """An index of the records that have a value in the column."""
+    where = text(f"{column} is not null")
+    return Index(f"ix_{name}_{column}", "workspace_id", column, postgresql_where=where)
 
 
 def _search_column(name: str) -> tuple[Column[Any], Index]:
@@ -179,24 +176,14 @@ insights = _record_table(
         ondelete="SET NULL (duplicate_of)",
         name="fk_insights_duplicate_of",
     ),
-    Index(
-        "ix_insights_duplicate_of",
-        "workspace_id",
-        "duplicate_of",
-        postgresql_where=text("duplicate_of is not null"),
-    ),
+    _optional_index("insights", "duplicate_of"),
     Index("ix_insights_embedder", "workspace_id", "embedder", "number"),
     _filter_index("insights", "status"),
     _filter_index("insights", "type"),
-    _filter_index("insights", "product_id", where="product_id is not null"),
-    _filter_index("insights", "account_id", where="account_id is not null"),
+    _filter_index("insights", "product_id", nullable=True),
+    _filter_index("insights", "account_id", nullable=True),
     Index("ix_insights_tag_ids", "workspace_id", "tag_ids", postgresql_using="gin"),
-    Index(
-        "ix_insights_made_by_signal_id",
-        "workspace_id",
-        "made_by_signal_id",
-        postgresql_where=text("made_by_signal_id is not null"),
-    ),
+    _optional_index("insights", "made_by_signal_id"),
 )
 
 opportunities = _record_table(
@@ -208,7 +195,7 @@ opportunities = _record_table(
     Column("product_id", Uuid),
     *_search_column("opportunities"),
     _filter_index("opportunities", "status"),
-    _filter_index("opportunities", "product_id", where="product_id is not null"),
+    _filter_index("opportunities", "product_id", nullable=True),
 )
 
 ideas = _record_table(
@@ -219,7 +206,7 @@ ideas = _record_table(
     Column("product_id", Uuid),
     *_search_column("ideas"),
     _filter_index("ideas", "status"),
-    _filter_index("ideas", "product_id", where="product_id is not null"),
+    _filter_index("ideas", "product_id", nullable=True),
 )
 
 products = _record_table("products", Column("name", Text, nullable=False), caller_ids=True)

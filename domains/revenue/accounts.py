@@ -184,8 +184,8 @@ async def page(
     read: Read, signer: Signer, workspace: WorkspaceId, query: AccountQuery
 ) -> ListAccountsResponse:
     """Get a page of accounts."""
-    found = await ACCOUNTS.page(read, signer, workspace, query)
-    return ListAccountsResponse(found.items, found.pagination)
+    listed = await ACCOUNTS.page(read, signer, workspace, query)
+    return ListAccountsResponse(listed.items, listed.pagination)
 
 
 async def get(

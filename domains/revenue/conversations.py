@@ -487,8 +487,8 @@ async def create(
 
 async def enqueue_summaries(tx: Tx, workspace: WorkspaceId, ids: Sequence[UUID]) -> None:
     """Enqueue the processing of imported conversations that lack a summary or a category."""
-    found = await tx.all(_WITHOUT_SUMMARY, workspace=workspace, ids=ids)
-    await enqueue_all(tx, workspace, found)
+    jobs = await tx.all(_WITHOUT_SUMMARY, workspace=workspace, ids=ids)
+    await enqueue_all(tx, workspace, jobs)
 
 
 async def remove(
@@ -514,8 +514,8 @@ async def page(
     visible: frozenset[str],
 ) -> ListConversationsResponse:
     """Get a page of conversations. `visible` names the filters that hide private records."""
-    found = await CONVERSATIONS.page(read, signer, workspace, query, extra_filters=visible)
-    return ListConversationsResponse(found.items, found.pagination)
+    listed = await CONVERSATIONS.page(read, signer, workspace, query, extra_filters=visible)
+    return ListConversationsResponse(listed.items, listed.pagination)
 
 
 async def get(
@@ -584,7 +584,7 @@ def _timed_transcript(
             )
         speaker = sentence.speaker_name or speakers.get(sentence.speaker_id or "")
         sentences.append((at, speaker or sentence.speaker_id or "Unknown", sentence.text))
-    sentences.sort(key=lambda each: each[0])
+    sentences.sort(key=lambda sentence: sentence[0])
     last = sentences[-1][0] if sentences else started_at
     ends = [at for at, _, _ in sentences[1:]] + [ended_at or last]
     entries = [

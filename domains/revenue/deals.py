@@ -152,8 +152,8 @@ async def page(
     read: Read, signer: Signer, workspace: WorkspaceId, query: DealQuery
 ) -> ListDealsResponse:
     """Get a page of deals."""
-    found = await DEALS.page(read, signer, workspace, query)
-    return ListDealsResponse(found.items, found.pagination)
+    listed = await DEALS.page(read, signer, workspace, query)
+    return ListDealsResponse(listed.items, listed.pagination)
 
 
 async def get(

@@ -358,10 +358,11 @@ async def page(
     visible: frozenset[str],
 ) -> ListDocumentsResponse:
     """Get a page of documents. `visible` names the filters that hide private records."""
-    found = await DOCUMENTS.page(read, signer, workspace, query, extra_filters=visible)
+    listed = await DOCUMENTS.page(read, signer, workspace, query, extra_filters=visible)
     # Concurrently: signing links one after the other takes three times as long.
-    items = await asyncio.gather(*(_list_item_fields(each, signed_urls) for each in found.items))
-    return ListDocumentsResponse([DocumentListItem(*fields) for fields in items], found.pagination)
+    fields = (_list_item_fields(document, signed_urls) for document in listed.items)
+    items = [DocumentListItem(*values) for values in await asyncio.gather(*fields)]
+    return ListDocumentsResponse(items, listed.pagination)
 
 
 async def get(

@@ -58,11 +58,11 @@ class Filter(NamedTuple):
 def parse_filters(query: CursorQuery, filters: Iterable[Filter]) -> dict[str, Any]:
     """SQL parameters of the filters that the query uses. Raises Invalid for the first wrong one."""
     fields = _request_names(type(query))
-    values = ((each, getattr(query, each.name)) for each in filters)
+    values = ((rule, getattr(query, rule.name)) for rule in filters)
     return {
-        each.name: each.parse(value, fields[each.name])
-        for each, value in values
-        if value is not UNSET and not (value == "" and each.ignores_empty)
+        rule.name: rule.parse(value, fields[rule.name])
+        for rule, value in values
+        if value is not UNSET and not (value == "" and rule.ignores_empty)
     }
 
 
@@ -73,12 +73,12 @@ def _request_names(query: type[CursorQuery]) -> dict[str, str]:
 
 def conditions(filters: Iterable[Filter]) -> dict[str, ColumnElement[bool]]:
     """Conditions by the name of the filter."""
-    return {each.name: each.condition for each in filters}
+    return {rule.name: rule.condition for rule in filters}
 
 
 def hints(filters: Iterable[Filter]) -> dict[str, ColumnElement[bool]]:
     """Index hints by the name of the filter."""
-    return {each.name: each.hint for each in filters if each.hint is not None}
+    return {rule.name: rule.hint for rule in filters if rule.hint is not None}
 
 
 # --- kinds of filters -------------------------------------------------------------------------

@@ -271,8 +271,8 @@ async def page(
     read: Read, signer: Signer, workspace: WorkspaceId, query: MessageQuery, visible: frozenset[str]
 ) -> ListMessagesResponse:
     """Get a page of messages. `visible` names the filters that hide private records."""
-    found = await MESSAGES.page(read, signer, workspace, query, extra_filters=visible)
-    return ListMessagesResponse(found.items, found.pagination)
+    listed = await MESSAGES.page(read, signer, workspace, query, extra_filters=visible)
+    return ListMessagesResponse(listed.items, listed.pagination)
 
 
 async def get(

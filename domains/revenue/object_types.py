@@ -224,16 +224,16 @@ async def list_all(
     """List all object types, or those of one source, newest first."""
     if query.source_id is UNSET:
         return ListObjectTypesResponse(await read.all(_ALL, workspace=workspace))
-    found = await read.all(_OF_SOURCE, workspace=workspace, source=query.source_id)
-    return ListObjectTypesResponse(found)
+    listed = await read.all(_OF_SOURCE, workspace=workspace, source=query.source_id)
+    return ListObjectTypesResponse(listed)
 
 
 async def get(read: Read, workspace: WorkspaceId, object_type: UUID) -> ObjectTypeResponse:
     """Get an object type. Raises NotFound."""
-    found = await read.first(_GET, workspace=workspace, id=object_type)
-    if found is None:
+    stored = await read.first(_GET, workspace=workspace, id=object_type)
+    if stored is None:
         raise records.not_found("object type", object_type)
-    return found
+    return stored
 
 
 async def change(

@@ -279,10 +279,10 @@ async def get_visible(
     include_private: bool,
 ) -> T:
     """Get a record by its id with a statement that uses `is_visible`. Raises NotFound."""
-    found = await read.first(get, workspace=workspace, id=record, include_private=include_private)
-    if found is None:
+    shown = await read.first(get, workspace=workspace, id=record, include_private=include_private)
+    if shown is None:
         raise not_found(noun, record)
-    return found
+    return shown
 
 
 async def write_existing(
@@ -296,14 +296,14 @@ async def write_existing(
 
     Raises Forbidden if the source does not accept writes, NotFound if there is no such record.
     """
-    found = await tx.first(
+    written = await tx.first(
         write, workspace=workspace, source=address.source_id, remote=address.remote_id
     )
-    if found is None:
+    if written is None:
         raise forbidden("sourceId", "source")
-    if found[0] is None:
+    if written[0] is None:
         raise not_found(noun, address.remote_id)
-    return found
+    return written
 
 
 async def delete_record(

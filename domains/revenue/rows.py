@@ -277,8 +277,8 @@ async def page(
     read: Read, signer: Signer, workspace: WorkspaceId, query: RowQuery, visible: frozenset[str]
 ) -> ListRowsResponse:
     """Get a page of rows. `visible` names the filters that hide private records."""
-    found = await ROWS.page(read, signer, workspace, query, extra_filters=visible)
-    return ListRowsResponse(found.items, found.pagination)
+    listed = await ROWS.page(read, signer, workspace, query, extra_filters=visible)
+    return ListRowsResponse(listed.items, listed.pagination)
 
 
 async def get(

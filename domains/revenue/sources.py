@@ -120,10 +120,10 @@ async def list_all(read: Read, workspace: WorkspaceId, query: SourceQuery) -> Li
 
 async def get(read: Read, workspace: WorkspaceId, source: UUID) -> SourceResponse:
     """Get a source. Raises NotFound."""
-    found = await read.first(_GET, workspace=workspace, id=source)
-    if found is None:
+    stored = await read.first(_GET, workspace=workspace, id=source)
+    if stored is None:
         raise not_found("source", source)
-    return found
+    return stored
 
 
 async def change(

@@ -37,12 +37,8 @@ _PUSHED = f"{_NOT_DELETED} and not native"
 
 
 def _workspace(*, key: bool = False) -> Column[object]:
-    return Column(
-        "workspace_id",
-        ForeignKey("workspaces.id", ondelete="CASCADE"),
-        primary_key=key,
-        nullable=False,
-    )
+    workspace = ForeignKey("workspaces.id", ondelete="CASCADE")
+    return Column("workspace_id", workspace, primary_key=key, nullable=False)
 
 
 def _texts(name: str) -> Column[Any]:

@@ -25,10 +25,10 @@ def ingest_operation(name: str, summary: str, **options: Any) -> dict[str, Any]:
 
 def uuid_in_path(text: str, name: str) -> UUID:
     """Parse a UUID in a path. Raises Invalid."""
-    found = parse_id(text)
-    if found is None:
+    parsed = parse_id(text)
+    if parsed is None:
         raise invalid(name, "must be a UUID")
-    return found
+    return parsed
 
 
 def crm_id_in_path(text: str, noun: str) -> str:

@@ -186,10 +186,10 @@ async def mark_failed(
 
 def _enrich_with_engine(content: _Input) -> _Enrichment:
     entries, turns = _decode(content)
-    found = outline(
+    result = outline(
         turns, content.audience, content.title, held_on=content.held_on, stage=content.stage
     )
-    return _enrichment(entries, found)
+    return _enrichment(entries, result)
 
 
 def _build_question(content: _Input) -> LLMRequest:
@@ -218,7 +218,7 @@ def _decode(content: _Input) -> tuple[list[TranscriptEntry], list[Turn]]:
     return entries, turns
 
 
-def _enrichment(entries: list[TranscriptEntry], found: Outline) -> _Enrichment:
+def _enrichment(entries: list[TranscriptEntry], result: Outline) -> _Enrichment:
     evidence = {
         heading: [
             SummaryEvidence(
@@ -230,11 +230,11 @@ def _enrichment(entries: list[TranscriptEntry], found: Outline) -> _Enrichment:
             )
             for item in items
         ]
-        for heading, items in found.evidence.items()
+        for heading, items in result.evidence.items()
     }
     return _Enrichment(
-        found.engine,
-        found.category,
-        msgspec.json.encode(found.summary),
+        result.engine,
+        result.category,
+        msgspec.json.encode(result.summary),
         msgspec.json.encode(evidence),
     )

@@ -153,10 +153,10 @@ async def refresh(tools: Tools, workspace: WorkspaceId, job: RefreshDeal) -> Wri
         _Interaction("a message", subject, at, summary)
         for (subject, at, *_), summary in zip(messages_found, summaries, strict=True)
     ]
-    interactions.sort(key=lambda each: each.at, reverse=True)
+    interactions.sort(key=lambda interaction: interaction.at, reverse=True)
     items = await tools.process_pool.run(
         _merge_items,
-        [[_texts(each.summary.get(heading)) for each in interactions] for heading in _HEADINGS],
+        [[_texts(item.summary.get(heading)) for item in interactions] for heading in _HEADINGS],
     )
     summary: dict[str, Any] = {}
     if interactions:
@@ -190,9 +190,8 @@ def _current_status(stage: str | None, interactions: Sequence[_Interaction]) -> 
 
 def _newest_texts(interactions: Sequence[_Interaction], heading: str) -> list[str]:
     """Texts under a heading in the newest interaction that has any."""
-    return next(
-        (texts for each in interactions if (texts := _texts(each.summary.get(heading)))), []
-    )
+    texts = (_texts(interaction.summary.get(heading)) for interaction in interactions)
+    return next(filter(None, texts), [])
 
 
 def _texts(value: Any) -> list[str]:

@@ -195,11 +195,7 @@ def _entries(sentences: list[Sentence]) -> list[TranscriptEntry]:
 
 
 async def mark_failed(
-    tx: Tx,
-    workspace: WorkspaceId,
-    job: FetchRecording | Transcription,
-    _id: UUID,
-    reason: str,
+    tx: Tx, workspace: WorkspaceId, job: FetchRecording | Transcription, _id: UUID, reason: str
 ) -> None:
     """Store why the version has no recording or transcript. Discard bytes that no record names."""
     version = params(workspace, job)

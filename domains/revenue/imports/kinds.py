@@ -81,15 +81,13 @@ class Kind(Generic[S]):
         id_field: str,
         to_values: Callable[[S, Sequence[str]], dict[str, Any]],
         columns: Iterable[str],
-        *,
-        native: bool,
     ) -> None:
         self.struct: Final = struct
         self.id_field: Final = id_field
         self._table = table
         self._to_values = to_values
         self._columns = ("id", *columns)
-        upsert = BulkUpsert(table, self._columns, native)
+        upsert = BulkUpsert(table, self._columns, native=issubclass(struct, NativeImport))
         self._store = upsert.store()
         self._preview = upsert.preview()
 
@@ -339,7 +337,6 @@ KINDS: Final[Mapping[str, Kind[Any]]] = {
             *("crm_id", "crm_name", "crm_type", "crm_given"),
             *("summary", "transcript", "recordings"),
         ),
-        native=True,
     ),
     "messages": Kind(
         tables.messages,
@@ -352,7 +349,6 @@ KINDS: Final[Mapping[str, Kind[Any]]] = {
             *("body", "body_preview", "attachments"),
             *("emails", "outside", "outside_domains"),
         ),
-        native=True,
     ),
     "documents": Kind(
         tables.documents,
@@ -364,7 +360,6 @@ KINDS: Final[Mapping[str, Kind[Any]]] = {
             *("remote_id", "display_name", "filename", "content_type", "author"),
             *("url", "normalized_url", "normalized_content_type"),
         ),
-        native=True,
     ),
     "deals": Kind(
         tables.deals,
@@ -376,7 +371,6 @@ KINDS: Final[Mapping[str, Kind[Any]]] = {
             *("account_id", "account_name", "stage", "pipeline", "amount"),
             *("close_date", "closed", "summary", "crm_autofill"),
         ),
-        native=False,
     ),
     "accounts": Kind(
         tables.accounts,
@@ -384,6 +378,5 @@ KINDS: Final[Mapping[str, Kind[Any]]] = {
         "accountId",
         _account_values,
         (*_CRM_COLUMNS, "website", "domain", "synced_crm_fields"),
-        native=False,
     ),
 }
