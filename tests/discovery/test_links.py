@@ -49,7 +49,7 @@ async def test_the_filter_by_signal_lists_the_linked_insights(acme: Tenant) -> N
     signal = await acme.create("signals", source={"type": "crm"}, insightIds=[insight])
     for reference in (signal["id"], signal["publicId"], signal["id"].upper()):
         listed = await acme.get(f"insights?signalId={reference}")
-        assert [each["id"] for each in listed] == [insight]
+        assert [record["id"] for record in listed] == [insight]
     await acme.delete(f"insights/{insight}")
     assert (await acme.get(f"signals/{signal['id']}"))["insightIds"] == []
 

@@ -162,16 +162,6 @@ async def test_a_patch_that_changes_no_value_is_no_edit(
     assert not set(again["insightIds"]) & set(processed["insightIds"])
 
 
-async def test_insights_that_were_not_edited_are_replaced_with_their_evidence(
-    acme: Tenant, processed: Any
-) -> None:
-    again = await reprocess(acme, processed["id"])
-    assert not set(again["insightIds"]) & set(processed["insightIds"])
-    assert len(await acme.get("insights")) == 4
-    for deleted in processed["insightIds"]:
-        assert (await acme.http.get(f"/external/v1/insights/{deleted}")).status_code == 404
-
-
 async def test_a_failed_signal_has_an_error_and_can_be_reprocessed(
     acme: Tenant, processed: Any, stack: Stack
 ) -> None:

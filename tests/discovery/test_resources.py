@@ -154,14 +154,7 @@ async def test_suggestions_and_external_links_are_returned_as_sent(acme: Tenant)
 
 @pytest.mark.parametrize(
     ("score", "written"),
-    [
-        ("0", "0"),
-        ("100", "100"),
-        ("85.0", "85"),
-        ("99.5", "99.5"),
-        ("0.1", "0.1"),
-        ("-0.0", "0"),
-    ],
+    [("0", "0"), ("100", "100"), ("85.0", "85"), ("99.5", "99.5"), ("0.1", "0.1"), ("-0.0", "0")],
 )
 async def test_whole_scores_are_written_without_a_fraction(
     acme: Tenant, score: str, written: str

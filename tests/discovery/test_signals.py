@@ -14,19 +14,8 @@ from tests.stack import Stack, Tenant
 
 SIGNALS = "/external/v1/signals"
 FIELDS = [
-    "id",
-    "name",
-    "publicId",
-    "workspaceId",
-    "status",
-    "signalType",
-    "context",
-    "source",
-    "data",
-    "insightIds",
-    "externalId",
-    "createdAt",
-    "updatedAt",
+    *("id", "name", "publicId", "workspaceId", "status", "signalType", "context", "source"),
+    *("data", "insightIds", "externalId", "createdAt", "updatedAt"),
 ]
 
 
@@ -106,20 +95,15 @@ async def test_options_that_were_not_sent_are_absent_from_the_data(acme: Tenant)
     assert set((await acme.create_signal())["data"]) == {"s3Key", "uploadedAt"}
 
 
-@pytest.mark.parametrize(
-    ("signal_type", "profile"),
-    [
-        ("transcript", "transcript"),
-        ("support_ticket", "support_ticket"),
-        ("review", "survey_response"),
-        ("discovery_report", "discovery_report"),
-    ],
-)
-async def test_the_source_contains_type_and_analysis_profile(
-    acme: Tenant, signal_type: str, profile: str
-) -> None:
-    source = (await acme.create_signal(signalType=signal_type))["source"]
-    assert source["external_data"] == {"signalType": signal_type, "analysisProfile": profile}
+async def test_the_source_contains_type_and_analysis_profile(acme: Tenant) -> None:
+    for signal_type, profile in {
+        "transcript": "transcript",
+        "support_ticket": "support_ticket",
+        "review": "survey_response",
+        "discovery_report": "discovery_report",
+    }.items():
+        source = (await acme.create_signal(signalType=signal_type))["source"]
+        assert source["external_data"] == {"signalType": signal_type, "analysisProfile": profile}
 
 
 async def test_paths_accept_uuid_and_public_id(acme: Tenant) -> None:

@@ -167,7 +167,7 @@ class Record(NamedTuple):
         return self.at or datetime.min.replace(tzinfo=UTC), self.id
 
 
-def some_records(count: int, word: str = "plan") -> list[Record]:
+def equal_records(count: int, word: str = "plan") -> list[Record]:
     """Records with the same time and word."""
     return [Record(str(uuid4()), START_TIME, word, number) for number in range(count)]
 

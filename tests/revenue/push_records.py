@@ -1,5 +1,6 @@
 """Push records through a source and read them back over HTTP."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import httpx
@@ -91,6 +92,23 @@ async def create_source(tenant: Tenant, name: str = "crm") -> Source:
     created = await tenant.http.post("/v1/object-types", json=body)
     assert created.status_code == 201, created.text
     return Source(tenant, source, created.json()["id"])
+
+
+async def assert_refused(
+    source: Source, kind: str, cases: Iterable[tuple[Json, str | None]]
+) -> None:
+    """POST records with these fields, each of which is refused with the field at fault."""
+    for fields, field in cases:
+        response = await source.post(kind, "one", **fields)
+        assert response.status_code == 400, (fields, response.text)
+        detail = response.json()["detail"]
+        assert (detail["error"], detail["field"]) == ("validation_error", field), fields
+    assert (await get_json(source.tenant, kind))[kind] == []
+
+
+def refusal(response: httpx.Response) -> tuple[int, str | None]:
+    """Status of an error, and the field that it names."""
+    return response.status_code, response.json()["detail"]["field"]
 
 
 async def get_json(tenant: Tenant, path: str, **params: Any) -> Any:

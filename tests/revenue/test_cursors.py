@@ -13,10 +13,10 @@ from tests.revenue.list_kinds import (
     KINDS,
     SOURCES,
     Record,
+    equal_records,
     insert_records,
     read_page_in_process,
     record_ids,
-    some_records,
 )
 from tests.revenue.push_records import Json, get_json
 from tests.stack import Tenant
@@ -40,7 +40,7 @@ async def _assert_refused(tenant: Tenant, kind: str, **params: Any) -> None:
 async def filled(acme: Tenant, connection: asyncpg.Connection) -> Tenant:
     """The workspace `acme` with three records of each kind."""
     for kind in KINDS:
-        await insert_records(connection, acme, kind, some_records(3))
+        await insert_records(connection, acme, kind, equal_records(3))
     return acme
 
 
@@ -58,7 +58,7 @@ async def filled(acme: Tenant, connection: asyncpg.Connection) -> Tenant:
 async def test_long_filters_do_not_lengthen_a_cursor(
     acme: Tenant, connection: asyncpg.Connection, kind: str, name: str, value: str, other: Json
 ) -> None:
-    await insert_records(connection, acme, kind, some_records(4, value))
+    await insert_records(connection, acme, kind, equal_records(4, value))
     whole = record_ids(kind, await get_json(acme, kind, **{name: value}))
     assert len(whole) == 4
     cursor = await _first_cursor(acme, kind, **{name: value})
@@ -96,7 +96,7 @@ async def test_other_filters_than_those_of_the_first_page_are_refused(
     for other_name, other_value in filters.items():
         await _assert_refused(filled, kind, cursor=cursor, **{other_name: other_value})
     cursor = await _first_cursor(filled, kind, **{name: value})
-    other_value = next(each for each in KINDS[kind].filters[name] if each != value)
+    other_value = next(other for other in KINDS[kind].filters[name] if other != value)
     await _assert_refused(filled, kind, cursor=cursor, **{name: other_value})
     await get_json(filled, kind, cursor=cursor, **{name: value})
     await get_json(filled, kind, cursor=cursor)
@@ -109,7 +109,7 @@ async def test_other_filters_than_those_of_the_first_page_are_refused(
 async def test_a_limit_holds_until_another_one_is_given(
     acme: Tenant, connection: asyncpg.Connection, kind: str
 ) -> None:
-    await insert_records(connection, acme, kind, some_records(22))
+    await insert_records(connection, acme, kind, equal_records(22))
     sizes = []
     page = await get_json(acme, kind, limit=3)
     cursor = ""
@@ -127,7 +127,7 @@ async def test_a_limit_holds_until_another_one_is_given(
 async def test_a_cursor_is_valid_for_one_list_of_one_workspace(
     filled: Tenant, rival: Tenant, connection: asyncpg.Connection, kind: str
 ) -> None:
-    await insert_records(connection, rival, kind, some_records(3))
+    await insert_records(connection, rival, kind, equal_records(3))
     own = await _first_cursor(filled, kind)
     await get_json(filled, kind, cursor=own)
     await _assert_refused(filled, kind, cursor=await _first_cursor(rival, kind))
@@ -152,7 +152,7 @@ async def test_a_cursor_with_one_changed_character_is_refused(filled: Tenant, ki
         ]
     for start in range(0, len(changed), 20):
         await asyncio.gather(
-            *(_assert_refused(filled, kind, cursor=each) for each in changed[start : start + 20])
+            *(_assert_refused(filled, kind, cursor=text) for text in changed[start : start + 20])
         )
 
 

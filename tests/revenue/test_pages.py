@@ -54,7 +54,7 @@ def generated_records(draw: st.DrawFn, kind: str) -> list[Record]:
 
 
 def generated_filters(kind: str) -> st.SearchStrategy[Json]:
-    values = {name: st.sampled_from(list(each)) for name, each in KINDS[kind].filters.items()}
+    values = {name: st.sampled_from(list(choices)) for name, choices in KINDS[kind].filters.items()}
     return st.fixed_dictionaries({}, optional=values)
 
 
@@ -86,11 +86,13 @@ async def test_pages_together_are_the_whole_list(
 ) -> None:
     kind, records, filters = generated
     await _replace_records(connection, acme, kind, records)
-    newest_first = [each.id for each in sorted(records, key=lambda each: each.position)[::-1]]
+    newest_first = [
+        record.id for record in sorted(records, key=lambda record: record.position)[::-1]
+    ]
     assert record_ids(kind, await get_json(acme, kind, limit=50)) == newest_first
     whole = await get_json(acme, kind, limit=50, **filters)
     expected = record_ids(kind, whole)
-    assert expected == [each for each in newest_first if each in set(expected)]
+    assert expected == [record for record in newest_first if record in set(expected)]
     assert whole["pagination"] == {"nextCursor": None, "hasMore": False}
 
     limit = choices.draw(st.integers(1, 4))
@@ -179,7 +181,7 @@ class Writer:
         self._connection = connection
         self._tenant = tenant
         self._kind = kind
-        self._existing = {each.id for each in records}
+        self._existing = {record.id for record in records}
 
     async def apply(self, change: Change) -> None:
         at = START_TIME + timedelta(hours=change.hours)
@@ -244,9 +246,9 @@ async def test_changes_between_pages_neither_hide_nor_repeat_other_records(
         params = {"cursor": cursor}
         for change in next(pending_changes, []):
             await writer.apply(change)
-    assert {each for each in read if read.count(each) > 1} <= writer.moved
-    undisturbed = [each for each in before if each not in writer.disturbed]
-    assert [each for each in read if each in undisturbed] == undisturbed
+    assert {record for record in read if read.count(record) > 1} <= writer.moved
+    undisturbed = [record for record in before if record not in writer.disturbed]
+    assert [record for record in read if record in undisturbed] == undisturbed
 
 
 @pytest.mark.parametrize("kind", ["conversations", "messages", "rows", "documents"])

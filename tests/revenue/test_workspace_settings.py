@@ -34,7 +34,7 @@ async def _is_shown(source: Source, kind: str, record: str) -> bool:
     """True if a record can be read and is listed. One without the other is an error."""
     response = await source.http.get(f"/v1/{kind}/{record}")
     assert response.status_code in (200, 404)
-    is_listed = any(record in each.values() for each in await _list(source, kind))
+    is_listed = any(record in listed.values() for listed in await _list(source, kind))
     assert is_listed == (response.status_code == 200)
     return is_listed
 
@@ -157,10 +157,10 @@ async def test_sources_and_object_types_are_never_hidden(
     row = await source.push("rows", "1")
     await _hide_private(database, acme, True)
     await _wait_for_status(source, f"rows/{row}", 404)
-    assert [each["id"] for each in await _list(source, "sources")] == [source.id]
+    assert [listed["id"] for listed in await _list(source, "sources")] == [source.id]
     assert (await get_json(acme, f"sources/{source.id}"))["id"] == source.id
     object_types = (await get_json(acme, "object-types"))["objectTypes"]
-    assert [each["id"] for each in object_types] == [source.object_type]
+    assert [listed["id"] for listed in object_types] == [source.object_type]
     assert (await get_json(acme, f"object-types/{source.object_type}"))["id"] == source.object_type
 
 

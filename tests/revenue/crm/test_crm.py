@@ -190,10 +190,15 @@ async def test_concurrent_writes_leave_the_newest_activity(source: Source, crm: 
         *(source.delete("messages", f"m-{number}") for number in range(5)),
         crm.put("deals", "deal", name="Changed"),
     )
-    assert {each.status_code for each in responses if each is not None} <= {201, 200, 404, 409}
+    assert {response.status_code for response in responses if response is not None} <= {
+        201,
+        200,
+        404,
+        409,
+    }
     await crm.wait_until_relinked()
     page = await get_json(source.tenant, "messages")
-    newest = max(each["createdAt"] for each in page["messages"])
+    newest = max(message["createdAt"] for message in page["messages"])
     assert await _last_activity(source, "deals/deal") >= newest
 
 
@@ -222,7 +227,7 @@ async def test_an_account_shows_its_latest_deal(source: Source, crm: CrmRecords)
         await crm.put("deals", **columns)
         shown = await get_json(source.tenant, "accounts/acc")
         latest.append(shown["latestDeal"])
-    assert [each["dealId"] for each in latest] == ["closed", "older", "older", "newer", "newer"]
+    assert [deal["dealId"] for deal in latest] == ["closed", "older", "older", "newer", "newer"]
     assert latest[-1] == {
         "dealId": "newer",
         "name": "Newer",
