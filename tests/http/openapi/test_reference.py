@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from gateway.openapi.reference import render
+from tests.http.published import Json
 from tests.stack import Stack
-from tests.surfaces.published import Json
 
 # Attributes that make a browser load something.
 LOADING = {"src", "srcset", "data", "poster", "background", "action", "formaction", "ping"}
