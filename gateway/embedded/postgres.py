@@ -36,7 +36,7 @@ ROLE = DATABASE = "gateway"
 PORT = 5432  # only part of the socket's file name: its directory is private
 SECRET_FILE = "gateway.secret"  # noqa: S105 - a file name
 
-# Seconds that the remains of a killed server may prevent a start. They go away by themselves.
+# Seconds for which the remains of a killed server may prevent a start; they disappear on their own.
 _CONFLICT_SECONDS = 20.0
 _CONFLICTS = ("lock file", "shared memory block", "Address already in use")
 _ERROR = re.compile(r"^.*?(FATAL|PANIC|ERROR|error):\s*")

@@ -29,7 +29,7 @@ def process_alive(pid: int) -> bool:
 
 
 def serves_directory(pid: int, directory: Path) -> bool:
-    """True if the process is the server of `directory`, not another one that got its old pid."""
+    """True if the process is the server of `directory`: another one may have its old pid."""
     if _HAS_PROC:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             try:

@@ -27,7 +27,7 @@ class Progress:
         self.end_step()
 
     def begin_step(self, line: str) -> None:
-        """Show what goes on now, until the next step or `end_step`."""
+        """Show the current step until the next one or `end_step`."""
         with contextlib.suppress(OSError):
             if self._status is None:
                 self.report(line)

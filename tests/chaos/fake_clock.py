@@ -31,27 +31,27 @@ __attribute__((constructor)) static void begin(void) {
     if (mapped != MAP_FAILED) offset = mapped;
 }
 
-int clock_gettime(clockid_t which, struct timespec *now) {
-    int failed = (int)syscall(SYS_clock_gettime, which, now);
-    if (!failed && offset && (which == CLOCK_REALTIME || which == CLOCK_REALTIME_COARSE))
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    int failed = (int)syscall(SYS_clock_gettime, clock, now);
+    if (!failed && offset && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
         now->tv_sec += *offset;
     return failed;
 }
 
 int gettimeofday(struct timeval *restrict now, void *restrict zone) {
-    struct timespec found;
+    struct timespec real;
     (void)zone;
-    if (clock_gettime(CLOCK_REALTIME, &found)) return -1;
-    now->tv_sec = found.tv_sec;
-    now->tv_usec = found.tv_nsec / 1000;
+    if (clock_gettime(CLOCK_REALTIME, &real)) return -1;
+    now->tv_sec = real.tv_sec;
+    now->tv_usec = real.tv_nsec / 1000;
     return 0;
 }
 
-time_t time(time_t *into) {
-    struct timespec found;
-    if (clock_gettime(CLOCK_REALTIME, &found)) return -1;
-    if (into) *into = found.tv_sec;
-    return found.tv_sec;
+time_t time(time_t *result) {
+    struct timespec real;
+    if (clock_gettime(CLOCK_REALTIME, &real)) return -1;
+    if (result) *result = real.tv_sec;
+    return real.tv_sec;
 }
 """
 

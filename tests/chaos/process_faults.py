@@ -192,12 +192,14 @@ async def kill_relay_before_send(stack: ChaosStack, workload: Workload) -> None:
             os.kill(valkey, signal.SIGCONT)
 
 
-async def crashing_job(stack: ChaosStack, workload: Workload, *, losses: int, hurry: bool) -> None:
+async def crashing_job(
+    stack: ChaosStack, workload: Workload, *, losses: int, skip_delays: bool
+) -> None:
     """A job that kills its worker fails after 10 losses; `losses` of them have happened already."""
     async with stack.supervised(), stack.connected() as connection:
         await workload.enqueue(connection, 1, kind="chaos.crash", expected="failed", losses=losses)
         await workload.enqueue(connection, 20, seconds=0.02)
-        async with without_retry_delays(stack) if hurry else contextlib.nullcontext():
+        async with without_retry_delays(stack) if skip_delays else contextlib.nullcontext():
             stack.faults += 10 - losses
             assert not await workload.wait_for_jobs(connection, 120)
         row = await connection.fetchrow("select losses, error from jobs where kind = 'chaos.crash'")

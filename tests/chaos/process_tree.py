@@ -34,9 +34,9 @@ def children(pid: int) -> list[ProcessInfo]:
     return [process for _, process in _running() if process.parent == pid]
 
 
-def orphans(found: Iterable[ProcessInfo]) -> list[ProcessInfo]:
+def orphans(candidates: Iterable[ProcessInfo]) -> list[ProcessInfo]:
     """Those that do not descend from this process: their parent has died."""
-    processes = {process.pid: process for process in found}
+    processes = {process.pid: process for process in candidates}
 
     def descends_from_us(process: ProcessInfo | None) -> bool:
         while process is not None:

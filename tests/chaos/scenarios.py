@@ -28,10 +28,11 @@ SCENARIOS: Final = (
     Scenario("provider hangs, answers nonsense, is late", environment_faults.break_provider),
     Scenario(
         "job that kills its process, last attempts",
-        partial(process_faults.crashing_job, losses=8, hurry=True),
+        partial(process_faults.crashing_job, losses=8, skip_delays=True),
     ),
     Scenario(
-        "job that kills its process", partial(process_faults.crashing_job, losses=0, hurry=False)
+        "job that kills its process",
+        partial(process_faults.crashing_job, losses=0, skip_delays=False),
     ),
     Scenario("Valkey broken at random, 30 s", server_faults.break_valkey_at_random),
     Scenario("PostgreSQL restarted at random, 30 s", server_faults.restart_postgres_at_random),

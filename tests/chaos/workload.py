@@ -201,26 +201,26 @@ class Workload:
     async def tally(self, connection: asyncpg.Connection, blobs: Path, patience: float) -> Tally:
         """Wait for the jobs; then count the records and jobs that were lost or doubled."""
         unfinished = await self.wait_for_jobs(connection, patience)
-        outcomes: Counter[Outcome] = Counter()
+        counts: Counter[Outcome] = Counter()
         wrong: list[str] = []
-        found: dict[Kind, dict[str, list[Outcome]]] = {
+        outcomes: dict[Kind, dict[str, list[Outcome]]] = {
             "signals": await self._signals(connection),
             "conversations": await self._conversations(connection),
             "documents": await self._documents(connection, blobs),
         }
         for item in self.items:
-            copies = found[item.kind].get(item.name, [])
+            copies = outcomes[item.kind].get(item.name, [])
             outcome: Outcome = copies[0] if len(copies) == 1 else "doubled" if copies else "lost"
             # Without an answer, a record may exist or not, but not twice.
             if item.accepted or outcome == "doubled":
-                outcomes[outcome] += 1
+                counts[outcome] += 1
                 if outcome != "once":
-                    wrong.append(f"{item.name} {outcome} ({self._notes.get(item.name, 'gone')})")
+                    wrong.append(f"{item.name} {outcome} ({self._notes.get(item.name, 'missing')})")
         for job, outcome in (await self._effects(connection)).items():
-            outcomes[outcome] += 1
+            counts[outcome] += 1
             if outcome != "once":
                 wrong.append(f"job {job} {outcome}")
-        return Tally(self.accepted + len(self.jobs), outcomes, unfinished, wrong)
+        return Tally(self.accepted + len(self.jobs), counts, unfinished, wrong)
 
     async def _signals(self, connection: asyncpg.Connection) -> dict[str, list[Outcome]]:
         rows = await connection.fetch(
@@ -234,7 +234,7 @@ class Workload:
             self.tenant.workspace,
         )
         items = {item.name: item for item in self.items}
-        found: dict[str, list[Outcome]] = {}
+        outcomes: dict[str, list[Outcome]] = {}
         for row in rows:
             item = items[row["name"]]
             expected = insights(item.text) if item.expected == "processed" else []
@@ -245,8 +245,8 @@ class Workload:
                 outcome = "lost"
             if outcome != "once":
                 self._notes[item.name] = f"{row['status']}, {len(row['insights'])} insights"
-            found.setdefault(item.name, []).append(outcome)
-        return found
+            outcomes.setdefault(item.name, []).append(outcome)
+        return outcomes
 
     async def _conversations(self, connection: asyncpg.Connection) -> dict[str, list[Outcome]]:
         rows = await connection.fetch(
@@ -278,17 +278,17 @@ class Workload:
             """,
             self.tenant.workspace,
         )
-        found = self._records(rows)
+        outcomes = self._records(rows)
         items = {item.name: item for item in self.items}
         for row in rows:
             item = items[row["remote_id"]]
             if row["made"] and (blobs / row["normalized_key"]).read_text().strip() != item.text:
-                found[item.name] = ["lost"]
-        return found
+                outcomes[item.name] = ["lost"]
+        return outcomes
 
     def _records(self, rows: Sequence[Any]) -> dict[str, list[Outcome]]:
         """Outcomes by name: each record must have one version, and one job of each kind."""
-        found: dict[str, list[Outcome]] = {}
+        outcomes: dict[str, list[Outcome]] = {}
         items = {item.name: item for item in self.items}
         for row in rows:
             item = items[row["remote_id"]]
@@ -302,8 +302,8 @@ class Workload:
                 self._notes[item.name] = (
                     f"version {row['version']}, {row['state']}, {row['error']}, {row['jobs']}"
                 )
-            found.setdefault(item.name, []).append(outcome)
-        return found
+            outcomes.setdefault(item.name, []).append(outcome)
+        return outcomes
 
     async def _effects(self, connection: asyncpg.Connection) -> dict[UUID, Outcome]:
         if not self.jobs:
@@ -316,14 +316,14 @@ class Workload:
             """,
             self.tenant.workspace,
         )
-        found: dict[UUID, Outcome] = dict.fromkeys(self.jobs, "lost")
+        outcomes: dict[UUID, Outcome] = dict.fromkeys(self.jobs, "lost")
         for row in rows:
             expected = 1 if row["kind"] == "chaos.count" else 0
             if row["effects"] > expected:
-                found[row["id"]] = "doubled"
+                outcomes[row["id"]] = "doubled"
             elif row["effects"] == expected and row["state"] == self.jobs[row["id"]]:
-                found[row["id"]] = "once"
-        return found
+                outcomes[row["id"]] = "once"
+        return outcomes
 
 
 @cache

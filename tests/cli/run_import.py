@@ -189,7 +189,7 @@ class Importer:
         return path
 
     def write_jsonl(self, records: Iterable[dict[str, Any]], name: str = "records.jsonl") -> Path:
-        return self.write_file(name, "".join(json.dumps(each) + "\n" for each in records))
+        return self.write_file(name, "".join(json.dumps(record) + "\n" for record in records))
 
     async def import_records(self, tenant: Tenant, **records: list[dict[str, Any]]) -> ImportResult:
         """Import records by kind (`deals=[...]`), all of which must be accepted."""

@@ -119,10 +119,10 @@ async def test_an_interrupt_leaves_complete_batches(
 
     async def count() -> int:
         async with database.connection() as connection:
-            found: int = await connection.fetchval(
+            stored: int = await connection.fetchval(
                 "select count(*) from deals where workspace_id = $1", UUID(acme.workspace)
             )
-        return found
+        return stored
 
     pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     process = _command(importer, acme, "-", **pipes)
@@ -155,22 +155,22 @@ async def test_a_terminal_shows_a_progress_bar(importer: Importer, acme: Tenant)
     )
     os.close(writing)
 
-    def shown() -> bytes:
-        said = b""
+    def read_terminal() -> bytes:
+        output = b""
         try:
             while piece := os.read(reading, 65536):
-                said += piece
+                output += piece
         except OSError:
             # The other end is closed.
             pass
-        return said
+        return output
 
-    said = (await asyncio.to_thread(shown)).decode()
+    shown = (await asyncio.to_thread(read_terminal)).decode()
     out, _ = process.communicate(timeout=60)
     os.close(reading)
     assert out.decode() == "Stored: 3,000; unchanged: 0; refused: 0\n"
-    assert "Importing" in said
-    assert "3,000 records" in said
+    assert "Importing" in shown
+    assert "3,000 records" in shown
 
 
 # Reads and checks files as the command does; prints the records and the peak memory in kB of each.

