@@ -76,7 +76,7 @@ def _describe(route: Route, schemas: Schemas) -> dict[str, Any]:
     }
     if route.needs_key:
         described["security"] = [{"apiKey": []}]
-        described["x-required-scopes"] = _scopes(route)
+        described["x-required-scopes"] = route.required_scopes
     if operation.addition:
         described["x-addition"] = True
     if route.request_types:
@@ -87,17 +87,12 @@ def _describe(route: Route, schemas: Schemas) -> dict[str, Any]:
     return described
 
 
-def _scopes(route: Route) -> list[str]:
-    return [] if route.operation.access == "any key" else [route.operation.access]
-
-
 def _description(route: Route) -> str:
     sentences = [inspect.getdoc(route.handler.fn) or ""]
+    sentences += [f"Needs the scope `{scope}`." for scope in route.required_scopes]
     if not route.needs_key:
         sentences.append("Needs no key.")
-    elif scopes := _scopes(route):
-        sentences.append(f"Needs the scope `{scopes[0]}`.")
-    else:
+    elif not route.required_scopes:
         sentences.append("Needs a key with any scopes.")
     if route.operation.addition:
         sentences.append("An addition: not part of the vendor's API.")

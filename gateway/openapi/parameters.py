@@ -43,7 +43,8 @@ def _path_parameters(route: Route) -> list[dict[str, Any]]:
     record = f"{collection[:-3]}y" if collection.endswith("ies") else collection.removesuffix("s")
     (schema,), _ = msgspec.json.schema_components([route.operation.path_id])
     description = schema.pop("description", f"The uuid of the {record.replace('-', ' ')}.")
-    return [_parameter("path", name, description, schema, required=True)]
+    path_id = {"name": name, "in": "path", "required": True}
+    return [{**path_id, "description": description, "schema": schema}]
 
 
 def _query_parameters(route: Route) -> list[dict[str, Any]]:
@@ -54,22 +55,14 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
     documented = route.surface.vendor_parameters
     parameters = []
     for name, schema in struct["properties"].items():
-        description = schema.pop("description", "")
-        required = name in struct.get("required", ())
-        parameter = _parameter("query", name, description, schema, required=required)
+        parameter = {
+            "name": name,
+            "in": "query",
+            "required": name in struct.get("required", ()),
+            "description": schema.pop("description", ""),
+            "schema": schema,
+        }
         if documented is not None and name not in documented:
             parameter["x-addition"] = True
         parameters.append(parameter)
     return parameters
-
-
-def _parameter(
-    place: str, name: str, description: str, schema: dict[str, Any], *, required: bool
-) -> dict[str, Any]:
-    return {
-        "name": name,
-        "in": place,
-        "required": required,
-        "description": description,
-        "schema": schema,
-    }

@@ -14,16 +14,7 @@ Json = Mapping[str, Any]
 
 # Explained once for all operations.
 _COMMON_STATUSES: Final = frozenset({401, 403, 411, 413, 429, 500, 503})
-_COMMON_HEADERS: Final = frozenset(
-    {
-        "X-Request-Id",
-        "X-RateLimit-Limit",
-        "X-RateLimit-Remaining",
-        "X-RateLimit-Reset",
-        "Idempotent-Replayed",
-        "Retry-After",
-    }
-)
+_COMMON_HEADERS: Final = re.compile("X-Request-Id|X-RateLimit-.*|Idempotent-Replayed|Retry-After")
 
 
 def render(document: Json) -> bytes:
@@ -34,25 +25,16 @@ def render(document: Json) -> bytes:
         for method, operation in methods.items():
             groups.setdefault(operation["tags"][0], []).append((method.upper(), path, operation))
     topics = topics_of([each for operations in groups.values() for each in operations])
-    navigation = [
-        navigation_group("Basics", "basics", ((each.anchor, each.title, "") for each in topics)),
-        *(
-            navigation_group(
-                tag,
-                slug(tag),
-                (
-                    (operation["operationId"], operation["summary"], method)
-                    for method, _, operation in operations
-                ),
-            )
-            for tag, operations in groups.items()
-        ),
-        navigation_group("Models", "models", ((f"schema-{name}", name, "") for name in schemas)),
-    ]
+    links = [(topic.anchor, topic.title, "") for topic in topics]
+    navigation = [navigation_group("Basics", "basics", links)]
     body = [section(*topic) for topic in topics]
     for tag, operations in groups.items():
+        links = [(each["operationId"], each["summary"], method) for method, _, each in operations]
+        navigation.append(navigation_group(tag, slug(tag), links))
         body.append(heading(tag, slug(tag)))
         body += [_operation(*each, schemas) for each in operations]
+    links = [(f"schema-{name}", name, "") for name in schemas]
+    navigation.append(navigation_group("Models", "models", links))
     body.append(heading("Models", "models"))
     body += [_model(name, schema, schemas) for name, schema in schemas.items()]
     info = document["info"]
@@ -133,16 +115,11 @@ def _responses(operation: Json) -> str:
             common.append(f"<code>{status}</code>")
             continue
         schema = next(iter(response["content"].values()))["schema"]
-        names = [name for name in response.get("headers", {}) if name not in _COMMON_HEADERS]
-        headers = (
-            f'<br><span class="soft">Headers: {", ".join(map(escape, names))}</span>'
-            if names
-            else ""
-        )
-        rows.append(
-            f"<tr><td><code>{status}</code></td>"
-            f"<td>{prose(response['description'])} · {_type(schema)}{headers}</td></tr>"
-        )
+        names = [name for name in response["headers"] if not _COMMON_HEADERS.fullmatch(name)]
+        text = f"{prose(response['description'])} · {_type(schema)}"
+        if names:
+            text += f'<br><span class="soft">Headers: {", ".join(map(escape, names))}</span>'
+        rows.append(f"<tr><td><code>{status}</code></td><td>{text}</td></tr>")
     if common:
         rows.append(
             f'<tr><td colspan="2"><span class="soft">As for any request: {" ".join(common)} · '
@@ -265,11 +242,8 @@ def _constraints(schema: Json) -> str:
             schema = {**member, **schema}
     words = []
     if "enum" in schema:
-        words.append(
-            "One of "
-            + ", ".join(f"<code>{escape(str(value))}</code>" for value in schema["enum"])
-            + "."
-        )
+        values = (f"<code>{escape(str(value))}</code>" for value in schema["enum"])
+        words.append(f"One of {', '.join(values)}.")
     minimum, maximum = schema.get("minimum"), schema.get("maximum")
     if minimum is not None:
         upper = f", at most {maximum:,}" if maximum is not None else ""

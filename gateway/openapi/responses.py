@@ -32,29 +32,17 @@ _COUNT: Final = {"type": "integer", "minimum": 0}
 _FLAG: Final = {"type": "boolean"}
 # Description, schema, and whether each response that documents the header has it.
 _HEADERS: Final = {
-    "X-Request-Id": (
-        "Identifies this request in the logs; the client's own id is kept",
-        _STRING,
-        True,
-    ),
+    "X-Request-Id": ("Identifies this request in the logs; your own id is kept", _STRING, True),
     "X-RateLimit-Limit": (
         "Requests allowed in the window nearest to its limit; absent for a key without limits",
         _COUNT,
         False,
     ),
     "X-RateLimit-Remaining": ("Requests left in that window", _COUNT, False),
-    "X-RateLimit-Reset": (
-        "Unix time in seconds at which that window next admits a request",
-        _COUNT,
-        False,
-    ),
+    "X-RateLimit-Reset": ("Unix time when that window next admits a request", _COUNT, False),
     "Retry-After": ("Seconds to wait before the next attempt", _COUNT, True),
     "WWW-Authenticate": ("Always `Bearer`", _STRING, True),
-    "Idempotent-Replayed": (
-        "`true` if this is the stored response of an earlier request",
-        _FLAG,
-        False,
-    ),
+    "Idempotent-Replayed": ("`true`: the stored response of an earlier request", _FLAG, False),
     "X-Total-Count": (
         f"Number of records in the whole list. Counting stops at {COUNT_CAP:,}: then this is "
         f"{COUNT_CAP} and `X-Total-Count-Capped` is `true`",

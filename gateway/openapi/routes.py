@@ -28,6 +28,11 @@ class Route(NamedTuple):
         return self.operation.access != "public"
 
     @property
+    def required_scopes(self) -> list[str]:
+        access = self.operation.access
+        return [] if access in ("any key", "public") else [access]
+
+    @property
     def request_types(self) -> tuple[Any, ...]:
         """Types of the body; empty without one."""
         request = self.operation.request
