@@ -21,11 +21,11 @@ ROWS: list[dict[str, Any]] = [
 
 @given(text=st.text(max_size=300))
 def test_phrases_of_any_text_are_slices(text: str) -> None:
-    found = phrases(text)
-    for phrase in found:
+    result = phrases(text)
+    for phrase in result:
         assert text[phrase.start : phrase.end] == phrase.text
         assert phrase.text.strip()
-    assert all(phrase.end <= after.start for phrase, after in pairwise(found))
+    assert all(phrase.end <= after.start for phrase, after in pairwise(result))
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_phrases_of_any_text_are_slices(text: str) -> None:
     ],
 )
 def test_phrase_and_sentiment(text: str, phrase: str, sentiment: Sentiment) -> None:
-    assert (phrase, sentiment) in [(each.text, each.sentiment) for each in phrases(text)]
+    assert (phrase, sentiment) in [(found.text, found.sentiment) for found in phrases(text)]
 
 
 def test_spans_of_tags() -> None:

@@ -132,8 +132,8 @@ def test_bullets_headings_and_wrapped_lines() -> None:
 
 def test_pros_and_cons() -> None:
     text = "Pros: fast\nCons:\n- slow sync\n- no undo\nCons: ugly\nThe rest is fine."
-    found = sentences(text, "survey_response")
-    assert [(sentence.section, sentence.text) for sentence in found] == [
+    result = sentences(text, "survey_response")
+    assert [(sentence.section, sentence.text) for sentence in result] == [
         ("pros", "fast"),
         ("cons", "slow sync"),
         ("cons", "no undo"),
@@ -163,10 +163,10 @@ def test_abbreviations_do_not_end_sentences() -> None:
 
 def test_speech_without_punctuation_is_split() -> None:
     text = "Ana: " + "we go to the report and then we wait for it and nothing happens " * 40
-    found = texts(text, "transcript")
-    assert len(found) > 5
-    assert all(len(sentence) <= MAX_QUOTE for sentence in found)
-    assert " ".join(found) == text.removeprefix("Ana: ").strip()
+    result = texts(text, "transcript")
+    assert len(result) > 5
+    assert all(len(sentence) <= MAX_QUOTE for sentence in result)
+    assert " ".join(result) == text.removeprefix("Ana: ").strip()
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\r\n\t", ".", "?!", "🙂", "—", "-->", "[00:00:01]"])
