@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from domains.discovery import analysis, duplicates
-from domains.discovery.analysis import AnalyseSignal, AskSignal
+from domains.discovery.analysis import AnalyseSignal, AnalyseSignalWithProvider
 from domains.discovery.duplicates import CompareInsights
 from domains.kernel.core.settings import Settings
 from domains.kernel.job_tools import Tools
@@ -12,9 +12,9 @@ from domains.kernel.jobs.model import Job
 from domains.kernel.storage import retention
 from domains.kernel.storage.retention import DeleteBlob
 from domains.revenue.conversations import (
-    AskConversation,
     FetchRecording,
     ProcessConversation,
+    ProcessConversationWithProvider,
     Transcription,
 )
 from domains.revenue.crm import relinking
@@ -29,7 +29,7 @@ from domains.revenue.enrichment import (
 )
 from workers.runner import Actor
 
-# Time limits of one attempt. A step's own timeout strikes first and gives the clearer error;
+# Time limits of one attempt. A step's own timeout expires first and raises a clearer error;
 # `job_time_limit` allows for the rest of the job.
 
 
@@ -58,7 +58,7 @@ ACTORS: Final[Mapping[type[Job], Actor[Tools, Any]]] = {
     AnalyseSignal: Actor(
         run=analysis.analyse, failed=analysis.mark_failed, time_limit=_computation_limit
     ),
-    AskSignal: Actor(
+    AnalyseSignalWithProvider: Actor(
         run=analysis.analyse_with_provider, failed=analysis.mark_failed, time_limit=_chat_limit
     ),
     CompareInsights: Actor(run=duplicates.compare, time_limit=_computation_limit),
@@ -84,7 +84,7 @@ ACTORS: Final[Mapping[type[Job], Actor[Tools, Any]]] = {
         failed=conversation_summaries.mark_failed,
         time_limit=_computation_limit,
     ),
-    AskConversation: Actor(
+    ProcessConversationWithProvider: Actor(
         run=conversation_summaries.enrich_with_provider,
         failed=conversation_summaries.mark_failed,
         time_limit=_chat_limit,

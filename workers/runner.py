@@ -109,7 +109,8 @@ class Runner(Generic[T]):
     async def run(self, job_id: UUID, computed: Callable[[], None] = lambda: None) -> bool:
         """Claim and run a job. Returns False if it could not be claimed.
 
-        `computed` is called when a job without results only remains to be marked as done.
+        `computed` is called when a job without results has finished and is about to be marked
+        as done.
         """
         structlog.contextvars.clear_contextvars()
         try:

@@ -40,8 +40,11 @@ class AnalyseSignal(Job, frozen=True, tag="discovery.analyse_signal"):
     signal: UUID
 
 
-class AskSignal(Job, frozen=True, tag="discovery.ask_signal"):
-    """Find a signal's insights with the LLM provider. Like a fetch, it waits for the network."""
+class AnalyseSignalWithProvider(Job, frozen=True, tag="discovery.ask_signal"):
+    """Find a signal's insights with the LLM provider.
+
+    Runs in the fetch queue, because it waits for the network.
+    """
 
     queue: ClassVar[Queue] = "fetch"
     signal: UUID
@@ -118,22 +121,22 @@ _SET_FAILED = _update(
 async def analyse(tools: Tools, workspace: WorkspaceId, job: AnalyseSignal) -> Write | None:
     """Find insights in a signal's text. The returned function stores them.
 
-    Enqueues `AskSignal` instead if the workspace uses the LLM provider.
+    Enqueues `AnalyseSignalWithProvider` instead if the workspace uses the LLM provider.
     """
     signal = await tools.read.first(_INPUT, workspace=workspace, id=job.signal)
     if signal is None:
         return None
     if await tools.provider.is_enabled_for(workspace):
-        return lambda tx: _hand_over(tx, workspace, job.signal, signal.last_job_id)
+        return lambda tx: _enqueue_provider_job(tx, workspace, job.signal, signal.last_job_id)
     document = await _document(tools.read, tools.blobs, workspace, signal)
     findings = await tools.process_pool.run(find_insights, document)
     return _store(workspace, job.signal, signal, document.text, findings, None)
 
 
 async def analyse_with_provider(
-    tools: Tools, workspace: WorkspaceId, job: AskSignal
+    tools: Tools, workspace: WorkspaceId, job: AnalyseSignalWithProvider
 ) -> Write | None:
-    """Like `analyse`, with the LLM provider. The engine replaces an unusable response."""
+    """Like `analyse`, with the LLM provider. Uses the engine if the response is unusable."""
     signal = await tools.read.first(_INPUT, workspace=workspace, id=job.signal)
     if signal is None:
         return None
@@ -161,7 +164,11 @@ async def queue(tx: Tx, workspace: WorkspaceId, signal_id: UUID) -> UUID:
 
 
 async def mark_failed(
-    tx: Tx, workspace: WorkspaceId, job: AnalyseSignal | AskSignal, job_id: UUID, reason: str
+    tx: Tx,
+    workspace: WorkspaceId,
+    job: AnalyseSignal | AnalyseSignalWithProvider,
+    job_id: UUID,
+    reason: str,
 ) -> None:
     """Set the signal's status to `failed`, unless a newer job analyses it."""
     await tx.first(_SET_FAILED, workspace=workspace, id=job.signal, job=job_id, error=reason)
@@ -170,20 +177,20 @@ async def mark_failed(
 async def matched_products(
     read: Read, workspace: WorkspaceId, product_ids: list[UUID]
 ) -> tuple[Product, ...]:
-    """The products to look for in a text: those given, or all of the workspace if none are.
+    """Get the products to look for in a text: those with the ids, or all if there are no ids.
 
     At most 1,000.
     """
     return tuple(await read.all(_PRODUCTS, workspace=workspace, ids=product_ids))
 
 
-async def _hand_over(
+async def _enqueue_provider_job(
     tx: Tx, workspace: WorkspaceId, signal_id: UUID, last_job: UUID | None
 ) -> None:
-    """Queue `AskSignal` as the signal's last job, unless a newer job has been queued."""
+    """Queue the provider's job as the signal's last job, unless a newer job has been queued."""
     locked = await tx.first(_LOCK_IF_LAST_JOB, workspace=workspace, id=signal_id, last_job=last_job)
     if locked is not None:
-        job = await enqueue(tx, workspace, AskSignal(signal_id))
+        job = await enqueue(tx, workspace, AnalyseSignalWithProvider(signal_id))
         await tx.first(_SET_LAST_JOB, workspace=workspace, id=signal_id, job=job)
 
 

@@ -36,7 +36,7 @@ _DELAY: Final = 1.0
 
 # Insights that one job compares.
 _BATCH: Final = 100
-# Newest insights of the workspace that they are compared with, by sketch.
+# Newest stored insights whose sketches are compared with those of the new ones.
 _MAX_SKETCHES: Final = 100_000
 # Insights with the most similar sketches, whose vectors are then compared.
 _NEAREST: Final = 24
@@ -175,7 +175,7 @@ _SET_ORIGINAL = statement(
 )
 
 
-async def compare_soon(tx: Tx, workspace: WorkspaceId) -> None:
+async def schedule_comparison(tx: Tx, workspace: WorkspaceId) -> None:
     """Schedule the comparison of the workspace's new insights, or postpone it if scheduled."""
     await enqueue_debounced(tx, workspace, CompareInsights(), _DELAY)
 
@@ -217,7 +217,7 @@ async def compare(tools: Tools, workspace: WorkspaceId, _job: CompareInsights) -
                 original=original if original in existing else None,
             )
         if len(new) == _BATCH:
-            await compare_soon(tx, workspace)
+            await schedule_comparison(tx, workspace)
 
     return write
 
@@ -225,8 +225,8 @@ async def compare(tools: Tools, workspace: WorkspaceId, _job: CompareInsights) -
 async def list_uncompared(read: Read, workspace: WorkspaceId, embedder: str) -> list[NewInsight]:
     """List up to 100 insights without an embedding, or with one of another embedder.
 
-    The fallback embedder does not replace embeddings of another one: else two hosts, one of them
-    without the model, would replace each other's embeddings forever.
+    The fallback embedder does not replace embeddings of the model. Otherwise a host with the model
+    and one without it would overwrite each other's embeddings forever.
     """
     return await read.all(
         _UNCOMPARED,

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import ARRAY, Table, Uuid, and_, any_, bindparam, delete, func, insert, select
 
-from domains.discovery.duplicates import compare_soon
+from domains.discovery.duplicates import schedule_comparison
 from domains.discovery.links import INSIGHTS_OF_SIGNAL
 from domains.discovery.tables import evidence, insights
 from domains.intelligence.findings import Findings, Insight
@@ -175,7 +175,7 @@ async def store(
             for quote in insight.quotes
         ],
     )
-    await compare_soon(tx, workspace)
+    await schedule_comparison(tx, workspace)
     return ids
 
 

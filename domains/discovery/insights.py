@@ -10,7 +10,7 @@ from sqlalchemy import Text, Uuid, and_, bindparam, case, cast, func, null, sele
 from sqlalchemy.dialects.postgresql import array
 
 from domains.discovery import example_ids
-from domains.discovery.duplicates import compare_soon
+from domains.discovery.duplicates import schedule_comparison
 from domains.discovery.fields import (
     CreatedAt,
     DescriptionUpdate,
@@ -268,7 +268,7 @@ async def create(tx: Tx, workspace: WorkspaceId, new: InsightCreate) -> Insight:
     """
     name = _default_name(new.description) if new.name is UNSET else new.name
     insight = await INSIGHTS.create(tx, workspace, new, name=name)
-    await compare_soon(tx, workspace)
+    await schedule_comparison(tx, workspace)
     return insight
 
 
@@ -293,7 +293,7 @@ async def list_evidence(read: Read, workspace: WorkspaceId, reference: str) -> l
 
 
 def _default_name(description: str) -> str:
-    """The first 80 characters, without the word that is cut. A single long word is cut."""
+    """Shorten to 80 characters, at the end of a word unless the first word is longer."""
     start = description.strip()[:1_000]
     name = textwrap.shorten(
         start, _MAX_NAME, placeholder="", break_long_words=False, break_on_hyphens=False

@@ -1,4 +1,4 @@
-"""Symmetric links between records. Both sides list a link, and it is deleted with either side."""
+"""Symmetric links between records, listed on both sides and deleted with either record."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -118,7 +118,7 @@ class Link:
         """
         params: dict[str, Any] = {"workspace": workspace, "owner_id": owner_id, "ids": ids}
         if self._lock is not None:
-            # Links added after this count as later than this change, so only these are deleted.
+            # Delete only links that exist at this moment: a link added later is a later change.
             params["locked_ids"] = await tx.all(self._lock, **params)
         await tx.first(self._replace, **params)
 

@@ -104,7 +104,7 @@ class Records(Generic[T]):
         selected = [
             column.ids_column() if isinstance(column, Link) else column for column in columns
         ]
-        # An INSERT returns the ids of its parameters as links, which are stored after it.
+        # Links are stored after the INSERT, so it returns the link ids from its parameters.
         self.insert_returning: Final = [
             bindparam(column.name, type_=ARRAY(Uuid)) if isinstance(column, Link) else column
             for column in columns

@@ -120,7 +120,7 @@ signals = _record_table(
     Column("source", JSON, nullable=False),
     Column("data", JSON),
     Column("external_id", Text),
-    # Input of the analysis. Not in `data`, which a PATCH replaces.
+    # Input of the analysis. Kept apart from `data`, which a PATCH replaces.
     Column("text_key", Text),
     Column("additional_context", Text),
     # Engine of the last analysis, and why it was not the LLM provider if one is enabled.

@@ -159,7 +159,7 @@ class ConversationQuery(CursorQuery20, frozen=True, kw_only=True):
         TextFilter, doc("An e-mail address, a domain (`@acme.com`, `acme.com`), or part of a name")
     ] = UNSET
     crm_name: Annotated[
-        # Names are not longer, and the time for matching a phrase grows faster than its length.
+        # No name is longer. The time to match a phrase grows faster than the length of the phrase.
         Annotated[str, Meta(max_length=1000)] | UnsetType,
         doc("Words in the name of the linked CRM record, case-insensitive"),
     ] = UNSET
@@ -179,10 +179,10 @@ class ConversationQuery(CursorQuery20, frozen=True, kw_only=True):
 
 
 def _attendee_parameters(attendee: str) -> dict[str, str]:
-    """The filter that the text is meant for.
+    """Interpret the filter as an e-mail address, a domain or part of a name.
 
-    An e-mail address has something before its @. A domain begins with an @, or has a dot and no
-    space. Everything else is part of a name.
+    A text with an @ after the first character is an address. A text that begins with an @, or has
+    a dot and no space, is a domain. Everything else is part of a name.
     """
     local, at, domain = attendee.rpartition("@")
     if at and local:
@@ -287,10 +287,10 @@ class ProcessConversation(ConversationJob, frozen=True, tag="revenue.process_con
     queue: ClassVar[Queue] = "analysis"
 
 
-class AskConversation(ConversationJob, frozen=True, tag="revenue.ask_conversation"):
+class ProcessConversationWithProvider(ConversationJob, frozen=True, tag="revenue.ask_conversation"):
     """Find the category and the summary with the LLM provider."""
 
-    # Waits for the network, not for a CPU.
+    # The queue for jobs that wait for the network.
     queue: ClassVar[Queue] = "fetch"
 
 

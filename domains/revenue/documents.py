@@ -53,7 +53,7 @@ NATIVE: Final = frozenset({"chat_upload"})
 # Longer content, in characters, is decoded in a thread so that other requests can run.
 _MAX_INLINE: Final = 256 * 1024
 
-# Bounded, because links to the bytes contain them.
+# Bounded, because signed URLs contain them.
 _ContentType = Annotated[str, Meta(max_length=255)]
 _Filename = Annotated[str, Meta(max_length=1000)]
 

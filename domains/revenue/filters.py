@@ -51,12 +51,12 @@ class Filter(NamedTuple):
     parse: Callable[[Any, str], Any]
     condition: ColumnElement[bool]
     hint: ColumnElement[bool] | None = None
-    # An empty text does not filter. False: `parse` decides.
+    # True: an empty text does not filter. False: `parse` gets the empty text.
     ignores_empty: bool = True
 
 
 def parse_filters(query: CursorQuery, filters: Iterable[Filter]) -> dict[str, Any]:
-    """SQL parameters of the filters that the query uses. Raises Invalid for the first wrong one."""
+    """Parse the filters of a query into SQL parameters. Raises Invalid for the first bad one."""
     fields = _request_names(type(query))
     values = ((rule, getattr(query, rule.name)) for rule in filters)
     return {

@@ -1,4 +1,4 @@
-"""People in records: how they are sent and shown, and who of them is external."""
+"""People in records: how they are sent and shown, and which of them are external."""
 
 from collections.abc import Iterable
 from typing import Annotated, Literal, NamedTuple, Protocol
@@ -67,7 +67,7 @@ class ParticipantColumns(NamedTuple):
 def participant_columns(
     people: Iterable[HasNameAndEmail], owner_emails: Iterable[str], own_domains: Iterable[str]
 ) -> ParticipantColumns:
-    """Derive the columns. INTERNAL: nobody is external, and at least one has an e-mail address."""
+    """Derive the columns. INTERNAL: no participant is external, at least one has an address."""
     named = [(person.name or "", normalized_email(person)) for person in people]
     emails = distinct(email for _, email in named)
     outside, outside_domains = external_emails(emails, owner_emails, own_domains)

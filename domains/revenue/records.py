@@ -119,7 +119,7 @@ class DeletedRecordResponse(msgspec.Struct, rename="camel"):
 def forbidden(field: str, noun: str) -> Forbidden:
     """Problem for a write through a source or object type that the caller may not write to.
 
-    The same for unknown and foreign ids, so that nobody learns which ids exist elsewhere.
+    The same for unknown and foreign ids, so that it does not reveal ids of other workspaces.
     """
     message = f"{field}: there is no such {noun} that you may write to"
     return Forbidden(message, FieldError(field, message))

@@ -1,8 +1,8 @@
 """Links from conversations and messages to deals and accounts, and the activity that follows.
 
 A link is found by the e-mail addresses of external people: by the contacts of deals and accounts
-first, then by the domains of accounts. An open deal wins over its account; after that, the latest
-activity wins. `relinking` recomputes links when deals or accounts change.
+first, then by the domains of accounts. An open deal takes precedence over its account, then the
+latest activity. `relinking` recomputes links when deals or accounts change.
 """
 
 from collections.abc import Callable, Iterable
@@ -263,7 +263,7 @@ def _recompute(table: Table, link: str) -> tuple[Any, Any]:
     return statement(lock, scalar), statement(changed, row)
 
 
-def _raise(table: Table) -> Any:
+def _raise_activity(table: Table) -> Any:
     at = bindparam("at", type_=table.c.activity_seen_at.type)
     return statement(
         update(table)
@@ -280,7 +280,7 @@ def _raise(table: Table) -> Any:
 # Every transaction locks deals before accounts, so that two of them cannot deadlock.
 _OWNERS: Final = ((deals, "deal_id"), (accounts, "account_id"))
 _RECOMPUTE: Final = {table: _recompute(table, link) for table, link in _OWNERS}
-_RAISE: Final = {table: _raise(table) for table, _ in _OWNERS}
+_RAISE_ACTIVITY: Final = {table: _raise_activity(table) for table, _ in _OWNERS}
 
 
 class RefreshDeal(Job, frozen=True, tag="revenue.refresh_deal"):
@@ -294,7 +294,7 @@ class RefreshDeal(Job, frozen=True, tag="revenue.refresh_deal"):
         return self.deal_id
 
 
-async def refresh_soon(tx: Tx, workspace: WorkspaceId, deal_ids: Iterable[str | None]) -> None:
+async def schedule_refresh(tx: Tx, workspace: WorkspaceId, deal_ids: Iterable[str | None]) -> None:
     """Enqueue one debounced refresh for each deal. None means no deal."""
     for deal in sorted({deal for deal in deal_ids if deal is not None}):
         await enqueue_debounced(tx, workspace, RefreshDeal(deal), _REFRESH_DELAY)
@@ -304,10 +304,10 @@ async def record_activity(
     tx: Tx, workspace: WorkspaceId, deal: str | None, account: str | None, at: datetime
 ) -> None:
     """Raise the activity of a deal and an account to the time of a new linked record."""
-    await refresh_soon(tx, workspace, (deal,))
+    await schedule_refresh(tx, workspace, (deal,))
     for table, owner in ((deals, deal), (accounts, account)):
         if owner is not None:
-            await tx.first(_RAISE[table], workspace=workspace, id=owner, at=at)
+            await tx.first(_RAISE_ACTIVITY[table], workspace=workspace, id=owner, at=at)
 
 
 async def recompute_activity(
@@ -318,7 +318,7 @@ async def recompute_activity(
 ) -> None:
     """Recompute the activity of deals and accounts that gained or lost linked records."""
     linked_deals = tuple(deal_ids)
-    await refresh_soon(tx, workspace, linked_deals)
+    await schedule_refresh(tx, workspace, linked_deals)
     for table, owners in ((deals, linked_deals), (accounts, account_ids)):
         ids = sorted({owner for owner in owners if owner is not None})
         if ids:

@@ -277,7 +277,7 @@ def _relink(table: Table) -> Any:
 
 
 def _keep_imported_link(found: FromClause) -> dict[str, ColumnElement[Any]]:
-    """Values of a conversation's link. A link that an import gave is never replaced."""
+    """Values of a conversation's link. An imported link is never replaced."""
     c = conversations.c
     imported_deal = case((c.crm_type == literal_column("'opportunity'"), c.crm_id), else_=null())
     deal = deals.alias("imported_deal")

@@ -17,10 +17,10 @@ from domains.kernel.job_tools import Tools, Write
 from domains.kernel.models.llm_provider import ProviderResult
 from domains.kernel.models.llm_types import LLMRequest, LLMResponse
 from domains.revenue.conversations import (
-    AskConversation,
     FetchRecording,
     Participant,
     ProcessConversation,
+    ProcessConversationWithProvider,
     SummaryEvidence,
     TranscriptEntry,
 )
@@ -103,9 +103,9 @@ class _Enrichment(NamedTuple):
 
 
 async def enrich(tools: Tools, workspace: WorkspaceId, job: ProcessConversation) -> Write | None:
-    """Store category and summary of a transcript, and have the linked deal refreshed.
+    """Store category and summary of a transcript, and schedule the refresh of the linked deal.
 
-    Enqueues `AskConversation` instead if the workspace uses the LLM provider.
+    Enqueues `ProcessConversationWithProvider` instead if the workspace uses the LLM provider.
     """
     conversation = await tools.read.first(_GET, **params(workspace, job))
     if conversation is None:
@@ -115,26 +115,30 @@ async def enrich(tools: Tools, workspace: WorkspaceId, job: ProcessConversation)
             return None
         return enqueue_only(workspace, FetchRecording(job.conversation_id, job.version))
     if await tools.provider.is_enabled_for(workspace):
-        return enqueue_only(workspace, AskConversation(job.conversation_id, job.version))
+        return enqueue_only(
+            workspace, ProcessConversationWithProvider(job.conversation_id, job.version)
+        )
     content = _input(conversation, conversation.transcript)
     enrichment = await tools.process_pool.run(_enrich_with_engine, content)
     return _store_enrichment(workspace, job, enrichment, None)
 
 
 async def enrich_with_provider(
-    tools: Tools, workspace: WorkspaceId, job: AskConversation
+    tools: Tools, workspace: WorkspaceId, job: ProcessConversationWithProvider
 ) -> Write | None:
-    """Like `enrich`, with the LLM provider; the engine replaces an unusable answer."""
+    """Like `enrich`, with the LLM provider. Uses the engine if the response is unusable."""
     conversation = await tools.read.first(_GET, **params(workspace, job))
     if conversation is None or conversation.transcript is None:
         return None
     content = _input(conversation, conversation.transcript)
 
-    async def parse(answer: LLMResponse) -> _Enrichment:
-        return await tools.process_pool.run(_parse_answer, content, answer.content, answer.model)
+    async def parse(response: LLMResponse) -> _Enrichment:
+        return await tools.process_pool.run(
+            _parse_response, content, response.content, response.model
+        )
 
     result: ProviderResult[_Enrichment] = await tools.provider.request(
-        workspace, await tools.process_pool.run(_build_question, content), parse
+        workspace, await tools.process_pool.run(_build_request, content), parse
     )
     enrichment = result.value
     if enrichment is None:
@@ -156,7 +160,7 @@ def _input(conversation: _Conversation, transcript: msgspec.Raw) -> _Input:
 
 def _store_enrichment(
     workspace: WorkspaceId,
-    job: ProcessConversation | AskConversation,
+    job: ProcessConversation | ProcessConversationWithProvider,
     enrichment: _Enrichment,
     fallback: str | None,
 ) -> Write:
@@ -165,7 +169,7 @@ def _store_enrichment(
             _STORE, **params(workspace, job), **enrichment._asdict(), fallback=fallback
         )
         if stored is not None:
-            await matching.refresh_soon(tx, workspace, stored)
+            await matching.schedule_refresh(tx, workspace, stored)
 
     return write
 
@@ -173,7 +177,7 @@ def _store_enrichment(
 async def mark_failed(
     tx: Tx,
     workspace: WorkspaceId,
-    job: ProcessConversation | AskConversation,
+    job: ProcessConversation | ProcessConversationWithProvider,
     _id: UUID,
     reason: str,
 ) -> None:
@@ -192,23 +196,23 @@ def _enrich_with_engine(content: _Input) -> _Enrichment:
     return _enrichment(entries, result)
 
 
-def _build_question(content: _Input) -> LLMRequest:
+def _build_request(content: _Input) -> LLMRequest:
     _, turns = _decode(content)
     return conversation_question(turns, *choices(content.audience), content.title)
 
 
-def _parse_answer(content: _Input, answer: bytes, model: str) -> _Enrichment:
+def _parse_response(content: _Input, response: bytes, model: str) -> _Enrichment:
     entries, turns = _decode(content)
-    return _enrichment(entries, answered(turns, content.audience, answer, model))
+    return _enrichment(entries, answered(turns, content.audience, response, model))
 
 
 def _decode(content: _Input) -> tuple[list[TranscriptEntry], list[Turn]]:
-    """The transcript entries, and the same entries as the engine's turns.
+    """Decode the transcript into entries, and the same entries as the engine's turns.
 
-    Whether a speaker is internal follows from the domain of the participant's e-mail address.
+    A speaker is internal if the participant has an e-mail address that is not external.
     """
     internal = {
-        # A participant without a name speaks under the e-mail address.
+        # The transcript names a participant without a name by the e-mail address.
         participant.name or participant.email
         for participant in _PARTICIPANTS.decode(content.participants)
         if participant.email and participant.email.lower() not in content.outside

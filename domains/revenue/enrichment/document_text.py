@@ -146,7 +146,7 @@ async def _extract_text(tools: Tools, original: _Original, key: str) -> str:
 async def mark_failed(
     tx: Tx, workspace: WorkspaceId, job: FetchDocument | ProcessDocument, _id: UUID, reason: str
 ) -> None:
-    """Store why the version has no text. Discard bytes that no record names."""
+    """Store why the version has no text. Discard unreferenced bytes."""
     version = params(workspace, job)
     await tx.first(_FAIL, **version, reason=reason)
     original = await tx.first(_GET, **version)

@@ -197,7 +197,7 @@ def _entries(sentences: list[Sentence]) -> list[TranscriptEntry]:
 async def mark_failed(
     tx: Tx, workspace: WorkspaceId, job: FetchRecording | Transcription, _id: UUID, reason: str
 ) -> None:
-    """Store why the version has no recording or transcript. Discard bytes that no record names."""
+    """Store why the version has no recording or transcript. Discard unreferenced bytes."""
     version = params(workspace, job)
     await tx.first(_FAIL, **version, reason=reason)
     recording = await tx.first(_GET, **version)

@@ -59,7 +59,7 @@ def blob_key(folder: str, workspace: WorkspaceId, job: ConversationJob | Documen
 
 
 def enqueue_only(workspace: WorkspaceId, job: Job) -> Write:
-    """Write of a job that stores nothing and hands over to another job."""
+    """Return a write function that stores nothing and enqueues another job."""
 
     async def write(tx: Tx) -> None:
         await enqueue(tx, workspace, job)

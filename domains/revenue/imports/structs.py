@@ -1,4 +1,4 @@
-"""Records that an import accepts. The shapes are those in which the API answers them."""
+"""Records that an import accepts. They have the form in which the API returns them."""
 
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -57,7 +57,7 @@ class DealImport(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class AccountImport(msgspec.Struct, rename="camel", kw_only=True):
-    """An account. Its latest deal is never imported but found among the deals.
+    """An account. Its latest deal is never imported: it is computed from the deals.
 
     `domain` is the domain of its e-mail addresses, if it differs from the website's.
     """
