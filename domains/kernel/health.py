@@ -38,7 +38,7 @@ class QueueState(msgspec.Struct, rename="camel"):
 
 
 class Health(msgspec.Struct):
-    """State of the deployment. `down`: a required part is unavailable; `degraded`: another one."""
+    """State of the deployment. `down`: a required part is unavailable; `degraded`: only others."""
 
     status: Status
     parts: Annotated[dict[str, Part], Meta(examples=[{"database": {"status": "ok"}}])]
@@ -87,7 +87,7 @@ async def check_health(
 
 
 async def _check_postgres(database: Database) -> tuple[dict[str, Part], dict[Queue, QueueState]]:
-    """Return the parts and queues whose state is in the database, as far as it answers."""
+    """Check the database, the schema and the workers. Skip the rest if one check fails."""
     parts: dict[str, Part] = {}
     queues: dict[Queue, QueueState] = {}
     try:
@@ -125,7 +125,7 @@ async def _check_workers(read: Read) -> Part:
 
 
 async def _check_optional(check: Callable[[], Awaitable[None]], consequence: str) -> Part:
-    """Check a part without which the rest still works."""
+    """Check an optional part, which can only degrade the deployment."""
     try:
         async with asyncio.timeout(_PART_TIMEOUT):
             await check()

@@ -75,7 +75,8 @@ class FetchAllowlist(msgspec.Struct, frozen=True):
     def parse(cls, text: str) -> "FetchAllowlist":
         """Parse names, addresses and networks, separated by commas, each optionally with `:port`.
 
-        An IPv6 address with a port is in brackets. Raises ValueError with a sentence.
+        An IPv6 address with a port is in brackets. Raises ValueError with a message for the
+        operator.
         """
         names = set[tuple[str, int | None]]()
         networks = list[tuple[Network, int | None]]()

@@ -1,4 +1,4 @@
-"""Settings, read from environment variables once at start and passed to whoever needs them."""
+"""Settings, read from environment variables once at start and passed as an argument."""
 
 import re
 from collections.abc import Mapping

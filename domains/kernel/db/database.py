@@ -260,7 +260,7 @@ class Database:
         return Listener(self._dsn, handlers, resync)
 
     async def ping(self) -> None:
-        """Return if the server answers. Raises Unavailable."""
+        """Check that the server answers. Raises Unavailable."""
         await self.read.one(_PING)
 
     async def schema_revision(self) -> str | None:

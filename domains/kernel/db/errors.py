@@ -34,7 +34,7 @@ UNAVAILABLE: Final = (
 
 @contextlib.contextmanager
 def translate_errors() -> Iterator[None]:
-    """Raise Problems for constraint violations, lost races for a lock and an unavailable database.
+    """Raise Problems for constraint violations, lock conflicts and an unavailable database.
 
     Other errors pass unchanged.
     """

@@ -12,7 +12,7 @@ from domains.kernel.db.errors import UNAVAILABLE
 
 log = structlog.get_logger()
 
-# Seconds after which a ping without an answer makes the listener distrust its connection.
+# Seconds without an answer to a ping after which the connection counts as lost.
 PING_TIMEOUT: Final = 1.0
 # Seconds between two pings, and before a reconnect.
 _PING_INTERVAL: Final = 0.3

@@ -1,7 +1,7 @@
 """Sequence numbers of records, counted per workspace and kind in insertion order.
 
 A transaction that takes a number holds a row lock until it ends. So numbers become visible in
-their order, and a list in that order never gets a record in front of one that was already seen.
+ascending order: a list in that order never gains a record before one that was already returned.
 """
 
 from typing import Any

@@ -72,7 +72,7 @@ def statement(
 
 
 def parameters(*names: str) -> dict[str, BindParameter[Any]]:
-    """Parameters for the columns of these names, to insert or to set them."""
+    """Bind parameters named after columns, for the values of an INSERT or UPDATE."""
     return {name: bindparam(name) for name in names}
 
 

@@ -39,7 +39,8 @@ _BATCH: Final = 10_000
 class Backlog(msgspec.Struct, frozen=True):
     """Number of jobs of a queue in a state, and the age in seconds of the oldest.
 
-    Counts live jobs that are due, by due time, and jobs that failed in the last 24 hours.
+    Covers live jobs that are due, aged since their due time, and jobs that failed in the last
+    24 hours, aged since their failure.
     """
 
     queue: Queue

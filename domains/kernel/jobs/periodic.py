@@ -42,5 +42,5 @@ async def claim_run(read: Read, task: str, interval: float) -> bool:
 
 
 async def last_runs(read: Read) -> list[LastRun]:
-    """Last run of every task that has ever run, ordered by task."""
+    """List the last run of every task that has ever run, ordered by task."""
     return await read.all(_LAST_RUNS)

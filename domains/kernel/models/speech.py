@@ -1,8 +1,8 @@
 """Transcripts of recordings, from a service that implements OpenAI's `POST /audio/transcriptions`.
 
 A recording is split into pieces; each piece becomes a response, and all responses become one list
-of sentences. Services respond with timed words, timed segments or text alone. Every word of the
-transcript is one of a response; where times are missing, they are distributed by word length.
+of sentences. Services respond with timed words, timed segments or text alone. The transcript
+contains only words from the responses. Missing times are estimated from the length of the words.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _MAX_PIECE: Final = 600.0  # of sound in one request
 _MIN_PIECE: Final = 0.2  # a shorter piece is not sent
 _PAUSE: Final = 1.0  # ends a sentence
 _MAX_SENTENCE: Final = 60.0
-# Two equal sentences closer than this at a cut are one that both pieces contain.
+# Seconds. Equal sentences closer than this at a cut are one sentence in both pieces.
 _MAX_DUPLICATE_GAP: Final = 0.5
 
 # Decimals of the seconds in a transcript. Rounding keeps the order where sums are inexact.
@@ -326,7 +326,7 @@ def parse_response(body: bytes, content_type: str, duration: float | None) -> Pi
 
 
 def _length(body: _Body) -> float:
-    """Seconds of sound: the body's duration, its last end, or an estimate by the text's length."""
+    """Seconds of sound: the duration in the body, the last end, or an estimate from the text."""
     duration = body.duration
     if isinstance(duration, str):
         is_number = re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", duration)
@@ -339,9 +339,10 @@ def _length(body: _Body) -> float:
 
 
 def _tokens(body: _Body, length: float) -> list[Token]:
-    """Tokens of the segments or the text, with the times of the words where these match.
+    """Return the tokens of the segments or, without segments, of the text.
 
-    The words alone if there is nothing else, or if they do not match a text without segments.
+    They get the times of the timed words if their letters are equal. Returns the timed words
+    themselves if there is no text, or if there are no segments and the text differs from them.
     """
     segments = [each for each in body.segments or () if single_line(each.text)]
     inner = (word for each in body.segments or () for word in each.words or ())

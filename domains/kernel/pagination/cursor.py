@@ -198,7 +198,10 @@ class CursorList(Generic[T]):
     async def _continue(
         self, read: Read, signer: Signer, workspace: WorkspaceId, query: CursorQuery
     ) -> tuple[CursorQuery, dict[str, Any], _CursorContent | None]:
-        """Return the first page's query with the effective limit, its filters, and the content."""
+        """Verify the cursor. Return the first page's query, its filters and the cursor's content.
+
+        The returned query has the limit of this request or else of the cursor.
+        """
         purpose = self.cursor_purpose(workspace)
         payload = signer.verify_token(purpose, str(query.cursor))
         # Base64 has several spellings of the same bytes; accept only ours.

@@ -147,7 +147,7 @@ async def create_key(
 ) -> tuple[ApiKey, str]:
     """Create a key. Returns it and its text, which is not stored.
 
-    Raises Invalid for an unusable name or without scopes.
+    Raises Invalid for an invalid name or an empty list of scopes.
     """
     if len(name) > 200 or not name.isprintable():
         raise Invalid("A key's name has at most 200 printable characters.")

@@ -30,7 +30,7 @@ class StoredResponse(msgspec.Struct, frozen=True):
 
 
 class Reservation(msgspec.Struct, frozen=True):
-    """One attempt to be the first request with an idempotency key."""
+    """An attempt of a request to reserve its idempotency key."""
 
     workspace: WorkspaceId
     api_key: UUID
@@ -122,7 +122,7 @@ async def reserve(read: Read, reservation: Reservation) -> StoredResponse | None
 
 
 async def store_response(tx: Tx, reservation: Reservation, response: StoredResponse) -> None:
-    """Store the response in the request's transaction. Raises Conflict if the key was lost."""
+    """Store the response in the request's transaction. Raises Conflict without the reservation."""
     stored = await tx.first(
         _STORE,
         **_key_parameters(reservation),

@@ -57,7 +57,7 @@ _SET_WORKSPACE = statement(
 
 
 async def create_workspace(tx: Tx, name: str) -> Workspace:
-    """Create a workspace. Raises Conflict if the name is taken, Invalid if it is unusable."""
+    """Create a workspace. Raises Conflict if the name is taken, Invalid if it is malformed."""
     name = name.strip()
     if not 0 < len(name) <= 200 or not name.isprintable():
         raise Invalid("A workspace's name has 1 to 200 printable characters.")

@@ -109,8 +109,8 @@ class Fetcher:
     async def stream(self, url: str, max_bytes: int) -> AsyncIterator[FetchResponse]:
         """Send a GET request, follow redirects and open the response.
 
-        `max_bytes` limits the body, both as sent and as decoded. Raises FetchError, at the time
-        limit also within the block. The connection is closed with the block.
+        `max_bytes` limits the body, both as sent and as decoded. Raises FetchError. When the time
+        limit is reached, it is raised within the block. Leaving the block closes the connection.
         """
         parsed = self._parse("The URL", url)
         timer = asyncio.timeout(self._time_limit)

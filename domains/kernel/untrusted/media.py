@@ -30,7 +30,7 @@ MAX_DURATION: Final = 12 * 3600.0
 
 # Pieces are 16-bit mono FLAC at this sample rate. Speech recognition uses no more.
 _SAMPLE_RATE: Final = 16_000
-# Upper bounds of their size: samples that do not compress, with FLAC's frames and header.
+# Upper bounds of the size of a piece: samples that do not compress, with FLAC's frames and header.
 _BYTES_PER_SECOND: Final = 33_000
 _HEADER_BYTES: Final = 16_384
 

@@ -34,7 +34,7 @@ _SYMBOLS: Final = frozenset("€£§°«»“”‘’„–—…•·®©™�
 # Characters of a text from which its encoding is detected.
 _SAMPLE: Final = 20_000
 
-# Control characters that text does not contain. NUL is counted apart.
+# Control characters that text does not contain. NUL is counted separately.
 _CONTROL_BYTES: Final = bytes(code for code in range(32) if code not in b"\t\n\v\f\r\x1b\x00")
 
 # Returns how plausible a character is between the previous and the next one, from 0 to 1.
@@ -69,7 +69,7 @@ def charset_in_markup(data: bytes) -> str | None:
     declared = re.match(rb"""\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)""", head) or re.search(
         rb"""<meta[^>]*?charset\s*=\s*["']?\s*([\w.:-]+)""", head, re.IGNORECASE
     )
-    # A declaration that is readable as ASCII is not in UTF-16 or UTF-32.
+    # The declaration was readable as ASCII, so the document is not in UTF-16 or UTF-32.
     charset = declared[1].decode("ascii", "replace").lower() if declared else None
     is_wide = charset and charset.startswith(("utf-16", "utf16", "utf-32", "ucs"))
     return None if is_wide else charset
@@ -149,12 +149,12 @@ def _score(text: str, encoding: str) -> float:
 
 
 def _latin(common: frozenset[str]) -> _Plausibility:
-    """For languages in Latin script with these characters beyond ASCII."""
+    """Plausibility in languages of Latin script that use these characters beyond ASCII."""
 
     def plausibility(before: str, char: str, after: str) -> float:
         if char in _SYMBOLS:
             return 1.0
-        # Accented letters are surrounded by plain ones. Several in a row are another script.
+        # Accented letters are surrounded by plain ones. Several in a row suggest another script.
         isolated = not all(other.isalpha() and not other.isascii() for other in (before, after))
         # An upper-case letter does not follow a lower-case one.
         has_case = not (char.isupper() and before.islower())
@@ -164,7 +164,7 @@ def _latin(common: frozenset[str]) -> _Plausibility:
 
 
 def _alphabet(first: str, last: str, common: str) -> _Plausibility:
-    """For another alphabet, from its first to its last letter, with its most common letters."""
+    """Plausibility in another alphabet, given its first, last and most common letters."""
 
     def plausibility(before: str, char: str, after: str) -> float:
         if char in _SYMBOLS:

@@ -12,7 +12,7 @@ TIMEOUT: Final = "Reading this document took too long."
 
 
 class UnreadableDocument(Exception):
-    """The document cannot be read, now or later. The message is a sentence for the customer."""
+    """The document can never be read. The message is a sentence for the customer."""
 
 
 def unsupported(content_type: str) -> str:

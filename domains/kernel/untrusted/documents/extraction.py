@@ -68,7 +68,7 @@ class TextExtractor(msgspec.Struct, frozen=True, kw_only=True):
     async def extract(self, path: Path, content_type: str, filename: str | None = None) -> str:
         """Return the text of a PDF, DOCX, PPTX, XLSX, HTML, EML or text file.
 
-        `content_type` and `filename` count where the content does not show the type. The text is
+        `content_type` and `filename` are used if the content does not show the type. The text is
         not empty, its lines end in a line feed, and it has no NUL and no outer white space.
 
         Raises UnreadableDocument if a retry would fail as well, Unavailable if the process was

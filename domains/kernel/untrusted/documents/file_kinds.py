@@ -87,7 +87,7 @@ _SUFFIXES: Final[dict[str, Kind]] = {
 def detect_kind(path: Path, content_type: str, filename: str | None) -> Kind:
     """Detect the kind of a file that is not empty. Raises UnreadableDocument if not supported.
 
-    The declared type and the file name count only where the content proves nothing. Also refuses
+    The declared type and the file name are used only if the content is inconclusive. Also refuses
     encrypted documents and archive bombs.
     """
     with path.open("rb") as file:
@@ -110,13 +110,13 @@ def detect_kind(path: Path, content_type: str, filename: str | None) -> Kind:
 def media_type(content_type: str) -> str:
     """Return the content type without parameters; a generic one if it is invalid."""
     bare = content_type.partition(";")[0].strip().lower()
-    # It becomes part of an error message.
+    # Validated, because error messages contain it.
     is_valid = re.fullmatch(r"[a-z0-9!#$&^_.+-]{1,80}/[a-z0-9!#$&^_.+-]{1,80}", bare)
     return bare if is_valid else _UNKNOWN_TYPE
 
 
 def _kind_by_content(path: Path, head: bytes) -> Kind | None:
-    """Return the kind that magic bytes prove, or None for what may be any sort of text."""
+    """Return the kind that the magic bytes show, or None if the file may be any kind of text."""
     if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"%PDF-"):
         return "pdf"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
@@ -183,9 +183,9 @@ _FOLDERS: Final[tuple[tuple[str, Kind], ...]] = (
 
 
 def _kind_of_archive(path: Path) -> Kind:
-    """Return which Office document an archive is.
+    """Return the kind of Office document that an archive contains.
 
-    Raises UnreadableDocument if it is none of them, encrypted or a bomb.
+    Raises UnreadableDocument if it contains none, is encrypted or is an archive bomb.
     """
     _check_directory_size(path)
     try:

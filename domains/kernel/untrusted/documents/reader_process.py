@@ -14,7 +14,7 @@ Reader = Callable[[bytes, str | None], str]
 
 
 class ExitCode(IntEnum):
-    """Why the process has no text to print."""
+    """Exit codes of a reader that printed no text."""
 
     DAMAGED = 3
     ENCRYPTED = 4
