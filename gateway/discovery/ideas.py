@@ -6,7 +6,7 @@ from litestar import Response, delete, get, patch, post
 from litestar.params import RawBody
 
 from domains.discovery.ideas import IDEAS, Idea, IdeaCreate, IdeaQuery, IdeaUpdate
-from gateway.discovery.answers import DELETED, Deleted, paged
+from gateway.discovery.responses import DELETED, Deleted, paged
 from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, TxDep, operation
 from gateway.requests import decode_body, parse_query
 

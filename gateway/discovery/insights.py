@@ -16,7 +16,7 @@ from domains.discovery.insights import (
     InsightUpdate,
 )
 from domains.discovery.transcripts import ProcessTranscriptRequest
-from gateway.discovery.answers import DELETED, Deleted, paged
+from gateway.discovery.responses import DELETED, Deleted, paged
 from gateway.operations import (
     AnyRequest,
     BlobsDep,

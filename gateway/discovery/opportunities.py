@@ -12,7 +12,7 @@ from domains.discovery.opportunities import (
     OpportunityQuery,
     OpportunityUpdate,
 )
-from gateway.discovery.answers import DELETED, Deleted, paged
+from gateway.discovery.responses import DELETED, Deleted, paged
 from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, TxDep, operation
 from gateway.requests import decode_body, parse_query
 

@@ -8,7 +8,7 @@ from litestar.params import RawBody
 from domains.discovery import products
 from domains.discovery.products import PRODUCTS, Product, ProductCreate
 from domains.kernel.pagination.offset import OffsetQuery
-from gateway.discovery.answers import paged
+from gateway.discovery.responses import paged
 from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, TxDep, operation
 from gateway.requests import decode_body, parse_query
 

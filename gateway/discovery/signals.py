@@ -19,7 +19,7 @@ from domains.discovery.signals import (
 )
 from domains.kernel.core.field_docs import doc
 from domains.kernel.core.problems import Invalid
-from gateway.discovery.answers import DELETED, Deleted, paged
+from gateway.discovery.responses import DELETED, Deleted, paged
 from gateway.operations import AnyRequest, BlobsDep, CallerDep, IdInPath, ReadDep, TxDep, operation
 from gateway.requests import decode_body, decode_variant, parse_query
 
