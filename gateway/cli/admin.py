@@ -56,7 +56,7 @@ class ChangedJobs(msgspec.Struct):
 
 
 async def create_workspace(database: Database, name: str) -> Workspace:
-    """Create a workspace. Raises Conflict if the name is taken, Invalid if it is unusable."""
+    """Create a workspace. Raises Conflict if the name is taken, Invalid if it is malformed."""
     async with database.transaction() as tx:
         return await workspaces.create_workspace(tx, name)
 

@@ -72,7 +72,7 @@ def with_database(url: str, action: Callable[[Database], Awaitable[T]]) -> T:
 
 
 def schema_is_current(url: str) -> bool:
-    """False if migrations are missing."""
+    """Return False if migrations are missing."""
 
     async def run() -> bool:
         async with Database.open(url, name="gateway-cli") as database:

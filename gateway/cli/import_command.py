@@ -82,7 +82,7 @@ async def _run(
 
 
 async def _finish(work: Coroutine[Any, Any, T]) -> T:
-    """Await the work; when cancelled, wait for its end first."""
+    """Await the work. If cancelled, let the work finish before raising CancelledError."""
     task = asyncio.create_task(work)
     try:
         return await asyncio.shield(task)
@@ -92,7 +92,7 @@ async def _finish(work: Coroutine[Any, Any, T]) -> T:
 
 
 class _Report:
-    """Refused lines on standard error; on a terminal a progress bar, too."""
+    """Reports refused lines on standard error, and progress if that is a terminal."""
 
     def __init__(self, files: Sequence[InputFile]) -> None:
         self._files = files

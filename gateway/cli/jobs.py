@@ -191,7 +191,7 @@ def _next_or_end(job: JobItem, now: datetime) -> str:
 
 
 def _duration(length: timedelta) -> str:
-    """A duration in its largest unit: `3 h`."""
+    """Format a duration in its largest unit: `3 h`."""
     seconds = max(0, int(length.total_seconds()))
     for unit, seconds_per_unit in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= seconds_per_unit:

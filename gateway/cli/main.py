@@ -27,7 +27,7 @@ for _command in (
 
 
 def main() -> None:
-    """Run the command. A refusal is one sentence on standard error and exit code 1."""
+    """Run the command. An error prints one sentence to standard error and exits with code 1."""
     # Errors are printed once, as a sentence; log lines would mix with output that scripts read.
     log_config.configure_logging("error", "console")
     expected = (*(Problem, EmbeddedError, SettingError), *(demo.DemoError, ImportFailed))

@@ -19,7 +19,7 @@ def print_json(value: Any) -> None:
 
 
 def standard_output() -> Console:
-    """Standard output. Lines only wrap on a terminal: an id split over two lines is unusable."""
+    """Standard output. Wraps lines on a terminal only, so that scripts get ids in one piece."""
     console = Console()
     if not console.is_terminal:
         console.width = 10_000
@@ -40,10 +40,10 @@ def print_table(
 
 
 def to_minute(time: datetime) -> str:
-    """A time in UTC, to the minute."""
+    """Format a time in UTC, to the minute."""
     return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def to_second(time: datetime | None) -> str:
-    """A time in UTC, to the second; empty for None."""
+    """Format a time in UTC, to the second. Empty for None."""
     return "" if time is None else time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

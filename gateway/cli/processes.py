@@ -106,7 +106,7 @@ def list_settings(as_json: bool) -> None:
 
 
 def _replace_process(module: str, data: Path) -> None:
-    """Replace this process, which has loaded more than the other one needs."""
+    """Execute the module in place of this process, which frees the memory of its imports."""
     variables = deployment.environment(data)
     # A wrong setting is reported here, not after a second of imports.
     settings.load_settings(variables)

@@ -26,7 +26,7 @@ _BATCH_BYTES: Final = 8 * 1024 * 1024
 
 
 class ImportFailed(Exception):
-    """An import cannot begin or go on; the message is for the operator."""
+    """An import cannot start or continue. The message is for the operator."""
 
 
 class _Products:
@@ -102,7 +102,7 @@ def _check(entry: Entry, own_domains: Sequence[str]) -> PreparedRecord:
 def read_batches(
     files: Sequence[InputFile], own_domains: Sequence[str], strict: bool, stop: threading.Event
 ) -> Iterator[Batch]:
-    """All records of the files. Ends early at `stop`, and if `strict` at the first refusal."""
+    """Read all records. Ends early if `stop` is set and, if `strict`, at the first refusal."""
     batch = Batch()
     for number, file in enumerate(files):
         for entry in read_entries(file):
@@ -130,7 +130,7 @@ def read_batches(
 
 
 class BatchReader:
-    """Reads batches in a thread. Leaving the context stops the thread within 0.1 s of waiting."""
+    """Reads batches in a thread. Leaving the context stops it within 0.1 s of waiting for input."""
 
     def __init__(self, paths: Sequence[Path], own_domains: Sequence[str], strict: bool) -> None:
         self._stop = threading.Event()
@@ -150,7 +150,7 @@ class BatchReader:
         self._opened.close()
 
     async def next(self) -> Batch | None:
-        """The next batch, None at the end. Begins to read the one after it."""
+        """Return the next batch, None at the end. Starts reading the batch after it."""
         batch = await asyncio.shield(self._next)
         if batch is not None:
             self._next = asyncio.create_task(self._read())

@@ -70,7 +70,7 @@ class _Row(NamedTuple):
 
 
 def read_table(file: Any, head: bytes) -> Entries:
-    """The records of a table; `head` is the beginning of the file, which is not consumed."""
+    """Iterate over the records of a table. `head`: the start of the file, not yet consumed."""
     text = io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="")
     csv.field_size_limit(_MAX_CELL_LENGTH)
     rows = _read_rows(text, _delimiter(head))
@@ -96,7 +96,7 @@ def read_table(file: Any, head: bytes) -> Entries:
 
 
 def _read_rows(text: io.TextIOWrapper, delimiter: str) -> Iterator[_Row | Refusal]:
-    """The rows of a table, without blank rows at the start."""
+    """Iterate over the rows of a table. Skips blank rows at the start."""
     lines = iter(lambda: text.readline(_MAX_CELL_LENGTH), "")
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     begun = False
@@ -135,7 +135,7 @@ def _delimiter(head: bytes) -> str:
 
 
 def _normalise(name: str) -> str:
-    """Without case, spaces and punctuation."""
+    """Fold case, and remove spaces and punctuation."""
     return _PUNCTUATION.sub("", name.casefold())
 
 
@@ -155,7 +155,7 @@ class _Columns:
 
     @classmethod
     def from_header(cls, header: Sequence[str]) -> "_Columns | str":
-        """The columns of a table; a sentence if it has no deals or accounts, or not their ids."""
+        """Map the columns of a table. Returns an error message if it lacks the ids or a kind."""
         names = {_normalise(cell) for cell in header}
         kind = next((kind for kind, columns in _KIND_COLUMNS if columns & names), None)
         if kind is None:
@@ -231,7 +231,7 @@ def _boolean(text: str) -> bool:
 
 
 def _date(text: str) -> str:
-    """A date of the United States in ISO 8601; any other text unchanged."""
+    """Convert a date of the United States to ISO 8601. Returns any other text unchanged."""
     match = _US_DATE.fullmatch(text)
     if match is None:
         return text

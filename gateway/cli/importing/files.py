@@ -68,7 +68,7 @@ class InputFile(io.RawIOBase):
 
 
 def read_entries(file: InputFile) -> Entries:
-    """The entries of a file. Its name and its beginning show the format."""
+    """Read the entries of a file. Detects the format by the file's name and first bytes."""
     buffered = io.BufferedReader(file, _BUFFER_SIZE)
     head = buffered.peek(_BUFFER_SIZE)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):

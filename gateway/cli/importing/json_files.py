@@ -24,7 +24,7 @@ _KIND_NAMES: Final = {name: kind for kind in KINDS for name in (kind, kind[:-1])
 
 
 def read_lines(file: io.BufferedIOBase) -> Entries:
-    """The records of JSON Lines, each with a field `kind`. Only a line feed ends a line."""
+    """Read JSON Lines: records with a field `kind`. Only a line feed ends a line."""
     line = 0
     while text := file.readline(MAX_RECORD_BYTES + 1):
         line += 1
@@ -47,7 +47,7 @@ def _line_entry(line: int, text: bytes) -> Entry | Refusal:
 
 
 def _entry(line: int, kind: str, text: bytes | None) -> Entry | Refusal:
-    """The entry of a record with this JSON text; None for a text that is too long."""
+    """Create the entry of a record. `text`: its JSON text, None if that is too long."""
     if text is None:
         return Refusal(line, _TOO_LONG)
     if fault := json_guard.find_fault(text):
@@ -66,7 +66,7 @@ def decode(decoder: msgspec.json.Decoder[Any], text: bytes) -> Any:
 
 
 def to_invalid(error: msgspec.ValidationError) -> Invalid:
-    """A msgspec message with the field's path in front."""
+    """Convert to Invalid, with the path of the field before the message."""
     text, _, at = str(error).rpartition(" - at `$")
     if not text:
         return Invalid(_lower_first(at))
@@ -82,7 +82,7 @@ def _lower_first(text: str) -> str:
 
 
 def is_object(head: bytes, suffix: str) -> bool:
-    """True if a file that begins with `head` is one object with all records; else it is lines."""
+    """Return True if the file with this start is one JSON object, False if it is JSON Lines."""
     if suffix in (".jsonl", ".ndjson"):
         return False
     reader = _JsonReader(io.BytesIO(head))
@@ -151,7 +151,7 @@ _BACKSLASH: Final = ord("\\")
 
 
 class _MalformedJson(Exception):
-    """The text is no JSON."""
+    """The text is not valid JSON."""
 
 
 class _JsonReader:
@@ -169,7 +169,7 @@ class _JsonReader:
         self._added = 0
 
     def peek(self) -> bytes:
-        """The next character that is no white space; empty at the end."""
+        """Return the next character that is not white space; empty at the end of the text."""
         while True:
             self._consume(self._match_end(_SPACE, self._position))
             if self._position < len(self._buffer):
@@ -178,7 +178,7 @@ class _JsonReader:
                 return b""
 
     def expect(self, character: bytes) -> None:
-        """Consume this character, or nothing at the end if it is empty; else _MalformedJson."""
+        """Consume this character; an empty one means the end. Raises _MalformedJson."""
         if self.peek() != character:
             raise _MalformedJson
         self._consume(self._position + len(character))
@@ -202,9 +202,9 @@ class _JsonReader:
         return name
 
     def read_value(self) -> bytes | None:
-        """Consume a value; its text, None if it is too long.
+        """Consume a value and return its text, or None if it is too long.
 
-        Only brackets and quotes are checked: the text may be no JSON all the same.
+        Checks only brackets and quotes: the text may still be invalid JSON.
         """
         first = self.peek()
         if first not in (b"{", b"[", b'"'):
@@ -265,7 +265,7 @@ class _JsonReader:
         self._position = end
 
     def _fill(self) -> bool:
-        """Read another piece; the consumed part of the buffer is dropped. False at the end."""
+        """Drop the consumed part of the buffer and read another piece. False at the end."""
         piece = self._file.read(_BUFFER_SIZE)
         self._added = len(piece)
         self._buffer = self._buffer[self._position :] + piece

@@ -45,7 +45,7 @@ class Importer:
         self.counts: Final = Counts(dry_run=dry_run)
 
     async def store(self, batch: Batch) -> list[tuple[Location, str]]:
-        """Store a batch; its refusals in the order of the files.
+        """Store a batch. Returns its refusals in the order of the files.
 
         If `strict`, nothing is stored from the first refused record on.
         """
@@ -65,7 +65,7 @@ class Importer:
         return refused
 
     async def _preview(self, records: Sequence[Record]) -> dict[str, Outcome]:
-        """The outcome that storing would have."""
+        """Return the outcome of storing, without storing anything."""
         read = self._database.read
         return {
             name: await KINDS[name].preview(read, self._workspace, batch)
@@ -73,7 +73,7 @@ class Importer:
         }
 
     async def _store_all(self, records: Sequence[Record]) -> dict[str, Outcome]:
-        """Store on several connections. Records of the same id share one, in their order."""
+        """Store on several connections. Records with the same id use the same one, in order."""
         shares: list[list[Record]] = [[] for _ in range(_CONNECTIONS)]
         for record in records:
             shares[hash(record.prepared.id) % _CONNECTIONS].append(record)
@@ -85,7 +85,7 @@ class Importer:
         }
 
     async def _store_share(self, records: Sequence[Record]) -> dict[str, Outcome]:
-        """Store in one transaction; retried on conflicts with other writers."""
+        """Store in one transaction. Retries on conflicts with other writers."""
         for attempt in range(_ATTEMPTS):
             try:
                 async with self._database.transaction() as tx:
@@ -101,7 +101,7 @@ class Importer:
 
 
 def _by_kind(records: Sequence[Record]) -> dict[str, list[PreparedRecord]]:
-    """The records of each kind present, in the order in which kinds are stored."""
+    """Group records by kind, in the order in which kinds are stored."""
     grouped = {
         name: [record.prepared for record in records if record.kind == name] for name in KINDS
     }
