@@ -37,7 +37,7 @@ def user_name(uid: int) -> str:
 
 
 def data_directory(path: Path) -> Path:
-    """Create the data directory of an installation if needed; its absolute path.
+    """Create the data directory of an installation if needed. Returns its absolute path.
 
     It is created with mode 0700, or 0711 as root: PostgreSQL then runs as another user, who must
     enter the directory but not list it. Everything inside is private.
@@ -98,7 +98,7 @@ def enterable(path: Path, uid: int, gid: int) -> bool:
 
 
 def socket_directory(home: Path, name: str, account: tuple[int, int] | None = None) -> Path | None:
-    """Create the private socket directory of a server; None if there is no usable place.
+    """Create the private socket directory of a server. None if no place is suitable.
 
     It lies in `home` if the path is short and plain enough, else in the temporary directory under
     a name with a hash of `home`. Symbolic links and directories of other users are never used.
@@ -129,7 +129,7 @@ def socket_candidates(home: Path, name: str) -> Iterator[Path]:
 
 
 def _claim(directory: Path, uid: int, gid: int) -> bool:
-    """Create the directory for the account, or take over our own; False if it is not ours."""
+    """Create the directory for the account, or reuse it. False if another user owns it."""
     try:
         directory.mkdir(mode=0o700)
     except FileExistsError:
@@ -149,7 +149,7 @@ def _claim(directory: Path, uid: int, gid: int) -> bool:
 
 
 def _accepts_sockets(directory: Path) -> bool:
-    """Try to bind a socket: some file systems have none."""
+    """Try to bind a socket, which some file systems do not support."""
     probe = directory / f".probe-{os.getpid()}"
     try:
         with socket.socket(socket.AF_UNIX) as listener:

@@ -24,7 +24,7 @@ class LoggedProcess(NamedTuple):
     offset: int
 
     def running(self) -> bool:
-        """False once it has ended; reaps it."""
+        """True until the process has ended. Reaps an ended process."""
         return self.process.poll() is None
 
     def output(self) -> str:

@@ -36,7 +36,7 @@ ROLE = DATABASE = "gateway"
 PORT = 5432  # only part of the socket's file name: its directory is private
 SECRET_FILE = "gateway.secret"  # noqa: S105 - a file name
 
-# Seconds for which the remains of a killed server may prevent a start; they disappear on their own.
+# Seconds for which leftovers of a killed server may prevent a start. They disappear on their own.
 _CONFLICT_SECONDS = 20.0
 _CONFLICTS = ("lock file", "shared memory block", "Address already in use")
 _ERROR = re.compile(r"^.*?(FATAL|PANIC|ERROR|error):\s*")
@@ -99,7 +99,7 @@ class Postgres(ServerProcess):
 
     @contextlib.contextmanager
     def _start_lock(self) -> Iterator[None]:
-        """Of several processes that start the same server, all but the first find it running."""
+        """Serialize starts: the first process launches the server, the others adopt it."""
         with open_lock(self.data / "postgres.lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -167,18 +167,18 @@ class Postgres(ServerProcess):
     # --- the data directory ---
 
     def _create_database(self, run: RunAs) -> None:
-        """Create the database directory if there is none: complete or not at all."""
+        """Create the database directory atomically, if there is none."""
         name = f"pg{run.binaries.major}"
         cluster = run.home / name
         for leftover in run.home.glob(f"{name}.partial-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         if not (cluster / "PG_VERSION").exists():
             partial = private_directory(run.home / f"{name}.partial-{os.getpid()}")
-            _give(partial, run)
+            _change_owner(partial, run)
             self._initialise(run, partial)
             partial.rename(cluster)
         elif cluster.stat().st_uid != run.owner and self.pid() is None:
-            _give(cluster, run)
+            _change_owner(cluster, run)
         link = self.data / name
         if run.home != self.data and not link.is_symlink():
             link.symlink_to(cluster)
@@ -201,7 +201,7 @@ class Postgres(ServerProcess):
             run, "postgres", "--single", "-D", str(cluster), *options, "postgres", stdin=sql
         )
         (cluster / SECRET_FILE).write_text(secret)  # private: the directory has mode 0700
-        _give(cluster, run)
+        _change_owner(cluster, run)
 
     def _setup(self, run: RunAs, program: str, *arguments: str, stdin: str = "") -> None:
         result = run.run(program, *arguments, stdin=stdin)
@@ -213,7 +213,7 @@ class Postgres(ServerProcess):
 
     def _launch(self) -> LoggedProcess:
         cluster = self._directory().resolve()  # `pid` compares it with the working directory
-        self._clear_remains(cluster)
+        self._remove_leftover_files(cluster)
         run = self._run_as or self._choose_user()
         settings = {
             "listen_addresses": "" if self._socket_directory else "127.0.0.1",
@@ -243,7 +243,7 @@ class Postgres(ServerProcess):
             **run.popen_options(),
         )
 
-    def _clear_remains(self, cluster: Path) -> None:
+    def _remove_leftover_files(self, cluster: Path) -> None:
         """Remove a killed server's files. Its shared memory still protects the data."""
         status = _postmaster_file(cluster)
         # A zombie, or another process with the old pid, would keep PostgreSQL from starting.
@@ -254,7 +254,7 @@ class Postgres(ServerProcess):
                 (self._socket_directory / name).unlink(missing_ok=True)
 
     def _handle_early_exit(self, server: LoggedProcess, seconds: float) -> None:
-        """Wait a moment if the remains of a killed server are the reason, else raise it."""
+        """Wait if leftovers of a killed server prevented the start, else raise the reason."""
         conflict = any(words in server.output() for words in _CONFLICTS)
         if not conflict or seconds > _CONFLICT_SECONDS:
             super()._handle_early_exit(server, seconds)
@@ -266,9 +266,10 @@ class Postgres(ServerProcess):
         return _ERROR.sub("", last_line("\n".join(errors) or output)).rstrip(".")
 
     def _url_if_ready(self) -> str | None:
-        """The URL at the address that the server noted: an adopted one may have another address.
+        """Return the URL at the address in postmaster.pid; None if the server is not ready.
 
-        Stops the server if a cleaner of temporary files removed its socket: it makes no new one.
+        An adopted server may have another address than a new one would get. A server whose socket
+        was removed, by a cleaner of temporary files, creates no new one: it is stopped.
         """
         status = _postmaster_file(self._directory())
         if len(status) < 8 or not status[7].startswith("ready"):
@@ -315,8 +316,8 @@ def _accepts_connections(family: int, address: str | tuple[str, int]) -> bool:
     return answer[:1] == b"R" or (answer[:1] == b"E" and b"C57P03\0" not in answer)
 
 
-def _give(directory: Path, run: RunAs) -> None:
-    """Give a directory with everything in it to the user who runs the server."""
+def _change_owner(directory: Path, run: RunAs) -> None:
+    """Make the user who runs the server the owner of a directory and its contents."""
     if os.geteuid() != 0:
         return
     uid, gid = run.account or (0, 0)

@@ -90,7 +90,7 @@ def _output(argv: list[str]) -> str:
 
 @dataclass(frozen=True)
 class RunAs:
-    """How the programs are run: installation, parent of the data, account and prefix of commands.
+    """Settings for running the programs: installation, parent of the data, account, prefix.
 
     `account` is a (uid, gid), None for this process' own.
     """
@@ -118,7 +118,7 @@ class RunAs:
     def run(
         self, program: str, *arguments: str, stdin: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program to its end, out of reach of the terminal's Ctrl-C.
+        """Run a program to its end. The terminal's Ctrl-C does not reach it.
 
         `stdout` of the result has both outputs.
         """
@@ -135,7 +135,7 @@ class RunAs:
         )
 
     def works(self) -> bool:
-        """False if the programs do not start: libraries out of reach or namespaces forbidden."""
+        """False if the programs do not start: libraries inaccessible or namespaces forbidden."""
         try:
             return self.run("postgres", "-V").returncode == 0
         except (OSError, subprocess.SubprocessError):

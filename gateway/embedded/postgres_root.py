@@ -82,7 +82,7 @@ def _from_copy(installation: _Installation) -> RunAs | None:
         with contextlib.suppress(FileExistsError):
             home.mkdir(mode=0o700)
             home.chmod(0o711)
-        if not _owned_by_us_alone(home):
+        if not _exclusively_owned(home):
             return None
         copy = Binaries(_copy(installation.binaries, home), installation.binaries.version)
         run = RunAs(copy, home, account)
@@ -107,15 +107,15 @@ def account_ids(name: str | int) -> tuple[int, int] | None:
     return (entry.pw_uid, entry.pw_gid) if entry.pw_uid != 0 else None
 
 
-def _owned_by_us_alone(directory: Path) -> bool:
-    """True for a directory, no link, that this user owns and nobody else can write to."""
+def _exclusively_owned(directory: Path) -> bool:
+    """True for a directory (not a link) that this user owns and only this user can write to."""
     facts = directory.lstat()
     ours = stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.geteuid()
     return ours and not facts.st_mode & 0o022
 
 
 def _copy(binaries: Binaries, home: Path) -> Path:
-    """Copy the programs, and the libraries beside their package, into `home`; the bin directory."""
+    """Copy the programs and their libraries into `home`. Returns the bin directory."""
     package = binaries.directory.parent.parent
     target = home / f"programs-{binaries.version}-{short_hash(binaries.directory)}"
     if not target.exists():

@@ -15,7 +15,7 @@ def process_state(pid: int) -> str | None:
     """The state letter that ps shows (Z: ended, not yet reaped); None if there is no process."""
     if _HAS_PROC:
         return next(iter(_stat_fields(pid)), None)
-    return _ask_ps("stat", pid)[:1] or None
+    return _query_ps("stat", pid)[:1] or None
 
 
 def process_start_time(pid: int) -> str:
@@ -39,7 +39,7 @@ def serves_directory(pid: int, directory: Path) -> bool:
                 arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
                 return b"-D\0" + os.fsencode(directory) + b"\0" in arguments
         return False
-    return f"-D {directory} " in f"{_ask_ps('command', pid)} "
+    return f"-D {directory} " in f"{_query_ps('command', pid)} "
 
 
 def _stat_fields(pid: int) -> list[str]:
@@ -50,7 +50,7 @@ def _stat_fields(pid: int) -> list[str]:
         return []
 
 
-def _ask_ps(column: str, pid: int) -> str:
+def _query_ps(column: str, pid: int) -> str:
     argv = ["ps", "-o", f"{column}=", "-p", str(pid)]
     return subprocess.run(argv, capture_output=True, text=True).stdout.strip()
 

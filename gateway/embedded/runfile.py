@@ -11,7 +11,7 @@ _NAME = "run.json"
 
 
 def write(data: Path, urls: dict[str, str]) -> None:
-    """Write the file for this process: complete or absent, readable by its user only."""
+    """Write the file for this process atomically, readable by its user only."""
     content = {"pid": str(os.getpid()), "born": process_start_time(os.getpid()), **urls}
     draft = data / f"{_NAME}.{os.getpid()}"
     draft.unlink(missing_ok=True)

@@ -28,7 +28,7 @@ def server_environment() -> dict[str, str]:
 
 @dataclass
 class ServerProcess(ABC):
-    """The server of one data directory. It outlives the process that started it.
+    """The server of one data directory. It continues to run after its launcher has ended.
 
     `durable=False` trades the safety of the data in a power cut for speed (tests).
     """

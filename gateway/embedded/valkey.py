@@ -99,7 +99,7 @@ class Valkey(ServerProcess):
         address = self._socket or self._recorded_socket()
         if address is None or not self.alive():
             return None
-        process_id = re.search(rb"process_id:(\d+)", _ask(address, "INFO server"))
+        process_id = re.search(rb"process_id:(\d+)", _send_command(address, "INFO server"))
         return int(process_id[1]) if process_id else None
 
     @property
@@ -164,13 +164,13 @@ class Valkey(ServerProcess):
 
     def _url_if_ready(self) -> str | None:
         self._socket = self._socket or self._recorded_socket()
-        if self._socket is not None and _ask(self._socket, "PING").startswith(b"+PONG"):
+        if self._socket is not None and _send_command(self._socket, "PING").startswith(b"+PONG"):
             return f"unix://{quote(str(self._socket))}?db=0"
         return None
 
 
-def _ask(address: Path, command: str) -> bytes:
-    """Send a command; the start of the answer, empty if there is none."""
+def _send_command(address: Path, command: str) -> bytes:
+    """Send a command. Returns the start of the response, empty if there is none."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(5)
         try:
