@@ -1,4 +1,4 @@
-"""Rendering of exceptions: each becomes a Problem, each Problem the error body of its surface."""
+"""Conversion of exceptions to Problems, rendered in the error body of each surface."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any

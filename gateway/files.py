@@ -86,13 +86,13 @@ async def download_file(
 
 
 def _parse_link(request: Request[Any, Any, Any], key: str) -> FileQuery:
-    """The query parameters. NotFound unless path and parameters are spelled as in a signed URL."""
+    """Parse the parameters. NotFound unless path and parameters are as in a signed URL."""
     pairs = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
     names = [name for name, _ in pairs]
     # Other spellings of the path could evade path rules of a cache or proxy.
     if (
         request.scope["raw_path"] != f"/files/{quote(key)}".encode()
-        # Unknown, repeated or reordered. A missing one is named by parse_query.
+        # Parameters are unknown, repeated or reordered. parse_query reports missing ones.
         or names != [name for name in _PARAMETERS if name in names]
     ):
         raise invalid_url()
@@ -109,7 +109,7 @@ def parse_range(headers: list[str], size: int) -> tuple[int, int] | None:
         return None
     first, last, suffix = match.groups()
     if suffix is not None:
-        # Of an empty file the last bytes are the whole file.
+        # The last bytes of an empty file are the whole file.
         if int(suffix) and not size:
             return None
         start, end = max(size - int(suffix), 0), size

@@ -74,7 +74,7 @@ class RateLimitStatus(msgspec.Struct, frozen=True):
 
 
 class Limiter:
-    """Counts and limits requests. While Redis is unavailable it admits all of them and logs so.
+    """Counts and limits requests. Admits all and logs a warning while Redis is unavailable.
 
     A key whose longest window allows n requests uses up to n entries of about 100 bytes in Redis.
     """

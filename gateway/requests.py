@@ -29,7 +29,7 @@ _LARGE: Final = 256 * 1024
 
 
 async def decode_body(body: bytes, body_type: type[T]) -> T:
-    """Decode a JSON body, whatever its Content-Type. Invalid names the wrong field."""
+    """Decode a JSON body of any Content-Type. Raises Invalid with the path of the wrong field."""
     return await _decode_checked(body, lambda: _decode(body, body_type))
 
 
@@ -75,7 +75,7 @@ _BOOLEANS: Final = {"true": True, "false": False, "1": True, "0": False}
 
 
 def parse_query(request: Request[Any, Any, Any], query_type: type[S]) -> S:
-    """Parse the query parameters. Invalid names the wrong one; unknown ones are ignored."""
+    """Parse the query parameters. Ignores unknown ones. Raises Invalid with the wrong one."""
     parsers = _parsers(query_type)
     values: dict[str, Value] = {}
     for name, text in request.query_params.multi_items():

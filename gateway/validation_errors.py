@@ -63,8 +63,8 @@ def to_invalid(error: msgspec.ValidationError, type_: Any, body: bytes = b"") ->
 def _wrong_key(body: bytes, type_: Any, field: str) -> list[str]:
     """The key of the first invalid entry in an object that is a field of the body.
 
-    msgspec does not say which entry is wrong. Empty if entries may be anything: then the field as
-    a whole is wrong.
+    msgspec does not report which entry is wrong. Returns an empty list if the entries have no
+    type: the field itself is invalid.
     """
     field_type = next(
         info.type for info in msgspec.structs.fields(type_) if info.encode_name == field

@@ -8,7 +8,10 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 
 class AllowedMethods:
-    """Litestar itself would name only the methods of the handler that was registered first."""
+    """Answers OPTIONS with the methods of all handlers of the path.
+
+    Litestar's own answer has only the methods of the handler that was registered first.
+    """
 
     def __init__(self, app: ASGIApp, router: Litestar) -> None:
         self._app = app

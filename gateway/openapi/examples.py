@@ -24,13 +24,14 @@ _REQUEST_ID: Final = "0199c2f4-7b1e-7c0d-9f55-3a1e6c2b8d10"
 
 
 def request_example(request_type: Any, schemas: Schemas) -> Any:
-    """A short body: the fields that are required or have examples."""
+    """Build a body with the fields that are required or have examples."""
     return _example(schemas.of(request_type), schemas)
 
 
 def response_example(route: Route, schemas: Schemas) -> Any:
-    """The body of a success: the fields of the request example, then the operation's example,
-    override the examples of the response struct.
+    """Build the body of a success from the examples of the response struct.
+
+    The values of the request example override it, then those of the operation's example.
     """
     example = _example(schemas.of(route.response_type), schemas)
     changes = route.operation.example
@@ -95,7 +96,7 @@ def error_example(route: Route, status: int, meaning: str, schemas: Schemas) -> 
 
 
 def _typical_invalid(route: Route, schemas: Schemas) -> Problem:
-    """A typical mistake in the query, in the body, or else in the path."""
+    """Build the problem of a typical mistake in the query, else in the body or the path."""
     by_place: dict[str, list[dict[str, Any]]] = {"query": [], "path": [], "header": []}
     for parameter in parameters_of(route):
         by_place[parameter["in"]].append(parameter)
@@ -110,7 +111,7 @@ def _typical_invalid(route: Route, schemas: Schemas) -> Problem:
 
 
 def _invalid_parameter(parameters: list[dict[str, Any]]) -> Problem:
-    """A missing parameter, or a limit that is no number, or else the first one."""
+    """Report a required parameter as missing, else `limit` or the first one as invalid."""
     for parameter in parameters:
         if parameter["required"]:
             return invalid(parameter["name"], "is required")
@@ -123,7 +124,7 @@ def _invalid_parameter(parameters: list[dict[str, Any]]) -> Problem:
 
 
 def _invalid_field(body: Mapping[str, Any]) -> Problem:
-    """A missing field, or a value outside an enumeration, or else the first field."""
+    """Report a required field as missing, else an enumeration or the first field as invalid."""
     for name in body.get("required", ()):
         return invalid(name, "is required")
     for name, field in body["properties"].items():

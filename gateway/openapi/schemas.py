@@ -12,7 +12,7 @@ _REF: Final = "#/components/schemas/{name}"
 
 
 class Schemas:
-    """Component schemas of some types, sorted by name. Those of fields contain examples."""
+    """Component schemas of some types, sorted by name. Schemas of fields contain examples."""
 
     def __init__(self, types: Iterable[Any]) -> None:
         self.components = dict(sorted(component_schemas(types).items()))
@@ -23,7 +23,7 @@ class Schemas:
         return schemas[0] if len(schemas) == 1 else {"oneOf": list(schemas)}
 
     def resolve(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The schema that a reference points to; other schemas are returned unchanged."""
+        """Resolve a reference to its schema. Returns any other schema unchanged."""
         if "$ref" not in schema:
             return schema
         component: Mapping[str, Any] = self.components[schema["$ref"].rpartition("/")[2]]
