@@ -5,7 +5,7 @@ import time
 import structlog
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from gateway.middleware.request_metrics import labels
+from gateway.middleware.request_metrics import method_and_route
 
 logger = structlog.get_logger()
 
@@ -21,7 +21,7 @@ class AccessLog:
         try:
             await self._app(scope, receive, send)
         finally:
-            method, route = labels(scope)
+            method, route = method_and_route(scope)
             logger.info(
                 "request_completed",
                 method=method,

@@ -8,7 +8,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from domains.kernel.core.ids import new_id
 
-_SAFE: Final = re.compile(r"[A-Za-z0-9._:+/=-]{1,64}")
+_SAFE: Final = re.compile(rb"[A-Za-z0-9._:+/=-]{1,64}")
 
 
 class RequestId:
@@ -21,17 +21,13 @@ class RequestId:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = _client_request_id(scope) or str(new_id())
+        safe_ids = (
+            value.decode()
+            for name, value in scope["headers"]
+            if name == b"x-request-id" and _SAFE.fullmatch(value)
+        )
+        request_id = next(safe_ids, None) or str(new_id())
         scope["state"] = {"request_id": request_id}
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         await self._app(scope, receive, send)
-
-
-def _client_request_id(scope: Scope) -> str | None:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            request_id = value.decode("latin-1")
-            if _SAFE.fullmatch(request_id):
-                return request_id
-    return None

@@ -15,16 +15,14 @@ class RequestMetrics:
 
     def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
         self._app = app
+        labels = ("method", "route")
         self._requests = Counter(
-            "gateway_requests",
-            "Requests answered",
-            ("method", "route", "status"),
-            registry=registry,
+            "gateway_requests", "Requests answered", (*labels, "status"), registry=registry
         )
         self._seconds = Histogram(
             "gateway_request_seconds",
             "Seconds from the first byte to the last",
-            ("method", "route"),
+            labels,
             buckets=_BUCKETS,
             registry=registry,
         )
@@ -34,12 +32,12 @@ class RequestMetrics:
         try:
             await self._app(scope, receive, send)
         finally:
-            method, route = labels(scope)
+            method, route = method_and_route(scope)
             self._requests.labels(method, route, scope["state"].get("status", 0)).inc()
             self._seconds.labels(method, route).observe(time.perf_counter() - started)
 
 
-def labels(scope: Scope) -> tuple[str, str]:
+def method_and_route(scope: Scope) -> tuple[str, str]:
     """Method and route template. Both have few values: never the path, which contains ids."""
     method: str = scope["method"]  # type: ignore[typeddict-item]
     return method if method in _METHODS else "other", scope.get("path_template") or "unmatched"

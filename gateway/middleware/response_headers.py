@@ -18,16 +18,13 @@ class ResponseHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 state["status"] = message["status"]
-                headers = [
+                headers = {"x-request-id": state["request_id"]}
+                if (status := state.get("rate_limit")) is not None:
+                    headers |= status.headers()
+                message["headers"] = [
                     *message.get("headers", ()),
-                    (b"x-request-id", state["request_id"].encode()),
+                    *((name.lower().encode(), text.encode()) for name, text in headers.items()),
                 ]
-                if (window := state.get("rate_limit")) is not None:
-                    headers += [
-                        (name.lower().encode(), value.encode())
-                        for name, value in window.headers().items()
-                    ]
-                message["headers"] = headers
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

@@ -75,6 +75,22 @@ async def complete(
         return await client.complete(request)
 
 
+async def fail(server: ChatServer, request: LLMRequest = REQUEST, **more: Any) -> LLMError:
+    """Send a request that must fail. Returns its error."""
+    with pytest.raises(LLMError) as raised:
+        await complete(server, request, **more)
+    return raised.value
+
+
+async def complete_twice(behaviour: str) -> list[ChatRequest]:
+    """Send the request twice with one client. Returns what the server received."""
+    async with chat_server(behaviour) as server, ChatClient.open(settings(server.url)) as client:
+        assert client is not None
+        for _ in range(2):
+            assert (await client.complete(REQUEST)).content == b'{"answer":"yes"}'
+    return server.requests
+
+
 async def test_no_client_without_a_url() -> None:
     async with ChatClient.open(settings("")) as client:
         assert client is None
@@ -250,17 +266,14 @@ async def test_retry_after_a_passing_failure(behaviour: str, expected: list[floa
 async def test_delays_grow_and_attempts_end() -> None:
     delays = Delays()
     async with chat_server("500") as server:
-        with pytest.raises(LLMError):
-            await complete(server, delays=delays)
+        await fail(server, delays=delays)
     assert delays == [0.5, 2.0]
 
 
 async def test_time_limit_includes_all_attempts() -> None:
     async with chat_server("500") as server:
-        with pytest.raises(LLMError) as raised:
-            await complete(server, chat_time_limit=0.4)
+        assert (await fail(server, chat_time_limit=0.4)).reason == "server_error"
         assert len(server.requests) == 1
-    assert raised.value.reason == "server_error"
 
 
 def test_retry_after_is_a_number_or_a_date() -> None:
@@ -277,9 +290,7 @@ def test_retry_after_is_a_number_or_a_date() -> None:
 async def test_no_server() -> None:
     async with chat_server("good") as server:
         pass
-    with pytest.raises(LLMError) as raised:
-        await complete(server)
-    assert raised.value.reason == "unreachable"
+    assert (await fail(server)).reason == "unreachable"
 
 
 async def test_cancellation() -> None:
@@ -292,9 +303,7 @@ async def test_cancellation() -> None:
 async def test_compressed_response_is_not_decompressed() -> None:
     packed = FakeResponse(gzip.compress(completion("{}")), headers={"Content-Encoding": "gzip"})
     async with chat_server(lambda _: packed) as server:
-        with pytest.raises(LLMError) as raised:
-            await complete(server)
-    assert raised.value.reason == "nonsense"
+        assert (await fail(server)).reason == "nonsense"
 
 
 @pytest.mark.parametrize(
@@ -316,37 +325,26 @@ async def test_compressed_response_is_not_decompressed() -> None:
 )
 async def test_invalid_response(body: bytes) -> None:
     async with chat_server(lambda _: FakeResponse(body)) as server:
-        with pytest.raises(LLMError) as raised:
-            await complete(server)
-    assert raised.value.reason == "nonsense"
+        assert (await fail(server)).reason == "nonsense"
 
 
 # ---- parameters that an endpoint rejects
 
 
 async def test_schema_moves_into_the_instructions() -> None:
-    async with chat_server("no-schema") as server, ChatClient.open(settings(server.url)) as client:
-        assert client is not None
-        for _ in range(2):
-            assert (await client.complete(REQUEST)).content == b'{"answer":"yes"}'
-    assert [each.format for each in server.requests] == [
-        "json_schema",
-        "json_object",
-        "json_object",
-    ]
-    last = server.requests[-1]
+    requests = await complete_twice("no-schema")
+    formats = [request.format for request in requests]
+    assert formats == ["json_schema", "json_object", "json_object"]
+    last = requests[-1]
     assert last.instructions.startswith(REQUEST.instructions)
     assert msgspec.json.encode(SCHEMA).decode() in last.instructions
     assert last.data == REQUEST.data
 
 
 async def test_reasoning_model_gets_its_parameters() -> None:
-    async with chat_server("reasons") as server, ChatClient.open(settings(server.url)) as client:
-        assert client is not None
-        for _ in range(2):
-            await client.complete(REQUEST)
-    assert len(server.requests) == 4
-    last = server.requests[-1].body
+    requests = await complete_twice("reasons")
+    assert len(requests) == 4
+    last = requests[-1].body
     assert last["max_completion_tokens"] == 50
     assert not last.keys() & {"max_tokens", "temperature", "seed"}
     assert last["response_format"]["type"] == "json_schema"
@@ -357,8 +355,7 @@ async def test_number_of_fallbacks_is_bounded() -> None:
         return error(400, "response_format, temperature and seed are not supported; max_tokens")
 
     async with chat_server(reject) as server:
-        with pytest.raises(LLMError, match="HTTP 400"):
-            await complete(server)
+        assert "HTTP 400" in str(await fail(server))
         assert len(server.requests) == 3
 
 
@@ -366,13 +363,12 @@ async def test_number_of_fallbacks_is_bounded() -> None:
 
 
 async def test_request_over_the_token_limit_is_not_sent() -> None:
+    request = msgspec.structs.replace(REQUEST, data="a" * 400)
     async with chat_server("good") as server:
-        with pytest.raises(LLMError, match="GATEWAY_CHAT_INPUT_TOKENS is 100") as raised:
-            await complete(
-                server, msgspec.structs.replace(REQUEST, data="a" * 400), chat_input_tokens=100
-            )
+        failure = await fail(server, request, chat_input_tokens=100)
         assert server.requests == []
-    assert raised.value.reason == "over_budget"
+    assert failure.reason == "over_budget"
+    assert "GATEWAY_CHAT_INPUT_TOKENS is 100" in failure.message
 
 
 async def test_output_tokens_are_limited_by_the_settings() -> None:
@@ -397,10 +393,8 @@ async def test_cost() -> None:
 @pytest.mark.parametrize("behaviour", ["truncated", "refusal", "not-json"])
 async def test_failed_request_has_a_cost(behaviour: str) -> None:
     async with chat_server(behaviour) as server:
-        with pytest.raises(LLMError) as raised:
-            await complete(server, chat_input_price=1.0)
-    assert raised.value.usage.prompt_tokens == 1200
-    assert raised.value.usage.cost == Decimal("0.0012")
+        usage = (await fail(server, chat_input_price=1.0)).usage
+    assert (usage.prompt_tokens, usage.cost) == (1200, Decimal("0.0012"))
 
 
 async def test_missing_or_implausible_counts_are_estimated() -> None:
@@ -425,15 +419,8 @@ async def test_model_name_is_sanitized() -> None:
 
 
 def test_every_behaviour_is_tested() -> None:
-    succeeding = {
-        "good",
-        "429-once",
-        "500-once",
-        "dropped-once",
-        "no-usage",
-        "no-schema",
-        "reasons",
-    }
+    retried = {"429-once", "500-once", "dropped-once"}
+    succeeding = {"good", "no-usage", "no-schema", "reasons"}
     elsewhere = {"injected", "wrong-shape"}  # their content is for the caller to judge
-    assert succeeding | elsewhere | FAILURES.keys() == BEHAVIOURS.keys()
+    assert retried | succeeding | elsewhere | FAILURES.keys() == BEHAVIOURS.keys()
     assert {reason for reason, _, _ in FAILURES.values()} | {"over_budget"} == {*ERROR_REASONS}

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import math
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -47,13 +48,6 @@ def recording(tmp_path: Path) -> Path:
     return write_tones(tmp_path / "a.wav", (6.0, 0.5))
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "folder"
-    made.mkdir()
-    return made
-
-
 @pytest.fixture(autouse=True)
 def _no_ffmpeg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Hide the system's ffmpeg. Tests that need one pass it."""
@@ -61,13 +55,7 @@ def _no_ffmpeg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 async def transcribe(
-    url: str,
-    recording: Path,
-    folder: Path,
-    *,
-    ffmpeg: Path | None = None,
-    max_piece: float = 600.0,
-    **more: Any,
+    url: str, recording: Path, *, ffmpeg: Path | None = None, max_piece: float = 600.0, **more: Any
 ) -> Transcript:
     async with Transcriber.open(
         settings(url, **more), ffmpeg=ffmpeg, max_piece=max_piece
@@ -75,6 +63,7 @@ async def transcribe(
         assert transcriber is not None
         media = detect_format(await asyncio.to_thread(recording.read_bytes))
         assert media is not None
+        folder = Path(tempfile.mkdtemp(dir=recording.parent))
         return await transcriber.transcribe(recording, media, folder)
 
 
@@ -91,9 +80,9 @@ async def test_invalid_url_or_key_is_a_setting_error(url: str, key: str) -> None
     assert key not in str(raised.value) or len(key) == 1
 
 
-async def test_request_follows_the_protocol(recording: Path, folder: Path) -> None:
+async def test_request_follows_the_protocol(recording: Path) -> None:
     async with speech_server("words") as server:
-        await transcribe(server.url + "/", recording, folder, speech_model="whisper-9")
+        await transcribe(server.url + "/", recording, speech_model="whisper-9")
     (request,) = server.requests
     assert request.path == "/v1/audio/transcriptions"
     assert request.headers["authorization"] == f"Bearer {KEY}"
@@ -106,17 +95,17 @@ async def test_request_follows_the_protocol(recording: Path, folder: Path) -> No
     assert request.file == await asyncio.to_thread(recording.read_bytes)
 
 
-async def test_without_a_key(recording: Path, folder: Path) -> None:
+async def test_without_a_key(recording: Path) -> None:
     async with speech_server("words") as server:
-        await transcribe(f"{server.url}?api-version=1", recording, folder, speech_key="")
+        await transcribe(f"{server.url}?api-version=1", recording, speech_key="")
     assert "authorization" not in server.requests[0].headers
     assert server.requests[0].path == "/v1/audio/transcriptions?api-version=1"
 
 
 @pytest.mark.parametrize("behaviour", ["words", "segments", "no-words"])
-async def test_times_of_the_response(behaviour: str, recording: Path, folder: Path) -> None:
+async def test_times_of_the_response(behaviour: str, recording: Path) -> None:
     async with speech_server(behaviour) as server:
-        transcript = await transcribe(server.url, recording, folder)
+        transcript = await transcribe(server.url, recording)
     assert [each.text for each in transcript.sentences] == list(SAID)
     starts = [each.start for each in transcript.sentences]
     assert starts == pytest.approx([0.0, 2.0, 4.0])
@@ -126,10 +115,10 @@ async def test_times_of_the_response(behaviour: str, recording: Path, folder: Pa
 
 @pytest.mark.parametrize("behaviour", ["plain", "text", "json-only"])
 async def test_text_without_times_is_distributed_over_the_recording(
-    behaviour: str, recording: Path, folder: Path, ffmpeg: Path
+    behaviour: str, recording: Path, ffmpeg: Path
 ) -> None:
     async with speech_server(behaviour) as server:
-        transcript = await transcribe(server.url, recording, folder, ffmpeg=ffmpeg)
+        transcript = await transcribe(server.url, recording, ffmpeg=ffmpeg)
     assert [each.text for each in transcript.sentences] == list(SAID)
     assert transcript.sentences[0].start == 0.0
     assert transcript.sentences[-1].end == pytest.approx(6.0)
@@ -144,25 +133,25 @@ def _character_count(texts: Sequence[str]) -> int:
     return sum(len(each.replace(" ", "")) for each in texts)
 
 
-async def test_speakers(recording: Path, folder: Path) -> None:
+async def test_speakers(recording: Path) -> None:
     async with speech_server("speakers") as server:
         transcript = await transcribe(
-            server.url, recording, folder, speech_model="gpt-4o-transcribe-diarize"
+            server.url, recording, speech_model="gpt-4o-transcribe-diarize"
         )
     assert [each.speaker for each in transcript.sentences] == ["A", "B", "A"]
     assert server.requests[0].field("response_format") == ["diarized_json"]
 
 
-async def test_silence_has_no_sentences(recording: Path, folder: Path) -> None:
+async def test_silence_has_no_sentences(recording: Path) -> None:
     async with speech_server("silence") as server:
-        transcript = await transcribe(server.url, recording, folder)
+        transcript = await transcribe(server.url, recording)
     assert (transcript.sentences, transcript.language) == ([], "en")
 
 
-async def test_silent_recording_is_not_sent(tmp_path: Path, folder: Path, ffmpeg: Path) -> None:
+async def test_silent_recording_is_not_sent(tmp_path: Path, ffmpeg: Path) -> None:
     silence = write_tones(tmp_path / "silence.wav", (3.0, 0.0))
     async with speech_server("words") as server:
-        transcript = await transcribe(server.url, silence, folder, ffmpeg=ffmpeg)
+        transcript = await transcribe(server.url, silence, ffmpeg=ffmpeg)
     assert transcript == Transcript([], None, 3.0)
     assert server.requests == []
 
@@ -187,14 +176,14 @@ FINAL = {
 
 
 @pytest.mark.parametrize("behaviour", [*RETRYABLE, *FINAL])
-async def test_failure(behaviour: str, recording: Path, folder: Path) -> None:
+async def test_failure(behaviour: str, recording: Path) -> None:
     limit = 0.2 if RETRYABLE.get(behaviour) == "too long" else 20.0
     async with speech_server(behaviour) as server:
         with (
             capture_logs() as logged,
             pytest.raises(Problem, match=(RETRYABLE | FINAL)[behaviour]) as raised,
         ):
-            await transcribe(server.url, recording, folder, speech_time_limit=limit)
+            await transcribe(server.url, recording, speech_time_limit=limit)
         assert len(server.requests) == 1
     assert isinstance(raised.value, Unavailable) == (behaviour in RETRYABLE)
     assert isinstance(raised.value, Forbidden) == (behaviour in ("401", "403"))
@@ -204,21 +193,21 @@ async def test_failure(behaviour: str, recording: Path, folder: Path) -> None:
     assert raised.value.__suppress_context__ or raised.value.__context__ is None
 
 
-async def test_no_server(recording: Path, folder: Path) -> None:
+async def test_no_server(recording: Path) -> None:
     async with speech_server("words") as server:
         pass
     with capture_logs() as logged, pytest.raises(Unavailable, match="cannot be reached"):
-        await transcribe(server.url, recording, folder)
+        await transcribe(server.url, recording)
     assert logged == [
         {"event": "speech_unreachable", "error": "ConnectError", "log_level": "warning"}
     ]
 
 
-async def test_cancellation(recording: Path, folder: Path) -> None:
+async def test_cancellation(recording: Path) -> None:
     async with speech_server("hang") as server:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
-                await transcribe(server.url, recording, folder)
+                await transcribe(server.url, recording)
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/html"])
@@ -242,55 +231,51 @@ async def test_cancellation(recording: Path, folder: Path) -> None:
     ],
 )
 async def test_invalid_response_is_retryable(
-    body: bytes, content_type: str, recording: Path, folder: Path
+    body: bytes, content_type: str, recording: Path
 ) -> None:
     response = FakeResponse(body, content_type=content_type)
     async with speech_server(lambda _: response) as server:
         with pytest.raises(Unavailable, match="not a transcript"):
-            await transcribe(server.url, recording, folder)
+            await transcribe(server.url, recording)
 
 
-async def test_compressed_response_is_not_decompressed(recording: Path, folder: Path) -> None:
+async def test_compressed_response_is_not_decompressed(recording: Path) -> None:
     packed = FakeResponse(gzip.compress(b'{"text": "a"}'), headers={"Content-Encoding": "gzip"})
     async with speech_server(lambda _: packed) as server:
         with pytest.raises(Unavailable, match="not a transcript"):
-            await transcribe(server.url, recording, folder)
+            await transcribe(server.url, recording)
     assert server.requests[0].headers["accept-encoding"] == "identity"
 
 
 async def test_too_large_response_is_not_read(
-    recording: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+    recording: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("domains.kernel.models.speech._MAX_RESPONSE_BYTES", 1_000_000)
     body = b'{"text": "' + b"a" * 1_000_000 + b'"}'
     async with speech_server(lambda _: FakeResponse(body)) as server:
         with pytest.raises(Unavailable, match="not a transcript"):
-            await transcribe(server.url, recording, folder)
+            await transcribe(server.url, recording)
 
 
-async def test_rejected_parameter_is_left_out_for_all_pieces(
-    tmp_path: Path, folder: Path, ffmpeg: Path
-) -> None:
+async def test_rejected_parameter_is_left_out_for_all_pieces(tmp_path: Path, ffmpeg: Path) -> None:
     long = write_tones(tmp_path / "long.wav", (7.0, 0.5))
     async with speech_server("json-only") as server:
-        await transcribe(server.url, long, folder, ffmpeg=ffmpeg, max_piece=6.0)
+        await transcribe(server.url, long, ffmpeg=ffmpeg, max_piece=6.0)
     formats = [each.field("response_format") for each in server.requests]
     assert formats == [["verbose_json"], ["json"], ["json"]]
 
 
-async def test_number_of_fallbacks_is_bounded(recording: Path, folder: Path) -> None:
+async def test_number_of_fallbacks_is_bounded(recording: Path) -> None:
     def reject(_: SpeechRequest) -> FakeResponse:
         return error(400, "timestamp_granularities and response_format are wrong")
 
     async with speech_server(reject) as server:
         with pytest.raises(Invalid, match="HTTP 400"):
-            await transcribe(server.url, recording, folder)
+            await transcribe(server.url, recording)
         assert len(server.requests) == 3
 
 
-async def test_pieces_are_merged_into_one_transcript(
-    tmp_path: Path, folder: Path, ffmpeg: Path
-) -> None:
+async def test_pieces_are_merged_into_one_transcript(tmp_path: Path, ffmpeg: Path) -> None:
     long = write_tones(
         tmp_path / "long.wav", (5.5, 0.5), (0.4, 0.0), (5.0, 0.5), (0.4, 0.0), (3.0, 0.5)
     )
@@ -310,7 +295,7 @@ async def test_pieces_are_merged_into_one_transcript(
         return FakeResponse(msgspec.json.encode(body))
 
     async with speech_server(respond) as server:
-        transcript = await transcribe(server.url, long, folder, ffmpeg=ffmpeg, max_piece=6.0)
+        transcript = await transcribe(server.url, long, ffmpeg=ffmpeg, max_piece=6.0)
     assert [each.file_type for each in server.requests] == ["audio/flac"] * 3
     assert [each.file_name for each in server.requests] == [f"piece-00{n}.flac" for n in range(3)]
     formats = [detect_format(request.file) for request in server.requests]
@@ -323,11 +308,11 @@ async def test_pieces_are_merged_into_one_transcript(
 
 
 async def test_speakers_of_later_pieces_get_the_number_of_the_piece(
-    tmp_path: Path, folder: Path, ffmpeg: Path
+    tmp_path: Path, ffmpeg: Path
 ) -> None:
     long = write_tones(tmp_path / "long.wav", (7.0, 0.5))
     async with speech_server("speakers") as server:
-        transcript = await transcribe(server.url, long, folder, ffmpeg=ffmpeg, max_piece=6.0)
+        transcript = await transcribe(server.url, long, ffmpeg=ffmpeg, max_piece=6.0)
     names = [each.speaker for each in transcript.sentences]
     assert names == ["A", "B", "A", "A (part 2)", "B (part 2)", "A (part 2)"]
 
