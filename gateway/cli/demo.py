@@ -3,8 +3,9 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import click
 import httpx
@@ -31,7 +32,7 @@ _SCOPES: Final[list[Scope]] = ["signals:read", "signals:write", "insights:read"]
 
 
 class DemoError(Exception):
-    """The demo cannot go on; the message is for the operator."""
+    """The demo cannot continue. The message is for the operator."""
 
 
 class Example(msgspec.Struct, rename="camel", omit_defaults=True):
@@ -81,7 +82,12 @@ def _run(base_url: str, key: str, console: Console) -> None:
     except FileNotFoundError:
         raise DemoError(f"the examples are not in {EXAMPLES}: run this from a clone") from None
     try:
-        with _Api(base_url, key, console) as api:
+        with httpx.Client(
+            base_url=f"{base_url}/external/v1/",
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=30,
+        ) as client:
+            api = partial(_request, client, console)
             signals = _push(api, examples, console)
             for example, signal in zip(examples, signals, strict=True):
                 _print_insights(api, example, signal, console)
@@ -91,38 +97,20 @@ def _run(base_url: str, key: str, console: Console) -> None:
         raise DemoError(f"{base_url!r} is no URL, or the key is no key") from None
 
 
-class _Api:
-    """Client of the public API. Waits, and prints that it does, when a rate limit is reached."""
+def _request(
+    client: httpx.Client, console: Console, method: str, path: str, body: Any = None
+) -> Any:
+    """Return the decoded response. Raises DemoError with the reason of an error response.
 
-    def __init__(self, base_url: str, key: str, console: Console) -> None:
-        self._client = httpx.Client(
-            base_url=base_url, headers={"Authorization": f"Bearer {key}"}, timeout=30
-        )
-        self._console = console
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._client.close()
-
-    def get(self, path: str) -> Any:
-        return self._request("GET", path, None)
-
-    def post(self, path: str, body: dict[str, str]) -> Any:
-        return self._request("POST", path, body)
-
-    def _request(self, method: str, path: str, body: dict[str, str] | None) -> Any:
-        """The decoded response. Raises DemoError with the reason of an error response."""
-        while True:
-            response = self._client.request(method, f"/external/v1/{path}", json=body)
-            wait = response.headers.get("retry-after", "")
-            if response.status_code != 429 or not wait.isdigit() or int(wait) > _MAX_RETRY_AFTER:
-                return _decode(response)
-            self._console.print(
-                Text(f"The key's rate limit is reached, waiting {wait} s", style="dim")
-            )
-            time.sleep(max(int(wait), 1))
+    Prints a notice and waits when the key's rate limit is reached.
+    """
+    while True:
+        response = client.request(method, path, json=body)
+        wait = response.headers.get("retry-after", "")
+        if response.status_code != 429 or not wait.isdigit() or int(wait) > _MAX_RETRY_AFTER:
+            return _decode(response)
+        console.print(Text(f"The key's rate limit is reached, waiting {wait} s", style="dim"))
+        time.sleep(max(int(wait), 1))
 
 
 def _decode(response: httpx.Response) -> Any:
@@ -138,8 +126,10 @@ def _decode(response: httpx.Response) -> Any:
     return content
 
 
-def _push(api: _Api, examples: list[Example], console: Console) -> list[dict[str, Any]]:
-    """Create a signal for each example; the signals after their analysis."""
+def _push(
+    api: Callable[..., Any], examples: list[Example], console: Console
+) -> list[dict[str, Any]]:
+    """Create a signal for each example. Return the signals when they are analysed."""
     progress = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console
     )
@@ -154,7 +144,7 @@ def _push(api: _Api, examples: list[Example], console: Console) -> list[dict[str
             }
             if example.additional_context:
                 body["additionalContext"] = example.additional_context
-            sent.append(api.post("signals", body))
+            sent.append(api("POST", "signals", body))
             progress.advance(sending)
         analysing = progress.add_task("Analysing", total=len(examples))
         deadline = time.monotonic() + _ANALYSIS_TIMEOUT
@@ -164,9 +154,11 @@ def _push(api: _Api, examples: list[Example], console: Console) -> list[dict[str
         ]
 
 
-def _wait(api: _Api, signal_id: str, deadline: float, done: Callable[[], None]) -> dict[str, Any]:
+def _wait(
+    api: Callable[..., Any], signal_id: str, deadline: float, done: Callable[[], None]
+) -> dict[str, Any]:
     while True:
-        signal: dict[str, Any] = api.get(f"signals/{signal_id}")
+        signal: dict[str, Any] = api("GET", f"signals/{signal_id}")
         if signal["status"] in ("processed", "failed"):
             done()
             return signal
@@ -178,7 +170,9 @@ def _wait(api: _Api, signal_id: str, deadline: float, done: Callable[[], None]) 
         time.sleep(0.1)
 
 
-def _print_insights(api: _Api, example: Example, signal: dict[str, Any], console: Console) -> None:
+def _print_insights(
+    api: Callable[..., Any], example: Example, signal: dict[str, Any], console: Console
+) -> None:
     console.print()
     heading = Text(f"{signal['publicId']}  {signal['name']}", style="bold")
     label = _SIGNAL_LABELS.get(example.signal_type, example.signal_type)
@@ -189,9 +183,9 @@ def _print_insights(api: _Api, example: Example, signal: dict[str, Any], console
     elif not signal["insightIds"]:
         console.print(Text("  no insights", style="dim"))
     for insight_id in signal["insightIds"]:
-        insight = api.get(f"insights/{insight_id}")
+        insight = api("GET", f"insights/{insight_id}")
         console.print(Text(f"  • {insight['name']}", style="cyan"))
-        for evidence in api.get(f"insights/{insight_id}/evidence"):
+        for evidence in api("GET", f"insights/{insight_id}/evidence"):
             quote = Text(f"      “{' '.join(evidence['quote'].split())}”")
             if "speaker" in evidence:
                 quote.append(f" — {evidence['speaker']}", style="dim")

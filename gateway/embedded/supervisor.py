@@ -6,9 +6,10 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from domains.kernel.core.parent_watch import SUPERVISOR_FD
 from gateway.embedded.errors import EmbeddedError
@@ -19,7 +20,7 @@ from gateway.embedded.process_info import wait_until
 FIRST_DELAY, LONGEST_DELAY = 0.2, 10.0
 # A child that ran for this long starts with the first delay again.
 HEALTHY_SECONDS = 30.0
-# QUICK_EXITS failures in a row, each within QUICK_SECONDS of the start, end everything.
+# QUICK_EXITS failures in a row, each within QUICK_SECONDS of the start, stop all processes.
 QUICK_SECONDS = 10.0
 QUICK_EXITS = 5
 # Failures of children this soon after a server ended do not count: they may be due to that.
@@ -28,21 +29,16 @@ SERVER_FAILURES = 3
 TICK, SERVER_TICK, LOG_TICK = 0.05, 0.5, 60.0
 
 _T = TypeVar("_T")
-# Ends that come from outside and are no fault of the program.
+# Signals that other processes send: an exit by one of these is not a failure of the child.
 _EXTERNAL_SIGNALS = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}
 
 
 class Server(Protocol):
-    """A server that outlives its launcher: PostgreSQL, Valkey."""
+    """A server that outlives its launcher; see `ServerProcess`."""
 
-    def start(self) -> str:
-        """Start it, or adopt the one that runs; its URL, the same each time."""
-
-    def stop(self, *, hard: bool = False) -> None:
-        """Stop it and wait until it has ended."""
-
-    def alive(self) -> bool:
-        """True if its process runs."""
+    def start(self) -> str: ...
+    def stop(self, *, hard: bool = False) -> None: ...
+    def alive(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -55,32 +51,18 @@ class Child:
     stage: int = 0
 
 
-class BackgroundTask(Generic[_T]):
-    """A function that runs in a daemon thread, which does not keep the process from ending."""
+def in_background(function: Callable[[], _T]) -> Future[_T]:
+    """Run a function in a daemon thread, which does not keep the process from ending."""
+    future: Future[_T] = Future()
 
-    def __init__(self, function: Callable[[], _T]) -> None:
-        self._function = function
-        self._value: list[_T] = []
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
+    def run() -> None:
         try:
-            self._value.append(self._function())
-        except BaseException as error:  # noqa: BLE001 - raised again in result()
-            self._error = error
+            future.set_result(function())
+        except BaseException as error:  # noqa: BLE001 - raised by result()
+            future.set_exception(error)
 
-    def done(self) -> bool:
-        """True once the function has returned or raised."""
-        return not self._thread.is_alive()
-
-    def result(self) -> _T:
-        """Wait for the function; return its value or raise its exception."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        return self._value[0]
+    threading.Thread(target=run, daemon=True).start()
+    return future
 
 
 @dataclass
@@ -89,7 +71,7 @@ class _ServerState:
 
     name: str
     server: Server
-    task: BackgroundTask[str] | None
+    task: Future[str] | None
     url: str = ""
     failures: int = 0
 
@@ -137,7 +119,7 @@ class Supervisor:
     def start_servers(self, servers: Mapping[str, Server]) -> None:
         """Begin to start servers, all at once; `urls` is complete when they are up."""
         self._servers += [
-            _ServerState(name, server, BackgroundTask(server.start))
+            _ServerState(name, server, in_background(server.start))
             for name, server in servers.items()
         ]
 
@@ -208,7 +190,7 @@ class Supervisor:
         elif not state.server.alive():
             self._server_ended_at = now
             self._report(f"{state.name} ended, starting it again.")
-            state.task = BackgroundTask(state.server.start)
+            state.task = in_background(state.server.start)
 
     def _check_child(self, state: _ChildState, now: float) -> None:
         if state.running is None:
@@ -268,7 +250,7 @@ class Supervisor:
     def _stop_server(self, state: _ServerState) -> None:
         if state.task is not None:
             wait_until(lambda: self._kill or state.task is None or state.task.done(), 60)
-        orderly = BackgroundTask(state.server.stop)
+        orderly = in_background(state.server.stop)
         wait_until(lambda: self._kill or orderly.done(), 60)
         if orderly.done():
             orderly.result()

@@ -20,7 +20,7 @@ from gateway.embedded.logged_process import start_logged
 from gateway.embedded.postgres import Postgres
 from gateway.embedded.process_info import wait_until
 from gateway.embedded.progress import Progress, print_result
-from gateway.embedded.supervisor import BackgroundTask, Child, Server, Supervisor
+from gateway.embedded.supervisor import Child, Server, Supervisor, in_background
 from gateway.embedded.valkey import Valkey
 
 if sys.platform != "win32":
@@ -79,7 +79,7 @@ def up(
             "The embedded servers run on Linux and macOS only: set DATABASE_URL and REDIS_URL."
         )
     data = data_directory(data)
-    with _only_one(data):
+    with _lock_data_directory(data):
         _refuse_full_disk(data, free_space(data))
         leftover = bool(runfile.read(data))
         address = _free_address(host, port, patience=LEFTOVER_SECONDS if leftover else 0.0)
@@ -123,7 +123,7 @@ class _Run:
         urls = self._start_servers()
         variables = {name.upper(): urls[name] for name in ("database_url", "redis_url", "blob_url")}
         env = {**self.environment, **variables, "PYTHONUNBUFFERED": "1"}
-        current = BackgroundTask(lambda: migrated is not None and migrated(urls["database_url"]))
+        current = in_background(lambda: migrated is not None and migrated(urls["database_url"]))
         self._wait(current.done)
         if not current.result():
             self._migrate(env)
@@ -132,9 +132,9 @@ class _Run:
             f"Starting the API and {self.workers} worker{'s' if self.workers != 1 else ''}"
         )
         self.supervisor.start(self._children(env))
-        lines = BackgroundTask(lambda: demo(urls) if demo is not None else [])
+        lines = in_background(lambda: demo(urls) if demo is not None else [])
         deadline = time.monotonic() + READY_SECONDS
-        self._wait(lambda: _answers(self.address) or time.monotonic() > deadline)
+        self._wait(lambda: _accepts_connections(self.address) or time.monotonic() > deadline)
         if time.monotonic() > deadline:
             raise EmbeddedError(
                 f"The API does not answer within {READY_SECONDS:.0f} s: see {self.data / 'logs'}."
@@ -206,7 +206,7 @@ class _Run:
 
 
 @contextlib.contextmanager
-def _only_one(data: Path) -> Iterator[None]:
+def _lock_data_directory(data: Path) -> Iterator[None]:
     """Lock the data directory. The kernel releases the lock however the process ends."""
     with open_lock(data / "lock") as lock:
         try:
@@ -266,7 +266,7 @@ def url_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _answers(address: tuple[str, int]) -> bool:
+def _accepts_connections(address: tuple[str, int]) -> bool:
     connection = http.client.HTTPConnection(url_host(address[0]).strip("[]"), address[1], timeout=2)
     try:
         connection.request("GET", "/livez")
