@@ -13,8 +13,8 @@ from domains.kernel.db.database import Database
 from domains.kernel.tenancy.api_keys import SCOPES, Scope
 from gateway.cli import admin
 from tests.conftest import MakeTenant
-from tests.http.hostile import sites as hostile
-from tests.http.hostile.engine import Answer, Call, exchange, head
+from tests.http.hostile.apis import CALLS as ALL_CALLS
+from tests.http.hostile.harness import Answer, Call, exchange, request_head
 from tests.stack import Stack, Tenant, eventually
 
 CONTEXT = "/external/v1/auth/context"
@@ -23,8 +23,8 @@ CONTEXT = "/external/v1/auth/context"
 # One call of every operation, under every prefix.
 CALLS = [
     (prefix, call)
-    for call in hostile.CALLS
-    for prefix in call.site.surface.prefixes
+    for call in ALL_CALLS
+    for prefix in call.api.surface.prefixes
     if call.model in ("", *call.operation.bodies[:1])
 ]
 
@@ -32,18 +32,20 @@ CALLS = [
 async def _answers(
     stack: Stack, calls: Sequence[tuple[str, Call]], authorization: str | None
 ) -> list[Answer]:
-    """The answers to requests with all faults that are found after the key and its scope."""
+    """Send requests with every error that is checked after the key and its scope."""
     requests = []
     for prefix, call in calls:
         body = {"Content_Length": "1"} if call.operation.method in ("POST", "PATCH") else {}
         path = prefix + re.sub(r"\{\w+\}", "x", call.operation.path)
         target = path + ("?limit=0" if call.operation.query else "")
-        start = head(call.operation.method, target, None, Authorization=authorization, **body)
+        start = request_head(
+            call.operation.method, target, None, Authorization=authorization, **body
+        )
         requests.append(start + (b"{" if body else b""))
     return await exchange(stack.port, requests)
 
 
-def test_there_are_operations_of_both_apis() -> None:
+def test_calls_include_every_operation_under_every_prefix() -> None:
     assert len(CALLS) == 2 * 27 + 34
 
 
@@ -61,7 +63,7 @@ def test_there_are_operations_of_both_apis() -> None:
     ],
     ids=["none", "empty", "no key", "basic", "no scheme", "unknown", "not ASCII", "long"],
 )
-async def test_without_a_valid_key_every_operation_answers_401(
+async def test_every_operation_without_a_valid_key_is_401(
     stack: Stack, authorization: str | None
 ) -> None:
     for (prefix, call), answer in zip(
@@ -73,10 +75,10 @@ async def test_without_a_valid_key_every_operation_answers_401(
 
 
 @pytest.mark.parametrize("scope", SCOPES)
-async def test_scope_is_needed_and_is_enough(
+async def test_scope_is_required_and_sufficient(
     stack: Stack, make_tenant: MakeTenant, scope: Scope
 ) -> None:
-    """Without it a 403 names it. With it alone a request gets as far as its faults."""
+    """Without the scope: 403 with its name. With it alone: the error of the request itself."""
     without = await make_tenant(scopes=[each for each in SCOPES if each != scope])
     alone = await make_tenant(scopes=[scope])
     calls = [each for each in CALLS if each[1].operation.scope == scope]
@@ -84,15 +86,15 @@ async def test_scope_is_needed_and_is_enough(
         calls, await _answers(stack, calls, f"Bearer {without.key}"), strict=True
     ):
         assert call.refuses(answer, 403, "forbidden"), (call.operation.name, answer)
-        said = call.site.refusal(answer, "forbidden", None)
-        assert said == f"API key missing required scope: {scope}"
+        message = call.api.refusal(answer, "forbidden", None)
+        assert message == f"API key missing required scope: {scope}"
     calls += [each for each in CALLS if each[1].operation.scope is None]
     for (_, call), answer in zip(
         calls, await _answers(stack, calls, f"Bearer {alone.key}"), strict=True
     ):
         operation = call.operation
         expected = {400, 404} if operation.parameter or call.required else {200}
-        # A fault of the request is found before a record that does not exist.
+        # Validation errors come before a missing record.
         expected = {400} if operation.bodies or "limit" in operation.query else expected
         assert answer.status in expected, (operation.name, answer)
 
@@ -111,7 +113,7 @@ async def test_auth_context_shows_workspace_and_scopes(make_tenant: MakeTenant) 
     }
 
 
-async def test_a_revoked_key_stops_at_once_although_it_was_cached(
+async def test_a_revoked_key_is_refused_at_once_although_it_was_cached(
     acme: Tenant, database: Database
 ) -> None:
     for _ in range(3):
@@ -124,7 +126,7 @@ async def test_a_revoked_key_stops_at_once_although_it_was_cached(
     await eventually(refused, patience=1)
 
 
-async def test_a_cached_key_ends_when_it_expires(stack: Stack, database: Database) -> None:
+async def test_a_cached_key_is_refused_when_it_expires(stack: Stack, database: Database) -> None:
     workspace = await admin.create_workspace(database, f"w-{secrets.token_hex(6)}")
     ends = datetime.now(UTC) + timedelta(seconds=1.5)
     key = await admin.create_key(database, workspace.name, ["read"], expires_at=ends)
@@ -139,7 +141,9 @@ async def test_a_cached_key_ends_when_it_expires(stack: Stack, database: Databas
     assert datetime.now(UTC) >= ends
 
 
-async def test_many_requests_of_two_tenants_are_never_mixed_up(acme: Tenant, rival: Tenant) -> None:
+async def test_concurrent_requests_of_two_tenants_are_not_mixed_up(
+    acme: Tenant, rival: Tenant
+) -> None:
     async def ask(tenant: Tenant) -> bool:
         answer = await tenant.http.get(CONTEXT)
         return bool(answer.json()["workspace"]["id"] == tenant.workspace)
@@ -148,8 +152,8 @@ async def test_many_requests_of_two_tenants_are_never_mixed_up(acme: Tenant, riv
     assert all(await asyncio.gather(*asked))
 
 
-async def test_refusals_come_in_their_order(make_tenant: MakeTenant, stack: Stack) -> None:
-    """401, 403, 429, 413, 400, then 404: each request below has all the later faults, too."""
+async def test_order_of_errors(make_tenant: MakeTenant, stack: Stack) -> None:
+    """401, 403, 413, 400, then 404. Each request also has all later errors."""
     poor = await make_tenant(scopes=["read"])
     rich = await make_tenant()
     path = "/external/v1/signals/SIGNAL-999"

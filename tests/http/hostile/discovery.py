@@ -1,4 +1,4 @@
-"""The discovery API for the tests of bad input."""
+"""The discovery API in the bad-input tests: its test values and error format."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -7,12 +7,12 @@ from typing import ClassVar, Final
 from gateway.discovery import surface
 from tests.http import contracts
 from tests.http.contracts import Json, Operation
-from tests.http.hostile.engine import Answer, Call, Home, Site, exchange
+from tests.http.hostile.harness import Answer, Api, Call, Caller, exchange
 from tests.http.hostile.values import (
     ANY_PARAMETER,
     ANY_TEXT,
-    NO_RFC3339,
-    NO_TIME,
+    INVALID_TIMES,
+    NOT_RFC3339,
     NUL,
     OTHER_UUID,
     SQL,
@@ -20,15 +20,15 @@ from tests.http.hostile.values import (
     UNKNOWN,
     Parameter,
     Values,
-    coded,
+    percent_encoded,
 )
 from tests.stack import Tenant
 
-# Lists of links, and the kind of record that they lead to.
+# Fields that list linked records, and the kind of those records.
 LINKS: Final = {"insightIds": "insights", "opportunityIds": "opportunities", "ideaIds": "ideas"}
 
 # Full text searches.
-_WORDS: Final = (
+_SEARCHES: Final = (
     *("csv export", "a" * 400, "\U00010400" * 400, "\U0001f94a" * 400, "the and of"),
     *('"unbalanced', '"', '""', '" "', "-", "- -", '-"', "-a " * 133, '-"a b" ' * 57),
     *("or", "or or or", "!" * 400, "(" * 400, "a & | ! ( ) :* <-> \\ '", "\u200b", "\ufffd", SQL),
@@ -36,21 +36,29 @@ _WORDS: Final = (
     *("-" * 32, "-" * 33, "-" * 400, "- " * 200, " -" * 33, "-" * 33 + "export", "\t-" * 200),
 )
 _PUBLIC_IDS: Final = ("SIGNAL-1", "SIGNAL-999", f"SIGNAL-{10**18 - 1}")
-_NO_PUBLIC_IDS: Final = (
+_INVALID_PUBLIC_IDS: Final = (
     *("x", "1", "signal-1", "INSIGHT-1", "SIGNAL-0", "SIGNAL-01", "SIGNAL--1"),
-    *("SIGNAL-1%00", "SIGNAL-1%0a", *coded("SIGNAL-١", UNKNOWN.replace("-", ""), SQL)),
+    *("SIGNAL-1%00", "SIGNAL-1%0a", *percent_encoded("SIGNAL-١", UNKNOWN.replace("-", ""), SQL)),
 )
 
 
-_NO_IDS: Final = (
-    *("x", "0", "null", "SIGNAL-0", f"SIGNAL-{10**18 - 1}", f"SIGNAL-{10**21}", *_NO_PUBLIC_IDS),
+_UNKNOWN_IDS: Final = (
+    *(
+        "x",
+        "0",
+        "null",
+        "SIGNAL-0",
+        f"SIGNAL-{10**18 - 1}",
+        f"SIGNAL-{10**21}",
+        *_INVALID_PUBLIC_IDS,
+    ),
     *("%00", "%0a", "%ff", "%2e%2e", "%ed%a0%80", f"{UNKNOWN}%0a", f"{UNKNOWN}0"),
-    *(f"%7B{UNKNOWN}%7D", *coded("\U0001f94a" * 300, "a" * 3000)),
+    *(f"%7B{UNKNOWN}%7D", *percent_encoded("\U0001f94a" * 300, "a" * 3000)),
 )
 
 
-class Discovery(Site):
-    """Refusals are problem details; records of others are as unknown ones."""
+class DiscoveryApi(Api):
+    """Discovery: errors are problem details, and ids of other tenants are unknown ids."""
 
     contract = contracts.DISCOVERY
     surface = surface.DISCOVERY
@@ -63,17 +71,25 @@ class Discovery(Site):
     )
     parameters: ClassVar = {
         "q": Parameter(
-            coded(*_WORDS),
-            (*NUL, "", "%20", "%09%0a", "%C2%A0", "a" * 401, *coded("\U0001f94a" * 401)),
+            percent_encoded(*_SEARCHES),
+            (*NUL, "", "%20", "%09%0a", "%C2%A0", "a" * 401, *percent_encoded("\U0001f94a" * 401)),
         ),
         "signalId": Parameter(
-            (UNKNOWN, *_PUBLIC_IDS), ("", "%00", f"SIGNAL-{10**18}", *_NO_PUBLIC_IDS)
+            (UNKNOWN, *_PUBLIC_IDS), ("", "%00", f"SIGNAL-{10**18}", *_INVALID_PUBLIC_IDS)
         ),
-        "externalId": Parameter((*ANY_PARAMETER, *coded("\U0001f94a" * 1000)), NUL),
+        "externalId": Parameter((*ANY_PARAMETER, *percent_encoded("\U0001f94a" * 1000)), NUL),
     }
     times = Parameter(
-        coded(STARTED, "2025-03-11T14:30:00+02:00", "0001-01-02T00:00:00Z"),
-        ("", "0", "-1", "1700000000.5", "%00", f"{STARTED}%00", *coded(*NO_TIME, *NO_RFC3339)),
+        percent_encoded(STARTED, "2025-03-11T14:30:00+02:00", "0001-01-02T00:00:00Z"),
+        (
+            "",
+            "0",
+            "-1",
+            "1700000000.5",
+            "%00",
+            f"{STARTED}%00",
+            *percent_encoded(*INVALID_TIMES, *NOT_RFC3339),
+        ),
     )
     text_fields: ClassVar = {
         "SignalTextCreate": "text",
@@ -88,15 +104,15 @@ class Discovery(Site):
         "IdeaUpdate": "name",
         "ProductCreate": "name",
     }
-    # Without these a new signal is of neither shape.
-    shapes = frozenset({"SignalTextCreate.text", "SignalRawCreate.source"})
+    # A new signal needs one of these.
+    shape_fields = frozenset({"SignalTextCreate.text", "SignalRawCreate.source"})
     media_types = (
         *("application/json", "text/plain", "application/x-www-form-urlencoded", ""),
         "multipart/form-data; boundary=x",
     )
 
     def wrong_bodies(self) -> Iterator[tuple[str, Json]]:
-        """Bodies of neither shape of a new signal, or of both."""
+        """Bodies that match neither variant of a new signal, or both."""
         typed: Json = {"text": "x", "signalType": "review"}
         raw: Json = {"source": {"type": "x"}}
         neither: list[Json] = [{}, {"signalType": "review"}, {"data": {}}, {"name": "x"}]
@@ -105,7 +121,7 @@ class Discovery(Site):
             yield "createSignal", body
 
     def wrong_ids(self, _operation: Operation, others: set[str]) -> tuple[set[str], set[str]]:
-        return others | set(_NO_IDS), set()
+        return others | set(_UNKNOWN_IDS), set()
 
     def refusal(self, answer: Answer, code: str, field: str | None) -> str | None:
         if answer.headers["content-type"] != "application/problem+json":
@@ -123,13 +139,13 @@ class Discovery(Site):
         )
         return str(problem["detail"]) if right else None
 
-    async def differences(self, call: Call, home: Home, bodies: Iterable[Json]) -> list[str]:
+    async def differences(self, call: Call, caller: Caller, bodies: Iterable[Json]) -> list[str]:
         found = []
         for number, body in enumerate(bodies):
-            content = home.body(body)
+            content = caller.body(body)
             media_type = self.media_types[number % len(self.media_types)]
-            request = call.request(call.case(home, "", content), home.tenant.key, media_type)
-            (answer,) = await exchange(home.port, [request])
+            request = call.request(call.case(caller, "", content), caller.tenant.key, media_type)
+            (answer,) = await exchange(caller.port, [request])
             if answer.status != call.operation.status:
                 found.append(f"{content[:300]!r} -> {answer}")
             elif isinstance(shown := answer.json(), dict):
@@ -142,7 +158,7 @@ class Discovery(Site):
 
 
 async def make_records(owner: Tenant) -> dict[str, str]:
-    """One record of each kind, all linked; their ids."""
+    """Create one record of each kind, all linked. Returns their ids."""
     product = (await owner.create("products", name="Atlas"))["id"]
     text = "The Atlas export fails every day."
     signal = await owner.create_signal(text, accountId=OTHER_UUID, productIds=[product])

@@ -10,8 +10,8 @@ from tests.revenue.push_records import STARTED, Json, create_source, get_json
 from tests.stack import Tenant, eventually
 
 
-async def _crm_of(database: Database, owner: Tenant, name: str, email: str) -> None:
-    """A deal and an account, the account under the same id for everybody."""
+async def _import_crm(database: Database, owner: Tenant, name: str, email: str) -> None:
+    """Insert an account and a deal, which have the same ids for every tenant."""
     async with database.connection() as connection:
         await connection.execute(
             "insert into accounts (workspace_id, id, name, website, domain, contact_emails)"
@@ -29,11 +29,11 @@ async def _crm_of(database: Database, owner: Tenant, name: str, email: str) -> N
         )
 
 
-async def test_calls_and_mails_of_one_tenant_are_not_linked_to_the_crm_of_another(
+async def test_conversations_and_messages_are_not_linked_to_the_crm_of_another_tenant(
     acme: Tenant, rival: Tenant, database: Database
 ) -> None:
-    """Neither by a contact, nor by the domain of a website, nor shown in a deal or account."""
-    await _crm_of(database, acme, "Globex", "ana@globex.com")
+    """Neither by contact nor by domain. The deal and the account do not change."""
+    await _import_crm(database, acme, "Globex", "ana@globex.com")
     own = await create_source(rival)
     before = [
         await get_json(acme, path) for path in ("deals", "accounts", "deals/D-1", "accounts/A-1")
@@ -53,16 +53,16 @@ async def test_calls_and_mails_of_one_tenant_are_not_linked_to_the_crm_of_anothe
     assert before[2]["contacts"] == before[3]["contacts"] == []
 
 
-async def test_what_two_tenants_have_under_the_same_id_stays_apart(
+async def test_records_of_two_tenants_with_the_same_ids_are_separate(
     acme: Tenant, rival: Tenant, database: Database
 ) -> None:
-    """Deals, accounts and contacts of the same ids, names and addresses: each sees its own."""
-    seen: dict[str, Json] = {}
+    """Deals, accounts and contacts with the same ids, names and addresses."""
+    activity: dict[str, Json] = {}
     for owner, name, at in (
         (acme, "Globex", "2026-03-11T14:00:00Z"),
         (rival, "Initech", "2026-03-12T14:00:00Z"),
     ):
-        await _crm_of(database, owner, name, "ana@globex.com")
+        await _import_crm(database, owner, name, "ana@globex.com")
         source = await create_source(owner)
         person = {"email": "ana@globex.com", "name": f"Ana of {name}"}
         call = await source.push("conversations", "C-1", participants=[person], startedAt=at)
@@ -71,20 +71,20 @@ async def test_what_two_tenants_have_under_the_same_id_stays_apart(
             "name": name,
             "type": "opportunity",
         }
-        seen[name] = {"at": at, "owner": owner}
-    for name, of in seen.items():
-        deal = await get_json(of["owner"], "deals/D-1")
-        account = await get_json(of["owner"], "accounts/A-1")
-        assert (deal["name"], deal["lastActivityDate"]) == (name, of["at"])
-        assert (account["name"], account["lastActivityDate"]) == (name, of["at"])
+        activity[name] = {"at": at, "owner": owner}
+    for name, expected in activity.items():
+        deal = await get_json(expected["owner"], "deals/D-1")
+        account = await get_json(expected["owner"], "accounts/A-1")
+        assert (deal["name"], deal["lastActivityDate"]) == (name, expected["at"])
+        assert (account["name"], account["lastActivityDate"]) == (name, expected["at"])
         assert [each["name"] for each in deal["contacts"]] == [f"Ana of {name}"]
         assert [each["name"] for each in account["contacts"]] == [f"Ana of {name}"]
         assert account["latestDeal"]["name"] == name
-    # One of them deletes; the other's activity stays.
+    # A deletion by one tenant does not change the activity of the other.
     (source,) = (await get_json(rival, "sources"))["sources"]
     params = {"remoteId": "C-1", "sourceId": source["id"]}
-    gone = await rival.http.delete("/v1/conversations", params=params)
-    assert gone.status_code == 200
+    deleted = await rival.http.delete("/v1/conversations", params=params)
+    assert deleted.status_code == 200
     assert (await get_json(rival, "deals/D-1"))["lastActivityDate"] is None
     assert (await get_json(acme, "deals/D-1"))["lastActivityDate"] == STARTED
 
@@ -92,7 +92,7 @@ async def test_what_two_tenants_have_under_the_same_id_stays_apart(
 async def test_a_deal_belongs_to_no_account_of_another_tenant(
     acme: Tenant, rival: Tenant, database: Database
 ) -> None:
-    await _crm_of(database, acme, "Globex", "ana@globex.com")
+    await _import_crm(database, acme, "Globex", "ana@globex.com")
     async with database.connection() as connection:
         await connection.execute(
             "insert into deals (workspace_id, id, name, account_id, account_name) values"
@@ -104,16 +104,16 @@ async def test_a_deal_belongs_to_no_account_of_another_tenant(
     assert (await get_json(rival, "accounts"))["accounts"] == []
 
 
-async def test_links_that_are_looked_at_again_stay_within_their_tenant(
+async def test_relinking_stays_within_the_tenant(
     acme: Tenant, rival: Tenant, database: Database
 ) -> None:
-    """An import of one tenant links its own calls, and leaves those of the other alone."""
+    """An import of one tenant relinks its own conversations only."""
     calls = {}
     for owner in (acme, rival):
         source = await create_source(owner)
         person = {"email": "ana@globex.com", "name": "Ana"}
         calls[owner.name] = await source.push("conversations", "C-1", participants=[person])
-    await _crm_of(database, acme, "Globex", "ana@globex.com")
+    await _import_crm(database, acme, "Globex", "ana@globex.com")
     async with database.transaction() as tx:
         workspace = WorkspaceId(UUID(acme.workspace))
         await relinking.mark_changed(tx, workspace, "deals", ["D-1"])

@@ -1,4 +1,4 @@
-"""Extreme and legal: long texts, many tags, large contents."""
+"""Extreme but valid values: long texts, many tags, large contents."""
 
 import base64
 import random
@@ -6,21 +6,21 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.http.hostile.engine import Answer, Call, Case, World
-from tests.http.hostile.sites import CALLS
-from tests.http.hostile.values import json_of
+from tests.http.hostile.apis import CALLS
+from tests.http.hostile.harness import Answer, Call, Case, Tenants
+from tests.http.hostile.values import to_json
 from tests.revenue.push_records import MINIMAL_FIELDS, create_source
 from tests.stack import Tenant
 
 MEGABYTE = 1_000_000
 
-# Nine megabytes of texts that the full text search may split into words.
+# Up to nine megabytes of text that the full text search splits into words.
 LONG_TEXTS: dict[str, Callable[[], str]] = {
     "words": lambda: random.Random(7).randbytes(9 * MEGABYTE // 2).hex().replace("0", " "),
     "one word": lambda: "w" * MEGABYTE,
     "hyphens": lambda: "-" * 9 * MEGABYTE,
     "hyphenated": lambda: "ab-c" * (9 * MEGABYTE // 4),
-    # Quadratic for the parser of the full text, if they were left as they are.
+    # The full text parser would take quadratic time for these, unless they are split first.
     "snakes": lambda: "snake_case_" * 20_000,
     "mentions": lambda: "a@1" * 20_000,
     "brackets": lambda: "\u2039!--" * 20_000,
@@ -33,33 +33,38 @@ CREATES = {
 }
 
 
-async def _answer(world: World, call: Call, **body: object) -> Answer:
-    (answer,) = await call.send(world.own, [Case("", json_of(body))])
+async def _answer(tenants: Tenants, call: Call, **body: object) -> Answer:
+    (answer,) = await call.send(tenants.writer, [Case("", to_json(body))])
     assert answer.status == 201, answer
     return answer
 
 
 @pytest.mark.parametrize("kind", LONG_TEXTS)
-async def test_long_description_is_kept_whole(world: World, kind: str) -> None:
-    """The name of an insight follows from it. All resources have the same full text index."""
+async def test_long_description_is_stored_whole(tenants: Tenants, kind: str) -> None:
+    """The default name of an insight is taken from it.
+
+    All resources have the same full text index.
+    """
     text = LONG_TEXTS[kind]()
     number = list(LONG_TEXTS).index(kind)
     named = ("opportunities", "ideas")[number % 2]
     for body, call in (({}, CREATES["insights"]), ({"name": kind}, CREATES[named])):
-        found = (await _answer(world, call, description=text, **body)).json()
+        found = (await _answer(tenants, call, description=text, **body)).json()
         assert found["description"] == text
         assert 0 < len(found["name"]) <= 80
 
 
 @pytest.mark.parametrize("resource", CREATES)
-async def test_longest_words_in_name_and_description(world: World, resource: str) -> None:
-    """Each word, and each of its parts, is a word of its own; all letters take four bytes."""
+async def test_largest_number_of_words_in_name_and_description(
+    tenants: Tenants, resource: str
+) -> None:
+    """Hyphenated words, all different, whose letters take four bytes each."""
     text = " ".join(
         f"{chr(n)}{chr(n + 1)}-{chr(n + 2)}{chr(n + 3)}" for n in range(0x20000, 0x2A000)
     )
-    made = (await _answer(world, CREATES[resource], name=text, description=text)).json()["id"]
+    made = (await _answer(tenants, CREATES[resource], name=text, description=text)).json()["id"]
     path = f"/external/v1/{resource}/{made}"
-    http = world.own.tenant.http
+    http = tenants.writer.tenant.http
     changed = await http.patch(path, json={"name": "Short", "description": text[::-1]})
     assert changed.status_code == 200
     assert (await http.get(path)).json()["description"] == text[::-1]
@@ -76,7 +81,7 @@ async def test_very_many_and_very_long_tags(acme: Tenant) -> None:
             assert [each["id"] for each in found] == [made["id"]]
 
 
-async def test_long_external_id_is_found_only_whole(acme: Tenant) -> None:
+async def test_filter_by_a_long_external_id_compares_the_whole_id(acme: Tenant) -> None:
     long = "ext-Ä-" * (MEGABYTE // 6)
     params = {"externalId": long[:1000]}
     for external_id in (long, long[:1000]):
@@ -88,7 +93,7 @@ async def test_long_external_id_is_found_only_whole(acme: Tenant) -> None:
     assert [each["externalId"] for each in found.json()] == [long[:1000]]
 
 
-async def test_content_is_kept_to_the_byte(acme: Tenant) -> None:
+async def test_document_content_is_stored_unchanged(acme: Tenant) -> None:
     source = await create_source(acme)
     for written in ("AA==", "+/8=", base64.b64encode(bytes(range(256))).decode()):
         record = await source.push("documents", written, url=None, content=written)
@@ -96,8 +101,8 @@ async def test_content_is_kept_to_the_byte(acme: Tenant) -> None:
         assert (await acme.http.get(url)).content == base64.b64decode(written)
 
 
-async def test_source_is_found_in_every_spelling_of_its_uuid(acme: Tenant) -> None:
-    """Writes and lists with the UUID in capitals are of the same source."""
+async def test_uuids_are_case_insensitive(acme: Tenant) -> None:
+    """Writes and lists with an upper-case UUID select the same source."""
     source = await create_source(acme)
     upper = source.id.upper()
     for kind in MINIMAL_FIELDS:
@@ -111,8 +116,8 @@ async def test_source_is_found_in_every_spelling_of_its_uuid(acme: Tenant) -> No
         if kind in ("rows", "documents"):
             changed = await acme.http.patch(f"/v1/{kind}", params=params, json={"public": True})
             assert changed.json() == {"status": "updated", **same}
-        gone = (await acme.http.delete(f"/v1/{kind}", params=params)).json()
-        assert gone == {"status": "deleted", **same, "deletedAt": gone["deletedAt"]}
+        deleted = (await acme.http.delete(f"/v1/{kind}", params=params)).json()
+        assert deleted == {"status": "deleted", **same, "deletedAt": deleted["deletedAt"]}
     for path in (f"sources/{upper}", f"object-types/{source.object_type.upper()}"):
         assert (await acme.http.get(f"/v1/{path}")).status_code == 200
     listed = (await acme.http.get("/v1/object-types", params={"sourceId": upper})).json()

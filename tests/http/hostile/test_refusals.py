@@ -1,6 +1,4 @@
-"""Requests that are refused before their body is read, or while it is: in the form of the API,
-without effect, and without internal details.
-"""
+"""Requests refused before or while their body is read: documented errors without side effects."""
 
 import asyncio
 import json
@@ -10,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.http.hostile.engine import Call, Case, Site, World, exchange, head
-from tests.http.hostile.sites import CALLS, SITES, each
+from tests.http.hostile.apis import APIS, CALLS, for_each
+from tests.http.hostile.harness import Api, Call, Case, Tenants, exchange, request_head
 from tests.stack import Stack, Tenant
 
 SIGNALS = "/external/v1/signals"
@@ -54,21 +52,21 @@ async def test_unknown_path_or_method(
         assert body["detail"] == fault | {"message": body["detail"]["message"]}
 
 
-@pytest.mark.parametrize("site", SITES, ids=["discovery", "revenue"])
-async def test_method_that_a_path_does_not_serve_is_405(world: World, site: Site) -> None:
+@pytest.mark.parametrize("api", APIS, ids=["discovery", "revenue"])
+async def test_unsupported_method_is_405(tenants: Tenants, api: Api) -> None:
     served: dict[str, set[str]] = {}
-    for operation in site.contract.operations.values():
+    for operation in api.contract.operations.values():
         served.setdefault(operation.path, set()).add(operation.method)
     calls = [
-        Call(site, operation._replace(method=method), "")
-        for operation in site.contract.operations.values()
+        Call(api, operation._replace(method=method), "")
+        for operation in api.contract.operations.values()
         for method in sorted({"GET", "POST", "PUT", "PATCH", "DELETE"} - served[operation.path])
     ]
     assert len(calls) > 40
-    async with world.unchanged():
+    async with tenants.unchanged():
         for call in calls:
             content = b"{}" if call.operation.method in ("POST", "PATCH") else None
-            (answer,) = await call.send(world.mine, [Case("", content)])
+            (answer,) = await call.send(tenants.caller, [Case("", content)])
             assert call.refuses(answer, 405, "method_not_allowed"), (call, answer)
             allowed = set(answer.headers["allow"].split(", "))
             assert allowed >= served[call.operation.path]
@@ -76,52 +74,52 @@ async def test_method_that_a_path_does_not_serve_is_405(world: World, site: Site
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("sent", "is_kept"),
     [("abc-123_x.y:z", True), ("a" * 64, True), ("a" * 65, False), ("a b", False), ("<x>", False)],
 )
-async def test_safe_request_id_is_kept(acme: Tenant, given: str, kept: bool) -> None:
-    answer = await acme.http.get("/livez", headers={"X-Request-Id": given})
-    assert (answer.headers["X-Request-Id"] == given) is kept
+async def test_only_a_safe_request_id_is_kept(acme: Tenant, sent: str, is_kept: bool) -> None:
+    answer = await acme.http.get("/livez", headers={"X-Request-Id": sent})
+    assert (answer.headers["X-Request-Id"] == sent) is is_kept
     assert len(answer.headers.get_list("X-Request-Id")) == 1
 
 
 # --- size, length and type of bodies ----------------------------------------------------------
 
 
-async def test_large_body_is_refused_from_its_announcement(world: World) -> None:
-    """Nothing of the body is sent. The key is checked before."""
-    home = world.mine
+async def test_large_content_length_is_refused_before_the_body(tenants: Tenants) -> None:
+    """No body is sent. The key is checked first."""
+    caller = tenants.caller
     for key, status, code in (
-        (home.tenant.key, 413, "payload_too_large"),
+        (caller.tenant.key, 413, "payload_too_large"),
         (None, 401, "unauthorized"),
     ):
         requests = [
-            call.head(
-                Case("", reference="x"),
+            call.request_head(
+                Case("", path_id="x"),
                 key,
                 Content_Type="text/plain",
                 Content_Length=str(LIMIT + 1),
             )
             for call in OPERATIONS
         ]
-        answers = await asyncio.gather(*(exchange(home.port, [each]) for each in requests))
+        answers = await asyncio.gather(*(exchange(caller.port, [each]) for each in requests))
         for call, (answer,) in zip(OPERATIONS, answers, strict=True):
             assert call.refuses(answer, status, code), (call.operation.name, answer)
 
 
 @pytest.mark.parametrize("name", ["createSignal", "createDocument"])
-async def test_body_of_the_largest_size_is_accepted(world: World, name: str) -> None:
-    """Ten megabytes are 10,485,760 bytes. One more is refused."""
+async def test_body_of_the_maximum_size_is_accepted(tenants: Tenants, name: str) -> None:
+    """10,485,760 bytes are accepted. One more is refused."""
     call = next(call for call in CALLS if call.operation.name == name)
-    body = call.site.complete(call.model, call.site.values.least(call.model)) | {"id": "large"}
-    content = world.own.body(body)
+    body = call.api.complete(call.model, call.api.values.minimal(call.model)) | {"id": "large"}
+    content = tenants.writer.body(body)
     fits = content + b" " * (LIMIT - len(content))
-    created, refused = await call.send(world.own, [Case("", fits), Case("", fits + b" ")])
+    created, refused = await call.send(tenants.writer, [Case("", fits), Case("", fits + b" ")])
     assert created.status == 201
     assert call.refuses(refused, 413, "payload_too_large")
 
 
-async def test_large_body_without_length_is_413_while_it_is_read(acme: Tenant) -> None:
+async def test_large_body_without_content_length_is_413(acme: Tenant) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(11):
             yield b" " * 1024 * 1024
@@ -130,33 +128,33 @@ async def test_large_body_without_length_is_413_while_it_is_read(acme: Tenant) -
     assert answer.status_code == 413
 
 
-@each(call for call in CALLS if call.model and call.site.surface.needs_length)
-async def test_write_needs_the_length_of_its_body(world: World, call: Call) -> None:
-    """Of whatever type; a chunked body has none."""
-    home, good = world.mine, call.good(world.mine)
+@for_each(call for call in CALLS if call.model and call.api.surface.needs_length)
+async def test_write_without_content_length_is_411(tenants: Tenants, call: Call) -> None:
+    """With every content type. Chunked bodies have no Content-Length."""
+    caller, good = tenants.caller, call.good(tenants.caller)
     assert good
-    case = call.case(home, "", good)
-    requests = [call.head(case, home.tenant.key)]
+    case = call.case(caller, "", good)
+    requests = [call.request_head(case, caller.tenant.key)]
     for media_type in ("application/json", "text/plain"):
-        start = call.head(
-            case, home.tenant.key, Content_Type=media_type, Transfer_Encoding="chunked"
+        start = call.request_head(
+            case, caller.tenant.key, Content_Type=media_type, Transfer_Encoding="chunked"
         )
         requests.append(start + f"{len(good):x}\r\n".encode() + good + b"\r\n0\r\n\r\n")
-    async with world.unchanged():
+    async with tenants.unchanged():
         for request in requests:
-            (answer,) = await exchange(home.port, [request])
+            (answer,) = await exchange(caller.port, [request])
             assert call.refuses(answer, 411, "length_required"), answer
 
 
-@each(call for call in CALLS if call.model and call.site.refused_media_types)
-async def test_write_of_another_content_type_is_refused(world: World, call: Call) -> None:
-    """The good content types are those of the good values in test_bad_input.py."""
-    home = world.mine
-    case = call.case(home, "", call.good(home))
-    types = call.site.refused_media_types
-    requests = [call.request(case, home.tenant.key, each) for each in types]
-    async with world.unchanged():
-        for media_type, answer in zip(types, await exchange(home.port, requests), strict=True):
+@for_each(call for call in CALLS if call.model and call.api.refused_media_types)
+async def test_write_of_another_content_type_is_refused(tenants: Tenants, call: Call) -> None:
+    """The accepted content types are tested with the good values in test_bad_input.py."""
+    caller = tenants.caller
+    case = call.case(caller, "", call.good(caller))
+    types = call.api.refused_media_types
+    requests = [call.request(case, caller.tenant.key, each) for each in types]
+    async with tenants.unchanged():
+        for media_type, answer in zip(types, await exchange(caller.port, requests), strict=True):
             assert call.refuses(answer, 400, "validation_error"), (media_type, answer)
 
 
@@ -177,38 +175,36 @@ async def test_write_of_another_content_type_is_refused(world: World, call: Call
     ids=["quotes", "pairs", "deep", "open", "objects", "strings", "backslashes"],
 )
 @pytest.mark.timeout(60)
-async def test_hostile_body_delays_nobody(world: World, body: bytes) -> None:
-    """While it is read others are served, and it is answered soon."""
-    key, port = world.own.tenant.key, world.own.port
+async def test_hostile_body_does_not_delay_other_requests(tenants: Tenants, body: bytes) -> None:
+    """Other requests are served meanwhile, and the hostile one is answered in time."""
+    key, port = tenants.writer.tenant.key, tenants.writer.port
     call = next(call for call in CALLS if call.operation.name == "createSignal")
     reading = asyncio.create_task(exchange(port, [call.request(Case("", body), key)]))
     while not reading.done():
-        (answer,) = await exchange(port, [head("GET", "/livez", None)])
+        (answer,) = await exchange(port, [request_head("GET", "/livez", None)])
         assert answer.status == 200
     (answer,) = await reading
     assert answer.status in (201, 400)
 
 
-async def test_client_that_disconnects_in_its_body_leaves_nothing(
-    acme: Tenant, stack: Stack
-) -> None:
+async def test_disconnect_within_the_body_stores_nothing(acme: Tenant, stack: Stack) -> None:
     connection = socket.create_connection(("127.0.0.1", stack.port))
-    start = head("POST", SIGNALS, acme.key, Content_Length="100")
+    start = request_head("POST", SIGNALS, acme.key, Content_Length="100")
     connection.sendall(start + b'{"text": "half')
     connection.close()
     assert (await acme.http.get(SIGNALS)).json() == []
     assert (await acme.http.get("/livez")).status_code == 200
 
 
-async def test_log_holds_ids_and_no_bodies_or_keys(acme: Tenant, stack: Stack) -> None:
+async def test_log_has_ids_but_no_bodies_and_keys(acme: Tenant, stack: Stack) -> None:
     secret = "a-word-of-a-customer-0815"
-    # Other tests have written what comes before.
-    begun = {log: log.stat().st_size for log in (stack.api.log, stack.worker.log)}
+    # Earlier lines are from other tests.
+    sizes = {log: log.stat().st_size for log in (stack.api.log, stack.worker.log)}
     await acme.wait_until_processed(
         (await acme.create_signal(secret, additionalContext=secret))["id"]
     )
     await acme.http.post(SIGNALS, content=secret.encode())
-    for log, size in begun.items():
+    for log, size in sizes.items():
         text = log.read_bytes()[size:].decode()
         assert secret not in text
         assert acme.key not in text

@@ -1,4 +1,4 @@
-"""Typed fields of rows: values come back byte for byte, and values of another type are refused."""
+"""Typed fields of rows: values are returned byte for byte, and other types are refused."""
 
 import json
 import secrets
@@ -9,21 +9,21 @@ import httpx
 import msgspec
 import pytest
 
-from tests.http.hostile.engine import Answer, Call, Case, Home, World
+from tests.http.hostile.apis import CALLS
+from tests.http.hostile.harness import Answer, Call, Caller, Case, Tenants
 from tests.http.hostile.revenue import TITLE
-from tests.http.hostile.sites import CALLS
-from tests.http.hostile.values import NO_TEXTS, json_of
+from tests.http.hostile.values import INVALID_JSON_STRINGS, to_json
 from tests.revenue.push_records import Json, Source, create_source
 from tests.stack import Tenant
 
 BY_NAME = {call.operation.name: call for call in CALLS}
 CREATE, UPDATE = BY_NAME["createRow"], BY_NAME["updateRow"]
 
-# Too large for a float, and too long for an integer of Python.
+# Too large for a float, and too long for Python to parse as an integer.
 TEN_TO_400 = "1" + "0" * 400
 TEN_TO_5000 = "1" + "0" * 5000
 
-# The key of each type in `pushed.FIELDS`; good values, and wrong ones, as they are written in JSON.
+# By type: its key in `FIELD_DEFINITIONS`, and good and wrong values in JSON notation.
 TYPED: dict[str, tuple[str, Sequence[str], Sequence[str]]] = {
     "string": (
         "title",
@@ -89,16 +89,16 @@ TYPED: dict[str, tuple[str, Sequence[str], Sequence[str]]] = {
 }
 
 
-class Shaped(msgspec.Struct):
-    """A row as it is read, its values left as they are written."""
+class RawRow(msgspec.Struct):
+    """A row from the API, with its values as raw JSON."""
 
     fields: dict[str, dict[str, msgspec.Raw]]
 
 
-class Listed(msgspec.Struct):
+class RawPage(msgspec.Struct):
     """A page of rows."""
 
-    rows: list[Shaped]
+    rows: list[RawRow]
 
 
 def _value(kind: str, written: str) -> bytes:
@@ -106,40 +106,42 @@ def _value(kind: str, written: str) -> bytes:
 
 
 def _fields(fields: Mapping[str, bytes]) -> bytes:
-    """A body of fields that are written in JSON already."""
+    """A body with these fields, which are JSON already."""
     members = b", ".join(json.dumps(key).encode() + b": " + each for key, each in fields.items())
     return b'{"fields": {' + members + b"}}"
 
 
-def _row(home: Home, remote: str, fields: Mapping[str, bytes]) -> bytes:
+def _row(caller: Caller, remote: str, fields: Mapping[str, bytes]) -> bytes:
     body = {"id": remote, "sourceId": "{sources}", "objectTypeId": "{object-types}", "name": "T-1"}
-    return home.body(body)[:-1] + b", " + _fields({"title": _value("string", '"x"'), **fields})[1:]
+    return (
+        caller.body(body)[:-1] + b", " + _fields({"title": _value("string", '"x"'), **fields})[1:]
+    )
 
 
 @pytest.mark.parametrize("kind", TYPED)
-async def test_typed_values_come_back_byte_for_byte(world: World, kind: str) -> None:
-    """From the row and from the list, also after a PATCH of them or of another field."""
-    home, (key, good, _) = world.own, TYPED[kind]
+async def test_typed_values_are_returned_byte_for_byte(tenants: Tenants, kind: str) -> None:
+    """By reads and lists, also after a PATCH of the field or of another one."""
+    caller, (key, good, _) = tenants.writer, TYPED[kind]
     values = {secrets.token_hex(8): written for written in good}
     other = (
         ("score", _value("int", "5")) if key == "notes" else ("notes", _value("textarea", '"y"'))
     )
     fields = {remote: {key: _value(kind, written)} for remote, written in values.items()}
-    queries = {remote: home.fill(f"remoteId={remote}&sourceId={{sources}}") for remote in values}
+    queries = {remote: caller.fill(f"remoteId={remote}&sourceId={{sources}}") for remote in values}
 
     async def answers(call: Call, cases: Iterable[Case]) -> list[Answer]:
-        found = await call.send(home, cases)
+        found = await call.send(caller, cases)
         assert [each for each in found if each.status != call.operation.status] == []
         return found
 
     async def assert_shown(ids: Iterable[str]) -> None:
-        rows = await answers(BY_NAME["getRow"], [Case("", reference=each) for each in ids])
+        rows = await answers(BY_NAME["getRow"], [Case("", path_id=each) for each in ids])
         shown = [
-            msgspec.json.decode(each.content, type=Shaped).fields[key]["value"] for each in rows
+            msgspec.json.decode(each.content, type=RawRow).fields[key]["value"] for each in rows
         ]
         assert [bytes(each).decode() for each in shown] == list(good)
 
-    cases = [Case("", _row(home, remote, each)) for remote, each in fields.items()]
+    cases = [Case("", _row(caller, remote, each)) for remote, each in fields.items()]
     ids = [each.json()["recordId"] for each in await answers(CREATE, cases)]
     await assert_shown(ids)
     content = _fields(dict([other]))
@@ -150,40 +152,44 @@ async def test_typed_values_come_back_byte_for_byte(world: World, kind: str) -> 
     await assert_shown(ids)
     cases = [Case("", query=query) for query in queries.values()]
     for answer, written in zip(await answers(BY_NAME["listRows"], cases), good, strict=True):
-        (row,) = msgspec.json.decode(answer.content, type=Listed).rows
+        (row,) = msgspec.json.decode(answer.content, type=RawPage).rows
         assert bytes(row.fields[key]["value"]).decode() == written
 
 
 @pytest.mark.parametrize("kind", TYPED)
-async def test_value_of_another_type_is_refused_by_its_key(world: World, kind: str) -> None:
-    """Also where it is right in itself, but its type is not the one of the object type."""
-    home, (key, _, wrong) = world.mine, TYPED[kind]
+async def test_error_of_a_value_of_another_type_names_the_key(tenants: Tenants, kind: str) -> None:
+    """Also if the value fits its `fieldType`, but the object type has another one."""
+    caller, (key, _, wrong) = tenants.caller, TYPED[kind]
     written = [_value(kind, each) for each in wrong]
     written += [_value(other, good[0]) for other, (_, good, _) in TYPED.items() if other != kind]
     field = f"fields.{key}"
-    async with world.unchanged():
-        cases = [Case(field, _row(home, "R-1", {key: each})) for each in written]
-        assert await CREATE.let_through(home, cases) == []
-        cases = [UPDATE.case(home, field, _fields({key: each})) for each in written]
-        assert await UPDATE.let_through(home, cases) == []
+    async with tenants.unchanged():
+        cases = [Case(field, _row(caller, "R-1", {key: each})) for each in written]
+        assert await CREATE.not_refused(caller, cases) == []
+        cases = [UPDATE.case(caller, field, _fields({key: each})) for each in written]
+        assert await UPDATE.not_refused(caller, cases) == []
 
 
-async def test_undecodable_text_is_refused_in_a_value_and_in_a_key(world: World) -> None:
-    title = json_of(TITLE)
-    members = [b'"title": {"fieldType": "string", "value": ' + text + b"}" for text in NO_TEXTS]
-    members += [b'"tags": {"fieldType": "list", "value": [' + text + b"]}" for text in NO_TEXTS]
-    members += [text + b": " + title for text in NO_TEXTS]
+async def test_undecodable_text_is_refused_in_a_value_and_in_a_key(tenants: Tenants) -> None:
+    title = to_json(TITLE)
+    members = [
+        b'"title": {"fieldType": "string", "value": ' + text + b"}" for text in INVALID_JSON_STRINGS
+    ]
+    members += [
+        b'"tags": {"fieldType": "list", "value": [' + text + b"]}" for text in INVALID_JSON_STRINGS
+    ]
+    members += [text + b": " + title for text in INVALID_JSON_STRINGS]
     for call in (CREATE, UPDATE):
-        good = call.good(world.mine)
+        good = call.good(tenants.caller)
         assert good
         contents = [good[:-1] + b', "fields": {' + each + b"}}" for each in members]
-        cases = [call.case(world.mine, "", content) for content in contents]
-        async with world.unchanged():
-            assert await call.let_through(world.mine, cases) == []
+        cases = [call.case(tenants.caller, "", content) for content in contents]
+        async with tenants.unchanged():
+            assert await call.not_refused(tenants.caller, cases) == []
 
 
 async def test_row_has_at_most_fifty_fields_after_a_merge(acme: Tenant) -> None:
-    """Fields of a former schema stay, and count."""
+    """Fields of an earlier schema are kept and counted."""
     source = await create_source(acme)
     path = f"/v1/object-types/{source.object_type}"
 
@@ -204,7 +210,7 @@ async def test_row_has_at_most_fifty_fields_after_a_merge(acme: Tenant) -> None:
     refused = await _patch(source, **values("b", [0]))
     assert (refused.status_code, refused.json()["detail"]["field"]) == (400, "fields")
     assert await shown(record) == before
-    # One goes as one comes.
+    # A PATCH that removes one field and adds one is accepted.
     assert (await _patch(source, **values("b", [0]), a0=None)).status_code == 200
     assert set((await shown(record))["fields"]) == set(before["fields"]) - {"a0"} | {"b0"}
 
@@ -213,17 +219,20 @@ async def _patch(source: Source, **fields: Any) -> httpx.Response:
     return await source.patch("rows", "R-1", fields=fields)
 
 
-async def test_very_many_fields_are_refused_shortly(world: World) -> None:
-    """Also where only the last one is wrong."""
-    home = world.mine
+async def test_error_of_very_many_fields_is_short(tenants: Tenants) -> None:
+    """Also if only the last field is wrong."""
+    caller = tenants.caller
     many: Json = {f"f{number}": TITLE for number in range(20_000)}
-    body = CREATE.site.good("RowRequest")
+    body = CREATE.api.good("RowRequest")
     wrong: list[tuple[Call, Json, str]] = [
         (CREATE, body | {"fields": many}, "fields"),
         (CREATE, body | {"fields": many | {"last": 5}}, "fields.last"),
         (UPDATE, {"fields": many}, "fields.f0"),
         (UPDATE, {"fields": {**many, "last": {"value": 1}}}, "fields.last.fieldType"),
     ]
-    async with world.unchanged():
+    async with tenants.unchanged():
         for call, content, field in wrong:
-            assert await call.let_through(home, [call.case(home, field, home.body(content))]) == []
+            assert (
+                await call.not_refused(caller, [call.case(caller, field, caller.body(content))])
+                == []
+            )

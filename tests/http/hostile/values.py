@@ -1,4 +1,4 @@
-"""Good and wrong values for every type of the contracts: in bodies, and in addresses."""
+"""Good and wrong values for every type of the contracts, in bodies and in query parameters."""
 
 import itertools
 import json
@@ -16,27 +16,27 @@ OTHER_UUID: Final = "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f002"
 STARTED: Final = "2026-03-11T14:00:00Z"
 
 
-class At(NamedTuple):
-    """A wrong value whose refusal names another path than the field's own."""
+class InvalidValue(NamedTuple):
+    """A wrong value, and the path of the field that the error names."""
 
     path: str
     value: Any
 
 
 class Parameter(NamedTuple):
-    """Good and wrong texts of a parameter, percent-encoded."""
+    """Good and wrong texts of a query parameter, percent-encoded."""
 
     good: Sequence[str]
     wrong: Sequence[str]
 
 
-def wide(length: int) -> str:
-    """A text of `length` characters in four bytes each, which does not compress."""
+def four_byte_text(length: int) -> str:
+    """A text of `length` characters that take four bytes each and hardly compress."""
     return "".join(chr(0x20000 + number * 7919 % 40_000) for number in range(length))
 
 
-def coded(*texts: str) -> tuple[str, ...]:
-    """Texts, percent-encoded."""
+def percent_encoded(*texts: str) -> tuple[str, ...]:
+    """Percent-encode each text."""
     return tuple(quote(each, safe="") for each in texts)
 
 
@@ -47,16 +47,16 @@ HUGE: Final = math.inf
 
 NOT_TEXT: Final[tuple[Any, ...]] = (5, 1.5, True, [], {}, ["x"], HUGE)
 BLANK: Final = ("", " ", "\n\t", "\u00a0\u2028", "\x1f")
-NO_UUID: Final = (
+MALFORMED_UUIDS: Final = (
     *("", "x", "gong", "SIGNAL-1", f"{{{SOME_UUID}}}", f"urn:uuid:{SOME_UUID}"),
     *(f" {SOME_UUID}", f"{SOME_UUID}0", SOME_UUID.replace("6", "g")),
 )
-NOT_UUID: Final[tuple[Any, ...]] = (*NO_UUID, 5, True, [], {}, [SOME_UUID], HUGE)
+NOT_A_UUID: Final[tuple[Any, ...]] = (*MALFORMED_UUIDS, 5, True, [], {}, [SOME_UUID], HUGE)
 NOT_A_LIST: Final[tuple[Any, ...]] = ("x", SOME_UUID, 5, True, {}, {"0": SOME_UUID}, HUGE)
 NOT_AN_OBJECT: Final[tuple[Any, ...]] = ("x", 5, True, [], [{}], HUGE)
-NOT_A_FLAG: Final[tuple[Any, ...]] = ("", "true", 0, 1, [], {}, HUGE)
+NOT_A_BOOLEAN: Final[tuple[Any, ...]] = ("", "true", 0, 1, [], {}, HUGE)
 NOT_A_NUMBER: Final[tuple[Any, ...]] = ("", "5", True, [], {}, HUGE, 10**30, 1e300)
-NOT_WHOLE: Final[tuple[Any, ...]] = (*NOT_A_NUMBER, 1.0, 1.5)
+NOT_AN_INTEGER: Final[tuple[Any, ...]] = (*NOT_A_NUMBER, 1.0, 1.5)
 
 SQL: Final = "'; drop table insights; -- \" \\ %s $1 :x"
 ANY_TEXT: Final = (
@@ -73,7 +73,7 @@ ANY_TEXT: Final = (
 )
 
 # Times of the revenue record, and how they are read back.
-MOMENTS: Final[list[tuple[Any, str]]] = [
+TIMESTAMPS: Final[list[tuple[Any, str]]] = [
     (STARTED, STARTED),
     ("2026-03-11t14:00:00z", STARTED),
     ("2026-03-11T16:00:00+02:00", STARTED),
@@ -102,8 +102,8 @@ MOMENTS: Final[list[tuple[Any, str]]] = [
     ("0001-01-02T00:00:00Z", "0001-01-02T00:00:00Z"),
     ("9999-12-30T00:00:00+14:00", "9999-12-29T10:00:00Z"),
 ]
-# Texts that no API takes for a time.
-NO_TIME: Final = (
+# Texts that neither API accepts as a time.
+INVALID_TIMES: Final = (
     *("x", "yesterday", "now", "NaN", "Infinity", "null", "true", "0x5", "1e10", "１２３"),
     *("2025-13-01", "2025-02-29", "2025-1-1", "20250101T000000Z", "2025-W01-1", "25-01-01"),
     *("2025-13-01T00:00:00Z", "2025-02-29T00:00:00Z", "2025-01-01T25:00:00Z"),
@@ -112,27 +112,39 @@ NO_TIME: Final = (
     *("0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59.999999Z"),
     "9999-12-31T23:59:59-14:00",
 )
-# Nor these two, which the revenue record takes.
-NO_RFC3339: Final = ("1700000000", "2025-01-01")
-NOT_A_TIME: Final[tuple[Any, ...]] = (
-    *("", *NO_TIME, *NO_RFC3339, 0, 1700000000, 1700000000.5, True, [], {}, HUGE),
+# Times that the revenue record accepts and discovery does not.
+NOT_RFC3339: Final = ("1700000000", "2025-01-01")
+NOT_AN_RFC3339_TIME: Final[tuple[Any, ...]] = (
+    *("", *INVALID_TIMES, *NOT_RFC3339, 0, 1700000000, 1700000000.5, True, [], {}, HUGE),
 )
-NOT_A_MOMENT: Final[tuple[Any, ...]] = (
-    *("", *NO_TIME, " 1773237600", "1773237600 ", "--1", "1_0", "1.", ".5", "9" * 20, "9" * 21),
+NOT_A_TIMESTAMP: Final[tuple[Any, ...]] = (
+    *(
+        "",
+        *INVALID_TIMES,
+        " 1773237600",
+        "1773237600 ",
+        "--1",
+        "1_0",
+        "1.",
+        ".5",
+        "9" * 20,
+        "9" * 21,
+    ),
     *(253_402_300_800_000, -62_135_596_800_001, 10**15, -(10**15), 10**30, 1e300, 5e-324 - 1e20),
     *(True, False, [], {}, [STARTED], {"$date": STARTED}, HUGE, -HUGE),
 )
-# All times of an API are read by the same code: one field of each model gets all values.
-SOME_NOT_A_MOMENT: Final[tuple[Any, ...]] = (
+# For all but one time field of each model: the same code parses every time of an API.
+SOME_NOT_A_TIMESTAMP: Final[tuple[Any, ...]] = (
     *("", "x", "2025-02-29", "10000-01-01T00:00:00Z", 10**15, 1e300, True, [], {}, HUGE),
 )
 
 
 class Values:
-    """Values for the fields of a contract's models.
+    """Good and wrong values for the fields of a contract's models.
 
-    The tables are by `Model.field` or by field: `examples` in place of the example that follows
-    from the type, `good` in place of the other good values, `wrong` on top of the wrong ones.
+    Values are derived from the types. The tables, with the keys `Model.field` or `field`,
+    replace the example (`examples`) or the other good values (`good`), or add wrong ones
+    (`wrong`).
     """
 
     def __init__(
@@ -158,7 +170,7 @@ class Values:
         fields = self._contract.models[model]
         return {name: self._example(model, name, field.schema) for name, field in fields.items()}
 
-    def least(self, model: str) -> Json:
+    def minimal(self, model: str) -> Json:
         """An object with the required fields."""
         fields = self._contract.models[model]
         return {name: each for name, each in self.example(model).items() if fields[name].required}
@@ -172,13 +184,13 @@ class Values:
         return [example, *more, *([None] if field.nullable else [])]
 
     def combined(self, model: str, fields: Sequence[str]) -> Iterator[Json]:
-        """Objects that together have every good value of the fields, and at times lack them."""
+        """Objects that together contain every good value of the fields. Some lack some fields."""
         columns = [[(name, value) for value in self.good(model, name)] for name in fields]
         for row in itertools.zip_longest(*columns):
             yield dict(each for each in row if each is not None)
 
-    def wrong(self, model: str, name: str) -> Iterator[At]:
-        """Wrong values, each with the path that its refusal names."""
+    def wrong(self, model: str, name: str) -> Iterator[InvalidValue]:
+        """Wrong values of a field, each with the path that the error names."""
         field = self._contract.models[model][name]
         example = self._example(model, name, field.schema)
         first = next(
@@ -187,14 +199,14 @@ class Values:
             if other.schema == field.schema
         )
         if "anyOf" in field.schema and name != first:
-            yield from (At(name, each) for each in SOME_NOT_A_MOMENT)
+            yield from (InvalidValue(name, each) for each in SOME_NOT_A_TIMESTAMP)
         else:
             for path, value in self._wrong_of(field.schema, example):
-                yield At(name + path, value)
+                yield InvalidValue(name + path, value)
         for each in _entry(self._wrong, model, name) or ():
-            yield each if isinstance(each, At) else At(name, each)
+            yield each if isinstance(each, InvalidValue) else InvalidValue(name, each)
         if not field.nullable and field.schema:
-            yield At(name, None)
+            yield InvalidValue(name, None)
 
     def _example(self, model: str, name: str, schema: Json) -> Any:
         given = _entry(self._examples, model, name)
@@ -217,10 +229,10 @@ class Values:
 
     def _good_of(self, schema: Json, example: Any) -> Sequence[Any]:
         if "anyOf" in schema:
-            return [sent for sent, _ in MOMENTS]
+            return [sent for sent, _ in TIMESTAMPS]
         if "$ref" in schema:
             model = _model(schema)
-            return [self.least(model), *self._objects(model)]
+            return [self.minimal(model), *self._objects(model)]
         if "enum" in schema:
             return list(schema["enum"])
         match schema.get("type"):
@@ -247,16 +259,16 @@ class Values:
                 "2025-03-11T14:30:00.123456",
             )
             return times if schema["format"] == "date-time" else (OTHER_UUID, NIL)
-        longest = [wide(schema["maxLength"])] if "maxLength" in schema else []
+        longest = [four_byte_text(schema["maxLength"])] if "maxLength" in schema else []
         return [*ANY_TEXT, *([""] if "minLength" not in schema else []), *longest]
 
     def _items(self, schema: Json, example: Any) -> Sequence[Any]:
         return [example, *self._good_of(schema, example)]
 
     def _objects(self, model: str) -> Iterator[Json]:
-        """Objects with the required fields that together have every good value."""
+        """Objects with the required fields that together contain every good value."""
         for each in self.combined(model, list(self._contract.models[model])):
-            yield self.least(model) | each
+            yield self.minimal(model) | each
 
     def _wrong_of(self, schema: Json, example: Any) -> Iterator[tuple[str, Any]]:
         if "$ref" in schema:
@@ -297,14 +309,14 @@ class Values:
 
     def _wrong_scalars(self, schema: Json) -> Sequence[Any]:
         if "anyOf" in schema:
-            return NOT_A_MOMENT
+            return NOT_A_TIMESTAMP
         match schema.get("type"):
             case "boolean":
-                return NOT_A_FLAG
+                return NOT_A_BOOLEAN
             case "integer" if "enum" in schema:
-                return (0, 2, -1, "1", *NOT_WHOLE)
+                return (0, 2, -1, "1", *NOT_AN_INTEGER)
             case "integer":
-                return (*NOT_WHOLE, schema["minimum"] - 1, schema["maximum"] + 1)
+                return (*NOT_AN_INTEGER, schema["minimum"] - 1, schema["maximum"] + 1)
             case "number":
                 low, high = schema["minimum"], schema["maximum"]
                 return (*NOT_A_NUMBER, low - 1, low - 0.1, -1e-300, high + 0.1, high + 1)
@@ -318,20 +330,20 @@ class Values:
         if "enum" in schema:
             return self._not_one_of(schema["enum"])
         if schema.get("format") == "uuid":
-            return NOT_UUID
+            return NOT_A_UUID
         if schema.get("format") == "date-time":
-            return NOT_A_TIME
+            return NOT_AN_RFC3339_TIME
         wrong: list[Any] = [*NOT_TEXT]
         if "pattern" in schema:
             wrong += BLANK
         elif "minLength" in schema:
             wrong.append("")
         if "maxLength" in schema:
-            wrong += [wide(schema["maxLength"] + 1), "a" * (schema["maxLength"] + 1)]
+            wrong += [four_byte_text(schema["maxLength"] + 1), "a" * (schema["maxLength"] + 1)]
         return wrong
 
     def _not_one_of(self, allowed: Sequence[str]) -> Sequence[Any]:
-        """Near misses, a value of every other enumeration, and texts like a path of msgspec."""
+        """Texts similar to allowed ones, values of other enumerations, and msgspec-like paths."""
         last = allowed[-1]
         near = (last.upper(), last[:-1], f" {last}", f"{last}\n", last.replace("_", "-") + "s")
         foreign = {each for values in self._enumerations for each in values[-2:]} - set(allowed)
@@ -350,48 +362,52 @@ def _model(schema: Json) -> str:
 
 # --- undecodable bodies -----------------------------------------------------------------------
 
-# Texts in JSON with characters that no text may contain.
-NO_TEXTS: Final = (
+# JSON strings with characters that no text may contain, or with invalid syntax.
+INVALID_JSON_STRINGS: Final = (
     *(b'"\xff\xfe"', b'"\xed\xa0\x80"', b'"\xc0\xaf"', b'"cut \xf0\x9f"', b'"\\ud800"'),
     *(b'"a\\udc00b"', b'"\\udc00\\ud800"', b'"a\\u0000b"', b'"a\\\\\\u0000b"', b'"a\x00b"'),
     *(b'"a\nb"', b'"\\x41"', b"'a'"),
 )
-_NO_VALUES: Final = (
+_INVALID_JSON_VALUES: Final = (
     *(b"NaN", b"Infinity", b"-Infinity", b"01", b"1.", b"+1", b"0x1", b"undefined", b"True"),
     *(b"// no\n1", b"[1,]", b'{"a\\u0000": 1}', b'{"\\ud800": 1}'),
     *(b"[" * 100 + b"]" * 100, b"[" * 100_000, b'{"a":' * 5000 + b"1" + b"}" * 5000),
 )
 
 
-def json_of(body: Any) -> bytes:
-    """A body as JSON; infinity becomes 1e999."""
+def to_json(body: Any) -> bytes:
+    """Encode as JSON. Infinity becomes 1e999."""
     return json.dumps(body).replace("Infinity", "1e999").encode()
 
 
-def undecodable(good: bytes, text: str) -> Iterator[bytes]:
-    """Bodies that are no JSON object in UTF-8, or contain what no text may: in the field `text`, in
-    an unknown field, or as a key. `good` is a good body.
+def undecodable_bodies(good: bytes, text: str) -> Iterator[bytes]:
+    """Bodies that are not a JSON object in UTF-8, or contain an invalid string.
+
+    The string is in the field `text`, in an unknown field, or a key. `good` is a valid body.
     """
     yield from (b"", b"  \n", b"null", b"true", b"5", b'"text"', b"[]", b"[{}]", b"{", b"}")
     yield from (good[:-1], good[:-1] + b",}", good + b" trailing", good + good, good + b"\0")
     yield from (b"\xef\xbb\xbf" + good, good.decode().encode("utf-16"), b"[" + good + b"]")
     start = good[:-1] + b", "
-    for value in NO_TEXTS:
+    for value in INVALID_JSON_STRINGS:
         yield start + f'"{text}": '.encode() + value + b"}"
         yield start + b'"unknown": ' + value + b"}"
         yield start + b'"unknown": {"a": [' + value + b"]}}"
         yield start + value + b": 1}"
-    for value in _NO_VALUES:
+    for value in _INVALID_JSON_VALUES:
         yield start + b'"unknown": ' + value + b"}"
 
 
 # --- parameters -------------------------------------------------------------------------------
 
 NUL: Final = ("%00", "a%00")
-ANY_PARAMETER: Final = ("", *coded(*ANY_TEXT, "%", "\\", "%%\\_", "(", "[*", "\\d", "a|b"))
-_NO_INTEGER: Final = (
+ANY_PARAMETER: Final = (
+    "",
+    *percent_encoded(*ANY_TEXT, "%", "\\", "%%\\_", "(", "[*", "\\d", "a|b"),
+)
+_MALFORMED_INTEGERS: Final = (
     *("", "x", "-1", "1.0", "1e2", "%2B5", "%205", "5%20", "5%0a", "0x5", "1_0", "1,2"),
-    *("null", "true", "NaN", "%00", "5%00", "%ff", *coded("١", "１", "½", "−5")),
+    *("null", "true", "NaN", "%00", "5%00", "%ff", *percent_encoded("١", "１", "½", "−5")),
 )
 _NUMBER: Final = Parameter(
     ("0", "-1.5", "%2B5", "1e3", ".5", "1.", "1e308", "-0", "1e-999", "0" * 300),
@@ -400,17 +416,18 @@ _NUMBER: Final = Parameter(
         *("5%20", "--1"),
     ),
 )
-_FLAG: Final = Parameter(
+_BOOLEAN: Final = Parameter(
     ("true", "false", "1", "0", "TRUE", "False"),
     ("", "yes", "2", "null", "true%00", "%20true", "t", "%00"),
 )
 _UUID: Final = Parameter(
-    (SOME_UUID, SOME_UUID.upper(), NIL, UNKNOWN), ("%00", f"{SOME_UUID}%00", *coded(*NO_UUID))
+    (SOME_UUID, SOME_UUID.upper(), NIL, UNKNOWN),
+    ("%00", f"{SOME_UUID}%00", *percent_encoded(*MALFORMED_UUIDS)),
 )
 
 
-def parameter(field: Field, times: Parameter) -> Parameter:
-    """The texts of a parameter, by its type."""
+def parameter_texts(field: Field, times: Parameter) -> Parameter:
+    """Good and wrong texts for the type of a parameter."""
     schema = field.schema
     if "enum" in schema:
         last = schema["enum"][-1]
@@ -419,13 +436,13 @@ def parameter(field: Field, times: Parameter) -> Parameter:
         return Parameter(schema["enum"], ("", "x", "0", other, *near))
     match schema["type"]:
         case "boolean":
-            return _FLAG
+            return _BOOLEAN
         case "number":
             return _NUMBER
         case "integer":
             low, high = schema["minimum"], schema.get("maximum")
             large = ("1" + "0" * 30, "9" * 4000)
-            small = (str(low - 1), *(("0", "-0") if low > 0 else ()), *_NO_INTEGER)
+            small = (str(low - 1), *(("0", "-0") if low > 0 else ()), *_MALFORMED_INTEGERS)
             if high is None:
                 return Parameter((str(low), "100", "101", *large), small)
             return Parameter((str(low), str(high)), (str(high + 1), *large, *small))
@@ -445,27 +462,32 @@ def _text_parameter(schema: Json) -> Parameter:
     if "pattern" in schema:
         wrong += ["%20", "%09%0a", "%C2%A0"]
     if "maxLength" in schema:
-        good += coded(wide(schema["maxLength"]))
-        wrong += ["a" * (schema["maxLength"] + 1), *coded(wide(schema["maxLength"] + 1))]
+        good += percent_encoded(four_byte_text(schema["maxLength"]))
+        wrong += [
+            "a" * (schema["maxLength"] + 1),
+            *percent_encoded(four_byte_text(schema["maxLength"] + 1)),
+        ]
     else:
         good += ["a" * 8000, "x" + "%20y" * 2000]
     return Parameter(good, wrong)
 
 
-def parameters(
+def all_parameter_texts(
     operation: Operation, given: Mapping[str, Parameter], times: Parameter
 ) -> dict[str, Parameter]:
-    """The texts of all parameters of an operation.
+    """Good and wrong texts of all query parameters of an operation.
 
-    `given` has those, by `operation.name` or by name, that do not follow from their type. One
-    parameter of each list gets all texts that are no time, the others some.
+    `given` has the texts that do not follow from the type, with the keys `operation.name` or
+    `name`. The first time parameter gets all texts of `times`, the others some.
     """
     found: dict[str, Parameter] = {}
     some = Parameter(times.good[:3], (*times.wrong[::6], "%00"))
     for name, field in operation.query.items():
         is_time = field.schema.get("format") == "date-time"
         found[name] = (
-            given.get(f"{operation.name}.{name}") or given.get(name) or parameter(field, times)
+            given.get(f"{operation.name}.{name}")
+            or given.get(name)
+            or parameter_texts(field, times)
         )
         times = some if is_time else times
     return found

@@ -1,6 +1,4 @@
-"""Engine of the tests of bad input: raw requests, tenants with a record of each kind, and the
-description of one API.
-"""
+"""Harness of the bad-input tests: raw HTTP requests, tenants with records, the tested APIs."""
 
 import asyncio
 import contextlib
@@ -16,7 +14,7 @@ from domains.kernel.db.database import Database
 from domains.kernel.db.tables import metadata
 from gateway.operations import Surface
 from tests.http.contracts import Contract, Json, Operation
-from tests.http.hostile.values import UNKNOWN, Parameter, Values, json_of, parameters
+from tests.http.hostile.values import UNKNOWN, Parameter, Values, all_parameter_texts, to_json
 from tests.stack import Tenant
 
 # --- raw requests -----------------------------------------------------------------------------
@@ -25,7 +23,7 @@ _CONNECTIONS: Final = 6
 
 
 class Answer(NamedTuple):
-    """An answer; the names of its headers are in lower case."""
+    """An HTTP response. Header names are in lower case."""
 
     method: str
     status: int
@@ -39,8 +37,8 @@ class Answer(NamedTuple):
         return f"{self.status} {self.content[:300]!r}"
 
 
-def head(method: str, target: str, key: str | None, **headers: str | None) -> bytes:
-    """The head of a request, without headers of None. `_` in a name stands for `-`."""
+def request_head(method: str, target: str, key: str | None, **headers: str | None) -> bytes:
+    """Request line and headers. Headers of None are left out; `_` in a name means `-`."""
     lines = [f"{method} {target} HTTP/1.1", "Host: localhost"]
     lines += [f"Authorization: Bearer {key}"] if key else []
     lines += [
@@ -50,9 +48,9 @@ def head(method: str, target: str, key: str | None, **headers: str | None) -> by
 
 
 async def exchange(port: int, requests: Sequence[bytes]) -> list[Answer]:
-    """The answers to requests, which are sent over a few connections at a time.
+    """Send requests over a few connections. Returns the answers in the order of the requests.
 
-    Written on sockets: clients for HTTP take longer for a request than the API for its answer.
+    Uses sockets, because HTTP clients take longer for a request than the API.
     """
     answers: dict[int, Answer] = {}
     waiting = iter(enumerate(requests))
@@ -85,40 +83,44 @@ async def _answer(reader: asyncio.StreamReader, request: bytes) -> Answer:
 # --- tenants ----------------------------------------------------------------------------------
 
 
-class Home(NamedTuple):
-    """A tenant with one record of each kind, and the ids of these by kind."""
+class Caller(NamedTuple):
+    """A tenant that sends requests. `ids` has the id of its record of each kind."""
 
     tenant: Tenant
     port: int
     ids: Mapping[str, str]
 
     def fill(self, text: str) -> str:
-        """The text with the tenant's ids for `{signals}` and the like."""
+        """Replace placeholders such as `{signals}` by the tenant's ids."""
         return re.sub(r"\{([A-Za-z-]+)\}", lambda found: self.ids.get(found[1], found[0]), text)
 
     def body(self, body: Json) -> bytes:
-        """A body as JSON, with the tenant's ids."""
-        return self.fill(json_of(body).decode()).encode()
+        """Encode a body as JSON and fill in the tenant's ids."""
+        return self.fill(to_json(body).decode()).encode()
 
 
-class World(NamedTuple):
-    """The tenant of the bad input, one whose records it must not reach, and one for good input."""
+class Tenants(NamedTuple):
+    """The tenants of the tests.
 
-    mine: Home
-    foreign: Home
-    own: Home
+    `caller` sends bad input, `other` owns records that `caller` must not reach, and `writer`
+    sends good input.
+    """
+
+    caller: Caller
+    other: Caller
+    writer: Caller
     database: Database
     blobs: Path
 
     @contextlib.asynccontextmanager
     async def unchanged(self) -> AsyncIterator[None]:
-        """Assert that nothing inside the block changes a row or a blob of the first two tenants."""
-        before = await self._stored()
+        """Assert that the block changes no row and no blob of `caller` and `other`."""
+        before = await self._snapshot()
         yield
-        assert await self._stored() == before
+        assert await self._snapshot() == before
 
-    async def _stored(self) -> Json:
-        workspaces = [UUID(each.tenant.workspace) for each in (self.mine, self.foreign)]
+    async def _snapshot(self) -> Json:
+        workspaces = [UUID(each.tenant.workspace) for each in (self.caller, self.other)]
         async with self.database.connection() as connection:
             rows = await connection.fetch(_DIGESTS, workspaces)
         files = [
@@ -129,14 +131,14 @@ class World(NamedTuple):
         ]
         return {row["name"]: row["digest"] for row in rows} | {"blobs": sorted(map(str, files))}
 
-    async def settled(self) -> bool:
-        """True if no job of any of the tenants is under way."""
+    async def all_jobs_ended(self) -> bool:
+        """True if all jobs of the tenants have ended."""
         async with self.database.connection() as connection:
-            found = await connection.fetchval(
+            unfinished = await connection.fetchval(
                 "select count(*) from jobs where workspace_id = any($1) and finished_at is null",
-                [UUID(each.tenant.workspace) for each in (self.mine, self.foreign, self.own)],
+                [UUID(each.tenant.workspace) for each in (self.caller, self.other, self.writer)],
             )
-        return bool(found == 0)
+        return bool(unfinished == 0)
 
 
 # A digest of the rows of each table that belongs to workspaces.
@@ -152,123 +154,131 @@ _DIGESTS: Final = " union all ".join(
 
 
 class Case(NamedTuple):
-    """A request to an operation, and the field that its refusal names (empty: none)."""
+    """A request, and the field that the expected error names (empty: none).
+
+    `path_id` replaces the parameter in the path.
+    """
 
     field: str
     content: bytes | None = None
     query: str = ""
-    reference: str = UNKNOWN
+    path_id: str = UNKNOWN
 
 
-class Site(ABC):
-    """One of the two APIs: its contract, its values, and how it refuses."""
+class Api(ABC):
+    """One of the two APIs: its contract, test values, and the format of its errors."""
 
     contract: ClassVar[Contract]
     surface: ClassVar[Surface]
     values: ClassVar[Values]
-    # Parameters whose texts do not follow from their type, and the times of all others.
+    # Texts of parameters that cannot be derived from the type, and texts of all time parameters.
     parameters: ClassVar[Mapping[str, Parameter]]
     times: ClassVar[Parameter]
-    # A field of each body for texts that no decoder takes.
+    # The field of each body that gets undecodable texts.
     text_fields: ClassVar[Mapping[str, str]]
-    # Required fields of bodies without which the body as a whole is at fault.
-    shapes: ClassVar[frozenset[str]] = frozenset()
-    # Fields of a body that are varied one at a time, as their good values exclude each other.
-    apart: ClassVar[Mapping[str, Sequence[str]]] = {}
+    # Required fields whose absence is reported as an error of the whole body.
+    shape_fields: ClassVar[frozenset[str]] = frozenset()
+    # Fields of a body that are varied one at a time, because their values exclude each other.
+    exclusive_fields: ClassVar[Mapping[str, Sequence[str]]] = {}
     media_types: ClassVar[Sequence[str]]
     refused_media_types: ClassVar[Sequence[str]] = ()
 
     @abstractmethod
     def wrong_bodies(self) -> Iterable[tuple[str, Json]]:
-        """Names of operations, and bodies for them that are wrong as a whole."""
+        """Operation names with bodies whose error is not in a single field."""
 
     @abstractmethod
     def wrong_ids(self, operation: Operation, others: set[str]) -> tuple[set[str], set[str]]:
-        """Ids in a path of which there is no record, and malformed ones: 404 and 400.
+        """Ids in a path that get 404 (no such record), and ids that get 400 (malformed).
 
         `others` are ids of records of other kinds and tenants.
         """
 
     @abstractmethod
     def refusal(self, answer: Answer, code: str, field: str | None) -> str | None:
-        """The sentence of a refusal in the documented form, or None if it has another form."""
+        """The message of an error response, or None if it does not have the documented format."""
 
     @abstractmethod
-    async def differences(self, call: "Call", home: Home, bodies: Iterable[Json]) -> list[str]:
-        """Send good bodies, each with another media type; how records differ from them."""
+    async def differences(self, call: "Call", caller: Caller, bodies: Iterable[Json]) -> list[str]:
+        """Send good bodies, with each media type in turn.
+
+        Returns the differences between the bodies and the records that were read back.
+        """
 
     def good(self, model: str) -> Json:
-        """A body with every field, which would change every field of a record."""
+        """A body with every field. As a PATCH it would change every field of a record."""
         return self.complete(model, self.values.example(model))
 
     def good_bodies(self, model: str) -> Iterator[Json]:
-        """Bodies that together have every good value of every field."""
-        apart = self.apart.get(model, ())
-        together = [name for name in self.contract.models[model] if name not in apart]
-        least = self.values.least(model)
-        if apart:
+        """Bodies that together contain every good value of every field."""
+        exclusive_fields = self.exclusive_fields.get(model, ())
+        together = [name for name in self.contract.models[model] if name not in exclusive_fields]
+        minimal = self.values.minimal(model)
+        if exclusive_fields:
             yield self.good(model)
         for fields in self.values.combined(model, together):
-            yield self.complete(model, least | fields)
-        for name in apart:
+            yield self.complete(model, minimal | fields)
+        for name in exclusive_fields:
             for value in self.values.good(model, name):
-                yield self.complete(model, least | {name: value})
+                yield self.complete(model, minimal | {name: value})
 
-    def complete(self, model: str, body: Json) -> Json:  # noqa: ARG002 - for one API alone
-        """The body without fields that exclude each other, and with one of those it needs."""
+    def complete(self, model: str, body: Json) -> Json:  # noqa: ARG002 - one API overrides it
+        """Make a body valid: keep one of mutually exclusive fields, add a required alternative."""
         return body
 
     def wrong_body(self, model: str, name: str, value: Any) -> Json:
-        """A good body with another value of one field."""
+        """A good body in which one field has this value."""
         return self.good(model) | {name: value}
 
 
 class Call(NamedTuple):
-    """An operation of a site, with one of its bodies (empty: it has none)."""
+    """An operation of an API with one of its body models (empty: no body)."""
 
-    site: Site
+    api: Api
     operation: Operation
     model: str
 
     @property
     def required(self) -> list[str]:
-        """The required parameters of the query."""
+        """Names of the required query parameters."""
         return [name for name, field in self.operation.query.items() if field.required]
 
-    def good(self, home: Home) -> bytes | None:
-        """A good body."""
-        return home.body(self.site.good(self.model)) if self.model else None
+    def good(self, caller: Caller) -> bytes | None:
+        """A good body as JSON, or None if the operation has no body."""
+        return caller.body(self.api.good(self.model)) if self.model else None
 
-    def case(self, home: Home, field: str, content: bytes | None) -> Case:
+    def case(self, caller: Caller, field: str, content: bytes | None) -> Case:
         """A request about the tenant's own record."""
-        query = home.fill("remoteId=R-1&sourceId={sources}") if self.required else ""
-        return Case(field, content, query, home.ids.get(self.operation.collection, UNKNOWN))
+        query = caller.fill("remoteId=R-1&sourceId={sources}") if self.required else ""
+        return Case(field, content, query, caller.ids.get(self.operation.collection, UNKNOWN))
 
-    def head(self, case: Case, key: str | None, **headers: str) -> bytes:
-        path = re.sub(r"\{\w+\}", lambda _: case.reference, self.operation.path)
+    def request_head(self, case: Case, key: str | None, **headers: str) -> bytes:
+        path = re.sub(r"\{\w+\}", lambda _: case.path_id, self.operation.path)
         query = f"?{case.query}" if case.query else ""
-        target = self.site.contract.prefix + path + query
-        return head(self.operation.method, target, key, **headers)
+        target = self.api.contract.prefix + path + query
+        return request_head(self.operation.method, target, key, **headers)
 
     def request(self, case: Case, key: str | None, media_type: str = "application/json") -> bytes:
-        """A request as bytes."""
+        """Encode the request."""
         if case.content is None and self.operation.method not in ("POST", "PATCH"):
-            return self.head(case, key)
+            return self.request_head(case, key)
         content = case.content or b""
         headers = {
             "Content_Type": media_type if content else "",
             "Content_Length": str(len(content)),
         }
-        return self.head(case, key, **headers) + content
+        return self.request_head(case, key, **headers) + content
 
-    async def send(self, home: Home, cases: Iterable[Case]) -> list[Answer]:
-        """The answers to cases, in their order."""
-        return await exchange(home.port, [self.request(case, home.tenant.key) for case in cases])
+    async def send(self, caller: Caller, cases: Iterable[Case]) -> list[Answer]:
+        """Send the requests. Returns the answers in the same order."""
+        return await exchange(
+            caller.port, [self.request(case, caller.tenant.key) for case in cases]
+        )
 
-    async def let_through(self, home: Home, cases: Iterable[Case]) -> list[str]:
-        """Cases that were not refused as invalid, by the name of the field at fault."""
+    async def not_refused(self, caller: Caller, cases: Iterable[Case]) -> list[str]:
+        """Send the requests; describe those without a 400 that names the expected field."""
         cases = list(cases)
-        answers = await self.send(home, cases)
+        answers = await self.send(caller, cases)
         return [
             f"{str(case)[:300]} -> {answer}"
             for case, answer in zip(cases, answers, strict=True)
@@ -276,10 +286,10 @@ class Call(NamedTuple):
         ]
 
     def refuses(self, answer: Answer, status: int, code: str, field: str = "") -> bool:
-        """True if an answer is this refusal in the documented form, and short."""
-        said = self.site.refusal(answer, code, field or None)
-        return answer.status == status and len(answer.content) <= 2_000 and bool(said)
+        """True if the answer is this error in the documented format and at most 2,000 bytes."""
+        message = self.api.refusal(answer, code, field or None)
+        return answer.status == status and len(answer.content) <= 2_000 and bool(message)
 
     def parameters(self) -> dict[str, Parameter]:
-        """Good and wrong texts of the parameters."""
-        return parameters(self.operation, self.site.parameters, self.site.times)
+        """Good and wrong texts of each query parameter."""
+        return all_parameter_texts(self.operation, self.api.parameters, self.api.times)
