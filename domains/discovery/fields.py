@@ -1,13 +1,20 @@
 """Field types shared by the structs of several resources."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from msgspec import Meta, UnsetType
 
-from domains.discovery import example_ids
 from domains.kernel.core.field_docs import doc
+
+# Ids of the records that the examples of the API reference show.
+EXAMPLE_SIGNAL: Final = "0199c2f4-6f0a-7d3c-8a41-5b0c9d7e2f11"
+EXAMPLE_JOB: Final = "0199c2f4-6f0b-7a55-93c2-1f2e3d4c5b6a"
+EXAMPLE_INSIGHT: Final = "0199c2f4-8d42-7e10-a3b7-4c5d6e7f8091"
+EXAMPLE_OPPORTUNITY: Final = "0199c2f7-0a1b-7c2d-8e3f-4a5b6c7d8e9f"
+EXAMPLE_IDEA: Final = "0199c2f9-5b6c-7d7e-8f90-a1b2c3d4e5f6"
+EXAMPLE_PRODUCT: Final = "0199c2f1-3e44-7d86-92b7-1a2b3c4d5e6f"
 
 NonEmpty = Annotated[str, Meta(min_length=1, pattern=r"\S")]
 
@@ -16,12 +23,12 @@ NonEmpty = Annotated[str, Meta(min_length=1, pattern=r"\S")]
 WorkspaceUuid = Annotated[UUID, doc("UUID of the workspace that it belongs to")]
 CreatedAt = Annotated[datetime, doc("Creation time")]
 UpdatedAt = Annotated[datetime, doc("Time of the last change")]
-ProductId = Annotated[UUID, doc("The product it is about", example_ids.PRODUCT)]
-InsightIds = Annotated[list[UUID], doc("Ids of the linked insights", [example_ids.INSIGHT])]
+ProductId = Annotated[UUID, doc("The product it is about", EXAMPLE_PRODUCT)]
+InsightIds = Annotated[list[UUID], doc("Ids of the linked insights", [EXAMPLE_INSIGHT])]
 OpportunityIds = Annotated[
-    list[UUID], doc("Ids of the linked opportunities", [example_ids.OPPORTUNITY])
+    list[UUID], doc("Ids of the linked opportunities", [EXAMPLE_OPPORTUNITY])
 ]
-IdeaIds = Annotated[list[UUID], doc("Ids of the linked ideas", [example_ids.IDEA])]
+IdeaIds = Annotated[list[UUID], doc("Ids of the linked ideas", [EXAMPLE_IDEA])]
 
 # --- requests that create ---------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from domains.discovery import example_ids
+from domains.discovery import fields
 from domains.discovery.fields import (
     CreatedAt,
     DescriptionUpdate,
@@ -36,7 +36,7 @@ _DESCRIPTION: Final = doc("How it would help", "Each report exports its table.")
 class Idea(msgspec.Struct, rename="camel"):
     """An idea."""
 
-    id: Annotated[UUID, doc("UUID of the idea", example_ids.IDEA)]
+    id: Annotated[UUID, doc("UUID of the idea", fields.EXAMPLE_IDEA)]
     name: Annotated[str, _NAME]
     description: Annotated[str, _DESCRIPTION]
     status: Annotated[IdeaStatus, doc("Progress of the idea")]

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Text, Uuid, and_, bindparam, case, cast, func, null, select
 from sqlalchemy.dialects.postgresql import array
 
-from domains.discovery import example_ids
+from domains.discovery import fields
 from domains.discovery.duplicates import schedule_comparison
 from domains.discovery.fields import (
     CreatedAt,
@@ -67,7 +67,7 @@ class ExternalLink(msgspec.Struct, omit_defaults=True):
 class Insight(msgspec.Struct, rename="camel"):
     """An insight."""
 
-    id: Annotated[UUID, doc("UUID of the insight", example_ids.INSIGHT)]
+    id: Annotated[UUID, doc("UUID of the insight", fields.EXAMPLE_INSIGHT)]
     name: Annotated[str, doc("The finding as a title", "Exports take minutes")]
     description: Annotated[
         str, doc("The finding in one or two sentences", "A respondent describes a problem.")
@@ -173,7 +173,7 @@ class Evidence(msgspec.Struct, rename="camel"):
     quote: Annotated[
         str, doc("Exact copy of that part of the text", "Exports take minutes, and one failed.")
     ]
-    signal_id: Annotated[UUID, doc("UUID of the quoted signal", example_ids.SIGNAL)]
+    signal_id: Annotated[UUID, doc("UUID of the quoted signal", fields.EXAMPLE_SIGNAL)]
     signal_public_id: Annotated[str, doc("Public id of the quoted signal", "SIGNAL-42")]
     start: Annotated[int, doc("Offset of its first character in the text", 13)]
     end: Annotated[int, doc("Offset after its last character", 50)]

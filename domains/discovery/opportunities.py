@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from domains.discovery import example_ids
+from domains.discovery import fields
 from domains.discovery.fields import (
     CreatedAt,
     DescriptionUpdate,
@@ -38,7 +38,7 @@ _DESCRIPTION: Final = doc("What customers need and why it matters", "Teams wait 
 class Opportunity(msgspec.Struct, rename="camel"):
     """An opportunity."""
 
-    id: Annotated[UUID, doc("UUID of the opportunity", example_ids.OPPORTUNITY)]
+    id: Annotated[UUID, doc("UUID of the opportunity", fields.EXAMPLE_OPPORTUNITY)]
     name: Annotated[str, _NAME]
     description: Annotated[str, _DESCRIPTION]
     score: Annotated[Score | None, doc("From 0 to 100, set by callers only; else null", 85)]

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import ARRAY, BigInteger, Text, Uuid, any_, bindparam, column, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from domains.discovery import example_ids
+from domains.discovery import fields
 from domains.discovery.fields import CreatedAt, NonEmpty, UpdatedAt, WorkspaceUuid
 from domains.discovery.records import Records
 from domains.discovery.tables import products
@@ -25,7 +25,7 @@ from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 class Product(msgspec.Struct, rename="camel"):
     """A product."""
 
-    id: Annotated[UUID, doc("UUID of the product", example_ids.PRODUCT)]
+    id: Annotated[UUID, doc("UUID of the product", fields.EXAMPLE_PRODUCT)]
     name: Annotated[str, doc("Name that customers use", "Atlas")]
     workspace_id: WorkspaceUuid
     created_at: CreatedAt
@@ -39,7 +39,7 @@ class ProductCreate(msgspec.Struct, rename="camel", kw_only=True):
         NonEmpty, doc("Name that customers use. Analyses look for it in texts", "Atlas")
     ]
     id: Annotated[
-        UUID | UnsetType, doc("UUID of the product. Default: generated", example_ids.PRODUCT)
+        UUID | UnsetType, doc("UUID of the product. Default: generated", fields.EXAMPLE_PRODUCT)
     ] = UNSET
 
 

@@ -7,10 +7,10 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from sqlalchemy import func, select
 
-from domains.discovery import example_ids
+from domains.discovery import fields
 from domains.discovery.analysis import PROFILES, matched_products
 from domains.discovery.fields import NonEmpty
-from domains.discovery.findings import Origin, SignalType, store
+from domains.discovery.findings import SignalContext, SignalType, store
 from domains.discovery.insights import INSIGHTS, Insight
 from domains.discovery.signal_creation import create_from_text
 from domains.discovery.signals import SignalTextCreate
@@ -41,7 +41,7 @@ class ProcessTranscriptRequest(msgspec.Struct, rename="camel", kw_only=True):
     ]
     product_id: Annotated[
         UUID | UnsetType,
-        doc("The product it is about. Copied to the insights", example_ids.PRODUCT),
+        doc("The product it is about. Copied to the insights", fields.EXAMPLE_PRODUCT),
     ] = UNSET
     create_insights: Annotated[
         bool,
@@ -71,7 +71,7 @@ async def process(
     Raises Invalid if it exceeds its time limit, and Unavailable if too many analyses wait.
     """
     product_ids = [] if request.product_id is UNSET else [request.product_id]
-    origin = Origin(_TYPE, product_ids, account_id=None)
+    context = SignalContext(_TYPE, product_ids, account_id=None)
     document = Document(
         text=request.transcript,
         profile=PROFILES[_TYPE],
@@ -89,7 +89,7 @@ async def process(
             text=request.transcript, signal_type=_TYPE, product_ids=product_ids or UNSET
         )
         signal = await create_from_text(tx, blobs, workspace, new, findings)
-        ids = await store(tx, workspace, signal.id, origin, findings.engine, findings.insights)
+        ids = await store(tx, workspace, signal.id, context, findings.engine, findings.insights)
         return await INSIGHTS.get_many(tx, workspace, ids)
     now = await read.one(_NOW)
     return [
@@ -98,8 +98,8 @@ async def process(
             name=insight.name,
             description=insight.description,
             status="draft",
-            type=origin.insight_type,
-            product_id=origin.product_of(insight),
+            type=context.insight_type,
+            product_id=context.product_of(insight),
             opportunity_ids=[],
             idea_ids=[],
             tag_ids=[],

@@ -7,7 +7,7 @@ from litestar import Response, delete, get, patch, post
 from litestar.params import RawBody
 from msgspec import UNSET, UnsetType
 
-from domains.discovery import example_ids, signal_creation, signals
+from domains.discovery import fields, signal_creation, signals
 from domains.discovery.signals import (
     SIGNALS,
     JobRef,
@@ -69,7 +69,7 @@ async def get_signal(id: IdInPath, caller: CallerDep, read: ReadDep) -> Signal:
         example={
             "status": "processing",
             "insightIds": [],
-            "jobId": example_ids.JOB,
+            "jobId": fields.EXAMPLE_JOB,
             "processing": UNSET,
         },
     ),
