@@ -20,7 +20,7 @@ from sqlalchemy import (
     update,
 )
 
-from domains.discovery import analysis, example_ids
+from domains.discovery import analysis, fields
 from domains.discovery.fields import (
     InsightIds,
     InsightLinks,
@@ -59,7 +59,7 @@ class SignalSource(msgspec.Struct, omit_defaults=True):
 class SignalProcessing(msgspec.Struct, rename="camel"):
     """State of the last analysis."""
 
-    last_job_id: Annotated[str, doc("Id of the analysis job", example_ids.JOB)]
+    last_job_id: Annotated[str, doc("Id of the analysis job", fields.EXAMPLE_JOB)]
     started_at: Annotated[datetime | None, doc("Time it was queued")]
     processed_at: Annotated[datetime | None, doc("Time its insights were stored")]
     failed_at: Annotated[datetime | None, doc("Time it failed", None)]
@@ -69,7 +69,7 @@ class SignalProcessing(msgspec.Struct, rename="camel"):
 class Signal(msgspec.Struct, rename="camel"):
     """A signal."""
 
-    id: Annotated[UUID, doc("UUID of the signal", example_ids.SIGNAL)]
+    id: Annotated[UUID, doc("UUID of the signal", fields.EXAMPLE_SIGNAL)]
     name: Annotated[
         str, doc("Default: type and UTC time, such as `Review - 3/11/25, 2:30 PM`", "Survey answer")
     ]
@@ -92,7 +92,7 @@ class Signal(msgspec.Struct, rename="camel"):
         msgspec.Raw | None,
         doc(
             "The record as sent; for a text signal, its storage key and options",
-            {"productIds": [example_ids.PRODUCT]},
+            {"productIds": [fields.EXAMPLE_PRODUCT]},
             extra_json_schema={"anyOf": [{"type": "object"}, {"type": "null"}]},
         ),
     ]
@@ -118,7 +118,7 @@ class SignalTextCreate(msgspec.Struct, rename="camel", kw_only=True):
     occurred_at: Annotated[datetime | UnsetType, doc("Time of the event: `createdAt`")] = UNSET
     product_ids: Annotated[
         Annotated[list[UUID], Meta(max_length=10_000)] | UnsetType,
-        doc("Products to look for in the text. Default: all", [example_ids.PRODUCT]),
+        doc("Products to look for in the text. Default: all", [fields.EXAMPLE_PRODUCT]),
     ] = UNSET
     account_id: Annotated[UUID | UnsetType, doc("Account it comes from")] = UNSET
 
@@ -165,7 +165,7 @@ class SignalQuery(OffsetQuery, frozen=True, kw_only=True, rename="camel"):
 class JobRef(msgspec.Struct, rename="camel"):
     """A reference to a job."""
 
-    job_id: Annotated[str, doc("Id of the job", example_ids.JOB)]
+    job_id: Annotated[str, doc("Id of the job", fields.EXAMPLE_JOB)]
 
 
 _c = signals.c
