@@ -3,13 +3,13 @@
 import httpx
 import pytest
 
-from tests.http.published import DOCUMENTS, EVERYTHING, Json
+from tests.http.published import DOCUMENTS, FULL_DOCUMENT, Json
 from tests.stack import Stack
 
 
 @pytest.fixture(scope="session")
 def documents(stack: Stack) -> dict[str, Json]:
-    """The three documents as the API serves them."""
+    """The three documents by path, as the API serves them."""
     found = {}
     for path in DOCUMENTS:
         answer = httpx.get(stack.base_url + path)
@@ -20,6 +20,6 @@ def documents(stack: Stack) -> dict[str, Json]:
 
 
 @pytest.fixture(scope="session")
-def everything(documents: dict[str, Json]) -> Json:
+def full_document(documents: dict[str, Json]) -> Json:
     """The document of both APIs and the operator's endpoints."""
-    return documents[EVERYTHING]
+    return documents[FULL_DOCUMENT]

@@ -40,7 +40,7 @@ class Field(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """An operation. `scope` is None where any key will do; `path` is below the prefix."""
+    """An operation. `scope` is None if any key is accepted; `path` has no prefix."""
 
     name: str
     method: str
@@ -54,18 +54,18 @@ class Operation(NamedTuple):
 
     @property
     def collection(self) -> str:
-        """The first segment of the path: the kind of record."""
+        """First segment of the path, which is the kind of record."""
         return self.path.split("/")[1]
 
     @property
     def parameter(self) -> str | None:
-        """The name of the parameter in the path."""
+        """Name of the path parameter, if any."""
         found = re.search(r"\{(\w+)\}", self.path)
         return found and found[1]
 
 
 class Contract:
-    """The contract of one API."""
+    """Operations and models of one API, read from its table."""
 
     def __init__(self, name: str) -> None:
         table = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
@@ -78,7 +78,7 @@ class Contract:
         }
 
     def schema(self, spec: str | Json) -> Json:
-        """The JSON Schema of a type, or of a schema whose parts are types."""
+        """The JSON Schema of a type, or of a schema whose nested types are names."""
         if not isinstance(spec, str):
             return {
                 keyword: self.schema(value) if keyword in _WITH_TYPES else value
@@ -132,10 +132,7 @@ def reference(model: str) -> Json:
 
 
 def field_of(described: Json, *, required: bool) -> Field:
-    """A field or parameter as a document describes it.
-
-    Null as the default says no more than that the field may be left out.
-    """
+    """Parse a field or parameter of a document. A default of null is ignored."""
     facts = {name: value for name, value in described.items() if name != "description"}
     nullable = _NULL in facts.get("anyOf", ())
     if nullable:

@@ -1,4 +1,4 @@
-"""The published OpenAPI documents, and a checker of answers against them."""
+"""The published OpenAPI documents, and a check that answers match them."""
 
 import re
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ from domains.kernel.tenancy.api_keys import RateLimitOverrides
 
 Json = dict[str, Any]
 
-EVERYTHING = "/openapi.json"
-OF_DISCOVERY = "/external/v1/openapi.json"
-OF_REVENUE = "/v1/openapi.json"
-DOCUMENTS = (EVERYTHING, OF_DISCOVERY, OF_REVENUE)
+FULL_DOCUMENT = "/openapi.json"
+DISCOVERY_DOCUMENT = "/external/v1/openapi.json"
+REVENUE_DOCUMENT = "/v1/openapi.json"
+DOCUMENTS = (FULL_DOCUMENT, DISCOVERY_DOCUMENT, REVENUE_DOCUMENT)
 
-# Limits that no test reaches, so that every counted answer has the headers of limits.
-COUNTED = RateLimitOverrides(minute=10_000, hour=10_000, day=10_000)
+# Limits that no test reaches: with them, answers have the X-RateLimit headers.
+HIGH_LIMITS = RateLimitOverrides(minute=10_000, hour=10_000, day=10_000)
 
 
 def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
@@ -40,14 +40,17 @@ def errors(document: Json, schema: Json, value: Any) -> list[str]:
 
 
 class Checker:
-    """Compares answers to a key with limits with a document, and records their operations."""
+    """Checks answers against a document and records their operations in `seen`.
+
+    The requests must be sent with a key that has rate limits.
+    """
 
     def __init__(self, document: Json) -> None:
         self.document = document
         self.seen: set[tuple[str, str]] = set()
 
     def __call__(self, template: str, answer: httpx.Response) -> Any:
-        """The answer's body, which must be as documented for its operation and status."""
+        """Check an answer by its operation and status. Returns its body."""
         method = answer.request.method.lower()
         self.seen.add((template, method))
         described = self.document["paths"][template][method]
@@ -64,7 +67,7 @@ class Checker:
         sent = {name for name in known if name in answer.headers}
         assert sent <= set(documented)
         optional = {"Idempotent-Replayed", "X-Total-Count-Capped"}
-        # A request without the scope is not counted; a 403 for another reason is.
+        # A 403 for a missing scope does not count towards the limit; other 403s do.
         if answer.status_code == 403:
             optional |= {name for name in documented if name.startswith("X-RateLimit-")}
         assert set(documented) - sent <= optional, answer.request.url
@@ -74,10 +77,10 @@ class Checker:
             assert kind != "boolean" or value == "true"
 
 
-class Walk:
+class CheckedClient:
     """Sends requests and checks each answer against the document.
 
-    A path is a template of the document below the prefix; the arguments fill its parameters.
+    Paths are templates of the document without the prefix. `ids` fill their parameters.
     """
 
     def __init__(self, http: httpx.AsyncClient, check: Checker, prefix: str) -> None:
@@ -86,11 +89,12 @@ class Walk:
         self._prefix = prefix
 
     async def __call__(self, call: str, *ids: str, **request: Any) -> Any:
-        """Send `METHOD /path/{id}`; the body of the answer."""
+        """Send `METHOD /path/{id}` and check the answer. Returns its body."""
         answer = await self.answer(call, *ids, **request)
         return self._check(self._prefix + call.split(" ")[1], answer)
 
     async def answer(self, call: str, *ids: str, **request: Any) -> httpx.Response:
+        """Send the request without a check."""
         method, path = call.split(" ")
         for each in ids:
             path = re.sub(r"\{\w+\}", each.replace("/", "%2F"), path, count=1)

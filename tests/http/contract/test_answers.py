@@ -1,4 +1,4 @@
-"""Answers and refusals of both APIs, as their published documents describe them."""
+"""Successes and errors of both APIs match the published documents."""
 
 import asyncio
 import re
@@ -13,35 +13,45 @@ from domains.kernel.db.database import Database
 from domains.kernel.tenancy.api_keys import RateLimitOverrides
 from tests.conftest import MakeTenant
 from tests.http.contracts import DISCOVERY, REVENUE, Contract, Operation
-from tests.http.published import COUNTED, OF_DISCOVERY, OF_REVENUE, Checker, Json, Walk, operations
+from tests.http.published import (
+    DISCOVERY_DOCUMENT,
+    HIGH_LIMITS,
+    REVENUE_DOCUMENT,
+    CheckedClient,
+    Checker,
+    Json,
+    operations,
+)
 from tests.revenue.push_records import Source, create_source
 from tests.stack import Tenant
 
-APIS = [pytest.param(OF_DISCOVERY, DISCOVERY, id="discovery")]
-APIS.append(pytest.param(OF_REVENUE, REVENUE, id="revenue"))
+APIS = [pytest.param(DISCOVERY_DOCUMENT, DISCOVERY, id="discovery")]
+APIS.append(pytest.param(REVENUE_DOCUMENT, REVENUE, id="revenue"))
 
 # --- discovery --------------------------------------------------------------------------------
 
 
-async def test_answers_of_discovery(everything: Json, make_tenant: MakeTenant) -> None:
-    tenant = await make_tenant(limits=COUNTED)
-    check = Checker(everything)
-    walk = Walk(tenant.http, check, DISCOVERY.prefix)
-    await _walk_signals(tenant, walk)
-    await _walk_insights(walk)
-    await _walk_opportunities_and_ideas(walk)
-    product = await walk("POST /products", json={"name": "Atlas"})
-    assert await walk("GET /products") == [product]
-    assert await walk("GET /products/{id}", product["id"]) == product
-    await walk("GET /auth/context")
+async def test_answers_of_discovery(full_document: Json, make_tenant: MakeTenant) -> None:
+    tenant = await make_tenant(limits=HIGH_LIMITS)
+    check = Checker(full_document)
+    client = CheckedClient(tenant.http, check, DISCOVERY.prefix)
+    await _call_signals(tenant, client)
+    await _call_insights(client)
+    await _call_opportunities_and_ideas(client)
+    product = await client("POST /products", json={"name": "Atlas"})
+    assert await client("GET /products") == [product]
+    assert await client("GET /products/{id}", product["id"]) == product
+    await client("GET /auth/context")
     for path in ("/health", "/readyz", "/livez"):
         check(path, await tenant.http.get(path, headers={"Authorization": ""}))
     assert check.seen == {
-        (path, method) for path, method, _ in operations(everything) if not path.startswith("/v1/")
+        (path, method)
+        for path, method, _ in operations(full_document)
+        if not path.startswith("/v1/")
     }
 
 
-async def _walk_signals(tenant: Tenant, walk: Walk) -> None:
+async def _call_signals(tenant: Tenant, client: CheckedClient) -> None:
     typed = {
         "text": "The export fails every day. I would love a CSV button.",
         "signalType": "review",
@@ -55,30 +65,30 @@ async def _walk_signals(tenant: Tenant, walk: Walk) -> None:
         "data": {"subject": "The reset link is broken"},
         "externalId": "12345",
     }
-    signal = await walk("POST /signals", json=typed)
-    await walk("POST /signals", json=raw)
-    await walk("POST /signals", json={"source": {"type": "call"}, "data": None})
+    signal = await client("POST /signals", json=typed)
+    await client("POST /signals", json=raw)
+    await client("POST /signals", json={"source": {"type": "call"}, "data": None})
     await tenant.wait_until_processed(signal["id"])
-    found = await walk("GET /signals/{id}", signal["publicId"])
-    assert len(await walk("GET /signals")) == 3
+    found = await client("GET /signals/{id}", signal["publicId"])
+    assert len(await client("GET /signals")) == 3
     for params in (
         {"signalType": "review", "createdAfter": "2024-03-20T10:00:00Z"},
         {"externalId": "12345"},
     ):
-        assert len(await walk("GET /signals", params=params)) == 1
+        assert len(await client("GET /signals", params=params)) == 1
     assert found["insightIds"]
     for insight in found["insightIds"]:
-        await walk("GET /insights/{id}", insight)
-        assert await walk("GET /insights/{id}/evidence", insight)
-    await walk("PATCH /signals/{id}", signal["id"], json={"context": None})
-    await walk("POST /signals/{id}/process", signal["id"])
-    await walk("DELETE /signals/{id}", signal["id"])
+        await client("GET /insights/{id}", insight)
+        assert await client("GET /insights/{id}/evidence", insight)
+    await client("PATCH /signals/{id}", signal["id"], json={"context": None})
+    await client("POST /signals/{id}/process", signal["id"])
+    await client("DELETE /signals/{id}", signal["id"])
 
 
-async def _walk_insights(walk: Walk) -> None:
-    plain = await walk("POST /insights", json={"description": "Exports are slow."})
+async def _call_insights(client: CheckedClient) -> None:
+    plain = await client("POST /insights", json={"description": "Exports are slow."})
     assert not {"suggestions", "externalLinks"} & set(plain)
-    whole = {
+    fields = {
         "name": "Exports are slow",
         "description": "They take minutes.",
         "status": "published",
@@ -88,50 +98,50 @@ async def _walk_insights(walk: Walk) -> None:
         "suggestions": {"ask": ["How often?"]},
         "externalLinks": [{"type": "jira", "url": "https://jira.example/EXP-7"}, {}],
     }
-    full = await walk("POST /insights", json=whole)
-    assert whole.items() <= full.items()
+    full = await client("POST /insights", json=fields)
+    assert fields.items() <= full.items()
     cleared: Json = {"productId": None, "externalLinks": [], "suggestions": {}}
-    await walk("PATCH /insights/{id}", full["id"], json=cleared)
+    await client("PATCH /insights/{id}", full["id"], json=cleared)
     filters = {"q": "exports", "status": "published", "tagId": "exports"}
-    assert len(await walk("GET /insights", params=filters)) == 1
+    assert len(await client("GET /insights", params=filters)) == 1
     said = "Ana: Exports take minutes and fail.\nAna: I would love a CSV button on the report page."
     for stored in (False, True):
         body = {"transcript": said, "createInsights": stored}
-        assert await walk("POST /insights/process-transcript/insights", json=body)
-    await walk("DELETE /insights/{id}", plain["id"])
+        assert await client("POST /insights/process-transcript/insights", json=body)
+    await client("DELETE /insights/{id}", plain["id"])
 
 
-async def _walk_opportunities_and_ideas(walk: Walk) -> None:
+async def _call_opportunities_and_ideas(client: CheckedClient) -> None:
     named = {"name": "Exports that finish in seconds", "description": "Teams wait for them."}
-    insights = [(await walk("GET /insights"))[0]["id"]]
-    plain = await walk("POST /opportunities", json=named)
+    insights = [(await client("GET /insights"))[0]["id"]]
+    plain = await client("POST /opportunities", json=named)
     assert plain["score"] is None
     linked = named | {"insightIds": insights, "productId": str(uuid.uuid4()), "score": 85}
-    opportunity = (await walk("POST /opportunities", json=linked))["id"]
+    opportunity = (await client("POST /opportunities", json=linked))["id"]
     linked = named | {"insightIds": insights, "opportunityIds": [opportunity]}
     headers = {"Idempotency-Key": "the CSV button"}
-    idea = await walk("POST /ideas", json=linked, headers=headers)
-    again = await walk.answer("POST /ideas", json=linked, headers=headers)
+    idea = await client("POST /ideas", json=linked, headers=headers)
+    again = await client.answer("POST /ideas", json=linked, headers=headers)
     assert again.json() == idea
     assert again.headers["Idempotent-Replayed"] == "true"
-    assert await walk("POST /ideas", json=linked, headers=headers) == idea
-    assert (await walk("GET /opportunities/{id}", opportunity))["ideaIds"] == [idea["id"]]
-    assert await walk("GET /ideas/{id}", idea["id"]) == idea
+    assert await client("POST /ideas", json=linked, headers=headers) == idea
+    assert (await client("GET /opportunities/{id}", opportunity))["ideaIds"] == [idea["id"]]
+    assert await client("GET /ideas/{id}", idea["id"]) == idea
     changes = {"score": 92.5, "status": "validated", "productId": None}
-    await walk("PATCH /opportunities/{id}", opportunity, json=changes)
-    await walk("PATCH /ideas/{id}", idea["id"], json={"status": "backlog"})
+    await client("PATCH /opportunities/{id}", opportunity, json=changes)
+    await client("PATCH /ideas/{id}", idea["id"], json={"status": "backlog"})
     filters = {"q": "seconds", "status": "validated"}
-    assert len(await walk("GET /opportunities", params=filters)) == 1
-    assert len(await walk("GET /ideas", params={"status": "backlog"})) == 1
-    await walk("DELETE /opportunities/{id}", opportunity)
-    await walk("DELETE /ideas/{id}", idea["id"])
+    assert len(await client("GET /opportunities", params=filters)) == 1
+    assert len(await client("GET /ideas", params={"status": "backlog"})) == 1
+    await client("DELETE /opportunities/{id}", opportunity)
+    await client("DELETE /ideas/{id}", idea["id"])
 
 
 # --- revenue record ---------------------------------------------------------------------------
 
-MOMENT = "2026-03-11T14:00:00Z"
+TIMESTAMP = "2026-03-11T14:00:00Z"
 ANA = {"email": "ana@halden.example", "name": "Ana Berg"}
-WHOLE_RECORD: dict[str, Json] = {
+ALL_FIELDS: dict[str, Json] = {
     "conversations": {
         "displayName": "Rollout",
         "updatedAt": 1773237600,
@@ -156,7 +166,7 @@ WHOLE_RECORD: dict[str, Json] = {
         "recipients": [{}],
     },
     "rows": {
-        "createdAt": MOMENT,
+        "createdAt": TIMESTAMP,
         "fields": {
             "title": {"value": "x", "fieldType": "string", "label": "Title"},
             "score": {"value": 3, "fieldType": "int"},
@@ -168,7 +178,7 @@ WHOLE_RECORD: dict[str, Json] = {
         "content": "QSBwbGFuLg==",
         "filename": "plan.txt",
         "author": ANA,
-        "createdAt": MOMENT,
+        "createdAt": TIMESTAMP,
         "updatedAt": "1773237600000",
     },
 }
@@ -179,9 +189,9 @@ CHANGES: dict[str, Json] = {
 
 
 @pytest.fixture
-async def counted(make_tenant: MakeTenant, database: Database) -> Tenant:
+async def limited_tenant(make_tenant: MakeTenant, database: Database) -> Tenant:
     """A workspace whose key has limits, with two deals and two accounts."""
-    tenant = await make_tenant(limits=COUNTED)
+    tenant = await make_tenant(limits=HIGH_LIMITS)
     async with database.connection() as connection:
         await connection.execute(
             "insert into accounts (workspace_id, id, name, website, owner_name, owner_email,"
@@ -202,23 +212,25 @@ async def counted(make_tenant: MakeTenant, database: Database) -> Tenant:
     return tenant
 
 
-async def test_answers_of_the_revenue_record(documents: dict[str, Json], counted: Tenant) -> None:
-    check = Checker(documents[OF_REVENUE])
-    walk = Walk(counted.http, check, REVENUE.prefix)
-    await walk("GET /health")
-    source = await create_source(counted)
-    await _walk_sources(walk)
-    for kind in WHOLE_RECORD:
-        await _walk_records(source, kind, walk)
+async def test_answers_of_the_revenue_record(
+    documents: dict[str, Json], limited_tenant: Tenant
+) -> None:
+    check = Checker(documents[REVENUE_DOCUMENT])
+    client = CheckedClient(limited_tenant.http, check, REVENUE.prefix)
+    await client("GET /health")
+    source = await create_source(limited_tenant)
+    await _call_sources(client)
+    for kind in ALL_FIELDS:
+        await _call_records(source, kind, client)
     for kind, name, one in (("deals", "dealId", "d/1"), ("accounts", "accountId", "a/1")):
-        page = await walk(f"GET /{kind}", params={"limit": 1})
+        page = await client(f"GET /{kind}", params={"limit": 1})
         assert page["pagination"]["hasMore"]
-        rest = await walk(f"GET /{kind}", params={"cursor": page["pagination"]["nextCursor"]})
+        rest = await client(f"GET /{kind}", params={"cursor": page["pagination"]["nextCursor"]})
         assert rest["pagination"] == {"nextCursor": None, "hasMore": False}
         ids = {each[name] for each in page[kind] + rest[kind]}
         assert ids == {one, "bare"}
         for each in ids:
-            await walk(f"GET /{kind}/{{{name}}}", each)
+            await client(f"GET /{kind}/{{{name}}}", each)
     assert check.seen == {
         (REVENUE.prefix + each.path, each.method.lower())
         for each in REVENUE.operations.values()
@@ -226,48 +238,48 @@ async def test_answers_of_the_revenue_record(documents: dict[str, Json], counted
     }
 
 
-async def _walk_sources(walk: Walk) -> None:
+async def _call_sources(client: CheckedClient) -> None:
     body: Json = {"name": "b", "displayName": "B"}
-    made = await walk("POST /sources", json=body)
+    made = await client("POST /sources", json=body)
     source = made["id"]
-    assert await walk("GET /sources/{sourceId}", source) == made
-    changed = await walk("PATCH /sources/{sourceId}", source, json={"displayName": "C"})
+    assert await client("GET /sources/{sourceId}", source) == made
+    changed = await client("PATCH /sources/{sourceId}", source, json={"displayName": "C"})
     assert changed == made | {"displayName": "C", "updatedAt": changed["updatedAt"]}
-    assert await walk("GET /sources", params={"name": "B"}) == {"sources": [changed]}
+    assert await client("GET /sources", params={"name": "B"}) == {"sources": [changed]}
     body |= {"sourceId": source, "fieldDefinitions": [{"name": "f", "fieldType": "list"}]}
-    object_type = await walk("POST /object-types", json=body)
-    assert (await walk("GET /object-types"))["objectTypes"][0] == object_type
+    object_type = await client("POST /object-types", json=body)
+    assert (await client("GET /object-types"))["objectTypes"][0] == object_type
     one = "/object-types/{objectTypeId}"
-    assert await walk(f"GET {one}", object_type["id"]) == object_type
-    await walk(f"PATCH {one}", object_type["id"], json={"displayName": "U"})
-    await walk(f"DELETE {one}", object_type["id"])
-    await walk("DELETE /sources/{sourceId}", source)
+    assert await client(f"GET {one}", object_type["id"]) == object_type
+    await client(f"PATCH {one}", object_type["id"], json={"displayName": "U"})
+    await client(f"DELETE {one}", object_type["id"])
+    await client("DELETE /sources/{sourceId}", source)
 
 
-async def _walk_records(source: Source, kind: str, walk: Walk) -> None:
+async def _call_records(source: Source, kind: str, client: CheckedClient) -> None:
     one = f"GET /{kind}/{{{kind[:-1]}Id}}"
     create: Json = {
-        "json": source.body(kind, "least"),
+        "json": source.body(kind, "minimal"),
         "headers": {"Idempotency-Key": f"the first of {kind}"},
     }
-    least = await walk(f"POST /{kind}", **create)
-    assert await walk(f"POST /{kind}", **create) == least
-    again = await walk.answer(f"POST /{kind}", **create)
+    minimal = await client(f"POST /{kind}", **create)
+    assert await client(f"POST /{kind}", **create) == minimal
+    again = await client.answer(f"POST /{kind}", **create)
     assert again.headers["Idempotent-Replayed"] == "true"
-    body = source.body(kind, "whole", **WHOLE_RECORD[kind])
-    whole = await walk(f"POST /{kind}", json=body)
-    assert await walk(f"POST /{kind}", json=body) == whole | {"status": "updated"}
-    for each in (least, whole):
-        await walk(one, each["recordId"])
-    page = await walk(f"GET /{kind}", params={"limit": 1, "sourceId": source.id})
+    body = source.body(kind, "full", **ALL_FIELDS[kind])
+    full = await client(f"POST /{kind}", json=body)
+    assert await client(f"POST /{kind}", json=body) == full | {"status": "updated"}
+    for each in (minimal, full):
+        await client(one, each["recordId"])
+    page = await client(f"GET /{kind}", params={"limit": 1, "sourceId": source.id})
     assert page["pagination"]["hasMore"]
-    await walk(f"GET /{kind}", params={"cursor": page["pagination"]["nextCursor"]})
-    address = {"remoteId": "whole", "sourceId": source.id}
+    await client(f"GET /{kind}", params={"cursor": page["pagination"]["nextCursor"]})
+    address = {"remoteId": "full", "sourceId": source.id}
     if kind in CHANGES:
-        changed = await walk(f"PATCH /{kind}", params=address, json=CHANGES[kind])
-        assert changed == whole | {"status": "updated"}
-        await walk(one, whole["recordId"])
-    await walk(f"DELETE /{kind}", params=address)
+        changed = await client(f"PATCH /{kind}", params=address, json=CHANGES[kind])
+        assert changed == full | {"status": "updated"}
+        await client(one, full["recordId"])
+    await client(f"DELETE /{kind}", params=address)
 
 
 # --- refusals ---------------------------------------------------------------------------------
@@ -277,18 +289,18 @@ async def _walk_records(source: Source, kind: str, walk: Walk) -> None:
 async def test_refusals(
     documents: dict[str, Json], make_tenant: MakeTenant, path: str, contract: Contract
 ) -> None:
-    """Of every operation, each refusal that needs no more than a request."""
-    tenant = await make_tenant(limits=COUNTED)
+    """Each error of each operation that a single request can cause."""
+    tenant = await make_tenant(limits=HIGH_LIMITS)
     outsider = await make_tenant(
-        scopes=["read" if contract is DISCOVERY else "products:read"], limits=COUNTED
+        scopes=["read" if contract is DISCOVERY else "products:read"], limits=HIGH_LIMITS
     )
     source = (await create_source(tenant)).id
     check = Checker(documents[path])
 
     async def refused(
-        status: int, operation: Operation, who: Tenant, at: str, **request: Any
+        status: int, operation: Operation, who: Tenant, url_path: str, **request: Any
     ) -> None:
-        answer = await who.http.request(operation.method, contract.prefix + at, **request)
+        answer = await who.http.request(operation.method, contract.prefix + url_path, **request)
         assert answer.status_code == status, (operation.name, request, answer.text)
         body = check(contract.prefix + operation.path, answer)
         assert _request_id(body, answer) == answer.headers["x-request-id"]
@@ -298,14 +310,14 @@ async def test_refusals(
     large = {"createSignal", "updateOpportunity", "createRow", "updateRow"}
 
     async def all_of(operation: Operation) -> None:
-        at = re.sub(r"\{\w+\}", str(uuid.UUID(int=7)), operation.path)
-        await refused(401, operation, tenant, at, headers=nobody)
+        url_path = re.sub(r"\{\w+\}", str(uuid.UUID(int=7)), operation.path)
+        await refused(401, operation, tenant, url_path, headers=nobody)
         if operation.scope:
-            await refused(403, operation, outsider, at)
-        for status, where, request in _faulty(contract, operation, at, source):
+            await refused(403, operation, outsider, url_path)
+        for status, where, request in _invalid_requests(contract, operation, url_path, source):
             await refused(status, operation, tenant, where, **request)
         if operation.name in large:
-            await refused(413, operation, tenant, at, content=huge)
+            await refused(413, operation, tenant, url_path, content=huge)
 
     await asyncio.gather(*map(all_of, contract.operations.values()))
     assert check.seen == {
@@ -321,16 +333,16 @@ def _request_id(body: Json, answer: httpx.Response) -> Any:
     return body.get("requestId", answer.headers["x-request-id"])
 
 
-def _faulty(
-    contract: Contract, operation: Operation, at: str, source: str
+def _invalid_requests(
+    contract: Contract, operation: Operation, url_path: str, source: str
 ) -> Iterator[tuple[int, str, Json]]:
-    """Status, path and request of faulty requests of a key with all scopes."""
+    """Invalid requests of a key with all scopes: expected status, path and arguments."""
     if operation.method == "POST":
-        yield 400, at, {"headers": {"Idempotency-Key": "k" * 256}}
+        yield 400, url_path, {"headers": {"Idempotency-Key": "k" * 256}}
     if operation.bodies:
-        yield 400, at, {"content": b"{"}
+        yield 400, url_path, {"content": b"{"}
         if contract is REVENUE:
-            yield 411, at, {"content": _chunks()}
+            yield 411, url_path, {"content": _chunks()}
     for name, field in operation.query.items():
         wrong = []
         if name == "limit":
@@ -339,13 +351,13 @@ def _faulty(
         elif "format" in field.schema and not field.required:
             wrong = ["", "yesterday"]
         for each in wrong:
-            yield 400, at, {"params": {name: each}}
+            yield 400, url_path, {"params": {name: each}}
     body: Json = {"json": {"displayName": "x"}} if operation.method == "PATCH" else {}
     if operation.method != "GET" and "remoteId" in operation.query:
         for status, given in ((404, source), (403, str(uuid.UUID(int=7))), (400, "no-uuid")):
-            yield status, at, {"params": {"remoteId": "nothing", "sourceId": given}, **body}
+            yield status, url_path, {"params": {"remoteId": "nothing", "sourceId": given}, **body}
     if operation.parameter:
-        yield 404, at, body
+        yield 404, url_path, body
         if contract is REVENUE and operation.parameter not in ("dealId", "accountId"):
             yield 400, re.sub(r"\{\w+\}", "no-uuid", operation.path), body
 
@@ -357,15 +369,15 @@ async def _chunks() -> AsyncIterator[bytes]:
 @pytest.mark.parametrize(
     ("path", "resource", "body"),
     [
-        (OF_DISCOVERY, "/external/v1/products", {"name": "Atlas", "id": str(uuid.uuid4())}),
-        (OF_REVENUE, "/v1/sources", {"name": "crm", "displayName": "CRM"}),
+        (DISCOVERY_DOCUMENT, "/external/v1/products", {"name": "Atlas", "id": str(uuid.uuid4())}),
+        (REVENUE_DOCUMENT, "/v1/sources", {"name": "crm", "displayName": "CRM"}),
     ],
     ids=["discovery", "revenue"],
 )
-async def test_conflicts_and_reached_limits(
+async def test_conflicts_and_exceeded_limits(
     documents: dict[str, Json], make_tenant: MakeTenant, path: str, resource: str, body: Json
 ) -> None:
-    tenant = await make_tenant(limits=COUNTED)
+    tenant = await make_tenant(limits=HIGH_LIMITS)
     limited = await make_tenant(limits=RateLimitOverrides(minute=1))
     check = Checker(documents[path])
     await limited.http.get(resource)

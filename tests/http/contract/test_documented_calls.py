@@ -1,7 +1,7 @@
 """The vendor's documented calls, byte for byte as curl sends them.
 
-Only the base URL, the key and the ids differ. curl sends a `-d` without a Content-Type as a form,
-and a bare `-X POST` without body and Content-Length.
+Only the base URL, the key and the ids differ. With `-d`, curl sends the content type of a form
+unless the call sets one. With `-X POST` alone it sends no body and no Content-Length.
 """
 
 import http.client
@@ -110,7 +110,7 @@ CALLS: list[tuple[str, int, Any]] = [
 
 
 def _request(call: str, host: str, key: str) -> bytes:
-    """The bytes that curl sends for a command."""
+    """The bytes that curl sends for a command line."""
     program, *words = shlex.split(call)
     assert program == "curl"
     method, url, body = "GET", "", None
@@ -145,7 +145,7 @@ def _send(stack: Stack, request: bytes) -> tuple[int, bytes]:
 
 
 async def _ids(acme: Tenant) -> dict[str, str]:
-    """Existing ids for the documented ones."""
+    """Create records. Returns their ids by placeholder."""
     product = (await acme.create("products", name="Atlas"))["id"]
     signal = await acme.wait_until_processed((await acme.create_signal())["id"])
     assert signal["insightIds"]
@@ -153,7 +153,7 @@ async def _ids(acme: Tenant) -> dict[str, str]:
     return {
         "$PUBLIC": signal["publicId"],
         "$SIGNAL": signal["id"],
-        # Not one of the signal's own: processing it again replaces those.
+        # Not an insight of the signal, because reprocessing replaces those.
         "$INSIGHT": (await acme.create("insights", **fields))["id"],
         "$OPPORTUNITY": (await acme.create("opportunities", **fields))["id"],
         "$IDEA": (await acme.create("ideas", **fields))["id"],
@@ -163,7 +163,7 @@ async def _ids(acme: Tenant) -> dict[str, str]:
 
 @pytest.mark.parametrize("base", ["/external/v1", "/api/external/v1"])
 async def test_documented_calls_work_unchanged(acme: Tenant, stack: Stack, base: str) -> None:
-    """Deletions come last, because the other calls use the same records."""
+    """Deletions are sent last, because the other calls use the same records."""
     known = {"$BASE": f"http://gateway.test{base}", **await _ids(acme)}
     for documented, status, shown in sorted(CALLS, key=lambda each: "-X DELETE" in each[0]):
         call = documented
@@ -180,13 +180,13 @@ async def test_documented_calls_work_unchanged(acme: Tenant, stack: Stack, base:
             if isinstance(value, type):
                 assert isinstance(found[name], value), documented
             else:
-                assert found[name] == _named(value, known), documented
+                assert found[name] == _fill_placeholders(value, known), documented
 
 
-def _named(wanted: Any, names: dict[str, str]) -> Any:
-    if isinstance(wanted, list):
-        return [_named(each, names) for each in wanted]
-    return names.get(wanted, wanted) if isinstance(wanted, str) else wanted
+def _fill_placeholders(expected: Any, names: dict[str, str]) -> Any:
+    if isinstance(expected, list):
+        return [_fill_placeholders(each, names) for each in expected]
+    return names.get(expected, expected) if isinstance(expected, str) else expected
 
 
 def test_every_documented_operation_is_called() -> None:

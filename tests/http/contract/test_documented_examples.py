@@ -1,7 +1,7 @@
 """The vendor's documented examples of the revenue record, byte for byte as files.
 
-Requests are accepted unchanged but for the ids of the source and the object type. The documented
-answers fit the schemas that this product publishes, and its own answers have their fields.
+Documented requests are accepted; only the ids of the source and the object type are replaced.
+Documented answers match the published schemas and have the same fields as real answers.
 """
 
 import json
@@ -10,7 +10,7 @@ import pytest
 
 from gateway.revenue.surface import REVENUE
 from tests.http.contracts import FOLDER
-from tests.http.published import OF_REVENUE, Json, errors, operations
+from tests.http.published import REVENUE_DOCUMENT, Json, errors, operations
 from tests.stack import Tenant
 
 FILES = FOLDER / "examples"
@@ -22,7 +22,7 @@ CREATES = {
     "createRow": "rows",
     "createDocument": "documents",
 }
-# The creation of the record that each change changes.
+# Each PATCH with the POST that creates its record.
 CHANGES = {"updateRow": "createRow", "updateDocument": "createDocument"}
 
 
@@ -69,7 +69,7 @@ SHOWN: dict[str, Json] = {
 
 @pytest.fixture
 async def made(acme: Tenant) -> dict[str, Json]:
-    """The documented source and object type."""
+    """The documented source and object type, created over the API."""
     source = await acme.http.post("/v1/sources", json=_example("createSource.request"))
     assert source.status_code == 201, source.text
     body = _example("createObjectType.request") | {"sourceId": source.json()["id"]}
@@ -79,7 +79,7 @@ async def made(acme: Tenant) -> dict[str, Json]:
 
 
 async def _push(acme: Tenant, made: dict[str, Json], name: str) -> Json:
-    """Create a documented record; the record as the API shows it."""
+    """Create a documented record and read it."""
     body = _example(f"{name}.request") | {"sourceId": made["source"]["id"]}
     if "objectTypeId" in body:
         body["objectTypeId"] = made["object type"]["id"]
@@ -111,7 +111,7 @@ def test_every_example_belongs_to_an_operation() -> None:
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_documented_request_fits_its_schema(documents: dict[str, Json], name: str) -> None:
-    document = documents[OF_REVENUE]
+    document = documents[REVENUE_DOCUMENT]
     (described,) = [each for _, _, each in operations(document) if each["operationId"] == name]
     schema = described["requestBody"]["content"]["application/json"]["schema"]
     assert errors(document, schema, _example(f"{name}.request")) == []
@@ -119,7 +119,7 @@ def test_a_documented_request_fits_its_schema(documents: dict[str, Json], name: 
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_a_documented_answer_fits_its_schema(documents: dict[str, Json], name: str) -> None:
-    document = documents[OF_REVENUE]
+    document = documents[REVENUE_DOCUMENT]
     (described,) = [each for _, _, each in operations(document) if each["operationId"] == name]
     (success,) = [each for status, each in described["responses"].items() if status < "300"]
     schema = success["content"]["application/json"]["schema"]
@@ -192,12 +192,12 @@ async def test_answers_have_the_fields_of_the_documented_ones(
     assert set(health) == set(_example("health.response"))
 
 
-async def test_the_documented_refusal(
+async def test_the_documented_error(
     acme: Tenant, made: dict[str, Json], documents: dict[str, Json]
 ) -> None:
     example = _example("error.write")
-    schema = documents[OF_REVENUE]["components"]["schemas"]["WriteError"]
-    assert errors(documents[OF_REVENUE], schema, example) == []
+    schema = documents[REVENUE_DOCUMENT]["components"]["schemas"]["WriteError"]
+    assert errors(documents[REVENUE_DOCUMENT], schema, example) == []
     body = {"id": "doc-42", "sourceId": made["source"]["id"], "displayName": "Neither"}
     answer = await acme.http.post("/v1/documents", json=body)
     assert answer.status_code == 400

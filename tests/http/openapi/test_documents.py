@@ -1,4 +1,4 @@
-"""The published OpenAPI documents: valid, and equal to the contracts in tests/contracts."""
+"""The published OpenAPI documents are valid and match the contracts in tests/contracts."""
 
 import re
 from typing import Any, cast
@@ -19,16 +19,16 @@ from gateway.openapi.document import build_document
 from gateway.revenue import surface as revenue
 from tests.http.contracts import DISCOVERY, REVENUE, Contract, Operation, field_of, reference
 from tests.http.published import (
+    DISCOVERY_DOCUMENT,
     DOCUMENTS,
-    OF_DISCOVERY,
-    OF_REVENUE,
+    REVENUE_DOCUMENT,
     Json,
     errors,
     operations,
 )
 from tests.stack import Stack
 
-CONTRACTS = {OF_DISCOVERY: DISCOVERY, OF_REVENUE: REVENUE}
+CONTRACTS = {DISCOVERY_DOCUMENT: DISCOVERY, REVENUE_DOCUMENT: REVENUE}
 OPERATIONS = [
     pytest.param(path, each, id=each.name)
     for path, contract in CONTRACTS.items()
@@ -37,8 +37,8 @@ OPERATIONS = [
 MODELS = [(path, name) for path, contract in CONTRACTS.items() for name in contract.models]
 
 TAGS = {
-    OF_DISCOVERY: ["Signals", "Insights", "Opportunities", "Ideas", "Products", "Auth"],
-    OF_REVENUE: [
+    DISCOVERY_DOCUMENT: ["Signals", "Insights", "Opportunities", "Ideas", "Products", "Auth"],
+    REVENUE_DOCUMENT: [
         *("Health", "Sources", "Object types", "Rows", "Conversations", "Messages", "Documents"),
         *("Deals", "Accounts"),
     ],
@@ -49,7 +49,7 @@ OTHER_IDS = {
     "deals": "The id that the CRM gave to the deal.",
     "accounts": "The id that the CRM gave to the account.",
 }
-# Headers of every answer that documents them; the others appear only when they apply.
+# Headers that every answer with this documentation has; the others are optional.
 REQUIRED_HEADERS = {
     *("X-Request-Id", "X-Total-Count", "X-Limit", "X-Offset", "Retry-After", "WWW-Authenticate"),
 }
@@ -73,7 +73,7 @@ def document(documents: dict[str, Json], path: str) -> Json:
 # --- whole documents --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=["everything", "discovery", "revenue"])
+@pytest.mark.parametrize("path", DOCUMENTS, ids=["full_document", "discovery", "revenue"])
 def test_document_is_valid_openapi_3_1(document: Json) -> None:
     assert document["openapi"].startswith("3.1")
     OpenAPIV31SpecValidator(cast(Any, document)).validate()
@@ -81,15 +81,19 @@ def test_document_is_valid_openapi_3_1(document: Json) -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_document_is_part_of_everything(everything: Json, document: Json, path: str) -> None:
+def test_document_is_part_of_the_full_document(
+    full_document: Json, document: Json, path: str
+) -> None:
     prefix = CONTRACTS[path].prefix + "/"
-    paths = {name: each for name, each in everything["paths"].items() if name.startswith(prefix)}
+    paths = {name: each for name, each in full_document["paths"].items() if name.startswith(prefix)}
     assert document["paths"] == paths
-    assert document["components"]["schemas"].items() <= everything["components"]["schemas"].items()
+    assert (
+        document["components"]["schemas"].items() <= full_document["components"]["schemas"].items()
+    )
 
 
-def test_headers_state_when_they_are_sent_and_where_counting_stops(everything: Json) -> None:
-    headers = everything["components"]["headers"]
+def test_headers_are_described_and_required_if_always_sent(full_document: Json) -> None:
+    headers = full_document["components"]["headers"]
     assert {name for name, each in headers.items() if each["required"]} == REQUIRED_HEADERS
     assert {name for name, each in headers.items() if not each["required"]} == OPTIONAL_HEADERS
     assert all(each["description"] for each in headers.values())
@@ -105,21 +109,21 @@ def test_each_resource_has_a_tag(document: Json, path: str) -> None:
     assert [tag["name"] for tag in document["tags"]] == TAGS[path]
 
 
-def test_probes_need_no_key(everything: Json) -> None:
-    open_paths = {path for path, _, each in operations(everything) if "security" not in each}
+def test_probes_need_no_key(full_document: Json) -> None:
+    open_paths = {path for path, _, each in operations(full_document) if "security" not in each}
     assert open_paths == {"/livez", "/readyz", "/health"}
 
 
-def test_every_example_is_valid(everything: Json) -> None:
+def test_every_example_is_valid(full_document: Json) -> None:
     checked = 0
-    for _, _, described in operations(everything):
+    for _, _, described in operations(full_document):
         contents = [described.get("requestBody", {}).get("content", {})]
         contents += [answer["content"] for answer in described["responses"].values()]
         for content in (each for media in contents for each in media.values()):
             examples = [each["value"] for each in content.get("examples", {}).values()]
             examples += [content["example"]] if "example" in content else []
             for example in examples:
-                assert errors(everything, content["schema"], example) == []
+                assert errors(full_document, content["schema"], example) == []
                 checked += 1
     assert checked > len(OPERATIONS)
 
@@ -137,18 +141,18 @@ def test_document_has_the_operations_of_the_contract(document: Json, path: str) 
         (name, each.method, contract.prefix + each.path, each.addition)
         for name, each in contract.operations.items()
     }
-    # What the vendors document, without additions.
+    # Operations that the vendors document.
     vendor = [each for each in contract.operations.values() if not each.addition]
-    assert len(vendor) == {OF_DISCOVERY: 24, OF_REVENUE: 33}[path]
+    assert len(vendor) == {DISCOVERY_DOCUMENT: 24, REVENUE_DOCUMENT: 33}[path]
 
 
 def _refusals(path: str, operation: Operation) -> set[int]:
-    """The documented error statuses. A 503 may come on top."""
+    """The documented error statuses, except 503, which is optional."""
     found = {401, 429, 500}
     if operation.scope is None:
         return found
     found |= {400, 403}
-    if path == OF_REVENUE:
+    if path == REVENUE_DOCUMENT:
         found |= {404}
         found |= {409} if operation.method != "GET" else set()
         return found | ({411, 413} if operation.method in ("POST", "PATCH") else set())
@@ -172,7 +176,7 @@ def test_operation_is_as_in_the_contract(document: Json, path: str, operation: O
     refusals = _refusals(path, operation)
     answers = {int(status): each for status, each in described["responses"].items()}
     assert refusals | {operation.status} <= set(answers) <= refusals | {operation.status, 503}
-    problem = path == OF_DISCOVERY
+    problem = path == DISCOVERY_DOCUMENT
     error = "ReadError" if operation.method == "GET" else "WriteError"
     for status, each in answers.items():
         if status == operation.status:
@@ -213,8 +217,8 @@ def test_parameters_are_as_in_the_contract(document: Json, path: str, operation:
         if place == "query"
     } == operation.query
     assert len(found) == len(operation.query)
-    # Of discovery, the vendor documents only these two; of the revenue record, all.
-    vendor = {"limit", "offset"} if path == OF_DISCOVERY else set(operation.query)
+    # The vendor of discovery documents only these two parameters, that of the revenue record all.
+    vendor = {"limit", "offset"} if path == DISCOVERY_DOCUMENT else set(operation.query)
     added = {name for (_, name), each in found.items() if each.get("x-addition")}
     assert added == set(operation.query) - vendor
     if "offset" in operation.query:
@@ -267,14 +271,14 @@ def test_every_model_is_in_the_contract_and_described(document: Json, path: str)
     assert set(schemas) == set(CONTRACTS[path].models)
     for schema in schemas.values():
         assert schema["description"]
-        # In Markdown an indented line is code.
+        # Markdown would show an indented line as code.
         assert "\n " not in schema["description"]
         for described in schema["properties"].values():
             assert described["description"]
 
 
 def test_error_bodies_of_the_revenue_record_are_closed(documents: dict[str, Json]) -> None:
-    document = documents[OF_REVENUE]
+    document = documents[REVENUE_DOCUMENT]
     schemas = document["components"]["schemas"]
     assert errors(document, schemas["ReadError"], {"detail": "No."}) == []
     fault = {"error": "conflict", "message": "No.", "field": None, "request_id": "r"}
@@ -289,10 +293,7 @@ def test_error_bodies_of_the_revenue_record_are_closed(documents: dict[str, Json
 async def test_no_served_operation_is_missing(
     stack: Stack, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Walks the router of the application.
-
-    Not documented: pages, metrics and the targets of signed links.
-    """
+    """Compare with the router. Pages, metrics and files are not documented on purpose."""
     blobs = Blobs.open(stack.env["BLOB_URL"], {})
     client = rate_limit.connect(stack.env["REDIS_URL"], 1)
     built: list[Litestar] = []
@@ -333,10 +334,10 @@ def test_handlers_declare_the_scopes_of_the_contract(contract: Contract, surface
     assert declared == {name: each.scope or "any key" for name, each in contract.operations.items()}
 
 
-def test_additions_of_the_operator_are_marked(everything: Json) -> None:
+def test_additions_of_the_operator_are_marked(full_document: Json) -> None:
     marked = {
         described["operationId"]
-        for path, _, described in operations(everything)
+        for path, _, described in operations(full_document)
         if described.get("x-addition") and not path.startswith(("/external/v1/", "/v1/"))
     }
     # The liveness probe may be marked or not.

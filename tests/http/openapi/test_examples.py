@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.http.contracts import DISCOVERY, REVENUE
-from tests.http.published import OF_DISCOVERY, OF_REVENUE, Json, operations
+from tests.http.published import DISCOVERY_DOCUMENT, REVENUE_DOCUMENT, Json, operations
 from tests.stack import Tenant
 
 
@@ -19,7 +19,7 @@ def _examples(document: Json) -> dict[str, tuple[Json, Any]]:
 
 
 def _agree(given: Any, shown: Any) -> bool:
-    """True if all parts of a request are in what is shown."""
+    """True if `shown` contains all values of `given`."""
     if isinstance(given, dict):
         return all(_agree(each, shown.get(name)) for name, each in given.items())
     if isinstance(given, list):
@@ -28,8 +28,8 @@ def _agree(given: Any, shown: Any) -> bool:
 
 
 def test_examples_of_discovery_show_the_same_records(documents: dict[str, Json]) -> None:
-    """Answers repeat the fields of their requests, and ids are those of the records shown."""
-    examples = _examples(documents[OF_DISCOVERY])
+    """Answers have the values of their requests, and all ids refer to the example records."""
+    examples = _examples(documents[DISCOVERY_DOCUMENT])
     for name, (given, answer) in examples.items():
         if DISCOVERY.operations[name].method in ("POST", "PATCH") and isinstance(answer, dict):
             kept = {field: value for field, value in given.items() if field in answer}
@@ -53,7 +53,7 @@ def test_examples_of_discovery_show_the_same_records(documents: dict[str, Json])
 
 
 def test_examples_of_the_revenue_record_show_the_same_records(documents: dict[str, Json]) -> None:
-    shown = _examples(documents[OF_REVENUE])
+    shown = _examples(documents[REVENUE_DOCUMENT])
     for name, operation in REVENUE.operations.items():
         if name.startswith("list") and not operation.addition:
             (listed,) = next(each for each in shown[name][1].values() if isinstance(each, list))
@@ -99,7 +99,7 @@ def test_examples_of_the_revenue_record_show_the_same_records(documents: dict[st
 
 
 async def test_examples_of_requests_are_accepted(documents: dict[str, Json], acme: Tenant) -> None:
-    shown = _examples(documents[OF_REVENUE])
+    shown = _examples(documents[REVENUE_DOCUMENT])
     source = (await acme.http.post("/v1/sources", json=shown["createSource"][0])).json()["id"]
     body = shown["createObjectType"][0] | {"sourceId": source}
     object_type = (await acme.http.post("/v1/object-types", json=body)).json()["id"]

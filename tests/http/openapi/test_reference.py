@@ -83,10 +83,10 @@ def test_it_is_well_formed_and_its_links_work(stack: Stack, page: Page) -> None:
         assert httpx.get(stack.base_url + link).status_code == 200
 
 
-def test_it_contains_every_operation_and_model(text: str, page: Page, everything: Json) -> None:
+def test_it_contains_every_operation_and_model(text: str, page: Page, full_document: Json) -> None:
     sections = re.findall(r'<section class="row" id="([^"]+)">(.*?)</section>', text, re.DOTALL)
     shown = dict(sections)
-    for path, methods in everything["paths"].items():
+    for path, methods in full_document["paths"].items():
         for method, described in methods.items():
             section = shown[described["operationId"]]
             assert f"#{described['operationId']}" in page.links
@@ -99,14 +99,14 @@ def test_it_contains_every_operation_and_model(text: str, page: Page, everything
                 assert f"<code>{each['name']}</code>" in section
             for scope in described.get("x-required-scopes", ()):
                 assert scope in section
-    for name, schema in everything["components"]["schemas"].items():
+    for name, schema in full_document["components"]["schemas"].items():
         section = shown[f"schema-{name}"]
         for field in schema["properties"]:
             assert f"<code>{field}</code>" in section
 
 
-def test_texts_of_the_document_are_escaped(everything: Json) -> None:
-    document = copy.deepcopy(everything)
+def test_texts_of_the_document_are_escaped(full_document: Json) -> None:
+    document = copy.deepcopy(full_document)
     operation = document["paths"]["/external/v1/signals"]["get"]
     hostile = "<script>alert(1)</script>"
     operation["summary"] = operation["description"] = hostile

@@ -1,7 +1,7 @@
-"""Both APIs hold what their documents say, whatever is sent: schemathesis, by its CLI.
+"""Schemathesis tests of both APIs: every response is as documented.
 
-A failure prints what schemathesis prints, with the curl commands that show it. Each run imports
-this module for its hooks, so it imports little itself.
+A failure shows the output of schemathesis, which includes curl commands. The schemathesis CLI
+imports this module for its hooks, so the module has few imports.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import pytest
 import schemathesis
 from schemathesis.openapi.checks import RejectedPositiveData
 
-from tests.http.openapi.generated import REMOTE, VALUES, WEB_ADDRESS, is_uuid, made_valid
+from tests.http.openapi.valid_bodies import FIELD_VALUES, REMOTE_IDS, URL, is_uuid, make_valid
 
 if TYPE_CHECKING:
     from domains.kernel.db.database import Database
@@ -32,31 +32,31 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENT = "/external/v1/openapi.json"
-OF_REVENUE = "/v1/openapi.json"
-PATIENCE = 240
+DISCOVERY_DOCUMENT = "/external/v1/openapi.json"
+REVENUE_DOCUMENT = "/v1/openapi.json"
+TIMEOUT = 240
 
 TAGS = ("Signals", "Insights", "Opportunities", "Ideas", "Products")
-# Those that go together, and how many sequences these need: beside what brings forth the id that
-# another's body needs, that other would begin no sequence.
+# Tags tested in one run, and its number of sequences. A resource whose body needs the id of another
+# resource is not in the same run, since no sequence would then begin with it.
 REVENUE_TAGS = [
     (("Sources",), 10),
     (("Object types", "Conversations", "Messages", "Documents"), 60),
     (("Rows",), 10),
 ]
-NAMED = {"name": "Exports", "description": "Exports that finish in seconds"}
-# What a run finds in its workspace, to be changed and linked to.
-BODIES = {
+NAME_FIELDS = {"name": "Exports", "description": "Exports that finish in seconds"}
+# Records that each run finds in its workspace.
+RECORDS = {
     "signals": {"signalType": "review", "text": "Exports take minutes."},
-    "insights": NAMED,
-    "opportunities": NAMED,
-    "ideas": NAMED,
+    "insights": NAME_FIELDS,
+    "opportunities": NAME_FIELDS,
+    "ideas": NAME_FIELDS,
 }
 
-# The fields of bodies that name linked records.
-LINKS = {"insightIds": "insights", "opportunityIds": "opportunities", "ideaIds": "ideas"}
+# Fields of bodies that list the ids of linked records.
+LINK_FIELDS = {"insightIds": "insights", "opportunityIds": "opportunities", "ideaIds": "ideas"}
 
-# The same every time, no memory of earlier runs; of links only those that the document has.
+# Deterministic, without data of earlier runs, and only with the links of the document.
 CONFIG = """
 hooks = {hooks}
 auth.openapi.apiKey.bearer = "{key}"
@@ -68,7 +68,7 @@ reports.json.path = "report.json"
 [generation]
 deterministic = true
 database = "none"
-# Refused by contract, and no JSON Schema says so.
+# NUL is refused, which JSON Schema cannot express.
 allow-x00 = false
 
 [phases.fuzzing]
@@ -90,62 +90,62 @@ def before_call(
     case: schemathesis.Case[Any],
     kwargs: Json,  # noqa: ARG001
 ) -> None:
-    """Let valid requests get further than to "no such record" and "this key was used before"."""
+    """Put existing ids and a new Idempotency-Key into valid requests, so that they can succeed."""
     if re.fullmatch("[!-~]{1,255}", case.headers.get("Idempotency-Key", "")):
         case.headers["Idempotency-Key"] = uuid.uuid4().hex
     in_sequence = case.meta is not None and case.meta.phase.name.value == "stateful"
     if case.path.startswith("/v1/"):
-        before_call_of_revenue(case, in_sequence=in_sequence)
+        adjust_revenue_call(case, in_sequence=in_sequence)
         return
     if isinstance(case.body, dict):
-        for field in LINKS.keys() & case.body.keys():
+        for field in LINK_FIELDS.keys() & case.body.keys():
             if isinstance(given := case.body[field], list):
-                # What is no text, or empty, stays to be refused.
+                # Values that are invalid by the schema are kept.
                 ids = [
-                    records()[LINKS[field]] if each and isinstance(each, str) else each
+                    prepared_ids()[LINK_FIELDS[field]] if each and isinstance(each, str) else each
                     for each in given
                 ]
                 case.body = {**case.body, field: ids}
     if not in_sequence and "id" in case.path_parameters:
-        record = records().get(case.path.split("/")[3])
+        record = prepared_ids().get(case.path.split("/")[3])
         if case.method == "PATCH" and is_uuid(case.path_parameters["id"]):
             case.path_parameters["id"] = record
         elif case.method == "DELETE" and case.path_parameters["id"] == record:
             case.path_parameters["id"] = str(uuid.uuid4())
 
 
-def before_call_of_revenue(case: schemathesis.Case[Any], *, in_sequence: bool) -> None:
-    """The same for the revenue record. What a schema forbids stays as it is, to be refused."""
+def adjust_revenue_call(case: schemathesis.Case[Any], *, in_sequence: bool) -> None:
+    """Do the same for the revenue record. Values that are invalid by the schema are kept."""
     kind = case.path.split("/")[2]
     if isinstance(case.body, dict):
-        case.body = made_valid(kind, case.method, case.body, records())
+        case.body = make_valid(kind, case.method, case.body, prepared_ids())
     query = case.query
-    # A cursor is the API's own word, for a list with the same filters.
+    # Only a cursor from the API is valid, and only with the filters of its list.
     if isinstance(cursor := query.get("cursor"), str) and len(cursor) <= 512:
         del query["cursor"]
         if not query.keys() - {"limit"}:
-            query["cursor"] = records()[f"cursor of {kind}"]
+            query["cursor"] = prepared_ids()[f"cursor of {kind}"]
     if in_sequence:
         return
     sourced = query.get("sourceId")
-    # In these lists a source may have any name, says the schema.
+    # In these lists the schema allows any text as a source.
     named = case.method == "GET" and kind in ("conversations", "documents", "messages")
     if (named and isinstance(sourced, str)) or is_uuid(sourced):
-        query["sourceId"] = records()["sourceId"]
+        query["sourceId"] = prepared_ids()["sourceId"]
     if case.method == "DELETE":
         return
-    if case.method == "PATCH" and kind in REMOTE and 0 < len(query.get("remoteId", "")) <= 512:
-        query["remoteId"] = REMOTE[kind]
+    if case.method == "PATCH" and kind in REMOTE_IDS and 0 < len(query.get("remoteId", "")) <= 512:
+        query["remoteId"] = REMOTE_IDS[kind]
     for name, value in case.path_parameters.items():
         if is_uuid(value) or name in ("dealId", "accountId"):
-            case.path_parameters[name] = records()[name]
+            case.path_parameters[name] = prepared_ids()[name]
 
 
 @functools.cache
-def records() -> dict[str, str]:
-    """The ids of the records that `prepare` made, by resource, or by their parameters."""
-    found: dict[str, str] = json.loads(Path("records.json").read_text())
-    return found
+def prepared_ids() -> dict[str, str]:
+    """Ids of the records that `prepare` created, by resource or by parameter."""
+    ids: dict[str, str] = json.loads(Path("prepared_ids.json").read_text())
+    return ids
 
 
 @schemathesis.hook
@@ -155,17 +155,17 @@ def filter_failure(
     case: schemathesis.Case[Any],
     response: schemathesis.Response,
 ) -> bool:
-    """Whether a failure counts: refusals that are by contract, but in no schema, do not."""
+    """False for refusals of valid data that the contract requires and no schema expresses."""
     if not isinstance(failure, RejectedPositiveData) or response.status_code != 400:
         return True
     faults = response.json().get("errors", [])
-    return not (faults and all(by_contract(case, **fault) for fault in faults))
+    return not (faults and all(is_undocumented_refusal(case, **fault) for fault in faults))
 
 
-def by_contract(case: schemathesis.Case[Any], field: str, message: str) -> bool:
-    """Whether a schema cannot say, or does not say, why this field was refused."""
-    if field in LINKS:
-        return message.startswith(f"no such {LINKS[field]} in this workspace: ")
+def is_undocumented_refusal(case: schemathesis.Case[Any], field: str, message: str) -> bool:
+    """True if the schema does not express the rule that this field violates."""
+    if field in LINK_FIELDS:
+        return message.startswith(f"no such {LINK_FIELDS[field]} in this workspace: ")
     if field == "signalId":
         return message == "must be a uuid or a public id such as SIGNAL-42"
     # Blank to Python, but not to the regular expressions of JSON Schema: U+001C to U+001F, U+0085.
@@ -179,22 +179,22 @@ def by_contract(case: schemathesis.Case[Any], field: str, message: str) -> bool:
 async def test_every_operation_answers_as_documented(
     stack: Stack, make_tenant: MakeTenant, tmp_path: Path
 ) -> None:
-    """Each alone, with valid and invalid data: examples, every boundary, and random values."""
+    """Single requests with examples, boundary values and random data, valid or not."""
     tenant = await make_tenant()
-    document = (await tenant.http.get(DOCUMENT)).json()
+    document = (await tenant.http.get(DISCOVERY_DOCUMENT)).json()
     await prepare(tenant, tmp_path)
     await run(stack, tmp_path, "--phases", "examples,coverage,fuzzing")
     check_report(document, tmp_path)
 
 
 def check_report(document: Json, folder: Path) -> None:
-    """Every operation was tried often enough, and what is valid was mostly accepted."""
+    """Assert that each operation was called often, and that most valid requests succeeded."""
     report = json.loads((folder / "report.json").read_text())
     operations = sum(len(methods) for methods in document["paths"].values())
     assert report["operations"]["tested"] == operations
     assert report["test_cases"]["generated"] > 20 * operations
     assert report["filtered"] < report["test_cases"]["generated"] / 50
-    # A run in which valid data is mostly refused would look at nothing but refusals.
+    # Otherwise the run would mostly test error responses.
     rates = report["valid_rates"]
     assert len(rates) == operations
     for operation, phases in rates.items():
@@ -205,31 +205,31 @@ def check_report(document: Json, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("tag", TAGS)
-async def test_what_was_created_is_found_changed_and_deleted(
+async def test_sequences_of_discovery_operations(
     stack: Stack, make_tenant: MakeTenant, tmp_path: Path, tag: str
 ) -> None:
-    """Sequences along the document's links; each link leads to a success at least once."""
+    """Sequences follow the links of the document. Each link must succeed at least once."""
     tenant = await make_tenant()
-    document = (await tenant.http.get(DOCUMENT)).json()
+    document = (await tenant.http.get(DISCOVERY_DOCUMENT)).json()
     await prepare(tenant, tmp_path)
     events = ["--report-ndjson-path", "events.ndjson"]
     await run(stack, tmp_path, "--phases", "stateful", "--include-tag", tag, *events)
-    assert set(followed(tmp_path)) == links_of(document, tag)
+    assert set(followed_links(tmp_path)) == links_of(document, tag)
 
 
 async def test_every_operation_of_revenue_answers_as_documented(
     stack: Stack, database: Database, make_tenant: MakeTenant, tmp_path: Path
 ) -> None:
     tenant = await make_tenant()
-    document = (await tenant.http.get(OF_REVENUE)).json()
+    document = (await tenant.http.get(REVENUE_DOCUMENT)).json()
     await prepare_revenue(tenant, database, tmp_path)
     phases = "examples,coverage,fuzzing"
-    await run(stack, tmp_path, "--phases", phases, "-n", "2", document=OF_REVENUE)
+    await run(stack, tmp_path, "--phases", phases, "-n", "2", document=REVENUE_DOCUMENT)
     check_report(document, tmp_path)
 
 
 @pytest.mark.parametrize(("tags", "sequences"), REVENUE_TAGS)
-async def test_what_was_pushed_is_found_changed_and_deleted(
+async def test_sequences_of_revenue_operations(
     stack: Stack,
     database: Database,
     make_tenant: MakeTenant,
@@ -237,21 +237,27 @@ async def test_what_was_pushed_is_found_changed_and_deleted(
     tags: tuple[str, ...],
     sequences: int,
 ) -> None:
-    """The same for the revenue record."""
     tenant = await make_tenant()
-    document = (await tenant.http.get(OF_REVENUE)).json()
+    document = (await tenant.http.get(REVENUE_DOCUMENT)).json()
     await prepare_revenue(tenant, database, tmp_path, sequences)
     chosen = [choice for tag in tags for choice in ("--include-tag", tag)]
     events = ["--report-ndjson-path", "events.ndjson"]
-    await run(stack, tmp_path, "--phases", "stateful", *chosen, *events, document=OF_REVENUE)
-    assert set(followed(tmp_path)) == {link for tag in tags for link in links_of(document, tag)}
+    await run(stack, tmp_path, "--phases", "stateful", *chosen, *events, document=REVENUE_DOCUMENT)
+    assert set(followed_links(tmp_path)) == {
+        link for tag in tags for link in links_of(document, tag)
+    }
 
 
 @pytest.mark.parametrize(
     ("path", "tags"),
-    [(DOCUMENT, TAGS), (OF_REVENUE, [tag for tags, _ in REVENUE_TAGS for tag in tags])],
+    [
+        (DISCOVERY_DOCUMENT, TAGS),
+        (REVENUE_DOCUMENT, [tag for tags, _ in REVENUE_TAGS for tag in tags]),
+    ],
 )
-async def test_every_link_is_followed(acme: Tenant, path: str, tags: Sequence[str]) -> None:
+async def test_every_resource_with_links_is_in_a_run(
+    acme: Tenant, path: str, tags: Sequence[str]
+) -> None:
     document = (await acme.http.get(path)).json()
     assert {tag["name"] for tag in document["tags"] if links_of(document, tag["name"])} == set(tags)
 
@@ -259,7 +265,7 @@ async def test_every_link_is_followed(acme: Tenant, path: str, tags: Sequence[st
 async def prepare_revenue(
     tenant: Tenant, database: Database, folder: Path, sequences: int = 10
 ) -> None:
-    """The same for the revenue record."""
+    """Do the same as `prepare` for the revenue record."""
     configure(tenant, folder, 4, sequences)
 
     async def create(kind: str, **body: Any) -> str:
@@ -268,7 +274,7 @@ async def prepare_revenue(
         return str(answer.json().get("recordId") or answer.json()["id"])
 
     source = {"sourceId": await create("sources", name="prepared", displayName="Prepared")}
-    definitions = [{"name": each, "fieldType": each} for each in VALUES]
+    definitions = [{"name": each, "fieldType": each} for each in FIELD_VALUES]
     names = {"name": "prepared", "displayName": "Prepared", "fieldDefinitions": definitions}
     made = {**source, "objectTypeId": await create("object-types", **source, **names)}
     started = {"createdAt": "2026-03-11T14:00:00Z", "startedAt": "2026-03-11T14:00:00Z"}
@@ -279,13 +285,13 @@ async def prepare_revenue(
             "name": "row",
             "fields": {"int": {"value": 7, "fieldType": "int"}},
         },
-        "documents": {"url": WEB_ADDRESS},
-        "conversations": {**started, "participants": [person], "recordingUrl": WEB_ADDRESS},
+        "documents": {"url": URL},
+        "conversations": {**started, "participants": [person], "recordingUrl": URL},
         "messages": {**started, "body": "Hello", "sender": person, "recipients": [person]},
     }
     for kind, body in bodies.items():
         await create(kind, id="another", **source, **body)
-        made[f"{kind[:-1]}Id"] = await create(kind, id=REMOTE[kind], **source, **body)
+        made[f"{kind[:-1]}Id"] = await create(kind, id=REMOTE_IDS[kind], **source, **body)
     async with database.connection() as connection:
         for kind in ("deals", "accounts"):
             made[f"{kind[:-1]}Id"] = "one"
@@ -296,7 +302,7 @@ async def prepare_revenue(
     for kind in (*bodies, "deals", "accounts"):
         page = (await tenant.http.get(f"/v1/{kind}", params={"limit": 1})).json()
         made[f"cursor of {kind}"] = page["pagination"]["nextCursor"]
-    (folder / "records.json").write_text(json.dumps(made))
+    (folder / "prepared_ids.json").write_text(json.dumps(made))
 
 
 def configure(tenant: Tenant, folder: Path, examples: int, sequences: int) -> None:
@@ -306,17 +312,19 @@ def configure(tenant: Tenant, folder: Path, examples: int, sequences: int) -> No
 
 
 async def prepare(tenant: Tenant, folder: Path) -> None:
-    """Write the configuration of a run, and make the records that its hooks know."""
+    """Write the configuration of a run, and create the records that its hooks use."""
     configure(tenant, folder, 8, 10)
     made = {}
-    for resource, body in BODIES.items():
+    for resource, body in RECORDS.items():
         answer = await tenant.http.post(f"/external/v1/{resource}", json=body)
         made[resource] = answer.json()["id"]
-    (folder / "records.json").write_text(json.dumps(made))
+    (folder / "prepared_ids.json").write_text(json.dumps(made))
 
 
-async def run(stack: Stack, folder: Path, *choices: str, document: str = DOCUMENT) -> None:
-    """Run schemathesis against a document; its output is the failure."""
+async def run(
+    stack: Stack, folder: Path, *choices: str, document: str = DISCOVERY_DOCUMENT
+) -> None:
+    """Run schemathesis on a document. Its output is the message of the failure."""
     done = await asyncio.to_thread(
         subprocess.run,
         [
@@ -327,21 +335,21 @@ async def run(stack: Stack, folder: Path, *choices: str, document: str = DOCUMEN
         env={
             **os.environ,
             "PYTHONPATH": str(ROOT),
-            # Its tables of Unicode, which take seconds to make, are made once for all runs.
+            # All runs share the Unicode tables, which take seconds to build.
             "HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / ".hypothesis"),
         },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
     if done.returncode:
         pytest.fail(f"{done.stdout}\nThe log of the API: {stack.api.log}", pytrace=False)
 
 
-def followed(folder: Path) -> Iterator[str]:
-    """The names of the links that a run took with the id it was given, and that led to a 2xx."""
+def followed_links(folder: Path) -> Iterator[str]:
+    """Names of the links that a run followed with the linked id and a 2xx response."""
     for line in (folder / "events.ndjson").read_text().splitlines():
         recorder = json.loads(line).get("ScenarioFinished", {}).get("recorder", {})
         for name, case in recorder.get("cases", {}).items():
@@ -351,7 +359,7 @@ def followed(folder: Path) -> Iterator[str]:
 
 
 def links_of(document: Json, tag: str) -> set[str]:
-    """The links that start at operations of a tag."""
+    """Names of the links of the operations with a tag."""
     return {
         name
         for methods in document["paths"].values()
