@@ -58,12 +58,7 @@ def data_directory(path: Path) -> Path:
             f"The data directory {path} cannot be created ({error.strerror}): give another folder"
             " with --data."
         ) from None
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise EmbeddedError(
-            f"The data directory {path} belongs to user {user_name(path.stat().st_uid)} and is"
-            f" not writable for user {user_name(os.geteuid())}: start as that user, or give"
-            " another folder with --data."
-        )
+    _require_writable(path)
     return path
 
 
@@ -73,13 +68,17 @@ def private_directory(path: Path) -> Path:
         path.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise EmbeddedError(f"The directory {path} cannot be created: {error.strerror}.") from None
+    _require_writable(path)
+    return path
+
+
+def _require_writable(path: Path) -> None:
     if not os.access(path, os.W_OK | os.X_OK):
         raise EmbeddedError(
-            f"{path} belongs to user {user_name(path.stat().st_uid)}: start as that user, give"
-            f" the files to user {user_name(os.geteuid())} with chown -R, or give another folder"
-            " with --data."
+            f"{path} belongs to user {user_name(path.stat().st_uid)} and is not writable for user"
+            f" {user_name(os.geteuid())}: start as that user, give the files to this user with"
+            " chown -R, or give another folder with --data."
         )
-    return path
 
 
 def enterable(path: Path, uid: int, gid: int) -> bool:

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote
@@ -58,7 +59,6 @@ class Postgres(ServerProcess):
 
     binaries: Path | None = field(default=None, kw_only=True)
     root_methods: tuple[RootMethod, ...] = field(default=ROOT_METHODS, kw_only=True)
-    _found: Binaries | None = field(default=None, init=False)
     _run_as: RunAs | None = field(default=None, init=False)
     _socket_directory: Path | None = field(default=None, init=False)
     _tcp_port: int = field(default=0, init=False)
@@ -66,7 +66,7 @@ class Postgres(ServerProcess):
     @property
     def version(self) -> str:
         """The version of the programs, such as "18.6"."""
-        return self._programs().version
+        return self._programs.version
 
     def alive(self) -> bool:
         """True if the server's process runs, whoever started it."""
@@ -83,19 +83,18 @@ class Postgres(ServerProcess):
         pid = int(status[0])
         return pid if process_alive(pid) and serves_directory(pid, cluster) else None
 
+    @cached_property
     def _programs(self) -> Binaries:
-        if self._found is None:
-            found = Binaries.read(self.binaries) if self.binaries else find_binaries()
-            if found is None:
-                raise EmbeddedError(
-                    f"There are no PostgreSQL programs that run on this machine in {self.binaries}."
-                )
-            self._found = found
-        return self._found
+        programs = Binaries.read(self.binaries) if self.binaries else find_binaries()
+        if programs is None:
+            raise EmbeddedError(
+                f"There are no PostgreSQL programs that run on this machine in {self.binaries}."
+            )
+        return programs
 
     def _directory(self) -> Path:
         """The database's directory, or a link to it."""
-        return self.data / f"pg{self._programs().major}"
+        return self.data / f"pg{self._programs.major}"
 
     @contextlib.contextmanager
     def _start_lock(self) -> Iterator[None]:
@@ -119,7 +118,7 @@ class Postgres(ServerProcess):
     # --- version and user ---
 
     def _refuse_other_versions(self) -> None:
-        major = str(self._programs().major)
+        major = str(self._programs.major)
         cluster = self._directory()
         if os.path.lexists(cluster):
             try:
@@ -150,7 +149,7 @@ class Postgres(ServerProcess):
         )
 
     def _choose_user(self) -> RunAs:
-        binaries, cluster = self._programs(), self._directory()
+        binaries, cluster = self._programs, self._directory()
         if os.geteuid() != 0:
             if os.path.lexists(cluster) and cluster.stat().st_uid != os.geteuid():
                 raise self._wrong_owner(cluster)
@@ -193,7 +192,7 @@ class Postgres(ServerProcess):
         # The first WAL segment is half of an empty database and is written in full.
         arguments += [] if self.durable else ["--no-sync", "--wal-segsize=4"]
         self._setup(run, "initdb", "-D", str(cluster), "-U", ROLE, "--no-instructions", *arguments)
-        # In single-user mode: the database exists before anybody can connect.
+        # In single-user mode: the database exists before the server accepts connections.
         secret = secrets.token_hex(24)
         options = ["-c", "log_checkpoints=off", *([] if self.durable else ["-F"])]
         sql = f"ALTER ROLE {ROLE} PASSWORD '{secret}'\nCREATE DATABASE {DATABASE}\n"

@@ -111,7 +111,7 @@ class Supervisor:
     def request_stop(self, *, kill: bool = False) -> None:
         """Make `run` return soon; with `kill`, let `stop` kill. May be called in signal handlers.
 
-        The orderly stop under way becomes a kill, too.
+        It also turns an orderly stop in progress into a kill.
         """
         self.stop_requested = True
         self._kill = self._kill or kill

@@ -101,7 +101,7 @@ def up(
 
 
 class _StopRequested(Exception):
-    """The operator ended `gateway up` while something was waited for."""
+    """A stop was requested while `gateway up` was waiting."""
 
 
 @dataclass

@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import io
 import time
-import wave
 from collections import Counter
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -19,6 +17,7 @@ from tests.chaos.play import NotRun, check_stack, wait_for_states, without_retry
 from tests.chaos.results import ScenarioResult
 from tests.chaos.workload import KINDS, Workload
 from tests.fakes.fake_endpoint import FakeResponse
+from tests.fakes.recordings import make_wav
 from tests.fakes.speech_server import BEHAVIOURS, SpeechRequest, speech_server
 from tests.fakes.web_server import CannedResponse, running_web_server
 from tests.stack import eventually
@@ -132,10 +131,11 @@ async def break_provider(stack: ChaosStack, workload: Workload) -> None:
     """A speech service that hangs, answers nonsense or is late. Other jobs do not wait for it."""
     # Behaviours by the length of the recording in seconds.
     behaviours = {1: "hang", 2: "nonsense", 3: "late", 4: "late, then words"}
+    recordings = {seconds: make_wav((seconds, 0.4)) for seconds in behaviours}
     requests: Counter[str] = Counter()
 
     def answer(request: SpeechRequest) -> FakeResponse:
-        behaviour = behaviours[round(len(request.file) / len(_recording(1)))]
+        behaviour = behaviours[round(len(request.file) / len(recordings[1]))]
         requests[behaviour] += 1
         first, _, then = behaviour.partition(", then ")
         return BEHAVIOURS[then if then and requests[behaviour] > 1 else first](request)
@@ -147,7 +147,7 @@ async def break_provider(stack: ChaosStack, workload: Workload) -> None:
         without_retry_delays(stack),
     ):
         for seconds, behaviour in behaviours.items():
-            web.responses[f"/{seconds}.wav"] = CannedResponse(_recording(seconds), "audio/wav")
+            web.responses[f"/{seconds}.wav"] = CannedResponse(recordings[seconds], "audio/wav")
             await workload.send(
                 "conversations",
                 expected="processed" if "then" in behaviour else "failed",
@@ -161,17 +161,3 @@ async def break_provider(stack: ChaosStack, workload: Workload) -> None:
         assert not await workload.wait_for_jobs(connection, 60)
     assert requests["late, then words"] == 2
     assert requests["hang"] == requests["late"] == 5
-
-
-def _recording(seconds: int) -> bytes:
-    """A square wave as a WAV file."""
-    file = io.BytesIO()
-    with wave.open(file, "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(8_000)
-        period = b"".join(
-            (12_000 if n < 10 else -12_000).to_bytes(2, "little", signed=True) for n in range(20)
-        )
-        out.writeframes(period * (seconds * 400))
-    return file.getvalue()

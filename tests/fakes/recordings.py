@@ -1,6 +1,7 @@
 """Makes sound files, and files of any format with ffmpeg."""
 
 import importlib
+import io
 import math
 import platform
 import subprocess
@@ -27,9 +28,10 @@ def run_ffmpeg(ffmpeg: Path, *arguments: str | Path) -> None:
     assert completed.returncode == 0, completed.stderr
 
 
-def write_tones(path: Path, *tones: tuple[float, float]) -> Path:
-    """Write a WAV file of tones, each with its seconds and a loudness from 0 to 1."""
-    with wave.open(str(path), "wb") as file:
+def make_wav(*tones: tuple[float, float]) -> bytes:
+    """A WAV file of tones, each with its seconds and a loudness from 0 to 1."""
+    content = io.BytesIO()
+    with wave.open(content, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(SAMPLE_RATE)
@@ -39,4 +41,10 @@ def write_tones(path: Path, *tones: tuple[float, float]) -> Path:
             ).tobytes()
             size = round(seconds * SAMPLE_RATE) * 2
             file.writeframes((second * math.ceil(seconds))[:size])
+    return content.getvalue()
+
+
+def write_tones(path: Path, *tones: tuple[float, float]) -> Path:
+    """Write a WAV file: see `make_wav`."""
+    path.write_bytes(make_wav(*tones))
     return path

@@ -1,7 +1,5 @@
 """Recordings of conversations: fetched, stored and transcribed."""
 
-import io
-import wave
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from domains.kernel.db.database import Database
 from domains.kernel.jobs import job_admin
 from domains.kernel.jobs.job_admin import JobFilter
 from tests.cli.gateway_command import ForkServer, Gateway
+from tests.fakes.recordings import make_wav
 from tests.fakes.speech_server import BEHAVIOURS, SAID, SpeechServer
 from tests.fakes.web_server import CannedResponse, WebServer
 from tests.revenue.push_records import STARTED, Source, get_json
@@ -22,25 +21,11 @@ from tests.stack import Stack, eventually
 TRANSCRIPT = [{"speakerName": "Ana", "text": "We love it.", "timestamp": STARTED}]
 
 
-def _wav(seconds: float = 3.0) -> bytes:
-    """A square wave of 400 Hz."""
-    content = io.BytesIO()
-    with wave.open(content, "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(8_000)
-        period = b"".join(
-            (12_000 if n < 10 else -12_000).to_bytes(2, "little", signed=True) for n in range(20)
-        )
-        out.writeframes(period * int(seconds * 400))
-    return content.getvalue()
-
-
 async def test_a_recording_is_stored_and_transcribed(
     source: Source, database: Database, web: WebServer, speech: SpeechServer
 ) -> None:
     speech.behaviour = BEHAVIOURS["segments"]
-    web.responses["/call"] = CannedResponse(_wav(6.0), "video/mp4")
+    web.responses["/call"] = CannedResponse(make_wav((6, 0.4)), "video/mp4")
     record = await source.push("conversations", "call", recordingUrl=f"{web.url}/call")
     row = await wait_until_processed(database, "conversations", record)
     assert (row["state"], row["error"]) == ("processed", None)
@@ -61,7 +46,7 @@ async def test_a_pushed_transcript_is_kept_and_its_recording_not_transcribed(
     source: Source, database: Database, web: WebServer, speech: SpeechServer
 ) -> None:
     requests_before = len(speech.requests)
-    web.responses["/call"] = CannedResponse(_wav(), "audio/wav")
+    web.responses["/call"] = CannedResponse(make_wav((3, 0.4)), "audio/wav")
     record = await source.push(
         "conversations", "call", recordingUrl=f"{web.url}/call", transcript=TRANSCRIPT
     )
@@ -84,7 +69,7 @@ async def test_a_recording_fetched_by_a_retry_clears_the_failure(
         return row["state"] == state and row["found_summary"] is not None
 
     await eventually(partial(is_summarized_and, "failed"))
-    web.responses["/call"] = CannedResponse(_wav(), "audio/wav")
+    web.responses["/call"] = CannedResponse(make_wav((3, 0.4)), "audio/wav")
     jobs = JobFilter(workspace=UUID(source.tenant.workspace), kind="fetch_recording")
     async with database.transaction() as tx:
         assert await job_admin.retry(tx, jobs) == 1
@@ -112,7 +97,7 @@ async def test_a_failed_transcription_keeps_the_recording_and_can_be_retried(
     tmp_path: Path,
 ) -> None:
     speech.behaviour = BEHAVIOURS["401"]
-    web.responses["/call"] = CannedResponse(_wav(), "audio/wav")
+    web.responses["/call"] = CannedResponse(make_wav((3, 0.4)), "audio/wav")
     record = await source.push("conversations", "call", recordingUrl=f"{web.url}/call")
     row = await wait_until_processed(database, "conversations", record)
     assert row["state"] == "failed"
