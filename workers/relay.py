@@ -96,7 +96,7 @@ class Relay:
             feed.wakeup.clear()
             try:
                 if feed.became_saturated():
-                    # Jobs sent ahead would wait behind long ones: choose their lanes again.
+                    # Jobs that were sent ahead would wait behind long ones: requeue them.
                     await leases.requeue_unclaimed(self._database.read, self._worker, queue)
                 sent = await leases.take(
                     self._database.read, self._worker, queue, feed.window, RESERVED_SLOTS

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, bindparam, func, null, select, update
 
-from domains.discovery.findings import Origin, SignalType, replace
+from domains.discovery.findings import SignalContext, SignalType, replace
 from domains.discovery.tables import products, signals
 from domains.intelligence.engine import analyse as find_insights
 from domains.intelligence.findings import Document, Findings, Product, Profile
@@ -50,7 +50,7 @@ class AnalyseSignalWithProvider(Job, frozen=True, tag="discovery.ask_signal"):
     signal: UUID
 
 
-class _Input(Origin, frozen=True):
+class _Input(SignalContext, frozen=True):
     text_key: str | None
     data: msgspec.Raw | None
     additional_context: str | None

@@ -30,8 +30,8 @@ _INSIGHT_TYPES: Final[dict[SignalType | None, InsightType]] = {
 }
 
 
-class Origin(msgspec.Struct, frozen=True):
-    """The fields of a signal that determine the fields of its insights."""
+class SignalContext(msgspec.Struct, frozen=True):
+    """The fields of a signal that its insights take values from."""
 
     signal_type: SignalType | None
     product_ids: list[UUID]
@@ -107,7 +107,12 @@ _ADD_EVIDENCE = _insert(
 
 
 async def replace(
-    tx: Tx, workspace: WorkspaceId, signal_id: UUID, origin: Origin, text: str, findings: Findings
+    tx: Tx,
+    workspace: WorkspaceId,
+    signal_id: UUID,
+    context: SignalContext,
+    text: str,
+    findings: Findings,
 ) -> None:
     """Replace the insights of earlier analyses of the signal, except those that users edited.
 
@@ -118,14 +123,14 @@ async def replace(
     # Offsets of a kept quote are void if the text was replaced.
     kept_slices = [(start, end) for start, end, quote in kept if text[start:end] == quote]
     new = _without_overlaps(findings.insights, kept_slices)
-    await store(tx, workspace, signal_id, origin, findings.engine, new)
+    await store(tx, workspace, signal_id, context, findings.engine, new)
 
 
 async def store(
     tx: Tx,
     workspace: WorkspaceId,
     signal_id: UUID,
-    origin: Origin,
+    context: SignalContext,
     engine: str,
     new: Sequence[Insight],
 ) -> list[UUID]:
@@ -143,9 +148,9 @@ async def store(
                 "number": number,
                 "name": insight.name,
                 "description": insight.description,
-                "type": origin.insight_type,
-                "product_id": origin.product_of(insight),
-                "account_id": origin.account_id,
+                "type": context.insight_type,
+                "product_id": context.product_of(insight),
+                "account_id": context.account_id,
                 "made_by_signal_id": signal_id,
                 "kind": insight.kind,
                 "sentiment": insight.sentiment,

@@ -279,7 +279,7 @@ def columns_for(
 ) -> list[Any]:
     """Columns for the fields of a struct, in order.
 
-    A field is a link or an expression of its name, else the table's column of its name.
+    Each is the link or expression with the name of the field, else the table's column.
     """
     named: dict[str, Any] = {link.name: link for link in links} | expressions
     return [named[name] if name in named else table.c[name] for name in struct.__struct_fields__]
@@ -299,7 +299,7 @@ def matches(search: Column[Any]) -> ColumnElement[bool]:
 
 
 def equals(**columns: Column[Any]) -> dict[str, ColumnElement[bool]]:
-    """Filters that compare a column with the parameter of the keyword's name."""
+    """Filters by equality: each keyword is the name of a parameter, its value the column."""
     return {name: column == bindparam(name, type_=column.type) for name, column in columns.items()}
 
 

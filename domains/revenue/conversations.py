@@ -108,7 +108,7 @@ _MAX_DURATION: Final = timedelta(hours=10)
 _TYPE: Final = doc("EXTERNAL: with people outside the organization; INTERNAL: without", "EXTERNAL")
 
 # Longer transcripts, in sentences, are converted in a thread so that other requests can run.
-_MAX_INLINE: Final = 500
+_THREAD_THRESHOLD: Final = 500
 
 
 class TranscriptSentence(msgspec.Struct, rename="camel", kw_only=True):
@@ -355,7 +355,7 @@ CONVERSATIONS: Final = CursorList(
 _GET = statement(
     select(
         *_columns,
-        # Imported values take precedence over found ones.
+        # Imported values take precedence over computed ones.
         func.coalesce(_c.category, _c.found_category),
         func.coalesce(_c.summary, _c.found_summary),
         *(_c.transcript, _c.recordings),
@@ -387,7 +387,7 @@ _EVIDENCE = statement(
 
 _link = matching.link_cte()
 _LINKED: Final = ("crm_id", "crm_name", "crm_type", "deal_id", "account_id")
-_FOUND: Final = (
+_COMPUTED: Final = (
     *("found_category", "found_summary", "found_evidence", "found_engine", "found_fallback"),
     *("recordings", "recording_key", "recording_content_type", "recording_kind", "error"),
 )
@@ -402,8 +402,8 @@ _UPSERT = records.upsert_statement(
     row,
     computed={
         **{name: _link.c[name] for name in _LINKED},
-        # A new version resets what was found in the former one.
-        **dict.fromkeys(_FOUND, null()),
+        # Computed from the former version.
+        **dict.fromkeys(_COMPUTED, null()),
         "state": literal_column("'processing'"),
     },
     joined=(_link,),
@@ -446,7 +446,7 @@ async def create(
     new_record = new_id()
     started_at = parse_timestamp(new.started_at, "startedAt")
     ended_at = records.optional_timestamp(new.ended_at, "endedAt")
-    if len(new.transcript) > _MAX_INLINE:
+    if len(new.transcript) > _THREAD_THRESHOLD:
         timed = await asyncio.to_thread(_timed_transcript, new, started_at, ended_at)
     else:
         timed = _timed_transcript(new, started_at, ended_at)

@@ -138,7 +138,7 @@ DEALS: Final = CursorList(
 _GET = statement(
     select(
         *_columns,
-        # Imported values take precedence over found ones.
+        # Imported values take precedence over computed ones.
         func.coalesce(_c.summary, _c.found_summary),
         func.coalesce(_c.crm_autofill, _c.found_crm_autofill),
         _c.contacts,

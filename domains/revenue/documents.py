@@ -51,7 +51,7 @@ from domains.revenue.tables import documents
 NATIVE: Final = frozenset({"chat_upload"})
 
 # Longer content, in characters, is decoded in a thread so that other requests can run.
-_MAX_INLINE: Final = 256 * 1024
+_THREAD_THRESHOLD: Final = 256 * 1024
 
 # Bounded, because signed URLs contain them.
 _ContentType = Annotated[str, Meta(max_length=255)]
@@ -419,7 +419,7 @@ async def _store_content(
     """
     if content is None:
         return None
-    if len(content) > _MAX_INLINE:
+    if len(content) > _THREAD_THRESHOLD:
         body = await asyncio.to_thread(_decode_base64, content)
     else:
         body = _decode_base64(content)

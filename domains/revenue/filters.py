@@ -72,12 +72,12 @@ def _request_names(query: type[CursorQuery]) -> dict[str, str]:
 
 
 def conditions(filters: Iterable[Filter]) -> dict[str, ColumnElement[bool]]:
-    """Conditions by the name of the filter."""
+    """Map the name of each filter to its condition."""
     return {rule.name: rule.condition for rule in filters}
 
 
 def hints(filters: Iterable[Filter]) -> dict[str, ColumnElement[bool]]:
-    """Index hints by the name of the filter."""
+    """Map the name of each filter that has an index hint to the hint."""
     return {rule.name: rule.hint for rule in filters if rule.hint is not None}
 
 

@@ -323,7 +323,7 @@ def check_fields(
             raise _undefined(name)
         if field.field_type != types[name]:
             raise invalid(f"fields.{name}", f"its fieldType is {types[name]}")
-        if fault := _fault(field):
+        if fault := _value_error(field):
             raise invalid(f"fields.{name}", fault)
     return {
         name: FieldValueResponse(field.value, field.field_type, field.label)
@@ -349,7 +349,7 @@ _REQUIREMENTS: Final[dict[FieldType, str]] = {
 }
 
 
-def _fault(field: RowFieldValue) -> str | None:
+def _value_error(field: RowFieldValue) -> str | None:
     """Description of what is wrong with the value, or None."""
     try:
         value = msgspec.json.decode(field.value)

@@ -167,16 +167,19 @@ _UPSERT = records.upsert_statement(
     scalar,
     where=_c.object_type_id == bindparam("object_type_id", type_=Uuid),
 )
-_found = (
+_existing = (
     select(_c.id, _c.object_type_id, _c.fields)
     .where(records.has_identity(rows))
     .with_for_update(key_share=True)
     .cte("found")
 )
 _LOCK = statement(
-    select(_found.c.id, _found.c.fields, _type.deleted_at, _type.field_definitions).select_from(
-        _source.outerjoin(_found, true()).outerjoin(
-            object_types, (_type.workspace_id == WORKSPACE) & (_type.id == _found.c.object_type_id)
+    select(
+        _existing.c.id, _existing.c.fields, _type.deleted_at, _type.field_definitions
+    ).select_from(
+        _source.outerjoin(_existing, true()).outerjoin(
+            object_types,
+            (_type.workspace_id == WORKSPACE) & (_type.id == _existing.c.object_type_id),
         )
     ),
     row,

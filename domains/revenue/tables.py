@@ -232,7 +232,7 @@ conversations = _record(
     Column("names", Text, nullable=False, server_default=""),
     _texts("emails"),
     _texts("domains"),
-    # The CRM record to show. `crm_given`: it was imported and is never replaced by a found link.
+    # The CRM record to show. `crm_given`: it was imported, so relinking does not replace it.
     Column("crm_id", Text),
     Column("crm_name", Text),
     Column("crm_type", Text),
@@ -240,7 +240,7 @@ conversations = _record(
     *_crm_link(),
     # Imported, like `category`.
     Column("summary", JSON),
-    # Found in the transcript, by an engine. The fallback is why the LLM provider was not used.
+    # Results of the analysis. `found_fallback`: the reason why the LLM provider was not used.
     Column("found_category", Text),
     Column("found_summary", JSON),
     Column("found_evidence", JSON),
@@ -358,7 +358,7 @@ deals = _crm_record(
     Column("amount", Double),
     timestamp_column("close_date", nullable=True),
     Column("closed", Boolean),
-    # Imported, and found in linked conversations and messages.
+    # Imported values, and values computed from linked conversations and messages.
     Column("summary", JSON),
     Column("crm_autofill", JSON),
     Column("found_summary", JSON),

@@ -16,7 +16,7 @@ ErrorReason = Literal[
     "nonsense",
     "over_budget",
 ]
-"""Why a request to a model failed.
+"""Reasons for which a request to a model can fail.
 
     timeout        the time limit of the request, all attempts included, was exceeded
     unreachable    no connection, or the connection broke

@@ -29,7 +29,7 @@ _MAX_RESPONSE_BYTES: Final = 50_000_000
 _CONNECT_TIMEOUT: Final = 30.0
 _MAX_PIECE: Final = 600.0  # of sound in one request
 _MIN_PIECE: Final = 0.2  # a shorter piece is not sent
-_PAUSE: Final = 1.0  # ends a sentence
+_SENTENCE_PAUSE: Final = 1.0  # ends a sentence
 _MAX_SENTENCE: Final = 60.0
 # Seconds. Equal sentences closer than this at a cut are one sentence in both pieces.
 _MAX_DUPLICATE_GAP: Final = 0.5
@@ -198,7 +198,7 @@ def to_sentences(tokens: Sequence[Token]) -> list[Sentence]:
         if (
             following is None
             or following.speaker != token.speaker
-            or following.start - token.end >= _PAUSE
+            or following.start - token.end >= _SENTENCE_PAUSE
             or len(current) >= _MAX_SENTENCE_WORDS
             or token.end - current[0].start >= _MAX_SENTENCE
             or _is_end(token.text, following.text)
@@ -270,7 +270,7 @@ def _join(before: list[Sentence], after: list[Sentence]) -> list[Sentence]:
         one = Sentence(last.text, last.start, first.end, last.speaker)
     elif (
         last.speaker is first.speaker is None
-        and gap < _PAUSE
+        and gap < _SENTENCE_PAUSE
         and not _is_end(last.text, first.text)
     ):
         one = Sentence(_join_words((last.text, first.text)), last.start, first.end)

@@ -323,7 +323,7 @@ def _delete_partial_files(directory: Path, before: float) -> int:
     for folder, _, names in os.walk(directory):
         for name in filter(_PARTIAL_FILE.fullmatch, names):
             path = Path(folder, name)
-            # Its write may have just finished.
+            # A write that has just finished may have renamed the file.
             with contextlib.suppress(FileNotFoundError):
                 if path.stat().st_mtime < before:
                     path.unlink()

@@ -98,7 +98,7 @@ def hash_key(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
 
 
-_OPERATOR: Final = "operators administer every workspace"
+_CROSS_TENANT: Final = "operators administer every workspace"
 _ADD_KEY = statement(
     insert(api_keys)
     .values(
@@ -122,7 +122,7 @@ _KEYS = select(
         for name in ApiKey.__struct_fields__
     )
 ).join(workspaces)
-_ALL_KEYS = statement(_KEYS.order_by(api_keys.c.id), _key, cross_tenant_reason=_OPERATOR)
+_ALL_KEYS = statement(_KEYS.order_by(api_keys.c.id), _key, cross_tenant_reason=_CROSS_TENANT)
 _ONE_KEY = statement(
     _KEYS.where(api_keys.c.id == bindparam("id"), api_keys.c.workspace_id == WORKSPACE), _key
 )
@@ -132,7 +132,7 @@ _REVOKE = statement(
     .values(revoked_at=func.coalesce(api_keys.c.revoked_at, func.now()))
     .returning(api_keys.c.id),
     scalar,
-    cross_tenant_reason=_OPERATOR,
+    cross_tenant_reason=_CROSS_TENANT,
 )
 
 

@@ -27,7 +27,7 @@ _GET = statement(
 
 
 class Signer:
-    """Issues and verifies tokens and signatures. A purpose keeps them from being interchanged.
+    """Issues and verifies tokens and signatures, each of which is valid for one purpose only.
 
     A token is the base64url of a MAC and its payload. It is not encrypted.
     """

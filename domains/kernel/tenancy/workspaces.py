@@ -30,14 +30,14 @@ class Workspace(msgspec.Struct, frozen=True, rename="camel"):
     hides_private: bool
 
 
-_OPERATOR: Final = "operators administer every workspace"
+_CROSS_TENANT: Final = "operators administer every workspace"
 _WORKSPACE: Final = tuple(workspaces.c[name] for name in Workspace.__struct_fields__)
 _ADD_WORKSPACE = statement(
     insert(workspaces).values(id=bindparam("id"), name=bindparam("name")).returning(*_WORKSPACE),
     Workspace,
 )
 _ALL_WORKSPACES = statement(
-    select(*_WORKSPACE).order_by(workspaces.c.id), Workspace, cross_tenant_reason=_OPERATOR
+    select(*_WORKSPACE).order_by(workspaces.c.id), Workspace, cross_tenant_reason=_CROSS_TENANT
 )
 _SET_WORKSPACE = statement(
     update(workspaces)

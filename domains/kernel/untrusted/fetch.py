@@ -131,7 +131,7 @@ class Fetcher:
                     f"The URL redirects more than {self._max_redirects} times."
                 )
         except TimeoutError as error:
-            # A TimeoutError of the block itself passes through.
+            # A TimeoutError raised by the caller's own code passes through.
             if not timer.expired():
                 raise
             raise TransientFetchError(

@@ -14,7 +14,7 @@ _BRACES_TO_BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
 _ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 
-def find_fault(text: bytes) -> str | None:
+def find_json_error(text: bytes) -> str | None:
     """Return why the JSON text must be refused, as the end of a sentence, or None.
 
     Refuses U+0000, which PostgreSQL cannot store, nesting deeper than MAX_DEPTH, and bytes that are

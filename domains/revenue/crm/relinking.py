@@ -110,7 +110,7 @@ _ACCOUNTS_OF = statement(
 )
 
 
-def _texts_of(table: Table, ids: Any, value: ColumnElement[Any]) -> ColumnElement[Any]:
+def _values_of(table: Table, ids: Any, value: ColumnElement[Any]) -> ColumnElement[Any]:
     return func.array(
         select(value)
         .where(table.c.workspace_id == WORKSPACE, table.c.id == any_(ids))
@@ -131,10 +131,10 @@ def _affected(table: Table) -> Any:
     Returns at most `_MAX_MARKED` + 1 ids.
     """
     contacts = [
-        _texts_of(owner, ids, func.unnest(owner.c.contact_emails))
+        _values_of(owner, ids, func.unnest(owner.c.contact_emails))
         for owner, ids in ((deals, _deal_ids), (accounts, _account_ids))
     ]
-    domains = _texts_of(accounts, _account_ids, accounts.c.domain)
+    domains = _values_of(accounts, _account_ids, accounts.c.domain)
     # One branch for each way to reach a record, because each way has its own index.
     branches = [
         _record_ids(table, condition)
@@ -337,7 +337,7 @@ async def relink_batch(tx: Tx, workspace: WorkspaceId) -> None:
 async def retry_later(
     tx: Tx, workspace: WorkspaceId, _job: LinkCrm, _id: UUID, _reason: str
 ) -> None:
-    """Enqueue another job after a failure, so that no change stays marked for ever."""
+    """Enqueue another job after a failure, so that the marked changes are still handled."""
     await enqueue_debounced(tx, workspace, LinkCrm(), _RETRY_DELAY)
 
 

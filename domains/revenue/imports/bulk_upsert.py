@@ -113,7 +113,7 @@ class BulkUpsert:
         table = self._table
         changes = {name: new[name] for name in self._names if name != "id"} | self._fixed
         if table is conversations:
-            # A link that was found stays until the relinking. A link that was imported is replaced.
+            # A computed link stays until the relinking. An imported link is replaced.
             is_imported = or_(new["crm_given"], table.c.crm_given)
             for name in ("crm_id", "crm_name", "crm_type"):
                 changes[name] = case((is_imported, new[name]), else_=table.c[name])
