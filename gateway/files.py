@@ -51,7 +51,7 @@ async def download_file(
     signed_urls: NamedDependency[SignedUrls],
 ) -> Response[Any]:
     key = str(key).removeprefix("/")
-    download = _parse_link(request, key)
+    download = _parse_signed_url(request, key)
     signed_urls.verify(key, download, time.time())
     try:
         size = await blobs.size(key)
@@ -85,7 +85,7 @@ async def download_file(
     return Stream(_log_failure(first, chunks), headers=headers, status_code=status)
 
 
-def _parse_link(request: Request[Any, Any, Any], key: str) -> FileQuery:
+def _parse_signed_url(request: Request[Any, Any, Any], key: str) -> FileQuery:
     """Parse the parameters. NotFound unless path and parameters are as in a signed URL."""
     pairs = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
     names = [name for name, _ in pairs]

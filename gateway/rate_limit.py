@@ -19,7 +19,7 @@ from domains.kernel.tenancy.keyring import Caller
 logger = structlog.get_logger()
 
 # Seconds without calls to Redis after a failure, so that requests do not queue for timeouts.
-_PAUSE: Final = 1.0
+_PAUSE_AFTER_FAILURE: Final = 1.0
 
 # KEYS[1]: sorted set of counted requests, scored by microsecond.
 # ARGV: request id, then seconds and limit of each window.
@@ -97,7 +97,7 @@ class Limiter:
                 keys=[f"limit:{caller.key}"], args=[new_id().bytes, *windows]
             )
         except (RedisError, OSError, TimeoutError) as error:
-            self._paused_until = time.monotonic() + _PAUSE
+            self._paused_until = time.monotonic() + _PAUSE_AFTER_FAILURE
             logger.warning("rate_limit_skipped", error=type(error).__name__)
             return None
         status = RateLimitStatus(int(limit), int(remaining), _whole_seconds(int(reset)))

@@ -25,7 +25,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 # --- bodies -----------------------------------------------------------------------------------
 
 # Bytes. Larger bodies are decoded in a thread.
-_LARGE: Final = 256 * 1024
+_THREAD_THRESHOLD: Final = 256 * 1024
 
 
 async def decode_body(body: bytes, body_type: type[T]) -> T:
@@ -46,11 +46,13 @@ async def _decode_checked(body: bytes, decode: Callable[[], T]) -> T:
     def check_and_decode() -> T:
         if not body.strip():
             raise Invalid("The request needs a JSON body.")
-        if fault := json_guard.find_fault(body):
+        if fault := json_guard.find_json_error(body):
             raise Invalid(f"The body {fault}.")
         return decode()
 
-    return check_and_decode() if len(body) <= _LARGE else await asyncio.to_thread(check_and_decode)
+    if len(body) > _THREAD_THRESHOLD:
+        return await asyncio.to_thread(check_and_decode)
+    return check_and_decode()
 
 
 def _decode(body: bytes, body_type: type[T]) -> T:

@@ -27,7 +27,7 @@ _URLS: Final = ("database_url", "redis_url", "blob_url")
 
 
 def running(data: Path) -> dict[str, str] | None:
-    """The pid and the URLs of the `gateway up` that uses this data directory; None if none runs."""
+    """Pid and URLs of the `gateway up` that uses this data directory. None if none runs."""
     try:
         return runfile.running(data)
     except OSError as error:
@@ -35,7 +35,7 @@ def running(data: Path) -> dict[str, str] | None:
 
 
 def environment(data: Path) -> dict[str, str]:
-    """The environment, with the URLs of a running `gateway up` where a variable is not set."""
+    """The environment, completed by the URLs of a running `gateway up`."""
     variables = dict(os.environ)
     for name, url in (running(data) or {}).items():
         # An empty variable counts as not set, as it does where settings are read.

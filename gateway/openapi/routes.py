@@ -48,7 +48,7 @@ class Route(NamedTuple):
 
     @property
     def sets_status(self) -> bool:
-        """True if errors have the response's own body: a public handler that returns a Response."""
+        """True for a public handler that returns a Response: its errors have the same body type."""
         returned = get_type_hints(self.handler.fn)["return"]
         return not self.needs_key and get_origin(returned) is Response
 

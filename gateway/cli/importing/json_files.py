@@ -50,7 +50,7 @@ def _entry(line: int, kind: str, text: bytes | None) -> Entry | Refusal:
     """Create the entry of a record. `text`: its JSON text, None if that is too long."""
     if text is None:
         return Refusal(line, _TOO_LONG)
-    if fault := json_guard.find_fault(text):
+    if fault := json_guard.find_json_error(text):
         return Refusal(line, fault)
     return Entry(line, kind, text)
 
