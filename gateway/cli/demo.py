@@ -94,7 +94,9 @@ def _run(base_url: str, key: str, console: Console) -> None:
     except httpx.TransportError as error:
         raise DemoError(f"the API at {base_url} does not answer: {error}") from None
     except (httpx.InvalidURL, UnicodeEncodeError):
-        raise DemoError(f"{base_url!r} is no URL, or the key is no key") from None
+        raise DemoError(
+            f"Invalid URL {base_url!r}, or the key has characters that no header may contain."
+        ) from None
 
 
 def _request(

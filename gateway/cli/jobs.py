@@ -129,7 +129,7 @@ def retry_jobs(as_json: bool, **selection: Any) -> None:
 @data_option
 @json_option
 def cancel_jobs(as_json: bool, **selection: Any) -> None:
-    """Cancel jobs that have not ended. The records that wait for them show it.
+    """Cancel jobs that have not ended. Their records show that processing was cancelled.
 
     Give ids, or options that select jobs. Results of running jobs are discarded. The exit code is 1
     if a job given by id cannot be cancelled.

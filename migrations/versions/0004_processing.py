@@ -58,7 +58,7 @@ def upgrade() -> None:
         op.add_column(
             "jobs", sa.Column(flag, sa.Boolean(), server_default=sa.text("false"), nullable=False)
         )
-    # With a subject, `enqueue_soon` can postpone the jobs that are already queued.
+    # With a subject, `enqueue_debounced` can postpone the jobs that are already queued.
     op.execute("update jobs set subject = '' where kind = 'revenue.link_crm' and state = 'queued'")
     op.drop_index("ix_jobs_due", "jobs")
     op.drop_index("ix_jobs_sent", "jobs")

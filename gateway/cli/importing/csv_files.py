@@ -107,7 +107,7 @@ def _read_rows(text: io.TextIOWrapper, delimiter: str) -> Iterator[_Row | Refusa
         except StopIteration:
             return
         except csv.Error as error:
-            yield Refusal(line, f"is no row of a CSV file: {error}")
+            yield Refusal(line, f"not a valid CSV row: {error}")
             continue
         joined = "".join(cells)
         if not (begun or joined):
