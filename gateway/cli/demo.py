@@ -94,9 +94,7 @@ def _run(base_url: str, key: str, console: Console) -> None:
     except httpx.TransportError as error:
         raise DemoError(f"the API at {base_url} does not answer: {error}") from None
     except (httpx.InvalidURL, UnicodeEncodeError):
-        raise DemoError(
-            f"Invalid URL {base_url!r}, or the key has characters that no header may contain."
-        ) from None
+        raise DemoError(f"Invalid URL {base_url!r}, or invalid characters in the key.") from None
 
 
 def _request(

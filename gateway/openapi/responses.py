@@ -25,9 +25,7 @@ _MEANINGS: Final = {
     500: "An internal error occurred",
     503: "A dependency is unavailable. Try again",
 }
-_FORBIDDEN: Final = (
-    "The key lacks the scope, or the source or object type does not belong to the workspace"
-)
+_FORBIDDEN: Final = "The key lacks the scope, or the source or object type is of another workspace"
 
 _STRING: Final = {"type": "string"}
 _COUNT: Final = {"type": "integer", "minimum": 0}

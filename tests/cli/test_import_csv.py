@@ -150,11 +150,11 @@ async def test_bad_rows_are_refused_and_good_ones_stored(importer: Importer, acm
         5: "UTF-8",
         6: "U+0000",
         7: "name: expected",
-        8: "no row of a CSV file",
+        8: "not a valid CSV row",
         10: "closeDate: must be an ISO 8601",
         11: "Closed: 'perhaps' is neither true nor false",
         14: "Amount: '1 000' is no amount",
-        15: "no row of a CSV file",
+        15: "not a valid CSV row",
     }
     assert list(reasons) == list(parts)
     for line, part in parts.items():
