@@ -1,4 +1,4 @@
-"""Migrations keep the data, forwards and back."""
+"""Upgrades and downgrades of the schema keep the data."""
 
 import asyncio
 import secrets

@@ -144,10 +144,10 @@ def test_no_file_names_a_package_host_or_a_path_of_a_machine() -> None:
 
 
 def test_our_modules_are_imported_at_the_top_of_a_file() -> None:
-    """So that readers and import-linter see the imports; nor are there imports for types only."""
+    """Imports within functions or for types only would be hidden from import-linter."""
     modules = [path for path in _modules() if not path.is_relative_to(ROOT / "tests")]
     pattern = r"TYPE_CHECKING|^\s+(?:from|import) (?:gateway|domains|workers|migrations)\b"
-    # Child processes import these modules again, and need nothing of them.
+    # Child processes import these two modules again and must not pay for their imports.
     assert _matches(pattern, modules) == ["gateway/serve.py:7", "workers/__main__.py:7"]
 
 

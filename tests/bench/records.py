@@ -31,7 +31,7 @@ from tests.stack import Stack, Tenant, new_tenant
 
 RECORDS = 1_000_000
 ROUNDS = 9
-BAR = 50.0
+SLOW_MS = 50.0
 TIMEOUT = 3_600
 
 SOURCE, SMALL_SOURCE, OLD_SOURCE, NO_SOURCE = (
@@ -312,7 +312,7 @@ class Bench:
             await connection.execute(definition, timeout=TIMEOUT)
         await connection.execute(f"vacuum analyze {kind}", timeout=TIMEOUT)
 
-    async def show(self, connection: asyncpg.Connection, kind: str, query: str) -> None:
+    async def time_first_page(self, connection: asyncpg.Connection, kind: str, query: str) -> None:
         """Print the latency of the first page, and mark it if the whole table is scanned."""
         # The age of the oldest record in minutes is the number of records.
         oldest = await connection.fetchval("select now() - make_interval(mins => $1)", self.records)
@@ -325,13 +325,13 @@ class Bench:
         path = f"/v1/{kind}?{urlencode(filters)}"
         shown, first = await self._timed(path)
         plan = await self._plan(connection, kind, dict(filters))
-        marks = "" if statistics.median(first) < BAR else "  OVER"
+        marks = "" if statistics.median(first) < SLOW_MS else "  OVER"
         self.over += bool(marks)
         if _reads_all(plan, kind):
             marks += "  SEQUENTIAL SCAN"
         report(f"{kind}?{query:<68} {shown:>3} records   {median_and_worst(first)}{marks}")
 
-    async def deep(
+    async def time_last_page(
         self, connection: asyncpg.Connection, kind: str, filters: dict[str, str]
     ) -> None:
         """Print the latency of the page before the last, read with a cursor."""
@@ -406,16 +406,16 @@ async def _measure(stack: Stack) -> None:
             )
             seconds = time.perf_counter() - begun
             report(f"{records:,} {kind} in {seconds:.0f} s: {size}")
-            await bench.show(connection, kind, "")
+            await bench.time_first_page(connection, kind, "")
             for name, values in _SINGLE[kind].items():
                 for value in values:
-                    await bench.show(connection, kind, f"{name}={value}")
+                    await bench.time_first_page(connection, kind, f"{name}={value}")
             for query in _COMBINED[kind]:
-                await bench.show(connection, kind, query)
+                await bench.time_first_page(connection, kind, query)
             name, values = next(iter(_SINGLE[kind].items()))
             for filters in ({}, {name: values[0]}):
-                await bench.deep(connection, kind, filters)
-        report(f"{bench.over} queries over {BAR:.0f} ms")
+                await bench.time_last_page(connection, kind, filters)
+        report(f"{bench.over} queries over {SLOW_MS:.0f} ms")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A stack to break: its processes can be killed, frozen and restarted."""
+"""A stack whose processes can be killed, frozen and restarted."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ ORPHAN_TIMEOUT: Final = 10.0
 
 
 class ChaosStack(Stack):
-    """A stack with workers that run the jobs of `worker.py`. Nothing of it outlives `stop`."""
+    """A stack with workers that run the jobs of `worker.py`. `stop` ends all its processes."""
 
     def __init__(self, folder: Path) -> None:
         self.mark = secrets.token_hex(8)
@@ -67,7 +67,7 @@ class ChaosStack(Stack):
         await self.repair(1)
 
     async def repair(self, workers: int) -> None:
-        """Start what does not run, with this number of workers, and wait until it is ready."""
+        """Start the processes that are not running, and wait until the stack is ready."""
         self.not_restarted.clear()
         await asyncio.to_thread(self.valkey.start)
         await asyncio.to_thread(self.postgres.start)
@@ -150,7 +150,7 @@ class ChaosStack(Stack):
         self.workers.clear()
 
     def leftovers(self) -> list[ProcessInfo]:
-        """Processes that still run after `stop`, once they had time to notice it."""
+        """Processes that still run some time after `stop`."""
         deadline = time.monotonic() + ORPHAN_TIMEOUT
         while (left := stack_processes(self.mark, self.folder)) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -159,7 +159,7 @@ class ChaosStack(Stack):
 
 @contextlib.asynccontextmanager
 async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run a coroutine in the background; cancel it and wait for its end on leaving."""
+    """Run a coroutine within the block, then cancel it and wait for its end."""
     task = asyncio.create_task(work)
     try:
         yield

@@ -35,7 +35,7 @@ async def shift_clock(stack: ChaosStack, workload: Workload) -> None:
         raise NotRun(str(reason)) from None
     await stack.restart(clock.environment)
     try:
-        async with stack.connected() as connection, workload.flowing():
+        async with stack.connected() as connection, workload.sending_in_background():
             for hours in (1, -1, 0):
                 await workload.enqueue(connection, 40, seconds=0.05)
                 await workload.until_accepted(2)
@@ -69,7 +69,7 @@ async def _api_clock_offset(stack: ChaosStack) -> float:
 
 
 async def fill_disk(stack: ChaosStack, workload: Workload) -> ScenarioResult:
-    """Fill the object store's disk: requests get 503, jobs wait until there is room."""
+    """Fill the object store's disk: requests get 503, jobs wait until there is space."""
     with contextlib.ExitStack() as opened:
         stack.blobs.mkdir(exist_ok=True)
         try:
@@ -128,7 +128,7 @@ async def _stored(stack: ChaosStack, connection: asyncpg.Connection) -> Any:
 
 
 async def break_provider(stack: ChaosStack, workload: Workload) -> None:
-    """A speech service that hangs, answers nonsense or is late. Other jobs do not wait for it."""
+    """Use a speech service that hangs, is slow or answers invalid data. Other jobs do not wait."""
     # Behaviours by the length of the recording in seconds.
     behaviours = {1: "hang", 2: "nonsense", 3: "late", 4: "late, then words"}
     recordings = {seconds: make_wav((seconds, 0.4)) for seconds in behaviours}

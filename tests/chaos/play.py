@@ -41,7 +41,7 @@ class Scenario(msgspec.Struct, frozen=True):
 
 
 async def play(scenario: Scenario, stack: ChaosStack) -> ScenarioResult:
-    """Run a scenario and check that all that was accepted exists once and all jobs ended."""
+    """Run a scenario. Check that each accepted record exists once and that all jobs have ended."""
     result = ScenarioResult(scenario=scenario.name)
     began = time.monotonic()
     await stack.repair(scenario.workers)
@@ -104,7 +104,7 @@ def _one_line(error: BaseException) -> str:
 
 
 async def _count_open_transactions(connection: asyncpg.Connection) -> int:
-    """Transactions that stay idle for a second."""
+    """Count the transactions that stay idle for a second."""
     idle = (
         "select pid, xact_start from pg_stat_activity"
         " where datname = current_database() and state like 'idle in transaction%'"
@@ -122,7 +122,7 @@ async def _count_open_transactions(connection: asyncpg.Connection) -> int:
 
 
 async def count_orphans(find: Callable[[], list[ProcessInfo]]) -> int:
-    """Processes that have not noticed the end of their parent in time."""
+    """Count the processes that still run some time after the death of their parent."""
     left: list[ProcessInfo] = []
 
     async def none_left() -> bool:
@@ -149,7 +149,7 @@ async def wait_for_states(
 
 @contextlib.asynccontextmanager
 async def without_retry_delays(stack: ChaosStack) -> AsyncIterator[None]:
-    """Make all queued jobs due, again and again."""
+    """Make all queued jobs due, repeatedly, within the block."""
 
     async def make_due() -> None:
         async with stack.connected() as connection:

@@ -56,7 +56,7 @@ async def kill_worker_twice(stack: ChaosStack, workload: Workload) -> None:
 
 async def kill_api_under_load(stack: ChaosStack, workload: Workload) -> None:
     """Kill the API twice while clients send records."""
-    async with stack.supervised(), workload.flowing(pause=0.0, senders=6):
+    async with stack.supervised(), workload.sending_in_background(pause=0.0, senders=6):
         for _ in range(2):
             await workload.until_accepted(25)
             await stack.kill(stack.api)
@@ -74,7 +74,7 @@ async def kill_everything_at_random(stack: ChaosStack, workload: Workload) -> No
                 await workload.enqueue(connection, 40, seconds=0.02)
                 await asyncio.sleep(1)
 
-        async with workload.flowing(senders=4, pause=0.1), background(enqueue()):
+        async with workload.sending_in_background(senders=4, pause=0.1), background(enqueue()):
             while time.monotonic() < deadline:
                 await asyncio.sleep(chance.uniform(0.3, 2.5))
                 await stack.kill(chance.choice(stack.processes))
@@ -86,7 +86,7 @@ async def kill_everything_at_random(stack: ChaosStack, workload: Workload) -> No
 
 
 async def _wait_for_free_keys(connection: asyncpg.Connection, workload: Workload) -> None:
-    """Wait until no request of a killed process holds its Idempotency-Key any more."""
+    """Wait until the Idempotency-Keys held by requests of killed processes are free."""
 
     async def free() -> bool:
         held = await connection.fetchval(
@@ -108,7 +108,7 @@ async def kill_workers_of_ten_thousand_jobs(stack: ChaosStack, workload: Workloa
 
 
 async def _kill_workers(stack: ChaosStack) -> None:
-    """Kill only workers that have registered: on a slow machine no other would ever get there."""
+    """Kill a registered worker every 2 s. An unregistered one is still starting."""
     chance = random.Random(5)
     async with stack.connected() as connection:
         while True:
@@ -157,7 +157,7 @@ async def _kill_children(pid: int, data: Path, stack: ChaosStack, result: Scenar
     deadline = time.monotonic() + 30
     async with new_tenant(embedded) as tenant:
         workload = Workload(tenant, await create_source(tenant))
-        async with workload.flowing(pause=0.2):
+        async with workload.sending_in_background(pause=0.2):
             while time.monotonic() < deadline:
                 await asyncio.sleep(chance.uniform(1, 3))
                 with contextlib.suppress(ProcessLookupError):
@@ -177,7 +177,7 @@ async def _try_to_connect(url: str) -> asyncpg.Connection | None:
 
 
 async def kill_relay_before_send(stack: ChaosStack, workload: Workload) -> None:
-    """Kill the worker while Valkey hangs: rows say `sent`, and no queue has their ids."""
+    """Kill the worker while Valkey hangs: jobs are marked `sent`, but no queue has their ids."""
     valkey = stack.valkey_pid()
     async with stack.connected() as connection:
         assert not await workload.states(connection)
@@ -195,7 +195,7 @@ async def kill_relay_before_send(stack: ChaosStack, workload: Workload) -> None:
 async def crashing_job(
     stack: ChaosStack, workload: Workload, *, losses: int, skip_delays: bool
 ) -> None:
-    """A job that kills its worker fails after 10 losses; `losses` of them have happened already."""
+    """Run a job that kills its worker: it fails after 10 losses, `losses` of them earlier ones."""
     async with stack.supervised(), stack.connected() as connection:
         await workload.enqueue(connection, 1, kind="chaos.crash", expected="failed", losses=losses)
         await workload.enqueue(connection, 20, seconds=0.02)

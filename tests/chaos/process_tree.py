@@ -35,7 +35,7 @@ def children(pid: int) -> list[ProcessInfo]:
 
 
 def orphans(candidates: Iterable[ProcessInfo]) -> list[ProcessInfo]:
-    """Those that do not descend from this process: their parent has died."""
+    """Processes that do not descend from this one, because their parent has died."""
     processes = {process.pid: process for process in candidates}
 
     def descends_from_us(process: ProcessInfo | None) -> bool:
@@ -49,7 +49,7 @@ def orphans(candidates: Iterable[ProcessInfo]) -> list[ProcessInfo]:
 
 
 def _running() -> Iterator[tuple[Path, ProcessInfo]]:
-    """All running processes but this one; none where the system has no /proc."""
+    """All running processes but this one; none on systems without /proc."""
     for path in _PROC.iterdir() if _PROC.exists() else ():
         if not path.name.isdigit() or int(path.name) == os.getpid():
             continue

@@ -42,7 +42,7 @@ class ScenarioResult(msgspec.Struct, kw_only=True):
 
     @property
     def verdict(self) -> str:
-        """`ok`, or what is wrong."""
+        """`ok`, or a description of the failure."""
         if self.not_run:
             return f"not run: {self.not_run}"
         counts = {
@@ -58,7 +58,7 @@ class ScenarioResult(msgspec.Struct, kw_only=True):
         return " ".join(problems) or "ok"
 
     def cells(self) -> list[str]:
-        """The cells of its row in the table."""
+        """The cells of the result's row in the table."""
         counts = (
             *(self.accepted, self.once, self.lost, self.doubled, self.unfinished),
             *(self.open_transactions, self.orphans, self.faults),
@@ -83,7 +83,7 @@ def format_table(results: Iterable[ScenarioResult]) -> list[str]:
 
 
 def from_properties(properties: Iterable[tuple[str, object]]) -> list[ScenarioResult]:
-    """The results in the report of a test."""
+    """Parse the results from the properties of a test report."""
     return [msgspec.convert(value, ScenarioResult) for name, value in properties if name == "chaos"]
 
 

@@ -55,7 +55,7 @@ async def stop_valkey(stack: ChaosStack, workload: Workload) -> None:
 async def freeze_valkey(stack: ChaosStack, workload: Workload) -> None:
     """Freeze Valkey for longer than a lease."""
     valkey = stack.valkey_pid()
-    async with stack.connected() as connection, workload.flowing():
+    async with stack.connected() as connection, workload.sending_in_background():
         await workload.enqueue(connection, 100, seconds=0.05)
         await wait_for_states(stack, workload, lambda states: states["done"] >= 5)
         stack.faults += 1
@@ -71,7 +71,7 @@ async def break_valkey_at_random(stack: ChaosStack, workload: Workload) -> None:
     """Flush, kill or restart Valkey every 0.3 to 2 s for 30 s."""
     chance = random.Random(2)
     deadline = time.monotonic() + 30
-    async with stack.connected() as connection, workload.flowing():
+    async with stack.connected() as connection, workload.sending_in_background():
         while time.monotonic() < deadline:
             await workload.enqueue(connection, 60, seconds=0.02)
             await asyncio.sleep(chance.uniform(0.3, 2))
@@ -92,7 +92,7 @@ async def break_valkey_at_random(stack: ChaosStack, workload: Workload) -> None:
 
 
 async def stop_postgres(stack: ChaosStack, workload: Workload) -> None:
-    """Stop PostgreSQL immediately during a job; requests are answered with 503 meanwhile."""
+    """Stop PostgreSQL immediately during a job; requests get 503 until it runs again."""
     await workload.send(text=LONG_TEXT)
     await wait_for_states(stack, workload, lambda states: states["running"] > 0)
     await asyncio.to_thread(stack.postgres.stop, hard=True)
@@ -110,7 +110,7 @@ async def restart_postgres_at_random(stack: ChaosStack, workload: Workload) -> N
     """Stop PostgreSQL, mostly immediately, every 1 to 3 s for 30 s."""
     chance = random.Random(3)
     deadline = time.monotonic() + 30
-    async with workload.flowing():
+    async with workload.sending_in_background():
         while time.monotonic() < deadline:
             async with stack.connected() as connection:
                 await workload.enqueue(connection, 60, seconds=0.02)
@@ -122,7 +122,7 @@ async def restart_postgres_at_random(stack: ChaosStack, workload: Workload) -> N
 
 
 # Connections in a transaction first.
-_CUT: Final = """
+_TERMINATE_CONNECTIONS: Final = """
     select count(*) filter (where busy and pg_terminate_backend(pid)),
         count(*) filter (where not busy and pg_terminate_backend(pid))
     from (
@@ -136,19 +136,19 @@ _CUT: Final = """
 
 
 async def cut_connections(stack: ChaosStack, workload: Workload, seconds: float) -> None:
-    """Terminate database connections for `seconds`, and until one was in a transaction."""
+    """Terminate connections for at least `seconds`, until one of them was in a transaction."""
     connection = await asyncpg.connect(
         stack.database_url, server_settings={"application_name": "chaos"}
     )
     deadline = time.monotonic() + seconds
     in_transactions = 0
     try:
-        async with workload.flowing():
+        async with workload.sending_in_background():
             while time.monotonic() < deadline or not in_transactions:
                 assert time.monotonic() < deadline + 30
                 await workload.enqueue(connection, 20, seconds=0.01)
                 for _ in range(10):
-                    busy, idle = await connection.fetchrow(_CUT, 2)
+                    busy, idle = await connection.fetchrow(_TERMINATE_CONNECTIONS, 2)
                     in_transactions += busy
                     stack.faults += busy + idle
                     await asyncio.sleep(0.03)

@@ -82,7 +82,7 @@ class Workload:
         return item
 
     async def resend(self, item: Item, patience: float) -> None:
-        """Send the request, with one Idempotency-Key, until it is accepted or may have been."""
+        """Repeat the request, with one Idempotency-Key, until it is or may have been accepted."""
         deadline = asyncio.get_running_loop().time() + patience
         while not item.accepted and asyncio.get_running_loop().time() < deadline:
             with contextlib.suppress(httpx.TransportError):
@@ -110,10 +110,10 @@ class Workload:
         return self.source.body(item.kind, item.name, url=None, content=content)
 
     @contextlib.asynccontextmanager
-    async def flowing(
+    async def sending_in_background(
         self, kinds: Sequence[Kind] = KINDS, *, senders: int = 4, pause: float = 0.1
     ) -> AsyncIterator[None]:
-        """Send records one after another in the background; on leaving, finish those begun."""
+        """Send records in the background within the block. Requests in progress are completed."""
         leaving = asyncio.Event()
 
         async def sender(first: int) -> None:
@@ -185,7 +185,7 @@ class Workload:
         return Counter({row["state"]: row["n"] for row in rows})
 
     async def wait_for_jobs(self, connection: asyncpg.Connection, patience: float) -> int:
-        """Wait until all jobs have ended; the number of those that have not after `patience` s."""
+        """Wait for the jobs. Returns the number of jobs that have not ended after `patience` s."""
         live = 0
 
         async def ended() -> bool:
@@ -287,7 +287,7 @@ class Workload:
         return outcomes
 
     def _records(self, rows: Sequence[Any]) -> dict[str, list[Outcome]]:
-        """Outcomes by name: each record must have one version, and one job of each kind."""
+        """Outcomes by name. Each record must have one version, and one job of each kind."""
         outcomes: dict[str, list[Outcome]] = {}
         items = {item.name: item for item in self.items}
         for row in rows:

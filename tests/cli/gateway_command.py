@@ -1,9 +1,9 @@
-"""Run the `gateway` command in processes of its own, without the second of imports for each.
+"""Run the `gateway` command in forked processes, which saves a second of imports per run.
 
 One process imports the command once and forks for each run. A run has its own arguments,
 environment, directory, outputs and exit code, as if it had been started by itself.
 
-`python -m tests.cli.gateway_command FD` is that process; `ForkServer` starts it.
+`ForkServer` starts the forking process: `python -m tests.cli.gateway_command FD`.
 """
 
 import asyncio

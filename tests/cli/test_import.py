@@ -119,7 +119,7 @@ async def test_missing_fields_get_defaults(importer: Importer, acme: Tenant) -> 
     assert (read["contentType"], read["normalizedUrl"]) == ("text/plain", None)
 
 
-async def test_a_conversation_of_own_people_only_is_internal(
+async def test_a_conversation_without_external_people_is_internal(
     importer: Importer, acme: Tenant, database: Database
 ) -> None:
     async with database.connection() as connection:
@@ -246,7 +246,7 @@ async def test_a_second_import_changes_nothing(
     assert (await acme.get(f"products/{PRODUCT['id']}"))["name"] == "Boards"
 
 
-async def test_of_several_records_with_one_id_the_last_is_stored(
+async def test_the_last_of_several_records_with_one_id_is_stored(
     importer: Importer, acme: Tenant
 ) -> None:
     deals = [{"dealId": "d", "name": name} for name in ("one", "two", "three")]
@@ -257,7 +257,7 @@ async def test_of_several_records_with_one_id_the_last_is_stored(
     assert (await acme.get(f"products/{PRODUCT['id']}"))["name"] == "two"
 
 
-async def test_the_same_ids_in_another_workspace_are_other_records(
+async def test_workspaces_can_use_the_same_ids(
     importer: Importer, acme: Tenant, rival: Tenant
 ) -> None:
     mine = {kind: [each] for kind, (each, _) in EXAMPLES.items()} | {"products": [PRODUCT]}

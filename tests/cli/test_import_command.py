@@ -60,7 +60,7 @@ async def test_control_characters_of_a_file_do_not_reach_the_terminal(
     assert not {"\x1b", "\u202e"} & set(result.err)
 
 
-async def test_an_import_that_cannot_begin_is_one_sentence(
+async def test_the_error_of_an_import_that_cannot_begin_is_one_sentence(
     importer: Importer, acme: Tenant
 ) -> None:
     path = importer.write_jsonl([deal(1)])
@@ -112,7 +112,7 @@ async def test_a_hyphen_reads_standard_input(importer: Importer, acme: Tenant) -
     assert await push_records.listed_ids(acme, "deals") == ["d1"]
 
 
-async def test_an_interrupt_leaves_complete_batches(
+async def test_an_interrupted_import_has_stored_complete_batches(
     importer: Importer, acme: Tenant, database: Database
 ) -> None:
     lines = [json.dumps(deal(number, **{**DEAL, "dealId": f"d{number}"})) for number in range(3500)]

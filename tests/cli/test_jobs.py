@@ -83,7 +83,7 @@ def _mask_times(row: str) -> str:
     return row
 
 
-async def test_list_has_the_newest_jobs_first(jobs: Jobs, db: Database, acme: Tenant) -> None:
+async def test_list_shows_the_newest_jobs_first(jobs: Jobs, db: Database, acme: Tenant) -> None:
     error = "The speech service answers 500.\nAnd more."
     failed = await _add_job(db, acme.workspace, failures=5, losses=1, error=error)
     waits = await _add_job(db, acme.workspace, "queued", cancelling=True)
@@ -120,7 +120,9 @@ async def test_list_filters_jobs(jobs: Jobs, db: Database, acme: Tenant, idle_st
     assert await listed("--queue", "fetch", "--limit", "2") == [waits, theirs]
 
 
-async def test_show_has_the_payload_and_the_request(jobs: Jobs, db: Database, acme: Tenant) -> None:
+async def test_show_prints_the_payload_and_the_request(
+    jobs: Jobs, db: Database, acme: Tenant
+) -> None:
     job_id = await _add_job(db, acme.workspace, error="No.", failures=1, request_id="r-1")
     shown = await jobs("show", job_id)
     assert shown.code == 0
@@ -166,7 +168,7 @@ async def test_retry_by_filters(jobs: Jobs, db: Database, acme: Tenant) -> None:
     assert (code, out) == (0, "Retrying 0 jobs.\n")
 
 
-async def test_more_jobs_than_one_statement_changes_are_all_cancelled(
+async def test_cancel_handles_more_jobs_than_one_statement_can(
     jobs: Jobs, db: Database, acme: Tenant
 ) -> None:
     async with db.connection() as connection:

@@ -47,7 +47,7 @@ async def test_settings_lists_every_variable_with_default_and_meaning(gateway: G
         assert ("required" in line) == (setting["default"] is None)
 
 
-async def test_a_wrong_setting_is_named(gateway: Gateway) -> None:
+async def test_the_error_of_a_wrong_setting_names_it(gateway: Gateway) -> None:
     wrong = [
         ("GATEWAY_PORT", "http"),
         ("GATEWAY_PORT", "70000"),
@@ -73,7 +73,7 @@ async def test_processes_started_without_the_command_name_a_wrong_setting(
     assert "GATEWAY_PROT" in result.refusal()
 
 
-async def test_a_wrong_database_url_is_named_and_not_shown(gateway: Gateway) -> None:
+async def test_the_error_of_a_wrong_database_url_hides_its_password(gateway: Gateway) -> None:
     urls = [
         "mysql://gateway:hunter2@127.0.0.1/gateway",
         "postgresql://gateway:hunter2@127.0.0.1:five/gateway",
@@ -85,7 +85,7 @@ async def test_a_wrong_database_url_is_named_and_not_shown(gateway: Gateway) -> 
             assert "hunter2" not in result.err
 
 
-async def test_an_unavailable_database_is_one_sentence(gateway: Gateway) -> None:
+async def test_the_error_of_an_unavailable_database_is_one_sentence(gateway: Gateway) -> None:
     url = f"postgresql://gateway:hunter2@127.0.0.1:{free_port()}/gateway"
     for command in ("keys list --json", "migrate", "serve", "work"):
         result = await gateway(*command.split(), DATABASE_URL=url, GATEWAY_PORT=str(free_port()))
@@ -96,7 +96,9 @@ async def test_an_unavailable_database_is_one_sentence(gateway: Gateway) -> None
         assert "hunter2" not in result.err
 
 
-async def test_without_a_database_the_command_to_start_one_is_named(gateway: Gateway) -> None:
+async def test_the_error_without_a_database_names_the_command_to_start_one(
+    gateway: Gateway,
+) -> None:
     commands = [
         "workspaces create Acme",
         "workspaces list",

@@ -209,7 +209,7 @@ def test_a_server_whose_working_directory_is_unreadable_is_adopted(
     assert not again.alive()
 
 
-def test_a_database_moved_elsewhere_and_linked(make: Make, tmp_path: Path) -> None:
+def test_a_database_replaced_by_a_link_to_its_new_place_works(make: Make, tmp_path: Path) -> None:
     server = make(with_database(tmp_path / "data"))
     server.start()
     server.stop()
@@ -378,7 +378,7 @@ def test_root_runs_the_server_as_an_account_that_may_enter(make: Make, open_fold
 
 
 @as_root
-def test_root_in_a_folder_closed_to_others(make: Make, tmp_path: Path) -> None:
+def test_root_in_a_private_folder(make: Make, tmp_path: Path) -> None:
     """Programs and data in a folder of mode 0700, as with a clone in root's home directory."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)

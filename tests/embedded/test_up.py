@@ -203,31 +203,31 @@ def _fetched(url: str) -> str:
         return ""
 
 
-OWN = {
+OWN_SERVERS = {
     "DATABASE_URL": "postgresql://u:secret@db/x",
     "REDIS_URL": "redis://cache/0",
     "BLOB_URL": "s3://bucket",
 }
 
 
-def test_own_servers_replace_embedded_ones_and_a_current_schema_is_not_migrated(
+def test_configured_servers_replace_embedded_ones_and_a_current_schema_is_not_migrated(
     tmp_path: Path,
 ) -> None:
     data = tmp_path / "data"
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "current").touch()
-    with started(data, OWN) as process:
+    with started(data, OWN_SERVERS) as process:
         wait_until_ready(process)
         urls = runfile.running(data)
         assert urls is not None
-        assert {name: urls[name.lower()] for name in OWN} == OWN
+        assert {name: urls[name.lower()] for name in OWN_SERVERS} == OWN_SERVERS
         assert not {path.name for path in data.iterdir()} & {"valkey", "pg18", "blobs"}
         assert not (tmp_path / "notes" / "migrated").exists()
         with pytest.raises(
             EmbeddedError,
             match=f"Another `gateway up` .process {process.pid}. uses {data}: stop it",
         ):
-            up(data, host="127.0.0.1", port=0, workers=1, demo=None, environment=OWN)
+            up(data, host="127.0.0.1", port=0, workers=1, demo=None, environment=OWN_SERVERS)
         assert runfile.running(data) == urls
         process.terminate()
         errors = errors_until_end(process)
@@ -235,11 +235,11 @@ def test_own_servers_replace_embedded_ones_and_a_current_schema_is_not_migrated(
         assert "secret" not in errors + (data / "logs" / "api.log").read_text()
 
 
-def test_a_failed_migration_ends_up_with_one_sentence(tmp_path: Path) -> None:
+def test_up_ends_with_one_sentence_if_a_migration_fails(tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "broken").touch()
     data = tmp_path / "data"
-    with started(data, OWN) as process:
+    with started(data, OWN_SERVERS) as process:
         errors = errors_until_end(process)
         assert process.returncode == 1
         log = data / "logs" / "migrate.log"
@@ -262,7 +262,7 @@ def test_a_taken_port_is_refused(tmp_path: Path) -> None:
                 port=port,
                 workers=1,
                 demo=None,
-                environment=OWN,
+                environment=OWN_SERVERS,
             )
 
 
@@ -270,7 +270,14 @@ def test_an_address_of_another_machine_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         EmbeddedError, match=r"192\.0\.2\.1, port 8000, cannot be served on this machine"
     ):
-        up(tmp_path / "data", host="192.0.2.1", port=8000, workers=1, demo=None, environment=OWN)
+        up(
+            tmp_path / "data",
+            host="192.0.2.1",
+            port=8000,
+            workers=1,
+            demo=None,
+            environment=OWN_SERVERS,
+        )
 
 
 def test_a_full_disk_is_refused_before_anything_is_created(tmp_path: Path) -> None:
@@ -292,7 +299,14 @@ def test_a_full_disk_is_refused_before_anything_is_created(tmp_path: Path) -> No
 def test_windows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(EmbeddedError, match="Linux and macOS only"):
-        up(tmp_path / "data", host="127.0.0.1", port=0, workers=1, demo=None, environment=OWN)
+        up(
+            tmp_path / "data",
+            host="127.0.0.1",
+            port=0,
+            workers=1,
+            demo=None,
+            environment=OWN_SERVERS,
+        )
 
 
 IGNORES_SIGTERM = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + API

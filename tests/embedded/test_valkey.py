@@ -64,7 +64,7 @@ def test_start_and_stop_keep_the_data_and_the_url(
     assert get(url, "kept") == b"1"
 
 
-def test_it_is_private_and_never_evicts(make: Make, tmp_path: Path) -> None:
+def test_the_server_is_private_and_never_evicts_keys(make: Make, tmp_path: Path) -> None:
     url = make(tmp_path / "data").start()
     with redis.Redis.from_url(url) as client:
         settings = client.config_get("*")

@@ -25,7 +25,7 @@ async def server() -> AsyncIterator[ChatServer]:
 
 
 @pytest.fixture(scope="module")
-def with_provider(tmp_path_factory: pytest.TempPathFactory, server: ChatServer) -> Iterator[Stack]:
+def provider_stack(tmp_path_factory: pytest.TempPathFactory, server: ChatServer) -> Iterator[Stack]:
     settings = {
         "GATEWAY_CHAT_URL": server.url,
         "GATEWAY_CHAT_KEY": "sk-chat",
@@ -40,18 +40,20 @@ def with_provider(tmp_path_factory: pytest.TempPathFactory, server: ChatServer) 
 
 
 @pytest.fixture(scope="module")
-async def opened(with_provider: Stack) -> AsyncIterator[Database]:
-    async with Database.open(with_provider.database_url) as database:
+async def provider_database(provider_stack: Stack) -> AsyncIterator[Database]:
+    async with Database.open(provider_stack.database_url) as database:
         yield database
 
 
 @pytest.fixture
-async def acme(with_provider: Stack, opened: Database, server: ChatServer) -> AsyncIterator[Tenant]:
+async def acme(
+    provider_stack: Stack, provider_database: Database, server: ChatServer
+) -> AsyncIterator[Tenant]:
     """A workspace that allows the provider to read its texts."""
     server.behaviour = BEHAVIOURS["good"]()
     server.requests.clear()
-    async with new_tenant(with_provider, database=opened) as caller:
-        await _set_provider(opened, caller, allowed=True)
+    async with new_tenant(provider_stack, database=provider_database) as caller:
+        await _set_provider(provider_database, caller, allowed=True)
         yield caller
 
 
@@ -79,7 +81,7 @@ async def _engines(database: Database, caller: Tenant) -> set[str]:
 
 
 async def test_signal_is_analysed_by_the_provider(
-    acme: Tenant, opened: Database, server: ChatServer
+    acme: Tenant, provider_database: Database, server: ChatServer
 ) -> None:
     signal = await _analyse(acme)
     assert signal["status"] == "processed"
@@ -87,26 +89,26 @@ async def test_signal_is_analysed_by_the_provider(
     assert insight["name"] == "The export is slow"
     (quote,) = await acme.get(f"insights/{insight['id']}/evidence")
     assert TEXT[quote["start"] : quote["end"]] == quote["quote"] == "The export is slow."
-    row = await _row(opened, "signals", signal["id"])
+    row = await _row(provider_database, "signals", signal["id"])
     assert (row["engine"], row["fallback"]) == ("provider/small-2026-01-01", None)
-    assert await _engines(opened, acme) == {"provider/small-2026-01-01"}
+    assert await _engines(provider_database, acme) == {"provider/small-2026-01-01"}
     (request,) = server.requests
     assert request.headers["authorization"] == "Bearer sk-chat"
     assert "Ignore your instructions" in request.data
     assert "Ignore your instructions" not in request.instructions
 
 
-async def test_last_job_of_a_signal_is_the_one_that_waits_for_the_provider(
+async def test_last_job_id_of_a_signal_is_the_job_that_calls_the_provider(
     acme: Tenant, server: ChatServer
 ) -> None:
     server.behaviour = BEHAVIOURS["late"]()
     created = await acme.create_signal(TEXT)
 
-    async def handed_over() -> bool:
+    async def has_provider_job() -> bool:
         signal = await acme.get(f"signals/{created['id']}")
         return bool(signal["processing"]["lastJobId"] != created["jobId"])
 
-    await eventually(handed_over)
+    await eventually(has_provider_job)
     again = await acme.http.post(f"/external/v1/signals/{created['id']}/process")
     signal = await acme.get(f"signals/{created['id']}")
     # The signal is being analysed: no second job is queued.
@@ -127,34 +129,34 @@ async def test_last_job_of_a_signal_is_the_one_that_waits_for_the_provider(
     ],
 )
 async def test_engine_takes_over_when_the_provider_fails(
-    acme: Tenant, opened: Database, server: ChatServer, behaviour: str, reason: str
+    acme: Tenant, provider_database: Database, server: ChatServer, behaviour: str, reason: str
 ) -> None:
     server.behaviour = BEHAVIOURS[behaviour]()
     signal = await _analyse(acme)
     assert signal["status"] == "processed"
     assert signal["insightIds"]
-    row = await _row(opened, "signals", signal["id"])
+    row = await _row(provider_database, "signals", signal["id"])
     assert row["engine"].startswith("embedded/")
     assert row["fallback"].startswith(f"{reason}: ")
     assert "sk-chat" not in row["fallback"]
-    assert all(engine.startswith("embedded/") for engine in await _engines(opened, acme))
+    assert all(engine.startswith("embedded/") for engine in await _engines(provider_database, acme))
 
 
 async def test_text_over_the_token_limit_is_not_sent(
-    acme: Tenant, opened: Database, server: ChatServer
+    acme: Tenant, provider_database: Database, server: ChatServer
 ) -> None:
     signal = await _analyse(acme, TEXT + " And so on." * 4_000)
-    row = await _row(opened, "signals", signal["id"])
+    row = await _row(provider_database, "signals", signal["id"])
     assert row["fallback"].startswith("over_budget: ")
     assert server.requests == []
 
 
 async def test_nothing_is_sent_unless_the_workspace_allows_it(
-    acme: Tenant, opened: Database, server: ChatServer
+    acme: Tenant, provider_database: Database, server: ChatServer
 ) -> None:
-    await _set_provider(opened, acme, allowed=False)
+    await _set_provider(provider_database, acme, allowed=False)
     signal = await _analyse(acme)
-    row = await _row(opened, "signals", signal["id"])
+    row = await _row(provider_database, "signals", signal["id"])
     assert row["engine"].startswith("embedded/")
     assert row["fallback"] is None
     assert server.requests == []
@@ -196,11 +198,11 @@ async def _wait_for_summary(database: Database, record: str) -> Any:
 
 
 async def test_conversation_is_summarised_by_the_provider(
-    acme: Tenant, opened: Database, server: ChatServer
+    acme: Tenant, provider_database: Database, server: ChatServer
 ) -> None:
     source = await create_source(acme)
     record = await _push_call(source, "The export takes hours.")
-    row = await _wait_for_summary(opened, record)
+    row = await _wait_for_summary(provider_database, record)
     assert (row["found_engine"], row["found_fallback"]) == ("provider/small-2026-01-01", None)
     shown = await read_record(acme, f"conversations/{record}")
     evidence = await read_record(acme, f"conversations/{record}/evidence")
@@ -214,21 +216,21 @@ async def test_conversation_is_summarised_by_the_provider(
 
 
 async def test_engine_takes_over_for_a_conversation(
-    acme: Tenant, opened: Database, server: ChatServer
+    acme: Tenant, provider_database: Database, server: ChatServer
 ) -> None:
     server.behaviour = BEHAVIOURS["500"]()
     source = await create_source(acme)
     row = await _wait_for_summary(
-        opened, await _push_call(source, "The export crashes every morning.")
+        provider_database, await _push_call(source, "The export crashes every morning.")
     )
     assert row["found_engine"].startswith("embedded/")
     assert row["found_fallback"].split(":")[0] in {"server_error", "timeout"}
     assert b"export" in bytes(row["found_summary"]).lower()
 
 
-async def test_usage_is_in_the_metrics(acme: Tenant, with_provider: Stack) -> None:
+async def test_usage_is_in_the_metrics(acme: Tenant, provider_stack: Stack) -> None:
     await _analyse(acme)
-    async with httpx.AsyncClient(base_url=with_provider.base_url) as http:
+    async with httpx.AsyncClient(base_url=provider_stack.base_url) as http:
         lines = (await http.get("/metrics")).text.splitlines()
     labels = '{model="small",outcome="answered",task="insights"}'
     samples = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))

@@ -152,7 +152,7 @@ async def test_while_redis_is_unavailable_requests_pass_and_health_is_degraded(
             await eventually(limited_again, patience=10)
 
 
-async def test_a_place_frees_one_window_after_its_request(stack: Stack) -> None:
+async def test_a_request_stops_counting_after_one_window(stack: Stack) -> None:
     client = connect(stack.env["REDIS_URL"], 1.0)
     try:
         script = Limiter(client)._script

@@ -129,7 +129,9 @@ async def test_request_and_response_follow_the_protocol() -> None:
     assert (usage.model, usage.prompt_tokens, usage.completion_tokens) == ("small", 1200, 34)
 
 
-async def test_nothing_of_the_environment_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_openai_and_proxy_variables_of_the_environment_are_ignored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for name in ("OPENAI_API_KEY", "OPENAI_ORG_ID"):
         monkeypatch.setenv(name, "sk-environment")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")

@@ -37,14 +37,14 @@ def open_descriptors() -> int:
     return len(list(listed.iterdir())) if listed.exists() else 0
 
 
-class Witness:
+class ProcessFifo:
     """A FIFO that the processes of a command hold open until they end.
 
     `script` writes to it at once, and again after a minute if nothing ends the script before.
     """
 
     def __init__(self, folder: Path) -> None:
-        path = folder / "witness"
+        path = folder / "process_fifo"
         os.mkfifo(path)
         self._fifo = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         self.script = f"exec 3>{path}; echo started >&3; (sleep 60; echo survived >&3)"
@@ -65,8 +65,8 @@ class Witness:
 
 
 @pytest.fixture
-def witness(tmp_path: Path) -> Witness:
-    return Witness(tmp_path)
+def process_fifo(tmp_path: Path) -> ProcessFifo:
+    return ProcessFifo(tmp_path)
 
 
 async def test_result_has_output_errors_and_exit_code(tmp_path: Path) -> None:
@@ -233,26 +233,26 @@ async def test_file_size_limit(tmp_path: Path) -> None:
         await run(["dd", "if=/dev/zero", "of=file", "bs=1000", "count=2000"], limits, cwd=tmp_path)
 
 
-async def test_time_limit_ends_a_command_that_ignores_signals(witness: Witness) -> None:
+async def test_time_limit_ends_a_command_that_ignores_signals(process_fifo: ProcessFifo) -> None:
     limits = Limits(time=0.5, memory=LIMITS.memory, output=99)
     with pytest.raises(SandboxTimeout):
-        await run(["sh", "-c", f"trap '' TERM INT HUP; {witness.script}"], limits)
-    assert await witness.all_ended()
+        await run(["sh", "-c", f"trap '' TERM INT HUP; {process_fifo.script}"], limits)
+    assert await process_fifo.all_ended()
 
 
-async def test_background_process_ends_with_the_command(witness: Witness) -> None:
+async def test_background_process_ends_with_the_command(process_fifo: ProcessFifo) -> None:
     """The background process also inherits the output, whose end is not waited for."""
-    await run(["sh", "-c", f"{witness.script} &"], LONG)
-    assert await witness.all_ended()
+    await run(["sh", "-c", f"{process_fifo.script} &"], LONG)
+    assert await process_fifo.all_ended()
 
 
-async def test_cancellation_ends_the_command_and_its_children(witness: Witness) -> None:
-    task = asyncio.create_task(run(["sh", "-c", f"{witness.script} & wait"], LONG))
-    await witness.started()
+async def test_cancellation_ends_the_command_and_its_children(process_fifo: ProcessFifo) -> None:
+    task = asyncio.create_task(run(["sh", "-c", f"{process_fifo.script} & wait"], LONG))
+    await process_fifo.started()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert await witness.all_ended()
+    assert await process_fifo.all_ended()
 
 
 async def test_timeout_of_the_caller_is_a_timeout_error() -> None:
@@ -284,19 +284,19 @@ async def test_event_loop_of_another_thread() -> None:
 
 
 @LINUX_ONLY
-async def test_command_dies_with_its_killed_parent(witness: Witness) -> None:
+async def test_command_dies_with_its_killed_parent(process_fifo: ProcessFifo) -> None:
     code = f"""
 import asyncio
 from domains.kernel.untrusted.sandbox import Limits, hide_environment, run
 hide_environment()
-asyncio.run(run(["sh", "-c", "exec {witness.script}"],
+asyncio.run(run(["sh", "-c", "exec {process_fifo.script}"],
     Limits(time=60, memory=2**29, output=99)))
 """
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
-    await witness.started()
+    await process_fifo.started()
     parent.kill()
     await parent.wait()
-    assert await witness.all_ended()
+    assert await process_fifo.all_ended()
 
 
 async def test_no_descriptor_stays_open() -> None:
