@@ -32,8 +32,8 @@ class Block(NamedTuple):
     line: int
 
     @property
-    def calls_the_product(self) -> bool:
-        """True for shell commands that need running servers; False for those that start them."""
+    def calls_servers(self) -> bool:
+        """True if the block has shell commands that need running servers."""
         calls = "curl " in self.text or ".venv/bin/gateway " in self.text
         return self.language == "sh" and calls
 
@@ -57,7 +57,7 @@ def blocks_of(page: str) -> list[Block]:
 
 
 def code_spans_of(page: str) -> list[str]:
-    """The code spans of the prose."""
+    """Code spans of the text outside code blocks."""
     return re.findall(r"`([^`]+)`", _FENCE.sub("", text_of(page)))
 
 

@@ -99,7 +99,7 @@ def test_shown_and_real_outputs_are_compared(
 
 @pytest.fixture
 async def warm(make_tenant: MakeTenant) -> None:
-    """Let the worker analyse a text: the loops of the pages wait only for a few seconds."""
+    """Warm up the worker, because the loops in the pages wait only for a few seconds."""
     tenant = await make_tenant()
     await tenant.process_text()
 
@@ -112,7 +112,7 @@ async def test_the_commands_of_a_page_work_and_print_the_shown_outputs(
     # The page about limits shows those of a new key. The other pages would exceed them here.
     tenant = await make_tenant(limits=RateLimitOverrides() if page == LIMITS else UNLIMITED)
     blocks = blocks_of(page)
-    commands = [block for block in blocks if block.calls_the_product]
+    commands = [block for block in blocks if block.calls_servers]
     outputs = dict(zip(commands, await _run(commands, tmp_path, stack, tenant), strict=True))
     assert outputs
     wrong = [

@@ -108,7 +108,7 @@ class Gateway:
     async def run_fresh(
         self, *arguments: str, module: str = "gateway", **changes: str | None
     ) -> CommandResult:
-        """The same in a new Python process, as an operator starts it."""
+        """Run the command in a new Python process, as an operator does."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", module, *arguments),
             cwd=self.folder,

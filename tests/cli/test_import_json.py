@@ -199,7 +199,7 @@ async def test_records_before_malformed_json_are_stored(
         ("x.csv", "Deal Name,Amount\na,1\n".encode("utf-16"), "UTF-16"),
     ],
 )
-async def test_a_file_of_another_form_is_refused(
+async def test_a_file_with_an_unknown_structure_is_refused(
     importer: Importer, acme: Tenant, name: str, text: str | bytes, part: str
 ) -> None:
     path = importer.write_file(name, text)

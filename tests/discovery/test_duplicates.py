@@ -79,10 +79,10 @@ async def test_insights_of_other_workspaces_are_not_compared(make_tenant: MakeTe
     assert await _suggested_original(acme, first) is None
 
 
-async def test_the_fallback_embedder_replaces_no_embedding_of_another_one(
+async def test_the_fallback_embedder_does_not_replace_embeddings_of_the_model(
     acme: Tenant, database: Database
 ) -> None:
-    """Else two hosts, one of them without the model, would replace each other's forever."""
+    """Otherwise hosts with and without the model would keep replacing each other's embeddings."""
     await _find_insight(acme, SLOW)
     await _wait_for_suggestion(acme, await _find_insight(acme, ALSO_SLOW))
     workspace = WorkspaceId(UUID(acme.workspace))

@@ -106,7 +106,7 @@ async def test_other_filters_than_those_of_the_first_page_are_refused(
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-async def test_a_limit_holds_until_another_one_is_given(
+async def test_a_limit_applies_to_later_pages_until_it_is_changed(
     acme: Tenant, connection: asyncpg.Connection, kind: str
 ) -> None:
     await insert_records(connection, acme, kind, equal_records(22))

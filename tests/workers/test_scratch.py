@@ -45,7 +45,7 @@ async def running_worker() -> AsyncIterator[Path]:
 
 
 def rename_to_own_pid(folder: Path) -> Path:
-    """Rename as a process with this process' id would, in another container or earlier."""
+    """Rename a directory as if another process with the id of this one had created it."""
     return folder.rename(folder.with_name(f"gateway-worker-{os.getpid()}-other"))
 
 

@@ -26,7 +26,7 @@ def pool() -> Iterator[ProcessPool]:
 
 @pytest.fixture
 def new_pool() -> Iterator[ProcessPool]:
-    """A pool of its own, for a test that kills children: their death may cost the next call."""
+    """A separate pool for tests that kill children, because a later call may fail."""
     with ProcessPool.open(2, 30) as opened:
         yield opened
 

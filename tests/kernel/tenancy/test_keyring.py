@@ -54,7 +54,7 @@ async def requests(stack: Stack, database: Database, monkeypatch: pytest.MonkeyP
 
 
 async def test_nothing_is_cached_without_the_listener(stack: Stack, requests: Requests) -> None:
-    """A key that is revoked without a notification is refused all the same."""
+    """So a key that is revoked without a notification is refused, too."""
     key_id = await requests.create_key()
     for _ in range(3):
         assert not await requests.send()

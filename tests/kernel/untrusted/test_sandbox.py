@@ -40,7 +40,7 @@ def open_descriptors() -> int:
 class ProcessFifo:
     """A FIFO that the processes of a command hold open until they end.
 
-    `script` writes to it at once, and again after a minute if nothing ends the script before.
+    `script` writes to it at once, and again after a minute unless it was killed.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -51,7 +51,7 @@ async def test_records_are_linked_by_contact_or_by_domain(source: Source, crm: C
     assert item["crm"] is None
 
 
-async def test_internal_people_link_to_nothing(source: Source, crm: CrmRecords) -> None:
+async def test_internal_people_create_no_links(source: Source, crm: CrmRecords) -> None:
     ours = {"name": "Ourselves", "domain": "ours.io", "contact_emails": ["rep@ours.io"]}
     await crm.put_all(("accounts", "ours", ours))
     people = [{"email": "rep@ours.io"}, {"email": "x@nowhere.org"}]
