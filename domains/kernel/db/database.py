@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 import asyncpg
 import msgspec
-from sqlalchemy import Text, bindparam, column, func, literal_column, select, table
+from sqlalchemy import Text, bindparam, column, func, select, table
 
 from domains.kernel.core.problems import Conflict, Invalid, Problem, Unavailable, WriteConflict
 from domains.kernel.core.tasks import background_task
@@ -17,7 +17,6 @@ from domains.kernel.db.statements import Statement, row, scalar, statement
 
 T = TypeVar("T")
 
-_PING = statement(select(literal_column("1")), scalar)
 _SCHEMA_REVISION = statement(
     select(column("version_num")).select_from(table("alembic_version")), scalar
 )
@@ -258,10 +257,6 @@ class Database:
     ) -> Listener:
         """Create a listener with a connection of its own. Run it as a task."""
         return Listener(self._dsn, handlers, resync)
-
-    async def ping(self) -> None:
-        """Check that the server answers. Raises Unavailable."""
-        await self.read.one(_PING)
 
     async def schema_revision(self) -> str | None:
         """Return the revision of the last migration; None if there was none."""

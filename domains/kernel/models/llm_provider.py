@@ -12,7 +12,7 @@ from domains.kernel.db.database import Read
 from domains.kernel.jobs.process_pool import ComputationTimeout
 from domains.kernel.models import llm_usage
 from domains.kernel.models.llm_types import LLMClient, LLMError, LLMRequest, LLMResponse
-from domains.kernel.models.llm_usage import LLMCall, Outcome
+from domains.kernel.models.llm_usage import Outcome
 
 T = TypeVar("T")
 
@@ -61,8 +61,7 @@ class LLMProvider:
         try:
             response = await self._client.complete(request)
         except LLMError as error:
-            call = LLMCall(request.task, error.reason, error.usage)
-            await llm_usage.record(self._read, workspace, call)
+            await llm_usage.record(self._read, workspace, request.task, error.reason, error.usage)
             return ProviderResult(None, f"{error.reason}: {error.message}")
         outcome: Outcome = "unusable"
         try:
@@ -74,6 +73,5 @@ class LLMProvider:
             return ProviderResult(None, f"unusable: The model's response is unusable: {detail}.")
         finally:
             # The tokens are used, even if the job fails.
-            call = LLMCall(request.task, outcome, response.usage)
-            await llm_usage.record(self._read, workspace, call)
+            await llm_usage.record(self._read, workspace, request.task, outcome, response.usage)
         return ProviderResult(value, None)

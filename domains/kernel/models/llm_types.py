@@ -1,7 +1,7 @@
 """Types of requests to a large language model. Importing them loads no HTTP client."""
 
 from decimal import Decimal
-from typing import Any, Final, Literal, Protocol, get_args
+from typing import Any, Final, Literal, Protocol
 
 from msgspec import Struct
 
@@ -28,7 +28,6 @@ ErrorReason = Literal[
     nonsense       the response does not follow the protocol
     over_budget    the request exceeds the token limit of the settings and was not sent
 """
-ERROR_REASONS: Final[tuple[ErrorReason, ...]] = get_args(ErrorReason)
 
 
 class LLMRequest(Struct, frozen=True):

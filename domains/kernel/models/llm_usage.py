@@ -17,14 +17,6 @@ Outcome = Literal["answered", "unusable"] | ErrorReason
 """`unusable`: the model responded, but the response did not fit the request."""
 
 
-class LLMCall(msgspec.Struct, frozen=True):
-    """One request to a model, successful or not."""
-
-    task: str
-    outcome: Outcome
-    usage: TokenUsage
-
-
 class UsageTotal(msgspec.Struct, frozen=True):
     """Sum of all requests with the same task, model and outcome."""
 
@@ -88,20 +80,19 @@ _UPDATE_SWITCH = statement(
 )
 
 
-async def record(read: Read, workspace: WorkspaceId, call: LLMCall) -> None:
-    """Add the call to the workspace's totals of today.
+async def record(
+    read: Read, workspace: WorkspaceId, task: str, outcome: Outcome, usage: TokenUsage
+) -> None:
+    """Add a request, successful or not, to the workspace's totals of today.
 
     With a Read it commits at once: the tokens are used, even if the job fails.
     """
     await read.first(
         _ADD_CALL,
         workspace=workspace,
-        task=call.task,
-        model=call.usage.model,
-        outcome=call.outcome,
-        prompt_tokens=call.usage.prompt_tokens,
-        completion_tokens=call.usage.completion_tokens,
-        cost=call.usage.cost,
+        task=task,
+        outcome=outcome,
+        **msgspec.structs.asdict(usage),
     )
 
 

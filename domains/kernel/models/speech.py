@@ -128,7 +128,11 @@ class Transcriber:
         pieces = await split_recording(
             recording, media, folder, max_seconds=self._max_piece, ffmpeg=self._ffmpeg
         )
-        audible = [piece for piece in pieces if not piece.silent and _is_long_enough(piece)]
+        audible = [
+            piece
+            for piece in pieces
+            if not piece.silent and (piece.duration is None or piece.duration >= _MIN_PIECE)
+        ]
         # OpenAI's models that distinguish speakers accept no other parameters.
         formats = [_SPEAKERS] if "diarize" in self._model else [_WORDS, _SEGMENTS, _TEXT]
         transcripts = [await self._transcribe_piece(piece, formats) for piece in audible]
@@ -168,10 +172,6 @@ class Transcriber:
             raise Unavailable(_INVALID_RESPONSE) from None
 
 
-def _is_long_enough(piece: Piece) -> bool:
-    return piece.duration is None or piece.duration >= _MIN_PIECE
-
-
 def _merge(
     pieces: Sequence[Piece], transcripts: Sequence[PieceTranscript], end: float
 ) -> Transcript:
@@ -182,7 +182,7 @@ def _merge(
         end = max(end, last)
         sentences = _shift(to_sentences(transcript.tokens), piece.offset, last, number)
         merged = _join(merged, sentences)
-    languages = (each.language for each in transcripts if each.language)
+    languages = (transcript.language for transcript in transcripts if transcript.language)
     return Transcript(merged, next(languages, None), round(end, _DECIMALS))
 
 
@@ -203,8 +203,8 @@ def to_sentences(tokens: Sequence[Token]) -> list[Sentence]:
             or token.end - current[0].start >= _MAX_SENTENCE
             or _is_end(token.text, following.text)
         ):
-            text = _join_words(each.text for each in current)
-            end = max(each.end for each in current)
+            text = _join_words(word.text for word in current)
+            end = max(word.end for word in current)
             sentences.append(Sentence(text, current[0].start, end, token.speaker))
             current = []
     return sentences
@@ -247,12 +247,13 @@ def _shift(
     """
     return [
         Sentence(
-            each.text,
-            round(min(offset + each.start, limit), _DECIMALS),
-            round(min(offset + each.end, limit), _DECIMALS),
-            f"{each.speaker} (part {number + 1})" if each.speaker and number else each.speaker,
+            sentence.text,
+            round(min(offset + sentence.start, limit), _DECIMALS),
+            round(min(offset + sentence.end, limit), _DECIMALS),
+            f"{speaker} (part {number + 1})" if speaker and number else speaker,
         )
-        for each in sentences
+        for sentence in sentences
+        for speaker in [sentence.speaker]
     ]
 
 
@@ -282,18 +283,18 @@ def _join(before: list[Sentence], after: list[Sentence]) -> list[Sentence]:
 # ---- responses to words
 
 
-class _Word(msgspec.Struct):
+class _Timed(msgspec.Struct, kw_only=True):
+    start: float | None = None
+    end: float | None = None
+    speaker: str | int | None = None
+
+
+class _Word(_Timed):
     word: str
-    start: float | None = None
-    end: float | None = None
-    speaker: str | int | None = None
 
 
-class _Segment(msgspec.Struct):
+class _Segment(_Timed):
     text: str = ""
-    start: float | None = None
-    end: float | None = None
-    speaker: str | int | None = None
     words: list[_Word] | None = None
 
 
@@ -333,8 +334,8 @@ def _length(body: _Body) -> float:
         duration = float(duration) if is_number else None
     if duration is not None and duration > 0:
         return min(duration, MAX_DURATION)
-    timed: list[_Word | _Segment] = [*(body.words or ()), *(body.segments or ())]
-    ends = [_time(each.end, 0.0) for each in timed if each.end]
+    timed: list[_Timed] = [*(body.words or ()), *(body.segments or ())]
+    ends = [_time(part.end, 0.0) for part in timed if part.end]
     return max(ends, default=len(single_line(body.text or "")) / _CHARACTERS_PER_SECOND)
 
 
@@ -344,8 +345,8 @@ def _tokens(body: _Body, length: float) -> list[Token]:
     They get the times of the timed words if their letters are equal. Returns the timed words
     themselves if there is no text, or if there are no segments and the text differs from them.
     """
-    segments = [each for each in body.segments or () if single_line(each.text)]
-    inner = (word for each in body.segments or () for word in each.words or ())
+    segments = [segment for segment in body.segments or () if single_line(segment.text)]
+    inner = (word for segment in body.segments or () for word in segment.words or ())
     words = _words(body.words or inner)
     if segments:
         written = _distribute_segments(segments)
@@ -385,12 +386,12 @@ def _distribute_segments(segments: Sequence[_Segment]) -> list[Token]:
 
 def _distribute(text: str, start: float, end: float, speaker: str | None) -> list[Token]:
     """Split the text into words. Each gets a share of the time in proportion to its length."""
-    words = [each for word in text.split() for each in _AFTER_FULL_STOP.split(word) if each]
+    words = list(filter(None, itertools.chain(*map(_AFTER_FULL_STOP.split, text.split()))))
     per_character = (end - start) / max(1, sum(map(len, words)))
     edges = itertools.accumulate(map(len, words), initial=0)
     return [
-        Token(each, start + per_character * first, start + per_character * last, speaker)
-        for each, (first, last) in zip(words, itertools.pairwise(edges), strict=True)
+        Token(word, start + per_character * first, start + per_character * last, speaker)
+        for word, (first, last) in zip(words, itertools.pairwise(edges), strict=True)
     ]
 
 
@@ -399,7 +400,7 @@ def _copy_times(written: list[Token], words: Sequence[Token]) -> bool:
 
     Timed words often lack punctuation and are split differently.
     """
-    letters = [_letters(each.text) for each in written]
+    letters = [_letters(token.text) for token in written]
     spoken = [(letter, word) for word in words for letter in _letters(word.text)]
     if not spoken or "".join(letters) != "".join(letter for letter, _ in spoken):
         return False
@@ -464,7 +465,7 @@ def _accepted(formats: list[_Fields], response: Response) -> list[_Fields]:
         return formats[1:]
     if response.rejects(_RESPONSE_FORMAT):
         rejected = formats[0]["response_format"]
-        return [each for each in formats if each["response_format"] != rejected]
+        return [format_ for format_ in formats if format_["response_format"] != rejected]
     return []
 
 

@@ -186,10 +186,7 @@ _id = bindparam("id", type_=Uuid)
             {"signals"},
         ),
         (insert(signals).from_select(["id", "workspace_id"], select(_id, WORKSPACE)), set()),
-        (
-            select(select(signals.c.id).where(signals.c.id == _id).subquery()),
-            {"signals"},
-        ),
+        (select(select(signals.c.id).where(signals.c.id == _id).subquery()), {"signals"}),
         (
             select(insights.c.id).where(
                 insights.c.workspace_id == WORKSPACE,

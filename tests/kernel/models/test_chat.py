@@ -10,7 +10,7 @@ from decimal import Decimal
 from email.utils import format_datetime
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import msgspec
@@ -22,13 +22,7 @@ from domains.kernel.core import log_config
 from domains.kernel.core.settings import SettingError, Settings
 from domains.kernel.models.chat import ChatClient, estimate_tokens
 from domains.kernel.models.endpoint import Response
-from domains.kernel.models.llm_types import (
-    ERROR_REASONS,
-    ErrorReason,
-    LLMError,
-    LLMRequest,
-    LLMResponse,
-)
+from domains.kernel.models.llm_types import ErrorReason, LLMError, LLMRequest, LLMResponse
 from tests.fakes.certificates import CertificateAuthority
 from tests.fakes.chat_server import BEHAVIOURS, ChatRequest, ChatServer, chat_server, completion
 from tests.fakes.fake_endpoint import FakeResponse, error
@@ -425,4 +419,6 @@ def test_every_behaviour_is_tested() -> None:
     succeeding = {"good", "no-usage", "no-schema", "reasons"}
     elsewhere = {"injected", "wrong-shape"}  # their content is for the caller to judge
     assert retried | succeeding | elsewhere | FAILURES.keys() == BEHAVIOURS.keys()
-    assert {reason for reason, _, _ in FAILURES.values()} | {"over_budget"} == {*ERROR_REASONS}
+    assert {reason for reason, _, _ in FAILURES.values()} | {"over_budget"} == {
+        *get_args(ErrorReason)
+    }
