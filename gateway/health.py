@@ -57,7 +57,7 @@ async def get_health(
 
 
 def _optional_parts(settings: Settings) -> dict[str, Part]:
-    """Parts that an operator may leave out, with the consequence."""
+    """State of the parts that a deployment may lack, with the consequence if one is missing."""
     no_speech = "GATEWAY_SPEECH_URL is not set: recordings are stored but not transcribed"
     no_chat = "GATEWAY_CHAT_URL is not set: the built-in engine does all analysis"
     no_model = "the sentence model is not installed: near-duplicates are found by comparing words"

@@ -61,7 +61,7 @@ class Process:
         return self._process is not None and self._process.poll() is None
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> int:
-        """Send a signal and wait until the process has ended; its exit code."""
+        """Send a signal and wait until the process has ended. Returns the exit code."""
         self.send(number)
         return self.wait()
 
@@ -75,7 +75,7 @@ class Process:
             self.kill(signal.SIGTERM)
 
     def wait(self) -> int:
-        """Wait until the process ends by itself; its exit code."""
+        """Wait until the process ends by itself. Returns the exit code."""
         assert self._process is not None
         return self._process.wait(TIMEOUT)
 
@@ -194,23 +194,23 @@ class Tenant:
         self.http = client
 
     async def create_signal(self, text: str = "The export fails every day.", **fields: Any) -> Any:
-        """Create a text signal; the signal."""
+        """Create a text signal and return it."""
         return await self.create("signals", **{"text": text, "signalType": "review", **fields})
 
     async def create(self, resource: str, **body: Any) -> Any:
-        """POST to a resource of discovery and expect 201; the decoded answer."""
+        """POST to a resource of discovery and expect 201. Returns the decoded body."""
         response = await self.http.post(f"/external/v1/{resource}", json=body)
         assert response.status_code == 201, response.text
         return response.json()
 
     async def get(self, path: str) -> Any:
-        """GET a path of discovery and expect 200; the decoded answer."""
+        """GET a path of discovery and expect 200. Returns the decoded body."""
         response = await self.http.get(f"/external/v1/{path}")
         assert response.status_code == 200, response.text
         return response.json()
 
     async def patch(self, path: str, **body: Any) -> Any:
-        """PATCH a path of discovery and expect 200; the decoded answer."""
+        """PATCH a path of discovery and expect 200. Returns the decoded body."""
         response = await self.http.patch(f"/external/v1/{path}", json=body)
         assert response.status_code == 200, response.text
         return response.json()
@@ -221,11 +221,11 @@ class Tenant:
         assert (response.status_code, response.json()) == (200, {"message": "Deleted"})
 
     async def process_text(self, text: str = "The export fails every day.", **fields: Any) -> Any:
-        """Create a text signal and wait until it is analysed; the signal."""
+        """Create a text signal and wait until it is analysed. Returns the signal."""
         return await self.wait_until_processed((await self.create_signal(text, **fields))["id"])
 
     async def wait_until_processed(self, signal_id: str) -> Any:
-        """Wait until the signal's analysis has succeeded or failed; the signal."""
+        """Wait until the signal's analysis has succeeded or failed. Returns the signal."""
 
         async def ended() -> Any:
             signal = await self.get(f"signals/{signal_id}")

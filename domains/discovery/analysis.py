@@ -187,7 +187,10 @@ async def matched_products(
 async def _enqueue_provider_job(
     tx: Tx, workspace: WorkspaceId, signal_id: UUID, last_job: UUID | None
 ) -> None:
-    """Queue the provider's job as the signal's last job, unless a newer job has been queued."""
+    """Enqueue the provider's job and set it as the signal's last job.
+
+    Does nothing if a newer job than `last_job` has been enqueued.
+    """
     locked = await tx.first(_LOCK_IF_LAST_JOB, workspace=workspace, id=signal_id, last_job=last_job)
     if locked is not None:
         job = await enqueue(tx, workspace, AnalyseSignalWithProvider(signal_id))

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import (
     ARRAY,
     Boolean,
+    Integer,
     Text,
     Uuid,
     and_,
@@ -41,7 +42,7 @@ _MAX_SKETCHES: Final = 100_000
 # Insights with the most similar sketches, whose vectors are then compared.
 _NEAREST: Final = 24
 # Characters of the quote or description that are embedded.
-_TEXT_LENGTH: Final = 300
+_MAX_TEXT_LENGTH: Final = 300
 
 
 class CompareInsights(Job, frozen=True, tag="discovery.compare_insights"):
@@ -78,8 +79,9 @@ _i, _v = insights.c, insight_vectors.c
 _embedder = bindparam("embedder", type_=Text)
 _by_id = (_i.workspace_id == WORKSPACE, _i.id == bindparam("id", type_=Uuid))
 
+_max_text_length = literal_column(str(_MAX_TEXT_LENGTH), Integer)
 _first_quote = (
-    select(func.left(evidence.c.quote, literal_column(str(_TEXT_LENGTH))))
+    select(func.left(evidence.c.quote, _max_text_length))
     .where(evidence.c.workspace_id == WORKSPACE, evidence.c.insight_id == _i.id)
     .order_by(evidence.c.start, evidence.c.id)
     .limit(literal_column("1"))
@@ -92,7 +94,7 @@ _UNCOMPARED = statement(
         _i.made_by_signal_id,
         _i.sentiment,
         _i.name,
-        func.coalesce(_first_quote, func.left(_i.description, literal_column(str(_TEXT_LENGTH)))),
+        func.coalesce(_first_quote, func.left(_i.description, _max_text_length)),
     )
     .where(
         _i.workspace_id == WORKSPACE,

@@ -277,9 +277,9 @@ class Records(Generic[T]):
 def columns_for(
     struct: type[msgspec.Struct], table: Table, *links: Link, **expressions: ColumnElement[Any]
 ) -> list[Any]:
-    """Columns for the fields of a struct, in order.
+    """Columns to select for the fields of a struct, in order.
 
-    Each is the link or expression with the name of the field, else the table's column.
+    A field is read from the link or expression with its name, otherwise from the table's column.
     """
     named: dict[str, Any] = {link.name: link for link in links} | expressions
     return [named[name] if name in named else table.c[name] for name in struct.__struct_fields__]

@@ -94,8 +94,8 @@ def _search_index(
     )
 
 
-def _people_index(name: str, *columns: str, where: str | None = _NOT_DELETED) -> Index:
-    """GIN index for arrays of e-mail addresses or domains that overlap with others."""
+def _overlap_index(name: str, *columns: str, where: str | None = _NOT_DELETED) -> Index:
+    """GIN index for overlap queries (`&&`) on arrays of e-mail addresses or domains."""
     return _index(f"ix_{name}_people", *columns, where=where, postgresql_using="gin")
 
 
@@ -142,8 +142,8 @@ def _link_indexes(name: str, order: str) -> tuple[Index, Index]:
     )
 
 
-def _processing(states: str) -> tuple[Column[Any] | CheckConstraint, ...]:
-    """Columns of the processing: the record's version, its state, and why it failed."""
+def _processing_columns(states: str) -> tuple[Column[Any] | CheckConstraint, ...]:
+    """Columns for background processing: the record's version, state and error."""
     return (
         Column("version", Integer, nullable=False, server_default="1"),
         Column("state", Text, nullable=False),
@@ -215,7 +215,7 @@ messages = _record(
         "messages", "created_at", "thread_id", where=f"{_NOT_DELETED} and thread_id is not null"
     ),
     _index("ix_messages_remote_id", "remote_id"),
-    _people_index("messages", "outside", "outside_domains"),
+    _overlap_index("messages", "outside", "outside_domains"),
     _search_index("messages", "created_at", "source_id", "thread_id", "emails", "public", texts=[]),
     *_link_indexes("messages", "created_at"),
 )
@@ -258,12 +258,12 @@ conversations = _record(
     # Value of the version that the last upsert replaced.
     Column("former_recording_key", Text),
     CheckConstraint("recording_kind in ('video', 'audio')", name="recording_kind"),
-    *_processing("'processing', 'processed', 'failed'"),
+    *_processing_columns("'processing', 'processed', 'failed'"),
     CheckConstraint("type in ('INTERNAL', 'EXTERNAL')", name="type"),
     _list_index("conversations", "started_at"),
     _list_index("conversations", "started_at", "type"),
     _list_index("conversations", "started_at", "source_id"),
-    _people_index("conversations", "outside", "outside_domains"),
+    _overlap_index("conversations", "outside", "outside_domains"),
     _search_index(
         "conversations",
         "started_at",
@@ -293,7 +293,7 @@ documents = _record(
     Column("former_normalized_key", Text),
     Column("normalized_url", Text),
     Column("normalized_content_type", Text),
-    *_processing("'processing', 'processed', 'failed'"),
+    *_processing_columns("'processing', 'processed', 'failed'"),
     CheckConstraint("(url is null) <> (blob_key is null)", name="content"),
     _ordered_by("coalesce(created_at, stored_at)"),
     _list_index("documents", "ordered_at"),
@@ -330,7 +330,7 @@ def _crm_record(name: str, *columns: Column[Any] | CheckConstraint | Index) -> T
         _texts("contact_emails"),
         timestamp_column("stored_at", now=True),
         _list_index(name, "ordered_at", where=None),
-        _people_index(name, "contact_emails", where=None),
+        _overlap_index(name, "contact_emails", where=None),
         *columns,
     )
 

@@ -1,4 +1,4 @@
-"""Database operations of the commands on workspaces, keys and jobs."""
+"""Database operations behind `gateway workspaces`, `gateway keys` and `gateway jobs`."""
 
 from collections.abc import Sequence
 from datetime import datetime

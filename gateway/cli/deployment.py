@@ -35,7 +35,7 @@ def running(data: Path) -> dict[str, str] | None:
 
 
 def environment(data: Path) -> dict[str, str]:
-    """The environment, completed by the URLs of a running `gateway up`."""
+    """Environment variables; missing server URLs are those of a running `gateway up`."""
     variables = dict(os.environ)
     for name, url in (running(data) or {}).items():
         # An empty variable counts as not set, as it does where settings are read.

@@ -41,15 +41,18 @@ class _Installation:
 def run_as_other_user(
     binaries: Binaries, data: Path, methods: tuple[RootMethod, ...], *, durable: bool
 ) -> RunAs | None:
-    """The first of the methods that works here; None if none does."""
+    """Return the first method that works on this machine, or None."""
     installation = _Installation(binaries, data, durable=durable)
     return next(
         (run for method in methods if (run := _METHODS[method](installation)) is not None), None
     )
 
 
-def _as_account(installation: _Installation) -> RunAs | None:
-    """An account that can reach everything; the owner of an existing database is tried first."""
+def _try_account(installation: _Installation) -> RunAs | None:
+    """Run as an account that may enter the directories of data and programs.
+
+    Tries the owner of an existing database first.
+    """
     data, cluster, binaries = installation.data, installation.cluster, installation.binaries
     owner = cluster.stat().st_uid if os.path.lexists(cluster) else 0
     names: list[int | str] = [owner, *_ACCOUNTS] if owner else [*_ACCOUNTS]
@@ -63,8 +66,8 @@ def _as_account(installation: _Installation) -> RunAs | None:
     return None
 
 
-def _in_namespace(installation: _Installation) -> RunAs | None:
-    """A user namespace: the process reaches all that root can reach."""
+def _try_namespace(installation: _Installation) -> RunAs | None:
+    """Run in a user namespace, where the process keeps root's access to files."""
     in_copy = installation.cluster.resolve().parent == installation.copy_home
     if in_copy or shutil.which(_NAMESPACE[0]) is None:
         return None
@@ -72,8 +75,11 @@ def _in_namespace(installation: _Installation) -> RunAs | None:
     return run if run.works() else None
 
 
-def _from_copy(installation: _Installation) -> RunAs | None:
-    """A copy of the programs, with the database beside it; not for a database elsewhere."""
+def _try_copy(installation: _Installation) -> RunAs | None:
+    """Run a copy of the programs, with the database beside it.
+
+    Returns None if the database already exists elsewhere.
+    """
     account = next((ids for name in _ACCOUNTS if (ids := account_ids(name)) is not None), None)
     cluster, home = installation.cluster, installation.copy_home
     if account is None or (os.path.lexists(cluster) and cluster.resolve().parent != home):
@@ -92,9 +98,9 @@ def _from_copy(installation: _Installation) -> RunAs | None:
 
 
 _METHODS: Final[Mapping[RootMethod, Callable[[_Installation], RunAs | None]]] = {
-    "account": _as_account,
-    "namespace": _in_namespace,
-    "copy": _from_copy,
+    "account": _try_account,
+    "namespace": _try_namespace,
+    "copy": _try_copy,
 }
 
 

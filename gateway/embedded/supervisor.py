@@ -20,9 +20,9 @@ from gateway.embedded.process_info import wait_until
 FIRST_DELAY, LONGEST_DELAY = 0.2, 10.0
 # A child that ran for this long starts with the first delay again.
 HEALTHY_SECONDS = 30.0
-# QUICK_EXITS failures in a row, each within QUICK_SECONDS of the start, stop all processes.
+# MAX_QUICK_EXITS failures in a row, each within QUICK_SECONDS of the start, stop all processes.
 QUICK_SECONDS = 10.0
-QUICK_EXITS = 5
+MAX_QUICK_EXITS = 5
 # Failures of children this soon after a server ended do not count: they may be due to that.
 GRACE_AFTER_SERVER_EXIT = 20.0
 SERVER_FAILURES = 3
@@ -206,10 +206,10 @@ class Supervisor:
         _kill_group(ended.process)  # its own children would work beside those of its successor
         state.running = None
         self._count_exit(state, code, now)
-        if state.quick_exits >= QUICK_EXITS:
+        if state.quick_exits >= MAX_QUICK_EXITS:
             raise EmbeddedError(
-                f"{name} ended {QUICK_EXITS} times in a row ({_exit(code)}): {ended.last_line()}."
-                f" The whole log: {ended.log}"
+                f"{name} ended {MAX_QUICK_EXITS} times in a row ({_exit(code)}):"
+                f" {ended.last_line()}. The whole log: {ended.log}"
             )
         self._report(f"{name} ended ({_exit(code)}), starting it again. Its log: {ended.log}")
         state.restart_at, state.delay = now + state.delay, min(state.delay * 2, LONGEST_DELAY)

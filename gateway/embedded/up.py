@@ -32,7 +32,7 @@ READY_SECONDS = 60.0
 # Within this time the children of a killed `up` release the port: see `parent_watch`.
 LEFTOVER_SECONDS = 10.0
 # `make` and the terminal may both pass on one Ctrl-C: signals within this time count as one.
-SAME_CTRL_C_SECONDS = 0.5
+CTRL_C_DEDUP_SECONDS = 0.5
 
 Urls = dict[str, str]
 
@@ -284,7 +284,7 @@ def _stop_on_signals(supervisor: Supervisor) -> Iterator[None]:
 
     def handle(number: int, _frame: FrameType | None) -> None:
         nonlocal first
-        second = time.monotonic() - first > SAME_CTRL_C_SECONDS
+        second = time.monotonic() - first > CTRL_C_DEDUP_SECONDS
         supervisor.request_stop(kill=number == signal.SIGINT and second)
         first = min(first, time.monotonic())
 

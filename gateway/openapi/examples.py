@@ -29,9 +29,10 @@ def request_example(request_type: Any, schemas: Schemas) -> Any:
 
 
 def response_example(route: Route, schemas: Schemas) -> Any:
-    """Build the body of a success from the examples of the response struct.
+    """Build the example of a success response from the examples of its struct's fields.
 
-    The values of the request example override it, then those of the operation's example.
+    Fields with the same name in the request example override it. The operation's example
+    overrides both.
     """
     example = _example(schemas.of(route.response_type), schemas)
     changes = route.operation.example

@@ -12,13 +12,13 @@ _REF: Final = "#/components/schemas/{name}"
 
 
 class Schemas:
-    """Component schemas of some types, sorted by name. Schemas of fields contain examples."""
+    """Component schemas of all structs within `types`, by name. Their fields have examples."""
 
     def __init__(self, types: Iterable[Any]) -> None:
         self.components = dict(sorted(component_schemas(types).items()))
 
     def of(self, *types: Any) -> dict[str, Any]:
-        """The schema of a value of one of the types. Structs are references."""
+        """Schema for a value of any of the types (`oneOf`). Structs are `$ref` references."""
         schemas, _ = msgspec.json.schema_components(types, ref_template=_REF)
         return schemas[0] if len(schemas) == 1 else {"oneOf": list(schemas)}
 

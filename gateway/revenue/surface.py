@@ -42,7 +42,7 @@ class WriteError(msgspec.Struct):
 
 
 def revenue_error(problem: Problem, request_id: str, method: str) -> ReadError | WriteError:
-    """Error body of a request: a message for reads, an object for writes."""
+    """Build the error body. Reads get a message only; writes get code, message and field."""
     if method in ("GET", "HEAD", "OPTIONS"):
         return ReadError(problem.message)
     field = problem.field_errors[0].field if problem.field_errors else None

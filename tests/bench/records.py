@@ -158,7 +158,7 @@ FILLS: Final[Mapping[str, str]] = {
 # For each list: every filter with values of each frequency, then combined filters.
 _TEXTS: Final = ("review", "renewal", "zeppelin", "mainframe", "telegraph", "hologram", "vorlin")
 _ANY: Final = (*_TEXTS, "rev", "nowhere")
-_COMBINED: Final = {
+_COMBINED_FILTERS: Final = {
     "conversations": (
         "title=telegraph&attendees=review",
         "title=review&type=INTERNAL",
@@ -410,7 +410,7 @@ async def _measure(stack: Stack) -> None:
             for name, values in _SINGLE[kind].items():
                 for value in values:
                     await bench.time_first_page(connection, kind, f"{name}={value}")
-            for query in _COMBINED[kind]:
+            for query in _COMBINED_FILTERS[kind]:
                 await bench.time_first_page(connection, kind, query)
             name, values = next(iter(_SINGLE[kind].items()))
             for filters in ({}, {name: values[0]}):

@@ -1,4 +1,4 @@
-"""Some of the scenarios of `make chaos`, and failures of commits and of stored texts."""
+"""Some of the scenarios of `make chaos`, failed commits, and texts missing from the store."""
 
 import asyncio
 import signal

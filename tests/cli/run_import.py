@@ -89,7 +89,7 @@ class Importer:
         self.gateway = gateway
 
     async def run(self, workspace: Tenant | str, *arguments: str | Path) -> ImportResult:
-        """`gateway import` into a workspace."""
+        """Run `gateway import` into a workspace."""
         name = workspace if isinstance(workspace, str) else workspace.workspace
         result = await self.gateway("import", "--workspace", name, *map(str, arguments))
         return ImportResult(*result)

@@ -47,7 +47,7 @@ async def acme(idle_stack: Stack, db: Database) -> AsyncIterator[Tenant]:
 
 
 async def _add_job(db: Database, workspace: str, state: str = "failed", **columns: Any) -> str:
-    """Insert a job; its id."""
+    """Insert a job. Returns its id."""
     job_id = new_id()
     ended = state in ("done", "failed", "cancelled")
     values = {

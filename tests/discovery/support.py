@@ -27,7 +27,7 @@ TRANSCRIPT = (
 
 
 async def create_minimal(tenant: Tenant, resource: str, **fields: Any) -> str:
-    """Create a record with the required fields and these; its id."""
+    """Create a record with the required fields and `fields`. Returns its id."""
     record: str = (await tenant.create(resource, **MINIMAL[resource], **fields))["id"]
     return record
 
@@ -42,7 +42,7 @@ async def queue_analysis(tenant: Tenant, signal_id: str) -> str:
 
 
 async def reprocess(tenant: Tenant, signal_id: str) -> Any:
-    """Analyse a signal again; the signal."""
+    """Analyse a signal again. Returns the signal."""
     await queue_analysis(tenant, signal_id)
     return await tenant.wait_until_processed(signal_id)
 

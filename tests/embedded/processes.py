@@ -23,7 +23,7 @@ AS_ROOT = os.geteuid() == 0
 
 @functools.cache
 def _spare_databases() -> Path:
-    """Stopped databases of earlier tests: creating one, even copying one, takes a second."""
+    """Folder of stopped databases to reuse. Creating one, or copying one, takes a second."""
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
@@ -38,7 +38,7 @@ def with_database(data: Path) -> Path:
 
 
 def discard(data: Path) -> None:
-    """Remove a data directory; its stopped database is kept for a later test if it is complete."""
+    """Remove a data directory. Keeps its stopped database for a later test if it is complete."""
     cluster = data / "pg18"
     if not cluster.is_symlink() and (cluster / "global" / "pg_control").exists():
         shutil.move(cluster, _spare_databases() / data.parent.name)
@@ -46,7 +46,7 @@ def discard(data: Path) -> None:
 
 
 def until(condition: Callable[[], T], *, pause: float = 0.01) -> T:
-    """Poll a condition until it returns a true value, and return it; fail after 60 s."""
+    """Poll a condition until it returns a true value, and return it. Fails after 60 s."""
     deadline = time.monotonic() + 60
     while not (value := condition()):
         assert time.monotonic() < deadline, f"still waiting for {condition}"

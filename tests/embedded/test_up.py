@@ -62,7 +62,7 @@ from gateway.embedded import up as module
 from gateway.embedded.errors import EmbeddedError
 from gateway.embedded.up import Commands, up
 module.Supervisor = partial(module.Supervisor, grace=3600.0)
-module.SAME_CTRL_C_SECONDS = 0.0
+module.CTRL_C_DEDUP_SECONDS = 0.0
 migrate, serve, work, data, port = sys.argv[1:]
 notes = Path(os.environ["NOTES"])
 python = (sys.executable, "-c")

@@ -36,7 +36,7 @@ class GeneratedList(NamedTuple):
 
 @st.composite
 def generated_records(draw: st.DrawFn, kind: str) -> list[Record]:
-    """Records with few different times, so that most share theirs with others."""
+    """Generate records with few distinct times, so that many have equal times."""
     hours = st.sampled_from([0, 0, 1, 2, 9])
     times: st.SearchStrategy[Any] = hours.map(lambda number: START_TIME + timedelta(hours=number))
     if KINDS[kind].may_lack_time:

@@ -63,7 +63,7 @@ async def _set_provider(database: Database, caller: Tenant, *, allowed: bool) ->
 
 
 async def _analyse(acme: Tenant, text: str = TEXT) -> Any:
-    """Create a signal and wait for its analysis; the signal."""
+    """Create a signal and wait for its analysis. Returns the signal."""
     return await acme.wait_until_processed((await acme.create_signal(text))["id"])
 
 

@@ -77,12 +77,12 @@ def parameters(*names: str) -> dict[str, BindParameter[Any]]:
 
 
 def seconds(number: Any) -> Any:
-    """Interval of `number` seconds: a constant, a column, or the name of a parameter."""
+    """SQL interval in seconds. `number` is a constant, a column or the name of a parameter."""
     return _number(number) * literal(timedelta(seconds=1), Interval)
 
 
 def days(number: Any) -> Any:
-    """Interval of `number` days: a constant, a column, or the name of a parameter."""
+    """SQL interval in days. `number` is a constant, a column or the name of a parameter."""
     return _number(number) * literal(timedelta(days=1), Interval)
 
 

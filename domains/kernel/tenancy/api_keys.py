@@ -145,7 +145,7 @@ async def create_key(
     limits: RateLimitOverrides = RateLimitOverrides(),  # noqa: B008 - frozen
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
-    """Create a key. Returns it and its text, which is not stored.
+    """Create a key. Returns the record and the secret key text, which is not stored.
 
     Raises Invalid for an invalid name or an empty list of scopes.
     """

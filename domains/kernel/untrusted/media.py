@@ -327,7 +327,7 @@ class _Splitter:
         return Piece(path, path.name, "audio/flac", start, end - start, silent)
 
     async def _run_ffmpeg(self, *arguments: str) -> bytes:
-        """Run ffmpeg in a sandbox and return its output. It can open files only."""
+        """Run ffmpeg in a sandbox and return its output. It can read local files but no URLs."""
         command = (str(self._ffmpeg), *_FFMPEG, *arguments)
         try:
             completed = await sandbox.run(
@@ -353,8 +353,8 @@ class _Splitter:
         raise Invalid(_UNREADABLE)
 
 
-def _log_failure(error: str | int, errors: str) -> None:
-    log.warning("recording_read_failed", error=error, said=errors[-_MAX_LOGGED:])
+def _log_failure(error: str | int, stderr: str) -> None:
+    log.warning("recording_read_failed", error=error, said=stderr[-_MAX_LOGGED:])
 
 
 # One thread: other jobs need the processors as well.

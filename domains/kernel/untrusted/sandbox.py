@@ -22,8 +22,8 @@ import msgspec
 
 _LAUNCHER: Final = str(Path(__file__).with_name("sandbox_launcher.py"))
 
-# Bytes of the standard error that are kept, the last ones.
-_MAX_ERRORS: Final = 8192
+# The last bytes of the standard error that are kept.
+_MAX_STDERR: Final = 8192
 
 _READ_BYTES: Final = 65536
 
@@ -129,7 +129,7 @@ async def run(
     program = shutil.which(command[0])
     if program is None:
         raise FileNotFoundError(command[0])
-    output, errors = _Output(limits.output), _Errors()
+    output, errors = _Output(limits.output), _StderrTail()
     try:
         async with asyncio.timeout(limits.time):
             returncode = await _run(
@@ -186,7 +186,7 @@ def _environment(cwd: Path | None) -> dict[str, str]:
 async def _run(
     command: Sequence[str],
     output: "_Output",
-    errors: "_Errors",
+    errors: "_StderrTail",
     stdin: Path | None,
     cwd: Path | None,
     environment: Mapping[str, str],
@@ -235,8 +235,8 @@ class _Output:
                 return
 
 
-class _Errors:
-    """The end of a command's standard error."""
+class _StderrTail:
+    """The last _MAX_STDERR bytes of a command's standard error."""
 
     def __init__(self) -> None:
         self._tail = b""
@@ -247,7 +247,7 @@ class _Errors:
 
     async def read(self, stream: asyncio.StreamReader) -> None:
         while chunk := await stream.read(_READ_BYTES):
-            self._tail = (self._tail + chunk)[-_MAX_ERRORS:]
+            self._tail = (self._tail + chunk)[-_MAX_STDERR:]
 
 
 @contextlib.asynccontextmanager

@@ -59,7 +59,7 @@ def _set_limit(limit: int, soft: int, hard: int | None = None) -> None:
 
 
 def _drop_privileges(libc: ctypes.CDLL) -> None:
-    """Give up the network and the inspection of other processes, where the system permits it."""
+    """Drop network access and the right to inspect other processes, where the system permits."""
     libc.prctl(_SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
     user, group = os.geteuid(), os.getegid()
     if user == 0:

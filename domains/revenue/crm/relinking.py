@@ -315,7 +315,7 @@ async def mark_changed(tx: Tx, workspace: WorkspaceId, kind: str, ids: Sequence[
 
 
 async def relink(_tools: Tools, workspace: WorkspaceId, _job: LinkCrm) -> Write:
-    """Relink in the transaction that ends the job: only the database has work to do."""
+    """Return the write that relinks one batch, in the transaction that ends the job."""
     return lambda tx: relink_batch(tx, workspace)
 
 

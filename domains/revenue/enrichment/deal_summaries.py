@@ -33,7 +33,7 @@ from domains.revenue.crm.matching import RefreshDeal
 from domains.revenue.tables import conversations, deals, messages
 
 # Newest conversations, and newest messages, that the summary is made of.
-_NEWEST: Final = 20
+_MAX_RECORDS: Final = 20
 # Items under one heading, and steps in `crmAutofill`.
 _MAX_ITEMS: Final = 10
 _MAX_AUTOFILL_STEPS: Final = 2
@@ -79,7 +79,7 @@ def _newest_linked(table: Table, at: Column[Any], *columns: Any) -> Any:
             or_(table.c.public, not_(_hides_private)),
         )
         .order_by(at.desc(), table.c.id.desc())
-        .limit(literal_column(str(_NEWEST)))
+        .limit(literal_column(str(_MAX_RECORDS)))
     )
 
 

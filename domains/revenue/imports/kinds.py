@@ -1,8 +1,8 @@
 """Kinds of records that an import stores, and how each is converted to columns.
 
-An import replaces the record with the same workspace and id as a whole. Pushed records are left
-unchanged, and so are records that are equal already. Links, activity and summaries that
-an import leaves out are computed soon after the commit.
+An import replaces the whole record with the same workspace and id. It does not change pushed
+records, and skips records that are already equal. Links, activity and summaries that an import
+leaves out are computed soon after the commit.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

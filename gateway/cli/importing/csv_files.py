@@ -231,7 +231,7 @@ def _boolean(text: str) -> bool:
 
 
 def _date(text: str) -> str:
-    """Convert a date of the United States to ISO 8601. Returns any other text unchanged."""
+    """Convert a US date (month/day/year) to ISO 8601. Returns any other text unchanged."""
     match = _US_DATE.fullmatch(text)
     if match is None:
         return text

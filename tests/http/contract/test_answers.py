@@ -336,7 +336,7 @@ def _request_id(body: Json, answer: httpx.Response) -> Any:
 def _invalid_requests(
     contract: Contract, operation: Operation, url_path: str, source: str
 ) -> Iterator[tuple[int, str, Json]]:
-    """Invalid requests of a key with all scopes: expected status, path and arguments."""
+    """Yield (expected status, path, arguments) of requests that are invalid whatever the key."""
     if operation.method == "POST":
         yield 400, url_path, {"headers": {"Idempotency-Key": "k" * 256}}
     if operation.bodies:

@@ -61,7 +61,7 @@ async def exchange(port: int, requests: Sequence[bytes]) -> list[Answer]:
             if writer.is_closing():
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(request)
-            answers[number] = await _answer(reader, request)
+            answers[number] = await _read_answer(reader, request)
             if answers[number].headers.get("connection") == "close":
                 writer.close()
         writer.close()
@@ -72,7 +72,7 @@ async def exchange(port: int, requests: Sequence[bytes]) -> list[Answer]:
     return [answers[number] for number in range(len(requests))]
 
 
-async def _answer(reader: asyncio.StreamReader, request: bytes) -> Answer:
+async def _read_answer(reader: asyncio.StreamReader, request: bytes) -> Answer:
     start, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     pairs = (line.split(": ", 1) for line in lines if line)
     headers = {name.lower(): value for name, value in pairs}
@@ -207,7 +207,7 @@ class Api(ABC):
 
     def good(self, model: str) -> Json:
         """A body with every field. As a PATCH it would change every field of a record."""
-        return self.complete(model, self.values.example(model))
+        return self.make_valid(model, self.values.example(model))
 
     def good_bodies(self, model: str) -> Iterator[Json]:
         """Bodies that together contain every good value of every field."""
@@ -217,12 +217,12 @@ class Api(ABC):
         if exclusive_fields:
             yield self.good(model)
         for fields in self.values.combined(model, together):
-            yield self.complete(model, minimal | fields)
+            yield self.make_valid(model, minimal | fields)
         for name in exclusive_fields:
             for value in self.values.good(model, name):
-                yield self.complete(model, minimal | {name: value})
+                yield self.make_valid(model, minimal | {name: value})
 
-    def complete(self, model: str, body: Json) -> Json:  # noqa: ARG002 - one API overrides it
+    def make_valid(self, model: str, body: Json) -> Json:  # noqa: ARG002 - one API overrides it
         """Make a body valid: keep one of mutually exclusive fields, add a required alternative."""
         return body
 

@@ -238,7 +238,7 @@ _RESPONSE_NAMES: Final = {
 # Fields that get a value from the service when they are null.
 _DEFAULTED: Final = ("endedAt", "url")
 # The last two default to the file name.
-_NOT_COMPARED: Final = {
+_UNCOMPARED_FIELDS: Final = {
     *("transcript", "attachments", "UpdateRowRequest.fields"),
     *("DocumentRequest.displayName", "UpdateDocumentRequest.displayName"),
 }
@@ -357,7 +357,7 @@ class RevenueApi(Api):
         *("multipart/form-data; boundary=x", "x", "application/xml", "json"),
     )
 
-    def complete(self, model: str, body: Json) -> Json:
+    def make_valid(self, model: str, body: Json) -> Json:
         body = dict(body)
         if body.get("url") and body.get("content"):
             del body["content"]
@@ -443,7 +443,7 @@ class RevenueApi(Api):
         )
         for name, value in json.loads(content).items():
             own = f"{call.model}.{name}"
-            if {name, own} & _NOT_COMPARED or (value is None and name in _DEFAULTED):
+            if {name, own} & _UNCOMPARED_FIELDS or (value is None and name in _DEFAULTED):
                 continue
             shown = _RESPONSE_NAMES.get(own, _RESPONSE_NAMES.get(name, name))
             as_shown = _RESPONSE_VALUES.get(
@@ -459,7 +459,7 @@ class RevenueApi(Api):
         every = self.contract.operations.values()
         create = next(each for each in every if (each.method, each.path) == ("POST", f"/{kind}"))
         (model,) = create.bodies
-        body = _with_new_id(self.complete(model, self.values.minimal(model)), token)
+        body = _with_new_id(self.make_valid(model, self.values.minimal(model)), token)
         (made,) = await Call(self, create, model).send(caller, [Case("", caller.body(body))])
         assert made.status == 201, made
         record = made.json().get("recordId")

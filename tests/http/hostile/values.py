@@ -43,19 +43,19 @@ def percent_encoded(*texts: str) -> tuple[str, ...]:
 # --- bodies -----------------------------------------------------------------------------------
 
 # A number too large for any float, written as 1e999.
-HUGE: Final = math.inf
+INFINITY: Final = math.inf
 
-NOT_TEXT: Final[tuple[Any, ...]] = (5, 1.5, True, [], {}, ["x"], HUGE)
+NOT_TEXT: Final[tuple[Any, ...]] = (5, 1.5, True, [], {}, ["x"], INFINITY)
 BLANK: Final = ("", " ", "\n\t", "\u00a0\u2028", "\x1f")
 MALFORMED_UUIDS: Final = (
     *("", "x", "gong", "SIGNAL-1", f"{{{SOME_UUID}}}", f"urn:uuid:{SOME_UUID}"),
     *(f" {SOME_UUID}", f"{SOME_UUID}0", SOME_UUID.replace("6", "g")),
 )
-NOT_A_UUID: Final[tuple[Any, ...]] = (*MALFORMED_UUIDS, 5, True, [], {}, [SOME_UUID], HUGE)
-NOT_A_LIST: Final[tuple[Any, ...]] = ("x", SOME_UUID, 5, True, {}, {"0": SOME_UUID}, HUGE)
-NOT_AN_OBJECT: Final[tuple[Any, ...]] = ("x", 5, True, [], [{}], HUGE)
-NOT_A_BOOLEAN: Final[tuple[Any, ...]] = ("", "true", 0, 1, [], {}, HUGE)
-NOT_A_NUMBER: Final[tuple[Any, ...]] = ("", "5", True, [], {}, HUGE, 10**30, 1e300)
+NOT_A_UUID: Final[tuple[Any, ...]] = (*MALFORMED_UUIDS, 5, True, [], {}, [SOME_UUID], INFINITY)
+NOT_A_LIST: Final[tuple[Any, ...]] = ("x", SOME_UUID, 5, True, {}, {"0": SOME_UUID}, INFINITY)
+NOT_AN_OBJECT: Final[tuple[Any, ...]] = ("x", 5, True, [], [{}], INFINITY)
+NOT_A_BOOLEAN: Final[tuple[Any, ...]] = ("", "true", 0, 1, [], {}, INFINITY)
+NOT_A_NUMBER: Final[tuple[Any, ...]] = ("", "5", True, [], {}, INFINITY, 10**30, 1e300)
 NOT_AN_INTEGER: Final[tuple[Any, ...]] = (*NOT_A_NUMBER, 1.0, 1.5)
 
 SQL: Final = "'; drop table insights; -- \" \\ %s $1 :x"
@@ -115,7 +115,7 @@ INVALID_TIMES: Final = (
 # Times that the revenue record accepts and discovery does not.
 NOT_RFC3339: Final = ("1700000000", "2025-01-01")
 NOT_AN_RFC3339_TIME: Final[tuple[Any, ...]] = (
-    *("", *INVALID_TIMES, *NOT_RFC3339, 0, 1700000000, 1700000000.5, True, [], {}, HUGE),
+    *("", *INVALID_TIMES, *NOT_RFC3339, 0, 1700000000, 1700000000.5, True, [], {}, INFINITY),
 )
 NOT_A_TIMESTAMP: Final[tuple[Any, ...]] = (
     *(
@@ -131,11 +131,11 @@ NOT_A_TIMESTAMP: Final[tuple[Any, ...]] = (
         "9" * 21,
     ),
     *(253_402_300_800_000, -62_135_596_800_001, 10**15, -(10**15), 10**30, 1e300, 5e-324 - 1e20),
-    *(True, False, [], {}, [STARTED], {"$date": STARTED}, HUGE, -HUGE),
+    *(True, False, [], {}, [STARTED], {"$date": STARTED}, INFINITY, -INFINITY),
 )
 # For all but one time field of each model: the same code parses every time of an API.
 SOME_NOT_A_TIMESTAMP: Final[tuple[Any, ...]] = (
-    *("", "x", "2025-02-29", "10000-01-01T00:00:00Z", 10**15, 1e300, True, [], {}, HUGE),
+    *("", "x", "2025-02-29", "10000-01-01T00:00:00Z", 10**15, 1e300, True, [], {}, INFINITY),
 )
 
 
@@ -266,7 +266,7 @@ class Values:
         return [example, *self._good_of(schema, example)]
 
     def _objects(self, model: str) -> Iterator[Json]:
-        """Objects with the required fields that together contain every good value."""
+        """Valid objects of a model. Together they contain every good value of every field."""
         for each in self.combined(model, list(self._contract.models[model])):
             yield self.minimal(model) | each
 
@@ -294,7 +294,7 @@ class Values:
             yield from (("", each) for each in self._wrong_scalars(schema))
 
     def _wrong_entries(self, schema: Json, example: Json) -> Iterator[tuple[str, Any]]:
-        """Objects with a wrong value under the first key of the example."""
+        """Wrong objects with arbitrary keys: a wrong entry, no entries, too many entries."""
         key = next(iter(example))
         entry = schema["additionalProperties"]
         nullable = "anyOf" in entry
@@ -321,7 +321,7 @@ class Values:
                 low, high = schema["minimum"], schema["maximum"]
                 return (*NOT_A_NUMBER, low - 1, low - 0.1, -1e-300, high + 0.1, high + 1)
             case "object":
-                return (*NOT_AN_OBJECT, {"a": HUGE}, {"a": [HUGE]})
+                return (*NOT_AN_OBJECT, {"a": INFINITY}, {"a": [INFINITY]})
             case "string":
                 return self._wrong_texts(schema)
         return ()
@@ -348,7 +348,7 @@ class Values:
         near = (last.upper(), last[:-1], f" {last}", f"{last}\n", last.replace("_", "-") + "s")
         foreign = {each for values in self._enumerations for each in values[-2:]} - set(allowed)
         like_a_path = (f"{last} - at `$.name`", f"{last} - at `$.name[...]`")
-        other: tuple[Any, ...] = ("x" * 9000, 0, True, [], [last], {}, HUGE)
+        other: tuple[Any, ...] = ("x" * 9000, 0, True, [], [last], {}, INFINITY)
         return ("", *sorted(foreign), *(set(near) - set(allowed)), *like_a_path, *other)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 Json = dict[str, Any]
 
-# Remote ids of the records that a run finds.
+# Remote ids of the records that exist before a run.
 REMOTE_IDS = {"rows": "row", "documents": "document", "conversations": "call", "messages": "mail"}
 URL = "https://example.com/a.pdf"
 # Seconds from the start of the conversation.
@@ -56,7 +56,7 @@ def make_valid(kind: str, method: str, body: Json, known: Mapping[str, str]) -> 
 
 
 def _valid_value(name: str, value: Any) -> Any:
-    """Correct the value of a field if it has the type of the schema."""
+    """Correct the value of a field. Returns values of a wrong type unchanged."""
     if name in TIME_OFFSETS:
         return _valid_time(value, TIME_OFFSETS[name])
     if name in ("url", "recordingUrl"):
@@ -89,7 +89,7 @@ def _valid_item(name: str, number: int, item: Any) -> Any:
 
 
 def _valid_field(method: str, key: str, field: Any) -> tuple[str, Any]:
-    """Give a field of a row a value of its type and the name from the object type."""
+    """Return a row field under the object type's key for its type, with a valid value."""
     if field is None and method == "PATCH":
         return "list", None
     kind = field.get("fieldType") if isinstance(field, dict) else None

@@ -133,7 +133,7 @@ def test_sentence_with_the_topic_is_quoted() -> None:
     assert request.feature == "exports"
 
 
-def test_title_for_several_titles() -> None:
+def test_titles_of_one_subject_are_combined() -> None:
     assert covering(["Exports are hard to find", "Export is slow"]) == (
         "Exports are hard to find and slow"
     )

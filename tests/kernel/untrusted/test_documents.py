@@ -251,7 +251,7 @@ def with_empty_entries(count: int) -> bytes:
 
 
 def with_declared_size(archive: bytes, size: int) -> bytes:
-    """The archive with this declared size of its last entry."""
+    """Change the size that the archive declares for its last entry."""
     changed = bytearray(archive)
     struct.pack_into("<I", changed, archive.rindex(b"PK\x01\x02") + 24, size)
     return bytes(changed)

@@ -64,16 +64,16 @@ async def test_a_recording_fetched_by_a_retry_clears_the_failure(
         "conversations", "call", recordingUrl=f"{web.url}/call", transcript=TRANSCRIPT
     )
 
-    async def is_summarized_and(state: str) -> Any:
+    async def is_summarized_with_state(state: str) -> Any:
         row = await get_row(database, "conversations", record)
         return row["state"] == state and row["found_summary"] is not None
 
-    await eventually(partial(is_summarized_and, "failed"))
+    await eventually(partial(is_summarized_with_state, "failed"))
     web.responses["/call"] = CannedResponse(make_wav((3, 0.4)), "audio/wav")
     jobs = JobFilter(workspace=UUID(source.tenant.workspace), kind="fetch_recording")
     async with database.transaction() as tx:
         assert await job_admin.retry(tx, jobs) == 1
-    await eventually(partial(is_summarized_and, "processed"))
+    await eventually(partial(is_summarized_with_state, "processed"))
     assert (await get_row(database, "conversations", record))["error"] is None
 
 
