@@ -33,7 +33,7 @@ async def create_minimal(tenant: Tenant, resource: str, **fields: Any) -> str:
 
 
 async def queue_analysis(tenant: Tenant, signal_id: str) -> str:
-    """POST to `process` and expect 201; the job's id."""
+    """POST to `process` and expect 201. Returns the job's id."""
     response = await tenant.http.post(f"/external/v1/signals/{signal_id}/process")
     assert response.status_code == 201, response.text
     assert list(response.json()) == ["jobId"]

@@ -55,7 +55,7 @@ def until(condition: Callable[[], T], *, pause: float = 0.01) -> T:
 
 
 def sql(url: str, *statements: str) -> Any:
-    """Execute statements; the first value of the last one's result."""
+    """Execute statements. Returns the first value of the last result."""
 
     async def fetch() -> Any:
         connection = await asyncpg.connect(url, timeout=10)
@@ -71,7 +71,7 @@ def sql(url: str, *statements: str) -> Any:
 
 @contextmanager
 def python(code: str, *arguments: object, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """Run code in a Python process with pipes; it is killed on leaving if it still runs."""
+    """Run code in a Python process with pipes. Kills it on exit if it still runs."""
     process = subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],
         stdin=subprocess.DEVNULL,
@@ -90,7 +90,7 @@ def python(code: str, *arguments: object, **environment: str) -> Iterator[subpro
 
 
 def read_line(process: subprocess.Popen[str]) -> str:
-    """The next line on the process' standard output; fails with its standard error if it ended."""
+    """Read a line of standard output. Fails with the standard error if the process has ended."""
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:

@@ -84,7 +84,7 @@ except EmbeddedError as error:
 def started(
     data: Path, environment: Mapping[str, str] = {}, *, port: int = 0
 ) -> Iterator[subprocess.Popen[str]]:
-    """`up` in a process of its own; its servers are stopped at the end."""
+    """Run `up` in a process of its own. Its servers are stopped at the end."""
     notes = data.parent / "notes"
     notes.mkdir(exist_ok=True)
     with python(UP, MIGRATE, API, WORK, data, port, NOTES=str(notes), **environment) as process:
@@ -100,7 +100,7 @@ def started(
 
 
 def wait_until_ready(process: subprocess.Popen[str]) -> str:
-    """The URL after READY."""
+    """Wait for the READY line. Returns its URL."""
     assert [read_line(process), read_line(process)] == ["first line", "second line"]
     word, url = read_line(process).split()
     assert word == "READY"
@@ -117,7 +117,7 @@ def workers(data: Path) -> list[int]:
 
 
 def errors_until_end(process: subprocess.Popen[str]) -> str:
-    """Wait until the process has ended; the rest of its standard error."""
+    """Wait until the process has ended. Returns the rest of its standard error."""
     return process.communicate(timeout=60)[1]
 
 

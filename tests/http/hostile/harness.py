@@ -276,7 +276,7 @@ class Call(NamedTuple):
         )
 
     async def not_refused(self, caller: Caller, cases: Iterable[Case]) -> list[str]:
-        """Send the requests; describe those without a 400 that names the expected field."""
+        """Send the requests. Describes those not answered by a 400 that names the field."""
         cases = list(cases)
         answers = await self.send(caller, cases)
         return [
