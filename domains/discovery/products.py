@@ -74,7 +74,7 @@ _ids = bindparam("ids", type_=ARRAY(Uuid))
 _NAMES = statement(
     select(_c.id, _c.name).where(_c.workspace_id == WORKSPACE, _c.id == any_(_ids)), row
 )
-_imported = (
+_imported_rows = (
     func.unnest(
         _ids, bindparam("names", type_=ARRAY(Text)), bindparam("numbers", type_=ARRAY(BigInteger))
     )
@@ -83,7 +83,7 @@ _imported = (
 )
 _insert = insert(products).from_select(
     ["workspace_id", "id", "name", "number"],
-    select(WORKSPACE, _imported.c.id, _imported.c.name, _imported.c.number),
+    select(WORKSPACE, _imported_rows.c.id, _imported_rows.c.name, _imported_rows.c.number),
 )
 _UPSERT = statement(
     _insert.on_conflict_do_update(
