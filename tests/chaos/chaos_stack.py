@@ -5,14 +5,15 @@ import contextlib
 import secrets
 import subprocess
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 import httpx
 import redis
 
+from domains.kernel.core.tasks import background_task
 from tests.chaos.process_tree import ProcessInfo, orphans, stack_processes
 from tests.stack import Process, Stack, eventually, free_port
 
@@ -109,7 +110,7 @@ class ChaosStack(Stack):
                         process.start()
                 await asyncio.sleep(0.05)
 
-        async with background(watch()):
+        async with background_task(watch()):
             yield
 
     async def kill(self, process: Process) -> None:
@@ -155,17 +156,6 @@ class ChaosStack(Stack):
         while (left := stack_processes(self.mark, self.folder)) and time.monotonic() < deadline:
             time.sleep(0.05)
         return left
-
-
-@contextlib.asynccontextmanager
-async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run a coroutine within the block, then cancel it and wait for its end."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 @contextlib.contextmanager

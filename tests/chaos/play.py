@@ -11,8 +11,9 @@ from typing import Final
 import asyncpg
 import msgspec
 
+from domains.kernel.core.tasks import background_task
 from domains.kernel.db.database import Database
-from tests.chaos.chaos_stack import ORPHAN_TIMEOUT, ChaosStack, background
+from tests.chaos.chaos_stack import ORPHAN_TIMEOUT, ChaosStack
 from tests.chaos.process_tree import ProcessInfo
 from tests.chaos.results import ScenarioResult
 from tests.chaos.workload import Workload
@@ -159,5 +160,5 @@ async def without_retry_delays(stack: ChaosStack) -> AsyncIterator[None]:
                 )
                 await asyncio.sleep(0.1)
 
-    async with background(make_due()):
+    async with background_task(make_due()):
         yield

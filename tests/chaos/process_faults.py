@@ -14,8 +14,9 @@ from pathlib import Path
 
 import asyncpg
 
+from domains.kernel.core.tasks import background_task
 from gateway.embedded import runfile
-from tests.chaos.chaos_stack import FAST_SETTINGS, MARK, ChaosStack, background
+from tests.chaos.chaos_stack import FAST_SETTINGS, MARK, ChaosStack
 from tests.chaos.play import (
     check_workload,
     count_orphans,
@@ -74,7 +75,7 @@ async def kill_everything_at_random(stack: ChaosStack, workload: Workload) -> No
                 await workload.enqueue(connection, 40, seconds=0.02)
                 await asyncio.sleep(1)
 
-        async with workload.sending_in_background(senders=4, pause=0.1), background(enqueue()):
+        async with workload.sending_in_background(senders=4, pause=0.1), background_task(enqueue()):
             while time.monotonic() < deadline:
                 await asyncio.sleep(chance.uniform(0.3, 2.5))
                 await stack.kill(chance.choice(stack.processes))
@@ -103,7 +104,7 @@ async def kill_workers_of_ten_thousand_jobs(stack: ChaosStack, workload: Workloa
     """Kill a worker every 2 s until 10,000 jobs have ended."""
     async with stack.connected() as connection:
         await workload.enqueue(connection, 10_000, seconds=0.05)
-        async with stack.supervised(), background(_kill_workers(stack)):
+        async with stack.supervised(), background_task(_kill_workers(stack)):
             await workload.wait_for_jobs(connection, 240)
 
 

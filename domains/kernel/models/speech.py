@@ -240,7 +240,7 @@ def _is_cjk(character: str) -> bool:
 def _shift(
     sentences: Iterable[Sentence], offset: float, limit: float, number: int
 ) -> list[Sentence]:
-    """Move sentences of a piece by its offset in the recording. No time exceeds the limit.
+    """Shift a piece's sentences by its offset in the recording. Times are capped at `limit`.
 
     A service names speakers per piece: the same name in two pieces may be two people, so names
     after the first piece get the number of their piece.
@@ -258,10 +258,9 @@ def _shift(
 
 
 def _join(before: list[Sentence], after: list[Sentence]) -> list[Sentence]:
-    """Join the sentences of adjacent pieces.
+    """Join the sentences of two adjacent pieces of a recording.
 
-    A sentence that was cut in two becomes one. A sentence that both pieces have at the cut is kept
-    once.
+    A sentence that was cut in two is merged. A sentence transcribed in both pieces is kept once.
     """
     if not before or not after:
         return before + after
@@ -386,7 +385,7 @@ def _distribute_segments(segments: Sequence[_Segment]) -> list[Token]:
 
 def _distribute(text: str, start: float, end: float, speaker: str | None) -> list[Token]:
     """Split the text into words. Each gets a share of the time in proportion to its length."""
-    words = list(filter(None, itertools.chain(*map(_AFTER_FULL_STOP.split, text.split()))))
+    words = [part for word in text.split() for part in _AFTER_FULL_STOP.split(word) if part]
     per_character = (end - start) / max(1, sum(map(len, words)))
     edges = itertools.accumulate(map(len, words), initial=0)
     return [
