@@ -31,13 +31,13 @@ from gateway.embedded.valkey import Valkey
 # Seconds to wait for anything before a test fails.
 TIMEOUT = 60.0
 
-# Without certificates, which no test needs: loading them for every client takes longer than most
+# Clients load no certificates: no test needs them, and loading them takes longer than most
 # tests.
 _NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class Process:
-    """A process of the product; its output is appended to `log`."""
+    """A process of the product. Its output is appended to `log`."""
 
     def __init__(self, module: str, env: dict[str, str], log: Path) -> None:
         self._module = module
@@ -57,7 +57,7 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """True if it runs, stopped by SIGSTOP or not."""
+        """Return True if the process has not ended. It may be stopped by SIGSTOP."""
         return self._process is not None and self._process.poll() is None
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> int:
@@ -88,7 +88,7 @@ class Process:
 class Stack:
     """PostgreSQL, Valkey, the API and a worker. Nothing is started by the constructor."""
 
-    # A copy of the first stack's database, migrated and empty: much faster than a new database.
+    # Copy the first stack's migrated, empty database, which is much faster than creating one.
     _template: ClassVar[Path | None] = None
 
     def __init__(self, folder: Path, settings: Mapping[str, str], *, durable: bool = False) -> None:
@@ -133,7 +133,7 @@ class Stack:
         self.postgres.start()
 
     def start_api(self) -> None:
-        """Start the API and wait until it answers; fails at once if it ends."""
+        """Start the API and wait until it answers. Fails at once if the process ends."""
         self.api.start()
         deadline = time.monotonic() + TIMEOUT
         while True:
@@ -171,7 +171,7 @@ def running_stack(
     durable: bool = False,
     settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Stack]:
-    """A started stack, stopped afterwards. `durable` costs speed, for measurements."""
+    """Run a stack within the block. `durable` is slower, and meant for measurements."""
     stack = Stack(folder, settings, durable=durable)
     try:
         stack.start_servers()

@@ -1,7 +1,7 @@
 """Markdown pages: their code, paths and long lines, and the comparison of shown and real outputs.
 
-In a shown output, a line `...` matches any further members or lines, `...` within a line matches
-any characters, and a UUID or a time of a record matches any other one. All else must be equal.
+In a shown output, a line `...` matches any further members or lines. `...` within a line matches
+any characters. Every UUID matches every other one, as do times of records. The rest must be equal.
 """
 
 import json
@@ -33,7 +33,7 @@ class Block(NamedTuple):
 
     @property
     def calls_servers(self) -> bool:
-        """True if the block has shell commands that need running servers."""
+        """Return True if the block has shell commands that need running servers."""
         calls = "curl " in self.text or ".venv/bin/gateway " in self.text
         return self.language == "sh" and calls
 
@@ -89,7 +89,7 @@ def missing_paths(page: str) -> list[str]:
 
 
 def long_lines(page: str) -> list[int]:
-    """Numbers of the lines over 100 characters, those of code blocks and tables excepted."""
+    """Numbers of the lines over 100 characters, except in code blocks and tables."""
     without_code = _FENCE.sub(lambda match: "\n" * match[0].count("\n"), text_of(page))
     return [
         number

@@ -54,7 +54,7 @@ EXECUTED: Final = [
 ]
 LIMITS: Final = "docs/errors-limits-pagination.md"
 
-# In the pages. The tests replace them by the address and the workspace of the test.
+# Values in the pages. The tests replace them by the address and the workspace of the test.
 BASE_URL: Final = "http://127.0.0.1:8000"
 WORKSPACE: Final = "Demo"
 
@@ -109,7 +109,7 @@ async def warm(make_tenant: MakeTenant) -> None:
 async def test_the_commands_of_a_page_work_and_print_the_shown_outputs(
     page: str, stack: Stack, make_tenant: MakeTenant, tmp_path: Path
 ) -> None:
-    # The page about limits shows those of a new key. The other pages would exceed them here.
+    # The page about limits shows the default limits, which the other pages would exceed.
     tenant = await make_tenant(limits=RateLimitOverrides() if page == LIMITS else UNLIMITED)
     blocks = blocks_of(page)
     commands = [block for block in blocks if block.calls_servers]
@@ -127,7 +127,7 @@ async def test_the_commands_of_a_page_work_and_print_the_shown_outputs(
 
 
 def test_the_findings_in_the_readme_are_in_the_generated_examples() -> None:
-    """Another test compares the generated page with the findings of the engine."""
+    """A test of the engine compares the generated page with the engine's findings."""
     (shown,) = [block.text for block in blocks_of("README.md") if "gateway demo" in block.text]
     names = re.findall(r"• (.*)", shown)
     quotes = re.findall(r"“(.*?)(?: \.\.\.|”) — (.*)", shown)
@@ -180,7 +180,7 @@ def _prepare(folder: Path, stack: Stack) -> None:
 
 
 def _commands(group: click.Group, name: str) -> Iterator[tuple[str, click.Command]]:
-    """Every command with its full name, without the groups."""
+    """Every command with its full name. Groups are not listed themselves."""
     for part, command in group.commands.items():
         if isinstance(command, click.Group):
             yield from _commands(command, f"{name} {part}")

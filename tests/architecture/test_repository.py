@@ -42,7 +42,7 @@ def _files() -> list[Path]:
 
 
 def _matches(pattern: str, files: Iterable[Path]) -> list[str]:
-    """Places `path:line` of the lines that match."""
+    """Return the matching lines as `path:line`."""
     compiled = re.compile(pattern)
     return [
         f"{path.relative_to(ROOT)}:{number}"
@@ -137,7 +137,7 @@ def test_every_declared_dependency_is_pinned() -> None:
 
 
 def test_no_file_names_a_package_host_or_a_path_of_a_machine() -> None:
-    # Written so that the pattern does not match itself.
+    # Written so that the pattern does not match this file.
     hosts = "p[y]pi[.]org|p[y]thonhosted|registry[.]n[p]mjs|deb[.]d[e]bian"
     pattern = rf"{hosts}|(?<![\w.-])/(?:w[o]rk|r[o]ot|h[o]me)/"
     assert _matches(pattern, _files()) == []
@@ -152,7 +152,7 @@ def test_our_modules_are_imported_at_the_top_of_a_file() -> None:
 
 
 def test_the_analysis_engine_reads_no_clock() -> None:
-    """Dates are passed in: the same text has the same findings on every day."""
+    """Callers pass dates in, so that a text has the same findings on every day."""
     pattern = r"\.(?:now|today|utcnow|fromtimestamp|monotonic|perf_counter)\("
     assert _matches(pattern, _modules("domains/intelligence")) == []
 

@@ -14,7 +14,7 @@ from tests.stack import Stack, Tenant, running_stack
 
 
 def run(measure: Callable[[Stack], Coroutine[Any, Any, None]], **options: Any) -> None:
-    """Run a benchmark with its own servers; `options` are those of `running_stack`."""
+    """Run a benchmark with its own servers, started by `running_stack` with `options`."""
     with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder), **options) as stack:
         asyncio.run(measure(stack))
 
@@ -27,7 +27,7 @@ def report(line: str) -> None:
 async def time_requests(
     caller: Tenant, method: str, path: str, body: object = None, *, rounds: int, warm_up: int = 0
 ) -> tuple[httpx.Response, list[float]]:
-    """Send the same request, which must succeed: the last response, and milliseconds per round."""
+    """Repeat a request, which must succeed. Returns the last response and each round's ms."""
 
     async def send() -> tuple[httpx.Response, float]:
         started = time.perf_counter()
@@ -41,5 +41,5 @@ async def time_requests(
 
 
 def median_and_worst(milliseconds: list[float]) -> str:
-    """The figures of a line for a list."""
+    """Format the median and the maximum for one line of output."""
     return f"p50 {statistics.median(milliseconds):7.1f} ms   worst {max(milliseconds):7.1f} ms"

@@ -103,7 +103,7 @@ async def _measure(stack: Stack) -> None:
         report(f"{count:,} lines, {large.stat().st_size / 1e6:,.0f} MB")
         for arguments in ([small], [large], [large], ["--dry-run", large]):
             await asyncio.to_thread(_import, stack, caller.workspace, *map(str, arguments))
-    # The peak of a child includes the memory of this process when it forked.
+    # The peak memory of a child includes that of this process at the time of the fork.
     report(f"(the measuring process had {own / 1024:.0f} MB)")
 
 

@@ -26,7 +26,7 @@ THREADS = 16
 
 
 def _dramatiq_worker(url: str, count: int, ready: Event, done: Any) -> None:
-    """Consume `count` messages; put the seconds from the first to the last into `done`."""
+    """Consume `count` messages. Puts the seconds from the first to the last into `done`."""
     broker = RedisBroker(url=url)  # type: ignore[no-untyped-call]
     times: list[float] = []
 
@@ -68,7 +68,7 @@ def dramatiq_alone(stack: Stack, jobs: int) -> float:
 
 
 async def product(stack: Stack, jobs: int) -> float:
-    """Jobs per second of the product, from the first claim to the last end."""
+    """Jobs per second of the product, from the first claim to the end of the last job."""
     connection = await asyncpg.connect(stack.database_url)
     with redis.Redis.from_url(stack.env["REDIS_URL"]) as client:
         client.flushall()

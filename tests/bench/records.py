@@ -1,8 +1,8 @@
 """`make bench`: latency of all filters of the revenue record in a workspace of a million records.
 
-Marks queries over 50 ms, and statements that scan a whole table. Uses warm caches, one kind of
-record after another.
-`python -m tests.bench.records 100000 deals rows` takes fewer records and kinds.
+Marks queries over 50 ms, and statements that scan a whole table. Measures one kind of record after
+another, with warm caches.
+`python -m tests.bench.records 100000 deals rows` measures deals and rows with 100,000 records.
 """
 
 import statistics
@@ -39,8 +39,8 @@ SOURCE, SMALL_SOURCE, OLD_SOURCE, NO_SOURCE = (
 )
 TYPE, SMALL_TYPE, OLD_TYPE, NO_TYPE = (f"7f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f00{n}" for n in range(4))
 
-# Record number 1 is the oldest. Words in half of the records, in 1 %, in a handful, in old records
-# only, and in new records only.
+# Each word is in another share of the records: half, 1 %, a handful, old records only (two words),
+# new records only. Record number 1 is the oldest.
 WORDS: Final = """
     case when n % 2 = 0 then 'review' end,
     case when n % 100 = 7 then 'renewal' end,
@@ -62,7 +62,7 @@ _FUNCTIONS: Final = """
             || initcap(pg_temp.syllable(n, 6) || pg_temp.syllable(n, 7)) $$;
 """
 _AT: Final = "now() - make_interval(mins => :all - n)"
-# Several records with the same time.
+# Gives 60 records the same time.
 _TIED: Final = "now() - make_interval(hours => (:all - n) / 60)"
 _SOURCES: Final = f"""case when n <= :all / 5 then '{OLD_SOURCE}'
     when n % 10000 = 0 then '{SMALL_SOURCE}' else '{SOURCE}' end"""
@@ -127,7 +127,7 @@ FILLS: Final[Mapping[str, str]] = {
             'application/pdf', 'https://example.com/' || n, 'processed', {_AT}
         from generate_series(1, :all) n
         """,
-    # In random order; a third has no activity, and ties with each other.
+    # In random order. Deals without activity have equal sort keys.
     "deals": f"""
         insert into deals (workspace_id, id, name, owner_name, owner_email, created_at,
             activity_given_at, contact_emails, account_id, account_name, stage, pipeline, amount,
@@ -288,7 +288,7 @@ assert len(LISTS) == len(CURSOR_LISTS)
 
 
 class Bench:
-    """A workspace with many records of a kind, and another one with a tenth of them."""
+    """A workspace with many records of a kind, and another workspace with a tenth as many."""
 
     def __init__(self, stack: Stack, caller: Tenant, records: int) -> None:
         self.stack = stack
@@ -297,7 +297,7 @@ class Bench:
         self.over = 0
 
     async def fill(self, connection: asyncpg.Connection, kind: str, other: Tenant) -> None:
-        """Insert the records; the indexes for lists are created afterwards, which is faster."""
+        """Insert the records, then create the indexes for lists, which is faster in this order."""
         indexes = await connection.fetch(
             "select indexname, indexdef from pg_indexes"
             " where tablename = $1 and indexname like 'ix%'",
@@ -389,7 +389,7 @@ async def _measure(stack: Stack) -> None:
     async with (
         new_tenant(stack) as caller,
         new_tenant(stack) as other,
-        # With the settings of the product's connections.
+        # Use the settings of the product's connections.
         Database.open(stack.database_url, timeout=TIMEOUT) as database,
         database.connection() as connection,
     ):

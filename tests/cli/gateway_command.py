@@ -29,7 +29,7 @@ TIMEOUT = 60
 
 
 class CommandResult(NamedTuple):
-    """Exit code and outputs of a run. The code is -9 if it took too long."""
+    """Exit code and outputs of a run. The code is -9 if the run timed out."""
 
     code: int
     out: str
@@ -48,7 +48,7 @@ class CommandResult(NamedTuple):
 
 
 class ForkServer:
-    """The process that forks. It ends when the context is left."""
+    """The forking process. It ends on leaving the context."""
 
     def __init__(self) -> None:
         self._requests, receiver = socket.socketpair()
@@ -99,7 +99,7 @@ class Gateway:
         self._server = server
 
     async def __call__(self, *arguments: str, **changes: str | None) -> CommandResult:
-        """Run the command; `changes` of the environment: None removes a variable."""
+        """Run the command. `changes` are environment variables; None removes one."""
         environment = self.changed_environment(**changes)
         result = await asyncio.to_thread(self._server.run, arguments, self.folder, environment)
         assert "Traceback" not in result.out + result.err
@@ -128,13 +128,13 @@ class Gateway:
         return CommandResult(process.returncode, out.decode(), err.decode())
 
     def changed_environment(self, **changes: str | None) -> dict[str, str]:
-        """The environment of a run with these changes."""
+        """Return the environment with changed variables. None removes one."""
         changed = {**self.environment, **changes}
         return {name: value for name, value in changed.items() if value is not None}
 
 
 def _next_run(requests: socket.socket) -> list[str]:
-    """Wait for requests. Returns the arguments in a forked process, once per request."""
+    """Wait for requests and fork for each. Returns its arguments, in the forked process only."""
     while True:
         byte, files, _, _ = socket.recv_fds(requests, 1, 4)
         with contextlib.suppress(ChildProcessError):

@@ -21,11 +21,11 @@ DEAL = _documented("getDeal")
 ACCOUNT = _documented("getAccount")
 CONVERSATION = _documented("getConversation")
 MESSAGE = _documented("getMessage")
-# Without the documented source: imports accept native records only.
+# Omit the documented source, because imports accept native records only.
 DOCUMENT = _documented("getDocument", sourceId="chat_upload")
 PRODUCT = {"id": "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f001", "name": "Dashboards"}
 
-# By kind: the example, and the name of its id field.
+# Kind -> the example, and the name of its id field.
 EXAMPLES: dict[str, tuple[dict[str, Any], str]] = {
     "deals": (DEAL, "dealId"),
     "accounts": (ACCOUNT, "accountId"),
@@ -35,7 +35,7 @@ EXAMPLES: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-# The fields that a record of each kind needs, as a JSON line.
+# Records with the required fields only, to be written as JSON Lines.
 CALL: dict[str, Any] = {
     "kind": "conversation",
     "conversationId": "550e8400-e29b-41d4-a716-446655440000",

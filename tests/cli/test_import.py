@@ -23,7 +23,7 @@ from tests.stack import Tenant, eventually
 
 
 def conversation(**fields: Any) -> dict[str, Any]:
-    """A conversation with the required fields, and more."""
+    """A conversation with the required fields and `fields`."""
     required = {
         "conversationId": str(uuid4()),
         "sourceId": "gong",
@@ -34,7 +34,7 @@ def conversation(**fields: Any) -> dict[str, Any]:
 
 
 def message(**fields: Any) -> dict[str, Any]:
-    """An e-mail with the required fields, and more."""
+    """An e-mail with the required fields and `fields`."""
     required = {
         "messageId": str(uuid4()),
         "sourceId": "gmail",
@@ -78,7 +78,7 @@ async def test_documented_records_are_returned_as_imported(
         assert mine == {name: expected[name] for name in mine}
     product = await acme.get(f"products/{PRODUCT['id']}")
     assert (product["name"], product["workspaceId"]) == ("Dashboards", acme.workspace)
-    # Filters find them.
+    # Filters find the imported records.
     assert await push_records.listed_ids(
         acme, "conversations", sourceId="gong", crmName="acme deal"
     )
@@ -199,7 +199,7 @@ async def _state(database: Database, tenant: Tenant) -> Any:
     """Pending jobs and link changes, and the row versions of the imported records."""
     tables = ("deals", "accounts", "conversations", "messages", "documents", "products")
     async with database.connection() as connection:
-        # Read first: without pending changes, the rows change no more.
+        # Read first, because the rows do not change once nothing is pending.
         pending = await connection.fetchval(
             "select (select count(*) from crm_changes where workspace_id = $1::uuid)"
             " + (select count(*) from jobs where workspace_id = $1::uuid"

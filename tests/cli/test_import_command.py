@@ -161,7 +161,7 @@ async def test_a_terminal_shows_a_progress_bar(importer: Importer, acme: Tenant)
             while piece := os.read(reading, 65536):
                 output += piece
         except OSError:
-            # The other end is closed.
+            # Reading fails once the other end is closed.
             pass
         return output
 
@@ -173,7 +173,7 @@ async def test_a_terminal_shows_a_progress_bar(importer: Importer, acme: Tenant)
     assert "3,000 records" in shown
 
 
-# Reads and checks files as the command does; prints the records and the peak memory in kB of each.
+# Reads and checks files as the command does. Prints each file's records and peak memory in kB.
 READ = """
 import sys, threading
 from pathlib import Path
@@ -186,7 +186,7 @@ for path in sys.argv[1:]:
     status = open("/proc/self/status")
     print(next(line for line in status if line.startswith("VmHWM")).split()[1])
 """
-# By name: the start of the file, a record, the end.
+# Name -> the start of the file, a record, the end of the file.
 FORMATS = {
     "x.jsonl": ("", '{{"kind":"deal","dealId":"{0}","name":"{0}","other":"{1}"}}\n', ""),
     "x.json": (

@@ -72,7 +72,7 @@ async def test_deals_of_a_salesforce_report(importer: Importer, acme: Tenant) ->
         "Two\r\nlines",
         {"name": "Jane Doe", "email": None},
     )
-    # The account id links it; no field of a deal shows that id.
+    # The deal is linked by the account id, which no field of a deal shows.
     await importer.import_records(acme, accounts=[{"accountId": "001A", "name": "Renamed"}])
     assert (await get_record(acme, "accounts", "001A"))["latestDeal"]["dealId"] == "006A"
 
@@ -116,7 +116,7 @@ async def test_accounts_of_salesforce(importer: Importer, acme: Tenant) -> None:
     read = await get_record(acme, "accounts", "001A")
     assert (read["name"], read["owner"]) == ("Acme Corp", {"name": "Jane Doe", "email": None})
     assert read["syncedCrmFields"] == {"Billing City": "Berlin", "Employees": "1,200"}
-    # The host of its website is its e-mail domain.
+    # The host of the account's website is its e-mail domain.
     source = await push_records.create_source(acme)
     call = await source.push("conversations", "c")
     assert (await get_record(acme, "conversations", call))["crm"]["id"] == "001A"

@@ -158,7 +158,7 @@ async def test_an_object_with_arrays_of_records(
         refused = result.refusals(path)
         for part, reason in expected.items():
             line = next(n for n, each in enumerate(text.split("\n"), 1) if part in each)
-            # The line of the bracket with which the record begins.
+            # The refusal has the line of the record's opening bracket, two lines above.
             line = line - 2 if "amount" in part else line
             assert reason in refused[line]
     else:

@@ -90,7 +90,7 @@ async def test_the_error_of_an_unavailable_database_is_one_sentence(gateway: Gat
     for command in ("keys list --json", "migrate", "serve", "work"):
         result = await gateway(*command.split(), DATABASE_URL=url, GATEWAY_PORT=str(free_port()))
         assert (result.code, result.out) == (1, "")
-        # The processes log it, too, as JSON.
+        # The processes log the error as JSON, too.
         sentences = [line for line in result.err.splitlines() if not line.startswith("{")]
         assert len(sentences) == 1
         assert "hunter2" not in result.err

@@ -10,7 +10,7 @@ from tests.stack import Stack, Tenant
 PRODUCT = "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f001"
 ACCOUNT = "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f002"
 
-# The least that a create needs.
+# The required fields of a create.
 MINIMAL: dict[str, dict[str, Any]] = {
     "signals": {"source": {"type": "crm"}},
     "insights": {"description": "Three of five users did not find the billing page."},
@@ -33,7 +33,7 @@ async def create_minimal(tenant: Tenant, resource: str, **fields: Any) -> str:
 
 
 async def queue_analysis(tenant: Tenant, signal_id: str) -> str:
-    """POST to `process` and expect 201. Returns the job's id."""
+    """POST to a signal's `process` and expect 201. Returns the job's id."""
     response = await tenant.http.post(f"/external/v1/signals/{signal_id}/process")
     assert response.status_code == 201, response.text
     assert list(response.json()) == ["jobId"]

@@ -16,7 +16,7 @@ OTHER = "The mobile app crashes whenever I open the camera."
 
 
 async def _find_insight(tenant: Tenant, text: str) -> str:
-    """The insight that is found in a text."""
+    """Analyse a text that yields one insight. Returns that insight."""
     (insight,) = (await tenant.process_text(text))["insightIds"]
     return str(insight)
 

@@ -81,7 +81,7 @@ async def test_quotes_of_a_transcript_have_speaker_and_time(acme: Tenant) -> Non
 async def test_the_signal_type_selects_the_profile_of_the_analysis(
     acme: Tenant, signal_type: str, insight_type: str, context: str, names: list[str]
 ) -> None:
-    """Praise counts in reviews only, and counted questions in reports only."""
+    """Only reviews have findings of praise, and only reports have findings of counted questions."""
     text = (
         "Respondents struggle to find exports. Many users want a CSV button. "
         "Four of ten asked how to share a board. I like the search."
@@ -171,7 +171,7 @@ async def test_the_bundled_examples_give_insights_with_exact_quotes(acme: Tenant
     assert counts == [4, 3, 10]
 
     async def process(example: Any) -> int:
-        """Analyse an example; the number of its quotes."""
+        """Analyse an example. Returns the number of its quotes."""
         text = (folder / example["file"]).read_text(encoding="utf-8")
         signal = await acme.process_text(
             text, signalType=example["signalType"], name=example["name"]

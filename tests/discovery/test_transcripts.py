@@ -88,7 +88,7 @@ async def test_other_requests_are_answered_during_an_analysis(acme: Tenant, riva
         await rival.get("insights")
         answered += 1
     await analysis
-    # A blocked API would answer no more than those sent before the analysis began.
+    # A blocked API would answer only the requests sent before the analysis began.
     assert answered > 5
 
 

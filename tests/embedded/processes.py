@@ -23,14 +23,14 @@ AS_ROOT = os.geteuid() == 0
 
 @functools.cache
 def _spare_databases() -> Path:
-    """Folder of stopped databases to reuse. Creating one, or copying one, takes a second."""
+    """Folder of stopped databases to reuse. Creating or copying a database takes a second."""
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
 def with_database(data: Path) -> Path:
-    """Create a data directory, with the database of an earlier test if there is one."""
+    """Create a data directory, with the database of an earlier test if one is left."""
     data.mkdir(mode=0o711 if AS_ROOT else 0o700, parents=True, exist_ok=True)
     if (cluster := next(_spare_databases().iterdir(), None)) is not None:
         shutil.move(cluster, data / "pg18")

@@ -66,7 +66,7 @@ def make() -> Iterator[Make]:
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that every account may enter (pytest's own are closed)."""
+    """A folder that every account may enter, unlike pytest's temporary folders."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         yield Path(folder).resolve()
@@ -104,7 +104,7 @@ def test_start_and_stop_keep_the_rows_and_the_url(make: Make, tmp_path: Path) ->
     assert server.start() == url
     assert sql(url, COUNT) == 1000
     assert sql(url, "show server_version") == server.version
-    # It is private, and has the extensions and the locale that the product needs.
+    # The server is private. It has the extensions and the locale that the product needs.
     assert sql(url, "show listen_addresses") == ""
     directory = Path(sql(url, "show unix_socket_directories"))
     for private in (directory, data / "logs", data / f"pg{find_binaries().major}"):
@@ -144,7 +144,7 @@ def test_a_server_outlives_its_launcher_and_is_adopted_and_restarted(
     assert server.alive()
     assert server.start() == url
     assert pid_of(data) == pid
-    # It is no child of this process, and remains a zombie until init reaps it.
+    # The server is no child of this process. Once killed, it is a zombie until init reaps it.
     os.kill(pid, signal.SIGKILL)
     assert server.start() == url
     assert sql(url, COUNT) == 1000
@@ -400,7 +400,7 @@ def test_root_with_neither_account_nor_namespace_uses_a_copy(make: Make, tmp_pat
         assert not home.is_relative_to(tmp_path)
         assert stat.S_IMODE(home.stat().st_mode) == 0o711
         server.stop()
-        # Found through the link, whatever method a new database would get.
+        # The copy is found through the link, even with methods that a new database would use first.
         assert make(tmp_path / "data").start() == url
         assert sql(url, COUNT) == 1000
     finally:
@@ -431,7 +431,7 @@ print(server.alive())
 
 @as_root
 def test_an_ordinary_user(make: Make, open_folder: Path) -> None:
-    """It can use its own folder, even after root used it; root's folder is refused."""
+    """The user can use their own folder, even after root used it, but not root's folder."""
     own = open_folder / "own"
     own.mkdir()
     shutil.chown(own, "nobody")

@@ -20,7 +20,7 @@ Supervise = Callable[..., Supervisor]
 
 @pytest.fixture
 def supervise(tmp_path: Path) -> Iterator[Supervise]:
-    """Starts a supervisor with children; it is stopped at the end of the test."""
+    """Starts supervisors with children and stops them at the end of the test."""
     started: list[Supervisor] = []
 
     def build(*children: Child, grace: float = 5.0) -> Supervisor:

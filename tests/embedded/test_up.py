@@ -164,7 +164,7 @@ def test_after_a_kill_the_children_end_and_a_restart_uses_the_same_port_and_data
         process.kill()
         process.wait()
         assert runfile.running(data) is None
-        # At once, on the same port, while the children are still ending.
+        # Restart at once, on the same port, while the children are still ending.
         with started(data, port=int(url.rsplit(":", 1)[1])) as successor:
             assert wait_until_ready(successor) == url
             assert sql(urls["database_url"], "select count(*) from kept") == 0

@@ -22,7 +22,7 @@ main()
 
 @contextlib.contextmanager
 def _up(data: Path) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
-    """The process, its output before READY, and the base URL."""
+    """Start `gateway up`. Yields the process, its output before READY, and the base URL."""
     with python(UP, data, DATABASE_URL="", REDIS_URL="", BLOB_URL="") as process:
         printed: list[str] = []
         try:
@@ -64,7 +64,7 @@ def test_first_start_finds_insights_and_a_restart_after_a_kill_keeps_them(tmp_pa
         process.kill()
         process.wait()
     with _up(tmp_path) as (process, printed, base):
-        # The key cannot be shown again; the output has the command for another.
+        # The key cannot be shown again. The output has the command that creates another one.
         assert "sk_live_" not in printed
         assert "keys create" in printed
         restarted = _call(f"{base}/external/v1/signals/{signal_id}", key)

@@ -120,7 +120,7 @@ def test_a_server_outlives_its_launcher_and_is_adopted(make: Make, tmp_path: Pat
     assert server.start() == url
     assert get(url, "kept") == b"1"
     assert pid_of(url) != pid
-    make(data).stop()  # by an object that did not start it
+    make(data).stop()  # by an object that did not start the server
     assert not server.alive()
 
 

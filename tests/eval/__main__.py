@@ -1,8 +1,8 @@
 """Evaluation of the analysis engine against its targets: `make eval DATA=folder`.
 
-The folder has a folder per task with `dev.jsonl` or `test.jsonl`; missing tasks are skipped. The
-exit code is 1 if a required figure is not reached. `--predictions FOLDER` writes the predictions
-there, a JSON line for each row.
+The data folder has a folder per task with `dev.jsonl` or `test.jsonl`. Missing tasks are skipped.
+The exit code is 1 if a required figure is not reached. `--predictions FOLDER` writes the
+predictions to a folder, a JSON line for each row.
 """
 
 import json
@@ -29,7 +29,7 @@ REVIEW: Final = (
 
 
 class Target(NamedTuple):
-    """The required value of a figure, and the desired one. Lower is better if `is_maximum`."""
+    """The required and the desired value of a figure: maxima if `is_maximum`, else minima."""
 
     required: float | None
     desired: float | None

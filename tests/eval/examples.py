@@ -44,7 +44,7 @@ see `examples/README.md`.
 
 
 class Example(Struct, frozen=True):
-    """A text of `examples/index.json` with its findings. `own` has the names of our speakers."""
+    """A text of `examples/index.json` with its findings. `own`: names of the internal speakers."""
 
     name: str
     file: str
@@ -103,7 +103,7 @@ def _source(example: Example) -> str:
 
 
 def _text(example: Example) -> str:
-    """The text itself, unless it is a long transcript."""
+    """Return the text as a Markdown quote, or an empty text for a transcript, which is long."""
     if example.signal_type == "transcript":
         return ""
     return "".join(
@@ -138,7 +138,7 @@ def _conversation(example: Example) -> str:
 
 
 def _turns(example: Example) -> list[list[Sentence]]:
-    """The sentences of each turn."""
+    """Return the conversation's turns, each with its sentences."""
     spoken = sentences(example.text, "transcript")
     return [list(turn) for _, turn in groupby(spoken, key=lambda sentence: sentence.turn)]
 

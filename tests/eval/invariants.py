@@ -14,7 +14,7 @@ from tests.eval.rows import Rows, splits
 
 
 def documents(folder: Path) -> list[Document]:
-    """Return texts of every kind in the folder as documents."""
+    """Return a sample of the folder's texts of every kind, as documents."""
     reviews = [
         Document(text=row["text"], profile="survey_response") for row in _sample(folder / "reviews")
     ]
@@ -38,10 +38,10 @@ def _sample(folder: Path) -> Rows:
 
 
 def figures(texts: Sequence[Document]) -> dict[str, float]:
-    """Measure the invariants, as shares from 0 to 1 by name.
+    """Return two shares from 0 to 1 by name.
 
-    The share of quotes that equal their slice of the text, and the share of texts whose findings
-    are byte-identical in a second process.
+    They are the share of quotes that equal their slice of the text, and the share of texts whose
+    findings are byte-identical in a second process.
     """
     results = [analyse(text) for text in texts]
     are_slices = [

@@ -30,7 +30,7 @@ def score(hits: int, wrong: int, missed: int) -> Score:
 def label_f1(
     gold: Sequence[Collection[str]], predicted: Sequence[Collection[str]], labels: Iterable[str]
 ) -> dict[str, float]:
-    """F1 of each label over all rows, and `macro`, their mean."""
+    """F1 of each label over all rows, and their mean as `macro`."""
     f1 = {}
     for label in labels:
         pairs = [
@@ -74,9 +74,9 @@ def _sentence_lines(text: str) -> str:
 def act_f1(
     meetings: Rows, predicted: Sequence[Mapping[str, Collection[int]]], kind: str
 ) -> dict[str, float]:
-    """F1 of the dialogue acts of a kind, in meetings that have any.
+    """F1 of the dialogue acts of a kind, in the meetings that have acts of that kind.
 
-    `near F1` also counts an act at most two acts away.
+    `near F1` also counts a prediction at most two acts away from a true one.
     """
     exact, near = [0, 0, 0], [0, 0, 0]
     for meeting, labels in zip(meetings, predicted, strict=True):
@@ -101,7 +101,7 @@ def phrase_scores(
     predicted: Sequence[Sequence[Mapping[str, str]]],
     max_extra_words: int,
 ) -> dict[str, float]:
-    """F1 of feature phrases that differ by at most this many words.
+    """F1 of feature phrases. Two phrases match if they differ by at most `max_extra_words` words.
 
     `sentiment` is the share of matching phrases whose sentiment is correct.
     """

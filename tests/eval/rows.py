@@ -8,5 +8,5 @@ Rows = Sequence[dict[str, Any]]
 
 
 def splits(folder: Path) -> list[Path]:
-    """Return the files of a task to evaluate on; others are for training."""
+    """Return the files of a task to evaluate on. Its other files are for training."""
     return [file for name in ("dev", "test") if (file := folder / f"{name}.jsonl").exists()]

@@ -19,9 +19,9 @@ _FIRST = (
 
 
 def figures(transcript: str, review: str) -> dict[str, float]:
-    """Measure the start-up, the analysis of the first 10,000 words, and that of one review.
+    """Measure the start-up and the analyses of 10,000 transcript words and of one review.
 
-    A shorter transcript is repeated.
+    A transcript with fewer words is repeated.
     """
     words = transcript.split(" ")
     long = " ".join((words * (_WORDS // len(words) + 1))[:_WORDS])
@@ -47,7 +47,7 @@ def _run_python(program: str) -> None:
 
 
 def _median(function: Callable[[], None], times: int) -> float:
-    """Median seconds of `times` calls, after one that is not measured."""
+    """Median seconds of `times` calls, after one call that is not measured."""
     function()
     durations = []
     for _ in range(times):

@@ -19,7 +19,7 @@ Figures = dict[str, float]
 
 
 class Task(NamedTuple):
-    """Functions that predict the answers of rows, and that compare them with the true ones."""
+    """A task: predicts the answers of rows, and compares the predictions with the true answers."""
 
     predict: Callable[[Rows], Predictions]
     measure: Callable[[Rows, Predictions], Figures]
@@ -142,7 +142,7 @@ def _predict_categories(rows: Rows) -> Predictions:
 
 
 def _category(row: dict[str, Any]) -> str:
-    """Predict the category, given the audience of the true one.
+    """Predict the category. The audience is taken from the true category.
 
     In the product, e-mail domains decide the audience.
     """

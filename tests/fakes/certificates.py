@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 class CertificateAuthority:
-    """Signs server certificates. `client_context` trusts this authority only.
+    """Signs server certificates. Clients with `client_context` trust this authority only.
 
-    `requested_names` has the server name (SNI) of each handshake.
+    `requested_names` records the server name (SNI) of each handshake.
     """
 
     def __init__(self, folder: Path) -> None:

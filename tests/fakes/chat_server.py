@@ -160,7 +160,7 @@ def _without_schema(request: ChatRequest) -> FakeResponse:
 
 
 def _reasoning(request: ChatRequest) -> FakeResponse:
-    """As OpenAI's reasoning models respond."""
+    """Respond as OpenAI's reasoning models do."""
     if "max_tokens" in request.body:
         return error(
             400,

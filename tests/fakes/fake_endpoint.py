@@ -17,8 +17,8 @@ T = TypeVar("T")
 class FakeResponse(msgspec.Struct, frozen=True):
     """A response, sent after `delay` seconds.
 
-    With `drip`, one byte of the body is sent per that many seconds. With `cut`, the connection is
-    closed after that many bytes, headers included.
+    With `drip`, one byte of the body is sent every `drip` seconds. With `cut`, the connection is
+    closed after `cut` bytes, headers included.
     """
 
     body: bytes
@@ -59,7 +59,7 @@ class FakeEndpoint(Generic[T]):
     async def listen(
         self, port: int, certificate: ssl.SSLContext | None = None
     ) -> AsyncIterator["FakeEndpoint[T]"]:
-        """Listen on loopback; port 0 is any free one. Leaving closes all connections."""
+        """Listen on loopback. Port 0 selects a free port. Closes all connections on exit."""
         server = await asyncio.start_server(
             self._serve, "127.0.0.1", port, limit=1 << 20, ssl=certificate
         )

@@ -45,7 +45,7 @@ def repacked(archive: bytes, name: str, change: Callable[[str], str]) -> bytes:
 
 
 def pdf(pages: Iterable[Sequence[str]], password: str | None = None) -> bytes:
-    """A PDF with a page for each list of lines; encrypted if there is a password."""
+    """A PDF with a page for each list of lines. It is encrypted if `password` is given."""
     contents = [_page(lines) for lines in pages]
     count = len(contents)
     kids = " ".join(f"{4 + 2 * n} 0 R" for n in range(count))
@@ -122,7 +122,7 @@ def _rc4(key: bytes, data: bytes) -> bytes:
 
 
 def _office(main: str, kind: str, parts: Mapping[str, str], types: Mapping[str, str]) -> bytes:
-    """An Office package of these parts. `types` has the kinds of parts other than the main one."""
+    """An Office package of `parts`. `types` has the types of all parts but the main one."""
     overrides = "".join(
         f'<Override PartName="/{name}" ContentType="{_TYPES}.{subtype}+xml"/>'
         for name, subtype in {main: kind, **types}.items()
@@ -164,7 +164,7 @@ def docx(
         for row in table
     )
     body = (paragraph(escape(heading), "Heading1") if heading else "") + "".join(
-        # With a prologue, paragraphs may refer to its entities.
+        # The prologue may define entities, so the paragraphs are not escaped.
         paragraph(text if prologue else escape(text))
         for text in paragraphs
     )

@@ -223,7 +223,7 @@ async def test_every_part_of_a_url_is_signed(url: str, anonymous: httpx.AsyncCli
         }.get(name, [value + "x", value[:-1], value.upper(), ""])
         for other in others:
             await _assert_not_found(anonymous, base, [*before, (name, other), *after])
-        # Repeated or moved: 404. Missing: 400 with its name.
+        # A repeated or moved parameter gets 404. A missing one gets 400 with its name.
         await _assert_not_found(anonymous, base, [*pairs, (name, value)])
         await _assert_not_found(anonymous, base, [*before, (name, value), (name, value), *after])
         if after:
@@ -303,7 +303,7 @@ async def test_other_spellings_of_the_path_are_not_found(
     spelling: str, url: str, stack: Stack
 ) -> None:
     query = urlsplit(url).query
-    # Over a raw connection: HTTP clients normalise such paths.
+    # Use a raw connection, because HTTP clients normalise such paths.
     reader, writer = await asyncio.open_connection("127.0.0.1", stack.port)
     writer.write(
         f"GET /files/{spelling}?{query} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()

@@ -35,7 +35,7 @@ class Kind(NamedTuple):
     cursor_list: CursorList[Any]
     query: type[CursorQuery]
     insert: str
-    # By name in the request. Records have a word in their texts, and values that follow from their
+    # Parameter name -> values. A record has its word in its texts, and values derived from its
     # number.
     filters: dict[str, Sequence[Any]]
     # True if the time that orders the list may be missing.

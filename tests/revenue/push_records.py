@@ -97,7 +97,7 @@ async def create_source(tenant: Tenant, name: str = "crm") -> Source:
 async def assert_refused(
     source: Source, kind: str, cases: Iterable[tuple[Json, str | None]]
 ) -> None:
-    """POST records with these fields, each of which is refused with the field at fault."""
+    """POST a record per case (fields, wrong field). Each error must name the wrong field."""
     for fields, field in cases:
         response = await source.post(kind, "one", **fields)
         assert response.status_code == 400, (fields, response.text)
@@ -119,8 +119,9 @@ async def get_json(tenant: Tenant, path: str, **params: Any) -> Any:
 
 
 async def listed_ids(tenant: Tenant, kind: str, **params: Any) -> list[str]:
-    """Ids on the first page of a list: CRM ids of deals and accounts, record ids of conversations,
-    remote ids otherwise.
+    """Return the ids on the first page of a list.
+
+    They are CRM ids of deals and accounts, record ids of conversations, and remote ids otherwise.
     """
     page = await get_json(tenant, kind, **params)
     name = {"conversations": "conversationId", "deals": "dealId", "accounts": "accountId"}.get(

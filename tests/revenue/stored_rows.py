@@ -14,7 +14,7 @@ async def get_row(database: Database, table: str, row_id: str) -> Any:
 
 
 async def wait_until_processed(database: Database, table: str, record: str) -> Any:
-    """Wait until a record is processed or has failed; returns its row."""
+    """Wait until a record is processed or has failed. Returns its row."""
 
     async def ended() -> Any:
         row = await get_row(database, table, record)

@@ -144,7 +144,7 @@ async def test_a_cursor_with_one_changed_character_is_refused(filled: Tenant, ki
     alphabet = string.ascii_letters + string.digits + "-_+/=. ~"
     changed = []
     for index, character in enumerate(cursor):
-        # One other character per place; all of them for the last one, which has unused bits.
+        # Try one other character per position, but all in the last position, which has unused bits.
         is_last = index == len(cursor) - 1
         others = alphabet if is_last else alphabet[index % len(alphabet)]
         changed += [

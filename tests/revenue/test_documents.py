@@ -214,7 +214,7 @@ def _blobs(stack: Stack, source: Source) -> set[str]:
 async def _kept(stack: Stack, source: Source, database: Database) -> set[str]:
     """Keys of originals in the object store that are not discarded."""
     async with database.connection() as connection:
-        # The store has a folder for each document, too, with its fetched bytes and its text.
+        # The store also has a folder for each document, with its fetched bytes and its text.
         others = await connection.fetch(
             "select key from deleted_blobs where workspace_id = $1"
             " union all select concat_ws('/', 'documents', workspace_id, id) from documents"

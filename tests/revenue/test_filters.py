@@ -28,7 +28,7 @@ PARTS = {
 
 
 class Pushed(dict[str, str]):
-    """Records of a kind: record id -> the name under which it was pushed."""
+    """Records of a kind. Maps each record id to the name under which it was pushed."""
 
     def __init__(self, source: Source, kind: str) -> None:
         super().__init__()
@@ -169,11 +169,11 @@ async def test_time_bounds_are_inclusive(
         ({before: "2026-03-11T13:59:59.999999Z"}, "ab"),
         ({after: times["c"], before: times["c"]}, "c"),
         ({after: "2026-03-11T16:00:00+02:00", before: times["c"]}, "c"),
-        # A date is its whole day.
+        # A date includes its whole day.
         ({after: "2026-03-11"}, "bcde"),
         ({before: "2026-03-11"}, "abcd"),
         ({after: "2026-03-11", before: "2026-03-11"}, "bcd"),
-        # Without an offset it is UTC.
+        # A time without an offset is in UTC.
         ({after: "2026-03-11T14:00:00"}, "cde"),
         ({before: "9999-12-31"}, "abcde"),
     ):

@@ -20,7 +20,7 @@ KINDS = tuple(MINIMAL_FIELDS)
 PATCHED = ("rows", "documents")
 WRITERS = 50
 
-# Field of a request that distinguishes writers, and the same field of the response.
+# Kind -> the request field in which the writers differ, and its name in the response.
 NAME_FIELDS: dict[str, tuple[str, str]] = {
     "conversations": ("displayName", "title"),
     "messages": ("displayName", "subject"),
@@ -103,7 +103,7 @@ async def test_the_same_id_in_another_source_is_another_record(
 async def test_concurrent_pushes_of_one_record_create_one(
     source: Source, kind: str, database: Database
 ) -> None:
-    """One push creates the record, the others update it. It has all values of one push."""
+    """One push creates the record, the others update it. All its values are of one push."""
     sent, shown = NAME_FIELDS[kind]
     at = [f"2026-03-11T14:00:{number:02}Z" for number in range(WRITERS)]
     responses = await asyncio.gather(
@@ -234,5 +234,5 @@ async def test_records_of_a_deleted_source_stay_readable_but_cannot_change(
     shown = await get_json(acme, f"{kind}/{record}")
     assert shown["sourceId"] == source.id
     assert len(await listed_ids(acme, kind, sourceId=source.id)) == 1
-    # Its name is free again.
+    # The name of the deleted source can be used again.
     assert (await create_source(acme)).id != source.id

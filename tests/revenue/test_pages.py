@@ -1,4 +1,4 @@
-"""Pages of lists: together they are the whole list, in order, also during concurrent writes."""
+"""Pages of lists together are the whole list, in order, also during concurrent writes."""
 
 import asyncio
 from collections.abc import Sequence
@@ -175,7 +175,7 @@ class Writer:
     def __init__(
         self, connection: asyncpg.Connection, tenant: Tenant, kind: str, records: list[Record]
     ) -> None:
-        # Records that were moved or deleted, and those that were moved.
+        # `disturbed`: records that were moved or deleted. `moved`: records that were moved.
         self.disturbed: set[str] = set()
         self.moved: set[str] = set()
         self._connection = connection
@@ -202,7 +202,7 @@ class Writer:
             else:
                 await self._execute(f"update {self._kind} set deleted_at = now()", record)
         elif change.action == "update":
-            # Changes neither the position nor a filtered value.
+            # This write changes neither the position nor a filtered value.
             update = "contacts = '[]'" if is_crm else "public = not public"
             await self._execute(f"update {self._kind} set {update}", record)
         else:

@@ -67,7 +67,7 @@ async def test_values_are_returned_exactly_as_sent(source: Source, name: str) ->
         assert sent.status_code == 201, (raw, sent.text)
         response = await source.http.get(f"/v1/rows/{sent.json()['recordId']}")
         assert f'"{name}":{{"value":{raw},"fieldType":"{kind}"' in response.text
-        # A PATCH of another field leaves it as it is.
+        # A PATCH of another field does not change the value.
         other = "notes" if name != "notes" else "open"
         change = {other: value("x" if other == "notes" else True, _type(other))}
         assert (await source.patch("rows", "one", fields=change)).status_code == 200
@@ -164,7 +164,7 @@ async def test_a_new_schema_applies_to_later_writes_only(source: Source) -> None
     )
     assert [field["name"] for field in changed.json()["fieldDefinitions"]] == ["score", "new"]
     assert await get_json(source.tenant, f"rows/{record}") == before
-    # Only what a PATCH names is checked against the schema.
+    # Only the fields in a PATCH are checked against the schema.
     assert (await source.patch("rows", "one", fields={"new": value(1, "int")})).status_code == 200
     assert (await source.patch("rows", "one", fields={"title": None})).status_code == 400
     kept = (await get_json(source.tenant, f"rows/{record}"))["fields"]
@@ -189,7 +189,7 @@ async def test_rows_of_a_deleted_object_type_stay_readable_but_cannot_change(
     row = await get_json(source.tenant, f"rows/{record}")
     assert (row["objectTypeId"], row["objectTypeName"]) == (source.object_type, "ticket")
     assert await listed_ids(source.tenant, "rows", objectTypeId=source.object_type) == ["one"]
-    # It can still be deleted, and the name is free.
+    # The row can still be deleted, and the object type's name can be used again.
     assert (await source.delete("rows", "one")).status_code == 200
     assert await _object_type(source, "ticket", FIELD_DEFINITIONS) != source.object_type
 

@@ -31,7 +31,7 @@ async def _list(source: Source, kind: str, **params: Any) -> list[Json]:
 
 
 async def _is_shown(source: Source, kind: str, record: str) -> bool:
-    """True if a record can be read and is listed. One without the other is an error."""
+    """Return True if a record can be read and is listed. Fails if only one of both is true."""
     response = await source.http.get(f"/v1/{kind}/{record}")
     assert response.status_code in (200, 404)
     is_listed = any(record in listed.values() for listed in await _list(source, kind))
@@ -100,7 +100,7 @@ async def test_a_workspace_can_hide_private_records_and_show_them_again(
 async def test_hidden_records_are_found_by_no_filter_and_no_cursor(
     source: Source, acme: Tenant, database: Database
 ) -> None:
-    """Pages are filled with visible records. A cursor from before shows no hidden ones."""
+    """Pages are filled with visible records. An earlier cursor does not reveal hidden ones."""
     for kind in KINDS:
         for number in range(4):
             await source.push(kind, f"{number}", public=number % 2 == 0, displayName=f"N{number}")
@@ -219,7 +219,7 @@ async def test_a_change_of_own_domains_affects_later_pushes_of_one_workspace(
     await admin.set_workspace(database, workspace, ["ours.io"], None)
     await _wait_for_type(source, emails, "INTERNAL")
     assert await _type(await create_source(rival), "other", emails) == "EXTERNAL"
-    # A record that was pushed before changes with its next push.
+    # The type of an existing record changes with its next push.
     assert len(await _list(source, "conversations", type="EXTERNAL")) == 1
     assert await _type(source, "first", emails) == "INTERNAL"
     assert await _list(source, "conversations", type="EXTERNAL") == []

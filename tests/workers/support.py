@@ -17,7 +17,7 @@ RELAY = new_id()
 
 
 class Task(Job, frozen=True, tag="tests.task"):
-    """A job whose effect is up to the test."""
+    """A job without an effect of its own. Each test decides how it runs."""
 
     queue: ClassVar[Queue] = "fetch"
     name: str = ""
@@ -40,7 +40,7 @@ async def add_job(db: Database, workspace: WorkspaceId, job: Job | None = None) 
 
 
 async def get_row(db: Database, job_id: UUID) -> Any:
-    """The job's row; None if it does not exist."""
+    """The job's row, or None if the job does not exist."""
     rows = await execute(db, "select * from jobs where id = $1", job_id)
     return rows[0] if rows else None
 

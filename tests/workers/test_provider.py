@@ -236,6 +236,6 @@ async def test_usage_is_in_the_metrics(acme: Tenant, provider_stack: Stack) -> N
     samples = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
     requests = float(samples[f"gateway_provider_questions_total{labels}"])
     cost = float(samples[f"gateway_provider_cost_total{labels}"])
-    # Per request 1,200 tokens at 2 and 34 at 10, per million.
+    # A request has 1,200 input tokens at 2 per million and 34 output tokens at 10 per million.
     assert requests >= 1
     assert cost == pytest.approx(requests * (1_200 * 2 + 34 * 10) / 1e6)

@@ -63,7 +63,7 @@ def raising(error: Exception) -> Run:
 
 
 class Storing:
-    """A job function that stores a result, once the test allows it. The result is a job."""
+    """A job function that stores a new job as its result, once the test allows it."""
 
     def __init__(self, *, at_once: bool = False) -> None:
         self.started = asyncio.Event()
@@ -215,7 +215,7 @@ async def test_running_job_is_cancelled_when_the_renewal_finds_its_lease_lost(
 async def test_running_job_is_cancelled_at_once_by_the_worker_that_ends_it(
     db: Database, worker: Worker, workspace: WorkspaceId
 ) -> None:
-    """Without the renewal of leases, which would cancel it later."""
+    """Leases are not renewed here, because a renewal would cancel the job, too, but later."""
     job_id = await add_job(db, workspace)
     run = Storing()
     runner = worker.new_runner(run)

@@ -85,7 +85,7 @@ async def test_rows_read_by_a_dispatch_do_not_grow_with_the_queue(
     for window in (8, 64, 512):
         async with db.transaction() as tx:
             assert await leases.take(tx, RELAY, Task.queue, window, 1)
-            # Per workspace one step of the index and at least 8 candidates.
+            # Each workspace takes one step of the index and at least 8 candidates.
             assert await tx.one(_ROWS_READ) < 4 * (window + 9 * workspaces)
 
 
@@ -127,7 +127,7 @@ async def _wait_for(db: Database, state: str, count: int) -> None:
 async def test_job_is_done_while_long_jobs_of_another_workspace_fill_the_lane(
     db: Database, workspace: WorkspaceId, settings: Settings
 ) -> None:
-    """Short jobs first, so that the relay sends more jobs ahead than there are slots."""
+    """Short jobs run first, so that the relay then sends more jobs ahead than there are slots."""
     worker = _Worker(settings)
     async with worker.running():
         await _add_backlog(db, [workspace], 100)
@@ -162,7 +162,7 @@ async def test_worker_that_stops_leaves_no_job_sent_or_running(
 )
 @given(data=st.data())
 async def test_workspaces_take_turns(db: Database, data: st.DataObject) -> None:
-    """A workspace that was served has at most one job more in progress than one that waits."""
+    """A served workspace has at most one more job in progress than any waiting workspace."""
     await execute(db, "truncate jobs")
     window = data.draw(st.integers(1, 8), label="window")
     reserved_slots = data.draw(st.integers(0, 2), label="reserved slots")
@@ -183,7 +183,7 @@ async def test_workspaces_take_turns(db: Database, data: st.DataObject) -> None:
         assert lanes[True] <= reserved_slots
         for owner in waiting:
             assert all(count[other] <= count[owner] + 1 for other in served)
-            # A workspace waits only if it has its window or all slots are taken.
+            # A workspace waits only if its own jobs fill the window or all slots are taken.
             assert count[owner] == window or len(in_progress) == window + reserved_slots
         ended = data.draw(
             st.lists(st.sampled_from(in_progress), unique_by=lambda row: row["id"])

@@ -32,7 +32,7 @@ CALLS = [
 async def _answers(
     stack: Stack, calls: Sequence[tuple[str, Call]], authorization: str | None
 ) -> list[Answer]:
-    """Send requests with every error that is checked after the key and its scope."""
+    """Send requests that contain every error checked after the key and its scope."""
     requests = []
     for prefix, call in calls:
         body = {"Content_Length": "1"} if call.operation.method in ("POST", "PATCH") else {}
@@ -78,7 +78,7 @@ async def test_every_operation_without_a_valid_key_is_401(
 async def test_scope_is_required_and_sufficient(
     stack: Stack, make_tenant: MakeTenant, scope: Scope
 ) -> None:
-    """Without the scope: 403 with its name. With it alone: the error of the request itself."""
+    """Without the scope, a 403 names it. With only this scope, the request's own error follows."""
     without = await make_tenant(scopes=[each for each in SCOPES if each != scope])
     alone = await make_tenant(scopes=[scope])
     calls = [each for each in CALLS if each[1].operation.scope == scope]
@@ -153,7 +153,7 @@ async def test_concurrent_requests_of_two_tenants_are_not_mixed_up(
 
 
 async def test_order_of_errors(make_tenant: MakeTenant, stack: Stack) -> None:
-    """401, 403, 413, 400, then 404. Each request also has all later errors."""
+    """The order is 401, 403, 413, 400, 404. Each request also has all later errors."""
     poor = await make_tenant(scopes=["read"])
     rich = await make_tenant()
     path = "/external/v1/signals/SIGNAL-999"

@@ -96,7 +96,7 @@ async def test_an_invalid_key_gets_400(acme: Tenant, key: str) -> None:
 async def test_a_running_request_blocks_its_key_for_a_minute(
     acme: Tenant, database: Database
 ) -> None:
-    """The running request is simulated by its reservation, as a crashed process leaves it."""
+    """A reservation like that of a crashed process simulates the running request."""
     await _post(acme, "k", {"text": "x"})
     reservation = Reservation(
         WorkspaceId(UUID(acme.workspace)), UUID(acme.key_id), "k", b"another request"
@@ -111,7 +111,7 @@ async def test_a_running_request_blocks_its_key_for_a_minute(
 async def test_a_request_that_lost_its_reservation_stores_nothing(
     acme: Tenant, database: Database
 ) -> None:
-    """The first reservation expired and the second took its place: only the second may store."""
+    """After the first reservation expires, the second replaces it: only the second may store."""
     fields = (WorkspaceId(UUID(acme.workspace)), UUID(acme.key_id), "k", b"the same request")
     first, second = Reservation(*fields), Reservation(*fields)
     response = StoredResponse(201, "application/json", b"{}")

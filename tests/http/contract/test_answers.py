@@ -326,7 +326,7 @@ async def test_refusals(
 
 
 def _request_id(body: Json, answer: httpx.Response) -> Any:
-    """The request id in an error body; reads of the revenue record have none."""
+    """The request id in an error body, or in the header for reads of the revenue record."""
     detail = body["detail"]
     if isinstance(detail, dict):
         return detail["request_id"]
@@ -336,7 +336,7 @@ def _request_id(body: Json, answer: httpx.Response) -> Any:
 def _invalid_requests(
     contract: Contract, operation: Operation, url_path: str, source: str
 ) -> Iterator[tuple[int, str, Json]]:
-    """Yield (expected status, path, arguments) of requests that are invalid whatever the key."""
+    """Yield (expected status, path, arguments) of requests that are invalid with every key."""
     if operation.method == "POST":
         yield 400, url_path, {"headers": {"Idempotency-Key": "k" * 256}}
     if operation.bodies:

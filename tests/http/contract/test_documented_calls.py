@@ -153,7 +153,7 @@ async def _ids(acme: Tenant) -> dict[str, str]:
     return {
         "$PUBLIC": signal["publicId"],
         "$SIGNAL": signal["id"],
-        # Not an insight of the signal, because reprocessing replaces those.
+        # Not an insight of the signal, because reprocessing replaces its insights.
         "$INSIGHT": (await acme.create("insights", **fields))["id"],
         "$OPPORTUNITY": (await acme.create("opportunities", **fields))["id"],
         "$IDEA": (await acme.create("ideas", **fields))["id"],

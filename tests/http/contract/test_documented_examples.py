@@ -22,7 +22,7 @@ CREATES = {
     "createRow": "rows",
     "createDocument": "documents",
 }
-# Each PATCH with the POST that creates its record.
+# Example of a PATCH -> example of the POST that creates its record.
 CHANGES = {"updateRow": "createRow", "updateDocument": "createDocument"}
 
 

@@ -17,7 +17,7 @@ async def tenants(stack: Stack, database: Database) -> AsyncIterator[Tenants]:
         new_tenant(stack, database=database) as rival,
         new_tenant(stack, database=database) as third,
     ):
-        # So that the other tenant has public ids that the caller does not have.
+        # These give the other tenant public ids that the caller does not have.
         for _ in range(3):
             await rival.create("signals", source={"type": "x"})
         caller, other, writer = [

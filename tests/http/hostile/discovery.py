@@ -32,7 +32,7 @@ _SEARCHES: Final = (
     *("csv export", "a" * 400, "\U00010400" * 400, "\U0001f94a" * 400, "the and of"),
     *('"unbalanced', '"', '""', '" "', "-", "- -", '-"', "-a " * 133, '-"a b" ' * 57),
     *("or", "or or or", "!" * 400, "(" * 400, "a & | ! ( ) :* <-> \\ '", "\u200b", "\ufffd", SQL),
-    # Any number of minus signs.
+    # Many minus signs, in even and odd numbers.
     *("-" * 32, "-" * 33, "-" * 400, "- " * 200, " -" * 33, "-" * 33 + "export", "\t-" * 200),
 )
 _PUBLIC_IDS: Final = ("SIGNAL-1", "SIGNAL-999", f"SIGNAL-{10**18 - 1}")
@@ -112,7 +112,7 @@ class DiscoveryApi(Api):
     )
 
     def wrong_bodies(self) -> Iterator[tuple[str, Json]]:
-        """Bodies that match neither variant of a new signal, or both."""
+        """Bodies that match neither or both variants of a new signal."""
         typed: Json = {"text": "x", "signalType": "review"}
         raw: Json = {"source": {"type": "x"}}
         neither: list[Json] = [{}, {"signalType": "review"}, {"data": {}}, {"name": "x"}]

@@ -49,7 +49,7 @@ _INVALID_URLS: Final = (
     *("javascript:alert(1)", "http://", "http:///x", "https://:80/x", "http://example.com:x/"),
     *("http://example.com:99999/", "http://[::1/", "https://example.com/a b"),
     *("https://example.com/\n", "https://example.com/\u202e", " https://example.com/x"),
-    # Not of a public host, or with a user name.
+    # The host is not public, or the URL has a user name.
     *("http://localhost/", "http://127.0.0.1/x", "http://[::1]/", "http://10.0.0.1:8080/"),
     *("http://169.254.169.254/latest", "http://0x7f000001/", "http://2130706433/"),
     *("https://user:secret@example.com/", "https://user@example.com/"),
@@ -171,7 +171,7 @@ _MALFORMED_PATH_UUIDS: Final = (
         *percent_encoded("\U0001f94a" * 300, "a" * 3000),
     ),
 )
-# Ids of no deal or account.
+# Ids that no deal or account has.
 _UNKNOWN_CRM_IDS: Final = (
     *("x", "0", "null", "%00", "D-1%00", "%0a", "%ff", "%2e%2e", "%ed%a0%80", "%25"),
     *percent_encoded(*ANY_TEXT, "a/b", "\U0001f94a" * 300, "a" * 3000),
@@ -235,9 +235,9 @@ _RESPONSE_NAMES: Final = {
     "ConversationRequest.displayName": "title",
     "MessageRequest.displayName": "subject",
 }
-# Fields that get a value from the service when they are null.
+# Fields that the service fills in when they are null.
 _DEFAULTED: Final = ("endedAt", "url")
-# The last two default to the file name.
+# The display names of documents default to the file name.
 _UNCOMPARED_FIELDS: Final = {
     *("transcript", "attachments", "UpdateRowRequest.fields"),
     *("DocumentRequest.displayName", "UpdateDocumentRequest.displayName"),
@@ -455,7 +455,7 @@ class RevenueApi(Api):
         return ""
 
     async def _new_record(self, caller: Caller, kind: str, token: str) -> Case:
-        """Create a record. Returns a request that selects it."""
+        """Create a record. Returns the parts of a request that select the record."""
         every = self.contract.operations.values()
         create = next(each for each in every if (each.method, each.path) == ("POST", f"/{kind}"))
         (model,) = create.bodies

@@ -32,7 +32,7 @@ async def _import_crm(database: Database, owner: Tenant, name: str, email: str) 
 async def test_conversations_and_messages_are_not_linked_to_the_crm_of_another_tenant(
     acme: Tenant, rival: Tenant, database: Database
 ) -> None:
-    """Neither by contact nor by domain. The deal and the account do not change."""
+    """The contact and the domain match. The deal and the account do not change."""
     await _import_crm(database, acme, "Globex", "ana@globex.com")
     own = await create_source(rival)
     before = [
@@ -56,7 +56,7 @@ async def test_conversations_and_messages_are_not_linked_to_the_crm_of_another_t
 async def test_records_of_two_tenants_with_the_same_ids_are_separate(
     acme: Tenant, rival: Tenant, database: Database
 ) -> None:
-    """Deals, accounts and contacts with the same ids, names and addresses."""
+    """The deals, accounts and contacts of both have the same ids, names and addresses."""
     activity: dict[str, Json] = {}
     for owner, name, at in (
         (acme, "Globex", "2026-03-11T14:00:00Z"),

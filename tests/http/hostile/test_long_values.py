@@ -41,9 +41,9 @@ async def _answer(tenants: Tenants, call: Call, **body: object) -> Answer:
 
 @pytest.mark.parametrize("kind", LONG_TEXTS)
 async def test_long_description_is_stored_whole(tenants: Tenants, kind: str) -> None:
-    """The default name of an insight is taken from it.
+    """The default name of an insight is taken from its description.
 
-    All resources have the same full text index.
+    Insights are enough, because all resources have the same full text index.
     """
     text = LONG_TEXTS[kind]()
     number = list(LONG_TEXTS).index(kind)
@@ -58,7 +58,7 @@ async def test_long_description_is_stored_whole(tenants: Tenants, kind: str) -> 
 async def test_largest_number_of_words_in_name_and_description(
     tenants: Tenants, resource: str
 ) -> None:
-    """Hyphenated words, all different, whose letters take four bytes each."""
+    """The words are hyphenated and all different. Each letter takes four bytes."""
     text = " ".join(
         f"{chr(n)}{chr(n + 1)}-{chr(n + 2)}{chr(n + 3)}" for n in range(0x20000, 0x2A000)
     )

@@ -130,7 +130,7 @@ async def test_large_body_without_content_length_is_413(acme: Tenant) -> None:
 
 @for_each(call for call in CALLS if call.model and call.api.surface.needs_length)
 async def test_write_without_content_length_is_411(tenants: Tenants, call: Call) -> None:
-    """With every content type. Chunked bodies have no Content-Length."""
+    """Holds for every content type. Chunked bodies have no Content-Length."""
     caller, good = tenants.caller, call.good(tenants.caller)
     assert good
     case = call.case(caller, "", good)
@@ -176,7 +176,7 @@ async def test_write_of_another_content_type_is_refused(tenants: Tenants, call: 
 )
 @pytest.mark.timeout(60)
 async def test_hostile_body_does_not_delay_other_requests(tenants: Tenants, body: bytes) -> None:
-    """Other requests are served meanwhile, and the hostile one is answered in time."""
+    """Other requests are served meanwhile, and the hostile request is answered in time."""
     key, port = tenants.writer.tenant.key, tenants.writer.port
     call = next(call for call in CALLS if call.operation.name == "createSignal")
     reading = asyncio.create_task(exchange(port, [call.request(Case("", body), key)]))

@@ -120,7 +120,7 @@ def _row(caller: Caller, remote: str, fields: Mapping[str, bytes]) -> bytes:
 
 @pytest.mark.parametrize("kind", TYPED)
 async def test_typed_values_are_returned_byte_for_byte(tenants: Tenants, kind: str) -> None:
-    """By reads and lists, also after a PATCH of the field or of another one."""
+    """Reads and lists return them so, also after a PATCH of this field or of another one."""
     caller, (key, good, _) = tenants.writer, TYPED[kind]
     values = {secrets.token_hex(8): written for written in good}
     other = (
@@ -158,7 +158,7 @@ async def test_typed_values_are_returned_byte_for_byte(tenants: Tenants, kind: s
 
 @pytest.mark.parametrize("kind", TYPED)
 async def test_error_of_a_value_of_another_type_names_the_key(tenants: Tenants, kind: str) -> None:
-    """Also if the value fits its `fieldType`, but the object type has another one."""
+    """A value that fits its own `fieldType`, but not the object type's, is refused, too."""
     caller, (key, _, wrong) = tenants.caller, TYPED[kind]
     written = [_value(kind, each) for each in wrong]
     written += [_value(other, good[0]) for other, (_, good, _) in TYPED.items() if other != kind]
@@ -220,7 +220,7 @@ async def _patch(source: Source, **fields: Any) -> httpx.Response:
 
 
 async def test_error_of_very_many_fields_is_short(tenants: Tenants) -> None:
-    """Also if only the last field is wrong."""
+    """Tested with many wrong fields, and with only the last field wrong."""
     caller = tenants.caller
     many: Json = {f"f{number}": TITLE for number in range(20_000)}
     body = CREATE.api.good("RowRequest")

@@ -80,7 +80,7 @@ def _records(answer: Answer) -> list[Any]:
 async def test_list_shows_no_record_of_another_tenant(
     tenants: Tenants, acme: Tenant, call: Call
 ) -> None:
-    """Tested with a tenant without records, and with one that has its own."""
+    """Tested with a tenant without records, and with a tenant that has records of its own."""
     foreign = tenants.other
     queries = ["", *FILTERS[call.operation.name]]
     cases = [Case("", query=foreign.fill(query)) for query in queries]
@@ -94,7 +94,7 @@ async def test_list_shows_no_record_of_another_tenant(
 
 
 def _assert_forbidden(call: Call, answers: list[Answer], field: str) -> None:
-    """All answers are the same 403, whichever id was sent."""
+    """Assert that all answers are the same 403, whichever id was sent."""
     messages = [call.api.refusal(answer, "forbidden", field) for answer in answers]
     assert messages[0]
     assert {answer.status for answer in answers} == {403}
@@ -123,7 +123,7 @@ async def test_create_with_an_id_of_another_tenant_is_forbidden(
 async def test_remote_id_in_a_source_of_another_tenant_is_forbidden(
     tenants: Tenants, call: Call
 ) -> None:
-    """As in an unknown source, whether the record exists or not."""
+    """The answer is the same as for an unknown source, whether or not the record exists."""
     caller, foreign = tenants.caller, tenants.other.ids["sources"]
     content = call.good(caller)
     cases = [

@@ -24,7 +24,7 @@ class InvalidValue(NamedTuple):
 
 
 class Parameter(NamedTuple):
-    """Good and wrong texts of a query parameter, percent-encoded."""
+    """Good and wrong values of a query parameter, as percent-encoded texts."""
 
     good: Sequence[str]
     wrong: Sequence[str]
@@ -133,7 +133,7 @@ NOT_A_TIMESTAMP: Final[tuple[Any, ...]] = (
     *(253_402_300_800_000, -62_135_596_800_001, 10**15, -(10**15), 10**30, 1e300, 5e-324 - 1e20),
     *(True, False, [], {}, [STARTED], {"$date": STARTED}, INFINITY, -INFINITY),
 )
-# For all but one time field of each model: the same code parses every time of an API.
+# Used for all but one time field of each model, because one parser reads all times of an API.
 SOME_NOT_A_TIMESTAMP: Final[tuple[Any, ...]] = (
     *("", "x", "2025-02-29", "10000-01-01T00:00:00Z", 10**15, 1e300, True, [], {}, INFINITY),
 )
@@ -343,7 +343,7 @@ class Values:
         return wrong
 
     def _not_one_of(self, allowed: Sequence[str]) -> Sequence[Any]:
-        """Texts similar to allowed ones, values of other enumerations, and msgspec-like paths."""
+        """Wrong values: texts similar to allowed ones, values of other enumerations or types."""
         last = allowed[-1]
         near = (last.upper(), last[:-1], f" {last}", f"{last}\n", last.replace("_", "-") + "s")
         foreign = {each for values in self._enumerations for each in values[-2:]} - set(allowed)

@@ -217,7 +217,7 @@ def test_parameters_are_as_in_the_contract(document: Json, path: str, operation:
         if place == "query"
     } == operation.query
     assert len(found) == len(operation.query)
-    # The vendor of discovery documents only these two parameters, that of the revenue record all.
+    # Discovery's vendor documents only these two parameters. The revenue record's documents all.
     vendor = {"limit", "offset"} if path == DISCOVERY_DOCUMENT else set(operation.query)
     added = {name for (_, name), each in found.items() if each.get("x-addition")}
     assert added == set(operation.query) - vendor
@@ -293,7 +293,7 @@ def test_error_bodies_of_the_revenue_record_are_closed(documents: dict[str, Json
 async def test_no_served_operation_is_missing(
     stack: Stack, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Compare with the router. Pages, metrics and files are not documented on purpose."""
+    """The router has the served operations. Pages, metrics and files are left out on purpose."""
     blobs = Blobs.open(stack.env["BLOB_URL"], {})
     client = rate_limit.connect(stack.env["REDIS_URL"], 1)
     built: list[Litestar] = []

@@ -37,8 +37,8 @@ REVENUE_DOCUMENT = "/v1/openapi.json"
 TIMEOUT = 240
 
 TAGS = ("Signals", "Insights", "Opportunities", "Ideas", "Products")
-# Tags tested in one run, and its number of sequences. A resource whose body needs the id of another
-# resource is not in the same run, since no sequence would then begin with it.
+# Tags of a run, and its number of sequences. A resource is not in the same run as a resource whose
+# id its body needs: no sequence would then begin with it.
 REVENUE_TAGS = [
     (("Sources",), 10),
     (("Object types", "Conversations", "Messages", "Documents"), 60),
@@ -100,7 +100,7 @@ def before_call(
     if isinstance(case.body, dict):
         for field in LINK_FIELDS.keys() & case.body.keys():
             if isinstance(given := case.body[field], list):
-                # Values that are invalid by the schema are kept.
+                # Keep values that violate the schema.
                 ids = [
                     prepared_ids()[LINK_FIELDS[field]] if each and isinstance(each, str) else each
                     for each in given
@@ -115,7 +115,7 @@ def before_call(
 
 
 def adjust_revenue_call(case: schemathesis.Case[Any], *, in_sequence: bool) -> None:
-    """Do the same for the revenue record. Values that are invalid by the schema are kept."""
+    """Do the same as `before_call` for the revenue record. Keeps values that violate the schema."""
     kind = case.path.split("/")[2]
     if isinstance(case.body, dict):
         case.body = make_valid(kind, case.method, case.body, prepared_ids())
@@ -155,7 +155,7 @@ def filter_failure(
     case: schemathesis.Case[Any],
     response: schemathesis.Response,
 ) -> bool:
-    """False for refusals of valid data that the contract requires and no schema expresses."""
+    """Return False to ignore refusals that the contract requires but no schema can express."""
     if not isinstance(failure, RejectedPositiveData) or response.status_code != 400:
         return True
     faults = response.json().get("errors", [])

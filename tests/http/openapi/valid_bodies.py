@@ -1,7 +1,7 @@
 """Correct generated bodies of the revenue record where JSON Schema cannot express the rules.
 
-Examples: times in the right order, one of two fields, row values of their types. Without this,
-most generated requests would be refused.
+Examples: times in the right order, one of two fields, row values of their types. Without these
+corrections, most generated requests would be refused.
 """
 
 import uuid
@@ -89,7 +89,7 @@ def _valid_item(name: str, number: int, item: Any) -> Any:
 
 
 def _valid_field(method: str, key: str, field: Any) -> tuple[str, Any]:
-    """Return a row field under the object type's key for its type, with a valid value."""
+    """Return the key that the object type has for the field's type, and a valid field."""
     if field is None and method == "PATCH":
         return "list", None
     kind = field.get("fieldType") if isinstance(field, dict) else None

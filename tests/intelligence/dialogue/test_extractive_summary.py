@@ -44,7 +44,7 @@ def _words(text: str) -> set[str]:
 
 
 def _invented(point: Point, utterances: list[Utterance]) -> set[str]:
-    """The words of a point that neither its sources, the templates nor the speakers have."""
+    """Words of a point that do not occur in its sources, the templates or the speakers' names."""
     known = set(TEMPLATES)
     for source in point.sources:
         known |= _words(dialogue_acts.plain(source.quote)) | _words(source.quote)

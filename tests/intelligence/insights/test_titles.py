@@ -181,7 +181,7 @@ def test_feature_of_a_title(name: str, quote: str, expected: str | None) -> None
 
 
 def _invented(insight: Insight) -> set[str]:
-    """Words of a title that occur in neither its quotes nor the templates."""
+    """Words of a title that do not occur in its quotes or the templates."""
     stems = {stem(word) for quote in insight.quotes for word in tokens(quote.text)}
     stems |= {stem(word) for quote in insight.quotes for word in tokens(clean(quote.text))}
     stems |= {stem(base) for form, base in BASE_FORMS.items() if stem(form) in stems}

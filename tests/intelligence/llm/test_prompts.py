@@ -1,4 +1,4 @@
-"""Prompts for a chat model, and responses reduced to what the text proves."""
+"""Prompts for a chat model, and its responses: findings without proof in the text are dropped."""
 
 from collections.abc import Iterator
 from itertools import pairwise

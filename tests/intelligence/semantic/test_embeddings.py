@@ -26,7 +26,7 @@ TOPICS = (
 
 @pytest.fixture(params=["model", "words"])
 def model(request: pytest.FixtureRequest) -> Embedder:
-    """The installed model, and the fallback on words."""
+    """The installed model and the word-based fallback, in turn."""
     return embedder() if request.param == "model" else embedder(MISSING)
 
 

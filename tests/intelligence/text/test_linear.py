@@ -89,7 +89,7 @@ def test_version_depends_on_the_content() -> None:
 def test_held_out_texts_are_scored_by_models_not_trained_on_them() -> None:
     texts = [f"number {n} is fine" for n in range(40)]
     answers = np.arange(40) % 2 == 0
-    # Each group has both answers of one wording, so other groups give no information about it.
+    # Each group has one text of each answer, so the other groups do not predict its answers.
     groups = np.arange(40) // 2
     scores = held_out(texts, {"even": Head(answers)}, SMALL, groups=groups)
     assert scores.shape == (40, 1)

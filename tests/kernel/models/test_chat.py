@@ -185,7 +185,7 @@ def library_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[StringIO]:
     root = logging.getLogger()
     before = root.handlers[:], root.level
     written = StringIO()
-    # Its loggers would keep this configuration.
+    # Loggers of structlog would keep this configuration after the test.
     monkeypatch.setattr(structlog, "configure", lambda **_: None)
     try:
         with redirect_stderr(written):
@@ -417,7 +417,7 @@ async def test_model_name_is_sanitized() -> None:
 def test_every_behaviour_is_tested() -> None:
     retried = {"429-once", "500-once", "dropped-once"}
     succeeding = {"good", "no-usage", "no-schema", "reasons"}
-    elsewhere = {"injected", "wrong-shape"}  # their content is for the caller to judge
+    elsewhere = {"injected", "wrong-shape"}  # callers of the client check the content
     assert retried | succeeding | elsewhere | FAILURES.keys() == BEHAVIOURS.keys()
     assert {reason for reason, _, _ in FAILURES.values()} | {"over_budget"} == {
         *get_args(ErrorReason)

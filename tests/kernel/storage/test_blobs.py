@@ -41,7 +41,7 @@ def s3() -> Iterator[str]:
 
 @pytest.fixture
 def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A client with the bucket of the remote store."""
+    """An S3 client that has created the bucket of the remote store."""
     for name, value in {**AWS, "AWS_ENDPOINT_URL": s3}.items():
         monkeypatch.setenv(name, value)
     client = boto3.client("s3", endpoint_url=s3)

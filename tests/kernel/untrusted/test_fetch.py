@@ -120,7 +120,7 @@ def make_fetcher(allowed: FetchAllowlist = LOOPBACK, **options: Any) -> Fetcher:
 def fake_resolver(
     *answers: list[str],
 ) -> tuple[list[str], Callable[[str, int], Awaitable[list[str]]]]:
-    """The list of looked-up hosts, and a resolver that returns the answers in turn."""
+    """Return a list that records the looked-up hosts, and a resolver with these answers in turn."""
     hosts: list[str] = []
 
     async def resolve(host: str, port: int) -> list[str]:
@@ -143,14 +143,14 @@ async def fetch(
 
 
 async def permanent_error(url: str, max_bytes: int = MB, **options: Any) -> str:
-    """The reason why the URL cannot be fetched, now or later."""
+    """Fetch a URL, which must fail permanently. Returns the reason."""
     with pytest.raises(PermanentFetchError) as raised:
         await fetch(url, max_bytes, **options)
     return str(raised.value)
 
 
 async def transient_error(url: str, max_bytes: int = MB, **options: Any) -> str:
-    """The reason why the URL cannot be fetched now."""
+    """Fetch a URL, which must fail with a retryable error. Returns the reason."""
     with pytest.raises(TransientFetchError) as raised:
         await fetch(url, max_bytes, **options)
     return str(raised.value)

@@ -143,7 +143,7 @@ def test_video_is_detected(ffmpeg: Path, tmp_path: Path) -> None:
         b"\x1a\x45\xdf\xa3\x8b\x42\x82\x88other\0\0\0",
         b"RIFF\0\0\0\0WEBPVP8 ",
         b"FORM\0\0\0\0ILBM",
-        b"\xff\xfb\x90\x64" + b"\0" * 3000,  # one frame's header, and nothing after it
+        b"\xff\xfb\x90\x64" + b"\0" * 3000,  # one frame's header without a second frame
     ],
 )
 def test_other_content_is_not_detected(head: bytes) -> None:

@@ -23,7 +23,7 @@ from domains.kernel.untrusted.sandbox import (
 LINUX_ONLY = pytest.mark.skipif(sys.platform != "linux", reason="only Linux isolates the command")
 
 LIMITS = Limits(time=20, memory=512 * 1024**2, output=1024**2)
-# For commands that must be stopped by something else.
+# Limits for commands that must be stopped by something else.
 LONG = Limits(time=60, memory=LIMITS.memory, output=99)
 
 
@@ -32,7 +32,7 @@ def python(code: str) -> list[str]:
 
 
 def open_descriptors() -> int:
-    """Open descriptors of this process; 0 where the system does not list them."""
+    """Number of this process' open descriptors, or 0 where the system does not list them."""
     listed = Path("/proc/self/fd")
     return len(list(listed.iterdir())) if listed.exists() else 0
 
@@ -166,7 +166,7 @@ def test_command_cannot_read_the_environment_of_its_parent(hidden: bool) -> None
     ).stdout
     if hidden or can_drop_privileges():
         assert "PermissionError" in output
-    elif os.geteuid() != 0:  # for root it depends on the capabilities that it has
+    elif os.geteuid() != 0:  # for root, the result depends on its capabilities
         assert output == "True\n\n"
 
 
@@ -241,7 +241,7 @@ async def test_time_limit_ends_a_command_that_ignores_signals(process_fifo: Proc
 
 
 async def test_background_process_ends_with_the_command(process_fifo: ProcessFifo) -> None:
-    """The background process also inherits the output, whose end is not waited for."""
+    """The background process also inherits the output. `run` does not wait until it is closed."""
     await run(["sh", "-c", f"{process_fifo.script} &"], LONG)
     assert await process_fifo.all_ended()
 

@@ -86,7 +86,7 @@ async def test_an_open_deal_wins_over_its_account_and_then_the_latest_activity_w
         "name": "New",
         "type": "opportunity",
     }
-    # One that has the contact itself wins over one that has it by the account.
+    # A deal that has the contact itself wins over a deal whose account has it.
     await crm.put_all(
         ("deals", "own", {"name": "Own", "contact_emails": emails}),
         ("deals", "new", {"activity_given_at": at(LATER)}),
@@ -143,14 +143,14 @@ async def test_activity_is_the_time_of_the_newest_linked_record(
     for path in ("deals/deal", "accounts/acc"):
         assert await _last_activity(source, path) == STARTED
     await source.push("messages", "m", sender={"email": "ana@acme.com"}, createdAt=LATER)
-    # One that belongs to the account alone.
+    # Push a message that matches the account alone.
     much_later = "2026-05-01T00:00:00Z"
     await source.push("messages", "n", sender={"email": "other@acme.com"}, createdAt=much_later)
     assert await _last_activity(source, "deals/deal") == much_later
     await source.delete("messages", "n")
     for path in ("deals/deal", "accounts/acc"):
         assert await _last_activity(source, path) == LATER
-    # Pushed again with an earlier time, by somebody else, and deleted.
+    # Activity goes back when a message gets another sender or a record is deleted.
     await source.push("messages", "m", sender={"email": "x@nowhere.org"}, createdAt=LATER)
     for path in ("deals/deal", "accounts/acc"):
         assert await _last_activity(source, path) == STARTED
@@ -286,7 +286,7 @@ async def test_an_account_imported_after_its_deal_gets_its_activity_and_contacts
 async def test_deals_that_lose_a_race_for_a_record_have_no_activity(
     source: Source, crm: CrmRecords, database: Database
 ) -> None:
-    """Concurrent POSTs of one record, each of which links it to another deal."""
+    """Each of several concurrent POSTs of one record links it to another deal."""
     names = ("first", "second", "third", "fourth")
     for name in names:
         await crm.put("deals", name, contact_emails=[f"{name}@acme.com"])
@@ -341,7 +341,7 @@ async def test_spaces_around_an_email_address_are_ignored(source: Source, crm: C
 async def test_many_changes_are_relinked_in_batches(
     source: Source, crm: CrmRecords, acme: Tenant, database: Database
 ) -> None:
-    """More deals than one job handles, and an account that affects more records than are marked."""
+    """Changes more deals than one job handles, and an account with over 5,000 linked records."""
     await source.push("conversations", "first", **ANA)
     async with database.connection() as connection:
         await connection.execute(

@@ -11,7 +11,7 @@ PEOPLE = [
 
 
 def call(*sentences: tuple[str, str]) -> dict[str, Any]:
-    """Fields of a conversation: sentences by customer (`a`) and seller (`b`)."""
+    """Fields of a conversation with sentences of the customer (`a`) and the seller (`b`)."""
     return {
         "recordingUrl": None,
         "ownerEmails": ["bob@ours.io"],

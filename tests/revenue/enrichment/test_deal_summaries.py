@@ -43,7 +43,7 @@ async def test_a_deal_is_summarized_from_its_conversations_and_messages(
     assert step in deal["summary"]["Current Status"]
     # An imported summary is not replaced.
     assert await _summary(source, "imported") == {"Current Status": "As imported"}
-    # Steps disappear with the message that they were found in.
+    # Next steps are removed with the message in which they were found.
     await source.delete("messages", "m")
 
     async def without_steps() -> bool:

@@ -33,12 +33,12 @@ async def test_a_recording_is_stored_and_transcribed(
     assert [sentence["text"] for sentence in call["transcript"]] == list(SAID)
     assert call["transcript"][1]["startTime"] == pytest.approx(2.0, abs=0.3)
     assert call["summary"] is not None
-    # Audio by its content, whatever the declared type.
+    # The content is audio, whatever the declared type.
     assert call["recordings"]["videoUrl"] is None
     response = await source.http.get(call["recordings"]["audioUrl"], headers={"Range": "bytes=0-3"})
     assert (response.status_code, response.content) == (206, b"RIFF")
     assert response.headers["content-type"].startswith("audio/")
-    # Without an `endedAt`, it ends with the last sentence.
+    # Without an `endedAt`, the conversation ends with its last sentence.
     assert call["endTime"] > call["startTime"]
 
 
