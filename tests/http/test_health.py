@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 
 from domains.kernel.db.tables import SCHEMA_REVISION
 from domains.kernel.jobs.model import QUEUES
+from tests.embedded.processes import sql
 from tests.stack import Stack, Tenant, eventually, running_stack
 
 
@@ -20,17 +20,8 @@ def workerless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield started
 
 
-async def _get(stack: Stack, path: str = "/health") -> httpx.Response:
-    async with httpx.AsyncClient(base_url=stack.base_url, timeout=30) as client:
-        return await client.get(path)
-
-
-async def _sql(stack: Stack, statement: str) -> None:
-    connection = await asyncpg.connect(stack.database_url)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
+def _get(stack: Stack, path: str = "/health") -> httpx.Response:
+    return httpx.get(stack.base_url + path, timeout=30)
 
 
 def _statuses(response: httpx.Response) -> dict[str, Any]:
@@ -38,11 +29,8 @@ def _statuses(response: httpx.Response) -> dict[str, Any]:
 
 
 async def test_a_complete_deployment_is_healthy(stack: Stack) -> None:
-    async def healthy() -> bool:
-        return (await _get(stack)).status_code == 200
-
-    await eventually(healthy)
-    response = await _get(stack)
+    await eventually(lambda: _get(stack).status_code == 200)
+    response = _get(stack)
     assert response.json()["status"] == "ok"
     assert _statuses(response) == {
         **dict.fromkeys(("database", "schema", "workers", "redis", "blobs"), "ok"),
@@ -54,38 +42,40 @@ async def test_a_complete_deployment_is_healthy(stack: Stack) -> None:
     assert "GATEWAY_SPEECH_URL" in response.json()["parts"]["transcription"]["detail"]
     assert response.json()["queues"].keys() == set(QUEUES)
     for path in ("/livez", "/readyz", "/api/readyz"):
-        probe = await _get(stack, path)
+        probe = _get(stack, path)
         assert (probe.status_code, probe.json()) == (200, {"status": "ok"})
 
 
-async def test_without_a_worker_health_is_503_and_readiness_200(workerless: Stack) -> None:
-    response = await _get(workerless)
+def test_without_a_worker_health_is_503_and_readiness_200(workerless: Stack) -> None:
+    response = _get(workerless)
     assert response.status_code == 503
     assert response.json()["status"] == "down"
     assert _statuses(response)["workers"] == "down"
     assert "gateway work" in response.json()["parts"]["workers"]["detail"]
-    assert (await _get(workerless, "/readyz")).status_code == 200
+    assert _get(workerless, "/readyz").status_code == 200
 
 
-async def test_a_worker_counts_as_down_after_a_minute_without_heartbeat(workerless: Stack) -> None:
+def test_a_worker_counts_as_down_after_a_minute_without_heartbeat(workerless: Stack) -> None:
     for seconds, status in ((55, 200), (61, 503)):
-        await _sql(
-            workerless,
+        sql(
+            workerless.database_url,
             "delete from workers;"
             "insert into workers (id, host, pid, beat_at) values"
             f" (gen_random_uuid(), 'h', 1, now() - interval '{seconds} seconds')",
         )
-        assert (await _get(workerless)).status_code == status
-    await _sql(workerless, "delete from workers")
+        assert _get(workerless).status_code == status
+    sql(workerless.database_url, "delete from workers")
 
 
-async def test_an_outdated_schema_gets_503_and_a_hint(workerless: Stack) -> None:
-    await _sql(workerless, "update alembic_version set version_num = '0000'")
+def test_an_outdated_schema_gets_503_and_a_hint(workerless: Stack) -> None:
+    sql(workerless.database_url, "update alembic_version set version_num = '0000'")
     try:
-        response = await _get(workerless)
-        ready = await _get(workerless, "/readyz")
+        response = _get(workerless)
+        ready = _get(workerless, "/readyz")
     finally:
-        await _sql(workerless, f"update alembic_version set version_num = '{SCHEMA_REVISION}'")
+        sql(
+            workerless.database_url, f"update alembic_version set version_num = '{SCHEMA_REVISION}'"
+        )
     assert response.status_code == ready.status_code == 503
     assert _statuses(response)["schema"] == "down"
     assert "gateway migrate" in response.json()["parts"]["schema"]["detail"]
@@ -99,27 +89,33 @@ _JOBS = (
 )
 
 
-async def test_queues_count_due_running_and_failed_jobs(workerless: Stack) -> None:
-    await _sql(workerless, "insert into workspaces (id, name) values (gen_random_uuid(), 'queue')")
+def test_queues_count_due_running_and_failed_jobs(workerless: Stack) -> None:
+    sql(
+        workerless.database_url,
+        "insert into workspaces (id, name) values (gen_random_uuid(), 'queue')",
+    )
     for state, seconds in _JOBS:
-        await _sql(
-            workerless,
+        sql(
+            workerless.database_url,
             "insert into jobs (id, workspace_id, kind, queue, payload, state, run_after,"
             f" finished_at) select gen_random_uuid(), id, 'k', 'analysis', '{{}}', '{state}', at,"
             " at from workspaces, (select now() - interval"
             f" '{seconds} seconds') of_the_job (at)",
         )
-    await _sql(
-        workerless,
+    sql(
+        workerless.database_url,
         "insert into schedule (task, ran_at) values ('jobs', now() - interval '1 hour');"
         "insert into workers (id, host, pid, beat_at) select gen_random_uuid(), 'h', 1,"
         " now() - seconds * interval '1 second' from unnest(array[1, 50, 70]) seconds",
     )
     try:
-        queues = (await _get(workerless)).json()["queues"]
-        figures = _figures((await _get(workerless, "/metrics")).text)
+        queues = _get(workerless).json()["queues"]
+        figures = _figures(_get(workerless, "/metrics").text)
     finally:
-        await _sql(workerless, "delete from workspaces; delete from schedule; delete from workers")
+        sql(
+            workerless.database_url,
+            "delete from workspaces; delete from schedule; delete from workers",
+        )
     busy = queues.pop("analysis")
     assert 90 <= busy.pop("oldestSeconds") < 120
     assert busy == {"depth": 4, "running": 1, "failed": 2}
@@ -163,26 +159,22 @@ async def test_without_postgres_health_is_503_and_liveness_200(tmp_path: Path) -
     settings = {"GATEWAY_DATABASE_TIMEOUT": "1"}
     with running_stack(tmp_path, worker=False, settings=settings) as stack:
         stack.postgres.stop()
-        response = await _get(stack)
+        response = _get(stack)
         assert response.status_code == 503
         assert _statuses(response)["database"] == "down"
         assert str(tmp_path) not in response.text
-        assert (await _get(stack, "/readyz")).status_code == 503
-        assert (await _get(stack, "/livez")).status_code == 200
-        assert "gateway_database_up 0.0" in (await _get(stack, "/metrics")).text
+        assert _get(stack, "/readyz").status_code == 503
+        assert _get(stack, "/livez").status_code == 200
+        assert "gateway_database_up 0.0" in _get(stack, "/metrics").text
         stack.postgres.start()
-
-        async def ready() -> bool:
-            return (await _get(stack, "/readyz")).status_code == 200
-
-        await eventually(ready)
+        await eventually(lambda: _get(stack, "/readyz").status_code == 200)
 
 
-async def test_without_the_object_store_health_is_degraded(tmp_path: Path) -> None:
+def test_without_the_object_store_health_is_degraded(tmp_path: Path) -> None:
     settings = {"GATEWAY_SPEECH_URL": "https://speech.example/v1"}
     with running_stack(tmp_path, settings=settings) as stack:
         blobs = tmp_path / "blobs"
         blobs.rename(tmp_path / "elsewhere")
-        response = await _get(stack)
+        response = _get(stack)
         assert _statuses(response)["blobs"] == "degraded"
         assert _statuses(response)["transcription"] == "ok"

@@ -171,7 +171,7 @@ class Api(ABC):
     contract: ClassVar[Contract]
     surface: ClassVar[Surface]
     values: ClassVar[Values]
-    # Texts of parameters that cannot be derived from the type, and texts of all time parameters.
+    # `parameters`: texts that cannot be derived from the type. `times`: texts of time parameters.
     parameters: ClassVar[Mapping[str, Parameter]]
     times: ClassVar[Parameter]
     # The field of each body that gets undecodable texts.
@@ -227,7 +227,7 @@ class Api(ABC):
         return body
 
     def wrong_body(self, model: str, name: str, value: Any) -> Json:
-        """A good body in which one field has this value."""
+        """Return a good body in which the field `name` has this value."""
         return self.good(model) | {name: value}
 
 
@@ -248,23 +248,23 @@ class Call(NamedTuple):
         return caller.body(self.api.good(self.model)) if self.model else None
 
     def case(self, caller: Caller, field: str, content: bytes | None) -> Case:
-        """A request about the tenant's own record."""
+        """Return a request for the tenant's own record."""
         query = caller.fill("remoteId=R-1&sourceId={sources}") if self.required else ""
         return Case(field, content, query, caller.ids.get(self.operation.collection, UNKNOWN))
 
-    def request_head(self, case: Case, key: str | None, **headers: str) -> bytes:
+    def request_head(self, case: Case, key: str | None, **headers: str | None) -> bytes:
         path = re.sub(r"\{\w+\}", lambda _: case.path_id, self.operation.path)
         query = f"?{case.query}" if case.query else ""
         target = self.api.contract.prefix + path + query
         return request_head(self.operation.method, target, key, **headers)
 
     def request(self, case: Case, key: str | None, media_type: str = "application/json") -> bytes:
-        """Encode the request."""
+        """Encode the request. An empty media type sends no Content-Type."""
         if case.content is None and self.operation.method not in ("POST", "PATCH"):
             return self.request_head(case, key)
         content = case.content or b""
         headers = {
-            "Content_Type": media_type if content else "",
+            "Content_Type": (media_type or None) if content else None,
             "Content_Length": str(len(content)),
         }
         return self.request_head(case, key, **headers) + content
@@ -276,7 +276,7 @@ class Call(NamedTuple):
         )
 
     async def not_refused(self, caller: Caller, cases: Iterable[Case]) -> list[str]:
-        """Send the requests. Describes those not answered by a 400 that names the field."""
+        """Send the requests. Describes each one whose answer is not a 400 that names the field."""
         cases = list(cases)
         answers = await self.send(caller, cases)
         return [
@@ -291,5 +291,5 @@ class Call(NamedTuple):
         return answer.status == status and len(answer.content) <= 2_000 and bool(message)
 
     def parameters(self) -> dict[str, Parameter]:
-        """Good and wrong texts of each query parameter."""
+        """Return good and wrong texts of each query parameter, by its name."""
         return all_parameter_texts(self.operation, self.api.parameters, self.api.times)

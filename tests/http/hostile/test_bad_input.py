@@ -161,7 +161,7 @@ async def test_good_values_are_accepted_and_read_back(tenants: Tenants, call: Ca
 async def test_ids_of_other_tenants_get_the_same_404_as_unknown_ids(
     tenants: Tenants, call: Call
 ) -> None:
-    """So do ids of other kinds of record and malformed ids, except malformed UUIDs.
+    """Ids of other kinds of record and malformed ids also get a 404, except malformed UUIDs.
 
     The revenue record answers a malformed UUID with a 400 that names the parameter.
     """
@@ -195,7 +195,7 @@ async def test_ids_of_other_tenants_get_the_same_404_as_unknown_ids(
 async def test_error_of_a_wrong_or_repeated_parameter_names_it(
     tenants: Tenants, call: Call
 ) -> None:
-    """With good values of the required parameters only, and of all others."""
+    """The other parameters have good values: only the required ones, or all of them."""
     caller, texts = tenants.caller, call.parameters()
     content = call.good(caller)
     cases = []
@@ -251,9 +251,9 @@ LINKING = [
 async def test_error_of_unknown_links_names_their_ids(
     tenants: Tenants, call: Call, name: str
 ) -> None:
-    """Unknown: malformed, or of no record, of another tenant or another kind.
+    """Unknown ids are malformed, or belong to no record, another tenant or another kind.
 
-    Valid ids of the same list are not named. The 400 comes before the 404 of a missing record.
+    The error does not name valid ids of the list. The 400 precedes the 404 of a missing record.
     """
     caller, kind, good = tenants.caller, LINKS[name], DISCOVERY.good(call.model)
     known = caller.ids[kind]
@@ -273,11 +273,15 @@ async def test_error_of_unknown_links_names_their_ids(
     ]
     async with tenants.unchanged():
         assert await call.not_refused(caller, cases + missing) == []
+        wordings = set()
         for answer, given in zip(await call.send(caller, cases), lists, strict=True):
             problem = answer.json()
             for message in (problem["detail"], problem["errors"][0]["message"]):
                 assert known not in message
                 assert [each for each in given if each not in message and each != known] == []
+            if len(given) == 1:
+                wordings.add(problem["detail"].replace(given[0], "ID"))
+        assert len(wordings) == 1
 
 
 @pytest.mark.parametrize(
@@ -363,8 +367,8 @@ PAGED = [call for call in CALLS if "cursor" in call.operation.query]
 
 
 @for_each(PAGED)
-async def test_cursor_is_valid_only_unchanged_and_for_its_own_list(
-    cursors: tuple[Caller, dict[str, str]], call: Call
+async def test_cursor_is_valid_only_unchanged_and_for_its_own_list_and_tenant(
+    tenants: Tenants, cursors: tuple[Caller, dict[str, str]], call: Call
 ) -> None:
     caller, found = cursors
     cursor = found[call.operation.name]
@@ -378,12 +382,16 @@ async def test_cursor_is_valid_only_unchanged_and_for_its_own_list(
     wrong |= set(found.values()) - {cursor}
     cases = [Case("cursor", query=f"cursor={each}") for each in wrong]
     assert await call.not_refused(caller, cases) == []
+    cases = [Case("cursor", query=f"cursor={text}") for text in (cursor, "nonsense")]
+    assert await call.not_refused(tenants.caller, cases) == []
+    of_other_tenant, nonsense = await call.send(tenants.caller, cases)
+    assert of_other_tenant.content == nonsense.content
 
 
 async def test_wrong_value_under_a_repeated_json_key_is_refused(
     tenants: Tenants,
 ) -> None:
-    """The error names `fields`, or the wrong key if it is wrong in the last value, too."""
+    """The error names `fields`, or the wrong key if the last value of `fields` has it, too."""
     (call,) = [each for each in CALLS if each.model == "UpdateRowRequest"]
     start = b'{"fields": {"title": 5}, "fields": '
     cases = [

@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-import asyncpg
 import pytest
 
 from domains.kernel.core.problems import Unauthorized
@@ -21,7 +20,7 @@ class Requests:
     def __init__(self, stack: Stack, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         self.keyring = Keyring(database, load_settings(stack.env))
         self.queries = 0
-        # Called after each query, before the keyring receives its result.
+        # The test's hook runs after each query, before the keyring receives the result.
         self.after_query: Callable[[], None] = lambda: None
         self._database = database
         first = database.read.first
@@ -53,16 +52,17 @@ async def requests(stack: Stack, database: Database, monkeypatch: pytest.MonkeyP
     return Requests(stack, database, monkeypatch)
 
 
-async def test_nothing_is_cached_without_the_listener(stack: Stack, requests: Requests) -> None:
-    """So a key that is revoked without a notification is refused, too."""
+async def test_nothing_is_cached_without_the_listener(
+    database: Database, requests: Requests
+) -> None:
+    """Therefore a key that is revoked without a notification is refused, too."""
     key_id = await requests.create_key()
     for _ in range(3):
         assert not await requests.send()
     async with requests.keyring.listening():
         await eventually(requests.send)
-    connection = await asyncpg.connect(stack.database_url)
-    await connection.execute("update api_keys set revoked_at = now() where id = $1::uuid", key_id)
-    await connection.close()
+    async with database.connection() as connection:
+        await connection.execute("update api_keys set revoked_at = now() where id = $1", key_id)
 
     async def refused() -> bool:
         try:
