@@ -211,5 +211,5 @@ async def test_log_has_ids_but_no_bodies_and_keys(acme: Tenant, stack: Stack) ->
         assert "Traceback" not in text
     lines = [json.loads(line) for line in stack.api.log.read_text().splitlines()]
     mine = [line for line in lines if line.get("workspace") == acme.workspace]
-    assert {line["event"] for line in mine} == {"request"}
+    assert {line["event"] for line in mine} == {"request_completed"}
     assert {"method", "route", "status", "ms", "request_id", "key"} <= set(mine[0])
