@@ -86,7 +86,7 @@ async def download_file(
 
 
 def _parse_signed_url(request: Request[Any, Any, Any], key: str) -> FileQuery:
-    """Parse the parameters. NotFound unless path and parameters are as in a signed URL."""
+    """Parse the parameters. Raises NotFound unless path and parameters form a signed URL."""
     pairs = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
     names = [name for name, _ in pairs]
     # Other spellings of the path could evade path rules of a cache or proxy.
@@ -100,9 +100,9 @@ def _parse_signed_url(request: Request[Any, Any, Any], key: str) -> FileQuery:
 
 
 def parse_range(headers: list[str], size: int) -> tuple[int, int] | None:
-    """Start and exclusive end of the requested range; None for the whole file.
+    """Return start and exclusive end of the requested range, or None for the whole file.
 
-    RangeNotSatisfiable if it begins after the last byte.
+    Raises RangeNotSatisfiable if the range begins after the last byte.
     """
     match = _RANGE.fullmatch(headers[0]) if len(headers) == 1 else None
     if match is None:

@@ -39,7 +39,7 @@ class RecordedResponse(Response[Any]):
 
 @contextlib.asynccontextmanager
 async def transaction(request: Request[Any, Any, Any], database: Database) -> AsyncIterator[Tx]:
-    """The request's transaction. With an Idempotency-Key the response is stored in it.
+    """Open the request's transaction. With an Idempotency-Key, it also stores the response.
 
     Raises Replay if the request was already answered, Conflict if it is running or the key was
     used for another request.

@@ -40,7 +40,7 @@ Access = Scope | Literal["any key", "public"]
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """Declaration of a handler: admission, OpenAPI documents and reference page read it."""
+    """Declaration of a handler, used by admission, OpenAPI documents and reference page."""
 
     id: str
     access: Access

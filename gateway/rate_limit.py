@@ -87,7 +87,7 @@ class Limiter:
     async def admit(self, caller: Caller) -> RateLimitStatus | None:
         """Count a request. Raises RateLimited if a window is full.
 
-        None: the key has no limits, or Redis is unavailable.
+        Returns None if the key has no limits or Redis is unavailable.
         """
         windows = _windows(caller.limits)
         if not windows or time.monotonic() < self._paused_until:

@@ -77,7 +77,7 @@ _BOOLEANS: Final = {"true": True, "false": False, "1": True, "0": False}
 
 
 def parse_query(request: Request[Any, Any, Any], query_type: type[S]) -> S:
-    """Parse the query parameters. Ignores unknown ones. Raises Invalid with the wrong one."""
+    """Parse the query parameters. Ignores unknown ones. Raises Invalid naming the wrong one."""
     parsers = _parsers(query_type)
     values: dict[str, Value] = {}
     for name, text in request.query_params.multi_items():

@@ -97,7 +97,7 @@ async def serve(settings: Settings) -> None:
 
 
 def main() -> int:
-    """Run the server. Returns exit code 0 after a signal, 1 after an error that it prints."""
+    """Run the server. Returns 0 after a signal, 1 after printing an error message."""
     exit_with_supervisor()
     try:
         settings = load_settings(os.environ)

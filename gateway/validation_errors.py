@@ -39,7 +39,7 @@ def _decoder(type_: Hashable) -> msgspec.json.Decoder[Any]:
 
 
 def to_invalid(error: msgspec.ValidationError, type_: Any, body: bytes = b"") -> Invalid:
-    """The error as a Problem that names the field's path and what the field must be.
+    """Convert to a Problem that names the field's path and what the field must be.
 
     `body`: the JSON text, if the error comes from decoding one.
     """

@@ -17,7 +17,7 @@ class Batcher(Generic[K, V]):
         self._worker: asyncio.Task[None] | None = None
 
     async def submit(self, key: K) -> V | None:
-        """Result of `process` for the key, or None if it has none. Raises what `process` raises."""
+        """Return the result of `process` for the key, or None. Raises the error of `process`."""
         result: asyncio.Future[V | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((key, result))
         if self._worker is None or self._worker.done():
@@ -37,7 +37,7 @@ class Batcher(Generic[K, V]):
             await asyncio.wait([processing])
             error = processing.exception()
             for key, result in batch:
-                # The caller may have been cancelled meanwhile.
+                # The caller may have been cancelled while the batch ran.
                 if result.done():
                     continue
                 if error is None:

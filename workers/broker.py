@@ -1,4 +1,4 @@
-"""Dramatiq brokers on Redis. Messages carry job ids only, so nothing is lost with them."""
+"""Dramatiq brokers on Redis. Messages carry only job ids, so a lost message loses no job."""
 
 import threading
 import time
@@ -163,9 +163,9 @@ def connect(settings: Settings) -> redis.Redis:
 
 
 def queue_url(settings: Settings) -> str:
-    """URL of the queue's Redis database: the one after that of `redis_url`, unless it is set.
+    """URL of the queue's Redis database, by default the database after that of `redis_url`.
 
-    A database of its own, because Dramatiq's maintenance scans every key.
+    The queue has its own database because Dramatiq's maintenance scans every key.
     """
     if settings.queue_redis_url:
         return settings.queue_redis_url

@@ -21,7 +21,8 @@ _GRACE = 8.0
 class LanePool:
     """The lanes of all queues. Runs each received job as a task of the event loop.
 
-    `run(job_id, free_slot)` returns False if the job did not run here. It may free the slot early.
+    `run(job_id, free_slot)` returns False if the job did not run here. `run` may call `free_slot`
+    early.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class LanePool:
             self._job_finished(queue, self._loop.time() - started if ran else None)
 
     def start(self, job_finished: Callable[[Queue, float | None], None]) -> None:
-        """Start consuming. `job_finished` gets the seconds of each job; None: it did not run."""
+        """Start consuming. `job_finished` gets each job's seconds, or None if it did not run."""
         self._job_finished = job_finished
         for consumer in self._consumers:
             consumer.start()
@@ -93,7 +94,7 @@ class LanePool:
         return unstarted
 
     async def finish(self) -> None:
-        """Wait for running jobs, up to the grace period; cancel the others, which requeues them."""
+        """Wait for running jobs, up to the grace period. Cancels the rest, which requeues them."""
         if self._tasks:
             _, unfinished = await asyncio.wait(self._tasks, timeout=_GRACE)
             for task in unfinished:

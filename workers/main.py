@@ -135,7 +135,7 @@ async def _work_until_signal(settings: Settings, actors: Actors) -> None:
 
 
 def main(actors: Actors = ACTORS) -> int:
-    """Run a worker process. Exit code 0 after a signal, 1 with an error message."""
+    """Run a worker process. Returns 0 after a signal, 1 after an error message."""
     exit_with_supervisor()
     # Children that read untrusted files run as the same user.
     hide_environment()

@@ -62,7 +62,7 @@ class _Attempt:
 class Runner(Generic[T]):
     """Runs jobs and records each outcome: done, failed, cancelled, or queued again.
 
-    `renew_leases` must run beside it.
+    `renew_leases` must run concurrently.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class Runner(Generic[T]):
         return True
 
     async def _run(self, claim: Claim, attempt: _Attempt, computed: Callable[[], None]) -> str:
-        """Run one attempt and store its outcome, which is returned."""
+        """Run one attempt, then store and return its outcome."""
         job: Job | None = None
         try:
             job = self._decoder.decode(claim.payload)

@@ -1,4 +1,4 @@
-"""Temporary directory of a worker process, removed when the process ends or by a later one."""
+"""Temporary directory of a worker process, removed on exit or, after a crash, by a later worker."""
 
 import contextlib
 import fcntl
@@ -19,7 +19,7 @@ def scratch_directory() -> Iterator[Path]:
     """Create a directory for all temporary files of this process; remove it on exit.
 
     First removes the directories of killed workers, which may hold large recordings. A live worker
-    holds a file lock in its directory. Process ids would not do: containers that share a temporary
+    holds a file lock in its directory. Process ids are ambiguous: containers that share a temporary
     directory number their processes separately.
     """
     parent = Path(tempfile.gettempdir())

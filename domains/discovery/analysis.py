@@ -136,7 +136,7 @@ async def analyse(tools: Tools, workspace: WorkspaceId, job: AnalyseSignal) -> W
 async def analyse_with_provider(
     tools: Tools, workspace: WorkspaceId, job: AnalyseSignalWithProvider
 ) -> Write | None:
-    """Like `analyse`, with the LLM provider. Uses the engine if the response is unusable."""
+    """Like `analyse`, but with the LLM provider. Uses the engine if the response is unusable."""
     signal = await tools.read.first(_INPUT, workspace=workspace, id=job.signal)
     if signal is None:
         return None
@@ -177,9 +177,9 @@ async def mark_failed(
 async def matched_products(
     read: Read, workspace: WorkspaceId, product_ids: list[UUID]
 ) -> tuple[Product, ...]:
-    """Get the products to look for in a text: those with the ids, or all if there are no ids.
+    """Get the products to look for in a text: the given ones, or all if `product_ids` is empty.
 
-    At most 1,000.
+    Returns at most 1,000.
     """
     return tuple(await read.all(_PRODUCTS, workspace=workspace, ids=product_ids))
 
@@ -187,7 +187,7 @@ async def matched_products(
 async def _enqueue_provider_job(
     tx: Tx, workspace: WorkspaceId, signal_id: UUID, last_job: UUID | None
 ) -> None:
-    """Enqueue the provider's job and set it as the signal's last job.
+    """Enqueue `AnalyseSignalWithProvider` and set it as the signal's last job.
 
     Does nothing if a newer job than `last_job` has been enqueued.
     """
@@ -245,7 +245,7 @@ async def _text(blobs: Blobs, signal: _Input) -> str:
 
 
 def _strings(value: Any) -> Iterator[str]:
-    """All strings in a JSON value, in order, except those without a space, such as codes."""
+    """Return the strings in a JSON value, in order, except codes and others without a space."""
     if isinstance(value, str):
         if " " in value.strip():
             yield value

@@ -1,4 +1,4 @@
-"""Near duplicates: suggests for an insight the earlier insight that has the same meaning."""
+"""Near duplicates: for each new insight, suggest an earlier insight with the same meaning."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Final, NamedTuple
@@ -52,7 +52,7 @@ class CompareInsights(Job, frozen=True, tag="discovery.compare_insights"):
 
 
 class NewInsight(msgspec.Struct, frozen=True):
-    """An insight to compare. `text`: its first quote, else its description."""
+    """An insight to compare. `text` is its first quote or, without quotes, its description."""
 
     id: UUID
     number: int
@@ -178,15 +178,15 @@ _SET_ORIGINAL = statement(
 
 
 async def schedule_comparison(tx: Tx, workspace: WorkspaceId) -> None:
-    """Schedule the comparison of the workspace's new insights, or postpone it if scheduled."""
+    """Schedule a comparison of the workspace's new insights. Postpones one that is scheduled."""
     await enqueue_debounced(tx, workspace, CompareInsights(), _DELAY)
 
 
 async def compare(tools: Tools, workspace: WorkspaceId, _job: CompareInsights) -> Write | None:
     """Find the originals of up to 100 new insights, oldest first.
 
-    The returned function stores them with the embeddings, and schedules the next comparison if
-    there may be more.
+    Returns a function that stores the originals and the embeddings. It schedules the next
+    comparison if there may be more insights.
     """
     embedder = await tools.process_pool.run(_embedder_name)
     new = await list_uncompared(tools.read, workspace, embedder)
@@ -241,7 +241,7 @@ async def list_uncompared(read: Read, workspace: WorkspaceId, embedder: str) -> 
 async def _nearest(
     tools: Tools, workspace: WorkspaceId, embedder: str, new: Sequence[_Embedding]
 ) -> list[_EmbeddedInsight]:
-    """The stored insights with the sketches most similar to those of the new ones."""
+    """Return the stored insights whose sketches are most similar to those of the new insights."""
     ids, sketches = await tools.read.one(_SKETCHES, workspace=workspace, embedder=embedder)
     if ids is None:
         return []
@@ -261,7 +261,7 @@ def _text_of(insight: NewInsight) -> str:
 
 
 def _embedder_name() -> str:
-    """Name of the embedder: that of the fallback if the model cannot be loaded."""
+    """Return the name of the embedder: the fallback if the model cannot be loaded."""
     return embeddings.embedder().name
 
 
@@ -273,7 +273,7 @@ def _embed(texts: Sequence[str]) -> list[_Embedding]:
 def _find_originals(
     embedder: str, embedded: Sequence[_EmbeddedInsight], count: int
 ) -> list[UUID | None]:
-    """For each of the last `count` insights, the earlier insight of the same meaning, or None.
+    """For each of the last `count` insights, return the earlier one it duplicates, or None.
 
     Insights written by people are never marked as duplicates.
     """
@@ -290,7 +290,7 @@ def _find_originals(
 
 
 def _may_duplicate(later: _EmbeddedInsight, earlier: _EmbeddedInsight) -> bool:
-    """True if `earlier` is older, of another signal and not of opposite sentiment.
+    """Return True if `earlier` is older, from another signal and not of opposite sentiment.
 
     Praise and complaints about the same thing use nearly the same words.
     """

@@ -31,7 +31,7 @@ _INSIGHT_TYPES: Final[dict[SignalType | None, InsightType]] = {
 
 
 class SignalContext(msgspec.Struct, frozen=True):
-    """The fields of a signal that its insights take values from."""
+    """Fields of a signal that determine values of its insights."""
 
     signal_type: SignalType | None
     product_ids: list[UUID]
@@ -42,7 +42,7 @@ class SignalContext(msgspec.Struct, frozen=True):
         return _INSIGHT_TYPES.get(self.signal_type, "other")
 
     def product_of(self, insight: Insight) -> UUID | None:
-        """The product that the insight names, else the signal's product if it has exactly one."""
+        """Return the product in the insight, else the signal's product if it has exactly one."""
         if insight.product_id is not None:
             return UUID(insight.product_id)
         return self.product_ids[0] if len(self.product_ids) == 1 else None
@@ -185,7 +185,7 @@ async def store(
 
 
 def _without_overlaps(new: Iterable[Insight], slices: Sequence[tuple[int, int]]) -> list[Insight]:
-    """Remove quotes that overlap one of the slices, and insights without another quote."""
+    """Remove quotes that overlap one of the slices, then insights that have no quotes left."""
     remaining = []
     for insight in new:
         quotes = tuple(

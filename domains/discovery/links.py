@@ -104,7 +104,7 @@ class Link:
         return sorted(valid)
 
     async def add(self, tx: Tx, workspace: WorkspaceId, owner_id: UUID, ids: list[UUID]) -> None:
-        """Add links made by an analysis. Links that exist already stay."""
+        """Add links made by an analysis. Existing links are kept."""
         if ids:
             await tx.first(self._add, workspace=workspace, owner_id=owner_id, ids=ids)
 
@@ -114,7 +114,7 @@ class Link:
         """Replace all links of the owner, as requested by a user.
 
         An insight that gains or loses a link counts as edited: reprocessing its signal keeps it.
-        A link that another transaction adds meanwhile may stay.
+        A link that another transaction adds concurrently may remain.
         """
         params: dict[str, Any] = {"workspace": workspace, "owner_id": owner_id, "ids": ids}
         if self._lock is not None:
@@ -159,7 +159,7 @@ class Link:
     def _lock_targets(self) -> Any:
         """Lock every record that gains or may lose a link, in order of the ids.
 
-        A link is changed only while its record that comes later in `_LOCK_ORDER` is locked. All
+        Every change of a link locks the one of its records that comes later in `_LOCK_ORDER`. All
         transactions lock in the same order, by kind and then by id, so they cannot deadlock.
         """
         linked = select(self._target_column).where(

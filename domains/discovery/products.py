@@ -96,13 +96,13 @@ _UPSERT = statement(
 
 
 async def changed_ids(read: Read, workspace: WorkspaceId, names: Mapping[UUID, str]) -> list[UUID]:
-    """List the ids in `names` that are new to the workspace, or have another name there."""
+    """List the ids in `names` that the workspace lacks or has under another name."""
     stored: dict[Any, Any] = dict(await read.all(_NAMES, workspace=workspace, ids=list(names)))
     return [product_id for product_id, name in names.items() if stored.get(product_id) != name]
 
 
 async def store(tx: Tx, workspace: WorkspaceId, names: Mapping[UUID, str]) -> list[UUID]:
-    """Create or rename products, given by id and name. Returns the ids of those that changed."""
+    """Create or rename products. `names` maps ids to names. Returns the ids that changed."""
     changed = await changed_ids(tx, workspace, names)
     # Renamed products take a number too, which stays unused.
     numbers = await sequences.take_numbers(tx, workspace, "PRODUCT", len(changed))

@@ -71,8 +71,8 @@ _id = bindparam("id", type_=Uuid)
 class Records(Generic[T]):
     """The records of a table, by workspace.
 
-    `kind`: counter of the records' numbers; the prefix of their public ids if `public`.
-    `columns`: arguments of `row_factory`, in order. Columns of the table, or links: lists of ids.
+    `kind`: name of the counter that numbers the records, and prefix of public ids if `public`.
+    `columns`: arguments of `row_factory`, in order. Each is a column, or a Link (a list of ids).
     `query`, `create_struct`, `update_struct`: structs of a list, a POST and a PATCH. The fields of
     the latter two have the names of columns or links.
     `filters`: conditions by the names of attributes of `query`; see `OffsetList`.
@@ -155,7 +155,7 @@ class Records(Generic[T]):
             )
 
     async def page(self, read: Read, workspace: WorkspaceId, query: OffsetQuery) -> OffsetPage[T]:
-        """Get a page in order of creation, with links and capped total. Takes one statement."""
+        """Get a page in order of creation, with links and a capped total, in one statement."""
         return await self._list.page(read, workspace, query)
 
     async def get(self, read: Read, workspace: WorkspaceId, reference: str) -> T:
@@ -266,7 +266,7 @@ class Records(Generic[T]):
         return case((or_(*changed), func.now()), else_=edited_at)
 
     def _update_returning(self, column: Any) -> Any:
-        """A column, or the ids of a link: those of the request, else the stored ones."""
+        """Column to return; for a link, the ids in the request or, if absent, the stored ids."""
         if not isinstance(column, Link):
             return column
         return case(
@@ -299,7 +299,7 @@ def matches(search: Column[Any]) -> ColumnElement[bool]:
 
 
 def equals(**columns: Column[Any]) -> dict[str, ColumnElement[bool]]:
-    """Filters by equality: each keyword is the name of a parameter, its value the column."""
+    """Build equality filters. Each keyword maps a query parameter to the column it must equal."""
     return {name: column == bindparam(name, type_=column.type) for name, column in columns.items()}
 
 

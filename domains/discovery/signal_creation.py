@@ -99,7 +99,7 @@ async def create_from_text(
 ) -> Signal:
     """Store a text and queue its analysis. Raises Invalid for a time that is out of range.
 
-    With `findings` nothing is queued, and the status is `processed`. The caller stores them.
+    With `findings`, no job is queued, the status is `processed`, and the caller stores them.
     """
     signal_id = new_id()
     key = f"signals/manual-text/{workspace}/{signal_id}.txt"

@@ -244,7 +244,7 @@ async def remove(tx: Tx, workspace: WorkspaceId, reference: str) -> None:
 
 
 async def process(tx: Tx, workspace: WorkspaceId, reference: str) -> JobRef:
-    """Queue an analysis, unless one is queued or running. Returns its job. Raises NotFound."""
+    """Queue an analysis unless one is queued or running. Returns the job. Raises NotFound."""
     signal_id = await SIGNALS.resolve(tx, workspace, reference)
     locked = await tx.first(_LOCK_LAST_JOB, workspace=workspace, id=signal_id)
     (last_job,) = SIGNALS.require(locked, reference)

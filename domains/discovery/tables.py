@@ -39,7 +39,7 @@ def _record_table(
 ) -> Table:
     """A table of records, numbered per workspace and referenced by (workspace_id, id).
 
-    With `caller_ids` the caller may choose the id: it is unique per workspace only.
+    With `caller_ids`, API clients may choose the id, so it is unique per workspace only.
     """
     return Table(
         name,
@@ -85,7 +85,7 @@ def _search_column(name: str) -> tuple[Column[Any], Index]:
 
 
 def _foreign_key(name: str, side: str, target: Table) -> ForeignKeyConstraint:
-    """References a record of the same workspace. The row is deleted with the record."""
+    """Reference a record of the same workspace. Deleting the record deletes the row."""
     return ForeignKeyConstraint(
         ["workspace_id", f"{side}_id"],
         [target.c.workspace_id, target.c.id],
@@ -95,7 +95,7 @@ def _foreign_key(name: str, side: str, target: Table) -> ForeignKeyConstraint:
 
 
 def _link_table(name: str, **sides: Table) -> Table:
-    """A symmetric many-to-many link table. A link is deleted with either side."""
+    """A symmetric many-to-many link table. Deleting either record deletes the link."""
     left, right = sides
     return Table(
         name,

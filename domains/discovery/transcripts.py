@@ -65,7 +65,7 @@ async def process(
     workspace: WorkspaceId,
     request: ProcessTranscriptRequest,
 ) -> list[Insight]:
-    """Find insights in a transcript, and store them with it if the request asks for that.
+    """Find insights in a transcript. Stores transcript and insights if the request asks for it.
 
     The analysis runs in another process and without a transaction, about 0.3 s for 10,000 words.
     Raises Invalid if it exceeds its time limit, and Unavailable if too many analyses wait.

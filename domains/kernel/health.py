@@ -46,7 +46,7 @@ class Health(msgspec.Struct):
 
 
 async def schema_mismatch(database: Database) -> str | None:
-    """Return what is wrong with the schema's revision and what to do; None if it is current."""
+    """Return an error message with the remedy if the schema is not current, else None."""
     revision = await database.schema_revision()
     if revision == SCHEMA_REVISION:
         return None
@@ -73,7 +73,7 @@ async def check_health(
 ) -> Health:
     """Check each part for at most `_PART_TIMEOUT` seconds.
 
-    `check_redis` raises Unavailable if Redis does not answer. `other_parts` are added as they are.
+    `check_redis` raises Unavailable if Redis does not answer. `other_parts` are added unchanged.
     """
     parts, queues = await _check_postgres(database)
     parts["redis"], parts["blobs"] = await asyncio.gather(

@@ -148,7 +148,7 @@ def _item(*columns: Any) -> AccountListItem:
 
 
 def _detail(*columns: Any) -> tuple[AccountDetail, bool]:
-    """An account, and True if its contacts were imported."""
+    """Return an account, and True if its contacts were imported."""
     *others, contacts, fields = columns
     values = (*_values(others), contacts or [], fields)
     return AccountDetail(*values), contacts is not None

@@ -312,7 +312,7 @@ def _item(*columns: Any) -> ConversationListItem:
 
 
 class _StoredConversation(NamedTuple):
-    """A conversation, and key, content type and kind of its recording once that is stored."""
+    """A conversation, with key, content type and kind of its recording if one is stored."""
 
     detail: ConversationDetail
     recording: tuple[str | None, str | None, str | None]
@@ -544,7 +544,7 @@ async def list_evidence(
 ) -> dict[str, list[SummaryEvidence]]:
     """Get the quotes behind a conversation's summary, by heading. Raises NotFound.
 
-    Empty without a summary, and if the summary was imported.
+    Returns an empty list if there is no summary or if it was imported.
     """
     (evidence,) = await records.get_visible(
         read, _EVIDENCE, workspace, record, "conversation", include_private

@@ -109,7 +109,7 @@ def _item(*columns: Any) -> DealListItem:
 
 
 def _detail(*columns: Any) -> tuple[DealDetail, bool]:
-    """A deal, and True if its contacts were imported."""
+    """Return a deal, and True if its contacts were imported."""
     *others, contacts = columns
     values = (*others[:10], _owner(*others[10:12]), *others[12:], contacts or [])
     return DealDetail(*values), contacts is not None

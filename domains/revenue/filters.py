@@ -56,7 +56,7 @@ class Filter(NamedTuple):
 
 
 def parse_filters(query: CursorQuery, filters: Iterable[Filter]) -> dict[str, Any]:
-    """Parse the filters of a query into SQL parameters. Raises Invalid for the first bad one."""
+    """Parse the filters of a query into SQL parameters. Raises Invalid for the first error."""
     fields = _request_names(type(query))
     values = ((rule, getattr(query, rule.name)) for rule in filters)
     return {
@@ -85,17 +85,17 @@ def hints(filters: Iterable[Filter]) -> dict[str, ColumnElement[bool]]:
 
 
 def equals(name: str, column: Column[Any]) -> Filter:
-    """The column equals the value."""
+    """Match records whose column equals the value."""
     return Filter(name, _unchanged, column == bindparam(name, type_=column.type))
 
 
 def contains(name: str, column: Column[Any]) -> Filter:
-    """The column contains the text, case-insensitive."""
+    """Match records whose column contains the text, case-insensitive."""
     return Filter(name, lambda text, _field: pattern(text), matches(name, column))
 
 
 def has_email(name: str, column: Column[Any]) -> Filter:
-    """The array of e-mail addresses has the address as an element, case-insensitive."""
+    """Match records whose array of e-mail addresses has the address, case-insensitive."""
     return Filter(name, lambda email, _field: email.lower(), has_element(name, column))
 
 
@@ -114,7 +114,7 @@ def source(column: Column[Any], origins: frozenset[str]) -> Filter:
 
 
 def time_range(name: str, column: Column[Any]) -> tuple[Filter, Filter]:
-    """Filters `{name}_after` and `{name}_before`, both inclusive. A date is its whole day."""
+    """Filters `{name}_after` and `{name}_before`, both inclusive. A date means the whole day."""
     lower, upper = number_range(name, column, "after", "before")
     return (
         lower._replace(parse=parse_iso, ignores_empty=False),
@@ -150,7 +150,7 @@ def _unchanged(value: Any, _field: str) -> Any:
 
 
 def matches(name: str, column: ColumnElement[Any]) -> ColumnElement[bool]:
-    """The text matches the parameter `name`, a pattern made by `pattern`, case-insensitive."""
+    """Condition: the text matches the parameter `name`, an ILIKE pattern made by `pattern`."""
     return column.ilike(bindparam(name, type_=Text))
 
 
@@ -161,7 +161,7 @@ def pattern(fragment: str) -> str:
 
 
 def has_element(name: str, column: ColumnElement[Any]) -> ColumnElement[bool]:
-    """The array has the parameter `name` as an element."""
+    """Condition: the array has the parameter `name` as an element."""
     element = func.array_append(
         literal_column("'{}'::text[]"), bindparam(name, type_=Text), type_=column.type
     )

@@ -67,7 +67,7 @@ class ParticipantColumns(NamedTuple):
 def participant_columns(
     people: Iterable[HasNameAndEmail], owner_emails: Iterable[str], own_domains: Iterable[str]
 ) -> ParticipantColumns:
-    """Derive the columns. INTERNAL: no participant is external, at least one has an address."""
+    """Derive the columns. INTERNAL: no participant is external and at least one has an address."""
     named = [(person.name or "", normalized_email(person)) for person in people]
     emails = distinct(email for _, email in named)
     outside, outside_domains = external_emails(emails, owner_emails, own_domains)
@@ -104,5 +104,5 @@ def email_domain(email: str) -> str:
 
 
 def distinct(texts: Iterable[str]) -> list[str]:
-    """Remove empty texts and duplicates; keeps the order."""
+    """Remove empty texts and duplicates. Keeps the order."""
     return list(dict.fromkeys(filter(None, texts)))

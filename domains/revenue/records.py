@@ -119,7 +119,7 @@ class DeletedRecordResponse(msgspec.Struct, rename="camel"):
 def forbidden(field: str, noun: str) -> Forbidden:
     """Problem for a write through a source or object type that the caller may not write to.
 
-    The same for unknown and foreign ids, so that it does not reveal ids of other workspaces.
+    It is the same for unknown ids and for ids of other workspaces, which it must not reveal.
     """
     message = f"{field}: there is no such {noun} that you may write to"
     return Forbidden(message, FieldError(field, message))
@@ -219,8 +219,8 @@ def upsert_statement(
 def deletion_statement(table: Table, *returning: Column[Any]) -> Statement[tuple[Any, ...]]:
     """Mark the record of the parameters `source` and `remote` as deleted.
 
-    Returns its id, the time and `returning`; nulls if there is no such record; nothing if the
-    source does not accept writes.
+    Returns its id, the time and `returning`, or nulls if there is no such record. Returns no row
+    if the source does not accept writes.
     """
     source = active_source()
     gone = (

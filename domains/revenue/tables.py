@@ -251,7 +251,7 @@ conversations = _record(
     Column("recording_mime_type", Text),
     # Imported links.
     Column("recordings", JSON),
-    # The fetched recording: the key of its bytes, and what they are.
+    # The fetched recording: the key of its bytes, and their type.
     Column("recording_key", Text),
     Column("recording_content_type", Text),
     Column("recording_kind", Text),

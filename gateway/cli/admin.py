@@ -122,7 +122,7 @@ async def revoke_key(database: Database, key_id: str) -> None:
 
 
 async def create_demo_workspace(database: Database) -> bool:
-    """Create the demo workspace; False if it exists."""
+    """Create the demo workspace. Returns False if it exists already."""
     try:
         await create_workspace(database, DEMO)
     except Conflict:
@@ -131,7 +131,7 @@ async def create_demo_workspace(database: Database) -> bool:
 
 
 async def create_demo_key(database: Database) -> NewKey | None:
-    """Create the demo workspace and a key with all scopes; None if the workspace exists."""
+    """Create the demo workspace and a key with all scopes. None if the workspace already exists."""
     if not await create_demo_workspace(database):
         return None
     return await create_key(database, DEMO, list(SCOPES), name="demo")
@@ -143,13 +143,13 @@ async def create_demo_key(database: Database) -> NewKey | None:
 async def list_jobs(
     database: Database, filters: JobFilter, id_or_name: str | None, limit: int
 ) -> list[JobItem]:
-    """The newest jobs that match, of one workspace or of all."""
+    """List the newest jobs that match, of one workspace or of all."""
     filters = await _in_workspace(database, filters, id_or_name)
     return await job_admin.list_jobs(database.read, filters, limit)
 
 
 async def show_job(database: Database, job_id: str) -> JobDetail:
-    """A job in full. Raises Invalid for a malformed id, NotFound."""
+    """Get a job with all details. Raises Invalid for a malformed id, NotFound."""
     parsed = parse_id(job_id)
     if parsed is None:
         raise Invalid(_INVALID_JOB_ID.format(job_id))

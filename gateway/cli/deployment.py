@@ -45,7 +45,7 @@ def environment(data: Path) -> dict[str, str]:
 
 
 def database_url(variables: dict[str, str], data: Path) -> str:
-    """DATABASE_URL of an environment. Raises ClickException if it is missing, SettingError."""
+    """DATABASE_URL of an environment. Raises ClickException if missing, SettingError if invalid."""
     url = variables.get("DATABASE_URL", "").strip()
     if not url:
         raise click.ClickException(

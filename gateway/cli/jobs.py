@@ -148,7 +148,7 @@ def _change_jobs(
     workspace: str | None,
     **filters: Any,
 ) -> admin.ChangedJobs:
-    """Raises UsageError unless jobs are selected either by id or by options."""
+    """Retry or cancel jobs. Raises UsageError unless selected either by id or by options."""
     by_options = all_jobs or any(value is not None for value in (workspace, *filters.values()))
     if ids and by_options:
         raise click.UsageError("Give either ids or options that select jobs, not both.")

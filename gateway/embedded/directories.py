@@ -97,7 +97,7 @@ def enterable(path: Path, uid: int, gid: int) -> bool:
 
 
 def socket_directory(home: Path, name: str, account: tuple[int, int] | None = None) -> Path | None:
-    """Create the private socket directory of a server. None if no place is suitable.
+    """Create the private socket directory of a server. Returns None if no place is suitable.
 
     It lies in `home` if the path is short and plain enough, else in the temporary directory under
     a name with a hash of `home`. Symbolic links and directories of other users are never used.
@@ -128,7 +128,7 @@ def socket_candidates(home: Path, name: str) -> Iterator[Path]:
 
 
 def _claim(directory: Path, uid: int, gid: int) -> bool:
-    """Create the directory for the account, or reuse it. False if another user owns it."""
+    """Create or reuse the directory for the account. Returns False if another user owns it."""
     try:
         directory.mkdir(mode=0o700)
     except FileExistsError:

@@ -28,7 +28,7 @@ class LoggedProcess(NamedTuple):
         return self.process.poll() is None
 
     def output(self) -> str:
-        """Its output, at most the last 16,000 bytes."""
+        """Output of the process, at most the last 16,000 bytes."""
         try:
             with self.log.open("rb") as log:
                 end = log.seek(0, os.SEEK_END)
@@ -39,7 +39,7 @@ class LoggedProcess(NamedTuple):
             return ""
 
     def last_line(self) -> str:
-        """The last line of its output that is not blank, without a final full stop."""
+        """Last line of the output that is not blank, without a final full stop."""
         return last_line(self.output()).rstrip(".")
 
 
@@ -51,7 +51,7 @@ def start_logged(
     Its output is appended to `<data>/logs/<name>.log`. `options` are more arguments of Popen.
 
     Raises:
-        EmbeddedError: the program cannot be started, or the log not written.
+        EmbeddedError: the program cannot be started, or the log cannot be written.
     """
     path = log_path(data, name)
     private_directory(path.parent)
@@ -85,7 +85,7 @@ def log_path(data: Path, name: str) -> Path:
 
 
 def trim_logs(data: Path) -> None:
-    """Move large logs aside while their processes go on appending to them."""
+    """Move the content of large logs to `.log.1` files. Processes may continue to append."""
     for path in (data / "logs").glob("*.log"):
         try:
             if path.stat().st_size > LOG_LIMIT:

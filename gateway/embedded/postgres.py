@@ -69,11 +69,11 @@ class Postgres(ServerProcess):
         return self._programs.version
 
     def alive(self) -> bool:
-        """True if the server's process runs, whoever started it."""
+        """True if the server's process runs, even if another process started it."""
         return self.pid() is not None
 
     def pid(self) -> int | None:
-        """The server's process, whoever started it; None if it does not run."""
+        """Process id of the server, even if another process started it. None if it does not run."""
         if self._server is not None and self._server.running():
             return self._server.process.pid
         cluster = self._directory().resolve()
@@ -265,10 +265,10 @@ class Postgres(ServerProcess):
         return _ERROR.sub("", last_line("\n".join(errors) or output)).rstrip(".")
 
     def _url_if_ready(self) -> str | None:
-        """Return the URL at the address in postmaster.pid; None if the server is not ready.
+        """Return the URL at the address in postmaster.pid, or None if the server is not ready.
 
-        An adopted server may have another address than a new one would get. A server whose socket
-        was removed, by a cleaner of temporary files, creates no new one: it is stopped.
+        An adopted server may have another address than a new one would get. A server does not
+        recreate a socket that a cleaner of temporary files removed, so such a server is stopped.
         """
         status = _postmaster_file(self._directory())
         if len(status) < 8 or not status[7].startswith("ready"):
@@ -301,7 +301,7 @@ def _postmaster_file(cluster: Path) -> list[str]:
 
 
 def _accepts_connections(family: int, address: str | tuple[str, int]) -> bool:
-    """True if the server accepts log-ins: not while it recovers or shuts down."""
+    """True if the server accepts log-ins. False while it recovers or shuts down."""
     body = struct.pack("!i", 196608) + f"user\0{ROLE}\0database\0{DATABASE}\0\0".encode()
     with socket.socket(family) as client:
         client.settimeout(5)

@@ -31,12 +31,12 @@ class Binaries:
 
     @property
     def major(self) -> int:
-        """The major version. A database can only be used by programs of its own."""
+        """The major version. A database works only with programs of the same major version."""
         return int(self.version.split(".")[0])
 
     @staticmethod
     def read(directory: Path) -> "Binaries | None":
-        """The installation in a directory; None if it has no programs that run here."""
+        """Return the installation in a directory, or None if it has no programs that run here."""
         if not all((directory / program).exists() for program in ("initdb", "postgres")):
             return None
         version = re.search(
@@ -46,7 +46,7 @@ class Binaries:
 
 
 def find_binaries() -> Binaries:
-    """The programs of the installed package, else the newest ones of the system.
+    """Return the programs of the installed package, else the newest ones of the system.
 
     Raises:
         EmbeddedError: there are none, or only programs older than version 15.
@@ -92,7 +92,7 @@ def _output(argv: list[str]) -> str:
 class RunAs:
     """Settings for running the programs: installation, parent of the data, account, prefix.
 
-    `account` is a (uid, gid), None for this process' own.
+    `account` is a (uid, gid), or None for this process' own.
     """
 
     binaries: Binaries
@@ -120,7 +120,7 @@ class RunAs:
     ) -> subprocess.CompletedProcess[str]:
         """Run a program to its end. The terminal's Ctrl-C does not reach it.
 
-        `stdout` of the result has both outputs.
+        `stdout` of the result contains standard output and standard error.
         """
         return subprocess.run(
             self.command(program, *arguments),

@@ -24,7 +24,7 @@ def process_start_time(pid: int) -> str:
 
 
 def process_alive(pid: int) -> bool:
-    """True if a process with this number runs; a zombie does not."""
+    """True if a process with this number runs. A zombie does not count."""
     return process_state(pid) not in {None, "Z", "X"}
 
 
@@ -58,7 +58,7 @@ def _query_ps(column: str, pid: int) -> str:
 def end_process(
     pid: int, signals: Mapping[signal.Signals, float], ended: Callable[[], bool]
 ) -> bool:
-    """Send signals in turn, each with its seconds to wait, until `ended`; False if it survives."""
+    """Send signals in turn, waiting the seconds of each, until `ended`. False if it survives."""
     for number, seconds in signals.items():
         if ended():
             return True
@@ -72,7 +72,7 @@ def end_process(
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, *, step: float = 0.02) -> bool:
-    """Poll a condition every `step` seconds; False if it is still false after `seconds`."""
+    """Poll a condition every `step` seconds. Returns False if it is still false after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -48,12 +48,12 @@ class ServerProcess(ABC):
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False)
 
     def start(self) -> str:
-        """Start the server, or adopt the one that runs; its URL, the same each time.
+        """Start the server, or adopt the running one. Returns its URL, the same each time.
 
         Creates its files first if there are none. Waits for recovery after a crash.
 
         Raises:
-            EmbeddedError: it cannot run here, or it was stopped meanwhile with `hard`.
+            EmbeddedError: the server cannot run here, or was stopped meanwhile with `hard`.
         """
         self._killed = False
         self.data = data_directory(self.data)
@@ -97,11 +97,11 @@ class ServerProcess(ABC):
 
     @abstractmethod
     def alive(self) -> bool:
-        """True if the server's process runs, whoever started it."""
+        """True if the server's process runs, even if another process started it."""
 
     @abstractmethod
     def pid(self) -> int | None:
-        """The server's process, whoever started it; None if it does not run."""
+        """Process id of the server, even if another process started it. None if it does not run."""
 
     def _start_lock(self) -> contextlib.AbstractContextManager[None]:
         """Held during `start`."""
@@ -113,7 +113,7 @@ class ServerProcess(ABC):
 
     @abstractmethod
     def _launch(self) -> LoggedProcess | None:
-        """Start the server's process; None if another process is just starting it."""
+        """Start the server's process. Returns None if another process is just starting it."""
 
     @abstractmethod
     def _url_if_ready(self) -> str | None:

@@ -109,22 +109,22 @@ class Supervisor:
         self._kill = False
 
     def request_stop(self, *, kill: bool = False) -> None:
-        """Make `run` return soon; with `kill`, let `stop` kill. May be called in signal handlers.
+        """Make `run` return soon. With `kill`, `stop` kills. May be called in signal handlers.
 
-        It also turns an orderly stop in progress into a kill.
+        `kill` also turns an orderly stop in progress into a kill.
         """
         self.stop_requested = True
         self._kill = self._kill or kill
 
     def start_servers(self, servers: Mapping[str, Server]) -> None:
-        """Begin to start servers, all at once; `urls` is complete when they are up."""
+        """Begin to start all servers at once. `urls` is None until all have started."""
         self._servers += [
             _ServerState(name, server, in_background(server.start))
             for name, server in servers.items()
         ]
 
     def urls(self) -> dict[str, str] | None:
-        """The URL of every server by its name; None until all have started."""
+        """URLs by server name. None until all servers have started."""
         if not all(state.url for state in self._servers):
             return None
         return {state.name: state.url for state in self._servers}

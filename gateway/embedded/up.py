@@ -63,7 +63,7 @@ def up(
     commands: Commands = Commands(),
     free_space: Callable[[Path], int] = free_space,
 ) -> None:
-    """Run the product on this machine until Ctrl-C or SIGTERM; then stop all that was started.
+    """Run the product on this machine until Ctrl-C or SIGTERM, then stop everything it started.
 
     Prints the lines that `demo` returns and then `READY <url>` on standard output, everything else
     on standard error. `demo` runs in a thread and gets `database_url`, `redis_url`, `blob_url` and
@@ -230,7 +230,7 @@ def _refuse_full_disk(data: Path, free: int) -> None:
 
 
 def _free_address(host: str, port: int, *, patience: float) -> tuple[str, int]:
-    """Host and port to serve on; waits up to `patience` seconds for a taken port."""
+    """Return host and port to serve on. Waits up to `patience` seconds for a taken port."""
     deadline = time.monotonic() + patience
     while True:
         try:

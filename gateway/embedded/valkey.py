@@ -25,7 +25,7 @@ if sys.platform != "win32":
 
 
 def find_valkey() -> Path:
-    """The server program of the installed package, else the system's.
+    """Return the server program of the installed package, else the system's.
 
     Raises:
         EmbeddedError: there is none that runs on this machine.
@@ -80,7 +80,7 @@ class Valkey(ServerProcess):
     _socket: Path | None = field(default=None, init=False)
 
     def alive(self) -> bool:
-        """True if the server's process runs, whoever started it."""
+        """True if the server's process runs, even if another process started it."""
         if self._server is not None:
             return self._server.running()
         try:
@@ -93,7 +93,7 @@ class Valkey(ServerProcess):
         return False
 
     def pid(self) -> int | None:
-        """The server's process, whoever started it; None if it does not run."""
+        """Process id of the server, even if another process started it. None if it does not run."""
         if self._server is not None:
             return self._server.process.pid if self._server.running() else None
         address = self._socket or self._recorded_socket()

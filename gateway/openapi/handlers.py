@@ -15,9 +15,9 @@ from gateway.operations import Surface, operation
 
 
 def openapi_handlers(surfaces: Sequence[Surface]) -> list[HTTPRouteHandler]:
-    """Handlers of a document of all surfaces, one of each surface, and the reference page.
+    """Return handlers of the combined document, each surface's document and the reference page.
 
-    Built on the first request, in a thread: building takes too long for the start.
+    Documents are built on the first request, in a thread: building would delay the start.
     """
 
     @functools.cache

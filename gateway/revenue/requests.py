@@ -18,7 +18,7 @@ def read_operation(name: str, summary: str, **options: Any) -> dict[str, Any]:
 def ingest_operation(name: str, summary: str, **options: Any) -> dict[str, Any]:
     """Declare an operation that writes; see `Operation`.
 
-    Its status is 403 if the source or object type does not accept the caller's writes.
+    It responds with 403 if the source or object type does not accept the caller's writes.
     """
     return operation(name, "ingest", summary, errors=(403, 404, 409), **options)
 

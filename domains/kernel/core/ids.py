@@ -15,7 +15,7 @@ _PUBLIC = re.compile(r"([A-Z]+)-([1-9][0-9]{0,17})")
 
 
 def new_id() -> UUID:
-    """Generate a version 7 UUID. Within a process each compares greater than those before."""
+    """Generate a version 7 UUID. Within a process, each is greater than all earlier ones."""
     return uuid7()
 
 

@@ -1,6 +1,6 @@
 """Parsing of hosts, ports and IP addresses, and the rules for which of them may be contacted.
 
-Public hosts may be contacted, and those in the operator's allowlist.
+Only public hosts and hosts in the operator's allowlist may be contacted.
 """
 
 import re

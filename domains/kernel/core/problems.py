@@ -88,5 +88,5 @@ class WriteConflict(Unavailable):
 
 
 def invalid(field: str, message: str) -> Invalid:
-    """Create a problem with one invalid field. `message` continues "<field>: "."""
+    """Create a problem with one invalid field. `message` is shown after "<field>: "."""
     return Invalid(f"{field}: {message}", FieldError(field, message))

@@ -133,9 +133,9 @@ class Tx(Read):
         self._channels.add(channel)
 
     def on_rollback(self, step: Callable[[], Awaitable[None]]) -> None:
-        """Run `step` if this transaction is rolled back; not if its outcome is unknown.
+        """Run `step` if this transaction is rolled back, but not if its outcome is unknown.
 
-        For changes outside the database, such as stored objects. The last step runs first.
+        Steps undo changes outside the database, such as stored objects. The last step runs first.
         """
         self._rollback_steps.append(step)
 
@@ -174,7 +174,7 @@ class Tx(Read):
 
     async def _run_rollback_steps(self) -> None:
         for step in reversed(self._rollback_steps):
-            # Best effort: no record refers to what a failed step leaves behind.
+            # Best effort: no record refers to an object that a failed step did not remove.
             with contextlib.suppress(Problem):
                 await asyncio.shield(step())
 
@@ -243,7 +243,7 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:
-        """Commit on leaving without an exception, else roll back. Nothing else commits."""
+        """Begin a transaction. Commits if the block succeeds, else rolls back."""
         tx = Tx(self)
         try:
             yield tx
@@ -259,7 +259,7 @@ class Database:
         return Listener(self._dsn, handlers, resync)
 
     async def schema_revision(self) -> str | None:
-        """Return the revision of the last migration; None if there was none."""
+        """Return the revision of the last migration, or None if there was none."""
         try:
             return await self.read.first(_SCHEMA_REVISION)
         except asyncpg.UndefinedTableError:

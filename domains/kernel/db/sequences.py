@@ -33,7 +33,7 @@ _TAKE = statement(
 
 
 def next_number_cte(kind: str) -> CTE[Any]:
-    """A CTE `counter` that takes one number, its column `last`, within an INSERT statement."""
+    """Return a CTE `counter` for an INSERT. It takes one number, which is its column `last`."""
     counter: CTE[Any] = _increment(literal(kind, Text), literal(1, public_ids.c.last.type)).cte(
         "counter"
     )

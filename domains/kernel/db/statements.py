@@ -93,7 +93,7 @@ def _number(number: Any) -> Any:
 
 
 def scalar(value: Any) -> Any:
-    """Row factory for statements with one column: the value itself."""
+    """Row factory for statements with one column. Returns the value itself."""
     return value
 
 

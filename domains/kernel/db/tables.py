@@ -36,7 +36,7 @@ metadata = MetaData(
 
 
 def timestamp_column(name: str, *, nullable: bool = False, now: bool = False) -> Column[object]:
-    """A timestamp with time zone; `now`: PostgreSQL's clock is the default."""
+    """Column of timestamps with time zone. With `now`, the default is PostgreSQL's current time."""
     return Column(
         name, DateTime(timezone=True), nullable=nullable, server_default=func.now() if now else None
     )

@@ -103,7 +103,7 @@ class JobItem(msgspec.Struct, rename="camel"):
 
 
 class JobDetail(JobItem):
-    """A job with its payload, which holds ids and never contents."""
+    """A job with its payload, which contains record ids but no record contents."""
 
     payload: msgspec.Raw
     request_id: str | None
@@ -118,7 +118,7 @@ def _columns(item: type[msgspec.Struct]) -> list[Any]:
 
 
 class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Selects jobs. None matches every job.
+    """Conditions on jobs. A field that is None matches every job.
 
     `kind` is a whole kind or its last part: `transcription` matches `revenue.transcription`.
     """
@@ -233,7 +233,7 @@ async def get_job(read: Read, job_id: UUID) -> JobDetail:
 
 
 async def retry(tx: Tx, filters: JobFilter) -> int:
-    """Queue matching jobs that failed or were cancelled, with all their attempts.
+    """Requeue matching jobs that failed or were cancelled. All attempts are available again.
 
     Returns the number of jobs.
     """

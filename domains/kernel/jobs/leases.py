@@ -45,7 +45,7 @@ _ONE_OF_IDS: Final = jobs.c.id == any_(bindparam("ids", type_=ARRAY(Uuid)))
 
 
 def _unlocked(*conditions: Any) -> Any:
-    """Condition on the job id: matching jobs, without those that another transaction has locked."""
+    """Condition on the job id: the job matches and no other transaction has locked it."""
     return id_in(
         select(jobs.c.id).where(*conditions).order_by(jobs.c.id).with_for_update(skip_locked=True)
     )

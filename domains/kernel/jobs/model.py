@@ -46,20 +46,20 @@ LIVE: Final[Any] = text("jobs.state in ('queued', 'sent', 'running')")
 
 
 def in_state(state: State) -> Any:
-    """Condition on the state. A constant, so that it can use a partial index."""
+    """Condition on the state. The state is a constant, so that a partial index can be used."""
     return jobs.c.state == literal_column(f"'{state}'")
 
 
 def id_in(ids: Select[Any]) -> Any:
     """Condition that the job's id is one of those selected.
 
-    An array, because PostgreSQL would join by reading the whole table under a generic plan.
+    Uses an array: with a join, PostgreSQL's generic plan would read the whole table.
     """
     return jobs.c.id == any_(func.array(ids.scalar_subquery(), type_=ARRAY(Uuid)))
 
 
 def payload_decoder(kinds: Iterable[type[Job]]) -> msgspec.json.Decoder[Any]:
-    """Decoder of payloads into the job class that their `kind` names."""
+    """Return a decoder that creates the job class named by the payload's `kind`."""
     union: Any = None
     for kind in kinds:
         union = kind if union is None else union | kind

@@ -78,7 +78,7 @@ class ProcessPool:
     ) -> T:
         """Like `run`, but one call per key at a time, so that one key cannot use every process.
 
-        Raises Unavailable if too many calls wait, or if this one takes more than 30 seconds.
+        Raises Unavailable if too many calls wait, or if wait and run exceed 30 seconds.
         """
         if self._waiting[key] >= MAX_WAITING_PER_KEY or self._waiting.total() >= MAX_WAITING:
             raise Unavailable("Too many texts are being analysed. Try again in a moment.")

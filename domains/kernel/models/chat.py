@@ -40,7 +40,7 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 class _Parameters(msgspec.Struct, frozen=True):
-    """Optional request parameters. Endpoints and models differ in those that they accept."""
+    """Optional request parameters. Not every endpoint and model accepts all of them."""
 
     json_schema: bool = True
     sampling: bool = True
@@ -48,7 +48,7 @@ class _Parameters(msgspec.Struct, frozen=True):
 
 
 class _Failure(Exception):
-    """An attempt failed. Retry it after `retry_after` seconds or more; None: do not retry."""
+    """An attempt failed. Retry after at least `retry_after` seconds. None means do not retry."""
 
     def __init__(self, reason: ErrorReason, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -71,7 +71,7 @@ class ChatClient:
     async def open(
         cls, settings: Settings, *, sleep: Sleep = asyncio.sleep
     ) -> AsyncIterator["ChatClient | None"]:
-        """Open a client for the endpoint of the settings; None if no URL is set.
+        """Open a client for the endpoint of the settings. Yields None if no URL is set.
 
         `sleep` waits between attempts. Raises SettingError if the URL or the key cannot be sent.
         """
@@ -119,7 +119,7 @@ class ChatClient:
     async def _send_with_retries(self, request: LLMRequest, deadline: float) -> bytes:
         """Return the body of the first success response. Raises the last failure.
 
-        Does not retry where the delay would exceed the deadline.
+        Does not retry if the delay would exceed the deadline.
         """
         for least_delay in _RETRY_DELAYS:
             try:
@@ -134,7 +134,7 @@ class ChatClient:
         return await self._send(request)
 
     async def _send(self, request: LLMRequest) -> bytes:
-        """Make one attempt. Leaves out rejected parameters, in all later requests too."""
+        """Make one attempt. Omits rejected parameters, also from all later requests."""
         parameters = self._parameters
         max_tokens = min(request.max_output_tokens, self._settings.chat_output_tokens)
         while True:
@@ -155,7 +155,7 @@ class ChatClient:
             parameters = self._parameters = accepted
 
     def _usage(self, request: LLMRequest, completion: "_Completion") -> TokenUsage:
-        """Token counts of the response; estimates where they are missing or implausible."""
+        """Return the response's token counts, estimated where they are missing or implausible."""
         counts = completion.usage or _Counts()
         prompt = _plausible(counts.prompt_tokens, _estimate_size(request))
         completed = _plausible(counts.completion_tokens, estimate_tokens(completion.text))
@@ -212,7 +212,7 @@ _OUTPUT_LIMIT: Final = re.compile(rb"max_tokens.{0,200}max_completion_tokens.{0,
 
 
 def _without_rejected(parameters: _Parameters, response: Response) -> _Parameters | None:
-    """Replace the parameter that the response rejects; None if it rejects something else."""
+    """Return parameters without the rejected feature, or None if something else was rejected."""
     if parameters.output_limit == "max_tokens" and response.rejects(_OUTPUT_LIMIT):
         return msgspec.structs.replace(parameters, output_limit="max_completion_tokens")
     if parameters.sampling and response.rejects(_SAMPLING):
@@ -250,7 +250,7 @@ class _Completion(msgspec.Struct):
 
     @property
     def text(self) -> str:
-        """The first choice, without the code block that models without schemas put around JSON."""
+        """Text of the first choice, without a Markdown code block around the JSON."""
         content = (self.choices[0].message.content or "").strip()
         block = _CODE_BLOCK.fullmatch(content)
         return block[1] if block else content

@@ -123,8 +123,8 @@ class Endpoint:
     ) -> Response:
         """Send JSON, or a form with files, and read the response, whatever its status.
 
-        Raises TimeoutError after the time limit; ConnectionError if there is no connection or it
-        breaks, with the error's type as its only text; ResponseTooLarge.
+        Raises TimeoutError after the time limit, ResponseTooLarge, and ConnectionError if the
+        connection fails or breaks. The text of a ConnectionError is only the cause's type.
         """
         try:
             async with (
@@ -154,5 +154,5 @@ async def _read(response: httpx.Response, max_bytes: int) -> Response:
 
 
 def single_line(text: str) -> str:
-    """Text of a response without control characters and surrogates, its whitespace collapsed."""
+    """Remove control characters and surrogates from a response's text; collapse whitespace."""
     return " ".join(_CONTROL_OR_SURROGATE.sub(" ", text).split())

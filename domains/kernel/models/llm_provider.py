@@ -23,7 +23,7 @@ class ProviderResult(msgspec.Struct, Generic[T], frozen=True):
     """Result of a request to the provider.
 
     `value` is None if there is no usable response. `fallback_reason` is None on success, and
-    where no request was sent.
+    if no request was sent.
     """
 
     value: T | None

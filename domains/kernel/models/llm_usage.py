@@ -85,7 +85,7 @@ async def record(
 ) -> None:
     """Add a request, successful or not, to the workspace's totals of today.
 
-    With a Read it commits at once: the tokens are used, even if the job fails.
+    `read` commits at once, because the tokens are used even if the job fails.
     """
     await read.first(
         _ADD_CALL,

@@ -56,7 +56,7 @@ class Sentence(msgspec.Struct, frozen=True):
 
 
 class Transcript(msgspec.Struct, frozen=True):
-    """The sentences of a recording; none if nobody speaks.
+    """The sentences of a recording. Empty if nobody speaks.
 
     Starts and ends never decrease and are at most `duration`. `language` is as the service names
     it ("en", "english").
@@ -100,10 +100,10 @@ class Transcriber:
     async def open(
         cls, settings: Settings, *, ffmpeg: Path | None = None, max_piece: float = _MAX_PIECE
     ) -> AsyncIterator["Transcriber | None"]:
-        """Open a client for the service of the settings; None if no URL is set.
+        """Open a client for the service of the settings. Yields None if no URL is set.
 
-        `ffmpeg` splits recordings; by default the one on PATH. `max_piece` is the maximum of sound
-        per request, in seconds. Raises SettingError if the URL or the key cannot be sent.
+        `ffmpeg` splits recordings (default: the one on PATH). `max_piece` is the maximum length of
+        sound per request, in seconds. Raises SettingError if the URL or the key cannot be sent.
         """
         if not settings.speech_url:
             yield None
@@ -140,7 +140,7 @@ class Transcriber:
         return await asyncio.to_thread(_merge, audible, transcripts, end)
 
     async def _transcribe_piece(self, piece: Piece, formats: list[_Fields]) -> PieceTranscript:
-        """Request the first of the formats. Removes those that the service rejects."""
+        """Request the first of the formats. Removes formats that the service rejects."""
         while True:
             response = await self._send(piece, formats[0])
             if response.status == 200:
@@ -309,7 +309,7 @@ _DECODER: Final = msgspec.json.Decoder(_Body)
 
 
 def parse_response(body: bytes, content_type: str, duration: float | None) -> PieceTranscript:
-    """Parse the response about a piece of `duration` seconds. ValueError if not a transcript."""
+    """Parse the response for a piece of `duration` seconds. Raises ValueError if it is invalid."""
     start = body.lstrip()[:1]
     if start == b"{":
         decoded = _DECODER.decode(body)
@@ -341,8 +341,8 @@ def _length(body: _Body) -> float:
 def _tokens(body: _Body, length: float) -> list[Token]:
     """Return the tokens of the segments or, without segments, of the text.
 
-    They get the times of the timed words if their letters are equal. Returns the timed words
-    themselves if there is no text, or if there are no segments and the text differs from them.
+    The tokens get the times of the timed words if the letters are equal. Returns the timed words
+    themselves if there is no text, or if there are no segments and the text differs.
     """
     segments = [segment for segment in body.segments or () if single_line(segment.text)]
     inner = (word for segment in body.segments or () for word in segment.words or ())
@@ -459,7 +459,7 @@ def _parse(response: Response, duration: float | None) -> PieceTranscript:
 
 
 def _accepted(formats: list[_Fields], response: Response) -> list[_Fields]:
-    """Formats left after the response rejected the first; none if it rejects something else."""
+    """Return the formats without the rejected ones; empty if something else was rejected."""
     if response.rejects(_TIMESTAMPS):
         return formats[1:]
     if response.rejects(_RESPONSE_FORMAT):

@@ -101,8 +101,8 @@ class CursorList(Generic[T]):
     workspace. `row_factory`: makes a record of `columns`. `where`: conditions on all records.
     `filters`: conditions by name, each with an SQL parameter of that name or with none.
 
-    Indexes in list order serve the filters in `bounds`, all together, and with them at most one
-    filter in `indexed`. Other combinations use the list's GIN index. `hints`: for range filters,
+    Index scans in list order serve all filters in `bounds` together with at most one filter in
+    `indexed`. Other combinations use the list's GIN index. `hints`: for range filters,
     conditions that they imply and that the GIN index can evaluate.
     """
 

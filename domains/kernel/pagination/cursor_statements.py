@@ -95,7 +95,7 @@ class CursorStatements:
     def get(self, filters: frozenset[str], *, after: bool) -> Statement[tuple[Any, ...]]:
         """Return the statement for these filters.
 
-        `after`: it continues after the position `after_at`, `after_id`.
+        With `after`, the page starts after the position `after_at`, `after_id`.
         """
         statement = self._compiled.get((filters, after))
         if statement is None:

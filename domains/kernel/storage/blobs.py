@@ -103,7 +103,7 @@ class Blobs:
         """Store an object of any size in bounded memory. Returns its size in bytes.
 
         On an error of `chunks` or on cancellation nothing is stored and an existing object stays.
-        A killed process leaves partial data, never under the key: `delete_partial_writes` removes
+        A killed process leaves partial data, never under the key. `delete_partial_writes` removes
         it from a directory, the bucket's lifecycle rule AbortIncompleteMultipartUpload from S3.
         """
         queue = _ChunkQueue()
@@ -206,7 +206,7 @@ class Blobs:
             await obstore.delete_async(self._store, key)
 
     async def presign(self, key: str, seconds: int) -> str | None:
-        """Presigned S3 URL that serves an object for `seconds`. None for a local directory.
+        """Return an S3 URL that serves an object for `seconds`, or None for a local directory.
 
         Serves the stored content type and filename, always as an attachment. Sends no request,
         except to a service that provides temporary credentials; the URL expires with those. With

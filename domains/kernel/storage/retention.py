@@ -80,5 +80,5 @@ async def enqueue_deletions(database: Database, retention_days: float) -> int:
 async def deletion_failed(
     tx: Tx, workspace: WorkspaceId, job: DeleteBlob, _job_id: UUID, _reason: str
 ) -> None:
-    """Discard the object again, so that an outage of the object store cannot leave it stored."""
+    """Discard the object again, so that its deletion is retried after an outage of the store."""
     await discard(tx, workspace, [job.key])

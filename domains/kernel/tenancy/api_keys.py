@@ -63,7 +63,7 @@ class RateLimitOverrides(msgspec.Struct, frozen=True, omit_defaults=True):
     def resolve(self, default: RateLimits) -> RateLimits:
         """Return the effective limits.
 
-        A default limit is raised to the limit of the next shorter window where that is higher.
+        A default limit is raised to the next shorter window's limit if that is higher.
         """
         minute = default.minute if self.minute is msgspec.UNSET else self.minute
         hour = _raised_to(default.hour, minute) if self.hour is msgspec.UNSET else self.hour

@@ -101,8 +101,8 @@ _DELETE_EXPIRED = statement(
 async def reserve(read: Read, reservation: Reservation) -> StoredResponse | None:
     """Reserve the idempotency key, or return the response that is stored under it.
 
-    After None the caller runs the request, then calls `store_response` or `release`. Raises
-    Conflict if the key belongs to another request or its first request is in progress.
+    If None is returned, the caller runs the request, then calls `store_response` or `release`.
+    Raises Conflict if the key belongs to another request or its first request is in progress.
     """
     key = _key_parameters(reservation)
     reserved = await read.first(
@@ -122,7 +122,7 @@ async def reserve(read: Read, reservation: Reservation) -> StoredResponse | None
 
 
 async def store_response(tx: Tx, reservation: Reservation, response: StoredResponse) -> None:
-    """Store the response in the request's transaction. Raises Conflict without the reservation."""
+    """Store the response in the request's transaction. Raises Conflict if it lost the key."""
     stored = await tx.first(
         _STORE,
         **_key_parameters(reservation),

@@ -139,7 +139,7 @@ class Keyring:
             tuple(domains),
             hides_private,
         )
-        # If the cache was cleared during the look-up, the key may have been revoked meanwhile.
+        # If the cache was cleared during the look-up, the key may have been revoked.
         if generation == self._generation:
             expires_at = float("inf") if expires_in is None else started_at + expires_in
             self._cache[hashed] = (caller, expires_at)

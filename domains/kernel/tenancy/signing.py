@@ -46,7 +46,7 @@ class Signer:
         return _base64url(self._mac(purpose, payload) + payload)
 
     def verify_token(self, purpose: str, token: str) -> bytes | None:
-        """Return the token's payload; None if it was not issued by this deployment and purpose."""
+        """Return the token's payload, or None unless this deployment issued it for the purpose."""
         try:
             padded = token + "=" * (-len(token) % 4)
             decoded = base64.b64decode(padded, altchars=b"-_", validate=True)

@@ -68,7 +68,7 @@ class TransientFetchError(FetchError):
 
 
 class FetchResponse(NamedTuple):
-    """A response whose body is received while `body` is iterated, which raises FetchError.
+    """A response. Iterating over `body` receives the body and may raise FetchError.
 
     `url` is the URL after redirects. `filename` is a base name without a path, at most 255
     characters. `filename` and `content_type` are as declared by the server, or None.
@@ -83,8 +83,8 @@ class FetchResponse(NamedTuple):
 class Fetcher:
     """Fetches URLs from outside. All times are in seconds.
 
-    `time_limit` applies to a whole fetch including the body, `connect_timeout` to the DNS lookup
-    with the connection and then to the TLS handshake, `read_timeout` to each later wait.
+    `time_limit` applies to a whole fetch including the body, `connect_timeout` to DNS lookup plus
+    connection and again to the TLS handshake, `read_timeout` to each later wait.
     """
 
     def __init__(
@@ -109,8 +109,8 @@ class Fetcher:
     async def stream(self, url: str, max_bytes: int) -> AsyncIterator[FetchResponse]:
         """Send a GET request, follow redirects and open the response.
 
-        `max_bytes` limits the body, both as sent and as decoded. Raises FetchError. When the time
-        limit is reached, it is raised within the block. Leaving the block closes the connection.
+        `max_bytes` limits the body, both as sent and as decoded. Raises FetchError, also
+        within the block when the time limit is reached. Leaving the block closes the connection.
         """
         parsed = self._parse("The URL", url)
         timer = asyncio.timeout(self._time_limit)
@@ -222,7 +222,7 @@ def _text(value: bytes) -> str:
 
 
 def _redirect_location(response: httpcore.Response) -> str | None:
-    """Return the location of a redirect, or None for a file. Raises FetchError by status."""
+    """Return a redirect's location, or None on success. Raises FetchError for other statuses."""
     status = response.status
     if status in (200, 203):
         return None

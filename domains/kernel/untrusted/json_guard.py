@@ -15,7 +15,7 @@ _ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def find_json_error(text: bytes) -> str | None:
-    """Return why the JSON text must be refused, as the end of a sentence, or None.
+    """Return the error as the end of a sentence, or None if the JSON text is accepted.
 
     Refuses U+0000, which PostgreSQL cannot store, nesting deeper than MAX_DEPTH, and bytes that are
     not UTF-8: msgspec does not read the strings of unknown fields.

@@ -386,7 +386,7 @@ def flac_duration(path: Path) -> float:
 def cut_points(levels: Sequence[float], duration: float, max_seconds: float) -> list[float]:
     """Return the times at which to cut, so that no piece is longer than `max_seconds`.
 
-    Each is between two quiet windows of the last third of a piece; on a tie the latest.
+    Each cut is between two quiet windows of the last third of a piece. Ties take the latest.
     """
     cuts: list[float] = []
     start = 0.0

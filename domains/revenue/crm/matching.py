@@ -81,7 +81,7 @@ def _prefix(name: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def best_links(records: FromClause) -> Select[Any]:
-    """Select the best link of each record that has any.
+    """Select the best link of each record that has at least one.
 
     `records` has the columns record, outside and outside_domains. The result has the columns
     record, crm_id, crm_name, crm_type, deal_id and account_id.
@@ -160,7 +160,7 @@ def best_links(records: FromClause) -> Select[Any]:
 
 
 def _best_deal(owners: FromClause, deal: FromClause, match: ColumnElement[bool]) -> Select[Any]:
-    """Select the open deal with the latest activity of each account that has any."""
+    """For each account with open deals, select the one with the latest activity."""
     best = (
         select(*_deal_columns(deal))
         .where(deal.c.workspace_id == WORKSPACE, match, _open(deal))
@@ -237,7 +237,7 @@ def _latest(table: Table, owner_id: Column[Any], link: str) -> ColumnElement[Any
 
 
 def _recompute(table: Table, link: str) -> tuple[Any, Any]:
-    """Statements that lock deals or accounts, and set their activity by the linked records."""
+    """Statements that lock deals or accounts, and set their activity from the linked records."""
     chosen = (table.c.workspace_id == WORKSPACE, table.c.id == any_(_ids))
     lock = select(table.c.id).where(*chosen).order_by(table.c.id).with_for_update(key_share=True)
     current = table.alias("current")
@@ -303,7 +303,7 @@ async def schedule_refresh(tx: Tx, workspace: WorkspaceId, deal_ids: Iterable[st
 async def record_activity(
     tx: Tx, workspace: WorkspaceId, deal: str | None, account: str | None, at: datetime
 ) -> None:
-    """Raise the activity of a deal and an account to the time of a new linked record."""
+    """Advance the last activity of a deal and an account to the time of a new linked record."""
     await schedule_refresh(tx, workspace, (deal,))
     for table, owner in ((deals, deal), (accounts, account)):
         if owner is not None:
@@ -370,7 +370,7 @@ async def get_with_contacts(
 ) -> Any:
     """Get a deal or account by its CRM id. Raises NotFound.
 
-    `get` returns the record, and True if its contacts were imported; else `contacts` finds them.
+    `get` returns the record, and True if its contacts were imported. If False, use `contacts`.
     """
     found = await read.first(get, workspace=workspace, id=record)
     if found is None:

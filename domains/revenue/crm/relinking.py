@@ -1,7 +1,7 @@
 """Relinking of conversations and messages after an import changed them or the CRM records.
 
-An import marks what it changed. The job `LinkCrm` finds the affected records and relinks them in
-batches, each in a short transaction.
+An import marks the records that it changed. The job `LinkCrm` finds the affected records and
+relinks them in batches, each in a short transaction.
 """
 
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ _MAX_MARKED: Final = 5_000
 
 
 class LinkCrm(Job, frozen=True, tag="revenue.link_crm"):
-    """Relink the next batch of records that marked changes affect."""
+    """Relink the next batch of records that are affected by marked changes."""
 
     queue: ClassVar[Queue] = "housekeeping"
 
@@ -315,7 +315,7 @@ async def mark_changed(tx: Tx, workspace: WorkspaceId, kind: str, ids: Sequence[
 
 
 async def relink(_tools: Tools, workspace: WorkspaceId, _job: LinkCrm) -> Write:
-    """Return the write that relinks one batch, in the transaction that ends the job."""
+    """Return a write function that relinks one batch in the transaction that ends the job."""
     return lambda tx: relink_batch(tx, workspace)
 
 

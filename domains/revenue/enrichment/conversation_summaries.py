@@ -82,7 +82,7 @@ _PARTICIPANTS: Final = msgspec.json.Decoder(list[Participant])
 
 
 class _Input(NamedTuple):
-    """A conversation as the child process receives it; transcript and participants as JSON."""
+    """A conversation for the child process, with transcript and participants as JSON."""
 
     transcript: bytes
     participants: bytes
@@ -94,7 +94,7 @@ class _Input(NamedTuple):
 
 
 class _Enrichment(NamedTuple):
-    """Values to store; summary and evidence as JSON."""
+    """Values to store, with summary and evidence as JSON."""
 
     engine: str
     category: str
@@ -126,7 +126,7 @@ async def enrich(tools: Tools, workspace: WorkspaceId, job: ProcessConversation)
 async def enrich_with_provider(
     tools: Tools, workspace: WorkspaceId, job: ProcessConversationWithProvider
 ) -> Write | None:
-    """Like `enrich`, with the LLM provider. Uses the engine if the response is unusable."""
+    """Like `enrich`, but with the LLM provider. Uses the engine if the response is unusable."""
     conversation = await tools.read.first(_GET, **params(workspace, job))
     if conversation is None or conversation.transcript is None:
         return None
@@ -181,7 +181,7 @@ async def mark_failed(
     _id: UUID,
     reason: str,
 ) -> None:
-    """Store why the version has no summary."""
+    """Store the reason why this version of the conversation has no summary."""
     await tx.first(_FAIL, **params(workspace, job), reason=reason)
 
 

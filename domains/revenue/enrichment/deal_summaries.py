@@ -55,7 +55,7 @@ class _Interaction(NamedTuple):
 
 
 class _Message(NamedTuple):
-    """A message as the child process receives it; the sender as JSON."""
+    """A message for the child process, with the sender as JSON."""
 
     sender: bytes
     outside: list[str]
@@ -195,7 +195,7 @@ def _newest_texts(interactions: Sequence[_Interaction], heading: str) -> list[st
 
 
 def _texts(value: Any) -> list[str]:
-    """Texts under a heading of a summary, which holds one text or a list of them."""
+    """Return the texts under a summary's heading, whose value is one text or a list of texts."""
     if isinstance(value, str):
         return [value] if value else []
     return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
@@ -233,7 +233,7 @@ def _without_quoted_reply(body: str) -> str:
 
 
 def _merge_items(lists: Sequence[Sequence[Sequence[str]]]) -> list[list[str]]:
-    """Per heading, the items of all interactions, newest first, without duplicates."""
+    """Merge the items of all interactions by heading, newest first, without duplicates."""
     return [
         _distinct(
             (text for texts in per_interaction for text in texts), merge_similar=heading == _PAINS

@@ -69,7 +69,7 @@ _FAIL: Final = fail_version(documents)
 async def fetch(tools: Tools, workspace: WorkspaceId, job: FetchDocument) -> Write | None:
     """Store the bytes at the document's URL and enqueue the extraction of their text.
 
-    Invalid if they cannot be fetched, Unavailable if a later attempt may succeed.
+    Raises Invalid if they cannot be fetched, Unavailable if a later attempt may succeed.
     """
     version = params(workspace, job)
     original = await tools.read.first(_GET, **version)
@@ -89,7 +89,7 @@ async def fetch(tools: Tools, workspace: WorkspaceId, job: FetchDocument) -> Wri
     async def write(tx: Tx) -> None:
         stored = await tx.first(_STORE_ORIGINAL, **version, key=key, content_type=content_type)
         if stored is None:
-            # Replaced or deleted meanwhile.
+            # The version was replaced or deleted while the job ran.
             await retention.discard(tx, workspace, [key])
         else:
             await retention.keep(tx, workspace, key)
@@ -99,7 +99,7 @@ async def fetch(tools: Tools, workspace: WorkspaceId, job: FetchDocument) -> Wri
 
 
 async def extract(tools: Tools, workspace: WorkspaceId, job: ProcessDocument) -> Write | None:
-    """Store the text of a document. Invalid, with the reason, if none can be extracted."""
+    """Store the text of a document. Raises Invalid with the reason if none can be extracted."""
     version = params(workspace, job)
     original = await tools.read.first(_GET, **version)
     key = f"{blob_key(_FOLDER, workspace, job)}.txt"
@@ -117,7 +117,7 @@ async def extract(tools: Tools, workspace: WorkspaceId, job: ProcessDocument) ->
 
     async def write(tx: Tx) -> None:
         if await tx.first(_STORE_TEXT, **version, key=key) is None:
-            # Replaced or deleted meanwhile.
+            # The version was replaced or deleted while the job ran.
             await retention.discard(tx, workspace, [key])
         else:
             await retention.keep(tx, workspace, key)
@@ -146,7 +146,7 @@ async def _extract_text(tools: Tools, original: _Original, key: str) -> str:
 async def mark_failed(
     tx: Tx, workspace: WorkspaceId, job: FetchDocument | ProcessDocument, _id: UUID, reason: str
 ) -> None:
-    """Store why the version has no text. Discard unreferenced bytes."""
+    """Store the reason why this version of the document has no text. Discard unreferenced bytes."""
     version = params(workspace, job)
     await tx.first(_FAIL, **version, reason=reason)
     original = await tx.first(_GET, **version)

@@ -82,8 +82,8 @@ _FAIL: Final = fail_version(conversations)
 async def fetch(tools: Tools, workspace: WorkspaceId, job: FetchRecording) -> Write | None:
     """Store the recording at the conversation's `recordingUrl` and enqueue its transcription.
 
-    Invalid if it cannot be fetched or is neither audio nor video, Unavailable if a later attempt
-    may succeed.
+    Raises Invalid if it cannot be fetched or is neither audio nor video, Unavailable if a later
+    attempt may succeed.
     """
     version = params(workspace, job)
     recording = await tools.read.first(_GET, **version)
@@ -115,7 +115,7 @@ async def fetch(tools: Tools, workspace: WorkspaceId, job: FetchRecording) -> Wr
             kind="video" if kind.video else "audio",
         )
         if stored is None:
-            # Replaced or deleted meanwhile.
+            # The version was replaced or deleted while the job ran.
             await retention.discard(tx, workspace, [key])
             return
         await retention.keep(tx, workspace, key)
@@ -145,7 +145,7 @@ async def _concatenate(head: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIt
 async def transcribe(tools: Tools, workspace: WorkspaceId, job: Transcription) -> Write | None:
     """Store the transcript of a recording and enqueue the conversation's summary.
 
-    Invalid without a speech-to-text service, or if the recording contains no speech.
+    Raises Invalid without a speech-to-text service, or if the recording contains no speech.
     """
     version = params(workspace, job)
     recording = await tools.read.first(_GET, **version)

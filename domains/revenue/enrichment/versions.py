@@ -69,9 +69,9 @@ def enqueue_only(workspace: WorkspaceId, job: Job) -> Write:
 
 @asynccontextmanager
 async def fetched(tools: Tools, url: str, max_bytes: int) -> AsyncIterator[FetchResponse]:
-    """Response from a URL given by a caller.
+    """Open the response from a URL given by a caller.
 
-    Invalid if the URL or its content is not accepted, Unavailable if a later attempt may succeed.
+    Raises Invalid if the URL or content is refused, Unavailable if a later attempt may succeed.
     """
     try:
         async with tools.fetcher.stream(url, max_bytes) as response:

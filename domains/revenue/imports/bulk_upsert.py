@@ -30,9 +30,9 @@ from domains.revenue.tables import conversations
 
 
 class BulkUpsert:
-    """Statements for the columns `names` of a table. Each takes an array by the name of a column.
+    """Statements for the columns `names` of a table. Each takes one array per column, by its name.
 
-    With `native`, the records are native ones, and pushed records are left unchanged.
+    With `native`, the records are native, and existing pushed records are left unchanged.
     """
 
     def __init__(self, table: Table, names: Sequence[str], native: bool) -> None:

@@ -170,7 +170,7 @@ class _Columns:
         return table
 
     def entry(self, row: _Row) -> Entry | Refusal:
-        """The record of a row."""
+        """Return the record of a row, or the reason why it is refused."""
         if len(row.cells) > len(self._header):
             return Refusal(row.line, f"has {len(row.cells)} cells, the header {len(self._header)}")
         cells = [*row.cells, *[""] * (len(self._header) - len(row.cells))]

@@ -102,7 +102,7 @@ def is_object(head: bytes, suffix: str) -> bool:
 
 
 def read_object(file: io.BufferedIOBase) -> Entries:
-    """The records of a JSON object such as {"deals": [...], "accounts": [...]}."""
+    """Iterate over the records of a JSON object such as {"deals": [...], "accounts": [...]}."""
     reader = _JsonReader(file)
     try:
         reader.expect(b"{")
@@ -121,7 +121,7 @@ def read_object(file: io.BufferedIOBase) -> Entries:
 
 
 def _read_array(reader: "_JsonReader", name: str) -> Entries:
-    """The records of a field of the object."""
+    """Iterate over the records in a field of the object."""
     known = name in KINDS
     first, line = reader.peek(), reader.line
     if first != b"[":
@@ -178,7 +178,7 @@ class _JsonReader:
                 return b""
 
     def expect(self, character: bytes) -> None:
-        """Consume this character; an empty one means the end. Raises _MalformedJson."""
+        """Consume this character. If empty, expect the end of the text. Raises _MalformedJson."""
         if self.peek() != character:
             raise _MalformedJson
         self._consume(self._position + len(character))
@@ -265,7 +265,7 @@ class _JsonReader:
         self._position = end
 
     def _fill(self) -> bool:
-        """Drop the consumed part of the buffer and read another piece. False at the end."""
+        """Drop the consumed part of the buffer and read another piece. Returns False at the end."""
         piece = self._file.read(_BUFFER_SIZE)
         self._added = len(piece)
         self._buffer = self._buffer[self._position :] + piece

@@ -22,7 +22,7 @@ _ATTEMPTS: Final = 6
 
 
 class Counts(msgspec.Struct, rename="camel"):
-    """Numbers of records by result; in a dry run, of the result that they would have.
+    """Numbers of records by result. A dry run counts the results that an import would have.
 
     A record replaced by a later one of the same id, in the same batch, counts as unchanged.
     """

@@ -9,7 +9,7 @@ from domains.kernel.untrusted.documents.reader_process import ExitCode, ReadErro
 
 _BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
-    # Before UTF-16, whose little-endian mark is the first half of this one.
+    # Precedes UTF-16, whose little-endian mark is a prefix of the UTF-32 mark.
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
