@@ -45,7 +45,7 @@ class Operation(msgspec.Struct, frozen=True):
     id: str
     access: Access
     summary: str
-    # Struct of the body; a union if there are alternatives.
+    # Struct of the request body, or a union of structs.
     request: type[Any] | UnionType | None = None
     query: type[msgspec.Struct] | None = None
     # Error statuses besides those of every operation with such access.
@@ -81,7 +81,7 @@ class Surface(msgspec.Struct, frozen=True, kw_only=True):
 
     title: str
     description: str
-    # The first is documented; the others serve the same handlers.
+    # The documents show the first prefix. The others serve the same handlers.
     prefixes: tuple[str, ...]
     handlers: Sequence[HTTPRouteHandler]
     tag_of: Callable[[str], str]

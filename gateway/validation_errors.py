@@ -72,7 +72,7 @@ def _wrong_key(body: bytes, type_: Any, field: str) -> list[str]:
     value_type = _value_type(field_type)
     if value_type is None:
         return []
-    # If the field occurs twice, the last one may be no object, or valid.
+    # If the field occurs twice, the last one may be valid or not an object.
     with contextlib.suppress(msgspec.ValidationError):
         value = msgspec.json.decode(body, type=dict[str, msgspec.Raw])[field]
         for key, entry in msgspec.json.decode(value, type=dict[str, msgspec.Raw]).items():

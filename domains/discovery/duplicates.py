@@ -100,7 +100,7 @@ _UNCOMPARED = statement(
         _i.workspace_id == WORKSPACE,
         or_(
             _i.embedder.is_(None),
-            # Less or greater, because "not equal" cannot use the index.
+            # `<` or `>`, because `<>` cannot use the index.
             and_(
                 bindparam("is_fallback", type_=Boolean).is_(False),
                 or_(_i.embedder < _embedder, _i.embedder > _embedder),

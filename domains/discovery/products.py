@@ -104,7 +104,7 @@ async def changed_ids(read: Read, workspace: WorkspaceId, names: Mapping[UUID, s
 async def store(tx: Tx, workspace: WorkspaceId, names: Mapping[UUID, str]) -> list[UUID]:
     """Create or rename products. `names` maps ids to names. Returns the ids that changed."""
     changed = await changed_ids(tx, workspace, names)
-    # Renamed products take a number too, which stays unused.
+    # A renamed product keeps its number, so the number taken for it stays unused.
     numbers = await sequences.take_numbers(tx, workspace, "PRODUCT", len(changed))
     return await tx.all(
         _UPSERT,

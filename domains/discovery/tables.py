@@ -123,7 +123,7 @@ signals = _record_table(
     # Input of the analysis. Kept apart from `data`, which a PATCH replaces.
     Column("text_key", Text),
     Column("additional_context", Text),
-    # Engine of the last analysis, and why it was not the LLM provider if one is enabled.
+    # Engine of the last analysis, and the reason for a fallback from the LLM provider.
     Column("engine", Text),
     Column("fallback", Text),
     Column("product_ids", ARRAY(Uuid), nullable=False, server_default=text("'{}'")),

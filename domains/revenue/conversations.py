@@ -159,7 +159,7 @@ class ConversationQuery(CursorQuery20, frozen=True, kw_only=True):
         TextFilter, doc("An e-mail address, a domain (`@acme.com`, `acme.com`), or part of a name")
     ] = UNSET
     crm_name: Annotated[
-        # No name is longer. The time to match a phrase grows faster than the length of the phrase.
+        # Longer than any name. The time to match a phrase grows faster than its length.
         Annotated[str, Meta(max_length=1000)] | UnsetType,
         doc("Words in the name of the linked CRM record, case-insensitive"),
     ] = UNSET
@@ -402,7 +402,7 @@ _UPSERT = records.upsert_statement(
     row,
     computed={
         **{name: _link.c[name] for name in _LINKED},
-        # Computed from the former version.
+        # Columns computed from the former version.
         **dict.fromkeys(_COMPUTED, null()),
         "state": literal_column("'processing'"),
     },

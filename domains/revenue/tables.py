@@ -238,7 +238,7 @@ conversations = _record(
     Column("crm_type", Text),
     _flag("crm_given"),
     *_crm_link(),
-    # Imported, like `category`.
+    # The imported summary. `category` is imported too.
     Column("summary", JSON),
     # Results of the analysis. `found_fallback`: the reason why the LLM provider was not used.
     Column("found_category", Text),

@@ -24,7 +24,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 # Seconds until all examples must have been analysed.
 _ANALYSIS_TIMEOUT: Final = 120.0
 
-# Seconds to wait at most when the key's rate limit is reached: the shortest window.
+# Maximum seconds to wait when the key's rate limit is reached: the shortest window.
 _MAX_RETRY_AFTER: Final = 60
 
 _SIGNAL_LABELS: Final = {"transcript": "call", "support_ticket": "ticket", "review": "review"}

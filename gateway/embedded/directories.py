@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gateway.embedded.errors import EmbeddedError
 
-# A socket's path has at most 107 bytes (Linux) or 103 (macOS); our longest file name has 16.
+# A socket's path has at most 107 bytes (Linux) or 103 (macOS). Our longest file name has 16.
 SOCKET_DIRECTORY_LIMIT = 86
 # A comma splits PostgreSQL's list of directories, a space splits the options of an old Redis.
 SOCKET_DIRECTORY_SAFE = re.compile(r"[A-Za-z0-9/._-]+")

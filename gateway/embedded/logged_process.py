@@ -12,7 +12,7 @@ from gateway.embedded.errors import EmbeddedError
 
 # Bytes. A larger log is moved to `<name>.log.1`, replacing the one there.
 LOG_LIMIT = 8 * 1024 * 1024
-# Bytes of a log that are read at most for a message.
+# Maximum bytes of a log that are read for a message.
 _TAIL = 16_000
 
 

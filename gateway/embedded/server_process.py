@@ -35,9 +35,9 @@ class ServerProcess(ABC):
 
     NAME: ClassVar[str]
     LOG: ClassVar[str]
-    # Seconds until it must accept connections.
+    # Seconds within which the server must accept connections.
     START_TIMEOUT: ClassVar[float]
-    # Signals that stop it, each with the seconds to wait before the next.
+    # Signals that stop the server, each with the seconds to wait before the next.
     ORDERLY_STOP: ClassVar[Mapping[signal.Signals, float]]
     HARD_STOP: ClassVar[Mapping[signal.Signals, float]]
 
@@ -60,7 +60,7 @@ class ServerProcess(ABC):
         with self._lock, self._start_lock():
             self._prepare()
             began = time.monotonic()
-            launched = False  # during this call: only then its log says why it ended
+            launched = False  # by this call: only then the log says why the server ended
             while not self._killed:
                 if self.alive():
                     if (url := self._url_if_ready()) is not None:

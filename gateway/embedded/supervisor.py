@@ -23,7 +23,7 @@ HEALTHY_SECONDS = 30.0
 # MAX_QUICK_EXITS failures in a row, each within QUICK_SECONDS of the start, stop all processes.
 QUICK_SECONDS = 10.0
 MAX_QUICK_EXITS = 5
-# Failures of children this soon after a server ended do not count: they may be due to that.
+# Failures of children this soon after a server ended do not count: the server may be the cause.
 GRACE_AFTER_SERVER_EXIT = 20.0
 SERVER_FAILURES = 3
 TICK, SERVER_TICK, LOG_TICK = 0.05, 0.5, 60.0

@@ -14,7 +14,7 @@ from domains.kernel.db.statements import WORKSPACE, parameters, row, scalar, sec
 from domains.kernel.db.tables import jobs
 from domains.kernel.jobs.model import CHANNEL, LIVE, Job, id_in, in_state
 
-# Seconds after its creation beyond which a job is not postponed.
+# Maximum seconds after its creation to which a job can be postponed.
 MAX_DELAY: Final = 300.0
 
 # From the clock, not from the start of the transaction, which may be long ago.

@@ -179,8 +179,8 @@ _REQUEUE_UNCLAIMED = _update_unlocked(
 _REQUEUE_OVERDUE = _update_unlocked(
     in_state("sent"), jobs.c.sent_at < func.now() - seconds("resend_after"), state="queued"
 )
-# A job that keeps losing its worker may be the cause. It waits a second more each time, so that the
-# jobs beside it can finish.
+# A job that keeps losing its worker may be the cause. Each time, it waits a second more, so that
+# the other jobs of the worker can finish.
 _REQUEUE_LOST = _update_unlocked(
     in_state("running"),
     jobs.c.lease_until < func.now(),
@@ -337,7 +337,7 @@ async def renew(read: Read, leases: Sequence[Lease], seconds: float) -> set[UUID
     renewed = await read.all(_RENEW, **_arrays(leases), duration=seconds)
     if len(renewed) == len(leases):
         return set(renewed)
-    # The others are lost, or locked because they are just ending.
+    # Other leases are lost, or their jobs are locked because they are just ending.
     return {*renewed, *await read.all(_STILL_OWNED, **_arrays(leases))}
 
 

@@ -137,7 +137,7 @@ class Endpoint:
         except (httpx.ReadTimeout, httpx.WriteTimeout):
             raise TimeoutError from None
         except httpx.RequestError as error:
-            # Its text and its cause contain the URL.
+            # The text and the cause of the exception contain the URL.
             raise ConnectionError(type(error).__name__) from None
 
 

@@ -10,7 +10,7 @@ from domains.kernel.core.problems import NotFound
 from domains.kernel.storage.blobs import MAX_FILENAME, Blobs
 from domains.kernel.tenancy.signing import Signer
 
-# Seconds.
+# Lifetime in seconds.
 LIFETIME: Final = 24 * 60 * 60
 
 _PURPOSE: Final = "download"

@@ -243,6 +243,6 @@ def _merge_items(lists: Sequence[Sequence[Sequence[str]]]) -> list[list[str]]:
 
 
 def _distinct(texts: Iterable[str], *, merge_similar: bool) -> list[str]:
-    # Similar complaints are one; similar steps, prices or decisions may differ in what matters.
+    # Similar complaints are duplicates. Similar steps, prices or decisions may differ materially.
     items = list(dict.fromkeys(texts))[: 3 * _MAX_ITEMS]
     return (clusters.distinct(items) if merge_similar else items)[:_MAX_ITEMS]

@@ -54,7 +54,7 @@ _PUNCTUATION: Final = re.compile(r"[\W_]+")
 _AMOUNT: Final = re.compile(
     r"(-?)[^\W\d]{0,3}\s?[$€£¥]?\s?(-?)([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(\.[0-9]*)?"
 )
-# The format of Salesforce in the United States.
+# The date format of Salesforce in the United States.
 _US_DATE: Final = re.compile(
     r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})"
     r"(?:,?\s+([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?(?:\s*([ap])m)?)?",
@@ -155,7 +155,7 @@ class _Columns:
 
     @classmethod
     def from_header(cls, header: Sequence[str]) -> "_Columns | str":
-        """Map the columns of a table. Returns an error message if it lacks the ids or a kind."""
+        """Map the columns of a table. Returns an error message if kind or id column is missing."""
         names = {_normalise(cell) for cell in header}
         kind = next((kind for kind, columns in _KIND_COLUMNS if columns & names), None)
         if kind is None:

@@ -129,7 +129,7 @@ def _decode_legacy(data: bytes) -> str:
     for encoding in _LEGACY_ENCODINGS:
         text = _decode_strictly(data, encoding)
         if text is None and encoding == "cp1252":
-            # Five bytes are undefined in it; files contain them nevertheless.
+            # Five bytes are undefined in the encoding, but occur in files.
             text = data.decode(encoding, "replace")
         if text is not None and (score := _score(text, encoding)) > best_score:
             best, best_score = text, score
