@@ -59,7 +59,7 @@ def test_a_worker_counts_as_down_after_a_minute_without_heartbeat(workerless: St
     for seconds, status in ((55, 200), (61, 503)):
         sql(
             workerless.database_url,
-            "delete from workers;"
+            "delete from workers",
             "insert into workers (id, host, pid, beat_at) values"
             f" (gen_random_uuid(), 'h', 1, now() - interval '{seconds} seconds')",
         )
@@ -68,14 +68,13 @@ def test_a_worker_counts_as_down_after_a_minute_without_heartbeat(workerless: St
 
 
 def test_an_outdated_schema_gets_503_and_a_hint(workerless: Stack) -> None:
-    sql(workerless.database_url, "update alembic_version set version_num = '0000'")
+    set_revision = "update alembic_version set version_num = "
+    sql(workerless.database_url, f"{set_revision}'0000'")
     try:
         response = _get(workerless)
         ready = _get(workerless, "/readyz")
     finally:
-        sql(
-            workerless.database_url, f"update alembic_version set version_num = '{SCHEMA_REVISION}'"
-        )
+        sql(workerless.database_url, f"{set_revision}'{SCHEMA_REVISION}'")
     assert response.status_code == ready.status_code == 503
     assert _statuses(response)["schema"] == "down"
     assert "gateway migrate" in response.json()["parts"]["schema"]["detail"]
@@ -90,21 +89,14 @@ _JOBS = (
 
 
 def test_queues_count_due_running_and_failed_jobs(workerless: Stack) -> None:
+    jobs = ", ".join(f"('{state}', now() - interval '{seconds} s')" for state, seconds in _JOBS)
     sql(
         workerless.database_url,
         "insert into workspaces (id, name) values (gen_random_uuid(), 'queue')",
-    )
-    for state, seconds in _JOBS:
-        sql(
-            workerless.database_url,
-            "insert into jobs (id, workspace_id, kind, queue, payload, state, run_after,"
-            f" finished_at) select gen_random_uuid(), id, 'k', 'analysis', '{{}}', '{state}', at,"
-            " at from workspaces, (select now() - interval"
-            f" '{seconds} seconds') of_the_job (at)",
-        )
-    sql(
-        workerless.database_url,
-        "insert into schedule (task, ran_at) values ('jobs', now() - interval '1 hour');"
+        "insert into jobs (id, workspace_id, kind, queue, payload, state, run_after, finished_at)"
+        " select gen_random_uuid(), id, 'k', 'analysis', '{}', state, at, at"
+        f" from workspaces, (values {jobs}) jobs (state, at)",
+        "insert into schedule (task, ran_at) values ('jobs', now() - interval '1 hour')",
         "insert into workers (id, host, pid, beat_at) select gen_random_uuid(), 'h', 1,"
         " now() - seconds * interval '1 second' from unnest(array[1, 50, 70]) seconds",
     )
@@ -112,10 +104,8 @@ def test_queues_count_due_running_and_failed_jobs(workerless: Stack) -> None:
         queues = _get(workerless).json()["queues"]
         figures = _figures(_get(workerless, "/metrics").text)
     finally:
-        sql(
-            workerless.database_url,
-            "delete from workspaces; delete from schedule; delete from workers",
-        )
+        deletions = (f"delete from {table}" for table in ("workspaces", "schedule", "workers"))
+        sql(workerless.database_url, *deletions)
     busy = queues.pop("analysis")
     assert 90 <= busy.pop("oldestSeconds") < 120
     assert busy == {"depth": 4, "running": 1, "failed": 2}
