@@ -81,7 +81,7 @@ def _rendered(request: Request[Any, Any, Any]) -> StoredResponse:
 
 
 def to_response(stored: StoredResponse) -> Response[bytes]:
-    """The stored response, marked as a replay."""
+    """Return the stored response, marked as a replay."""
     return Response(
         stored.body,
         status_code=stored.status,

@@ -61,7 +61,7 @@ def to_invalid(error: msgspec.ValidationError, type_: Any, body: bytes = b"") ->
 
 
 def _wrong_key(body: bytes, type_: Any, field: str) -> list[str]:
-    """The key of the first invalid entry in an object that is a field of the body.
+    """Return the key of the first invalid entry in an object that is a field of the body.
 
     msgspec does not report which entry is wrong. Returns an empty list if the entries have no
     type: the field itself is invalid.

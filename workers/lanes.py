@@ -41,7 +41,7 @@ class LanePool:
             "fetch": settings.worker_fetch,
             "housekeeping": settings.worker_housekeeping,
         }
-        # The reserved lane's queue is still called "spare": its messages outlive an upgrade.
+        # The reserved lane's queue keeps the name "spare", because its messages outlive an upgrade.
         self.lanes = {
             queue: QueueLanes(
                 self._create_lane(client, queue, queue, slots[queue]),

@@ -58,7 +58,7 @@ async def _open_tools(settings: Settings) -> AsyncIterator[tuple[Database, Tools
                 timeout=settings.database_timeout,
             )
         )
-        # A process for each slot of the analysis queue, so that no job waits for another's text.
+        # One process per slot of the analysis queue, so that no job waits for another one.
         processes = settings.worker_analysis + RESERVED_SLOTS
         process_pool = stack.enter_context(ProcessPool.open(processes, settings.compute_time_limit))
         await health.require_schema(database)
@@ -137,7 +137,7 @@ async def _work_until_signal(settings: Settings, actors: Actors) -> None:
 def main(actors: Actors = ACTORS) -> int:
     """Run a worker process. Returns 0 after a signal, 1 after an error message."""
     exit_with_supervisor()
-    # Children that read untrusted files run as the same user.
+    # Child processes that read untrusted files run as the same user.
     hide_environment()
     try:
         settings = load_settings(os.environ)

@@ -177,7 +177,7 @@ class Runner(Generic[T]):
         except Problem as problem:
             return await self._end(claim, job, "failed", problem.message)
         except ComputationTimeout:
-            # Not retried: the same text would take as long again, and hold a process meanwhile.
+            # Not retried: the same text would take as long again, and occupy a process.
             return await self._end(claim, job, "failed", "The analysis took too long.")
         except TimeoutError:
             return await self._retry(claim, job, "The processing took too long.")

@@ -29,7 +29,7 @@ def scratch_directory() -> Iterator[Path]:
                 shutil.rmtree(path, ignore_errors=True)
     created = Path(tempfile.mkdtemp(prefix=f"new-{_PREFIX}"))
     with _locked(created):
-        # Renamed once it is locked: from then on other workers find it.
+        # Renamed only once it is locked, because other workers find it by its new name.
         suffix = created.name.rpartition("-")[2]
         folder = created.rename(parent / f"{_PREFIX}{os.getpid()}-{suffix}")
         tempfile.tempdir = str(folder)

@@ -254,7 +254,7 @@ class Records(Generic[T]):
         )
 
     def _edited_at(self, edited_at: Column[Any]) -> Any:
-        """The current time if the UPDATE changes a column, else the stored time."""
+        """Expression for the current time if the UPDATE changes a value, else the stored time."""
         changed = (
             and_(
                 _has(column),

@@ -447,6 +447,6 @@ async def _enqueue_processing(
 
 
 def filename_in_url(url: str | None) -> str:
-    """Last segment of the URL's path, decoded; empty if there is none."""
+    """Return the last segment of the URL's path, decoded. Empty if there is none."""
     path = urlsplit(url or "").path
     return unquote(path.rstrip("/").rpartition("/")[2])[:1000].replace("\0", "")

@@ -84,7 +84,7 @@ def participant_columns(
 def external_emails(
     emails: Iterable[str], owner_emails: Iterable[str], own_domains: Iterable[str]
 ) -> tuple[list[str], list[str]]:
-    """The e-mail addresses of external people, and their domains.
+    """Return the e-mail addresses of external people, and their domains.
 
     A person is internal if the domain is one of the workspace's or of the record's owners.
     """

@@ -114,7 +114,7 @@ def _replace_process(module: str, data: Path) -> None:
 
 
 def _welcome(data: Path) -> Callable[[dict[str, str]], list[str]]:
-    """Lines that `up` prints: the new key, commands to try, the address of the reference."""
+    """Return a function for the lines that `up` prints: new key, commands to try, reference URL."""
     program = Path(sys.argv[0])
     gateway = os.path.relpath(program) if program.is_absolute() else str(program)
     with_data = "" if data == Path(".data") else f" --data {data}"

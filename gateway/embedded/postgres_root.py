@@ -41,7 +41,7 @@ class _Installation:
 def run_as_other_user(
     binaries: Binaries, data: Path, methods: tuple[RootMethod, ...], *, durable: bool
 ) -> RunAs | None:
-    """Return the first method that works on this machine, or None."""
+    """Return the settings of the first method that works on this machine, or None."""
     installation = _Installation(binaries, data, durable=durable)
     return next(
         (run for method in methods if (run := _METHODS[method](installation)) is not None), None

@@ -47,7 +47,7 @@ def slug(title: str) -> str:
 
 
 def panel(title: str, content: Any) -> str:
-    """A code panel: a string as it is, any other value as coloured JSON."""
+    """A code panel. Shows a string unchanged and any other value as coloured JSON."""
     code = escape(content, quote=False) if isinstance(content, str) else _coloured(content)
     return f'<div class="panel"><b>{escape(title)}</b><pre tabindex="0">{code}</pre></div>'
 

@@ -152,7 +152,7 @@ class Tx(Read):
             await self._run_rollback_steps()
             raise
         except BaseException:
-            # The outcome is unknown, so nothing outside the database is taken back.
+            # The outcome is unknown, so changes outside the database are not undone.
             _terminate(connection)
             raise
         finally:
@@ -215,7 +215,7 @@ class Database:
                 server_settings={
                     "application_name": name,
                     "jit": "off",
-                    # Overrides the time zone that the database is set to.
+                    # Overrides the time zone in the database's configuration.
                     "timezone": "UTC",
                     # A generic plan treats every filter value as a common one.
                     "plan_cache_mode": "force_custom_plan",

@@ -34,7 +34,7 @@ async def beat(read: Read, worker: UUID, host: str, pid: int) -> None:
 
 
 async def count_alive(read: Read) -> int:
-    """Number of workers with a heartbeat in the last WORKER_TIMEOUT seconds."""
+    """Count the workers with a heartbeat in the last WORKER_TIMEOUT seconds."""
     return await read.one(_COUNT_ALIVE)
 
 

@@ -74,7 +74,7 @@ _BACKLOG = statement(
 
 
 async def backlog(read: Read) -> list[Backlog]:
-    """Due jobs and recently failed jobs, by queue and state."""
+    """Count due jobs and recently failed jobs, by queue and state."""
     return await read.all(_BACKLOG)
 
 

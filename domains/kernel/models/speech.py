@@ -233,7 +233,7 @@ def _join_words(words: Iterable[str]) -> str:
 
 
 def _is_cjk(character: str) -> bool:
-    """Return True for a character of Chinese or Japanese, which are written without spaces."""
+    """Return True for a Chinese or Japanese character: these are written without spaces."""
     return "\u2e80" <= character <= "\u9fff" or "\uff00" <= character <= "\uffef"
 
 

@@ -163,7 +163,7 @@ class Blobs:
             return bytes(await response.bytes_async())
 
     async def size(self, key: str) -> int:
-        """Size of an object in bytes. Raises BlobMissing."""
+        """Return the size of an object in bytes. Raises BlobMissing."""
         with _store_errors(key):
             return (await obstore.head_async(self._store, key))["size"]
 
@@ -240,7 +240,7 @@ class Blobs:
 
 
 def safe_content_type(content_type: str | None) -> str:
-    """The content type if it is well-formed, else `application/octet-stream`."""
+    """Return the content type if it is well-formed, else `application/octet-stream`."""
     if content_type is not None and _SAFE_TYPE.fullmatch(content_type):
         return content_type
     return "application/octet-stream"

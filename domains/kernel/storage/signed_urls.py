@@ -57,7 +57,7 @@ class SignedUrls:
 
 
 def invalid_url() -> NotFound:
-    """The same problem for every invalid URL, whatever is wrong with it."""
+    """Return the same problem for every invalid URL, so that it reveals no cause."""
     return NotFound("There is nothing at this address, or the link has expired.")
 
 

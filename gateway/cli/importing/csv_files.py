@@ -205,7 +205,7 @@ class _Columns:
             record["accountId"] = account or None
 
     def _convert(self, record: Mapping[str, Any], field: str, parse: Callable[[str], Any]) -> Any:
-        """The parsed value of a field. Raises Invalid with the name of its column."""
+        """Return the parsed value of a field. Raises Invalid with the name of its column."""
         value = record.get(field)
         if value is None:
             return None
