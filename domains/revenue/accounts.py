@@ -162,10 +162,10 @@ _FILTERS: Final = (
     *activity_range(_c.ordered_at),
 )
 ACCOUNTS: Final = CursorList(
-    accounts,
-    _columns,
-    _item,
-    AccountQuery,
+    table=accounts,
+    columns=_columns,
+    row_factory=_item,
+    query_type=AccountQuery,
     order_by=_c.ordered_at,
     filters=conditions(_FILTERS),
     bounds={"last_activity_after", "last_activity_before"},

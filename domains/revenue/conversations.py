@@ -330,10 +330,10 @@ _FILTERS: Final = (
     source(_c.source_id, NATIVE),
 )
 CONVERSATIONS: Final = CursorList(
-    conversations,
-    _columns,
-    _item,
-    ConversationQuery,
+    table=conversations,
+    columns=_columns,
+    row_factory=_item,
+    query_type=ConversationQuery,
     order_by=_c.started_at,
     where=(_c.deleted_at.is_(None),),
     filters=conditions(_FILTERS)

@@ -125,10 +125,10 @@ _FILTERS: Final = (
     *activity_range(_c.ordered_at),
 )
 DEALS: Final = CursorList(
-    deals,
-    _columns,
-    _item,
-    DealQuery,
+    table=deals,
+    columns=_columns,
+    row_factory=_item,
+    query_type=DealQuery,
     order_by=_c.ordered_at,
     filters=conditions(_FILTERS),
     bounds={"last_activity_after", "last_activity_before"},

@@ -186,10 +186,10 @@ _columns = tuple(_c[name] for name in _StoredDocument.__struct_fields__)
 
 _FILTERS: Final = (source(_c.source_id, NATIVE), contains("name", _c.display_name))
 DOCUMENTS: Final = CursorList(
-    documents,
-    _columns,
-    _StoredDocument,
-    DocumentQuery,
+    table=documents,
+    columns=_columns,
+    row_factory=_StoredDocument,
+    query_type=DocumentQuery,
     order_by=_c.ordered_at,
     where=(_c.deleted_at.is_(None),),
     filters=conditions(_FILTERS) | {"public": _c.public},

@@ -183,10 +183,10 @@ _FILTERS: Final = (
     *time_range("created", _c.created_at),
 )
 MESSAGES: Final = CursorList(
-    messages,
-    _columns,
-    MessageListItem,
-    MessageQuery,
+    table=messages,
+    columns=_columns,
+    row_factory=MessageListItem,
+    query_type=MessageQuery,
     order_by=_c.created_at,
     where=(_c.deleted_at.is_(None),),
     filters=conditions(_FILTERS) | {"public": _c.public},

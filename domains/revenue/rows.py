@@ -137,10 +137,10 @@ _FILTERS: Final = (
     *time_range("created", _c.ordered_at),
 )
 ROWS: Final = CursorList(
-    rows,
-    _columns,
-    RowListItem,
-    RowQuery,
+    table=rows,
+    columns=_columns,
+    row_factory=RowListItem,
+    query_type=RowQuery,
     order_by=_c.ordered_at,
     where=(_c.deleted_at.is_(None),),
     filters=conditions(_FILTERS) | {"public": _c.public},

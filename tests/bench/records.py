@@ -367,7 +367,7 @@ class Bench:
     ) -> Any:
         listed, query = LISTS[kind]
         values = msgspec.convert(filters, query, strict=False).filters()
-        statement = listed.statements.get(frozenset(values), after=False)
+        statement = listed.statement(frozenset(values), after=False)
         workspace = UUID(self.caller.workspace)
         arguments = statement.arguments({"workspace": workspace, "limit": 21, **values})
         plan = await connection.fetchval(f"explain (format json) {statement.sql}", *arguments)

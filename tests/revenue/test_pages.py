@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
@@ -129,11 +128,10 @@ async def test_both_stages_of_a_search_find_the_same_records(
     cursor_list = KINDS[kind].cursor_list
     # Scan few records, so that the index stage runs. Sample all records, or every other one.
     for mask in (0, 1):
-        statements = replace(
-            cursor_list.statements, scan_factor=1, sample_sql=f"hashtext(id::text) & {mask}"
-        )
         with monkeypatch.context() as patched:
-            patched.setattr(cursor_list, "statements", statements)
+            patched.setattr(cursor_list, "scan_factor", 1)
+            patched.setattr(cursor_list, "sample_sql", f"hashtext(id::text) & {mask}")
+            patched.setattr(cursor_list, "_compiled", {})
             read: list[str] = []
             cursor = None
             while True:

@@ -5,14 +5,14 @@ pages neither repeat nor hide other records.
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
-from sqlalchemy import ColumnElement, Table, bindparam, delete, func, select
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from domains.kernel.core.field_docs import doc
@@ -94,47 +94,17 @@ class _CursorContent(msgspec.Struct, frozen=True, array_like=True):
     digest: bytes = b""
 
 
-class CursorList(Generic[T]):
+@dataclass(kw_only=True, eq=False)
+class CursorList(CursorStatements, Generic[T]):
     """A list of a table's records in one workspace, newest first. A page takes one statement.
 
-    `order_by`: a time that is never null; ties are ordered by `id`, which is unique in the
-    workspace. `row_factory`: makes a record of `columns`. `where`: conditions on all records.
-    `filters`: conditions by name, each with an SQL parameter of that name or with none.
-
-    Index scans in list order serve all filters in `bounds` together with at most one filter in
-    `indexed`. Other combinations use the list's GIN index. `hints`: for range filters,
-    conditions that they imply and that the GIN index can evaluate.
+    `row_factory`: makes a record of `columns`.
     """
 
-    def __init__(
-        self,
-        table: Table,
-        columns: Sequence[Any],
-        row_factory: Callable[..., T],
-        query: type[CursorQuery],
-        *,
-        order_by: ColumnElement[Any],
-        filters: Mapping[str, ColumnElement[bool]],
-        where: Sequence[ColumnElement[bool]] = (),
-        bounds: Collection[str] = (),
-        indexed: Collection[str] = (),
-        hints: Mapping[str, ColumnElement[bool]] = MappingProxyType({}),
-    ) -> None:
-        self._name = table.name
-        self._row_factory = row_factory
-        self._query = query
-        self._order_id = table.c.id
-        self.statements = CursorStatements(
-            table=table,
-            columns=tuple(columns),
-            order_by=order_by,
-            order_id=table.c.id,
-            filters=filters,
-            where=tuple(where),
-            bounds=frozenset(bounds),
-            indexed=frozenset(indexed),
-            hints=hints,
-        )
+    row_factory: Callable[..., T]
+    query_type: type[CursorQuery]
+
+    def __post_init__(self) -> None:
         CURSOR_LISTS.append(self)
 
     async def page(
@@ -156,11 +126,11 @@ class CursorList(Generic[T]):
         else:
             params, position = query.filters(), None
         limit = query.default_limit if query.limit is UNSET else query.limit
-        statement = self.statements.get(extra_filters.union(params), after=position is not None)
+        statement = self.statement(extra_filters.union(params), after=position is not None)
         if position is not None:
             params |= {"after_at": position.at, "after_id": self._parse_id(position.id)}
         rows = await read.all(statement, workspace=workspace, limit=limit + 1, **params)
-        items = [self._row_factory(*columns) for _, _, *columns in rows[:limit]]
+        items = [self.row_factory(*columns) for _, _, *columns in rows[:limit]]
         if len(rows) <= limit:
             return CursorPage(items, PaginationInfo(None, False))
         at, last_id, *_ = rows[limit - 1]
@@ -169,10 +139,10 @@ class CursorList(Generic[T]):
 
     def cursor_purpose(self, workspace: WorkspaceId) -> str:
         """Return the purpose that this list's cursors are signed for."""
-        return f"cursor/{self._name}/{workspace}"
+        return f"cursor/{self.table.name}/{workspace}"
 
     def _parse_id(self, text: str) -> Any:
-        return msgspec.convert(text, self._order_id.type.python_type)
+        return msgspec.convert(text, self.table.c.id.type.python_type)
 
     async def _cursor(
         self,
@@ -215,7 +185,7 @@ class CursorList(Generic[T]):
             )
         if encoded_query is None:
             raise invalid("cursor", "is too old: start again without it")
-        first_query = msgspec.msgpack.decode(encoded_query, type=self._query)
+        first_query = msgspec.msgpack.decode(encoded_query, type=self.query_type)
         first_params = first_query.filters()
         if any(
             name not in first_params or first_params[name] != value

@@ -4,7 +4,8 @@ The GIN index of a list covers the workspace, SAMPLE_SQL, the spans of the order
 column with a range filter, and the other filtered columns. See decision record 11.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -70,50 +71,55 @@ def _overlaps(column: str, spans: Any) -> ColumnElement[bool]:
     return literal_column(spans_sql(column), type_=_SPAN_NUMBERS).bool_op("&&")(spans)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False)
 class CursorStatements:
     """Statements of a list, one for each combination of filters, compiled on first use.
 
-    See `CursorList` for the fields.
+    `order_by`: a time that is never null; ties are ordered by the table's `id`, which is unique in
+    the workspace. `where`: conditions on all records. `filters`: conditions by name, each with an
+    SQL parameter of that name or with none.
+
+    Index scans in list order serve all filters in `bounds` together with at most one filter in
+    `indexed`. Other combinations use the list's GIN index. `hints`: for range filters,
+    conditions that they imply and that the GIN index can evaluate.
     """
 
     table: Table
-    columns: tuple[Any, ...]
+    columns: Sequence[Any]
     order_by: ColumnElement[Any]
-    order_id: ColumnElement[Any]
     filters: Mapping[str, ColumnElement[bool]]
-    where: tuple[ColumnElement[bool], ...]
-    bounds: frozenset[str]
-    indexed: frozenset[str]
-    hints: Mapping[str, ColumnElement[bool]]
+    where: Sequence[ColumnElement[bool]] = ()
+    bounds: AbstractSet[str] = frozenset()
+    indexed: AbstractSet[str] = frozenset()
+    hints: Mapping[str, ColumnElement[bool]] = field(default_factory=dict)
     scan_factor: int = SCAN_FACTOR
     sample_sql: str = SAMPLE_SQL
     _compiled: dict[tuple[frozenset[str], bool], Statement[tuple[Any, ...]]] = field(
         default_factory=dict, init=False
     )
 
-    def get(self, filters: frozenset[str], *, after: bool) -> Statement[tuple[Any, ...]]:
+    def statement(self, filters: frozenset[str], *, after: bool) -> Statement[tuple[Any, ...]]:
         """Return the statement for these filters.
 
         With `after`, the page starts after the position `after_at`, `after_id`.
         """
-        statement = self._compiled.get((filters, after))
-        if statement is None:
+        compiled = self._compiled.get((filters, after))
+        if compiled is None:
             if len(self._compiled) >= _CACHE_SIZE:
                 self._compiled.clear()
             other_filters = filters - self.bounds
             scans = not other_filters or (len(other_filters) == 1 and other_filters <= self.indexed)
             select_page = self._scan if scans else self._search
-            statement = Statement(select_page(filters, after), row)
-            self._compiled[filters, after] = statement
-        return statement
+            compiled = Statement(select_page(filters, after), row)
+            self._compiled[filters, after] = compiled
+        return compiled
 
     def _scan(self, filters: frozenset[str], after: bool) -> Select[Any]:
         """Select the page with one index scan in list order."""
         return (
-            select(self.order_by, self.order_id, *self.columns)
+            select(self.order_by, self.table.c.id, *self.columns)
             .where(*self._in_list(), *self._conditions(filters), *self._after_position(after))
-            .order_by(self.order_by.desc(), self.order_id.desc())
+            .order_by(self.order_by.desc(), self.table.c.id.desc())
             .limit(_LIMIT)
         )
 
@@ -125,7 +131,7 @@ class CursorStatements:
         the sample, and then all matches that are as new as the sample's `limit` newest ones: these
         suffice for a page, and are few whatever the number and the distribution of the matches.
         """
-        at, id_ = self.order_by.label("at"), self.order_id.label("id")
+        at, id_ = self.order_by.label("at"), self.table.c.id.label("id")
         within_bounds = [*self._conditions(filters & self.bounds), *self._after_position(after)]
         conditions = self._conditions(filters - self.bounds)
 
@@ -133,7 +139,7 @@ class CursorStatements:
         newest = _materialized(
             select(at, id_, and_(*conditions).label("matches"))
             .where(*self._in_list(), *within_bounds)
-            .order_by(self.order_by.desc(), self.order_id.desc())
+            .order_by(self.order_by.desc(), self.table.c.id.desc())
             .limit(scan_size),
             "newest",
         )
@@ -192,8 +198,8 @@ class CursorStatements:
             "page",
         )
         return (
-            select(self.order_by, self.order_id, *self.columns)
-            .join_from(page, self.table, self.order_id == page.c.id)
+            select(self.order_by, self.table.c.id, *self.columns)
+            .join_from(page, self.table, self.table.c.id == page.c.id)
             .where(*self._in_list())
             .order_by(page.c.at.desc(), page.c.id.desc())
         )
@@ -205,8 +211,8 @@ class CursorStatements:
         return [self.filters[name] for name in sorted(filters)]
 
     def _after_position(self, after: bool) -> list[ColumnElement[bool]]:
-        position = tuple_(_AFTER_AT, bindparam("after_id", type_=self.order_id.type))
-        return [tuple_(self.order_by, self.order_id) < position] if after else []
+        position = tuple_(_AFTER_AT, bindparam("after_id", type_=self.table.c.id.type))
+        return [tuple_(self.order_by, self.table.c.id) < position] if after else []
 
 
 def _materialized(query: Select[Any], name: str) -> CTE:

@@ -1,6 +1,7 @@
 """Offset pagination: pages by limit and offset, with a capped total count."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 import msgspec
@@ -66,30 +67,27 @@ class OffsetPage(msgspec.Struct, Generic[T], frozen=True):
         return self.counted > COUNT_CAP
 
 
+@dataclass(eq=False)
 class OffsetList(Generic[T]):
     """A list of a table's records in one workspace, paged by offset. A page takes one statement.
 
     `order_by`: a column that is never null. `row_factory`: makes a record of `columns`.
-    `filters`: conditions by the name of their SQL parameter. `query` has an attribute for each.
+    `filters`: conditions by the name of their SQL parameter, an attribute of `query_type`.
     """
 
-    def __init__(
-        self,
-        table: Table,
-        columns: Sequence[Any],
-        order_by: Column[Any],
-        row_factory: Callable[..., T],
-        query: type[OffsetQuery] = OffsetQuery,
-        filters: Mapping[str, ColumnElement[bool]] | None = None,
-    ) -> None:
-        for name in filters or {}:
-            getattr(query, name)  # fail at import if the name is misspelt
-        self._table = table
-        self._columns = columns
-        self._order_by = order_by
-        self._row_factory = row_factory
-        self.filters: Final = dict(filters or {})
-        self._statements: dict[tuple[Order, frozenset[str]], Statement[tuple[Any, ...]]] = {}
+    table: Table
+    columns: Sequence[Any]
+    order_by: Column[Any]
+    row_factory: Callable[..., T]
+    query_type: type[OffsetQuery] = OffsetQuery
+    filters: Mapping[str, ColumnElement[bool]] = field(default_factory=dict)
+    _statements: dict[tuple[Order, frozenset[str]], Statement[tuple[Any, ...]]] = field(
+        default_factory=dict, init=False
+    )
+
+    def __post_init__(self) -> None:
+        for name in self.filters:
+            getattr(self.query_type, name)  # fail at import if the name is misspelt
         OFFSET_LISTS.append(self)
 
     async def page(self, read: Read, workspace: WorkspaceId, query: OffsetQuery) -> OffsetPage[T]:
@@ -104,7 +102,7 @@ class OffsetList(Generic[T]):
             **params,
         )
         items = [
-            self._row_factory(*columns) for _, position, *columns in rows if position is not None
+            self.row_factory(*columns) for _, position, *columns in rows if position is not None
         ]
         return OffsetPage(items, rows[0][0])
 
@@ -119,7 +117,7 @@ class OffsetList(Generic[T]):
         def in_order(column: ColumnElement[Any]) -> ColumnElement[Any]:
             return column.asc() if order == "asc" else column.desc()
 
-        table = self._table
+        table = self.table
         tenant = table.c.workspace_id == WORKSPACE
         conditions = (tenant, *(self.filters[name] for name in sorted(filters)))
         counted = (
@@ -132,12 +130,12 @@ class OffsetList(Generic[T]):
         page_ids = (
             select(table.c.id)
             .where(*conditions)
-            .order_by(in_order(self._order_by))
+            .order_by(in_order(self.order_by))
             .limit(bindparam("limit"))
             .offset(bindparam("offset"))
         )
         page = (
-            select(self._order_by.label("position"), *self._columns)
+            select(self.order_by.label("position"), *self.columns)
             .where(
                 tenant,
                 table.c.id == any_(func.array(page_ids.scalar_subquery(), type_=ARRAY(Uuid))),

@@ -32,9 +32,9 @@ for _list in OFFSET_LISTS:
     _list.statement("desc", frozenset())
     _list.statement("asc", frozenset(_list.filters))
 CURSOR_STATEMENTS = [
-    cursor_list.statements.get(filters, after=after)
+    cursor_list.statement(filters, after=after)
     for cursor_list in CURSOR_LISTS
-    for filters in (frozenset[str](), frozenset(cursor_list.statements.filters))
+    for filters in (frozenset[str](), frozenset(cursor_list.filters))
     for after in (False, True)
 ]
 
