@@ -78,7 +78,7 @@ def _search_index(
     where: str | None = _NOT_DELETED,
 ) -> Index:
     """GIN index for combined filters: patterns in `texts`, bounds of `ranges`, and `columns` that
-    equal or contain a value. Patterns need at least three letters. See CursorList.
+    equal or contain a value. Patterns need at least three letters. See CursorStatements.
     """
     return _index(
         f"ix_{name}_search",

@@ -37,9 +37,13 @@ metadata = MetaData(
 
 def timestamp_column(name: str, *, nullable: bool = False, now: bool = False) -> Column[object]:
     """Column of timestamps with time zone. With `now`, the default is PostgreSQL's current time."""
-    return Column(
-        name, DateTime(timezone=True), nullable=nullable, server_default=func.now() if now else None
-    )
+    default = func.now() if now else None
+    return Column(name, DateTime(timezone=True), nullable=nullable, server_default=default)
+
+
+def _partial_index(name: str, condition: str, *columns: str) -> Index:
+    """An index of the rows that meet the condition."""
+    return Index(name, *columns, postgresql_where=text(condition))
 
 
 workspaces = Table(
@@ -111,38 +115,22 @@ jobs = Table(
     CheckConstraint(
         "state in ('queued', 'sent', 'running', 'done', 'failed', 'cancelled')", name="state"
     ),
-    Index(
-        "ix_jobs_due",
-        "queue",
-        "workspace_id",
-        "run_after",
-        "id",
-        postgresql_where=text("state = 'queued'"),
+    _partial_index("ix_jobs_due", "state = 'queued'", "queue", "workspace_id", "run_after", "id"),
+    _partial_index("ix_jobs_under_way", "state in ('sent', 'running')", "queue", "relay"),
+    _partial_index("ix_jobs_sent", "state = 'sent'", "sent_at"),
+    _partial_index(
+        "ix_jobs_live", "state in ('queued', 'sent', 'running')", "queue", "state", "run_after"
     ),
-    Index(
-        "ix_jobs_under_way", "queue", "relay", postgresql_where=text("state in ('sent', 'running')")
-    ),
-    Index("ix_jobs_sent", "sent_at", postgresql_where=text("state = 'sent'")),
-    Index(
-        "ix_jobs_live",
-        "queue",
-        "state",
-        "run_after",
-        postgresql_where=text("state in ('queued', 'sent', 'running')"),
-    ),
-    Index("ix_jobs_running", "lease_until", postgresql_where=text("state = 'running'")),
-    Index(
+    _partial_index("ix_jobs_running", "state = 'running'", "lease_until"),
+    _partial_index(
         "ix_jobs_subject",
+        "state = 'queued' and subject is not null",
         "workspace_id",
         "kind",
         "subject",
-        postgresql_where=text("state = 'queued' and subject is not null"),
     ),
-    Index(
-        "ix_jobs_ended",
-        "state",
-        "finished_at",
-        postgresql_where=text("state in ('done', 'failed', 'cancelled')"),
+    _partial_index(
+        "ix_jobs_ended", "state in ('done', 'failed', 'cancelled')", "state", "finished_at"
     ),
     Index(None, "workspace_id", "id"),
 )

@@ -31,7 +31,7 @@ CALLS = [
 
 async def _answers(
     stack: Stack, calls: Sequence[tuple[str, Call]], authorization: str | None
-) -> list[Answer]:
+) -> list[tuple[Call, Answer]]:
     """Send requests that contain every error checked after the key and its scope."""
     requests = []
     for prefix, call in calls:
@@ -42,7 +42,8 @@ async def _answers(
             call.operation.method, target, None, Authorization=authorization, **body
         )
         requests.append(start + (b"{" if body else b""))
-    return await exchange(stack.port, requests)
+    answers = await exchange(stack.port, requests)
+    return [(call, answer) for (_, call), answer in zip(calls, answers, strict=True)]
 
 
 def test_calls_include_every_operation_under_every_prefix() -> None:
@@ -66,10 +67,8 @@ def test_calls_include_every_operation_under_every_prefix() -> None:
 async def test_every_operation_without_a_valid_key_is_401(
     stack: Stack, authorization: str | None
 ) -> None:
-    for (prefix, call), answer in zip(
-        CALLS, await _answers(stack, CALLS, authorization), strict=True
-    ):
-        assert call.refuses(answer, 401, "unauthorized"), (prefix, call.operation.name)
+    for call, answer in await _answers(stack, CALLS, authorization):
+        assert call.refuses(answer, 401, "unauthorized"), call.operation.name
         assert answer.headers["www-authenticate"] == "Bearer"
         assert answer.headers["x-request-id"]
 
@@ -82,16 +81,12 @@ async def test_scope_is_required_and_sufficient(
     without = await make_tenant(scopes=[each for each in SCOPES if each != scope])
     alone = await make_tenant(scopes=[scope])
     calls = [each for each in CALLS if each[1].operation.scope == scope]
-    for (_, call), answer in zip(
-        calls, await _answers(stack, calls, f"Bearer {without.key}"), strict=True
-    ):
+    for call, answer in await _answers(stack, calls, f"Bearer {without.key}"):
         assert call.refuses(answer, 403, "forbidden"), (call.operation.name, answer)
         message = call.api.refusal(answer, "forbidden", None)
         assert message == f"API key missing required scope: {scope}"
     calls += [each for each in CALLS if each[1].operation.scope is None]
-    for (_, call), answer in zip(
-        calls, await _answers(stack, calls, f"Bearer {alone.key}"), strict=True
-    ):
+    for call, answer in await _answers(stack, calls, f"Bearer {alone.key}"):
         operation = call.operation
         expected = {400, 404} if operation.parameter or call.required else {200}
         # Validation errors come before a missing record.
@@ -128,8 +123,8 @@ async def test_a_revoked_key_is_refused_at_once_although_it_was_cached(
 
 async def test_a_cached_key_is_refused_when_it_expires(stack: Stack, database: Database) -> None:
     workspace = await admin.create_workspace(database, f"w-{secrets.token_hex(6)}")
-    ends = datetime.now(UTC) + timedelta(seconds=1.5)
-    key = await admin.create_key(database, workspace.name, ["read"], expires_at=ends)
+    expires_at = datetime.now(UTC) + timedelta(seconds=1.5)
+    key = await admin.create_key(database, workspace.name, ["read"], expires_at=expires_at)
     headers = {"Authorization": f"Bearer {key.key}"}
     async with httpx.AsyncClient(base_url=stack.base_url, headers=headers) as client:
         assert (await client.get(CONTEXT)).status_code == 200
@@ -138,29 +133,29 @@ async def test_a_cached_key_is_refused_when_it_expires(stack: Stack, database: D
             return (await client.get(CONTEXT)).status_code == 401
 
         await eventually(refused, patience=4)
-    assert datetime.now(UTC) >= ends
+    assert datetime.now(UTC) >= expires_at
 
 
 async def test_concurrent_requests_of_two_tenants_are_not_mixed_up(
     acme: Tenant, rival: Tenant
 ) -> None:
-    async def ask(tenant: Tenant) -> bool:
-        answer = await tenant.http.get(CONTEXT)
-        return bool(answer.json()["workspace"]["id"] == tenant.workspace)
+    async def is_own(tenant: Tenant) -> bool:
+        response = await tenant.http.get(CONTEXT)
+        return bool(response.json()["workspace"]["id"] == tenant.workspace)
 
-    asked = [ask(tenant) for _ in range(50) for tenant in (acme, rival)]
-    assert all(await asyncio.gather(*asked))
+    requests = [is_own(tenant) for _ in range(50) for tenant in (acme, rival)]
+    assert all(await asyncio.gather(*requests))
 
 
 async def test_order_of_errors(make_tenant: MakeTenant, stack: Stack) -> None:
     """The order is 401, 403, 413, 400, 404. Each request also has all later errors."""
-    poor = await make_tenant(scopes=["read"])
-    rich = await make_tenant()
+    unscoped = await make_tenant(scopes=["read"])
+    scoped = await make_tenant()
     path = "/external/v1/signals/SIGNAL-999"
     large = b"{" + b" " * (10 * 1024 * 1024)
-    async with httpx.AsyncClient(base_url=stack.base_url) as nobody:
-        assert (await nobody.patch(path, content=large)).status_code == 401
-    assert (await poor.http.patch(path, content=large)).status_code == 403
-    assert (await rich.http.patch(path, content=large)).status_code == 413
-    assert (await rich.http.patch(path, content=b"{")).status_code == 400
-    assert (await rich.http.patch(path, content=b"{}")).status_code == 404
+    async with httpx.AsyncClient(base_url=stack.base_url) as anonymous:
+        assert (await anonymous.patch(path, content=large)).status_code == 401
+    assert (await unscoped.http.patch(path, content=large)).status_code == 403
+    assert (await scoped.http.patch(path, content=large)).status_code == 413
+    assert (await scoped.http.patch(path, content=b"{")).status_code == 400
+    assert (await scoped.http.patch(path, content=b"{}")).status_code == 404
