@@ -45,8 +45,6 @@ class ChaosStack(Stack):
         }
         super().__init__(folder, settings)
         self.workers: list[Process] = []
-        # Processes that `supervised` does not restart.
-        self.not_restarted: set[Process] = set()
         # Number of faults injected.
         self.faults = 0
 
@@ -69,7 +67,6 @@ class ChaosStack(Stack):
 
     async def repair(self, workers: int) -> None:
         """Start the processes that are not running, and wait until the stack is ready."""
-        self.not_restarted.clear()
         await asyncio.to_thread(self.valkey.start)
         await asyncio.to_thread(self.postgres.start)
         while len(self.workers) < workers:
@@ -106,7 +103,7 @@ class ChaosStack(Stack):
         async def watch() -> None:
             while True:
                 for process in self.processes:
-                    if not process.alive and process not in self.not_restarted:
+                    if not process.alive:
                         process.start()
                 await asyncio.sleep(0.05)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import time
 from collections import Counter
 from email.utils import parsedate_to_datetime
@@ -13,7 +14,7 @@ import httpx
 
 from tests.chaos.chaos_stack import ChaosStack, mounted_tmpfs
 from tests.chaos.fake_clock import ClockUnavailable, FakeClock
-from tests.chaos.play import NotRun, check_stack, wait_for_states, without_retry_delays
+from tests.chaos.play import NotRun, check_stack, without_retry_delays
 from tests.chaos.results import ScenarioResult
 from tests.chaos.workload import KINDS, Workload
 from tests.fakes.fake_endpoint import FakeResponse
@@ -78,33 +79,43 @@ async def fill_disk(stack: ChaosStack, workload: Workload) -> ScenarioResult:
             raise NotRun(str(reason)) from None
         for kind in KINDS:
             await workload.send(kind)
-        stack.not_restarted.add(stack.workers[0])
-        await asyncio.to_thread(stack.workers[0].stop)
-        # Accepted documents, whose texts must be written while there is no room.
-        for _ in range(3):
-            await workload.send("documents")
-        filler = stack.blobs / "filler"
-        _fill(filler)
-        stack.faults += 1
         async with stack.connected() as connection:
+            assert not await workload.wait_for_jobs(connection, 60)
+            # Accepted by the API, while the frozen worker does not write their texts yet.
+            stack.workers[0].send(signal.SIGSTOP)
+            for _ in range(3):
+                await workload.send("documents")
+            filler = stack.blobs / "filler"
+            _fill(filler)
+            stack.faults += 1
             before = await _stored(stack, connection)
             for kind in ("signals", "documents"):
                 item = await workload.send(kind, patience=0.5)
                 assert not item.accepted
             assert set(workload.refused) == {503}
             assert await _stored(stack, connection) == before
-            stack.not_restarted.clear()
-            stack.workers[0].start()
-            # Attempted, and queued for another attempt.
-            await wait_for_states(stack, workload, lambda states: states["queued"] == 3)
+            stack.workers[0].send(signal.SIGCONT)
+            await eventually(lambda: _attempted_and_queued(connection, workload, 3))
             filler.unlink()
             await asyncio.gather(*(workload.resend(item, 20) for item in workload.items))
             async with without_retry_delays(stack):
-                assert not await workload.wait_for_jobs(connection, 30)
+                assert not await workload.wait_for_jobs(connection, 60)
         # Checked before the file system is unmounted.
         result = ScenarioResult()
         await check_stack(result, stack, workload)
         return result
+
+
+async def _attempted_and_queued(
+    connection: asyncpg.Connection, workload: Workload, count: int
+) -> bool:
+    """True if this number of jobs wait for another attempt."""
+    waiting = await connection.fetchval(
+        "select count(*) from jobs where workspace_id = $1 and state = 'queued'"
+        " and started_at is not null",
+        workload.tenant.workspace,
+    )
+    return bool(waiting == count)
 
 
 def _fill(path: Path) -> None:

@@ -140,13 +140,14 @@ async def test_a_response_is_sent_after_the_commit(chaos_stack: ChaosStack) -> N
 async def test_a_missing_text_fails_with_a_message_and_can_be_reprocessed(
     chaos_stack: ChaosStack,
 ) -> None:
-    await asyncio.to_thread(chaos_stack.workers[0].kill)
     async with new_tenant(chaos_stack) as tenant:
+        # The frozen worker starts the job only after the text has been deleted.
+        chaos_stack.workers[0].send(signal.SIGSTOP)
         created = await tenant.create_signal(TEXT, **TICKET)
         stored = chaos_stack.blobs / created["data"]["s3Key"]
         text = stored.read_bytes()
         stored.unlink()
-        chaos_stack.workers[0].start()
+        chaos_stack.workers[0].send(signal.SIGCONT)
         failed = await tenant.wait_until_processed(created["id"])
         assert failed["status"] == "failed"
         assert failed["processing"]["lastError"] == "The stored text of this signal is missing."
