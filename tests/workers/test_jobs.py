@@ -101,7 +101,7 @@ def test_backoff_grows_and_is_bounded(failures: int, chance: float) -> None:
 _DELAY = statement(
     select(cast(func.extract("epoch", jobs.c.run_after - func.now()), Float)),
     scalar,
-    cross_tenant_reason="the only job of a test",
+    cross_tenant_reason="the job engine serves every workspace",
 )
 
 

@@ -44,7 +44,7 @@ _ROWS_READ = statement(
         _statistics.c.relname == literal_column("'jobs'")
     ),
     scalar,
-    cross_tenant_reason="rows of the jobs table that the transaction has read",
+    cross_tenant_reason="the job engine serves every workspace",
 )
 
 
