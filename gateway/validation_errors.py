@@ -115,7 +115,8 @@ def _enum_members(type_: inspect.Type, path: Sequence[str]) -> list[str] | None:
     """The values of the enumeration at the path within the type; None if there is none."""
     match type_:
         case inspect.UnionType():
-            return next(filter(None, (_enum_members(each, path) for each in type_.types)), None)
+            members = (_enum_members(member, path) for member in type_.types)
+            return next(filter(None, members), None)
         case inspect.Metadata():
             return _enum_members(type_.type, path)
         case inspect.ListType():

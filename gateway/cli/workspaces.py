@@ -90,5 +90,8 @@ def list_all(data: Path, as_json: bool) -> None:
     else:
         print_table(
             ("id", "name", "created"),
-            [(str(each.id), each.name, to_minute(each.created_at)) for each in listed],
+            [
+                (str(workspace.id), workspace.name, to_minute(workspace.created_at))
+                for workspace in listed
+            ],
         )

@@ -86,7 +86,7 @@ def error_example(route: Route, status: int, meaning: str, schemas: Schemas) -> 
     if status == 400:
         problem = _typical_invalid(route, schemas)
     else:
-        problem_type = next(each for each in Problem.__subclasses__() if each.status == status)
+        problem_type = next(kind for kind in Problem.__subclasses__() if kind.status == status)
         messages = {
             401: "The API key is not valid: it is unknown, expired or revoked.",
             403: f"API key missing required scope: {route.operation.access}",
@@ -98,16 +98,15 @@ def error_example(route: Route, status: int, meaning: str, schemas: Schemas) -> 
 
 def _typical_invalid(route: Route, schemas: Schemas) -> Problem:
     """Build the problem of a typical mistake in the query, else in the body or the path."""
-    by_place: dict[str, list[dict[str, Any]]] = {"query": [], "path": [], "header": []}
-    for parameter in parameters_of(route):
-        by_place[parameter["in"]].append(parameter)
-    if by_place["query"]:
-        return _invalid_parameter(by_place["query"])
+    parameters = parameters_of(route)
+    if in_query := [parameter for parameter in parameters if parameter["in"] == "query"]:
+        return _invalid_parameter(in_query)
     if route.request_types:
         return _invalid_field(schemas.resolve(schemas.of(route.request_types[0])))
-    for parameter in by_place["path"] if route.surface.refuses_malformed_ids else ():
-        if parameter["schema"].get("format") == "uuid":
-            return invalid(parameter["name"], "must be a UUID")
+    if route.surface.refuses_malformed_ids:
+        for parameter in parameters:
+            if parameter["schema"].get("format") == "uuid":
+                return invalid(parameter["name"], "must be a UUID")
     return Invalid("The request could not be read.")
 
 

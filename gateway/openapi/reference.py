@@ -1,5 +1,6 @@
 """API reference: one HTML page built from the OpenAPI document, without scripts."""
 
+import itertools
 import json
 import re
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ def render(document: Json) -> bytes:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             groups.setdefault(operation["tags"][0], []).append((method.upper(), path, operation))
-    topics = topics_of([each for operations in groups.values() for each in operations])
+    topics = topics_of(list(itertools.chain(*groups.values())))
     links = [(topic.anchor, topic.title, "") for topic in topics]
     navigation = [navigation_group("Basics", "basics", links)]
     body = [section(*topic) for topic in topics]
@@ -32,7 +33,7 @@ def render(document: Json) -> bytes:
         links = [(each["operationId"], each["summary"], method) for method, _, each in operations]
         navigation.append(navigation_group(tag, slug(tag), links))
         body.append(heading(tag, slug(tag)))
-        body += [_operation(*each, schemas) for each in operations]
+        body += [_operation(*operation, schemas) for operation in operations]
     links = [(f"schema-{name}", name, "") for name in schemas]
     navigation.append(navigation_group("Models", "models", links))
     body.append(heading("Models", "models"))

@@ -7,6 +7,7 @@ from types import UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
+from msgspec import UnsetType
 
 _REF: Final = "#/components/schemas/{name}"
 
@@ -96,7 +97,7 @@ def _complete(type_: Any, schema: dict[str, Any]) -> None:
     elif origin is Annotated:
         _complete_annotated(arguments[0], arguments[1:], schema)
     elif origin in (Union, UnionType):
-        _complete_union([each for each in arguments if each is not msgspec.UnsetType], schema)
+        _complete_union([member for member in arguments if member is not UnsetType], schema)
     elif origin is list and "items" in schema:
         _complete(arguments[0], schema["items"])
 

@@ -47,8 +47,8 @@ async def test_deals_of_a_salesforce_report(importer: Importer, acme: Tenant) ->
     result = await importer.run(acme, path, "--json")
     assert (result.code, result.counts) == (1, (2, 0, 2))
     assert result.refusals(path) == {
-        5: "Amount: '(5)' is no amount such as 50,000.00",
-        6: "Close Date: '15/3/2026' is no date such as 12/31/2026 or 2026-12-31",
+        5: "Amount: '(5)' is not an amount such as 50,000.00",
+        6: "Close Date: '15/3/2026' is not a date such as 12/31/2026 or 2026-12-31",
     }
     assert await get_record(acme, "deals", "006A") == {
         "dealId": "006A",
@@ -153,7 +153,7 @@ async def test_bad_rows_are_refused_and_good_ones_stored(importer: Importer, acm
         8: "not a valid CSV row",
         10: "closeDate: must be an ISO 8601",
         11: "Closed: 'perhaps' is neither true nor false",
-        14: "Amount: '1 000' is no amount",
+        14: "Amount: '1 000' is not an amount",
         15: "not a valid CSV row",
     }
     assert list(reasons) == list(parts)

@@ -153,7 +153,10 @@ async def test_an_object_with_arrays_of_records(
     read = await get_record(acme, "deals", "d1")
     assert read["name"] == 'brackets ]}{[ " \\ \\" \u2028 in it'
     expected = {'"amount": "x"': "amount: expected", " 7": "expected `object`"}
-    expected |= {'"documents"': "documents: must be an array", '"orders"': "no kind of records"}
+    expected |= {
+        '"documents"': "documents: must be an array",
+        '"orders"': "unknown kind of records",
+    }
     if indent:
         refused = result.refusals(path)
         for part, reason in expected.items():
@@ -182,7 +185,7 @@ async def test_records_before_malformed_json_are_stored(
     path = importer.write_file("broken.json", text)
     result = await importer.run(acme, path, "--json")
     assert (result.code, result.counts) == (1, (1, 0, 1))
-    assert "no further" in result.refusals(path)[line]
+    assert "the rest was not read" in result.refusals(path)[line]
     assert await push_records.listed_ids(acme, "deals") == ["d1"]
 
 
@@ -190,7 +193,7 @@ async def test_records_before_malformed_json_are_stored(
     ("name", "text", "part"),
     [
         ("x.json", '{"records": 1}', "none of the fields products"),
-        ("x.json", "[1]", "no JSON from here"),
+        ("x.json", "[1]", "not JSON from here"),
         ("x.jsonl", '{"deals": []}', "missing required field `kind`"),
         ("x", '{"dealId": "d1"}', "missing required field `kind`"),
         ("x.csv", "Name of it,Colour\na,b\n", "the header has columns of neither deals"),

@@ -115,7 +115,7 @@ class Tx(Read):
     ) -> None:
         """Run a statement once per set of parameters, pipelined. Returns no rows."""
         if params:
-            arguments = [statement.arguments(each) for each in params]
+            arguments = [statement.arguments(values) for values in params]
             with translate_errors():
                 async with self._connected() as connection:
                     await connection.executemany(statement.sql, arguments)

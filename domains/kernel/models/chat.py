@@ -159,8 +159,8 @@ class ChatClient:
         counts = completion.usage or _Counts()
         prompt = _plausible(counts.prompt_tokens, _estimate_size(request))
         completed = _plausible(counts.completion_tokens, estimate_tokens(completion.text))
-        cost = prompt * _exact(self._settings.chat_input_price)
-        cost += completed * _exact(self._settings.chat_output_price)
+        cost = prompt * Decimal(str(self._settings.chat_input_price))
+        cost += completed * Decimal(str(self._settings.chat_output_price))
         return TokenUsage(self._settings.chat_model, prompt, completed, cost / 1_000_000)
 
 
@@ -288,10 +288,6 @@ def _json_object(completion: _Completion) -> bytes:
 
 def _plausible(count: int | None, estimate: int) -> int:
     return count if count is not None and 0 <= count <= _MAX_TOKEN_COUNT else estimate
-
-
-def _exact(price: float) -> Decimal:
-    return Decimal(str(price))
 
 
 def _failure_of(response: Response) -> _Failure:

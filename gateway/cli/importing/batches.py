@@ -120,12 +120,12 @@ def read_batches(
                 except Invalid as problem:
                     batch.refused.append((location, problem.message))
             if batch.full or (strict and batch.refused):
-                batch.bytes_read = sum(each.bytes_read for each in files)
+                batch.bytes_read = sum(file.bytes_read for file in files)
                 yield batch
                 if strict and batch.refused:
                     return
                 batch = Batch()
-    batch.bytes_read = sum(each.bytes_read for each in files)
+    batch.bytes_read = sum(file.bytes_read for file in files)
     yield batch
 
 
@@ -138,7 +138,7 @@ class BatchReader:
             self.files = [opened.enter_context(_open(path, self._stop)) for path in paths]
             self._opened = opened.pop_all()
         self._batches = read_batches(self.files, own_domains, strict, self._stop)
-        self._next = asyncio.create_task(self._read())
+        self._next = self._read_next()
 
     async def __aenter__(self) -> Self:
         return self
@@ -153,11 +153,11 @@ class BatchReader:
         """Return the next batch, None at the end. Starts reading the batch after it."""
         batch = await asyncio.shield(self._next)
         if batch is not None:
-            self._next = asyncio.create_task(self._read())
+            self._next = self._read_next()
         return batch
 
-    async def _read(self) -> Batch | None:
-        return await asyncio.to_thread(self._read_in_thread)
+    def _read_next(self) -> asyncio.Task[Batch | None]:
+        return asyncio.create_task(asyncio.to_thread(self._read_in_thread))
 
     def _read_in_thread(self) -> Batch | None:
         try:

@@ -219,7 +219,7 @@ class _Columns:
 def _amount(text: str) -> float:
     match = _AMOUNT.fullmatch(text)
     if match is None:
-        raise ValueError("no amount such as 50,000.00")
+        raise ValueError("not an amount such as 50,000.00")
     amount = float(match[3].replace(",", "") + (match[4] or ""))
     return -amount if match[1] or match[2] else amount
 
@@ -237,7 +237,7 @@ def _date(text: str) -> str:
         return text
     month, day, year, hour, minute, second, half = match.groups()
     if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31):
-        raise ValueError("no date such as 12/31/2026 or 2026-12-31")
+        raise ValueError("not a date such as 12/31/2026 or 2026-12-31")
     hours = int(hour or 0)
     if half is not None:
         hours = hours % 12 + (12 if half.lower() == "p" else 0)

@@ -117,7 +117,7 @@ def read_object(file: io.BufferedIOBase) -> Entries:
         if not known:
             yield Refusal(1, f"the object has none of the fields {', '.join(KINDS)}")
     except _MalformedJson:
-        yield Refusal(reader.line, "the file is no JSON from here on, and was read no further")
+        yield Refusal(reader.line, "the file is not JSON from here on; the rest was not read")
 
 
 def _read_array(reader: "_JsonReader", name: str) -> Entries:
@@ -129,7 +129,7 @@ def _read_array(reader: "_JsonReader", name: str) -> Entries:
             yield Refusal(line, f"{name}: must be an array")
         return
     if not known:
-        yield Refusal(line, f"there is no kind of records {name[:64]!r}")
+        yield Refusal(line, f"unknown kind of records {name[:64]!r}")
     reader.expect(b"[")
     while not reader.skip(b"]"):
         line = reader.line

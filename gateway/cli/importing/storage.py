@@ -110,7 +110,7 @@ def _by_kind(records: Sequence[Record]) -> dict[str, list[PreparedRecord]]:
 
 def _pushed(records: Sequence[Record], outcomes: Mapping[str, Outcome]) -> list[int]:
     """Indexes of the records whose ids belong to pushed records."""
-    ids = {(name, each) for name, outcome in outcomes.items() for each in outcome.refused}
+    ids = {(name, refused) for name, outcome in outcomes.items() for refused in outcome.refused}
     if not ids:
         return []
     return [
