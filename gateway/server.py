@@ -89,7 +89,6 @@ async def serve(settings: Settings) -> None:
                 server_header=False,
                 proxy_headers=False,
                 timeout_graceful_shutdown=10,
-                h11_max_incomplete_event_size=64 * 1024,
             )
         )
         logger.info("server_started", host=settings.host, port=settings.port)

@@ -187,9 +187,9 @@ class Tenant:
     """A workspace with an API key, and an HTTP client that sends it."""
 
     def __init__(self, key: admin.NewKey, client: httpx.AsyncClient) -> None:
-        self.workspace = key.workspace_id
+        self.workspace = str(key.workspace_id)
         self.name = key.workspace_name
-        self.key_id = key.id
+        self.key_id = str(key.id)
         self.key = key.key
         self.http = client
 

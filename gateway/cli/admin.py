@@ -25,12 +25,12 @@ _INVALID_JOB_ID: Final = "{!r} is not the id of a job: `gateway jobs list` shows
 class NewKey(msgspec.Struct, rename="camel"):
     """A new key with its text, which is not stored."""
 
-    id: str
+    id: UUID
     key: str
     prefix: str
     name: str
     scopes: list[str]
-    workspace_id: str
+    workspace_id: UUID
     workspace_name: str
     limits: RateLimitOverrides
     created_at: datetime
@@ -98,18 +98,9 @@ async def create_key(
         key, text = await api_keys.create_key(
             tx, workspace.id, scopes, name=name, limits=limits, expires_at=expires_at
         )
-    return NewKey(
-        str(key.id),
-        text,
-        key.prefix,
-        key.name,
-        key.scopes,
-        str(key.workspace_id),
-        key.workspace_name,
-        key.limits,
-        key.created_at,
-        key.expires_at,
-    )
+    fields = msgspec.structs.asdict(key)
+    del fields["revoked_at"]
+    return NewKey(key=text, **fields)
 
 
 async def revoke_key(database: Database, key_id: str) -> None:

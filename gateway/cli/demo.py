@@ -72,7 +72,7 @@ def run_demo(url: str | None, key: str | None, data: Path) -> None:
     try:
         _run(base_url, created.key, standard_output())
     finally:
-        in_database(data, lambda database: admin.revoke_key(database, created.id))
+        in_database(data, lambda database: admin.revoke_key(database, str(created.id)))
 
 
 def _run(base_url: str, key: str, console: Console) -> None:

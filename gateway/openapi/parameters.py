@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from gateway.openapi.routes import Route
-from gateway.openapi.schemas import component_schemas
+from gateway.openapi.schemas import component_schemas, without_examples
 
 _IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",
@@ -51,7 +51,7 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
     query = route.operation.query
     if query is None:
         return []
-    struct = component_schemas([query])[query.__name__]
+    struct = without_examples(component_schemas([query])[query.__name__])
     documented = route.surface.vendor_parameters
     parameters = []
     for name, schema in struct["properties"].items():

@@ -32,16 +32,17 @@ class Schemas:
 
     def published(self) -> dict[str, Any]:
         """The components without examples, which the documents show in requests and responses."""
-        published: dict[str, Any] = _without_examples(self.components)
+        published: dict[str, Any] = without_examples(self.components)
         return published
 
 
-def _without_examples(schema: Any) -> Any:
+def without_examples(schema: Any) -> Any:
+    """Return the schema without the examples of its fields."""
     if isinstance(schema, list):
-        return [_without_examples(item) for item in schema]
+        return [without_examples(item) for item in schema]
     if isinstance(schema, dict):
         return {
-            name: _without_examples(value)
+            name: without_examples(value)
             for name, value in schema.items()
             # A property of this name would be an object.
             if name != "examples" or not isinstance(value, list)

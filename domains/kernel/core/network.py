@@ -78,15 +78,10 @@ class FetchAllowlist(msgspec.Struct, frozen=True):
         An IPv6 address with a port is in brackets. Raises ValueError with a message for the
         operator.
         """
-        names = set[tuple[str, int | None]]()
-        networks = list[tuple[Network, int | None]]()
-        for entry in filter(None, map(str.strip, text.split(","))):
-            host, port = _parse_entry(entry)
-            if isinstance(host, str):
-                names.add((host, port))
-            else:
-                networks.append((host, port))
-        return cls(frozenset(names), tuple(networks))
+        entries = [_parse_entry(entry) for entry in filter(None, map(str.strip, text.split(",")))]
+        names = frozenset((host, port) for host, port in entries if isinstance(host, str))
+        networks = tuple((host, port) for host, port in entries if not isinstance(host, str))
+        return cls(names, networks)
 
     def allows_name(self, host: str, port: int) -> bool:
         """Return True if the name is in the list, so that it may resolve to any address.

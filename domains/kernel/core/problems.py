@@ -1,16 +1,18 @@
 """Problems: the errors that domains raise for callers. Each API surface renders its own body."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 
+from domains.kernel.core.field_docs import doc
+
 
 class FieldError(msgspec.Struct, frozen=True):
-    """An invalid field: its path in the request, such as `source.type`, and what is wrong."""
+    """An invalid field of a request."""
 
-    field: str
-    message: str
+    field: Annotated[str, doc("Path of the field in the request, such as `source.type`")]
+    message: Annotated[str, doc("What the field must be")]
 
 
 class Problem(Exception):

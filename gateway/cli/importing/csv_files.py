@@ -50,6 +50,8 @@ _KIND_COLUMNS: Final = (
     ("accounts", {"accountid", "accountname"}),
 )
 _DATE_FIELDS: Final = ("closeDate", "createdDate", "lastActivityDate")
+# Bytes that are not UTF-8, as `surrogateescape` decodes them.
+_INVALID_UTF8: Final = re.compile("[\udc80-\udcff]")
 _PUNCTUATION: Final = re.compile(r"[\W_]+")
 _AMOUNT: Final = re.compile(
     r"(-?)[^\W\d]{0,3}\s?[$€£¥]?\s?(-?)([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(\.[0-9]*)?"
@@ -115,18 +117,10 @@ def _read_rows(text: io.TextIOWrapper, delimiter: str) -> Iterator[_Row | Refusa
         begun = True
         if "\0" in joined:
             yield Refusal(line, "contains the character U+0000, which cannot be stored")
-        elif not _is_utf8(joined):
+        elif _INVALID_UTF8.search(joined):
             yield Refusal(line, "is not in UTF-8")
         else:
             yield _Row(line, cells)
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _delimiter(head: bytes) -> str:

@@ -45,7 +45,7 @@ TAGS = {
 }
 # Ids in paths that are not UUIDs.
 OTHER_IDS = {
-    "signals": "The signal's uuid or its public id, such as `SIGNAL-42`.",
+    "signals": "UUID or public id of the signal, such as `SIGNAL-42`.",
     "deals": "The id that the CRM gave to the deal.",
     "accounts": "The id that the CRM gave to the account.",
 }

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 DISCOVERY_DOCUMENT = "/external/v1/openapi.json"
 REVENUE_DOCUMENT = "/v1/openapi.json"
 TIMEOUT = 240
@@ -138,7 +138,9 @@ def adjust_revenue_call(case: schemathesis.Case[Any], *, in_sequence: bool) -> N
         query["remoteId"] = REMOTE_IDS[kind]
     for name, value in case.path_parameters.items():
         if is_uuid(value) or name in ("dealId", "accountId"):
-            case.path_parameters[name] = prepared_ids()[name]
+            # Updates replace the fields of a type, so the type of the prepared rows is not updated.
+            updates_type = kind == "object-types" and case.method == "PATCH"
+            case.path_parameters[name] = prepared_ids()["updatedTypeId" if updates_type else name]
 
 
 @functools.cache
@@ -277,6 +279,7 @@ async def prepare_revenue(
     definitions = [{"name": each, "fieldType": each} for each in FIELD_VALUES]
     names = {"name": "prepared", "displayName": "Prepared", "fieldDefinitions": definitions}
     made = {**source, "objectTypeId": await create("object-types", **source, **names)}
+    made["updatedTypeId"] = await create("object-types", **source, **names | {"name": "updated"})
     started = {"createdAt": "2026-03-11T14:00:00Z", "startedAt": "2026-03-11T14:00:00Z"}
     person = {"email": "ana@halden.example"}
     bodies: dict[str, Json] = {

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -33,7 +34,7 @@ class Requests:
 
         monkeypatch.setattr(database.read, "first", counted)
 
-    async def create_key(self) -> str:
+    async def create_key(self) -> UUID:
         """Create the key and return its id."""
         workspace = await admin.create_workspace(self._database, f"w-{secrets.token_hex(6)}")
         key = await admin.create_key(self._database, workspace.name, ["read"])
