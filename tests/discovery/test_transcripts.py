@@ -82,14 +82,14 @@ async def test_a_repeated_idempotency_key_gets_the_first_response(acme: Tenant) 
 
 
 async def test_other_requests_are_answered_during_an_analysis(acme: Tenant, rival: Tenant) -> None:
-    analysis = asyncio.create_task(_process(acme, transcript=TRANSCRIPT * 300))
+    analysis = asyncio.create_task(_process(acme, transcript=TRANSCRIPT * 1_000))
     answered = 0
     while not analysis.done():
         await rival.get("insights")
         answered += 1
     await analysis
     # A blocked API would answer only the requests sent before the analysis began.
-    assert answered > 5
+    assert answered > 10
 
 
 async def test_transcripts_of_one_workspace_do_not_delay_those_of_another(

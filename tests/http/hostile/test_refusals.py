@@ -4,7 +4,6 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
@@ -17,7 +16,6 @@ LIMIT = 10 * 1024 * 1024
 # One call of every operation.
 OPERATIONS = [call for call in CALLS if call.model in ("", *call.operation.bodies[:1])]
 
-GOOD: dict[str, Any] = {"text": "The export fails.", "signalType": "review"}
 
 # --- paths, methods, request ids --------------------------------------------------------------
 
