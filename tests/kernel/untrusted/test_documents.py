@@ -18,6 +18,7 @@ from domains.kernel.untrusted import sandbox
 from domains.kernel.untrusted.documents.charset import decode
 from domains.kernel.untrusted.documents.errors import UnreadableDocument
 from domains.kernel.untrusted.documents.extraction import TextExtractor
+from domains.kernel.untrusted.documents.file_kinds import declared_kind
 from domains.kernel.untrusted.documents.html_reader import read_html
 from domains.kernel.untrusted.documents.mail_reader import read_mail
 from domains.kernel.untrusted.documents.office_readers import read_slides, read_word
@@ -170,6 +171,25 @@ async def test_file_name_counts_if_the_declared_type_is_generic(
     extract: Extract, content: bytes, content_type: str, filename: str | None, text: str
 ) -> None:
     assert await extract(content, content_type, filename) == text
+
+
+@pytest.mark.parametrize(
+    ("content_type", "filename", "kind"),
+    [
+        ("application/pdf; a=b", "page.html", "pdf"),
+        ("text/html", None, "html"),
+        ("text/csv", None, "text"),
+        (UNKNOWN, "Offer.PDF", "pdf"),
+        ("text/plain", "mail.eml", "mail"),
+        ("text/plain", "notes.txt", None),
+        ("application/vnd.ms-excel", "report.xls", None),
+        ("model/obj", None, None),
+    ],
+)
+def test_kind_that_a_declaration_promises(
+    content_type: str, filename: str | None, kind: str | None
+) -> None:
+    assert declared_kind(content_type, filename) == kind
 
 
 def unsupported(content_type: str) -> str:

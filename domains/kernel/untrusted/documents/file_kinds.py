@@ -69,6 +69,9 @@ _TEXT_TYPES: Final = frozenset(
 )
 # Declared by clients that do not know the type.
 _GENERIC_TYPES: Final = frozenset({"", _UNKNOWN_TYPE, "binary/octet-stream"})
+# Declared for content of several kinds.
+_VAGUE_TYPES: Final = _GENERIC_TYPES | {"text/plain", "application/vnd.ms-excel"}
+_VAGUE_SUFFIXES: Final = frozenset({"", ".txt", ".text", ".log", ".xls"})
 
 _SUFFIXES: Final[dict[str, Kind]] = {
     ".pdf": "pdf",
@@ -107,6 +110,21 @@ def detect_kind(path: Path, content_type: str, filename: str | None) -> Kind:
     return kind
 
 
+def declared_kind(content_type: str, filename: str | None) -> Kind | None:
+    """Return the kind that the declared type promises, or else the one that the file name does.
+
+    None if neither promises one: clients declare application/octet-stream and text/plain for
+    content of any kind, and application/vnd.ms-excel for tables in HTML, CSV and XML.
+    """
+    declared = media_type(content_type)
+    if declared in _CONTENT_TYPES:
+        return _CONTENT_TYPES[declared]
+    if declared not in _VAGUE_TYPES and _is_text_type(declared):
+        return "text"
+    suffix = PurePosixPath((filename or "").lower()).suffix
+    return None if suffix in _VAGUE_SUFFIXES else _SUFFIXES.get(suffix)
+
+
 def media_type(content_type: str) -> str:
     """Return the content type without parameters; a generic one if it is invalid."""
     bare = content_type.partition(";")[0].strip().lower()
@@ -141,14 +159,18 @@ def _kind_by_name(declared: str, suffix: str) -> Kind:
     # Mail and HTML are often declared as plain text.
     if declared == "text/plain" and kind in ("html", "mail"):
         return kind
-    is_text = declared.startswith("text/") or declared in _TEXT_TYPES
-    if is_text or declared.endswith(("+json", "+xml")):
+    if _is_text_type(declared):
         if declared == "text/rtf":
             raise UnreadableDocument(unsupported(declared))
         return "text"
     if kind is None and declared not in _GENERIC_TYPES:
         raise UnreadableDocument(unsupported(declared))
     return kind or "text"
+
+
+def _is_text_type(declared: str) -> bool:
+    is_named = declared.startswith("text/") or declared in _TEXT_TYPES
+    return is_named or declared.endswith(("+json", "+xml"))
 
 
 def _ole_reason(path: Path) -> str:
