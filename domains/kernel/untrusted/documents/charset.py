@@ -3,7 +3,7 @@
 import codecs
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from domains.kernel.untrusted.documents.reader_process import ExitCode, ReadError
 
@@ -41,26 +41,56 @@ _CONTROL_BYTES: Final = bytes(code for code in range(32) if code not in b"\t\n\v
 _Plausibility = Callable[[str, str, str], float]
 
 
+class Detected(NamedTuple):
+    """The encoding of a text: a name that `bytes.decode` accepts.
+
+    `confidence` is between 0 and 1. It is 1 for a byte order mark and for a declared encoding in
+    which the bytes are valid, and less for a guess.
+    """
+
+    encoding: str
+    confidence: float
+
+
 def decode(data: bytes, charset: str | None = None) -> str:
     """Decode text by its byte order mark, `charset`, UTF-8 or the likeliest legacy encoding.
 
     Raises ReadError if the bytes are not text.
     """
+    return data.decode(detect_encoding(data, charset).encoding, "replace")
+
+
+def detect_encoding(data: bytes, declared: str | None = None) -> Detected:
+    """Detect the encoding of text by its byte order mark, `declared`, UTF-8 or likelihood.
+
+    `data` may be a sample from the start of a text that ends within a character. A declared
+    encoding that is unknown or in which the bytes are invalid is ignored.
+
+    Raises ReadError if the bytes are not text.
+    """
     for mark, encoding in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
-            return data.decode(encoding, "replace")
-    candidates = [*_declared_encodings(charset), *_unmarked_unicode(data)]
-    if b"\x1b$" in data:
-        candidates.append("iso2022_jp")
-    for encoding in (*candidates, "utf-8"):
+            return Detected(encoding, 1.0)
+    for encoding, confidence in _candidates(data, declared):
         text = _decode_strictly(data, encoding)
         if text is not None:
             _check_control_characters(text)
-            return text
+            return Detected(encoding, confidence)
     text_bytes = len(data.translate(None, _CONTROL_BYTES))
     if text_bytes < 0.98 * len(data) or data.count(0) > 0.02 * len(data):
         raise ReadError(ExitCode.NOT_TEXT)
-    return _decode_legacy(data)
+    return _detect_legacy(data)
+
+
+def _candidates(data: bytes, declared: str | None) -> Iterator[tuple[str, float]]:
+    """Iterate over the encodings to accept if the bytes are valid, with their confidence."""
+    for encoding in _declared_encodings(declared):
+        yield encoding, 1.0
+    for encoding in _unmarked_unicode(data):
+        yield encoding, 0.95
+    if b"\x1b$" in data:
+        yield "iso2022_jp", 0.95
+    yield "utf-8", 0.99
 
 
 def charset_in_markup(data: bytes) -> str | None:
@@ -79,13 +109,15 @@ def _declared_encodings(charset: str | None) -> list[str]:
     """Return the encodings to try for a declared charset; none if it is unknown."""
     try:
         name = codecs.lookup((charset or "").strip("\"' ")).name
+        # LookupError if this is not an encoding of text, such as base64.
+        b"".decode(name)
     except (LookupError, ValueError):
         return []
     # As browsers do, read Latin-1 and ASCII as their superset Windows-1252. UTF-8 comes first
     # because text in another encoding is practically never valid UTF-8.
     if name in ("iso8859-1", "cp1252", "ascii"):
         return ["utf-8", "cp1252"]
-    # Not text encodings, or slow.
+    # Slow, or not used for files.
     if name in ("punycode", "idna", "unicode_escape", "raw-unicode-escape", "undefined", "utf-7"):
         return []
     return ["cp932" if name == "shift_jis" else name]
@@ -109,8 +141,11 @@ def _unmarked_unicode(data: bytes) -> Iterator[str]:
 
 
 def _decode_strictly(data: bytes, encoding: str) -> str | None:
+    """Decode valid bytes; None if they are invalid. The last character may be incomplete."""
     try:
-        return data.decode(encoding)
+        text = codecs.getincrementaldecoder(encoding)().decode(data)
+        is_conclusive = not text.isascii() or data.isascii()
+        return text if is_conclusive else data.decode(encoding)
     except (UnicodeError, LookupError):
         return None
 
@@ -123,17 +158,17 @@ def _check_control_characters(text: str) -> None:
         raise ReadError(ExitCode.NOT_TEXT)
 
 
-def _decode_legacy(data: bytes) -> str:
-    """Decode with the legacy encoding in which the characters are most plausible."""
-    best, best_score = "", -1.0
+def _detect_legacy(data: bytes) -> Detected:
+    """Detect the legacy encoding in which the characters are most plausible."""
+    best, best_score = "cp1252", -1.0
     for encoding in _LEGACY_ENCODINGS:
         text = _decode_strictly(data, encoding)
         if text is None and encoding == "cp1252":
             # Five bytes are undefined in the encoding, but occur in files.
             text = data.decode(encoding, "replace")
         if text is not None and (score := _score(text, encoding)) > best_score:
-            best, best_score = text, score
-    return best
+            best, best_score = encoding, score
+    return Detected(best, round(0.9 * best_score, 2))
 
 
 def _score(text: str, encoding: str) -> float:
