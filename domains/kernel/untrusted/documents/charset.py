@@ -110,7 +110,7 @@ def _declared_encodings(charset: str | None) -> list[str]:
     try:
         name = codecs.lookup((charset or "").strip("\"' ")).name
         # LookupError if this is not an encoding of text, such as base64.
-        b"".decode(name)
+        "a".encode(name)
     except (LookupError, ValueError):
         return []
     # As browsers do, read Latin-1 and ASCII as their superset Windows-1252. UTF-8 comes first
