@@ -20,6 +20,7 @@ from urllib.parse import unquote, urljoin
 import httpcore
 
 from domains.kernel.core.network import Address, FetchAllowlist
+from domains.kernel.untrusted.cookies import CookieJar
 from domains.kernel.untrusted.url_policy import ParsedUrl, UrlNotAllowed, parse_url
 
 # Returns the addresses of a host name for a port. Raises OSError if there are none.
@@ -48,6 +49,11 @@ _FILENAME_ENCODED: Final = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 
+# What a response status means for the sender of a URL.
+_ADVICE: Final = {
+    **dict.fromkeys((401, 403, 407), ": the URL must be readable without signing in."),
+    **dict.fromkeys((404, 410), ": there is no file at this URL, or the link has expired."),
+}
 _UNKNOWN_HOST: Final = "The host of the URL cannot be found."
 _INVALID_RESPONSE: Final = "The server sent an invalid response."
 
@@ -109,15 +115,17 @@ class Fetcher:
     async def stream(self, url: str, max_bytes: int) -> AsyncIterator[FetchResponse]:
         """Send a GET request, follow redirects and open the response.
 
+        Cookies that a redirect sets are sent with the following requests to the same host.
         `max_bytes` limits the body, both as sent and as decoded. Raises FetchError, also
         within the block when the time limit is reached. Leaving the block closes the connection.
         """
         parsed = self._parse("The URL", url)
+        cookies = CookieJar()
         timer = asyncio.timeout(self._time_limit)
         try:
             async with timer:
                 for _ in range(self._max_redirects + 1):
-                    async with self._request(parsed) as response:
+                    async with self._request(parsed, cookies.header(parsed)) as response:
                         location = _redirect_location(response)
                         if location is None:
                             body = _body(response, max_bytes)
@@ -126,6 +134,7 @@ class Fetcher:
                                     parsed.url, _content_type(response), _filename(response), body
                                 )
                             return
+                        cookies.store(parsed, _raw_headers(response, b"set-cookie"))
                     parsed = self._redirect_target(parsed, location)
                 raise PermanentFetchError(
                     f"The URL redirects more than {self._max_redirects} times."
@@ -139,21 +148,25 @@ class Fetcher:
             ) from error
 
     @asynccontextmanager
-    async def _request(self, parsed: ParsedUrl) -> AsyncIterator[httpcore.Response]:
+    async def _request(
+        self, parsed: ParsedUrl, cookie: bytes | None
+    ) -> AsyncIterator[httpcore.Response]:
         """Send one request on a new connection, which is closed with the block."""
         url = httpcore.URL(
             scheme=parsed.scheme, host=parsed.host, port=parsed.port, target=parsed.target
         )
-        headers = [
-            ("Host", parsed.authority),
-            ("User-Agent", "evidence-gateway"),
-            ("Accept", "*/*"),
-            ("Accept-Encoding", "gzip"),
+        headers: list[tuple[bytes, bytes]] = [
+            (b"Host", parsed.authority.encode()),
+            (b"User-Agent", b"evidence-gateway"),
+            (b"Accept", b"*/*"),
+            (b"Accept-Encoding", b"gzip"),
         ]
+        if cookie is not None:
+            headers.append((b"Cookie", cookie))
         async with AsyncExitStack() as stack:
             backend = _CheckedBackend(self._allowed, self._resolver)
             await stack.enter_async_context(backend)
-            # httpcore uses no proxy, cookie or netrc, and limits response headers to 100 kB.
+            # httpcore uses no proxy, cookie jar or netrc, and limits response headers to 100 kB.
             pool = httpcore.AsyncConnectionPool(
                 ssl_context=self._ssl_context, max_keepalive_connections=0, network_backend=backend
             )
@@ -206,7 +219,11 @@ def _look_up(host: str, port: int) -> list[str]:
 
 def _headers(response: httpcore.Response, name: bytes) -> list[str]:
     """Return the values of all headers with this lower-case name."""
-    return [_text(value).strip() for key, value in response.headers if key.lower() == name]
+    return [_text(value).strip() for value in _raw_headers(response, name)]
+
+
+def _raw_headers(response: httpcore.Response, name: bytes) -> list[bytes]:
+    return [value for key, value in response.headers if key.lower() == name]
 
 
 def _header(response: httpcore.Response, name: bytes) -> str:
@@ -229,7 +246,7 @@ def _redirect_location(response: httpcore.Response) -> str | None:
     locations = _headers(response, b"location")
     if status in (301, 302, 303, 307, 308) and locations:
         return locations[0]
-    reason = f"The server responded with status {status}."
+    reason = f"The server responded with status {status}{_ADVICE.get(status, '.')}"
     if status >= 500 or status in (408, 429):
         raise TransientFetchError(reason)
     raise PermanentFetchError(reason)

@@ -384,13 +384,55 @@ async def test_redirect_target_is_checked(location: str, reason: str) -> None:
         assert await permanent_error(server.url) == f"The redirect target {reason}."
 
 
+# ---- cookies
+
+
+def in_turn(*answers: bytes) -> Handler:
+    """Answer the requests of a server with these responses, one after the other."""
+    remaining = iter(answers)
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(next(remaining))
+        await writer.drain()
+
+    return answer
+
+
+async def test_cookies_of_a_redirect_are_sent_back_within_the_fetch() -> None:
+    cookies = ("Set-Cookie: seen=1; Path=/", "set-cookie: empty=", "Set-Cookie: gone=1; Max-Age=0")
+    again = response(b"", "Location: /file", *cookies, status="302 Found")
+    async with http_server(in_turn(again, response(b"file"), response(b"other"))) as server:
+        using = make_fetcher()
+        assert await fetch(server.url + "file", using=using) == b"file"
+        assert await fetch(server.url + "file", using=using) == b"other"
+        first, second, other = server.requests
+    assert b"Cookie" not in first
+    assert b"\r\nCookie: seen=1; empty=\r\n" in second
+    # The next fetch starts without cookies.
+    assert other == first
+
+
+async def test_cookies_are_not_sent_to_another_host() -> None:
+    async with http_server(response(b"there"), host="127.0.0.2") as target:
+        location = f"http://127.0.0.2:{target.port}/"
+        away = response(b"", f"Location: {location}", "Set-Cookie: a=1", status="302 Found")
+        async with http_server(away) as server:
+            allowed = FetchAllowlist.parse("127.0.0.0/8")
+            assert await fetch(server.url, allowed=allowed) == b"there"
+    assert b"Cookie" not in target.requests[0]
+
+
 # ---- status, size and content encoding
 
 
 @pytest.mark.parametrize("status", [201, 204, 206, 300, 302, 304, 400, 401, 403, 404, 410, 418])
 async def test_permanent_status(status: int) -> None:
     async with http_server(response(status=f"{status} X")) as server:
-        assert await permanent_error(server.url) == f"The server responded with status {status}."
+        reason = await permanent_error(server.url)
+    assert reason.startswith(f"The server responded with status {status}")
+    # The reason says what to do where the status shows it.
+    assert ("signing in" in reason) == (status in (401, 403))
+    assert ("no file" in reason) == (status in (404, 410))
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
