@@ -3,7 +3,8 @@
 import re
 import time
 from collections.abc import Iterable
-from http.cookiejar import http2time
+from contextlib import suppress
+from email.utils import mktime_tz, parsedate_tz
 from typing import Final
 
 from domains.kernel.untrusted.url_policy import ParsedUrl
@@ -73,5 +74,7 @@ def _has_expired(attributes: dict[str, str]) -> bool:
     age = attributes.get("max-age", "")
     if re.fullmatch(r"-?[0-9]+", age):
         return int(age) <= 0
-    expires = http2time(attributes.get("expires", ""))
-    return expires is not None and expires <= time.time()
+    with suppress(ValueError, OverflowError):
+        expires = parsedate_tz(attributes.get("expires", ""))
+        return expires is not None and mktime_tz(expires) <= time.time()
+    return False
