@@ -2,10 +2,12 @@
 
 import hashlib
 import io
+import itertools
 import struct
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from email.message import EmailMessage
+from typing import Final
 from xml.sax.saxutils import escape
 
 from cryptography.hazmat.decrepit.ciphers.algorithms import ARC4
@@ -282,3 +284,90 @@ def eml(
             content, maintype="application", subtype="octet-stream", filename=name
         )
     return message.as_bytes()
+
+
+_CHAIN_END: Final = 0xFFFF_FFFE
+_TABLE_SECTOR: Final = 0xFFFF_FFFD
+_NO_ENTRY: Final = 0xFFFF_FFFF
+
+
+def ole(streams: Mapping[str, bytes]) -> bytes:
+    """An OLE file of these streams. The names of those in storages contain slashes."""
+    large, small = _Sectors(512), _Sectors(64)
+    starts = {
+        path: (small if len(content) < 4096 else large).store(content)
+        for path, content in streams.items()
+    }
+    small_content = b"".join(small.sectors)
+    small_start = large.store(small_content)
+    small_table = large.store(struct.pack(f"<{len(small.table)}I", *small.table))
+    small_table_count = len(large.sectors) - small_table
+    directory = large.store(_ole_directory(streams, starts, small_start, len(small_content)))
+    table_count = -(-(len(large.sectors) + 16) // 127)
+    first_table = len(large.sectors)
+    table = [*large.table, *[_TABLE_SECTOR] * table_count]
+    header = struct.pack(
+        "<8s16s5H6s9I", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"", 0x3E, 3, 0xFFFE, 9, 6, b"",
+        0, table_count, directory, 0, 4096, small_table, small_table_count, _CHAIN_END, 0,
+    )  # fmt: skip
+    listed = struct.pack(f"<{table_count}I", *range(first_table, first_table + table_count))
+    return (
+        header
+        + listed.ljust(436, b"\xff")
+        + b"".join(large.sectors)
+        + struct.pack(f"<{len(table)}I", *table).ljust(512 * table_count, b"\xff")
+    )
+
+
+class _Sectors:
+    """Sectors of an OLE file with their allocation table."""
+
+    def __init__(self, size: int) -> None:
+        self.sectors: list[bytes] = []
+        self.table: list[int] = []
+        self._size = size
+
+    def store(self, content: bytes) -> int:
+        """Append a chain of sectors. Return the number of the first."""
+        start, size = len(self.sectors), self._size
+        count = max(1, -(-len(content) // size))
+        padded = content.ljust(count * size, b"\0")
+        self.sectors += [padded[at : at + size] for at in range(0, len(padded), size)]
+        self.table += [*range(start + 1, start + count), _CHAIN_END]
+        return start
+
+
+def _ole_directory(
+    streams: Mapping[str, bytes], starts: Mapping[str, int], small_start: int, small_size: int
+) -> bytes:
+    folders: dict[str, set[str]] = {"": set()}
+    for path in streams:
+        parts = path.split("/")
+        for depth in range(len(parts)):
+            name = "/".join(parts[: depth + 1])
+            folders.setdefault("/".join(parts[:depth]), set()).add(name)
+    # The entries of a folder are in the order of their names, each linked to the next.
+    ordered = {
+        folder: sorted(names, key=lambda name: (len(name), name.upper()))
+        for folder, names in folders.items()
+    }
+    paths = ["", *(name for names in ordered.values() for name in names)]
+    following = {
+        name: after for names in ordered.values() for name, after in itertools.pairwise(names)
+    }
+
+    def entry(path: str) -> bytes:
+        name = (path.rpartition("/")[2] or "Root Entry").encode("utf-16-le")
+        children = ordered.get(path, [])
+        kind = 5 if not path else 2 if path in streams else 1
+        start = starts.get(path, 0) if path else small_start
+        size = len(streams.get(path, b"")) if path else small_size
+        links = (
+            paths.index(child) if child else _NO_ENTRY
+            for child in (None, following.get(path), children[0] if children else None)
+        )  # fmt: skip
+        return struct.pack(
+            "<64sHBB3I16sIQQIQ", name, len(name) + 2, kind, 1, *links, b"", 0, 0, 0, start, size
+        )
+
+    return b"".join(map(entry, paths))

@@ -21,7 +21,8 @@ from domains.kernel.untrusted.documents.extraction import TextExtractor
 from domains.kernel.untrusted.documents.file_kinds import declared_kind
 from domains.kernel.untrusted.documents.html_reader import read_html
 from domains.kernel.untrusted.documents.mail_reader import read_mail
-from domains.kernel.untrusted.documents.office_readers import read_slides, read_word
+from domains.kernel.untrusted.documents.office.slides import read_slides
+from domains.kernel.untrusted.documents.office.word import read_word
 from domains.kernel.untrusted.documents.reader_process import encode_clean
 from tests.fakes import files
 
@@ -37,6 +38,7 @@ EMPTY = "This file is empty."
 NO_TEXT = "This document contains no text."
 SCAN = "This document contains no text; it may be a scan."
 TOO_LARGE = "This document is too large to be read."
+ARCHIVE = "Archives are not read. Send each document in it as a file of its own."
 TIMEOUT = "Reading this document took too long."
 
 MB = 1024 * 1024
@@ -201,22 +203,15 @@ REFUSED = {
     "a picture called text": (b"\xff\xd8\xff\xe0", "text/plain", unsupported("image/jpeg")),
     "an unknown type": (b"abc", "model/obj", unsupported("model/obj")),
     "an invalid type": (b"\x00\x01" * 99, "<b>/../etc", unsupported(UNKNOWN)),
-    "an archive": (files.zipped({"a.txt": "a"}), "application/zip", unsupported("application/zip")),
+    "an archive": (files.zipped({"a.txt": "a"}), "application/zip", ARCHIVE),
     "OpenDocument": (
         files.zipped({"mimetype": "application/vnd.oasis.opendocument.text"}, packed=False),
         UNKNOWN,
-        unsupported("application/vnd.oasis.opendocument.text"),
+        unsupported(UNKNOWN),
     ),
-    "old Word": (
-        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "WordDocument".encode("utf-16-le"),
-        "application/msword",
-        unsupported("application/msword"),
-    ),
-    "encrypted Office": (
-        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "EncryptedPackage".encode("utf-16-le"),
-        WORD,
-        ENCRYPTED,
-    ),
+    "an encrypted document": (files.ole({"EncryptedPackage": b"a"}), WORD, ENCRYPTED),
+    "an OLE file": (files.ole({"a": b"a"}), WORD, unsupported("application/x-ole-storage")),
+    "half an OLE file": (files.ole({"EncryptedPackage": b"a"})[:600], WORD, DAMAGED),
     "an encrypted PDF": (files.pdf([["secret"]], "pass"), "application/pdf", ENCRYPTED),
     "a scan": (files.pdf([[]]), "application/pdf", SCAN),
     "an empty file": (b"", "text/plain", EMPTY),

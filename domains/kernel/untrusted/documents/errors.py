@@ -8,6 +8,7 @@ EMPTY: Final = "This file is empty."
 NO_TEXT: Final = "This document contains no text."
 SCAN: Final = "This document contains no text; it may be a scan."
 TOO_LARGE: Final = "This document is too large to be read."
+ARCHIVE: Final = "Archives are not read. Send each document in it as a file of its own."
 TIMEOUT: Final = "Reading this document took too long."
 
 

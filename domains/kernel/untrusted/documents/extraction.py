@@ -1,7 +1,6 @@
 """Text extraction from untrusted documents, each read by a child process in a sandbox."""
 
 import asyncio
-import re
 import sys
 import tempfile
 from pathlib import Path
@@ -15,21 +14,14 @@ from domains.kernel.core.settings import Settings
 from domains.kernel.untrusted import sandbox
 from domains.kernel.untrusted.documents import errors
 from domains.kernel.untrusted.documents.errors import UnreadableDocument
-from domains.kernel.untrusted.documents.file_kinds import Kind, detect_kind, media_type
+from domains.kernel.untrusted.documents.file_kinds import charset_parameter, detect_kind, media_type
+from domains.kernel.untrusted.documents.kinds import Kind
 from domains.kernel.untrusted.documents.reader_process import ExitCode
+from domains.kernel.untrusted.documents.registry import is_readable
 
 log = structlog.get_logger()
 
-_PACKAGE: Final = "domains.kernel.untrusted.documents"
-_READERS: Final[dict[Kind, str]] = {
-    "text": f"{_PACKAGE}.text_reader",
-    "html": f"{_PACKAGE}.html_reader",
-    "mail": f"{_PACKAGE}.mail_reader",
-    "word": f"{_PACKAGE}.office_readers",
-    "slides": f"{_PACKAGE}.office_readers",
-    "pdf": f"{_PACKAGE}.native_readers",
-    "workbook": f"{_PACKAGE}.native_readers",
-}
+_READER: Final = "domains.kernel.untrusted.documents.registry"
 
 # The PDF library unpacks itself into the temporary directory. Each process gets a new directory:
 # in a shared one, another process could replace the library.
@@ -99,14 +91,17 @@ class TextExtractor(msgspec.Struct, frozen=True, kw_only=True):
             raise UnreadableDocument(errors.EMPTY)
         if size > self.max_file_bytes:
             raise UnreadableDocument(errors.TOO_LARGE)
-        return detect_kind(path, content_type, filename)
+        kind = detect_kind(path, content_type, filename)
+        if not is_readable(kind):
+            raise UnreadableDocument(errors.unsupported(media_type(content_type)))
+        return kind
 
     async def _run_reader(self, path: Path, kind: Kind, content_type: str) -> sandbox.Completed:
-        charset = re.search(r"""charset\s*=\s*["']?([\w.:-]{1,40})""", content_type, re.IGNORECASE)
-        command = [sys.executable, "-P", "-m", _READERS[kind], kind]
+        charset = charset_parameter(content_type)
+        command = [sys.executable, "-P", "-m", _READER, kind]
         with tempfile.TemporaryDirectory(prefix="extraction-") as folder:
             return await sandbox.run(
-                [*command, charset[1]] if charset else command,
+                [*command, charset] if charset else command,
                 sandbox.Limits(
                     time=self.time_limit,
                     memory=self.max_memory,

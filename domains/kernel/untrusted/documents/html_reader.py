@@ -1,12 +1,10 @@
 """Reader of HTML pages."""
 
 import re
-import sys
 from html.parser import HTMLParser
 from typing import Final
 
 from domains.kernel.untrusted.documents.charset import charset_in_markup, decode
-from domains.kernel.untrusted.documents.reader_process import main
 
 _SKIPPED: Final = frozenset({"script", "style", "template", "noscript", "svg"})
 _LINE_TAGS: Final = (
@@ -125,7 +123,3 @@ class _TextParser(HTMLParser):
         self._pending_breaks = self._pending_bars = 0
         self._pending_space = self._pending_dash = self._cell_is_empty = False
         self._row_has_text = True
-
-
-if __name__ == "__main__":
-    sys.exit(main({"html": read_html}, *sys.argv[1:]))

@@ -1,7 +1,6 @@
 """Reader of e-mail messages (RFC 822)."""
 
 import re
-import sys
 from collections.abc import Iterator
 from email import message_from_bytes, policy
 from email.errors import MessageError
@@ -10,7 +9,6 @@ from email.message import Message
 
 from domains.kernel.untrusted.documents.charset import decode
 from domains.kernel.untrusted.documents.html_reader import read_html
-from domains.kernel.untrusted.documents.reader_process import main
 from domains.kernel.untrusted.documents.text_reader import read_text
 
 
@@ -83,7 +81,3 @@ def _decode_header(value: object) -> str:
         else decode(word, charset)
         for word, charset in words
     ).strip()
-
-
-if __name__ == "__main__":
-    sys.exit(main({"mail": read_mail}, *sys.argv[1:]))

@@ -1,14 +1,13 @@
 """Readers of PDF files and Excel workbooks, by kreuzberg's native code."""
 
 import re
-import sys
 from collections.abc import Sequence
 from typing import Final
 
 from kreuzberg import ExtractionConfig, PageConfig, extract_bytes_sync
 from kreuzberg.exceptions import KreuzbergError
 
-from domains.kernel.untrusted.documents.reader_process import ExitCode, ReadError, main
+from domains.kernel.untrusted.documents.reader_process import ExitCode, ReadError
 
 _PDF: Final = "application/pdf"
 _WORKBOOK: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -52,7 +51,3 @@ def _line(row: Sequence[str]) -> str:
 def _cell(value: str) -> str:
     # Dates without a time are written with midnight.
     return " ".join(value.removesuffix(" 00:00:00").split())
-
-
-if __name__ == "__main__":
-    sys.exit(main({"pdf": read_pdf, "workbook": read_workbook}, *sys.argv[1:]))

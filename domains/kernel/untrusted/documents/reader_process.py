@@ -1,12 +1,10 @@
 """Main function and exit codes of the child processes that read one document each.
 
-Each reader module is the main module of a sandboxed process: `python -m MODULE KIND [CHARSET]`
-reads the document on standard input and writes its text to standard output as UTF-8. For a quick
-start, modules import only what their kinds of documents need.
+`registry` is the main module of such a process.
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import IntEnum
 
 # Returns the text of a document. Its second argument is the declared charset.
@@ -31,10 +29,13 @@ class ReadError(Exception):
         self.code = code
 
 
-def main(readers: Mapping[str, Reader], kind: str, charset: str | None = None) -> int:
-    """Read the document with the reader of its kind. Return the exit code of the process."""
+def main(reader: Reader, charset: str | None) -> int:
+    """Read the document on standard input and write its text to standard output.
+
+    Return the exit code of the process.
+    """
     try:
-        text = readers[kind](sys.stdin.buffer.read(), charset)
+        text = reader(sys.stdin.buffer.read(), charset)
         sys.stdout.buffer.write(encode_clean(text))
         sys.stdout.buffer.flush()
     except ReadError as error:

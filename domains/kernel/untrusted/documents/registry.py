@@ -1,0 +1,75 @@
+"""Registry of the readers of documents, and the main function of the processes that read them.
+
+`python -m MODULE KIND [CHARSET]` reads the document on standard input and writes its text to
+standard output as UTF-8. For a quick start, a process imports only the reader that it needs.
+"""
+
+import importlib
+import io
+import sys
+from typing import Final, cast
+
+from domains.kernel.untrusted.documents import reader_process
+from domains.kernel.untrusted.documents.errors import UnreadableDocument
+from domains.kernel.untrusted.documents.file_kinds import charset_parameter, detect_open_file
+from domains.kernel.untrusted.documents.kinds import Kind
+from domains.kernel.untrusted.documents.reader_process import Reader
+
+# The module and the function that reads each kind of document.
+_READERS: Final[dict[Kind, tuple[str, str]]] = {
+    "text": ("text_reader", "read_text"),
+    "html": ("html_reader", "read_html"),
+    "mail": ("mail_reader", "read_mail"),
+    "pdf": ("native_readers", "read_pdf"),
+    "workbook": ("native_readers", "read_workbook"),
+    "word": ("office.word", "read_word"),
+    "slides": ("office.slides", "read_slides"),
+}
+
+# Levels of files that are attached to attached files.
+_MAX_NESTING: Final = 3
+_open_kinds: Final[list[Kind]] = []
+
+
+def is_readable(kind: Kind) -> bool:
+    return kind in _READERS
+
+
+def reader_of(kind: Kind) -> Reader:
+    """Import the reader of a kind of document."""
+    module, function = _READERS[kind]
+    package = "domains.kernel.untrusted.documents"
+    return cast(Reader, getattr(importlib.import_module(f"{package}.{module}"), function))
+
+
+def read_attached_file(data: bytes, content_type: str, filename: str | None) -> str | None:
+    """Return the text of a file that a document contains, or None if it cannot be read.
+
+    Works within the process that reads the document, so that the limits are for both together.
+    Raises MemoryError.
+    """
+    if not data or len(_open_kinds) >= _MAX_NESTING:
+        return None
+    try:
+        kind = detect_open_file(io.BytesIO(data), content_type, filename)
+    except UnreadableDocument:
+        return None
+    _open_kinds.append(kind)
+    try:
+        text = reader_of(kind)(data, charset_parameter(content_type))
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001  # an untrusted file can cause any exception
+        return None
+    finally:
+        _open_kinds.pop()
+    return text.strip() or None
+
+
+def main(kind: Kind, charset: str | None = None) -> int:
+    """Read the document of this process. Return the exit code."""
+    return reader_process.main(reader_of(kind), charset)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))  # type: ignore[arg-type]  # the parent passes a kind
