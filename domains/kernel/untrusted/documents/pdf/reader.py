@@ -1,0 +1,117 @@
+"""Reader of PDF files, by PDFium: the text of the pages, form values, notes and comments."""
+
+import ctypes
+import re
+import sys
+from typing import Final
+
+import pypdfium2
+from pypdfium2 import raw as pdfium
+
+from domains.kernel.untrusted.documents.pdf.annotations import Field, read_annotations
+from domains.kernel.untrusted.documents.pdf.glyph_names import GlyphNames
+from domains.kernel.untrusted.documents.pdf.text_order import RTL, Glyph, read_line
+from domains.kernel.untrusted.documents.reader_process import ExitCode, ReadError, main
+
+# PDFium marks a word that was hyphenated at the end of a line with one of these two.
+_HYPHENS: Final = dict.fromkeys((0x02, 0xFFFE))
+_LIGATURES: Final = dict(
+    zip(range(0xFB00, 0xFB07), ("ff", "fi", "fl", "ffi", "ffl", "st", "st"), strict=True)
+)
+_CLEANED: Final = {**_HYPHENS, **_LIGATURES, ord("\r"): None}
+
+# Text that PDFium does not give in reading order, and codes of glyphs that it cannot name.
+_IRREGULAR: Final = re.compile(rf"[{RTL}\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+def read_pdf(data: bytes, _charset: str | None) -> str:
+    """Return the pages, each followed by its notes and comments.
+
+    Values of form fields stand behind their label, or else below their page with the field's name.
+    Pages that cannot be read are left out.
+    """
+    document = _open(data)
+    document.init_forms()
+    names = GlyphNames(document)
+    pages = []
+    for number in range(len(document)):
+        try:
+            page = document.get_page(number)
+        except pypdfium2.PdfiumError:
+            continue
+        pages.append(_page_text(page, names))
+        page.close()
+    if not pages:
+        raise ReadError(ExitCode.DAMAGED)
+    return "\n\n".join(filter(None, pages))
+
+
+def _open(data: bytes) -> pypdfium2.PdfDocument:
+    try:
+        return pypdfium2.PdfDocument(data)
+    except pypdfium2.PdfiumError as error:
+        is_encrypted = error.err_code in (pdfium.FPDF_ERR_PASSWORD, pdfium.FPDF_ERR_SECURITY)
+        raise ReadError(ExitCode.ENCRYPTED if is_encrypted else ExitCode.DAMAGED) from None
+
+
+def _page_text(page: pypdfium2.PdfPage, names: GlyphNames) -> str:
+    fields, notes = read_annotations(page)
+    textpage = pdfium.FPDFText_LoadPage(page)
+    if not textpage:
+        return ""
+    text = _regular_text(textpage)
+    if fields or _IRREGULAR.search(text):
+        lines = _lines(textpage, names)
+        unplaced = [field for field in fields if not _place(field, lines)]
+        text = "\n".join(map(read_line, lines)).strip()
+        text = "\n".join([text, *(f"{field.name}: {field.value}" for field in unplaced)])
+    pdfium.FPDFText_ClosePage(textpage)
+    return "\n\n".join(filter(None, (text.translate(_CLEANED).strip(), *notes)))
+
+
+def _regular_text(textpage: pdfium.FPDF_TEXTPAGE) -> str:
+    count = pdfium.FPDFText_CountChars(textpage)
+    # Indexes of characters and of the text may differ.
+    size = 2 * max(count, 0) + 2
+    buffer = (ctypes.c_ushort * size)()
+    written = pdfium.FPDFText_GetText(textpage, 0, max(count, 0), buffer)
+    return bytes(buffer)[: 2 * max(written - 1, 0)].decode("utf-16-le", "replace")
+
+
+def _lines(textpage: pdfium.FPDF_TEXTPAGE, names: GlyphNames) -> list[list[Glyph]]:
+    """Return the glyphs of each line as PDFium lists them, without characters that it added."""
+    lines: list[list[Glyph]] = [[]]
+    box = pdfium.FS_RECTF()
+    for index in range(pdfium.FPDFText_CountChars(textpage)):
+        code = pdfium.FPDFText_GetUnicode(textpage, index)
+        is_added = pdfium.FPDFText_IsGenerated(textpage, index) == 1
+        if is_added and code in (0x0A, 0x0D):
+            if lines[-1]:
+                lines.append([])
+            continue
+        text = chr(code) if code else ""
+        if pdfium.FPDFText_HasUnicodeMapError(textpage, index) == 1:
+            text = names.text(textpage, index, code)
+        if 0xDC00 <= code < 0xE000 and lines[-1] and "\ud800" <= lines[-1][-1].text < "\udc00":
+            text = _pair(lines[-1].pop().text + text)
+        pdfium.FPDFText_GetLooseCharBox(textpage, index, box)
+        lines[-1].append(Glyph(text, box.left, box.right, box.bottom, box.top, is_added))
+    return [line for line in lines if line]
+
+
+def _pair(surrogates: str) -> str:
+    return surrogates.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _place(field: Field, lines: list[list[Glyph]]) -> bool:
+    """Add a field to the line that it stands on. Return False if there is no such line."""
+    middle = (field.bottom + field.top) / 2
+    for line in lines:
+        if any(glyph.bottom <= middle <= glyph.top for glyph in line if not glyph.is_added):
+            line.append(Glyph(field.value, *field[2:], is_field=True))
+            return True
+    return False
+
+
+if __name__ == "__main__":
+    sys.exit(main({"pdf": read_pdf}, *sys.argv[1:]))
