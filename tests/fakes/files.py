@@ -69,6 +69,53 @@ def pdf(pages: Iterable[Sequence[str]], password: str | None = None) -> bytes:
     return _assemble(objects, encrypted=encryption is not None)
 
 
+def pdf_page(
+    content: str,
+    *,
+    font: str = "/Encoding /WinAnsiEncoding",
+    cmap: str = "",
+    annotations: Sequence[str] = (),
+) -> bytes:
+    """A PDF with one page whose content is these operators.
+
+    `font` has more entries of its font /F1, `cmap` maps the codes of the font to text. The
+    annotations that are widgets become the form's fields.
+    """
+    first = 7
+    numbers = [f"{first + index} 0 R" for index in range(len(annotations))]
+    fields = [
+        number for number, text in zip(numbers, annotations, strict=True) if "/Widget" in text
+    ]
+    form = f"/AcroForm << /Fields [{' '.join(fields)}] >>" if fields else ""
+    to_unicode = "/ToUnicode 6 0 R" if cmap else ""
+    objects = [
+        f"<< /Type /Catalog /Pages 2 0 R {form} >>",
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R "
+        f"/Resources << /Font << /F1 5 0 R >> >> /Annots [{' '.join(numbers)}] >>",
+        f"<< /Length {len(content)} >>\nstream\n{content}\nendstream",
+        f"<< /Type /Font /Subtype /Type1 /BaseFont /Times-Roman {to_unicode} {font} >>",
+        f"<< /Length {len(cmap)} >>\nstream\n{cmap}\nendstream",
+        *(f"<< /Type /Annot {text} >>" for text in annotations),
+    ]
+    return _assemble([text.encode("latin-1") for text in objects], encrypted=False)
+
+
+def visual_pdf(lines: Sequence[str]) -> bytes:
+    """A PDF that draws the characters of each line from left to right, in a font of its own."""
+    codes = {character: code for code, character in enumerate(sorted(set("".join(lines))), 33)}
+    characters = "\n".join(
+        f"<{code:02x}> <{character.encode('utf-16-be').hex()}>" for character, code in codes.items()
+    )
+    cmap = (
+        "begincmap 1 begincodespacerange <00> <ff> endcodespacerange "
+        f"{len(codes)} beginbfchar\n{characters}\nendbfchar endcmap"
+    )
+    drawn = "".join(f"<{bytes(map(codes.get, line)).hex()}> Tj T*\n" for line in lines)  # type: ignore[arg-type]
+    widths = f"/FirstChar 33 /LastChar 255 /Widths [{'600 ' * 223}]"
+    return pdf_page(f"BT /F1 12 Tf 14 TL 72 770 Td {drawn}ET", font=widths, cmap=cmap)
+
+
 def _page(lines: Sequence[str]) -> bytes:
     operators = b"".join(
         b"(%s) Tj T*\n" % line.encode("cp1252").replace(b"(", rb"\(").replace(b")", rb"\)")

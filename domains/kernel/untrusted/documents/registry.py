@@ -20,7 +20,7 @@ _READERS: Final[dict[Kind, tuple[str, str]]] = {
     "text": ("text_reader", "read_text"),
     "html": ("html_reader", "read_html"),
     "mail": ("mail_reader", "read_mail"),
-    "pdf": ("native_readers", "read_pdf"),
+    "pdf": ("pdf.reader", "read_pdf"),
     "workbook": ("native_readers", "read_workbook"),
     "word": ("office.word", "read_word"),
     "slides": ("office.slides", "read_slides"),

@@ -2,7 +2,6 @@
 
 import ctypes
 import re
-import sys
 from typing import Final
 
 import pypdfium2
@@ -11,7 +10,7 @@ from pypdfium2 import raw as pdfium
 from domains.kernel.untrusted.documents.pdf.annotations import Field, read_annotations
 from domains.kernel.untrusted.documents.pdf.glyph_names import GlyphNames
 from domains.kernel.untrusted.documents.pdf.text_order import RTL, Glyph, read_line
-from domains.kernel.untrusted.documents.reader_process import ExitCode, ReadError, main
+from domains.kernel.untrusted.documents.reader_process import ExitCode, ReadError
 
 # PDFium marks a word that was hyphenated at the end of a line with one of these two.
 _HYPHENS: Final = dict.fromkeys((0x02, 0xFFFE))
@@ -111,7 +110,3 @@ def _place(field: Field, lines: list[list[Glyph]]) -> bool:
             line.append(Glyph(field.value, *field[2:], is_field=True))
             return True
     return False
-
-
-if __name__ == "__main__":
-    sys.exit(main({"pdf": read_pdf}, *sys.argv[1:]))

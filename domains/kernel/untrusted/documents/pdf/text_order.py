@@ -158,7 +158,11 @@ def _left_to_right_runs(
             runs[-1] = (runs[-1][0], index + 1)
         else:
             runs.append((index, index + 1))
-    return [_with_units(visual, directions, *run) for run in runs]
+    for index, run in enumerate(runs):
+        start, end = _with_units(visual, directions, *run)
+        # A unit between two numbers belongs to the first.
+        runs[index] = (max(start, runs[index - 1][1]) if index else start, end)
+    return runs
 
 
 def _is_connected(
