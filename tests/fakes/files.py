@@ -46,6 +46,13 @@ def repacked(archive: bytes, name: str, change: Callable[[str], str]) -> bytes:
     return zipped({**entries, name: change(entries[name])})
 
 
+def with_entries(archive: bytes, entries: Mapping[str, str | bytes]) -> bytes:
+    """The archive with these entries added or replaced."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        present = {entry: opened.read(entry) for entry in opened.namelist()}
+    return zipped({**present, **entries})
+
+
 def pdf(pages: Iterable[Sequence[str]], password: str | None = None) -> bytes:
     """A PDF with a page for each list of lines. It is encrypted if `password` is given."""
     contents = [_page(lines) for lines in pages]
@@ -182,18 +189,19 @@ def _office(main: str, kind: str, parts: Mapping[str, str], types: Mapping[str, 
             '<Default Extension="rels" '
             'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
             f'<Default Extension="xml" ContentType="application/xml"/>{overrides}</Types>',
-            "_rels/.rels": _relations({"rId1": ("officeDocument", main)}),
+            "_rels/.rels": relationships({"rId1": ("officeDocument", main)}),
             **parts,
         }
     )
 
 
-def _relations(targets: Mapping[str, tuple[str, str]]) -> str:
-    relationships = "".join(
+def relationships(targets: Mapping[str, tuple[str, str]]) -> str:
+    """The relationships of a part: the kind and target of each by id."""
+    listed = "".join(
         f'<Relationship Id="{name}" Type="{_OFFICE}/{kind}" Target="{target}"/>'
         for name, (kind, target) in targets.items()
     )
-    return f'{_HEAD}<Relationships xmlns="{_PACKAGE}/relationships">{relationships}</Relationships>'
+    return f'{_HEAD}<Relationships xmlns="{_PACKAGE}/relationships">{listed}</Relationships>'
 
 
 def docx(
@@ -247,7 +255,11 @@ def xlsx(sheets: Mapping[str, Sequence[Sequence[str | float]]]) -> bytes:
     return _office(
         "xl/workbook.xml",
         "spreadsheetml.sheet.main",
-        {"xl/workbook.xml": workbook, "xl/_rels/workbook.xml.rels": _relations(targets), **parts},
+        {
+            "xl/workbook.xml": workbook,
+            "xl/_rels/workbook.xml.rels": relationships(targets),
+            **parts,
+        },
         dict.fromkeys(parts, "spreadsheetml.worksheet"),
     )
 
@@ -285,7 +297,7 @@ def pptx(slides: Sequence[tuple[str, Sequence[str], str]]) -> bytes:
                 f"{_HEAD}<p:notes {_SLIDE}><p:cSld><p:spTree>{_TREE}{_shape(2, 'body', [notes])}"
                 "</p:spTree></p:cSld></p:notes>"
             )
-            parts[f"ppt/slides/_rels/slide{number}.xml.rels"] = _relations(
+            parts[f"ppt/slides/_rels/slide{number}.xml.rels"] = relationships(
                 {"rId1": ("notesSlide", f"../{name}")}
             )
             types[f"ppt/{name}"] = "presentationml.notesSlide"
@@ -295,7 +307,7 @@ def pptx(slides: Sequence[tuple[str, Sequence[str], str]]) -> bytes:
     parts["ppt/presentation.xml"] = (
         f"{_HEAD}<p:presentation {_SLIDE}><p:sldIdLst>{listed}</p:sldIdLst></p:presentation>"
     )
-    parts["ppt/_rels/presentation.xml.rels"] = _relations(
+    parts["ppt/_rels/presentation.xml.rels"] = relationships(
         {
             f"rId{number}": ("slide", f"slides/slide{number}.xml")
             for number in range(1, len(slides) + 1)

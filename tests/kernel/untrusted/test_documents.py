@@ -420,8 +420,20 @@ def test_declared_encoding_is_used_if_it_is_plausible() -> None:
     assert decode("café…".encode(), "ascii") == "café…"
 
 
-def test_text_is_cleaned() -> None:
-    assert encode_clean("\ufeff a\r\nb\rc\0\ud83d\ude00 \udcff\n\n") == "a\nb\nc😀 \ufffd".encode()
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("\ufeff a\r\nb\rc\ud83d\ude00 \udcff\n\n", "a\nb\nc😀 \ufffd"),
+        ("a\0b\x02c\x1b[1md\x7fe\x9ff\ufeffg\uffff", "abc[1mdefg"),
+        ("tab\tpage\fline\vnext\x85end", "tab\tpage\nline\nnext\nend"),
+        (
+            "hy\xadphen, می\u200cخواهم, 👩\u200d💻, a\xa0b",
+            "hyphen, می\u200cخواهم, 👩\u200d💻, a\xa0b",
+        ),
+    ],
+)
+def test_text_is_cleaned(text: str, clean: str) -> None:
+    assert encode_clean(text) == clean.encode()
 
 
 def test_html_page_declares_its_encoding() -> None:

@@ -3,12 +3,17 @@
 `registry` is the main module of such a process.
 """
 
+import re
 import sys
 from collections.abc import Callable
 from enum import IntEnum
+from typing import Final
 
 # Returns the text of a document. Its second argument is the declared charset.
 Reader = Callable[[bytes, str | None], str]
+
+_LINE_ENDS: Final = re.compile("\r\n?|[\v\f\x85]")
+_INVISIBLE: Final = re.compile("[\0-\x08\x0e-\x1f\x7f-\x9f\xad\ufeff\ufffe\uffff]")
 
 
 class ExitCode(IntEnum):
@@ -49,7 +54,13 @@ def main(reader: Reader, charset: str | None) -> int:
 
 
 def encode_clean(text: str) -> bytes:
-    """Encode as UTF-8 with line feeds only, and without NUL, lone surrogates and outer spaces."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
+    """Encode as UTF-8 with line feeds only, without outer white space and invisible characters.
+
+    Removes control characters, soft hyphens and byte order marks. Form feeds and vertical tabs
+    become line feeds; half of a surrogate pair becomes U+FFFD. Joiners (U+200C and U+200D) are
+    kept: Persian, Indic scripts and emoji need them.
+    """
+    text = _LINE_ENDS.sub("\n", text)
+    text = _INVISIBLE.sub("", text)
     valid = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return valid.removeprefix("\ufeff").strip().encode()
+    return valid.strip().encode()

@@ -1,29 +1,37 @@
-"""Text of a part: paragraphs and tables."""
+"""Text of a part of an Office document: paragraphs, tables, charts and diagrams."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from domains.kernel.untrusted.documents.office.packages import local_name, parse_xml
 
 # Elements whose text is not part of the document: properties, text moved elsewhere, phonetic
 # guides, and alternatives for older programs.
-_SKIPPED: Final = frozenset({"Fallback", "pPr", "rPr", "moveFrom", "rt"})
+_SKIPPED: Final = frozenset({"Fallback", "pPr", "rPr", "sdtPr", "moveFrom", "rt"})
+
+# Elements that refer to a part which is shown in their place: charts, diagrams, imported files.
+_REFERENCES: Final = frozenset({"chart", "relIds", "altChunk"})
 
 # Separators of the blocks in a table, row, cell and text of a shape.
 _SEPARATORS: Final = {"tbl": "\n", "tr": " | ", "tc": " ", "txBody": "\n"}
 _CHARACTERS: Final = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
 
+# Returns the text of the part with this relationship id.
+PartReader = Callable[[str], str]
 
-def part_text(part: bytes) -> str:
-    builder = _TextBuilder()
+
+def part_text(part: bytes, read_reference: PartReader | None = None) -> str:
+    """Return the text of a part, with the text of the parts that it refers to."""
+    builder = TextBuilder(read_reference)
     parse_xml(part, builder.start, builder.end, builder.data)
     return builder.text
 
 
-class _TextBuilder:
+class TextBuilder:
     """Collects the paragraphs of a part. Each table row is a line, its cells separated by bars."""
 
-    def __init__(self) -> None:
+    def __init__(self, read_reference: PartReader | None = None) -> None:
+        self._read_reference = read_reference
         # The blocks of the document and of each open table, row, cell or shape.
         self._blocks: list[list[str]] = [[]]
         # The texts of each open paragraph.
@@ -37,9 +45,10 @@ class _TextBuilder:
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         name = local_name(tag)
-        # The number of a slide is a field of this type.
-        is_slide_number = attributes.get("type") == "slidenum"
-        if self._skipped_depth or name in _SKIPPED or is_slide_number:
+        if self._skipped_depth:
+            self._skipped_depth += 1
+            self.start_property(name, attributes)
+        elif name in _SKIPPED or self.is_hidden(name, attributes):
             self._skipped_depth += 1
         elif name == "t":
             self._in_text = True
@@ -49,6 +58,9 @@ class _TextBuilder:
             self._blocks.append([])
         elif name in _CHARACTERS:
             self._paragraphs[-1].append(_CHARACTERS[name])
+        elif name in _REFERENCES and self._read_reference:
+            reference = attribute(attributes, "dm" if name == "relIds" else "id")
+            self._add(self._read_reference(reference))
 
     def end(self, tag: str) -> None:
         name = local_name(tag)
@@ -57,7 +69,7 @@ class _TextBuilder:
         elif name == "t":
             self._in_text = False
         elif name == "p":
-            self._add("".join(self._paragraphs.pop()).strip())
+            self._add(self.end_paragraph("".join(self._paragraphs.pop()).strip()))
         elif name in _SEPARATORS:
             blocks = self._blocks.pop()
             if name == "tc":
@@ -69,6 +81,24 @@ class _TextBuilder:
         if self._in_text and not self._skipped_depth:
             self._paragraphs[-1].append(text)
 
+    def is_hidden(self, _name: str, attributes: Mapping[str, str]) -> bool:
+        """Return True if the text of an element is not shown."""
+        # The number of a slide is a field of this type.
+        return attributes.get("type") == "slidenum"
+
+    def start_property(self, name: str, attributes: Mapping[str, str]) -> None:
+        """Handle an element within the properties of a paragraph or run."""
+
+    def end_paragraph(self, text: str) -> str:
+        """Return the text of a paragraph with what precedes it, such as its number."""
+        return text
+
     def _add(self, block: str) -> None:
         if block:
             self._blocks[-1].append(block)
+
+
+def attribute(attributes: Mapping[str, str], name: str) -> str:
+    """Return the attribute with this local name, or an empty string."""
+    suffix = f":{name}"
+    return next((v for key, v in attributes.items() if key == name or key.endswith(suffix)), "")

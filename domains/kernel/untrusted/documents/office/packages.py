@@ -1,35 +1,53 @@
 """Packages of Office Open XML: parts, relationships, XML."""
 
+import io
 import posixpath
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from xml.parsers import expat
 
 from domains.kernel.untrusted.documents.reader_process import ExitCode, ReadError
 
 
-def main_part(package: zipfile.ZipFile) -> str:
-    targets = relationships(package, "").values()
-    return next(target for kind, target in targets if kind == "officeDocument")
+class Package:
+    """A ZIP archive of parts that refer to each other by relationships."""
 
+    def __init__(self, data: bytes) -> None:
+        self._archive = zipfile.ZipFile(io.BytesIO(data))
+        self._names = frozenset(self._archive.namelist())
 
-def relationships(package: zipfile.ZipFile, part: str) -> dict[str, tuple[str, str]]:
-    """Return the kind and the target of each relationship of a part, by id."""
-    folder, name = posixpath.split(part)
-    try:
-        content = package.read(posixpath.join(folder, "_rels", f"{name}.rels"))
-    except KeyError:
-        return {}
-    found: dict[str, tuple[str, str]] = {}
+    def read(self, part: str) -> bytes:
+        """Return the content of a part. Raises KeyError if it is missing."""
+        return self._archive.read(part)
 
-    def start(_tag: str, attributes: Mapping[str, str]) -> None:
-        if "Target" in attributes and attributes.get("TargetMode") != "External":
-            kind = attributes.get("Type", "").rpartition("/")[2]
-            target = posixpath.normpath(posixpath.join("/", folder, attributes["Target"]))
-            found[attributes.get("Id", "")] = (kind, target.lstrip("/"))
+    def main_part(self) -> str:
+        """Return the name of the part in which the document begins."""
+        relationships = self.relationships("").values()
+        return next(target for kind, target in relationships if kind == "officeDocument")
 
-    parse_xml(content, start)
-    return found
+    def related(self, part: str, kind: str) -> Iterator[str]:
+        """Iterate over the existing parts that a part has a relationship of this kind to."""
+        for found, target in self.relationships(part).values():
+            if found == kind and target in self._names:
+                yield target
+
+    def relationships(self, part: str) -> dict[str, tuple[str, str]]:
+        """Return the kind and the target of each relationship of a part, by id."""
+        folder, name = posixpath.split(part)
+        relationships: dict[str, tuple[str, str]] = {}
+        try:
+            content = self.read(posixpath.join(folder, "_rels", f"{name}.rels"))
+        except KeyError:
+            return relationships
+
+        def start(_tag: str, attributes: Mapping[str, str]) -> None:
+            if "Target" in attributes and attributes.get("TargetMode") != "External":
+                kind = attributes.get("Type", "").rpartition("/")[2]
+                target = posixpath.normpath(posixpath.join("/", folder, attributes["Target"]))
+                relationships[attributes.get("Id", "")] = (kind, target.lstrip("/"))
+
+        parse_xml(content, start)
+        return relationships
 
 
 def local_name(tag: str) -> str:

@@ -1,31 +1,30 @@
 """Reader of PowerPoint files (Office Open XML)."""
 
-import io
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from domains.kernel.untrusted.documents.office.blocks import part_text
-from domains.kernel.untrusted.documents.office.packages import (
-    local_name,
-    main_part,
-    parse_xml,
-    relationships,
-)
+from domains.kernel.untrusted.documents.office.blocks import attribute, part_text
+from domains.kernel.untrusted.documents.office.charts import reference_reader
+from domains.kernel.untrusted.documents.office.packages import Package, local_name, parse_xml
 
 
 def read_slides(data: bytes, _charset: str | None) -> str:
-    """Return the slides of a presentation in order, each with its speaker notes."""
-    with zipfile.ZipFile(io.BytesIO(data)) as package:
-        presentation = main_part(package)
-        slides = relationships(package, presentation)
-        texts = []
-        for slide_id in _slide_order(package.read(presentation)):
-            slide = slides[slide_id][1]
-            texts.append(part_text(package.read(slide)))
-            for kind, target in relationships(package, slide).values():
-                if kind == "notesSlide" and (notes := part_text(package.read(target))):
-                    texts.append(f"Notes: {notes}")
-        return "\n\n".join(filter(None, texts))
+    """Return the slides of a presentation in order, each with its speaker notes and comments.
+
+    Charts are given by their title and series, diagrams by their texts.
+    """
+    package = Package(data)
+    presentation = package.main_part()
+    slides = package.relationships(presentation)
+    authors = _authors(package, presentation)
+    texts: list[str] = []
+    for slide_id in _slide_order(package.read(presentation)):
+        slide = slides[slide_id][1]
+        texts.append(part_text(package.read(slide), reference_reader(package, slide)))
+        notes = (part_text(package.read(part)) for part in package.related(slide, "notesSlide"))
+        texts.extend(f"Notes: {text}" for text in notes if text)
+        for part in package.related(slide, "comments"):
+            texts.extend(_comments(package.read(part), authors))
+    return "\n\n".join(filter(None, texts))
 
 
 def _slide_order(presentation: bytes) -> list[str]:
@@ -38,3 +37,51 @@ def _slide_order(presentation: bytes) -> list[str]:
 
     parse_xml(presentation, start)
     return ids
+
+
+def _authors(package: Package, presentation: str) -> dict[str, str]:
+    """Return the names of the authors of comments by id."""
+    authors: dict[str, str] = {}
+
+    def start(tag: str, attributes: Mapping[str, str]) -> None:
+        if local_name(tag) in ("cmAuthor", "author"):
+            authors[attribute(attributes, "id")] = attribute(attributes, "name").strip()
+
+    for kind in ("commentAuthors", "authors"):
+        for part in package.related(presentation, kind):
+            parse_xml(package.read(part), start)
+    return authors
+
+
+def _comments(part: bytes, authors: Mapping[str, str]) -> Iterator[str]:
+    """Iterate over the comments and their replies, each with its author."""
+    comments: list[tuple[str, list[str]]] = []
+    open_comments: list[int] = []
+    in_text = False
+
+    def start(tag: str, attributes: Mapping[str, str]) -> None:
+        nonlocal in_text
+        name = local_name(tag)
+        if name in ("cm", "reply"):
+            open_comments.append(len(comments))
+            comments.append((authors.get(attribute(attributes, "authorId"), ""), []))
+        # The element is `text` in files of PowerPoint up to 2019, then `t`.
+        in_text = name in ("t", "text")
+
+    def end(tag: str) -> None:
+        nonlocal in_text
+        in_text = False
+        name = local_name(tag)
+        if name in ("cm", "reply"):
+            open_comments.pop()
+        elif name == "p" and open_comments:
+            comments[open_comments[-1]][1].append("\n")
+
+    def data(text: str) -> None:
+        if in_text and open_comments:
+            comments[open_comments[-1]][1].append(text)
+
+    parse_xml(part, start, end, data)
+    for author, texts in comments:
+        if text := "".join(texts).strip():
+            yield f"Comment by {author}: {text}" if author else f"Comment: {text}"
