@@ -2,10 +2,12 @@
 
 import codecs
 import re
-from collections.abc import Callable, Iterator, Mapping
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from domains.kernel.untrusted.documents.reader_process import ExitCode, ReadError
+from domains.kernel.untrusted.encodings.code_pages import guess_encoding
 
 _BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -16,20 +18,41 @@ _BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
-# Encodings other than Unicode that are detected. On a tie the earlier one is chosen.
-_LEGACY_ENCODINGS: Final = (
-    "cp1252", "cp1251", "koi8_r", "cp1250", "cp1253",
-    "cp932", "euc_jp", "cp949", "gb18030", "big5",
-)  # fmt: skip
+# Escape sequences of encodings that are written in ASCII.
+_ESCAPES: Final = ((b"\x1b$)C", "iso2022_kr"), (b"\x1b$", "iso2022_jp"))
 
-# Characters beyond ASCII of Western European and of Central European languages.
-_WESTERN: Final = frozenset(
-    "ÀÂÄÅÆÇÈÉÊÍÎÓÔÖØÙÚÜÁÑÕàâäåæãçèéêëíîïìòóôõöøùúûüáñßœ€£§°«»“”‘’„–—…•·¿¡®©™"
-)
-_CENTRAL: Final = frozenset(
-    "ąćęłńóśźżĄĆĘŁŃÓŚŹŻáčďéěíňřšťúůýžÁČĎÉĚÍŇŘŠŤÚŮÝŽőűöüÖÜäßăâîşţ„”“’–—…€§°»«"
-)
-_SYMBOLS: Final = frozenset("€£§°«»“”‘’„–—…•·®©™№\xa0")
+# Names of encodings that Python does not know.
+_LABELS: Final = {
+    "dos-866": "cp866",
+    "iso-8859-8-i": "iso-8859-8",
+    "utf8mb4": "utf-8",
+    "windows-31j": "cp932",
+    "windows-874": "cp874",
+    "windows-949": "cp949",
+    "x-euc-jp": "euc_jp",
+    "x-gbk": "gbk",
+    "x-mac-cyrillic": "mac_cyrillic",
+    "x-mac-roman": "mac_roman",
+    "x-sjis": "cp932",
+}
+
+# What to read declared encodings as, like browsers: as supersets that software confuses them with.
+# UTF-8 comes first where text in the encoding is practically never valid UTF-8.
+_SUPERSETS: Final[Mapping[str, Sequence[str]]] = {
+    **dict.fromkeys(("ascii", "iso8859-1", "cp1252"), ("utf-8", "cp1252")),
+    "big5": ("big5", "cp950", "big5hkscs"),
+    "euc_kr": ("cp949",),
+    "gb2312": ("gb18030",),
+    "gbk": ("gb18030",),
+    "iso8859-9": ("cp1254",),
+    "iso8859-11": ("cp874",),
+    "shift_jis": ("cp932",),
+    "tis-620": ("cp874",),
+}
+
+_MARKED_CONFIDENCE: Final = 0.95
+_UTF_8_CONFIDENCE: Final = 0.99
+_DAMAGED_CONFIDENCE: Final = 0.9
 
 # Characters of a text from which its encoding is detected.
 _SAMPLE: Final = 20_000
@@ -37,8 +60,8 @@ _SAMPLE: Final = 20_000
 # Control characters that text does not contain. NUL is counted separately.
 _CONTROL_BYTES: Final = bytes(code for code in range(32) if code not in b"\t\n\v\f\r\x1b\x00")
 
-# Returns how plausible a character is between the previous and the next one, from 0 to 1.
-_Plausibility = Callable[[str, str, str], float]
+
+_WHITE_SPACE: Final = str.maketrans("\t\n\v\f\r", "     ")
 
 
 class Detected(NamedTuple):
@@ -79,7 +102,9 @@ def detect_encoding(data: bytes, declared: str | None = None) -> Detected:
     text_bytes = len(data.translate(None, _CONTROL_BYTES))
     if text_bytes < 0.98 * len(data) or data.count(0) > 0.02 * len(data):
         raise ReadError(ExitCode.NOT_TEXT)
-    return _detect_legacy(data)
+    if _is_damaged_utf8(data):
+        return Detected("utf-8", _DAMAGED_CONFIDENCE)
+    return Detected(*guess_encoding(data))
 
 
 def _candidates(data: bytes, declared: str | None) -> Iterator[tuple[str, float]]:
@@ -87,10 +112,13 @@ def _candidates(data: bytes, declared: str | None) -> Iterator[tuple[str, float]
     for encoding in _declared_encodings(declared):
         yield encoding, 1.0
     for encoding in _unmarked_unicode(data):
-        yield encoding, 0.95
-    if b"\x1b$" in data:
-        yield "iso2022_jp", 0.95
-    yield "utf-8", 0.99
+        yield encoding, _MARKED_CONFIDENCE
+    for escape, encoding in _ESCAPES:
+        if escape in data:
+            yield encoding, _MARKED_CONFIDENCE
+    if _is_hz(data):
+        yield "hz", _MARKED_CONFIDENCE
+    yield "utf-8", 1.0 if data.isascii() else _UTF_8_CONFIDENCE
 
 
 def charset_in_markup(data: bytes) -> str | None:
@@ -105,39 +133,41 @@ def charset_in_markup(data: bytes) -> str | None:
     return None if is_wide else charset
 
 
-def _declared_encodings(charset: str | None) -> list[str]:
+def _declared_encodings(charset: str | None) -> Sequence[str]:
     """Return the encodings to try for a declared charset; none if it is unknown."""
+    label = (charset or "").strip("\"' ").lower()
     try:
-        name = codecs.lookup((charset or "").strip("\"' ")).name
+        name = codecs.lookup(_LABELS.get(label, label)).name
         # LookupError if this is not an encoding of text, such as base64.
         "a".encode(name)
     except (LookupError, ValueError):
-        return []
-    # As browsers do, read Latin-1 and ASCII as their superset Windows-1252. UTF-8 comes first
-    # because text in another encoding is practically never valid UTF-8.
-    if name in ("iso8859-1", "cp1252", "ascii"):
-        return ["utf-8", "cp1252"]
+        return ()
     # Slow, or not used for files.
     if name in ("punycode", "idna", "unicode_escape", "raw-unicode-escape", "undefined", "utf-7"):
-        return []
-    return ["cp932" if name == "shift_jis" else name]
+        return ()
+    return _SUPERSETS.get(name, (name,))
 
 
 def _unmarked_unicode(data: bytes) -> Iterator[str]:
     """Detect UTF-16 and UTF-32 without a byte order mark by the zero bytes of ASCII characters."""
     sample = data[: _SAMPLE * 4]
-    zeros = [sample[at::4].count(0) / (len(sample) / 4 or 1) for at in range(4)]
-    if len(data) % 4 == 0:
-        if min(zeros[1:]) > 0.6 > zeros[0]:
-            yield "utf-32-le"
-        if min(zeros[:3]) > 0.6 > zeros[3]:
-            yield "utf-32-be"
-    if len(data) % 2 == 0:
-        even, odd = zeros[0] + zeros[2], zeros[1] + zeros[3]
-        if odd > 0.4 and even < odd / 4:
-            yield "utf-16-le"
-        if even > 0.4 and odd < even / 4:
-            yield "utf-16-be"
+    zeros = [sample[at::4].count(0) for at in range(4)]
+    quarter = len(sample) / 4
+    if min(zeros[1:]) > 0.6 * quarter > zeros[0]:
+        yield "utf-32-le"
+    if min(zeros[:3]) > 0.6 * quarter > zeros[3]:
+        yield "utf-32-be"
+    even, odd = zeros[0] + zeros[2], zeros[1] + zeros[3]
+    if odd > even and _is_plausible(sample, "utf-16-le"):
+        yield "utf-16-le"
+    if even > odd and _is_plausible(sample, "utf-16-be"):
+        yield "utf-16-be"
+
+
+def _is_plausible(sample: bytes, encoding: str) -> bool:
+    """Return whether nearly all characters are assigned and none of them controls the device."""
+    text = sample.decode(encoding, "replace")[:2000].translate(_WHITE_SPACE)
+    return sum(unicodedata.category(char)[0] == "C" for char in text) <= 0.02 * len(text)
 
 
 def _decode_strictly(data: bytes, encoding: str) -> str | None:
@@ -150,109 +180,30 @@ def _decode_strictly(data: bytes, encoding: str) -> str | None:
         return None
 
 
+def _is_hz(data: bytes) -> bool:
+    """Return whether text in ASCII has common Chinese characters between `~{` and `~}`."""
+    if not (b"~{" in data and b"~}" in data and data.isascii()):
+        return False
+    text = _decode_strictly(data[:_SAMPLE], "hz") or ""
+    others = re.sub("[\x00-\x7f]+", "", text).encode("gb2312", "ignore")
+    # Punctuation, and the first level of the standard.
+    common = sum(0xB0 <= byte <= 0xD7 or byte in (0xA1, 0xA3) for byte in others[::2])
+    return len(others) >= 8 and common >= 0.9 * len(others) / 2
+
+
+def _is_damaged_utf8(data: bytes) -> bool:
+    """Return whether nearly all characters beyond ASCII are valid UTF-8.
+
+    Text in another encoding has hardly any.
+    """
+    others = re.sub("[\x00-\x7f]+", "", data.decode("utf-8", "replace"))
+    damaged = others.count("\ufffd")
+    return len(others) > 10 * damaged
+
+
 def _check_control_characters(text: str) -> None:
     """Raise ReadError if more than 2 % of the text are control characters."""
     sample = text[:_SAMPLE]
     controls = sum(char < " " and char not in "\t\n\v\f\r\x1b" for char in sample)
     if controls > 0.02 * len(sample):
         raise ReadError(ExitCode.NOT_TEXT)
-
-
-def _detect_legacy(data: bytes) -> Detected:
-    """Detect the legacy encoding in which the characters are most plausible."""
-    best, best_score = "cp1252", -1.0
-    for encoding in _LEGACY_ENCODINGS:
-        text = _decode_strictly(data, encoding)
-        if text is None and encoding == "cp1252":
-            # Five bytes are undefined in the encoding, but occur in files.
-            text = data.decode(encoding, "replace")
-        if text is not None and (score := _score(text, encoding)) > best_score:
-            best, best_score = encoding, score
-    return Detected(best, round(0.9 * best_score, 2))
-
-
-def _score(text: str, encoding: str) -> float:
-    """Return the mean plausibility of the text's characters beyond ASCII, from 0 to 1."""
-    plausibility = _PLAUSIBILITIES[encoding]
-    total = count = 0.0
-    for match in re.finditer(r"(?s)(?<=(.))?([^\x00-\x7f])(?=(.))?", text):
-        total += plausibility(match[1] or " ", match[2], match[3] or " ")
-        count += 1
-        if count >= _SAMPLE:
-            break
-    return total / count if count else 0.0
-
-
-def _latin(common: frozenset[str]) -> _Plausibility:
-    """Plausibility in languages of Latin script that use these characters beyond ASCII."""
-
-    def plausibility(before: str, char: str, after: str) -> float:
-        if char in _SYMBOLS:
-            return 1.0
-        # Accented letters are surrounded by plain ones. Several in a row suggest another script.
-        isolated = not all(other.isalpha() and not other.isascii() for other in (before, after))
-        # An upper-case letter does not follow a lower-case one.
-        has_case = not (char.isupper() and before.islower())
-        return float(char in common and isolated and has_case)
-
-    return plausibility
-
-
-def _alphabet(first: str, last: str, common: str) -> _Plausibility:
-    """Plausibility in another alphabet, given its first, last and most common letters."""
-
-    def plausibility(before: str, char: str, after: str) -> float:
-        if char in _SYMBOLS:
-            return 1.0
-        if not first <= char <= last:
-            return 0.0
-        if any(other.isascii() and other.isalpha() for other in (before, after)):
-            return 0.0
-        if char.islower():
-            return 1.0 if char in common else 0.8
-        return 0.3 if before.islower() else 0.8
-
-    return plausibility
-
-
-def _japanese(_before: str, char: str, _after: str) -> float:
-    if "\u3000" <= char <= "\u30ff" or char in "！？（）：":
-        return 1.0
-    if "\uff61" <= char <= "\uff9f":
-        return 0.0
-    # Level 1 of JIS X 0208: the characters in common use.
-    return 0.9 if "一" <= char <= "龯" and char.encode("cp932", "replace") < b"\x98\x9f" else 0.1
-
-
-def _korean(_before: str, char: str, _after: str) -> float:
-    return float("가" <= char <= "힣" and len(char.encode("euc_kr")) == 2)
-
-
-def _simplified_chinese(_before: str, char: str, _after: str) -> float:
-    if "\u3000" <= char <= "\u3011" or char in "，。！？；：、（）“”‘’":
-        return 1.0
-    encoded = char.encode("gb2312", "replace")
-    return 0.99 if b"\xb0" <= encoded < b"\xd8" and len(encoded) > 1 else 0.0
-
-
-def _traditional_chinese(_before: str, char: str, _after: str) -> float:
-    if "\u3000" <= char <= "\u3011" or char in "，。！？；：、（）":
-        return 1.0
-    encoded = char.encode("big5", "replace")
-    return 0.98 if b"\xa4" <= encoded < b"\xc7" and len(encoded) > 1 else 0.0
-
-
-_cyrillic: Final = _alphabet("Ё", "ё", "оеаинтсрвлкмдпу")
-
-_PLAUSIBILITIES: Final[Mapping[str, _Plausibility]] = {
-    "cp1252": _latin(_WESTERN),
-    "cp1251": _cyrillic,
-    "koi8_r": _cyrillic,
-    "cp1250": _latin(_CENTRAL),
-    "cp1253": _alphabet("Ά", "ώ", "αοιετσνυρπκμληίόά"),
-    "cp932": _japanese,
-    "euc_jp": _japanese,
-    "cp949": _korean,
-    "gb18030": _simplified_chinese,
-    "big5": _traditional_chinese,
-}
