@@ -102,6 +102,8 @@ class Surface(msgspec.Struct, frozen=True, kw_only=True):
     write_conflict: type[Problem] = WriteConflict
     # Query parameters that the vendor documents; others are marked as additions. None: all.
     vendor_parameters: frozenset[str] | None = None
+    # Query parameters that are additions although `vendor_parameters` is None.
+    added_parameters: frozenset[str] = frozenset()
 
     def routers(self) -> list[Router]:
         """One router per prefix, each with all handlers."""

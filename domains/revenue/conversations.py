@@ -40,6 +40,7 @@ from domains.revenue import example_ids, records
 from domains.revenue.crm import matching
 from domains.revenue.crm.matching import CRMInfo
 from domains.revenue.filters import (
+    PROCESSING_STATUS,
     After,
     Before,
     TextFilter,
@@ -164,6 +165,7 @@ class ConversationQuery(CursorQuery20, frozen=True, kw_only=True):
         doc("Words in the name of the linked CRM record, case-insensitive"),
     ] = UNSET
     source_id: Annotated[TextFilter, source_doc(NATIVE)] = UNSET
+    processing_status: Annotated[records.ProcessingStatus | UnsetType, PROCESSING_STATUS] = UNSET
 
     def filters(self) -> dict[str, Any]:
         parameters = parse_filters(self, _FILTERS)
@@ -237,6 +239,10 @@ class ConversationListItem(msgspec.Struct, rename="camel"):
     type: Annotated[MeetingType, _TYPE]
     participants: Annotated[list[Participant], doc("The participants")]
     crm: Annotated[CRMInfo | None, doc("The linked deal or account")]
+    processing: Annotated[
+        records.Processing,
+        doc("Fetching of the recording, transcription and summary", records.PROCESSED),
+    ]
 
 
 class ConversationDetail(ConversationListItem):
@@ -297,9 +303,13 @@ class ProcessConversationWithProvider(ConversationJob, frozen=True, tag="revenue
 # --- statements -------------------------------------------------------------------------------
 
 _c = conversations.c
+_errors = func.nullif(
+    func.concat_ws(literal_column("' '"), _c.recording_error, _c.error), literal_column("''")
+)
 _columns = (
     *(_c.id, _c.source_id, _c.title, _c.started_at, _c.ended_at, _c.type, _c.participants),
     *(_c.crm_id, _c.crm_name, _c.crm_type),
+    *(_c.state, case((_c.state == literal_column("'failed'"), _errors), else_=null())),
 )
 
 
@@ -308,7 +318,11 @@ def _crm(*columns: Any) -> CRMInfo | None:
 
 
 def _item(*columns: Any) -> ConversationListItem:
-    return ConversationListItem(*(*columns[:7], _crm(*columns[7:])))
+    return ConversationListItem(*_item_fields(*columns))
+
+
+def _item_fields(*columns: Any) -> tuple[Any, ...]:
+    return (*columns[:7], _crm(*columns[7:10]), records.Processing(*columns[10:12]))
 
 
 class _StoredConversation(NamedTuple):
@@ -319,8 +333,8 @@ class _StoredConversation(NamedTuple):
 
 
 def _stored_conversation(*columns: Any) -> _StoredConversation:
-    detail = ConversationDetail(*(*columns[:7], _crm(*columns[7:10]), *columns[10:14]))
-    return _StoredConversation(detail, columns[14:])
+    detail = ConversationDetail(*_item_fields(*columns[:12]), *columns[12:16])
+    return _StoredConversation(detail, columns[16:])
 
 
 _FILTERS: Final = (
@@ -328,6 +342,7 @@ _FILTERS: Final = (
     equals("type", _c.type),
     contains("title", _c.title),
     source(_c.source_id, NATIVE),
+    equals("processing_status", _c.state),
 )
 CONVERSATIONS: Final = CursorList(
     table=conversations,
@@ -349,7 +364,7 @@ CONVERSATIONS: Final = CursorList(
         "public": _c.public,
     },
     bounds={"started_after", "started_before"},
-    indexed={"type", "source_id"},
+    indexed={"type", "source_id", "processing_status"},
     hints=hints(_FILTERS),
 )
 _GET = statement(
@@ -389,7 +404,8 @@ _link = matching.link_cte()
 _LINKED: Final = ("crm_id", "crm_name", "crm_type", "deal_id", "account_id")
 _COMPUTED: Final = (
     *("found_category", "found_summary", "found_evidence", "found_engine", "found_fallback"),
-    *("recordings", "recording_key", "recording_content_type", "recording_kind", "error"),
+    *("recordings", "recording_key", "recording_content_type", "recording_kind"),
+    *("recording_error", "error"),
 )
 _UPSERT = records.upsert_statement(
     conversations,
@@ -404,7 +420,7 @@ _UPSERT = records.upsert_statement(
         **{name: _link.c[name] for name in _LINKED},
         # Columns computed from the former version.
         **dict.fromkeys(_COMPUTED, null()),
-        "state": literal_column("'processing'"),
+        "state": literal_column("'pending'"),
     },
     joined=(_link,),
     returning=(

@@ -38,9 +38,11 @@ from domains.kernel.storage.signed_urls import SignedUrls
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue import example_ids, records
 from domains.revenue.filters import (
+    PROCESSING_STATUS,
     TextFilter,
     conditions,
     contains,
+    equals,
     parse_filters,
     source,
     source_doc,
@@ -100,6 +102,7 @@ class DocumentQuery(CursorQuery, frozen=True, kw_only=True):
         Annotated[str, Meta(max_length=255)] | UnsetType,
         doc("Part of the display name, case-insensitive"),
     ] = UNSET
+    processing_status: Annotated[records.ProcessingStatus | UnsetType, PROCESSING_STATUS] = UNSET
 
     def filters(self) -> dict[str, Any]:
         return parse_filters(self, _FILTERS)
@@ -118,6 +121,10 @@ class DocumentListItem(msgspec.Struct, rename="camel"):
     content_type: Annotated[str, doc("Media type of the original, as sent", "application/pdf")]
     created_at: records.CreatedInSource
     updated_at: records.UpdatedInSource
+    processing: Annotated[
+        records.Processing,
+        doc("Fetching of the document and extraction of its text", records.PROCESSED),
+    ]
 
 
 class DocumentDetail(DocumentListItem):
@@ -174,6 +181,8 @@ class _StoredDocument(msgspec.Struct, frozen=True):
     content_type: str
     created_at: datetime | None
     updated_at: datetime | None
+    state: records.ProcessingStatus
+    error: str | None
     blob_key: str | None
     filename: str | None
     normalized_key: str | None
@@ -184,7 +193,11 @@ class _StoredDocument(msgspec.Struct, frozen=True):
 _c = documents.c
 _columns = tuple(_c[name] for name in _StoredDocument.__struct_fields__)
 
-_FILTERS: Final = (source(_c.source_id, NATIVE), contains("name", _c.display_name))
+_FILTERS: Final = (
+    source(_c.source_id, NATIVE),
+    contains("name", _c.display_name),
+    equals("processing_status", _c.state),
+)
 DOCUMENTS: Final = CursorList(
     table=documents,
     columns=_columns,
@@ -193,7 +206,7 @@ DOCUMENTS: Final = CursorList(
     order_by=_c.ordered_at,
     where=(_c.deleted_at.is_(None),),
     filters=conditions(_FILTERS) | {"public": _c.public},
-    indexed={"source_id"},
+    indexed={"source_id", "processing_status"},
 )
 _GET = statement(select(*_columns).where(*records.is_visible(documents)), _StoredDocument)
 
@@ -211,7 +224,7 @@ _RESET: Final[dict[str, Any]] = {
     "normalized_url": null(),
     "normalized_content_type": null(),
     "error": null(),
-    "state": literal_column("'processing'"),
+    "state": literal_column("'pending'"),
 }
 _UPSERT = records.upsert_statement(
     documents,
@@ -401,6 +414,7 @@ async def _list_item_fields(document: _StoredDocument, signed_urls: SignedUrls) 
         document.content_type,
         document.created_at,
         document.updated_at,
+        records.Processing(document.state, document.error),
     )
 
 

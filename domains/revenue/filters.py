@@ -40,6 +40,9 @@ def source_doc(origins: frozenset[str]) -> Meta:
     return doc(f"Records of this source: a UUID or {', '.join(sorted(origins))}")
 
 
+PROCESSING_STATUS = doc("Records in this state of processing", "failed")
+
+
 class Filter(NamedTuple):
     """A filter by the query parameter `name`.
 

@@ -61,6 +61,7 @@ SourceReference = Annotated[
     str, doc("The source: a UUID or the name of its origin", example_ids.SOURCE)
 ]
 RemoteId = Annotated[str, doc("Id in the source system", example_ids.REMOTE)]
+ProcessingStatus = Literal["pending", "processing", "processed", "failed"]
 CreatedInSource = Annotated[datetime | None, doc("Creation time in the source system")]
 UpdatedInSource = Annotated[datetime | None, doc("Time of the last change in the source system")]
 
@@ -94,6 +95,24 @@ class RecordResponse(msgspec.Struct, rename="camel"):
     record_id: Annotated[UUID, doc("Id of the record in this API", example_ids.RECORD)]
     id: Annotated[str, doc("Id in the source system, as sent", example_ids.REMOTE)]
     source_id: Annotated[UUID, doc("The source, as sent", example_ids.SOURCE)]
+
+
+class Processing(msgspec.Struct, rename="camel"):
+    """State of the background processing of a record's current version."""
+
+    status: Annotated[
+        ProcessingStatus,
+        doc(
+            "`pending`: not started; `processing`: started, or to be tried again; `processed`: all"
+            " results are stored; `failed`: a result is missing",
+            "processed",
+        ),
+    ]
+    error: Annotated[str | None, doc("Why it failed, as a sentence; null otherwise")]
+
+
+# An example.
+PROCESSED: Final = {"status": "processed", "error": None}
 
 
 class RecordAddress(msgspec.Struct, frozen=True, rename="camel", kw_only=True):

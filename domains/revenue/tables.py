@@ -142,13 +142,13 @@ def _link_indexes(name: str, order: str) -> tuple[Index, Index]:
     )
 
 
-def _processing_columns(states: str) -> tuple[Column[Any] | CheckConstraint, ...]:
+def _processing_columns() -> tuple[Column[Any] | CheckConstraint, ...]:
     """Columns for background processing: the record's version, state and error."""
     return (
         Column("version", Integer, nullable=False, server_default="1"),
         Column("state", Text, nullable=False),
         Column("error", Text),
-        CheckConstraint(f"state in ({states})", name="state"),
+        CheckConstraint("state in ('pending', 'processing', 'processed', 'failed')", name="state"),
     )
 
 
@@ -258,16 +258,19 @@ conversations = _record(
     # Value of the version that the last upsert replaced.
     Column("former_recording_key", Text),
     CheckConstraint("recording_kind in ('video', 'audio')", name="recording_kind"),
-    *_processing_columns("'processing', 'processed', 'failed'"),
+    # Why there is no recording. `error` says why there is no transcript or summary.
+    Column("recording_error", Text),
+    *_processing_columns(),
     CheckConstraint("type in ('INTERNAL', 'EXTERNAL')", name="type"),
     _list_index("conversations", "started_at"),
     _list_index("conversations", "started_at", "type"),
     _list_index("conversations", "started_at", "source_id"),
+    _list_index("conversations", "started_at", "state"),
     _overlap_index("conversations", "outside", "outside_domains"),
     _search_index(
         "conversations",
         "started_at",
-        *("type", "source_id", "emails", "domains", "public"),
+        *("state", "type", "source_id", "emails", "domains", "public"),
         texts=["title", "names", "crm_name"],
     ),
     *_link_indexes("conversations", "started_at"),
@@ -293,12 +296,15 @@ documents = _record(
     Column("former_normalized_key", Text),
     Column("normalized_url", Text),
     Column("normalized_content_type", Text),
-    *_processing_columns("'processing', 'processed', 'failed'"),
+    *_processing_columns(),
     CheckConstraint("(url is null) <> (blob_key is null)", name="content"),
     _ordered_by("coalesce(created_at, stored_at)"),
     _list_index("documents", "ordered_at"),
     _list_index("documents", "ordered_at", "source_id"),
-    _search_index("documents", "ordered_at", "source_id", "public", texts=["display_name"]),
+    _list_index("documents", "ordered_at", "state"),
+    _search_index(
+        "documents", "ordered_at", "state", "source_id", "public", texts=["display_name"]
+    ),
 )
 
 

@@ -62,7 +62,8 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
             "description": schema.pop("description", ""),
             "schema": schema,
         }
-        if documented is not None and name not in documented:
+        is_undocumented = documented is not None and name not in documented
+        if is_undocumented or name in route.surface.added_parameters:
             parameter["x-addition"] = True
         parameters.append(parameter)
     return parameters

@@ -74,6 +74,7 @@ REVENUE: Final = Surface(
     needs_json=True,
     write_conflict=Conflict,
     id_fields=("recordId", "id"),
+    added_parameters=frozenset({"processingStatus"}),
     refuses_malformed_ids=True,
     tag_of=lambda path: path.split("/")[2].replace("-", " ").capitalize(),
 )

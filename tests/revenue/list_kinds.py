@@ -44,6 +44,7 @@ class Kind(NamedTuple):
 
 _ROWS = "from unnest($2::text[], $3::timestamptz[], $4::text[], $5::int[]) as g(id, at, word, n)"
 _SOURCE = f"(array['{SOURCES[0]}', '{SOURCES[1]}'])[1 + n % 2]"
+_STATE = "(array['processed', 'failed', 'processing'])[1 + n % 3]"
 _WORDS = ("Plan", "plan", "risk", "xyz", "la", "ri")
 _TIMES = [(START_TIME + timedelta(hours=hours)).isoformat() for hours in (-1, 0, 2, 9)]
 
@@ -56,13 +57,14 @@ KINDS = {
             ended_at, type, participants, names, emails, domains, crm_name, state)
         select $1, id::uuid, {_SOURCE}, id, word, at, at,
             case when n % 3 = 0 then 'INTERNAL' else 'EXTERNAL' end, '[]', 'Ann ' || word,
-            array[word || '@acme.com'], array['acme.com'], word || ' Ltd', 'processed' {_ROWS}""",
+            array[word || '@acme.com'], array['acme.com'], word || ' Ltd', {_STATE} {_ROWS}""",
         {
             "title": _WORDS,
             "attendees": ("plan@acme.com", "@acme.com", "no.com", "ann", "ann risk"),
             "crmName": ("plan ltd", "ltd", "lt"),
             "type": ("INTERNAL", "EXTERNAL"),
             "sourceId": (*SOURCES, "gong"),
+            "processingStatus": ("failed", "processed", "pending"),
             "startedAfter": _TIMES,
             "startedBefore": _TIMES,
         },
@@ -104,9 +106,13 @@ KINDS = {
         DocumentQuery,
         f"""insert into documents (workspace_id, id, source_id, remote_id, display_name,
             content_type, url, state, created_at)
-        select $1, id::uuid, {_SOURCE}, id, word, 'text/plain', 'https://example.com', 'processed',
+        select $1, id::uuid, {_SOURCE}, id, word, 'text/plain', 'https://example.com', {_STATE},
             at {_ROWS}""",
-        {"name": _WORDS, "sourceId": SOURCES},
+        {
+            "name": _WORDS,
+            "sourceId": SOURCES,
+            "processingStatus": ("failed", "processed", "pending"),
+        },
     ),
     "deals": Kind(
         "dealId",

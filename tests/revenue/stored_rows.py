@@ -18,7 +18,7 @@ async def wait_until_processed(database: Database, table: str, record: str) -> A
 
     async def ended() -> Any:
         row = await get_row(database, table, record)
-        return row if row["state"] != "processing" else None
+        return row if row["state"] in ("processed", "failed") else None
 
     return await eventually(ended)
 

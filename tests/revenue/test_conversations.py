@@ -153,7 +153,7 @@ async def test_each_version_enqueues_a_job(source: Source, database: Database) -
         state, version = await connection.fetchrow(
             "select state, version from conversations where id = $1", record
         )
-    assert (state, version) == ("processing", 2)
+    assert (state in ("pending", "processing"), version) == (True, 2)
 
 
 async def _jobs(database: Database, tenant: Tenant) -> list[FetchRecording]:

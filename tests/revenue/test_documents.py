@@ -166,7 +166,7 @@ async def test_url_or_content_makes_a_new_version(
     assert await _versions(database, source) == [1, 2, 3, 4, 5, 6]
     async with database.connection() as connection:
         row = await connection.fetchrow("select * from documents where id = $1", record)
-    assert (row["version"], row["state"], row["author"]) == (6, "processing", None)
+    assert (row["version"], row["error"], row["author"]) == (6, None, None)
 
     # Bytes without a reference are discarded.
     assert await _kept(stack, source, database) == set()

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Text, and_, bindparam, case, literal_column, null, select, update
+from sqlalchemy import Text, bindparam, null, select, update
 
 from domains.intelligence.dialogue.turns import Audience, Turn
 from domains.intelligence.llm.prompts import conversation_question
@@ -25,7 +25,14 @@ from domains.revenue.conversations import (
     TranscriptEntry,
 )
 from domains.revenue.crm import matching
-from domains.revenue.enrichment.versions import enqueue_only, fail_version, is_version, params
+from domains.revenue.enrichment.conversation_state import PRESENT, state_after
+from domains.revenue.enrichment.versions import (
+    enqueue_only,
+    is_version,
+    params,
+    start_version,
+    update_version,
+)
 from domains.revenue.tables import conversations, deals
 
 _c = conversations.c
@@ -48,14 +55,10 @@ _stage = (
     .where(deals.c.workspace_id == WORKSPACE, deals.c.id == _c.deal_id)
     .scalar_subquery()
 )
-_GET: Final = statement(
-    select(*(_c[name] for name in _Conversation.__struct_fields__[:-1]), _stage).where(
-        *is_version(conversations)
-    ),
+_START: Final = start_version(
+    conversations,
+    (*(_c[name] for name in _Conversation.__struct_fields__[:-1]), _stage),
     _Conversation,
-)
-_recording_failed = and_(
-    _c.recording_url.is_not(None), _c.recording_key.is_(None), _c.error.is_not(None)
 )
 _STORE: Final = statement(
     update(conversations)
@@ -66,16 +69,15 @@ _STORE: Final = statement(
         found_evidence=bindparam("evidence", type_=_c.found_evidence.type),
         found_engine=bindparam("engine", type_=Text),
         found_fallback=bindparam("fallback", type_=Text),
-        # A recording that could not be fetched is still missing.
-        state=case(
-            (_recording_failed, literal_column("'failed'")), else_=literal_column("'processed'")
-        ),
-        error=case((_recording_failed, _c.error), else_=null()),
+        state=state_after(found_summary=PRESENT, error=null()),
+        error=null(),
     )
     .returning(_c.deal_id),
     row,
 )
-_FAIL: Final = fail_version(conversations)
+_FAIL: Final = update_version(
+    conversations, state=state_after(error=PRESENT), error=bindparam("reason", type_=Text)
+)
 
 _TRANSCRIPT: Final = msgspec.json.Decoder(list[TranscriptEntry])
 _PARTICIPANTS: Final = msgspec.json.Decoder(list[Participant])
@@ -107,7 +109,7 @@ async def enrich(tools: Tools, workspace: WorkspaceId, job: ProcessConversation)
 
     Enqueues `ProcessConversationWithProvider` instead if the workspace uses the LLM provider.
     """
-    conversation = await tools.read.first(_GET, **params(workspace, job))
+    conversation = await tools.read.first(_START, **params(workspace, job))
     if conversation is None:
         return None
     if conversation.transcript is None:
@@ -127,7 +129,7 @@ async def enrich_with_provider(
     tools: Tools, workspace: WorkspaceId, job: ProcessConversationWithProvider
 ) -> Write | None:
     """Like `enrich`, but with the LLM provider. Uses the engine if the response is unusable."""
-    conversation = await tools.read.first(_GET, **params(workspace, job))
+    conversation = await tools.read.first(_START, **params(workspace, job))
     if conversation is None or conversation.transcript is None:
         return None
     content = _input(conversation, conversation.transcript)

@@ -21,10 +21,10 @@ from domains.revenue.documents import FetchDocument, ProcessDocument, filename_i
 from domains.revenue.enrichment.versions import (
     blob_key,
     enqueue_only,
-    fail_version,
     fetched,
     is_version,
     params,
+    start_version,
     update_version,
 )
 from domains.revenue.tables import documents
@@ -47,10 +47,9 @@ class _Original(msgspec.Struct, frozen=True):
         return self.blob_key or self.fetched_key
 
 
-_GET: Final = statement(
-    select(*(_c[name] for name in _Original.__struct_fields__)).where(*is_version(documents)),
-    _Original,
-)
+_columns = tuple(_c[name] for name in _Original.__struct_fields__)
+_GET: Final = statement(select(*_columns).where(*is_version(documents)), _Original)
+_START: Final = start_version(documents, _columns, _Original)
 _STORE_ORIGINAL: Final = update_version(
     documents,
     fetched_key=bindparam("key", type_=Text),
@@ -63,7 +62,9 @@ _STORE_TEXT: Final = update_version(
     state=literal_column("'processed'"),
     error=null(),
 )
-_FAIL: Final = fail_version(documents)
+_FAIL: Final = update_version(
+    documents, state=literal_column("'failed'"), error=bindparam("reason", type_=Text)
+)
 
 
 async def fetch(tools: Tools, workspace: WorkspaceId, job: FetchDocument) -> Write | None:
@@ -72,7 +73,7 @@ async def fetch(tools: Tools, workspace: WorkspaceId, job: FetchDocument) -> Wri
     Raises Invalid if they cannot be fetched, Unavailable if a later attempt may succeed.
     """
     version = params(workspace, job)
-    original = await tools.read.first(_GET, **version)
+    original = await tools.read.first(_START, **version)
     key = blob_key(_FOLDER, workspace, job)
     if original is None:
         return lambda tx: retention.discard(tx, workspace, [key])
@@ -101,7 +102,7 @@ async def fetch(tools: Tools, workspace: WorkspaceId, job: FetchDocument) -> Wri
 async def extract(tools: Tools, workspace: WorkspaceId, job: ProcessDocument) -> Write | None:
     """Store the text of a document. Raises Invalid with the reason if none can be extracted."""
     version = params(workspace, job)
-    original = await tools.read.first(_GET, **version)
+    original = await tools.read.first(_START, **version)
     key = f"{blob_key(_FOLDER, workspace, job)}.txt"
     if original is None:
         return lambda tx: retention.discard(tx, workspace, [key])

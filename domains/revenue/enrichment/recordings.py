@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Text, bindparam, case, literal_column, null, select
+from sqlalchemy import Text, bindparam, case, null, select
 
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import Invalid, NotFound, Unavailable
@@ -25,19 +25,20 @@ from domains.revenue.conversations import (
     TranscriptEntry,
     Transcription,
 )
+from domains.revenue.enrichment.conversation_state import PRESENT, state_after
 from domains.revenue.enrichment.versions import (
     blob_key,
-    fail_version,
     fetched,
     is_version,
     params,
+    start_version,
     update_version,
 )
 from domains.revenue.tables import conversations
 
 NO_SPEECH_SERVICE: Final = (
     "No speech-to-text service is configured: the recording is stored without a transcript. "
-    "Once one is configured, run `gateway jobs retry --kind transcription`."
+    "Send a transcript, or ask the operator to configure a service."
 )
 
 _FOLDER: Final = "recordings"
@@ -51,20 +52,17 @@ class _Recording(NamedTuple):
     has_transcript: bool
 
 
-_GET: Final = statement(
-    select(_c.recording_url, _c.recording_key, _c.transcript.is_not(None)).where(
-        *is_version(conversations)
-    ),
-    _Recording,
-)
+_columns = (_c.recording_url, _c.recording_key, _c.transcript.is_not(None))
+_GET: Final = statement(select(*_columns).where(*is_version(conversations)), _Recording)
+_START_FETCH: Final = start_version(conversations, _columns, _Recording, error="recording_error")
+_START_TRANSCRIPTION: Final = start_version(conversations, _columns, _Recording)
 _STORE_RECORDING: Final = update_version(
     conversations,
     recording_key=bindparam("key", type_=Text),
     recording_content_type=bindparam("content_type", type_=Text),
     recording_kind=bindparam("kind", type_=Text),
-    error=null(),
-    # A conversation that has its summary failed only because of the recording.
-    state=case((_c.found_summary.is_not(None), literal_column("'processed'")), else_=_c.state),
+    recording_error=null(),
+    state=state_after(recording_key=PRESENT, recording_error=null()),
 )
 _STORE_TRANSCRIPT: Final = update_version(
     conversations,
@@ -75,8 +73,15 @@ _STORE_TRANSCRIPT: Final = update_version(
         (_c.ended_at == _c.started_at, _c.started_at + seconds("length")), else_=_c.ended_at
     ),
     error=null(),
+    state=state_after(transcript=PRESENT, error=null()),
 )
-_FAIL: Final = fail_version(conversations)
+_reason = bindparam("reason", type_=Text)
+_FAIL_FETCH: Final = update_version(
+    conversations, recording_error=_reason, state=state_after(recording_error=PRESENT)
+)
+_FAIL_TRANSCRIPTION: Final = update_version(
+    conversations, error=_reason, state=state_after(error=PRESENT)
+)
 
 
 async def fetch(tools: Tools, workspace: WorkspaceId, job: FetchRecording) -> Write | None:
@@ -86,7 +91,7 @@ async def fetch(tools: Tools, workspace: WorkspaceId, job: FetchRecording) -> Wr
     attempt may succeed.
     """
     version = params(workspace, job)
-    recording = await tools.read.first(_GET, **version)
+    recording = await tools.read.first(_START_FETCH, **version)
     key = blob_key(_FOLDER, workspace, job)
     if recording is None:
         return lambda tx: retention.discard(tx, workspace, [key])
@@ -148,7 +153,7 @@ async def transcribe(tools: Tools, workspace: WorkspaceId, job: Transcription) -
     Raises Invalid without a speech-to-text service, or if the recording contains no speech.
     """
     version = params(workspace, job)
-    recording = await tools.read.first(_GET, **version)
+    recording = await tools.read.first(_START_TRANSCRIPTION, **version)
     if recording is None or recording.key is None or recording.has_transcript:
         return None
     if tools.speech is None:
@@ -199,7 +204,11 @@ async def mark_failed(
 ) -> None:
     """Store why the version has no recording or transcript. Discard unreferenced bytes."""
     version = params(workspace, job)
-    await tx.first(_FAIL, **version, reason=reason)
+    if isinstance(job, FetchRecording):
+        reason = f"The recording could not be fetched. {reason}"
+        await tx.first(_FAIL_FETCH, **version, reason=reason)
+    else:
+        await tx.first(_FAIL_TRANSCRIPTION, **version, reason=reason)
     recording = await tx.first(_GET, **version)
     if recording is None or recording.key is None:
         await retention.discard(tx, workspace, [blob_key(_FOLDER, workspace, job)])

@@ -4,12 +4,23 @@ A job names the record and the version that it was enqueued for. Its statements 
 that version was replaced or the record was deleted, so a late job never overwrites a newer version.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, Table, Text, Uuid, bindparam, literal_column, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Table,
+    Uuid,
+    bindparam,
+    literal_column,
+    null,
+    or_,
+    select,
+    update,
+)
 
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import Invalid, Unavailable
@@ -22,6 +33,8 @@ from domains.kernel.untrusted.fetch import FetchResponse, PermanentFetchError, T
 from domains.revenue.conversations import ConversationJob
 from domains.revenue.documents import DocumentJob
 
+T = TypeVar("T")
+
 
 def is_version(table: Table) -> tuple[ColumnElement[bool], ...]:
     """Conditions on a record: its id and version are the parameters, and it is not deleted."""
@@ -33,19 +46,37 @@ def is_version(table: Table) -> tuple[ColumnElement[bool], ...]:
     )
 
 
+def start_version(
+    table: Table,
+    columns: Sequence[ColumnElement[Any]],
+    row_factory: Callable[..., T],
+    *,
+    error: str = "error",
+) -> Statement[T]:
+    """Select `columns` of a version, and mark it as being processed.
+
+    Clears the column `error` if the version had failed. Changes nothing if it is being processed
+    or was processed.
+    """
+    may_start = or_(
+        table.c.state == literal_column("'pending'"), table.c.state == literal_column("'failed'")
+    )
+    started = (
+        update(table)
+        .where(*is_version(table), may_start)
+        .values({"state": literal_column("'processing'"), error: null()})
+        .returning(table.c.id)
+        .cte("started")
+    )
+    return statement(select(*columns).where(*is_version(table)).add_cte(started), row_factory)
+
+
 def update_version(
     table: Table, *conditions: ColumnElement[bool], **values: Any
 ) -> Statement[UUID]:
     """Update a version that meets `conditions`. Returns its id, or nothing."""
     changed = update(table).where(*is_version(table), *conditions).values(values)
     return statement(changed.returning(table.c.id), scalar)
-
-
-def fail_version(table: Table) -> Statement[UUID]:
-    """Mark a version as failed, with the parameter `reason`."""
-    return update_version(
-        table, state=literal_column("'failed'"), error=bindparam("reason", type_=Text)
-    )
 
 
 def params(workspace: WorkspaceId, job: ConversationJob | DocumentJob) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class BulkUpsert:
             {"native": literal_column("true"), "deleted_at": null()} if native else {}
         )
         if "state" in table.c:
-            self._fixed |= {"state": literal_column("'processed'"), "error": null()}
+            self._fixed |= {"error": null()}
         # A replaced conversation is processed again.
         self._reset: dict[str, Any] = {}
         if table is conversations:
@@ -68,12 +68,16 @@ class BulkUpsert:
         """
         table = self._table
         values = {"workspace_id": WORKSPACE, **self._input_values(), **self._fixed}
+        if "state" in table.c:
+            values["state"] = self._initial_state(values)
         adding = insert(table).from_select(list(values), select(*values.values()))
         changes = self._changes(adding.excluded)
+        # Not compared: an unchanged record that is still being processed is not stored again.
+        state = {"state": adding.excluded.state} if "state" in table.c else {}
         stored = (
             adding.on_conflict_do_update(
                 index_elements=["workspace_id", "id"],
-                set_=changes | self._reset,
+                set_=changes | self._reset | state,
                 where=and_(~self._is_pushed, self._differs(changes)),
             )
             .returning(table.c.id)
@@ -107,6 +111,22 @@ class BulkUpsert:
             else self._input.c[name]
             for name in self._names
         }
+
+    def _initial_state(self, new: Mapping[str, Any]) -> ColumnElement[Any]:
+        """State of a stored record: `pending` if it lacks values that a job will compute."""
+        processed: ColumnElement[Any] = literal_column("'processed'")
+        if self._table is not conversations:
+            return processed
+        return case(
+            (
+                and_(
+                    new["transcript"].is_not(None),
+                    or_(new["summary"].is_(None), new["category"].is_(None)),
+                ),
+                literal_column("'pending'"),
+            ),
+            else_=processed,
+        )
 
     def _changes(self, new: Any) -> dict[str, Any]:
         """Values that a replaced record gets. `new` has the imported values by column name."""
