@@ -17,12 +17,15 @@ def _documented(operation: str, **changes: Any) -> dict[str, Any]:
     return {**response, **changes}
 
 
+# Imported with all values, which nothing processes.
+PROCESSED = {"status": "processed", "error": None}
+
 DEAL = _documented("getDeal")
 ACCOUNT = _documented("getAccount")
-CONVERSATION = _documented("getConversation")
+CONVERSATION = _documented("getConversation", processing=PROCESSED)
 MESSAGE = _documented("getMessage")
 # Omit the documented source, because imports accept native records only.
-DOCUMENT = _documented("getDocument", sourceId="chat_upload")
+DOCUMENT = _documented("getDocument", sourceId="chat_upload", processing=PROCESSED)
 PRODUCT = {"id": "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f001", "name": "Dashboards"}
 
 # Kind -> the example, and the name of its id field.

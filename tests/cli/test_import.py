@@ -14,6 +14,7 @@ from tests.cli.run_import import (
     DOCUMENT,
     EXAMPLES,
     MESSAGE,
+    PROCESSED,
     PRODUCT,
     Importer,
     get_record,
@@ -322,6 +323,8 @@ async def test_the_id_of_a_pushed_record_is_refused(
     async with database.connection() as connection:
         after = await connection.fetchrow(f"select * from {kind} where id = $1::uuid", taken)
     unmoved = set(before.keys()) - {"deal_id", "account_id", "crm_id", "crm_name", "crm_type"}
+    # Jobs of the pushed record are running.
+    unmoved -= {"state", "error", "recording_error"}
     assert {name: before[name] for name in unmoved} == {name: after[name] for name in unmoved}
     # The first is stored already; with --strict, the third is not read.
     ran = await importer.run(acme, path, "--json", "--strict")
@@ -454,13 +457,17 @@ async def test_a_conversation_without_a_summary_gets_one(importer: Importer, acm
     )
 
     async def summary() -> Any:
-        return (await get_record(acme, "conversations", call["conversationId"]))["summary"]
+        read = await get_record(acme, "conversations", call["conversationId"])
+        is_processed = read["processing"] == PROCESSED
+        assert is_processed == (read["summary"] is not None)
+        return read["summary"]
 
     assert await eventually(summary)
     read = await get_record(acme, "conversations", call["conversationId"])
     assert read["category"] == "prospect_demo"
     kept = await get_record(acme, "conversations", summarised["conversationId"])
     assert (kept["summary"], kept["category"]) == ({"Outcome": "Won"}, "closed_won")
+    assert kept["processing"] == PROCESSED
     evidence = await get_record(acme, "conversations", f"{call['conversationId']}/evidence")
     assert evidence.keys() == read["summary"].keys()
     assert evidence["Pain Points"][0]["quote"] == words

@@ -39,6 +39,8 @@ async def test_a_transcript_has_seconds_from_the_start(source: Source) -> None:
         endedAt="2026-03-11T14:02:00Z",
     )
     conversation = await get_json(source.tenant, f"conversations/{record}")
+    # Jobs are running.
+    assert conversation.pop("processing")["error"] is None
     assert conversation == {
         "conversationId": record,
         "sourceId": source.id,
@@ -64,6 +66,7 @@ async def test_a_transcript_has_seconds_from_the_start(source: Source) -> None:
         "recordings": None,
     }
     (item,) = (await get_json(source.tenant, "conversations"))["conversations"]
+    assert item.pop("processing").keys() == {"status", "error"}
     assert item == {name: conversation[name] for name in item}
     assert not {"category", "summary", "transcript", "recordings"} & set(item)
 

@@ -8,6 +8,7 @@ import pytest
 from domains.kernel.db.database import Database
 from tests.revenue.push_records import (
     MINIMAL_FIELDS,
+    Json,
     Source,
     create_source,
     get_json,
@@ -200,7 +201,14 @@ async def test_concurrent_patches_of_different_fields_are_all_applied(
 @pytest.mark.parametrize("kind", PATCHED)
 async def test_an_empty_patch_changes_nothing(source: Source, kind: str) -> None:
     record = await source.push(kind, "one", displayName="x", updatedAt=1_700_000_000)
-    before = await get_json(source.tenant, f"{kind}/{record}")
+
+    async def read() -> Json:
+        shown: Json = await get_json(source.tenant, f"{kind}/{record}")
+        # Jobs are running.
+        shown.pop("processing", None)
+        return shown
+
+    before = await read()
     nothing = {"displayName": None, "updatedAt": None, "public": None, "ownerEmails": None}
     for body in ({}, nothing):
         response = await source.patch(kind, "one", **body)
@@ -211,7 +219,7 @@ async def test_an_empty_patch_changes_nothing(source: Source, kind: str) -> None
             "id": "one",
             "sourceId": source.id,
         }
-    assert await get_json(source.tenant, f"{kind}/{record}") == before
+    assert await read() == before
 
 
 @pytest.mark.parametrize("kind", KINDS)
