@@ -221,6 +221,8 @@ _RESET: Final[dict[str, Any]] = {
     "fetched_key": null(),
     "fetched_content_type": null(),
     "normalized_key": null(),
+    "text_encoding": null(),
+    "text_encoding_confidence": null(),
     "normalized_url": null(),
     "normalized_content_type": null(),
     "error": null(),

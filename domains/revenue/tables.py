@@ -290,6 +290,9 @@ documents = _record(
     Column("fetched_content_type", Text),
     # Key of the extracted text. An imported document has the text's URL instead.
     Column("normalized_key", Text),
+    # Encoding of the original if it had to be guessed, and the confidence from 0 to 1.
+    Column("text_encoding", Text),
+    Column("text_encoding_confidence", Double),
     # Values of the version that the last upsert replaced.
     Column("former_blob_key", Text),
     Column("former_fetched_key", Text),

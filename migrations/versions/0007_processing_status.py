@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 
 _NOT_DELETED = "deleted_at is null"
 # Table -> its order column, and the columns and texts that its search index covers.

@@ -6,7 +6,8 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Text, bindparam, literal_column, null, select
+import structlog
+from sqlalchemy import Double, Text, bindparam, literal_column, null, select
 
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import Invalid, NotFound, Unavailable
@@ -17,6 +18,7 @@ from domains.kernel.jobs.enqueue import enqueue
 from domains.kernel.storage import retention
 from domains.kernel.storage.blobs import BlobMissing
 from domains.kernel.untrusted.documents.errors import UnreadableDocument
+from domains.kernel.untrusted.documents.extraction import ExtractedText
 from domains.revenue.documents import FetchDocument, ProcessDocument, filename_in_url
 from domains.revenue.enrichment.versions import (
     blob_key,
@@ -28,6 +30,8 @@ from domains.revenue.enrichment.versions import (
     update_version,
 )
 from domains.revenue.tables import documents
+
+log = structlog.get_logger()
 
 _FOLDER: Final = "documents"
 
@@ -59,6 +63,8 @@ _STORE_TEXT: Final = update_version(
     documents,
     normalized_key=bindparam("key", type_=Text),
     normalized_content_type=literal_column("'text/plain'"),
+    text_encoding=bindparam("encoding", type_=Text),
+    text_encoding_confidence=bindparam("confidence", type_=Double),
     state=literal_column("'processed'"),
     error=null(),
 )
@@ -108,16 +114,22 @@ async def extract(tools: Tools, workspace: WorkspaceId, job: ProcessDocument) ->
         return lambda tx: retention.discard(tx, workspace, [key])
     if original.key is None:
         return enqueue_only(workspace, FetchDocument(job.document_id, job.version))
-    text = await _extract_text(tools, original, original.key)
+    extracted = await _extract_text(tools, original, original.key)
+    encoding, confidence = extracted.guess or (None, None)
+    if encoding:
+        log.info("encoding_guessed", encoding=encoding, confidence=confidence)
     await tools.blobs.put(
         key,
-        text.encode(),
+        extracted.text.encode(),
         content_type="text/plain; charset=utf-8",
         filename=f"{original.filename or 'document'}.txt",
     )
 
     async def write(tx: Tx) -> None:
-        if await tx.first(_STORE_TEXT, **version, key=key) is None:
+        stored = await tx.first(
+            _STORE_TEXT, **version, key=key, encoding=encoding, confidence=confidence
+        )
+        if stored is None:
             # The version was replaced or deleted while the job ran.
             await retention.discard(tx, workspace, [key])
         else:
@@ -126,7 +138,7 @@ async def extract(tools: Tools, workspace: WorkspaceId, job: ProcessDocument) ->
     return write
 
 
-async def _extract_text(tools: Tools, original: _Original, key: str) -> str:
+async def _extract_text(tools: Tools, original: _Original, key: str) -> ExtractedText:
     content_type = original.fetched_content_type or original.content_type
     filename = original.filename or filename_in_url(original.url) or None
     with tempfile.TemporaryDirectory(prefix="document-") as folder:

@@ -66,7 +66,7 @@ def extract(tmp_path: Path) -> Extract:
     ) -> str:
         path = tmp_path / "document"
         path.write_bytes(content)
-        return await extractor(**limits).extract(path, content_type, filename)
+        return (await extractor(**limits).extract(path, content_type, filename)).text
 
     return write_and_extract
 
@@ -409,6 +409,32 @@ def test_limits_come_from_the_settings() -> None:
 )
 def test_encoding_is_detected(encoding: str, text: str) -> None:
     assert decode(text.encode(encoding)) == text
+
+
+RUSSIAN = "Пришлите счёт ещё раз, пожалуйста. Экспорт отчётов идёт слишком долго."
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "encoding"),
+    [
+        (RUSSIAN.encode("cp866"), "text/plain", "cp866"),
+        (RUSSIAN.encode("cp866"), "text/plain; charset=ibm866", None),
+        (RUSSIAN.encode(), "text/markdown", "utf-8"),
+        (RUSSIAN.encode("utf-8-sig"), "text/plain", None),
+        (b"ASCII\ncp1251 0.5\n", "text/plain", None),
+        (f"<p>{RUSSIAN}".encode("koi8-r"), "text/html", "koi8_r"),
+        (f'<meta charset="koi8-r"><p>{RUSSIAN}'.encode("koi8-r"), "text/html", None),
+        (f"Subject: a\n\n{RUSSIAN}".encode("cp1251"), "message/rfc822", "cp1251"),
+    ],
+)
+async def test_guessed_encoding_is_reported_with_its_confidence(
+    tmp_path: Path, content: bytes, content_type: str, encoding: str | None
+) -> None:
+    path = tmp_path / "document"
+    path.write_bytes(content)
+    guess = (await extractor().extract(path, content_type)).guess
+    assert (guess and guess.encoding) == encoding
+    assert guess is None or 0.9 < guess.confidence < 1
 
 
 def test_declared_encoding_is_used_if_it_is_plausible() -> None:

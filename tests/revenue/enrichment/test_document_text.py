@@ -61,6 +61,24 @@ async def test_text_is_extracted_from_every_format(source: Source, database: Dat
         assert "x()" not in text, name
 
 
+async def test_guessed_encoding_is_stored_until_the_next_version(
+    source: Source, database: Database
+) -> None:
+    text = "Пришлите счёт ещё раз, пожалуйста. Экспорт отчётов идёт слишком долго."
+    content = {"url": None, "contentType": "text/plain"}
+    record = await source.push(
+        "documents", "guessed", **content, content=encoded(text.encode("cp866"))
+    )
+    assert await _text(source, database, record) == text
+    row = await get_row(database, "documents", record)
+    assert row["text_encoding"] == "cp866"
+    assert row["text_encoding_confidence"] > 0.9
+    await source.push("documents", "guessed", **content, content=encoded(b"Now in ASCII"))
+    assert await _text(source, database, record) == "Now in ASCII"
+    row = await get_row(database, "documents", record)
+    assert (row["text_encoding"], row["text_encoding_confidence"]) == (None, None)
+
+
 async def test_a_url_is_fetched_and_shown_unchanged(
     source: Source, database: Database, web: WebServer
 ) -> None:

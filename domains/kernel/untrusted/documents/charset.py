@@ -1,9 +1,11 @@
 """Decoding of text whose encoding is unknown or wrongly declared."""
 
 import codecs
+import contextlib
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Final, NamedTuple
 
 from domains.kernel.untrusted.documents.reader_process import ExitCode, ReadError
@@ -75,12 +77,31 @@ class Detected(NamedTuple):
     confidence: float
 
 
+# Guesses made within `recorded_guesses`.
+_guesses: Final[ContextVar[list[Detected] | None]] = ContextVar("guesses", default=None)
+
+
 def decode(data: bytes, charset: str | None = None) -> str:
     """Decode text by its byte order mark, `charset`, UTF-8 or the likeliest legacy encoding.
 
     Raises ReadError if the bytes are not text.
     """
-    return data.decode(detect_encoding(data, charset).encoding, "replace")
+    detected = detect_encoding(data, charset)
+    guesses = _guesses.get()
+    if guesses is not None and detected.confidence < 1:
+        guesses.append(detected)
+    return data.decode(detected.encoding, "replace")
+
+
+@contextlib.contextmanager
+def recorded_guesses() -> Iterator[list[Detected]]:
+    """Record the encodings that `decode` guesses, without those that were declared or ASCII."""
+    guesses: list[Detected] = []
+    token = _guesses.set(guesses)
+    try:
+        yield guesses
+    finally:
+        _guesses.reset(token)
 
 
 def detect_encoding(data: bytes, declared: str | None = None) -> Detected:

@@ -1,6 +1,7 @@
 """Text extraction from untrusted documents, each read by a child process in a sandbox."""
 
 import asyncio
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -13,6 +14,7 @@ from domains.kernel.core.problems import Unavailable
 from domains.kernel.core.settings import Settings
 from domains.kernel.untrusted import sandbox
 from domains.kernel.untrusted.documents import errors
+from domains.kernel.untrusted.documents.charset import Detected
 from domains.kernel.untrusted.documents.errors import UnreadableDocument
 from domains.kernel.untrusted.documents.file_kinds import charset_parameter, detect_kind, media_type
 from domains.kernel.untrusted.documents.kinds import Kind
@@ -37,6 +39,18 @@ _ENVIRONMENT: Final = {
 }
 
 
+# What a reader prints last about an encoding that it guessed.
+_GUESS: Final = re.compile(r"\n([a-z0-9_-]{1,20}) ([01]\.[0-9]{1,2})\n\Z")
+
+
+class ExtractedText(msgspec.Struct, frozen=True):
+    """The text of a document. It is not empty."""
+
+    text: str
+    guess: Detected | None = None
+    """The encoding, if it was guessed. The least certain guess if the document has parts."""
+
+
 class TextExtractor(msgspec.Struct, frozen=True, kw_only=True):
     """Extracts the text of documents within limits. Durations are in seconds, sizes in bytes."""
 
@@ -57,7 +71,9 @@ class TextExtractor(msgspec.Struct, frozen=True, kw_only=True):
             max_text_bytes=settings.document_max_bytes,
         )
 
-    async def extract(self, path: Path, content_type: str, filename: str | None = None) -> str:
+    async def extract(
+        self, path: Path, content_type: str, filename: str | None = None
+    ) -> ExtractedText:
         """Return the text of a PDF, DOCX, PPTX, XLSX, HTML, EML or text file.
 
         `content_type` and `filename` are used if the content does not show the type. The text is
@@ -83,7 +99,7 @@ class TextExtractor(msgspec.Struct, frozen=True, kw_only=True):
             raise _failure(completed, kind, content_type)
         if not completed.output:
             raise UnreadableDocument(errors.SCAN if kind == "pdf" else errors.NO_TEXT)
-        return completed.output.decode()
+        return ExtractedText(completed.output.decode(), _guess(completed.errors))
 
     def _detect_kind(self, path: Path, content_type: str, filename: str | None) -> Kind:
         size = path.stat().st_size
@@ -112,6 +128,12 @@ class TextExtractor(msgspec.Struct, frozen=True, kw_only=True):
                 cwd=Path(folder),
                 environment=_ENVIRONMENT,
             )
+
+
+def _guess(stderr: str) -> Detected | None:
+    """Return the guess that a reader printed. Its other messages may contain text of the file."""
+    printed = _GUESS.search(stderr)
+    return Detected(printed[1], min(float(printed[2]), 1.0)) if printed else None
 
 
 def _failure(completed: sandbox.Completed, kind: Kind, content_type: str) -> Exception:

@@ -1,10 +1,9 @@
-"""Main function and exit codes of the child processes that read one document each.
+"""Exit codes of the child processes that read one document each, and what they print.
 
 `registry` is the main module of such a process.
 """
 
 import re
-import sys
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Final
@@ -32,25 +31,6 @@ class ReadError(Exception):
     def __init__(self, code: ExitCode) -> None:
         super().__init__(code)
         self.code = code
-
-
-def main(reader: Reader, charset: str | None) -> int:
-    """Read the document on standard input and write its text to standard output.
-
-    Return the exit code of the process.
-    """
-    try:
-        text = reader(sys.stdin.buffer.read(), charset)
-        sys.stdout.buffer.write(encode_clean(text))
-        sys.stdout.buffer.flush()
-    except ReadError as error:
-        return error.code
-    except MemoryError:
-        return ExitCode.OUT_OF_MEMORY
-    except Exception as error:  # noqa: BLE001  # an untrusted file can cause any exception
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        return ExitCode.DAMAGED
-    return 0
 
 
 def encode_clean(text: str) -> bytes:

@@ -1,7 +1,8 @@
 """Registry of the readers of documents, and the main function of the processes that read them.
 
 `python -m MODULE KIND [CHARSET]` reads the document on standard input and writes its text to
-standard output as UTF-8. For a quick start, a process imports only the reader that it needs.
+standard output as UTF-8. If an encoding was guessed, the last line on standard error is
+`ENCODING CONFIDENCE`. For a quick start, a process imports only the reader that it needs.
 """
 
 import importlib
@@ -9,11 +10,16 @@ import io
 import sys
 from typing import Final, cast
 
-from domains.kernel.untrusted.documents import reader_process
+from domains.kernel.untrusted.documents.charset import recorded_guesses
 from domains.kernel.untrusted.documents.errors import UnreadableDocument
 from domains.kernel.untrusted.documents.file_kinds import charset_parameter, detect_open_file
 from domains.kernel.untrusted.documents.kinds import Kind
-from domains.kernel.untrusted.documents.reader_process import Reader
+from domains.kernel.untrusted.documents.reader_process import (
+    ExitCode,
+    Reader,
+    ReadError,
+    encode_clean,
+)
 
 # The module and the function that reads each kind of document.
 _READERS: Final[dict[Kind, tuple[str, str]]] = {
@@ -68,7 +74,23 @@ def read_attached_file(data: bytes, content_type: str, filename: str | None) -> 
 
 def main(kind: Kind, charset: str | None = None) -> int:
     """Read the document of this process. Return the exit code."""
-    return reader_process.main(reader_of(kind), charset)
+    try:
+        with recorded_guesses() as guesses:
+            text = reader_of(kind)(sys.stdin.buffer.read(), charset)
+        sys.stdout.buffer.write(encode_clean(text))
+        sys.stdout.buffer.flush()
+    except ReadError as error:
+        return error.code
+    except MemoryError:
+        return ExitCode.OUT_OF_MEMORY
+    except Exception as error:  # noqa: BLE001  # an untrusted file can cause any exception
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return ExitCode.DAMAGED
+    if guesses:
+        # A document may have several parts. The least certain one is reported.
+        encoding, confidence = min(guesses, key=lambda guess: guess.confidence)
+        sys.stderr.write(f"\n{encoding} {confidence}\n")
+    return 0
 
 
 if __name__ == "__main__":
