@@ -16,6 +16,7 @@ from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import row, statement
 from domains.kernel.pagination.cursor import CursorList, CursorQuery, PaginationInfo
 from domains.kernel.tenancy.signing import Signer
+from domains.kernel.untrusted.html_text import html_to_text, is_html
 from domains.revenue import example_ids, records
 from domains.revenue.crm import matching
 from domains.revenue.filters import (
@@ -50,6 +51,8 @@ NATIVE: Final = frozenset(
 
 # Characters of the preview.
 _PREVIEW_LENGTH: Final = 200
+# Characters of HTML's text from which the preview is made.
+_PREVIEW_SAMPLE: Final = 4 * _PREVIEW_LENGTH
 
 
 class Attachment(msgspec.Struct, rename="camel", kw_only=True):
@@ -67,7 +70,7 @@ class MessageRequest(records.RecordRequest, kw_only=True):
 
     created_at: Annotated[records.Timestamp, doc("Time of sending", "2026-03-16T13:00:00Z")]
     body: Annotated[
-        Annotated[str, Meta(max_length=100_000)], doc("Plain text", "Exports failed again.")
+        Annotated[str, Meta(max_length=100_000)], doc("Plain text or HTML", "Exports failed again.")
     ]
     sender: Annotated[Person, doc("The sender")]
     recipients: Annotated[
@@ -141,14 +144,16 @@ class MessageListItem(msgspec.Struct, rename="camel"):
         list[MessageParty],
         doc("The recipients", [{"name": "Rosa Lind", "email": "rosa@acme.example"}]),
     ]
-    body_preview: Annotated[str, doc("Beginning of the body, on one line", "Exports failed again.")]
+    body_preview: Annotated[
+        str, doc("Beginning of the body's text, on one line, without HTML", "Exports failed again.")
+    ]
     created_at: Annotated[datetime, doc("Time of sending")]
 
 
 class MessageDetail(MessageListItem):
     """A message with its body and attachments."""
 
-    body: Annotated[str, doc("Plain text of the message", "Exports failed again.")]
+    body: Annotated[str, doc("The body as it was sent", "Exports failed again.")]
     attachments: Annotated[list[MessageAttachmentInfo], doc("The attached files")]
 
 
@@ -283,8 +288,9 @@ async def get(
 
 
 def preview(body: str) -> str:
-    """First 200 characters of a body on one line, with an ellipsis if it is longer."""
-    line = " ".join(body.split())
+    """First 200 characters of a body's text on one line, with an ellipsis if it is longer."""
+    text = html_to_text(body, max_length=_PREVIEW_SAMPLE).text if is_html(body) else body
+    line = " ".join(text.split())
     return line if len(line) <= _PREVIEW_LENGTH else line[:_PREVIEW_LENGTH].rstrip() + "…"
 
 

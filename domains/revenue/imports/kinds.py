@@ -17,6 +17,7 @@ from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import invalid
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import scalar, statement
+from domains.kernel.untrusted.html_text import is_html
 from domains.revenue import conversations, documents, messages, tables
 from domains.revenue.crm import relinking
 from domains.revenue.imports.bulk_upsert import BulkUpsert
@@ -271,6 +272,8 @@ def _message_values(message: MessageImport, own_domains: Sequence[str]) -> dict[
     emails = distinct(map(normalized_email, people))
     outside, outside_domains = external_emails(emails, message.owner_emails, own_domains)
     preview = message.body_preview
+    if preview is None or is_html(preview):
+        preview = messages.preview(preview or message.body)
     return {
         "id": message.message_id,
         **_native_values(message, messages.NATIVE),
@@ -280,7 +283,7 @@ def _message_values(message: MessageImport, own_domains: Sequence[str]) -> dict[
         "sender": _json(message.sender),
         "recipients": _json(message.recipients),
         "body": message.body,
-        "body_preview": messages.preview(message.body) if preview is None else preview,
+        "body_preview": preview,
         "attachments": _json(
             [
                 messages.StoredAttachment(

@@ -1,0 +1,118 @@
+"""Parts of HTML that are hidden, or that the writer of a mail did not write."""
+
+import re
+from typing import Final
+
+from domains.kernel.untrusted.html_tags import parse_attributes
+
+# Marks of hidden elements. Only tags with one of them are examined.
+HIDDEN_MARKS: Final = ("none", "hidden", "preheader", "mcnpreviewtext")
+# Marks of quoted mail and of signatures, by the mail program.
+QUOTE_MARKS: Final = (
+    *("quote", "gmail_", "moz-", "protonmail_", "outlookmessageheader", "border-top"),
+    *("divrplyfwdmsg", "appendonsend", "reference-message", "olk_src_body", "stopspelling"),
+    *("zwchr", "zmail_extra", "messagereplysection", "ms-outlook-mobile-signature"),
+)
+
+_PREHEADER_CLASSES: Final = frozenset({"preheader", "preview-text", "mcnpreviewtext"})
+_QUOTE_CLASSES: Final = frozenset(
+    {
+        *("gmail_quote", "gmail_quote_container", "gmail_extra", "gmail_attr", "yahoo_quoted"),
+        *("moz-cite-prefix", "moz-forward-container", "protonmail_quote", "tutanota_quote"),
+        *("outlookmessageheader", "zmail_extra", "sh-quoted-content", "missive_quote"),
+        *("gmail_signature", "gmail_signature_prefix", "moz-signature", "gmail_default_signature"),
+        *("protonmail_signature_block", "ms-outlook-mobile-signature"),
+    }
+)
+_QUOTE_IDS: Final = frozenset(
+    {
+        *("mail-editor-reference-message-container", "ms-outlook-mobile-reference-message"),
+        *("olk_src_body_section", "ms-outlook-mobile-signature", "zmail_extra"),
+    }
+)
+_QUOTE_NAMES: Final = frozenset({"quote", "messagereplysection"})
+# The quoted mail follows these elements and is not part of them.
+_HISTORY_IDS: Final = frozenset({"divrplyfwdmsg", "appendonsend", "stopspelling", "zwchr"})
+# Outlook draws this line above the head of the quoted mail.
+_OUTLOOK_LINE: Final = re.compile(r"border-top:solid#(?:e1e1e1|b5c4df)1\.0pt")
+_LABEL: Final = re.compile(r":(?:\s|&nbsp;|\xa0){0,9}</")
+_HIDING_STYLE: Final = re.compile(r"(?:display:none|visibility:hidden)")
+_NO_HEIGHT: Final = re.compile(r"max-height:0(?![.\d])")
+
+# A date with a time, an address, or a date with a verb show an attribution before a quote.
+_TIME_OR_ADDRESS: Final = re.compile(
+    r"\b\d{1,2}(?:[:h]\d{2}\b|[./-]\d{1,2}[./-]\d{2,4}\b)|\w@\w|\d{4}年"
+)
+_WROTE: Final = re.compile(
+    r"\d{4}\b.*\b(?:wrote|writes|said|schrieb|écrit|escribió|escreveu|scritto|schreef|skrev)\b"
+)
+_LONGEST_ATTRIBUTION: Final = 400
+_LONGEST_ENDING: Final = 60
+
+
+def is_hidden(name: str, attributes: str) -> bool:
+    """The element is not displayed: the attribute `hidden`, its style, or a preheader."""
+    if name in ("body", "html"):
+        # Scripts display these pages.
+        return False
+    parsed = parse_attributes(attributes)
+    style = "".join(parsed.get("style", "").split())
+    return (
+        "hidden" in parsed
+        or _HIDING_STYLE.search(style) is not None
+        or ("overflow:hidden" in style and _NO_HEIGHT.search(style) is not None)
+        or not _PREHEADER_CLASSES.isdisjoint(parsed.get("class", "").split())
+    )
+
+
+def is_quote(name: str, attributes: str) -> bool:
+    """The element holds quoted mail, its attribution or a signature."""
+    if name != "blockquote" and not attributes:
+        return False
+    parsed = parse_attributes(attributes)
+    if not _QUOTE_CLASSES.isdisjoint(_without_prefix(parsed.get("class", ""))):
+        return True
+    if name == "blockquote":
+        # Mail programs indent paragraphs by a quote without a border.
+        style = "".join(parsed.get("style", "").split())
+        return "cite" in parsed.get("type", "") or "border:none" not in style
+    return (
+        not _QUOTE_IDS.isdisjoint(_without_prefix(parsed.get("id", "")))
+        or parsed.get("name", "") in _QUOTE_NAMES
+    )
+
+
+def begins_history(attributes: str, following: str) -> bool:
+    """Quoted mail begins with the element and lasts until the end.
+
+    `following` is the HTML after the tag, or its beginning.
+    """
+    parsed = parse_attributes(attributes)
+    if not _HISTORY_IDS.isdisjoint(_without_prefix(parsed.get("id", ""))):
+        return True
+    style = "".join(parsed.get("style", "").split())
+    return _OUTLOOK_LINE.search(style) is not None and _LABEL.search(following) is not None
+
+
+def attribution_start(text: str, end: int) -> int:
+    """Where the attribution begins that ends at `end`, just before a quote. `end` if none does."""
+    before = text[max(0, end - _LONGEST_ATTRIBUTION) : end].rstrip()
+    if not before.endswith((":", "：")):
+        return end
+    *previous, last = before.split("\n")[-2:]
+    size = 0
+    if _is_attribution(last):
+        size = len(last)
+    if previous and _is_attribution(previous[0]) and (size or len(last) < _LONGEST_ENDING):
+        is_sentence = previous[0].rstrip().endswith((".", "!", "?", ":"))
+        size = size if is_sentence else len(previous[0]) + 1 + len(last)
+    return max(0, end - _LONGEST_ATTRIBUTION) + len(before) - size if size else end
+
+
+def _is_attribution(line: str) -> bool:
+    return _TIME_OR_ADDRESS.search(line) is not None or _WROTE.search(line) is not None
+
+
+def _without_prefix(names: str) -> list[str]:
+    """Names of classes or ids. Outlook marks those of the mails that it shows."""
+    return [name.removeprefix("x_") for name in names.split()]
