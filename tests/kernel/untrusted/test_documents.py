@@ -124,6 +124,39 @@ SUPPORTED = {
         "Deals\nName | Value\nA & B, Inc | 1200.5\n\nMore\nx",
     ),
     "html": (PAGE, "text/html", PAGE_TEXT),
+    "html as xls": (b"<table><tr><td>A<td>B</table>", "application/vnd.ms-excel", "A | B"),
+    "rtf": (b"{\\rtf1 Gr\\'fc\\'dfe}", "application/rtf", "Grüße"),
+    "odt": (
+        files.zipped(
+            {
+                "mimetype": "application/vnd.oasis.opendocument.text",
+                "content.xml": "<office:body><text:p>Exports are slow</text:p></office:body>",
+            }
+        ),
+        "application/vnd.oasis.opendocument.text",
+        "Exports are slow",
+    ),
+    "epub": (
+        files.zipped(
+            {
+                "mimetype": "application/epub+zip",
+                "META-INF/container.xml": '<rootfile full-path="book.opf"/>',
+                "book.opf": '<package><item id="1" href="1.html" media-type="text/html"/>'
+                '<itemref idref="1"/></package>',
+                "1.html": "<p>Chapter one</p>",
+            }
+        ),
+        "application/epub+zip",
+        "Chapter one",
+    ),
+    "ics": (b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:A\nEND:VEVENT", "text/calendar", "A"),
+    "xml spreadsheet": (
+        b'<Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet"><Worksheet ss:Name="A">'
+        b"<Row><Cell><Data>b</Data></Cell></Row></Worksheet></Workbook>",
+        "application/vnd.ms-excel",
+        "A\nb",
+    ),
+    "word xml": (b"<w:wordDocument ><w:p><w:t>a</w:t></w:p></w:wordDocument>", "text/xml", "a"),
     "eml": (
         files.eml(
             "The export is slow — again.\n\nAlice\n",
@@ -204,10 +237,15 @@ REFUSED = {
     "an unknown type": (b"abc", "model/obj", unsupported("model/obj")),
     "an invalid type": (b"\x00\x01" * 99, "<b>/../etc", unsupported(UNKNOWN)),
     "an archive": (files.zipped({"a.txt": "a"}), "application/zip", ARCHIVE),
-    "OpenDocument": (
+    "half an OpenDocument": (
         files.zipped({"mimetype": "application/vnd.oasis.opendocument.text"}, packed=False),
         UNKNOWN,
-        unsupported(UNKNOWN),
+        DAMAGED,
+    ),
+    "an unknown document": (
+        files.zipped({"mimetype": "application/vnd.example.drawing"}, packed=False),
+        UNKNOWN,
+        unsupported("application/vnd.example.drawing"),
     ),
     "an encrypted document": (files.ole({"EncryptedPackage": b"a"}), WORD, ENCRYPTED),
     "an OLE file": (files.ole({"a": b"a"}), WORD, unsupported("application/x-ole-storage")),

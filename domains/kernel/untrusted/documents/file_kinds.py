@@ -67,6 +67,12 @@ _TEXT_BEGINNINGS: Final[tuple[tuple[re.Pattern[bytes], Kind], ...]] = (
         ),
         "xml_workbook",
     ),
+    (
+        re.compile(
+            rb"(<\?xml[^>]*>\s*)?(<\?mso-application[^>]*>\s*)?<(w:wordDocument|pkg:package)\s"
+        ),
+        "word_xml",
+    ),
     (re.compile(rb"(<\?xml[^>]*>\s*)?<office:document\s"), "open_document"),
 )
 # Beginnings of what Word and Excel open as well, from files that are declared as theirs.

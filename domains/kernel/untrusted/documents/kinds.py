@@ -4,7 +4,7 @@ from typing import Final, Literal
 
 Kind = Literal[
     "text", "html", "mail", "pdf", "workbook", "word", "slides", "open_document", "book",
-    "rich_text", "outlook", "calendar", "xml_workbook", "old_word", "old_slides",
+    "rich_text", "outlook", "calendar", "xml_workbook", "word_xml", "old_word", "old_slides",
 ]  # fmt: skip
 
 UNKNOWN_TYPE: Final = "application/octet-stream"

@@ -30,6 +30,12 @@ _READERS: Final[dict[Kind, tuple[str, str]]] = {
     "workbook": ("native_readers", "read_workbook"),
     "word": ("office.word", "read_word"),
     "slides": ("office.slides", "read_slides"),
+    "word_xml": ("office.word", "read_word_xml"),
+    "xml_workbook": ("office.xml_workbook", "read_xml_workbook"),
+    "open_document": ("office.open_document", "read_open_document"),
+    "book": ("office.book", "read_book"),
+    "calendar": ("office.calendar", "read_calendar"),
+    "rich_text": ("office.rich_text", "read_rich_text"),
 }
 
 # Levels of files that are attached to attached files.

@@ -3,6 +3,7 @@
 import re
 import struct
 import zipfile
+import zlib
 from typing import BinaryIO, Final
 
 from domains.kernel.untrusted.documents.errors import (
@@ -34,6 +35,9 @@ _FOLDERS: Final[tuple[tuple[str, Kind], ...]] = (
     ("xl/", "workbook"),
 )
 
+_DAMAGES: Final = (zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError)
+_MAX_TYPE_BYTES: Final = 100
+
 _OPEN_DOCUMENT: Final = "application/vnd.oasis.opendocument."
 # Kinds by the media type that an archive stores in its entry `mimetype`.
 _STORED_TYPES: Final[dict[str, Kind]] = {
@@ -60,15 +64,15 @@ def kind_of_archive(file: BinaryIO) -> Kind:
     try:
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, struct.error, NotImplementedError):
+            _check_entries(entries)
+            stored = _stored_type(archive)
+    except (ValueError, *_DAMAGES):
         raise UnreadableDocument(DAMAGED) from None
-    _check_entries(entries)
     names = {entry.filename for entry in entries}
     if "[Content_Types].xml" in names:
         for folder, kind in _FOLDERS:
             if any(name.startswith(folder) for name in names):
                 return kind
-    stored = _stored_type(file) if "mimetype" in names else ""
     if stored in _STORED_TYPES:
         return _STORED_TYPES[stored]
     if "META-INF/container.xml" in names:
@@ -76,11 +80,16 @@ def kind_of_archive(file: BinaryIO) -> Kind:
     raise UnreadableDocument(unsupported(stored) if stored else ARCHIVE)
 
 
-def _stored_type(file: BinaryIO) -> str:
-    """Return the media type that an archive stores uncompressed in its first entry, if any."""
-    file.seek(0)
-    stored = re.search(rb"mimetype(application/[a-z0-9.+-]{1,80}?)\s*PK", file.read(256))
-    return stored[1].decode() if stored else ""
+def _stored_type(archive: zipfile.ZipFile) -> str:
+    """Return the media type that an archive stores in its entry `mimetype`, if any."""
+    try:
+        with archive.open("mimetype") as entry:
+            stored = entry.read(_MAX_TYPE_BYTES).strip()
+    except (KeyError, OSError, EOFError, RuntimeError, ValueError, *_DAMAGES):
+        return ""
+    # Validated, because error messages contain it.
+    valid = re.fullmatch(rb"application/[a-z0-9.+-]{1,80}", stored)
+    return valid[0].decode() if valid else ""
 
 
 def _check_directory_size(file: BinaryIO) -> None:

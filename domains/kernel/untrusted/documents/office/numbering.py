@@ -140,12 +140,13 @@ def _label(levels: Mapping[int, _Level], counts: Mapping[int, int], text: str) -
         level = int(match[1]) - 1
         if level not in levels:
             return ""
-        return _number(counts.get(level, levels[level].start), levels[level].number_format)
+        return write_number(counts.get(level, levels[level].start), levels[level].number_format)
 
     return re.sub(r"%([1-9])", written, text[:100]).strip()
 
 
-def _number(count: int, number_format: str) -> str:
+def write_number(count: int, number_format: str) -> str:
+    """Write the number of a paragraph in a format of Office Open XML. Digits if it is unknown."""
     if number_format == "none":
         return ""
     if number_format == "decimalZero":

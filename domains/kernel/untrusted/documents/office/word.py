@@ -39,11 +39,16 @@ def read_word(data: bytes, _charset: str | None) -> str:
     return "\n\n".join(filter(None, sections))
 
 
+def read_word_xml(data: bytes, _charset: str | None) -> str:
+    """Return the text of a Word 2003 XML file."""
+    return _text(data, None, Numbering(None, None))
+
+
 def _first_part(package: Package, document: str, kind: str) -> bytes | None:
     return next((package.read(part) for part in package.related(document, kind)), None)
 
 
-def _text(part: bytes, read_reference: PartReader, numbering: Numbering) -> str:
+def _text(part: bytes, read_reference: PartReader | None, numbering: Numbering) -> str:
     builder = _WordBuilder(numbering, read_reference)
     parse_xml(part, builder.start, builder.end, builder.data)
     return builder.text
