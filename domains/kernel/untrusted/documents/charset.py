@@ -41,7 +41,9 @@ _LABELS: Final = {
 # What to read declared encodings as, like browsers: as supersets that software confuses them with.
 # UTF-8 comes first where text in the encoding is practically never valid UTF-8.
 _SUPERSETS: Final[Mapping[str, Sequence[str]]] = {
-    **dict.fromkeys(("ascii", "iso8859-1", "cp1252"), ("utf-8", "cp1252")),
+    **dict.fromkeys(("iso8859-1", "cp1252"), ("utf-8", "cp1252")),
+    # Says nothing about text with other characters.
+    "ascii": (),
     "big5": ("big5", "cp950", "big5hkscs"),
     "euc_kr": ("cp949",),
     "gb2312": ("gb18030",),

@@ -1,60 +1,180 @@
 """Reader of e-mail messages (RFC 822)."""
 
+import contextlib
 import re
-from collections.abc import Iterator
+from base64 import b64decode
+from collections.abc import Iterator, Sequence
 from email import message_from_bytes, policy
 from email.errors import MessageError
 from email.header import decode_header
 from email.message import Message
+from typing import Final
 
+from domains.kernel.untrusted.documents.attachments import Attachments, attachment_limits
 from domains.kernel.untrusted.documents.charset import decode
 from domains.kernel.untrusted.documents.html_reader import read_html
+from domains.kernel.untrusted.documents.reader_process import ReadError
+from domains.kernel.untrusted.documents.registry import read_attached_file
 from domains.kernel.untrusted.documents.text_reader import read_text
+
+# A plain version of an HTML text that is shorter than this and than a quarter of the HTML text
+# only says that the mail is in HTML.
+_STUB_CHARACTERS: Final = 300
 
 
 def read_mail(data: bytes, _charset: str | None) -> str:
-    """Return the main headers, the text and the names of the attachments."""
-    return _format(message_from_bytes(data, policy=policy.compat32))
+    """Return the main headers, the text, the names of the attachments and the texts of these.
+
+    Attached messages are in the place where they are attached.
+    """
+    with attachment_limits():
+        return _format(message_from_bytes(data, policy=policy.compat32))
 
 
 def _format(message: Message) -> str:
-    attachments: list[str] = []
+    attachments = Attachments()
     headers = [
         f"{name}: {value}"
         for name in ("From", "To", "Cc", "Date", "Subject")
         if (value := _header(message, name))
     ]
-    sections = ["\n".join(headers), *_texts(message, attachments)]
-    if attachments:
-        sections.append("Attachments: " + ", ".join(attachments))
+    sections = ["\n".join(headers), *_texts(message, attachments), *attachments.sections()]
     return "\n\n".join(section for section in map(str.strip, sections) if section)
 
 
-def _texts(part: Message, attachments: list[str]) -> Iterator[str]:
-    """Iterate over the texts of a message. Adds the names of attached files to `attachments`."""
-    content_type = part.get_content_type()
-    payload = part.get_payload()
-    if isinstance(payload, list):
-        children = [child for child in payload if isinstance(child, Message)]
-        if content_type.startswith("message/"):
-            yield from map(_format, children)
-        elif content_type == "multipart/alternative":
-            # Versions of one text, the plainest first.
-            versions = ("\n\n".join(_texts(child, attachments)) for child in children)
-            yield next((version for version in versions if version.strip()), "")
-        else:
-            for child in children:
-                yield from _texts(child, attachments)
+def _texts(part: Message, attachments: Attachments) -> Iterator[str]:
+    """Iterate over the texts of a message. Adds the attached files to `attachments`."""
+    if not part.is_multipart():
+        text = _text(part) if _is_text(part) else None
+        if text is not None:
+            yield text
+        elif not _is_shown_in_text(part):
+            attachments.add(_filename(part), _content_type(part), _content(part))
         return
-    disposition = part.get_content_disposition()
-    if disposition == "attachment" or not content_type.startswith("text/"):
-        # Images with a Content-ID are shown within the text.
-        if disposition == "attachment" or "Content-ID" not in part:
-            attachments.append(_decode_header(part.get_filename() or content_type))
-    elif content_type in ("text/plain", "text/html"):
-        content = part.get_payload(decode=True)
-        read = read_html if content_type == "text/html" else read_text
-        yield read(content, part.get_content_charset()) if isinstance(content, bytes) else ""
+    children = [child for child in part.get_payload() if isinstance(child, Message)]
+    content_type = part.get_content_type()
+    if content_type.startswith("message/"):
+        yield from (_format(_decoded(part, child)) for child in children)
+    elif content_type == "multipart/alternative":
+        yield _best_version(children, attachments)
+    else:
+        for child in children:
+            yield from _texts(child, attachments)
+
+
+def _best_version(parts: Sequence[Message], attachments: Attachments) -> str:
+    """Return one of the versions of a text: the first, which is the plainest, or a better one."""
+    versions = []
+    others = []
+    for part in parts:
+        # Some programs put the attachments into the version in HTML.
+        if _is_text(part) or part.is_multipart() or _is_attachment(part):
+            versions.append("\n\n".join(_texts(part, attachments)).strip())
+        else:
+            others.append(part)
+    versions = [version for version in versions if version]
+    if versions:
+        longest = max(versions, key=len)
+        is_stub = len(versions[0]) < min(_STUB_CHARACTERS, len(longest) / 4)
+        return longest if is_stub else versions[0]
+    # For example, an invitation without a text.
+    texts = (read_attached_file(_content(part), _content_type(part), None) for part in others)
+    return next(filter(None, texts), "")
+
+
+# ---- parts
+
+
+def _is_text(part: Message) -> bool:
+    # A part that is declared as multipart, but has no parts, lacks its boundaries.
+    is_text = part.get_content_type() in ("text/plain", "text/html")
+    return (is_text or part.get_content_maintype() == "multipart") and not _is_attachment(part)
+
+
+def _is_attachment(part: Message) -> bool:
+    return part.get_content_disposition() == "attachment"
+
+
+def _is_shown_in_text(part: Message) -> bool:
+    is_image = part.get_content_maintype() == "image"
+    return is_image and "Content-ID" in part and not _is_attachment(part)
+
+
+def _text(part: Message) -> str | None:
+    """Return the text of a part, or None if it is no text."""
+    charset = _charset(part)
+    is_html = part.get_content_type() == "text/html"
+    try:
+        text = (read_html if is_html else read_text)(_content(part), charset)
+    except ReadError:
+        return None
+    if is_html:
+        return text
+    if _parameter(part, "format") == "flowed":
+        return _unwrap(text, is_space_deleted=_parameter(part, "delsp") == "yes")
+    return text
+
+
+def _content(part: Message) -> bytes:
+    content = part.get_payload(decode=True)
+    return content if isinstance(content, bytes) else b""
+
+
+def _content_type(part: Message) -> str:
+    return f"{part.get_content_type()}; charset={_charset(part) or ''}"
+
+
+def _charset(part: Message) -> str | None:
+    try:
+        return part.get_content_charset()
+    except ValueError:
+        return None
+
+
+def _parameter(part: Message, name: str) -> str:
+    return str(part.get_param(name, "")).lower()
+
+
+def _filename(part: Message) -> str:
+    for header, value in tuple(part.raw_items()):
+        # The email package replaces the bytes of headers that are not in ASCII.
+        if header.lower() in ("content-disposition", "content-type") and not value.isascii():
+            part.replace_header(header, _decode_header(value))
+    return _decode_header(part.get_filename() or "")
+
+
+def _decoded(part: Message, message: Message) -> Message:
+    """Return an attached message. Some programs encode it, which the standard does not allow."""
+    if _is_base64(part) and not message.is_multipart() and not message.keys():
+        with contextlib.suppress(ValueError):
+            return message_from_bytes(b64decode(_content(message)), policy=policy.compat32)
+    return message
+
+
+def _is_base64(part: Message) -> bool:
+    return str(part.get("Content-Transfer-Encoding", "")).strip().lower() == "base64"
+
+
+def _unwrap(text: str, *, is_space_deleted: bool) -> str:
+    """Join the lines of a text in the format "flowed" (RFC 3676).
+
+    A line that ends in a space continues in the next one, if both are quoted to the same depth.
+    """
+    paragraphs: list[list[str]] = []
+    open_depth = -1
+    for line in re.split("\r\n?|\n", text):
+        content = line.lstrip(">")
+        depth = len(line) - len(content)
+        content = content.removeprefix(" ")
+        is_open = content.endswith(" ") and content != "-- "
+        if open_depth != depth or content == "-- ":
+            paragraphs.append([">" * depth + " "] if depth else [])
+        paragraphs[-1].append(content[:-1] if is_open and is_space_deleted else content)
+        open_depth = depth if is_open else -1
+    return "\n".join("".join(pieces) for pieces in paragraphs)
+
+
+# ---- headers
 
 
 def _header(message: Message, name: str) -> str:
@@ -65,7 +185,7 @@ def _header(message: Message, name: str) -> str:
 
 def _decode_header(value: object) -> str:
     """Unfold and decode a header. Encoded words that are malformed are left as they are."""
-    text = decode(str(value).encode("utf-8", "surrogateescape"))
+    text = _decode_leniently(str(value).encode("utf-8", "surrogateescape"))
     text = re.sub(r"\s*[\r\n]+\s*", " ", text)
     if "=?" not in text:
         return text.strip()
@@ -78,6 +198,13 @@ def _decode_header(value: object) -> str:
         if isinstance(word, str)
         else word.decode("raw_unicode_escape", "replace")
         if charset is None
-        else decode(word, charset)
+        else _decode_leniently(word, charset)
         for word, charset in words
     ).strip()
+
+
+def _decode_leniently(data: bytes, charset: str | None = None) -> str:
+    try:
+        return decode(data, charset)
+    except ReadError:
+        return data.decode("utf-8", "replace")
