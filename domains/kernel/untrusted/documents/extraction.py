@@ -4,6 +4,7 @@ import asyncio
 import re
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,7 @@ from domains.kernel.untrusted.documents.errors import UnreadableDocument
 from domains.kernel.untrusted.documents.file_kinds import charset_parameter, detect_kind, media_type
 from domains.kernel.untrusted.documents.kinds import Kind
 from domains.kernel.untrusted.documents.reader_process import ExitCode
-from domains.kernel.untrusted.documents.registry import is_readable
+from domains.kernel.untrusted.documents.registry import ATTACHED_FILES_VARIABLE, is_readable
 
 log = structlog.get_logger()
 
@@ -38,6 +39,9 @@ _ENVIRONMENT: Final = {
     "PYTHONDONTWRITEBYTECODE": "1",
 }
 
+
+# Kinds of documents whose text is complete enough without the files that are attached to them.
+_MAILS: Final[frozenset[Kind]] = frozenset({"mail", "outlook"})
 
 # What a reader prints last about an encoding that it guessed.
 _GUESS: Final = re.compile(r"\n([a-z0-9_-]{1,20}) ([01]\.[0-9]{1,2})\n\Z")
@@ -84,7 +88,7 @@ class TextExtractor(msgspec.Struct, frozen=True, kw_only=True):
         """
         kind = await asyncio.to_thread(self._detect_kind, path, content_type, filename)
         try:
-            completed = await self._run_reader(path, kind, content_type)
+            completed = await self._read(path, kind, content_type)
         except sandbox.SandboxTimeout:
             raise UnreadableDocument(errors.TIMEOUT) from None
         except sandbox.LimitExceeded as error:
@@ -112,21 +116,46 @@ class TextExtractor(msgspec.Struct, frozen=True, kw_only=True):
             raise UnreadableDocument(errors.unsupported(media_type(content_type)))
         return kind
 
-    async def _run_reader(self, path: Path, kind: Kind, content_type: str) -> sandbox.Completed:
+    async def _read(self, path: Path, kind: Kind, content_type: str) -> sandbox.Completed:
+        """Run the reader. If it fails on the attachments of a mail, run it without them."""
+        if kind not in _MAILS:
+            return await self._run_reader(path, kind, content_type, self.time_limit)
+        try:
+            completed = await self._run_reader(path, kind, content_type, self.time_limit / 2)
+            if completed.returncode != ExitCode.OUT_OF_MEMORY:
+                return completed
+        except (sandbox.SandboxTimeout, sandbox.LimitExceeded) as error:
+            log.info("attachments_not_read", kind=kind, limit=str(error))
+        except sandbox.KilledBySignal as error:
+            if not error.is_crash:
+                raise
+            log.warning("attachments_not_read", kind=kind, signal=error.signal, errors=error.errors)
+        return await self._run_reader(
+            path, kind, content_type, self.time_limit / 2, {ATTACHED_FILES_VARIABLE: "no"}
+        )
+
+    async def _run_reader(
+        self,
+        path: Path,
+        kind: Kind,
+        content_type: str,
+        time_limit: float,
+        options: Mapping[str, str] = {},
+    ) -> sandbox.Completed:
         charset = charset_parameter(content_type)
         command = [sys.executable, "-P", "-m", _READER, kind]
         with tempfile.TemporaryDirectory(prefix="extraction-") as folder:
             return await sandbox.run(
                 [*command, charset] if charset else command,
                 sandbox.Limits(
-                    time=self.time_limit,
+                    time=time_limit,
                     memory=self.max_memory,
                     output=self.max_text_bytes,
                     file_size=_MAX_TEMPORARY_FILE,
                 ),
                 stdin=path,
                 cwd=Path(folder),
-                environment=_ENVIRONMENT,
+                environment=_ENVIRONMENT | dict(options),
             )
 
 

@@ -7,6 +7,7 @@ standard output as UTF-8. If an encoding was guessed, the last line on standard 
 
 import importlib
 import io
+import os
 import sys
 from typing import Final, cast
 
@@ -38,6 +39,9 @@ _READERS: Final[dict[Kind, tuple[str, str]]] = {
     "rich_text": ("office.rich_text", "read_rich_text"),
 }
 
+# Environment variable: "no" if attached files are not read.
+ATTACHED_FILES_VARIABLE: Final = "READ_ATTACHED_FILES"
+
 # Levels of files that are attached to attached files.
 _MAX_NESTING: Final = 3
 _open_kinds: Final[list[Kind]] = []
@@ -60,7 +64,8 @@ def read_attached_file(data: bytes, content_type: str, filename: str | None) -> 
     Works within the process that reads the document, so that the limits are for both together.
     Raises MemoryError.
     """
-    if not data or len(_open_kinds) >= _MAX_NESTING:
+    is_disabled = os.environ.get(ATTACHED_FILES_VARIABLE) == "no"
+    if not data or is_disabled or len(_open_kinds) >= _MAX_NESTING:
         return None
     try:
         kind = detect_open_file(io.BytesIO(data), content_type, filename)
