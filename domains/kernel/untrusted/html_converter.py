@@ -13,12 +13,14 @@ from domains.kernel.untrusted.html_quotes import (
     begins_history,
     is_hidden,
     is_quote,
+    keeps_white_space,
 )
 from domains.kernel.untrusted.html_tags import (
     CODE,
     COMMENT,
     ELEMENTS,
     INVISIBLE,
+    RAW,
     SPACES,
     VOID,
     Tag,
@@ -68,8 +70,8 @@ _FLOWING: Final = re.compile(
 _VERBATIM: Final = re.compile(rf"[\xa0\xad]|{_REFERENCE}")
 _LINE_ENDS: Final = re.compile(r"\s*[\r\n]")
 
-# Characters after a tag in which the labels of a quoted mail's head are looked for.
-_HEAD_SAMPLE: Final = 2000
+# Characters after a tag that show whether it begins quoted mail.
+_FOLLOWING_SAMPLE: Final = 3000
 
 # A piece of text: what it is replaced with, if anything, and its offsets.
 _Piece = tuple[str | None, int, int]
@@ -125,11 +127,15 @@ class HtmlConverter:
         lowered = base.text.lower()
         self._hidden_marks = [mark for mark in HIDDEN_MARKS if mark in lowered]
         self._quote_marks = [mark for mark in QUOTE_MARKS if drop_quotes and mark in lowered]
-        self._drops_blockquotes = drop_quotes
+        self._drops_quotes = drop_quotes
         # The element that is left out, open elements around it, and the depth of `pre` elements.
         self._skip: _Skip | None = None
         self._open: Counter[str] = Counter()
         self._pre_depth = int(keeps_lines)
+        # The element whose style keeps line ends, and its depth within elements of this name.
+        self._may_preserve = "white-space" in lowered
+        self._preserving = ""
+        self._preserving_depth = 0
         # Lengths of the text before each quote that was left out.
         self._quotes: list[int] = []
         # With lines of its own: offsets of the text that was written and that was read.
@@ -194,6 +200,8 @@ class HtmlConverter:
 
     def _start(self, tag: Tag) -> None:
         name = tag.name
+        if name in RAW:
+            return
         if self._is_left_out(tag):
             if not (name in VOID or (name == "svg" and tag.attributes.endswith("/"))):
                 self._break(_BREAKS.get(name, 0))
@@ -201,6 +209,10 @@ class HtmlConverter:
             return
         if name in _CONTAINERS:
             self._open[name] += 1
+        if name == self._preserving:
+            self._preserving_depth += 1
+        elif self._may_preserve and not self._preserving and name not in VOID:
+            self._start_preserving(tag)
         if name in ("td", "th"):
             # Layout tables have empty cells, which get no bars.
             self._pending_bars += self._row_has_text
@@ -224,9 +236,19 @@ class HtmlConverter:
         if name in ("table", "tr"):
             self._row_has_text, self._pending_bars, self._cell_is_empty = False, 0, False
 
+    def _start_preserving(self, tag: Tag) -> None:
+        if _has_mark(tag.attributes, ["white-space"]) and keeps_white_space(tag.attributes):
+            self._preserving, self._preserving_depth = tag.name, 1
+            self._pre_depth += 1
+
     def _end(self, name: str) -> None:
         if name in _CONTAINERS and self._open[name]:
             self._open[name] -= 1
+        if name == self._preserving:
+            self._preserving_depth -= 1
+            if not self._preserving_depth:
+                self._preserving = ""
+                self._pre_depth -= 1
         if name in ("tr", "table"):
             self._cell_is_empty, self._pending_bars, self._pending_dash = False, 0, False
         breaks = _BREAKS.get(name)
@@ -234,7 +256,9 @@ class HtmlConverter:
             return
         self._break(breaks)
         if name == "pre":
-            self._pre_depth = max(self._pre_depth - 1, int(self._keeps_lines))
+            self._pre_depth = max(
+                self._pre_depth - 1, int(self._keeps_lines or bool(self._preserving))
+            )
         elif name == "table" and self._outer_rows:
             self._row_has_text = self._outer_rows.pop()
 
@@ -242,25 +266,22 @@ class HtmlConverter:
         name, attributes = tag.name, tag.attributes
         if name in _SKIPPED or (name == "title" and not self._has_title):
             return True
-        if self._drops_blockquotes and (name == "blockquote" or (attributes and self._quote_marks)):
-            lowered = attributes.lower()
-            if (
-                name == "blockquote" or any(mark in lowered for mark in self._quote_marks)
-            ) and is_quote(name, attributes):
-                self._quotes.append(len(self._builder))
-                return True
-        if not attributes or not self._hidden_marks:
-            return False
-        lowered = attributes.lower()
-        return any(mark in lowered for mark in self._hidden_marks) and is_hidden(name, attributes)
+        is_candidate = name == "blockquote" and self._drops_quotes
+        is_candidate = is_candidate or _has_mark(attributes, self._quote_marks)
+        if is_candidate and is_quote(name, attributes, self._following(tag)):
+            self._quotes.append(len(self._builder))
+            return True
+        return _has_mark(attributes, self._hidden_marks) and is_hidden(name, attributes)
 
     def _begins_history(self, tag: Tag) -> bool:
-        if not self._quote_marks or not tag.attributes or tag.name not in ("div", "hr", "p"):
-            return False
-        lowered = tag.attributes.lower()
-        return any(mark in lowered for mark in self._quote_marks) and begins_history(
-            tag.attributes, self._text[tag.end : tag.end + _HEAD_SAMPLE]
+        return (
+            tag.name in ("div", "hr", "p")
+            and _has_mark(tag.attributes, self._quote_marks)
+            and begins_history(tag.attributes, self._following(tag))
         )
+
+    def _following(self, tag: Tag) -> str:
+        return self._text[tag.end : tag.end + _FOLLOWING_SAMPLE]
 
     def _break(self, breaks: int) -> None:
         # A block at the start of a list item or table cell stays on its line.
@@ -374,6 +395,13 @@ class HtmlConverter:
             yield _space(run), run_start, position
         if position < end:
             yield None, position, end
+
+
+def _has_mark(attributes: str, marks: list[str]) -> bool:
+    if not attributes or not marks:
+        return False
+    lowered = attributes.lower()
+    return any(mark in lowered for mark in marks)
 
 
 def _with_blanks(text: str, start: int, end: int) -> tuple[int, int]:

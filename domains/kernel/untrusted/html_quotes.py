@@ -1,4 +1,4 @@
-"""Parts of HTML that are hidden, or that the writer of a mail did not write."""
+"""What attributes say: hidden elements, and what the writer of a mail did not write."""
 
 import re
 from typing import Final
@@ -11,7 +11,7 @@ HIDDEN_MARKS: Final = ("none", "hidden", "preheader", "mcnpreviewtext")
 QUOTE_MARKS: Final = (
     *("quote", "gmail_", "moz-", "protonmail_", "outlookmessageheader", "border-top"),
     *("divrplyfwdmsg", "appendonsend", "reference-message", "olk_src_body", "stopspelling"),
-    *("zwchr", "zmail_extra", "messagereplysection", "ms-outlook-mobile-signature"),
+    *("zwchr", "zmail_extra", "messagereplysection", "signature"),
 )
 
 _PREHEADER_CLASSES: Final = frozenset({"preheader", "preview-text", "mcnpreviewtext"})
@@ -24,10 +24,13 @@ _QUOTE_CLASSES: Final = frozenset(
         *("protonmail_signature_block", "ms-outlook-mobile-signature"),
     }
 )
+_GMAIL_CONTAINERS: Final = frozenset({"gmail_quote", "gmail_quote_container", "gmail_extra"})
+_FORWARDED: Final = re.compile(r">\s*-{5,}")
 _QUOTE_IDS: Final = frozenset(
     {
         *("mail-editor-reference-message-container", "ms-outlook-mobile-reference-message"),
         *("olk_src_body_section", "ms-outlook-mobile-signature", "zmail_extra"),
+        *("signature", "applemailsignature"),
     }
 )
 _QUOTE_NAMES: Final = frozenset({"quote", "messagereplysection"})
@@ -36,7 +39,9 @@ _HISTORY_IDS: Final = frozenset({"divrplyfwdmsg", "appendonsend", "stopspelling"
 # Outlook draws this line above the head of the quoted mail.
 _OUTLOOK_LINE: Final = re.compile(r"border-top:solid#(?:e1e1e1|b5c4df)1\.0pt")
 _LABEL: Final = re.compile(r":(?:\s|&nbsp;|\xa0){0,9}</")
+_PREFIX: Final = re.compile(r"^(?:x_|ydp[0-9a-f]{1,12}(?=yahoo))+")
 _HIDING_STYLE: Final = re.compile(r"(?:display:none|visibility:hidden)")
+_PRESERVED: Final = re.compile(r"white-space:(?:pre|break-spaces)")
 _NO_HEIGHT: Final = re.compile(r"max-height:0(?![.\d])")
 
 # A date with a time, an address, or a date with a verb show an attribution before a quote.
@@ -65,12 +70,17 @@ def is_hidden(name: str, attributes: str) -> bool:
     )
 
 
-def is_quote(name: str, attributes: str) -> bool:
-    """The element holds quoted mail, its attribution or a signature."""
-    if name != "blockquote" and not attributes:
-        return False
+def is_quote(name: str, attributes: str, following: str) -> bool:
+    """The element holds quoted mail, its attribution or a signature.
+
+    `following` is the HTML after the tag, or its beginning.
+    """
     parsed = parse_attributes(attributes)
-    if not _QUOTE_CLASSES.isdisjoint(_without_prefix(parsed.get("class", ""))):
+    classes = _without_prefix(parsed.get("class", ""))
+    if name != "blockquote" and not _GMAIL_CONTAINERS.isdisjoint(classes):
+        # The container of an attribution and a quote, with replies between parts of the quote.
+        return "<blockquote" not in following.lower() or _FORWARDED.search(following) is not None
+    if not _QUOTE_CLASSES.isdisjoint(classes):
         return True
     if name == "blockquote":
         # Mail programs indent paragraphs by a quote without a border.
@@ -80,6 +90,12 @@ def is_quote(name: str, attributes: str) -> bool:
         not _QUOTE_IDS.isdisjoint(_without_prefix(parsed.get("id", "")))
         or parsed.get("name", "") in _QUOTE_NAMES
     )
+
+
+def keeps_white_space(attributes: str) -> bool:
+    """The style of the element shows the line ends of the source."""
+    style = "".join(parse_attributes(attributes).get("style", "").split())
+    return _PRESERVED.search(style) is not None
 
 
 def begins_history(attributes: str, following: str) -> bool:
@@ -95,8 +111,14 @@ def begins_history(attributes: str, following: str) -> bool:
 
 
 def attribution_start(text: str, end: int) -> int:
-    """Where the attribution begins that ends at `end`, just before a quote. `end` if none does."""
+    """Where the attribution begins that ends at `end`, just before a quote. `end` if none does.
+
+    The dashes before a signature count as one.
+    """
     before = text[max(0, end - _LONGEST_ATTRIBUTION) : end].rstrip()
+    if before.endswith("\n--"):
+        # Before a signature.
+        return max(0, end - _LONGEST_ATTRIBUTION) + len(before) - 2
     if not before.endswith((":", "：")):
         return end
     *previous, last = before.split("\n")[-2:]
@@ -114,5 +136,5 @@ def _is_attribution(line: str) -> bool:
 
 
 def _without_prefix(names: str) -> list[str]:
-    """Names of classes or ids. Outlook marks those of the mails that it shows."""
-    return [name.removeprefix("x_") for name in names.split()]
+    """Names of classes or ids, without what mail programs put before those of other mails."""
+    return [_PREFIX.sub("", name) for name in names.split()]

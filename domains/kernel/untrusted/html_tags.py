@@ -31,16 +31,14 @@ _INLINE: Final = name_set(
     a abbr acronym applet audio b bdi bdo big button canvas cite code colgroup data datalist del
     dfn em font i iframe ins kbd label map mark math meter noembed noframes noscript object output
     picture progress q rp rt ruby s samp script select slot small span strike strong style sub sup
-    svg template textarea time tt u var video o:p
+    svg template textarea time tt u var video o:p at attachment emoji
     """
 )
 ELEMENTS: Final = _BLOCKS | VOID | _INLINE
 
-# Elements whose content is no markup. It ends only with their end tag.
-_RAW_ENDS: Final = {
-    name: re.compile(rf"</(?i:{name})(?=[\s/>])[^>]*>?")
-    for name in ("script", "style", "iframe", "noembed", "noframes")
-}
+# Elements whose content is no markup and no text. It ends only with their end tag.
+RAW: Final = frozenset({"script", "style", "iframe", "noembed", "noframes"})
+_RAW_ENDS: Final = {name: re.compile(rf"</(?i:{name})(?=[\s/>])[^>]*>?") for name in RAW}
 _COMMENT_END: Final = re.compile(r"--!?>")
 
 # Names of tokens that are no tags.

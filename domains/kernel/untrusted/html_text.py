@@ -97,6 +97,10 @@ def html_to_text(
     `max_length`: the conversion ends after this number of characters.
     """
     base = source if isinstance(source, MappedText) else MappedText.of(source)
+    if "<" not in base.text and base.text.lstrip().startswith("&lt;"):
+        # HTML that was escaped as a whole.
+        unescaped = _convert(base, True, False, False, None)
+        base = unescaped if is_html(unescaped.text) else base
     keeps_lines = not is_document and _has_own_lines(base.text)
     if drop_quotes:
         without_quotes = _convert(base, keeps_lines, is_document, True, max_length)

@@ -91,7 +91,11 @@ def test_other_texts_are_not_html(text: str) -> None:
         ("<table><tr><td>a</td><td></td><th>b</th></tr><tr><td>c</table>", "a | | b\nc"),
         ("<pre>\none\n  two\n\n\nthree\n</pre>four", "one\n  two\n\n\nthree\n\nfour"),
         ("<p>a<img alt='photo' src=x>b <input value=c></p>", "ab"),
-        ("<title>Mail</title><p>a</p>", "a"),
+        ("<title>Mail</title><style hidden style='display:none'>p{}</style><p>a</p>", "a"),
+        ("<div style='white-space: pre-wrap'>one\n<div>two</div>three\n\nfour</div><p>five\nsix",
+         "one\ntwo\nthree\n\nfour\n\nfive six"),
+        ("&lt;p&gt;R&amp;amp;D&lt;/p&gt;&lt;p&gt;stops&lt;/p&gt;", "R&D\n\nstops"),
+        ("<div><at id=1>Kim</at>&nbsp;look</div>", "Kim look"),
         ("<p>na\u00adme &shy;x&zwnj;y</p>&zwnj;&nbsp;&#847;<p>z</p>", "name x\u200cy\n\nz"),
         ("<p>5 <6 and 7<8 <> </ p></p>", "5 <6 and 7<8 <>"),
         ("<p>cut off <a href='x", "cut off"),
@@ -193,7 +197,9 @@ ATTRIBUTION = "Am 02.03.2026 um 10:00 schrieb Kim &lt;kim@acme.example&gt;:"
         '<div class=OutlookMessageHeader>From: Kim</div>',
         f"<div>{OUTLOOK_HEAD}</div>",
         '<div class="gmail_signature">Ana, Halden Inc.</div>',
-        '<div class="x_gmail_quote">Old</div>',
+        '-- <br><div id="x_Signature">Ana</div>',
+        '<div class="x_x_gmail_quote">Old</div>',
+        '<div class="ydp5e3yahoo_quoted">Old</div>',
     ],
 )  # fmt: skip
 def test_quoted_mail_is_left_out(quoted: str) -> None:
@@ -211,6 +217,16 @@ def test_quoted_mail_is_left_out(quoted: str) -> None:
         # Below the quote, and between quotes.
         (f"{ATTRIBUTION}<blockquote>Old</blockquote><p>New</p>", "New"),
         ("<blockquote>1</blockquote>One<blockquote>2</blockquote>Two", "One\n\nTwo"),
+        (
+            f'<div class="gmail_quote"><div class="gmail_attr">{ATTRIBUTION}</div><blockquote>1'
+            "</blockquote><div>One</div><blockquote>2</blockquote>Two</div>",
+            "One\n\nTwo",
+        ),
+        (
+            'FYI<div class="gmail_quote"><div class="gmail_attr">------- Forwarded message -----'
+            "</div><blockquote>1</blockquote>Old</div>",
+            "FYI",
+        ),
         # No attribution, and no quote.
         ("<p>The manual says:</p><blockquote>Old</blockquote>", "The manual says:"),
         ('<blockquote style="margin:0 0 0 40px;border:none">Mine</blockquote>', "Mine"),
