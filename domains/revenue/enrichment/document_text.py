@@ -1,5 +1,6 @@
 """Text of documents: fetch the original if it has a URL, then extract its text in a sandbox."""
 
+import asyncio
 import tempfile
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,16 @@ from domains.kernel.storage import retention
 from domains.kernel.storage.blobs import BlobMissing
 from domains.kernel.untrusted.documents.errors import UnreadableDocument
 from domains.kernel.untrusted.documents.extraction import ExtractedText
+from domains.kernel.untrusted.documents.file_kinds import (
+    charset_parameter,
+    is_specific,
+    media_type,
+)
+from domains.kernel.untrusted.documents.kinds import GENERIC_TYPES
+from domains.kernel.untrusted.documents.web_pages import (
+    refuse_sign_in_page,
+    refuse_unexpected_page,
+)
 from domains.revenue.documents import FetchDocument, ProcessDocument, filename_in_url
 from domains.revenue.enrichment.versions import (
     blob_key,
@@ -139,13 +150,21 @@ async def extract(tools: Tools, workspace: WorkspaceId, job: ProcessDocument) ->
 
 
 async def _extract_text(tools: Tools, original: _Original, key: str) -> ExtractedText:
-    content_type = original.fetched_content_type or original.content_type
-    filename = original.filename or filename_in_url(original.url) or None
+    content_type = _content_type(original)
+    url_filename = filename_in_url(original.url)
+    filename = original.filename or url_filename or None
     with tempfile.TemporaryDirectory(prefix="document-") as folder:
         path = Path(folder) / "original"
         try:
             await tools.blobs.save(key, path)
-            return await tools.text_extractor.extract(path, content_type, filename)
+            if original.url is not None:
+                await asyncio.to_thread(
+                    refuse_unexpected_page, path, original.content_type, original.filename
+                )
+            extracted = await tools.text_extractor.extract(path, content_type, filename)
+            await asyncio.to_thread(
+                refuse_sign_in_page, path, original.content_type, url_filename, extracted.text
+            )
         except BlobMissing as error:
             raise NotFound("The stored bytes of this document are missing.") from error
         except UnreadableDocument as error:
@@ -154,6 +173,21 @@ async def _extract_text(tools: Tools, original: _Original, key: str) -> Extracte
             raise Unavailable(
                 "The document could not be written to temporary storage. Try again."
             ) from error
+    return extracted
+
+
+def _content_type(original: _Original) -> str:
+    """The type that the sender declared, if it is specific, else that of the response."""
+    declared, responded = original.content_type, original.fetched_content_type
+    if responded is None or (is_specific(declared) and not _adds_charset(declared, responded)):
+        return declared
+    return declared if media_type(responded) in GENERIC_TYPES else responded
+
+
+def _adds_charset(declared: str, responded: str) -> bool:
+    """True if the response declares the same type, and a charset that the sender did not."""
+    is_same = media_type(declared) == media_type(responded)
+    return is_same and charset_parameter(declared) is None
 
 
 async def mark_failed(

@@ -19,6 +19,8 @@ from domains.kernel.models.speech import Sentence
 from domains.kernel.storage import retention
 from domains.kernel.storage.blobs import BlobMissing
 from domains.kernel.untrusted import media
+from domains.kernel.untrusted.documents.errors import web_page_instead_of
+from domains.kernel.untrusted.documents.web_pages import is_web_page
 from domains.revenue.conversations import (
     FetchRecording,
     ProcessConversation,
@@ -39,6 +41,11 @@ from domains.revenue.tables import conversations
 NO_SPEECH_SERVICE: Final = (
     "No speech-to-text service is configured: the recording is stored without a transcript. "
     "Send a transcript, or ask the operator to configure a service."
+)
+
+_NOT_MEDIA: Final = (
+    "The content at recordingUrl is not a supported audio or video format. Send MP4, WebM, MP3, "
+    "WAV or another common format."
 )
 
 _FOLDER: Final = "recordings"
@@ -103,7 +110,8 @@ async def fetch(tools: Tools, workspace: WorkspaceId, job: FetchRecording) -> Wr
         head = await _read_head(chunks)
         kind = media.detect_format(b"".join(head))
         if kind is None:
-            raise Invalid("The content at recordingUrl is not a supported audio or video format.")
+            is_page = is_web_page(b"".join(head))
+            raise Invalid(web_page_instead_of("a recording") if is_page else _NOT_MEDIA)
         await tools.blobs.put_stream(
             key,
             _concatenate(head, chunks),

@@ -16,7 +16,18 @@ from domains.kernel.core import settings
 from domains.kernel.core.problems import Unavailable
 from domains.kernel.untrusted import sandbox
 from domains.kernel.untrusted.documents.charset import decode
-from domains.kernel.untrusted.documents.errors import UnreadableDocument
+from domains.kernel.untrusted.documents.errors import (
+    ARCHIVE,
+    DAMAGED,
+    EMPTY,
+    ENCRYPTED,
+    NO_TEXT,
+    SCAN,
+    TIMEOUT,
+    TOO_LARGE,
+    UnreadableDocument,
+    unsupported,
+)
 from domains.kernel.untrusted.documents.extraction import TextExtractor
 from domains.kernel.untrusted.documents.file_kinds import declared_kind
 from domains.kernel.untrusted.documents.html_reader import read_html
@@ -31,15 +42,6 @@ WORD = f"{OFFICE}.wordprocessingml.document"
 SLIDES = f"{OFFICE}.presentationml.presentation"
 WORKBOOK = f"{OFFICE}.spreadsheetml.sheet"
 UNKNOWN = "application/octet-stream"
-
-DAMAGED = "This file is damaged or does not match its content type."
-ENCRYPTED = "This document is protected by a password."
-EMPTY = "This file is empty."
-NO_TEXT = "This document contains no text."
-SCAN = "This PDF has no text layer; it may be a scan. Send it again after text recognition (OCR)."
-TOO_LARGE = "This document is too large to be read."
-ARCHIVE = "Archives are not read. Send each document in it as a file of its own."
-TIMEOUT = "Reading this document took too long."
 
 MB = 1024 * 1024
 
@@ -225,10 +227,6 @@ def test_kind_that_a_declaration_promises(
     content_type: str, filename: str | None, kind: str | None
 ) -> None:
     assert declared_kind(content_type, filename) == kind
-
-
-def unsupported(content_type: str) -> str:
-    return f"Files of type {content_type} are not supported."
 
 
 REFUSED = {

@@ -8,7 +8,7 @@ import pytest
 from domains.kernel.db.database import Database
 from tests.fakes.files import docx, eml, pdf, pptx, xlsx
 from tests.fakes.web_server import CannedResponse, WebServer
-from tests.revenue.push_records import Source, get_json
+from tests.revenue.push_records import Json, Source, get_json
 from tests.revenue.stored_rows import encoded, get_row, wait_until_processed
 from tests.stack import Stack, eventually
 
@@ -106,6 +106,44 @@ async def test_an_unreadable_document_fails_with_a_reason_and_keeps_its_bytes(
         document = await get_json(source.tenant, f"documents/{record}")
         assert (document["normalizedUrl"], document["normalizedContentType"]) == (None, None)
         assert (await source.http.get(document["url"])).content == body
+
+
+SIGN_IN = CannedResponse(
+    b"<html><title>Portal</title><input type=password> Please log in.</html>", "text/html"
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "reason"),
+    [
+        ("/quote", {"contentType": "application/pdf"}, "A web page came instead of a PDF."),
+        ("/quote", {"filename": "quote.docx"}, "A web page came instead of a Word document."),
+        ("/quote.pdf", {}, "A sign-in page came instead of the file."),
+    ],
+    ids=["declared type", "declared name", "name in the URL"],
+)
+async def test_a_sign_in_page_is_not_the_declared_document(
+    source: Source, web: WebServer, path: str, fields: Json, reason: str, database: Database
+) -> None:
+    web.responses[path] = SIGN_IN
+    record = await source.push("documents", "afar", url=web.url + path, **fields)
+    await wait_until_processed(database, "documents", record)
+    document = await get_json(source.tenant, f"documents/{record}")
+    assert document["processing"]["status"] == "failed"
+    assert document["processing"]["error"].startswith(reason)
+    assert document["normalizedUrl"] is None
+
+
+async def test_a_page_is_read_if_nothing_else_was_declared(
+    source: Source, database: Database, web: WebServer
+) -> None:
+    web.responses["/about"] = CannedResponse(b"<h1>About &amp; us</h1>", "text/html")
+    web.responses["/list"] = CannedResponse(b"a;b\n1;<html>", "text/html")
+    page = await source.push("documents", "page", url=f"{web.url}/about")
+    assert await _text(source, database, page) == "About & us"
+    # The declared type takes precedence over that of the response.
+    table = await source.push("documents", "table", url=f"{web.url}/list", contentType="text/csv")
+    assert await _text(source, database, table) == "a;b\n1;<html>"
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ async def test_a_file_that_is_no_recording_is_not_stored(
     record = await source.push("conversations", "call", recordingUrl=f"{web.url}/call.mp4")
     row = await wait_until_processed(database, "conversations", record)
     assert (row["state"], row["recording_key"]) == ("failed", None)
-    assert "not a supported audio or video format" in row["recording_error"]
+    assert "A web page came instead of a recording." in row["recording_error"]
     assert not list((stack.folder / "blobs").glob(f"recordings/**/{record}/*"))
 
 

@@ -126,6 +126,11 @@ def declared_kind(content_type: str, filename: str | None) -> Kind | None:
     return None if suffix in _VAGUE_SUFFIXES else SUFFIXES.get(suffix)
 
 
+def is_specific(content_type: str) -> bool:
+    """True if a declared type says more than that the file is a file or a text."""
+    return media_type(content_type) not in {*GENERIC_TYPES, "text/plain"}
+
+
 _VAGUE_SUFFIXES: Final = frozenset({".txt", ".text", ".log", *OLD_OFFICE_SUFFIXES})
 
 
