@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Literal, Self, TypeVar
 
 import click
 from rich.console import Console
@@ -15,8 +15,10 @@ from rich.text import Text
 from domains.kernel.db.database import Database
 from domains.kernel.tenancy import workspaces
 from gateway.cli.deployment import data_option, in_database
-from gateway.cli.importing.batches import BatchReader, Location
+from gateway.cli.importing.batches import Batch, BatchReader, ImportFailed, Refused
+from gateway.cli.importing.entries import Conventions
 from gateway.cli.importing.files import InputFile
+from gateway.cli.importing.rejects import RejectsFile
 from gateway.cli.importing.storage import Counts, Importer
 from gateway.cli.output import json_option, print_json
 
@@ -31,10 +33,33 @@ _MAX_REPORTED: Final = 1000
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Check everything, store nothing.")
 @click.option("--strict", is_flag=True, help="Stop at the first record that is refused.")
+@click.option(
+    "--decimal",
+    type=click.Choice(["point", "comma"]),
+    help="Decimal sign of ambiguous amounts of tables, such as 1.234.",
+)
+@click.option(
+    "--dates",
+    type=click.Choice(["mdy", "dmy"]),
+    help="Order of ambiguous dates of tables, such as 03/04/2026: month or day first.",
+)
+@click.option(
+    "--rejects",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the refused rows of a table to this file, with the reason.",
+)
 @data_option
 @json_option
 def import_records(
-    workspace: str, files: tuple[Path, ...], dry_run: bool, strict: bool, data: Path, as_json: bool
+    workspace: str,
+    files: tuple[Path, ...],
+    dry_run: bool,
+    strict: bool,
+    decimal: Literal["point", "comma"] | None,
+    dates: Literal["mdy", "dmy"] | None,
+    rejects: Path | None,
+    data: Path,
+    as_json: bool,
 ) -> None:
     """Import records of other systems from FILES; `-` reads standard input.
 
@@ -45,8 +70,21 @@ def import_records(
     A record replaces the one with the same id in the workspace. The exit code is 1 if any record is
     refused.
     """
+    if rejects is not None and (len(files) > 1 or rejects == files[0]):
+        raise click.UsageError("--rejects needs one FILE to import, and another file to write.")
+    rejects_file = None if rejects is None else RejectsFile(rejects)
+    conventions = Conventions(decimal, dates)
     counts = in_database(
-        data, lambda database: _run(database, workspace, files, strict=strict, dry_run=dry_run)
+        data,
+        lambda database: _run(
+            database,
+            workspace,
+            files,
+            conventions,
+            rejects_file,
+            strict=strict,
+            dry_run=dry_run,
+        ),
     )
     if as_json:
         print_json(counts)
@@ -55,30 +93,55 @@ def import_records(
         click.echo(
             f"{stored}: {counts.stored:,}; unchanged: {counts.unchanged:,}; "
             f"refused: {counts.refused:,}"
+            + (f"; skipped: {counts.skipped:,}" if counts.skipped else "")
         )
     if counts.refused:
         sys.exit(1)
 
 
 async def _run(
-    database: Database, id_or_name: str, paths: Sequence[Path], *, strict: bool, dry_run: bool
+    database: Database,
+    id_or_name: str,
+    paths: Sequence[Path],
+    conventions: Conventions,
+    rejects: RejectsFile | None,
+    *,
+    strict: bool,
+    dry_run: bool,
 ) -> Counts:
     """Import files into a workspace. Refusals and progress go to standard error."""
     workspace = await workspaces.find_workspace(database.read, id_or_name)
     importer = Importer(database, workspace.id, strict=strict, dry_run=dry_run)
-    async with BatchReader(paths, workspace.domains, strict) as reader:
+    async with BatchReader(paths, workspace.domains, strict, conventions) as reader:
         with _Report(reader.files) as report:
             try:
                 while (batch := await reader.next()) is not None:
+                    report.notes(batch)
                     refused = await _finish(importer.store(batch))
                     report.refused(refused)
+                    if rejects is not None:
+                        _write_rejects(rejects, batch, refused)
                     report.progress(batch.bytes_read, importer.counts)
                     if strict and refused:
                         break
             except asyncio.CancelledError:
                 report.print(f"Interrupted: {importer.counts.stored:,} records are stored.")
                 raise
+            if rejects is not None and rejects.count < importer.counts.refused:
+                missing = importer.counts.refused - rejects.count
+                report.print(f"{missing:,} refusals are not in the file of --rejects: no rows")
     return importer.counts
+
+
+def _write_rejects(rejects: RejectsFile, batch: Batch, refused: Sequence[Refused]) -> None:
+    """Add the refused rows of a batch to the file of --rejects. Raises ImportFailed."""
+    for _, note in batch.notes:
+        if note.header is not None:
+            rejects.begin(note.header)
+    try:
+        rejects.add([(each.reason, each.cells) for each in refused if each.cells])
+    except OSError as error:
+        raise ImportFailed(f"the file of --rejects cannot be written: {error.strerror}") from None
 
 
 async def _finish(work: Coroutine[Any, Any, T]) -> T:
@@ -129,9 +192,14 @@ class _Report:
         rate = records / max(time.monotonic() - self._started, 0.001)
         self._bar.update(self._task, completed=bytes_read, records=records, rate=rate)
 
-    def refused(self, refused: Sequence[tuple[Location, str]]) -> None:
+    def notes(self, batch: Batch) -> None:
+        """Report how the files are read."""
+        for number, note in batch.notes:
+            self.print(f"{self._files[number].name}: {note.text}")
+
+    def refused(self, refused: Sequence[Refused]) -> None:
         """Report refused lines, at most `_MAX_REPORTED` individually."""
-        for location, reason in refused:
+        for location, reason, _ in refused:
             if self._reported < _MAX_REPORTED:
                 self._reported += 1
                 self.print(f"{self._files[location.file].name}:{location.line}: {reason}")

@@ -77,12 +77,21 @@ class ImportResult(CommandResult):
     def refusals(self, path: Path) -> dict[int, str]:
         """Reasons of refusals by line number."""
         reasons: dict[int, str] = {}
-        for line in self.err.splitlines():
-            assert line.startswith(f"{path}:"), line
-            number, _, reason = line.removeprefix(f"{path}:").partition(": ")
-            assert int(number) not in reasons
-            reasons[int(number)] = reason
+        for line in self._reported(path):
+            number, _, reason = line.partition(": ")
+            if not number.startswith(" "):
+                assert int(number) not in reasons
+                reasons[int(number)] = reason
         return reasons
+
+    def notes(self, path: Path) -> list[str]:
+        """Notes about how a table was read."""
+        return [line.strip() for line in self._reported(path) if line.startswith(" ")]
+
+    def _reported(self, path: Path) -> list[str]:
+        lines = self.err.splitlines()
+        assert all(line.startswith(f"{path}:") for line in lines), lines
+        return [line.removeprefix(f"{path}:") for line in lines]
 
 
 class Importer:

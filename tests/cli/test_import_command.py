@@ -107,7 +107,13 @@ async def test_a_hyphen_reads_standard_input(importer: Importer, acme: Tenant) -
     process = _command(importer, acme, "-", "--json", **pipes)
     out, err = await asyncio.to_thread(process.communicate, text.encode(), 60)
     assert process.returncode == 1
-    assert json.loads(out) == {"stored": 1, "unchanged": 0, "refused": 1, "dryRun": False}
+    assert json.loads(out) == {
+        "stored": 1,
+        "unchanged": 0,
+        "refused": 1,
+        "skipped": 0,
+        "dryRun": False,
+    }
     assert err.decode() == "-:2: is not valid JSON in UTF-8\n"
     assert await push_records.listed_ids(acme, "deals") == ["d1"]
 

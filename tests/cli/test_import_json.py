@@ -199,7 +199,8 @@ async def test_records_before_malformed_json_are_stored(
         ("x.csv", "Name of it,Colour\na,b\n", "the header has columns of neither deals"),
         ("x", "PK\x03\x04", "the header has columns of neither deals"),
         ("x.csv", "Deal Name,Amount\na,1\n", "no column has their id"),
-        ("x.csv", "Deal Name,Amount\na,1\n".encode("utf-16"), "UTF-16"),
+        ("x.jsonl", '{"kind": "deal", "dealId": "d"}'.encode("utf-16"), "UTF-16"),
+        ("x.csv", b"\x89PNG\r\n" + bytes(range(256)), "the file is not text"),
     ],
 )
 async def test_a_file_with_an_unknown_structure_is_refused(

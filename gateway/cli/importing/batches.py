@@ -17,7 +17,7 @@ from domains.kernel.db.database import Read, Tx
 from domains.revenue.imports import kinds
 from domains.revenue.imports.kinds import Kind, Outcome, PreparedRecord
 from gateway.cli.importing import json_files
-from gateway.cli.importing.entries import Entry, Refusal
+from gateway.cli.importing.entries import Conventions, Entry, Note, Refusal
 from gateway.cli.importing.files import InputFile, Interrupted, read_entries
 
 # A batch ends at this number of records, or at about this many bytes.
@@ -65,11 +65,21 @@ class Location(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A checked record."""
+    """A checked record, with its cells and column names if it is the row of a table."""
 
     location: Location
     kind: str
     prepared: PreparedRecord
+    cells: Sequence[str] = ()
+    columns: Mapping[str, str] = {}
+
+
+class Refused(NamedTuple):
+    """A refused part of a file, the reason, and its cells if it is the row of a table."""
+
+    location: Location
+    reason: str
+    cells: Sequence[str] = ()
 
 
 class Batch:
@@ -77,7 +87,9 @@ class Batch:
 
     def __init__(self) -> None:
         self.records: list[Record] = []
-        self.refused: list[tuple[Location, str]] = []
+        self.refused: list[Refused] = []
+        # Notes about files, by the index of the file.
+        self.notes: list[tuple[int, Note]] = []
         self.bytes = 0
         # Bytes of all files that were read before the batch was complete.
         self.bytes_read = 0
@@ -99,45 +111,87 @@ def _check(entry: Entry, own_domains: Sequence[str]) -> PreparedRecord:
         raise json_files.to_invalid(error) from None
 
 
+def _reason(entry: Entry, problem: Invalid) -> str:
+    """Message of a problem, which names the column and the value of a row instead of the field."""
+    if not (problem.field_errors and isinstance(entry.content, dict)):
+        return problem.message
+    field, message = problem.field_errors[0].field, problem.field_errors[0].message
+    column = entry.columns.get(field)
+    if column is None:
+        return problem.message
+    value = entry.content.get(field)
+    return f"{column}: {str(value)[:64]!r} {message}" if value else f"{column}: {message}"
+
+
 def read_batches(
-    files: Sequence[InputFile], own_domains: Sequence[str], strict: bool, stop: threading.Event
+    files: Sequence[InputFile],
+    own_domains: Sequence[str],
+    strict: bool,
+    stop: threading.Event,
+    conventions: Conventions = Conventions(),  # noqa: B008
 ) -> Iterator[Batch]:
     """Read all records. Ends early if `stop` is set and, if `strict`, at the first refusal."""
     batch = Batch()
-    for number, file in enumerate(files):
-        for entry in read_entries(file):
-            if stop.is_set():
+    for number, entry in _entries(files, conventions):
+        if stop.is_set():
+            return
+        _add(batch, number, entry, own_domains)
+        if batch.full or (strict and batch.refused):
+            batch.bytes_read = sum(file.bytes_read for file in files)
+            yield batch
+            if strict and batch.refused:
                 return
-            location = Location(number, entry.line)
-            if isinstance(entry, Refusal):
-                batch.refused.append((location, entry.reason))
-            else:
-                if isinstance(entry.content, bytes):
-                    batch.bytes += len(entry.content)
-                try:
-                    prepared = _check(entry, own_domains)
-                    batch.records.append(Record(location, entry.kind, prepared))
-                except Invalid as problem:
-                    batch.refused.append((location, problem.message))
-            if batch.full or (strict and batch.refused):
-                batch.bytes_read = sum(file.bytes_read for file in files)
-                yield batch
-                if strict and batch.refused:
-                    return
-                batch = Batch()
+            batch = Batch()
     batch.bytes_read = sum(file.bytes_read for file in files)
     yield batch
+
+
+def _entries(
+    files: Sequence[InputFile], conventions: Conventions
+) -> Iterator[tuple[int, Entry | Refusal | Note]]:
+    """Iterate over the entries of all files, with the index of the file."""
+    for number, file in enumerate(files):
+        for entry in read_entries(file, conventions):
+            yield number, entry
+
+
+def _add(
+    batch: Batch, number: int, entry: Entry | Refusal | Note, own_domains: Sequence[str]
+) -> None:
+    """Add an entry of the file `number` to a batch, checked."""
+    if isinstance(entry, Note):
+        batch.notes.append((number, entry))
+        return
+    location = Location(number, entry.line)
+    if isinstance(entry, Refusal):
+        batch.refused.append(Refused(location, entry.reason, entry.cells))
+        return
+    if isinstance(entry.content, bytes):
+        batch.bytes += len(entry.content)
+    else:
+        batch.bytes += sum(map(len, entry.cells))
+    try:
+        prepared = _check(entry, own_domains)
+        batch.records.append(Record(location, entry.kind, prepared, entry.cells, entry.columns))
+    except Invalid as problem:
+        batch.refused.append(Refused(location, _reason(entry, problem), entry.cells))
 
 
 class BatchReader:
     """Reads batches in a thread. Leaving the context stops it within 0.1 s of waiting for input."""
 
-    def __init__(self, paths: Sequence[Path], own_domains: Sequence[str], strict: bool) -> None:
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        own_domains: Sequence[str],
+        strict: bool,
+        conventions: Conventions,
+    ) -> None:
         self._stop = threading.Event()
         with contextlib.ExitStack() as opened:
             self.files = [opened.enter_context(_open(path, self._stop)) for path in paths]
             self._opened = opened.pop_all()
-        self._batches = read_batches(self.files, own_domains, strict, self._stop)
+        self._batches = read_batches(self.files, own_domains, strict, self._stop, conventions)
         self._next = self._read_next()
 
     async def __aenter__(self) -> Self:

@@ -1,7 +1,7 @@
 """Entries of a file in any format, before they are checked."""
 
-from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Literal, NamedTuple
 
 # Bytes of the longest record; no API accepts a larger one.
 MAX_RECORD_BYTES: Final = 16 * 1024 * 1024
@@ -9,12 +9,31 @@ MAX_RECORD_BYTES: Final = 16 * 1024 * 1024
 KINDS: Final = ("products", "deals", "accounts", "conversations", "messages", "documents")
 
 
+class Conventions(NamedTuple):
+    """How to read ambiguous values of tables: the options --decimal and --dates."""
+
+    decimal: Literal["point", "comma"] | None = None
+    dates: Literal["mdy", "dmy"] | None = None
+
+
+class Header(NamedTuple):
+    """The header of a table and its delimiter."""
+
+    cells: Sequence[str]
+    delimiter: str
+
+
 class Entry(NamedTuple):
-    """A record in a file: its first line, its kind, and its JSON text or its fields."""
+    """A record in a file: its first line, its kind, and its JSON text or its fields.
+
+    A row of a table also has its cells, and the names of the columns by field.
+    """
 
     line: int
     kind: str
     content: bytes | dict[str, Any]
+    cells: Sequence[str] = ()
+    columns: Mapping[str, str] = {}
 
 
 class Refusal(NamedTuple):
@@ -22,6 +41,19 @@ class Refusal(NamedTuple):
 
     line: int
     reason: str
+    cells: Sequence[str] = ()
 
 
-Entries = Iterator[Entry | Refusal]
+class Note(NamedTuple):
+    """A fact about a file for the report, such as its encoding.
+
+    The first note about a table has its header and kind. `skipped`: number of rows left out.
+    """
+
+    text: str
+    skipped: int = 0
+    kind: str = ""
+    header: Header | None = None
+
+
+Entries = Iterator[Entry | Refusal | Note]

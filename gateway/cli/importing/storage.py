@@ -12,7 +12,7 @@ from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import WriteConflict
 from domains.kernel.db.database import Database
 from domains.revenue.imports.kinds import Outcome, PreparedRecord
-from gateway.cli.importing.batches import KINDS, Batch, Location, Record
+from gateway.cli.importing.batches import KINDS, Batch, Record, Refused
 
 # Concurrent transactions that store a batch: most of the work is the database's.
 _CONNECTIONS: Final = 2
@@ -25,11 +25,13 @@ class Counts(msgspec.Struct, rename="camel"):
     """Numbers of records by result. A dry run counts the results that an import would have.
 
     A record replaced by a later one of the same id, in the same batch, counts as unchanged.
+    `skipped`: rows of tables that are no records to import, such as deleted ones.
     """
 
     stored: int = 0
     unchanged: int = 0
     refused: int = 0
+    skipped: int = 0
     dry_run: bool = False
 
 
@@ -44,7 +46,7 @@ class Importer:
         self._strict = strict
         self.counts: Final = Counts(dry_run=dry_run)
 
-    async def store(self, batch: Batch) -> list[tuple[Location, str]]:
+    async def store(self, batch: Batch) -> list[Refused]:
         """Store a batch. Returns its refusals in the order of the files.
 
         If `strict`, nothing is stored from the first refused record on.
@@ -62,6 +64,7 @@ class Importer:
         self.counts.stored += changed
         self.counts.unchanged += len(records) - len(pushed) - changed
         self.counts.refused += len(refused)
+        self.counts.skipped += sum(note.skipped for _, note in batch.notes)
         return refused
 
     async def _preview(self, records: Sequence[Record]) -> dict[str, Outcome]:
@@ -118,6 +121,8 @@ def _pushed(records: Sequence[Record], outcomes: Mapping[str, Outcome]) -> list[
     ]
 
 
-def _refusal(record: Record) -> tuple[Location, str]:
+def _refusal(record: Record) -> Refused:
     field = KINDS[record.kind].id_field
-    return record.location, f"{field}: is the id of a record that was pushed"
+    column = record.columns.get(field, field)
+    reason = f"{column}: is the id of a record that was pushed"
+    return Refused(record.location, reason, record.cells)

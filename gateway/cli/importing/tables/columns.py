@@ -1,0 +1,138 @@
+"""Columns of the tables that Salesforce and HubSpot export, and the fields that they become."""
+
+import functools
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+# The column of a file of refused rows that has the reason. It is not imported.
+REASON_COLUMN: Final = "Reason refused"
+
+# Field -> names of its columns, normalised. The first column with a value is used.
+_Columns = Mapping[str, Sequence[str]]
+
+_ACCOUNT_ID: Final = (
+    *("accountid", "associatedcompanyidsprimary", "primaryassociatedcompanyid"),
+    *("associatedcompanyids", "associatedcompanyid"),
+)
+_ACCOUNT_NAME: Final = ("accountname", "associatedcompany", "associatedcompanyprimary")
+_DELETED: Final = ("isdeleted", "deleted", "isarchived", "archived")
+_COLUMNS: Final[Mapping[str, _Columns]] = {
+    "deals": {
+        "dealId": ("opportunityid", "dealid", "recordid", "id"),
+        "name": ("opportunityname", "dealname", "name"),
+        "accountId": _ACCOUNT_ID,
+        "accountName": _ACCOUNT_NAME,
+        "stage": ("stage", "stagename", "dealstage"),
+        "pipeline": ("pipeline", "dealpipeline", "type", "opportunitytype"),
+        "amount": ("amount",),
+        "closed": ("closed", "isclosed", "isdealclosed"),
+        "closeDate": ("closedate",),
+        "createdDate": ("createddate", "createdate"),
+        "lastActivityDate": ("lastactivity", "lastactivitydate"),
+        "owner.name": ("opportunityowner", "dealowner", "ownername", "ownerfullname", "owner"),
+        "owner.email": ("opportunityowneremail", "dealowneremail", "owneremail"),
+        "deleted": _DELETED,
+    },
+    "accounts": {
+        "accountId": ("accountid", "companyid", "recordid", "id"),
+        "name": ("accountname", "companyname", "name"),
+        "website": ("website", "websiteurl", "companydomainname"),
+        "domain": ("companydomainname",),
+        "createdDate": ("createddate", "createdate"),
+        "lastActivityDate": ("lastactivity", "lastactivitydate"),
+        "owner.name": ("accountowner", "companyowner", "ownername", "ownerfullname", "owner"),
+        "owner.email": ("accountowneremail", "companyowneremail", "owneremail"),
+        "deleted": _DELETED,
+    },
+}
+_ID_FIELDS: Final = {"deals": "dealId", "accounts": "accountId"}
+_ID_EXAMPLES: Final = {
+    "deals": "Opportunity ID, Deal ID",
+    "accounts": "Account ID, Company ID",
+}
+# The first of these sets that shares a column with the header determines the kind of the table.
+_KIND_COLUMNS: Final = (
+    ("deals", {"opportunityid", "opportunityname", "dealid", "dealname"}),
+    ("deals", {"stagename", "dealstage", "opportunityowner", "dealowner"}),
+    ("accounts", {"companyid", "companyname", "companydomainname", "companyowner"}),
+    ("accounts", {"accountowner", "website", "websiteurl"}),
+    ("deals", {"stage", "closedate", "amount", "isclosed"}),
+    ("accounts", {"accountid", "accountname"}),
+)
+_UNKNOWN_KIND: Final = (
+    "the header has columns of neither deals (Opportunity ID, Deal Name, ...) nor"
+    " accounts (Account ID, Company name, ...)"
+)
+_PUNCTUATION: Final = re.compile(r"[\W_]+")
+
+
+def normalise(name: str) -> str:
+    """Fold case, and remove spaces and punctuation."""
+    return _PUNCTUATION.sub("", name.casefold())
+
+
+class Layout:
+    """The kind of a table, and the positions of its fields by the names in its header.
+
+    `error`: why it cannot be imported; empty if it can. Several columns with one name all belong to
+    the field, in their order.
+    """
+
+    def __init__(self, header: Sequence[str]) -> None:
+        self.header: Final = header
+        names = [normalise(cell) for cell in header]
+        self.kind: Final = _kind(names)
+        columns = _COLUMNS.get(self.kind, {})
+        self.positions: Final = {
+            field: [
+                place for column in candidates for place, name in enumerate(names) if name == column
+            ]
+            for field, candidates in columns.items()
+        }
+        mapped = {place for places in self.positions.values() for place in places}
+        # Positions of the columns of no field.
+        self.others: Final = [
+            place
+            for place, name in enumerate(names)
+            if place not in mapped and name != normalise(REASON_COLUMN)
+        ]
+        self.mapped: Final = len(mapped)
+        self.id_field: Final = _ID_FIELDS.get(self.kind, "")
+        self.error: Final = self._error()
+
+    @functools.cached_property
+    def names(self) -> Mapping[str, str]:
+        """Name in the header of each field's first column."""
+        return {field: self.header[places[0]] for field, places in self.positions.items() if places}
+
+    @functools.cached_property
+    def other_names(self) -> Sequence[tuple[int, str]]:
+        """Positions and names of the columns of no field. Equal names are numbered."""
+        taken: set[str] = set()
+        named = []
+        for place in self.others:
+            name, number = self.header[place], 1
+            while name in taken:
+                number += 1
+                name = f"{self.header[place]} ({number})"
+            taken.add(name)
+            named.append((place, name))
+        return named
+
+    def places(self, fields: Iterable[str]) -> list[int]:
+        """Positions of all columns of these fields."""
+        return [place for field in fields for place in self.positions.get(field, ())]
+
+    def _error(self) -> str:
+        if not self.kind:
+            return _UNKNOWN_KIND
+        if self.positions[self.id_field]:
+            return ""
+        examples = _ID_EXAMPLES[self.kind]
+        return f"these are {self.kind}, but no column has their id: {examples}, Record ID or Id"
+
+
+def _kind(names: Sequence[str]) -> str:
+    known = set(names)
+    return next((kind for kind, columns in _KIND_COLUMNS if columns & known), "")

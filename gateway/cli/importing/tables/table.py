@@ -1,0 +1,316 @@
+"""Read CSV exports of Salesforce and HubSpot.
+
+A table is read twice: first to find its encoding, its header and how its amounts and dates are to
+be read, then for its records. Only a piece of it is in memory.
+"""
+
+import io
+import itertools
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from domains.kernel.core.problems import Invalid, invalid
+from gateway.cli.importing.entries import Conventions, Entries, Entry, Header, Note, Refusal
+from gateway.cli.importing.tables import encoding, stages
+from gateway.cli.importing.tables.amounts import read_amount
+from gateway.cli.importing.tables.columns import Layout
+from gateway.cli.importing.tables.conventions import (
+    Decision,
+    Evidence,
+    decide_amounts,
+    decide_dates,
+)
+from gateway.cli.importing.tables.dates import read_date
+from gateway.cli.importing.tables.rows import BrokenLines, Row, RowReader
+from gateway.cli.importing.tables.vocabulary import words
+
+_AMOUNT_FIELDS: Final = ("amount",)
+_DATE_FIELDS: Final = ("closeDate", "createdDate", "lastActivityDate")
+
+_DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_BUFFER_SIZE: Final = 256 * 1024
+# Rows among which the header is looked for.
+_MAX_HEADER_ROW: Final = 50
+
+# A first line by which Excel finds the delimiter.
+_SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+_TOTALS: Final = words(
+    "total totals grandtotal subtotal sum summe zwischensumme gesamt gesamtsumme gesamtergebnis"
+    " totalgeneral totalgénéral soustotal somme totale totalegenerale suma totalgeral totaal"
+    " eindtotaal"
+)
+_NOT_LETTERS: Final = re.compile(r"[\W\d_]+")
+_BOOLEANS: Final = {
+    **dict.fromkeys(words("true yes 1 t y x checked wahr ja vrai oui verdadero si sí"), True),
+    **dict.fromkeys(words("false no 0 f n unchecked falsch nein faux non falso nee"), False),
+}
+_EMAIL: Final = re.compile(r"[^\s@<>(),;]+@[^\s@<>(),;]+\.[^\s@<>(),;]+")
+# As in Jane Doe <jane@acme.com>, or with parentheses.
+_NAME_AND_EMAIL: Final = re.compile(rf"([^<>()]*?)\s*[<(]({_EMAIL.pattern})[>)]")
+
+_AMBIGUOUS_AMOUNT: Final = (
+    "is ambiguous (thousands or decimals). Use --decimal point or --decimal comma"
+)
+_AMBIGUOUS_DATE: Final = "is ambiguous (day or month first). Use --dates mdy or --dates dmy"
+_NOT_AMOUNT: Final = "is not an amount such as 50,000.00"
+_NOT_DATE: Final = "is not a date such as 2026-12-31 or 12/31/2026"
+
+
+def read_table(file: io.RawIOBase, conventions: Conventions) -> Entries:
+    """Iterate over the records of a table, whose file can seek. The first note has its header."""
+    data = io.BufferedReader(file, _BUFFER_SIZE)
+    data.seek(0)
+    name = encoding.encoding_of(data)
+    if name is None:
+        yield Refusal(1, "the file is not text")
+        return
+    data.seek(0)
+    text = io.TextIOWrapper(data, name, encoding.ERRORS, newline="")
+    found = _find_header(text)
+    if found is None:
+        return
+    if found.layout.error:
+        yield Refusal(found.line, found.layout.error)
+        return
+    table = _Table(found, encoding.label(name), _decide(text, found, conventions))
+    yield table.note()
+    yield from table.entries(_rows_after(text, found))
+
+
+class _Found(NamedTuple):
+    """The header of a table: its line and row number, its columns, and the delimiter."""
+
+    line: int
+    number: int
+    layout: Layout
+    delimiter: str
+
+
+def _find_header(text: io.TextIOWrapper) -> _Found | None:
+    """Find the header, which rows about the report may precede. Returns None for an empty table.
+
+    It is the first row that has the id and another column of a kind; else the first row. The
+    delimiter is the one with which most columns are known.
+    """
+    text.seek(0)
+    declared = _SEPARATOR_LINE.fullmatch(text.readline(16))
+    delimiters = (declared[1],) if declared else tuple(_DELIMITERS)
+    candidates = [
+        found
+        for delimiter in delimiters
+        if (found := _header_with(text, delimiter, skip=1 if declared else 0)) is not None
+    ]
+    return max(
+        candidates,
+        key=lambda found: (not found.layout.error, found.layout.mapped, len(found.layout.header)),
+        default=None,
+    )
+
+
+def _header_with(text: io.TextIOWrapper, delimiter: str, skip: int) -> _Found | None:
+    text.seek(0)
+    first = None
+    rows = itertools.islice(RowReader(text, delimiter), skip, _MAX_HEADER_ROW)
+    for number, row in enumerate(rows, start=skip):
+        if isinstance(row, BrokenLines) or not any(map(str.strip, row.cells)):
+            continue
+        layout = Layout([cell.strip() for cell in row.cells])
+        found = _Found(row.line, number, layout, delimiter)
+        if not layout.error and layout.mapped > 1:
+            return found
+        first = first or found
+    return first
+
+
+def _rows_after(text: io.TextIOWrapper, found: _Found) -> Iterator[Row | BrokenLines]:
+    """Iterate over the rows after the header."""
+    text.seek(0)
+    reader = RowReader(text, found.delimiter)
+    for number, row in enumerate(reader):
+        if number == found.number:
+            reader.width = len(found.layout.header)
+        elif number > found.number:
+            yield row
+
+
+def _decide(
+    text: io.TextIOWrapper, found: _Found, conventions: Conventions
+) -> Mapping[int, Decision]:
+    """Decide how the columns of amounts and dates are read. Reads the whole table."""
+    amounts = {place: Evidence(read_amount) for place in found.layout.places(_AMOUNT_FIELDS)}
+    dates = {place: Evidence(read_date) for place in found.layout.places(_DATE_FIELDS)}
+    evidence = list({**amounts, **dates}.items())
+    for row in _rows_after(text, found) if evidence else ():
+        if isinstance(row, Row):
+            line, cells = row
+            count = len(cells)
+            for place, seen in evidence:
+                if place < count and (cell := cells[place]):
+                    seen.add(line, cell.strip())
+    others = list(dates.values())
+    return {
+        **{
+            place: decide_amounts(seen, conventions, found.delimiter)
+            for place, seen in amounts.items()
+        },
+        **{place: decide_dates(seen, others, conventions) for place, seen in dates.items()},
+    }
+
+
+class _Table:
+    """Converts the rows of a table to entries."""
+
+    def __init__(self, found: _Found, label: str, decisions: Mapping[int, Decision]) -> None:
+        self._found = found
+        self._layout = found.layout
+        self._label = label
+        self._decisions = decisions
+        self._skipped: Counter[str] = Counter()
+
+    def note(self) -> Note:
+        """State how the table is read."""
+        layout, delimiter = self._layout, self._found.delimiter
+        separated = _DELIMITERS.get(delimiter, repr(delimiter))
+        parts = [f"{layout.kind} in {self._label}, separated by {separated}"]
+        if self._found.line > 1:
+            parts.append(f"the header is in line {self._found.line}")
+        parts += [
+            f"{layout.header[place]}: {decision.text}"
+            for place, decision in self._decisions.items()
+            if decision.text
+        ]
+        header = Header(layout.header, delimiter)
+        return Note("; ".join(parts), kind=layout.kind, header=header)
+
+    def entries(self, rows: Iterator[Row | BrokenLines]) -> Entries:
+        """Iterate over the records, and end with a note about the rows that were skipped."""
+        width = len(self._layout.header)
+        after_blank = False
+        for row in rows:
+            if isinstance(row, BrokenLines):
+                yield Refusal(row.line, row.reason, (row.text,))
+                continue
+            cells = [cell.strip() for cell in row.cells]
+            joined = "".join(cells)
+            if not joined:
+                after_blank = True
+            elif after_blank and _is_footer(cells, width):
+                self._skipped["below the table"] += 1
+            elif reason := self._unstorable(cells, joined):
+                yield Refusal(row.line, reason, cells)
+            else:
+                entry = self._entry(row.line, cells)
+                if entry is not None:
+                    yield entry
+        if total := self._skipped.total():
+            kinds = ", ".join(f"{count:,} {kind}" for kind, count in self._skipped.items())
+            yield Note(f"rows skipped: {kinds}", total)
+
+    def _unstorable(self, cells: Sequence[str], joined: str) -> str:
+        """Return why no record can be made of a row; empty if one can."""
+        if "\0" in joined:
+            return "contains the character U+0000, which cannot be stored"
+        if encoding.UNDECODABLE in joined:
+            return f"is not in {self._label}"
+        width = len(self._layout.header)
+        return f"has {len(cells)} cells, the header {width}" if len(cells) > width else ""
+
+    def _entry(self, line: int, row: list[str]) -> Entry | Refusal | None:
+        """Return the record of a row, or why it is refused. None: the row is skipped."""
+        layout = self._layout
+        cells = [*row, *[""] * (len(layout.header) - len(row))]
+        if _is_total(cells, layout.positions[layout.id_field]):
+            self._skipped["totals"] += 1
+            return None
+        try:
+            record: dict[str, Any] = {
+                field: self._value(field, places, cells)
+                for field, places in layout.positions.items()
+            }
+        except Invalid as problem:
+            return Refusal(line, problem.message, row)
+        if record.pop("deleted", None):
+            self._skipped["deleted"] += 1
+            return None
+        _complete(record, layout)
+        if layout.kind == "accounts":
+            others = {name: cells[place] for place, name in layout.other_names if cells[place]}
+            record["syncedCrmFields"] = others or None
+        return Entry(line, layout.kind, record, row, layout.names)
+
+    def _value(self, field: str, places: Sequence[int], cells: Sequence[str]) -> Any:
+        """Return the value of a field: of the first column that has one that can be read.
+
+        Raises Invalid with the name of the column.
+        """
+        problem = None
+        for place in places:
+            if text := cells[place]:
+                try:
+                    return self._parse(field, place, text)
+                except Invalid as error:
+                    problem = problem or error
+        if problem is not None:
+            raise problem
+        return None
+
+    def _parse(self, field: str, place: int, text: str) -> Any:
+        """Parse a cell. Raises Invalid with the name of the column."""
+        read: Callable[[str], tuple[Any, Any]]
+        if field in _AMOUNT_FIELDS:
+            read, wrong, ambiguous = read_amount, _NOT_AMOUNT, _AMBIGUOUS_AMOUNT
+        elif field in _DATE_FIELDS:
+            read, wrong, ambiguous = read_date, _NOT_DATE, _AMBIGUOUS_DATE
+        elif field in ("closed", "deleted"):
+            if (flag := _BOOLEANS.get(text.lower())) is None:
+                raise self._invalid(place, text, "is neither true nor false")
+            return flag
+        else:
+            return text
+        try:
+            value = self._decisions[place].value_of(read(text))
+        except (ValueError, OverflowError):
+            raise self._invalid(place, text, wrong) from None
+        if value is None:
+            raise self._invalid(place, text, ambiguous)
+        return value
+
+    def _invalid(self, place: int, text: str, message: str) -> Invalid:
+        return invalid(self._layout.header[place], f"{text[:64]!r} {message}")
+
+
+def _complete(record: dict[str, Any], layout: Layout) -> None:
+    """Derive the fields of a record that no single column has."""
+    record[layout.id_field] = record[layout.id_field] or ""
+    record["owner"] = _owner(record.pop("owner.name"), record.pop("owner.email"))
+    if layout.kind == "deals":
+        if record["closed"] is None and record["stage"] is not None:
+            record["closed"] = stages.is_closed(record["stage"])
+        # HubSpot lists several companies, the primary one first.
+        account = (record["accountId"] or "").partition(";")[0].strip()
+        record["accountId"] = account or None
+
+
+def _owner(name: str | None, email: str | None) -> dict[str, str | None] | None:
+    """Owner by name and e-mail address. The name may be, or contain, the address."""
+    if name is not None and email is None:
+        if _EMAIL.fullmatch(name):
+            name, email = None, name
+        elif match := _NAME_AND_EMAIL.fullmatch(name):
+            name, email = match[1] or None, match[2]
+    return None if name is None and email is None else {"name": name, "email": email}
+
+
+def _is_total(cells: Sequence[str], id_places: Sequence[int]) -> bool:
+    """Return True for a row of sums: its first cell says so, and no other cell is an id."""
+    first = next(place for place, cell in enumerate(cells) if cell)
+    word = _NOT_LETTERS.sub("", cells[first].partition("(")[0].partition(":")[0].casefold())
+    return word in _TOTALS and not any(cells[place] for place in id_places if place != first)
+
+
+def _is_footer(cells: Sequence[str], width: int) -> bool:
+    """Return True for a row after a blank one that says something about the report."""
+    values = [cell for cell in cells if cell]
+    return len(values) == 1 and width > 1 and (len(cells) == 1 or " " in values[0])
