@@ -14,6 +14,9 @@ SCAN: Final = (
 )
 TOO_LARGE: Final = "This document is too large to be read. Send it in parts."
 ARCHIVE: Final = "Archives are not read. Send each document in it as a file of its own."
+OLD_FORMAT: Final = (
+    "This format from before 1997 is not read. Save the document as .docx, .pptx or .xlsx."
+)
 TIMEOUT: Final = "Reading this document took too long. Send it in parts or in another format."
 SIGN_IN_PAGE: Final = (
     "A sign-in page came instead of the file. The URL must lead to the file without signing in."

@@ -170,6 +170,7 @@ def _failure(completed: sandbox.Completed, kind: Kind, content_type: str) -> Exc
         ExitCode.DAMAGED: errors.DAMAGED,
         ExitCode.ENCRYPTED: errors.ENCRYPTED,
         ExitCode.OUT_OF_MEMORY: errors.TOO_LARGE,
+        ExitCode.OLD_FORMAT: errors.OLD_FORMAT,
         ExitCode.NOT_TEXT: errors.unsupported(media_type(content_type)),
     }
     reason = reasons.get(completed.returncode)

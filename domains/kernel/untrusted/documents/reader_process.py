@@ -23,6 +23,7 @@ class ExitCode(IntEnum):
     NOT_TEXT = 5
     OUT_OF_MEMORY = 6
     LIBRARY_UNAVAILABLE = 7
+    OLD_FORMAT = 8
 
 
 class ReadError(Exception):

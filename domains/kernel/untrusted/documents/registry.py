@@ -37,6 +37,8 @@ _READERS: Final[dict[Kind, tuple[str, str]]] = {
     "book": ("office.book", "read_book"),
     "calendar": ("office.calendar", "read_calendar"),
     "rich_text": ("office.rich_text", "read_rich_text"),
+    "outlook": ("office.outlook", "read_outlook"),
+    "old_word": ("office.old_word", "read_old_word"),
 }
 
 # Environment variable: "no" if attached files are not read.

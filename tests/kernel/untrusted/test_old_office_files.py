@@ -1,0 +1,124 @@
+"""Text of Word files from 1997 to 2003, built byte by byte."""
+
+import struct
+
+import pytest
+
+from domains.kernel.untrusted.documents.office.old_word import read_old_word
+from domains.kernel.untrusted.documents.reader_process import ExitCode, ReadError
+from tests.fakes import files
+
+TEXT_OFFSET = 0x800
+DELETED, HIDDEN, SYMBOL = b"\x00\x08\x01", b"\x3c\x08\x01", b"\x09\x6a\x01\x00\x28\xf0"
+BOLD = b"\x35\x08\x01"
+IN_TABLE, ROW_END = b"\x16\x24\x01", b"\x16\x24\x01\x17\x24\x01"
+Run = tuple[str, bytes]
+
+
+def page(runs: list[tuple[int, bytes]], start: int, step: int) -> bytes:
+    """A page of properties: the ends of its runs, and where in the page each has its properties."""
+    content = bytearray(512)
+    bounds = [start, *(end for end, _ in runs)]
+    struct.pack_into(f"<{len(bounds)}I", content, 0, *bounds)
+    free = 510
+    for number, (_, properties) in enumerate(runs):
+        if properties:
+            free = (free - len(properties)) // 2 * 2
+            content[free : free + len(properties)] = properties
+            content[4 * len(bounds) + step * number] = free // 2
+    content[511] = len(runs)
+    return bytes(content)
+
+
+def old_word(
+    runs: list[Run], lengths: tuple[int, ...] = (), *, flags: int = 0x0200, magic: int = 0xA5EC
+) -> bytes:
+    """A document of runs with their properties. Runs are in UTF-16 if they are not in Latin-1.
+
+    `lengths` are those of the footnotes, headers and comments, which follow the body.
+    """
+    text, pieces, characters, paragraphs = b"", [(0, 0)], [], []
+    position = 0
+    for content, properties in runs:
+        is_narrow = all(char < "\u0100" for char in content)
+        where = TEXT_OFFSET + len(text)
+        pieces.append((position, where * 2 | 0x4000_0000 if is_narrow else where))
+        text += content.encode("cp1252" if is_narrow else "utf-16-le")
+        position += (TEXT_OFFSET + len(text) - where) // (1 if is_narrow else 2)
+        end = TEXT_OFFSET + len(text)
+        is_paragraph = properties in (IN_TABLE, ROW_END)
+        character = b"" if is_paragraph else properties
+        characters.append((end, character and bytes([len(character)]) + character))
+        style = b"\0\0" + (properties if is_paragraph else b"")
+        size = len(style) + 1 & ~1
+        paragraphs.append((end, bytes([0, size // 2]) + style.ljust(size, b"\0")))
+    starts = [start for start, _ in pieces[1:]] + [position]
+    piece_table = struct.pack(f"<{len(starts)}I", *starts)
+    piece_table += b"".join(struct.pack("<HIH", 0, where, 0) for _, where in pieces[1:])
+    grouped = b"\x01\x02\x00ab"  # properties that precede the pieces
+    clx = grouped + struct.pack("<BI", 2, len(piece_table)) + piece_table
+    pages = struct.pack("<3I", TEXT_OFFSET, TEXT_OFFSET + len(text), 0)
+    header = bytearray(TEXT_OFFSET)
+    struct.pack_into("<H8xH", header, 0, magic, flags)
+    notes, headers, comments = lengths or (0, 0, 0)
+    body = position - notes - headers - comments
+    struct.pack_into("<8i", header, 0x4C, body, notes, headers, 0, comments, 0, 0, 0)
+    struct.pack_into("<4I", header, 0xFA, len(clx), 12, len(clx) + 12, 12)
+    struct.pack_into("<2I", header, 0x1A2, 0, len(clx))
+    header[0x200:0x400] = page(characters, TEXT_OFFSET, 1)
+    header[0x400:0x600] = page(paragraphs, TEXT_OFFSET, 13)
+    tables = clx
+    for number in (1, 2):
+        tables += pages[:8] + struct.pack("<I", number)
+    return files.ole({"WordDocument": bytes(header) + text, "1Table": tables})
+
+
+def test_text_in_both_encodings_and_fields() -> None:
+    runs = [
+        ("Caf\xe9 “now”\x0bhere ", BOLD),
+        ('\x13 HYPERLINK "http://x" \x14our \x13 PAGE \x1412\x15site\x15\r日本😀 ', b""),
+        ("non\x1ebreaking opt\x1fional \x01\x08\r", b""),
+    ]
+    assert read_old_word(old_word(runs), None) == (
+        "Café “now”\nhere our site\n\n日本😀 non-breaking optional"
+    )
+
+
+def test_tables_are_read_by_row() -> None:
+    runs = [
+        ("Before\r", b""),
+        ("Plan\rname\x07\x07Price\x07", IN_TABLE), ("\x07", ROW_END),
+        ("Pro\x07日\x074\x07", IN_TABLE), ("\x07", ROW_END),
+        ("After\r", b""),
+    ]  # fmt: skip
+    assert read_old_word(old_word(runs), None) == (
+        "Before\n\nPlan name |  | Price\nPro | 日 | 4\n\nAfter"
+    )
+
+
+def test_deleted_and_hidden_text_and_symbols_are_left_out() -> None:
+    runs = [("a ", b""), ("deleted", DELETED), ("b ", BOLD), ("hidden", HIDDEN), ("(", SYMBOL),
+            ("c\r", b"")]  # fmt: skip
+    assert read_old_word(old_word(runs), None) == "a b c"
+
+
+def test_headers_notes_and_comments() -> None:
+    parts = ["Body\x02\r", "\x02As of May\r", "Acme\r\rAcme\r\r", "\x05Too dear?\r\x05Yes\r"]
+    document = old_word([(part, b"") for part in parts], (11, 12, 16))
+    assert read_old_word(document, None) == (
+        "Body\n\nAcme\n\nAs of May\n\nComment: Too dear?\n\nComment: Yes"
+    )
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        (old_word([("a", b"")], flags=0x0300), ExitCode.ENCRYPTED),
+        (old_word([("a", b"")], magic=0xA5DC), ExitCode.OLD_FORMAT),
+        (files.ole({"WordDocument": old_word([("a", b"")])[512:], "1Table": b"\3"}), None),
+    ],
+)
+def test_unreadable_files_are_refused(document: bytes, code: ExitCode | None) -> None:
+    with pytest.raises((ReadError, OSError)) as refused:
+        read_old_word(document, None)
+    assert getattr(refused.value, "code", None) == code or code is None
