@@ -28,7 +28,7 @@ _READERS: Final[dict[Kind, tuple[str, str]]] = {
     "html": ("html_reader", "read_html"),
     "mail": ("mail_reader", "read_mail"),
     "pdf": ("pdf.reader", "read_pdf"),
-    "workbook": ("native_readers", "read_workbook"),
+    "workbook": ("workbook.reader", "read_workbook"),
     "word": ("office.word", "read_word"),
     "slides": ("office.slides", "read_slides"),
     "word_xml": ("office.word", "read_word_xml"),

@@ -1,5 +1,6 @@
 """Text of glyphs that PDFium cannot name, by the rules of the Adobe Glyph List."""
 
+import contextlib
 import ctypes
 import io
 import re
@@ -39,7 +40,8 @@ class GlyphNames:
     def _fonts(self) -> dict[bytes, _Texts]:
         # PDFium has no function for this. In the copy no object is compressed or encrypted.
         copy = io.BytesIO()
-        self._document.save(copy, flags=pdfium.FPDF_REMOVE_SECURITY)
+        with contextlib.suppress(pypdfium2.PdfiumError):
+            self._document.save(copy, flags=pdfium.FPDF_REMOVE_SECURITY)
         return _read_fonts(copy.getvalue())
 
 

@@ -1,0 +1,100 @@
+"""Reader of workbooks (XLSX, XLSM, XLSB, XLS, ODS), by calamine."""
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+from typing import Final
+
+import python_calamine as calamine
+
+from domains.kernel.untrusted.documents.reader_process import ExitCode, ReadError
+from domains.kernel.untrusted.documents.workbook.number_formats import Value, format_value
+from domains.kernel.untrusted.documents.workbook.xlsx_details import (
+    NO_DETAILS,
+    SheetDetails,
+    read_details,
+)
+
+# calamine gives durations of ODS files as this text.
+_DURATION: Final = re.compile(r"PT(\d{1,9})H(\d\d)M(\d\d)(?:[.,]\d+)?S")
+
+# Records at the beginning of a workbook: its version, write protection, encryption.
+_ENCRYPTED_XLS: Final = re.compile(rb"\x09\x08.[\0-\x10].{8,16}(\x86\0\0\0)?\x2f\0", re.DOTALL)
+
+
+def read_workbook(data: bytes, _charset: str | None) -> str:
+    """Return the name, the rows and the comments of each sheet. Cells are separated by bars.
+
+    Formulas are given by their stored values, merged cells by their first one. Sheets without
+    values are left out. In XLSX files, times, percentages and currencies follow the formats of
+    their cells.
+    """
+    if _is_encrypted_ods(data):
+        raise ReadError(ExitCode.ENCRYPTED)
+    try:
+        return _workbook_text(data)
+    except calamine.CalamineError:
+        # calamine tries all formats in turn and does not say why each failed.
+        if _ENCRYPTED_XLS.search(data):
+            raise ReadError(ExitCode.ENCRYPTED) from None
+        raise
+    except BaseException as error:
+        # A panic of the library is no Exception.
+        if type(error).__name__ == "PanicException":
+            raise ReadError(ExitCode.DAMAGED) from error
+        raise
+
+
+def _workbook_text(data: bytes) -> str:
+    workbook = calamine.load_workbook(io.BytesIO(data))
+    details = read_details(data)
+    texts = []
+    for index, sheet in enumerate(workbook.sheets_metadata):
+        if sheet.typ != calamine.SheetTypeEnum.WorkSheet:
+            continue
+        sheet_details = details.get(sheet.name, NO_DETAILS)
+        lines = list(_lines(workbook.get_sheet_by_index(index), sheet_details))
+        lines += sheet_details.comments
+        if lines:
+            is_hidden = sheet.visible != calamine.SheetVisibleEnum.Visible
+            texts.append("\n".join([f"{sheet.name} (hidden)" if is_hidden else sheet.name, *lines]))
+    return "\n\n".join(texts)
+
+
+def _is_encrypted_ods(data: bytes) -> bool:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return b"encryption-data" in archive.read("META-INF/manifest.xml")
+    except (zipfile.BadZipFile, KeyError):
+        return False
+
+
+def _lines(sheet: calamine.CalamineSheet, details: SheetDetails) -> Iterator[str]:
+    if sheet.start is None:
+        return
+    first_column = sheet.start[1]
+    # The rows begin with the first of the sheet, the columns with the first that has a value.
+    for row, values in enumerate(sheet.iter_rows()):
+        formats = details.formats.get(row, {})
+        errors = details.errors.get(row, {})
+        if not formats and not errors:
+            cells = [_cell(value) for value in values]
+        else:
+            cells = [
+                errors.get(column) or _cell(value, formats.get(column))
+                for column, value in enumerate(values, first_column)
+            ]
+        if line := " | ".join(cells).rstrip(" |"):
+            yield line
+
+
+def _cell(value: Value, code: str | None = None) -> str:
+    if isinstance(value, str):
+        duration = _DURATION.fullmatch(value)
+        return ":".join(duration.groups()).removesuffix(":00") if duration else _one_line(value)
+    return _one_line(format_value(value, code))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
