@@ -383,16 +383,6 @@ async def test_killed_process_is_a_retryable_error(
         await extract(b"text", "text/plain")
 
 
-async def test_no_temporary_files_remain(
-    extract: Extract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(folder))
-    await extract(SUPPORTED["pdf"][0])
-    assert list(folder.iterdir()) == []
-
-
 def test_limits_come_from_the_settings() -> None:
     configured = TextExtractor.from_settings(
         settings.load_settings(

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -26,18 +25,8 @@ log = structlog.get_logger()
 
 _READER: Final = "domains.kernel.untrusted.documents.registry"
 
-# The PDF library unpacks itself into the temporary directory. Each process gets a new directory:
-# in a shared one, another process could replace the library.
-_MAX_TEMPORARY_FILE: Final = 64 * 1024 * 1024
-
-# Each thread reserves address space, which is limited.
-_ENVIRONMENT: Final = {
-    "MALLOC_ARENA_MAX": "1",
-    "RAYON_NUM_THREADS": "1",
-    "TOKIO_WORKER_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "PYTHONDONTWRITEBYTECODE": "1",
-}
+# Memory allocators of native libraries reserve address space for each thread, which is limited.
+_ENVIRONMENT: Final = {"MALLOC_ARENA_MAX": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 # Kinds of documents whose text is complete enough without the files that are attached to them.
@@ -84,7 +73,7 @@ class TextExtractor(msgspec.Struct, frozen=True, kw_only=True):
         not empty, its lines end in a line feed, and it has no NUL and no outer white space.
 
         Raises UnreadableDocument if a retry would fail as well, Unavailable if the process was
-        killed or could not start, and OSError if the file or temporary storage is inaccessible.
+        killed or could not start, and OSError if the file is inaccessible.
         """
         kind = await asyncio.to_thread(self._detect_kind, path, content_type, filename)
         try:
@@ -144,19 +133,13 @@ class TextExtractor(msgspec.Struct, frozen=True, kw_only=True):
     ) -> sandbox.Completed:
         charset = charset_parameter(content_type)
         command = [sys.executable, "-P", "-m", _READER, kind]
-        with tempfile.TemporaryDirectory(prefix="extraction-") as folder:
-            return await sandbox.run(
-                [*command, charset] if charset else command,
-                sandbox.Limits(
-                    time=time_limit,
-                    memory=self.max_memory,
-                    output=self.max_text_bytes,
-                    file_size=_MAX_TEMPORARY_FILE,
-                ),
-                stdin=path,
-                cwd=Path(folder),
-                environment=_ENVIRONMENT | dict(options),
-            )
+        # No reader writes files.
+        return await sandbox.run(
+            [*command, charset] if charset else command,
+            sandbox.Limits(time=time_limit, memory=self.max_memory, output=self.max_text_bytes),
+            stdin=path,
+            environment={**_ENVIRONMENT, **options},
+        )
 
 
 def _guess(stderr: str) -> Detected | None:

@@ -22,7 +22,6 @@ class ExitCode(IntEnum):
     ENCRYPTED = 4
     NOT_TEXT = 5
     OUT_OF_MEMORY = 6
-    LIBRARY_UNAVAILABLE = 7
     OLD_FORMAT = 8
 
 

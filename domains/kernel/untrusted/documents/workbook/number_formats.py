@@ -46,10 +46,9 @@ def format_value(value: Value, code: str | None) -> str:
         return "TRUE" if value else "FALSE"
     if isinstance(value, str):
         return value
-    tokens = _tokens(code) if code else ()
     if isinstance(value, int | float):
-        return _format_number(value, tokens)
-    return _format_time(value, tokens)
+        return _format_number(value, _tokens(code)) if code else _plain(value)
+    return _format_time(value, _tokens(code) if code else ())
 
 
 @functools.lru_cache(maxsize=1024)
@@ -80,9 +79,9 @@ def _format_number(value: float, tokens: tuple[_Token, ...]) -> str:
     percent = literals.count("%")
     at = next(index for index, token in enumerate(tokens) if token.kind == "digits")
     before = "".join(token.text for token in tokens[:at]).strip()
-    after = "".join(token.text for token in tokens[at + 1 :]).rstrip()
+    after = "".join(token.text for token in tokens[at + 1 :])
     number = _with_zeros(_plain(abs(value), percent), digits[0])
-    return f"{'-' if value < 0 else ''}{before}{number}{after}"
+    return " ".join(f"{'-' if value < 0 else ''}{before}{number}{after}".split())
 
 
 def _plain(value: float, percent: int = 0) -> str:
@@ -91,6 +90,8 @@ def _plain(value: float, percent: int = 0) -> str:
         return str(value)
     value = float(value) * 100**percent
     text = f"{value:.15g}"
+    if text.isdecimal():
+        return text
     is_whole = abs(value) < _MAX_PLAIN and float(text).is_integer()
     return f"{value:.0f}" if is_whole else text
 

@@ -90,11 +90,7 @@ def _lines(sheet: calamine.CalamineSheet, details: SheetDetails) -> Iterator[str
 
 
 def _cell(value: Value, code: str | None = None) -> str:
-    if isinstance(value, str):
-        duration = _DURATION.fullmatch(value)
-        return ":".join(duration.groups()).removesuffix(":00") if duration else _one_line(value)
-    return _one_line(format_value(value, code))
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    if not isinstance(value, str):
+        return format_value(value, code)
+    duration = _DURATION.fullmatch(value) if value.startswith("PT") else None
+    return ":".join(duration.groups()).removesuffix(":00") if duration else " ".join(value.split())

@@ -15,6 +15,7 @@ _UNREADABLE: Final = (
     zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, expat.ExpatError, KeyError,
     StopIteration, ReadError,
 )  # fmt: skip
+_ERROR: Final = re.compile(rb"""\bt\s*=\s*["']e["']""")
 _REFERENCE: Final = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 
 
@@ -43,7 +44,9 @@ def read_details(data: bytes) -> dict[str, SheetDetails]:
     for name, part in sheets.items():
         try:
             cells = _Cells(styles)
-            parse_xml(package.read(part), cells.start, None, cells.data)
+            content = package.read(part)
+            if styles or _ERROR.search(content):
+                parse_xml(content, cells.start, None, cells.data)
             comments = _comments(package, part, persons)
             details[name] = SheetDetails(cells.formats, cells.errors, comments)
         except _UNREADABLE:
