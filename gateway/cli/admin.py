@@ -16,6 +16,7 @@ from domains.kernel.models import llm_usage
 from domains.kernel.tenancy import api_keys, workspaces
 from domains.kernel.tenancy.api_keys import SCOPES, RateLimitOverrides, Scope
 from domains.kernel.tenancy.workspaces import Workspace
+from gateway.cli.job_records import record_names
 
 DEMO = "Demo"
 
@@ -43,6 +44,18 @@ class ProviderSetting(msgspec.Struct, rename="camel"):
     id: str
     name: str
     uses_provider: bool
+
+
+class ListedJob(JobItem):
+    """A job in a list, with the name of the record that it is about."""
+
+    record: str | None
+
+
+class ShownJob(JobDetail):
+    """A job with all details, and the name of the record that it is about."""
+
+    record: str | None
 
 
 class ChangedJobs(msgspec.Struct):
@@ -133,18 +146,22 @@ async def create_demo_key(database: Database) -> NewKey | None:
 
 async def list_jobs(
     database: Database, filters: JobFilter, id_or_name: str | None, limit: int
-) -> list[JobItem]:
+) -> list[ListedJob]:
     """List the newest jobs that match, of one workspace or of all."""
     filters = await _in_workspace(database, filters, id_or_name)
-    return await job_admin.list_jobs(database.read, filters, limit)
+    jobs = await job_admin.list_jobs(database.read, filters, limit)
+    names = await record_names(database.read, jobs)
+    return [ListedJob(**msgspec.structs.asdict(job), record=names.get(job.id)) for job in jobs]
 
 
-async def show_job(database: Database, job_id: str) -> JobDetail:
+async def show_job(database: Database, job_id: str) -> ShownJob:
     """Get a job with all details. Raises Invalid for a malformed id, NotFound."""
     parsed = parse_id(job_id)
     if parsed is None:
         raise Invalid(_INVALID_JOB_ID.format(job_id))
-    return await job_admin.get_job(database.read, parsed)
+    job = await job_admin.get_job(database.read, parsed)
+    names = await record_names(database.read, [job])
+    return ShownJob(**msgspec.structs.asdict(job), record=names.get(job.id))
 
 
 async def change_jobs(

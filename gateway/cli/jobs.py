@@ -60,12 +60,13 @@ def list_jobs(workspace: str | None, limit: int, data: Path, as_json: bool, **fi
         return
     now = datetime.now(UTC)
     print_table(
-        ("id", "workspace", "kind", "state", "attempts", "age", "next or end", "error"),
+        ("id", "workspace", "kind", "record", "state", "attempts", "age", "next or end", "error"),
         [
             (
                 str(job.id),
                 job.workspace_name,
                 job.kind,
+                job.record or "",
                 job.display_state,
                 _attempts(job),
                 _duration(now - job.created_at),
@@ -91,6 +92,7 @@ def show_job(job_id: str, data: Path, as_json: bool) -> None:
         "id": str(job.id),
         "workspace": f"{job.workspace_name} ({job.workspace_id})",
         "kind": job.kind,
+        "record": job.record or "",
         "queue": job.queue,
         "state": job.display_state,
         "attempts": _attempts(job),

@@ -13,6 +13,7 @@ import pytest
 from domains.kernel.core.ids import new_id
 from domains.kernel.db.database import Database
 from tests.cli.gateway_command import CommandResult, ForkServer, Gateway
+from tests.revenue.push_records import create_source
 from tests.stack import Process, Stack, Tenant, eventually, new_tenant
 
 UNKNOWN: Final = "0199c2f4-0000-7000-8000-000000000000"
@@ -90,7 +91,7 @@ async def test_list_shows_the_newest_jobs_first(jobs: Jobs, db: Database, acme: 
     listed = await jobs("list")
     header, *rows = (" ".join(line.split()) for line in listed.out.splitlines())
     assert listed.err == ""
-    assert header == "id workspace kind state attempts age next or end error"
+    assert header == "id workspace kind record state attempts age next or end error"
     assert [_mask_times(row) for row in rows] == [
         f"{waits} {acme.name} revenue.transcription cancelling AGE now",
         f"{failed} {acme.name} revenue.transcription failed 5 failed, 1 lost AGE DAY TIME"
@@ -98,6 +99,34 @@ async def test_list_shows_the_newest_jobs_first(jobs: Jobs, db: Database, acme: 
     ]
     (shown,) = (await jobs("list", "--json", "--limit", "1")).json()
     assert (shown["id"], shown["cancelling"], shown["workspaceName"]) == (waits, True, acme.name)
+
+
+async def test_list_and_show_name_the_record_of_a_job(
+    jobs: Jobs, db: Database, acme: Tenant
+) -> None:
+    source = await create_source(acme)
+    await source.push("documents", "plan 7")
+    await source.push("conversations", "call-7")
+    await source.push("documents", "gone")
+    await source.delete("documents", "gone")
+    async with db.connection() as connection:
+        await connection.execute("delete from documents where remote_id = 'gone'")
+    signal = await acme.create_signal()
+    refresh = b'{"kind": "revenue.refresh_deal", "deal_id": "006A"}'
+    await _add_job(db, acme.workspace, kind="revenue.refresh_deal", payload=refresh)
+    await _add_job(db, acme.workspace, payload=b'{"conversation_id": "no uuid"}')
+    listed = (await jobs("list", "--json")).json()
+    assert [job["record"] for job in listed if job["kind"] != "kernel.delete_blob"] == [
+        None,
+        "deal 006A",
+        signal["publicId"],
+        None,
+        "conversation call-7",
+        "document plan 7",
+    ]
+    assert " document plan 7 " in (await jobs("list")).out
+    shown = (await jobs("show", listed[-1]["id"])).out
+    assert "document plan 7" in shown
 
 
 async def test_list_filters_jobs(jobs: Jobs, db: Database, acme: Tenant, idle_stack: Stack) -> None:

@@ -95,6 +95,8 @@ class JobItem(msgspec.Struct, rename="camel"):
     started_at: datetime | None
     finished_at: datetime | None
     error: str | None
+    payload: msgspec.Raw
+    """JSON with record ids but no record contents."""
 
     @property
     def display_state(self) -> str:
@@ -103,9 +105,8 @@ class JobItem(msgspec.Struct, rename="camel"):
 
 
 class JobDetail(JobItem):
-    """A job with its payload, which contains record ids but no record contents."""
+    """A job with all details."""
 
-    payload: msgspec.Raw
     request_id: str | None
     lease_until: datetime | None
 
