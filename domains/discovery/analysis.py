@@ -19,6 +19,7 @@ from domains.kernel.db.statements import WORKSPACE, Statement, row, scalar, stat
 from domains.kernel.job_tools import Tools, Write
 from domains.kernel.jobs.enqueue import enqueue
 from domains.kernel.jobs.model import Job, Queue
+from domains.kernel.jobs.record_names import names_in
 from domains.kernel.models.llm_provider import ProviderResult
 from domains.kernel.models.llm_types import LLMResponse
 from domains.kernel.storage.blobs import BlobMissing, Blobs
@@ -58,6 +59,7 @@ class _Input(SignalContext, frozen=True):
 
 
 _c = signals.c
+SIGNAL_NAMES: Final = names_in(signals, "SIGNAL-", _c.number)
 _id = bindparam("id", type_=Uuid)
 _by_id = (_c.workspace_id == WORKSPACE, _c.id == _id)
 

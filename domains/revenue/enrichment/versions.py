@@ -6,15 +6,18 @@ that version was replaced or the record was deleted, so a late job never overwri
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
     Integer,
     Table,
+    Text,
     Uuid,
     bindparam,
+    cast,
+    func,
     literal_column,
     null,
     or_,
@@ -29,11 +32,22 @@ from domains.kernel.db.statements import WORKSPACE, Statement, scalar, statement
 from domains.kernel.job_tools import Tools, Write
 from domains.kernel.jobs.enqueue import enqueue
 from domains.kernel.jobs.model import Job
+from domains.kernel.jobs.record_names import names_in
 from domains.kernel.untrusted.fetch import FetchResponse, PermanentFetchError, TransientFetchError
 from domains.revenue.conversations import ConversationJob
 from domains.revenue.documents import DocumentJob
+from domains.revenue.tables import conversations, documents
 
 T = TypeVar("T")
+
+
+def _remote_names(table: Table) -> Statement[Any]:
+    remote_id = func.coalesce(table.c.remote_id, cast(table.c.id, Text))
+    return names_in(table, f"{table.name.removesuffix('s')} ", remote_id)
+
+
+DOCUMENT_NAMES: Final = _remote_names(documents)
+CONVERSATION_NAMES: Final = _remote_names(conversations)
 
 
 def is_version(table: Table) -> tuple[ColumnElement[bool], ...]:
