@@ -95,13 +95,14 @@ async def test_documented_records_are_returned_as_imported(
 
 async def test_missing_fields_get_defaults(importer: Importer, acme: Tenant) -> None:
     call, mail = conversation(), message()
+    html = {**message(), "bodyPreview": "<p>Seats &amp; prices"}
     paper = {"id": str(uuid4()), "sourceId": "chat_upload", "url": "https://x.io/a/Our%20plan.pdf"}
     await importer.import_records(
         acme,
         deals=[{"dealId": "d"}],
         accounts=[{"accountId": "a"}],
         conversations=[call],
-        messages=[mail],
+        messages=[mail, html],
         documents=[paper],
     )
     deal = await get_record(acme, "deals", "d")
@@ -115,6 +116,9 @@ async def test_missing_fields_get_defaults(importer: Importer, acme: Tenant) -> 
     assert [read[name] for name in ("title", "transcript", "summary", "recordings")] == [None] * 4
     read = await get_record(acme, "messages", mail["messageId"])
     assert (read["bodyPreview"], read["recipients"]) == (mail["body"], [])
+    # The preview of another system may be HTML.
+    read = await get_record(acme, "messages", html["messageId"])
+    assert read["bodyPreview"] == "Seats & prices"
     read = await get_record(acme, "documents", paper["id"])
     assert (read["displayName"], read["remoteId"]) == ("Our plan.pdf", paper["id"])
     assert (read["contentType"], read["normalizedUrl"]) == ("text/plain", None)

@@ -10,6 +10,7 @@ HIDDEN_MARKS: Final = ("none", "hidden", "preheader", "mcnpreviewtext")
 # Marks of quoted mail and of signatures, by the mail program.
 QUOTE_MARKS: Final = (
     *("quote", "gmail_", "moz-", "protonmail_", "outlookmessageheader", "border-top"),
+    *("rgb(225", "rgb(181"),
     *("divrplyfwdmsg", "appendonsend", "reference-message", "olk_src_body", "stopspelling"),
     *("zwchr", "zmail_extra", "messagereplysection", "signature"),
 )
@@ -20,6 +21,7 @@ _QUOTE_CLASSES: Final = frozenset(
         *("gmail_quote", "gmail_quote_container", "gmail_extra", "gmail_attr", "yahoo_quoted"),
         *("moz-cite-prefix", "moz-forward-container", "protonmail_quote", "tutanota_quote"),
         *("outlookmessageheader", "zmail_extra", "sh-quoted-content", "missive_quote"),
+        "freshdesk_quote",
         *("gmail_signature", "gmail_signature_prefix", "moz-signature", "gmail_default_signature"),
         *("protonmail_signature_block", "ms-outlook-mobile-signature"),
     }
@@ -37,7 +39,14 @@ _QUOTE_NAMES: Final = frozenset({"quote", "messagereplysection"})
 # The quoted mail follows these elements and is not part of them.
 _HISTORY_IDS: Final = frozenset({"divrplyfwdmsg", "appendonsend", "stopspelling", "zwchr"})
 # Outlook draws this line above the head of the quoted mail.
-_OUTLOOK_LINE: Final = re.compile(r"border-top:solid#(?:e1e1e1|b5c4df)1\.0pt")
+_OUTLOOK_LINE: Final = re.compile(
+    r"""
+    border-top:solid\#(?:e1e1e1|b5c4df)1\.0pt
+    | border-top:1(?:\.0)?ptsolidrgb\((?:225,225,225|181,196,223)\)
+    | border-color:rgb\((?:225,225,225|181,196,223)\)currentcolor
+    """,
+    re.VERBOSE,
+)
 _LABEL: Final = re.compile(r":(?:\s|&nbsp;|\xa0){0,9}</")
 _PREFIX: Final = re.compile(r"^(?:x_|ydp[0-9a-f]{1,12}(?=yahoo))+")
 _HIDING_STYLE: Final = re.compile(r"(?:display:none|visibility:hidden)")

@@ -33,7 +33,7 @@ _DOCUMENT_HEAD: Final = 2000
 _RECOGNISED_TAGS: Final = 300
 # More tags of HTML than others by this number need no further look.
 _CLEAR_MAJORITY: Final = 20
-# Characters from which it is decided whether the lines of a text are its own.
+# Characters that show whether the lines of a text are its own.
 _LINES_SAMPLE: Final = 20_000
 
 # Elements that hold text which the source may wrap at will.
@@ -52,7 +52,7 @@ def is_html(text: str) -> bool:
 
     Not HTML are other languages of tags (XML, WebVTT), addresses in angle brackets, generic types,
     tags in Markdown code, and a tag that a sentence mentions without closing it. A text without
-    tags is HTML if every "&" in it begins a character reference.
+    tags is HTML if it has a "&" and each begins a character reference.
     """
     if "<" not in text:
         return _is_escaped(text)
@@ -72,7 +72,9 @@ def is_html(text: str) -> bool:
             of_others += 1
         if is_shown and of_html - of_others > _CLEAR_MAJORITY:
             return True
-    return is_shown and (of_html > of_others or of_others == 0)
+    if of_html == of_others == 0:
+        return is_shown or _is_escaped(text)
+    return is_shown and of_html > of_others
 
 
 def html_to_text(
@@ -87,9 +89,9 @@ def html_to_text(
     Blocks and `<br>` end lines, table cells are separated by " | ", list items begin with "- ".
     Tags, comments, styles, scripts, images and hidden elements are left out.
 
-    A text keeps its own line ends if two or more of its lines are outside of paragraphs and other
-    blocks and have no `<br>` at their end. Then only complete tags of HTML are removed, and none in
-    Markdown code.
+    A text keeps its own line ends if it has no tags, or if two or more of its lines are outside of
+    paragraphs and other blocks and have no `<br>` at their end. Then only complete tags of HTML are
+    removed, and none in Markdown code.
 
     `is_document`: a page that is declared as HTML. Its title is the first line.
     `drop_quotes`: without quoted mail, its attribution and signatures, as mail programs mark them,
@@ -157,18 +159,20 @@ def _shows_html(text: str, tag: Tag) -> bool:
 
 
 def _has_own_lines(text: str) -> bool:
-    """Two or more lines are outside of blocks and do not end with `<br>`."""
+    """Two or more lines are outside of blocks and do not end with `<br>`, or there are no tags."""
     if _is_document(text):
         return False
-    sample = text[:_LINES_SAMPLE]
     outside: list[str] = []
     depth = position = 0
-    is_in_paragraph = False
-    for tag in strict_tags(sample):
+    is_in_paragraph = has_tags = False
+    for tag in strict_tags(text):
+        if has_tags and tag.start > _LINES_SAMPLE:
+            break
         if tag.name not in ELEMENTS and tag.name not in (COMMENT, CODE):
             continue
+        has_tags = has_tags or tag.name != CODE
         if depth == 0 and not is_in_paragraph:
-            outside.append(sample[position : tag.start])
+            outside.append(text[position : tag.start])
             outside.append("\0" if tag.name == "br" else "`" if tag.name == CODE else "")
         position = tag.end
         if tag.name == "p":
@@ -177,7 +181,9 @@ def _has_own_lines(text: str) -> bool:
         elif tag.name in _STRUCTURE:
             depth = max(depth + (-1 if tag.is_end else 1), 0)
             is_in_paragraph = is_in_paragraph and not tag.is_end
+    if not has_tags:
+        return True
     if depth == 0 and not is_in_paragraph:
-        outside.append(sample[position:])
+        outside.append(text[position : position + _LINES_SAMPLE])
     lines = (line.rstrip() for line in "".join(outside).split("\n"))
     return sum(1 for line in lines if line.strip("\0 \t") and not line.endswith("\0")) > 1

@@ -39,7 +39,7 @@ def quotes_of(source: str, **options: Any) -> list[str]:
         "Notes\n\n<img src='a.png'>\n\nMore",
         "Notes\n<!-- remark -->\nMore",
         "It doesn&#39;t import &quot;all&quot; rows",
-        "Halle &amp; Co",
+        "Halle &amp; Co <rosa@acme.example>",
         "<o:p></o:p><p class=MsoNormal>Text</p>",
     ],
 )
@@ -65,6 +65,7 @@ def test_html_and_texts_with_html_are_recognised(text: str) -> None:
         "<order><item><title>Desk</title></item><total>3</total></order>",
         "It shows &amp; where & should be",
         "AT&T; and R&D",
+        "Ping <@U12> in <#C1|general> <!here> <https://x.example|docs>",
         "a <3 b, 5<6",
     ],
 )
@@ -160,6 +161,7 @@ def test_texts_keep_their_own_lines() -> None:
         ("one\ntwo\n<p>three\nfour</p>", "one\ntwo\n\nthree\nfour"),
         ("<body>one\ntwo\n<b>three</b>\nfour</body>", "one two three four"),
         ("Halle &amp; Co\n\nKim", "Halle & Co\n\nKim"),
+        ("Halle &amp; Co <kim@x.example>", "Halle & Co <kim@x.example>"),
     ],
 )
 def test_line_ends_of_the_source(source: str, text: str) -> None:
@@ -196,6 +198,7 @@ ATTRIBUTION = "Am 02.03.2026 um 10:00 schrieb Kim &lt;kim@acme.example&gt;:"
         "<hr id=stopSpelling>Old<p>Older</p>",
         '<div class=OutlookMessageHeader>From: Kim</div>',
         f"<div>{OUTLOOK_HEAD}</div>",
+        '<div style="border-top: 1pt solid rgb(225, 225, 225)"><b>De :</b> Kim</div>Old',
         '<div class="gmail_signature">Ana, Halden Inc.</div>',
         '-- <br><div id="x_Signature">Ana</div>',
         '<div class="x_x_gmail_quote">Old</div>',
