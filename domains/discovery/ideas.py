@@ -83,7 +83,7 @@ IDEAS: Final = Records(
     columns_for(Idea, ideas, OPPORTUNITIES_OF_IDEA, INSIGHTS_OF_IDEA),
     Idea,
     query=IdeaQuery,
-    filters=equals(status=_c.status, product_id=_c.product_id) | {"q": matches(_c.search)},
+    filters=equals(status=_c.status, product_id=_c.product_id) | {"web_search": matches(_c.search)},
     create_struct=IdeaCreate,
     update_struct=IdeaUpdate,
 )

@@ -231,7 +231,7 @@ INSIGHTS: Final = Records(
         "tag_id": _c.tag_ids.contains(
             cast(array([bindparam("tag_id", type_=Text)]), _c.tag_ids.type)
         ),
-        "q": matches(_c.search),
+        "web_search": matches(_c.search),
     },
     create_struct=InsightCreate,
     update_struct=InsightUpdate,

@@ -101,7 +101,7 @@ OPPORTUNITIES: Final = Records(
     columns_for(Opportunity, opportunities, INSIGHTS_OF_OPPORTUNITY, IDEAS_OF_OPPORTUNITY),
     _opportunity,
     query=OpportunityQuery,
-    filters=equals(status=_c.status, product_id=_c.product_id) | {"q": matches(_c.search)},
+    filters=equals(status=_c.status, product_id=_c.product_id) | {"web_search": matches(_c.search)},
     create_struct=OpportunityCreate,
     update_struct=OpportunityUpdate,
 )

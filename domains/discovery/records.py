@@ -29,11 +29,13 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects.postgresql import TSQUERY
 
 from domains.discovery.links import Link
 from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId, new_id, parse_id, parse_public_id
 from domains.kernel.core.problems import NotFound
+from domains.kernel.db import full_text
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.sequences import next_number_cte
 from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
@@ -53,8 +55,16 @@ class SearchQuery(OffsetQuery, frozen=True, kw_only=True, rename="camel"):
     q: Annotated[
         Annotated[str, Meta(min_length=1, max_length=_MAX_SEARCH_LENGTH, pattern=r"\S")]
         | UnsetType,
-        doc('Full text search in name and description. Supports words, "a phrase", or, -not'),
+        doc(
+            'Full text search in name and description. Supports words, "a phrase", or, -not, and '
+            "parts of words in Chinese, Japanese, Korean, Thai, Lao and Khmer"
+        ),
     ] = UNSET
+
+    @property
+    def web_search(self) -> str | UnsetType:
+        """The full text query as the parameter of `matches`."""
+        return UNSET if self.q is UNSET else full_text.web_search(self.q)
 
 
 class SearchQuery100(SearchQuery, frozen=True, kw_only=True, rename="camel"):
@@ -285,17 +295,19 @@ def columns_for(
     return [named[name] if name in named else table.c[name] for name in struct.__struct_fields__]
 
 
-def matches(search: Column[Any]) -> ColumnElement[bool]:
-    """The filter `q`: full text search by English word stems."""
-    # PostgreSQL refuses more than 32 negations in a row, and repeating them has no meaning.
+def matches(search: ColumnElement[Any]) -> ColumnElement[bool]:
+    """The filter `web_search`: full text search by English word stems."""
+    words = func.websearch_to_tsquery(
+        literal_column("'english'::regconfig"), bindparam("web_search", type_=Text)
+    )
+    # A single character of a script without spaces is a word, or begins a pair.
     query = func.regexp_replace(
-        bindparam("q", type_=Text),
-        literal_column("'-([^[:alnum:]]*-)+'"),
-        literal_column("' '"),
+        cast(words, Text),
+        literal_column(f"'{full_text.SINGLE_CHARACTER_SQL}'"),
+        literal_column(r"E'\'\\1\':*'"),
         literal_column("'g'"),
     )
-    words = func.websearch_to_tsquery(literal_column("'english'::regconfig"), query)
-    return search.bool_op("@@")(words)
+    return search.bool_op("@@")(cast(query, TSQUERY))
 
 
 def equals(**columns: Column[Any]) -> dict[str, ColumnElement[bool]]:

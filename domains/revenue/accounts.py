@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import UNSET
-from sqlalchemy import Text, bindparam, func, literal_column, select, union_all
+from sqlalchemy import ARRAY, Text, any_, bindparam, func, literal_column, select, union_all
 
 from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId
@@ -15,18 +15,24 @@ from domains.kernel.db.statements import WORKSPACE, statement
 from domains.kernel.pagination.cursor import CursorList, CursorQuery20, PaginationInfo
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue import example_ids
+from domains.revenue.addresses.email_domains import other_spelling
 from domains.revenue.crm import matching
 from domains.revenue.crm.matching import same_name
 from domains.revenue.filters import (
+    PAIRS,
     After,
     Before,
     TextFilter,
     activity_range,
+    compared,
     conditions,
     contains,
     hints,
+    pairs_hint,
     parse_filters,
+    pattern,
     time_range,
+    unindexed,
 )
 from domains.revenue.people import Contact, Owner
 from domains.revenue.tables import accounts, deals
@@ -36,7 +42,9 @@ class AccountQuery(CursorQuery20, frozen=True, kw_only=True):
     """The query of the list of accounts."""
 
     name: Annotated[TextFilter, doc("Part of the name, case-insensitive")] = UNSET
-    website: Annotated[TextFilter, doc("Part of the website, case-insensitive")] = UNSET
+    website: Annotated[
+        TextFilter, doc("Part of the website, case-insensitive. IDN and Punycode are equal")
+    ] = UNSET
     owner: Annotated[TextFilter, doc("Part of the owner's name or e-mail address")] = UNSET
     created_after: Annotated[After, doc("Created at or after this time")] = UNSET
     created_before: Annotated[Before, doc("Created at or before this time")] = UNSET
@@ -44,7 +52,12 @@ class AccountQuery(CursorQuery20, frozen=True, kw_only=True):
     last_activity_before: Annotated[Before, doc("Last activity at or before this time")] = UNSET
 
     def filters(self) -> dict[str, Any]:
-        return parse_filters(self, _FILTERS)
+        parameters = parse_filters(self, _FILTERS)
+        if self.website is not UNSET and (other := other_spelling(self.website)) != self.website:
+            for name in ("website", unindexed("website"), PAIRS):
+                parameters.pop(name, None)
+            parameters["websites"] = [pattern(self.website), pattern(other)]
+        return parameters
 
 
 class AccountOwner(Owner):
@@ -167,9 +180,14 @@ ACCOUNTS: Final = CursorList(
     row_factory=_item,
     query_type=AccountQuery,
     order_by=_c.ordered_at,
-    filters=conditions(_FILTERS),
+    filters=conditions(_FILTERS)
+    | {
+        "websites": compared(_c.website).bool_op("~~*")(
+            any_(bindparam("websites", type_=ARRAY(Text)))
+        )
+    },
     bounds={"last_activity_after", "last_activity_before"},
-    hints=hints(_FILTERS),
+    hints=hints(_FILTERS) | {PAIRS: pairs_hint(_c.name, _c.website, _c.owner_text)},
 )
 _GET = statement(
     select(*_columns, _c.contacts, _c.synced_crm_fields).where(

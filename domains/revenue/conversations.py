@@ -29,6 +29,7 @@ from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.core.problems import Invalid, invalid
 from domains.kernel.core.timestamps import parse_timestamp
 from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.full_text import has_no_spaces, normalized
 from domains.kernel.db.statements import WORKSPACE, row, statement
 from domains.kernel.jobs.enqueue import enqueue, enqueue_all
 from domains.kernel.jobs.model import Job, Queue
@@ -37,24 +38,32 @@ from domains.kernel.storage import retention
 from domains.kernel.storage.signed_urls import SignedUrls
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue import example_ids, records
+from domains.revenue.addresses.email_domains import ascii_domain, normalized_email
 from domains.revenue.crm import matching
 from domains.revenue.crm.matching import CRMInfo
 from domains.revenue.filters import (
+    PAIRS,
     PROCESSING_STATUS,
     After,
     Before,
     TextFilter,
+    compared,
     conditions,
     contains,
     equals,
     has_element,
+    has_trigrams,
     hints,
     matches,
+    matches_unindexed,
+    pairs_hint,
+    pairs_parameter,
     parse_filters,
     pattern,
     source,
     source_doc,
     time_range,
+    unindexed,
 )
 from domains.revenue.people import (
     EmailAddress,
@@ -169,15 +178,19 @@ class ConversationQuery(CursorQuery20, frozen=True, kw_only=True):
 
     def filters(self) -> dict[str, Any]:
         parameters = parse_filters(self, _FILTERS)
+        texts = [] if self.title is UNSET else [self.title]
         if self.attendees is not UNSET and (attendee := self.attendees.strip()):
-            parameters |= _attendee_parameters(attendee)
-        if self.crm_name is not UNSET and (words := self.crm_name.split()):
-            parameters |= {
+            by_attendee = _attendee_parameters(attendee)
+            parameters |= by_attendee
+            if not by_attendee.keys() & {"attendee_email", "attendee_domain"}:
+                texts.append(attendee)
+        if self.crm_name is not UNSET and (words := normalized(self.crm_name).split()):
+            parameters["crm_phrase"] = _phrase(words)
+            if any(map(has_trigrams, words)):
                 # The pattern can use the trigram index, the phrase cannot.
-                "crm_name": "%".join(map(pattern, words)),
-                "crm_phrase": _phrase(words),
-            }
-        return parameters
+                parameters["crm_name"] = "%".join(map(pattern, words))
+            texts += words
+        return parameters | pairs_parameter(texts)
 
 
 def _attendee_parameters(attendee: str) -> dict[str, str]:
@@ -188,18 +201,24 @@ def _attendee_parameters(attendee: str) -> dict[str, str]:
     """
     local, at, domain = attendee.rpartition("@")
     if at and local:
-        return {"attendee_email": attendee.lower()}
+        return {"attendee_email": normalized_email(attendee)}
     if at or ("." in attendee and " " not in attendee):
-        return {"attendee_domain": domain.lower()}
-    return {"attendee_name": pattern(attendee)}
+        return {"attendee_domain": ascii_domain(domain)}
+    name = "attendee_name" if has_trigrams(attendee) else unindexed("attendee_name")
+    return {name: pattern(attendee)}
 
 
 def _phrase(words: Sequence[str]) -> str:
-    """Regular expression for the words in this order, as whole words."""
+    """Regular expression for the words in this order, as whole words.
+
+    Characters of scripts without spaces may have others beside them.
+    """
     escaped = (
         "".join(letter if letter.isalnum() else f"\\{letter}" for letter in word) for word in words
     )
-    return r"(?<!\w)" + r"\s+".join(escaped) + r"(?!\w)"
+    before = "" if has_no_spaces(words[0][0]) else r"(?<!\w)"
+    after = "" if has_no_spaces(words[-1][-1]) else r"(?!\w)"
+    return before + r"\s+".join(escaped) + after
 
 
 class Participant(msgspec.Struct, rename="camel"):
@@ -356,16 +375,17 @@ CONVERSATIONS: Final = CursorList(
         "attendee_email": has_element("attendee_email", _c.emails),
         "attendee_domain": has_element("attendee_domain", _c.domains),
         "attendee_name": matches("attendee_name", _c.names),
+        unindexed("attendee_name"): matches_unindexed("attendee_name", _c.names),
         "crm_name": matches("crm_name", _c.crm_name),
-        # An expression instead of the column, so that the index is not searched a second time.
-        "crm_phrase": (_c.crm_name + literal_column("''")).bool_op("~*")(
+        # An expression that is in no index, so that the index is not searched a second time.
+        "crm_phrase": (compared(_c.crm_name) + literal_column("''")).bool_op("~*")(
             bindparam("crm_phrase", type_=Text)
         ),
         "public": _c.public,
     },
     bounds={"started_after", "started_before"},
     indexed={"type", "source_id", "processing_status"},
-    hints=hints(_FILTERS),
+    hints=hints(_FILTERS) | {PAIRS: pairs_hint(_c.title, _c.names, _c.crm_name)},
 )
 _GET = statement(
     select(

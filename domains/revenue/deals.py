@@ -16,6 +16,7 @@ from domains.kernel.tenancy.signing import Signer
 from domains.revenue import example_ids
 from domains.revenue.crm import matching
 from domains.revenue.filters import (
+    PAIRS,
     After,
     Before,
     TextFilter,
@@ -25,6 +26,7 @@ from domains.revenue.filters import (
     equals,
     hints,
     number_range,
+    pairs_hint,
     parse_filters,
     time_range,
 )
@@ -133,7 +135,7 @@ DEALS: Final = CursorList(
     filters=conditions(_FILTERS),
     bounds={"last_activity_after", "last_activity_before"},
     indexed={"closed"},
-    hints=hints(_FILTERS),
+    hints=hints(_FILTERS) | {PAIRS: pairs_hint(_c.name, _c.stage, _c.owner_name)},
 )
 _GET = statement(
     select(

@@ -38,11 +38,13 @@ from domains.kernel.storage.signed_urls import SignedUrls
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue import example_ids, records
 from domains.revenue.filters import (
+    PAIRS,
     PROCESSING_STATUS,
     TextFilter,
     conditions,
     contains,
     equals,
+    pairs_hint,
     parse_filters,
     source,
     source_doc,
@@ -206,6 +208,7 @@ DOCUMENTS: Final = CursorList(
     order_by=_c.ordered_at,
     where=(_c.deleted_at.is_(None),),
     filters=conditions(_FILTERS) | {"public": _c.public},
+    hints={PAIRS: pairs_hint(_c.display_name)},
     indexed={"source_id", "processing_status"},
 )
 _GET = statement(select(*_columns).where(*records.is_visible(documents)), _StoredDocument)

@@ -2,18 +2,20 @@
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
-from sqlalchemy import Column, ColumnElement, Text, bindparam, func, literal_column
+from sqlalchemy import ARRAY, Column, ColumnElement, Text, bindparam, func, literal_column, true
 
 from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import parse_id
 from domains.kernel.core.problems import invalid
 from domains.kernel.core.timestamps import parse_iso, parse_iso_end
+from domains.kernel.db.full_text import cjk_pairs, normalized
 from domains.kernel.pagination.cursor import CursorQuery
 from domains.kernel.pagination.cursor_statements import at_least_hint, at_most_hint
+from domains.revenue.addresses.email_domains import normalized_email
 
 LowerBound = Annotated[
     str,
@@ -29,6 +31,9 @@ UpperBound = Annotated[
         extra_json_schema={"format": "date-time"},
     ),
 ]
+# Name of a filter that is true for every record and has the hint `pairs_hint`.
+PAIRS: Final = "cjk_pairs"
+
 # Types of query parameters. An absent one does not filter.
 TextFilter = str | UnsetType
 After = LowerBound | UnsetType
@@ -56,17 +61,51 @@ class Filter(NamedTuple):
     hint: ColumnElement[bool] | None = None
     # True: an empty text does not filter. False: `parse` gets the empty text.
     ignores_empty: bool = True
+    # For parts of texts: a condition that uses no index, for parts without trigrams.
+    unindexed: ColumnElement[bool] | None = None
 
 
 def parse_filters(query: CursorQuery, filters: Iterable[Filter]) -> dict[str, Any]:
     """Parse the filters of a query into SQL parameters. Raises Invalid for the first error."""
     fields = _request_names(type(query))
     values = ((rule, getattr(query, rule.name)) for rule in filters)
-    return {
-        rule.name: rule.parse(value, fields[rule.name])
+    given = [
+        (rule, value)
         for rule, value in values
         if value is not UNSET and not (value == "" and rule.ignores_empty)
-    }
+    ]
+    parts = [(rule, value) for rule, value in given if rule.unindexed is not None]
+    parsed = {rule.name: rule.parse(value, fields[rule.name]) for rule, value in given}
+    for rule, part in parts:
+        if not has_trigrams(part):
+            parsed[unindexed(rule.name)] = parsed.pop(rule.name)
+    return parsed | pairs_parameter(part for _, part in parts)
+
+
+def has_trigrams(part: str) -> bool:
+    """False for a part of a text for which the trigram index is read as a whole."""
+    return len(normalized(part)) > 2
+
+
+def unindexed(name: str) -> str:
+    """Name of the parameter for a part of a text without trigrams."""
+    return f"{name}_unindexed"
+
+
+def pairs_parameter(texts: Iterable[str]) -> dict[str, Any]:
+    """Parameter of `pairs_hint` for the given parts of texts. Empty if they have no pairs."""
+    pairs = cjk_pairs(texts)
+    return {PAIRS: pairs} if pairs else {}
+
+
+def pairs_hint(*columns: Column[Any]) -> ColumnElement[bool]:
+    """Hint: the texts of the columns have all pairs of CJK characters of the parts of texts.
+
+    Patterns of two characters have no trigrams, which the index needs.
+    """
+    texts = ", ".join(column.name for column in columns)
+    pairs = literal_column(f"cjk_pairs(variadic array[{texts}])", type_=ARRAY(Text))
+    return pairs.bool_op("@>")(bindparam(PAIRS, type_=ARRAY(Text)))
 
 
 @functools.cache
@@ -76,7 +115,12 @@ def _request_names(query: type[CursorQuery]) -> dict[str, str]:
 
 def conditions(filters: Iterable[Filter]) -> dict[str, ColumnElement[bool]]:
     """Map the name of each filter to its condition."""
-    return {rule.name: rule.condition for rule in filters}
+    rules = list(filters)
+    without_trigrams = {
+        unindexed(rule.name): rule.unindexed for rule in rules if rule.unindexed is not None
+    }
+    pairs = {PAIRS: true()} if without_trigrams else {}
+    return {rule.name: rule.condition for rule in rules} | without_trigrams | pairs
 
 
 def hints(filters: Iterable[Filter]) -> dict[str, ColumnElement[bool]]:
@@ -94,12 +138,17 @@ def equals(name: str, column: Column[Any]) -> Filter:
 
 def contains(name: str, column: Column[Any]) -> Filter:
     """Match records whose column contains the text, case-insensitive."""
-    return Filter(name, lambda text, _field: pattern(text), matches(name, column))
+    return Filter(
+        name,
+        lambda text, _field: pattern(text),
+        matches(name, column),
+        unindexed=matches_unindexed(name, column),
+    )
 
 
 def has_email(name: str, column: Column[Any]) -> Filter:
-    """Match records whose array of e-mail addresses has the address, case-insensitive."""
-    return Filter(name, lambda email, _field: email.lower(), has_element(name, column))
+    """Match records whose array of normalized e-mail addresses has the address."""
+    return Filter(name, lambda email, _field: normalized_email(email), has_element(name, column))
 
 
 def source(column: Column[Any], origins: frozenset[str]) -> Filter:
@@ -154,12 +203,24 @@ def _unchanged(value: Any, _field: str) -> Any:
 
 def matches(name: str, column: ColumnElement[Any]) -> ColumnElement[bool]:
     """Condition: the text matches the parameter `name`, an ILIKE pattern made by `pattern`."""
-    return column.ilike(bindparam(name, type_=Text))
+    return compared(column).ilike(bindparam(name, type_=Text))
+
+
+def matches_unindexed(name: str, column: ColumnElement[Any]) -> ColumnElement[bool]:
+    """As `matches`, for the parameter `unindexed(name)`."""
+    # An expression that is in no index.
+    text = compared(column) + literal_column("''")
+    return text.ilike(bindparam(unindexed(name), type_=Text))
+
+
+def compared(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The text in NFC, the form in which texts are compared."""
+    return func.nfc(column, type_=Text())
 
 
 def pattern(fragment: str) -> str:
     """ILIKE pattern for a fragment anywhere in a text. No character has a special meaning."""
-    escaped = fragment.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    escaped = normalized(fragment).replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
     return f"%{escaped}%"
 
 

@@ -36,9 +36,8 @@ from domains.revenue.people import (
     FullName,
     Person,
     Version,
-    distinct,
+    distinct_emails,
     external_emails,
-    normalized_email,
 )
 from domains.revenue.tables import messages
 
@@ -232,8 +231,8 @@ async def create(
     """
     new_record = new_id()
     created_at = parse_timestamp(new.created_at, "createdAt")
-    emails = distinct(map(normalized_email, (new.sender, *new.recipients)))
-    outside, outside_domains = external_emails(emails, new.owner_emails, own_domains)
+    people = (new.sender, *new.recipients)
+    outside, outside_domains = external_emails(people, new.owner_emails, own_domains)
     stored = await tx.first(
         _UPSERT,
         thread_id=new.thread_id or None,
@@ -243,7 +242,7 @@ async def create(
         body=new.body,
         body_preview=preview(new.body),
         attachments=msgspec.json.encode([_attachment(file) for file in new.attachments]),
-        emails=emails,
+        emails=distinct_emails(people),
         outside=outside,
         outside_domains=outside_domains,
         created_at=created_at,

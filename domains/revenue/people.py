@@ -1,5 +1,6 @@
 """People in records: how they are sent and shown, and which of them are external."""
 
+import unicodedata
 from collections.abc import Iterable
 from typing import Annotated, Literal, NamedTuple, Protocol
 
@@ -7,6 +8,13 @@ import msgspec
 from msgspec import Meta
 
 from domains.kernel.core.field_docs import doc
+from domains.revenue.addresses.email_domains import (
+    ascii_domain,
+    base_address,
+    email_domain,
+    is_shared,
+    normalized_email,
+)
 
 Version = Annotated[Literal[1], doc("Format version; always 1")]
 MeetingType = Literal["INTERNAL", "EXTERNAL"]
@@ -68,12 +76,13 @@ def participant_columns(
     people: Iterable[HasNameAndEmail], owner_emails: Iterable[str], own_domains: Iterable[str]
 ) -> ParticipantColumns:
     """Derive the columns. INTERNAL: no participant is external and at least one has an address."""
-    named = [(person.name or "", normalized_email(person)) for person in people]
-    emails = distinct(email for _, email in named)
-    outside, outside_domains = external_emails(emails, owner_emails, own_domains)
+    listed = list(people)
+    emails = distinct_emails(listed)
+    outside, outside_domains = external_emails(listed, owner_emails, own_domains)
+    names = (unicodedata.normalize("NFC", person.name or "") for person in listed)
     return ParticipantColumns(
         "INTERNAL" if emails and not outside else "EXTERNAL",
-        "\n".join(distinct(" ".join(name.split()) for name, _ in named)),
+        "\n".join(distinct(" ".join(name.split()) for name in names)),
         emails,
         distinct(map(email_domain, emails)),
         outside,
@@ -82,25 +91,51 @@ def participant_columns(
 
 
 def external_emails(
-    emails: Iterable[str], owner_emails: Iterable[str], own_domains: Iterable[str]
+    people: Iterable[HasEmail], owner_emails: Iterable[str], own_domains: Iterable[str]
 ) -> tuple[list[str], list[str]]:
-    """Return the e-mail addresses of external people, and their domains.
+    """Return the e-mail addresses of external people, as `matched_emails`, and their domains.
 
-    A person is internal if the domain is one of the workspace's or of the record's owners.
+    A person is internal if the domain is one of the workspace's or of the record's owners, or if
+    the address is an owner's. The domains of free-mail providers and shared hosts count only if
+    they are the workspace's; they are not returned.
     """
-    internal = {*(email_domain(email.strip()) for email in owner_emails), *own_domains}
-    outside = [email for email in emails if email_domain(email) not in internal]
-    return outside, distinct(map(email_domain, outside))
+    owners = {base_address(normalized_email(email)) for email in owner_emails}
+    internal = {
+        *(domain for domain in map(email_domain, owners) if domain and not is_shared(domain)),
+        *map(ascii_domain, own_domains),
+    }
+    outside = [
+        email
+        for email in _sent_emails(people)
+        if email_domain(normalized := normalized_email(email)) not in internal
+        and base_address(normalized) not in owners
+    ]
+    domains = distinct(email_domain(normalized_email(email)) for email in outside)
+    return matched_emails(outside), [domain for domain in domains if not is_shared(domain)]
 
 
-def normalized_email(person: HasEmail) -> str:
-    """E-mail address for comparisons: lower case, without surrounding spaces; empty if none."""
-    return (person.email or "").strip().lower()
+def matched_emails(sent: Iterable[str]) -> list[str]:
+    """E-mail addresses in all forms that links are found by.
+
+    These are the normalized addresses, those without plus tags, and those as sent in lower case.
+    """
+    sent = [email.strip().lower() for email in sent]
+    normalized = list(map(normalized_email, sent))
+    return distinct([*normalized, *map(base_address, normalized), *sent])
 
 
-def email_domain(email: str) -> str:
-    """Part after the last @, in lower case; empty if there is none."""
-    return email.rpartition("@")[2].lower() if "@" in email else ""
+def contact_emails(contacts: Iterable[HasEmail]) -> list[str]:
+    """E-mail addresses of the contacts of a deal or account, as `matched_emails`."""
+    return matched_emails(_sent_emails(contacts))
+
+
+def distinct_emails(people: Iterable[HasEmail]) -> list[str]:
+    """Normalized e-mail addresses of the people who have one."""
+    return distinct(map(normalized_email, _sent_emails(people)))
+
+
+def _sent_emails(people: Iterable[HasEmail]) -> list[str]:
+    return [person.email for person in people if person.email]
 
 
 def distinct(texts: Iterable[str]) -> list[str]:

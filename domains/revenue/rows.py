@@ -16,6 +16,7 @@ from domains.kernel.pagination.cursor import CursorList, CursorQuery, Pagination
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue import example_ids, records
 from domains.revenue.filters import (
+    PAIRS,
     After,
     Before,
     TextFilter,
@@ -23,6 +24,7 @@ from domains.revenue.filters import (
     contains,
     equals,
     hints,
+    pairs_hint,
     parse_filters,
     source,
     time_range,
@@ -146,7 +148,7 @@ ROWS: Final = CursorList(
     filters=conditions(_FILTERS) | {"public": _c.public},
     bounds={"created_after", "created_before"},
     indexed={"source_id", "object_type_id", "remote_id"},
-    hints=hints(_FILTERS),
+    hints=hints(_FILTERS) | {PAIRS: pairs_hint(_c.name)},
 )
 _GET = statement(select(*_columns).where(*records.is_visible(rows)), RowDetail)
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     Computed,
     DateTime,
     Double,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     Text,
     TextClause,
     Uuid,
+    literal_column,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON
@@ -57,7 +59,10 @@ def _ordered_by(expression: str) -> Column[Any]:
 
 
 def _index(
-    name: str, *columns: str | TextClause, where: str | None = _NOT_DELETED, **options: Any
+    name: str,
+    *columns: str | ColumnElement[Any] | TextClause,
+    where: str | None = _NOT_DELETED,
+    **options: Any,
 ) -> Index:
     """Index of the workspace's records that meet `where`."""
     condition = None if where is None else text(where)
@@ -78,17 +83,19 @@ def _search_index(
     where: str | None = _NOT_DELETED,
 ) -> Index:
     """GIN index for combined filters: patterns in `texts`, bounds of `ranges`, and `columns` that
-    equal or contain a value. Patterns need at least three letters. See CursorStatements.
+    equal or contain a value. Patterns need at least three letters, or two Chinese, Japanese or
+    Korean characters. See CursorStatements.
     """
     return _index(
         f"ix_{name}_search",
         text(f"({SAMPLE_SQL})"),
         *(text(spans_sql(column)) for column in (order, *ranges)),
         *columns,
-        *texts,
+        *([text(f"cjk_pairs(VARIADIC ARRAY[{', '.join(texts)}])")] if texts else []),
+        *(literal_column(f"nfc({column})").label(f"nfc_{column}") for column in texts),
         where=where,
         postgresql_using="gin",
-        postgresql_ops=dict.fromkeys(texts, "gin_trgm_ops"),
+        postgresql_ops={f"nfc_{column}": "gin_trgm_ops" for column in texts},
         # Every search scans the pending list. A smaller one would double the cost of inserts.
         postgresql_with={"gin_pending_list_limit": 512},
     )
@@ -124,7 +131,7 @@ def _record(name: str, *columns: Column[Any] | CheckConstraint | Index) -> Table
 def _crm_link() -> tuple[Column[Any], ...]:
     """Columns of the linked deal and account, and of the addresses that the link is found by."""
     return (
-        # E-mail addresses of external people, and their domains.
+        # E-mail addresses of external people (see `people.matched_emails`), and their domains.
         _texts("outside"),
         _texts("outside_domains"),
         Column("deal_id", _ID),
@@ -205,7 +212,7 @@ messages = _record(
     Column("body_preview", Text, nullable=False),
     # With the URL of each, which is never shown.
     Column("attachments", JSON, nullable=False),
-    # Of the sender and all recipients, in lower case.
+    # Of the sender and all recipients, normalized.
     _texts("emails"),
     *_crm_link(),
     CheckConstraint("created_at is not null", name="created_at"),
@@ -228,7 +235,7 @@ conversations = _record(
     Column("type", Text, nullable=False),
     Column("category", Text),
     Column("participants", JSON, nullable=False),
-    # Of the participants: names, one per line; e-mail addresses and domains in lower case.
+    # Of the participants, for comparisons: names, one per line, e-mail addresses and domains.
     Column("names", Text, nullable=False, server_default=""),
     _texts("emails"),
     _texts("domains"),
@@ -335,7 +342,7 @@ def _crm_record(name: str, *columns: Column[Any] | CheckConstraint | Index) -> T
         ),
         # Imported; null if the import had none.
         Column("contacts", JSON),
-        # Of the contacts, in lower case.
+        # Of the contacts: see `people.matched_emails`.
         _texts("contact_emails"),
         timestamp_column("stored_at", now=True),
         _list_index(name, "ordered_at", where=None),

@@ -1,18 +1,21 @@
 """Upgrades and downgrades of the schema keep the data."""
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import msgspec
 import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy.exc import DBAPIError
 
 from domains.kernel.db.database import Database
+from domains.revenue.crm.relinking import LinkCrm
 from tests.stack import Stack
 
 ROOT = Path(__file__).parents[2]
@@ -75,6 +78,45 @@ async def test_records_of_the_first_schema_get_public_ids_and_a_search_index(
     await connection.close()
     await _migrate(empty_database, "0001", back=True)
     await _migrate(empty_database, "head")
+
+
+async def test_links_and_texts_stored_before_follow_the_present_rules(empty_database: str) -> None:
+    await _migrate(empty_database, "0005")
+    connection = await asyncpg.connect(empty_database)
+    await connection.execute(
+        """
+        insert into workspaces (id, name) select gen_random_uuid(), 'w';
+        insert into accounts (workspace_id, id, domain, contact_emails)
+            select workspaces.id, domain, domain, array['ana+crm@acme.com', 'bo@acme.com']
+            from workspaces, unnest(array['gmail.com', 'müller.example', 'acme.com']) as domain;
+        insert into conversations (workspace_id, id, source_id, started_at, ended_at, type,
+                participants, names, outside, state)
+            select id, gen_random_uuid(), 'gong', now(), now(), 'EXTERNAL', '[]',
+                normalize('Café', NFD), array['bo+x@acme.com'], 'processed' from workspaces;
+        insert into insights (id, workspace_id, number, name, description)
+            select gen_random_uuid(), id, 1, '导出功能很慢', normalize('Café', NFD) from workspaces;
+        """
+    )
+    await _migrate(empty_database, "head")
+    accounts = await connection.fetch("select id, domain, contact_emails from accounts order by id")
+    emails = ["ana+crm@acme.com", "bo@acme.com", "ana@acme.com"]
+    assert [tuple(row) for row in accounts] == [
+        ("acme.com", "acme.com", emails),
+        ("gmail.com", None, emails),
+        ("müller.example", "xn--mller-kva.example", emails),
+    ]
+    calls = await connection.fetchrow("select names, outside from conversations")
+    assert tuple(calls) == ("Café", ["bo+x@acme.com", "bo@acme.com"])
+    assert await connection.fetchval("select count(*) from crm_changes") == 4
+    (job,) = await connection.fetch("select kind, subject, queue, payload from jobs")
+    expected = LinkCrm()
+    assert (job["kind"], job["subject"]) == (expected.__struct_config__.tag, expected.subject)
+    assert job["queue"] == expected.queue
+    assert json.loads(job["payload"]) == msgspec.to_builtins(expected)
+    found = "select count(*) from insights where search @@ phraseto_tsquery('english', $1)"
+    assert await connection.fetchval(found, "功能 能很") == 1
+    assert await connection.fetchval(found, "Café") == 1
+    await connection.close()
 
 
 async def test_all_migrations_can_be_reversed(empty_database: str) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -144,6 +144,31 @@ async def test_a_conversation_without_external_people_is_internal(
         (await get_record(acme, "conversations", each["conversationId"]))["type"] for each in calls
     ]
     assert types == ["INTERNAL", "EXTERNAL", "INTERNAL", "EXTERNAL", "EXTERNAL"]
+
+
+async def test_domains_of_accounts_belong_to_their_organization(
+    importer: Importer, acme: Tenant, database: Database
+) -> None:
+    accounts = {
+        "page": {"website": "https://www.facebook.com/acme"},
+        "mail": {"domain": "gmail.com"},
+        "other": {"domain": "gmail.com", "website": "https://www.Acme.example"},
+        "both": {"domain": "acme.example", "website": "https://acme.de"},
+        "idn": {"website": "www.müller.example"},
+    }
+    records = [{"accountId": name, **fields} for name, fields in accounts.items()]
+    await importer.import_records(acme, accounts=records)
+    async with database.connection() as connection:
+        stored = await connection.fetch(
+            "select id, domain from accounts where workspace_id = $1", UUID(acme.workspace)
+        )
+    assert dict(stored) == {
+        "page": None,
+        "mail": None,
+        "other": "acme.example",
+        "both": "acme.example",
+        "idn": "xn--mller-kva.example",
+    }
 
 
 async def test_formats_of_times(importer: Importer, acme: Tenant) -> None:

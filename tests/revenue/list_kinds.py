@@ -45,7 +45,9 @@ class Kind(NamedTuple):
 _ROWS = "from unnest($2::text[], $3::timestamptz[], $4::text[], $5::int[]) as g(id, at, word, n)"
 _SOURCE = f"(array['{SOURCES[0]}', '{SOURCES[1]}'])[1 + n % 2]"
 _STATE = "(array['processed', 'failed', 'processing'])[1 + n % 3]"
-_WORDS = ("Plan", "plan", "risk", "xyz", "la", "ri")
+# Words of records: the last one is decomposed.
+WORDS = ("plan", "risk", "导出カ\u3099")
+_WORDS = ("Plan", "plan", "risk", "xyz", "la", "ri", "导出", "导出ガ", "カ\u3099", "出导")
 _TIMES = [(START_TIME + timedelta(hours=hours)).isoformat() for hours in (-1, 0, 2, 9)]
 
 KINDS = {
@@ -60,8 +62,16 @@ KINDS = {
             array[word || '@acme.com'], array['acme.com'], word || ' Ltd', {_STATE} {_ROWS}""",
         {
             "title": _WORDS,
-            "attendees": ("plan@acme.com", "@acme.com", "no.com", "ann", "ann risk"),
-            "crmName": ("plan ltd", "ltd", "lt"),
+            "attendees": (
+                "plan@acme.com",
+                "@acme.com",
+                "no.com",
+                "ann",
+                "ann risk",
+                "出ガ",
+                "导出.com",
+            ),
+            "crmName": ("plan ltd", "ltd", "lt", "导出", "出ガ ltd"),
             "type": ("INTERNAL", "EXTERNAL"),
             "sourceId": (*SOURCES, "gong"),
             "processingStatus": ("failed", "processed", "pending"),
@@ -147,7 +157,7 @@ KINDS = {
             timestamptz '{START_TIME}' - n * interval '300 days', at {_ROWS}""",
         {
             "name": _WORDS,
-            "website": ("plan.com", "https", "none"),
+            "website": ("plan.com", "https", "none", "导出", "导出ガ.com"),
             "owner": ("ann", "plan@", "ours.io"),
             "createdAfter": (*_TIMES, "2020-05-05"),
             "createdBefore": (*_TIMES, "2020-05-05"),

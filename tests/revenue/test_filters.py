@@ -1,6 +1,7 @@
 """Filters of lists: matching and non-matching values."""
 
-from typing import Any
+import unicodedata
+from typing import Any, Literal
 
 import asyncpg
 import pytest
@@ -25,6 +26,9 @@ PARTS = {
     "SURE": ["100 sure", "100% sure"],
     "": sorted(TEXTS),
 }
+
+
+Form = Literal["NFC", "NFD"]
 
 
 class Pushed(dict[str, str]):
@@ -67,6 +71,41 @@ async def test_parts_of_texts_match_literally_and_case_insensitively(
         await pushed.push(text, **{field: text})
     for part, texts in PARTS.items():
         assert await pushed.found(**{param: part}) == texts, part
+
+
+COMPOSED = ["Café déjà", "한글 보고서", "導出が遅いガ"]
+
+
+@pytest.mark.parametrize("stored", ["NFC", "NFD"])
+async def test_texts_are_compared_in_nfc_and_returned_as_sent(
+    source: Source, database: Database, stored: Form
+) -> None:
+    pushed = {kind: Pushed(source, kind) for kind in ("conversations", "documents", "rows")}
+    for number, text in enumerate(unicodedata.normalize(stored, text) for text in COMPOSED):
+        people = [{"name": text, "email": f"{number}@acme.com"}]
+        call = await pushed["conversations"].push(text, displayName=text, participants=people)
+        await pushed["documents"].push(text, displayName=text)
+        await pushed["rows"].push(text, name=text)
+        async with database.connection() as connection:
+            await connection.execute(
+                "update conversations set crm_name = $1 where id = $2", text, call
+            )
+        shown = await get_json(source.tenant, f"conversations/{call}")
+        assert (shown["title"], shown["participants"][0]["name"]) == (text, text)
+    for text, part in zip(COMPOSED, ("fé d", "글", "遅い"), strict=True):
+        for query in (unicodedata.normalize("NFC", part), unicodedata.normalize("NFD", part)):
+            for kind, param in (
+                ("conversations", "title"),
+                ("conversations", "attendees"),
+                ("documents", "name"),
+                ("rows", "name"),
+            ):
+                found = await pushed[kind].found(**{param: query})
+                assert found == [unicodedata.normalize(stored, text)], (kind, param, query)
+    for query, text in (("de\u0301ja\u0300", COMPOSED[0]), ("導出", COMPOSED[2])):
+        found = await pushed["conversations"].found(crmName=query)
+        assert found == [unicodedata.normalize(stored, text)]
+    assert await pushed["conversations"].found(title="Cafe") == []
 
 
 async def test_attendees_match_by_email_address_domain_or_name(source: Source) -> None:

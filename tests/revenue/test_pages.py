@@ -16,6 +16,7 @@ from domains.kernel.pagination.cursor import CURSOR_LENGTH
 from tests.revenue.list_kinds import (
     KINDS,
     START_TIME,
+    WORDS,
     Record,
     insert_records,
     read_page_in_process,
@@ -45,7 +46,7 @@ def generated_records(draw: st.DrawFn, kind: str) -> list[Record]:
         Record(
             str(draw(st.uuids(version=4))),
             draw(times),
-            draw(st.sampled_from(["plan", "risk"])),
+            draw(st.sampled_from(WORDS)),
             number,
         )
         for number in range(count)

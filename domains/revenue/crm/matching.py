@@ -1,7 +1,8 @@
 """Links from conversations and messages to deals and accounts, and the activity that follows.
 
 A link is found by the e-mail addresses of external people: by the contacts of deals and accounts
-first, then by the domains of accounts. An open deal takes precedence over its account, then the
+first, then by the domains of accounts. A contact with exactly the address takes precedence over one
+that is equal without plus tags (`ana+crm@acme.com`), then an open deal over its account, then the
 latest activity. `relinking` recomputes links when deals or accounts change.
 """
 
@@ -25,6 +26,7 @@ from sqlalchemy import (
     case,
     func,
     literal_column,
+    not_,
     null,
     or_,
     select,
@@ -86,10 +88,15 @@ def best_links(records: FromClause) -> Select[Any]:
     `records` has the columns record, outside and outside_domains. The result has the columns
     record, crm_id, crm_name, crm_type, deal_id and account_id.
     """
-    by_contact = _accounts_of(records, accounts.c.contact_emails.overlap(records.c.outside))
+    by_contact = _accounts_of(
+        records,
+        accounts.c.contact_emails.overlap(records.c.outside),
+        _by_base_address(accounts, records),
+    )
     with_deal = (
         select(
             records.c.record.label("record"),
+            _by_base_address(deals, records).label("by_base"),
             case((_open(deals), 0), else_=2).label("rank"),
             *_deal_columns(deals),
         )
@@ -99,7 +106,9 @@ def best_links(records: FromClause) -> Select[Any]:
     )
     with_account = by_contact.cte("with_account")
     by_domain = (
-        _accounts_of(records, accounts.c.domain == any_(records.c.outside_domains))
+        _accounts_of(
+            records, accounts.c.domain == any_(records.c.outside_domains), literal_column("false")
+        )
         .where(
             accounts.c.domain != literal_column("''"),
             ~select(with_deal.c.record).where(with_deal.c.record == records.c.record).exists(),
@@ -125,6 +134,7 @@ def best_links(records: FromClause) -> Select[Any]:
         select(with_deal),
         select(
             matches.c.record,
+            matches.c.by_base,
             literal_column("2"),
             matches.c.ordered_at,
             literal_column("'account'"),
@@ -135,6 +145,7 @@ def best_links(records: FromClause) -> Select[Any]:
         ),
         select(
             matches.c.record,
+            matches.c.by_base,
             literal_column("1"),
             *(column for column in open_deals.c if column.name != "owner"),
         ).select_from(matches.join(open_deals, open_deals.c.owner == matches.c.id)),
@@ -151,6 +162,7 @@ def best_links(records: FromClause) -> Select[Any]:
         .ext(distinct_on(candidates.c.record))
         .order_by(
             candidates.c.record,
+            candidates.c.by_base,
             candidates.c.rank,
             candidates.c.ordered_at.desc(),
             candidates.c.crm_type,
@@ -172,10 +184,23 @@ def _best_deal(owners: FromClause, deal: FromClause, match: ColumnElement[bool])
     return select(owners.c.id.label("owner"), *best.c).select_from(owners.join(best, true()))
 
 
-def _accounts_of(records: FromClause, match: ColumnElement[bool]) -> Select[Any]:
+def _by_base_address(owner: Table, records: FromClause) -> ColumnElement[bool]:
+    """True if the contacts and the record have no address in common but for plus tags."""
+    contacts, sent = (
+        func.given_addresses(emails, type_=ARRAY(Text))
+        for emails in (owner.c.contact_emails, records.c.outside)
+    )
+    return not_(contacts.bool_op("&&")(sent))
+
+
+def _accounts_of(
+    records: FromClause, match: ColumnElement[bool], by_base: ColumnElement[bool]
+) -> Select[Any]:
     return (
         select(
-            records.c.record.label("record"), accounts.c.id, accounts.c.name, accounts.c.ordered_at
+            records.c.record.label("record"),
+            by_base.label("by_base"),
+            *(accounts.c.id, accounts.c.name, accounts.c.ordered_at),
         )
         .select_from(records.join(accounts, match))
         .where(accounts.c.workspace_id == WORKSPACE)

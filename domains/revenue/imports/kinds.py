@@ -7,7 +7,6 @@ leaves out are computed soon after the commit.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Generic, NamedTuple, TypeVar
-from urllib.parse import urlsplit
 from uuid import uuid5
 
 import msgspec
@@ -19,10 +18,10 @@ from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import scalar, statement
 from domains.kernel.untrusted.html_text import is_html
 from domains.revenue import conversations, documents, messages, tables
+from domains.revenue.addresses.email_domains import domain_of_website
 from domains.revenue.crm import relinking
 from domains.revenue.imports.bulk_upsert import BulkUpsert
 from domains.revenue.imports.structs import (
-    MAX_HOST_LENGTH,
     AccountImport,
     ConversationImport,
     CrmLinkImport,
@@ -32,7 +31,12 @@ from domains.revenue.imports.structs import (
     NativeImport,
     Party,
 )
-from domains.revenue.people import distinct, external_emails, normalized_email, participant_columns
+from domains.revenue.people import (
+    contact_emails,
+    distinct_emails,
+    external_emails,
+    participant_columns,
+)
 from domains.revenue.records import fetchable_url, optional_timestamp
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -162,19 +166,6 @@ def _optional_url(url: str | None, field: str) -> str | None:
     return None if url is None else fetchable_url(url, field)
 
 
-def domain_of_website(website: str) -> str:
-    """E-mail domain of a website: its host without `www.`; empty if there is none.
-
-    The website may lack a scheme.
-    """
-    try:
-        host = urlsplit(website if "://" in website else f"//{website}").hostname or ""
-    except ValueError:
-        return ""
-    host = host.lower().removeprefix("www.").strip(".")
-    return host if "." in host and len(host) <= MAX_HOST_LENGTH else ""
-
-
 # --- conversion to columns --------------------------------------------------------------------
 
 
@@ -187,7 +178,7 @@ def _crm_values(record: DealImport | AccountImport) -> dict[str, Any]:
         "created_at": optional_timestamp(record.created_date, "createdDate"),
         "activity_given_at": optional_timestamp(record.last_activity_date, "lastActivityDate"),
         "contacts": _json(record.contacts),
-        "contact_emails": _array(distinct(map(normalized_email, record.contacts or ()))),
+        "contact_emails": _array(contact_emails(record.contacts or ())),
     }
 
 
@@ -208,12 +199,13 @@ def _deal_values(deal: DealImport, _own_domains: Sequence[str]) -> dict[str, Any
 
 
 def _account_values(account: AccountImport, _own_domains: Sequence[str]) -> dict[str, Any]:
-    website = (account.domain or account.website or "").strip()
+    websites = (account.domain, account.website)
+    domains = (domain_of_website(website.strip()) for website in websites if website)
     return {
         "id": _crm_id(account.account_id, "accountId"),
         **_crm_values(account),
         "website": account.website,
-        "domain": domain_of_website(website) or None,
+        "domain": next(filter(None, domains), None),
         "synced_crm_fields": _json(account.synced_crm_fields),
     }
 
@@ -269,8 +261,7 @@ def _conversation_values(
 
 def _message_values(message: MessageImport, own_domains: Sequence[str]) -> dict[str, Any]:
     people = [*([] if message.sender is None else [message.sender]), *message.recipients]
-    emails = distinct(map(normalized_email, people))
-    outside, outside_domains = external_emails(emails, message.owner_emails, own_domains)
+    outside, outside_domains = external_emails(people, message.owner_emails, own_domains)
     preview = message.body_preview
     if preview is None or is_html(preview):
         preview = messages.preview(preview or message.body)
@@ -297,7 +288,7 @@ def _message_values(message: MessageImport, own_domains: Sequence[str]) -> dict[
                 for number, attachment in enumerate(message.attachments, start=1)
             ]
         ),
-        "emails": _array(emails),
+        "emails": _array(distinct_emails(people)),
         "outside": _array(outside),
         "outside_domains": _array(outside_domains),
     }

@@ -1,17 +1,16 @@
 """Records that an import accepts. They have the form in which the API returns them."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
+from domains.revenue.addresses.email_domains import MAX_HOST_LENGTH
 from domains.revenue.conversations import Category, TranscriptEntry
 from domains.revenue.crm.matching import CrmType
 from domains.revenue.people import MeetingType
 from domains.revenue.records import DisplayName, Emails, Int64, Timestamp, WebAddress
-
-MAX_HOST_LENGTH: Final = 253
 
 _Label = Annotated[str, Meta(max_length=1000)]
 # Longer values do not fit into an index.

@@ -1,0 +1,250 @@
+"""Search in scripts without spaces, comparison in NFC, domains of nobody
+
+Rewrites the search columns of insights, opportunities and ideas and rebuilds the search indexes of
+the revenue record. Free-mail providers and shared hosts are no longer domains of accounts: accounts
+that had them are relinked. Addresses with plus tags are also stored without.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+from domains.kernel.core.ids import new_id
+from domains.revenue.addresses.email_domains import ascii_domain, is_shared
+
+revision = "0009"
+down_revision = "0007"
+
+# Character ranges of a regular expression.
+_CJK = (
+    r"\u3005-\u3007\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u3105-\u312f\u31f0-\u31ff"
+    r"\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U000323af"
+)
+_LETTERS = (
+    rf"{_CJK}\u0e01-\u0e30\u0e32\u0e33\u0e40-\u0e46\u0e81-\u0eb0\u0eb2\u0eb3\u0ebd-\u0ec6"
+    r"\u0edc-\u0edf\u1780-\u17b3\u17d7\u17dc"
+)
+_MARKS = (
+    r"\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece\u17b4-\u17d3\u17dd"
+    r"\u3099\u309a"
+)
+_INVISIBLE = r"\u00ad\u200b-\u200d\u2060\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef"
+
+_FUNCTIONS = {
+    # The form in which texts are compared.
+    "nfc(text)": """
+        create function nfc(value text) returns text
+        language sql immutable parallel safe as $$
+            select case when octet_length(value) = length(value) then value
+                else normalize(value) end
+        $$
+    """,
+    # Runs of letters of scripts without spaces become overlapping pairs of letters, between the
+    # first and the last letter: see domains/kernel/db/full_text.py.
+    "search_text(text)": rf"""
+        create function search_text(value text) returns text
+        language plpgsql immutable strict parallel safe as $$
+        begin
+            if octet_length(value) = length(value) then
+                return value;
+            end if;
+            value := case when value ~ '[\u3000\uff01-\uffef]' then normalize(value, NFKC)
+                else normalize(value) end;
+            if value !~ '[{_LETTERS}]' then
+                return value;
+            end if;
+            value := regexp_replace(value, '[{_INVISIBLE}]', '', 'g');
+            value := regexp_replace(value, '((?:[{_LETTERS}][{_MARKS}]*)+)', ' \1 ', 'g');
+            return regexp_replace(value, '([{_LETTERS}][{_MARKS}]*)', '\1 \1', 'g');
+        end $$
+    """,
+    # All pairs of neighbouring Chinese, Japanese or Korean characters, to find short patterns.
+    "cjk_pairs(text[])": rf"""
+        create function cjk_pairs(variadic texts text[]) returns text[]
+        language plpgsql immutable strict parallel safe as $$
+        declare
+            value text := array_to_string(texts, E'\n');
+        begin
+            if octet_length(value) = length(value) then
+                return '{{}}';
+            end if;
+            value := normalize(value);
+            return array(
+                select distinct pair
+                from unnest(string_to_array(regexp_replace(
+                    value, '([{_CJK}])', '\1 \1', 'g'), ' ')) as word,
+                    substring(word from '[{_CJK}]{{2}}') as pair
+                where pair is not null
+            );
+        end $$
+    """,
+    # Addresses other than those that another one has without its plus tag.
+    "given_addresses(text[])": r"""
+        create function given_addresses(emails text[]) returns text[]
+        language plpgsql immutable strict parallel safe as $$
+        begin
+            if strpos(array_to_string(emails, ' '), '+') = 0 then
+                return emails;
+            end if;
+            return array(
+                select unnest(emails)
+                except
+                select regexp_replace(email, '^([^+]+)\+.*@', '\1@')
+                from unnest(emails) as email where email ~ '^[^+]+\+.*@'
+            );
+        end $$
+    """,
+}
+
+_SEARCHED = ("insights", "opportunities", "ideas")
+
+
+def _vector(text: str) -> str:
+    """SQL of the search column. `text` converts a text."""
+    return " || ".join(
+        "setweight(to_tsvector('english'::regconfig, regexp_replace(translate("
+        f"{text.format(column=column, length=length)}, '<', ' '), '\\S{{100}}', '\\& ', 'g')),"
+        f" '{weight}')"
+        for column, length, weight in (("name", 1_000, "A"), ("description", 20_000, "B"))
+    )
+
+
+# Table -> columns, texts, and condition of the search index.
+_SEARCH_INDEXES: dict[str, tuple[tuple[str, ...], tuple[str, ...], str | None]] = {
+    "rows": (
+        ("spans(ordered_at)", "source_id", "object_type_id", "public"),
+        ("name",),
+        "deleted_at is null",
+    ),
+    "conversations": (
+        ("spans(started_at)", "state", "type", "source_id", "emails", "domains", "public"),
+        ("title", "names", "crm_name"),
+        "deleted_at is null",
+    ),
+    "documents": (
+        ("spans(ordered_at)", "state", "source_id", "public"),
+        ("display_name",),
+        "deleted_at is null",
+    ),
+    "deals": (
+        ("spans(ordered_at)", "spans(close_date)", "spans(amount)", "closed"),
+        ("name", "stage", "owner_name"),
+        None,
+    ),
+    "accounts": (
+        ("spans(ordered_at)", "spans(created_at)"),
+        ("name", "website", "owner_text"),
+        None,
+    ),
+}
+# Table -> column of addresses.
+_ADDRESSES = {
+    "conversations": "outside",
+    "messages": "outside",
+    "deals": "contact_emails",
+    "accounts": "contact_emails",
+}
+
+
+def upgrade() -> None:
+    for function in _FUNCTIONS.values():
+        op.execute(sa.text(function.replace(":", "\\:")))
+    _search_columns('search_text("left"({column}, {length}))')
+    for table, (columns, texts, where) in _SEARCH_INDEXES.items():
+        patterns = [f"nfc({column}) gin_trgm_ops" for column in texts]
+        pairs = f"cjk_pairs(variadic array[{', '.join(texts)}])"
+        _search_index(table, (*columns, pairs, *patterns), where)
+    op.execute(
+        "update conversations set names = normalize(names)"
+        " where octet_length(names) <> length(names) and names is not nfc normalized"
+    )
+    _correct_links()
+
+
+def _search_columns(text: str) -> None:
+    for table in _SEARCHED:
+        op.drop_index(f"ix_{table}_search", table)
+        # One statement, so that the rows are rewritten once.
+        change = (
+            f"alter table {table} drop column search,"
+            f" add column search tsvector generated always as ({_vector(text)}) stored"
+        )
+        op.execute(sa.text(change.replace(":", "\\:")))
+        op.create_index(
+            f"ix_{table}_search", table, ["workspace_id", "search"], postgresql_using="gin"
+        )
+
+
+def _search_index(table: str, columns: tuple[str, ...], where: str | None) -> None:
+    op.drop_index(f"ix_{table}_search", table)
+    elements = ", ".join(("workspace_id", "(hashtext(id::text) & 31)", *columns))
+    condition = "" if where is None else f" where {where}"
+    statement = (
+        f"create index ix_{table}_search on {table} using gin ({elements})"
+        f" with (gin_pending_list_limit = 512){condition}"
+    )
+    op.execute(sa.text(statement.replace(":", "\\:")))
+
+
+def _correct_links() -> None:
+    """Store addresses without plus tags too, correct domains of accounts, and relink."""
+    connection = op.get_bind()
+    changed = set()
+    for table, column in _ADDRESSES.items():
+        changed |= {
+            (workspace, table, str(record))
+            for workspace, record in connection.execute(
+                sa.text(
+                    f"update {table} set {column} = {column} || array("
+                    rf" select distinct regexp_replace(email, '^([^+]+)\+.*@', '\1@')"
+                    rf" from unnest({column}) as email where email ~ '^[^+]+\+.*@')"
+                    f" where array_to_string({column}, ' ') like '%+%@%'"
+                    " returning workspace_id, id"
+                )
+            )
+        }
+    domains = connection.execute(
+        sa.text("select distinct domain from accounts where domain <> ''")
+    ).scalars()
+    for domain in domains.all():
+        ascii_form = ascii_domain(domain)
+        new = None if is_shared(ascii_form) else ascii_form
+        if new != domain:
+            changed |= {
+                (workspace, "accounts", record)
+                for workspace, record in connection.execute(
+                    sa.text(
+                        "update accounts set domain = :new where domain = :old"
+                        " returning workspace_id, id"
+                    ),
+                    {"old": domain, "new": new},
+                )
+            }
+    if not changed:
+        return
+    connection.execute(
+        sa.text(
+            "insert into crm_changes (workspace_id, kind, id) values (:workspace, :kind, :id)"
+            " on conflict do nothing"
+        ),
+        [{"workspace": workspace, "kind": kind, "id": id_} for workspace, kind, id_ in changed],
+    )
+    connection.execute(
+        sa.text(
+            "insert into jobs (id, workspace_id, kind, subject, queue, payload) values (:id,"
+            " :workspace, 'revenue.link_crm', '', 'housekeeping', :payload)"
+        ).bindparams(sa.bindparam("payload", type_=postgresql.JSONB())),
+        [
+            {"id": new_id(), "workspace": workspace, "payload": {"kind": "revenue.link_crm"}}
+            for workspace in {workspace for workspace, _, _ in changed}
+        ],
+    )
+
+
+def downgrade() -> None:
+    for table, (columns, texts, where) in _SEARCH_INDEXES.items():
+        patterns = [f"{column} gin_trgm_ops" for column in texts]
+        _search_index(table, (*columns, *patterns), where)
+    _search_columns('"left"({column}, {length})')
+    for function in _FUNCTIONS:
+        op.execute(f"drop function {function}")
