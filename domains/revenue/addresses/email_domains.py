@@ -2,7 +2,7 @@
 
 Free-mail providers and hosts on which everybody may have a page belong to no organization: their
 domains neither link a person to an account nor make a person internal. `free_mail_domains.txt` is
-the list of another project (`NOTICE.txt`); the other two lists are this project's own.
+the list of another project (see NOTICE); the other two lists are this project's own.
 """
 
 import functools
