@@ -27,6 +27,8 @@ J = TypeVar("J", bound=Job)
 T = TypeVar("T")
 
 _CANCELLED: Final = "The processing was cancelled."
+# For customers. Operators find the exception in the log by the job's id.
+_INTERNAL: Final = "The processing failed because of an internal error. Report it to the operator."
 
 
 class Actor(msgspec.Struct, Generic[T, J], frozen=True):
@@ -183,7 +185,7 @@ class Runner(Generic[T]):
             return await self._retry(claim, job, "The processing took too long.")
         except Exception:
             log.exception("job_error")
-            return await self._retry(claim, job, "The processing failed. The job's id finds it.")
+            return await self._retry(claim, job, _INTERNAL)
         return "done"
 
     async def _retry(self, claim: Claim, job: Job | None, reason: str) -> str:

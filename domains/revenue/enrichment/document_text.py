@@ -22,6 +22,7 @@ from domains.kernel.untrusted.documents.errors import UnreadableDocument
 from domains.kernel.untrusted.documents.extraction import ExtractedText
 from domains.kernel.untrusted.documents.file_kinds import (
     charset_parameter,
+    declared_filename,
     is_specific,
     media_type,
 )
@@ -152,14 +153,15 @@ async def extract(tools: Tools, workspace: WorkspaceId, job: ProcessDocument) ->
 async def _extract_text(tools: Tools, original: _Original, key: str) -> ExtractedText:
     content_type = _content_type(original)
     url_filename = filename_in_url(original.url)
-    filename = original.filename or url_filename or None
+    declared_name = declared_filename(original.content_type, original.filename)
+    filename = declared_name or url_filename or None
     with tempfile.TemporaryDirectory(prefix="document-") as folder:
         path = Path(folder) / "original"
         try:
             await tools.blobs.save(key, path)
             if original.url is not None:
                 await asyncio.to_thread(
-                    refuse_unexpected_page, path, original.content_type, original.filename
+                    refuse_unexpected_page, path, original.content_type, declared_name
                 )
             extracted = await tools.text_extractor.extract(path, content_type, filename)
             await asyncio.to_thread(

@@ -117,10 +117,11 @@ SIGN_IN = CannedResponse(
     ("path", "fields", "reason"),
     [
         ("/quote", {"contentType": "application/pdf"}, "A web page came instead of a PDF."),
+        ("/quote", {"contentType": "PDF"}, "A web page came instead of a PDF."),
         ("/quote", {"filename": "quote.docx"}, "A web page came instead of a Word document."),
         ("/quote.pdf", {}, "A sign-in page came instead of the file."),
     ],
-    ids=["declared type", "declared name", "name in the URL"],
+    ids=["declared type", "declared suffix", "declared name", "name in the URL"],
 )
 async def test_a_sign_in_page_is_not_the_declared_document(
     source: Source, web: WebServer, path: str, fields: Json, reason: str, database: Database

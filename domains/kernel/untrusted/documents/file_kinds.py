@@ -126,6 +126,12 @@ def declared_kind(content_type: str, filename: str | None) -> Kind | None:
     return None if suffix in _VAGUE_SUFFIXES else SUFFIXES.get(suffix)
 
 
+def declared_filename(content_type: str, filename: str | None) -> str | None:
+    """Return the file name, or one with the suffix that a content type such as `pdf` names."""
+    suffix = f".{content_type.strip().lower().removeprefix('.')}"
+    return f"document{suffix}" if suffix in SUFFIXES else filename
+
+
 def is_specific(content_type: str) -> bool:
     """True if a declared type says more than that the file is a file or a text."""
     return media_type(content_type) not in {*GENERIC_TYPES, "text/plain"}
