@@ -1,7 +1,7 @@
 """HTML to text: what is recognised, what the text is, and its place in the source."""
 
 import time
-from html import escape
+from html import escape, unescape
 from typing import Any
 
 import pytest
@@ -303,13 +303,19 @@ def test_the_text_of_generated_html_is_recovered(generated: tuple[str, list[str]
         assert "<" not in text.source[start:end]
 
 
-@given(st.text(st.sampled_from("<>/!-'\"=& ;#xapbdiv\n`"), max_size=60), st.booleans())
-@example("<![CDATA[<p", False)
-def test_no_input_is_an_error(source: str, drop_quotes: bool) -> None:
+@given(st.text(st.sampled_from("<>/!-'\"=& ;#xapbdiv\n`"), max_size=60))
+@example("<![CDATA[<p")
+@example("&#x61;&amp<b>p&nbsp;</b>")
+def test_any_input_is_read_and_slices_hold_the_letters_of_the_text(source: str) -> None:
     is_html(source)
-    text = html_to_text(source, drop_quotes=drop_quotes)
-    for start, end in text.source_slices(0, len(text.text)):
-        assert 0 <= start < end <= len(source)
+    html_to_text(source, drop_quotes=True)
+    text = html_to_text(source, is_document=True)
+    slices = text.source_slices(0, len(text))
+    assert all(0 <= start < end <= len(source) for start, end in slices)
+    quoted = "".join(unescape(source[start:end]) for start, end in slices)
+    assert [each for each in quoted if each.isalnum()] == [
+        each for each in text.text if each.isalnum()
+    ]
 
 
 @pytest.mark.parametrize(
