@@ -39,6 +39,7 @@ _READERS: Final[dict[Kind, tuple[str, str]]] = {
     "rich_text": ("office.rich_text", "read_rich_text"),
     "outlook": ("office.outlook", "read_outlook"),
     "old_word": ("office.old_word", "read_old_word"),
+    "old_slides": ("office.old_slides", "read_old_slides"),
 }
 
 # Environment variable: "no" if attached files are not read.

@@ -1,12 +1,15 @@
-"""Text of Word files from 1997 to 2003, built byte by byte."""
+"""Text of Word and PowerPoint files from 1997 to 2003, built byte by byte."""
 
 import struct
 
 import pytest
 
+from domains.kernel.untrusted.documents.office.old_slides import read_old_slides
 from domains.kernel.untrusted.documents.office.old_word import read_old_word
 from domains.kernel.untrusted.documents.reader_process import ExitCode, ReadError
 from tests.fakes import files
+
+# ---- Word
 
 TEXT_OFFSET = 0x800
 DELETED, HIDDEN, SYMBOL = b"\x00\x08\x01", b"\x3c\x08\x01", b"\x09\x6a\x01\x00\x28\xf0"
@@ -122,3 +125,84 @@ def test_unreadable_files_are_refused(document: bytes, code: ExitCode | None) ->
     with pytest.raises((ReadError, OSError)) as refused:
         read_old_word(document, None)
     assert getattr(refused.value, "code", None) == code or code is None
+
+
+# ---- PowerPoint
+
+CONTAINER = 15
+
+
+def record(kind: int, *contents: bytes, instance: int = 0, version: int = CONTAINER) -> bytes:
+    content = b"".join(contents)
+    return struct.pack("<2HI", instance << 4 | version, kind, len(content)) + content
+
+
+def text(words: str, text_type: int = 4) -> bytes:
+    """A text in the smaller encoding that has all its characters."""
+    is_narrow = all(char < "\u0100" for char in words)
+    content = words.encode("latin-1" if is_narrow else "utf-16-le")
+    header = record(0x0F9F, struct.pack("<I", text_type), version=0)
+    return header + record(0x0FA8 if is_narrow else 0x0FA0, content, version=0)
+
+
+def listed(persist_id: int, slide_id: int) -> bytes:
+    return record(0x03F3, struct.pack("<5I", persist_id, 0, 0, slide_id, 0), version=0)
+
+
+def comment(author: str, words: str) -> bytes:
+    strings = (record(0x0FBA, content.encode("utf-16-le"), instance=number, version=0)
+               for number, content in enumerate((author, words)))  # fmt: skip
+    return record(0x1388, record(0x138A, record(0x138B, record(0x2EE0, *strings), version=0)))
+
+
+def old_slides(edits: list[dict[int, bytes]], token: int = 0xE391_C05F) -> bytes:
+    """A presentation that was saved with these objects, by id. The document has the id 1."""
+    stream, edit = b"", 0
+    for objects in edits:
+        entries = b""
+        for number, content in objects.items():
+            entries += struct.pack("<2I", number | 1 << 20, len(stream))
+            stream += content
+        directory = len(stream)
+        stream += record(0x1772, entries, version=0)
+        fields = struct.pack("<8x3I8x", edit, directory, 1)
+        edit = len(stream)
+        stream += record(0x0FF5, fields, version=0)
+    current = struct.pack("<8x3I", 20, token, edit)
+    return files.ole({"PowerPoint Document": stream, "Current User": current})
+
+
+def test_slides_in_order_with_notes_and_comments() -> None:
+    outline = text("Prices\r2026", 0)
+    slides = record(0x0FF0, listed(3, 256), outline, listed(2, 257), listed(3, 256))
+    notes = record(0x0FF0, listed(4, 256), instance=2)
+    masters = record(0x0FF0, listed(5, 1), instance=1)
+    box = record(0x0F00, record(0xF00D, text("Größe 日本\vnext")))
+    page = record(0x03F0, record(0x03F1, struct.pack("<2I", 257, 0), version=0),
+                  text("*"), text("Say it slowly", 2))  # fmt: skip
+    page_of_first = page.replace(struct.pack("<I", 257), struct.pack("<I", 256))
+    first_edit = {
+        1: record(0x03E8, masters, slides, notes),
+        2: record(0x03EE, box, text("*"), comment("Ana", "Too dear?")),
+        3: record(0x03EE, text("an old version")),
+        4: page_of_first,
+        5: record(0x03F8, text("Click to edit")),
+    }
+    reference = record(0x0F9E, struct.pack("<I", 0), version=0)
+    second_edit = {3: record(0x03EE, record(0xF00D, reference))}
+    assert read_old_slides(old_slides([first_edit, second_edit]), None) == (
+        "Prices\n2026\n\nNotes: Say it slowly\n\nGröße 日本\nnext\n\nComment by Ana: Too dear?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("presentation", "code"),
+    [
+        (old_slides([{1: record(0x03E8)}], token=0xF3D1_C4DF), ExitCode.ENCRYPTED),
+        (old_slides([]), ExitCode.DAMAGED),
+    ],
+)
+def test_unreadable_presentations_are_refused(presentation: bytes, code: ExitCode) -> None:
+    with pytest.raises((ReadError, struct.error)) as refused:
+        read_old_slides(presentation, None)
+    assert getattr(refused.value, "code", ExitCode.DAMAGED) == code

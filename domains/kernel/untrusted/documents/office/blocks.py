@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from domains.kernel.untrusted.documents.office.packages import local_name, parse_xml
+from domains.kernel.untrusted.documents.reader_process import ExitCode, ReadError
 
 # Elements whose text is not part of the document: properties, text moved elsewhere, phonetic
 # guides, and alternatives for older programs.
@@ -15,6 +16,9 @@ _REFERENCES: Final = frozenset({"chart", "relIds", "altChunk"})
 # Separators of the blocks in a table, row, cell and text of a shape.
 _SEPARATORS: Final = {"tbl": "\n", "tr": " | ", "tc": " ", "txBody": "\n"}
 _CHARACTERS: Final = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
+
+# Tables, rows, cells and shapes that are open at once. Each level copies the text of the inner one.
+_MAX_DEPTH: Final = 200
 
 # Returns the text of the part with this relationship id.
 PartReader = Callable[[str], str]
@@ -55,7 +59,7 @@ class TextBuilder:
         elif name == "p":
             self._paragraphs.append([])
         elif name in _SEPARATORS:
-            self._blocks.append([])
+            self.open_block()
         elif name in _CHARACTERS:
             self._paragraphs[-1].append(_CHARACTERS[name])
         elif name in _REFERENCES and self._read_reference:
@@ -92,6 +96,12 @@ class TextBuilder:
     def end_paragraph(self, text: str) -> str:
         """Return the text of a paragraph with what precedes it, such as its number."""
         return text
+
+    def open_block(self) -> None:
+        """Begin a block of paragraphs. Raises ReadError if too many are open."""
+        if len(self._blocks) > _MAX_DEPTH:
+            raise ReadError(ExitCode.DAMAGED)
+        self._blocks.append([])
 
     def _add(self, block: str) -> None:
         if block:

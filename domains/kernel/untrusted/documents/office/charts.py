@@ -23,6 +23,8 @@ _EPOCH: Final = date(1899, 12, 30)
 _MAX_SERIAL: Final = 2_958_465
 # Points of a series whose index is higher are left out.
 _MAX_POINTS: Final = 32_000
+# Levels of categories, such as months in years.
+_MAX_LEVELS: Final = 8
 
 
 def reference_reader(package: Package, part: str) -> PartReader:
@@ -30,7 +32,8 @@ def reference_reader(package: Package, part: str) -> PartReader:
     relationships = package.relationships(part)
 
     def read(relationship: str) -> str:
-        kind, target = relationships.get(relationship, ("", ""))
+        # Each part is shown once.
+        kind, target = relationships.pop(relationship, ("", ""))
         try:
             if kind == "chart":
                 return chart_text(package.read(target))
@@ -56,17 +59,20 @@ class _Points:
     """The cached values of a series or of its categories, by index."""
 
     def __init__(self) -> None:
-        self.by_index: dict[int, str] = {}
+        self.by_index: dict[int, list[str]] = {}
         self.number_format = ""
 
     def add(self, index: int, value: str) -> None:
-        if 0 <= index < _MAX_POINTS and value not in self.by_index.get(index, "").split(" "):
-            # Categories with several levels have several values for an index.
-            known = self.by_index.get(index)
-            self.by_index[index] = f"{value} {known}" if known else value
+        if not 0 <= index < _MAX_POINTS:
+            return
+        levels = self.by_index.setdefault(index, [])
+        if len(levels) < _MAX_LEVELS and value not in levels:
+            levels.append(value)
 
     def formatted(self, index: int) -> str:
-        return _formatted(self.by_index.get(index, ""), self.number_format)
+        # The levels of categories are listed from the inner to the outer ones.
+        levels = reversed(self.by_index.get(index, []))
+        return " ".join(_formatted(value, self.number_format) for value in levels)
 
 
 class _ChartBuilder:

@@ -11,6 +11,8 @@ from domains.kernel.untrusted.documents.office.blocks import attribute
 from domains.kernel.untrusted.documents.office.packages import local_name, parse_xml
 
 _MAX_LEVEL: Final = 8
+# Styles that a style is based on, one on the other.
+_MAX_STYLE_DEPTH: Final = 20
 # Numbers that are written in letters or Roman numerals. Larger ones are written in digits.
 _MAX_LETTERS: Final = 26 * 5
 _MAX_ROMAN: Final = 3999
@@ -57,9 +59,9 @@ class Numbering:
 
         `list_id` and `level` are the paragraph's own, or None if its style has them.
         """
-        seen: set[str] = set()
-        while list_id is None and style and style not in seen:
-            seen.add(style)
+        for _ in range(_MAX_STYLE_DEPTH):
+            if list_id is not None or not style:
+                break
             list_id = self._style_lists.get(style)
             level = self._style_levels.get(style) if level is None else level
             style = self._parents.get(style, "")

@@ -116,7 +116,12 @@ def _text(main: bytes, tables: bytes) -> str:
     in_tables = _ranges(main, tables, _PARAGRAPH_PAGES, (_IN_TABLE,))
     row_ends = _ranges(main, tables, _PARAGRAPH_PAGES, (_ROW_END,))
     texts = []
+    left = len(main)
     for piece in _pieces(tables, *struct.unpack_from("<2I", main, _PIECES)):
+        # Pieces do not share bytes.
+        left -= piece.length * piece.width
+        if left < 0:
+            raise ReadError(ExitCode.DAMAGED)
         encoded = main[piece.offset : piece.offset + piece.length * piece.width]
         text = _utf16(encoded) if piece.width == 2 else encoded.decode("cp1252", "replace")
         text = _changed(text, in_tables, piece, lambda part: part.replace("\r", _CELL_PARAGRAPH))
@@ -132,7 +137,8 @@ def _changed(
     parts: list[str] = []
     done = 0
     first = max(bisect_right(ranges, (piece.offset, 0)) - 1, 0)
-    for start, end in ranges[first:]:
+    for number in range(first, len(ranges)):
+        start, end = ranges[number]
         if start >= piece.offset + piece.length * piece.width:
             break
         at, last = ((place - piece.offset) // piece.width for place in (start, end))
@@ -258,19 +264,25 @@ def _plain(text: str) -> str:
 def _shown(text: str) -> str:
     """Return the text without field codes and page numbers, with other characters translated."""
     shown: list[str] = []
-    # The code of each open field, and whether its result has begun.
-    fields: list[tuple[str, bool]] = []
+    # The code of each open field, None while its result is shown.
+    fields: list[str | None] = []
+    hidden = 0
     for piece in re.split("([\x13\x14\x15])", text.translate(_CHARACTERS)):
+        code = fields[-1] if fields else None
         if piece == "\x13":
-            fields.append(("", False))
-        elif piece == "\x14" and fields:
-            fields[-1] = (fields[-1][0], True)
+            fields.append("")
+            hidden += 1
+        elif piece == "\x14":
+            if code is not None and not _is_page(code):
+                fields[-1] = None
+                hidden -= 1
         elif piece == "\x15":
+            hidden -= code is not None
             del fields[-1:]
-        elif all(has_begun and not _is_page(code) for code, has_begun in fields):
+        elif not hidden:
             shown.append(piece)
-        elif fields and not fields[-1][1]:
-            fields[-1] = (piece, False)
+        elif code == "":
+            fields[-1] = piece
     return "".join(shown)
 
 

@@ -61,10 +61,13 @@ def read_open_document(data: bytes, _charset: str | None) -> str:
         ):
             raise ReadError(ExitCode.ENCRYPTED)
 
+        read = {"content.xml"}
+
         def read_object(path: str) -> str:
             part = posixpath.normpath(f"{path}/content.xml")
-            if part not in names or part == "content.xml":
+            if part not in names or part in read:
                 return ""
+            read.add(part)
             found = _OpenDocumentBuilder(None)
             parse_xml(archive.read(part), found.start, found.end, found.data)
             return found.document
@@ -123,7 +126,7 @@ class _OpenDocumentBuilder(TextBuilder):
                 self._skipped_depth = 1
                 return
             if tag in _SECTIONS:
-                self._blocks.append([])
+                self.open_block()
             elif tag == "dc:creator":
                 self._paragraphs.append([])
             elif tag == "text:s":
@@ -133,7 +136,7 @@ class _OpenDocumentBuilder(TextBuilder):
                 self._add(self._read_object(attribute(attributes, "href")))
             elif tag == "style:master-page":
                 # Its prompts are not text. Its headers and footers are.
-                self._blocks.append([])
+                self.open_block()
             elif name == "table-cell":
                 repeated = number(attribute(attributes, "number-columns-repeated"))
                 self._repeats.append(min(max(repeated, 1), _MAX_REPEATED))

@@ -4,9 +4,13 @@ import io
 import posixpath
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from typing import Final
 from xml.parsers import expat
 
 from domains.kernel.untrusted.documents.reader_process import ExitCode, ReadError
+
+# How often the parts of a package are read on average. Slides may share parts.
+_MAX_READS: Final = 4
 
 
 class Package:
@@ -15,10 +19,19 @@ class Package:
     def __init__(self, data: bytes) -> None:
         self._archive = zipfile.ZipFile(io.BytesIO(data))
         self._names = frozenset(self._archive.namelist())
+        total = sum(entry.file_size for entry in self._archive.infolist())
+        self._bytes_left = _MAX_READS * total
 
     def read(self, part: str) -> bytes:
-        """Return the content of a part. Raises KeyError if it is missing."""
-        return self._archive.read(part)
+        """Return the content of a part.
+
+        Raises KeyError if it is missing, and ReadError if parts were read over and over.
+        """
+        content = self._archive.read(part)
+        self._bytes_left -= len(content)
+        if self._bytes_left < 0:
+            raise ReadError(ExitCode.DAMAGED)
+        return content
 
     def main_part(self) -> str:
         """Return the name of the part in which the document begins."""
@@ -27,7 +40,7 @@ class Package:
 
     def related(self, part: str, kind: str) -> Iterator[str]:
         """Iterate over the existing parts that a part has a relationship of this kind to."""
-        for found, target in self.relationships(part).values():
+        for found, target in dict.fromkeys(self.relationships(part).values()):
             if found == kind and target in self._names:
                 yield target
 

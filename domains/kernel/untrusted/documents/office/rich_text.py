@@ -49,6 +49,8 @@ _SECTIONS: Final = {
     "atnauthor": "author",
     **dict.fromkeys(("listtext", "pntext"), "label"),
 }  # fmt: skip
+# A section in a section is, for example, a list in a footnote. Deeper ones are read in place.
+_MAX_SECTION_DEPTH: Final = 4
 
 
 def read_rich_text(data: bytes, _charset: str | None) -> str:
@@ -63,8 +65,9 @@ def read_rich_text(data: bytes, _charset: str | None) -> str:
 class _Section:
     """A text: its lines, and the cells of the current table row."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, depth: int = 0) -> None:
         self.kind = kind
+        self.depth = depth
         self.lines: list[str] = []
         self.line: list[str] = []
         self._cells: list[str] = []
@@ -207,7 +210,8 @@ class _Reader:
         if word in _SHOWN:
             group.is_skipped = False
         elif word in _SECTIONS and not group.is_skipped:
-            group.section = _Section(_SECTIONS[word])
+            if group.section.depth < _MAX_SECTION_DEPTH:
+                group.section = _Section(_SECTIONS[word], group.section.depth + 1)
         elif word in _SKIPPED or (is_marked and word not in _READ_IF_MARKED):
             if word == "fonttbl":
                 self._in_font_table = len(self._outer)

@@ -17,7 +17,7 @@ def read_slides(data: bytes, _charset: str | None) -> str:
     slides = package.relationships(presentation)
     authors = _authors(package, presentation)
     texts: list[str] = []
-    for slide_id in _slide_order(package.read(presentation)):
+    for slide_id in dict.fromkeys(_slide_order(package.read(presentation))):
         slide = slides[slide_id][1]
         texts.append(part_text(package.read(slide), reference_reader(package, slide)))
         notes = (part_text(package.read(part)) for part in package.related(slide, "notesSlide"))
