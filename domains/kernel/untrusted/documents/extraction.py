@@ -19,7 +19,7 @@ from domains.kernel.untrusted.documents.errors import UnreadableDocument
 from domains.kernel.untrusted.documents.file_kinds import charset_parameter, detect_kind, media_type
 from domains.kernel.untrusted.documents.kinds import Kind
 from domains.kernel.untrusted.documents.reader_process import ExitCode
-from domains.kernel.untrusted.documents.registry import ATTACHED_FILES_VARIABLE, is_readable
+from domains.kernel.untrusted.documents.registry import ATTACHED_FILES_VARIABLE
 
 log = structlog.get_logger()
 
@@ -100,10 +100,7 @@ class TextExtractor(msgspec.Struct, frozen=True, kw_only=True):
             raise UnreadableDocument(errors.EMPTY)
         if size > self.max_file_bytes:
             raise UnreadableDocument(errors.TOO_LARGE)
-        kind = detect_kind(path, content_type, filename)
-        if not is_readable(kind):
-            raise UnreadableDocument(errors.unsupported(media_type(content_type)))
-        return kind
+        return detect_kind(path, content_type, filename)
 
     async def _read(self, path: Path, kind: Kind, content_type: str) -> sandbox.Completed:
         """Run the reader. If it fails on the attachments of a mail, run it without them."""

@@ -22,7 +22,8 @@ from domains.kernel.untrusted.documents.kinds import (
     UNKNOWN_TYPE,
     Kind,
 )
-from domains.kernel.untrusted.documents.office import archives, ole
+from domains.kernel.untrusted.documents.office import archives
+from domains.kernel.untrusted.documents.ole import detection
 
 _HEAD_BYTES: Final = 2048
 # PDF programs accept other bytes before the magic bytes, up to this position.
@@ -164,8 +165,8 @@ def _kind_by_magic(file: BinaryIO, head: bytes) -> Kind | None:
         return "pdf"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return archives.kind_of_archive(file)
-    if head.startswith(ole.MAGIC):
-        return ole.kind_of_ole(file)
+    if head.startswith(detection.MAGIC):
+        return detection.kind_of_ole(file)
     if head[:4] == b"RIFF":
         raise UnreadableDocument(unsupported(_RIFF_TYPES.get(head[8:12], UNKNOWN_TYPE)))
     if head[4:8] == b"ftyp":

@@ -37,9 +37,9 @@ _READERS: Final[dict[Kind, tuple[str, str]]] = {
     "book": ("office.book", "read_book"),
     "calendar": ("office.calendar", "read_calendar"),
     "rich_text": ("office.rich_text", "read_rich_text"),
-    "outlook": ("office.outlook", "read_outlook"),
-    "old_word": ("office.old_word", "read_old_word"),
-    "old_slides": ("office.old_slides", "read_old_slides"),
+    "outlook": ("ole.outlook", "read_outlook"),
+    "old_word": ("ole.word", "read_old_word"),
+    "old_slides": ("ole.slides", "read_old_slides"),
 }
 
 # Environment variable: "no" if attached files are not read.
@@ -48,10 +48,6 @@ ATTACHED_FILES_VARIABLE: Final = "READ_ATTACHED_FILES"
 # Levels of files that are attached to attached files.
 _MAX_NESTING: Final = 3
 _open_kinds: Final[list[Kind]] = []
-
-
-def is_readable(kind: Kind) -> bool:
-    return kind in _READERS
 
 
 def reader_of(kind: Kind) -> Reader:

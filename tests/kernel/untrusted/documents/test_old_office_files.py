@@ -4,8 +4,8 @@ import struct
 
 import pytest
 
-from domains.kernel.untrusted.documents.office.old_slides import read_old_slides
-from domains.kernel.untrusted.documents.office.old_word import read_old_word
+from domains.kernel.untrusted.documents.ole.slides import read_old_slides
+from domains.kernel.untrusted.documents.ole.word import read_old_word
 from domains.kernel.untrusted.documents.reader_process import ExitCode, ReadError
 from tests.fakes import files
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from domains.kernel.untrusted.documents.office.compressed_rtf import decompress
-from domains.kernel.untrusted.documents.office.outlook import read_outlook
+from domains.kernel.untrusted.documents.ole.compressed_rtf import decompress
+from domains.kernel.untrusted.documents.ole.outlook import read_outlook
 from tests.fakes import files
 
 SUBJECT, BODY, HTML, RTF = "0037", "1000", "1013", "1009"

@@ -12,8 +12,8 @@ import olefile
 from domains.kernel.untrusted.documents.attachments import Attachments, attachment_limits
 from domains.kernel.untrusted.documents.charset import decode
 from domains.kernel.untrusted.documents.html_reader import read_html
-from domains.kernel.untrusted.documents.office.compressed_rtf import decompress
 from domains.kernel.untrusted.documents.office.rich_text import read_rich_text
+from domains.kernel.untrusted.documents.ole.compressed_rtf import decompress
 from domains.kernel.untrusted.documents.reader_process import ReadError
 
 _Path = tuple[str, ...]
