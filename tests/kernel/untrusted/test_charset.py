@@ -12,10 +12,18 @@ from domains.kernel.untrusted.documents.reader_process import ReadError
 from domains.kernel.untrusted.encodings.letter_models import decompose_tones
 
 # By language: paragraphs of 300 characters or more about the same call.
+FOLDER = Path(__file__).parent
 PARAGRAPHS = dict(
     line.split(": ", 1)
-    for line in Path(__file__).with_name("paragraphs.txt").read_text(encoding="utf-8").splitlines()
+    for line in (FOLDER / "paragraphs.txt").read_text(encoding="utf-8").splitlines()
 )
+# A sentence or two about another subject in each language, after the encodings.
+SENTENCES = [
+    (encoding, text)
+    for line in (FOLDER / "sentences.txt").read_text(encoding="utf-8").splitlines()
+    for encodings, text in [line.split(": ", 1)]
+    for encoding in encodings.split()
+]
 
 LANGUAGES = {
     "cp1250": "polish czech slovak hungarian romanian croatian slovenian german",
@@ -60,9 +68,12 @@ LANGUAGES = {
 PAIRS = [(encoding, name) for encoding, names in LANGUAGES.items() for name in names.split()]
 
 
-def paragraph(encoding: str, language: str) -> str:
-    text = PARAGRAPHS[language]
+def in_code_page(text: str, encoding: str) -> str:
     return decompose_tones(text, all_letters=False) if encoding == "cp1258" else text
+
+
+def paragraph(encoding: str, language: str) -> str:
+    return in_code_page(PARAGRAPHS[language], encoding)
 
 
 @pytest.mark.parametrize(("encoding", "language"), PAIRS)
@@ -72,6 +83,27 @@ def test_a_paragraph_in_every_code_page(encoding: str, language: str) -> None:
     detected = detect_encoding(text.encode(encoding))
     assert text.encode(encoding).decode(detected.encoding) == text
     assert detected.confidence >= 0.7
+
+
+@pytest.mark.parametrize(("encoding", "text"), SENTENCES)
+def test_sentences_in_every_code_page(encoding: str, text: str) -> None:
+    text = in_code_page(text, encoding)
+    assert decode(text.encode(encoding)) == text
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        '<html><head><link rel="stylesheet" href="/css/main.css"></head><body><p class="a">{}</p>',
+        'id;date;amount;comment\r\n1000;2024-05-01;7.50;"{}"\r\n',
+        '{{"customer": "Acme Corp", "status": "open", "notes": ["{}"]}}',
+        "Dear team, please find below what the customer wrote to us last week.\n\n{}\n\nRegards",
+    ],
+)
+def test_sentences_within_markup_and_english(template: str) -> None:
+    for encoding, sentence in SENTENCES:
+        text = template.format(in_code_page(sentence, encoding))
+        assert decode(text.encode(encoding)) == text
 
 
 @given(st.data())
@@ -147,6 +179,7 @@ def test_damaged_utf_8_is_not_read_as_another_encoding() -> None:
 @pytest.mark.parametrize(
     ("label", "encoding", "text"),
     [
+        ("us-ascii", "koi8-r", "Пришлите счёт ещё раз, пожалуйста."),
         ("gb2312", "gb18030", "朱镕基"),
         ("euc-kr", "cp949", "똠방각하"),
         ("windows-874", "cp874", "ครับ"),

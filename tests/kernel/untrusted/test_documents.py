@@ -175,7 +175,13 @@ SUPPORTED = {
     ),
     "markdown": (b"# Head\r\n\r\n- *a*\r\n", "text/markdown", "# Head\n\n- *a*"),
     "csv": (b"Name,Value\nAcme,\"1,2\"\n", "text/csv", 'Name,Value\nAcme,"1,2"'),
-    "json": (b'{"a": 1}', "application/json", '{"a": 1}'),
+    "json": (b'{"a": "\\u00e9\\n"}', "application/json", '{"a": "\\u00e9\\n"}'),
+    "xml": (
+        '<?xml version="1.0" encoding="windows-1251"?><a>&lt;жук</a>'.encode("cp1251"),
+        "application/xml",
+        '<?xml version="1.0" encoding="windows-1251"?><a>&lt;жук</a>',
+    ),
+    "yaml": (b"a:\n  - <b>\n  - c: 'd'\n", "application/x-yaml", "a:\n  - <b>\n  - c: 'd'"),
     "text": ("naïve".encode("cp1252"), "text/plain", "naïve"),
     "charset": ("жук".encode("koi8_r"), "text/plain; charset=KOI8-R", "жук"),
 }  # fmt: skip

@@ -9,7 +9,7 @@ import functools
 import itertools
 import math
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -63,14 +63,15 @@ _MULTIBYTE: Final = (
     ("big5hkscs", 3.0, "zh_Hant"),
 )
 
-# Bytes of words that are not ASCII from which the encoding is detected, and bytes of other words
-# from which the language is.
+# Bytes of words that are not ASCII from which the encoding is detected.
 _SAMPLE_BYTES: Final = 12_000
-_ASCII_SAMPLE_BYTES: Final = 2_000
+# Words in ASCII before and after each of them from which the language is detected.
+_NEIGHBOURS: Final = 8
+_NEIGHBOUR_BYTES: Final = 30
 
 # Costs in nats.
 _COMMON_SYMBOL: Final = 4.5
-_RARE_SYMBOL: Final = 9.0
+_RARE_SYMBOL: Final = 10.0
 _NO_CHARACTER: Final = 14.0
 _FOREIGN_PAIR: Final = 8.5
 _ASCII_PAIR: Final = 3.5
@@ -91,9 +92,12 @@ _SYMBOL_WITHIN_WORD_COST: Final = 5.0
 
 # Weight of words in ASCII, which are in the same language, but say nothing about the encoding.
 _ASCII_WEIGHT: Final = 0.2
+_MAX_ASCII_COST: Final = 6.0
 
 # Mean cost of a byte in a text that is certainly not in the language.
 _IMPLAUSIBLE_COST: Final = 7.0
+# Doubt about a text with a single byte beyond ASCII. It shrinks with the number of these.
+_FEW_BYTES_DOUBT: Final = 0.4
 
 
 class Guess(NamedTuple):
@@ -116,32 +120,41 @@ def guess_encoding(data: bytes) -> Guess:
     costs.sort()
     best, encoding = costs[0]
     text = sample.decode(encoding, "replace")
-    others = (cost for cost, other in costs if sample.decode(other, "replace") != text)
-    margin = next(others, math.inf) - best
+    worse = (cost for cost, other in costs if sample.decode(other, "replace") != text)
+    margin = next(worse, math.inf) - best
     plausibility = (_IMPLAUSIBLE_COST - best / max(len(sample), 1)) / 4
     confidence = (1 - math.exp(-margin / 2)) * min(max(plausibility, 0.1), 1.0)
-    return Guess(encoding, round(min(confidence, 0.99), 2))
+    count = sum(byte > 0x7F for byte in sample)
+    limit = 0.99 - _FEW_BYTES_DOUBT / max(count, 1)
+    return Guess(encoding, round(min(confidence, limit), 2))
 
 
 def _sample(data: bytes) -> tuple[bytes, bytes]:
-    """Return the first words with other bytes than ASCII, and the first words in ASCII.
+    """Return the first words with other bytes than ASCII, and words in ASCII next to them.
 
     Bytes below 0x30 end a word. They are no part of a character in any encoding.
     """
     words: list[bytes] = []
-    ascii_words: list[bytes] = []
-    size = ascii_size = 0
+    neighbours: list[bytes] = []
+    before: deque[bytes] = deque(maxlen=_NEIGHBOURS)
+    size = following = 0
     for match in re.finditer(rb"[\x30-\xff]+[\x00-\x2f]?", data):
         word = match[0]
-        if not word.isascii():
-            words.append(word[: _SAMPLE_BYTES - size])
-            size += len(words[-1])
-            if size >= _SAMPLE_BYTES:
-                break
-        elif ascii_size < _ASCII_SAMPLE_BYTES:
-            ascii_words.append(word[:30])
-            ascii_size += len(ascii_words[-1])
-    return b"".join(words), b"".join(ascii_words)
+        if word.isascii():
+            if following:
+                neighbours.append(word[:_NEIGHBOUR_BYTES])
+                following -= 1
+            else:
+                before.append(word[:_NEIGHBOUR_BYTES])
+            continue
+        words.append(word[: _SAMPLE_BYTES - size])
+        size += len(words[-1])
+        if size >= _SAMPLE_BYTES:
+            break
+        neighbours += before
+        before.clear()
+        following = _NEIGHBOURS
+    return b"".join(words), b"".join(neighbours)
 
 
 # ---- encodings with one byte per character
@@ -197,7 +210,7 @@ def _language_costs(ascii_words: bytes, sample_bytes: int) -> Mapping[str, float
     }
     least = min(costs.values())
     return {
-        language: _ASCII_WEIGHT * (costs[language] - least)
+        language: min(_ASCII_WEIGHT * (costs[language] - least), _MAX_ASCII_COST)
         if ("e", "e") in pairs
         else other_script_cost
         for language, pairs in load_models().pairs.items()
