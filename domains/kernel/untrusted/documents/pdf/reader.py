@@ -7,13 +7,16 @@ from typing import Final
 import pypdfium2
 from pypdfium2 import raw as pdfium
 
-from domains.kernel.untrusted.documents.pdf.annotations import Field, read_annotations
+from domains.kernel.untrusted.documents.pdf.annotations import read_annotations
+from domains.kernel.untrusted.documents.pdf.field_placement import LinePositions
 from domains.kernel.untrusted.documents.pdf.glyph_names import GlyphNames
 from domains.kernel.untrusted.documents.pdf.text_order import RTL, Glyph, read_line
 from domains.kernel.untrusted.documents.reader_process import ExitCode, ReadError
 
-# PDFium marks a word that was hyphenated at the end of a line with one of these two.
-_HYPHENS: Final = dict.fromkeys((0x02, 0xFFFE))
+# PDFium marks a word that was hyphenated at the end of a line with this character, in its text with
+# U+FFFE, and adds no line end.
+_HYPHEN: Final = "\x02"
+_HYPHENS: Final = dict.fromkeys((ord(_HYPHEN), 0xFFFE))
 _LIGATURES: Final = dict(
     zip(range(0xFB00, 0xFB07), ("ff", "fi", "fl", "ffi", "ffl", "st", "st"), strict=True)
 )
@@ -61,8 +64,11 @@ def _page_text(page: pypdfium2.PdfPage, names: GlyphNames) -> str:
     text = _regular_text(textpage)
     if fields or _IRREGULAR.search(text):
         lines = _lines(textpage, names)
-        unplaced = [field for field in fields if not _place(field, lines)]
-        text = "\n".join(map(read_line, lines)).strip()
+        positions = LinePositions(lines)
+        # The coordinates of a rotated page are those before its rotation.
+        is_upright = pdfium.FPDFPage_GetRotation(page) == 0
+        unplaced = [field for field in fields if not (is_upright and positions.place(field))]
+        text = "\n".join(map(read_line, lines)).replace(f"{_HYPHEN}\n", "").strip()
         text = "\n".join([text, *(f"{field.name}: {field.value}" for field in unplaced)])
     pdfium.FPDFText_ClosePage(textpage)
     return "\n\n".join(filter(None, (text.translate(_CLEANED).strip(), *notes)))
@@ -89,24 +95,17 @@ def _lines(textpage: pdfium.FPDF_TEXTPAGE, names: GlyphNames) -> list[list[Glyph
                 lines.append([])
             continue
         text = chr(code) if code else ""
-        if pdfium.FPDFText_HasUnicodeMapError(textpage, index) == 1:
+        is_unnamed = pdfium.FPDFText_HasUnicodeMapError(textpage, index) == 1
+        if is_unnamed:
             text = names.text(textpage, index, code)
         if 0xDC00 <= code < 0xE000 and lines[-1] and "\ud800" <= lines[-1][-1].text < "\udc00":
             text = _pair(lines[-1].pop().text + text)
         pdfium.FPDFText_GetLooseCharBox(textpage, index, box)
         lines[-1].append(Glyph(text, box.left, box.right, box.bottom, box.top, is_added))
+        if text == _HYPHEN and not is_unnamed:
+            lines.append([])
     return [line for line in lines if line]
 
 
 def _pair(surrogates: str) -> str:
     return surrogates.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-def _place(field: Field, lines: list[list[Glyph]]) -> bool:
-    """Add a field to the line that it stands on. Return False if there is no such line."""
-    middle = (field.bottom + field.top) / 2
-    for line in lines:
-        if any(glyph.bottom <= middle <= glyph.top for glyph in line if not glyph.is_added):
-            line.append(Glyph(field.value, *field[2:], is_field=True))
-            return True
-    return False

@@ -46,10 +46,18 @@ class Glyph(NamedTuple):
 def read_line(line: Sequence[Glyph]) -> str:
     """Return the text of a line in reading order."""
     is_rtl = any(_direction(glyph.text) == "R" for glyph in line)
-    if not is_rtl and not any(glyph.is_field for glyph in line):
+    is_regular = not is_rtl and not any(glyph.is_field for glyph in line)
+    if is_regular or _is_vertical(line):
         return "".join(glyph.text for glyph in line)
     visual = _with_spaces(_visual_order(line))
     return _logical_text(visual) if is_rtl else "".join(visual)
+
+
+def _is_vertical(line: Sequence[Glyph]) -> bool:
+    """True for text that was rotated. PDFium gives its words in order, or nearly so."""
+    width = max(glyph.right for glyph in line) - min(glyph.left for glyph in line)
+    height = max(glyph.top for glyph in line) - min(glyph.bottom for glyph in line)
+    return len(line) > 4 and height > 2 * width
 
 
 def _visual_order(line: Iterable[Glyph]) -> list[Glyph]:
