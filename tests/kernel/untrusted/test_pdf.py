@@ -136,6 +136,30 @@ def test_form_values_stand_behind_their_labels() -> None:
     )
 
 
+def test_form_values_of_two_columns_and_of_a_rotated_page() -> None:
+    # The labels of a column are drawn together.
+    labels = (
+        "BT /F1 12 Tf 50 700 Td (Name:) Tj 0 -30 Td (City:) Tj "
+        "250 30 Td (Date:) Tj 0 -30 Td (Seats:) Tj ET"
+    )
+    fields = [
+        widget("Tx", "name", 100, 696, "/V (Ann)"),
+        widget("Tx", "city", 100, 666, "/V (Oslo)"),
+        widget("Tx", "date", 350, 696, "/V (Monday)"),
+        widget("Tx", "seats", 350, 666, "/V (25)"),
+    ]
+    content = files.pdf_page(labels, annotations=fields)
+    assert text_of(content) == "Name: Ann\nCity: Oslo\nDate: Monday\nSeats: 25"
+    rotated = content.replace(b"/Type /Page /Parent", b"/Type /Page /Rotate 90 /Parent")
+    assert text_of(rotated).endswith("\nname: Ann\ncity: Oslo\ndate: Monday\nseats: 25")
+
+
+def test_number_of_form_fields_is_limited() -> None:
+    fields = [widget("Tx", f"f{number}", 100, 100, "/V (a)") for number in range(5010)]
+    text = text_of(files.pdf_page("BT /F1 12 Tf 72 700 Td (a) Tj ET", annotations=fields))
+    assert text.count(": a") == 5000
+
+
 def test_free_text_and_comments_follow_their_page() -> None:
     box = "/Rect [72 500 300 520]"
     content = files.pdf_page(

@@ -10,6 +10,9 @@ from pypdfium2 import raw as pdfium
 _HIDDEN: Final = pdfium.FPDF_ANNOT_FLAG_HIDDEN | pdfium.FPDF_ANNOT_FLAG_NOVIEW
 _PASSWORD_FIELD: Final = 1 << 13
 
+# Form fields of a document that are read. PDFium searches all of them for each.
+_MAX_FIELDS: Final = 5000
+
 _CHECKED: Final = {True: "[x]", False: "[ ]"}
 _COMMENTS: Final = frozenset(
     {
@@ -41,27 +44,50 @@ class Field(NamedTuple):
     top: float
 
 
-def read_annotations(page: pypdfium2.PdfPage) -> tuple[list[Field], list[str]]:
-    """Return the filled fields of a page, and its free texts and comments. Hidden ones are not."""
-    fields: list[Field] = []
-    notes: list[str] = []
-    for index in range(pdfium.FPDFPage_GetAnnotCount(page)):
-        annotation = pdfium.FPDFPage_GetAnnot(page, index)
-        if not annotation:
-            continue
-        kind = pdfium.FPDFAnnot_GetSubtype(annotation)
-        if pdfium.FPDFAnnot_GetFlags(annotation) & _HIDDEN:
-            pass
-        elif kind == pdfium.FPDF_ANNOT_WIDGET and page.formenv:
-            if value := _field_value(page.formenv, annotation):
-                fields.append(_field(page.formenv, annotation, value))
-        elif kind == pdfium.FPDF_ANNOT_FREETEXT:
-            notes.append(_string(annotation, b"Contents"))
-        elif kind in _COMMENTS and (text := _string(annotation, b"Contents")):
-            author = _string(annotation, b"T")
-            notes.append(f"Comment by {author}: {text}" if author else f"Comment: {text}")
-        pdfium.FPDFPage_CloseAnnot(annotation)
-    return fields, list(filter(None, notes))
+class AnnotationReader:
+    """Reads the annotations of the pages of a document."""
+
+    def __init__(self, document: pypdfium2.PdfDocument) -> None:
+        document.init_forms()
+        self._form = document.formenv
+        self._remaining = _MAX_FIELDS
+
+    def read(self, page: pdfium.FPDF_PAGE) -> tuple[list[Field], list[str]]:
+        """Return the filled fields of a page, and its free texts and comments.
+
+        Hidden annotations are left out, and form fields after the first _MAX_FIELDS.
+        """
+        fields: list[Field] = []
+        notes: list[str] = []
+        for index in range(pdfium.FPDFPage_GetAnnotCount(page)):
+            annotation = pdfium.FPDFPage_GetAnnot(page, index)
+            if not annotation:
+                continue
+            if not pdfium.FPDFAnnot_GetFlags(annotation) & _HIDDEN:
+                if pdfium.FPDFAnnot_GetSubtype(annotation) != pdfium.FPDF_ANNOT_WIDGET:
+                    notes.append(_note(annotation))
+                elif value := self._read_value(annotation):
+                    fields.append(_field(self._form, annotation, value))
+            pdfium.FPDFPage_CloseAnnot(annotation)
+        return fields, list(filter(None, notes))
+
+    def _read_value(self, annotation: pdfium.FPDF_ANNOTATION) -> str:
+        if not self._form or not self._remaining:
+            return ""
+        self._remaining -= 1
+        return _field_value(self._form, annotation)
+
+
+def _note(annotation: pdfium.FPDF_ANNOTATION) -> str:
+    """Return a free text or a comment with its author, or an empty string."""
+    kind = pdfium.FPDFAnnot_GetSubtype(annotation)
+    if kind != pdfium.FPDF_ANNOT_FREETEXT and kind not in _COMMENTS:
+        return ""
+    text = _string(annotation, b"Contents")
+    if kind == pdfium.FPDF_ANNOT_FREETEXT or not text:
+        return text
+    author = _string(annotation, b"T")
+    return f"Comment by {author}: {text}" if author else f"Comment: {text}"
 
 
 def _field(form: pypdfium2.PdfFormEnv, annotation: pdfium.FPDF_ANNOTATION, value: str) -> Field:
@@ -77,7 +103,8 @@ def _field(form: pypdfium2.PdfFormEnv, annotation: pdfium.FPDF_ANNOTATION, value
 def _field_value(form: pypdfium2.PdfFormEnv, annotation: pdfium.FPDF_ANNOTATION) -> str:
     kind = pdfium.FPDFAnnot_GetFormFieldType(form, annotation)
     if kind in (pdfium.FPDF_FORMFIELD_CHECKBOX, pdfium.FPDF_FORMFIELD_RADIOBUTTON):
-        return _CHECKED[bool(pdfium.FPDFAnnot_IsChecked(form, annotation))]
+        # The name of the appearance that is shown.
+        return _CHECKED[_string(annotation, b"AS") not in ("", "Off")]
     if kind in (pdfium.FPDF_FORMFIELD_COMBOBOX, pdfium.FPDF_FORMFIELD_LISTBOX):
         labels = [
             _wide(pdfium.FPDFAnnot_GetOptionLabel, form, annotation, option)

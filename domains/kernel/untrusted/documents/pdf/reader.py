@@ -7,7 +7,7 @@ from typing import Final
 import pypdfium2
 from pypdfium2 import raw as pdfium
 
-from domains.kernel.untrusted.documents.pdf.annotations import read_annotations
+from domains.kernel.untrusted.documents.pdf.annotations import AnnotationReader
 from domains.kernel.untrusted.documents.pdf.field_placement import LinePositions
 from domains.kernel.untrusted.documents.pdf.glyph_names import GlyphNames
 from domains.kernel.untrusted.documents.pdf.text_order import RTL, Glyph, read_line
@@ -22,8 +22,9 @@ _LIGATURES: Final = dict(
 )
 _CLEANED: Final = {**_HYPHENS, **_LIGATURES, ord("\r"): None}
 
-# Text that PDFium does not give in reading order, and codes of glyphs that it cannot name.
-_IRREGULAR: Final = re.compile(rf"[{RTL}\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+# Codes of glyphs that PDFium cannot name, and text that it does not give in reading order.
+_CONTROL: Final = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_IRREGULAR: Final = re.compile(rf"[{RTL}]|{_CONTROL.pattern}")
 
 
 def read_pdf(data: bytes, _charset: str | None) -> str:
@@ -33,16 +34,14 @@ def read_pdf(data: bytes, _charset: str | None) -> str:
     Pages that cannot be read are left out.
     """
     document = _open(data)
-    document.init_forms()
+    annotations = AnnotationReader(document)
     names = GlyphNames(document)
     pages = []
     for number in range(len(document)):
-        try:
-            page = document.get_page(number)
-        except pypdfium2.PdfiumError:
-            continue
-        pages.append(_page_text(page, names))
-        page.close()
+        page = pdfium.FPDF_LoadPage(document, number)
+        if page:
+            pages.append(_page_text(page, annotations, names))
+            pdfium.FPDF_ClosePage(page)
     if not pages:
         raise ReadError(ExitCode.DAMAGED)
     return "\n\n".join(filter(None, pages))
@@ -56,14 +55,14 @@ def _open(data: bytes) -> pypdfium2.PdfDocument:
         raise ReadError(ExitCode.ENCRYPTED if is_encrypted else ExitCode.DAMAGED) from None
 
 
-def _page_text(page: pypdfium2.PdfPage, names: GlyphNames) -> str:
-    fields, notes = read_annotations(page)
+def _page_text(page: pdfium.FPDF_PAGE, annotations: AnnotationReader, names: GlyphNames) -> str:
+    fields, notes = annotations.read(page)
     textpage = pdfium.FPDFText_LoadPage(page)
     if not textpage:
         return ""
     text = _regular_text(textpage)
     if fields or _IRREGULAR.search(text):
-        lines = _lines(textpage, names)
+        lines = _lines(textpage, names if _CONTROL.search(text) else None)
         positions = LinePositions(lines)
         # The coordinates of a rotated page are those before its rotation.
         is_upright = pdfium.FPDFPage_GetRotation(page) == 0
@@ -83,8 +82,8 @@ def _regular_text(textpage: pdfium.FPDF_TEXTPAGE) -> str:
     return bytes(buffer)[: 2 * max(written - 1, 0)].decode("utf-16-le", "replace")
 
 
-def _lines(textpage: pdfium.FPDF_TEXTPAGE, names: GlyphNames) -> list[list[Glyph]]:
-    """Return the glyphs of each line as PDFium lists them, without characters that it added."""
+def _lines(textpage: pdfium.FPDF_TEXTPAGE, names: GlyphNames | None) -> list[list[Glyph]]:
+    """Return the glyphs of each line as PDFium lists them, without the line ends that it added."""
     lines: list[list[Glyph]] = [[]]
     box = pdfium.FS_RECTF()
     for index in range(pdfium.FPDFText_CountChars(textpage)):
@@ -95,8 +94,8 @@ def _lines(textpage: pdfium.FPDF_TEXTPAGE, names: GlyphNames) -> list[list[Glyph
                 lines.append([])
             continue
         text = chr(code) if code else ""
-        is_unnamed = pdfium.FPDFText_HasUnicodeMapError(textpage, index) == 1
-        if is_unnamed:
+        is_unnamed = names and pdfium.FPDFText_HasUnicodeMapError(textpage, index) == 1
+        if names and is_unnamed:
             text = names.text(textpage, index, code)
         if 0xDC00 <= code < 0xE000 and lines[-1] and "\ud800" <= lines[-1][-1].text < "\udc00":
             text = _pair(lines[-1].pop().text + text)
