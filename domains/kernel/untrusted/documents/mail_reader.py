@@ -96,8 +96,9 @@ def _is_attachment(part: Message) -> bool:
 
 
 def _is_shown_in_text(part: Message) -> bool:
-    is_image = part.get_content_maintype() == "image"
-    return is_image and "Content-ID" in part and not _is_attachment(part)
+    """True for pictures in the text, and for the files that a saved web page consists of."""
+    is_picture = part.get_content_maintype() == "image" and "Content-ID" in part
+    return (is_picture or "Content-Location" in part) and not _is_attachment(part)
 
 
 def _text(part: Message) -> str | None:
