@@ -1,0 +1,182 @@
+"""Signatures: "-- ", closings with a name block below, lines that mobile mail programs add."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from domains.intelligence.own_words.mail.lines import Line, paragraphs
+from domains.intelligence.own_words.phrases.signatures import (
+    CLOSINGS,
+    DEVICES,
+    GREETINGS,
+    PRONOUNS,
+    SENT_FROM,
+    SENT_FROM_LAST,
+)
+from domains.intelligence.text.words import word_set
+
+_MAX_LINES: Final = 60  # a signature and the notices below it
+_MAX_DELIMITED: Final = 20  # lines behind "-- "
+_MAX_BLOCK: Final = 14  # lines below a closing
+_MAX_LINE: Final = 120  # characters of a line of a name block
+_MAX_NAME_WORDS: Final = 5
+_SENTENCE_WORDS: Final = 5  # words from which a line with a full stop is a sentence
+_MAX_WORDS: Final = 12
+
+_DELIMITER: Final = re.compile(r"(?:--|—|__)$")
+_CLOSING: Final = re.compile(
+    rf"(?P<core>{'|'.join(CLOSINGS)})(?P<border>[\s,;.!…:–—。！、，-]*)(?P<rest>.*)", re.IGNORECASE
+)
+_SENT_FROM: Final = re.compile(
+    rf"(?:{'|'.join(SENT_FROM)})\b.{{0,30}}?(?:{DEVICES}).{{0,60}}"
+    rf"|(?:{'|'.join(SENT_FROM_LAST)})",
+    re.IGNORECASE,
+)
+_CONTACT: Final = re.compile(
+    r"@|www\.|https?://|\+\d|\b(?:tel|phone|fon|fax|mobile?|mobil|cell|tél|móvil|cel)\b"
+    r"|\d{2,5}[ /().-]{1,3}\d{2,4}[ /.-]?\d{2,}",
+    re.IGNORECASE,
+)
+_SEPARATED: Final = re.compile(r"[|•·]")
+_PRONOUN: Final = re.compile(rf"(?<!\w)(?:{PRONOUNS})(?!\w)")
+_GREETING: Final = re.compile(rf"(?:{'|'.join(GREETINGS)})\b.{{0,40}}", re.IGNORECASE)
+_WORD: Final = re.compile(r"[^\W_][\w'’.-]*")
+_PARTICLES: Final = word_set("van von de del der den di da la le el al bin y e zu ter ten")
+
+
+def find_signature(lines: Sequence[Line], skipped: frozenset[int] = frozenset()) -> list[Line]:
+    """Lines of the signature that ends a mail's own lines, empty if there is none.
+
+    `skipped` holds the starts of lines that are boilerplate; they count as blank.
+    """
+    lines = [
+        line._replace(text="") if line.start in skipped else line for line in _last_lines(lines)
+    ]
+    found = [line for line in lines if is_sent_from(line.text)]
+    mobile = {line.start for line in found}
+    rest = [line._replace(text="") if line.start in mobile else line for line in lines]
+    at = _delimited(rest)
+    if at is None:
+        at = _closed(rest)
+    if at is None:
+        at = _name_block(rest)
+    if at is None:
+        return found
+    return found + [line for line in rest[at:] if line.start not in mobile]
+
+
+def _last_lines(lines: Sequence[Line]) -> Sequence[Line]:
+    """The last lines, `_MAX_LINES` without the blank ones."""
+    count = 0
+    for index in range(len(lines) - 1, -1, -1):
+        count += bool(lines[index].text)
+        if count > _MAX_LINES:
+            return lines[index + 1 :]
+    return lines
+
+
+def without_signature(lines: Sequence[Line]) -> list[Line]:
+    """The lines without signature and greeting."""
+    signature = {line.start for line in find_signature(lines)}
+    return [
+        line
+        for line in lines
+        if line.start not in signature
+        and not (len(line.text) <= 60 and _GREETING.fullmatch(line.text))
+    ]
+
+
+def is_sent_from(text: str) -> bool:
+    """Whether a line is of the kind of "Sent from my iPhone"."""
+    return 8 <= len(text) <= 120 and _SENT_FROM.fullmatch(text.strip(" \t*_-—–[]()<>.")) is not None
+
+
+def is_closing(text: str) -> bool:
+    """Whether a line says goodbye and nothing but a name besides."""
+    if len(text) > 80:
+        return False
+    found = _CLOSING.fullmatch(text.strip(" \t*_"))
+    if found is None or not found["rest"]:
+        return found is not None
+    # "Best price" is no closing, "Best, Ana" is.
+    plain = " " not in found["core"] and not found["border"].strip()
+    named = found["rest"][0].isupper() and found["core"].lower() != "best"
+    return is_name(found["rest"]) and bool(found["border"]) and (named or not plain)
+
+
+def is_name(text: str) -> bool:
+    """Whether a line can be a person's name."""
+    words = _WORD.findall(text.strip(" ,.*_–—-"))
+    if not 0 < len(words) <= _MAX_NAME_WORDS or len(text) > 60 or text[-1:] in "?!:":
+        return False
+    if len(words) == 1 and words[0].isalpha() and text[-1] != ".":
+        return True
+    return all(not word[0].islower() or word in _PARTICLES for word in words)
+
+
+def _delimited(lines: Sequence[Line]) -> int | None:
+    """Index of the last "-- " behind which few lines follow."""
+    for index in range(len(lines) - 1, -1, -1):
+        text = lines[index].text
+        if _DELIMITER.match(text):
+            rest = [line.text for line in lines[index + 1 :] if line.text]
+            strict = text == "--" and lines[index].end - lines[index].body >= 4
+            if len(rest) <= _MAX_DELIMITED and (strict or all(map(_fits_block, rest))):
+                return index
+            return None
+        if len(lines) - index > 3 * _MAX_DELIMITED:
+            break
+    return None
+
+
+def _closed(lines: Sequence[Line]) -> int | None:
+    """Index of the first closing below which only a name block follows."""
+    found: int | None = None
+    count = 0
+    for index in range(len(lines) - 1, -1, -1):
+        text = lines[index].text
+        if not text:
+            continue
+        if is_closing(text):
+            below = [line.text for line in lines[index + 1 :] if line.text]
+            if not below or is_name(below[0]) or is_closing(below[0]) or _CONTACT.search(below[0]):
+                found = index
+        elif not _fits_block(text):
+            break
+        count += 1
+        if count > _MAX_BLOCK:
+            break
+    return found
+
+
+def _name_block(lines: Sequence[Line]) -> int | None:
+    """Index of a last paragraph that is a name above a title, a phone number or an address."""
+    parts = paragraphs(lines)
+    if not parts or not 2 <= len(parts[-1]) <= _MAX_BLOCK:
+        return None
+    texts = [lines[index].text for index in parts[-1]]
+    contact = any(_CONTACT.search(text) for text in texts[1:])
+    if not contact or not is_name(texts[0]) or not all(map(_fits_block, texts)):
+        return None
+    return parts[-1].start if len(parts) > 1 else None
+
+
+def _speaks(text: str) -> bool:
+    """Whether a line has a word such as "we" or "is". "IT" is none."""
+    return _PRONOUN.search(text[0].lower() + text[1:]) is not None
+
+
+def _fits_block(text: str) -> bool:
+    """Whether a line can belong to a name block: short, without a sentence."""
+    if len(text) > _MAX_LINE:
+        return False
+    if _CONTACT.search(text) or _SEPARATED.search(text) or is_closing(text):
+        return text[-1] not in "?!" and not _speaks(text)
+    words = text.split()
+    if len(words) > _MAX_WORDS or _speaks(text) or text[-1] in "?:;。？！":
+        return False
+    if text.lower().startswith(("p.s", "ps:", "ps ", "- ", "* ", "1.", "2.")):
+        return False
+    if is_name(text):
+        return True
+    return text[-1] not in ".!" or len(words) < _SENTENCE_WORDS

@@ -1,0 +1,100 @@
+"""Templates: what forms, surveys and chat programs add to the words of the writer."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from domains.intelligence.own_words.mail.lines import Line, Span
+from domains.intelligence.own_words.phrases.templates import (
+    CHECKLIST,
+    FORM_HEADINGS,
+    FORM_HINTS,
+    SURVEY_QUESTIONS,
+    SYSTEM_LINES,
+)
+
+_HEADING: Final = re.compile(
+    rf"(?:{'|'.join(FORM_HEADINGS)})(?: \((?:optional|required)\))?", re.IGNORECASE
+)
+_HINT: Final = re.compile("|".join(FORM_HINTS), re.IGNORECASE)
+_CHECKED: Final = re.compile(rf"(?:{'|'.join(CHECKLIST)})", re.IGNORECASE)
+_BOX: Final = re.compile(
+    r"(?:[-*+•]\s+)?(?:\[(?P<tick>[ xX✓])\]|(?P<sign>[☐☑☒✅✔]))\s*(?P<label>.*)"
+)
+_SURVEY: Final = re.compile(
+    rf"(?:q(?:uestion)? ?\d{{0,2}} ?[:.)]\s*)?(?:{'|'.join(SURVEY_QUESTIONS)})", re.IGNORECASE
+)
+_STAMP: Final = r"(?:[\[(]?[\d/.\-: ,]{4,24}(?:[ap]\.?m\.?)?[\])]?\s*[-–—:]?\s*)?"
+_SYSTEM: Final = re.compile(
+    rf"{_STAMP}[*_(\[<—–-]*\s*(?:{'|'.join(SYSTEM_LINES)})\W*", re.IGNORECASE
+)
+_LONGEST: Final = 200
+
+
+def comment_spans(text: str) -> list[Span]:
+    """HTML comments, as in unchanged issue templates. One without an end covers nothing."""
+    found: list[Span] = []
+    at = text.find("<!--")
+    while at >= 0:
+        end = text.find("-->", at + 4)
+        if end < 0:
+            break
+        end += len("-->")
+        if text[end : end + 1] == "\n" and (at == 0 or text[at - 1] == "\n"):
+            end += 1
+        found.append((at, end))
+        at = text.find("<!--", end)
+    return found
+
+
+def form_spans(lines: Sequence[Line]) -> list[Span]:
+    """Headings, hints and checklists of issue forms; choices that were not ticked."""
+    boxes = [_BOX.fullmatch(line.text) if _may_be_box(line.text) else None for line in lines]
+    choice = any(_is_ticked(box) for box in boxes if box)
+    found: list[Span] = []
+    for line, box in zip(lines, boxes, strict=True):
+        if not line.text or len(line.text) > 2 * _LONGEST:
+            continue
+        if box:
+            if _CHECKED.match(box["label"]) or (choice and not _is_ticked(box)):
+                found.append((line.start, line.end))
+        elif _is_heading(line.text) or _HINT.fullmatch(line.text.strip(" *_>")):
+            found.append((line.start, line.end))
+    return found
+
+
+def survey_spans(lines: Sequence[Line]) -> list[Span]:
+    """Lines that hold nothing but the question of a survey."""
+    return [
+        (line.start, line.end)
+        for line in lines
+        if 10 <= len(line.text) <= _LONGEST
+        and line.text.rstrip("*_:) ").endswith("?")
+        and _SURVEY.match(line.text.strip(" *_#"))
+    ]
+
+
+def system_spans(lines: Sequence[Line]) -> list[Span]:
+    """Lines that a chat program wrote, such as "Ana joined the conversation"."""
+    return [
+        (line.start, line.end)
+        for line in lines
+        if 5 <= len(line.text) <= _LONGEST and _SYSTEM.fullmatch(line.text)
+    ]
+
+
+def _may_be_box(text: str) -> bool:
+    return len(text) <= 2 * _LONGEST and text[:1] in "-*+•[☐☑☒✅✔"
+
+
+def _is_ticked(box: re.Match[str]) -> bool:
+    return box["tick"] in ("x", "X", "✓") or box["sign"] in ("☑", "☒", "✅", "✔")
+
+
+def _is_heading(text: str) -> bool:
+    """Whether a line is a heading, a bold line or a label without a value, known from forms."""
+    bare = text.strip("#*_ \t")
+    if len(bare) > 80:
+        return False
+    marked = text[0] in "#*_" or bare.endswith((":", "?", "："))
+    return marked and _HEADING.fullmatch(bare.strip(":?：. 🐛✨💡📝*_")) is not None

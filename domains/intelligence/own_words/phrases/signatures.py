@@ -1,0 +1,111 @@
+"""Phrases of signatures, one line per language."""
+
+from typing import Final
+
+# A line that says goodbye; only a name may follow on the line.
+CLOSINGS: Final = (
+    r"(?:with )?(?:(?:my |our )?(?:very )?(?:(?:best|kind(?:est)?|warm(?:est)?) (?:regards|wishes))"
+    r"|(?:all the )?best|regards|rgds|kr|br)(?: from \w+)?|sincerely(?: yours)?|yours (?:sincerely|"
+    r"truly|faithfully)"
+    r"|cheers|respectfully|cordially|take care|have a (?:great|nice|good) (?:day|week|weekend|one)",
+    r"(?:many |best |kind )?thanks(?: (?:again|a lot|so much|very much|in advance))?"
+    r"(?: (?:and|&|for your help and) (?:best|kind|warm)? ?regards)?|thank you(?: (?:very|so) "
+    r"much)?"
+    r"(?: (?:again|in advance|for your (?:help|time|support)))?|thx|ty",
+    r"(?:mit )?(?:den )?(?:freundlichen?|besten?|herzlichen?|lieben?|vielen?|schönen?|sonnigen?)"
+    r"(?: (?:und )?(?:freundlichen?|besten?))? gr(?:ü|ue)(?:ß|ss)(?:en?)?(?: aus \w+)?|mfg|vg|lg|"
+    r"hochachtungsvoll|(?:viele|liebe|beste|schöne) gr(?:ü|ue)(?:ß|ss)e(?: aus \w+)?|gruß|gruss|"
+    r"(?:vielen|herzlichen|besten|schönen)? ?dank(?: (?:im voraus|vorab|und (?:viele )?grüße))?|"
+    r"danke",
+    r"(?:bien |très )?cordialement|bien à (?:vous|toi)|(?:meilleures|sincères) salutations|"
+    r"amicalement"
+    r"|salutations distinguées|(?:bonne|belle) (?:journée|soirée)|merci(?: (?:d['’]avance|"
+    r"beaucoup))?"
+    r"|cdlt|bàv|(?:veuillez agréer|je vous prie d['’]agréer).{0,60}",
+    r"(?:un )?(?:cordial(?:es)? )?(?:saludos?)(?: (?:cordial(?:es)?|atentos?))?|atentamente|atte|"
+    r"(?:muchas |mil )?gracias(?: (?:de antemano|por su ayuda|y saludos))?|un abrazo|quedo "
+    r"atent[oa]",
+    r"atenciosamente|(?:com os )?(?:melhores )?cumprimentos|(?:um )?abraços?|att|cordialmente|"
+    r"(?:muito )?obrigad[oa](?: (?:desde já|pela ajuda))?|grat[oa]",
+    r"(?:cordiali|distinti|cari) saluti|(?:un )?(?:cordiale )?saluto|saluti|(?:mille )?grazie"
+    r"(?: (?:mille|in anticipo))?|buona giornata|cordialmente",
+    r"(?:met )?(?:vriendelijke?|hartelijke?) ?(?:groet(?:en|jes)?)|(?:hartelijke )?groet(?:en|"
+    r"jes)?|"
+    r"mvg|(?:hartelijk |alvast |veel )?(?:bedankt|dank)(?: alvast)?|hoogachtend",
+    r"(?:z |serdecznie |łączę )?(?:pozdrawiam|pozdrowienia|pozdrowieniami|wyrazami szacunku)"
+    r"(?: serdecznie)?|z poważaniem|(?:z góry )?dzięk(?:i|uję)",
+    r"с уважением|с наилучшими пожеланиями|всего (?:доброго|хорошего)|(?:заранее )?(?:большое "
+    r")?спасибо",
+    r"з повагою|(?:наперед )?дякую|с уважение|поздрави|благодаря",
+    r"(?:med )?(?:vänlig(?:a|en)?|bästa|varma|venlig|vennlig|beste|de bedste) ?(?:hälsning(?:ar)?|"
+    r"hilsen(?:er)?)"
+    r"|hälsningar|(?:mange )?hilsen(?:er)?|mvh|(?:på forhånd |mange |tusen )?(?:tack|tak|takk)"
+    r"(?: (?:på förhand|för hjälpen))?",
+    r"(?:ystävällisin|parhain) terveisin|terveisin|terv\.?|kiitos(?: etukäteen)?",
+    r"s (?:pozdravem|přátelským pozdravem|úctou|pozdravom)|(?:předem |vopred )?děkuji|ďakujem|"
+    r"hezký den",
+    r"(?:tisztelettel|üdvözlettel|üdv|köszönettel|előre is köszönöm|köszönöm)",
+    r"(?:saygılarım(?:ız)?la|saygılar|iyi çalışmalar|teşekkürler|selamlar|kolay gelsin)",
+    r"cu (?:stimă|respect|drag)|(?:vă )?mulțumesc(?: anticipat)?|o zi bună",
+    r"με εκτίμηση|φιλικά|ευχαριστώ(?: εκ των προτέρων)?|בברכה|בתודה|תודה(?: רבה)?|"
+    r"مع (?:أطيب )?(?:التحيات|التحية|الشكر)|تحياتي|شكر[اًا]+|trân trọng|cảm ơn|salam|terima kasih",
+    r"(?:どうぞ)?(?:宜|よろ)しくお願い(?:いた|致)?します|よろしくお願い申し上げます|以上|敬具|"
+    r"ありがとうございます|お手数ですが.{0,20}お願い.{0,8}",
+    r"此致(?: ?敬礼)?|敬礼|祝好|顺祝商祺|谢谢|多谢|謝謝|此致敬禮|順頌商祺|祝商祺",
+    r"감사합니다|감사드립니다|안녕히 계세요|.{0,8} ?드림|수고하세요|고맙습니다",
+)
+
+# Greetings, to measure what else a note says.
+GREETINGS: Final = (
+    r"hi|hello|hey|dear|good (?:morning|afternoon|evening)",
+    r"hallo|guten (?:tag|morgen)|sehr geehrte[rs]?|liebe[rs]?|moin|servus",
+    r"bonjour|bonsoir|salut|cher|chère",
+    r"hola|buen(?:os|as)? (?:días?|tardes)|estimad[oa]s?",
+    r"olá|bom dia|boa tarde|prezad[oa]s?",
+    r"ciao|buongiorno|salve|gentile|spett\.?(?:le)?",
+    r"beste|geachte|goede(?:morgen|middag)|hoi",
+    r"dzień dobry|cześć|witam|hej|hei|hallå|goddag|dobrý den|здравствуйте|добрый день|merhaba",
+    r"お世話になっております.{0,10}|こんにちは|您好|你好|안녕하세요",
+)
+
+# How a line of a mobile mail program begins; a device or program must follow.
+SENT_FROM: Final = (
+    r"sent (?:from|via|using|with)|get|envoyed from",
+    r"(?:von|mit|aus|über)(?: meinem| der| dem)?|gesendet (?:von|mit|über|aus)|diese nachricht "
+    r"wurde von",
+    r"envoyé (?:de|depuis|à partir de|avec)|obtenez|télécharge[rz]",
+    r"envi(?:ado|ada) (?:desde|do|da|de|a partir do|pelo|con)|obtener|obtenga|obter|baixar",
+    r"inviato (?:da|dal|con)|scarica|ottieni",
+    r"verzonden (?:vanaf|met|via|vanuit)|verstuurd (?:vanaf|met|via)|download|outlook voor",
+    r"wysłan[eo] z|pobierz|отправлено (?:с|из)|надіслано з|скачать|изпратено от",
+    r"skickat från|skaffa|hämta|sendt fra|hent|få|lähetetty|hanki|odesl[aá]no z|odoslané z|"
+    r"stáhnout",
+    r"küldve|trimis de (?:pe|la)|στάλθηκε από|نُشرت من|נשלח מ",
+    r"나의|đã gửi từ|dikirim dari",
+)
+
+DEVICES: Final = (
+    r"i-?phone|i-?pad|android|samsung|galaxy|huawei|xiaomi|pixel|blackberry|windows phone|outlook|"
+    r"gmail|yahoo|proton ?mail|mail for windows|mail app|hotmail|gmx|web\.de|t-online|mobile|"
+    r"mobiltelefon|smartphone|handy|phone|portable|móvil|celular|telemóvel|cellulare|telefoon|"
+    r"telefonu|telefon|телефона|airmail|spark|thunderbird|front|superhuman|ios\b|手机|手機"
+)
+
+# Whole lines in languages that name the device first.
+SENT_FROM_LAST: Final = (
+    r"(?:von|mit) (?:meinem|der|dem|einem) .{3,40} gesendet",
+    r".{3,40}から送信(?:されました)?|.{3,40}で送信",
+    r".{2,40}에서 (?:보냄|전송됨|보낸 메일)",
+    r".{3,30}(?:['’]\w{1,6})? (?:gönderildi|gönderilmiştir)|.{3,30}-?r[óő]l küldve|lähetetty "
+    r".{3,30}sta",
+    r"(?:从|從)我的.{2,30}(?:发送|傳送)|(?:发|發|寄)自(?:我的)? ?[a-z].{2,30}",
+)
+
+# Words by which a line speaks, so that it is no part of a name block.
+PRONOUNS: Final = (
+    r"[iI]|[iI]['’]\w+|we|my|our|you|your|it|is|are|was|does|doesn['’]t|don['’]t|can['’]t|not|"
+    r"please|when|"
+    r"ich|wir|sie|mein|unser|ist|nicht|bitte|wenn|je|j['’]\w+|nous|vous|est|pas|"
+    r"yo|nosotros|mi|está|no puedo|por favor|eu|nós|não|io|noi|non|è|ik|wij|niet|nie|jest|"
+    r"jag|vi|inte|ikke|er|minä|emme|ei|я|мы|не"
+)

@@ -1,0 +1,53 @@
+"""Templates: headings, hints and checklists of forms, survey questions, lines of chat programs."""
+
+import pytest
+
+from tests.intelligence.own_words.marked import expected, found
+
+FAILS = "The import stops at row 40 and we lose the rest."
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        f"⟦### Describe the bug\n⟧\n{FAILS}\n\n⟦**Steps to reproduce**\n⟧1. Open the import.\n2. "
+        f"Wait.\n\n"
+        "⟦### Expected behavior\n⟧\nAll rows arrive.\n\n⟦### Additional context\n\n_No "
+        "response_\n⟧",
+        f"⟦Steps to reproduce:⟧\n- open it\n⟦Actual result:⟧\n{FAILS}\n⟦Environment:⟧\nLinux",
+        f"⟦**Is your feature request related to a problem? Please "
+        f"describe.**⟧\n{FAILS}\n⟦**Describe the solution "
+        "you'd like**\nA clear and concise description of what you want to happen.⟧",
+        f"⟦- [x] I have searched the existing issues\n- [X] I agree to follow the Code of "
+        f"Conduct⟧\n\n{FAILS}",
+        f"⟦- [ ] Windows\n⟧- [x] Linux\n⟦- [ ] macOS\n⟧{FAILS}",
+        f"⟦<!-- Please read the\n\nguide first. -->\n⟧{FAILS} ⟦<!-- x -->⟧ It hurts.",
+        f"⟦## Schritte zum Reproduzieren\n⟧Importieren.\n⟦## Erwartetes Verhalten\n⟧{FAILS}",
+        f"⟦### 再現手順⟧\n{FAILS}",
+        f"⟦What is the primary reason for your score?⟧\n{FAILS}",
+        f"⟦Q1: How likely are you to recommend us to a friend or colleague?⟧\n7\n{FAILS}",
+        f"⟦Kim joined the conversation\n⟧{FAILS}\n⟦[09:15] Lee has left the chat\nConversation "
+        f"closed⟧",
+        f"⟦You are now chatting with Kim⟧\n{FAILS}\n⟦<Media omitted>⟧",
+    ],
+)
+def test_template(marked: str) -> None:
+    assert found(marked, "ticket") == expected(marked)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The steps to reproduce are missing in your form.",
+        "Expected behavior: all rows arrive.",
+        "- [ ] export to PDF\n- [ ] search in comments",
+        "The version is wrong and the environment too.",
+        "# The search is slow",
+        "How can I recommend the app to a friend?",
+        "Kim joined our team and left the old account open.",
+        "The chat was closed before I could answer.\n<!-- no end",
+        "What we expected is a clear description.",
+    ],
+)
+def test_own_words_stay(text: str) -> None:
+    assert found(text, "ticket") == text.split()
