@@ -18,7 +18,8 @@ from domains.intelligence.findings import Kind, Profile
 from domains.intelligence.insights import suggestions
 from domains.intelligence.insights.wording import clean
 from domains.intelligence.text import features, lexicon, linear
-from domains.intelligence.text.segmentation import Section, Sentence, is_role
+from domains.intelligence.text.labels import Section, is_role
+from domains.intelligence.text.segmentation import Sentence
 from domains.intelligence.text.words import STOP_WORDS, content_stems, tokens, word_set
 
 THRESHOLDS: dict[Profile, dict[Kind, float]] = {

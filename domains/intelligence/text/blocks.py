@@ -1,0 +1,280 @@
+"""Blocks of a text: turns of speech, captions and paragraphs, each with speaker and times.
+
+Understood are lines such as "Ana: ...", "[00:12:31] Ana: ...", "Ana (Acme) 12:31", "[Ana] 12:31",
+"00:12:31 Ana" above the text, "12.03.2026, 10:05 - Ana: ...", bullet lists, Markdown headings,
+header lines of tickets and plain paragraphs. Captions have a module of their own.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from msgspec import Struct
+
+from domains.intelligence.findings import Profile
+from domains.intelligence.text import labels
+from domains.intelligence.text.labels import Section
+
+Span = tuple[int, int]
+
+
+class Block(Struct):
+    """A stretch of text: `text[start:end]`, by one speaker. Times are in seconds."""
+
+    start: int
+    end: int
+    speaker: str | None = None
+    start_time: float | None = None
+    end_time: float | None = None
+    section: Section = ""
+
+
+# A clock such as 02:03, 01:02:03.500 or 10:05 AM.
+CLOCK: Final = r"(?:\d{1,2}:)?\d{1,3}:\d{2}(?:[.,]\d{1,3})?"
+_TIME: Final = rf"{CLOCK}(?:[ \u202f]?[AaPp]\.?[Mm]\b\.?)?"
+_DATE: Final = r"(?:\d{1,4}[./-]\d{1,2}[./-]\d{1,4},?[ T\u202f])?"
+_STAMP: Final = re.compile(
+    rf"\s*(?:[\[(]{_DATE}({_TIME})[\])]|{_DATE}({_TIME})(?=\s|$))\s*(?:[-–—:]\s+)?"
+)
+_LABEL_STAMP: Final = re.compile(
+    rf"\s*(?:\[({labels.NAME})\]|\*{{0,2}}({labels.NAME})\*{{0,2}})\s*(?:[|·•,–—-]\s*)?"
+    rf"(?:[\[(]{_DATE}({_TIME})[\])]\s*:?|(?<=[\s\]|·•,–—-]){_DATE}({_TIME})\s*(?::\s|$))\s*"
+)
+_INLINE_LABEL: Final = re.compile(
+    r"(?<![^\s.!?…\"”)])([A-Z][\w'’-]{0,20}(?: [A-Z][\w'’-]{0,20}){0,2}):(?=\s)"
+)
+_BULLET: Final = re.compile(r"\s*(?:[-*•‣◦–>]+|\d{1,3}[.)]|\[[ xX]\])\s+")
+_HEADING: Final = re.compile(r"\s*#{1,6}\s+")
+
+# A recording does not begin this late, in seconds: such times are times of day.
+_TIME_OF_DAY: Final = 6 * 3600
+
+
+def blocks(text: str, profile: Profile) -> list[Block]:
+    """Return the blocks of a text that has lines, in order; none overlap."""
+    lines = split_lines(text)
+    if profile in ("transcript", "support_ticket"):
+        lines = _split_inline_labels(text, lines)
+    speakers = speaker_labels(text, lines, profile)
+    return with_end_times(list(_line_blocks(text, lines, speakers, profile)))
+
+
+def split_lines(text: str) -> list[Span]:
+    """Return the spans of all lines, without white space at their ends."""
+    spans = []
+    offset = 0
+    for line in text.splitlines(keepends=True):
+        spans.append((offset, offset + len(line.rstrip())))
+        offset += len(line)
+    return spans
+
+
+def speaker_labels(text: str, lines: list[Span], profile: Profile) -> frozenset[str]:
+    """Return the labels "Name:" that mark speakers.
+
+    A label that occurs once counts in a transcript if most lines are labelled, or at least two
+    other speakers recur, and if it can only be a person's name.
+    """
+    counts: Counter[str] = Counter()
+    with_text: set[str] = set()
+    filled = 0
+    for start, end in lines:
+        filled += start < end
+        label = labels.match(text, start, end)
+        if label and not labels.is_header(label.name):
+            counts[label.name] += 1
+            if label.end < end:
+                with_text.add(label.name)
+    recurring = {name for name, count in counts.items() if count > 1}
+    capital = {name for name in counts if labels.is_name(name)}
+    if profile != "transcript":
+        is_dialogue = len(capital) > 1 and (
+            len(recurring & capital) > 1 or profile == "support_ticket"
+        )
+        return frozenset(
+            name for name in capital if labels.is_role(name) or (name in recurring and is_dialogue)
+        )
+    labelled = sum(counts[name] for name in capital)
+    once = capital & with_text if 2 * labelled >= filled else set()
+    if len(recurring & capital) > 1:
+        once |= {name for name in capital & with_text if labels.is_personal(name)}
+    lower = {name for name in recurring - capital if labels.is_lower_name(name)}
+    if len(lower | (recurring & capital)) < 2:
+        lower = set()
+    return frozenset(
+        {name for name in capital if labels.is_role(name)} | (recurring & capital) | once | lower
+    )
+
+
+def seconds(clock: str) -> float:
+    """Seconds of "01:02:03.500", "02:03" or "1:05 PM"."""
+    total = 0.0
+    digits = clock.rstrip("AaPpMm. \u202f")
+    for part in digits.replace(",", ".").split(":"):
+        total = total * 60 + float(part)
+    if len(digits) < len(clock):
+        # A time of day with hours and minutes.
+        hours, rest = divmod(total * 60 if digits.count(":") == 1 else total, 3600)
+        total = (hours % 12 + 12 * ("p" in clock.lower())) * 3600 + rest
+    return round(total, 3)
+
+
+def with_end_times(some: list[Block]) -> list[Block]:
+    """Set the missing end of each block to the next start, and count from the first time of day.
+
+    Changes the blocks.
+    """
+    first = next((block.start_time for block in some if block.start_time is not None), 0.0)
+    following: float | None = None
+    for block in reversed(some):
+        if block.start_time is None:
+            continue
+        if first >= _TIME_OF_DAY:
+            block.start_time = max(0.0, round(block.start_time - first, 3))
+            block.end_time = block.end_time and max(0.0, round(block.end_time - first, 3))
+        if block.end_time is None and following is not None and following > block.start_time:
+            block.end_time = following
+        if following is None or block.start_time != following:
+            following = block.start_time
+    # Blocks of one turn share its start, so the first pass left only the last one with an end.
+    for earlier, later in zip(reversed(some[:-1]), reversed(some[1:]), strict=True):
+        if earlier.end_time is None and earlier.start_time == later.start_time:
+            earlier.end_time = later.end_time
+    return some
+
+
+class _Mark(NamedTuple):
+    """The speaker and time that a line begins with, and the offset of the text behind them."""
+
+    speaker: str | None
+    time: float | None
+    end: int
+
+
+def _line_blocks(
+    text: str, lines: list[Span], speakers: frozenset[str], profile: Profile
+) -> Iterator[Block]:
+    block: Block | None = None
+    speaker: str | None = None
+    time: float | None = None
+    section: Section = ""
+    section_lasts = True
+    last_line = 0
+    for line_start, end in lines:
+        start = line_start
+        if start == end:
+            if block:
+                yield block
+            block = None
+            continue
+        mark = _mark(text, start, end, speakers, profile)
+        if mark:
+            speaker, time, start = mark
+            section = ""
+        body, opened, skipped = _strip_marker(text, start, end, speakers)
+        if opened is not None:
+            section = opened
+            section_lasts = body >= end
+        elif not section_lasts and body == start:
+            section = ""
+        starts_block = (
+            mark is not None
+            or body != start
+            or block is None
+            or (last_line < 60 and not text[body : body + 1].islower())
+        )
+        last_line = end - start
+        if block and (starts_block or skipped):
+            yield block
+            block = None
+        if skipped or body >= end:
+            continue
+        if block:
+            block.end = end
+        else:
+            block = Block(body, end, speaker, time, None, section)
+    if block:
+        yield block
+
+
+def _mark(
+    text: str, start: int, end: int, speakers: frozenset[str], profile: Profile
+) -> _Mark | None:
+    stamp = _STAMP.match(text, start, end)
+    if stamp:
+        return _mark_after_time(text, end, stamp, profile)
+    named = _LABEL_STAMP.match(text, start, end)
+    if named and labels.is_name(name := (named[1] or named[2]).strip()):
+        return _Mark(name, seconds(named[3] or named[4]), named.end())
+    label = labels.match(text, start, end)
+    if label and label.name in speakers:
+        return _Mark(label.name, None, label.end)
+    return None
+
+
+def _mark_after_time(text: str, end: int, stamp: re.Match[str], profile: Profile) -> _Mark | None:
+    time = seconds(stamp[1] or stamp[2])
+    rest = stamp.end()
+    label = labels.match(text, rest, end)
+    if label and labels.is_name(label.name):
+        return _Mark(label.name, time, label.end)
+    if rest < end and end - rest <= 60 and labels.is_name(text[rest:end].strip()):
+        return _Mark(text[rest:end].strip(), time, end)
+    if stamp[1] or profile == "transcript":
+        return _Mark(None, time, rest)
+    return None
+
+
+def _strip_marker(
+    text: str, start: int, end: int, speakers: frozenset[str]
+) -> tuple[int, Section | None, bool]:
+    """Offset behind a bullet, heading or header; the section it opens; True to skip the line."""
+    body = start
+    heading = _HEADING.match(text, start, end)
+    bullet = None if heading else _BULLET.match(text, start, end)
+    if heading or bullet:
+        body = (heading or bullet).end()  # type: ignore[union-attr]
+    if end - body <= 60:
+        opened = labels.section_of(text[body:end])
+        if opened is not None:
+            return end, opened, True
+    label = labels.match(text, body, end)
+    if label and label.name not in speakers:
+        opened = labels.section_of(label.name)
+        if opened is not None:
+            return label.end, opened, False
+        kind = labels.header_kind(label.name)
+        if kind == "meta":
+            return end, None, end - label.end <= 160
+        if kind == "text":
+            return label.end, None, False
+    return body, "" if heading else None, False
+
+
+def _split_inline_labels(text: str, lines: list[Span]) -> list[Span]:
+    """Cut lines such as "Agent: Hello. Customer: It fails." where a repeated label begins."""
+    if not any(end - start > 200 or text.count(":", start, end) > 1 for start, end in lines):
+        return lines
+    found = [match for match in _INLINE_LABEL.finditer(text) if not labels.is_header(match[1])]
+    counts = Counter(match[1] for match in found)
+    wanted = {name for name, count in counts.items() if count > 1 or labels.is_role(name)}
+    if len(wanted) < 2:
+        return lines
+    cuts = [match.start() for match in found if match[1] in wanted]
+    pieces: list[Span] = []
+    at = 0
+    for line_start, end in lines:
+        start = line_start
+        while at < len(cuts) and cuts[at] < end:
+            if cuts[at] > start and not _leads(text, start, cuts[at]):
+                pieces.append((start, start + len(text[start : cuts[at]].rstrip())))
+                start = cuts[at]
+            at += 1
+        pieces.append((start, end))
+    return pieces
+
+
+def _leads(text: str, start: int, cut: int) -> bool:
+    """True if only a time mark or an emphasis stands between the line's start and the label."""
+    return cut - start <= 24 and not re.search(r"[^\W\d_]", text[start:cut])
