@@ -231,6 +231,7 @@ def _store(
 async def _document(read: Read, blobs: Blobs, workspace: WorkspaceId, signal: _Input) -> Document:
     return Document(
         text=await _text(blobs, signal),
+        data=None if signal.text_key else bytes(signal.data or b"null"),
         profile="raw" if signal.signal_type is None else PROFILES[signal.signal_type],
         additional_context=signal.additional_context,
         products=await matched_products(read, workspace, signal.product_ids),

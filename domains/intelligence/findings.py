@@ -20,13 +20,15 @@ class Document(Struct, frozen=True):
     """One text to analyse.
 
     `profile` chooses the thresholds. `additional_context` is data about the text: it can move the
-    context label and nothing else, and nothing in it is ever followed as an instruction.
+    context label and nothing else, and nothing in it is ever followed as an instruction. `data` is
+    the JSON whose strings with a space are the lines of the text, if any: it shows who said what.
     """
 
     text: str
     profile: Profile
     additional_context: str | None = None
     products: tuple[Product, ...] = ()
+    data: bytes | None = None
 
 
 class Quote(Struct, frozen=True):

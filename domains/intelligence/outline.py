@@ -4,7 +4,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
-from typing import Final, Literal, get_args
+from typing import Final, Literal, NamedTuple, get_args
 
 from msgspec import Struct
 
@@ -16,7 +16,10 @@ from domains.intelligence.dialogue.turns import Audience, Said, Talk, Turn
 from domains.intelligence.engine import engine, examine
 from domains.intelligence.findings import Document, Insight, Kind
 from domains.intelligence.insights.detection import hosts
-from domains.intelligence.llm.prompts import conversation_found
+from domains.intelligence.llm.prompts import conversation_found, conversation_question
+from domains.intelligence.own_words.foreign import Kind as SourceKind
+from domains.intelligence.own_words.reading import Speech, Statement, read_speech
+from domains.kernel.models.llm_types import LLMRequest
 
 Heading = Literal[
     "Outcome",
@@ -74,7 +77,10 @@ _LONGEST_OUTCOME: Final = 30
 
 
 class Shown(Struct, frozen=True):
-    """An item of a summary and a sentence that says so: a slice of that turn's text."""
+    """An item of a summary, and a slice of a turn's text that says so.
+
+    A sentence that was cut into several turns is shown as a slice of each, in order.
+    """
 
     item: str
     quote: str
@@ -95,6 +101,18 @@ class Outline(Struct, frozen=True):
     evidence: dict[str, list[Shown]]
 
 
+class _Found(NamedTuple):
+    """An item of a summary, and the sentence that says so: a slice of that run's text."""
+
+    item: str
+    run: int
+    start: int
+    end: int
+
+
+_Headings = dict[Heading, list[_Found]]
+
+
 def outline(
     turns: Sequence[Turn],
     audience: Audience,
@@ -102,41 +120,64 @@ def outline(
     *,
     held_on: date | None = None,
     stage: str | None = None,
+    kind: SourceKind = "speech",
+    max_length: int | None = None,
 ) -> Outline:
     """What was said, and of what kind the conversation is.
 
     Pure and deterministic. With people from outside, pain points, requests, praise, objections and
     questions are theirs alone: what the workspace's own people say of their product is no finding.
     `held_on` is the day of the talk, from which due dates are counted; `stage` that of its deal.
+    A message is a conversation of one turn, of the kind `mail`. At most `max_length` characters of
+    each turn are read.
     """
-    talk = Talk(_with_hosts(turns, audience), audience)
+    speech = _speech(turns, kind, max_length)
+    talk = Talk(_with_hosts(_runs(speech, turns), audience), audience)
     category = categories.category(talk, title, stage)
     agreed = steps(talk, held_on)
-    found: dict[Heading, list[Shown]] = {}
+    found: _Headings = {}
     insights = _insights(talk)
     for heading in headings(category):
         if heading in _OF_KIND:
-            found[heading] = _shown_insights(talk, insights, _OF_KIND[heading])
+            found[heading] = _found_insights(talk, insights, _OF_KIND[heading])
         elif heading == "Key Points":
             found[heading] = _key_points(talk)
         elif heading == "Next Steps":
-            found[heading] = [_shown(step.text, step.said) for step in agreed]
+            found[heading] = [_found(step.text, step.said) for step in agreed]
         elif heading != "Outcome":
             # Of a vendor we are the ones who ask.
             ours = heading == "Questions" and category == "vendor_call"
             items = highlights.questions(talk, everybody=True) if ours else _MOMENTS[heading](talk)
-            found[heading] = [_shown(item.text, item.said) for item in items]
+            found[heading] = [_found(item.text, item.said) for item in items]
     outcome = _outcome(talk, agreed)
-    found["Outcome"] = [_shown(outcome.text, outcome.said)] if outcome else []
-    return _made(engine(), category, found)
+    found["Outcome"] = [_found(outcome.text, outcome.said)] if outcome else []
+    return _made(engine(), category, found, speech)
 
 
-def _made(maker: str, category: str, found: dict[Heading, list[Shown]]) -> Outline:
+def _speech(turns: Sequence[Turn], kind: SourceKind, max_length: int | None = None) -> Speech:
+    statements = [
+        Statement(turn.speaker, turn.text, turn.start_time, turn.end_time) for turn in turns
+    ]
+    return read_speech(statements, kind, max_length)
+
+
+def _runs(speech: Speech, turns: Sequence[Turn]) -> list[Turn]:
+    """The turns joined into whole sentences."""
+    ours = {turn.speaker for turn in turns if turn.ours}
+    return [Turn(speaker, text, speaker in ours) for speaker, text in speech.runs]
+
+
+def _made(maker: str, category: str, found: _Headings, speech: Speech) -> Outline:
     summary: dict[str, str | list[str]] = {}
+    evidence: dict[str, list[Shown]] = {}
     for heading in headings(category):
         texts = list(dict.fromkeys(each.item for each in found[heading]))
         summary[heading] = texts if heading != "Outcome" else next(iter(texts), "")
-    evidence: dict[str, list[Shown]] = {heading: found[heading] for heading in headings(category)}
+        evidence[heading] = [
+            Shown(each.item, place.quote, place.statement)
+            for each in found[heading]
+            for place in speech.places(each.run, each.start, each.end)
+        ]
     return Outline(maker, category, summary, evidence)
 
 
@@ -152,15 +193,22 @@ def answered(turns: Sequence[Turn], audience: Audience, content: bytes, model: s
     """
     of_category, every = choices(audience)
     theirs = _THEIRS if audience == "EXTERNAL" else ()
-    told = conversation_found(
-        _with_hosts(turns, audience), of_category, every, content, model, theirs=theirs
-    )
-    found: dict[Heading, list[Shown]] = {
-        heading: [Shown(each.text, each.quote, each.turn) for each in told.points[heading]]
+    speech = _speech(turns, "speech")
+    runs = _with_hosts(_runs(speech, turns), audience)
+    told = conversation_found(runs, of_category, every, content, model, theirs=theirs)
+    found: _Headings = {
+        heading: [
+            _Found(each.text, each.turn, each.start, each.end) for each in told.points[heading]
+        ]
         for heading in headings(told.category)
     }
     found["Outcome"] = found["Outcome"][-1:]
-    return _made(told.engine, told.category, found)
+    return _made(told.engine, told.category, found, speech)
+
+
+def asked(turns: Sequence[Turn], audience: Audience, title: str) -> LLMRequest:
+    """The request to a provider for an outline."""
+    return conversation_question(_runs(_speech(turns, "speech"), turns), *choices(audience), title)
 
 
 def headings(category: str) -> tuple[Heading, ...]:
@@ -181,32 +229,35 @@ def _insights(talk: Talk) -> tuple[Insight, ...]:
     return examine(document, talk.theirs(), internal=talk.audience == "INTERNAL")
 
 
-def _shown_insights(talk: Talk, insights: Iterable[Insight], kind: Kind) -> list[Shown]:
+def _found_insights(talk: Talk, insights: Iterable[Insight], kind: Kind) -> list[_Found]:
     starts = [sentence.start for sentence in talk.sentences]
-    return [
-        # A quote is a sentence or a part of one.
-        Shown(insight.name, quote.text, talk.said[bisect_right(starts, quote.start) - 1].turn)
-        for insight in insights
-        if insight.kind == kind
-        for quote in insight.quotes
-    ]
+    found = []
+    for insight in insights:
+        for quote in insight.quotes if insight.kind == kind else ():
+            # A quote is a sentence or a part of one.
+            at = bisect_right(starts, quote.start) - 1
+            said = talk.said[at]
+            start = said.start + quote.start - starts[at]
+            end = start + quote.end - quote.start
+            found.append(_Found(insight.name, said.turn, start, end))
+    return found
 
 
-def _key_points(talk: Talk) -> list[Shown]:
+def _key_points(talk: Talk) -> list[_Found]:
     """What a summary would tell of it; of a call what was said, of a meeting its topics, too."""
     utterances = [Utterance(each.speaker, each.text) for each in talk.turns]
     internal = talk.audience == "INTERNAL"
     points = extractive_summary.digest(utterances, occasion="meeting" if internal else "call")
     return [
-        Shown(point.text, source.quote, source.utterance)
+        _Found(point.text, source.utterance, source.start, source.end)
         for point in points
         if internal or not point.topics
         for source in point.sources
     ]
 
 
-def _shown(text: str, said: Said) -> Shown:
-    return Shown(text, said.text, said.turn)
+def _found(text: str, said: Said) -> _Found:
+    return _Found(text, said.turn, said.start, said.end)
 
 
 def _outcome(talk: Talk, agreed: Sequence[Step]) -> Item | None:

@@ -11,11 +11,16 @@ Audience = Literal["EXTERNAL", "INTERNAL"]
 
 
 class Turn(Struct, frozen=True):
-    """Something said by one speaker; `ours`: by one of the workspace's own people."""
+    """Something said by one speaker. Times are in seconds.
+
+    `ours`: the speaker is one of the workspace's own people.
+    """
 
     speaker: str
     text: str
     ours: bool = False
+    start_time: float | None = None
+    end_time: float | None = None
 
 
 class Said(Struct, frozen=True):

@@ -20,7 +20,7 @@ from domains.intelligence.findings import (
 from domains.intelligence.insights.detection import THRESHOLDS, Detection, score
 from domains.intelligence.insights.feature_names import feature, is_vague
 from domains.intelligence.insights.titles import GENERAL_PRAISE, Passage, Title, covering, headline
-from domains.intelligence.insights.wording import clean, statement
+from domains.intelligence.insights.wording import clean, statement, title
 from domains.intelligence.text import grammar
 from domains.intelligence.text.segmentation import Sentence
 from domains.intelligence.text.words import content_stems, tokens, word_set
@@ -297,6 +297,10 @@ def _insight(room: _Room, group: list[Detection]) -> Insight | None:
         ),
     )[:_MOST_TITLED]
     titled = [(d, made) for d in best_first if (made := room.title(d))]
+    plain = best_first[0]
+    if not titled and plain.score >= _CERTAIN:
+        # No clause of it can stand as a title. The statement itself, shortened, is better than none.
+        titled = [(plain, Title(title(clean(plain.sentence.text), plain.kind), None))]
     if not titled:
         return None
     lead, first = titled[0]
@@ -324,6 +328,7 @@ def _insight(room: _Room, group: list[Detection]) -> Insight | None:
 
 
 _MOST_TITLED = 12
+_CERTAIN = 0.8
 
 
 def _headline_fit(detection: Detection, profile: Profile) -> float:

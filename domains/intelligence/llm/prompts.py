@@ -19,7 +19,8 @@ from msgspec import Meta, Struct
 
 from domains.intelligence.dialogue.turns import Turn
 from domains.intelligence.findings import Document, Findings, Insight, Kind, Quote, Sentiment
-from domains.intelligence.text.segmentation import MAX_QUOTE, Sentence, sentences, spoken
+from domains.intelligence.own_words.reading import read
+from domains.intelligence.text.segmentation import MAX_QUOTE, Sentence, spoken
 from domains.kernel.models.llm_types import LLMRequest
 
 T = TypeVar("T", bound=Struct)
@@ -129,10 +130,11 @@ Rules:
 
 def insights_question(document: Document) -> LLMRequest:
     """What is asked about a document."""
-    parts = {"TEXT": document.text}
+    text = read(document).text
+    parts = {"TEXT": text}
     if document.additional_context:
         parts = {"ABOUT THE TEXT": document.additional_context} | parts
-    if products := _offered(document):
+    if products := _offered(document, text):
         parts = {"PRODUCTS": "\n".join(products)} | parts
     return _question(INSIGHTS, _INSIGHTS_TASK, parts, _strict(_Insights))
 
@@ -142,8 +144,9 @@ def insights_found(document: Document, content: bytes, model: str) -> Findings:
     answer is not as its schema says.
     """
     answer = _decoded(content, _Insights)
-    evidence = _Evidence(document.text, partial(sentences, document.text, document.profile))
-    products = _offered(document)
+    own = read(document)
+    evidence = _Evidence(own.text, lambda: own.sentences)
+    products = _offered(document, own.text)
     kept: dict[tuple[str, str], Insight] = {}
     used: set[tuple[str, int, int]] = set()
     for each in answer.insights[:_READ]:
@@ -154,8 +157,7 @@ def insights_found(document: Document, content: bytes, model: str) -> Findings:
         if not spans <= used:
             used |= spans
             kept.setdefault((insight.kind, insight.name.casefold()), insight)
-    ordered = sorted(kept.values(), key=lambda each: (each.quotes[0].start, each.kind))
-    return Findings(engine_name(model), answer.context, tuple(ordered))
+    return Findings(engine_name(model), answer.context, own.in_source(kept.values()))
 
 
 def engine_name(model: str) -> str:
@@ -198,9 +200,9 @@ def _feature(told: str | None, quotes: Iterable[Quote]) -> str | None:
     return feature if feature and named else None
 
 
-def _offered(document: Document) -> dict[str, str]:
+def _offered(document: Document, text: str) -> dict[str, str]:
     """The ids of the products that the text may be about, by their names as they are sent."""
-    text = document.text.casefold()
+    text = text.casefold()
     offered: dict[str, str] = {}
     for product in document.products:
         name = _line(product.name, _NAME)

@@ -8,7 +8,7 @@ header lines of tickets and plain paragraphs. Captions have a module of their ow
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -20,7 +20,10 @@ Span = tuple[int, int]
 
 
 class Block(Struct):
-    """A stretch of text: `text[start:end]`, by one speaker. Times are in seconds."""
+    """A stretch of text: `text[start:end]`, by one speaker. Times are in seconds.
+
+    `is_marked`: the block begins with a speaker's label or a time of its own.
+    """
 
     start: int
     end: int
@@ -28,6 +31,7 @@ class Block(Struct):
     start_time: float | None = None
     end_time: float | None = None
     section: Section = ""
+    is_marked: bool = False
 
 
 # A clock such as 02:03, 01:02:03.500 or 10:05 AM.
@@ -120,10 +124,20 @@ def seconds(clock: str) -> float:
     return round(total, 3)
 
 
-def with_end_times(some: list[Block]) -> list[Block]:
-    """Set the missing end of each block to the next start, and count from the first time of day.
+class Timed(Protocol):
+    """Something with times in seconds."""
 
-    Changes the blocks.
+    start_time: float | None
+    end_time: float | None
+
+
+T = TypeVar("T", bound=Timed)
+
+
+def with_end_times(some: list[T]) -> list[T]:
+    """Set each missing end to the next start. Times of day are counted from the first one.
+
+    Changes the items and returns them.
     """
     first = next((block.start_time for block in some if block.start_time is not None), 0.0)
     following: float | None = None
@@ -161,6 +175,7 @@ def _line_blocks(
     section: Section = ""
     section_lasts = True
     last_line = 0
+    is_marked = False
     for line_start, end in lines:
         start = line_start
         if start == end:
@@ -172,6 +187,7 @@ def _line_blocks(
         if mark:
             speaker, time, start = mark
             section = ""
+            is_marked = True
         body, opened, skipped = _strip_marker(text, start, end, speakers)
         if opened is not None:
             section = opened
@@ -193,7 +209,8 @@ def _line_blocks(
         if block:
             block.end = end
         else:
-            block = Block(body, end, speaker, time, None, section)
+            block = Block(body, end, speaker, time, None, section, is_marked)
+            is_marked = False
     if block:
         yield block
 

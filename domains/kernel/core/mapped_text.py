@@ -210,6 +210,18 @@ class MappedTextBuilder:
         self._pieces.add(_INSERTION, self._length, 0, 0)
         self._append(text)
 
+    def append(self, text: MappedText) -> None:
+        """Append a text with the same source."""
+        offset = self._length
+        if text._pieces is None:
+            self._pieces.add(_COPY, offset, 0, len(text.text))
+        else:
+            for piece in text._pieces.within(0, len(text.text)):
+                self._pieces.add(
+                    piece.kind, piece.start + offset, piece.source_start, piece.source_end
+                )
+        self._append(text.text)
+
     def build(self) -> MappedText:
         """The text of all pieces."""
         return MappedText("".join(self._parts), self._base.source, self._pieces)

@@ -8,8 +8,7 @@ import msgspec
 from sqlalchemy import Text, bindparam, null, select, update
 
 from domains.intelligence.dialogue.turns import Audience, Turn
-from domains.intelligence.llm.prompts import conversation_question
-from domains.intelligence.outline import Outline, answered, choices, outline
+from domains.intelligence.outline import Outline, answered, asked, outline
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Tx
 from domains.kernel.db.statements import WORKSPACE, row, statement
@@ -200,7 +199,7 @@ def _enrich_with_engine(content: _Input) -> _Enrichment:
 
 def _build_request(content: _Input) -> LLMRequest:
     _, turns = _decode(content)
-    return conversation_question(turns, *choices(content.audience), content.title)
+    return asked(turns, content.audience, content.title)
 
 
 def _parse_response(content: _Input, response: bytes, model: str) -> _Enrichment:
@@ -220,7 +219,16 @@ def _decode(content: _Input) -> tuple[list[TranscriptEntry], list[Turn]]:
         if participant.email and participant.email.lower() not in content.outside
     }
     entries = _TRANSCRIPT.decode(content.transcript)
-    turns = [Turn(entry.speaker, entry.text, entry.speaker in internal) for entry in entries]
+    turns = [
+        Turn(
+            entry.speaker,
+            entry.text,
+            entry.speaker in internal,
+            entry.start_time,
+            entry.end_time,
+        )
+        for entry in entries
+    ]
     return entries, turns
 
 

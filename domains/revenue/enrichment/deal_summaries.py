@@ -1,6 +1,5 @@
 """Summary of a deal, merged from its newest conversations and messages."""
 
-import re
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
@@ -37,7 +36,7 @@ _MAX_RECORDS: Final = 20
 # Items under one heading, and steps in `crmAutofill`.
 _MAX_ITEMS: Final = 10
 _MAX_AUTOFILL_STEPS: Final = 2
-# Characters of a message that are analysed.
+# Characters of a message that are analysed, without markup and quoted mail.
 _MAX_BODY: Final = 20_000
 
 _PAINS: Final = "Pain Points"
@@ -97,7 +96,7 @@ _MESSAGES: Final = statement(
         messages,
         _m.created_at,
         *(_m.subject, _m.created_at, _m.sender, _m.outside),
-        func.left(_m.body, literal_column(str(_MAX_BODY))),
+        _m.body,
     ),
     row,
 )
@@ -211,25 +210,15 @@ def _summarize_messages(batch: Sequence[_Message]) -> list[dict[str, Any]]:
         sender = msgspec.json.decode(message.sender, type=Participant | None)
         name = (sender and (sender.name or sender.email)) or "Somebody"
         is_internal = bool(sender and sender.email and sender.email.lower() not in message.outside)
-        turn = Turn(name, _without_quoted_reply(message.body), is_internal)
-        summaries.append(outline([turn], "EXTERNAL", held_on=message.sent_on).summary)
+        found = outline(
+            [Turn(name, message.body, is_internal)],
+            "EXTERNAL",
+            held_on=message.sent_on,
+            kind="mail",
+            max_length=_MAX_BODY,
+        )
+        summaries.append(found.summary)
     return summaries
-
-
-# First line of the message that a reply or a forwarding quotes.
-_QUOTED_REPLY: Final = re.compile(
-    r"^(?:On .{5,200}wrote:|Am .{5,200}schrieb.{0,80}:|Le .{5,200}écrit ?:|"
-    r"-{2,} ?Original Message ?-{2,}|"
-    r"-{2,} ?Forwarded message ?-{2,}|_{10,}|From: .{1,200})\s*$",
-    re.MULTILINE | re.IGNORECASE,
-)
-
-
-def _without_quoted_reply(body: str) -> str:
-    """The body up to the message that it quotes, without lines that begin with `>`."""
-    quoted = _QUOTED_REPLY.search(body)
-    written = body[: quoted.start()] if quoted else body
-    return "\n".join(line for line in written.splitlines() if not line.lstrip().startswith(">"))
 
 
 def _merge_items(lists: Sequence[Sequence[Sequence[str]]]) -> list[list[str]]:

@@ -20,6 +20,7 @@ from domains.intelligence.llm.prompts import (
     insights_found,
     insights_question,
 )
+from domains.intelligence.own_words.reading import read
 from domains.kernel.core.settings import Settings
 from domains.kernel.models.chat import ChatClient
 from tests.fakes.chat_server import ChatRequest, ChatServer, chat_server
@@ -104,7 +105,7 @@ def test_text_is_between_delimiters_that_it_does_not_contain() -> None:
         for edge in ("BEGIN", "END")
     ]
     assert mark in request.instructions
-    assert CALL in request.data
+    assert read(document).text in request.data
     assert "Ana" not in request.instructions
     assert "Acme Board" in lines
     assert "Other" not in lines
@@ -182,7 +183,7 @@ def test_short_quote_of_a_whole_sentence_is_accepted() -> None:
 
 
 def test_quote_is_reduced_to_one_speaker() -> None:
-    across = "best on the market.\n[00:00:12] Bob: The export to CSV is far too slow"
+    across = "best on the market.\nBob: The export to CSV is far too slow"
     assert accepted_quotes(across) == ["The export to CSV is far too slow"]
 
 

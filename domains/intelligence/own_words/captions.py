@@ -1,0 +1,115 @@
+"""Captions: WebVTT and SRT files."""
+
+import html
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from domains.intelligence.own_words.entries import Entry
+from domains.intelligence.text import labels
+from domains.intelligence.text.blocks import CLOCK, Span, seconds, speaker_labels, split_lines
+from domains.kernel.core.mapped_text import MappedText, MappedTextBuilder
+
+_TIMING: Final = re.compile(rf"\s*({CLOCK})\s*-->\s*({CLOCK})")
+_VOICE: Final = re.compile(r"\s*<v(?:\.[\w.]{1,40})?\s+([^>\n]{1,80})>")
+# Tags such as <i>, </v> and <00:00:01.000>, and entities.
+_MARKUP: Final = re.compile(
+    r"</?[a-z0-9:. _-]{0,60}>|&(?:amp|lt|gt|nbsp|lrm|rlm|#\d{1,7});", re.IGNORECASE
+)
+# "- " or ">> " before the words of another speaker.
+_DASH: Final = re.compile(r"\s*(?:[-–—]|>>+)\s+")
+
+
+class _Line(NamedTuple):
+    """A line of a cue: its span, and the times of the cue."""
+
+    span: Span
+    times: tuple[float, float]
+    is_first: bool
+
+
+def is_captions(text: str) -> bool:
+    """True if the text has a line with the times of a cue."""
+    at = text.find("-->")
+    while at >= 0:
+        start = text.rfind("\n", 0, at) + 1
+        if at - start <= 40 and _TIMING.match(text, start):
+            return True
+        at = text.find("-->", at + 3)
+    return False
+
+
+def read_captions(source: str) -> list[Entry]:
+    """Return an entry for each cue, or for each speaker within a cue.
+
+    Lines that repeat the previous line, as rolling captions do, are left out.
+    """
+    lines = list(_cue_lines(source))
+    speakers = speaker_labels(source, [line.span for line in lines], "transcript")
+    entries: list[Entry] = []
+    last: str | None = None
+    for (start, end), times, is_first in lines:
+        speaker, body, is_new = _speaker(source, start, end, speakers)
+        text = _without_markup(source, body, end)
+        words = text.text.strip()
+        if not words or words == last:
+            continue
+        last = words
+        if is_first or is_new or not entries:
+            entries.append(Entry(text, speaker, *times))
+        else:
+            entries[-1].text = _joined(entries[-1].text, text, source)
+    return entries
+
+
+def _cue_lines(source: str) -> Iterator[_Line]:
+    times: tuple[float, float] | None = None
+    is_first = True
+    for start, end in split_lines(source):
+        timing = _TIMING.match(source, start, end) if source.find("-->", start, end) >= 0 else None
+        if timing:
+            times, is_first = (seconds(timing[1]), seconds(timing[2])), True
+        elif start == end:
+            times = None
+        elif times is not None:
+            yield _Line((start, end), times, is_first)
+            is_first = False
+
+
+def _speaker(
+    source: str, start: int, end: int, speakers: frozenset[str]
+) -> tuple[str | None, int, bool]:
+    """Return the speaker of a line, the offset of the words, and True if a speaker begins here."""
+    voice = _VOICE.match(source, start, end)
+    if voice:
+        return html.unescape(voice[1]).strip(), voice.end(), True
+    label = labels.match(source, start, end)
+    if label and label.name in speakers:
+        return label.name, label.end, True
+    dash = _DASH.match(source, start, end)
+    return None, dash.end() if dash else start, dash is not None
+
+
+def _without_markup(source: str, start: int, end: int) -> MappedText:
+    builder = MappedTextBuilder(source)
+    for found in _MARKUP.finditer(source, start, end):
+        builder.copy(start, found.start())
+        if found[0].startswith("&"):
+            builder.replace(html.unescape(found[0]), *found.span())
+        start = found.end()
+    builder.copy(start, end)
+    return builder.build()
+
+
+def _joined(text: MappedText, line: MappedText, source: str) -> MappedText:
+    """The lines of a cue, with the line feed between them where both are whole lines."""
+    builder = MappedTextBuilder(source)
+    builder.append(text)
+    before, after = text.source_slices(0, len(text)), line.source_slices(0, len(line))
+    gap = (before[-1][1], after[0][0]) if before and after else (0, 0)
+    if gap[0] < gap[1] and source[slice(*gap)].isspace():
+        builder.replace(" ", *gap)
+    else:
+        builder.insert(" ")
+    builder.append(line)
+    return builder.build()
