@@ -16,6 +16,8 @@ _PRIORS: dict[Profile, dict[str, float]] = {
 }
 _NEEDED = 1.5
 _ASKS = 8.0
+# Characters of a title that are read. A first line may be a whole paragraph.
+_TITLE_LENGTH = 500
 _MOST_PER_WORD = 3
 """A word counts this often at most, so that one topic does not decide on its own."""
 
@@ -38,7 +40,7 @@ def label(document: Document, speakers: frozenset[str]) -> str:
     if document.profile == "support_ticket":
         # What comes as a ticket and asks for a feature is feedback.
         title, _, body = document.text.strip().partition("\n")
-        kind, probability = issue_label(title, body)
+        kind, probability = issue_label(title[:_TITLE_LENGTH], body)
         if kind == "feature":
             scores["feature_feedback"] += _ASKS * probability
     best = max(scores, key=lambda name: scores[name])

@@ -45,7 +45,8 @@ def read_captions(source: str) -> list[Entry]:
     Lines that repeat the previous line, as rolling captions do, are left out.
     """
     lines = list(_cue_lines(source))
-    speakers = speaker_labels(source, [line.span for line in lines], "transcript")
+    unvoiced = [line.span for line in lines if not _VOICE.match(source, *line.span)]
+    speakers = speaker_labels(source, unvoiced, "transcript")
     entries: list[Entry] = []
     last: str | None = None
     for (start, end), times, is_first in lines:

@@ -121,12 +121,10 @@ def _read_text(source: str, profile: Profile) -> OwnWords:
         return _spoken(source, entries)
     if captions.is_captions(source):
         return _spoken(source, captions.read_captions(source))
-    text = html_to_text(source, drop_quotes=True) if is_html(source) else MappedText.of(source)
-    text = text.without(foreign_spans(text.text, _KINDS[profile]))
-    if text.text is source:
-        entries = tables.read_table(source, is_transcript=profile == "transcript")
-        if entries is not None:
-            return _spoken(source, entries)
+    entries = tables.read_table(source, is_transcript=profile == "transcript")
+    if entries is not None:
+        return _spoken(source, [_own_entry(entry, _KINDS[profile]) for entry in entries])
+    text = _own(MappedText.of(source), _KINDS[profile])
     found = blocks(text.text, profile)
     if any(block.speaker is not None or block.start_time is not None for block in found):
         return _spoken(source, list(_entries_of_blocks(text, found)))
@@ -207,9 +205,12 @@ def _entries_of_json(
         kind = _KINDS[profile]
         strings = json_transcripts.prose(value)
         entries = [Entry(place(string), is_separate=True) for string in strings]
-    for entry in entries:
-        entry.text = _own(entry.text, kind)
-    return entries
+    return [_own_entry(entry, kind) for entry in entries]
+
+
+def _own_entry(entry: Entry, kind: Kind) -> Entry:
+    entry.text = _own(entry.text, kind)
+    return entry
 
 
 def _entries_of_blocks(text: MappedText, found: Sequence[Block]) -> Iterator[Entry]:

@@ -218,10 +218,11 @@ def _line_blocks(
 def _mark(
     text: str, start: int, end: int, speakers: frozenset[str], profile: Profile
 ) -> _Mark | None:
-    stamp = _STAMP.match(text, start, end)
+    last = min(end, start + labels.LONGEST)
+    stamp = _STAMP.match(text, start, last)
     if stamp:
         return _mark_after_time(text, end, stamp, profile)
-    named = _LABEL_STAMP.match(text, start, end)
+    named = _LABEL_STAMP.match(text, start, last)
     if named and labels.is_name(name := (named[1] or named[2]).strip()):
         return _Mark(name, seconds(named[3] or named[4]), named.end())
     label = labels.match(text, start, end)

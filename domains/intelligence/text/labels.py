@@ -17,6 +17,8 @@ _LABEL: Final = re.compile(
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
 _NAME_PARTICLES: Final = word_set("and of the de da di van von der den la le el bin al for at y du")
 
+# Characters of a line in which a label is looked for. It bounds the work on hostile lines.
+LONGEST: Final = 200
 # Names in scripts without case are short.
 _LONGEST_CASELESS_NAME: Final = 16
 
@@ -98,7 +100,7 @@ def match(text: str, start: int, end: int) -> Label | None:
     is_plain = at >= 0 and (at + 1 == end or text[at + 1].isspace() or text[at + 1] == "*")
     if not is_plain and text.find("：", start, end) < 0:
         return None
-    found = _LABEL.match(text, start, end)
+    found = _LABEL.match(text, start, min(end, start + LONGEST))
     return Label(found[1].strip(), found.end()) if found else None
 
 

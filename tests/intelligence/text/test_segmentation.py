@@ -68,30 +68,6 @@ def test_timestamps_without_speakers() -> None:
     ]
 
 
-def test_webvtt() -> None:
-    text = (
-        "WEBVTT\n\nNOTE made by a machine\n\n1\n00:00:01.000 --> 00:00:04.000 align:start\n"
-        "<v Ana>We can't find it.</v>\n\n"
-        "00:00:05.000 --> 00:00:08.500\nBob: Why is that\nso hard?\n"
-    )
-    assert spoken(text) == [("Ana", "We can't find it."), ("Bob", "Why is that\nso hard?")]
-    assert timed(text) == [("Ana", 1.0, 4.0), ("Bob", 5.0, 8.5)]
-
-
-def test_two_speakers_in_one_webvtt_cue() -> None:
-    text = "WEBVTT\n\n00:01.000 --> 00:04.000\n<v Ana>It fails.\n<v Bob>When?\n"
-    assert spoken(text) == [("Ana", "It fails."), ("Bob", "When?")]
-
-
-def test_srt() -> None:
-    text = (
-        "1\r\n00:00:01,000 --> 00:00:04,000\r\nIt fails.\r\n\r\n"
-        "2\r\n00:00:05,500 --> 00:00:06,000\r\nAgain.\r\n"
-    )
-    assert timed(text) == [(None, 1.0, 4.0), (None, 5.5, 6.0)]
-    assert texts(text) == ["It fails.", "Again."]
-
-
 def test_speakers_within_one_line() -> None:
     assert spoken(
         "Agent: Hello. Customer: The export fails. Agent: Sorry. Customer: It is slow."
@@ -186,8 +162,6 @@ LINES = st.lists(
             [
                 "Ana: It fails.",
                 "[00:01:02] Bob: Why?",
-                "00:00:01.000 --> 00:00:02.000",
-                "WEBVTT",
                 "Subject: Export",
                 "- bullet 🙂 point",
                 "Cons:",

@@ -1,0 +1,43 @@
+"""Captions in WebVTT and SRT files: cues, speakers and times."""
+
+from domains.intelligence.findings import Document
+from domains.intelligence.own_words.reading import read
+
+
+def _said(text: str) -> list[tuple[str | None, str, float | None, float | None]]:
+    sentences = read(Document(text=text, profile="transcript")).sentences
+    return [
+        (sentence.speaker, sentence.text, sentence.start_time, sentence.end_time)
+        for sentence in sentences
+    ]
+
+
+def test_webvtt() -> None:
+    text = (
+        "WEBVTT\n\nNOTE made by a machine\n\n1\n00:00:01.000 --> 00:00:04.000 align:start\n"
+        "<v Ana>We can't find it.</v>\n\n"
+        "00:00:05.000 --> 00:00:08.500\nBob: Why is that\nso hard?\n"
+    )
+    assert _said(text) == [
+        ("Ana", "We can't find it.", 1.0, 4.0),
+        ("Bob", "Why is that so hard?", 5.0, 8.5),
+    ]
+
+
+def test_two_speakers_in_one_cue() -> None:
+    text = "WEBVTT\n\n00:01.000 --> 00:04.000\n<v Ana>It fails.\n<v Bob>When?\n"
+    assert _said(text) == [("Ana", "It fails.", 1.0, 4.0), ("Bob", "When?", 1.0, 4.0)]
+
+
+def test_srt() -> None:
+    text = (
+        "1\r\n00:00:01,000 --> 00:00:02,000\r\nIt fails\r\n\r\n"
+        "2\r\n00:00:02,500 --> 00:00:04,000\r\nin Q&amp;A <b>again</b>.\r\n\r\n"
+        "3\r\n00:00:09,000 --> 00:00:10,000\r\nWhy?\r\n"
+    )
+    assert _said(text) == [
+        (None, "It fails in Q&A again.", 1.0, 4.0),
+        (None, "Why?", 9.0, 10.0),
+    ]
+    quotes = read(Document(text=text, profile="transcript"))
+    assert quotes.text.splitlines() == ["It fails in Q&A again.", "Why?"]
