@@ -299,7 +299,7 @@ def _insight(room: _Room, group: list[Detection]) -> Insight | None:
     titled = [(d, made) for d in best_first if (made := room.title(d))]
     plain = best_first[0]
     if not titled and plain.score >= _CERTAIN:
-        # No clause of it can stand as a title. The statement itself, shortened, is better than none.
+        # No clause can stand as a title: the statement itself, shortened, is better than none.
         titled = [(plain, Title(title(clean(plain.sentence.text), plain.kind), None))]
     if not titled:
         return None

@@ -50,7 +50,7 @@ def test_markup_in_entries_and_messages() -> None:
 def test_line_with_a_name_does_not_cut_a_mail() -> None:
     text = f"Hello Bo,\nhere is the list.\nFrom: our Lisbon office\n{PAIN}\n"
     summary = outline([Turn("Ana", text)], "EXTERNAL", kind="mail").summary
-    (pain,) = summary["Pain Points"]
+    (pain,) = list(summary["Pain Points"])
     assert "Lisbon" not in pain
 
 
