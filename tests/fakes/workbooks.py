@@ -2,10 +2,20 @@
 
 import struct
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from tests.fakes import files
 
-Rows = Sequence[Sequence[str | float]]
+
+class Cell(NamedTuple):
+    """A cell of an XLS file as a record: its type, cell style and the rest of its content."""
+
+    kind: int
+    style: int
+    content: bytes
+
+
+Rows = Sequence[Sequence[str | float | Cell]]
 
 _OPEN_DOCUMENT = "urn:oasis:names:tc:opendocument:xmlns"
 
@@ -20,8 +30,9 @@ def xls(sheets: Mapping[str, Rows], *, encrypted: bool = False) -> bytes:
     head = _biff(0x809, struct.pack("<4H2I", 0x600, 5, 0, 0, 0, 0))
     if encrypted:
         head += _biff(0x2F, struct.pack("<H52x", 1))
-    # Each cell style of this format: the general one, h:mm and [h]:mm:ss.
-    for number in (0, 20, 46):
+    head += _biff(0x41E, struct.pack("<HHB", 200, 6, 0) + b'0" kg"')
+    # Each cell style is of one format: the general one, h:mm, [h]:mm:ss, 0% and 0" kg".
+    for number in (0, 20, 46, 9, 200):
         head += _biff(0xE0, struct.pack("<HH16x", 0, number))
     offset = len(head) + sum(12 + len(name) for name in names) + 4
     listed = b""
@@ -37,7 +48,10 @@ def _cells(rows: Rows) -> bytes:
     cells = b""
     for row, values in enumerate(rows):
         for column, value in enumerate(values):
-            if isinstance(value, str):
+            if isinstance(value, Cell):
+                place = struct.pack("<HHH", row, column, value.style)
+                cells += _biff(value.kind, place + value.content)
+            elif isinstance(value, str):
                 text = value.encode("utf-16-le")
                 place = struct.pack("<HHH", row, column, 0)
                 cells += _biff(0x204, place + struct.pack("<HB", len(value), 1) + text)
@@ -93,7 +107,7 @@ def _binary_sheet(rows: Rows) -> bytes:
             place = struct.pack("<II", column, 0)
             if isinstance(value, str):
                 content += _record(6, place + _wide(value))
-            else:
+            elif isinstance(value, float | int):
                 content += _record(5, place + struct.pack("<d", value))
     return content + _record(146, b"") + _record(130, b"")
 
@@ -116,7 +130,8 @@ def ods(table: str) -> bytes:
             "mimetype": "application/vnd.oasis.opendocument.spreadsheet",
             "META-INF/manifest.xml": "<manifest/>",
             "content.xml": f'<office:document-content xmlns:office="{_OPEN_DOCUMENT}:office:1.0" '
-            f'xmlns:table="{_OPEN_DOCUMENT}:table:1.0" xmlns:text="{_OPEN_DOCUMENT}:text:1.0">'
+            f'xmlns:table="{_OPEN_DOCUMENT}:table:1.0" xmlns:text="{_OPEN_DOCUMENT}:text:1.0" '
+            'xmlns:dc="http://purl.org/dc/elements/1.1/">'
             f'<office:body><office:spreadsheet><table:table table:name="Plan">{table}</table:table>'
             "</office:spreadsheet></office:body></office:document-content>",
         },

@@ -1,6 +1,7 @@
 """Text of workbooks: formats of files, number formats, hidden sheets, errors, comments."""
 
 import datetime as dt
+import struct
 from collections.abc import Callable, Mapping, Sequence
 
 import pytest
@@ -54,7 +55,7 @@ def workbook(
 
 # ---- formats of files
 
-ROWS: workbooks.Rows = [["Name", "Seats"], ["Müller €", 1200], ["", 0.5, "a\nb"]]
+ROWS: list[list[str | float]] = [["Name", "Seats"], ["Müller €", 1200], ["", 0.5, "a\nb"]]
 
 
 @pytest.mark.parametrize(
@@ -68,6 +69,39 @@ ROWS: workbooks.Rows = [["Name", "Seats"], ["Müller €", 1200], ["", 0.5, "a\n
 )
 def test_sheets_are_given_by_row(content: bytes, half: str) -> None:
     assert text_of(content) == (f"Deals\nName | Seats\nMüller € | 1200\n | {half} | a b\n\nMore\nx")
+
+
+def test_formats_and_errors_of_xls_files() -> None:
+    half, hour = struct.pack("<d", 0.5), struct.pack("<I", 1 << 2 | 2)
+    no_value = struct.pack("<BxBxxxHxxxxxxHH", 2, 0x2A, 0xFFFF, 2, 0x2A1C)
+    numbers = struct.pack("<IHIH", 25 << 2 | 3, 4, 12 << 2 | 2, 1)
+    rows: workbooks.Rows = [
+        [workbooks.Cell(0x203, 3, half), workbooks.Cell(0x27E, 4, hour)],
+        [workbooks.Cell(0x205, 0, b"\x07\x01"), workbooks.Cell(0x205, 0, b"\x01\0"), "x"],
+        [workbooks.Cell(0xBD, 3, numbers)],
+        ["a", workbooks.Cell(0x06, 0, no_value)],
+    ]
+    assert text_of(workbooks.xls({"Deals": rows})) == (
+        "Deals\n50% | 1 kg\n#DIV/0! | TRUE | x\n25% | 12 kg\na | #N/A"
+    )
+
+
+def test_open_document_formats_and_comments() -> None:
+    percent = 'office:value-type="percentage" office:value="0.25"'
+    money = 'office:value-type="currency" office:currency="EUR" office:value="1234.5"'
+    note = (
+        "<office:annotation><dc:creator>Ann</dc:creator><dc:date>2026</dc:date>"
+        "<text:p>Call</text:p><text:p>them</text:p></office:annotation>"
+    )
+    content = workbooks.ods(
+        '<table:table-row table:number-rows-repeated="2"><table:table-cell/>'
+        f'<table:table-cell table:number-columns-repeated="2" {percent}/></table:table-row>'
+        f"<table:table-row><table:table-cell {money}>{note}<text:p>1.234,50 €</text:p>"
+        "</table:table-cell></table:table-row>"
+    )
+    assert text_of(content) == (
+        "Plan\n | 25% | 25%\n | 25% | 25%\n1234.50 EUR\nComment by Ann on A3: Call them"
+    )
 
 
 def test_open_document_values() -> None:

@@ -22,6 +22,9 @@ class Package:
         total = sum(entry.file_size for entry in self._archive.infolist())
         self._bytes_left = _MAX_READS * total
 
+    def has(self, part: str) -> bool:
+        return part in self._names
+
     def read(self, part: str) -> bytes:
         """Return the content of a part.
 

@@ -2,19 +2,19 @@
 
 import io
 import re
+import sys
 import zipfile
 from collections.abc import Iterator
 from typing import Final
 
 import python_calamine as calamine
 
+from domains.kernel.untrusted.documents.office.packages import Package
+from domains.kernel.untrusted.documents.ole.detection import MAGIC as OLE_MAGIC
 from domains.kernel.untrusted.documents.reader_process import ExitCode, ReadError
+from domains.kernel.untrusted.documents.workbook import ods_details, xls_details, xlsx_details
+from domains.kernel.untrusted.documents.workbook.details import NO_DETAILS, SheetDetails
 from domains.kernel.untrusted.documents.workbook.number_formats import Value, format_value
-from domains.kernel.untrusted.documents.workbook.xlsx_details import (
-    NO_DETAILS,
-    SheetDetails,
-    read_details,
-)
 
 # calamine gives durations of ODS files as this text.
 _DURATION: Final = re.compile(r"PT(\d{1,9})H(\d\d)M(\d\d)(?:[.,]\d+)?S")
@@ -48,7 +48,7 @@ def read_workbook(data: bytes, _charset: str | None) -> str:
 
 def _workbook_text(data: bytes) -> str:
     workbook = calamine.load_workbook(io.BytesIO(data))
-    details = read_details(data)
+    details = _details(data)
     texts = []
     for index, sheet in enumerate(workbook.sheets_metadata):
         if sheet.typ != calamine.SheetTypeEnum.WorkSheet:
@@ -62,12 +62,29 @@ def _workbook_text(data: bytes) -> str:
     return "\n\n".join(texts)
 
 
+def _details(data: bytes) -> dict[str, SheetDetails]:
+    """Return the details of each sheet by name. If they cannot be read, there are none."""
+    try:
+        if data.startswith(OLE_MAGIC):
+            return xls_details.read_details(data)
+        package = Package(data)
+        if package.has("content.xml"):
+            return ods_details.read_details(package)
+        return xlsx_details.read_details(package)
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001  # an untrusted file can cause any exception
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return {}
+
+
 def _is_encrypted_ods(data: bytes) -> bool:
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return b"encryption-data" in archive.read("META-INF/manifest.xml")
-    except (zipfile.BadZipFile, KeyError):
+        package = Package(data)
+    except zipfile.BadZipFile:
         return False
+    manifest = "META-INF/manifest.xml"
+    return package.has(manifest) and b"encryption-data" in package.read(manifest)
 
 
 def _lines(sheet: calamine.CalamineSheet, details: SheetDetails) -> Iterator[str]:

@@ -1,57 +1,41 @@
-"""What calamine leaves out of XLSX files: number formats, errors and comments of cells."""
+"""Number formats, errors and comments of cells in XLSX files."""
 
 import re
-import zipfile
-import zlib
 from collections.abc import Mapping
-from typing import Final, NamedTuple
-from xml.parsers import expat
+from typing import Final
 
 from domains.kernel.untrusted.documents.office.packages import Package, local_name, parse_xml
-from domains.kernel.untrusted.documents.reader_process import ReadError
+from domains.kernel.untrusted.documents.workbook.details import SheetDetails, comment
 from domains.kernel.untrusted.documents.workbook.number_formats import BUILT_IN
 
-_UNREADABLE: Final = (
-    zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, expat.ExpatError, KeyError,
-    StopIteration, ReadError,
-)  # fmt: skip
 _ERROR: Final = re.compile(rb"""\bt\s*=\s*["']e["']""")
 _REFERENCE: Final = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 
 
-class SheetDetails(NamedTuple):
-    """Format codes and errors of cells, by row and column from 0, and the comments of a sheet."""
+def read_details(package: Package) -> dict[str, SheetDetails]:
+    """Return the details of each sheet by name; those of XLSB files have none.
 
-    formats: Mapping[int, Mapping[int, str]]
-    errors: Mapping[int, Mapping[int, str]]
-    comments: list[str]
-
-
-NO_DETAILS: Final = SheetDetails({}, {}, [])
-
-
-def read_details(data: bytes) -> dict[str, SheetDetails]:
-    """Return the details of each sheet by name. Unreadable parts and other files have none."""
-    try:
-        package = Package(data)
-        workbook = package.main_part()
-        styles = _styles(package, workbook)
-        persons = _persons(package, workbook)
-        sheets = _sheets(package, workbook)
-    except _UNREADABLE:
+    Raises KeyError, ExpatError and ReadError.
+    """
+    workbook = package.main_part()
+    if not workbook.endswith(".xml"):
         return {}
-    details: dict[str, SheetDetails] = {}
-    for name, part in sheets.items():
-        try:
-            cells = _Cells(styles)
-            content = package.read(part)
-            if styles or _ERROR.search(content):
-                parse_xml(content, cells.start, None, cells.data)
-            comments = _comments(package, part, persons)
-            details[name] = SheetDetails(cells.formats, cells.errors, comments)
-        except _UNREADABLE:
-            continue
-    return details
+    styles = _styles(package, workbook)
+    persons = _persons(package, workbook)
+    return {
+        name: _sheet_details(package, part, styles, persons)
+        for name, part in _sheets(package, workbook).items()
+    }
+
+
+def _sheet_details(
+    package: Package, part: str, styles: Mapping[str, str], persons: Mapping[str, str]
+) -> SheetDetails:
+    cells = _Cells(styles)
+    content = package.read(part)
+    if styles or _ERROR.search(content):
+        parse_xml(content, cells.start, None, cells.data)
+    return SheetDetails(cells.formats, cells.errors, _comments(package, part, persons))
 
 
 def _sheets(package: Package, workbook: str) -> dict[str, str]:
@@ -195,7 +179,4 @@ class _Comments:
         if name == "author":
             self._authors.append(text)
         elif name in ("comment", "threadedComment") and text:
-            # Excel repeats the author in the first line.
-            text = text.removeprefix(f"{self._author}:").strip() if self._author else text
-            by = f" by {self._author}" if self._author else ""
-            self.comments.append(f"Comment{by} on {self._cell}: {text}")
+            self.comments.append(comment(self._author, self._cell, text))

@@ -1,0 +1,102 @@
+"""Percentages, currencies and comments of cells in OpenDocument spreadsheets."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from domains.kernel.untrusted.documents.office.packages import Package, local_name, parse_xml
+from domains.kernel.untrusted.documents.workbook.details import SheetDetails, comment
+
+# Cells whose formats are kept. Equal cells next to each other are stored once, with their number.
+_MAX_FORMATS: Final = 1_000_000
+
+
+def read_details(package: Package) -> dict[str, SheetDetails]:
+    """Return the details of each sheet, by name. Raises KeyError, ExpatError and ReadError."""
+    collector = _Collector()
+    parse_xml(package.read("content.xml"), collector.start, collector.end, collector.data)
+    return collector.sheets
+
+
+class _Collector:
+    def __init__(self) -> None:
+        self.sheets: dict[str, SheetDetails] = {}
+        self._formats: dict[int, dict[int, str]] = {}
+        self._comments: list[str] = []
+        self._row = self._next_row = self._column = 0
+        self._count = 0
+        # The texts of the open comment, by the element that contains them.
+        self._texts: dict[str, str] | None = None
+        self._part = ""
+
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        name = local_name(tag)
+        if tag == "table:table":
+            self._formats, self._comments = {}, []
+            self._next_row = 0
+            details = SheetDetails(self._formats, {}, self._comments)
+            self.sheets[attributes.get("table:name", "")] = details
+        elif name == "table-row":
+            self._row, self._column = self._next_row, 0
+            self._next_row += _number(attributes, "table:number-rows-repeated")
+        elif name in ("table-cell", "covered-table-cell"):
+            width = _number(attributes, "table:number-columns-repeated")
+            if code := _code(attributes):
+                self._add(code, width)
+            self._column += width
+        elif name == "annotation":
+            self._texts = {}
+        elif name in ("creator", "p"):
+            self._part = name
+        elif name == "date":
+            self._part = ""
+
+    def data(self, text: str) -> None:
+        if self._texts is not None and self._part:
+            self._texts[self._part] = self._texts.get(self._part, "") + text
+
+    def end(self, tag: str) -> None:
+        name = local_name(tag)
+        if self._texts is None:
+            return
+        if name == "annotation":
+            text = self._texts.get("p", "")
+            cell = f"{_letters(self._column - 1)}{self._row + 1}"
+            if text.strip():
+                author = self._texts.get("creator", "").strip()
+                self._comments.append(comment(author, cell, text))
+            self._texts = None
+        elif name == "p":
+            self._texts["p"] = self._texts.get("p", "") + " "
+
+    def _add(self, code: str, width: int) -> None:
+        height = self._next_row - self._row
+        self._count += width * height
+        if self._count <= _MAX_FORMATS:
+            columns = dict.fromkeys(range(self._column, self._column + width), code)
+            for row in range(self._row, self._next_row):
+                self._formats.setdefault(row, {}).update(columns)
+
+
+def _number(attributes: Mapping[str, str], name: str) -> int:
+    text = attributes.get(name, "1")
+    return int(text) if text.isdecimal() and len(text) < 9 else 1
+
+
+def _code(attributes: Mapping[str, str]) -> str | None:
+    kind = attributes.get("office:value-type")
+    if kind == "percentage":
+        return "0%"
+    currency = attributes.get("office:currency", "")
+    if kind == "currency" and currency.isalpha() and len(currency) <= 3:
+        return f'0.00" {currency}"'
+    return None
+
+
+def _letters(column: int) -> str:
+    """Return the name of a column: A is 0, AA is 26."""
+    text = ""
+    while column >= 0:
+        column, letter = divmod(column, 26)
+        text = chr(ord("A") + letter) + text
+        column -= 1
+    return text
