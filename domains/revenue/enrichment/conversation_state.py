@@ -15,8 +15,8 @@ _c = conversations.c
 def state_after(**changes: Any) -> ColumnElement[Any]:
     """SQL for the state of a conversation after an UPDATE that makes these changes, by column.
 
-    `processing` while a result is still to come, else `failed` if one could not be had, else
-    `processed`. A conversation that fails keeps the result that it has.
+    `processing` while a result is still to come, else `failed` if one could not be produced, else
+    `processed`. A conversation that fails keeps the other result.
     """
 
     def is_missing(column: str) -> ColumnElement[bool]:
