@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
-from sqlalchemy import Text, bindparam, func, select
+from sqlalchemy import Boolean, Text, bindparam, func, literal_column, select
 
 from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId
@@ -31,7 +31,7 @@ from domains.revenue.filters import (
     time_range,
 )
 from domains.revenue.people import Contact, Owner
-from domains.revenue.tables import deals
+from domains.revenue.tables import KNOWN_CLOSED_SQL, deals
 
 
 class DealQuery(CursorQuery20, frozen=True, kw_only=True):
@@ -39,7 +39,7 @@ class DealQuery(CursorQuery20, frozen=True, kw_only=True):
 
     name: Annotated[TextFilter, doc("Part of the name, case-insensitive")] = UNSET
     stage: Annotated[TextFilter, doc("Part of the stage, case-insensitive")] = UNSET
-    closed: Annotated[bool | UnsetType, doc("True for closed deals, false for open ones")] = UNSET
+    closed: Annotated[bool | UnsetType, doc("True for closed deals, false for all others")] = UNSET
     owner: Annotated[TextFilter, doc("Part of the owner's name, case-insensitive")] = UNSET
     close_date_after: Annotated[After, doc("Close date at or after this time")] = UNSET
     close_date_before: Annotated[Before, doc("Close date at or before this time")] = UNSET
@@ -120,7 +120,8 @@ def _detail(*columns: Any) -> tuple[DealDetail, bool]:
 _FILTERS: Final = (
     contains("name", _c.name),
     contains("stage", _c.stage),
-    equals("closed", _c.closed),
+    # A deal that is not known to be closed counts as open, as for the latest deal of an account.
+    equals("closed", literal_column(KNOWN_CLOSED_SQL, type_=Boolean)),
     contains("owner", _c.owner_name),
     *time_range("close_date", _c.close_date),
     *number_range("amount", _c.amount),

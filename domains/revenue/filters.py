@@ -131,8 +131,8 @@ def hints(filters: Iterable[Filter]) -> dict[str, ColumnElement[bool]]:
 # --- kinds of filters -------------------------------------------------------------------------
 
 
-def equals(name: str, column: Column[Any]) -> Filter:
-    """Match records whose column equals the value."""
+def equals(name: str, column: ColumnElement[Any]) -> Filter:
+    """Match records whose column or expression equals the value."""
     return Filter(name, _unchanged, column == bindparam(name, type_=column.type))
 
 

@@ -34,6 +34,9 @@ from domains.kernel.pagination.cursor_statements import SAMPLE_SQL, spans_sql
 # Ids of other systems sort by their bytes, independent of the database's locale.
 _ID = Text(collation="C")
 
+# SQL that is true for a deal that is known to be closed, and false for all others.
+KNOWN_CLOSED_SQL = "coalesce(closed, false)"
+
 _NOT_DELETED = "deleted_at is null"
 _PUSHED = f"{_NOT_DELETED} and not native"
 
@@ -77,7 +80,7 @@ def _list_index(name: str, order: str, *columns: str, where: str | None = _NOT_D
 def _search_index(
     name: str,
     order: str,
-    *columns: str,
+    *columns: str | TextClause,
     texts: Sequence[str],
     ranges: Sequence[str] = (),
     where: str | None = _NOT_DELETED,
@@ -381,14 +384,14 @@ deals = _crm_record(
     Column("found_crm_autofill", JSON),
     Column("found_engine", Text),
     timestamp_column("found_at", nullable=True),
-    _list_index("deals", "ordered_at", "closed", where=None),
+    _index("ix_deals_closed_list", text(KNOWN_CLOSED_SQL), "ordered_at", "id", where=None),
     # For the open deals of an account, latest activity first, and for all its deals.
     *_account_indexes("account_id", "account_id", where="account_id is not null"),
     *_account_indexes("account_name", _lower("account_name"), where="account_id is null"),
     _search_index(
         "deals",
         "ordered_at",
-        "closed",
+        text(KNOWN_CLOSED_SQL),
         texts=["name", "stage", "owner_name"],
         ranges=["close_date", "amount"],
         where=None,
@@ -417,6 +420,25 @@ accounts = _crm_record(
         ranges=["created_at"],
         where=None,
     ),
+)
+
+# People of accounts, imported with ids of their own. `accounts.contacts` are those that the account
+# itself was imported with.
+contacts = Table(
+    "contacts",
+    metadata,
+    _workspace(key=True),
+    Column("id", _ID, primary_key=True),
+    Column("account_id", _ID, nullable=False),
+    Column("name", Text),
+    Column("email", Text),
+    # The e-mail address in lower case; empty if there is none.
+    Column("address", Text, nullable=False),
+    Column("title", Text),
+    Column("phone", Text),
+    timestamp_column("stored_at", now=True),
+    _index("ix_contacts_account_id", "account_id", where=None),
+    _index("ix_contacts_address", "address", where="address <> ''"),
 )
 
 # Changed records whose CRM links must be recomputed. `kind` is the table's name. Has no foreign key
