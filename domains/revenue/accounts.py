@@ -34,8 +34,8 @@ from domains.revenue.filters import (
     time_range,
     unindexed,
 )
-from domains.revenue.people import Contact, Owner
-from domains.revenue.tables import accounts, deals
+from domains.revenue.people import Contact, Owner, distinct_emails
+from domains.revenue.tables import accounts, contacts, deals
 
 
 class AccountQuery(CursorQuery20, frozen=True, kw_only=True):
@@ -139,12 +139,37 @@ _latest = (
     .correlate(accounts)
     .scalar_subquery()
 )
+# Bound on the imported contacts in a response.
+_MAX_PEOPLE: Final = 10_000
+_people = (
+    select(contacts.c.name, contacts.c.email, contacts.c.title, contacts.c.phone)
+    .where(contacts.c.workspace_id == WORKSPACE, contacts.c.account_id == _c.id)
+    .order_by(contacts.c.name, contacts.c.id)
+    .limit(literal_column(str(_MAX_PEOPLE)))
+    .correlate(accounts)
+    .subquery("people")
+)
+_imported_people = (
+    select(
+        func.json_agg(
+            func.json_build_object(
+                *(literal_column("'name'"), _people.c.name),
+                *(literal_column("'email'"), _people.c.email),
+                *(literal_column("'title'"), _people.c.title),
+                *(literal_column("'phone'"), _people.c.phone),
+            )
+        )
+    )
+    .correlate(accounts)
+    .scalar_subquery()
+)
 _columns = (
     *(_c.id, _c.name, _c.website, _c.owner_name, _c.owner_email, _c.created_at),
     _c.last_activity_at,
     _latest,
 )
 _DEAL: Final = msgspec.json.Decoder(LatestDeal)
+_PEOPLE: Final = msgspec.json.Decoder(list[AccountContact])
 
 
 def _values(columns: Sequence[Any]) -> tuple[Any, ...]:
@@ -161,10 +186,19 @@ def _item(*columns: Any) -> AccountListItem:
 
 
 def _detail(*columns: Any) -> tuple[AccountDetail, bool]:
-    """Return an account, and True if its contacts were imported."""
-    *others, contacts, fields = columns
-    values = (*_values(others), contacts or [], fields)
-    return AccountDetail(*values), contacts is not None
+    """Return an account, and True if it has imported contacts."""
+    *others, own, fields, people = columns
+    imported = own if people is None else _with_people(own, people)
+    values = (*_values(others), imported or [], fields)
+    return AccountDetail(*values), imported is not None
+
+
+def _with_people(own: msgspec.Raw | None, people: msgspec.Raw) -> list[AccountContact]:
+    """Add people to the account's own contacts, unless these have their e-mail addresses."""
+    contacts = [] if own is None else _PEOPLE.decode(own)
+    known = set(distinct_emails(contacts))
+    others = _PEOPLE.decode(people)
+    return [*contacts, *(each for each in others if known.isdisjoint(distinct_emails([each])))]
 
 
 _FILTERS: Final = (
@@ -190,7 +224,7 @@ ACCOUNTS: Final = CursorList(
     hints=hints(_FILTERS) | {PAIRS: pairs_hint(_c.name, _c.website, _c.owner_text)},
 )
 _GET = statement(
-    select(*_columns, _c.contacts, _c.synced_crm_fields).where(
+    select(*_columns, _c.contacts, _c.synced_crm_fields, _imported_people).where(
         _c.workspace_id == WORKSPACE, _c.id == bindparam("id", type_=Text)
     ),
     _detail,

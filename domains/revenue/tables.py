@@ -432,13 +432,13 @@ contacts = Table(
     Column("account_id", _ID, nullable=False),
     Column("name", Text),
     Column("email", Text),
-    # The e-mail address in lower case; empty if there is none.
-    Column("address", Text, nullable=False),
+    # The e-mail address in the forms that links are found by.
+    _texts("contact_emails"),
     Column("title", Text),
     Column("phone", Text),
     timestamp_column("stored_at", now=True),
     _index("ix_contacts_account_id", "account_id", where=None),
-    _index("ix_contacts_address", "address", where="address <> ''"),
+    _overlap_index("contacts", "contact_emails", where=None),
 )
 
 # Changed records whose CRM links must be recomputed. `kind` is the table's name. Has no foreign key

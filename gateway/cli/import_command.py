@@ -63,9 +63,10 @@ def import_records(
 ) -> None:
     """Import records of other systems from FILES; `-` reads standard input.
 
-    A file is one JSON object with the fields products, deals, accounts, conversations, messages and
-    documents, each an array of records in the form in which the API returns them; or JSON Lines
-    with the kind in each record; or a CSV export of deals or accounts from Salesforce or HubSpot.
+    A file is one JSON object with the fields products, deals, accounts, contacts, conversations,
+    messages and documents, each an array of records in the form in which the API returns them; or
+    JSON Lines with the kind in each record; or a CSV export of deals, accounts or contacts from
+    Salesforce or HubSpot.
 
     A record replaces the one with the same id in the workspace. The exit code is 1 if any record is
     refused.

@@ -6,6 +6,7 @@ the filter of their list shows.
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0010"
 down_revision = "0009"
@@ -22,7 +23,12 @@ def upgrade() -> None:
         sa.Column("account_id", _ID, nullable=False),
         sa.Column("name", sa.Text()),
         sa.Column("email", sa.Text()),
-        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column(
+            "contact_emails",
+            postgresql.ARRAY(sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+        ),
         sa.Column("title", sa.Text()),
         sa.Column("phone", sa.Text()),
         sa.Column(
@@ -38,10 +44,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_contacts_account_id", "contacts", ["workspace_id", "account_id"])
     op.create_index(
-        "ix_contacts_address",
-        "contacts",
-        ["workspace_id", "address"],
-        postgresql_where=sa.text("address <> ''"),
+        "ix_contacts_people", "contacts", ["workspace_id", "contact_emails"], postgresql_using="gin"
     )
     _index_closed("coalesce(closed, false)")
 

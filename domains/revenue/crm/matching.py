@@ -44,7 +44,7 @@ from domains.kernel.jobs.enqueue import enqueue_debounced
 from domains.kernel.jobs.model import Job, Queue
 from domains.revenue import example_ids
 from domains.revenue.records import INCLUDE_PRIVATE, not_found
-from domains.revenue.tables import accounts, conversations, deals, messages
+from domains.revenue.tables import accounts, contacts, conversations, deals, messages
 
 T = TypeVar("T")
 
@@ -88,10 +88,13 @@ def best_links(records: FromClause) -> Select[Any]:
     `records` has the columns record, outside and outside_domains. The result has the columns
     record, crm_id, crm_name, crm_type, deal_id and account_id.
     """
-    by_contact = _accounts_of(
-        records,
-        accounts.c.contact_emails.overlap(records.c.outside),
-        _by_base_address(accounts, records),
+    by_contact = union_all(
+        _accounts_of(
+            records,
+            accounts.c.contact_emails.overlap(records.c.outside),
+            _by_base_address(accounts, records),
+        ),
+        _accounts_of_contacts(records),
     )
     with_deal = (
         select(
@@ -186,11 +189,11 @@ def _best_deal(owners: FromClause, deal: FromClause, match: ColumnElement[bool])
 
 def _by_base_address(owner: Table, records: FromClause) -> ColumnElement[bool]:
     """True if the contacts and the record have no address in common but for plus tags."""
-    contacts, sent = (
+    known, sent = (
         func.given_addresses(emails, type_=ARRAY(Text))
         for emails in (owner.c.contact_emails, records.c.outside)
     )
-    return not_(contacts.bool_op("&&")(sent))
+    return not_(known.bool_op("&&")(sent))
 
 
 def _accounts_of(
@@ -204,6 +207,20 @@ def _accounts_of(
         )
         .select_from(records.join(accounts, match))
         .where(accounts.c.workspace_id == WORKSPACE)
+    )
+
+
+def _accounts_of_contacts(records: FromClause) -> Select[Any]:
+    """For each record, select the accounts whose separately imported contacts it has."""
+    people = records.join(contacts, contacts.c.contact_emails.overlap(records.c.outside))
+    return (
+        select(
+            records.c.record.label("record"),
+            _by_base_address(contacts, records).label("by_base"),
+            *(accounts.c.id, accounts.c.name, accounts.c.ordered_at),
+        )
+        .select_from(people.join(accounts, accounts.c.id == contacts.c.account_id))
+        .where(accounts.c.workspace_id == WORKSPACE, contacts.c.workspace_id == WORKSPACE)
     )
 
 

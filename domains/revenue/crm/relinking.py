@@ -38,7 +38,15 @@ from domains.kernel.job_tools import Tools, Write
 from domains.kernel.jobs.enqueue import enqueue_debounced
 from domains.kernel.jobs.model import Job, Queue
 from domains.revenue.crm.matching import account_id_of, best_links, recompute_activity, same_name
-from domains.revenue.tables import accounts, conversations, crm_changes, crm_walks, deals, messages
+from domains.revenue.tables import (
+    accounts,
+    contacts,
+    conversations,
+    crm_changes,
+    crm_walks,
+    deals,
+    messages,
+)
 
 # Seconds between a change and its relinking. Long enough for writes that were in flight at the
 # change to commit.
@@ -119,6 +127,16 @@ def _values_of(table: Table, ids: Any, value: ColumnElement[Any]) -> ColumnEleme
     )
 
 
+def _contacts_of(account_ids: Any) -> ColumnElement[Any]:
+    """Array of the e-mail addresses of the separately imported contacts of these accounts."""
+    return func.array(
+        select(func.unnest(contacts.c.contact_emails))
+        .where(contacts.c.workspace_id == WORKSPACE, contacts.c.account_id == any_(account_ids))
+        .scalar_subquery(),
+        type_=ARRAY(Text),
+    )
+
+
 def _record_ids(table: Table, condition: ColumnElement[bool]) -> Select[Any]:
     return select(table.c.id).where(
         table.c.workspace_id == WORKSPACE, table.c.deleted_at.is_(None), condition
@@ -130,9 +148,12 @@ def _affected(table: Table) -> Any:
 
     Returns at most `_MAX_MARKED` + 1 ids.
     """
-    contacts = [
-        _values_of(owner, ids, func.unnest(owner.c.contact_emails))
-        for owner, ids in ((deals, _deal_ids), (accounts, _account_ids))
+    people = [
+        *(
+            _values_of(owner, ids, func.unnest(owner.c.contact_emails))
+            for owner, ids in ((deals, _deal_ids), (accounts, _account_ids))
+        ),
+        _contacts_of(_account_ids),
     ]
     domains = _values_of(accounts, _account_ids, accounts.c.domain)
     # One branch for each way to reach a record, because each way has its own index.
@@ -142,7 +163,7 @@ def _affected(table: Table) -> Any:
             table.c.deal_id == any_(_deal_ids),
             table.c.account_id == any_(_account_ids),
             table.c.deal_id == any_(_deals_of_accounts()),
-            *(table.c.outside.overlap(emails) for emails in contacts),
+            *(table.c.outside.overlap(emails) for emails in people),
             table.c.outside_domains.overlap(domains),
         )
     ]

@@ -6,14 +6,14 @@ leaves out are computed soon after the commit.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from uuid import uuid5
 
 import msgspec
 from sqlalchemy import Table, func, literal_column, select
 
 from domains.kernel.core.ids import WorkspaceId
-from domains.kernel.core.problems import invalid
+from domains.kernel.core.problems import FieldError, invalid
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import scalar, statement
 from domains.kernel.untrusted.html_text import is_html
@@ -21,6 +21,14 @@ from domains.revenue import conversations, documents, messages, tables
 from domains.revenue.addresses.email_domains import domain_of_website
 from domains.revenue.crm import relinking
 from domains.revenue.imports.bulk_upsert import BulkUpsert
+from domains.revenue.imports.contacts import Contacts
+from domains.revenue.imports.prepared import (
+    Outcome,
+    PreparedRecord,
+    array_literal,
+    crm_id,
+    optional_crm_id,
+)
 from domains.revenue.imports.structs import (
     AccountImport,
     ConversationImport,
@@ -41,8 +49,7 @@ from domains.revenue.records import fetchable_url, optional_timestamp
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-# Bytes of the id of a deal or account, which a cursor contains.
-_MAX_ID_LENGTH: Final = 128
+_PUSHED: Final = "is the id of a record that was pushed"
 
 # Kinds whose changes affect links between records and the CRM.
 _LINKED: Final = frozenset({"deals", "accounts", "conversations", "messages"})
@@ -56,20 +63,6 @@ _REUSE_PLANS: Final = statement(
     ),
     scalar,
 )
-
-
-class PreparedRecord(NamedTuple):
-    """A validated record: its id, and its values by column."""
-
-    id: Any
-    values: dict[str, Any]
-
-
-class Outcome(NamedTuple):
-    """Ids of the records of a batch that were, or would be, stored or refused."""
-
-    changed: list[Any]
-    refused: list[Any]
 
 
 class Kind(Generic[S]):
@@ -106,7 +99,8 @@ class Kind(Generic[S]):
     ) -> Outcome:
         """Store a batch. Of several records with the same id, the last one is stored."""
         await tx.one(_REUSE_PLANS)
-        outcome = _outcome(await tx.all(self._store, workspace=workspace, **self._arrays(batch)))
+        rows = await tx.all(self._store, workspace=workspace, **self._arrays(batch))
+        outcome = self._outcome(rows)
         if self._table.name in _LINKED:
             ids = [str(record_id) for record_id in outcome.changed]
             await relinking.mark_changed(tx, workspace, self._table.name, ids)
@@ -119,19 +113,21 @@ class Kind(Generic[S]):
     ) -> Outcome:
         """Return what `store` would return, without storing anything."""
         rows = await read.all(self._preview, workspace=workspace, **self._arrays(batch))
-        return _outcome(rows)
+        return self._outcome(rows)
 
     def _arrays(self, batch: Sequence[PreparedRecord]) -> dict[str, list[Any]]:
         # Sorted, so that concurrent imports lock the rows in the same order.
         records = sorted(dict(batch).items())
         return {name: [values[name] for _, values in records] for name in self._columns}
 
-
-def _outcome(rows: Iterable[tuple[Any, bool]]) -> Outcome:
-    outcome = Outcome([], [])
-    for record_id, is_pushed in rows:
-        (outcome.refused if is_pushed else outcome.changed).append(record_id)
-    return outcome
+    def _outcome(self, rows: Iterable[tuple[Any, bool]]) -> Outcome:
+        outcome = Outcome([], {})
+        for record_id, is_pushed in rows:
+            if is_pushed:
+                outcome.refused[record_id] = FieldError(self.id_field, _PUSHED)
+            else:
+                outcome.changed.append(record_id)
+        return outcome
 
 
 # --- values -----------------------------------------------------------------------------------
@@ -139,27 +135,6 @@ def _outcome(rows: Iterable[tuple[Any, bool]]) -> Outcome:
 
 def _json(value: Any) -> str | None:
     return None if value is None else msgspec.json.encode(value).decode()
-
-
-def _array(texts: Iterable[str]) -> str:
-    """A Postgres array literal."""
-    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
-    elements = '","'.join(quoted)
-    return f'{{"{elements}"}}' if elements else "{}"
-
-
-def _crm_id(value: str, field: str) -> str:
-    if not value:
-        raise invalid(field, "must not be empty")
-    if len(value.encode()) > _MAX_ID_LENGTH:
-        raise invalid(field, f"must have at most {_MAX_ID_LENGTH} bytes in UTF-8")
-    if "/" in value or value in (".", ".."):
-        raise invalid(field, "must contain no slash and must not be . or .., to fit into a path")
-    return value
-
-
-def _optional_crm_id(value: str | None, field: str) -> str | None:
-    return _crm_id(value, field) if value else None
 
 
 def _optional_url(url: str | None, field: str) -> str | None:
@@ -178,15 +153,15 @@ def _crm_values(record: DealImport | AccountImport) -> dict[str, Any]:
         "created_at": optional_timestamp(record.created_date, "createdDate"),
         "activity_given_at": optional_timestamp(record.last_activity_date, "lastActivityDate"),
         "contacts": _json(record.contacts),
-        "contact_emails": _array(contact_emails(record.contacts or ())),
+        "contact_emails": array_literal(contact_emails(record.contacts or ())),
     }
 
 
 def _deal_values(deal: DealImport, _own_domains: Sequence[str]) -> dict[str, Any]:
     return {
-        "id": _crm_id(deal.deal_id, "dealId"),
+        "id": crm_id(deal.deal_id, "dealId"),
         **_crm_values(deal),
-        "account_id": _optional_crm_id(deal.account_id, "accountId"),
+        "account_id": optional_crm_id(deal.account_id, "accountId"),
         "account_name": deal.account_name,
         "stage": deal.stage,
         "pipeline": deal.pipeline,
@@ -202,7 +177,7 @@ def _account_values(account: AccountImport, _own_domains: Sequence[str]) -> dict
     websites = (account.domain, account.website)
     domains = (domain_of_website(website.strip()) for website in websites if website)
     return {
-        "id": _crm_id(account.account_id, "accountId"),
+        "id": crm_id(account.account_id, "accountId"),
         **_crm_values(account),
         "website": account.website,
         "domain": next(filter(None, domains), None),
@@ -216,7 +191,7 @@ def _native_values(record: NativeImport, origins: frozenset[str]) -> dict[str, A
     return {
         "source_id": record.source_id,
         "public": record.public,
-        "owner_emails": _array(record.owner_emails),
+        "owner_emails": array_literal(record.owner_emails),
         "created_at": optional_timestamp(record.created_at, "createdAt"),
         "updated_at": optional_timestamp(record.updated_at, "updatedAt"),
     }
@@ -245,11 +220,11 @@ def _conversation_values(
         "category": conversation.category,
         "participants": _json(conversation.participants),
         "names": columns.names,
-        "emails": _array(columns.emails),
-        "domains": _array(columns.domains),
-        "outside": _array(columns.outside),
-        "outside_domains": _array(columns.outside_domains),
-        "crm_id": _optional_crm_id(link.id, "crm.id"),
+        "emails": array_literal(columns.emails),
+        "domains": array_literal(columns.domains),
+        "outside": array_literal(columns.outside),
+        "outside_domains": array_literal(columns.outside_domains),
+        "crm_id": optional_crm_id(link.id, "crm.id"),
         "crm_name": link.name,
         "crm_type": link.type,
         "crm_given": bool(link.id or link.name or link.type),
@@ -288,9 +263,9 @@ def _message_values(message: MessageImport, own_domains: Sequence[str]) -> dict[
                 for number, attachment in enumerate(message.attachments, start=1)
             ]
         ),
-        "emails": _array(distinct_emails(people)),
-        "outside": _array(outside),
-        "outside_domains": _array(outside_domains),
+        "emails": array_literal(distinct_emails(people)),
+        "outside": array_literal(outside),
+        "outside_domains": array_literal(outside_domains),
     }
 
 
@@ -317,8 +292,9 @@ _CRM_COLUMNS: Final = (
 )
 _NATIVE_COLUMNS: Final = ("source_id", "public", "owner_emails", "created_at", "updated_at")
 
-# A transaction that stores several kinds locks their rows in this order.
-KINDS: Final[Mapping[str, Kind[Any]]] = {
+# A transaction that stores several kinds locks their rows in this order. Contacts come after the
+# accounts that they belong to.
+KINDS: Final[Mapping[str, Kind[Any] | Contacts]] = {
     "conversations": Kind(
         tables.conversations,
         ConversationImport,
@@ -373,4 +349,5 @@ KINDS: Final[Mapping[str, Kind[Any]]] = {
         _account_values,
         (*_CRM_COLUMNS, "website", "domain", "synced_crm_fields"),
     ),
+    "contacts": Contacts(),
 }

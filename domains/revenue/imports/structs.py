@@ -72,6 +72,14 @@ class AccountImport(msgspec.Struct, rename="camel", kw_only=True):
     synced_crm_fields: _Object | None = None
 
 
+class ContactImport(Contact, kw_only=True):
+    """A contact of an account, named by `accountId`, or by `accountName` if that is unique."""
+
+    contact_id: str
+    account_id: str | None = None
+    account_name: _Label | None = None
+
+
 class ParticipantImport(Party, kw_only=True):
     """A participant of a conversation."""
 

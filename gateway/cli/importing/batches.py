@@ -15,9 +15,11 @@ from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import Invalid
 from domains.kernel.db.database import Read, Tx
 from domains.revenue.imports import kinds
-from domains.revenue.imports.kinds import Kind, Outcome, PreparedRecord
+from domains.revenue.imports.contacts import Contacts
+from domains.revenue.imports.kinds import Kind
+from domains.revenue.imports.prepared import Outcome, PreparedRecord
 from gateway.cli.importing import json_files
-from gateway.cli.importing.entries import Conventions, Entry, Note, Refusal
+from gateway.cli.importing.entries import Conventions, Entries, Entry, Note, Refusal
 from gateway.cli.importing.files import InputFile, Interrupted, read_entries
 
 # A batch ends at this number of records, or at about this many bytes.
@@ -41,19 +43,22 @@ class _Products:
     async def store(
         self, tx: Tx, workspace: WorkspaceId, batch: Sequence[PreparedRecord]
     ) -> Outcome:
-        return Outcome(await products.store(tx, workspace, self._names(batch)), [])
+        return Outcome(await products.store(tx, workspace, self._names(batch)), {})
 
     async def preview(
         self, read: Read, workspace: WorkspaceId, batch: Sequence[PreparedRecord]
     ) -> Outcome:
-        return Outcome(await products.changed_ids(read, workspace, self._names(batch)), [])
+        return Outcome(await products.changed_ids(read, workspace, self._names(batch)), {})
 
     def _names(self, batch: Sequence[PreparedRecord]) -> dict[Any, str]:
         return {record.id: record.values["name"] for record in batch}
 
 
 # In the order in which they are stored.
-KINDS: Final[Mapping[str, _Products | Kind[Any]]] = {"products": _Products(), **kinds.KINDS}
+KINDS: Final[Mapping[str, _Products | Kind[Any] | Contacts]] = {
+    "products": _Products(),
+    **kinds.KINDS,
+}
 _DECODERS: Final = {name: msgspec.json.Decoder(kind.struct) for name, kind in KINDS.items()}
 
 
@@ -102,13 +107,16 @@ class Batch:
 
 def _check(entry: Entry, own_domains: Sequence[str]) -> PreparedRecord:
     """Decode and check the record of an entry. Raises Invalid."""
-    kind = KINDS[entry.kind]
+    kind: Any = KINDS[entry.kind]
     if isinstance(entry.content, bytes):
-        return kind.prepare(json_files.decode(_DECODERS[entry.kind], entry.content), own_domains)
-    try:
-        return kind.prepare(msgspec.convert(entry.content, kind.struct), own_domains)
-    except msgspec.ValidationError as error:
-        raise json_files.to_invalid(error) from None
+        decoded = json_files.decode(_DECODERS[entry.kind], entry.content)
+    else:
+        try:
+            decoded = msgspec.convert(entry.content, kind.struct)
+        except msgspec.ValidationError as error:
+            raise json_files.to_invalid(error) from None
+    prepared: PreparedRecord = kind.prepare(decoded, own_domains)
+    return prepared
 
 
 def _reason(entry: Entry, problem: Invalid) -> str:
@@ -149,9 +157,21 @@ def read_batches(
 def _entries(
     files: Sequence[InputFile], conventions: Conventions
 ) -> Iterator[tuple[int, Entry | Refusal | Note]]:
-    """Iterate over the entries of all files, with the index of the file."""
+    """Iterate over the entries of all files, with the index of the file.
+
+    Tables of contacts come last, because contacts need their accounts.
+    """
+    contacts: list[tuple[int, Note, Entries]] = []
     for number, file in enumerate(files):
-        for entry in read_entries(file, conventions):
+        entries = read_entries(file, conventions)
+        for entry in entries:
+            if isinstance(entry, Note) and entry.kind == "contacts" and len(files) > 1:
+                contacts.append((number, entry, entries))
+                break
+            yield number, entry
+    for number, note, entries in contacts:
+        yield number, note
+        for entry in entries:
             yield number, entry
 
 

@@ -6,7 +6,15 @@ from typing import Any, Final, Literal, NamedTuple
 # Bytes of the longest record; no API accepts a larger one.
 MAX_RECORD_BYTES: Final = 16 * 1024 * 1024
 
-KINDS: Final = ("products", "deals", "accounts", "conversations", "messages", "documents")
+KINDS: Final = (
+    "products",
+    "deals",
+    "accounts",
+    "contacts",
+    "conversations",
+    "messages",
+    "documents",
+)
 
 
 class Conventions(NamedTuple):

@@ -1,17 +1,16 @@
 """Store batches of records in a workspace."""
 
 import asyncio
-import itertools
 import random
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import WriteConflict
 from domains.kernel.db.database import Database
-from domains.revenue.imports.kinds import Outcome, PreparedRecord
+from domains.revenue.imports.prepared import Outcome, PreparedRecord
 from gateway.cli.importing.batches import KINDS, Batch, Record, Refused
 
 # Concurrent transactions that store a batch: most of the work is the database's.
@@ -44,6 +43,9 @@ class Importer:
         self._database = database
         self._workspace = workspace
         self._strict = strict
+        # Ids of the accounts that a preview saw, also by name: None if several have the name.
+        self._account_ids: set[str] = set()
+        self._account_by_name: dict[str, str | None] = {}
         self.counts: Final = Counts(dry_run=dry_run)
 
     async def store(self, batch: Batch) -> list[Refused]:
@@ -53,16 +55,16 @@ class Importer:
         """
         records, refused = batch.records, batch.refused
         if self._strict:
-            pushed = _pushed(records, await self._preview(records))
-            if pushed:
-                records = records[: pushed[0]]
-                refused = [_refusal(batch.records[pushed[0]])]
+            refusals = _refusals(records, await self._preview(records))
+            if refusals:
+                number, refusal = min(refusals.items())
+                records, refused = records[:number], [refusal]
         outcomes = await (self._preview if self.counts.dry_run else self._store_all)(records)
-        pushed = _pushed(records, outcomes)
+        refusals = _refusals(records, outcomes)
         changed = sum(len(outcome.changed) for outcome in outcomes.values())
-        refused = sorted([*refused, *(_refusal(records[number]) for number in pushed)])
+        refused = sorted([*refused, *refusals.values()], key=lambda each: each.location)
         self.counts.stored += changed
-        self.counts.unchanged += len(records) - len(pushed) - changed
+        self.counts.unchanged += len(records) - len(refusals) - changed
         self.counts.refused += len(refused)
         self.counts.skipped += sum(note.skipped for _, note in batch.notes)
         return refused
@@ -70,19 +72,57 @@ class Importer:
     async def _preview(self, records: Sequence[Record]) -> dict[str, Outcome]:
         """Return the outcome of storing, without storing anything."""
         read = self._database.read
-        return {
+        batches = _by_kind(records)
+        outcomes = {
             name: await KINDS[name].preview(read, self._workspace, batch)
-            for name, batch in _by_kind(records).items()
+            for name, batch in batches.items()
         }
+        # Contacts may belong to accounts that would be stored before them.
+        for account, values in batches.get("accounts", ()):
+            name = (values["name"] or "").lower()
+            former = self._account_by_name.setdefault(name, account)
+            self._account_by_name[name] = account if former == account else None
+            self._account_ids.add(account)
+        if "contacts" in outcomes:
+            outcomes["contacts"] = self._with_accounts(batches["contacts"], outcomes["contacts"])
+        return outcomes
+
+    def _with_accounts(self, batch: Sequence[PreparedRecord], outcome: Outcome) -> Outcome:
+        """Correct the outcome of contacts whose account was seen in this run."""
+        known = {
+            contact
+            for contact, values in batch
+            if contact in outcome.refused and self._is_seen(values)
+        }
+        refused = {each: why for each, why in outcome.refused.items() if each not in known}
+        return Outcome([*outcome.changed, *known], refused)
+
+    def _is_seen(self, contact: Mapping[str, Any]) -> bool:
+        if contact["account_id"] is not None:
+            return contact["account_id"] in self._account_ids
+        return self._account_by_name.get(contact["account_name"].lower()) is not None
 
     async def _store_all(self, records: Sequence[Record]) -> dict[str, Outcome]:
         """Store on several connections. Records with the same id use the same one, in order."""
+        contacts = [record for record in records if record.kind == "contacts"]
+        others = (
+            [record for record in records if record.kind != "contacts"] if contacts else records
+        )
+        # Contacts need their accounts, which another connection may store.
+        return await self._store_together(others) | await self._store_together(contacts)
+
+    async def _store_together(self, records: Sequence[Record]) -> dict[str, Outcome]:
+        if not records:
+            return {}
         shares: list[list[Record]] = [[] for _ in range(_CONNECTIONS)]
         for record in records:
             shares[hash(record.prepared.id) % _CONNECTIONS].append(record)
         stored = await asyncio.gather(*map(self._store_share, shares))
         return {
-            name: Outcome(*map(list, map(itertools.chain.from_iterable, zip(*parts, strict=True))))
+            name: Outcome(
+                [record_id for part in parts for record_id in part.changed],
+                {record_id: why for part in parts for record_id, why in part.refused.items()},
+            )
             for name in KINDS
             if (parts := [outcomes[name] for outcomes in stored if name in outcomes])
         }
@@ -111,18 +151,17 @@ def _by_kind(records: Sequence[Record]) -> dict[str, list[PreparedRecord]]:
     return {name: batch for name, batch in grouped.items() if batch}
 
 
-def _pushed(records: Sequence[Record], outcomes: Mapping[str, Outcome]) -> list[int]:
-    """Indexes of the records whose ids belong to pushed records."""
-    ids = {(name, refused) for name, outcome in outcomes.items() for refused in outcome.refused}
-    if not ids:
-        return []
-    return [
-        number for number, record in enumerate(records) if (record.kind, record.prepared.id) in ids
-    ]
-
-
-def _refusal(record: Record) -> Refused:
-    field = KINDS[record.kind].id_field
-    column = record.columns.get(field, field)
-    reason = f"{column}: is the id of a record that was pushed"
-    return Refused(record.location, reason, record.cells)
+def _refusals(records: Sequence[Record], outcomes: Mapping[str, Outcome]) -> dict[int, Refused]:
+    """Refusals by the index of the record."""
+    if not any(outcome.refused for outcome in outcomes.values()):
+        return {}
+    return {
+        number: Refused(
+            record.location,
+            f"{record.columns.get(error.field, error.field)}: {error.message}",
+            record.cells,
+        )
+        for number, record in enumerate(records)
+        if record.kind in outcomes
+        and (error := outcomes[record.kind].refused.get(record.prepared.id)) is not None
+    }

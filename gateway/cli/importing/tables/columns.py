@@ -37,32 +37,55 @@ _COLUMNS: Final[Mapping[str, _Columns]] = {
     "accounts": {
         "accountId": ("accountid", "companyid", "recordid", "id"),
         "name": ("accountname", "companyname", "name"),
-        "website": ("website", "websiteurl", "companydomainname"),
-        "domain": ("companydomainname",),
+        "website": ("website", "websiteurl", "companywebsite", "companydomainname", "domainname"),
+        "domain": ("companydomainname", "domainname"),
         "createdDate": ("createddate", "createdate"),
         "lastActivityDate": ("lastactivity", "lastactivitydate"),
         "owner.name": ("accountowner", "companyowner", "ownername", "ownerfullname", "owner"),
         "owner.email": ("accountowneremail", "companyowneremail", "owneremail"),
         "deleted": _DELETED,
     },
+    "contacts": {
+        "contactId": ("contactid", "recordid", "id"),
+        "name": ("fullname", "contactname", "name"),
+        "firstName": ("firstname",),
+        "lastName": ("lastname",),
+        "email": ("email", "emailaddress", "workemail", "contactemail"),
+        "title": ("title", "jobtitle", "contacttitle"),
+        "phone": (
+            "phone",
+            "phonenumber",
+            "businessphone",
+            "mobile",
+            "mobilephone",
+            "mobilephonenumber",
+        ),
+        "accountId": _ACCOUNT_ID,
+        "accountName": (*_ACCOUNT_NAME, "companyname", "company"),
+        "deleted": _DELETED,
+    },
 }
-_ID_FIELDS: Final = {"deals": "dealId", "accounts": "accountId"}
+_ID_FIELDS: Final = {"deals": "dealId", "accounts": "accountId", "contacts": "contactId"}
 _ID_EXAMPLES: Final = {
     "deals": "Opportunity ID, Deal ID",
     "accounts": "Account ID, Company ID",
+    "contacts": "Contact ID",
 }
 # The first of these sets that shares a column with the header determines the kind of the table.
 _KIND_COLUMNS: Final = (
     ("deals", {"opportunityid", "opportunityname", "dealid", "dealname"}),
     ("deals", {"stagename", "dealstage", "opportunityowner", "dealowner"}),
-    ("accounts", {"companyid", "companyname", "companydomainname", "companyowner"}),
-    ("accounts", {"accountowner", "website", "websiteurl"}),
+    # Leads have names of people too, but belong to no account.
+    ("", {"leadid", "leadowner", "isconverted", "converted"}),
+    ("accounts", {"companydomainname", "companyowner", "personcontactid"}),
+    ("contacts", {"contactid", "contactname", "contactowner", "firstname", "lastname"}),
+    ("accounts", {"companyid", "companyname", "accountowner", "website", "websiteurl"}),
     ("deals", {"stage", "closedate", "amount", "isclosed"}),
     ("accounts", {"accountid", "accountname"}),
 )
 _UNKNOWN_KIND: Final = (
     "the header has columns of neither deals (Opportunity ID, Deal Name, ...) nor"
-    " accounts (Account ID, Company name, ...)"
+    " accounts (Account ID, Company name, ...) nor contacts (Contact ID, Last Name, ...)"
 )
 _PUNCTUATION: Final = re.compile(r"[\W_]+")
 

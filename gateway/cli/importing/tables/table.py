@@ -284,10 +284,14 @@ class _Table:
 def _complete(record: dict[str, Any], layout: Layout) -> None:
     """Derive the fields of a record that no single column has."""
     record[layout.id_field] = record[layout.id_field] or ""
-    record["owner"] = _owner(record.pop("owner.name"), record.pop("owner.email"))
-    if layout.kind == "deals":
-        if record["closed"] is None and record["stage"] is not None:
-            record["closed"] = stages.is_closed(record["stage"])
+    if layout.kind == "contacts":
+        first, last = record.pop("firstName"), record.pop("lastName")
+        record["name"] = record["name"] or " ".join(filter(None, (first, last))) or None
+    else:
+        record["owner"] = _owner(record.pop("owner.name"), record.pop("owner.email"))
+    if layout.kind == "deals" and record["closed"] is None and record["stage"] is not None:
+        record["closed"] = stages.is_closed(record["stage"])
+    if layout.kind != "accounts":
         # HubSpot lists several companies, the primary one first.
         account = (record["accountId"] or "").partition(";")[0].strip()
         record["accountId"] = account or None
