@@ -211,3 +211,13 @@ PIECES = [
 @given(st.lists(st.sampled_from(PIECES), max_size=12), st.binary(max_size=20))
 def test_malformed_mail_is_read(pieces: list[str], end: bytes) -> None:
     assert isinstance(text("\n".join(pieces).encode("utf-8", "surrogateescape") + end), str)
+
+
+def test_files_of_a_saved_web_page_are_no_attachments() -> None:
+    page = (
+        b"Subject: Saved\nMIME-Version: 1.0\nContent-Type: multipart/related; boundary=B\n\n--B\n"
+        b"Content-Type: text/html\nContent-Location: https://x.example/\n\n<p>Page</p>\n--B\n"
+        b"Content-Type: text/css\nContent-Location: cid:css\n\np {}\n--B\n"
+        b"Content-Type: image/png\nContent-Location: https://x.example/a.png\n\nx\n--B--\n"
+    )
+    assert read_mail(page, None) == "Subject: Saved\n\nPage"
