@@ -125,6 +125,16 @@ def test_hidden_text_prompts_and_copies_for_old_programs_are_left_out() -> None:
     assert word(body) == "shown\n\nFilled in\n\nIn a box\n\nBeside it"
 
 
+def test_cells_stay_in_their_columns() -> None:
+    def cell(text: str, properties: str = "") -> str:
+        return f"<w:tc><w:tcPr>{properties}</w:tcPr>{paragraph(text)}</w:tc>"
+
+    wide = cell("a", '<w:gridSpan w:val="2"/>')
+    rows = [wide + cell("b"), cell("c") + cell("") + cell("d"), cell("e") + cell("")]
+    table = "".join(f"<w:tr>{row}</w:tr>" for row in rows)
+    assert word(f"<w:tbl>{table}</w:tbl>") == "a |  | b\nc |  | d\ne"
+
+
 CHART = (
     "<c:chartSpace><c:chart><c:title><c:tx><c:rich><a:p><a:r><a:t>Seats </a:t></a:r><a:r>"
     "<a:t>by team</a:t></a:r></a:p></c:rich></c:tx></c:title><c:plotArea><c:barChart>{series}"

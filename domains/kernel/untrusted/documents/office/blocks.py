@@ -15,6 +15,7 @@ _REFERENCES: Final = frozenset({"chart", "relIds", "altChunk"})
 
 # Separators of the blocks in a table, row, cell and text of a shape.
 _SEPARATORS: Final = {"tbl": "\n", "tr": " | ", "tc": " ", "txBody": "\n"}
+_MAX_SPAN: Final = 63
 _CHARACTERS: Final = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
 
 # Tables, rows, cells and shapes that are open at once. Each level copies the text of the inner one.
@@ -42,6 +43,8 @@ class TextBuilder:
         self._paragraphs: list[list[str]] = [[]]
         self._skipped_depth = 0
         self._in_text = False
+        # The columns that each open cell spans.
+        self._spans: list[int] = []
 
     @property
     def text(self) -> str:
@@ -60,8 +63,13 @@ class TextBuilder:
             self._paragraphs.append([])
         elif name in _SEPARATORS:
             self.open_block()
+            if name == "tc":
+                self._spans.append(1)
         elif name in _CHARACTERS:
             self._paragraphs[-1].append(_CHARACTERS[name])
+        elif name == "gridSpan" and self._spans:
+            value = attribute(attributes, "val")
+            self._spans[-1] = min(int(value), _MAX_SPAN) if value.isdecimal() else 1
         elif name in _REFERENCES and self._read_reference:
             reference = attribute(attributes, "dm" if name == "relIds" else "id")
             self._add(self._read_reference(reference))
@@ -77,7 +85,8 @@ class TextBuilder:
         elif name in _SEPARATORS:
             blocks = self._blocks.pop()
             if name == "tc":
-                self._blocks[-1].append(" ".join(" ".join(blocks).split("\n")))
+                cell = " ".join(" ".join(blocks).split("\n"))
+                self._blocks[-1] += [cell, *[""] * (self._spans.pop() - 1)]
             else:
                 self._add(_SEPARATORS[name].join(blocks).rstrip(" |"))
 
