@@ -21,6 +21,10 @@ from domains.kernel.untrusted.documents.text_reader import read_text
 # only says that the mail is in HTML.
 _STUB_CHARACTERS: Final = 300
 
+# Characters of a header, and of a header with parameters, that are read.
+_MAX_HEADER: Final = 100_000
+_MAX_PARAMETERS: Final = 5_000
+
 
 def read_mail(data: bytes, _charset: str | None) -> str:
     """Return the main headers, the text, the names of the attachments and the texts of these.
@@ -44,6 +48,7 @@ def _format(message: Message) -> str:
 
 def _texts(part: Message, attachments: Attachments) -> Iterator[str]:
     """Iterate over the texts of a message. Adds the attached files to `attachments`."""
+    _repair_headers(part)
     if not part.is_multipart():
         text = _text(part) if _is_text(part) else None
         if text is not None:
@@ -136,11 +141,19 @@ def _parameter(part: Message, name: str) -> str:
     return str(part.get_param(name, "")).lower()
 
 
+def _repair_headers(part: Message) -> None:
+    """Decode and limit the headers of a part in which the email package looks for parameters.
+
+    It takes quadratic time for them, and replaces bytes that are not ASCII.
+    """
+    for name in ("Content-Disposition", "Content-Type"):
+        values = (value for key, value in part.raw_items() if key.lower() == name.lower())
+        value = next(values, "")
+        if not value.isascii() or len(value) > _MAX_PARAMETERS:
+            part.replace_header(name, _decode_header(value)[:_MAX_PARAMETERS])
+
+
 def _filename(part: Message) -> str:
-    for header, value in tuple(part.raw_items()):
-        # The email package replaces the bytes of headers that are not in ASCII.
-        if header.lower() in ("content-disposition", "content-type") and not value.isascii():
-            part.replace_header(header, _decode_header(value))
     return _decode_header(part.get_filename() or "")
 
 
@@ -186,8 +199,9 @@ def _header(message: Message, name: str) -> str:
 
 def _decode_header(value: object) -> str:
     """Unfold and decode a header. Encoded words that are malformed are left as they are."""
-    text = _decode_leniently(str(value).encode("utf-8", "surrogateescape"))
-    text = re.sub(r"\s*[\r\n]+\s*", " ", text)
+    data = str(value)[:_MAX_HEADER].encode("utf-8", "surrogateescape")
+    lines = re.split("[\r\n]+", _decode_leniently(data))
+    text = " ".join(line.strip() for line in lines)
     if "=?" not in text:
         return text.strip()
     try:

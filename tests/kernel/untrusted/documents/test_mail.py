@@ -193,6 +193,21 @@ def test_encoded_word_that_is_cut_within_a_character() -> None:
     assert text(content).startswith("Subject: éé")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"Subject: a" + b" " * 500_000 + b"b\n\nx",
+        b"Subject: " + b"=?utf-8?Q?a?= " * 50_000 + b"\n\nx",
+        b"Content-Type: text/plain; " + b"a;" * 300_000 + b"\n\nx",
+        b"Content-Type: a/b; " + b"; ".join(b"name*%d=a" % n for n in range(50_000)) + b"\n\nx",
+    ],
+    ids=["spaces", "encoded words", "parameters", "parts of a name"],
+)
+def test_long_headers_take_linear_time(content: bytes) -> None:
+    # Quadratic time would be minutes.
+    assert text(content)
+
+
 def test_wrapped_lines_take_linear_time() -> None:
     body = b"word " * 12 + b"\n"
     content = b"Content-Type: text/plain; format=flowed\n\n" + body * 30_000
