@@ -131,14 +131,18 @@ def _content_type(part: Message) -> str:
 
 
 def _charset(part: Message) -> str | None:
+    # The email package raises TypeError for parameters whose parts have no order.
     try:
         return part.get_content_charset()
-    except ValueError:
+    except (TypeError, ValueError):
         return None
 
 
 def _parameter(part: Message, name: str) -> str:
-    return str(part.get_param(name, "")).lower()
+    try:
+        return str(part.get_param(name, "")).lower()
+    except (TypeError, ValueError):
+        return ""
 
 
 def _repair_headers(part: Message) -> None:
@@ -154,7 +158,10 @@ def _repair_headers(part: Message) -> None:
 
 
 def _filename(part: Message) -> str:
-    return _decode_header(part.get_filename() or "")
+    try:
+        return _decode_header(part.get_filename() or "")
+    except (TypeError, ValueError):
+        return ""
 
 
 def _decoded(part: Message, message: Message) -> Message:

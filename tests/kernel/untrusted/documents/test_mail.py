@@ -219,7 +219,7 @@ PIECES = [
     "Content-Type: multipart/alternative; boundary=B", "Content-Type: message/rfc822",
     "Content-Transfer-Encoding: base64", "Content-Disposition: attachment; filename*=x'y'%ff",
     "=?utf-8?Q?=ff?=", "charset=\0", "Content-Type: text/html; charset*=nonsense'x'y", "é\udcff",
-    "Content-Type: text/plain; charset*=\0'x'y",
+    "Content-Type: text/plain; charset*=\0'x'y", "Content-Type: a/b; name*=x; name*0=y",
 ]  # fmt: skip
 
 
