@@ -251,6 +251,8 @@ REFUSED = {
         UNKNOWN,
         unsupported("application/vnd.example.drawing"),
     ),
+    "a gzip file": (b"\x1f\x8b\x08\0", "text/csv", ARCHIVE),
+    "a tar file": (b"a.txt".ljust(257, b"\0") + b"ustar\x0000", UNKNOWN, ARCHIVE),
     "an encrypted document": (files.ole({"EncryptedPackage": b"a"}), WORD, ENCRYPTED),
     "an OLE file": (files.ole({"a": b"a"}), WORD, unsupported("application/x-ole-storage")),
     "half an OLE file": (files.ole({"EncryptedPackage": b"a"})[:600], WORD, DAMAGED),

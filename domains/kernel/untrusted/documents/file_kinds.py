@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
 from domains.kernel.untrusted.documents.errors import (
+    ARCHIVE,
     DAMAGED,
     UnreadableDocument,
     unsupported,
@@ -26,6 +27,7 @@ from domains.kernel.untrusted.documents.office import archives
 from domains.kernel.untrusted.documents.ole import detection
 
 _HEAD_BYTES: Final = 2048
+_UTF_16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 # PDF programs accept other bytes before the magic bytes, up to this position.
 _PDF_OFFSET: Final = 1024
 
@@ -37,17 +39,22 @@ _UNSUPPORTED: Final = (
     (b"II*\0", "image/tiff"),
     (b"MM\0*", "image/tiff"),
     (b"%!PS", "application/postscript"),
-    (b"\x1f\x8b", "application/gzip"),
-    (b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
-    (b"Rar!\x1a\x07", "application/vnd.rar"),
-    (b"BZh", "application/x-bzip2"),
-    (b"\xfd7zXZ\0", "application/x-xz"),
     (b"ID3", "audio/mpeg"),
     (b"OggS", "audio/ogg"),
     (b"fLaC", "audio/flac"),
     (b"\x1aE\xdf\xa3", "video/webm"),
     (b"\x7fELF", UNKNOWN_TYPE),
 )
+_ARCHIVES: Final = (
+    b"\x1f\x8b",  # gzip
+    b"7z\xbc\xaf\x27\x1c",
+    b"Rar!\x1a\x07",
+    b"BZh",
+    b"\xfd7zXZ\0",
+    b"\x28\xb5\x2f\xfd",  # zstd
+)
+# The name of the format at this position of a tar archive.
+_TAR: Final = (257, b"ustar")
 _RIFF_TYPES: Final = {b"WAVE": "audio/wav", b"WEBP": "image/webp", b"AVI ": "video/x-msvideo"}
 
 # Kinds that have magic bytes. A file without them is damaged or of another type.
@@ -59,7 +66,12 @@ _BINARY_KINDS: Final[frozenset[Kind]] = frozenset(
 # Clear beginnings of texts, by kind. All are matched after a byte order mark and white space.
 _TEXT_BEGINNINGS: Final[tuple[tuple[re.Pattern[bytes], Kind], ...]] = (
     (re.compile(rb"\{\\rtf"), "rich_text"),
-    (re.compile(rb"(?i)(<!doctype html|<html)"), "html"),
+    (
+        re.compile(
+            rb"(?i)(<\?xml[^>]*>\s*)?(<!--([^-]|-(?!->))*-->\s*){0,5}(<!doctype\s+html|<html)\b"
+        ),
+        "html",
+    ),
     (re.compile(rb"BEGIN:VCALENDAR\s"), "calendar"),
     (
         re.compile(
@@ -167,6 +179,8 @@ def _kind_by_magic(file: BinaryIO, head: bytes) -> Kind | None:
         return archives.kind_of_archive(file)
     if head.startswith(detection.MAGIC):
         return detection.kind_of_ole(file)
+    if head.startswith(_ARCHIVES) or head[_TAR[0] :].startswith(_TAR[1]):
+        raise UnreadableDocument(ARCHIVE)
     if head[:4] == b"RIFF":
         raise UnreadableDocument(unsupported(_RIFF_TYPES.get(head[8:12], UNKNOWN_TYPE)))
     if head[4:8] == b"ftyp":
@@ -187,6 +201,8 @@ def _is_pdf(head: bytes) -> bool:
 
 def _kind_of_text(head: bytes, declared: str, suffix: str) -> Kind | None:
     """Return the kind that the beginning of a text shows, whatever the file is declared as."""
+    if head.startswith(_UTF_16_MARKS):
+        head = head[: len(head) // 2 * 2].decode("utf-16", "replace").encode("utf-8", "replace")
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     for pattern, kind in _TEXT_BEGINNINGS:
         if pattern.match(start):
@@ -199,9 +215,7 @@ def _kind_of_text(head: bytes, declared: str, suffix: str) -> Kind | None:
     for pattern, kind in _OFFICE_BEGINNINGS:
         if pattern.match(start):
             return kind
-    # UTF-16 text has zero bytes too, and a byte order mark.
-    is_text = b"\0" not in head or head.startswith((b"\xff\xfe", b"\xfe\xff"))
-    return "text" if is_text else None
+    return None if b"\0" in head else "text"
 
 
 def _kind_by_name(declared: str, suffix: str) -> Kind:

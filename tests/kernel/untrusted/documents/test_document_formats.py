@@ -264,6 +264,10 @@ TABLE = b"<table><tr><td>Name</td></tr></table>"
         # Clear contents under any type; text that only looks similar.
         (b"BEGIN:VCALENDAR\r\n", "text/plain", "invite.txt", "calendar"),
         (b"<html>", "application/pdf", "offer.pdf", "html"),
+        (b"<?xml version='1.0'?>\n<!DOCTYPE html PUBLIC 'x'>", "text/xml", None, "html"),
+        ("<html><p>a</p>".encode("utf-16"), UNKNOWN, None, "html"),
+        (TABLE.decode().encode("utf-16"), EXCEL, None, "html"),
+        (b"<!-- a -->", "text/xml", None, "text"),
         (TABLE, "text/plain", None, "text"),
         (b"HTTP junk\r\n%PDF-1.4\n1 0 obj", "text/plain", None, "pdf"),
         (b"A file starts with %PDF-1.4 and then 1 0 obj.", "text/plain", None, "text"),
