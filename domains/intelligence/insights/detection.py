@@ -8,7 +8,7 @@ decides how much evidence a sentence needs.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -50,7 +50,8 @@ class Detection(Struct, frozen=True):
 
 def detect(sentences: Sequence[Sentence], profile: Profile) -> list[Detection]:
     """The sentences over the profile's thresholds, each with the kind that it exceeds most."""
-    leading = hosts(sentences) if profile in ("transcript", "support_ticket") else frozenset()
+    least = 1 if profile == "support_ticket" else 2
+    leading = hosts(sentences, least) if profile in _WITH_HOSTS else frozenset()
     thresholds = THRESHOLDS[profile]
     told = [(n, s, tokens(s.text)) for n, s in enumerate(sentences)]
     told = [each for each in told if each[1].section or len(each[2]) >= _MIN_WORDS[profile]]
@@ -437,13 +438,17 @@ _HOST_FACTORS: dict[Kind, float] = {
 _HOST_ROLES = re.compile(
     r"\b(?:agent|interviewer|support|rep|representative|host|moderator|facilitator|researcher|"
     r"sales|"
-    r"seller|assistant|consultant|vendor|csm|ae|bot|success|operator|account executive|q)\b"
+    r"seller|assistant|consultant|vendor|csm|ae|bot|success|operator|account executive|q|"
+    r"maintainer|developer|engineer|staff|helpdesk|service desk|product manager)\b|"
+    r"^(?:hello|hi|info|help|service|orders|contact|team|care|noreply|no-reply)@"
 )
 
 
-def hosts(sentences: Sequence[Sentence]) -> frozenset[str | None]:
+def hosts(sentences: Sequence[Sentence], least: int = 2) -> frozenset[str | None]:
     """Speakers who lead the talk for us: by their label, by what only a seller or helper says, else
     the one who mostly asks.
+
+    `least`: number of sentences that only a seller or helper says.
     """
     said: dict[str, int] = defaultdict(int)
     asked: Counter[str] = Counter()
@@ -456,11 +461,13 @@ def hosts(sentences: Sequence[Sentence]) -> frozenset[str | None]:
     named = frozenset(name for name in said if _HOST_ROLES.search(name.lower()))
     if named and len(named) < len(said):
         return named
+    if outsiders := _without_guests(said):
+        return outsiders
     guests = [name for name in said if is_role(name)]
     if not 1 < len(said) <= 6 or len(guests) == len(said):
         return frozenset()
     (server, most), *others = served.most_common()
-    if most >= 2 and all(2 * count <= most for _, count in others):
+    if most >= least and all(2 * count <= most for _, count in others):
         return frozenset({server})
     if len(said) > 3:
         return frozenset()
@@ -471,6 +478,21 @@ def hosts(sentences: Sequence[Sentence]) -> frozenset[str | None]:
     if asked[top] >= 3 and rate >= 0.25 and rate >= 2 * rest_asked / max(1, rest):
         return frozenset({top})
     return frozenset()
+
+
+def _without_guests(names: Iterable[str]) -> frozenset[str | None]:
+    """Speakers of another organisation than the guests, as in "Ana (customer)", "Bo (Vendor)"."""
+    notes = {name: note.lower() for name in names if (note := name.partition("(")[2])}
+    guests = {name.partition("(")[0].strip() for name in notes if _GUEST.search(notes[name])}
+    others = {name for name in notes if not _GUEST.search(notes[name])}
+    return frozenset(others if guests else ())
+
+
+_GUEST = re.compile(
+    r"\b(?:customer|client|user|prospect|participant|interviewee|respondent|guest|patient|member"
+    r"|kunde|kundin|cliente|klant)\b"
+)
+_WITH_HOSTS: tuple[Profile, ...] = ("transcript", "support_ticket")
 
 
 def _serves(text: str) -> bool:

@@ -15,8 +15,9 @@ from domains.intelligence.own_words import captions, json_transcripts, tables
 from domains.intelligence.own_words.entries import Entry
 from domains.intelligence.own_words.foreign import Kind, foreign_spans
 from domains.intelligence.own_words.json_values import NotJson, String, parse
+from domains.intelligence.own_words.logs import log_spans
 from domains.intelligence.own_words.runs import Run, join
-from domains.intelligence.text.blocks import Block, blocks, with_end_times
+from domains.intelligence.text.blocks import Block, Span, blocks, thread_bodies, with_end_times
 from domains.intelligence.text.segmentation import Sentence, sentences_of
 from domains.kernel.core.mapped_text import MappedText, MappedTextBuilder
 from domains.kernel.untrusted.html_text import html_to_text, is_html
@@ -182,7 +183,18 @@ def _paragraphs(entry: Entry) -> Iterator[Entry]:
 def _own(text: MappedText, kind: Kind) -> MappedText:
     if is_html(text.text):
         text = html_to_text(text, drop_quotes=True)
-    return text.without(foreign_spans(text.text, kind))
+    text = text.without(_foreign_spans(text.text, kind))
+    return text.without(log_spans(text.text)) if kind in ("ticket", "mail") else text
+
+
+def _foreign_spans(text: str, kind: Kind) -> list[Span]:
+    """Like `foreign_spans`. Of the export of a thread, each mail is a text of its own."""
+    bodies = thread_bodies(text) if kind == "ticket" else []
+    return [
+        (start + first, start + last)
+        for start, end in bodies or [(0, len(text))]
+        for first, last in foreign_spans(text[start:end], kind)
+    ]
 
 
 def _json_entries(source: str, profile: Profile) -> list[Entry] | None:

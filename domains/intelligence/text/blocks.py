@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, Protocol, TypeVar
 from msgspec import Struct
 
 from domains.intelligence.findings import Profile
-from domains.intelligence.text import labels
+from domains.intelligence.text import comment_heads, labels
 from domains.intelligence.text.labels import Section
 
 Span = tuple[int, int]
@@ -49,6 +49,8 @@ _INLINE_LABEL: Final = re.compile(
     r"(?<![^\s.!?…\"”)])([A-Z][\w'’-]{0,20}(?: [A-Z][\w'’-]{0,20}){0,2}):(?=\s)"
 )
 _BULLET: Final = re.compile(r"\s*(?:[-*•‣◦–>]+|\d{1,3}[.)]|\[[ xX]\])\s+")
+# A line across the page, or an item of a checklist in a form.
+_RULE: Final = re.compile(r"\s*(?:[-_=*~#]{3,}|[-*]\s+\[[ xX]\]\s.*)$")
 _HEADING: Final = re.compile(r"\s*#{1,6}\s+")
 
 # A recording does not begin this late, in seconds: such times are times of day.
@@ -61,7 +63,8 @@ def blocks(text: str, profile: Profile) -> list[Block]:
     if profile in ("transcript", "support_ticket"):
         lines = _split_inline_labels(text, lines)
     speakers = speaker_labels(text, lines, profile)
-    return with_end_times(list(_line_blocks(text, lines, speakers, profile)))
+    threads = _thread_heads(text, lines) if profile != "transcript" else {}
+    return with_end_times(list(_line_blocks(text, lines, speakers, profile, threads)))
 
 
 def split_lines(text: str) -> list[Span]:
@@ -166,8 +169,53 @@ class _Mark(NamedTuple):
     end: int
 
 
+def _thread_heads(text: str, lines: list[Span]) -> dict[int, str]:
+    """Return the authors of the parts of a thread, by the start of the line that names them."""
+    heads = {
+        start: name
+        for start, end in lines
+        if start < end and (name := comment_heads.author(text, start, end)) is not None
+    }
+    senders = {
+        start: name
+        for start, end in lines
+        if text.find(":", start, end) >= 0
+        and (name := comment_heads.sender(text, start, end)) is not None
+    }
+    return heads | senders if len(senders) > 1 else heads
+
+
+def thread_bodies(text: str) -> list[Span]:
+    """Return the spans of the mails of an exported thread without their heads; else nothing.
+
+    Such a text begins with the head of a mail, and has the heads of others.
+    """
+    heads: list[int] = []
+    bodies: list[int] = []
+    in_head = follows_blank = True
+    for start, end in split_lines(text):
+        if start == end:
+            follows_blank = True
+            continue
+        if comment_heads.sender(text, start, end) is not None and (in_head or follows_blank):
+            heads.append(start)
+            in_head = True
+        label = labels.match(text, start, end)
+        if in_head and (label is None or labels.header_kind(label.name) is None):
+            if not heads:
+                return []
+            bodies.append(start)
+            in_head = False
+        follows_blank = False
+    return list(zip(bodies, [*heads[1:], len(text)], strict=False)) if len(bodies) > 1 else []
+
+
 def _line_blocks(
-    text: str, lines: list[Span], speakers: frozenset[str], profile: Profile
+    text: str,
+    lines: list[Span],
+    speakers: frozenset[str],
+    profile: Profile,
+    threads: dict[int, str],
 ) -> Iterator[Block]:
     block: Block | None = None
     speaker: str | None = None
@@ -178,12 +226,13 @@ def _line_blocks(
     is_marked = False
     for line_start, end in lines:
         start = line_start
-        if start == end:
+        if start == end or _RULE.match(text, start, end):
             if block:
                 yield block
             block = None
             continue
-        mark = _mark(text, start, end, speakers, profile)
+        author = threads.get(start)
+        mark = _Mark(author, None, end) if author else _mark(text, start, end, speakers, profile)
         if mark:
             speaker, time, start = mark
             section = ""
@@ -223,7 +272,7 @@ def _mark(
     if stamp:
         return _mark_after_time(text, end, stamp, profile)
     named = _LABEL_STAMP.match(text, start, last)
-    if named and labels.is_name(name := (named[1] or named[2]).strip()):
+    if named and labels.is_name(name := (named[1] or named[2]).replace("**", "").strip()):
         return _Mark(name, seconds(named[3] or named[4]), named.end())
     label = labels.match(text, start, end)
     if label and label.name in speakers:
