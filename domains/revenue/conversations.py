@@ -26,10 +26,11 @@ from sqlalchemy import (
 from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.core.network import FetchAllowlist
+from domains.kernel.core.normal_form import nfc
 from domains.kernel.core.problems import Invalid, invalid
 from domains.kernel.core.timestamps import parse_timestamp
 from domains.kernel.db.database import Read, Tx
-from domains.kernel.db.full_text import has_no_spaces, normalized
+from domains.kernel.db.full_text import has_no_spaces
 from domains.kernel.db.statements import WORKSPACE, row, statement
 from domains.kernel.jobs.enqueue import enqueue, enqueue_all
 from domains.kernel.jobs.model import Job, Queue
@@ -184,7 +185,7 @@ class ConversationQuery(CursorQuery20, frozen=True, kw_only=True):
             parameters |= by_attendee
             if not by_attendee.keys() & {"attendee_email", "attendee_domain"}:
                 texts.append(attendee)
-        if self.crm_name is not UNSET and (words := normalized(self.crm_name).split()):
+        if self.crm_name is not UNSET and (words := nfc(self.crm_name).split()):
             parameters["crm_phrase"] = _phrase(words)
             if any(map(has_trigrams, words)):
                 # The pattern can use the trigram index, the phrase cannot.

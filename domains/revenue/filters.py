@@ -10,9 +10,10 @@ from sqlalchemy import ARRAY, Column, ColumnElement, Text, bindparam, func, lite
 
 from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import parse_id
+from domains.kernel.core.normal_form import nfc
 from domains.kernel.core.problems import invalid
 from domains.kernel.core.timestamps import parse_iso, parse_iso_end
-from domains.kernel.db.full_text import cjk_pairs, normalized
+from domains.kernel.db.full_text import cjk_pairs
 from domains.kernel.pagination.cursor import CursorQuery
 from domains.kernel.pagination.cursor_statements import at_least_hint, at_most_hint
 from domains.revenue.addresses.email_domains import normalized_email
@@ -84,7 +85,7 @@ def parse_filters(query: CursorQuery, filters: Iterable[Filter]) -> dict[str, An
 
 def has_trigrams(part: str) -> bool:
     """False for a part of a text for which the trigram index is read as a whole."""
-    return len(normalized(part)) > 2
+    return len(nfc(part)) > 2
 
 
 def unindexed(name: str) -> str:
@@ -220,7 +221,7 @@ def compared(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def pattern(fragment: str) -> str:
     """ILIKE pattern for a fragment anywhere in a text. No character has a special meaning."""
-    escaped = normalized(fragment).replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    escaped = nfc(fragment).replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
     return f"%{escaped}%"
 
 

@@ -1,6 +1,5 @@
 """People in records: how they are sent and shown, and which of them are external."""
 
-import unicodedata
 from collections.abc import Iterable
 from typing import Annotated, Literal, NamedTuple, Protocol
 
@@ -8,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from domains.kernel.core.field_docs import doc
+from domains.kernel.core.normal_form import nfc
 from domains.revenue.addresses.email_domains import (
     ascii_domain,
     base_address,
@@ -79,7 +79,7 @@ def participant_columns(
     listed = list(people)
     emails = distinct_emails(listed)
     outside, outside_domains = external_emails(listed, owner_emails, own_domains)
-    names = (unicodedata.normalize("NFC", person.name or "") for person in listed)
+    names = (nfc(person.name or "") for person in listed)
     return ParticipantColumns(
         "INTERNAL" if emails and not outside else "EXTERNAL",
         "\n".join(distinct(" ".join(name.split()) for name in names)),

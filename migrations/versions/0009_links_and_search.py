@@ -5,6 +5,8 @@ the revenue record. Free-mail providers and shared hosts are no longer domains o
 that had them are relinked. Addresses with plus tags are also stored without.
 """
 
+import unicodedata
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -30,12 +32,32 @@ _MARKS = (
 )
 _INVISIBLE = r"\u00ad\u200b-\u200d\u2060\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef"
 
+
+def _combining_marks() -> str:
+    """Ranges of a regular expression."""
+    ranges: list[list[int]] = []
+    for number in range(0x20000):
+        if unicodedata.combining(chr(number)):
+            if ranges and ranges[-1][1] == number - 1:
+                ranges[-1][1] = number
+            else:
+                ranges.append([number, number])
+    return "".join(rf"\U{first:08x}-\U{last:08x}" for first, last in ranges)
+
+
+# SQL: the value has more combining marks in a row than are sorted in good time.
+_HAS_TOO_MANY_MARKS = (
+    f"octet_length(value) - length(value) > 30 and value ~ '[{_combining_marks()}]{{31}}'"
+)
+
 _FUNCTIONS = {
     # The form in which texts are compared.
-    "nfc(text)": """
+    "nfc(text)": f"""
         create function nfc(value text) returns text
         language sql immutable parallel safe as $$
             select case when octet_length(value) = length(value) then value
+                when {_HAS_TOO_MANY_MARKS} then value
+                when value is nfc normalized then value
                 else normalize(value) end
         $$
     """,
@@ -48,7 +70,8 @@ _FUNCTIONS = {
             if octet_length(value) = length(value) then
                 return value;
             end if;
-            value := case when value ~ '[\u3000\uff01-\uffef]' then normalize(value, NFKC)
+            value := case when {_HAS_TOO_MANY_MARKS} then value
+                when value ~ '[\u3000\uff01-\uffef]' then normalize(value, NFKC)
                 else normalize(value) end;
             if value !~ '[{_LETTERS}]' then
                 return value;
@@ -68,7 +91,9 @@ _FUNCTIONS = {
             if octet_length(value) = length(value) then
                 return '{{}}';
             end if;
-            value := normalize(value);
+            if not ({_HAS_TOO_MANY_MARKS}) then
+                value := normalize(value);
+            end if;
             return array(
                 select distinct pair
                 from unnest(string_to_array(regexp_replace(
@@ -155,8 +180,8 @@ def upgrade() -> None:
         pairs = f"cjk_pairs(variadic array[{', '.join(texts)}])"
         _search_index(table, (*columns, pairs, *patterns), where)
     op.execute(
-        "update conversations set names = normalize(names)"
-        " where octet_length(names) <> length(names) and names is not nfc normalized"
+        "update conversations set names = nfc(names)"
+        " where octet_length(names) <> length(names) and names <> nfc(names)"
     )
     _correct_links()
 

@@ -13,6 +13,8 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
+from domains.kernel.core.normal_form import nfc
+
 # Character ranges for a regular expression, in the notation of Python and PostgreSQL. Also written
 # in migration 0009.
 _CJK: Final = (
@@ -37,15 +39,13 @@ _INVISIBLE: Final = re.compile(
     r"[\u00ad\u200b-\u200d\u2060\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]"
 )
 
+# More pairs find hardly fewer records.
+_MAX_PAIRS: Final = 32
+
 # SQL: a single character in the text of a tsquery, where it is written `'表'`.
 SINGLE_CHARACTER_SQL: Final = f"''({_CHARACTER.pattern})''"
 # PostgreSQL refuses more than 32 negations in a row, and repeating them has no meaning.
 _NEGATIONS: Final = re.compile(r"-(?:[\W_]*-)+")
-
-
-def normalized(text: str) -> str:
-    """NFC, the form in which texts are compared."""
-    return unicodedata.normalize("NFC", text)
 
 
 def web_search(query: str) -> str:
@@ -68,7 +68,7 @@ def web_search(query: str) -> str:
 def _folded(text: str) -> str:
     if _COMPATIBILITY_FORMS.search(text):
         text = unicodedata.normalize("NFKC", text)
-    text = normalized(text)
+    text = nfc(text)
     return _INVISIBLE.sub("", text) if _RUN.search(text) else text
 
 
@@ -104,15 +104,17 @@ def _is_word(letter: str) -> bool:
 
 
 def cjk_pairs(texts: Iterable[str]) -> list[str]:
-    """All pairs of neighbouring Chinese, Japanese or Korean characters. For the SQL `cjk_pairs`."""
-    return sorted(
-        {
-            run[start : start + 2]
-            for text in texts
-            for run in _CJK_RUN.findall(normalized(text))
-            for start in range(len(run) - 1)
-        }
-    )
+    """Pairs of neighbouring Chinese, Japanese or Korean characters, at most 32.
+
+    The SQL function of the same name returns all pairs of a record.
+    """
+    pairs = {
+        run[start : start + 2]
+        for text in texts
+        for run in _CJK_RUN.findall(nfc(text))
+        for start in range(len(run) - 1)
+    }
+    return sorted(pairs)[:_MAX_PAIRS]
 
 
 @functools.cache

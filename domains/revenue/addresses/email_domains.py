@@ -7,12 +7,13 @@ the list of another project (see NOTICE); the other two lists are this project's
 
 import functools
 import re
-import unicodedata
 from importlib.resources import files
 from typing import Final
 from urllib.parse import urlsplit
 
 import idna
+
+from domains.kernel.core.normal_form import nfc
 
 MAX_HOST_LENGTH: Final = 253
 
@@ -23,17 +24,26 @@ _FREE_MAIL_FAMILY: Final = re.compile(
 )
 # The parts of a URL's host. Not longer than a label of a domain, whose conversion takes time.
 _LABEL: Final = re.compile(r"(?<![^./:@])[^./:@?#]{1,63}(?![^./:@?#])")
+_SEPARATOR: Final = re.compile(r"[\s,;|]")
 # Country codes that companies of every country use.
 _GENERIC_COUNTRY_CODES: Final = (".ai", ".co", ".fm", ".gg", ".io", ".me", ".so", ".tv")
 
 
 def normalized_email(email: str) -> str:
-    """Form for comparisons: lower case, NFC, the domain in ASCII, without surrounding spaces."""
+    """Form for comparisons: lower case, NFC, the domain in ASCII, without surrounding spaces.
+
+    Also accepts `Ana Berg <ana@acme.com>`, `mailto:ana@acme.com` and `'ana@acme.com'`.
+    """
     email = email.strip().lower()
+    if email.endswith(">"):
+        email = email.rpartition("<")[2][:-1].strip()
+    email = email.removeprefix("mailto:")
+    if email.startswith("'") and email.endswith("'"):
+        email = email[1:-1]
     if email.isascii():
         return email
     local, at, domain = email.rpartition("@")
-    return unicodedata.normalize("NFC", local) + at + ascii_domain(domain)
+    return nfc(local) + at + ascii_domain(domain)
 
 
 def ascii_domain(domain: str) -> str:
@@ -44,9 +54,11 @@ def ascii_domain(domain: str) -> str:
     domain = domain.lower()
     if domain.isascii():
         return domain
-    domain = unicodedata.normalize("NFC", domain)
-    if len(domain) > MAX_HOST_LENGTH:
-        return domain
+    return _punycode(nfc(domain)) if len(domain) <= MAX_HOST_LENGTH else domain
+
+
+@functools.lru_cache(4_096)
+def _punycode(domain: str) -> str:
     try:
         return idna.encode(domain, uts46=True).decode()
     except (idna.IDNAError, UnicodeError):
@@ -86,8 +98,9 @@ def email_domain(email: str) -> str:
 def domain_of_website(website: str) -> str:
     """E-mail domain of a website: its host without `www.`; empty if there is none or it is shared.
 
-    The website may lack a scheme.
+    The website may lack a scheme. Of several websites, the first one counts.
     """
+    website = _SEPARATOR.split(website.strip(), maxsplit=1)[0]
     try:
         host = urlsplit(website if "://" in website else f"//{website}").hostname or ""
     except ValueError:

@@ -48,6 +48,9 @@ def test_domains_of_organizations_are_not_shared(domain: str) -> None:
         ("mu\u0308ller.example", "xn--mller-kva.example"),
         ("xn--mller-kva.example.", "xn--mller-kva.example"),
         ("例え。テスト", "xn--r8jz45g.xn--zckzah"),
+        ("www.acme.example, www.acme.de", "acme.example"),
+        ("info@acme.example", "acme.example"),
+        ("n/a", ""),
         ("http://[acme", ""),
         ("acme", ""),
         ("ü" * 300 + ".example", ""),
@@ -62,6 +65,8 @@ def test_the_domain_of_a_website_is_its_host_unless_that_is_shared(
 def test_addresses_have_one_form() -> None:
     assert normalized_email(" Ana@MÜLLER.example ") == "ana@xn--mller-kva.example"
     assert normalized_email("rene\u0301@acme.com") == normalized_email("REN\u00c9@acme.com")
+    for sent in ("Ana Berg <Ana@acme.com>", "mailto:ana@acme.com", "'ana@acme.com'"):
+        assert normalized_email(sent) == "ana@acme.com"
     assert base_address("ana+crm+x@acme.com") == "ana@acme.com"
     assert base_address("+49@acme.com") == "+49@acme.com"
     assert base_address("ana") == "ana"

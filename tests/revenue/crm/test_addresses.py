@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from domains.revenue.people import matched_emails
+from domains.revenue.people import Person, external_emails, matched_emails
 from tests.revenue.crm.crm_records import CrmRecords
 from tests.revenue.push_records import Source, get_json
 
@@ -46,6 +46,12 @@ async def test_an_owner_on_free_mail_is_internal_alone(
     people = [{"email": participant}, {"email": owner}]
     record = await source.push("conversations", "a", participants=people, ownerEmails=[owner])
     assert (await get_json(source.tenant, f"conversations/{record}"))["type"] == type_
+
+
+def test_the_domains_of_the_workspace_are_internal_even_if_shared() -> None:
+    people = [Person(email=email) for email in ("ana@gmail.com", f"bo@{PUNYCODE}", "cy@gmx.de")]
+    outside, domains = external_emails(people, [], ["gmail.com", IDN])
+    assert (outside, domains) == (["cy@gmx.de"], [])
 
 
 async def test_plus_addresses_match_their_base_address_if_nothing_better_does(
