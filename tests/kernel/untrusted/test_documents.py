@@ -151,6 +151,11 @@ SUPPORTED = {
         "application/epub+zip",
         "Chapter one",
     ),
+    "msg": (
+        files.ole({"__properties_version1.0": b"", "__substg1.0_1000001F": b"\xe4\0"}),
+        "application/vnd.ms-outlook",
+        "ä",
+    ),
     "ics": (b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:A\nEND:VEVENT", "text/calendar", "A"),
     "xml spreadsheet": (
         b'<Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet"><Worksheet ss:Name="A">'

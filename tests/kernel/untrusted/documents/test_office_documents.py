@@ -179,6 +179,25 @@ def test_charts_are_read_in_place() -> None:
     assert text == "Before\n\nSeats by team\nA: x 1; y 2\nB\nThousands\n\nAfter"
 
 
+def test_footers_of_slides_once_and_no_dates() -> None:
+    deck = files.pptx([("One", ["a"], ""), ("Two", ["b"], "")])
+
+    def shape(kind: str, text: str) -> str:
+        return (
+            f'<p:sp><p:nvPr><p:ph type="{kind}"/></p:nvPr><p:txBody><a:p><a:r><a:t>{text}</a:t>'
+            "</a:r></a:p></p:txBody></p:sp>"
+        )
+
+    shapes = shape("dt", "1 May") + shape("ftr", "Acme") + shape("sldNum", "7") + "</p:spTree>"
+    for number in (1, 2):
+        deck = files.repacked(
+            deck,
+            f"ppt/slides/slide{number}.xml",
+            lambda part: part.replace("</p:spTree>", shapes),
+        )
+    assert read_slides(deck, None) == "One\n\na\n\nAcme\n\nTwo\n\nb"
+
+
 def test_slides_with_charts_diagrams_tables_and_comments() -> None:
     deck = files.pptx([("One", ["Text"], "")])
     frames = (

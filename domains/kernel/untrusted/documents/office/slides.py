@@ -1,30 +1,76 @@
 """Reader of PowerPoint files (Office Open XML)."""
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
-from domains.kernel.untrusted.documents.office.blocks import attribute, part_text
+from domains.kernel.untrusted.documents.office.blocks import PartReader, TextBuilder, attribute
 from domains.kernel.untrusted.documents.office.charts import reference_reader
 from domains.kernel.untrusted.documents.office.packages import Package, local_name, parse_xml
+
+# Placeholders for the date, the number of the slide and the header of printed notes.
+_HIDDEN_PLACEHOLDERS: Final = frozenset({"dt", "sldNum", "hdr"})
 
 
 def read_slides(data: bytes, _charset: str | None) -> str:
     """Return the slides of a presentation in order, each with its speaker notes and comments.
 
-    Charts are given by their title and series, diagrams by their texts.
+    Charts are given by their title and series, diagrams by their texts. A footer is returned on its
+    first slide only; dates and numbers of pages are left out.
     """
     package = Package(data)
     presentation = package.main_part()
     slides = package.relationships(presentation)
     authors = _authors(package, presentation)
     texts: list[str] = []
+    footers: set[str] = set()
     for slide_id in dict.fromkeys(_slide_order(package.read(presentation))):
         slide = slides[slide_id][1]
-        texts.append(part_text(package.read(slide), reference_reader(package, slide)))
-        notes = (part_text(package.read(part)) for part in package.related(slide, "notesSlide"))
+        texts.append(_text(package.read(slide), footers, reference_reader(package, slide)))
+        notes = (
+            _text(package.read(part), footers) for part in package.related(slide, "notesSlide")
+        )
         texts.extend(f"Notes: {text}" for text in notes if text)
         for part in package.related(slide, "comments"):
             texts.extend(_comments(package.read(part), authors))
     return "\n\n".join(filter(None, texts))
+
+
+def _text(part: bytes, footers: set[str], read_reference: PartReader | None = None) -> str:
+    builder = _SlideBuilder(footers, read_reference)
+    parse_xml(part, builder.start, builder.end, builder.data)
+    return builder.text
+
+
+class _SlideBuilder(TextBuilder):
+    """Leaves out dates, numbers of pages, and footers that are in `footers`. Adds others to it."""
+
+    def __init__(self, footers: set[str], read_reference: PartReader | None) -> None:
+        super().__init__(read_reference)
+        self._footers = footers
+        # The type of the placeholder that the current shape fills.
+        self._placeholder = ""
+
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        name = local_name(tag)
+        if name == "sp":
+            self._placeholder = ""
+        elif name == "ph":
+            self._placeholder = attributes.get("type", "")
+        super().start(tag, attributes)
+
+    def is_hidden(self, name: str, attributes: Mapping[str, str]) -> bool:
+        is_hidden = name == "txBody" and self._placeholder in _HIDDEN_PLACEHOLDERS
+        return is_hidden or super().is_hidden(name, attributes)
+
+    def end(self, tag: str) -> None:
+        is_footer = local_name(tag) == "txBody" and self._placeholder == "ftr"
+        if is_footer and not self._skipped_depth:
+            footer = "\n".join(self._blocks.pop())
+            if footer not in self._footers:
+                self._footers.add(footer)
+                self._add(footer)
+        else:
+            super().end(tag)
 
 
 def _slide_order(presentation: bytes) -> list[str]:
