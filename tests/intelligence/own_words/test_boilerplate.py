@@ -116,6 +116,9 @@ AUTO_REPLIES = {
     "en-receipt": "Thank you for contacting Shop support. We have received your request (#4711) "
     "and will get back to "
     "you within two business days. Please do not reply to this message.",
+    "en-help": "Thank you for reaching out! Our team has received your message and will reply "
+    "soon. In "
+    "the meantime, check our help center.",
     "en-ticket": "Your request (4711) has been received and is being reviewed by our support "
     "staff. To add additional "
     "comments, reply to this email.",

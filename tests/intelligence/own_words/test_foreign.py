@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from domains.intelligence.own_words.foreign import Kind, foreign_spans
@@ -87,6 +87,8 @@ def test_text_without_marks_has_none(text: str, kind: Kind) -> None:
 
 @given(TEXTS, st.sampled_from(QUOTES))
 def test_quoted_mail_below_changes_nothing_above(text: str, quote: str) -> None:
+    # A marker line at the end would be the first line of the quoted mail.
+    assume(not text.rstrip().endswith(("message:", "___")))
     above = own_words(text).split()
     assert own_words(text + quote).split()[: len(above)] == above
 

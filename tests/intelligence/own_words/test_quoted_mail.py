@@ -15,10 +15,12 @@ ATTRIBUTIONS = {
     "Desk\n<kim@shop.example> wrote:",
     "en-apple": "On Apr 7, 2026, at 9:15 AM, Kim <kim@shop.example> wrote:",
     "en-thunderbird": "On 4/7/26 09:15, Kim wrote:",
+    "en-zoho": "---- On Tue, 07 Apr 2026 09:15:00 +0200 kim@shop.example wrote ----",
     "en-mutt": "Kim <kim@shop.example> writes:",
     "de-gmail": "Am Di., 7. Apr. 2026 um 09:15 Uhr schrieb Kim <kim@shop.example>:",
     "de-wrapped": "Am Di., 7. Apr. 2026 um 09:15 Uhr schrieb Kim vom Laden <\nkim@shop.example>:",
     "de-name-first": "Kim <kim@shop.example> schrieb am Di., 7. Apr. 2026, 09:15:",
+    "de-name-first-wrapped": "Kim <kim@shop.example> schrieb am Di., 7.\nApril 2026, 09:15:",
     "de-thunderbird": "Am 07.04.2026 um 09:15 schrieb Kim:",
     "fr-gmail": "Le mar. 7 avr. 2026 à 09:15, Kim <kim@shop.example> a écrit :",
     "fr-thunderbird": "Le 07/04/2026 à 09:15, Kim a écrit\u00a0:",
@@ -83,6 +85,10 @@ HEADS = {
     "marker-de": "-----Ursprüngliche Nachricht-----\nVon: Kim\nGesendet: 7. April 2026 09:15\nAn: "
     "Lee",
     "marker-alone": "-------- Message d'origine --------",
+    "one-line": "Date: Tue, 7 Apr 2026 09:15:00 From: kim@shop.example To: Lee Subject: Rows",
+    "reply-to": "From: Kim\nReply-To: kim@shop.example\nSent: 7 April 2026 09:15\nTo: Lee",
+    "danish": "-------- Oprindelig besked --------\nFra: Kim\nDato: 07.04.2026  09.15\nTil: Lee",
+    "comment": "------------------------------------\nKim, Apr 7, 2026, 9:15 AM",
     "rule": "________________________________\nFrom: Kim <kim@shop.example>\nSent: 7 April 2026 "
     "09:15",
 }
@@ -174,7 +180,9 @@ def test_a_mail_that_passes_on_another(marked: str) -> None:
     assert found(marked, "mail") == expected(marked)
 
 
-@pytest.mark.parametrize("note", ["Thanks, noted.", "Danke!\nLee", "Will do tomorrow.", "OK"])
+@pytest.mark.parametrize(
+    "note", ["Thanks, noted.", "See my answers below.", "Danke!\nLee", "Will do tomorrow.", "OK"]
+)
 def test_a_short_reply_is_no_forward(note: str) -> None:
     marked = f"{note}\n\n⟦Von: Kim\nGesendet: 7. April 2026 09:15\nAn: Lee\nBetreff: x\n\n{OTHER}⟧"
     words = found(marked, "mail")
@@ -193,6 +201,8 @@ def test_a_short_reply_is_no_forward(note: str) -> None:
         "> 500 rows fail in every import.",
         "| Plan | Seats |\n| --- | --- |\n| Pro | 5 |\nThe table above is cut.",
         f"We wrote to you at 10:00: {FAILS}",
+        f"I got a strange mail from Kim <kim@shop.example> and she wrote:\n{FAILS}",
+        f"Please send the invoices to Kim <kim@shop.example>:\n{FAILS}",
         "I replied above this line in the form and the text vanished.",
         "The original message is lost.\nForwarded message headers are missing too.",
         f"Q: Which plan?\nA: Pro\nDe: nothing\n{FAILS}",

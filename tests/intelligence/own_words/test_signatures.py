@@ -34,6 +34,15 @@ SIGNATURES = {
     "ja": "よろしくお願いいたします。\n\n田中",
     "zh": "谢谢！\n李明",
     "ko": "감사합니다.\n이영희 드림",
+    "two-languages": "Med venlig hilsen / Kind regards\n\nLee Brun\nCEO @ Shop!",
+    "rule": "—————\nLee Brown\nProduct Manager\n📧 lee@shop.example\n📱 +44 20 7946 0000",
+    "list": "_______________\nimport-users mailing list\nimport-users@lists.example",
+    "ja-two": "以上、よろしくお願いいたします",
+    "closing-above-delimiter": "よろしくお願いいたします。\n\n--\n田中太郎\nTEL: 03-1234-5678",
+    "register": "Viele Grüße\ni.A. Lee Braun\nEinkauf\n\nLaden GmbH\nHauptstr. 1\n10115 Berlin\n\n"
+    "Geschäftsführer: Max Braun · Amtsgericht Berlin HRB 4711 · USt-IdNr. DE4711",
+    "register-alone": "Shop Ltd. Registered in England No. 4711. Registered office: 1 High St, "
+    "London.",
     "block": "Lee Brown\nHead of Operations\nShop Ltd | +44 20 7946 0000",
     "iphone": "Sent from my iPhone",
     "outlook": "Get Outlook for iOS<https://aka.ms/o0ukef>",
@@ -73,6 +82,9 @@ def test_signature(signature: str, history: str) -> None:
         f"Hi,\n\nThanks!\n\n{FAILS} Also the page is slow.",
         f"Best regards to the team.\n{FAILS}",
         "Thanks,\nLee\n\nP.S. The search is broken too, and we need it every day.",
+        "What is broken:\n---\nslow import\ncrash on save",
+        "Broken pages\n-----\nSearch Page\nLogin Page\nStart Page",
+        "The VAT number is missing on invoices of Shop Ltd.",
         f"Kind of slow\n{FAILS}",
         "Pros:\nBest price\nFast import",
         "We need:\n--\nThe import must not stop at row 40 because we then lose the rest of the "

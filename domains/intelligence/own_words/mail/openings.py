@@ -34,13 +34,24 @@ _CLEAR_VERB: Final = re.compile(
         _border(lang, verb) for lang, (_, verb) in ATTRIBUTIONS.items() if lang not in _DATE_FIRST
     )
 )
-_ADDRESS: Final = re.compile(r"[<(\[].{0,80}@.{0,80}[>)\]]")
-_CLOCK: Final = re.compile(r"\d[:h]\d\d|\b(?:kl\.?|klo|um|om|o|ore|godz\.) \d{1,2}\.\d\d")
+_NAME_FIRST: Final = re.compile(r"[^<(\[.!?:]{1,60}[<(\[][^<(\[]{0,80}@[^<(\[]{0,80}[>)\]]")
+_NAME_WORDS: Final = 6  # words of a name in front of an address
+_ATTRIBUTION_ENDS: Final = (":", "：", "----")
+_CLOCK: Final = re.compile(
+    r"\d[:h]\d\d|\d{4},? +\d{1,2}\.\d\d|\b(?:kl\.?|klo|um|om|o|ore|godz\.) \d{1,2}\.\d\d"
+)
 _QUOTE_MARKS: Final = re.compile(r"(?:>[ \xa0]?)+(?![=:_.)])|\|(?=[ \xa0]|$)")
 _DECORATION: Final = " \t-_=—–―*~#<>[](){}|:：.·•"
 _MARKER: Final = re.compile(
     rf"(?P<forward>{'|'.join(FORWARDED)})|(?P<original>{'|'.join(ORIGINAL)})"
     rf"|(?P<above>{'|'.join(REPLY_ABOVE)})",
+    re.IGNORECASE,
+)
+_LABEL: Final = re.compile(r"(?<!\S)\*{0,2}([^\W\d_]{1,15}):\*{0,2}(?=\s)")
+_ONE_LINE_HEADERS: Final = 3
+# A help desk's line above a comment: "Kim, 7 Apr 2026, 09:15".
+_COMMENT_HEAD: Final = re.compile(
+    r"[^.!?:]{2,60}, .{0,24}\d{4}.{0,8}\d{1,2}:\d\d(?::\d\d)?(?: ?[ap]\.?m\.?)?.{0,10}",
     re.IGNORECASE,
 )
 _RULE: Final = re.compile(r"[_\-=—–*]{5,}$")
@@ -87,7 +98,7 @@ def find_attributions(lines: Sequence[Line]) -> dict[int, int]:
     found: dict[int, int] = {}
     for last, line in enumerate(lines):
         text = line.text
-        if not text.endswith((":", "：")) or len(text) > _LONGEST_LINE or quote_marks(text):
+        if not text.endswith(_ATTRIBUTION_ENDS) or len(text) > _LONGEST_LINE or quote_marks(text):
             continue
         before = lines[last - 1].text[-_VERB_REACH:] if last else ""
         if not _ANY_VERB.search(text) and not _ANY_VERB.search(before):
@@ -106,30 +117,37 @@ def _start_of_attribution(lines: Sequence[Line], last: int, *, quotes: bool) -> 
         text = lines[first].text
         if not text or len(text) > _LONGEST_LINE:
             return None
-        window = " ".join(line.text for line in lines[first : last + 1])
-        if _is_attribution(window, is_line=first == last, quotes=quotes):
+        window = " ".join(line.text for line in lines[first : last + 1]).strip("- ")
+        if _is_attribution(window, line_count=last - first + 1, quotes=quotes):
             return first
     return None
 
 
-def _is_attribution(window: str, *, is_line: bool, quotes: bool) -> bool:
-    """Whether the text attributes; `quotes` if quote marks follow, `is_line` if it is one line."""
+def _is_attribution(window: str, *, line_count: int, quotes: bool) -> bool:
+    """Whether the joined lines attribute; `quotes` says that quote marks follow."""
     has_address = "@" in window
     if not (has_address or quotes or _CLOCK.search(window)):
         return False
     tail = window[-_VERB_REACH:]
     if any(opening.match(window) and verb.search(tail) for opening, verb in _ATTRIBUTION):
         return True
-    if not is_line or window.startswith("<") or not _CLEAR_VERB.search(tail):
+    if line_count > 2 or window.startswith("<") or not _CLEAR_VERB.search(tail):
         return False
-    return (has_address and _ADDRESS.search(window) is not None) or (quotes and len(window) < 100)
+    named = (
+        _NAME_FIRST.match(window) is not None
+        and len(window.partition("@")[0].split()) <= _NAME_WORDS
+    )
+    return named or (quotes and line_count == 1 and len(window) < 100)
 
 
 def _marker(lines: Sequence[Line], index: int) -> Opening | None:
     """A line such as "---- Original Message ----", with the head that may follow."""
     text = lines[index].text
     if _RULE.match(text):
-        head = _head(lines, next_text(lines, index + 1))
+        following = next_text(lines, index + 1)
+        if following < len(lines) and _COMMENT_HEAD.fullmatch(lines[following].text):
+            return Opening("attribution", index, following + 1)
+        head = _head(lines, following)
         return head and head._replace(start=index)
     core = text.strip(_DECORATION)
     found = _MARKER.fullmatch(core) if 2 <= len(core) <= 160 else None
@@ -156,6 +174,8 @@ def _header(text: str) -> tuple[str, str] | None:
 
 def _head(lines: Sequence[Line], start: int) -> Opening | None:
     """The head of a mail: its sender and at least one more header that only mails have."""
+    if start < len(lines) and _is_one_line_head(lines[start].text):
+        return Opening("head", start, start + 1)
     kinds: set[str] = set()
     subject: int | None = None
     proven = False
@@ -172,11 +192,19 @@ def _head(lines: Sequence[Line], start: int) -> Opening | None:
         values = value + " ".join(line.text for line in lines[index + 1 : end])
         proven = proven or kind == "subject" or "@" in values or bool(_CLOCK.search(values))
         index = end
-        if index + 1 < len(lines) and not lines[index].text:
+        if "sender" in kinds and index + 1 < len(lines) and not lines[index].text:
             index += 1
     if "sender" in kinds and len(kinds) > 1 and proven:
         return Opening("head", start, end, subject)
     return None
+
+
+def _is_one_line_head(text: str) -> bool:
+    """Whether a line holds the whole head, as programs without line ends write it."""
+    if len(text) > 2 * _LONGEST_LINE or text.count(":") < _ONE_LINE_HEADERS or not _header(text):
+        return False
+    kinds = {HEADER_KINDS.get(label[1].lower()) for label in _LABEL.finditer(text)} - {None}
+    return "sender" in kinds and len(kinds) >= _ONE_LINE_HEADERS and "@" in text
 
 
 def _end_of_header(lines: Sequence[Line], index: int, kind: str, value: str) -> int:

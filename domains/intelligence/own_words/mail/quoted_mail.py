@@ -18,7 +18,7 @@ from domains.intelligence.own_words.mail.openings import (
     next_text,
     quote_marks,
 )
-from domains.intelligence.own_words.phrases.mail import COVER_NOTE, THANKS
+from domains.intelligence.own_words.phrases.mail import COVER_NOTE, REPLY_NOTE
 
 _SHORT_NOTE: Final = 80  # characters that a note above a forwarded mail may have
 _LONGEST_NOTE: Final = 600
@@ -132,14 +132,15 @@ class _Scanner:
         if kind == "attribution":
             return not any(_LETTER.search(line.text) for line in self._note)
         note = " ".join(line.text for line in signatures.without_signature(self._note)).strip()
-        if not _LETTER.search(note):
-            thanks = any(THANKS.search(line.text) for line in self._note)
-            return kind == "forward" or not thanks
-        if kind == "above" or len(note) > _LONGEST_NOTE:
-            return False
         if kind == "forward":
-            return len(note) <= _SHORT_NOTE or COVER_NOTE.search(note) is not None
-        return len(note) <= _SHORT_NOTE and COVER_NOTE.search(note) is not None
+            return len(note) <= _SHORT_NOTE or (
+                len(note) <= _LONGEST_NOTE and COVER_NOTE.search(note) is not None
+            )
+        if any(REPLY_NOTE.search(line.text) for line in self._note):
+            return False
+        if not _LETTER.search(note):
+            return True
+        return kind != "above" and len(note) <= _SHORT_NOTE and COVER_NOTE.search(note) is not None
 
 
 def _end_of_quote(lines: Sequence[Line], index: int, *, unsure: bool = False) -> int:

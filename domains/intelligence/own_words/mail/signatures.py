@@ -7,9 +7,11 @@ from typing import Final
 from domains.intelligence.own_words.mail.lines import Line, paragraphs
 from domains.intelligence.own_words.phrases.signatures import (
     CLOSINGS,
+    COMPANIES,
     DEVICES,
     GREETINGS,
     PRONOUNS,
+    REGISTERS,
     SENT_FROM,
     SENT_FROM_LAST,
 )
@@ -18,12 +20,14 @@ from domains.intelligence.text.words import word_set
 _MAX_LINES: Final = 60  # a signature and the notices below it
 _MAX_DELIMITED: Final = 20  # lines behind "-- "
 _MAX_BLOCK: Final = 14  # lines below a closing
+_MAX_UNDER_RULE: Final = 2  # lines without an address below a longer rule
 _MAX_LINE: Final = 120  # characters of a line of a name block
+_MAX_REGISTER: Final = 400
 _MAX_NAME_WORDS: Final = 5
 _SENTENCE_WORDS: Final = 5  # words from which a line with a full stop is a sentence
 _MAX_WORDS: Final = 12
 
-_DELIMITER: Final = re.compile(r"(?:--|—|__)$")
+_DELIMITER: Final = re.compile(r"(?:[-—–_]{2,60}|—)$")
 _CLOSING: Final = re.compile(
     rf"(?P<core>{'|'.join(CLOSINGS)})(?P<border>[\s,;.!…:–—。！、，-]*)(?P<rest>.*)", re.IGNORECASE
 )
@@ -37,11 +41,15 @@ _CONTACT: Final = re.compile(
     r"|\d{2,5}[ /().-]{1,3}\d{2,4}[ /.-]?\d{2,}",
     re.IGNORECASE,
 )
+_REGISTER: Final = re.compile(rf"(?<!\w)(?:{REGISTERS})", re.IGNORECASE)
+_COMPANY: Final = re.compile(rf"(?<!\w)(?:{COMPANIES})(?!\w)")
 _SEPARATED: Final = re.compile(r"[|•·]")
 _PRONOUN: Final = re.compile(rf"(?<!\w)(?:{PRONOUNS})(?!\w)")
 _GREETING: Final = re.compile(rf"(?:{'|'.join(GREETINGS)})\b.{{0,40}}", re.IGNORECASE)
 _WORD: Final = re.compile(r"[^\W_][\w'’.-]*")
-_PARTICLES: Final = word_set("van von de del der den di da la le el al bin y e zu ter ten")
+_PARTICLES: Final = word_set(
+    "van von de del der den di da la le el al bin y e zu ter ten i.a i.v ppa"
+)
 
 
 def find_signature(lines: Sequence[Line], skipped: frozenset[int] = frozenset()) -> list[Line]:
@@ -52,12 +60,12 @@ def find_signature(lines: Sequence[Line], skipped: frozenset[int] = frozenset())
     lines = [
         line._replace(text="") if line.start in skipped else line for line in _last_lines(lines)
     ]
-    found = [line for line in lines if is_sent_from(line.text)]
+    found = [line for line in lines if is_sent_from(line.text) or _is_register(line.text)]
     mobile = {line.start for line in found}
     rest = [line._replace(text="") if line.start in mobile else line for line in lines]
     at = _delimited(rest)
-    if at is None:
-        at = _closed(rest)
+    closed = _closed(rest[:at])
+    at = at if closed is None else closed
     if at is None:
         at = _name_block(rest)
     if at is None:
@@ -98,6 +106,10 @@ def is_closing(text: str) -> bool:
     found = _CLOSING.fullmatch(text.strip(" \t*_"))
     if found is None or not found["rest"]:
         return found is not None
+    if found["rest"][0] in "/|" or found["border"].strip():
+        second = _CLOSING.fullmatch(found["rest"].strip(" /|"))
+        if second and not second["rest"]:
+            return True
     # "Best price" is no closing, "Best, Ana" is.
     plain = " " not in found["core"] and not found["border"].strip()
     named = found["rest"][0].isupper() and found["core"].lower() != "best"
@@ -111,21 +123,23 @@ def is_name(text: str) -> bool:
         return False
     if len(words) == 1 and words[0].isalpha() and text[-1] != ".":
         return True
-    return all(not word[0].islower() or word in _PARTICLES for word in words)
+    return all(not word[0].islower() or word.lower().strip(".") in _PARTICLES for word in words)
 
 
 def _delimited(lines: Sequence[Line]) -> int | None:
-    """Index of the last "-- " behind which few lines follow."""
+    """Index of the last line of dashes behind which only a signature follows."""
     for index in range(len(lines) - 1, -1, -1):
         text = lines[index].text
         if _DELIMITER.match(text):
             rest = [line.text for line in lines[index + 1 :] if line.text]
-            strict = text == "--" and lines[index].end - lines[index].body >= 4
-            if len(rest) <= _MAX_DELIMITED and (strict or all(map(_fits_block, rest))):
+            strict = text == "--" and lines[index].end - lines[index].body >= len("-- \n")
+            if strict and len(rest) <= _MAX_DELIMITED:
                 return index
-            return None
-        if len(lines) - index > 3 * _MAX_DELIMITED:
-            break
+            contact = any(map(_CONTACT.search, rest))
+            named = bool(rest) and is_name(rest[0])
+            fits = len(rest) <= _MAX_BLOCK and all(map(_fits_block, rest))
+            short = len(text) < len("---") or len(rest) <= _MAX_UNDER_RULE
+            return index if fits and (contact or (named and short)) else None
     return None
 
 
@@ -161,6 +175,14 @@ def _name_block(lines: Sequence[Line]) -> int | None:
     return parts[-1].start if len(parts) > 1 else None
 
 
+def _is_register(text: str) -> bool:
+    """Whether a line is a company's entry in a register: "Shop Ltd, registered in England"."""
+    if not 20 <= len(text) <= _MAX_REGISTER or _speaks(text):
+        return False
+    entries = {found[0].lower() for found in _REGISTER.finditer(text)}
+    return len(entries) > 1 or (len(entries) == 1 and _COMPANY.search(text) is not None)
+
+
 def _speaks(text: str) -> bool:
     """Whether a line has a word such as "we" or "is". "IT" is none."""
     return _PRONOUN.search(text[0].lower() + text[1:]) is not None
@@ -171,7 +193,7 @@ def _fits_block(text: str) -> bool:
     if len(text) > _MAX_LINE:
         return False
     if _CONTACT.search(text) or _SEPARATED.search(text) or is_closing(text):
-        return text[-1] not in "?!" and not _speaks(text)
+        return text[-1] != "?" and not _speaks(text)
     words = text.split()
     if len(words) > _MAX_WORDS or _speaks(text) or text[-1] in "?:;。？！":
         return False

@@ -39,7 +39,10 @@ STRONG: Final = (
     r"e-?mail|"
     r"notification|acknowledge?ment)|this (?:e-?mail|message) (?:was|is) (?:sent |generated )?"
     r"automatically",
-    r"(?:we(?:['’]ve| have)?|has been|was) (?:successfully )?received (?:your|and (?:is|will|a "
+    r"(?:our team|we) (?:has|have) received your|your (?:message|e-?mail|request)(?: "
+    r"\S{1,20}){0,3} has been "
+    r"received|(?:we(?:['’]ve| have)?|has been|was) (?:successfully )?received (?:your|and (?:is|"
+    r"will|a "
     r"ticket))"
     r"|we(?:['’]ve| have)? received your (?:e-?mail|message|request|ticket|inquiry|enquiry|query)|"
     r"your (?:request|ticket|case|message|e-?mail|inquiry|enquiry)(?: \S{1,20})? (?:has been|was) "

@@ -113,7 +113,7 @@ FOOTERS: Final = (
     r"settings)\b"
     r".{0,80}$",
     r"view (?:this (?:e-?mail|message) )?(?:in (?:your|a) browser|online|it on github).{0,80}$",
-    r"reply to this e-?mail directly.{0,200}",
+    r"reply to this e-?mail (?:directly|to (?:respond|reply|comment|add)).{0,200}",
     r"(?:this e-?mail is a service from|delivered by zendesk|powered by (?:freshdesk|zendesk|"
     r"intercom|"
     r"help ?scout|hubspot|front|jira|zoho)).{0,160}",

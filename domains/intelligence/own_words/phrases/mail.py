@@ -129,7 +129,8 @@ ORIGINAL: Final = (
     r"元のメッセージ|元のメール|原文",
     r"原始邮件|原邮件|原始郵件|原始信件",
     r"원본 (?:메시지|메일)|원본메일",
-    r"(?:ursprungligt meddelande|originalmeddelande|oprindelig meddelelse|opprinnelig melding)",
+    r"(?:ursprungligt meddelande|originalmeddelande|oprindelig (?:meddelelse|besked)|opprinnelig "
+    r"melding)",
     r"(?:alkuperäinen viesti|původní zpráva|pôvodná správa|eredeti üzenet|mesaj(?:ul)? original)",
     r"(?:orijinal|özgün) (?:mesaj|ileti)|αρχικό μήνυμα",
 )
@@ -181,10 +182,13 @@ COVER_NOTE: Final = re.compile(
     re.IGNORECASE,
 )
 
-# Words of a reply that says nothing else.
-THANKS: Final = re.compile(
-    r"\b(?:thank|thx|dank|merci|gracias|obrigad|grazie|bedankt|dzięk|спасибо|дякую|tack|tak|takk|"
+# Words of a reply, which passes nothing on.
+REPLY_NOTE: Final = re.compile(
+    r"\b(?:answer|repl(?:y|ies)|comment|inline|antwort|kommentar|réponse|respuesta|resposta|"
+    r"rispost|"
+    r"antwoord|odpowied|ответ|svar|thank|thx|dank|merci|gracias|obrigad|grazie|bedankt|dzięk|"
+    r"спасибо|дякую|tack|tak|takk|"
     r"kiitos|děkuj|ďakuj|köszön|teşekkür|mulțum|ευχαριστ|cảm ơn|terima kasih)|"
-    r"ありがとう|谢谢|謝謝|감사|고맙",
+    r"回答|返信|回复|답변|ありがとう|谢谢|謝謝|감사|고맙",
     re.IGNORECASE,
 )

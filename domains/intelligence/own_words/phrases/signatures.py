@@ -103,9 +103,26 @@ SENT_FROM_LAST: Final = (
 
 # Words by which a line speaks, so that it is no part of a name block.
 PRONOUNS: Final = (
-    r"[iI]|[iI]['’]\w+|we|my|our|you|your|it|is|are|was|does|doesn['’]t|don['’]t|can['’]t|not|"
+    r"[iI](?!\.)|[iI]['’]\w+|we|my|our|you|your|it|is|are|was|does|doesn['’]t|don['’]t|can['’]t|not|"
     r"please|when|"
     r"ich|wir|sie|mein|unser|ist|nicht|bitte|wenn|je|j['’]\w+|nous|vous|est|pas|"
     r"yo|nosotros|mi|está|no puedo|por favor|eu|nós|não|io|noi|non|è|ik|wij|niet|nie|jest|"
     r"jag|vi|inte|ikke|er|minä|emme|ei|я|мы|не"
+)
+
+# Entries of a company in public registers, and what such companies are called.
+REGISTERS: Final = (
+    r"registered (?:in|office|at|no|number|company)|company (?:no\b|number|reg)|vat (?:no\b|id|reg|"
+    r"number)|"
+    r"geschäftsführe|amtsgericht|registergericht|hr[ab] ?\d|ust-?id|sitz der gesellschaft|vorstand|"
+    r"handelsregister|aufsichtsrat|siège social|siret|\brcs\b|capital (?:social|de)|n° ?tva|"
+    r"domicilio social|"
+    r"registro mercantil|\bcif\b|\bnif\b|\bcnpj\b|sede (?:legale|social)|p\.? ?iva|partita iva|"
+    r"cap\. soc|"
+    r"\bkvk\b|btw-?n|\bkrs\b|\bnip\b|regon|org\.? ?nr|cvr-?n|y-tunnus|огрн|инн\b"
+)
+COMPANIES: Final = (
+    r"GmbH|AG|KG|UG|SE|e\.V\.|Ltd\.?|Limited|LLC|LLP|PLC|plc|Inc\.?|Corp\.?|S\.?A\.?S?|SARL|"
+    r"S\.?L\.?|"
+    r"S\.?r\.?l\.?|S\.?p\.?A\.?|B\.?V\.?|N\.?V\.?|AB|A/S|ApS|AS|Oy|sp\. z o\.o\.|Lda|ООО"
 )
