@@ -83,8 +83,12 @@ def kind_of_archive(file: BinaryIO) -> Kind:
 def _stored_type(archive: zipfile.ZipFile) -> str:
     """Return the media type that an archive stores in its entry `mimetype`, if any."""
     try:
-        with archive.open("mimetype") as entry:
-            stored = entry.read(_MAX_TYPE_BYTES).strip()
+        entry = archive.getinfo("mimetype")
+        # Other methods can allocate gigabytes for their window, here in the parent process.
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            return ""
+        with archive.open(entry) as file:
+            stored = file.read(_MAX_TYPE_BYTES).strip()
     except (KeyError, OSError, EOFError, RuntimeError, ValueError, *_DAMAGES):
         return ""
     # Validated, because error messages contain it.

@@ -19,12 +19,16 @@ def read_slides(data: bytes, _charset: str | None) -> str:
     """
     package = Package(data)
     presentation = package.main_part()
-    slides = package.relationships(presentation)
+    slides = {
+        name: target
+        for name, (_, target) in package.relationships(presentation).items()
+        if package.has(target)
+    }
     authors = _authors(package, presentation)
     texts: list[str] = []
     footers: set[str] = set()
-    for slide_id in dict.fromkeys(_slide_order(package.read(presentation))):
-        slide = slides[slide_id][1]
+    order = dict.fromkeys(_slide_order(package.read(presentation)))
+    for slide in (slides[slide_id] for slide_id in order if slide_id in slides):
         texts.append(_text(package.read(slide), footers, reference_reader(package, slide)))
         notes = (
             _text(package.read(part), footers) for part in package.related(slide, "notesSlide")
