@@ -121,6 +121,30 @@ async def test_the_strings_in_the_data_of_a_raw_signal_are_analysed(acme: Tenant
     )
 
 
+async def test_the_data_of_a_raw_signal_may_be_a_transcript(acme: Tenant) -> None:
+    said = 'Our "exports" crash every week and it is frustrating.'
+    data = {
+        "parties": [{"speakerId": "7", "name": "Ana Ruiz"}],
+        "transcript": [
+            {
+                "speakerId": "7",
+                "topic": "Small talk",
+                "sentences": [
+                    {"start": 61_250, "end": 62_000, "text": said[:19]},
+                    {"start": 62_000, "end": 65_000, "text": said[20:]},
+                ],
+            }
+        ],
+    }
+    created = await acme.create("signals", source={"type": "call"}, data=data)
+    signal = await acme.wait_until_processed(created["id"])
+    quotes = await evidence_of(acme, signal)
+    assert [(quote["quote"], quote["speaker"], quote["startTime"]) for quote in quotes] == [
+        (said[:19], "Ana Ruiz", 61.25),
+        (said[20:], "Ana Ruiz", 62.0),
+    ]
+
+
 async def test_insights_inherit_the_account_and_the_only_product_of_the_signal(
     acme: Tenant,
 ) -> None:

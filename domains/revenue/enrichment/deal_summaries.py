@@ -27,6 +27,7 @@ from domains.kernel.db.database import Tx
 from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 from domains.kernel.db.tables import workspaces
 from domains.kernel.job_tools import Tools, Write
+from domains.kernel.untrusted.html_text import html_to_text, is_html
 from domains.revenue.conversations import Participant
 from domains.revenue.crm.matching import RefreshDeal
 from domains.revenue.tables import conversations, deals, messages
@@ -180,7 +181,9 @@ async def refresh(tools: Tools, workspace: WorkspaceId, job: RefreshDeal) -> Wri
 def _current_status(stage: str | None, interactions: Sequence[_Interaction]) -> str:
     """The stage, the newest outcome, and the date and title of the last interaction."""
     newest = interactions[0]
-    title = f", “{newest.title}”" if newest.title else ""
+    subject = newest.title or ""
+    subject = html_to_text(subject).text.strip() if is_html(subject) else subject
+    title = f", “{subject}”" if subject else ""
     outcome = next(iter(_newest_texts(interactions, "Outcome")), "")
     last_contact = f"Last contact on {newest.at:%Y-%m-%d}: {newest.noun}{title}"
     parts = (stage or "", outcome, last_contact)

@@ -72,3 +72,45 @@ async def test_an_internal_participant_without_a_name_is_not_taken_for_a_custome
     await wait_until_processed(database, "conversations", record)
     conversation = await get_json(source.tenant, f"conversations/{record}")
     assert conversation["summary"]["Pain Points"] == []
+
+
+async def test_a_transcript_cut_into_captions_has_the_summary_of_the_whole(
+    source: Source, database: Database
+) -> None:
+    sentences = (
+        (
+            "a",
+            "<p>Our invoices are really hard to find, we search for an hour &amp; lose time.</p>",
+        ),
+        ("b", "I will send you the new price list by Friday."),
+    )
+    whole = call(*sentences)
+    plain = [text.removeprefix("<p>").removesuffix("</p>") for _, text in sentences]
+    cut = call(
+        *(
+            (speaker, " ".join(words[at : at + 4]))
+            for (speaker, _), text in zip(sentences, plain, strict=True)
+            for words in [text.split()]
+            for at in range(0, len(words), 4)
+        )
+    )
+    shown = []
+    for number, fields in enumerate((whole, cut)):
+        record = await source.push("conversations", f"c{number}", displayName="Call", **fields)
+        await wait_until_processed(database, "conversations", record)
+        conversation = await get_json(source.tenant, f"conversations/{record}")
+        assert [entry["text"] for entry in conversation["transcript"]] == [
+            entry["text"] for entry in fields["transcript"]
+        ]
+        evidence = await get_json(source.tenant, f"conversations/{record}/evidence")
+        shown.append((conversation["summary"], evidence))
+    (summary, evidence), (summary_of_cut, evidence_of_cut) = shown
+    assert summary_of_cut == summary
+    assert "find" in str(summary["Pain Points"])
+    assert summary["Next Steps"] == [
+        "Bob Ray will send Ana Ruiz the new price list by Friday (due 2026-03-13)"
+    ]
+    assert "<" not in str(summary)
+    quotes = [each["quote"] for each in evidence_of_cut["Next Steps"]]
+    assert quotes == ["I will send you", "the new price list", "by Friday."]
+    assert " ".join(quotes) == evidence["Next Steps"][0]["quote"]

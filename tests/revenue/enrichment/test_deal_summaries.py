@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from domains.kernel.db.database import Database
 from tests.revenue.crm.crm_records import CrmRecords
 from tests.revenue.enrichment.calls import call
@@ -52,20 +54,42 @@ async def test_a_deal_is_summarized_from_its_conversations_and_messages(
     await eventually(without_steps)
 
 
-async def test_a_quoted_message_is_not_attributed_to_the_author_of_the_reply(
-    source: Source, crm: CrmRecords
+_QUOTED = "I'll send you the order form by Friday. The login page crashes all the time."
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"I will sign the contract tomorrow.\n\nOn Tue, Mar 10, 2026 at 9:12 AM Bob wrote:\n"
+        f"> {_QUOTED}\n",
+        f"I will sign the contract tomorrow.\n\nVon: Bob <bob@ours.io>\nGesendet: Dienstag, "
+        f"10. März 2026 09:12\nAn: Ana\nBetreff: Vertrag\n\n{_QUOTED}\n",
+        f"<div>I will sign the&nbsp;contract <b>tomorrow</b>.</div><br><div class='gmail_quote'>"
+        f"<blockquote>{_QUOTED}</blockquote></div>",
+    ],
+)
+async def test_markup_and_quoted_mail_are_not_what_the_author_of_a_reply_says(
+    source: Source, crm: CrmRecords, body: str
 ) -> None:
     await crm.put_all(DEAL)
-    body = (
-        "I will sign the contract tomorrow.\n\nOn Tue, Mar 10, 2026 at 9:12 AM Bob wrote:\n"
-        "> I'll send you the order form by Friday.\n"
+    record = await source.push(
+        "messages", "m", body=body, createdAt="2026-03-12", displayName="Re: <b>Contract</b>"
     )
-    await source.push("messages", "m", body=body, createdAt="2026-03-12")
 
-    async def steps() -> Any:
-        return (await _summary(source) or {}).get("Next Steps")
+    async def deal() -> Any:
+        found = await get_json(source.tenant, "deals/d")
+        return found if found["crmAutofill"] else None
 
-    assert await eventually(steps) == ["Ana Ruiz will sign the contract tomorrow (due 2026-03-13)"]
+    found = await eventually(deal)
+    step = "Ana Ruiz will sign the contract tomorrow (due 2026-03-13)"
+    assert found["crmAutofill"] == {"Next Steps": step}
+    assert found["summary"]["Next Steps"] == [step]
+    assert found["summary"]["Pain Points"] == []
+    assert "“Re: Contract”" in found["summary"]["Current Status"]
+    assert "<" not in str(found["summary"])
+    message = await get_json(source.tenant, f"messages/{record}")
+    assert message["body"] == body
+    assert "<" not in message["bodyPreview"].replace("<bob@ours.io>", "")
 
 
 async def test_a_deal_reveals_nothing_of_private_conversations(
