@@ -1,6 +1,6 @@
 """People in records: how they are sent and shown, and which of them are external."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -104,14 +104,13 @@ def external_emails(
         *(domain for domain in map(email_domain, owners) if domain and not is_shared(domain)),
         *map(ascii_domain, own_domains),
     }
-    outside = [
-        email
-        for email in _sent_emails(people)
-        if email_domain(normalized := normalized_email(email)) not in internal
-        and base_address(normalized) not in owners
-    ]
-    domains = distinct(email_domain(normalized_email(email)) for email in outside)
-    return matched_emails(outside), [domain for domain in domains if not is_shared(domain)]
+    outside = {
+        sent: email
+        for sent, email in _normalized(_sent_emails(people)).items()
+        if email_domain(email) not in internal and base_address(email) not in owners
+    }
+    domains = distinct(map(email_domain, outside.values()))
+    return _all_forms(outside), [domain for domain in domains if not is_shared(domain)]
 
 
 def matched_emails(sent: Iterable[str]) -> list[str]:
@@ -119,9 +118,7 @@ def matched_emails(sent: Iterable[str]) -> list[str]:
 
     These are the normalized addresses, those without plus tags, and those as sent in lower case.
     """
-    sent = [email.strip().lower() for email in sent]
-    normalized = list(map(normalized_email, sent))
-    return distinct([*normalized, *map(base_address, normalized), *sent])
+    return _all_forms(_normalized(sent))
 
 
 def contact_emails(contacts: Iterable[HasEmail]) -> list[str]:
@@ -132,6 +129,16 @@ def contact_emails(contacts: Iterable[HasEmail]) -> list[str]:
 def distinct_emails(people: Iterable[HasEmail]) -> list[str]:
     """Normalized e-mail addresses of the people who have one."""
     return distinct(map(normalized_email, _sent_emails(people)))
+
+
+def _normalized(sent: Iterable[str]) -> dict[str, str]:
+    """Map addresses as sent, in lower case, to their normalized form."""
+    return {email: normalized_email(email) for email in (text.strip().lower() for text in sent)}
+
+
+def _all_forms(normalized: Mapping[str, str]) -> list[str]:
+    emails = normalized.values()
+    return distinct([*emails, *map(base_address, emails), *normalized])
 
 
 def _sent_emails(people: Iterable[HasEmail]) -> list[str]:

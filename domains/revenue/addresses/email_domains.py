@@ -24,6 +24,8 @@ _FREE_MAIL_FAMILY: Final = re.compile(
 )
 # The parts of a URL's host. Not longer than a label of a domain, whose conversion takes time.
 _LABEL: Final = re.compile(r"(?<![^./:@])[^./:@?#]{1,63}(?![^./:@?#])")
+# Longer domains are not converted, because each label takes time.
+_MAX_DOTS: Final = 10
 _SEPARATOR: Final = re.compile(r"[\s,;|]")
 # Country codes that companies of every country use.
 _GENERIC_COUNTRY_CODES: Final = (".ai", ".co", ".fm", ".gg", ".io", ".me", ".so", ".tv")
@@ -49,12 +51,14 @@ def normalized_email(email: str) -> str:
 def ascii_domain(domain: str) -> str:
     """Form for comparisons: lower case, labels beyond ASCII in Punycode.
 
-    A text that is no domain is returned in lower case and NFC.
+    A text that is no domain is returned in lower case.
     """
     domain = domain.lower()
     if domain.isascii():
         return domain
-    return _punycode(nfc(domain)) if len(domain) <= MAX_HOST_LENGTH else domain
+    if len(domain) > MAX_HOST_LENGTH or domain.count(".") > _MAX_DOTS:
+        return domain
+    return _punycode(nfc(domain))
 
 
 @functools.lru_cache(4_096)
