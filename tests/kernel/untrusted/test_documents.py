@@ -323,6 +323,12 @@ def with_declared_size(archive: bytes, size: int) -> bytes:
 
 BOMBS = {
     "high compression": highly_compressed(),
+    "high compression in OpenDocument": files.zipped(
+        {"mimetype": "application/vnd.oasis.opendocument.text", "content.xml": bytes(20 * MB)}
+    ),
+    "high compression in EPUB": files.zipped(
+        {"mimetype": "application/epub+zip", "1.xhtml": bytes(20 * MB)}
+    ),
     "large directory": with_empty_entries(50_000),
     "many entries": with_empty_entries(20_000),
     "large entry": with_declared_size(files.docx(["a" * 999]), 101 * MB),
