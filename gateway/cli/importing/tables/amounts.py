@@ -1,5 +1,6 @@
 """Read amounts of money as people and systems write them."""
 
+import functools
 import math
 import re
 from typing import Final, NamedTuple
@@ -40,6 +41,7 @@ _CHARACTERS: Final = str.maketrans(
 _NO_CENTS: Final = re.compile(r"(?<=[0-9][.,])--?(?![0-9])")
 # Amounts that most exports write: their decimal sign is clear.
 _PLAIN: Final = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,2})?")
+_AMERICAN: Final = re.compile(r"\$?([1-9][0-9]{0,2}(?:,[0-9]{3}){1,4}\.[0-9]{2})")
 
 
 def _number(group: str, decimal: str, more: str = "") -> re.Pattern[str]:
@@ -70,6 +72,13 @@ def read_amount(text: str) -> AmountReadings:
     if _PLAIN.fullmatch(text):
         value = float(text)
         return AmountReadings(value, None if "." in text else value)
+    if match := _AMERICAN.fullmatch(text):
+        return AmountReadings(float(match[1].replace(",", "")), None)
+    return _read_any(text)
+
+
+@functools.lru_cache(maxsize=4096)
+def _read_any(text: str) -> AmountReadings:
     if len(text) > _MAX_LENGTH:
         raise ValueError
     text = " ".join(text.translate(_CHARACTERS).split())

@@ -28,6 +28,7 @@ from gateway.cli.importing.tables.vocabulary import words
 
 _AMOUNT_FIELDS: Final = ("amount",)
 _DATE_FIELDS: Final = ("closeDate", "createdDate", "lastActivityDate")
+_FLAG_FIELDS: Final = ("closed", "deleted")
 
 _DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _BUFFER_SIZE: Final = 256 * 1024
@@ -168,6 +169,11 @@ class _Table:
         self._label = label
         self._decisions = decisions
         self._skipped: Counter[str] = Counter()
+        # Columns of texts, of which most fields have one, and of values that are parsed.
+        parsed = {*_AMOUNT_FIELDS, *_DATE_FIELDS, *_FLAG_FIELDS}
+        positions = self._layout.positions.items()
+        self._parsed = [(field, places) for field, places in positions if field in parsed]
+        self._texts = [(field, places) for field, places in positions if field not in parsed]
 
     def note(self) -> Note:
         """State how the table is read."""
@@ -226,9 +232,13 @@ class _Table:
             return None
         try:
             record: dict[str, Any] = {
-                field: self._value(field, places, cells)
-                for field, places in layout.positions.items()
+                field: cells[places[0]] or None
+                if len(places) == 1
+                else next((cells[place] for place in places if cells[place]), None)
+                for field, places in self._texts
             }
+            for field, places in self._parsed:
+                record[field] = self._value(field, places, cells)
         except Invalid as problem:
             return Refusal(line, problem.message, row)
         if record.pop("deleted", None):
@@ -263,12 +273,10 @@ class _Table:
             read, wrong, ambiguous = read_amount, _NOT_AMOUNT, _AMBIGUOUS_AMOUNT
         elif field in _DATE_FIELDS:
             read, wrong, ambiguous = read_date, _NOT_DATE, _AMBIGUOUS_DATE
-        elif field in ("closed", "deleted"):
-            if (flag := _BOOLEANS.get(text.lower())) is None:
-                raise self._invalid(place, text, "is neither true nor false")
+        elif (flag := _BOOLEANS.get(text.lower())) is not None:
             return flag
         else:
-            return text
+            raise self._invalid(place, text, "is neither true nor false")
         try:
             value = self._decisions[place].value_of(read(text))
         except (ValueError, OverflowError):
