@@ -147,7 +147,14 @@ def test_an_amount_is_read_as_its_value(spelled: tuple[str, float, str]) -> None
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("5.0E7", 5e7), ("5,0E+07", 5e7), ("1.234E3", 1234), ("5,-", 5), ("1.234,-- kr", 1234)],
+    [
+        ("5.0E7", 5e7),
+        ("5,0E+07", 5e7),
+        ("1.234E3", 1234),
+        ("5,-", 5),
+        ("1.234,-- kr", 1234),
+        ("￥1,234,567", 1234567),
+    ],
 )
 def test_exponents_and_dashes(text: str, value: float) -> None:
     assert value in read_amount(text)
@@ -282,6 +289,29 @@ def test_encodings(tmp_path: Path, encoding: str, label: str) -> None:
     assert (len(records), refusals) == (701, {})
     assert notes == [f"deals in {label}, separated by tabs"]
     assert records["last"]["name"] == name
+
+
+def test_traces_of_spreadsheets(tmp_path: Path) -> None:
+    rows = [
+        "Deal ID,Deal Name,Associated Company IDs,,",
+        '="001",="two" words,9001,,,,',
+        "Deal ID,Deal Name,Associated Company IDs,,",
+        "1.23457E+10,rounded,,,",
+        "2,rounded,9.0E+9,,",
+        "3,E,,",
+        "4,Total,,,",
+    ]
+    records, refusals, notes = read(tmp_path, "\n".join(rows))
+    assert {each: values["name"] for each, values in records.items()} == {
+        "001": '="two" words',
+        "3": "E",
+        "4": "Total",
+    }
+    assert refusals == {
+        4: "Deal ID: '1.23457E+10' was rounded by a spreadsheet. Export the ids as text",
+        5: "Associated Company IDs: '9.0E+9' was rounded by a spreadsheet. Export the ids as text",
+    }
+    assert notes[1] == "rows skipped: 1 repeated headers"
 
 
 @settings(max_examples=30)

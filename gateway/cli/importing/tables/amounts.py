@@ -18,7 +18,7 @@ GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR 
 KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK
 NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD
 SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VED VES VND VUV WST XAF
-XCD XOF XPF YER ZAR ZMW ZWG CNH RMB HRK KR KČ ZŁ FT LEI RS FR SFR R RM RP TL
+XCD XOF XPF YER ZAR ZMW ZWG CNH RMB HRK KR KČ ZŁ FT LEI RS FR SFR R RM RP TL 円 元
 """
 )
 # Letters before a currency sign, as in US$ and R$.
@@ -35,7 +35,9 @@ _FORM: Final = re.compile(
 )
 _PARENTHESES: Final = re.compile(rf"({_CURRENCY}\s?)?\(([^()-]*)\)(\s?{_CURRENCY})?", re.IGNORECASE)
 _CHARACTERS: Final = str.maketrans(
-    dict.fromkeys("\u2212\u2013\u2014\ufe63\uff0d", "-") | dict.fromkeys("\u2019\u02bc\u00b4`", "'")
+    dict(zip("＄￡￥￦", "$£¥₩", strict=True))
+    | dict.fromkeys("\u2212\u2013\u2014\ufe63\uff0d", "-")
+    | dict.fromkeys("\u2019\u02bc\u00b4`", "'")
 )
 # The dash for "no cents", as in 5,- and 1.234,--.
 _NO_CENTS: Final = re.compile(r"(?<=[0-9][.,])--?(?![0-9])")

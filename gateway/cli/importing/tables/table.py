@@ -42,6 +42,11 @@ _TOTALS: Final = words(
     " totalgeneral totalgénéral soustotal somme totale totalegenerale suma totalgeral totaal"
     " eindtotaal"
 )
+# A number as text, as programs write it for Excel.
+_EXCEL_TEXT: Final = re.compile(r'^="([^"]*)"$')
+# An id of many digits that a spreadsheet took for a number and rounded.
+_ROUNDED: Final = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]+", re.IGNORECASE)
+_ID_FIELDS: Final = ("dealId", "accountId", "contactId")
 _NOT_LETTERS: Final = re.compile(r"[\W\d_]+")
 _BOOLEANS: Final = {
     **dict.fromkeys(words("true yes 1 t y x checked wahr ja vrai oui verdadero si sí"), True),
@@ -55,6 +60,7 @@ _AMBIGUOUS_AMOUNT: Final = (
     "is ambiguous (thousands or decimals). Use --decimal point or --decimal comma"
 )
 _AMBIGUOUS_DATE: Final = "is ambiguous (day or month first). Use --dates mdy or --dates dmy"
+_IS_ROUNDED: Final = "was rounded by a spreadsheet. Export the ids as text"
 _NOT_AMOUNT: Final = "is not an amount such as 50,000.00"
 _NOT_DATE: Final = "is not a date such as 2026-12-31 or 12/31/2026"
 
@@ -199,11 +205,17 @@ class _Table:
                 yield Refusal(row.line, row.reason, (row.text,))
                 continue
             cells = [cell.strip() for cell in row.cells]
+            if len(cells) > width and not any(cells[width:]):
+                del cells[width:]
             joined = "".join(cells)
+            if '="' in joined:
+                cells = [_EXCEL_TEXT.sub(r"\1", cell) for cell in cells]
             if not joined:
                 after_blank = True
             elif after_blank and _is_footer(cells, width):
                 self._skipped["below the table"] += 1
+            elif cells == self._layout.header:
+                self._skipped["repeated headers"] += 1
             elif reason := self._unstorable(cells, joined):
                 yield Refusal(row.line, reason, cells)
             else:
@@ -245,6 +257,9 @@ class _Table:
             self._skipped["deleted"] += 1
             return None
         _complete(record, layout)
+        for field in _ID_FIELDS:
+            if (value := record.get(field)) and _ROUNDED.fullmatch(value):
+                return Refusal(line, f"{layout.names[field]}: {value!r} {_IS_ROUNDED}", row)
         if layout.kind == "accounts":
             others = {name: cells[place] for place, name in layout.other_names if cells[place]}
             record["syncedCrmFields"] = others or None
