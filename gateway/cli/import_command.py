@@ -46,7 +46,7 @@ _MAX_REPORTED: Final = 1000
 @click.option(
     "--rejects",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the refused rows of a table to this file, with the reason.",
+    help="Write the refused records to this file, with the reason.",
 )
 @data_option
 @json_option
@@ -130,7 +130,9 @@ async def _run(
                 raise
             if rejects is not None and rejects.count < importer.counts.refused:
                 missing = importer.counts.refused - rejects.count
-                report.print(f"{missing:,} refusals are not in the file of --rejects: no rows")
+                report.print(
+                    f"{missing:,} refused parts are no records, and not in the file of --rejects"
+                )
     return importer.counts
 
 
@@ -140,7 +142,7 @@ def _write_rejects(rejects: RejectsFile, batch: Batch, refused: Sequence[Refused
         if note.header is not None:
             rejects.begin(note.header)
     try:
-        rejects.add([(each.reason, each.cells) for each in refused if each.cells])
+        rejects.add(refused)
     except OSError as error:
         raise ImportFailed(f"the file of --rejects cannot be written: {error.strerror}") from None
 
@@ -200,7 +202,7 @@ class _Report:
 
     def refused(self, refused: Sequence[Refused]) -> None:
         """Report refused lines, at most `_MAX_REPORTED` individually."""
-        for location, reason, _ in refused:
+        for location, reason, *_ in refused:
             if self._reported < _MAX_REPORTED:
                 self._reported += 1
                 self.print(f"{self._files[location.file].name}:{location.line}: {reason}")

@@ -1,6 +1,7 @@
 """`gateway import` of JSON Lines and of JSON objects."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -119,6 +120,30 @@ async def test_a_record_of_more_than_16_mb_is_refused(importer: Importer, acme: 
         assert (result.code, result.counts) == (1, (1, 0, 1))
         assert result.refusals(path) == {1: "is longer than 16 MB"}
     assert sorted(await push_records.listed_ids(acme, "deals")) == ["d1", "d2"]
+
+
+async def test_refused_records_are_written_for_correction(
+    importer: Importer, acme: Tenant, tmp_path: Path
+) -> None:
+    big = "123456789012345678901234567890"
+    deals = f'{{"dealId": "d1",\n "amount": "x", "summary": {{"a": {big}}}}}, 7, {{"dealId": "d2"}}'
+    files = [
+        importer.write_file("x.json", f'{{"deals": [{deals}]}}'),
+        importer.write_file("x.jsonl", '{"kind": "deal", "dealId": "d1", "amount": "x"}\n{\n[]\n'),
+    ]
+    for path, written in zip(files, (f', "summary": {{"a": {big}}}', ""), strict=True):
+        rejects = tmp_path / "rejects.jsonl"
+        result = await importer.run(acme, path, "--rejects", rejects, "--json")
+        assert result.code == 1
+        assert "refused parts are no records" in result.err
+        text = rejects.read_text()
+        reason = "amount: expected `float | null`, got `str`"
+        assert json.loads(text) == json.loads(
+            f'{{"reason": "{reason}", "kind": "deals", "dealId": "d1", "amount": "x"{written}}}'
+        )
+        # Corrected, the file is imported; the reason is not.
+        corrected = importer.write_file("corrected.jsonl", text.replace('"x"', "5"))
+        assert (await importer.run(acme, corrected, "--json")).counts == (1, 0, 0)
 
 
 # --- objects and other files ------------------------------------------------------------------

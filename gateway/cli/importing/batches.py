@@ -70,21 +70,27 @@ class Location(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A checked record, with its cells and column names if it is the row of a table."""
+    """A checked record, with the entry of the file that it was read from."""
 
     location: Location
-    kind: str
+    entry: Entry
     prepared: PreparedRecord
-    cells: Sequence[str] = ()
-    columns: Mapping[str, str] = {}
+
+    @property
+    def kind(self) -> str:
+        return self.entry.kind
 
 
 class Refused(NamedTuple):
-    """A refused part of a file, the reason, and its cells if it is the row of a table."""
+    """A refused part of a file and the reason.
+
+    `cells`: of a row of a table. `entry`: the record, if the part is one.
+    """
 
     location: Location
     reason: str
     cells: Sequence[str] = ()
+    entry: Entry | None = None
 
 
 class Batch:
@@ -192,9 +198,9 @@ def _add(
         batch.bytes += sum(map(len, entry.cells))
     try:
         prepared = _check(entry, own_domains)
-        batch.records.append(Record(location, entry.kind, prepared, entry.cells, entry.columns))
+        batch.records.append(Record(location, entry, prepared))
     except Invalid as problem:
-        batch.refused.append(Refused(location, _reason(entry, problem), entry.cells))
+        batch.refused.append(Refused(location, _reason(entry, problem), entry.cells, entry))
 
 
 class BatchReader:

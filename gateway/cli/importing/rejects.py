@@ -1,51 +1,85 @@
-"""Write refused rows of a table to a file, to be corrected and imported again."""
+"""Write refused records to a file, to be corrected and imported again."""
 
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import IO, Any, Final
 
-from gateway.cli.importing.entries import Header
+import msgspec
+
+from gateway.cli.importing.batches import Refused
+from gateway.cli.importing.entries import Entry, Header
 from gateway.cli.importing.tables.columns import REASON_COLUMN, normalise
 from gateway.cli.importing.tables.encoding import UNDECODABLE
 
+_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
 
 class RejectsFile:
-    """A table of the refused rows of one table, with the reason in the first column.
+    """The refused records of one file, with the reason.
 
-    It is UTF-8 with a byte order mark, as Excel expects. It is created with the first row. Lines
-    that are no row are written as they are, into the second column. Raises OSError.
+    Rows of a table are written as a table, with the reason in the first column; lines that are no
+    row as they are, into the second column. Other records are written as JSON Lines with the fields
+    `reason` and `kind`. The file is created with the first record. Tables have a byte order mark,
+    as Excel expects. Raises OSError.
     """
 
     def __init__(self, path: Path) -> None:
         self._path: Final = path
-        self.count = 0
         self._header: Header | None = None
+        # Records that were written.
+        self.count = 0
 
     def begin(self, header: Header) -> None:
         """Set the header of the table, before its rows are added."""
         self._header = header
 
-    def add(self, rows: Sequence[tuple[str, Sequence[str]]]) -> None:
-        """Append rows: the reason and the cells of each. Does nothing without a header."""
-        header = self._header
-        if not rows or header is None:
+    def add(self, refused: Sequence[Refused]) -> None:
+        """Append refused records. Leaves out parts of a file that are none."""
+        if self._header is not None:
+            rows = [(each.reason, each.cells) for each in refused if each.cells]
+            if rows:
+                with self._open("utf-8-sig" if self.count == 0 else "utf-8") as file:
+                    self._write_rows(file, rows, self._header)
+                self.count += len(rows)
             return
+        lines = [line for each in refused if (line := _json_line(each.reason, each.entry))]
+        if lines:
+            with self._open("utf-8") as file:
+                file.writelines(lines)
+            self.count += len(lines)
+
+    def _open(self, encoding: str) -> IO[str]:
+        return self._path.open("w" if self.count == 0 else "a", encoding=encoding, newline="")
+
+    def _write_rows(
+        self, file: IO[str], rows: Sequence[tuple[str, Sequence[str]]], header: Header
+    ) -> None:
         names = [normalise(name) for name in header.cells]
         former = names.index(normalise(REASON_COLUMN)) if normalise(REASON_COLUMN) in names else -1
-        first = self.count == 0
-        with self._path.open(
-            "w" if first else "a", encoding="utf-8-sig" if first else "utf-8", newline=""
-        ) as file:
-            writer = csv.writer(file, delimiter=header.delimiter)
-            if first:
-                writer.writerow([REASON_COLUMN, *_without(header.cells, former)])
-            for reason, cells in rows:
-                kept = [cell.replace(UNDECODABLE, "\N{REPLACEMENT CHARACTER}") for cell in cells]
-                # Lines that are no row have a single cell, without the reason of a former import.
-                writer.writerow([reason, *(_without(kept, former) if len(kept) > 1 else kept)])
-        self.count += len(rows)
+        writer = csv.writer(file, delimiter=header.delimiter)
+        if self.count == 0:
+            writer.writerow([REASON_COLUMN, *_without(header.cells, former)])
+        for reason, cells in rows:
+            kept = [cell.replace(UNDECODABLE, "\N{REPLACEMENT CHARACTER}") for cell in cells]
+            # Lines that are no row have a single cell, without the reason of a former import.
+            writer.writerow([reason, *(_without(kept, former) if len(kept) > 1 else kept)])
 
 
 def _without(cells: Sequence[str], place: int) -> list[str]:
     return [cell for number, cell in enumerate(cells) if number != place]
+
+
+def _json_line(reason: str, entry: Entry | None) -> str:
+    """A record with the reason and its kind; empty if it is no JSON object."""
+    if entry is None or not isinstance(entry.content, bytes):
+        return ""
+    try:
+        # Undecoded, so that the values are written as they were read.
+        record = _OBJECT.decode(entry.content)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ""
+    fields: dict[str, Any] = {"reason": reason, "kind": entry.kind}
+    others = {name: value for name, value in record.items() if name not in fields}
+    # Line ends occur between values only.
+    return " ".join(msgspec.json.encode(fields | others).decode().split("\n")) + "\n"

@@ -158,8 +158,9 @@ def _refusals(records: Sequence[Record], outcomes: Mapping[str, Outcome]) -> dic
     return {
         number: Refused(
             record.location,
-            f"{record.columns.get(error.field, error.field)}: {error.message}",
-            record.cells,
+            f"{record.entry.columns.get(error.field, error.field)}: {error.message}",
+            record.entry.cells,
+            record.entry,
         )
         for number, record in enumerate(records)
         if record.kind in outcomes
