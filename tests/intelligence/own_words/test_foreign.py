@@ -93,7 +93,6 @@ def test_quoted_mail_below_changes_nothing_above(text: str, quote: str) -> None:
     assert own_words(text + quote).split()[: len(above)] == above
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "piece",
     [
@@ -102,6 +101,6 @@ def test_quoted_mail_below_changes_nothing_above(text: str, quote: str) -> None:
         *("a joined ", "- [ ] a\n", "I am out of the office. "),
     ],
 )
-def test_repeated_marks_take_linear_time(piece: str, kind: Kind) -> None:
-    text = piece * (100_000 // len(piece))
-    assert all(start < end for start, end in foreign_spans(text, kind))
+def test_repeated_marks_take_linear_time(piece: str) -> None:
+    text = piece * (200_000 // len(piece))
+    assert all(start < end for start, end in foreign_spans(text, "ticket"))

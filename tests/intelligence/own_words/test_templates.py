@@ -23,6 +23,8 @@ FAILS = "The import stops at row 40 and we lose the rest."
         f"⟦- [ ] Windows\n⟧- [x] Linux\n⟦- [ ] macOS\n⟧{FAILS}",
         f"⟦<!-- Please read the\n\nguide first. -->\n⟧{FAILS} ⟦<!-- x -->⟧ It hurts.",
         f"⟦## Schritte zum Reproduzieren\n⟧Importieren.\n⟦## Erwartetes Verhalten\n⟧{FAILS}",
+        f"⟦## Summary\n\n(Summarize the bug encountered concisely)\n⟧\n{FAILS}\n\n⟦/label ~bug\n⟧",
+        f"[07/04/26, 09:15:00] Kim: {FAILS}\n⟦[07/04/26, 09:16:00] Kim: \u200eimage omitted⟧",
         f"⟦### 再現手順⟧\n{FAILS}",
         f"⟦What is the primary reason for your score?⟧\n{FAILS}",
         f"⟦Q1: How likely are you to recommend us to a friend or colleague?⟧\n7\n{FAILS}",

@@ -12,7 +12,8 @@ CLOSINGS: Final = (
     r"(?: (?:and|&|for your help and) (?:best|kind|warm)? ?regards)?|thank you(?: (?:very|so) "
     r"much)?"
     r"(?: (?:again|in advance|for your (?:help|time|support)))?|thx|ty",
-    r"(?:mit )?(?:den )?(?:freundlichen?|besten?|herzlichen?|lieben?|vielen?|schönen?|sonnigen?)"
+    r"(?:mit )?(?:den )?(?:freundliche[nm]?|beste[nm]?|herzliche[nm]?|lieben?|vielen?|schönen?|"
+    r"sonnigen?)"
     r"(?: (?:und )?(?:freundlichen?|besten?))? gr(?:ü|ue)(?:ß|ss)(?:en?)?(?: aus \w+)?|mfg|vg|lg|"
     r"hochachtungsvoll|(?:viele|liebe|beste|schöne) gr(?:ü|ue)(?:ß|ss)e(?: aus \w+)?|gruß|gruss|"
     r"(?:vielen|herzlichen|besten|schönen)? ?dank(?: (?:im voraus|vorab|und (?:viele )?grüße))?|"
@@ -103,7 +104,8 @@ SENT_FROM_LAST: Final = (
 
 # Words by which a line speaks, so that it is no part of a name block.
 PRONOUNS: Final = (
-    r"[iI](?!\.)|[iI]['’]\w+|we|my|our|you|your|it|is|are|was|does|doesn['’]t|don['’]t|can['’]t|not|"
+    r"[iI](?!\.)|[iI]['’]\w+|we|my|our|you|your|it|is|are|was|does|doesn['’]t|don['’]t|can['’]t|"
+    r"not|"
     r"please|when|"
     r"ich|wir|sie|mein|unser|ist|nicht|bitte|wenn|je|j['’]\w+|nous|vous|est|pas|"
     r"yo|nosotros|mi|está|no puedo|por favor|eu|nós|não|io|noi|non|è|ik|wij|niet|nie|jest|"

@@ -31,7 +31,8 @@ FORM_HEADINGS: Final = (
     r"you['’]ve "
     r"considered|(?:proposed|suggested|possible) (?:solution|fix|workaround)|alternatives(?: "
     r"considered)?|"
-    r"use case|motivation|acceptance criteria|checklist|prerequisites|pre-?flight checklist|"
+    r"use case|motivation|problem(?: statement)?|overview|background|details|is there an existing "
+    r"issue.{0,20}|acceptance criteria|checklist|prerequisites|pre-?flight checklist|"
     r"(?:please )?confirm (?:the following|that).{0,40}|code of conduct|contact details|"
     r"how (?:often|frequently) does (?:this|it) (?:occur|happen)|severity|impact|priority|"
     r"reproducib\w+|regression",
@@ -63,10 +64,13 @@ FORM_HINTS: Final = (
     r"steps to reproduce the behaviou?r:?|(?:\d\. ?)?go to ['‘\"“]?\.\.\.['’\"”]?|(?:\d\. ?)?click "
     r"on ['‘\"“]?\.{3,4}"
     r"['’\"”]?|(?:\d\. ?)?scroll down to ['‘\"“]?\.{3,4}['’\"”]?|(?:\d\. ?)?see error",
-    r"(?:- )?(?:os|browser|version|device): ?\[e\.g\..{0,60}\]|no response|please (?:describe|"
+    r"(?:[-*] )?(?:os|browser|version|device):? ?\[e\.g\..{0,60}\]|no response|please (?:describe|"
     r"provide|fill in|complete|"
     r"include|paste|attach|tell us).{0,120}(?:below|here|following information|above|"
     r"template)[.:)]?|n/a",
+    r"\((?:summari[sz]e|how one can|what (?:actually|you should)|paste any|if you can, "
+    r"link).{0,160}\)|"
+    r"/(?:label|cc|assign|milestone|due|priority) .{1,80}",
     r"(?:please )?(?:make sure|ensure) (?:to|that|you).{0,60}(?:search|read|check|follow).{0,120}|"
     r"thanks? (?:you )?for (?:taking the time to|reporting|filing|submitting).{0,160}",
 )
@@ -138,6 +142,7 @@ SYSTEM_LINES: Final = (
     r"(?:is|has been) (?:idle|"
     r"typing|inactive).{0,40}|.{1,40} is typing(?:\.{3})?|.{1,40} changed (?:the|this) (?:subject|"
     r"topic|status|group)\b.{0,80}",
+    rf"(?:{_WHO}: )?\W?"
     r"(?:media|image|video|audio|sticker|document|gif|file|attachment) (?:omitted|attached|"
     r"removed)|this message "
     r"was deleted|you deleted this message|messages and calls are end-to-end encrypted.{0,120}|"
