@@ -22,13 +22,19 @@ _FREE_MAIL_FAMILY: Final = re.compile(
     r"(aol|gmx|googlemail|hotmail|live|msn|outlook|protonmail|rocketmail|tutanota|windowslive|yahoo"
     r"|yandex|ymail)\.((com?|ne|net|or)\.)?([a-z]{2}|com|net|org|info)"
 )
+# Country codes that companies of every country use.
+_GENERIC_COUNTRY_CODES: Final = (".ai", ".co", ".fm", ".gg", ".io", ".me", ".so", ".tv")
 # The parts of a URL's host. Not longer than a label of a domain, whose conversion takes time.
 _LABEL: Final = re.compile(r"(?<![^./:@])[^./:@?#]{1,63}(?![^./:@?#])")
 # Longer domains are not converted, because each label takes time.
 _MAX_DOTS: Final = 10
 _SEPARATOR: Final = re.compile(r"[\s,;|]")
-# Country codes that companies of every country use.
-_GENERIC_COUNTRY_CODES: Final = (".ai", ".co", ".fm", ".gg", ".io", ".me", ".so", ".tv")
+# Companies whose sites also have pages about others.
+_HOST_OF_PAGES: Final = re.compile(
+    r"(.+\.)?(airbnb|amazon|booking|crunchbase|eventbrite|fiverr|glassdoor|google|indeed|kickstarter"
+    r"|spotify|tripadvisor|trustpilot|upwork|wikipedia|yelp)\.((com?)\.)?[a-z]{2,3}"
+)
+_GOOGLE_SERVICE: Final = re.compile(r".+\.google\.((com?)\.)?[a-z]{2,3}")
 
 
 def normalized_email(email: str) -> str:
@@ -106,13 +112,15 @@ def domain_of_website(website: str) -> str:
     """
     website = _SEPARATOR.split(website.strip(), maxsplit=1)[0]
     try:
-        host = urlsplit(website if "://" in website else f"//{website}").hostname or ""
+        url = urlsplit(website if "://" in website else f"//{website}")
+        host = url.hostname or ""
     except ValueError:
         return ""
     host = ascii_domain(host.removeprefix("www.").strip("."))
     if "." not in host or len(host) > MAX_HOST_LENGTH or is_shared(host):
         return ""
-    return host
+    is_page = url.path.strip("/") and _HOST_OF_PAGES.fullmatch(host)
+    return "" if is_page or _GOOGLE_SERVICE.fullmatch(host) else host
 
 
 def is_shared(domain: str) -> bool:
