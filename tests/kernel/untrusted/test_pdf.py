@@ -108,6 +108,16 @@ def test_ligature_characters_and_hyphenated_words() -> None:
     assert text_of(content).split() == ["offices", "were", "integrated"]
 
 
+def test_glyph_numbers_are_no_text() -> None:
+    font = (
+        "/Subtype /Type0 /Encoding /Identity-H /DescendantFonts [<< /Type /Font /BaseFont /Times "
+        "/Subtype /CIDFontType2 /FontDescriptor << /Type /FontDescriptor /Flags 4 >> "
+        "/CIDSystemInfo << /Registry (Adobe) /Ordering (Identity) /Supplement 0 >> >>]"
+    )
+    content = files.pdf_page("BT /F1 12 Tf 72 700 Td <000300240025> Tj ET", font=font)
+    assert text_of(content) == ""
+
+
 # ---- form fields and comments
 
 

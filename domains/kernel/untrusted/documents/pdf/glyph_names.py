@@ -5,19 +5,28 @@ import ctypes
 import io
 import re
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 import pypdfium2
 from pypdfium2 import raw as pdfium
 
 _OBJECT: Final = re.compile(rb"\b(\d{1,10}) \d{1,5} obj\b")
-_DIFFERENCES: Final = re.compile(rb"/Differences\s*\[([^\]]*)\]")
+_DIFFERENCES: Final = re.compile(rb"/Differences\s*\[([^\[\]]*)\]")
 _BASE_FONT: Final = re.compile(rb"/BaseFont\s*/([^\s/<>\[\]()]+)")
 _ENCODING: Final = re.compile(rb"/Encoding\s+(\d{1,10}) \d{1,5} R")
 _MAX_FONT_NAME: Final = 256
 
-# Text of each glyph of a font by its code, and the fonts by name.
+_COMPOSITE: Final = re.compile(rb"/Subtype\s*/(Type0|CIDFontType[02])\b")
+
+# Text of each glyph of a font by its code.
 _Texts = dict[int, str]
+
+
+class _Fonts(NamedTuple):
+    texts: dict[bytes, _Texts]
+    """The glyphs that have a known name, by the name of the font."""
+    composite: set[bytes]
+    """Names of the fonts whose codes are numbers of glyphs."""
 
 
 class GlyphNames:
@@ -29,15 +38,18 @@ class GlyphNames:
     def text(self, textpage: pdfium.FPDF_TEXTPAGE, index: int, code: int) -> str:
         """Return the text of a character that PDFium gives as its `code` in the font.
 
-        Codes that are control characters and have no known name give no text.
+        A code without a known name is a character itself in fonts that have up to 256 glyphs, as in
+        those of TeX. In others and for control characters, it has no text.
         """
-        found = self._fonts.get(_font_name(textpage, index), {}).get(code)
+        font = _font_name(textpage, index)
+        found = self._fonts.texts.get(font, {}).get(code)
         if found is not None:
             return found
-        return chr(code) if chr(code).isprintable() else ""
+        is_text = chr(code).isprintable() and font not in self._fonts.composite
+        return chr(code) if is_text else ""
 
     @cached_property
-    def _fonts(self) -> dict[bytes, _Texts]:
+    def _fonts(self) -> _Fonts:
         # PDFium has no function for this. In the copy no object is compressed or encrypted.
         copy = io.BytesIO()
         with contextlib.suppress(pypdfium2.PdfiumError):
@@ -55,25 +67,29 @@ def _font_name(textpage: pdfium.FPDF_TEXTPAGE, index: int) -> bytes:
     return buffer.value
 
 
-def _read_fonts(file: bytes) -> dict[bytes, _Texts]:
+def _read_fonts(file: bytes) -> _Fonts:
     encodings: dict[int, _Texts] = {}
     fonts: list[tuple[bytes, int]] = []
-    for match in _OBJECT.finditer(file):
+    composite: set[bytes] = set()
+    end = 0
+    while (match := _OBJECT.search(file, end)) and (end := file.find(b"endobj", match.end())) > 0:
         number = int(match[1])
-        end = file.find(b"endobj", match.end())
         content = file[match.end() : end].partition(b"stream")[0]
         if differences := _DIFFERENCES.search(content):
             encodings[number] = _read_differences(differences[1])
-        if name := _BASE_FONT.search(content):
+        # A descendant font may be part of the object of its font.
+        if found := set(map(_unescape, _BASE_FONT.findall(content))):
             encoding = _ENCODING.search(content)
-            fonts.append((_unescape(name[1]), int(encoding[1]) if encoding else number))
+            fonts += ((name, int(encoding[1]) if encoding else number) for name in found)
+            if _COMPOSITE.search(content):
+                composite |= found
     texts: dict[bytes, _Texts] = {}
     for font, number in fonts:
         known = texts.setdefault(font, {})
         for code, text in encodings.get(number, {}).items():
             # Two fonts of the same name may differ: neither text is certain.
             known[code] = text if known.get(code, text) == text else ""
-    return texts
+    return _Fonts(texts, composite)
 
 
 def _read_differences(array: bytes) -> _Texts:

@@ -22,9 +22,11 @@ _LIGATURES: Final = dict(
 )
 _CLEANED: Final = {**_HYPHENS, **_LIGATURES, ord("\r"): None}
 
-# Codes of glyphs that PDFium cannot name, and text that it does not give in reading order.
+_RIGHT_TO_LEFT: Final = re.compile(f"[{RTL}]")
+# Codes of glyphs that PDFium cannot name. It gives other codes of such glyphs as characters.
 _CONTROL: Final = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_IRREGULAR: Final = re.compile(rf"[{RTL}]|{_CONTROL.pattern}")
+# Characters of a page, at least, that are checked for having a name.
+_SAMPLE: Final = 200
 
 
 def read_pdf(data: bytes, _charset: str | None) -> str:
@@ -61,8 +63,9 @@ def _page_text(page: pdfium.FPDF_PAGE, annotations: AnnotationReader, names: Gly
     if not textpage:
         return ""
     text = _regular_text(textpage)
-    if fields or _IRREGULAR.search(text):
-        lines = _lines(textpage, names if _CONTROL.search(text) else None)
+    has_unnamed = _CONTROL.search(text) or _has_unnamed_glyphs(textpage)
+    if fields or has_unnamed or _RIGHT_TO_LEFT.search(text):
+        lines = _lines(textpage, names if has_unnamed else None)
         positions = LinePositions(lines)
         # The coordinates of a rotated page are those before its rotation.
         is_upright = pdfium.FPDFPage_GetRotation(page) == 0
@@ -80,6 +83,14 @@ def _regular_text(textpage: pdfium.FPDF_TEXTPAGE) -> str:
     buffer = (ctypes.c_ushort * size)()
     written = pdfium.FPDFText_GetText(textpage, 0, max(count, 0), buffer)
     return bytes(buffer)[: 2 * max(written - 1, 0)].decode("utf-16-le", "replace")
+
+
+def _has_unnamed_glyphs(textpage: pdfium.FPDF_TEXTPAGE) -> bool:
+    count = pdfium.FPDFText_CountChars(textpage)
+    return any(
+        pdfium.FPDFText_HasUnicodeMapError(textpage, index) == 1
+        for index in range(0, count, max(count // _SAMPLE, 1))
+    )
 
 
 def _lines(textpage: pdfium.FPDF_TEXTPAGE, names: GlyphNames | None) -> list[list[Glyph]]:

@@ -46,7 +46,11 @@ def read_details(data: bytes) -> dict[str, SheetDetails]:
         elif kind == _SHEET:
             sheets.append((_text(content[6:], "<B"), struct.unpack_from("<I", content)[0]))
     formats = {number: codes[code] for number, code in enumerate(styles) if code in codes}
-    return {name: _sheet_details(stream, start, formats) for name, start in sheets}
+    # Hostile files may name the same part many times.
+    details = {
+        start: _sheet_details(stream, start, formats) for start in {start for _, start in sheets}
+    }
+    return {name: details[start] for name, start in sheets}
 
 
 def _records(stream: bytes, position: int) -> Iterator[tuple[int, bytes]]:
