@@ -355,8 +355,8 @@ def _crm_record(name: str, *columns: Column[Any] | CheckConstraint | Index) -> T
 
 
 def _lower(column: str) -> TextClause:
-    """The first 200 characters of a name in lower case; an index entry is limited in size."""
-    return text(f'"left"(lower({column}), 200)')
+    """The first 200 characters of a name, for comparisons; an index entry is limited in size."""
+    return text(f'"left"(lower(nfc({column})), 200)')
 
 
 def _account_indexes(name: str, account: str | TextClause, *, where: str) -> tuple[Index, Index]:

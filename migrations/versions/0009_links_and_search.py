@@ -162,6 +162,17 @@ _SEARCH_INDEXES: dict[str, tuple[tuple[str, ...], tuple[str, ...], str | None]] 
         None,
     ),
 }
+# Index of names -> table, name, further columns, condition.
+_NAME_INDEXES = {
+    "ix_accounts_name_equal": ("accounts", "name", (), None),
+    "ix_deals_account_name": ("deals", "account_name", (), "account_id is null"),
+    "ix_deals_open_account_name": (
+        "deals",
+        "account_name",
+        ("ordered_at", "id"),
+        "account_id is null and closed is not true",
+    ),
+}
 # Table -> column of addresses.
 _ADDRESSES = {
     "conversations": "outside",
@@ -179,6 +190,7 @@ def upgrade() -> None:
         patterns = [f"nfc({column}) gin_trgm_ops" for column in texts]
         pairs = f"cjk_pairs(variadic array[{', '.join(texts)}])"
         _search_index(table, (*columns, pairs, *patterns), where)
+    _name_indexes('"left"(lower(nfc({})), 200)')
     op.execute(
         "update conversations set names = nfc(names)"
         " where octet_length(names) <> length(names) and names <> nfc(names)"
@@ -209,6 +221,17 @@ def _search_index(table: str, columns: tuple[str, ...], where: str | None) -> No
         f" with (gin_pending_list_limit = 512){condition}"
     )
     op.execute(sa.text(statement.replace(":", "\\:")))
+
+
+def _name_indexes(expression: str) -> None:
+    for index, (table, name, columns, where) in _NAME_INDEXES.items():
+        op.drop_index(index, table)
+        op.create_index(
+            index,
+            table,
+            ["workspace_id", sa.literal_column(expression.format(name)), *columns],
+            postgresql_where=None if where is None else sa.text(where),
+        )
 
 
 def _correct_links() -> None:
@@ -271,5 +294,6 @@ def downgrade() -> None:
         patterns = [f"{column} gin_trgm_ops" for column in texts]
         _search_index(table, (*columns, *patterns), where)
     _search_columns('"left"({column}, {length})')
+    _name_indexes('"left"(lower({}), 200)')
     for function in _FUNCTIONS:
         op.execute(f"drop function {function}")

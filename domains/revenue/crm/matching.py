@@ -74,12 +74,16 @@ class CRMInfo(msgspec.Struct, rename="camel"):
 
 
 def same_name(name: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Case-insensitive equality that can use the index on the first 200 characters."""
-    return and_(_prefix(name) == _prefix(other), func.lower(name) == func.lower(other))
+    """Case-insensitive equality in NFC that can use the index on the first 200 characters."""
+    return and_(_prefix(name) == _prefix(other), _compared(name) == _compared(other))
 
 
 def _prefix(name: ColumnElement[Any]) -> ColumnElement[Any]:
-    return func.left(func.lower(name), literal_column("200"))
+    return func.left(_compared(name), literal_column("200"))
+
+
+def _compared(name: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.lower(func.nfc(name))
 
 
 def best_links(records: FromClause) -> Select[Any]:

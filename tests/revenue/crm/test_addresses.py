@@ -73,6 +73,14 @@ async def test_plus_addresses_match_their_base_address_if_nothing_better_does(
     assert await _linked_to(source, "ana+x@acme.com") == "deal"
 
 
+async def test_a_deal_names_its_account_in_any_normal_form(source: Source, crm: CrmRecords) -> None:
+    account = {"name": "M\u00fcller", "contact_emails": ["ana@acme.com"]}
+    await crm.put_all(("accounts", "acc", account))
+    await crm.put_all(("deals", "deal", {"account_name": "MU\u0308LLER", "closed": False}))
+    assert await _linked_to(source, "ana@acme.com") == "deal"
+    assert (await get_json(source.tenant, "accounts/acc"))["latestDeal"]["dealId"] == "deal"
+
+
 async def test_idn_and_punycode_are_equal(source: Source, crm: CrmRecords) -> None:
     account = {"name": "Müller", "domain": PUNYCODE, "website": f"https://www.{PUNYCODE}/"}
     await crm.put_all(("accounts", "acc", account))
