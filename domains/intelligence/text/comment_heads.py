@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from domains.intelligence.text.labels import NAME, is_name
+from domains.intelligence.text.words import word_set
 
 _HANDLE: Final = r"@?[^\W\d_][\w.-]{0,39}"
 _ROLE: Final = r"(?: ?\([^()\n]{1,40}\))?"
@@ -36,6 +37,7 @@ _MAIL: Final = re.compile(
     r"\s*\*{0,2}(?:From|Von|De|Da|Van):\*{0,2}[ \t]+\"?(?P<name>[^<>\"\n]{1,60}?)\"?"
     r"[ \t]*(?:<[^<>\n]{1,80}>)?\s*$"
 )
+_PRONOUNS: Final = word_set("i we you he she they it ich wir er je nous yo eu io ik wij")
 _LONGEST: Final = 160
 
 
@@ -47,6 +49,8 @@ def author(text: str, start: int, end: int) -> str | None:
         found = head.match(text, start, end)
         if found:
             name = found["name"].replace("**", "").strip(" *_,")
+            if _PRONOUNS & set(name.lower().split()):
+                return None
             is_handle = "@" in name or "-" in name or "(" in name
             return name.lstrip("@") if is_handle or is_name(name) or head is _HEADS[0] else None
     return None

@@ -88,7 +88,6 @@ HEADS = {
     "one-line": "Date: Tue, 7 Apr 2026 09:15:00 From: kim@shop.example To: Lee Subject: Rows",
     "reply-to": "From: Kim\nReply-To: kim@shop.example\nSent: 7 April 2026 09:15\nTo: Lee",
     "danish": "-------- Oprindelig besked --------\nFra: Kim\nDato: 07.04.2026  09.15\nTil: Lee",
-    "comment": "------------------------------------\nKim, Apr 7, 2026, 9:15 AM",
     "rule": "________________________________\nFrom: Kim <kim@shop.example>\nSent: 7 April 2026 "
     "09:15",
 }

@@ -18,6 +18,7 @@ SIGNATURES = {
     "en-it": "Regards\nLee Brown\nIT manager, Shop Ltd",
     "de": "Mit freundlichen Grüßen\n\nLee Braun\nLeiterin Einkauf\nLaden GmbH · Hauptstraße 1 · "
     "10115 Berlin",
+    "de-dative": "Mit freundlichem Gruß\nLee Braun",
     "de-short": "VG Lee",
     "de-thanks": "Vielen Dank und viele Grüße\nLee",
     "fr": "Cordialement,\n\nLee Brun\nDirectrice des achats\nTél. : 01 23 45 67 89",

@@ -46,6 +46,11 @@ def test_needs_of_a_thread_are_those_of_the_customer(text: str, customer: str) -
     assert (request.quotes[0].speaker, request.quotes[0].text) == (customer, WISH)
 
 
+def test_a_sentence_with_a_pronoun_names_no_author() -> None:
+    (pain,) = insights(f"Hi Kim,\n\nAs I wrote on Monday:\n\n{PAIN}", "support_ticket")
+    assert [(quote.speaker, quote.text) for quote in pain.quotes] == [(None, PAIN)]
+
+
 def test_speakers_of_another_organisation_than_the_customer() -> None:
     pain = "Our exports crash every week, and the search is slow."
     text = (

@@ -49,11 +49,6 @@ _MARKER: Final = re.compile(
 )
 _LABEL: Final = re.compile(r"(?<!\S)\*{0,2}([^\W\d_]{1,15}):\*{0,2}(?=\s)")
 _ONE_LINE_HEADERS: Final = 3
-# A help desk's line above a comment: "Kim, 7 Apr 2026, 09:15".
-_COMMENT_HEAD: Final = re.compile(
-    r"[^.!?:]{2,60}, .{0,24}\d{4}.{0,8}\d{1,2}:\d\d(?::\d\d)?(?: ?[ap]\.?m\.?)?.{0,10}",
-    re.IGNORECASE,
-)
 _RULE: Final = re.compile(r"[_\-=—–*]{5,}$")
 
 OpeningKind = Literal["attribution", "head", "forward", "original", "above"]
@@ -144,10 +139,7 @@ def _marker(lines: Sequence[Line], index: int) -> Opening | None:
     """A line such as "---- Original Message ----", with the head that may follow."""
     text = lines[index].text
     if _RULE.match(text):
-        following = next_text(lines, index + 1)
-        if following < len(lines) and _COMMENT_HEAD.fullmatch(lines[following].text):
-            return Opening("attribution", index, following + 1)
-        head = _head(lines, following)
+        head = _head(lines, next_text(lines, index + 1))
         return head and head._replace(start=index)
     core = text.strip(_DECORATION)
     found = _MARKER.fullmatch(core) if 2 <= len(core) <= 160 else None

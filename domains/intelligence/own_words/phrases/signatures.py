@@ -14,8 +14,8 @@ CLOSINGS: Final = (
     r"(?: (?:again|in advance|for your (?:help|time|support)))?|thx|ty",
     r"(?:mit )?(?:den )?(?:freundliche[nm]?|beste[nm]?|herzliche[nm]?|lieben?|vielen?|schönen?|"
     r"sonnigen?)"
-    r"(?: (?:und )?(?:freundlichen?|besten?))? gr(?:ü|ue)(?:ß|ss)(?:en?)?(?: aus \w+)?|mfg|vg|lg|"
-    r"hochachtungsvoll|(?:viele|liebe|beste|schöne) gr(?:ü|ue)(?:ß|ss)e(?: aus \w+)?|gruß|gruss|"
+    r"(?: (?:und )?(?:freundlichen?|besten?))? gr(?:ü|ue|u)(?:ß|ss)(?:en?)?(?: aus \w+)?|mfg|vg|lg|"
+    r"hochachtungsvoll|(?:viele|liebe|beste|schöne) gr(?:ü|ue|u)(?:ß|ss)e(?: aus \w+)?|gruß|gruss|"
     r"(?:vielen|herzlichen|besten|schönen)? ?dank(?: (?:im voraus|vorab|und (?:viele )?grüße))?|"
     r"danke",
     r"(?:bien |très )?cordialement|bien à (?:vous|toi)|(?:meilleures|sincères) salutations|"
