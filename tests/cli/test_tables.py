@@ -314,6 +314,23 @@ def test_traces_of_spreadsheets(tmp_path: Path) -> None:
     assert notes[1] == "rows skipped: 1 repeated headers"
 
 
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        # Line items, roles, assets, leads and activities name deals, contacts and accounts.
+        ("Id,OpportunityId,Name,Quantity", "the rows are not deals"),
+        ("Id,ContactId,AccountId,Role", "the rows are not contacts"),
+        ("Id,AccountId,Name,SerialNumber", "the rows are not accounts"),
+        ("Id,LastName,FirstName,Company,IsConverted", "the header has columns of neither"),
+        ("Id,WhoId,AccountId,Subject", "the header has columns of neither"),
+    ],
+)
+def test_tables_of_other_kinds_are_refused(tmp_path: Path, header: str, reason: str) -> None:
+    records, refusals, _ = read(tmp_path, f"{header}\n1,2,3,4\n")
+    assert records == {}
+    assert refusals[1].startswith(reason)
+
+
 @settings(max_examples=30)
 @given(
     st.sampled_from(",;\t|"),

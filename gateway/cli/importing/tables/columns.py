@@ -66,6 +66,12 @@ _COLUMNS: Final[Mapping[str, _Columns]] = {
     },
 }
 _ID_FIELDS: Final = {"deals": "dealId", "accounts": "accountId", "contacts": "contactId"}
+# Columns that have the id of the kind by name. Beside a column `Id` they refer to another record.
+_NAMED_IDS: Final[Mapping[str, Sequence[str]]] = {
+    "deals": ("opportunityid", "dealid"),
+    "accounts": ("accountid", "companyid"),
+    "contacts": ("contactid",),
+}
 _ID_EXAMPLES: Final = {
     "deals": "Opportunity ID, Deal ID",
     "accounts": "Account ID, Company ID",
@@ -75,8 +81,9 @@ _ID_EXAMPLES: Final = {
 _KIND_COLUMNS: Final = (
     ("deals", {"opportunityid", "opportunityname", "dealid", "dealname"}),
     ("deals", {"stagename", "dealstage", "opportunityowner", "dealowner"}),
-    # Leads have names of people too, but belong to no account.
-    ("", {"leadid", "leadowner", "isconverted", "converted"}),
+    # Leads, cases and activities, which name people and accounts too.
+    ("", {"leadid", "leadowner", "isconverted", "converted", "casenumber", "caseid"}),
+    ("", {"ticketid", "ticketname", "taskid", "whoid", "whatid"}),
     ("accounts", {"companydomainname", "companyowner", "personcontactid"}),
     ("contacts", {"contactid", "contactname", "contactowner", "firstname", "lastname"}),
     ("accounts", {"companyid", "companyname", "accountowner", "website", "websiteurl"}),
@@ -122,7 +129,7 @@ class Layout:
         ]
         self.mapped: Final = len(mapped)
         self.id_field: Final = _ID_FIELDS.get(self.kind, "")
-        self.error: Final = self._error()
+        self.error: Final = self._error(names)
 
     @functools.cached_property
     def names(self) -> Mapping[str, str]:
@@ -147,9 +154,13 @@ class Layout:
         """Positions of all columns of these fields."""
         return [place for field in fields for place in self.positions.get(field, ())]
 
-    def _error(self) -> str:
+    def _error(self, names: Sequence[str]) -> str:
         if not self.kind:
             return _UNKNOWN_KIND
+        named = [self.header[names.index(name)] for name in _NAMED_IDS[self.kind] if name in names]
+        if named and "id" in names:
+            own = self.header[names.index("id")]
+            return f"the rows are not {self.kind}: they have their own id {own} beside {named[0]}"
         if self.positions[self.id_field]:
             return ""
         examples = _ID_EXAMPLES[self.kind]
