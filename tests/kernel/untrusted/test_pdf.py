@@ -61,8 +61,10 @@ def test_marks_and_ligatures_stay_with_their_letter() -> None:
     # PDFium gives the two letters of a lam-alef in visual order, both at the glyph's position.
     arabic = [Glyph("ا", 6, 12, 0, 12), Glyph("ل", 6, 12, 0, 12), Glyph("س", 0, 6, 0, 12)]
     assert read_line(arabic) == "لاس"
-    hebrew = [Glyph("ש", 6, 12, 0, 12), Glyph("\u05c1", 11, 11, 0, 12), Glyph("ם", 0, 6, 0, 12)]
-    assert read_line(hebrew) == "שׁם"
+    # The marks of a letter are in the order of Unicode, wherever they are listed.
+    marks = [Glyph("\u05c1", 11, 11, 0, 12), Glyph("\u05b8", 8, 10, 0, 12)]
+    hebrew = [*marks, Glyph("ש", 6, 12, 0, 12), Glyph("ם", 0, 6, 0, 12)]
+    assert read_line(hebrew) == "ש\u05b8\u05c1ם"
 
 
 def test_words_without_space_characters_are_separated() -> None:

@@ -104,7 +104,8 @@ def _lines(textpage: pdfium.FPDF_TEXTPAGE, names: GlyphNames | None) -> list[lis
             if lines[-1]:
                 lines.append([])
             continue
-        text = chr(code) if code else ""
+        # A line end that PDFium did not add is a glyph without a mapping.
+        text = "" if code in (0, 0x0A, 0x0D) else chr(code)
         is_unnamed = names and pdfium.FPDFText_HasUnicodeMapError(textpage, index) == 1
         if names and is_unnamed:
             text = names.text(textpage, index, code)

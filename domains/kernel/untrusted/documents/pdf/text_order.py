@@ -6,6 +6,7 @@ left-to-right text in a right-to-left line and the other way round.
 """
 
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal, NamedTuple
 
@@ -63,17 +64,24 @@ def _is_vertical(line: Sequence[Glyph]) -> bool:
 def _visual_order(line: Iterable[Glyph]) -> list[Glyph]:
     """Return the glyphs from left to right, each with the marks and letters that it combines."""
     glyphs: list[Glyph] = []
+    marks: list[Glyph] = []
     for glyph in line:
         if glyph.is_added or not glyph.text:
             continue
-        previous = glyphs[-1] if glyphs else None
-        if previous and unicodedata.combining(glyph.text[0]):
-            glyphs[-1] = previous._replace(text=previous.text + glyph.text)
-        elif previous and _is_ligature(previous, glyph):
-            glyphs[-1] = previous._replace(text=_LAM + previous.text)
+        if unicodedata.combining(glyph.text[0]):
+            marks.append(glyph)
+        elif glyphs and _is_ligature(glyphs[-1], glyph):
+            glyphs[-1] = glyphs[-1]._replace(text=_LAM + glyphs[-1].text)
         else:
             glyphs.append(glyph)
-    return sorted(glyphs, key=lambda glyph: glyph.left)
+    glyphs.sort(key=lambda glyph: glyph.left)
+    # Marks stand above, below or in their letter.
+    for mark in sorted(marks, key=lambda mark: unicodedata.combining(mark.text[0])):
+        middle = (mark.left + mark.right) / 2
+        at = max(bisect_right(glyphs, middle, key=lambda glyph: glyph.left) - 1, 0)
+        if glyphs:
+            glyphs[at] = glyphs[at]._replace(text=glyphs[at].text + mark.text)
+    return glyphs or marks
 
 
 def _is_ligature(first: Glyph, second: Glyph) -> bool:
