@@ -172,6 +172,17 @@ def test_number_of_form_fields_is_limited() -> None:
     assert text.count(": a") == 5000
 
 
+@pytest.mark.parametrize("end", ["</d>", "<broken"])
+def test_values_of_an_xfa_form_follow_the_pages(end: str) -> None:
+    values = f"<d><form><company>A &amp; B</company><seats> 25 </seats><none/></form>{end}"
+    packet = f"/XX >>\nstream\n{values}\nendstream\nendobj\n8 0 obj\n<<"
+    content = files.pdf_page(
+        "BT /F1 12 Tf 72 700 Td (Please wait) Tj ET",
+        annotations=[f"/Length {len(values)} {packet}", "/Subtype /Widget"],
+    ).replace(b"/AcroForm <<", b"/NeedsRendering true /AcroForm << /XFA [(datasets) 7 0 R]")
+    assert text_of(content) == "Please wait\n\ncompany: A & B\nseats: 25"
+
+
 def test_free_text_and_comments_follow_their_page() -> None:
     box = "/Rect [72 500 300 520]"
     content = files.pdf_page(

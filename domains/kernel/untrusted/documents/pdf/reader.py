@@ -11,6 +11,7 @@ from domains.kernel.untrusted.documents.pdf.annotations import AnnotationReader
 from domains.kernel.untrusted.documents.pdf.field_placement import LinePositions
 from domains.kernel.untrusted.documents.pdf.glyph_names import GlyphNames
 from domains.kernel.untrusted.documents.pdf.text_order import RTL, Glyph, read_line
+from domains.kernel.untrusted.documents.pdf.xfa import read_values
 from domains.kernel.untrusted.documents.reader_process import ExitCode, ReadError
 
 # PDFium marks a word that was hyphenated at the end of a line with this character, in its text with
@@ -30,7 +31,7 @@ _SAMPLE: Final = 200
 
 
 def read_pdf(data: bytes, _charset: str | None) -> str:
-    """Return the pages, each followed by its notes and comments.
+    """Return the pages, each followed by its notes and comments, then the values of an XFA form.
 
     Values of form fields stand behind their label, or else below their page with the field's name.
     Pages that cannot be read are left out.
@@ -46,7 +47,7 @@ def read_pdf(data: bytes, _charset: str | None) -> str:
             pdfium.FPDF_ClosePage(page)
     if not pages:
         raise ReadError(ExitCode.DAMAGED)
-    return "\n\n".join(filter(None, pages))
+    return "\n\n".join(filter(None, [*pages, read_values(document)]))
 
 
 def _open(data: bytes) -> pypdfium2.PdfDocument:
