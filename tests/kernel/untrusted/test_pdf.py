@@ -166,6 +166,14 @@ def test_form_values_of_two_columns_and_of_a_rotated_page() -> None:
     assert text_of(rotated).endswith("\nname: Ann\ncity: Oslo\ndate: Monday\nseats: 25")
 
 
+def test_form_value_replaces_the_line_that_it_stands_on() -> None:
+    content = files.pdf_page(
+        "BT /F1 12 Tf 72 700 Td (Signed ______ on 4. May) Tj ET",
+        annotations=["/Subtype /Widget /FT /Tx /T (s) /Rect [110 696 148 712] /V (A. Li)"],
+    )
+    assert text_of(content) == "Signed A. Li on 4. May"
+
+
 def test_number_of_form_fields_is_limited() -> None:
     fields = [widget("Tx", f"f{number}", 100, 100, "/V (a)") for number in range(5010)]
     text = text_of(files.pdf_page("BT /F1 12 Tf 72 700 Td (a) Tj ET", annotations=fields))

@@ -12,6 +12,11 @@ _MAX_HEIGHT: Final = 200
 _MAX_LINES: Final = 16
 
 
+# Longer lines keep the underscores or dots that mark the place of a field.
+_MAX_LENGTH: Final = 1000
+_FILLERS: Final = ("_", ".", "…")
+
+
 class LinePositions:
     """Finds the line of a field: the nearest one at its height, the one on its left first."""
 
@@ -34,8 +39,10 @@ class LinePositions:
         candidates = self._by_height.get(int((field.bottom + field.top) / 2), [])[:_MAX_LINES]
         if not candidates:
             return False
-        nearest = min(candidates, key=lambda index: self._distance(field, index))
-        self._lines[nearest].append(Glyph(field.value, *field[2:], is_field=True))
+        line = self._lines[min(candidates, key=lambda index: self._distance(field, index))]
+        if len(line) <= _MAX_LENGTH:
+            line[:] = [glyph for glyph in line if not _is_filler(glyph, field)]
+        line.append(Glyph(field.value, *field[2:], is_field=True))
         return True
 
     def _distance(self, field: Field, index: int) -> tuple[bool, float]:
@@ -43,3 +50,8 @@ class LinePositions:
         if field.left >= left:
             return False, max(field.left - right, 0)
         return True, left - field.right
+
+
+def _is_filler(glyph: Glyph, field: Field) -> bool:
+    """True for an underscore or dot that marks the place of a field."""
+    return glyph.text in _FILLERS and field.left <= (glyph.left + glyph.right) / 2 <= field.right
