@@ -44,6 +44,9 @@ SIGNATURES = {
     "Geschäftsführer: Max Braun · Amtsgericht Berlin HRB 4711 · USt-IdNr. DE4711",
     "register-alone": "Shop Ltd. Registered in England No. 4711. Registered office: 1 High St, "
     "London.",
+    "line": "Lee Brown | Shop Ltd | +44 20 7946 0000",
+    "link-first": "<http://www.shop.example>\n*Lee Brown*\nSuccess | *Shop*\nt. +44 20 7946 0000",
+    "image": "Lee Brown\nlee@shop.example\n\n[image: logo.png]",
     "block": "Lee Brown\nHead of Operations\nShop Ltd | +44 20 7946 0000",
     "iphone": "Sent from my iPhone",
     "outlook": "Get Outlook for iOS<https://aka.ms/o0ukef>",

@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 Span = tuple[int, int]
 
-_INVISIBLE = "".join(map(chr, (*range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2066, 0x2069)))
+_INVISIBLE = "".join(
+    map(chr, (*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A)))
+)
 _BLANKS = " \t\r\n\v\f\x1c\x1d\x1e\x85\xa0\u2028\u2029\u3000\ufeff" + _INVISIBLE
 
 

@@ -16,8 +16,9 @@ from domains.intelligence.own_words.phrases.mail import (
 _LONGEST_LINE: Final = 300  # characters of a line that may introduce quoted mail
 _ATTRIBUTION_LINES: Final = 3
 _VERB_REACH: Final = 140  # characters from the verb of an attribution to its end
-_NO_WORD_BORDERS: Final = frozenset({"he", "ja", "ko", "ru-gmail", "zh"})
-_DATE_FIRST: Final = frozenset({"he", "ja", "ru-gmail"})  # languages that use no clear verb
+_INLINE_VERB_REACH: Final = 60
+_NO_WORD_BORDERS: Final = frozenset({"he", "ja", "ko", "mutt", "ru-gmail", "zh"})
+_DATE_FIRST: Final = frozenset({"he", "ja", "mutt", "ru-gmail"})  # languages that use no clear verb
 
 
 def _border(language: str, verb: str) -> str:
@@ -35,8 +36,9 @@ _CLEAR_VERB: Final = re.compile(
     )
 )
 _NAME_FIRST: Final = re.compile(r"[^<(\[.!?:]{1,60}[<(\[][^<(\[]{0,80}@[^<(\[]{0,80}[>)\]]")
+_INLINE_END: Final = re.compile(r"@[^\n]{1,100}?[^\W\d_][:：]\s")
 _NAME_WORDS: Final = 6  # words of a name in front of an address
-_ATTRIBUTION_ENDS: Final = (":", "：", "----")
+_ATTRIBUTION_ENDS: Final = (":", "：", "---")
 _CLOCK: Final = re.compile(
     r"\d[:h]\d\d|\d{4},? +\d{1,2}\.\d\d|\b(?:kl\.?|klo|um|om|o|ore|godz\.) \d{1,2}\.\d\d"
 )
@@ -93,7 +95,11 @@ def find_attributions(lines: Sequence[Line]) -> dict[int, int]:
     found: dict[int, int] = {}
     for last, line in enumerate(lines):
         text = line.text
-        if not text.endswith(_ATTRIBUTION_ENDS) or len(text) > _LONGEST_LINE or quote_marks(text):
+        if quote_marks(text):
+            continue
+        if "@" in text and _has_inline_attribution(text):
+            found[last] = last
+        if not text.endswith(_ATTRIBUTION_ENDS) or len(text) > _LONGEST_LINE:
             continue
         before = lines[last - 1].text[-_VERB_REACH:] if last else ""
         if not _ANY_VERB.search(text) and not _ANY_VERB.search(before):
@@ -104,6 +110,18 @@ def find_attributions(lines: Sequence[Line]) -> dict[int, int]:
         if first is not None:
             found[first] = last
     return found
+
+
+def _has_inline_attribution(text: str) -> bool:
+    """Whether the quoted mail follows on the line of its attribution, as Yahoo Mail writes it."""
+    end = _INLINE_END.search(text, 0, _LONGEST_LINE)
+    if end is None or not _CLOCK.search(text, 0, end.start()):
+        return False
+    window = text[: end.end()].rstrip()
+    tail = window[-_INLINE_VERB_REACH:]
+    return "<" in window and any(
+        opening.match(window) and verb.search(tail) for opening, verb in _ATTRIBUTION
+    )
 
 
 def _start_of_attribution(lines: Sequence[Line], last: int, *, quotes: bool) -> int | None:

@@ -88,10 +88,10 @@ class _Scanner:
 
     def _close(self, *, ends_part: bool) -> None:
         """End the current stretch of own lines."""
-        if self._own:
-            self._segments.append(Segment(self._own, ends_part))
-            self._note += self._own
-            self._own = []
+        own, self._own = self._own, []
+        if any(line.text for line in own):
+            self._segments.append(Segment(own, ends_part))
+            self._note += own
         elif ends_part and self._segments:
             self._segments[-1] = self._segments[-1]._replace(ends_part=True)
 

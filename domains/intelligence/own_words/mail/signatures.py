@@ -133,7 +133,7 @@ def _delimited(lines: Sequence[Line]) -> int | None:
         if _DELIMITER.match(text):
             rest = [line.text for line in lines[index + 1 :] if line.text]
             strict = text == "--" and lines[index].end - lines[index].body >= len("-- \n")
-            if strict and len(rest) <= _MAX_DELIMITED:
+            if not rest or (strict and len(rest) <= _MAX_DELIMITED):
                 return index
             contact = any(map(_CONTACT.search, rest))
             named = bool(rest) and is_name(rest[0])
@@ -164,15 +164,17 @@ def _closed(lines: Sequence[Line]) -> int | None:
 
 
 def _name_block(lines: Sequence[Line]) -> int | None:
-    """Index of a last paragraph that is a name above a title, a phone number or an address."""
+    """Index of a last paragraph that is a name with a title, a phone number or an address."""
     parts = paragraphs(lines)
-    if not parts or not 2 <= len(parts[-1]) <= _MAX_BLOCK:
+    if len(parts) < 2 or len(parts[-1]) > _MAX_BLOCK:
         return None
     texts = [lines[index].text for index in parts[-1]]
-    contact = any(_CONTACT.search(text) for text in texts[1:])
-    if not contact or not is_name(texts[0]) or not all(map(_fits_block, texts)):
+    if len(texts) == 1:
+        texts = _SEPARATED.split(texts[0])
+    plain = [text for text in texts if text.strip() and not _CONTACT.search(text)]
+    if not plain or len(plain) == len(texts) or not is_name(plain[0].strip()):
         return None
-    return parts[-1].start if len(parts) > 1 else None
+    return parts[-1].start if all(_fits_block(lines[i].text) for i in parts[-1]) else None
 
 
 def _is_register(text: str) -> bool:

@@ -117,6 +117,7 @@ FOOTERS: Final = (
     r"(?:this e-?mail is a service from|delivered by zendesk|powered by (?:freshdesk|zendesk|"
     r"intercom|"
     r"help ?scout|hubspot|front|jira|zoho)).{0,160}",
+    r"\[?(?:image|cid|logo|signature)[:_][^\]]{0,80}\]$",
     r"(?:ticket|case|message)[- ]?(?:id|ref|reference|#)[: ]+[\[{(]?[\w-]{4,60}[\])}]?$",
     r"(?:this (?:e-?mail|message) (?:has been|was) (?:scanned|checked)|virus-free|scanned by|"
     r"checked by avg|no virus found).{0,200}",

@@ -89,7 +89,7 @@ DEVICES: Final = (
     r"i-?phone|i-?pad|android|samsung|galaxy|huawei|xiaomi|pixel|blackberry|windows phone|outlook|"
     r"gmail|yahoo|proton ?mail|mail for windows|mail app|hotmail|gmx|web\.de|t-online|mobile|"
     r"mobiltelefon|smartphone|handy|phone|portable|móvil|celular|telemóvel|cellulare|telefoon|"
-    r"telefonu|telefon|телефона|airmail|spark|thunderbird|front|superhuman|ios\b|手机|手機"
+    r"telefonu|telefon|телефона|airmail|bluemail|k-9|spark|thunderbird|front|superhuman|ios\b|手机|手機"
 )
 
 # Whole lines in languages that name the device first.
