@@ -291,6 +291,17 @@ def test_encodings(tmp_path: Path, encoding: str, label: str) -> None:
     assert records["last"]["name"] == name
 
 
+def test_a_mark_within_a_file_is_no_byte_order_mark(tmp_path: Path) -> None:
+    records, _, notes = read(tmp_path, b"Deal ID,Deal Name\n\xff\xfe1,a\n2,b\n")
+    assert "2" in records
+    assert "UTF-16" not in notes[0]
+
+
+def test_a_header_that_cannot_be_decoded_is_refused(tmp_path: Path) -> None:
+    text = "Company ID,Größe,Straße\n1,é,é\n2,é,é\n".encode().replace("ß".encode(), b"\xff")
+    assert read(tmp_path, text)[:2] == ({}, {1: "the header is not in UTF-8"})
+
+
 def test_traces_of_spreadsheets(tmp_path: Path) -> None:
     rows = [
         "Deal ID,Deal Name,Associated Company IDs,,",

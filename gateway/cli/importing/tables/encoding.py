@@ -49,8 +49,11 @@ def encoding_of(file: _Reader) -> str | None:
             return _without_mark(detect_encoding(head[:4]).encoding)
         if head.count(0) > len(head) // 5:
             return _without_mark(detect_encoding(head[: len(head) & ~3]).encoding)
-        sample = _not_utf8(head, file)
-        return _without_mark(detect_encoding(sample).encoding) if sample else "utf-8-sig"
+        if not (sample := _not_utf8(head, file)):
+            return "utf-8-sig"
+        # A line within the file may begin with the bytes of a byte order mark.
+        found = _without_mark(detect_encoding(b"\n" + sample).encoding)
+        return "utf-8-sig" if found.startswith(("utf-16", "utf-32")) else found
     except ReadError:
         return None
 

@@ -81,7 +81,11 @@ def read_table(file: io.RawIOBase, conventions: Conventions) -> Entries:
     if found.layout.error:
         yield Refusal(found.line, found.layout.error)
         return
-    table = _Table(found, encoding.label(name), _decide(text, found, conventions))
+    label = encoding.label(name)
+    if reason := _undecoded("".join(found.layout.header), label):
+        yield Refusal(found.line, f"the header {reason}")
+        return
+    table = _Table(found, label, _decide(text, found, conventions))
     yield table.note()
     yield from table.entries(_rows_after(text, found))
 
@@ -228,10 +232,8 @@ class _Table:
 
     def _unstorable(self, cells: Sequence[str], joined: str) -> str:
         """Return why no record can be made of a row; empty if one can."""
-        if "\0" in joined:
-            return "contains the character U+0000, which cannot be stored"
-        if encoding.UNDECODABLE in joined:
-            return f"is not in {self._label}"
+        if reason := _undecoded(joined, self._label):
+            return reason
         width = len(self._layout.header)
         return f"has {len(cells)} cells, the header {width}" if len(cells) > width else ""
 
@@ -302,6 +304,13 @@ class _Table:
 
     def _invalid(self, place: int, text: str, message: str) -> Invalid:
         return invalid(self._layout.header[place], f"{text[:64]!r} {message}")
+
+
+def _undecoded(text: str, label: str) -> str:
+    """Return why a text cannot be stored; empty if it can."""
+    if "\0" in text:
+        return "contains the character U+0000, which cannot be stored"
+    return f"is not in {label}" if encoding.UNDECODABLE in text else ""
 
 
 def _complete(record: dict[str, Any], layout: Layout) -> None:
