@@ -366,3 +366,45 @@ def test_hostile_quotes_are_read_in_linear_time(tmp_path: Path, line: str) -> No
     text = "Deal ID,Deal Name,Amount,Stage\n" + line * (300_000 // len(line))
     read(tmp_path, text)
     assert time.monotonic() - began < 10
+
+
+_cells = st.text('ab "', max_size=6).map(str.strip)
+
+
+@settings(max_examples=100)
+@given(
+    st.lists(st.tuples(_cells, st.booleans()), min_size=3, max_size=12),
+    st.integers(0, 11),
+    st.integers(0, 8),
+)
+def test_rows_beside_a_stray_quote_are_stored_or_named(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[tuple[str, bool]],
+    broken: int,
+    place: int,
+) -> None:
+    lines = []
+    for number, (name, quoted) in enumerate(rows):
+        cell = '"' + name.replace('"', '""') + '"' if quoted or '"' in name else name
+        lines.append(f"d{number},{cell},{number}")
+    broken %= len(lines)
+    lines[broken] = f'{lines[broken][:place]}"{lines[broken][place:]}'
+    text = "\n".join(["Deal ID,Deal Name,Amount", *lines, ""])
+    records, refusals, _ = read(tmp_path_factory.mktemp("table"), text)
+    named = set(refusals)
+    for line, reason in refusals.items():
+        if reason.endswith("are not read"):
+            named |= set(range(line, int(reason.split()[-4]) + 1))
+    for number, (name, _) in enumerate(rows):
+        if number != broken and number + 2 not in named:
+            stored = records[f"d{number}"]
+            assert (stored["name"], stored["amount"]) == (name or None, number)
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=200), st.integers(0, 60), st.integers(0, 20))
+def test_any_bytes_are_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, inserted: bytes, place: int, cut: int
+) -> None:
+    table = b'Deal ID,Deal Name,Amount,Close Date\n1,"a ""b""",1.234,03/04/2026\n2,b,3,46085\n'
+    read(tmp_path_factory.mktemp("table"), table[:place] + inserted + table[place + cut :])
