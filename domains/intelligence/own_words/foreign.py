@@ -39,7 +39,7 @@ def foreign_spans(text: str, kind: Kind) -> list[Span]:
         return [(0, len(text))]
     spans = boilerplate_spans(text, own) + system_spans(own)
     if kind == "ticket":
-        spans += form_spans(own) + survey_spans(own)
+        spans += form_spans(own) + survey_spans(own, only_ratings=True)
     covered = _covered(own, merged(spans))
     for segment in quoted.segments:
         if segment.ends_part:

@@ -99,6 +99,11 @@ def test_banners_tags_and_notices_beside_own_words(marked: str) -> None:
         "Our legal department needs the privacy settings per user and a responsible person.",
         "The virus scanner blocks every download from your site.",
         "[Export] The CSV is empty.",
+        "Confidential rows are shown. This message says that they are prohibited and unauthorised.",
+        "Unsubscribe links are missing in our emails; we need one by law.",
+        "If you do not want to receive complaints, fix the import.",
+        "Use caution when deleting rows, the app has no undo.",
+        "Please consider the environment variables before printing logs.",
     ],
 )
 def test_own_words_about_such_things_stay(text: str) -> None:
@@ -162,6 +167,10 @@ def test_automatic_reply_is_no_evidence(text: str) -> None:
         "We have received your update and the import still stops at row 40. Nothing works.",
         "When I am on vacation, I need the app to forward tickets to Kim.",
         "I got the message that the ticket has been created, but it was never shown.",
+        "Your ticket 4711 has been created twice in our system.",
+        "Ich bin im Urlaub und kann die App offline nicht nutzen.",
+        "Je suis en vacances et l'application ne marche pas hors ligne.",
+        "I am on leave next month; can we pause the subscription?",
         "Ihre Antwort kam an, aber der Import geht nicht. Ich bin im Büro.",
     ],
 )

@@ -43,6 +43,9 @@ def test_template(marked: str) -> None:
         "The steps to reproduce are missing in your form.",
         "Expected behavior: all rows arrive.",
         "- [ ] export to PDF\n- [ ] search in comments",
+        "- [ ] I have to click twice\n- [ ] I cannot undo",
+        "The conversation was closed by the agent without any answer.",
+        "What can we do to get the import?",
         "The version is wrong and the environment too.",
         "# The search is slow",
         "How can I recommend the app to a friend?",
@@ -53,3 +56,8 @@ def test_template(marked: str) -> None:
 )
 def test_own_words_stay(text: str) -> None:
     assert found(text, "ticket") == text.split()
+
+
+def test_question_that_customers_ask_too_is_foreign_in_a_survey_only() -> None:
+    marked = f"⟦What can we improve?⟧\n{FAILS}"
+    assert found(marked, "review") == expected(marked)

@@ -21,8 +21,8 @@ _LEAST_SHARE: Final = 0.6  # of sentences that belong to an automatic reply
 def is_auto_reply(lines: Sequence[Line]) -> bool:
     """Whether own lines of a mail, without signature, are an automatic reply.
 
-    One sentence must say so, and most others must be of the kind that such replies have. A mail
-    that mentions an automatic reply is none.
+    One sentence must say so, and most others must be of the kind that such replies have; a single
+    sentence must be of both kinds. A mail that mentions an automatic reply is none.
     """
     if sum(line.end - line.start for line in lines) > _LONGEST:
         return False
@@ -39,4 +39,6 @@ def is_auto_reply(lines: Sequence[Line]) -> bool:
     known = sum(
         1 for s in sentences if not _MENTION.search(s) and (_STRONG.search(s) or _WEAK.search(s))
     )
+    if len(sentences) == 1:
+        return _WEAK.search(sentences[0]) is not None
     return known >= _LEAST_SHARE * len(sentences)

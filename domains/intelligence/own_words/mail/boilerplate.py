@@ -23,6 +23,7 @@ _TAG: Final = re.compile(rf"[\[(*_]*(?:{'|'.join(SUBJECT_TAGS)})[\])*_]*[\s:,-]*
 _SENTENCE_END: Final = re.compile(r"[.!?][)\"”*_]*\s+|[。！？]\s*")
 
 _MARKS: Final = "*_-—–>~=#|[( \t\r\n"
+_PROOF: Final = frozenset({2, 3, 4})  # cues that only notices have: addressee, error, what to do
 _LEGAL_CUES: Final = 3
 _LEGAL_CUES_AFTER_OPENING: Final = 2
 _LONGEST_FOOTER: Final = 400  # characters
@@ -63,7 +64,8 @@ def _legal_start(paragraph: str, *, continued: bool) -> int | None:
     cues = [{i for i, cue in enumerate(_CUES) if cue.search(s)} for s in sentences]
     opening = next((i for i, s in enumerate(sentences) if _OPENING.match(s)), None)
     needed = 1 if continued else _LEGAL_CUES if opening is None else _LEGAL_CUES_AFTER_OPENING
-    if len(set().union(*cues)) < needed:
+    said = set().union(*cues)
+    if len(said) < needed or not (continued or opening is not None or said & _PROOF):
         return None
     begun = next(i for i, found in enumerate(cues) if found)
     begun = begun if opening is None else min(begun, opening)

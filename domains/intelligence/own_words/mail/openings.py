@@ -51,6 +51,7 @@ _MARKER: Final = re.compile(
 )
 _LABEL: Final = re.compile(r"(?<!\S)\*{0,2}([^\W\d_]{1,15}):\*{0,2}(?=\s)")
 _ONE_LINE_HEADERS: Final = 3
+_LETTER: Final = re.compile(r"[^\W\d_]")
 _RULE: Final = re.compile(r"[_\-=—–*]{5,}$")
 
 OpeningKind = Literal["attribution", "head", "forward", "original", "above"]
@@ -196,6 +197,8 @@ def _head(lines: Sequence[Line], start: int) -> Opening | None:
         if header is None or header[0] in kinds:
             break
         kind, value = header
+        if kind == "sender" and value and not _LETTER.search(value):
+            break
         kinds.add(kind)
         subject = index if kind == "subject" else subject
         end = _end_of_header(lines, index, kind, value)

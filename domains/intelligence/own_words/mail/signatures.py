@@ -9,6 +9,7 @@ from domains.intelligence.own_words.phrases.signatures import (
     CLOSINGS,
     COMPANIES,
     DEVICES,
+    GET_PROGRAM,
     GREETINGS,
     PRONOUNS,
     REGISTERS,
@@ -33,7 +34,7 @@ _CLOSING: Final = re.compile(
 )
 _SENT_FROM: Final = re.compile(
     rf"(?:{'|'.join(SENT_FROM)})\b.{{0,30}}?(?:{DEVICES}).{{0,60}}"
-    rf"|(?:{'|'.join(SENT_FROM_LAST)})",
+    rf"|{GET_PROGRAM}|(?:{'|'.join(SENT_FROM_LAST)})",
     re.IGNORECASE,
 )
 _CONTACT: Final = re.compile(

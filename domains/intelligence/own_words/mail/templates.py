@@ -9,6 +9,7 @@ from domains.intelligence.own_words.phrases.templates import (
     CHECKLIST,
     FORM_HEADINGS,
     FORM_HINTS,
+    RATING_QUESTIONS,
     SURVEY_QUESTIONS,
     SYSTEM_LINES,
 )
@@ -21,9 +22,9 @@ _CHECKED: Final = re.compile(rf"(?:{'|'.join(CHECKLIST)})", re.IGNORECASE)
 _BOX: Final = re.compile(
     r"(?:[-*+•]\s+)?(?:\[(?P<tick>[ xX✓])\]|(?P<sign>[☐☑☒✅✔]))\s*(?P<label>.*)"
 )
-_SURVEY: Final = re.compile(
-    rf"(?:q(?:uestion)? ?\d{{0,2}} ?[:.)]\s*)?(?:{'|'.join(SURVEY_QUESTIONS)})", re.IGNORECASE
-)
+_NUMBER: Final = r"(?:q(?:uestion)? ?\d{0,2} ?[:.)]\s*)?"
+_SURVEY: Final = re.compile(rf"{_NUMBER}(?:{'|'.join(SURVEY_QUESTIONS)})", re.IGNORECASE)
+_RATING: Final = re.compile(rf"{_NUMBER}(?:{'|'.join(RATING_QUESTIONS)})", re.IGNORECASE)
 _STAMP: Final = r"(?:[\[(]?[\d/.\-: ,]{4,24}(?:[ap]\.?m\.?)?[\])]?\s*[-–—:]?\s*)?"
 _SYSTEM: Final = re.compile(
     rf"{_STAMP}[*_(\[<—–-]*\s*(?:{'|'.join(SYSTEM_LINES)})\W*", re.IGNORECASE
@@ -63,14 +64,18 @@ def form_spans(lines: Sequence[Line]) -> list[Span]:
     return found
 
 
-def survey_spans(lines: Sequence[Line]) -> list[Span]:
-    """Lines that hold nothing but the question of a survey."""
+def survey_spans(lines: Sequence[Line], *, only_ratings: bool = False) -> list[Span]:
+    """Lines that hold nothing but the question of a survey.
+
+    `only_ratings` leaves questions that customers ask as well, such as "What can we do?".
+    """
+    question = _RATING if only_ratings else _SURVEY
     return [
         (line.start, line.end)
         for line in lines
         if 10 <= len(line.text) <= _LONGEST
         and line.text.rstrip("*_:) ").endswith("?")
-        and _SURVEY.match(line.text.strip(" *_#"))
+        and question.match(line.text.strip(" *_#"))
     ]
 
 

@@ -113,8 +113,8 @@ FORWARDED: Final = (
     r"videresendt (?:meddelelse|besked|melding)",
     r"(?:välitetty viesti|přeposlaná zpráva|preposlaná správa|továbbított (?:üzenet|levél))",
     r"(?:forwarded by|weitergeleitet von|transféré par|reenviado por|inoltrato da) .{3,80}",
-    r"(?:yönlendirilen|iletilmiş|iletilen) (?:mesaj|ileti)|mesaj redirecționat|переслане "
-    r"повідомлення",
+    r"(?:yönlendirilen|iletilmiş|iletilen) (?:mesaj|ileti)|mesaj redirecționat|"
+    r"переслане повідомлення",
 )
 
 # Lines above the mail that is answered.
@@ -130,38 +130,35 @@ ORIGINAL: Final = (
     r"元のメッセージ|元のメール|原文",
     r"原始邮件|原邮件|原始郵件|原始信件",
     r"원본 (?:메시지|메일)|원본메일",
-    r"(?:ursprungligt meddelande|originalmeddelande|oprindelig (?:meddelelse|besked)|opprinnelig "
-    r"melding)",
+    r"(?:ursprungligt meddelande|originalmeddelande|oprindelig (?:meddelelse|besked)|"
+    r"opprinnelig melding)",
     r"(?:alkuperäinen viesti|původní zpráva|pôvodná správa|eredeti üzenet|mesaj(?:ul)? original)",
     r"(?:orijinal|özgün) (?:mesaj|ileti)|αρχικό μήνυμα",
 )
 
 # Lines of help desks: what stands below is not the writer's.
 REPLY_ABOVE: Final = (
-    r"(?:please )?(?:type|write|enter|add|put|leave|send)?\s?(?:your |a )?(?:reply|response|answer|"
-    r"comment|respond|write|type)(?: to this (?:e-?mail|message))? above"
-    r"(?: (?:this|the) (?:\w+ )?line.{0,60}| (?:here|this (?:text|message)))?",
+    r"(?:please )?(?:type|write|enter|add|put|leave|send)?\s?(?:your |a )?(?:reply|response|"
+    r"answer|comment|respond|write|type)(?: to this (?:e-?mail|message))? above(?: (?:this|"
+    r"the) (?:\w+ )?line(?:[\s.,:–-]+(?:to|in order|and|or|if)\b.{0,60})?| (?:here|this (?:text|"
+    r"message)))?",
     r"to (?:reply|respond|comment|add a comment),? .{0,30}above this line.{0,60}",
-    r"(?:bitte )?(?:antworten sie|geben sie ihre antwort|schreiben sie|ihre antwort|antwort(?:en)?)"
-    r"(?: bitte)? (?:oberhalb|über) diese[rn]? (?:zeile|linie).{0,60}",
+    r"(?:bitte )?(?:antworten sie|geben sie ihre antwort|schreiben sie|ihre antwort|"
+    r"antwort(?:en)?)(?: bitte)? (?:oberhalb|über) diese[rn]? (?:zeile|linie).{0,60}",
     r"(?:veuillez |merci de |s['’]il vous plaît )?(?:saisi\w+|rédige\w+|écri\w+|tape\w+|répond\w+|"
     r"entre\w+)(?: votre réponse)? au[- ]dessus de cette ligne.{0,60}",
-    r"(?:por favor,? )?(?:escrib|respond|contest|introduz)\w+(?: (?:su|tu) respuesta)? (?:por )?"
-    r"(?:encima|arriba) de esta línea.{0,60}",
+    r"(?:por favor,? )?(?:escrib|respond|contest|introduz)\w+(?: (?:su|"
+    r"tu) respuesta)? (?:por )?(?:encima|arriba) de esta línea.{0,60}",
     r"(?:por favor,? )?(?:digit|escrev|respond|insir)\w+(?: (?:a )?sua resposta)? acima d(?:est|"
-    r"ess)a "
-    r"linha.{0,60}",
-    r"(?:per favore,? )?(?:scriv|rispond|inseri|digit)\w+(?: la (?:tua|sua) risposta)? (?:al di "
-    r")?sopra "
-    r"(?:di )?(?:questa|a questa) (?:riga|linea).{0,60}",
-    r"(?:gelieve |typ |plaats )?(?:uw |je )?(?:antwoord|reactie|reageer|antwoorden)(?: "
-    r"alstublieft)? "
-    r"boven deze (?:regel|lijn).{0,60}",
-    r"(?:proszę )?(?:odpowied\w+|wpis\w+|pis\w+)(?: odpowiedź)? (?:powyżej|nad) tej? "
-    r"lini\w+.{0,60}",
+    r"ess)a linha.{0,60}",
+    r"(?:per favore,? )?(?:scriv|rispond|inseri|digit)\w+(?: la (?:tua|"
+    r"sua) risposta)? (?:al di )?sopra (?:di )?(?:questa|a questa) (?:riga|linea).{0,60}",
+    r"(?:gelieve |typ |plaats )?(?:uw |je )?(?:antwoord|reactie|reageer|"
+    r"antwoorden)(?: alstublieft)? boven deze (?:regel|lijn).{0,60}",
+    r"(?:proszę )?(?:odpowied\w+|wpis\w+|pis\w+)(?: odpowiedź)? (?:powyżej|"
+    r"nad) tej? lini\w+.{0,60}",
     r"(?:пожалуйста, )?(?:ответ|введите|пишите|напишите)\w*(?: (?:ваш )?ответ)? выше (?:этой|"
-    r"данной) "
-    r"(?:линии|строки|черты).{0,60}",
+    r"данной) (?:линии|строки|черты).{0,60}",
     r"(?:返信は|返信を)?こ(?:の)?(?:行|線)(?:の|より)上.{0,40}",
     r"请?在(?:此|该|这)(?:行|线)(?:上方|之上|以上|上面).{0,40}",
     r"이 (?:줄|선|라인) 위에.{0,40}",
@@ -173,23 +170,20 @@ REPLY_ABOVE: Final = (
 COVER_NOTE: Final = re.compile(
     r"\b(?:fyi|f\.y\.i|fya|see below|below|forward(?:ing|ed)?|fwd|passing (?:this )?on|sharing|"
     r"zur info(?:rmation)?|z\.? ?k\.?|z\.? ?hd|siehe unten|s\.u\.|unten|weitergeleitet|anbei|"
-    r"pour info(?:rmation)?|p\.?i|ci-dessous|transf[eé]r\w+|je te transmets|"
-    r"para (?:su|tu|sua) (?:información|informação|conhecimento)|reenví\w+|ver abajo|a "
-    r"continuación|"
+    r"pour info(?:rmation)?|p\.?i|ci-dessous|transf[eé]r\w+|je te transmets|para (?:su|tu|"
+    r"sua) (?:información|informação|conhecimento)|reenví\w+|ver abajo|a continuación|"
     r"segue abaixo|abaixo|encaminh\w+|per conoscenza|vedi sotto|inoltr\w+|qui sotto|"
     r"ter info(?:rmatie)?|zie onder|hieronder|do wiadomości|poniżej|för kännedom|se nedan|"
-    r"til orientering|se nedenfor|tiedoksi|k vědomí|bilgine|bilginize|к сведению|см\. ниже|ниже)\b"
-    r"|ご参考|転送します|以下|请看下|供参考|见下|轉寄|참고|아래",
+    r"til orientering|se nedenfor|tiedoksi|k vědomí|bilgine|bilginize|к сведению|см\. ниже|"
+    r"ниже)\b|ご参考|転送します|以下|请看下|供参考|见下|轉寄|참고|아래",
     re.IGNORECASE,
 )
 
 # Words of a reply, which passes nothing on.
 REPLY_NOTE: Final = re.compile(
     r"\b(?:answer|repl(?:y|ies)|comment|inline|antwort|kommentar|réponse|respuesta|resposta|"
-    r"rispost|"
-    r"antwoord|odpowied|ответ|svar|thank|thx|dank|merci|gracias|obrigad|grazie|bedankt|dzięk|"
-    r"спасибо|дякую|tack|tak|takk|"
-    r"kiitos|děkuj|ďakuj|köszön|teşekkür|mulțum|ευχαριστ|cảm ơn|terima kasih)|"
-    r"回答|返信|回复|답변|ありがとう|谢谢|謝謝|감사|고맙",
+    r"rispost|antwoord|odpowied|ответ|svar|thank|thx|dank|merci|gracias|obrigad|grazie|bedankt|"
+    r"dzięk|спасибо|дякую|tack|tak|takk|kiitos|děkuj|ďakuj|köszön|teşekkür|mulțum|ευχαριστ|cảm ơn|"
+    r"terima kasih)|回答|返信|回复|답변|ありがとう|谢谢|謝謝|감사|고맙",
     re.IGNORECASE,
 )

@@ -4,44 +4,42 @@ from typing import Final
 
 # A line that says goodbye; only a name may follow on the line.
 CLOSINGS: Final = (
-    r"(?:with )?(?:(?:my |our )?(?:very )?(?:(?:best|kind(?:est)?|warm(?:est)?) (?:regards|wishes))"
-    r"|(?:all the )?best|regards|rgds|kr|br)(?: from \w+)?|sincerely(?: yours)?|yours (?:sincerely|"
-    r"truly|faithfully)"
-    r"|cheers|respectfully|cordially|take care|have a (?:great|nice|good) (?:day|week|weekend|one)",
-    r"(?:many |best |kind )?thanks(?: (?:again|a lot|so much|very much|in advance))?"
-    r"(?: (?:and|&|for your help and) (?:best|kind|warm)? ?regards)?|thank you(?: (?:very|so) "
-    r"much)?"
-    r"(?: (?:again|in advance|for your (?:help|time|support)))?|thx|ty",
+    r"(?:with )?(?:(?:my |our )?(?:very )?(?:(?:best|kind(?:est)?|warm(?:est)?) (?:regards|"
+    r"wishes))|(?:all the )?best|regards|rgds|kr|br)(?: from \w+)?|sincerely(?: yours)?|"
+    r"yours (?:sincerely|truly|faithfully)|cheers|respectfully|cordially|take care|"
+    r"have a (?:great|nice|good) (?:day|week|weekend|one)",
+    r"(?:many |best |kind )?thanks(?: (?:again|a lot|so much|very much|in advance))?(?: (?:and|&|"
+    r"for your help and) (?:best|kind|warm)? ?regards)?|"
+    r"thank you(?: (?:very|so) much)?(?: (?:again|in advance|for your (?:help|time|support)))?|"
+    r"thx|ty",
     r"(?:mit )?(?:den )?(?:freundliche[nm]?|beste[nm]?|herzliche[nm]?|lieben?|vielen?|schönen?|"
-    r"sonnigen?)"
-    r"(?: (?:und )?(?:freundlichen?|besten?))? gr(?:ü|ue|u)(?:ß|ss)(?:en?)?(?: aus \w+)?|mfg|vg|lg|"
-    r"hochachtungsvoll|(?:viele|liebe|beste|schöne) gr(?:ü|ue|u)(?:ß|ss)e(?: aus \w+)?|gruß|gruss|"
+    r"sonnigen?)(?: (?:und )?(?:freundlichen?|besten?))? gr(?:ü|ue|u)(?:ß|"
+    r"ss)(?:en?)?(?: aus \w+)?|mfg|vg|lg|hochachtungsvoll|"
+    r"(?:viele|liebe|beste|schöne) gr(?:ü|ue|u)(?:ß|ss)e(?: aus \w+)?|gruß|gruss|"
     r"(?:vielen|herzlichen|besten|schönen)? ?dank(?: (?:im voraus|vorab|und (?:viele )?grüße))?|"
     r"danke",
     r"(?:bien |très )?cordialement|bien à (?:vous|toi)|(?:meilleures|sincères) salutations|"
-    r"amicalement"
-    r"|salutations distinguées|(?:bonne|belle) (?:journée|soirée)|merci(?: (?:d['’]avance|"
-    r"beaucoup))?"
-    r"|cdlt|bàv|(?:veuillez agréer|je vous prie d['’]agréer).{0,60}",
+    r"amicalement|salutations distinguées|(?:bonne|belle) (?:journée|soirée)|"
+    r"merci(?: (?:d['’]avance|beaucoup))?|cdlt|bàv|"
+    r"(?:veuillez agréer|je vous prie d['’]agréer).{0,60}",
     r"(?:un )?(?:cordial(?:es)? )?(?:saludos?)(?: (?:cordial(?:es)?|atentos?))?|atentamente|atte|"
-    r"(?:muchas |mil )?gracias(?: (?:de antemano|por su ayuda|y saludos))?|un abrazo|quedo "
-    r"atent[oa]",
+    r"(?:muchas |mil )?gracias(?: (?:de antemano|por su ayuda|y saludos))?|un abrazo|"
+    r"quedo atent[oa]",
     r"atenciosamente|(?:com os )?(?:melhores )?cumprimentos|(?:um )?abraços?|att|cordialmente|"
     r"(?:muito )?obrigad[oa](?: (?:desde já|pela ajuda))?|grat[oa]",
-    r"(?:cordiali|distinti|cari) saluti|(?:un )?(?:cordiale )?saluto|saluti|(?:mille )?grazie"
-    r"(?: (?:mille|in anticipo))?|buona giornata|cordialmente",
-    r"(?:met )?(?:vriendelijke?|hartelijke?) ?(?:groet(?:en|jes)?)|(?:hartelijke )?groet(?:en|"
-    r"jes)?|"
-    r"mvg|(?:hartelijk |alvast |veel )?(?:bedankt|dank)(?: alvast)?|hoogachtend",
-    r"(?:z |serdecznie |łączę )?(?:pozdrawiam|pozdrowienia|pozdrowieniami|wyrazami szacunku)"
-    r"(?: serdecznie)?|z poważaniem|(?:z góry )?dzięk(?:i|uję)",
-    r"с уважением|с наилучшими пожеланиями|всего (?:доброго|хорошего)|(?:заранее )?(?:большое "
-    r")?спасибо",
+    r"(?:cordiali|distinti|cari) saluti|(?:un )?(?:cordiale )?saluto|saluti|"
+    r"(?:mille )?grazie(?: (?:mille|in anticipo))?|buona giornata|cordialmente",
+    r"(?:met )?(?:vriendelijke?|hartelijke?) ?(?:groet(?:en|jes)?)|"
+    r"(?:hartelijke )?groet(?:en|jes)?|mvg|"
+    r"(?:hartelijk |alvast |veel )?(?:bedankt|dank)(?: alvast)?|hoogachtend",
+    r"(?:z |serdecznie |łączę )?(?:pozdrawiam|pozdrowienia|pozdrowieniami|"
+    r"wyrazami szacunku)(?: serdecznie)?|z poważaniem|(?:z góry )?dzięk(?:i|uję)",
+    r"с уважением|с наилучшими пожеланиями|всего (?:доброго|хорошего)|"
+    r"(?:заранее )?(?:большое )?спасибо",
     r"з повагою|(?:наперед )?дякую|с уважение|поздрави|благодаря",
     r"(?:med )?(?:vänlig(?:a|en)?|bästa|varma|venlig|vennlig|beste|de bedste) ?(?:hälsning(?:ar)?|"
-    r"hilsen(?:er)?)"
-    r"|hälsningar|(?:mange )?hilsen(?:er)?|mvh|(?:på forhånd |mange |tusen )?(?:tack|tak|takk)"
-    r"(?: (?:på förhand|för hjälpen))?",
+    r"hilsen(?:er)?)|hälsningar|(?:mange )?hilsen(?:er)?|mvh|"
+    r"(?:på forhånd |mange |tusen )?(?:tack|tak|takk)(?: (?:på förhand|för hjälpen))?",
     r"(?:ystävällisin|parhain) terveisin|terveisin|terv\.?|kiitos(?: etukäteen)?",
     r"s (?:pozdravem|přátelským pozdravem|úctou|pozdravom)|(?:předem |vopred )?děkuji|ďakujem|"
     r"hezký den",
@@ -71,25 +69,32 @@ GREETINGS: Final = (
 
 # How a line of a mobile mail program begins; a device or program must follow.
 SENT_FROM: Final = (
-    r"sent (?:from|via|using|with)|get|envoyed from",
-    r"(?:von|mit|aus|über)(?: meinem| der| dem)?|gesendet (?:von|mit|über|aus)|diese nachricht "
-    r"wurde von",
-    r"envoyé (?:de|depuis|à partir de|avec)|obtenez|télécharge[rz]",
-    r"envi(?:ado|ada) (?:desde|do|da|de|a partir do|pelo|con)|obtener|obtenga|obter|baixar",
-    r"inviato (?:da|dal|con)|scarica|ottieni",
-    r"verzonden (?:vanaf|met|via|vanuit)|verstuurd (?:vanaf|met|via)|download|outlook voor",
-    r"wysłan[eo] z|pobierz|отправлено (?:с|из)|надіслано з|скачать|изпратено от",
-    r"skickat från|skaffa|hämta|sendt fra|hent|få|lähetetty|hanki|odesl[aá]no z|odoslané z|"
-    r"stáhnout",
-    r"küldve|trimis de (?:pe|la)|στάλθηκε από|نُشرت من|נשלח מ",
-    r"나의|đã gửi từ|dikirim dari",
+    r"sent (?:from|via|using|with)",
+    r"(?:von|mit|aus|über)(?: meinem| der| dem)?|gesendet (?:von|mit|über|aus)|"
+    r"diese nachricht wurde von",
+    r"envoyé (?:de|depuis|à partir de|avec)",
+    r"envi(?:ado|ada) (?:desde|do|da|de|a partir do|pelo|con)",
+    r"inviato (?:da|dal|con)",
+    r"(?:verzonden|verstuurd) (?:vanaf|met|via|vanuit)",
+    r"wysłan[eo] z|отправлено (?:с|из)|надіслано з|изпратено от",
+    r"skickat från|sendt fra|lähetetty|odesl[aá]no z|odoslané z|küldve|trimis de (?:pe|la)",
+    r"στάλθηκε από|نُشرت من|נשלח מ|나의|đã gửi từ|dikirim dari",
+)
+
+# Lines that advertise a mail program.
+GET_PROGRAM: Final = (
+    r"(?:get|download|hol(?:en)? sie sich|laden sie|obtenez|télécharge[rz]|obtener|obtenga|obter|"
+    r"baixar|scarica|ottieni|ga naar|pobierz|скачать|skaffa|hämta|hent|få|hanki|stáhnout|下载) "
+    r"(?:outlook|bluemail|aqua ?mail|proton ?mail|gmail|yahoo mail|spark) "
+    r"(?:for|für|pour|para|per|voor|dla|для|för|til|pro) .{3,60}"
 )
 
 DEVICES: Final = (
-    r"i-?phone|i-?pad|android|samsung|galaxy|huawei|xiaomi|pixel|blackberry|windows phone|outlook|"
-    r"gmail|yahoo|proton ?mail|mail for windows|mail app|hotmail|gmx|web\.de|t-online|mobile|"
-    r"mobiltelefon|smartphone|handy|phone|portable|móvil|celular|telemóvel|cellulare|telefoon|"
-    r"telefonu|telefon|телефона|airmail|bluemail|k-9|spark|thunderbird|front|superhuman|ios\b|手机|手機"
+    r"i-?phone|i-?pad|android|samsung|galaxy|huawei|xiaomi|pixel|blackberry|windows phone|"
+    r"outlook|gmail|yahoo|proton ?mail|mail for windows|mail app|hotmail|gmx|web\.de|t-online|"
+    r"mobile|mobiltelefon|smartphone|handy|phone|portable|móvil|celular|telemóvel|cellulare|"
+    r"telefoon|telefonu|telefon|телефона|airmail|bluemail|k-9|spark|thunderbird|front|"
+    r"superhuman|ios\b|手机|手機"
 )
 
 # Whole lines in languages that name the device first.
@@ -97,8 +102,8 @@ SENT_FROM_LAST: Final = (
     r"(?:von|mit) (?:meinem|der|dem|einem) .{3,40} gesendet",
     r".{3,40}から送信(?:されました)?|.{3,40}で送信",
     r".{2,40}에서 (?:보냄|전송됨|보낸 메일)",
-    r".{3,30}(?:['’]\w{1,6})? (?:gönderildi|gönderilmiştir)|.{3,30}-?r[óő]l küldve|lähetetty "
-    r".{3,30}sta",
+    r".{3,30}(?:['’]\w{1,6})? (?:gönderildi|gönderilmiştir)|.{3,30}-?r[óő]l küldve|"
+    r"lähetetty .{3,30}sta",
     r"(?:从|從)我的.{2,30}(?:发送|傳送)|(?:发|發|寄)自(?:我的)? ?[a-z].{2,30}",
 )
 
@@ -114,17 +119,15 @@ PRONOUNS: Final = (
 
 # Entries of a company in public registers, and what such companies are called.
 REGISTERS: Final = (
-    r"registered (?:in|office|at|no|number|company)|company (?:no\b|number|reg)|vat (?:no\b|id|reg|"
-    r"number)|"
-    r"geschäftsführe|amtsgericht|registergericht|hr[ab] ?\d|ust-?id|sitz der gesellschaft|vorstand|"
-    r"handelsregister|aufsichtsrat|siège social|siret|\brcs\b|capital (?:social|de)|n° ?tva|"
-    r"domicilio social|"
-    r"registro mercantil|\bcif\b|\bnif\b|\bcnpj\b|sede (?:legale|social)|p\.? ?iva|partita iva|"
-    r"cap\. soc|"
-    r"\bkvk\b|btw-?n|\bkrs\b|\bnip\b|regon|org\.? ?nr|cvr-?n|y-tunnus|огрн|инн\b"
+    r"registered (?:in|office|at|no|number|company)|company (?:no\b|number|reg)|"
+    r"vat (?:no\b|id|reg|number)|geschäftsführe|amtsgericht|registergericht|hr[ab] ?\d|"
+    r"ust-?id|sitz der gesellschaft|vorstand|handelsregister|aufsichtsrat|siège social|siret|"
+    r"\brcs\b|capital (?:social|de)|n° ?tva|domicilio social|registro mercantil|\bcif\b|"
+    r"\bnif\b|\bcnpj\b|sede (?:legale|social)|p\.? ?iva|partita iva|cap\. soc|\bkvk\b|btw-?n|"
+    r"\bkrs\b|\bnip\b|regon|org\.? ?nr|cvr-?n|y-tunnus|огрн|инн\b"
 )
 COMPANIES: Final = (
     r"GmbH|AG|KG|UG|SE|e\.V\.|Ltd\.?|Limited|LLC|LLP|PLC|plc|Inc\.?|Corp\.?|S\.?A\.?S?|SARL|"
-    r"S\.?L\.?|"
-    r"S\.?r\.?l\.?|S\.?p\.?A\.?|B\.?V\.?|N\.?V\.?|AB|A/S|ApS|AS|Oy|sp\. z o\.o\.|Lda|ООО"
+    r"S\.?L\.?|S\.?r\.?l\.?|S\.?p\.?A\.?|B\.?V\.?|N\.?V\.?|AB|A/S|ApS|AS|Oy|sp\. z o\.o\.|Lda|"
+    r"ООО"
 )
