@@ -117,6 +117,13 @@ AUTO_REPLIES = {
     "en-leave": "Thank you for your message. I'm on annual leave until Monday with no access to "
     "email. I will reply "
     "when I return.",
+    "en-need": "I am out of the office this week. If you need immediate assistance, please contact "
+    "Kim.",
+    "en-travel": "I'm currently travelling with limited access to email. I'll get back to you "
+    "soon.",
+    "en-left": "I no longer work at Shop. Please direct your mails to kim@shop.example.",
+    "de-days": "Vielen Dank für Ihre Nachricht. Ich bin vom 2. bis 9. März außer Haus.",
+    "ko": "안녕하세요. 5월 4일까지 휴가 중입니다. 급한 용무는 김철수에게 연락 바랍니다.",
     "en-subject": "Automatic reply: Import\n\nI will answer next week.",
     "en-receipt": "Thank you for contacting Shop support. We have received your request (#4711) "
     "and will get back to "
@@ -170,6 +177,9 @@ def test_automatic_reply_is_no_evidence(text: str) -> None:
         "Your ticket 4711 has been created twice in our system.",
         "Ich bin im Urlaub und kann die App offline nicht nutzen.",
         "Je suis en vacances et l'application ne marche pas hors ligne.",
+        "Please contact me soon, the import is urgent. I will be away from Friday.",
+        "We have received your invoice. It has the wrong VAT number, please correct it.",
+        "I'm on vacation until Monday. Before that, can you confirm the price? We need SSO too.",
         "I am on leave next month; can we pause the subscription?",
         "Ihre Antwort kam an, aber der Import geht nicht. Ich bin im Büro.",
     ],

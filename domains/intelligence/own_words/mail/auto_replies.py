@@ -11,7 +11,7 @@ _CERTAIN: Final = re.compile("|".join(CERTAIN), re.IGNORECASE)
 _STRONG: Final = re.compile("|".join(STRONG), re.IGNORECASE)
 _WEAK: Final = re.compile("|".join(WEAK), re.IGNORECASE)
 _MENTION: Final = re.compile("|".join(MENTIONS), re.IGNORECASE)
-_BORDER: Final = re.compile(r"(?<=[.!?;])\s+|(?<=[。！？])\s*|\n\s*\n|\n(?=[-*•])")
+_BORDER: Final = re.compile(r"(?<=[^\d\s][.!?;])\s+|(?<=[。！？])\s*|\n\s*\n|\n(?=[-*•])")
 _LETTER: Final = re.compile(r"[^\W\d_]")
 
 _LONGEST: Final = 3000  # characters

@@ -46,7 +46,9 @@ _REGISTER: Final = re.compile(rf"(?<!\w)(?:{REGISTERS})", re.IGNORECASE)
 _COMPANY: Final = re.compile(rf"(?<!\w)(?:{COMPANIES})(?!\w)")
 _SEPARATED: Final = re.compile(r"[|•·]")
 _PRONOUN: Final = re.compile(rf"(?<!\w)(?:{PRONOUNS})(?!\w)")
-_GREETING: Final = re.compile(rf"(?:{'|'.join(GREETINGS)})\b.{{0,40}}", re.IGNORECASE)
+_GREETING: Final = re.compile(
+    rf"(?:{'|'.join(GREETINGS)})\b[^.!?。！？，;]{{0,30}}[,!.:，。！：]?", re.IGNORECASE
+)
 _WORD: Final = re.compile(r"[^\W_][\w'’.-]*")
 _PARTICLES: Final = word_set(
     "van von de del der den di da la le el al bin y e zu ter ten i.a i.v ppa"

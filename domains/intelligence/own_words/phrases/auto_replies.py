@@ -29,10 +29,11 @@ STRONG: Final = (
     r"\b(?:i am|i['’]m|i will be|i['’]ll be|i['’]m currently)(?: \w+){0,2} (?:out of (?:the "
     r")?office|away from (?:the|my) (?:office|desk)|ooo|on (?:annual |parental |maternity |"
     r"paternity |sick )?(?:leave|vacation|holidays?|pto)|on a business trip|away (?:until|from|on|"
-    r"with))",
+    r"with)|travell?ing (?:with|until|and|from|for))",
     r"^(?:i am |i['’]m )?(?:currently )?(?:out of (?:the )?office|ooo|on (?:vacation|"
     r"leave)) (?:until|from|till|through|and)",
-    r"(?:our|the) office (?:is|will be) closed (?:from|until|on|for)",
+    r"\b(?:i|is|am|are) no longer (?:work|with the|employed|at the|part of)",
+    r"(?:our|the) offices? (?:is|are|will be) closed (?:from|until|on|for)",
     r"this is an auto(?:mated|matic|-generated|matically generated) (?:reply|response|message|"
     r"e-?mail|notification|acknowledge?ment)|"
     r"this (?:e-?mail|message) (?:was|is) (?:sent |generated )?automatically",
@@ -44,13 +45,14 @@ STRONG: Final = (
     r"enquiry)(?: \S{1,20})? (?:has been|was) (?:received|created|logged|registered|"
     r"opened)(?=\W*(?:$|[.!,(#:]|and\b|with\b|as\b|by\b|under\b))|"
     r"a (?:support )?ticket has been (?:created|opened|logged)",
-    r"ich bin (?:\w+ ){0,4}(?:bis|vom|ab|derzeit|zurzeit|momentan|aktuell|im urlaub|in elternzeit|"
-    r"nicht (?:im (?:büro|haus|dienst)|erreichbar)|außer haus|abwesend)|"
+    r"ich (?:bin|befinde mich) (?:\w+ ){0,4}(?:bis|vom|ab|derzeit|zurzeit|momentan|aktuell|"
+    r"im urlaub|in elternzeit|nicht (?:im (?:büro|haus|dienst)|erreichbar)|außer haus|abwesend)|"
     r"(?:nicht (?:im büro|im haus)|außer haus|abwesend) (?:bis|vom)|"
     r"dies ist eine automatische? (?:antwort|nachricht|e-?mail|bestätigung)",
     r"(?:ihre|deine) (?:anfrage|nachricht|e-?mail|"
     r"ticket)(?: \S{1,20})? (?:ist (?:bei uns )?eingegangen|wurde (?:empfangen|registriert|"
-    r"erstellt))|wir haben (?:ihre|deine) (?:anfrage|nachricht|e-?mail) (?:erhalten|bekommen)",
+    r"erstellt))|wir haben (?:ihre|deine) \w+ .{0,40}(?:erfasst|registriert|aufgenommen)|"
+    r"wir haben (?:ihre|deine) (?:anfrage|nachricht|e-?mail) (?:erhalten|bekommen)",
     r"je (?:suis|serai) (?:\w+ ){0,2}(?:absente?|en congés?|en déplacement|hors du bureau|"
     r"en vacances)|ceci est (?:une réponse|un message) automatique|"
     r"nous avons bien reçu (?:votre|ta)|"
@@ -99,9 +101,9 @@ WEAK: Final = (
     r"(?:reply|respond|get back|answer|return|be back|respond to your).{0,60}(?:when|upon|after|"
     r"until|before|as soon as|within|on|shortly|return|then)|"
     r"(?:until|from) (?:mon|tues|wednes|thurs|fri|january|february|march|april|may|june|july|"
-    r"august|september|october|november|december|\d)|(?:please )?contact (?:my|our|the)|"
-    r"do not reply|ticket (?:number|id)|reference (?:number|id)|business (?:days|hours)|"
-    r"will be (?:forwarded|read|reviewed)|"
+    r"august|september|october|november|december|\d)|(?:please )?contact (?:my|our|the|\S{1,40}@)|"
+    r"reach out|direct your|repl(?:y|ies) time|response time|do not reply|ticket (?:number|id)|"
+    r"reference (?:number|id)|business (?:days|hours)|will be (?:forwarded|read|reviewed)|"
     r"(?:support|service) (?:team|staff|agent|representative)s? will|"
     r"to add (?:additional )?comments",
     r"dringend|vertret|wende[nt] sie sich|zurück|weitergeleitet|eingeschränkt|beantworte|"
@@ -109,8 +111,8 @@ WEAK: Final = (
     r"urgen|mon retour|en mon absence|contacter|dans les (?:plus brefs|meilleurs) délais|"
     r"ne pas répondre|accès limité|numéro de (?:ticket|demande)|de retour",
     r"mi regreso|mi vuelta|contact[ae]|en breve|lo antes posible|acceso limitado|no responda|"
-    r"a la brevedad|número de (?:ticket|caso)|meu retorno|contat[eo]|o mais breve|o mais rápido|"
-    r"acesso limitado|não responda",
+    r"a la brevedad|número de (?:ticket|caso)|meu retorno|assim que possível|contat[eo]|"
+    r"o mais breve|o mais rápido|acesso limitado|não responda",
     r"mio rientro|mio ritorno|contattare|appena possibile|al più presto|non rispond|"
     r"accesso limitato|rivolger",
     r"dringende|contact op|terugkomst|zo spoedig|zo snel mogelijk|weer aanwezig|"
@@ -126,8 +128,9 @@ WEAK: Final = (
 MENTIONS: Final = (
     r"\b(?:your|their|an?|the|only|these|those|same|got|get|getting) (?:\w+ )?(?:auto-?(?:matic |"
     r"mated )?-?(?:reply|replies|response|responder|mail)|out[- ]of[- ]office)|says?\b|said\b|"
-    r"\bbut\b|nobody|no one|(?:when|if|while) i(?: am|['’]m)|needs?\b|still (?:no|not|waiting)|"
-    r"never|\bfails?\b|\bfailing\b|\bbroken\b|doesn['’]t work|crash",
+    r"\bbut\b|nobody|no one|(?:when|if|while) i(?: am|['’]m)|(?<!you )needs?\b|"
+    r"(?:contact|call|answer) me\b|still (?:no|not|waiting)|never|\bfails?\b|\bfailing\b|"
+    r"\bbroken\b|doesn['’]t work|crash",
     r"(?:ihre|eure|eine) automatische|steht\b|aber\b|niemand|funktioniert nicht|immer noch|"
     r"(?:votre|une) (?:réponse|message) automatique|\bmais\b|personne ne|toujours pas|"
     r"ne fonctionne",
