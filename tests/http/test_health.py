@@ -162,7 +162,8 @@ async def test_without_postgres_health_is_503_and_liveness_200(tmp_path: Path) -
 
 def test_without_the_object_store_health_is_degraded(tmp_path: Path) -> None:
     settings = {"GATEWAY_SPEECH_URL": "https://speech.example/v1"}
-    with running_stack(tmp_path, settings=settings) as stack:
+    # Without a worker, which would create the directory again when it starts.
+    with running_stack(tmp_path, settings=settings, worker=False) as stack:
         blobs = tmp_path / "blobs"
         blobs.rename(tmp_path / "elsewhere")
         response = _get(stack)

@@ -49,7 +49,13 @@ async def test_a_second_push_replaces_the_record_in_place(source: Source, kind: 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_push_replaces_the_whole_record(source: Source, kind: str) -> None:
     record = await source.push(kind, "one")
-    minimal = await get_json(source.tenant, f"{kind}/{record}")
+
+    async def content() -> Any:
+        found = await get_json(source.tenant, f"{kind}/{record}")
+        # A worker may have begun to process the record.
+        return {name: value for name, value in found.items() if name != "processing"}
+
+    minimal = await content()
     extra: dict[str, Any] = {
         "displayName": "More",
         "updatedAt": "2026-04-01T00:00:00Z",
@@ -59,10 +65,9 @@ async def test_a_push_replaces_the_whole_record(source: Source, kind: str) -> No
     if kind == "messages":
         extra |= {"threadId": "t", "attachments": [{"name": "a", "url": "https://example.com/a"}]}
     await source.push(kind, "one", **extra)
-    changed = await get_json(source.tenant, f"{kind}/{record}")
-    assert changed != minimal
+    assert await content() != minimal
     await source.push(kind, "one")
-    assert await get_json(source.tenant, f"{kind}/{record}") == minimal
+    assert await content() == minimal
 
 
 @pytest.mark.parametrize("kind", KINDS)
