@@ -177,7 +177,8 @@ def _paragraphs(entry: Entry) -> Iterator[Entry]:
     """Divide a written text into its paragraphs and list items."""
     for block in blocks(entry.text.text, "raw"):
         text = entry.text.part(block.start, block.end)
-        yield Entry(text, entry.speaker, section=block.section, is_separate=True)
+        speaker = entry.speaker or block.speaker
+        yield Entry(text, speaker, section=block.section, is_separate=True)
 
 
 def _own(text: MappedText, kind: Kind) -> MappedText:
@@ -212,12 +213,12 @@ def _entries_of_json(
     value: Any, place: Callable[[String], MappedText], profile: Profile
 ) -> list[Entry]:
     entries = json_transcripts.read_transcript(value, place)
-    kind: Kind = "speech"
     if entries is None:
         kind = _KINDS[profile]
         strings = json_transcripts.prose(value)
-        entries = [Entry(place(string), is_separate=True) for string in strings]
-    return [_own_entry(entry, kind) for entry in entries]
+        texts = [_own_entry(Entry(place(string)), kind) for string in strings]
+        return [paragraph for entry in texts for paragraph in _paragraphs(entry)]
+    return [_own_entry(entry, "speech") for entry in entries]
 
 
 def _own_entry(entry: Entry, kind: Kind) -> Entry:

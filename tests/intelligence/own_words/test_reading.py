@@ -85,6 +85,20 @@ def test_sentences_and_quotes_of_any_text(text: str, profile: Profile) -> None:
             assert text[quote.start : quote.end] == quote.text
 
 
+def test_lines_of_a_text_in_data_stay_apart() -> None:
+    body = f"Hello there\n\n- {PAIN}\n- Thanks a lot\n\nAgent: We need to look into that."
+    text = f"Report page\n{body}"
+    data = json.dumps({"subject": "Report page", "body": body}).encode()
+    own = read(Document(text=text, profile="raw", data=data))
+    assert [(each.speaker, each.text) for each in own.sentences] == [
+        (None, "Report page"),
+        (None, "Hello there"),
+        (None, PAIN),
+        (None, "Thanks a lot"),
+        ("Agent", "We need to look into that."),
+    ]
+
+
 @given(
     value=st.recursive(
         st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=20) | _LINES,
