@@ -61,7 +61,8 @@ async def test_deals_of_a_salesforce_report(importer: Importer, acme: Tenant) ->
         "; Amount: decimal point, as in '$50,000.00' in line 2"
         "; Close Date: month first, as in '3/15/2026' in line 2"
         "; Created Date: month first, as in '3/15/2026' in line 2"
-        "; Last Activity: month first, as in '3/15/2026' in line 2",
+        "; Last Activity: month first, as in '3/15/2026' in line 2"
+        "; not imported: Lead Source",
         "rows skipped: 2 below the table",
     ]
     assert await get_record(acme, "deals", "006A") == {
@@ -231,7 +232,7 @@ async def test_rows_that_are_no_records_are_skipped(importer: Importer, acme: Te
         "",
         "Deal ID;Deal Name;Amount;Amount;Archived",
         "d1;Total;EUR;1.000,50;FALSE",
-        "d2;Two;EUR;2,5;TRUE",
+        "d2;Two;EUR;two;TRUE",
         "d3;Three;3,5;EUR;",
         ";Summe;;1.003,00;",
         "Grand Total (3 records);;;;",

@@ -311,6 +311,10 @@ def test_traces_of_spreadsheets(tmp_path: Path) -> None:
         "2,rounded,9.0E+9,,",
         "3,E,,",
         "4,Total,,,",
+        "5.0,decimals,,,",
+        "NULL,missing,,,",
+        "6,#NAME?,,,",
+        "7,Steel, Inc,9,",
     ]
     records, refusals, notes = read(tmp_path, "\n".join(rows))
     assert {each: values["name"] for each, values in records.items()} == {
@@ -319,10 +323,52 @@ def test_traces_of_spreadsheets(tmp_path: Path) -> None:
         "4": "Total",
     }
     assert refusals == {
-        4: "Deal ID: '1.23457E+10' was rounded by a spreadsheet. Export the ids as text",
-        5: "Associated Company IDs: '9.0E+9' was rounded by a spreadsheet. Export the ids as text",
+        4: "Deal ID: '1.23457E+10' was rewritten as a number. Export the ids as text",
+        5: "Associated Company IDs: '9.0E+9' was rewritten as a number. Export the ids as text",
+        8: "Deal ID: '5.0' was rewritten as a number. Export the ids as text",
+        9: "Deal ID: 'NULL' is not an id",
+        10: "Deal Name: '#NAME?' is an error of a spreadsheet",
+        11: "has a value in column 4 or later, which the header does not name",
     }
     assert notes[1] == "rows skipped: 1 repeated headers"
+
+
+def test_ids_of_salesforce_have_18_characters(tmp_path: Path) -> None:
+    rows = [
+        "Opportunity ID,Account ID,Amount,Betrag,Phase",
+        "006D000000IRt53,001D000000IRt53IAD,1,5,a",
+        "0060000000abcde,,2,5,b",
+        "006000000000015,,2,5,c",
+        "00QD000000IRt53,,3,5,d",
+    ]
+    records, refusals, notes = read(tmp_path, "\n".join(rows))
+    assert {each: values["account_id"] for each, values in records.items()} == {
+        "006D000000IRt53IAD": "001D000000IRt53IAD",
+        "0060000000abcdeAAA": None,
+        "006000000000015": None,
+    }
+    reason = "Opportunity ID: '00QD000000IRt53' is the id of a lead in Salesforce"
+    assert refusals == {5: reason}
+    assert notes[0].endswith("; not imported: Betrag, Phase")
+
+
+@pytest.mark.parametrize(
+    ("rows", "refused"),
+    [
+        (["1,a,5,x", "2,b", "and b,6,y", "3,c,7,z"], [3, 4]),
+        (["1,a", "and", "again,5,x", "2,b,6,"], [2, 3, 4]),
+        # A cell of its own is no record.
+        (["1,a,5,one", "two", "2,b,6,x"], [3]),
+        # Programs may omit empty cells.
+        (["1,a,5,x", "2,b", "3,c,6", "4,d", "5,e,7,y"], []),
+        (["1,a", "2,b,6"], []),
+    ],
+)
+def test_parts_of_rows_are_no_records(tmp_path: Path, rows: list[str], refused: list[int]) -> None:
+    records, refusals, _ = read(tmp_path, "\n".join(["Company ID,Name,Size,Notes", *rows]))
+    assert list(refusals) == refused
+    assert len(records) == len(rows) - len(refused)
+    assert all("Quote" in reason for reason in refusals.values())
 
 
 @pytest.mark.parametrize(
@@ -334,6 +380,7 @@ def test_traces_of_spreadsheets(tmp_path: Path) -> None:
         ("Id,AccountId,Name,SerialNumber", "the rows are not accounts"),
         ("Id,LastName,FirstName,Company,IsConverted", "the header has columns of neither"),
         ("Id,WhoId,AccountId,Subject", "the header has columns of neither"),
+        ("Id,Amount,Currency,Customer", "the header has columns of neither"),
     ],
 )
 def test_tables_of_other_kinds_are_refused(tmp_path: Path, header: str, reason: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from domains.kernel.core.ids import WorkspaceId
+from domains.kernel.core.normal_form import nfc
 from domains.kernel.core.problems import WriteConflict
 from domains.kernel.db.database import Database
 from domains.revenue.imports.prepared import Outcome, PreparedRecord
@@ -79,7 +80,7 @@ class Importer:
         }
         # Contacts may belong to accounts that would be stored before them.
         for account, values in batches.get("accounts", ()):
-            name = (values["name"] or "").lower()
+            name = nfc(values["name"] or "").lower()
             former = self._account_by_name.setdefault(name, account)
             self._account_by_name[name] = account if former == account else None
             self._account_ids.add(account)
@@ -100,7 +101,7 @@ class Importer:
     def _is_seen(self, contact: Mapping[str, Any]) -> bool:
         if contact["account_id"] is not None:
             return contact["account_id"] in self._account_ids
-        return self._account_by_name.get(contact["account_name"].lower()) is not None
+        return self._account_by_name.get(nfc(contact["account_name"]).lower()) is not None
 
     async def _store_all(self, records: Sequence[Record]) -> dict[str, Outcome]:
         """Store on several connections. Records with the same id use the same one, in order."""

@@ -87,7 +87,7 @@ _KIND_COLUMNS: Final = (
     ("accounts", {"companydomainname", "companyowner", "personcontactid"}),
     ("contacts", {"contactid", "contactname", "contactowner", "firstname", "lastname"}),
     ("accounts", {"companyid", "companyname", "accountowner", "website", "websiteurl"}),
-    ("deals", {"stage", "closedate", "amount", "isclosed"}),
+    ("deals", {"stage", "closedate", "isclosed"}),
     ("accounts", {"accountid", "accountname"}),
 )
 _UNKNOWN_KIND: Final = (
@@ -111,6 +111,8 @@ class Layout:
 
     def __init__(self, header: Sequence[str]) -> None:
         self.header: Final = header
+        # Number of columns up to the last one with a name.
+        self.named_width: Final = max((n for n, cell in enumerate(header, 1) if cell), default=0)
         names = [normalise(cell) for cell in header]
         self.kind: Final = _kind(names)
         columns = _COLUMNS.get(self.kind, {})

@@ -23,12 +23,13 @@ from gateway.cli.importing.tables.conventions import (
     decide_dates,
 )
 from gateway.cli.importing.tables.dates import read_date
+from gateway.cli.importing.tables.ids import read_id
 from gateway.cli.importing.tables.rows import BrokenLines, Row, RowReader
+from gateway.cli.importing.tables.split_rows import SplitRows
 from gateway.cli.importing.tables.vocabulary import words
 
 _AMOUNT_FIELDS: Final = ("amount",)
 _DATE_FIELDS: Final = ("closeDate", "createdDate", "lastActivityDate")
-_FLAG_FIELDS: Final = ("closed", "deleted")
 
 _DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _BUFFER_SIZE: Final = 256 * 1024
@@ -44,13 +45,24 @@ _TOTALS: Final = words(
 )
 # A number as text, as programs write it for Excel.
 _EXCEL_TEXT: Final = re.compile(r'^="([^"]*)"$')
-# An id of many digits that a spreadsheet took for a number and rounded.
-_ROUNDED: Final = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]+", re.IGNORECASE)
+# Values that a spreadsheet could not compute.
+_SPREADSHEET_ERRORS: Final = frozenset(
+    ("#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!")
+)
 _ID_FIELDS: Final = ("dealId", "accountId", "contactId")
+# Columns without a field that the report names.
+_MAX_NAMED: Final = 10
 _NOT_LETTERS: Final = re.compile(r"[\W\d_]+")
 _BOOLEANS: Final = {
-    **dict.fromkeys(words("true yes 1 t y x checked wahr ja vrai oui verdadero si sí"), True),
-    **dict.fromkeys(words("false no 0 f n unchecked falsch nein faux non falso nee"), False),
+    **dict.fromkeys(
+        words(
+            "true yes 1 t y x checked wahr ja vrai oui verdadero verdadeiro vero si sí sì sim waar"
+        ),
+        True,
+    ),
+    **dict.fromkeys(
+        words("false no 0 f n unchecked falsch nein faux non falso não nee onwaar"), False
+    ),
 }
 _EMAIL: Final = re.compile(r"[^\s@<>(),;]+@[^\s@<>(),;]+\.[^\s@<>(),;]+")
 # As in Jane Doe <jane@acme.com>, or with parentheses.
@@ -60,7 +72,7 @@ _AMBIGUOUS_AMOUNT: Final = (
     "is ambiguous (thousands or decimals). Use --decimal point or --decimal comma"
 )
 _AMBIGUOUS_DATE: Final = "is ambiguous (day or month first). Use --dates mdy or --dates dmy"
-_IS_ROUNDED: Final = "was rounded by a spreadsheet. Export the ids as text"
+_QUOTE: Final = "Quote a cell that contains a line end"
 _NOT_AMOUNT: Final = "is not an amount such as 50,000.00"
 _NOT_DATE: Final = "is not a date such as 2026-12-31 or 12/31/2026"
 
@@ -71,7 +83,7 @@ def read_table(file: io.RawIOBase, conventions: Conventions) -> Entries:
     data.seek(0)
     name = encoding.encoding_of(data)
     if name is None:
-        yield Refusal(1, "the file is not text")
+        yield Refusal(1, "the file is not text. Save a workbook as CSV")
         return
     data.seek(0)
     text = io.TextIOWrapper(data, name, encoding.ERRORS, newline="")
@@ -85,7 +97,7 @@ def read_table(file: io.RawIOBase, conventions: Conventions) -> Entries:
     if reason := _undecoded("".join(found.layout.header), label):
         yield Refusal(found.line, f"the header {reason}")
         return
-    table = _Table(found, label, _decide(text, found, conventions))
+    table = _Table(found, label, *_first_pass(text, found, conventions))
     yield table.note()
     yield from table.entries(_rows_after(text, found))
 
@@ -146,44 +158,63 @@ def _rows_after(text: io.TextIOWrapper, found: _Found) -> Iterator[Row | BrokenL
             yield row
 
 
-def _decide(
+def _first_pass(
     text: io.TextIOWrapper, found: _Found, conventions: Conventions
-) -> Mapping[int, Decision]:
-    """Decide how the columns of amounts and dates are read. Reads the whole table."""
+) -> tuple[Mapping[int, Decision], frozenset[int]]:
+    """Read the whole table. Decide how the columns of amounts and dates are read.
+
+    Returns the decisions by column, and the lines of the parts of split rows.
+    """
     amounts = {place: Evidence(read_amount) for place in found.layout.places(_AMOUNT_FIELDS)}
     dates = {place: Evidence(read_date) for place in found.layout.places(_DATE_FIELDS)}
     evidence = list({**amounts, **dates}.items())
-    for row in _rows_after(text, found) if evidence else ():
-        if isinstance(row, Row):
-            line, cells = row
-            count = len(cells)
-            for place, seen in evidence:
-                if place < count and (cell := cells[place]):
-                    seen.add(line, cell.strip())
+    split_rows = SplitRows(len(found.layout.header))
+    after_blank = False
+    for row in _rows_after(text, found):
+        if isinstance(row, BrokenLines):
+            continue
+        line, cells = row
+        count = len(cells)
+        # Lines about the report may follow a blank one.
+        after_blank = after_blank or not any(cells)
+        if not after_blank:
+            split_rows.add(line, count)
+        for place, seen in evidence:
+            if place < count and (cell := cells[place]):
+                seen.add(line, cell.strip())
     others = list(dates.values())
-    return {
+    decisions = {
         **{
             place: decide_amounts(seen, conventions, found.delimiter)
             for place, seen in amounts.items()
         },
         **{place: decide_dates(seen, others, conventions) for place, seen in dates.items()},
     }
+    return decisions, split_rows.lines
 
 
 class _Table:
     """Converts the rows of a table to entries."""
 
-    def __init__(self, found: _Found, label: str, decisions: Mapping[int, Decision]) -> None:
+    def __init__(
+        self,
+        found: _Found,
+        label: str,
+        decisions: Mapping[int, Decision],
+        split_lines: frozenset[int],
+    ) -> None:
         self._found = found
         self._layout = found.layout
         self._label = label
         self._decisions = decisions
+        self._split_lines = split_lines
         self._skipped: Counter[str] = Counter()
         # Columns of texts, of which most fields have one, and of values that are parsed.
-        parsed = {*_AMOUNT_FIELDS, *_DATE_FIELDS, *_FLAG_FIELDS}
-        positions = self._layout.positions.items()
-        self._parsed = [(field, places) for field, places in positions if field in parsed]
-        self._texts = [(field, places) for field, places in positions if field not in parsed]
+        parsed = {*_AMOUNT_FIELDS, *_DATE_FIELDS, "closed"}
+        positions = dict(self._layout.positions)
+        self._deleted = positions.pop("deleted")
+        self._parsed = [item for item in positions.items() if item[0] in parsed]
+        self._texts = [item for item in positions.items() if item[0] not in parsed]
 
     def note(self) -> Note:
         """State how the table is read."""
@@ -197,6 +228,11 @@ class _Table:
             for place, decision in self._decisions.items()
             if decision.text
         ]
+        unused = [layout.header[place][:64] for place in layout.others if layout.header[place]]
+        if unused and layout.kind != "accounts":
+            more = len(unused) - _MAX_NAMED
+            named = ", ".join(unused[:_MAX_NAMED])
+            parts.append(f"not imported: {named}" + (f" and {more:,} more" if more > 0 else ""))
         header = Header(layout.header, delimiter)
         return Note("; ".join(parts), kind=layout.kind, header=header)
 
@@ -220,7 +256,7 @@ class _Table:
                 self._skipped["below the table"] += 1
             elif cells == self._layout.header:
                 self._skipped["repeated headers"] += 1
-            elif reason := self._unstorable(cells, joined):
+            elif reason := self._unstorable(row.line, cells, joined):
                 yield Refusal(row.line, reason, cells)
             else:
                 entry = self._entry(row.line, cells)
@@ -230,12 +266,19 @@ class _Table:
             kinds = ", ".join(f"{count:,} {kind}" for kind, count in self._skipped.items())
             yield Note(f"rows skipped: {kinds}", total)
 
-    def _unstorable(self, cells: Sequence[str], joined: str) -> str:
+    def _unstorable(self, line: int, cells: Sequence[str], joined: str) -> str:
         """Return why no record can be made of a row; empty if one can."""
         if reason := _undecoded(joined, self._label):
             return reason
-        width = len(self._layout.header)
-        return f"has {len(cells)} cells, the header {width}" if len(cells) > width else ""
+        counts = f"has {len(cells)} cells, the header {len(self._layout.header)}"
+        if line in self._split_lines:
+            return f"{counts}. {_QUOTE}"
+        if len(cells) > len(self._layout.header):
+            return counts
+        named = self._layout.named_width
+        if any(cells[named:]):
+            return f"has a value in column {named + 1} or later, which the header does not name"
+        return ""
 
     def _entry(self, line: int, row: list[str]) -> Entry | Refusal | None:
         """Return the record of a row, or why it is refused. None: the row is skipped."""
@@ -244,7 +287,12 @@ class _Table:
         if _is_total(cells, layout.positions[layout.id_field]):
             self._skipped["totals"] += 1
             return None
+        if len(row) == 1 < len(layout.header):
+            return Refusal(line, f"has 1 cell, the header {len(layout.header)}. {_QUOTE}", row)
         try:
+            if self._value("deleted", self._deleted, cells):
+                self._skipped["deleted"] += 1
+                return None
             record: dict[str, Any] = {
                 field: cells[places[0]] or None
                 if len(places) == 1
@@ -253,15 +301,10 @@ class _Table:
             }
             for field, places in self._parsed:
                 record[field] = self._value(field, places, cells)
+            _check_texts(record, layout)
+            _complete(record, layout)
         except Invalid as problem:
             return Refusal(line, problem.message, row)
-        if record.pop("deleted", None):
-            self._skipped["deleted"] += 1
-            return None
-        _complete(record, layout)
-        for field in _ID_FIELDS:
-            if (value := record.get(field)) and _ROUNDED.fullmatch(value):
-                return Refusal(line, f"{layout.names[field]}: {value!r} {_IS_ROUNDED}", row)
         if layout.kind == "accounts":
             others = {name: cells[place] for place, name in layout.other_names if cells[place]}
             record["syncedCrmFields"] = others or None
@@ -313,8 +356,18 @@ def _undecoded(text: str, label: str) -> str:
     return f"is not in {label}" if encoding.UNDECODABLE in text else ""
 
 
+def _check_texts(record: Mapping[str, Any], layout: Layout) -> None:
+    """Check the texts of a record. Raises Invalid with the name of the column."""
+    for field, value in record.items():
+        if value in _SPREADSHEET_ERRORS:
+            raise invalid(layout.names[field], f"{value!r} is an error of a spreadsheet")
+    email = record.get("email")
+    if email and not (_EMAIL.fullmatch(email) or _NAME_AND_EMAIL.fullmatch(email)):
+        raise invalid(layout.names["email"], f"{email[:64]!r} is not an e-mail address")
+
+
 def _complete(record: dict[str, Any], layout: Layout) -> None:
-    """Derive the fields of a record that no single column has."""
+    """Derive the fields of a record that no single column has. Raises Invalid for a bad id."""
     record[layout.id_field] = record[layout.id_field] or ""
     if layout.kind == "contacts":
         first, last = record.pop("firstName"), record.pop("lastName")
@@ -327,6 +380,12 @@ def _complete(record: dict[str, Any], layout: Layout) -> None:
         # HubSpot lists several companies, the primary one first.
         account = (record["accountId"] or "").partition(";")[0].strip()
         record["accountId"] = account or None
+    for field in _ID_FIELDS:
+        if value := record.get(field):
+            try:
+                record[field] = read_id(field, value)
+            except ValueError as reason:
+                raise invalid(layout.names[field], f"{value[:64]!r} {reason}") from None
 
 
 def _owner(name: str | None, email: str | None) -> dict[str, str | None] | None:

@@ -1,0 +1,45 @@
+"""Find rows that were split by a line end in a cell without quotes."""
+
+from typing import Final
+
+# Parts of rows, after which a table counts as one that omits empty cells.
+_MAX_PARTS: Final = 10_000
+
+
+class SplitRows:
+    """Collects the lines of short rows that add up to a whole one.
+
+    Some programs omit empty cells at the end of a row. So if any short row adds up to nothing, no
+    row counts as split.
+    """
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._has_whole_rows = False
+        self._omits_cells = False
+        self._lines: list[int] = []
+        # Lines of the short rows so far, and the cells that they have together.
+        self._open: list[int] = []
+        self._cells = 0
+
+    def add(self, line: int, count: int) -> None:
+        """Take note of a row and its number of cells."""
+        if self._omits_cells:
+            return
+        if count >= self._width:
+            self._has_whole_rows = True
+            self._omits_cells = bool(self._open)
+            return
+        # The line end within a cell makes two cells of one.
+        self._cells += count - bool(self._open)
+        self._open.append(line)
+        if self._cells == self._width:
+            self._lines += self._open
+            self._open, self._cells = [], 0
+        self._omits_cells = self._cells > self._width or len(self._lines) > _MAX_PARTS
+
+    @property
+    def lines(self) -> frozenset[int]:
+        """First lines of the parts of split rows, after all rows were added."""
+        certain = self._has_whole_rows and not self._omits_cells and not self._open
+        return frozenset(self._lines if certain else ())
