@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from domains.intelligence.own_words.entries import Entry
 from domains.intelligence.text.labels import Section
-from domains.intelligence.text.words import STOP_WORDS
+from domains.intelligence.text.words import word_set
 from domains.kernel.core.mapped_text import MappedText, MappedTextBuilder
 
 # A text with fewer sentence marks per word has no punctuation.
@@ -22,6 +22,15 @@ _MARKS: Final = frozenset(".!?…。！？؟।")
 _CLOSERS: Final = " \t\n\"'”’»)]」』"
 # Words after which speech goes on, in lower case or as "I".
 _GOES_ON: Final = re.compile(r"[^\w]*(?:[^\W\d_A-Z]|I\b)")
+# Words that are no names, and open a sentence when they are capitalised.
+_OPENERS: Final = word_set(
+    """
+    a an the this that these those there here it its it's he she they we you your our their his her
+    my i'm i've and but so or because if when while what who why how where which whether is are was
+    were do does did can could would should will have has had let lets let's not no yes yeah well
+    okay ok oh um uh hmm mm mhm now then also actually maybe anyway to in on at for from with as by
+    """
+)
 _FIRST_WORD: Final = re.compile(r"[^\w]*([^\W\d_]+)")
 # Listeners' sounds and words that do not interrupt.
 _BACK_CHANNEL: Final = re.compile(
@@ -139,7 +148,9 @@ def _is_open(entry: Entry) -> bool:
 def _opens_sentence(entry: Entry) -> bool:
     """True for a capital "The" or "So": within a sentence, only names and "I" are capitalised."""
     word = _FIRST_WORD.match(entry.text.text)
-    return word is not None and word[1].lower() in STOP_WORDS
+    if word is None or (len(word[1]) > 1 and word[1].isupper()):
+        return False
+    return word[1].lower() in _OPENERS
 
 
 def _is_passed_over(previous: Entry, entry: Entry) -> bool:

@@ -106,6 +106,17 @@ def test_new_sentence_after_a_broken_off_one() -> None:
     ) == [("Ana", "And then the"), ("Ana", "So we export it by hand. It takes an hour.")]
 
 
+def test_capital_words_within_a_sentence() -> None:
+    entries = (
+        "We work with",
+        "HE colleges and the",
+        "Children and",
+        "People Committee of",
+        "Bath.",
+    )
+    assert _runs(*(("Ana", text) for text in entries)) == [("Ana", " ".join(entries))]
+
+
 def test_messages_without_punctuation_stay_apart() -> None:
     entries = (("Ana", "Hi"), ("Ana", "Export is broken"), ("Ana", "Can you have a look"))
     assert _runs(*entries) == list(entries)
