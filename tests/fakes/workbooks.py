@@ -44,6 +44,19 @@ def xls(sheets: Mapping[str, Rows], *, encrypted: bool = False) -> bytes:
     return files.ole({"Workbook": content.ljust(4096, b"\0")})
 
 
+def excel_95(name: str, text: bytes, code_page: int) -> bytes:
+    """An Excel 95 workbook with one sheet of one cell."""
+    head = _biff(0x809, struct.pack("<4H", 0x500, 5, 0, 0)) + _biff(
+        0x42, struct.pack("<H", code_page)
+    )
+    offset = len(head) + 11 + len(name) + 4
+    listed = _biff(0x85, struct.pack("<IHB", offset, 0, len(name)) + name.encode())
+    body = _biff(0x809, struct.pack("<4H", 0x500, 0x10, 0, 0))
+    body += _biff(0x204, struct.pack("<4H", 0, 0, 0, len(text)) + text) + _biff(0x0A, b"")
+    content = head + listed + _biff(0x0A, b"") + body
+    return files.ole({"Book": content.ljust(4096, b"\0")})
+
+
 def _cells(rows: Rows) -> bytes:
     cells = b""
     for row, values in enumerate(rows):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domains.kernel.untrusted.documents.reader_process import ExitCode, ReadError
+from domains.kernel.untrusted.documents.reader_process import ExitCode, ReadError, encode_clean
 from domains.kernel.untrusted.documents.workbook.number_formats import Value, format_value
 from domains.kernel.untrusted.documents.workbook.reader import read_workbook
 from tests.fakes import files, workbooks
@@ -210,6 +210,22 @@ def test_unreadable_styles_cost_only_the_formats() -> None:
         content, "xl/worksheets/sheet1.xml", lambda part: f"<!DOCTYPE worksheet>{part}"
     )
     assert text_of(with_entity) == "Deals\n0.5"
+
+
+def test_padded_values_are_read() -> None:
+    rows = ['<c t="n"><v> 41</v></c><c><v>7.5\n</v></c>', '<c t="str"><v> late </v></c>']
+    assert text_of(workbook(rows)) == "Deals\n41 | 7.5\nlate"
+
+
+@pytest.mark.parametrize(("text", "is_readable"), [("plan", True), ("計画", False)])
+def test_text_in_two_bytes_of_excel_95_is_refused(text: str, is_readable: bool) -> None:
+    content = workbooks.excel_95("S", text.encode("cp932"), code_page=932)
+    if is_readable:
+        assert encode_clean(text_of(content)).decode() == f"S\n{text}"
+        return
+    with pytest.raises(ReadError) as raised:
+        text_of(content)
+    assert raised.value.code == ExitCode.OLD_FORMAT
 
 
 # ---- number formats

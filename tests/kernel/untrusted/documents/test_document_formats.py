@@ -127,6 +127,28 @@ def test_open_document_lists() -> None:
     ]  # fmt: skip
 
 
+def test_open_document_cells_stay_in_their_columns() -> None:
+    covered = "<table:covered-table-cell/>"
+    cells = [f"<table:table-cell><text:p>{text}</text:p></table:table-cell>" for text in "abcd"]
+    rows = (cells[0] + covered + cells[1], covered * 2 + cells[2], cells[3])
+    table = "".join(f"<table:table-row>{row}</table:table-row>" for row in rows)
+    assert open_document(f"<table:table>{table}</table:table>") == "a |  | b\n |  | c\nd"
+
+
+def test_hidden_text_of_open_documents_is_left_out() -> None:
+    style = '<style:style style:name="{}"><style:text-properties text:display="{}"/></style:style>'
+    assert (
+        open_document(
+            '<text:p>Price<text:span text:style-name="h"> 9</text:span>: '
+            '<text:span text:style-name="s">12</text:span></text:p>'
+            '<text:p text:style-name="h">x</text:p><text:section text:display="none">'
+            "<text:p>old</text:p></text:section><text:p>end</text:p>",
+            style.format("h", "none") + style.format("s", "true"),
+        )
+        == "Price: 12\n\nend"
+    )
+
+
 def test_open_document_slides_with_notes_and_charts() -> None:
     body = (
         "<office:presentation><draw:page><draw:frame><draw:text-box><text:p>Results</text:p>"

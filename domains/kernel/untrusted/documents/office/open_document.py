@@ -19,6 +19,8 @@ _NAMES: Final = {
     "table": "tbl",
     "table-row": "tr",
     "table-cell": "tc",
+    # Behind or below a cell that spans several.
+    "covered-table-cell": "tc",
     "text-box": "txBody",
     "line-break": "br",
 }
@@ -101,6 +103,8 @@ class _OpenDocumentBuilder(TextBuilder):
         self._read_object = read_object
         self._sections: dict[str, list[str]] = {section: [] for section in _SECTIONS}
         self._author = ""
+        self._style = ""
+        self._hidden_styles: set[str] = set()
         self._list_styles: dict[str, dict[int, _ListLevel]] = {}
         self._list_style = ""
         self._lists: list[_OpenList] = []
@@ -137,11 +141,13 @@ class _OpenDocumentBuilder(TextBuilder):
             elif tag == "style:master-page":
                 # Its prompts are not text. Its headers and footers are.
                 self.open_block()
-            elif name == "table-cell":
+            elif _NAMES.get(name) == "tc":
                 repeated = number(attribute(attributes, "number-columns-repeated"))
                 self._repeats.append(min(max(repeated, 1), _MAX_REPEATED))
             elif tag.startswith("text:list"):
                 self._start_list(name, attributes)
+            elif tag.startswith("style:"):
+                self._start_style(tag, attributes)
         super().start(_NAMES.get(name, name), attributes)
 
     def end(self, tag: str) -> None:
@@ -158,7 +164,7 @@ class _OpenDocumentBuilder(TextBuilder):
                 if tag == "text:list":
                     self._lists.pop()
         super().end(_NAMES.get(name, name))
-        if name == "table-cell" and not self._skipped_depth:
+        if _NAMES.get(name) == "tc" and not self._skipped_depth:
             cell = self._blocks[-1][-1]
             times = self._repeats.pop() - 1 if len(cell) <= _MAX_REPEATED_TEXT else 0
             self._blocks[-1] += [cell] * times
@@ -172,8 +178,10 @@ class _OpenDocumentBuilder(TextBuilder):
             ends = text[-1:].isspace() and bool(words)
             self._paragraphs[-1].append(" " * starts + words + " " * ends)
 
-    def is_hidden(self, _name: str, _attributes: Mapping[str, str]) -> bool:
-        return False
+    def is_hidden(self, name: str, attributes: Mapping[str, str]) -> bool:
+        if name == "section":
+            return attribute(attributes, "display") == "none"
+        return name in ("p", "span") and attribute(attributes, "style-name") in self._hidden_styles
 
     def end_paragraph(self, text: str) -> str:
         label, self._label = self._label, ""
@@ -189,6 +197,13 @@ class _OpenDocumentBuilder(TextBuilder):
             text = f"Comment by {self._author}: {text}" if self._author else f"Comment: {text}"
             self._author = ""
         self._sections[tag].append(text)
+
+    def _start_style(self, tag: str, attributes: Mapping[str, str]) -> None:
+        """Remember the styles that hide text."""
+        if tag == "style:style":
+            self._style = attribute(attributes, "name")
+        elif tag == "style:text-properties" and attribute(attributes, "display") == "none":
+            self._hidden_styles.add(self._style)
 
     def _start_list(self, name: str, attributes: Mapping[str, str]) -> None:
         if name == "list-style":

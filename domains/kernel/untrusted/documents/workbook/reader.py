@@ -22,6 +22,10 @@ _DURATION: Final = re.compile(r"PT(\d{1,9})H(\d\d)M(\d\d)(?:[.,]\d+)?S")
 # Records at the beginning of a workbook: its version, write protection, encryption.
 _ENCRYPTED_XLS: Final = re.compile(rb"\x09\x08.[\0-\x10].{8,16}(\x86\0\0\0)?\x2f\0", re.DOTALL)
 
+# Stands for bytes that are invalid in the code page.
+_UNDECODED: Final = "\ufffd"
+_VALUE: Final = re.compile(rb"(<(?:\w+:)?v>)([^<]*)</")
+
 
 def read_workbook(data: bytes, _charset: str | None) -> str:
     """Return the name, the rows and the comments of each sheet. Cells are separated by bars.
@@ -33,17 +37,29 @@ def read_workbook(data: bytes, _charset: str | None) -> str:
     if _is_encrypted_ods(data):
         raise ReadError(ExitCode.ENCRYPTED)
     try:
-        return _workbook_text(data)
-    except calamine.CalamineError:
-        # calamine tries all formats in turn and does not say why each failed.
-        if _ENCRYPTED_XLS.search(data):
-            raise ReadError(ExitCode.ENCRYPTED) from None
-        raise
+        text = _readable_text(data)
     except BaseException as error:
         # A panic of the library is no Exception.
         if type(error).__name__ == "PanicException":
             raise ReadError(ExitCode.DAMAGED) from error
         raise
+    is_old = data.startswith(OLE_MAGIC) and _UNDECODED in text
+    if is_old and xls_details.has_double_byte_text(data):
+        raise ReadError(ExitCode.OLD_FORMAT)
+    return text
+
+
+def _readable_text(data: bytes) -> str:
+    """Return the text of a workbook, also of one in which values are padded with white space."""
+    try:
+        return _workbook_text(data)
+    except calamine.CalamineError:
+        # calamine tries all formats in turn and does not say why each failed.
+        if _ENCRYPTED_XLS.search(data):
+            raise ReadError(ExitCode.ENCRYPTED) from None
+        if not data.startswith(b"PK"):
+            raise
+        return _workbook_text(_without_padding(data))
 
 
 def _workbook_text(data: bytes) -> str:
@@ -60,6 +76,18 @@ def _workbook_text(data: bytes) -> str:
             is_hidden = sheet.visible != calamine.SheetVisibleEnum.Visible
             texts.append("\n".join([f"{sheet.name} (hidden)" if is_hidden else sheet.name, *lines]))
     return "\n\n".join(texts)
+
+
+def _without_padding(data: bytes) -> bytes:
+    """Remove white space around the values of cells, which calamine refuses in numbers."""
+    copy = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(copy, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name.endswith(".xml"):
+                content = _VALUE.sub(lambda match: match[1] + match[2].strip() + b"</", content)
+            target.writestr(name, content)
+    return copy.getvalue()
 
 
 def _details(data: bytes) -> dict[str, SheetDetails]:

@@ -13,6 +13,7 @@ from domains.kernel.untrusted.documents.workbook.number_formats import BUILT_IN
 # Types of records.
 _FORMULA: Final = 0x0006
 _END: Final = 0x000A
+_CODE_PAGE: Final = 0x0042
 _SHEET: Final = 0x0085
 _NUMBERS: Final = 0x00BD
 _STYLE: Final = 0x00E0
@@ -25,6 +26,9 @@ _ERRORS: Final = {
     0x00: "#NULL!", 0x07: "#DIV/0!", 0x0F: "#VALUE!", 0x17: "#REF!", 0x1D: "#NAME?",
     0x24: "#NUM!", 0x2A: "#N/A",
 }  # fmt: skip
+
+# Code pages whose characters have one or two bytes.
+_DOUBLE_BYTE_PAGES: Final = frozenset({932, 936, 949, 950, 1361})
 
 Table = dict[int, dict[int, str]]
 
@@ -51,6 +55,18 @@ def read_details(data: bytes) -> dict[str, SheetDetails]:
         start: _sheet_details(stream, start, formats) for start in {start for _, start in sheets}
     }
     return {name: details[start] for name, start in sheets}
+
+
+def has_double_byte_text(data: bytes) -> bool:
+    """Return whether a file is of Excel 95 and has a code page that calamine decodes wrongly."""
+    with olefile.OleFileIO(io.BytesIO(data)) as file:
+        if file.exists("Workbook") or not file.exists("Book"):
+            return False
+        stream = file.openstream("Book").read()
+    return any(
+        kind == _CODE_PAGE and int.from_bytes(content[:2], "little") in _DOUBLE_BYTE_PAGES
+        for kind, content in _records(stream, 0)
+    )
 
 
 def _records(stream: bytes, position: int) -> Iterator[tuple[int, bytes]]:
