@@ -97,10 +97,14 @@ def test_open_document_formats_and_comments() -> None:
         '<table:table-row table:number-rows-repeated="2"><table:table-cell/>'
         f'<table:table-cell table:number-columns-repeated="2" {percent}/></table:table-row>'
         f"<table:table-row><table:table-cell {money}>{note}<text:p>1.234,50 €</text:p>"
-        "</table:table-cell></table:table-row>"
+        '</table:table-cell><table:table-cell office:value-type="string" office:string-value="" '
+        'calcext:value-type="error"><text:p>#REF!</text:p></table:table-cell><table:table-cell '
+        'office:value-type="float" office:value="67"><text:p>0067</text:p></table:table-cell>'
+        "</table:table-row>"
     )
     assert text_of(content) == (
-        "Plan\n | 25% | 25%\n | 25% | 25%\n1234.50 EUR\nComment by Ann on A3: Call them"
+        "Plan\n | 25% | 25%\n | 25% | 25%\n1234.50 EUR | #REF! | 0067\n"
+        "Comment by Ann on A3: Call them"
     )
 
 
@@ -177,7 +181,8 @@ def test_comments_follow_their_sheet() -> None:
     old = (
         f'<comments xmlns="{SHEET}"><authors><author>Ann</author></authors><commentList>'
         '<comment ref="B2" authorId="0"><text><r><t>Ann:</t></r><r><t>\nCall them</t></r></text>'
-        '</comment><comment ref="C1" authorId="9"><text><t>?</t></text></comment></commentList>'
+        '</comment><comment ref="C1" authorId="9"><text><t>?</t></text><anchor><from>4</from>'
+        "</anchor></comment></commentList>"
         "</comments>"
     )
     content = workbook(
@@ -254,6 +259,7 @@ moment = dt.datetime.fromisoformat
         (50_000_000.0, "0.00E+00", "50000000"),
         (0.5, '"', "0.5"),
         (True, "0", "TRUE"),
+        (0, '"TRUE";"TRUE";"FALSE"', "FALSE"),
         (float("nan"), "0.00", "nan"),
         (dt.time(9, 5), "h:mm", "9:05"),
         (dt.time(9, 5), "hh:mm:ss", "09:05:00"),

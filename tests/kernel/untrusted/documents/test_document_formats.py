@@ -154,7 +154,8 @@ def test_open_document_slides_with_notes_and_charts() -> None:
         "<office:presentation><draw:page><draw:frame><draw:text-box><text:p>Results</text:p>"
         '</draw:text-box></draw:frame><draw:object xlink:href="./Object 1"/>'
         "<presentation:notes><draw:frame><draw:text-box><text:p>Say it</text:p></draw:text-box>"
-        "</draw:frame></presentation:notes></draw:page></office:presentation>"
+        "</draw:frame></presentation:notes><officeooo:annotation><dc:creator>Ann</dc:creator>"
+        "<text:p>Why?</text:p></officeooo:annotation></draw:page></office:presentation>"
     )
     chart = (
         "<office:document-content><chart:chart><chart:title><text:p>Seats</text:p></chart:title>"
@@ -163,7 +164,7 @@ def test_open_document_slides_with_notes_and_charts() -> None:
         '<draw:object xlink:href="./Object 1"/></chart:chart></office:document-content>'
     )
     text = open_document(body, **{"Object 1__content": chart})
-    assert text == "Results\n\nSeats\n\nEast | 4\n\nNotes: Say it"
+    assert text == "Results\n\nSeats\n\nEast | 4\n\nNotes: Say it\n\nComment by Ann: Why?"
 
 
 def test_flat_and_encrypted_open_documents() -> None:

@@ -31,9 +31,10 @@ _SKIPPED: Final = frozenset({
     "office:forms", "office:scripts", "office:meta",
 })  # fmt: skip
 # Elements that are read into a text of their own.
-_SECTIONS: Final = frozenset(
-    {"text:note", "office:annotation", "presentation:notes", "style:header", "style:footer"}
-)
+_COMMENTS: Final = frozenset({"office:annotation", "officeooo:annotation"})
+_SECTIONS: Final = _COMMENTS | {
+    "text:note", "presentation:notes", "style:header", "style:footer"
+}  # fmt: skip
 _NUMBER_FORMATS: Final = {
     "a": "lowerLetter",
     "A": "upperLetter",
@@ -119,7 +120,7 @@ class _OpenDocumentBuilder(TextBuilder):
         """The whole text. The notes of slides are in their place."""
         found = self._sections
         before, after = found["style:header"], found["style:footer"]
-        notes = [*found["text:note"], *found["office:annotation"]]
+        notes = [*found["text:note"], *(note for kind in _COMMENTS for note in found[kind])]
         sections = [*dict.fromkeys(before), self.text, *dict.fromkeys(after), *notes]
         return "\n\n".join(filter(None, sections))
 
@@ -193,7 +194,7 @@ class _OpenDocumentBuilder(TextBuilder):
         if tag == "presentation:notes":
             self._add(f"Notes: {text}")
             return
-        if tag == "office:annotation":
+        if tag in _COMMENTS:
             text = f"Comment by {self._author}: {text}" if self._author else f"Comment: {text}"
             self._author = ""
         self._sections[tag].append(text)

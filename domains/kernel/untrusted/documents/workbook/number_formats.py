@@ -22,6 +22,9 @@ BUILT_IN: Final = {
     42: '"$"#,##0', 44: '"$"#,##0.00',
 }  # fmt: skip
 
+# The format that LibreOffice gives to truth values, which it stores as numbers.
+_BOOLEAN: Final = '"TRUE";"TRUE";"FALSE"'
+
 _MAX_CODE: Final = 255
 _MAX_DECIMALS: Final = 10
 # Whole numbers up to here are written without an exponent.
@@ -47,6 +50,8 @@ def format_value(value: Value, code: str | None) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, int | float):
+        if code == _BOOLEAN:
+            return "TRUE" if value else "FALSE"
         return _format_number(value, _tokens(code)) if code else _plain(value)
     return _format_time(value, _tokens(code) if code else ())
 

@@ -1,5 +1,6 @@
-"""Percentages, currencies and comments of cells in OpenDocument spreadsheets."""
+"""Formats, errors and comments of cells in OpenDocument spreadsheets."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -8,6 +9,8 @@ from domains.kernel.untrusted.documents.workbook.details import SheetDetails, co
 
 # Cells whose formats are kept. Equal cells next to each other are stored once, with their number.
 _MAX_FORMATS: Final = 1_000_000
+# Numbers such as postal codes.
+_LEADING_ZEROS: Final = re.compile("0[0-9]{1,20}")
 
 
 def read_details(package: Package) -> dict[str, SheetDetails]:
@@ -21,9 +24,13 @@ class _Collector:
     def __init__(self) -> None:
         self.sheets: dict[str, SheetDetails] = {}
         self._formats: dict[int, dict[int, str]] = {}
+        self._errors: dict[int, dict[int, str]] = {}
         self._comments: list[str] = []
         self._row = self._next_row = self._column = 0
         self._count = 0
+        # The kind of the open cell, if its text as shown is needed, and that text.
+        self._kind = ""
+        self._shown: list[str] = []
         # The texts of the open comment, by the element that contains them.
         self._texts: dict[str, str] | None = None
         self._part = ""
@@ -31,9 +38,9 @@ class _Collector:
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         name = local_name(tag)
         if tag == "table:table":
-            self._formats, self._comments = {}, []
+            self._formats, self._errors, self._comments = {}, {}, []
             self._next_row = 0
-            details = SheetDetails(self._formats, {}, self._comments)
+            details = SheetDetails(self._formats, self._errors, self._comments)
             self.sheets[attributes.get("table:name", "")] = details
         elif name == "table-row":
             self._row, self._column = self._next_row, 0
@@ -41,8 +48,9 @@ class _Collector:
         elif name in ("table-cell", "covered-table-cell"):
             width = _number(attributes, "table:number-columns-repeated")
             if code := _code(attributes):
-                self._add(code, width)
+                self._add(self._formats, code, width)
             self._column += width
+            self._kind, self._shown = _shown_kind(attributes) if width == 1 else "", []
         elif name == "annotation":
             self._texts = {}
         elif name in ("creator", "p"):
@@ -53,12 +61,16 @@ class _Collector:
     def data(self, text: str) -> None:
         if self._texts is not None and self._part:
             self._texts[self._part] = self._texts.get(self._part, "") + text
+        elif self._kind:
+            self._shown.append(text)
 
     def end(self, tag: str) -> None:
         name = local_name(tag)
         if self._texts is None:
-            return
-        if name == "annotation":
+            if name == "table-cell" and self._kind:
+                self._end_cell("".join(self._shown).strip())
+                self._kind = ""
+        elif name == "annotation":
             text = self._texts.get("p", "")
             cell = f"{_letters(self._column - 1)}{self._row + 1}"
             if text.strip():
@@ -68,18 +80,35 @@ class _Collector:
         elif name == "p":
             self._texts["p"] = self._texts.get("p", "") + " "
 
-    def _add(self, code: str, width: int) -> None:
+    def _end_cell(self, shown: str) -> None:
+        """Keep the text of an error, and the leading zeros of a number."""
+        self._column -= 1
+        if self._kind == "error" and shown:
+            self._add(self._errors, shown, 1)
+        elif self._kind == "float" and _LEADING_ZEROS.fullmatch(shown):
+            self._add(self._formats, "0" * len(shown), 1)
+        self._column += 1
+
+    def _add(self, table: dict[int, dict[int, str]], text: str, width: int) -> None:
+        """Set the format or error of cells next to each other."""
         height = self._next_row - self._row
         self._count += width * height
         if self._count <= _MAX_FORMATS:
-            columns = dict.fromkeys(range(self._column, self._column + width), code)
+            columns = dict.fromkeys(range(self._column, self._column + width), text)
             for row in range(self._row, self._next_row):
-                self._formats.setdefault(row, {}).update(columns)
+                table.setdefault(row, {}).update(columns)
 
 
 def _number(attributes: Mapping[str, str], name: str) -> int:
     text = attributes.get(name, "1")
     return int(text) if text.isdecimal() and len(text) < 9 else 1
+
+
+def _shown_kind(attributes: Mapping[str, str]) -> str:
+    """Return `error` or `float` for cells of this kind, else an empty string."""
+    is_error = attributes.get("calcext:value-type") == "error"
+    kind = "error" if is_error else attributes.get("office:value-type", "")
+    return kind if kind in ("error", "float") else ""
 
 
 def _code(attributes: Mapping[str, str]) -> str | None:

@@ -155,14 +155,15 @@ class _Comments:
         self.comments: list[str] = []
         self._persons = persons
         self._authors: list[str] = []
-        self._texts: list[str] = []
-        self._cell = self._author = ""
+        # The open author or text of a comment. Comments may contain other elements.
+        self._texts: list[str] | None = None
+        self._text = self._cell = self._author = ""
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         name = local_name(tag)
-        if name in ("author", "comment", "threadedComment"):
+        if name in ("author", "text"):
             self._texts = []
-        if name == "comment":
+        elif name == "comment":
             number = attributes.get("authorId", "")[:6]
             index = int(number) if number.isdecimal() else len(self._authors)
             self._author = self._authors[index] if index < len(self._authors) else ""
@@ -171,12 +172,15 @@ class _Comments:
         self._cell = attributes.get("ref", self._cell)
 
     def data(self, text: str) -> None:
-        self._texts.append(text)
+        if self._texts is not None:
+            self._texts.append(text)
 
     def end(self, tag: str) -> None:
         name = local_name(tag)
-        text = " ".join("".join(self._texts).split())
+        if name in ("author", "text"):
+            self._text, self._texts = " ".join("".join(self._texts or ()).split()), None
         if name == "author":
-            self._authors.append(text)
-        elif name in ("comment", "threadedComment") and text:
-            self.comments.append(comment(self._author, self._cell, text))
+            self._authors.append(self._text)
+        elif name in ("comment", "threadedComment") and self._text:
+            self.comments.append(comment(self._author, self._cell, self._text))
+            self._text = ""
