@@ -1,9 +1,11 @@
 """`gateway import`: import records of other systems from files."""
 
 import asyncio
+import contextlib
+import os
 import sys
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeVar
 
@@ -71,7 +73,7 @@ def import_records(
     A record replaces the one with the same id in the workspace. The exit code is 1 if any record is
     refused.
     """
-    if rejects is not None and (len(files) > 1 or rejects == files[0]):
+    if rejects is not None and (len(files) > 1 or _is_same_file(rejects, files[0])):
         raise click.UsageError("--rejects needs one FILE to import, and another file to write.")
     rejects_file = None if rejects is None else RejectsFile(rejects)
     conventions = Conventions(decimal, dates)
@@ -100,6 +102,15 @@ def import_records(
         sys.exit(1)
 
 
+def _is_same_file(output: Path, source: Path) -> bool:
+    """Return True if the output exists and is the source, which is standard input for `-`."""
+    try:
+        source_facts = os.fstat(sys.stdin.fileno()) if str(source) == "-" else source.stat()
+        return os.path.samestat(output.stat(), source_facts)
+    except (OSError, ValueError):
+        return False
+
+
 async def _run(
     database: Database,
     id_or_name: str,
@@ -114,6 +125,9 @@ async def _run(
     workspace = await workspaces.find_workspace(database.read, id_or_name)
     importer = Importer(database, workspace.id, strict=strict, dry_run=dry_run)
     async with BatchReader(paths, workspace.domains, strict, conventions) as reader:
+        if rejects is not None:
+            with _writing_rejects():
+                rejects.create()
         with _Report(reader.files) as report:
             try:
                 while (batch := await reader.next()) is not None:
@@ -141,8 +155,15 @@ def _write_rejects(rejects: RejectsFile, batch: Batch, refused: Sequence[Refused
     for _, note in batch.notes:
         if note.header is not None:
             rejects.begin(note.header)
-    try:
+    with _writing_rejects():
         rejects.add(refused)
+
+
+@contextlib.contextmanager
+def _writing_rejects() -> Iterator[None]:
+    """Raise ImportFailed if the file of --rejects cannot be written."""
+    try:
+        yield
     except OSError as error:
         raise ImportFailed(f"the file of --rejects cannot be written: {error.strerror}") from None
 

@@ -319,7 +319,8 @@ async def test_refused_rows_are_written_for_correction(
     # Corrected, the file is imported; the reason is not.
     corrected = [written[0], written[1].replace("03/04/2026", "2026-04-03")]
     path = importer.write_file("corrected.csv", "\n".join(corrected))
-    assert (await importer.run(acme, path, "--json")).counts == (1, 0, 0)
+    result = await importer.run(acme, path, "--rejects", rejects, "--json")
+    assert (result.counts, rejects.read_bytes()) == ((1, 0, 0), b"")
     read = await get_record(acme, "accounts", "2")
     assert (read["name"], read["syncedCrmFields"]) == ("Größe; AG", {"City": "Köln"})
     # A row that is refused again has the new reason only.
@@ -331,8 +332,17 @@ async def test_refused_rows_are_written_for_correction(
 
 async def test_rejects_need_one_file_and_another_name(importer: Importer, acme: Tenant) -> None:
     path = importer.write_file("deals.csv", "Deal ID,Amount\nd1,x\n")
-    cases: list[list[str | Path]] = [[path, path, "--rejects", "r.csv"], [path, "--rejects", path]]
+    link = path.with_name("link.csv")
+    link.symlink_to(path)
+    cases: list[list[str | Path]] = [
+        [path, path, "--rejects", "r.csv"],
+        [path, "--rejects", path],
+        [path, "--rejects", link],
+    ]
     for arguments in cases:
         result = await importer.run(acme, *arguments)
         assert (result.code, "--rejects needs one FILE" in result.err) == (2, True)
     assert path.read_text() == "Deal ID,Amount\nd1,x\n"
+    result = await importer.run(acme, path, "--rejects", path / "folder" / "r.csv")
+    assert (result.code, result.out) == (1, "")
+    assert "the file of --rejects cannot be written" in result.err

@@ -20,8 +20,7 @@ class RejectsFile:
 
     Rows of a table are written as a table, with the reason in the first column; lines that are no
     row as they are, into the second column. Other records are written as JSON Lines with the fields
-    `reason` and `kind`. The file is created with the first record. Tables have a byte order mark,
-    as Excel expects. Raises OSError.
+    `reason` and `kind`. Tables have a byte order mark, as Excel expects. The methods raise OSError.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,6 +28,10 @@ class RejectsFile:
         self._header: Header | None = None
         # Records that were written.
         self.count = 0
+
+    def create(self) -> None:
+        """Create the file, or empty it, so that it has no records of an earlier import."""
+        self._path.write_bytes(b"")
 
     def begin(self, header: Header) -> None:
         """Set the header of the table, before its rows are added."""
@@ -50,7 +53,7 @@ class RejectsFile:
             self.count += len(lines)
 
     def _open(self, encoding: str) -> IO[str]:
-        return self._path.open("w" if self.count == 0 else "a", encoding=encoding, newline="")
+        return self._path.open("a", encoding=encoding, newline="")
 
     def _write_rows(
         self, file: IO[str], rows: Sequence[tuple[str, Sequence[str]]], header: Header
