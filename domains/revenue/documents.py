@@ -87,7 +87,8 @@ class DocumentRequest(records.RecordRequest, kw_only=True):
 class UpdateDocumentRequest(records.RecordChanges, kw_only=True):
     """Changes of a document. Null and absent leave a field unchanged.
 
-    At most one of `url` and `content`. Either makes a new version, which is processed again.
+    At most one of `url` and `content`. Either makes a new version, which is processed again. So
+    does another `filename` or `contentType`, with the same bytes.
     """
 
     url: _Url = None
@@ -214,15 +215,18 @@ DOCUMENTS: Final = CursorList(
 _GET = statement(select(*_columns).where(*records.is_visible(documents)), _StoredDocument)
 
 _former = (
-    select(_c.id, _c.blob_key, _c.fetched_key, _c.normalized_key)
+    select(
+        *(_c.id, _c.blob_key, _c.fetched_key, _c.normalized_key),
+        *(_c.filename, _c.content_type),
+    )
     .where(records.has_identity(documents))
     .with_for_update(key_share=True)
     .cte("former")
 )
-# Values that a new version resets.
-_RESET: Final[dict[str, Any]] = {
-    "fetched_key": null(),
-    "fetched_content_type": null(),
+# Values that other bytes reset.
+_FETCHED: Final = ("fetched_key", "fetched_content_type")
+# Values that a new version resets, also one of the same bytes.
+_TEXT_RESET: Final[dict[str, Any]] = {
     "normalized_key": null(),
     "text_encoding": null(),
     "text_encoding_confidence": null(),
@@ -238,7 +242,7 @@ _UPSERT = records.upsert_statement(
         *("public", "owner_emails", "created_at", "updated_at"),
     ),
     row,
-    computed=_RESET,
+    computed={**dict.fromkeys(_FETCHED, null()), **_TEXT_RESET},
     returning=(_c.version, _c.former_blob_key, _c.former_fetched_key, _c.former_normalized_key),
     keep_former=("blob_key", "fetched_key", "normalized_key"),
     versioned=True,
@@ -246,6 +250,7 @@ _UPSERT = records.upsert_statement(
 _source = records.active_source()
 _LOCK = statement(select(_former).select_from(_source.outerjoin(_former, true())), row)
 
+_new_bytes = bindparam("new_bytes", type_=Boolean)
 _new_version = bindparam("new_version", type_=Boolean)
 _UPDATE = statement(
     update(documents)
@@ -260,10 +265,14 @@ _UPDATE = statement(
                 )
             },
             **{
-                name: case((_new_version, bindparam(name, type_=Text)), else_=_c[name])
+                name: case((_new_bytes, bindparam(name, type_=Text)), else_=_c[name])
                 for name in ("url", "blob_key")
             },
-            **{name: case((_new_version, value), else_=_c[name]) for name, value in _RESET.items()},
+            **{name: case((_new_bytes, null()), else_=_c[name]) for name in _FETCHED},
+            **{
+                name: case((_new_version, value), else_=_c[name])
+                for name, value in _TEXT_RESET.items()
+            },
             "version": _c.version + case((_new_version, 1), else_=0),
         }
     )
@@ -321,7 +330,7 @@ async def change(
     address: records.RecordAddress,
     changes: UpdateDocumentRequest,
 ) -> records.RecordResponse:
-    """Change a document. Another URL or content makes a new version.
+    """Change a document. Another URL, content, file name or content type makes a new version.
 
     Raises Invalid, Forbidden or NotFound.
     """
@@ -333,8 +342,12 @@ async def change(
     blob_key = await _store_content(
         tx, blobs, workspace, changes.content, changes.content_type, changes.filename
     )
-    record, *former_keys = await records.write_existing(tx, _LOCK, workspace, address, "document")
-    is_new_version = changes.url is not None or blob_key is not None
+    record, former_blob, former_fetched, former_text, *former_names = await records.write_existing(
+        tx, _LOCK, workspace, address, "document"
+    )
+    has_new_bytes = changes.url is not None or blob_key is not None
+    names = zip((changes.filename, changes.content_type), former_names, strict=True)
+    is_new_version = has_new_bytes or any(name not in (None, former) for name, former in names)
     (version,) = await tx.one(
         _UPDATE,
         workspace=workspace,
@@ -345,12 +358,15 @@ async def change(
         updated_at=updated_at,
         filename=changes.filename,
         content_type=changes.content_type,
+        new_bytes=has_new_bytes,
         new_version=is_new_version,
         url=changes.url,
         blob_key=blob_key,
     )
+    if has_new_bytes:
+        await retention.discard(tx, workspace, [former_blob, former_fetched])
     if is_new_version:
-        await retention.discard(tx, workspace, former_keys)
+        await retention.discard(tx, workspace, [former_text])
         await _enqueue_processing(tx, workspace, record, version, changes.url)
     return records.RecordResponse("updated", record, address.remote_id, address.source_id)
 
@@ -461,6 +477,7 @@ def _decode_base64(content: str) -> bytes:
 async def _enqueue_processing(
     tx: Tx, workspace: WorkspaceId, record: UUID, version: int, url: str | None
 ) -> None:
+    """Enqueue the fetch of `url`, or the extraction of the text from bytes that are stored."""
     job = ProcessDocument if url is None else FetchDocument
     await enqueue(tx, workspace, job(record, version))
 

@@ -74,6 +74,17 @@ async def test_a_document_shows_why_it_failed_until_it_is_replaced(source: Sourc
     assert await _ended(source, "documents", bad) == PROCESSED
 
 
+async def test_another_content_type_reads_a_document_again(source: Source, web: WebServer) -> None:
+    """The stored bytes are read, of content as well as of a URL."""
+    web.responses["/plan"] = CannedResponse(b"a plan", "application/octet-stream")
+    for place in ({"url": None, "content": encoded(b"a plan")}, {"url": f"{web.url}/plan"}):
+        record = await source.push("documents", "d", **place, contentType="application/pdf")
+        assert (await _ended(source, "documents", record))["status"] == "failed"
+        await source.patch("documents", "d", contentType="text/plain", filename="plan.txt")
+        assert await _ended(source, "documents", record) == PROCESSED
+    assert web.requested_paths == ["/plan"]
+
+
 async def test_a_document_is_processing_between_attempts(source: Source, web: WebServer) -> None:
     web.responses["/plan.txt"] = CannedResponse(b"wait", status=503)
     record = await source.push("documents", "afar", url=f"{web.url}/plan.txt")
