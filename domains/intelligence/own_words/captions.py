@@ -10,7 +10,8 @@ from domains.intelligence.text import labels
 from domains.intelligence.text.blocks import CLOCK, Span, seconds, speaker_labels, split_lines
 from domains.kernel.core.mapped_text import MappedText, MappedTextBuilder
 
-_TIMING: Final = re.compile(rf"\s*({CLOCK})\s*-->\s*({CLOCK})")
+# The times of a cue. In brackets, the words follow on the same line.
+_TIMING: Final = re.compile(rf"\s*\[?({CLOCK})\s*-->\s*({CLOCK})(\])?")
 _VOICE: Final = re.compile(r"\s*<v(?:\.[\w.]{1,40})?\s+([^>\n]{1,80})>")
 # Tags such as <i>, </v> and <00:00:01.000>, and entities.
 _MARKUP: Final = re.compile(
@@ -70,6 +71,8 @@ def _cue_lines(source: str) -> Iterator[_Line]:
         timing = _TIMING.match(source, start, end) if source.find("-->", start, end) >= 0 else None
         if timing:
             times, is_first = (seconds(timing[1]), seconds(timing[2])), True
+            if timing[3]:
+                yield _Line((timing.end(), end), times, is_first)
         elif start == end:
             times = None
         elif times is not None:

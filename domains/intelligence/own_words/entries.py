@@ -1,9 +1,17 @@
 """Entries of a conversation as they were recorded: captions, lines or objects of a JSON file."""
 
+from collections.abc import Iterable
+from typing import Final
+
 from msgspec import Struct
 
 from domains.intelligence.text.labels import Section
 from domains.kernel.core.mapped_text import MappedText
+
+# Slowest speech, in words per second. Slower speech has its times in milliseconds.
+_MIN_RATE: Final = 0.02
+# Times in this range are dates in seconds. Below are times of a call, above dates in milliseconds.
+_DATES: Final = (1e9, 1e11)
 
 
 class Entry(Struct):
@@ -25,3 +33,20 @@ class Entry(Struct):
     def is_spoken(self) -> bool:
         """True if the entry has a speaker or a time."""
         return self.speaker is not None or self.start_time is not None
+
+
+def set_seconds(entries: Iterable[Entry]) -> None:
+    """Divide the times of all entries by 1,000 if they are milliseconds."""
+    timed = [entry for entry in entries if entry.start_time is not None]
+    starts = [entry.start_time for entry in timed if entry.start_time is not None]
+    words = sum(len(entry.text.text.split()) for entry in timed)
+    is_date = bool(starts) and _DATES[0] <= min(starts) < _DATES[1]
+    if len(starts) < 2 or is_date or words >= _MIN_RATE * (max(starts) - min(starts)):
+        return
+    for entry in timed:
+        entry.start_time = _divided(entry.start_time)
+        entry.end_time = _divided(entry.end_time)
+
+
+def _divided(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else round(milliseconds / 1000, 3)

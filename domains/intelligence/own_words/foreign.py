@@ -34,7 +34,8 @@ def foreign_spans(text: str, kind: Kind) -> list[Span]:
     quoted = find_quoted(lines)
     own = [line for segment in quoted.segments for line in segment.lines]
     if kind == "review":
-        return merged(quoted.spans + survey_spans(own) + comment_spans(text))
+        foreign = survey_spans(own) + system_spans(own) + comment_spans(text)
+        return merged(quoted.spans + foreign)
     if quoted.segments and is_auto_reply(without_signature(quoted.segments[0].lines)):
         return [(0, len(text))]
     spans = boilerplate_spans(text, own) + system_spans(own)

@@ -8,12 +8,15 @@ case and underscores.
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from itertools import groupby, pairwise
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
-from domains.intelligence.own_words.entries import Entry
+from domains.intelligence.own_words.entries import Entry, set_seconds
 from domains.intelligence.own_words.json_values import String
 from domains.kernel.core.mapped_text import MappedText
 
@@ -24,9 +27,9 @@ _TEXT: Final = (
 _SPEAKER: Final = (
     *("speakername", "speakerdisplayname", "speakerlabel", "speaker", "speakerid", "speakertag"),
     *("participantname", "participant", "participantid", "author", "username", "displayname"),
-    *("user", "users", "from", "sender", "role", "channel", "name"),
+    *("userprofile", "user", "users", "from", "sender", "role", "channel", "name"),
 )
-_NAME: Final = ("name", "displayname", "username", "fullname", "email")
+_NAME: Final = ("name", "realname", "displayname", "username", "fullname", "email")
 _ID: Final = ("speakerid", "id", "participantid", "userid", "speaker")
 _START: Final = (
     *("start", "starttime", "startms", "starttimestamp", "startoffset", "begin", "begintime"),
@@ -35,12 +38,17 @@ _START: Final = (
 )
 _END: Final = (
     *("end", "endtime", "endms", "endtimestamp", "endoffset", "endts", "to", "stop"),
-    *("endseconds", "enddatetime", "audioend", "endinseconds"),
+    *("endseconds", "enddatetime", "audioend", "endinseconds", "resultendtime"),
 )
+# Fields with the word in a list of single words.
+_WORD: Final = ("word", "text", "content", "value", "punctuatedword")
+# Longest gap between words that are listed, in characters.
+_WORD_DISTANCE: Final = 200
 _SPEAKER_OF_GROUP: Final = tuple(name for name in _SPEAKER if name.startswith("speaker"))
 _CLOCK: Final = re.compile(
-    r"(?:\d{4}-\d\d-\d\d[T ])?(?:(\d{1,3}):)?(\d{1,3}):(\d\d(?:[.,]\d{1,9})?)(?!\d)"
+    r"(?:(\d{4}-\d\d-\d\d)[T ])?(?:(\d{1,3}):)?(\d{1,3}):(\d\d(?:[.,]\d{1,9})?)(?!\d)"
 )
+_NUMBER: Final = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)s?")
 _ISO_DURATION: Final = re.compile(r"PT(?:(\d{1,4})H)?(?:(\d{1,6})M)?(?:(\d{1,8}(?:\.\d{1,9})?)S)?$")
 
 # Longest name of a speaker, in characters, and latest time, of any unit.
@@ -48,8 +56,6 @@ _MAX_NAME: Final = 80
 _MAX_TIME: Final = 1e14
 # Words of an item, on average. Shorter items are single words.
 _MIN_WORDS: Final = 1.7
-# Slowest speech, in words per second. Slower speech has its times in milliseconds.
-_MIN_RATE: Final = 0.02
 # Of several lists, those with at least this share of the longest one's text are compared.
 _SIMILAR_SIZE: Final = 0.8
 
@@ -73,15 +79,25 @@ def read_transcript(value: Any, place: Callable[[String], MappedText]) -> list[E
     candidates: _Candidates = defaultdict(list)
     names: dict[str, str] = {}
     _collect(value, "", {}, candidates, names)
-    transcripts = [items for items in candidates.values() if _is_transcript(items)]
+    transcripts = [
+        (name, items)
+        for (path, name), items in candidates.items()
+        if path.endswith("[]") and _is_transcript(items)
+    ]
     if not transcripts:
         return None
-    longest = max(map(_size, transcripts))
-    items = max(
-        (items for items in transcripts if _size(items) >= _SIMILAR_SIZE * longest),
-        key=lambda items: (_has_speakers(items), _has_times(items), len(items)),
+    longest = max(_size(items) for _, items in transcripts)
+    name, items = max(
+        (each for each in transcripts if _size(each[1]) >= _SIMILAR_SIZE * longest),
+        key=lambda each: (_has_speakers(each[1]), _has_times(each[1]), len(each[1])),
     )
-    return _entries(items, names, place)
+    alone = [
+        item
+        for (path, each), some in candidates.items()
+        if each == name and "[]" not in path
+        for item in some
+    ]
+    return _entries([*_opening(alone, items), *items], names, place)
 
 
 def prose(value: Any) -> Iterator[String]:
@@ -105,21 +121,28 @@ def _collect(
     candidates: _Candidates,
     names: dict[str, str],
 ) -> None:
-    """Collect the objects with text by the path of their list, and names by speaker id."""
+    """Collect the objects with text by their path, and names by speaker id.
+
+    The path of an object in a list ends with "[]".
+    """
     if isinstance(value, list):
         for item in value:
             _collect(item, f"{path}[]", group, candidates, names)
     elif isinstance(value, dict):
-        fields = {name.replace("_", "").replace("-", "").lower(): value[name] for name in value}
-        if path.endswith("[]"):
-            for name in _TEXT:
-                text = fields.get(name)
-                if isinstance(text, String):
-                    candidates[path, name].append(_Item(text, fields, group))
+        fields = _normalised(value)
+        for name in _TEXT:
+            text = fields.get(name)
+            if isinstance(text, String):
+                candidates[path, name].append(_Item(text, fields, group))
         _collect_name(fields, names)
         for name, each in fields.items():
             if isinstance(each, list | dict):
                 _collect(each, f"{path}.{name}", fields, candidates, names)
+
+
+def _normalised(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields by their names without case, hyphens and underscores."""
+    return {name.replace("_", "").replace("-", "").lower(): fields[name] for name in fields}
 
 
 def _collect_name(fields: Mapping[str, Any], names: dict[str, str]) -> None:
@@ -156,43 +179,117 @@ def _is_transcript(items: Sequence[_Item]) -> bool:
     words = sum(len(item.text.value.split()) for item in items)
     # Scripts without spaces have few words and many characters.
     is_prose = words >= _MIN_WORDS * len(items) or _size(items) >= 12 * len(items)
-    return is_prose and (_has_times(items) or _has_speakers(items))
+    return is_prose and (
+        _has_times(items) or _has_speakers(items) or any(_listed_words(item) for item in items)
+    )
+
+
+def _opening(alone: Iterable[_Item], items: Sequence[_Item]) -> list[_Item]:
+    """Return the first message of a conversation, which some programs put outside of the list."""
+    texts = {item.text.value for item in items}
+    return [
+        item
+        for item in alone
+        if item.text.start < items[0].text.start
+        and item.text.value not in texts
+        and _name_in(item.fields, {}) is not None
+    ]
 
 
 def _entries(
     items: Sequence[_Item], names: Mapping[str, str], place: Callable[[String], MappedText]
 ) -> list[Entry]:
-    times = [(_time(item.fields, _START), _time(item.fields, _END)) for item in items]
-    starts = [start for start, _ in times if start is not None]
-    length = max(starts, default=0.0) - min(starts, default=0.0)
-    words = sum(len(item.text.value.split()) for item in items)
-    scale = 0.001 if len(starts) > 1 and words < _MIN_RATE * length else 1.0
+    entries: list[Entry] = []
+    for item in items:
+        start, end = _time(item.fields, _START), _time(item.fields, _END)
+        speaker = _speaker(item, names)
+        entry = Entry(place(item.text), speaker, start, end)
+        words = _words(item) if start is None or speaker is None else []
+        entries += _entries_of_words(entry, words, names) if words else [entry]
+    set_seconds(entries)
+    return entries
+
+
+class _Word(NamedTuple):
+    """A word of an item, with its speaker and times, and its offset in the item's text."""
+
+    fields: Mapping[str, Any]
+    start: int
+
+
+def _words(item: _Item) -> list[_Word]:
+    """Return the words of an item, if they are listed one by one with speakers or times.
+
+    Words that do not occur in the text behind the word before are left out.
+    """
+    text = item.text.value.lower()
+    position = 0
+    found: list[_Word] = []
+    for each in _listed_words(item):
+        if isinstance(each, dict):
+            fields = _normalised(each)
+            word = _word(fields)
+            at = text.find(word.lower(), position, position + _WORD_DISTANCE) if word else -1
+            if at >= 0:
+                found.append(_Word(fields, at))
+                position = at + len(word)
+    return found
+
+
+def _listed_words(item: _Item) -> list[Any]:
+    """Return the list with the words of an item: its own, or of its text as a whole."""
+    listed = item.fields.get("words") or item.group.get("items")
+    return listed if isinstance(listed, list) else []
+
+
+def _word(fields: Mapping[str, Any]) -> str:
+    alternative = fields.get("alternatives")
+    if isinstance(alternative, list) and alternative and isinstance(alternative[0], dict):
+        fields = _normalised(alternative[0])
+    return next((each for name in _WORD if (each := _scalar(fields.get(name)))), "")
+
+
+def _entries_of_words(
+    entry: Entry, words: Sequence[_Word], names: Mapping[str, str]
+) -> list[Entry]:
+    """Cut an entry where the speaker of its words changes. Words without one are passed over."""
+    speakers = [(word, _name_in(word.fields, names)) for word in words]
+    named = [each for each in speakers if each[1]]
+    if not named and entry.start_time is not None:
+        return [entry]
+    turns = [
+        (speaker or entry.speaker, [word for word, _ in turn])
+        for speaker, turn in groupby(named or speakers, itemgetter(1))
+    ]
+    starts = [0, *(turn[0].start for _, turn in turns[1:]), len(entry.text)]
     return [
         Entry(
-            place(item.text),
-            _speaker(item, names),
-            None if start is None else round(start * scale, 3),
-            None if end is None else round(end * scale, 3),
+            entry.text.part(start, end),
+            speaker,
+            _time(turn[0].fields, _START),
+            _time(turn[-1].fields, _END),
         )
-        for item, (start, end) in zip(items, times, strict=True)
+        for (speaker, turn), (start, end) in zip(turns, pairwise(starts), strict=True)
     ]
 
 
 def _speaker(item: _Item, names: Mapping[str, str]) -> str | None:
     """Return the speaker's name, or "Speaker 2" for a number that has no name."""
-    for fields, candidates in ((item.fields, _SPEAKER), (item.group, _SPEAKER_OF_GROUP)):
-        for name in candidates:
-            speaker = _name(fields.get(name), names)
-            if speaker:
-                return speaker
-    return None
+    return _name_in(item.fields, names) or _name_in(item.group, names, _SPEAKER_OF_GROUP)
+
+
+def _name_in(
+    fields: Mapping[str, Any], names: Mapping[str, str], candidates: Sequence[str] = _SPEAKER
+) -> str | None:
+    found = (_name(fields.get(name), names) for name in candidates)
+    return next((name for name in found if name), None)
 
 
 def _name(value: Any, names: Mapping[str, str]) -> str | None:
     if isinstance(value, list):
         value = next(iter(value), None)
     if isinstance(value, dict):
-        fields = {name.replace("_", "").lower(): each for name, each in value.items()}
+        fields = _normalised(value)
         found = (_scalar(fields.get(each)) for each in (*_NAME, *_ID))
         return next((names.get(each, each) for each in found if each), None)
     key = _scalar(value)
@@ -216,10 +313,21 @@ def _clock(text: str) -> float | None:
     """Seconds of "5.79", "00:00:05.79", "2026-03-04T10:00:05Z" or "PT5.79S"."""
     clock = _CLOCK.match(text)
     if clock:
-        hours, minutes, rest = clock.groups()
-        return int(hours or 0) * 3600 + int(minutes) * 60 + float(rest.replace(",", "."))
+        day, hours, minutes, rest = clock.groups()
+        if day and hours is None:
+            hours, minutes, rest = minutes, rest[:2], "0"
+        seconds = int(hours or 0) * 3600 + int(minutes) * 60 + float(rest.replace(",", "."))
+        return seconds + _days(day) * 86400
     duration = _ISO_DURATION.match(text)
     if duration and any(duration.groups()):
         hours, minutes, rest = duration.groups()
         return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(rest or 0)
-    return float(text) if re.fullmatch(r"\d{1,12}(?:\.\d{1,9})?", text) else None
+    number = _NUMBER.fullmatch(text)
+    return float(number[1]) if number else None
+
+
+def _days(day: str | None) -> int:
+    try:
+        return date.fromisoformat(day).toordinal() if day else 0
+    except ValueError:
+        return 0

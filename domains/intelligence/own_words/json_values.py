@@ -8,6 +8,8 @@ import msgspec
 from domains.kernel.core.mapped_text import MappedText, MappedTextBuilder
 
 _TOKEN: Final = re.compile(r'[ \t\r\n]*([][{},:]|"(?:[^"\\]++|\\.)*+"|[^][{},:"\s]+)', re.DOTALL)
+# A string without an end, up to a cut escape.
+_CUT_STRING: Final = re.compile(r'[ \t\r\n]*("(?:[^"\\]++|\\.)*+)\\?\Z', re.DOTALL)
 _ESCAPE: Final = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\."
 )
@@ -48,14 +50,16 @@ class NotJson(ValueError):
 def parse(source: str) -> Any:
     """Parse a JSON text into dictionaries, lists, numbers, constants and `String`s.
 
-    Raises NotJson. JSON Lines give the list of their values. Linear in the text.
+    Raises NotJson. JSON Lines give the list of their values. A text that was cut off gives the
+    values up to there. Linear in the text.
     """
     parser = _Parser()
     position, length = 0, len(source.rstrip())
     while position < length:
         token = _TOKEN.match(source, position)
         if token is None:
-            raise NotJson
+            parser.add_cut_string(source, position)
+            break
         position = token.end()
         parser.add(token[1], token.start(1), token.end(1))
     return parser.result()
@@ -89,8 +93,15 @@ class _Parser:
         else:
             self._add_value(_value(lexeme, start, end))
 
+    def add_cut_string(self, source: str, position: int) -> None:
+        """Add the last string, which has no end."""
+        cut = _CUT_STRING.match(source, position)
+        if cut is None:
+            raise NotJson
+        self.add(f'{cut[1]}"', cut.start(1), cut.end(1) + 1)
+
     def result(self) -> Any:
-        if len(self._stack) != 1 or not self._values:
+        if not self._values:
             raise NotJson
         return self._values[0] if len(self._values) == 1 else self._values
 

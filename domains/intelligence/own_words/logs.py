@@ -18,6 +18,9 @@ _LOG_LINE: Final = re.compile(
     r"|at [\w.$<>/]+\([^()\n]{0,120}\)\s*$"
     r"|File \"[^\"\n]{1,200}\", line \d+"
     r"|Traceback \(most recent"
+    r"|Caused by: [\w$]+\.[\w$.]+|\.\.\. \d{1,4} (?:more|common frames)"
+    # Lines of syslog.
+    r"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S{1,60} [\w./-]{1,60}(?:\[\d{1,9}\])?:"
     r"|(?:[\w$]+\.){2,}[\w$]*(?:Exception|Error)\b"
     r")[^\n]*$",
     re.MULTILINE,

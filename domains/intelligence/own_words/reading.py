@@ -16,6 +16,7 @@ from domains.intelligence.own_words.entries import Entry
 from domains.intelligence.own_words.foreign import Kind, foreign_spans
 from domains.intelligence.own_words.json_values import NotJson, String, parse
 from domains.intelligence.own_words.logs import log_spans
+from domains.intelligence.own_words.mail.templates import is_system_line
 from domains.intelligence.own_words.runs import Run, join
 from domains.intelligence.text.blocks import Block, Span, blocks, thread_bodies, with_end_times
 from domains.intelligence.text.segmentation import Sentence, sentences_of
@@ -229,8 +230,11 @@ def _own_entry(entry: Entry, kind: Kind) -> Entry:
 def _entries_of_blocks(text: MappedText, found: Sequence[Block]) -> Iterator[Entry]:
     previous: Block | None = None
     for block in found:
+        words = text.part(block.start, block.end)
+        if block.speaker is not None and is_system_line(words.text.strip("\u200e\u200f <>")):
+            continue
         yield Entry(
-            text.part(block.start, block.end),
+            words,
             block.speaker,
             block.start_time,
             block.end_time,

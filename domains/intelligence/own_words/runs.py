@@ -41,9 +41,15 @@ _BACK_CHANNEL: Final = re.compile(
 )
 _MAX_BACK_CHANNELS: Final = 3
 _LONGEST_BACK_CHANNEL: Final = 40
-# Pauses in seconds: after a longer one, an unknown speaker may be another one, and speech without
-# punctuation begins a new sentence.
+# A note of a sound, such as "[Music]" or "(laughter)", and what recognisers write for silence.
+_SOUND: Final = re.compile(r"\s*(?:[\[(*♪][^\]\n\d]{1,40}[\])*♪]|♪+)\s*")
+# The slowest speech: seconds for a word, and for an entry. What follows later follows a pause.
+_SLOWEST_WORD: Final = 1.0
+_SHORTEST_ENTRY: Final = 3.0
+# Pauses in seconds: after a longer one, an unknown speaker may be another one, a known speaker
+# begins a new message, and speech without punctuation begins a new sentence.
 _LONG_PAUSE: Final = 3.0
+_TURN_PAUSE: Final = 10.0
 _SENTENCE_PAUSE: Final = 1.5
 
 
@@ -62,7 +68,7 @@ def join(entries: Sequence[Entry]) -> list[Run]:
 
     Back-channels of others, such as "right", do not end a run within a sentence; they follow it.
     """
-    filled = [entry for entry in entries if entry.text.text.strip()]
+    filled = [entry for entry in entries if not _is_silent(entry)]
     is_punctuated = _is_punctuated(filled)
     runs: list[Run] = []
     group: list[Entry] = []
@@ -83,6 +89,11 @@ def join(entries: Sequence[Entry]) -> list[Run]:
             group = [pending[-1], entry] if is_turn else [entry]
             inner, pending = [], []
     return [*runs, *_closed(group, [*inner, *pending])]
+
+
+def _is_silent(entry: Entry) -> bool:
+    words = entry.text.text.strip()
+    return not words or (entry.is_spoken and _SOUND.fullmatch(words) is not None)
 
 
 def _closed(group: Sequence[Entry], others: Iterable[Entry]) -> list[Run]:
@@ -120,7 +131,8 @@ def _continues(previous: Entry, entry: Entry, is_punctuated: bool) -> bool:
     if entry.is_continuation:
         return goes_on or not is_open
     pause = _pause(previous, entry)
-    if entry.speaker is None and pause is not None and pause > _LONG_PAUSE:
+    longest = _LONG_PAUSE if entry.speaker is None else _TURN_PAUSE
+    if pause is not None and pause > longest and (is_open or entry.speaker is None):
         return False
     if is_punctuated:
         return not is_open or goes_on or not _opens_sentence(entry)
@@ -135,9 +147,12 @@ def _is_same_speaker(previous: Entry, entry: Entry) -> bool:
 
 
 def _pause(previous: Entry, entry: Entry) -> float | None:
-    if previous.end_time is None or entry.start_time is None:
+    """Seconds between the entries. An end that is set to the next start may be too late."""
+    if previous.start_time is None or previous.end_time is None or entry.start_time is None:
         return None
-    return entry.start_time - previous.end_time
+    words = len(previous.text.text.split())
+    longest = max(_SHORTEST_ENTRY, _SLOWEST_WORD * words)
+    return entry.start_time - min(previous.end_time, previous.start_time + longest)
 
 
 def _is_open(entry: Entry) -> bool:

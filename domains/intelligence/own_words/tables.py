@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from domains.intelligence.own_words.entries import Entry
+from domains.intelligence.own_words.entries import Entry, set_seconds
 from domains.intelligence.text import labels
 from domains.intelligence.text.blocks import CLOCK, seconds
 from domains.intelligence.text.words import word_set
@@ -38,6 +38,11 @@ _TEXT_HEADERS: Final = word_set(
     nachricht commentaire avis réponse comentario reseña respuesta comentário resposta commento
     recensione risposta transcript
     """
+)
+# Columns of data about a statement, and of what the vendor replied to it.
+_DATA_HEADERS: Final = word_set("id date time timestamp url link email ip datum fecha")
+_VENDOR_HEADERS: Final = word_set(
+    "developer vendor owner seller publisher entwickler desarrollador"
 )
 _TIME_HEADERS: Final = word_set("start end time timestamp begin zeit inicio début início")
 _SPEAKER_HEADERS: Final = word_set("speaker name sprecher participant hablante intervenant")
@@ -163,7 +168,7 @@ def _columns(body: Sequence[_Row], header: list[str] | None) -> _Columns | None:
         if all(map(_TIME.match, cells)):
             if not header or _has_word(name, _TIME_HEADERS):
                 times.append(at)
-        elif _is_prose(cells) or _has_word(name, _TEXT_HEADERS):
+        elif _is_statement(name, cells):
             texts.append(at)
         elif _has_word(name, _SPEAKER_HEADERS) if header else all(map(labels.is_name, cells)):
             speakers.append(at)
@@ -171,6 +176,14 @@ def _columns(body: Sequence[_Row], header: list[str] | None) -> _Columns | None:
         return None
     first_time, second_time, *_ = (*times, None, None)
     return _Columns(tuple(texts), next(iter(speakers), None), first_time, second_time)
+
+
+def _is_statement(name: str, cells: Sequence[str]) -> bool:
+    """True for a column of what the respondents said."""
+    if not name.endswith("?") and _has_word(name, _DATA_HEADERS | _VENDOR_HEADERS):
+        return False
+    is_code = all(cell.isascii() and " " not in cell for cell in cells)
+    return _is_prose(cells) or (_has_word(name, _TEXT_HEADERS) and not is_code)
 
 
 def _is_prose(cells: Sequence[str]) -> bool:
@@ -190,7 +203,7 @@ def _words(name: str) -> list[str]:
 
 def _statements(source: str, body: Sequence[_Row], columns: _Columns) -> list[Entry]:
     at = max(columns.texts)
-    return [
+    entries = [
         Entry(
             row[at].mapped(source),
             _text(row, columns.speaker) or None,
@@ -200,6 +213,8 @@ def _statements(source: str, body: Sequence[_Row], columns: _Columns) -> list[En
         for row in body
         if _text(row, at)
     ]
+    set_seconds(entries)
+    return entries
 
 
 def _responses(

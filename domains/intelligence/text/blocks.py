@@ -8,6 +8,7 @@ header lines of tickets and plain paragraphs. Captions have a module of their ow
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
@@ -37,9 +38,16 @@ class Block(Struct):
 # A clock such as 02:03, 01:02:03.500 or 10:05 AM.
 CLOCK: Final = r"(?:\d{1,2}:)?\d{1,3}:\d{2}(?:[.,]\d{1,3})?"
 _TIME: Final = rf"{CLOCK}(?:[ \u202f]?[AaPp]\.?[Mm]\b\.?)?"
-_DATE: Final = r"(?:\d{1,4}[./-]\d{1,2}[./-]\d{1,4},?[ T\u202f])?"
+_DATE: Final = r"(\d{1,4}[./-]\d{1,2}[./-]\d{1,4},?[ T\u202f])?"
+# Chat programs put marks of direction before a time.
 _STAMP: Final = re.compile(
-    rf"\s*(?:[\[(]{_DATE}({_TIME})[\])]|{_DATE}({_TIME})(?=\s|$))\s*(?:[-–—:]\s+)?"
+    rf"[\s\u200e\u200f\ufeff]*(?:[\[(]{_DATE}({_TIME})[\])]|{_DATE}({_TIME})(?=\s|$))\s*"
+    r"(?:[-–—:|·•]\s+)?"
+)
+# Behind a time: "From Ana Ruiz to Everyone:", or a phone number as the name.
+_CHAT_LABEL: Final = re.compile(
+    rf"From\s{{1,3}}({labels.NAME})(?:\s+to\s+[^:\n]{{1,80}})?\s*:(?:\s+|$)"
+    r"|(\+?\d[\d\s().-]{6,20}):\s+"
 )
 _LABEL_STAMP: Final = re.compile(
     rf"\s*(?:\[({labels.NAME})\]|\*{{0,2}}({labels.NAME})\*{{0,2}})\s*(?:[|·•,–—-]\s*)?"
@@ -48,13 +56,19 @@ _LABEL_STAMP: Final = re.compile(
 _INLINE_LABEL: Final = re.compile(
     r"(?<![^\s.!?…\"”)])([A-Z][\w'’-]{0,20}(?: [A-Z][\w'’-]{0,20}){0,2}):(?=\s)"
 )
-_BULLET: Final = re.compile(r"\s*(?:[-*•‣◦–>]+|\d{1,3}[.)]|\[[ xX]\])\s+")
+_BULLET: Final = re.compile(r"\s*(?:[-*•‣◦–>]+|(?:\*\*)?\d{1,3}[.)]|\[[ xX]\])\s+")
 # A line across the page, or an item of a checklist in a form.
 _RULE: Final = re.compile(r"\s*(?:[-_=*~#]{3,}|[-*]\s+\[[ xX]\]\s.*)$")
 _HEADING: Final = re.compile(r"\s*#{1,6}\s+")
 
+# Longest lines, in characters, that are a heading or a name.
+_LONGEST_HEADING: Final = 100
+_LONGEST_NAME: Final = 60
+
 # A recording does not begin this late, in seconds: such times are times of day.
 _TIME_OF_DAY: Final = 6 * 3600
+_HOUR: Final = 3600
+_DAY: Final = 24 * _HOUR
 
 
 def blocks(text: str, profile: Profile) -> list[Block]:
@@ -63,8 +77,10 @@ def blocks(text: str, profile: Profile) -> list[Block]:
     if profile in ("transcript", "support_ticket"):
         lines = _split_inline_labels(text, lines)
     speakers = speaker_labels(text, lines, profile)
-    threads = _thread_heads(text, lines) if profile != "transcript" else {}
-    return with_end_times(list(_line_blocks(text, lines, speakers, profile, threads)))
+    heads = _time_heads(text, lines)
+    if profile != "transcript":
+        heads |= _thread_heads(text, lines)
+    return with_end_times(list(_line_blocks(text, lines, speakers, profile, heads)))
 
 
 def split_lines(text: str) -> list[Span]:
@@ -142,14 +158,11 @@ def with_end_times(some: list[T]) -> list[T]:
 
     Changes the items and returns them.
     """
-    first = next((block.start_time for block in some if block.start_time is not None), 0.0)
+    _count_from_first(some)
     following: float | None = None
     for block in reversed(some):
         if block.start_time is None:
             continue
-        if first >= _TIME_OF_DAY:
-            block.start_time = max(0.0, round(block.start_time - first, 3))
-            block.end_time = block.end_time and max(0.0, round(block.end_time - first, 3))
         if block.end_time is None and following is not None and following > block.start_time:
             block.end_time = following
         if following is None or block.start_time != following:
@@ -161,6 +174,27 @@ def with_end_times(some: list[T]) -> list[T]:
     return some
 
 
+def _count_from_first(some: list[T]) -> None:
+    """Replace times of day by seconds since the first one.
+
+    A time that goes back by over an hour is one of the next day.
+    """
+    starts = [block.start_time for block in some if block.start_time is not None]
+    late = sum(start >= _TIME_OF_DAY for start in starts)
+    if not starts or starts[0] < _TIME_OF_DAY or 2 * late <= len(starts):
+        return
+    offset = previous = starts[0]
+    for block in some:
+        if block.start_time is None:
+            continue
+        if previous - block.start_time > _HOUR:
+            offset -= _DAY
+        previous = block.start_time
+        block.start_time = max(0.0, round(block.start_time - offset, 3))
+        if block.end_time is not None:
+            block.end_time = max(0.0, round(block.end_time - offset, 3))
+
+
 class _Mark(NamedTuple):
     """The speaker and time that a line begins with, and the offset of the text behind them."""
 
@@ -169,7 +203,33 @@ class _Mark(NamedTuple):
     end: int
 
 
-def _thread_heads(text: str, lines: list[Span]) -> dict[int, str]:
+def _time_heads(text: str, lines: list[Span]) -> dict[int, _Mark]:
+    """Return the marks of names on a line of their own with a time on the next, by line start.
+
+    Such a name recurs, or has a blank line above it, or all times on lines of their own have one.
+    """
+    pairs: list[tuple[Span, Span, str, float]] = []
+    names: Counter[str] = Counter()
+    times = 0
+    above: Span = (0, 0)
+    for line, below in pairwise(lines):
+        stamp = _STAMP.match(text, below[0], min(below[1], below[0] + labels.LONGEST))
+        if stamp and stamp.end() >= below[1]:
+            times += 1
+            name = text[slice(*line)].strip(" \t*_") if line[1] - line[0] <= _LONGEST_NAME else ""
+            if labels.is_name(name) and not labels.is_header(name):
+                pairs.append((line, below, name, _time_of(stamp, 1)))
+                names[name] += 1 + (above[0] == above[1])
+        above = line
+    return {
+        start: _Mark(name, time, end)
+        for line, below, name, time in pairs
+        if names[name] > 1 or len(pairs) == times
+        for start, end in (line, below)
+    }
+
+
+def _thread_heads(text: str, lines: list[Span]) -> dict[int, _Mark]:
     """Return the authors of the parts of a thread, by the start of the line that names them."""
     heads = {
         start: name
@@ -182,7 +242,9 @@ def _thread_heads(text: str, lines: list[Span]) -> dict[int, str]:
         if text.find(":", start, end) >= 0
         and (name := comment_heads.sender(text, start, end)) is not None
     }
-    return heads | senders if len(senders) > 1 else heads
+    if len(senders) > 1:
+        heads |= senders
+    return {start: _Mark(heads[start], None, end) for start, end in lines if start in heads}
 
 
 def thread_bodies(text: str) -> list[Span]:
@@ -215,7 +277,7 @@ def _line_blocks(
     lines: list[Span],
     speakers: frozenset[str],
     profile: Profile,
-    threads: dict[int, str],
+    heads: dict[int, _Mark],
 ) -> Iterator[Block]:
     block: Block | None = None
     speaker: str | None = None
@@ -224,6 +286,9 @@ def _line_blocks(
     section_lasts = True
     last_line = 0
     is_marked = False
+    # The time on a line of its own, for the label below it.
+    time_above: float | None = None
+    last_time: float | None = None
     for line_start, end in lines:
         start = line_start
         if start == end or _RULE.match(text, start, end):
@@ -231,12 +296,16 @@ def _line_blocks(
                 yield block
             block = None
             continue
-        author = threads.get(start)
-        mark = _Mark(author, None, end) if author else _mark(text, start, end, speakers, profile)
+        mark = heads.get(start) or _mark(text, start, end, speakers, profile)
+        is_time_only = mark is not None and mark.speaker is None and mark.end >= end
         if mark:
-            speaker, time, start = mark
+            speaker = speaker if is_time_only else mark.speaker
+            time = time_above if mark.time is None else _like_previous(mark.time, last_time)
+            last_time = last_time if time is None else time
+            start = mark.end
             section = ""
             is_marked = True
+        time_above = time if is_time_only else None
         body, opened, skipped = _strip_marker(text, start, end, speakers)
         if opened is not None:
             section = opened
@@ -273,7 +342,7 @@ def _mark(
         return _mark_after_time(text, end, stamp, profile)
     named = _LABEL_STAMP.match(text, start, last)
     if named and labels.is_name(name := (named[1] or named[2]).replace("**", "").strip()):
-        return _Mark(name, seconds(named[3] or named[4]), named.end())
+        return _Mark(name, _time_of(named, 3), named.end())
     label = labels.match(text, start, end)
     if label and label.name in speakers:
         return _Mark(label.name, None, label.end)
@@ -281,16 +350,36 @@ def _mark(
 
 
 def _mark_after_time(text: str, end: int, stamp: re.Match[str], profile: Profile) -> _Mark | None:
-    time = seconds(stamp[1] or stamp[2])
+    time = _time_of(stamp, 1)
     rest = stamp.end()
+    chat = _CHAT_LABEL.match(text, rest, min(end, rest + labels.LONGEST))
+    if chat:
+        return _Mark((chat[1] or chat[2]).strip(), time, chat.end())
     label = labels.match(text, rest, end)
     if label and labels.is_name(label.name):
         return _Mark(label.name, time, label.end)
-    if rest < end and end - rest <= 60 and labels.is_name(text[rest:end].strip()):
+    if rest < end and end - rest <= _LONGEST_NAME and labels.is_name(text[rest:end].strip()):
         return _Mark(text[rest:end].strip(), time, end)
-    if stamp[1] or profile == "transcript":
+    is_bracketed = stamp[2] is not None
+    if is_bracketed or profile == "transcript":
         return _Mark(None, time, rest)
     return None
+
+
+def _time_of(found: re.Match[str], group: int) -> float:
+    """Seconds of the date and clock in this group and the next, or in the two behind them.
+
+    Behind a date, 10:05 is a time of day.
+    """
+    date, clock = found.group(*((group, group + 1) if found[group + 1] else (group + 2, group + 3)))
+    return seconds(f"{clock}:00" if date and re.fullmatch(r"\d+:\d+", clock) else clock)
+
+
+def _like_previous(time: float | None, previous: float | None) -> float | None:
+    """Read "9:42" behind "9:41 AM" as hours and minutes too."""
+    if time is None or previous is None or time >= _HOUR or previous < _TIME_OF_DAY:
+        return time
+    return next((each for each in (time * 60, time * 60 + _DAY / 2) if each >= previous), time)
 
 
 def _strip_marker(
@@ -302,7 +391,7 @@ def _strip_marker(
     bullet = None if heading else _BULLET.match(text, start, end)
     if heading or bullet:
         body = (heading or bullet).end()  # type: ignore[union-attr]
-    if end - body <= 60:
+    if end - body <= _LONGEST_HEADING:
         opened = labels.section_of(text[body:end])
         if opened is not None:
             return end, opened, True
@@ -311,6 +400,8 @@ def _strip_marker(
         opened = labels.section_of(label.name)
         if opened is not None:
             return label.end, opened, False
+        if label.end >= end and labels.is_header(label.name):
+            return end, "", False
         kind = labels.header_kind(label.name)
         if kind == "meta":
             return end, None, end - label.end <= 160

@@ -22,9 +22,10 @@ _HEADS: Final = (
     # Such as: **ana-k (maintainer)** commented on 4 March
     re.compile(
         rf"[\s#*_-]*(?P<name>{_HANDLE}(?: {_HANDLE}){{0,2}}{_ROLE})[*_]{{0,2}}{_ROLE}\s"
-        r"(?:commented|replied|answered|wrote|added|kommentierte|schrieb|antwortete|escribió"
-        r"|comentó|respondió|a écrit|a répondu|ha scritto|escreveu|schreef)"
-        r"(?: (?:on|at|am|le|el|em|il|op) [^:\n]{1,40})?[\s*_:]*$",
+        r"(?:commented|replied|answered|wrote|added|opened (?:this|an) issue|kommentierte|schrieb"
+        r"|antwortete|escribió|comentó|respondió|a écrit|a répondu|ha scritto|escreveu|schreef)"
+        r"(?P<date> (?:on|at|am|le|el|em|il|op) [^:\n]{1,40}| \d{1,3} \w{3,7} (?:ago|later))?"
+        r"[\s*_:]*$",
         re.IGNORECASE,
     ),
     # Such as: Ana Ruiz (Acme), Mar 4, 10:05 GMT
@@ -51,7 +52,9 @@ def author(text: str, start: int, end: int) -> str | None:
             name = found["name"].replace("**", "").strip(" *_,")
             if _PRONOUNS & set(name.lower().split()):
                 return None
-            is_handle = "@" in name or "-" in name or "(" in name
+            is_handle = any(mark in name for mark in "@-(") or (
+                " " not in name and found.groupdict().get("date") is not None
+            )
             return name.lstrip("@") if is_handle or is_name(name) or head is _HEADS[0] else None
     return None
 

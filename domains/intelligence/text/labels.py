@@ -15,7 +15,11 @@ _LABEL: Final = re.compile(
     rf"\s*\*{{0,2}}({NAME})\s*\*{{0,2}}(?::\*{{0,2}}(?=\s|$)|：\*{{0,2}})\s*"
 )
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
-_NAME_PARTICLES: Final = word_set("and of the de da di van von der den la le el bin al for at y du")
+_NAME_PARTICLES: Final = word_set(
+    "and of the de da di van von der den la le el bin al for at from via y du"
+)
+# A year, or a comma before a number: a date such as "January 14, 2026" is no name.
+_DATE_PART: Final = re.compile(r"\b\d{4}\b|,\s*\d")
 
 # Characters of a line in which a label is looked for. It bounds the work on hostile lines.
 LONGEST: Final = 200
@@ -26,10 +30,12 @@ ROLE_WORDS: Final = word_set(
     """
     agent interviewer support customer user rep representative host moderator facilitator
     researcher participant respondent client interviewee caller operator seller buyer prospect
-    speaker sales analyst me them assistant member guest patient consultant q a kunde kundin
+    speaker sales analyst assistant member guest patient consultant kunde kundin
     cliente client entrevistador sprecher intervenant
     """
 )
+# Roles that are no part of a longer label: "Trust me: it fails" has no speaker.
+_WHOLE_ROLES: Final = word_set("q a me them")
 
 _TEXT_HEADERS: Final = word_set(
     """
@@ -62,14 +68,15 @@ SECTIONS: Final[dict[str, Section]] = {
     **dict.fromkeys(
         (
             *("pros", "likes", "the good", "good", "what i like", "what i liked", "what works"),
-            *("what do you like best", "strengths"),
+            *("what do you like best", "what do you like most", "strengths"),
         ),
         "pros",
     ),
     **dict.fromkeys(
         (
             *("cons", "dislikes", "the bad", "bad", "what i dislike", "what i don't like"),
-            *("what i didn't like", "what do you dislike", "what doesn't work", "weaknesses"),
+            *("what i didn't like", "what do you dislike", "what do you like least"),
+            *("what doesn't work", "weaknesses"),
             *("pain points", "frustrations"),
         ),
         "cons",
@@ -105,8 +112,11 @@ def match(text: str, start: int, end: int) -> Label | None:
 
 
 def section_of(name: str) -> Section | None:
-    """Return the section that a heading opens, such as "cons" for "What I don't like"."""
-    return SECTIONS.get(name.strip(" \t*_:?!").lower().replace("’", "'"))
+    """Return the section that a heading opens, such as "cons" for "What I don't like about it"."""
+    heading, about, _ = name.lower().partition(" about ")
+    if about and not heading.startswith("what "):
+        return None
+    return SECTIONS.get(heading.strip(" \t*_:?!").replace("’", "'"))
 
 
 def header_kind(name: str) -> HeaderKind | None:
@@ -137,6 +147,8 @@ def is_header(name: str) -> bool:
 @functools.lru_cache(maxsize=1024)
 def is_role(name: str) -> bool:
     """True for a role such as "Customer" or "Interviewer 2"."""
+    if name.strip(" *_").lower() in _WHOLE_ROLES:
+        return True
     words = _LETTERS.findall(name.lower())
     return 0 < len(words) <= 3 and any(word in ROLE_WORDS for word in words)
 
@@ -145,7 +157,7 @@ def is_role(name: str) -> bool:
 def is_name(label: str) -> bool:
     """True if the label is written like a name: its words are capitalised, or have no case."""
     words = label.strip(" *_").split()
-    if not 0 < len(words) <= 6 or label.strip()[-1:] in ".!?,;。！？、":
+    if not 0 < len(words) <= 6 or label.strip()[-1:] in ".!?,;。！？、" or _DATE_PART.search(label):
         return False
     if is_role(label) and len(words) <= 3:
         return True

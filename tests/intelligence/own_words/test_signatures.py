@@ -18,6 +18,7 @@ SIGNATURES = {
     "en-it": "Regards\nLee Brown\nIT manager, Shop Ltd",
     "de": "Mit freundlichen Grüßen\n\nLee Braun\nLeiterin Einkauf\nLaden GmbH · Hauptstraße 1 · "
     "10115 Berlin",
+    "de-proxy": "Mit freundlichen Grüßen\ni. A. Lee Braun\nLaden GmbH · Hauptstr. 1 · 10115 Berlin",
     "de-dative": "Mit freundlichem Gruß\nLee Braun",
     "de-short": "VG Lee",
     "de-thanks": "Vielen Dank und viele Grüße\nLee",

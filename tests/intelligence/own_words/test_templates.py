@@ -61,3 +61,8 @@ def test_own_words_stay(text: str) -> None:
 def test_question_that_customers_ask_too_is_foreign_in_a_survey_only() -> None:
     marked = f"⟦What can we improve?⟧\n{FAILS}"
     assert found(marked, "review") == expected(marked)
+
+
+def test_numbered_question_and_footer_of_a_review() -> None:
+    marked = f"⟦Q2: What do you like least?⟧\n{FAILS}\n⟦Review collected by and hosted on Reviews.⟧"
+    assert found(marked, "review") == expected(marked)

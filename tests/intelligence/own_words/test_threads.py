@@ -33,6 +33,12 @@ AGENT = "Sorry to hear that the viewer is slow. Have you tried a restart? We nee
             f"**gus-p** commented on 4 March:\n{WISH}",
             "gus-p",
         ),
+        (
+            f"**gusp** opened this issue on Jan 12, 2026\n\n{PAIN}\n\n"
+            f"**lin** (Maintainer) commented on Jan 13, 2026\n\n{AGENT}\n\n"
+            f"**gusp** commented 2 days later\n\n{WISH}",
+            "gusp",
+        ),
         (f"Customer: {PAIN}\nAgent: {AGENT}\nCustomer: {WISH}", "Customer"),
     ],
 )
@@ -68,6 +74,9 @@ def test_speakers_of_another_organisation_than_the_customer() -> None:
         "[error] 0 problems found, need 1 column",
         "java.lang.IllegalStateException: the export crashed\n"
         "    at com.acme.Export.run(Export.java:41)",
+        "java.lang.IllegalStateException: the export crashed\n\tat com.acme.Run.run(Run.java:4)\n"
+        "Caused by: java.io.IOException: the disk is full\n\t... 12 more",
+        "Jan 12 09:14:02 web-1 exportd[123]: fatal: cannot export the file",
         "- [x] I have read the docs, and it still fails\n- [ ] It would be great to have a test",
     ],
 )

@@ -51,7 +51,7 @@ _GREETING: Final = re.compile(
 )
 _WORD: Final = re.compile(r"[^\W_][\w'’.-]*")
 _PARTICLES: Final = word_set(
-    "van von de del der den di da la le el al bin y e zu ter ten i.a i.v ppa"
+    "van von de del der den di da la le el al bin y e zu ter ten i i.a i.v p pp ppa"
 )
 
 

@@ -24,6 +24,7 @@ _BOX: Final = re.compile(
 )
 _NUMBER: Final = r"(?:q(?:uestion)? ?\d{0,2} ?[:.)]\s*)?"
 _SURVEY: Final = re.compile(rf"{_NUMBER}(?:{'|'.join(SURVEY_QUESTIONS)})", re.IGNORECASE)
+_NUMBERED: Final = re.compile(r"q(?:uestion)? ?\d{1,2} ?[:.)]", re.IGNORECASE)
 _RATING: Final = re.compile(rf"{_NUMBER}(?:{'|'.join(RATING_QUESTIONS)})", re.IGNORECASE)
 _STAMP: Final = r"(?:[\[(]?[\d/.\-: ,]{4,24}(?:[ap]\.?m\.?)?[\])]?\s*[-–—:]?\s*)?"
 _SYSTEM: Final = re.compile(
@@ -69,23 +70,24 @@ def survey_spans(lines: Sequence[Line], *, only_ratings: bool = False) -> list[S
 
     `only_ratings` leaves questions that customers ask as well, such as "What can we do?".
     """
-    question = _RATING if only_ratings else _SURVEY
+    questions = (_RATING,) if only_ratings else (_SURVEY, _NUMBERED)
     return [
         (line.start, line.end)
         for line in lines
         if 10 <= len(line.text) <= _LONGEST
         and line.text.rstrip("*_:) ").endswith("?")
-        and question.match(line.text.strip(" *_#"))
+        and any(question.match(line.text.strip(" *_#")) for question in questions)
     ]
 
 
 def system_spans(lines: Sequence[Line]) -> list[Span]:
     """Lines that a chat program wrote, such as "Ana joined the conversation"."""
-    return [
-        (line.start, line.end)
-        for line in lines
-        if 5 <= len(line.text) <= _LONGEST and _SYSTEM.fullmatch(line.text)
-    ]
+    return [(line.start, line.end) for line in lines if is_system_line(line.text)]
+
+
+def is_system_line(text: str) -> bool:
+    """True for a line that a chat program or recorder wrote."""
+    return 5 <= len(text) <= _LONGEST and _SYSTEM.fullmatch(text) is not None
 
 
 def _may_be_box(text: str) -> bool:

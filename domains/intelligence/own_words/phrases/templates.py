@@ -115,12 +115,19 @@ SURVEY_QUESTIONS: Final = (
 )
 
 # Lines that chat programs write.
-_WHO: Final = r"[\w.@'’&()+ -]{1,60}?"
+_WHO: Final = (
+    r"(?!(?:i|we|he|she|they|it|that|this|then|and|so|but|my|our|your|who|nobody|someone)\b)"
+    r"[\w.@'’&()<>+ -]{1,60}?"
+)
 SYSTEM_LINES: Final = (
     rf"{_WHO} (?:has |have )?(?:joined|left|entered|started|ended|closed|reopened|rejoined|"
     rf"accepted) (?:the |this )?"
     r"(?:conversation|chat|channel|room|call|meeting|session|group|ticket)(?: (?:at|on) .{1,40}|"
     r" \(.{1,40}\))?",
+    rf"{_WHO} (?:started|stopped|paused) (?:the )?(?:transcription|recording)",
+    r"transcribed by https?://\S{1,60}|(?:meeting|call) ended(?: after \d[\d:]{3,9})?|"
+    r"(?:screen sharing|action item|highlight): .{1,120} - watch: https?://\S{1,200}|"
+    r"review collected by and hosted on .{1,40}",
     rf"{_WHO} (?:has |was |were |been )*(?:added|assigned|invited|transferred|removed|"
     rf"disconnected|connected)(?: {_WHO})? (?:to|from|by) (?:the |this )?(?:conversation|chat|"
     rf"channel|group|you|ticket|team|call)\b.{{0,40}}",
@@ -141,7 +148,9 @@ SYSTEM_LINES: Final = (
     r"message deleted|\d+ (?:new )?(?:messages|replies)",
     rf"{_WHO} (?:ist (?:dem|der|den) .{{1,40}} beigetreten|hat (?:den|die|das) .{{1,40}} "
     rf"(?:verlassen|beendet|geschlossen|"
-    r"betreten))|medien ausgeschlossen|bild weggelassen|diese nachricht wurde gelöscht",
+    r"betreten))|nachrichten und anrufe sind ende-zu-ende-verschlüsselt.{0,120}|"
+    r"medien ausgeschlossen|(?:bild|video|audio|sticker|dokument) weggelassen|"
+    r"diese nachricht wurde gelöscht",
     rf"{_WHO} (?:a (?:rejoint|quitté) (?:la|le) .{{1,40}}|se ha unido (?:a|al) .{{1,40}}|ha "
     rf"(?:abandonado|salido de) .{{1,40}}|"
     r"(?:entrou|saiu)(?: (?:na|no|da|do) .{1,40})?|è entrat\w .{1,40}|ha lasciato .{1,40}|"
