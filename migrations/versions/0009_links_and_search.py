@@ -2,17 +2,27 @@
 
 Rewrites the search columns of insights, opportunities and ideas and rebuilds the search indexes of
 the revenue record. Free-mail providers and shared hosts are no longer domains of accounts: accounts
-that had them are relinked. Addresses with plus tags are also stored without.
+that had them are relinked. Addresses with plus tags are also stored without, and domains in
+Punycode.
 """
 
 import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
 from domains.kernel.core.ids import new_id
-from domains.revenue.addresses.email_domains import ascii_domain, is_shared
+from domains.revenue.addresses.email_domains import (
+    ascii_domain,
+    email_domain,
+    is_shared,
+    normalized_email,
+)
+from domains.revenue.people import distinct, external_emails, matched_emails
 
 revision = "0009"
 down_revision = "0007"
@@ -173,13 +183,40 @@ _NAME_INDEXES = {
         "account_id is null and closed is not true",
     ),
 }
-# Table -> column of addresses.
+# Table -> columns of addresses and domains.
 _ADDRESSES = {
-    "conversations": "outside",
-    "messages": "outside",
-    "deals": "contact_emails",
-    "accounts": "contact_emails",
+    "conversations": ("emails", "domains", "outside", "outside_domains"),
+    "messages": ("emails", "outside", "outside_domains"),
+    "deals": ("contact_emails",),
+    "accounts": ("contact_emails",),
 }
+# Table -> SQL of a JSON array of the people in a record.
+_PEOPLE = {
+    "conversations": "participants::text",
+    "messages": "case when sender is null then recipients::text"
+    " else (jsonb_build_array(sender) || recipients::jsonb)::text end",
+}
+
+
+def _emails(emails: list[str]) -> list[str]:
+    return distinct(map(normalized_email, emails))
+
+
+def _domains(domains: list[str]) -> list[str]:
+    return distinct(map(ascii_domain, domains))
+
+
+_CORRECTIONS = {
+    "emails": _emails,
+    "domains": _domains,
+    "outside": matched_emails,
+    "outside_domains": _domains,
+    "contact_emails": matched_emails,
+}
+
+
+class _Person(msgspec.Struct):
+    email: str | None = None
 
 
 def upgrade() -> None:
@@ -235,22 +272,9 @@ def _name_indexes(expression: str) -> None:
 
 
 def _correct_links() -> None:
-    """Store addresses without plus tags too, correct domains of accounts, and relink."""
+    """Store addresses in the form in which they are compared, correct domains, and relink."""
     connection = op.get_bind()
-    changed = set()
-    for table, column in _ADDRESSES.items():
-        changed |= {
-            (workspace, table, str(record))
-            for workspace, record in connection.execute(
-                sa.text(
-                    f"update {table} set {column} = {column} || array("
-                    rf" select distinct regexp_replace(email, '^([^+]+)\+.*@', '\1@')"
-                    rf" from unnest({column}) as email where email ~ '^[^+]+\+.*@')"
-                    f" where array_to_string({column}, ' ') like '%+%@%'"
-                    " returning workspace_id, id"
-                )
-            )
-        }
+    changed = _correct_addresses(connection) | _correct_outsiders(connection)
     domains = connection.execute(
         sa.text("select distinct domain from accounts where domain <> ''")
     ).scalars()
@@ -286,6 +310,89 @@ def _correct_links() -> None:
             {"id": new_id(), "workspace": workspace, "payload": {"kind": "revenue.link_crm"}}
             for workspace in {workspace for workspace, _, _ in changed}
         ],
+    )
+
+
+def _correct_addresses(connection: sa.Connection) -> set[tuple[Any, str, str]]:
+    """Convert domains to ASCII and addresses to NFC, and add addresses without plus tags.
+
+    Returns workspace, table and id of the changed records.
+    """
+    changed = set()
+    for table, columns in _ADDRESSES.items():
+        text = f"array_to_string({' || '.join(columns)}, ' ')"
+        condition = f"({text} like '%+%@%' or octet_length({text}) <> length({text}))"
+        for record in _records(connection, table, ", ".join(columns), condition):
+            old = {name: getattr(record, name) for name in columns}
+            new = {name: _CORRECTIONS[name](values) for name, values in old.items()}
+            if new != old:
+                _update(connection, table, record, new)
+                changed.add((record.workspace_id, table, str(record.id)))
+    return changed
+
+
+def _correct_outsiders(connection: sa.Connection) -> set[tuple[Any, str, str]]:
+    """Correct records whose owners have addresses at free-mail providers: others are external.
+
+    Returns workspace, table and id of the changed records. An imported type is kept.
+    """
+    changed = set()
+    for table, people in _PEOPLE.items():
+        owners = connection.execute(
+            sa.text(f"select distinct unnest(owner_emails) from {table}")
+        ).scalars()
+        shared = [email for email in owners if is_shared(email_domain(normalized_email(email)))]
+        if not shared:
+            continue
+        columns = (
+            f"outside, outside_domains, owner_emails, native, {people} as people,"
+            f" (select domains from workspaces where workspaces.id = {table}.workspace_id) as own"
+        )
+        for record in _records(connection, table, columns, "owner_emails && :shared", shared):
+            persons = msgspec.json.decode(record.people, type=list[_Person | None])
+            outside, domains = external_emails(
+                [person for person in persons if person is not None],
+                record.owner_emails,
+                record.own,
+            )
+            if outside == record.outside and domains == record.outside_domains:
+                continue
+            new: dict[str, Any] = {"outside": outside, "outside_domains": domains}
+            if table == "conversations" and outside and not record.native:
+                new["type"] = "EXTERNAL"
+            _update(connection, table, record, new)
+            changed.add((record.workspace_id, table, str(record.id)))
+    return changed
+
+
+def _records(
+    connection: sa.Connection,
+    table: str,
+    columns: str,
+    condition: str,
+    shared: Sequence[str] = (),
+) -> Iterator[Any]:
+    """Iterate over the records that meet a condition, in pieces."""
+    last: dict[str, Any] = {}
+    while True:
+        after = "and (workspace_id, id) > (:workspace, :id)" if last else ""
+        statement = sa.text(
+            f"select workspace_id, id, {columns} from {table} where {condition} {after}"
+            " order by workspace_id, id limit 1000"
+        )
+        parameters = {**last, **({"shared": list(shared)} if shared else {})}
+        records = connection.execute(statement, parameters).all()
+        yield from records
+        if len(records) < 1000:
+            return
+        last = {"workspace": records[-1].workspace_id, "id": records[-1].id}
+
+
+def _update(connection: sa.Connection, table: str, record: Any, new: dict[str, Any]) -> None:
+    changes = ", ".join(f"{name} = :{name}" for name in new)
+    connection.execute(
+        sa.text(f"update {table} set {changes} where workspace_id = :workspace and id = :id"),
+        {**new, "workspace": record.workspace_id, "id": record.id},
     )
 
 

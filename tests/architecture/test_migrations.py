@@ -89,10 +89,22 @@ async def test_links_and_texts_stored_before_follow_the_present_rules(empty_data
         insert into accounts (workspace_id, id, domain, contact_emails)
             select workspaces.id, domain, domain, array['ana+crm@acme.com', 'bo@acme.com']
             from workspaces, unnest(array['gmail.com', 'müller.example', 'acme.com']) as domain;
-        insert into conversations (workspace_id, id, source_id, started_at, ended_at, type,
-                participants, names, outside, state)
-            select id, gen_random_uuid(), 'gong', now(), now(), 'EXTERNAL', '[]',
-                normalize('Café', NFD), array['bo+x@acme.com'], 'processed' from workspaces;
+        insert into conversations (workspace_id, id, source_id, started_at, ended_at, state, type,
+                participants, names, owner_emails, emails, outside, outside_domains)
+            select w.id, gen_random_uuid(), 'x', now(), now(), 'processed', 'INTERNAL', people,
+                v.names, v.owners, v.outside, v.outside, v.domains
+            from workspaces w, (values
+                ('[]'::json, normalize('Café', NFD), '{}'::text[],
+                    '{bo+x@acme.com}'::text[], '{acme.com}'::text[]),
+                ('[]', 'idn', '{}', '{bo@müller.example}', '{müller.example}'),
+                ('[{"email": "Me@gmail.com"}, {"email": "cy@gmail.com"}, {"name": "No"}]',
+                    'owner', '{me@gmail.com}', '{}', '{}')
+            ) as v (people, names, owners, outside, domains);
+        insert into messages (workspace_id, id, source_id, remote_id, sender, recipients, body,
+                body_preview, attachments, owner_emails, created_at)
+            select id, gen_random_uuid(), 'x', 'm', '{"email": "me@gmail.com"}',
+                '[{"email": "cy@gmail.com"}]', 'x', 'x', '[]', '{me@gmail.com}', now()
+            from workspaces;
         insert into insights (id, workspace_id, number, name, description)
             select gen_random_uuid(), id, 1, '导出功能很慢', normalize('Café', NFD) from workspaces;
         """
@@ -105,9 +117,17 @@ async def test_links_and_texts_stored_before_follow_the_present_rules(empty_data
         ("gmail.com", None, emails),
         ("müller.example", "xn--mller-kva.example", emails),
     ]
-    calls = await connection.fetchrow("select names, outside from conversations")
-    assert tuple(calls) == ("Café", ["bo+x@acme.com", "bo@acme.com"])
-    assert await connection.fetchval("select count(*) from crm_changes") == 4
+    calls = await connection.fetch(
+        "select names, type, emails, outside, outside_domains from conversations order by names"
+    )
+    bo = ["bo@xn--mller-kva.example"]
+    assert [tuple(row) for row in calls] == [
+        ("Café", "INTERNAL", ["bo+x@acme.com"], ["bo+x@acme.com", "bo@acme.com"], ["acme.com"]),
+        ("idn", "INTERNAL", bo, [*bo, "bo@müller.example"], ["xn--mller-kva.example"]),
+        ("owner", "EXTERNAL", [], ["cy@gmail.com"], []),
+    ]
+    assert await connection.fetchval("select outside from messages") == ["cy@gmail.com"]
+    assert await connection.fetchval("select count(*) from crm_changes") == 7
     (job,) = await connection.fetch("select kind, subject, queue, payload from jobs")
     expected = LinkCrm()
     assert (job["kind"], job["subject"]) == (expected.__struct_config__.tag, expected.subject)
