@@ -22,6 +22,7 @@ from domains.kernel.untrusted.documents.errors import (
     EMPTY,
     ENCRYPTED,
     NO_TEXT,
+    NOT_TEXT,
     SCAN,
     TIMEOUT,
     TOO_LARGE,
@@ -244,7 +245,8 @@ REFUSED = {
     "a picture": (b"\x89PNG\r\n\x1a\n", "image/png", unsupported("image/png")),
     "a picture called text": (b"\xff\xd8\xff\xe0", "text/plain", unsupported("image/jpeg")),
     "an unknown type": (b"abc", "model/obj", unsupported("model/obj")),
-    "an invalid type": (b"\x00\x01" * 99, "<b>/../etc", unsupported(UNKNOWN)),
+    "no text": (b"\x00\x01" * 99, "text/plain", NOT_TEXT),
+    "an invalid type": (b"\x00\x01" * 99, "<b>/../etc", NOT_TEXT),
     "an archive": (files.zipped({"a.txt": "a"}), "application/zip", ARCHIVE),
     "half an OpenDocument": (
         files.zipped({"mimetype": "application/vnd.oasis.opendocument.text"}, packed=False),

@@ -9,6 +9,9 @@ DAMAGED: Final = (
 ENCRYPTED: Final = "This document is protected by a password. Send it without one."
 EMPTY: Final = "This file is empty."
 NO_TEXT: Final = "This document contains no text."
+NOT_TEXT: Final = (
+    "This file is of an unknown type; it is not a text. Send a PDF, an Office file or a text."
+)
 SCAN: Final = (
     "This PDF has no text layer; it may be a scan. Send it again after text recognition (OCR)."
 )

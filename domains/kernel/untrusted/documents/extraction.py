@@ -16,7 +16,7 @@ from domains.kernel.untrusted import sandbox
 from domains.kernel.untrusted.documents import errors
 from domains.kernel.untrusted.documents.charset import Detected
 from domains.kernel.untrusted.documents.errors import UnreadableDocument
-from domains.kernel.untrusted.documents.file_kinds import charset_parameter, detect_kind, media_type
+from domains.kernel.untrusted.documents.file_kinds import charset_parameter, detect_kind
 from domains.kernel.untrusted.documents.kinds import Kind
 from domains.kernel.untrusted.documents.reader_process import ExitCode
 from domains.kernel.untrusted.documents.registry import ATTACHED_FILES_VARIABLE
@@ -89,7 +89,7 @@ class TextExtractor(msgspec.Struct, frozen=True, kw_only=True):
                 raise UnreadableDocument(errors.DAMAGED) from None
             raise Unavailable("Reading the document was interrupted. Try again later.") from None
         if completed.returncode != 0:
-            raise _failure(completed, kind, content_type)
+            raise _failure(completed, kind)
         if not completed.output:
             raise UnreadableDocument(errors.SCAN if kind == "pdf" else errors.NO_TEXT)
         return ExtractedText(completed.output.decode(), _guess(completed.errors))
@@ -145,13 +145,13 @@ def _guess(stderr: str) -> Detected | None:
     return Detected(printed[1], min(float(printed[2]), 1.0)) if printed else None
 
 
-def _failure(completed: sandbox.Completed, kind: Kind, content_type: str) -> Exception:
+def _failure(completed: sandbox.Completed, kind: Kind) -> Exception:
     reasons: dict[int, str] = {
         ExitCode.DAMAGED: errors.DAMAGED,
         ExitCode.ENCRYPTED: errors.ENCRYPTED,
         ExitCode.OUT_OF_MEMORY: errors.TOO_LARGE,
         ExitCode.OLD_FORMAT: errors.OLD_FORMAT,
-        ExitCode.NOT_TEXT: errors.unsupported(media_type(content_type)),
+        ExitCode.NOT_TEXT: errors.NOT_TEXT,
     }
     reason = reasons.get(completed.returncode)
     log.info("extraction_failed", kind=kind, code=completed.returncode, errors=completed.errors)
