@@ -26,7 +26,8 @@ Contact ID,First Name,Last Name,Title,Email,Phone,Account ID,Account Name,IsDele
 """
 HUBSPOT_CONTACTS = """\
 Record ID,First Name,Last Name,Email,Job Title,Associated Company,Associated Company IDs (Primary)
-7,Cy,Lund,cy@acme.com,Buyer,Acme,001A;001B
+7,Cy,Lund,Cy Lund <cy@acme.com>,Buyer,Acme,001A;001B
+8,Di,Mo,di@x.example; mo@x.example,,Acme,001A
 """
 ANA = {"name": "Ana Ruiz", "email": "Ana@Personal.example", "title": "CFO", "phone": "+34 555"}
 BERG = {"name": "Berg", "email": None, "title": None, "phone": None}
@@ -45,15 +46,16 @@ async def test_contacts_are_added_to_their_accounts(
     contacts = importer.write_file("contacts.csv", SALESFORCE_CONTACTS)
     hubspot = importer.write_file("hubspot.csv", HUBSPOT_CONTACTS)
     files = [accounts, contacts, hubspot] if accounts_first else [hubspot, contacts, accounts]
-    assert (await importer.run(acme, *files, "--dry-run", "--json")).counts == (7, 0, 3)
-    assert (await importer.run(acme, *files, "--json")).counts == (7, 0, 3)
+    assert (await importer.run(acme, *files, "--dry-run", "--json")).counts == (7, 0, 4)
+    assert (await importer.run(acme, *files, "--json")).counts == (7, 0, 4)
     result = await importer.run(acme, *files, "--json")
-    assert (result.code, result.counts) == (1, (0, 7, 3))
+    assert (result.code, result.counts) == (1, (0, 7, 4))
     reasons = [line.partition(": ")[2] for line in result.err.splitlines() if ".csv:" in line]
     assert [reason for reason in reasons if "account" in reason.lower() and "'" in reason] == [
         "Account ID: '001Z' is not an account of the workspace. Import the accounts first",
         "Account Name: 'Twin' is the name of several accounts. Name the account by its id",
     ]
+    assert "Email: 'di@x.example; mo@x.example' is not an e-mail address" in reasons
     assert "Account ID: must not be empty: a contact belongs to an account" in reasons
     assert await _contacts(acme, "001A") == [ANA, CY]
     assert await _contacts(acme, "001B") == [BERG]

@@ -59,18 +59,20 @@ class RejectsFile:
         self, file: IO[str], rows: Sequence[tuple[str, Sequence[str]]], header: Header
     ) -> None:
         names = [normalise(name) for name in header.cells]
-        former = names.index(normalise(REASON_COLUMN)) if normalise(REASON_COLUMN) in names else -1
+        old_reason = (
+            names.index(normalise(REASON_COLUMN)) if normalise(REASON_COLUMN) in names else -1
+        )
         writer = csv.writer(file, delimiter=header.delimiter)
         if self.count == 0:
-            writer.writerow([REASON_COLUMN, *_without(header.cells, former)])
+            writer.writerow([REASON_COLUMN, *_without(header.cells, old_reason)])
         for reason, cells in rows:
             kept = [cell.replace(UNDECODABLE, "\N{REPLACEMENT CHARACTER}") for cell in cells]
-            # Lines that are no row have a single cell, without the reason of a former import.
-            writer.writerow([reason, *(_without(kept, former) if len(kept) > 1 else kept)])
+            # Lines that are no row have a single cell, without an old reason.
+            writer.writerow([reason, *(_without(kept, old_reason) if len(kept) > 1 else kept)])
 
 
-def _without(cells: Sequence[str], place: int) -> list[str]:
-    return [cell for number, cell in enumerate(cells) if number != place]
+def _without(cells: Sequence[str], position: int) -> list[str]:
+    return [cell for number, cell in enumerate(cells) if number != position]
 
 
 def _json_line(reason: str, entry: Entry | None) -> str:

@@ -118,16 +118,19 @@ class Layout:
         columns = _COLUMNS.get(self.kind, {})
         self.positions: Final = {
             field: [
-                place for column in candidates for place, name in enumerate(names) if name == column
+                position
+                for column in candidates
+                for position, name in enumerate(names)
+                if name == column
             ]
             for field, candidates in columns.items()
         }
-        mapped = {place for places in self.positions.values() for place in places}
+        mapped = {position for positions in self.positions.values() for position in positions}
         # Positions of the columns of no field.
         self.others: Final = [
-            place
-            for place, name in enumerate(names)
-            if place not in mapped and name != normalise(REASON_COLUMN)
+            position
+            for position, name in enumerate(names)
+            if position not in mapped and name != normalise(REASON_COLUMN)
         ]
         self.mapped: Final = len(mapped)
         self.id_field: Final = _ID_FIELDS.get(self.kind, "")
@@ -136,25 +139,29 @@ class Layout:
     @functools.cached_property
     def names(self) -> Mapping[str, str]:
         """Name in the header of each field's first column."""
-        return {field: self.header[places[0]] for field, places in self.positions.items() if places}
+        return {
+            field: self.header[positions[0]]
+            for field, positions in self.positions.items()
+            if positions
+        }
 
     @functools.cached_property
     def other_names(self) -> Sequence[tuple[int, str]]:
         """Positions and names of the columns of no field. Equal names are numbered."""
         taken: set[str] = set()
         named = []
-        for place in self.others:
-            name, number = self.header[place], 1
+        for position in self.others:
+            name, number = self.header[position], 1
             while name in taken:
                 number += 1
-                name = f"{self.header[place]} ({number})"
+                name = f"{self.header[position]} ({number})"
             taken.add(name)
-            named.append((place, name))
+            named.append((position, name))
         return named
 
-    def places(self, fields: Iterable[str]) -> list[int]:
+    def positions_of(self, fields: Iterable[str]) -> list[int]:
         """Positions of all columns of these fields."""
-        return [place for field in fields for place in self.positions.get(field, ())]
+        return [position for field in fields for position in self.positions.get(field, ())]
 
     def _error(self, names: Sequence[str]) -> str:
         if not self.kind:

@@ -102,16 +102,16 @@ def read_table(file: io.RawIOBase, conventions: Conventions) -> Entries:
     yield from table.entries(_rows_after(text, found))
 
 
-class _Found(NamedTuple):
-    """The header of a table: its line and row number, its columns, and the delimiter."""
+class _TableHeader(NamedTuple):
+    """The header of a table: the numbers of its line and row, its columns, and the delimiter."""
 
     line: int
-    number: int
+    row_number: int
     layout: Layout
     delimiter: str
 
 
-def _find_header(text: io.TextIOWrapper) -> _Found | None:
+def _find_header(text: io.TextIOWrapper) -> _TableHeader | None:
     """Find the header, which rows about the report may precede. Returns None for an empty table.
 
     It is the first row that has the id and another column of a kind; else the first row. The
@@ -132,7 +132,7 @@ def _find_header(text: io.TextIOWrapper) -> _Found | None:
     )
 
 
-def _header_with(text: io.TextIOWrapper, delimiter: str, skip: int) -> _Found | None:
+def _header_with(text: io.TextIOWrapper, delimiter: str, skip: int) -> _TableHeader | None:
     text.seek(0)
     first = None
     rows = itertools.islice(RowReader(text, delimiter), skip, _MAX_HEADER_ROW)
@@ -140,33 +140,35 @@ def _header_with(text: io.TextIOWrapper, delimiter: str, skip: int) -> _Found | 
         if isinstance(row, BrokenLines) or not any(map(str.strip, row.cells)):
             continue
         layout = Layout([cell.strip() for cell in row.cells])
-        found = _Found(row.line, number, layout, delimiter)
+        found = _TableHeader(row.line, number, layout, delimiter)
         if not layout.error and layout.mapped > 1:
             return found
         first = first or found
     return first
 
 
-def _rows_after(text: io.TextIOWrapper, found: _Found) -> Iterator[Row | BrokenLines]:
+def _rows_after(text: io.TextIOWrapper, found: _TableHeader) -> Iterator[Row | BrokenLines]:
     """Iterate over the rows after the header."""
     text.seek(0)
     reader = RowReader(text, found.delimiter)
     for number, row in enumerate(reader):
-        if number == found.number:
+        if number == found.row_number:
             reader.width = len(found.layout.header)
-        elif number > found.number:
+        elif number > found.row_number:
             yield row
 
 
 def _first_pass(
-    text: io.TextIOWrapper, found: _Found, conventions: Conventions
+    text: io.TextIOWrapper, found: _TableHeader, conventions: Conventions
 ) -> tuple[Mapping[int, Decision], frozenset[int]]:
     """Read the whole table. Decide how the columns of amounts and dates are read.
 
     Returns the decisions by column, and the lines of the parts of split rows.
     """
-    amounts = {place: Evidence(read_amount) for place in found.layout.places(_AMOUNT_FIELDS)}
-    dates = {place: Evidence(read_date) for place in found.layout.places(_DATE_FIELDS)}
+    amounts = {
+        position: Evidence(read_amount) for position in found.layout.positions_of(_AMOUNT_FIELDS)
+    }
+    dates = {position: Evidence(read_date) for position in found.layout.positions_of(_DATE_FIELDS)}
     evidence = list({**amounts, **dates}.items())
     split_rows = SplitRows(len(found.layout.header))
     after_blank = False
@@ -179,16 +181,16 @@ def _first_pass(
         after_blank = after_blank or not any(cells)
         if not after_blank:
             split_rows.add(line, count)
-        for place, seen in evidence:
-            if place < count and (cell := cells[place]):
+        for position, seen in evidence:
+            if position < count and (cell := cells[position]):
                 seen.add(line, cell.strip())
     others = list(dates.values())
     decisions = {
         **{
-            place: decide_amounts(seen, conventions, found.delimiter)
-            for place, seen in amounts.items()
+            position: decide_amounts(seen, conventions, found.delimiter)
+            for position, seen in amounts.items()
         },
-        **{place: decide_dates(seen, others, conventions) for place, seen in dates.items()},
+        **{position: decide_dates(seen, others, conventions) for position, seen in dates.items()},
     }
     return decisions, split_rows.lines
 
@@ -198,7 +200,7 @@ class _Table:
 
     def __init__(
         self,
-        found: _Found,
+        found: _TableHeader,
         label: str,
         decisions: Mapping[int, Decision],
         split_lines: frozenset[int],
@@ -224,11 +226,13 @@ class _Table:
         if self._found.line > 1:
             parts.append(f"the header is in line {self._found.line}")
         parts += [
-            f"{layout.header[place]}: {decision.text}"
-            for place, decision in self._decisions.items()
+            f"{layout.header[position]}: {decision.text}"
+            for position, decision in self._decisions.items()
             if decision.text
         ]
-        unused = [layout.header[place][:64] for place in layout.others if layout.header[place]]
+        unused = [
+            layout.header[position][:64] for position in layout.others if layout.header[position]
+        ]
         if unused and layout.kind != "accounts":
             more = len(unused) - _MAX_NAMED
             named = ", ".join(unused[:_MAX_NAMED])
@@ -294,39 +298,41 @@ class _Table:
                 self._skipped["deleted"] += 1
                 return None
             record: dict[str, Any] = {
-                field: cells[places[0]] or None
-                if len(places) == 1
-                else next((cells[place] for place in places if cells[place]), None)
-                for field, places in self._texts
+                field: cells[positions[0]] or None
+                if len(positions) == 1
+                else next((cells[position] for position in positions if cells[position]), None)
+                for field, positions in self._texts
             }
-            for field, places in self._parsed:
-                record[field] = self._value(field, places, cells)
+            for field, positions in self._parsed:
+                record[field] = self._value(field, positions, cells)
             _check_texts(record, layout)
             _complete(record, layout)
         except Invalid as problem:
             return Refusal(line, problem.message, row)
         if layout.kind == "accounts":
-            others = {name: cells[place] for place, name in layout.other_names if cells[place]}
+            others = {
+                name: cells[position] for position, name in layout.other_names if cells[position]
+            }
             record["syncedCrmFields"] = others or None
         return Entry(line, layout.kind, record, row, layout.names)
 
-    def _value(self, field: str, places: Sequence[int], cells: Sequence[str]) -> Any:
+    def _value(self, field: str, positions: Sequence[int], cells: Sequence[str]) -> Any:
         """Return the value of a field: of the first column that has one that can be read.
 
         Raises Invalid with the name of the column.
         """
         problem = None
-        for place in places:
-            if text := cells[place]:
+        for position in positions:
+            if text := cells[position]:
                 try:
-                    return self._parse(field, place, text)
+                    return self._parse(field, position, text)
                 except Invalid as error:
                     problem = problem or error
         if problem is not None:
             raise problem
         return None
 
-    def _parse(self, field: str, place: int, text: str) -> Any:
+    def _parse(self, field: str, position: int, text: str) -> Any:
         """Parse a cell. Raises Invalid with the name of the column."""
         read: Callable[[str], tuple[Any, Any]]
         if field in _AMOUNT_FIELDS:
@@ -336,17 +342,17 @@ class _Table:
         elif (flag := _BOOLEANS.get(text.lower())) is not None:
             return flag
         else:
-            raise self._invalid(place, text, "is neither true nor false")
+            raise self._invalid(position, text, "is neither true nor false")
         try:
-            value = self._decisions[place].value_of(read(text))
+            value = self._decisions[position].value_of(read(text))
         except (ValueError, OverflowError):
-            raise self._invalid(place, text, wrong) from None
+            raise self._invalid(position, text, wrong) from None
         if value is None:
-            raise self._invalid(place, text, ambiguous)
+            raise self._invalid(position, text, ambiguous)
         return value
 
-    def _invalid(self, place: int, text: str, message: str) -> Invalid:
-        return invalid(self._layout.header[place], f"{text[:64]!r} {message}")
+    def _invalid(self, position: int, text: str, message: str) -> Invalid:
+        return invalid(self._layout.header[position], f"{text[:64]!r} {message}")
 
 
 def _undecoded(text: str, label: str) -> str:
@@ -361,17 +367,18 @@ def _check_texts(record: Mapping[str, Any], layout: Layout) -> None:
     for field, value in record.items():
         if value in _SPREADSHEET_ERRORS:
             raise invalid(layout.names[field], f"{value!r} is an error of a spreadsheet")
-    email = record.get("email")
-    if email and not (_EMAIL.fullmatch(email) or _NAME_AND_EMAIL.fullmatch(email)):
-        raise invalid(layout.names["email"], f"{email[:64]!r} is not an e-mail address")
 
 
 def _complete(record: dict[str, Any], layout: Layout) -> None:
-    """Derive the fields of a record that no single column has. Raises Invalid for a bad id."""
+    """Derive the fields of a record that no single column has, and check ids and addresses.
+
+    Raises Invalid with the name of the column.
+    """
     record[layout.id_field] = record[layout.id_field] or ""
     if layout.kind == "contacts":
         first, last = record.pop("firstName"), record.pop("lastName")
         record["name"] = record["name"] or " ".join(filter(None, (first, last))) or None
+        record["email"] = _email(record["email"], layout)
     else:
         record["owner"] = _owner(record.pop("owner.name"), record.pop("owner.email"))
     if layout.kind == "deals" and record["closed"] is None and record["stage"] is not None:
@@ -388,6 +395,18 @@ def _complete(record: dict[str, Any], layout: Layout) -> None:
                 raise invalid(layout.names[field], f"{value[:64]!r} {reason}") from None
 
 
+def _email(text: str | None, layout: Layout) -> str | None:
+    """E-mail address of a contact, which may follow a name. Raises Invalid."""
+    if text is None:
+        return None
+    address = re.sub("^mailto:", "", text, flags=re.IGNORECASE)
+    if match := _NAME_AND_EMAIL.fullmatch(address):
+        address = match[2]
+    if not _EMAIL.fullmatch(address):
+        raise invalid(layout.names["email"], f"{text[:64]!r} is not an e-mail address")
+    return address
+
+
 def _owner(name: str | None, email: str | None) -> dict[str, str | None] | None:
     """Owner by name and e-mail address. The name may be, or contain, the address."""
     if name is not None and email is None:
@@ -400,9 +419,11 @@ def _owner(name: str | None, email: str | None) -> dict[str, str | None] | None:
 
 def _is_total(cells: Sequence[str], id_places: Sequence[int]) -> bool:
     """Return True for a row of sums: its first cell says so, and no other cell is an id."""
-    first = next(place for place, cell in enumerate(cells) if cell)
+    first = next(position for position, cell in enumerate(cells) if cell)
     word = _NOT_LETTERS.sub("", cells[first].partition("(")[0].partition(":")[0].casefold())
-    return word in _TOTALS and not any(cells[place] for place in id_places if place != first)
+    return word in _TOTALS and not any(
+        cells[position] for position in id_places if position != first
+    )
 
 
 def _is_footer(cells: Sequence[str], width: int) -> bool:
