@@ -509,3 +509,10 @@ async def test_a_conversation_without_a_summary_gets_one(importer: Importer, acm
         0,
     )
     assert await summary()
+    # A conversation that is replaced keeps no result of the former one.
+    bare = {name: value for name, value in call.items() if name != "transcript"}
+    assert (await importer.import_records(acme, conversations=[bare])).counts == (1, 0, 0)
+    read = await get_record(acme, "conversations", call["conversationId"])
+    assert (read["summary"], read["category"], read["processing"]) == (None, None, PROCESSED)
+    evidence = await get_record(acme, "conversations", f"{call['conversationId']}/evidence")
+    assert evidence == {}

@@ -47,11 +47,8 @@ class BulkUpsert:
         # A replaced conversation is processed again.
         self._reset: dict[str, Any] = {}
         if table is conversations:
-            self._reset = {
-                "version": table.c.version + 1,
-                "found_category": null(),
-                "found_summary": null(),
-            }
+            results = [each.name for each in table.c if each.name.startswith("found_")]
+            self._reset = {"version": table.c.version + 1, **dict.fromkeys(results, null())}
         self._is_pushed = ~table.c.native if native else literal_column("false")
         types = {name: _parameter_type(table.c[name]) for name in names}
         self._input = (

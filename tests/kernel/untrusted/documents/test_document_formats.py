@@ -244,14 +244,23 @@ def test_calendar_events() -> None:
 def test_xml_spreadsheet() -> None:
     workbook = (
         b'<?xml version="1.0"?><?mso-application progid="Excel.Sheet"?>'
-        b'<Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet"><Worksheet '
+        b'<Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet"><Styles>'
+        b'<Style ss:ID="p"><NumberFormat ss:Format="Percent"/></Style>'
+        b'<Style ss:ID="t"><NumberFormat ss:Format="h:mm"/></Style></Styles><Worksheet '
         b'ss:Name="Deals"><Table><Row><Cell><Data ss:Type="String">Name</Data></Cell>'
         b'<Cell ss:Index="3">'
         b'<Data ss:Type="String">Closed</Data><Comment><Data>why?</Data></Comment></Cell></Row>'
         b'<Row/><Row><Cell><Data>A &amp; B</Data></Cell><Cell/><Cell><Data ss:Type="DateTime">'
-        b"2026-03-04T00:00:00.000</Data></Cell></Row></Table></Worksheet></Workbook>"
+        b"2026-03-04T00:00:00.000</Data></Cell></Row></Table></Worksheet>"
+        b'<Worksheet ss:Name="Empty"><Table/></Worksheet><Worksheet ss:Name="Rates"><Table><Row>'
+        b'<Cell ss:StyleID="p"><Data ss:Type="Number">0.125</Data></Cell><Cell ss:StyleID="t">'
+        b'<Data ss:Type="DateTime">1899-12-31T13:05:00.000</Data></Cell><Cell>'
+        b'<Data ss:Type="Boolean">1</Data></Cell></Row></Table><WorksheetOptions>'
+        b"<Visible>SheetHidden</Visible></WorksheetOptions></Worksheet></Workbook>"
     )
-    assert read_xml_workbook(workbook, None) == "Deals\nName |  | Closed\nA & B |  | 2026-03-04"
+    assert read_xml_workbook(workbook, None) == (
+        "Deals\nName |  | Closed\nA & B |  | 2026-03-04\n\nRates (hidden)\n12.50% | 13:05 | TRUE"
+    )
 
 
 def test_word_2003_xml() -> None:
