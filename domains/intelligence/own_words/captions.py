@@ -11,7 +11,9 @@ from domains.intelligence.text.blocks import CLOCK, Span, seconds, speaker_label
 from domains.kernel.core.mapped_text import MappedText, MappedTextBuilder
 
 # The times of a cue. In brackets, the words follow on the same line.
-_TIMING: Final = re.compile(rf"\s*\[?({CLOCK})\s*-->\s*({CLOCK})(\])?")
+_TIMING: Final = re.compile(rf"\s*\[?({CLOCK})(?:\s*-->\s*|,(?=[\d:.]{{7,12}}$))({CLOCK})(\])?")
+# Times without an arrow, as the only ones in a line at the beginning.
+_PLAIN_TIMING: Final = re.compile(rf"\s*{CLOCK},{CLOCK}\s*\n")
 _VOICE: Final = re.compile(r"\s*<v(?:\.[\w.]{1,40})?\s+([^>\n]{1,80})>")
 # Tags such as <i>, </v> and <00:00:01.000>, and entities.
 _MARKUP: Final = re.compile(
@@ -26,11 +28,12 @@ class _Line(NamedTuple):
 
     span: Span
     times: tuple[float, float]
-    is_first: bool
 
 
 def is_captions(text: str) -> bool:
     """True if the text has a line with the times of a cue."""
+    if _PLAIN_TIMING.match(text):
+        return True
     at = text.find("-->")
     while at >= 0:
         start = text.rfind("\n", 0, at) + 1
@@ -46,37 +49,53 @@ def read_captions(source: str) -> list[Entry]:
     Lines that repeat the previous line, as rolling captions do, are left out.
     """
     lines = list(_cue_lines(source))
-    unvoiced = [line.span for line in lines if not _VOICE.match(source, *line.span)]
+    unvoiced = [
+        (_after_dash(source, *line.span), line.span[1])
+        for line in lines
+        if not _VOICE.match(source, *line.span)
+    ]
     speakers = speaker_labels(source, unvoiced, "transcript")
     entries: list[Entry] = []
     last: str | None = None
-    for (start, end), times, is_first in lines:
+    for (start, end), times in lines:
         speaker, body, is_new = _speaker(source, start, end, speakers)
         text = _without_markup(source, body, end)
         words = text.text.strip()
         if not words or words == last:
+            if words:
+                _replace_tagged(entries[-1], text)
             continue
         last = words
-        if is_first or is_new or not entries:
+        if is_new or not entries or times != (entries[-1].start_time, entries[-1].end_time):
             entries.append(Entry(text, speaker, *times))
         else:
             entries[-1].text = _joined(entries[-1].text, text, source)
     return entries
 
 
+def _replace_tagged(entry: Entry, text: MappedText) -> None:
+    """Replace the words of an entry by the same words without tags between them."""
+    if (
+        entry.text.text.strip() == text.text.strip()
+        and len(entry.text.source_slices(0, len(entry.text))) > 1
+    ):
+        entry.text = text
+
+
 def _cue_lines(source: str) -> Iterator[_Line]:
     times: tuple[float, float] | None = None
     is_first = True
     for start, end in split_lines(source):
-        timing = _TIMING.match(source, start, end) if source.find("-->", start, end) >= 0 else None
+        timing = _TIMING.match(source, start, end)
         if timing:
             times, is_first = (seconds(timing[1]), seconds(timing[2])), True
             if timing[3]:
-                yield _Line((timing.end(), end), times, is_first)
+                yield _Line((timing.end(), end), times)
         elif start == end:
-            times = None
+            # Rolling captions begin with a line that is a space.
+            times = times if is_first and source.startswith(" ", end) else None
         elif times is not None:
-            yield _Line((start, end), times, is_first)
+            yield _Line((start, end), times)
             is_first = False
 
 
@@ -87,11 +106,16 @@ def _speaker(
     voice = _VOICE.match(source, start, end)
     if voice:
         return html.unescape(voice[1]).strip(), voice.end(), True
-    label = labels.match(source, start, end)
+    body = _after_dash(source, start, end)
+    label = labels.match(source, body, end)
     if label and label.name in speakers:
         return label.name, label.end, True
+    return None, body, body > start
+
+
+def _after_dash(source: str, start: int, end: int) -> int:
     dash = _DASH.match(source, start, end)
-    return None, dash.end() if dash else start, dash is not None
+    return dash.end() if dash else start
 
 
 def _without_markup(source: str, start: int, end: int) -> MappedText:

@@ -1,6 +1,7 @@
 """Entries of a conversation as they were recorded: captions, lines or objects of a JSON file."""
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Final
 
 from msgspec import Struct
@@ -46,6 +47,14 @@ def set_seconds(entries: Iterable[Entry]) -> None:
     for entry in timed:
         entry.start_time = _divided(entry.start_time)
         entry.end_time = _divided(entry.end_time)
+
+
+def days(iso_date: str | None) -> int:
+    """Number of the day of a date such as "2026-03-04", or 0."""
+    try:
+        return date.fromisoformat(iso_date).toordinal() if iso_date else 0
+    except ValueError:
+        return 0
 
 
 def _divided(milliseconds: float | None) -> float | None:

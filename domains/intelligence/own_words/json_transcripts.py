@@ -9,14 +9,13 @@ case and underscores.
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import date
 from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
-from domains.intelligence.own_words.entries import Entry, set_seconds
+from domains.intelligence.own_words.entries import Entry, days, set_seconds
 from domains.intelligence.own_words.json_values import String
 from domains.kernel.core.mapped_text import MappedText
 
@@ -26,8 +25,9 @@ _TEXT: Final = (
 )
 _SPEAKER: Final = (
     *("speakername", "speakerdisplayname", "speakerlabel", "speaker", "speakerid", "speakertag"),
-    *("participantname", "participant", "participantid", "author", "username", "displayname"),
-    *("userprofile", "user", "users", "from", "sender", "role", "channel", "name"),
+    *("participantname", "participant", "participantid", "senderdisplayname", "sendername"),
+    *("authorname", "author", "username", "displayname", "userprofile", "user", "users", "from"),
+    *("sender", "senders", "role", "channel", "name"),
 )
 _NAME: Final = ("name", "realname", "displayname", "username", "fullname", "email")
 _ID: Final = ("speakerid", "id", "participantid", "userid", "speaker")
@@ -44,7 +44,10 @@ _END: Final = (
 _WORD: Final = ("word", "text", "content", "value", "punctuatedword")
 # Longest gap between words that are listed, in characters.
 _WORD_DISTANCE: Final = 200
-_SPEAKER_OF_GROUP: Final = tuple(name for name in _SPEAKER if name.startswith("speaker"))
+_SPEAKER_OF_GROUP: Final = (
+    *(name for name in _SPEAKER if name.startswith("speaker")),
+    "participant",
+)
 _CLOCK: Final = re.compile(
     r"(?:(\d{4}-\d\d-\d\d)[T ])?(?:(\d{1,3}):)?(\d{1,3}):(\d\d(?:[.,]\d{1,9})?)(?!\d)"
 )
@@ -79,11 +82,14 @@ def read_transcript(value: Any, place: Callable[[String], MappedText]) -> list[E
     candidates: _Candidates = defaultdict(list)
     names: dict[str, str] = {}
     _collect(value, "", {}, candidates, names)
-    transcripts = [
-        (name, items)
-        for (path, name), items in candidates.items()
-        if path.endswith("[]") and _is_transcript(items)
-    ]
+    listed = [(name, items) for (path, name), items in candidates.items() if path.endswith("[]")]
+    transcripts = [(name, items) for name, items in listed if _is_transcript(items)]
+    if not transcripts:
+        # Single words, where they are most of the text.
+        length = sum(len(string.value) for string in prose(value))
+        transcripts = [
+            (name, items) for name, items in listed if _has_times(items) and _size(items) >= length
+        ]
     if not transcripts:
         return None
     longest = max(_size(items) for _, items in transcripts)
@@ -131,13 +137,20 @@ def _collect(
     elif isinstance(value, dict):
         fields = _normalised(value)
         for name in _TEXT:
-            text = fields.get(name)
-            if isinstance(text, String):
+            text = _content(fields.get(name))
+            if text is not None:
                 candidates[path, name].append(_Item(text, fields, group))
         _collect_name(fields, names)
         for name, each in fields.items():
             if isinstance(each, list | dict):
                 _collect(each, f"{path}.{name}", fields, candidates, names)
+
+
+def _content(value: Any) -> String | None:
+    """Return a text, or the content of an object with the text and its type."""
+    if isinstance(value, dict):
+        value = value.get("content", value.get("text"))
+    return value if isinstance(value, String) else None
 
 
 def _normalised(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -291,17 +304,22 @@ def _name(value: Any, names: Mapping[str, str]) -> str | None:
     if isinstance(value, dict):
         fields = _normalised(value)
         found = (_scalar(fields.get(each)) for each in (*_NAME, *_ID))
-        return next((names.get(each, each) for each in found if each), None)
+        name = next((names.get(each, each) for each in found if each), None)
+        # Such as {"from": {"user": {"displayName": "Ana"}}}.
+        user = fields.get("user")
+        return name if name or not isinstance(user, dict) else _name(user, names)
     key = _scalar(value)
     if key in names:
         return names[key]
-    is_label = len(key) <= 2 and key.isascii() and key.isalnum()
+    is_label = key.isascii() and (key.isdigit() if len(key) > 1 else key.isalnum()) and len(key) < 3
     return f"Speaker {key}" if is_label else key[:_MAX_NAME] or None
 
 
 def _time(fields: Mapping[str, Any], candidates: Sequence[str]) -> float | None:
     for name in candidates:
         value = fields.get(name)
+        if isinstance(value, dict):
+            value = value.get("relative")
         if isinstance(value, float) and not isinstance(value, bool) and 0 <= value < _MAX_TIME:
             return value * (0.001 if name.endswith("ms") else 1)
         if isinstance(value, String) and (time := _clock(value.value.strip())) is not None:
@@ -317,17 +335,10 @@ def _clock(text: str) -> float | None:
         if day and hours is None:
             hours, minutes, rest = minutes, rest[:2], "0"
         seconds = int(hours or 0) * 3600 + int(minutes) * 60 + float(rest.replace(",", "."))
-        return seconds + _days(day) * 86400
+        return seconds + days(day) * 86400
     duration = _ISO_DURATION.match(text)
     if duration and any(duration.groups()):
         hours, minutes, rest = duration.groups()
         return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(rest or 0)
     number = _NUMBER.fullmatch(text)
     return float(number[1]) if number else None
-
-
-def _days(day: str | None) -> int:
-    try:
-        return date.fromisoformat(day).toordinal() if day else 0
-    except ValueError:
-        return 0

@@ -1,12 +1,13 @@
-"""Code, logs and stack traces, which are nobody's words."""
+"""Code, logs, stack traces and quotes in the notation of trackers: nobody's own words."""
 
 import re
 from collections.abc import Iterator
 from typing import Final
 
-Span = tuple[int, int]
+from domains.intelligence.own_words.mail.lines import Span, merged
 
 _FENCE: Final = re.compile(r"^[ \t]{0,3}(?P<fence>`{3,}|~{3,})[^\n]*$", re.MULTILINE)
+_WIKI_BLOCK: Final = re.compile(r"\{(?P<fence>code|noformat|quote)(?::[^{}\n]{1,60})?\}")
 _LEVEL: Final = r"(?:TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|CRITICAL)"
 _LOG_LINE: Final = re.compile(
     r"^[ \t>]*(?:"
@@ -28,11 +29,11 @@ _LOG_LINE: Final = re.compile(
 
 
 def log_spans(text: str) -> list[Span]:
-    """Return the spans of fenced code, log lines and stack traces, sorted and disjoint.
+    """Return the spans of fenced blocks, log lines and stack traces, sorted and disjoint.
 
     Returns none if nothing else would be left.
     """
-    fences = list(_fences(text))
+    fences = merged([*_fences(text, _FENCE), *_fences(text, _WIKI_BLOCK)])
     spans = list(fences)
     at = 0
     for line in _LOG_LINE.finditer(text):
@@ -45,9 +46,9 @@ def log_spans(text: str) -> list[Span]:
     return spans if left and any(map(str.isalpha, _rest(text, spans))) else []
 
 
-def _fences(text: str) -> Iterator[Span]:
+def _fences(text: str, mark: re.Pattern[str]) -> Iterator[Span]:
     opened: re.Match[str] | None = None
-    for fence in _FENCE.finditer(text):
+    for fence in mark.finditer(text):
         if opened is None:
             opened = fence
         elif fence["fence"].startswith(opened["fence"]):

@@ -19,6 +19,8 @@ from domains.kernel.core.mapped_text import MappedText, MappedTextBuilder
 _WORDS_PER_MARK: Final = 40
 _SENTENCE_MARK: Final = re.compile(r"[.!?…](?=[\s\"'”’»)]|$)|[。！？؟।]")
 _MARKS: Final = frozenset(".!?…。！？؟।")
+# Marks that some recognisers list like words.
+_JOINED_MARKS: Final = ".,?!;:"
 _CLOSERS: Final = " \t\n\"'”’»)]」』"
 # Words after which speech goes on, in lower case or as "I".
 _GOES_ON: Final = re.compile(r"[^\w]*(?:[^\W\d_A-Z]|I\b)")
@@ -107,9 +109,10 @@ def _run(group: Sequence[Entry]) -> Run:
     if len(group) > 1:
         builder = MappedTextBuilder(text.source)
         for entry in group:
+            words = _stripped(entry.text)
             if len(builder):
-                builder.insert(" ")
-            builder.append(_stripped(entry.text))
+                builder.insert("" if words.text[0] in _JOINED_MARKS else " ")
+            builder.append(words)
         text = builder.build()
     return Run(text, first.speaker, first.start_time, last.end_time, first.section)
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from domains.intelligence.own_words.entries import Entry, set_seconds
+from domains.intelligence.own_words.entries import Entry, days, set_seconds
 from domains.intelligence.text import labels
 from domains.intelligence.text.blocks import CLOCK, seconds
 from domains.intelligence.text.words import word_set
@@ -21,7 +21,10 @@ _PROSE_WORDS: Final = 3.0
 _PROSE_LETTERS: Final = 8.0
 _MAX_HEADER_WORDS: Final = 14
 
-_TIME: Final = re.compile(rf"[\[(]?(?:({CLOCK})|(\d{{1,9}}(?:\.\d{{1,6}})?))[\])]?$")
+_TIME: Final = re.compile(
+    r"[\[(]?(?:(?:(\d{4}-\d\d-\d\d)[T ]|\d{1,2}[./-]\d{1,2}[./-]\d{2,4},? )?"
+    rf"({CLOCK})(?:Z| UTC|[+-]\d\d:?\d\d)?|(\d{{1,9}}(?:\.\d{{1,6}})?))[\])]?$"
+)
 _HEADER_WORDS: Final = word_set(
     """
     id text comment comments review reviews feedback response responses respondent answer answers
@@ -45,7 +48,9 @@ _VENDOR_HEADERS: Final = word_set(
     "developer vendor owner seller publisher entwickler desarrollador"
 )
 _TIME_HEADERS: Final = word_set("start end time timestamp begin zeit inicio début início")
-_SPEAKER_HEADERS: Final = word_set("speaker name sprecher participant hablante intervenant")
+_SPEAKER_HEADERS: Final = word_set(
+    "speaker name sender author from sprecher absender participant hablante intervenant"
+)
 
 
 class _Cell(NamedTuple):
@@ -240,4 +245,6 @@ def _seconds(text: str) -> float | None:
     found = _TIME.match(text)
     if found is None:
         return None
-    return seconds(found[1]) if found[1] else float(found[2])
+    if found[3]:
+        return float(found[3])
+    return seconds(found[2]) + days(found[1]) * 86400

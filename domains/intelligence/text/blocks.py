@@ -38,16 +38,19 @@ class Block(Struct):
 # A clock such as 02:03, 01:02:03.500 or 10:05 AM.
 CLOCK: Final = r"(?:\d{1,2}:)?\d{1,3}:\d{2}(?:[.,]\d{1,3})?"
 _TIME: Final = rf"{CLOCK}(?:[ \u202f]?[AaPp]\.?[Mm]\b\.?)?"
-_DATE: Final = r"(\d{1,4}[./-]\d{1,2}[./-]\d{1,4},?[ T\u202f])?"
+_DATE: Final = (
+    r"(\d{1,4}[./-]\d{1,2}[./-]\d{1,4},?[ T\u202f]"
+    r"|(?:[Tt]oday|[Yy]esterday|[Hh]eute|[Gg]estern)(?:,| at| um)? )?"
+)
 # Chat programs put marks of direction before a time.
 _STAMP: Final = re.compile(
     rf"[\s\u200e\u200f\ufeff]*(?:[\[(]{_DATE}({_TIME})[\])]|{_DATE}({_TIME})(?=\s|$))\s*"
     r"(?:[-–—:|·•]\s+)?"
 )
-# Behind a time: "From Ana Ruiz to Everyone:", or a phone number as the name.
+# Behind a time: "From Ana Ruiz to Everyone:", a phone number, or the cell of a table.
 _CHAT_LABEL: Final = re.compile(
     rf"From\s{{1,3}}({labels.NAME})(?:\s+to\s+[^:\n]{{1,80}})?\s*:(?:\s+|$)"
-    r"|(\+?\d[\d\s().-]{6,20}):\s+"
+    rf"|(\+?\d[\d\s().-]{{6,20}}):\s+|({labels.NAME})\s*\|\s+(?=\S)"
 )
 _LABEL_STAMP: Final = re.compile(
     rf"\s*(?:\[({labels.NAME})\]|\*{{0,2}}({labels.NAME})\*{{0,2}})\s*(?:[|·•,–—-]\s*)?"
@@ -59,7 +62,7 @@ _INLINE_LABEL: Final = re.compile(
 _BULLET: Final = re.compile(r"\s*(?:[-*•‣◦–>]+|(?:\*\*)?\d{1,3}[.)]|\[[ xX]\])\s+")
 # A line across the page, or an item of a checklist in a form.
 _RULE: Final = re.compile(r"\s*(?:[-_=*~#]{3,}|[-*]\s+\[[ xX]\]\s.*)$")
-_HEADING: Final = re.compile(r"\s*#{1,6}\s+")
+_HEADING: Final = re.compile(r"\s*(?:#{1,6}|h[1-6]\.)\s+")
 
 # Longest lines, in characters, that are a heading or a name.
 _LONGEST_HEADING: Final = 100
@@ -341,8 +344,12 @@ def _mark(
     if stamp:
         return _mark_after_time(text, end, stamp, profile)
     named = _LABEL_STAMP.match(text, start, last)
-    if named and labels.is_name(name := (named[1] or named[2]).replace("**", "").strip()):
-        return _Mark(name, _time_of(named, 3), named.end())
+    if named:
+        name = (named[1] or named[2]).replace("**", "").strip()
+        # A line with nothing but a handle, a date and a time.
+        is_handle = named.end() >= end and " " not in name and bool(named[3] or named[5])
+        if is_handle or labels.is_name(name):
+            return _Mark(name, _time_of(named, 3), named.end())
     label = labels.match(text, start, end)
     if label and label.name in speakers:
         return _Mark(label.name, None, label.end)
@@ -353,8 +360,8 @@ def _mark_after_time(text: str, end: int, stamp: re.Match[str], profile: Profile
     time = _time_of(stamp, 1)
     rest = stamp.end()
     chat = _CHAT_LABEL.match(text, rest, min(end, rest + labels.LONGEST))
-    if chat:
-        return _Mark((chat[1] or chat[2]).strip(), time, chat.end())
+    if chat and (chat[3] is None or labels.is_name(chat[3])):
+        return _Mark((chat[1] or chat[2] or chat[3]).strip(), time, chat.end())
     label = labels.match(text, rest, end)
     if label and labels.is_name(label.name):
         return _Mark(label.name, time, label.end)

@@ -33,6 +33,11 @@ _HEADS: Final = (
         rf"\s*\*{{0,2}}(?P<name>{NAME})\*{{0,2}}\s*[,·|–—-]\s*{_DAY},?(?: \d{{4}})?,?"
         r"(?: (?:at|um|à|a las|às|alle|om))? \d{1,2}[:.]\d{2}(?::\d{2})?[^\n]{0,16}$"
     ),
+    # Such as: Ana Ruiz <ana@acme.example>    Mon, Mar 4, 2026 at 10:05
+    re.compile(
+        rf"\s*\"?(?P<name>{NAME})\"?\s*<[^<>\s]{{1,64}}@[^<>\s]{{1,64}}>[\s,]+"
+        rf"(?:[^\W\d_]{{2,10}}\.?, )?{_DAY}[^\n]{{0,40}}$"
+    ),
 )
 _MAIL: Final = re.compile(
     r"\s*\*{0,2}(?:From|Von|De|Da|Van):\*{0,2}[ \t]+\"?(?P<name>[^<>\"\n]{1,60}?)\"?"

@@ -14,6 +14,7 @@ NAME: Final = r"[^\W\d_][^:：<>{}|\[\]\n\t]{0,59}?"
 _LABEL: Final = re.compile(
     rf"\s*\*{{0,2}}({NAME})\s*\*{{0,2}}(?::\*{{0,2}}(?=\s|$)|：\*{{0,2}})\s*"
 )
+_ADDRESS: Final = re.compile(r"[\w.+-]{1,40}@[\w.-]{1,40}")
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
 _NAME_PARTICLES: Final = word_set(
     "and of the de da di van von der den la le el bin al for at from via y du"
@@ -155,11 +156,14 @@ def is_role(name: str) -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def is_name(label: str) -> bool:
-    """True if the label is written like a name: its words are capitalised, or have no case."""
+    """True if the label is written like a name: its words are capitalised, or have no case.
+
+    A mail address is a name, too.
+    """
     words = label.strip(" *_").split()
     if not 0 < len(words) <= 6 or label.strip()[-1:] in ".!?,;。！？、" or _DATE_PART.search(label):
         return False
-    if is_role(label) and len(words) <= 3:
+    if (is_role(label) and len(words) <= 3) or _ADDRESS.fullmatch(label):
         return True
     first = words[0][:1]
     if not first.isalpha() or first.islower():

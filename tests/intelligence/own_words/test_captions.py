@@ -41,3 +41,30 @@ def test_srt() -> None:
     ]
     quotes = read(Document(text=text, profile="transcript"))
     assert quotes.text.splitlines() == ["It fails in Q&A again.", "Why?"]
+
+
+def test_speakers_behind_marks() -> None:
+    text = (
+        "1\n00:00:01,000 --> 00:00:03,000\n>> HOST: HOW IS\nTHE APP?\n\n"
+        "2\n00:00:03,500 --> 00:00:06,000\n>> GUEST: IT CRASHES.\n\n"
+        "3\n00:00:06,500 --> 00:00:08,000\n>> HOST: REALLY?\n"
+    )
+    assert [(speaker, words) for speaker, words, _, _ in _said(text)] == [
+        ("HOST", "HOW IS THE APP?"),
+        ("GUEST", "IT CRASHES."),
+        ("HOST", "REALLY?"),
+    ]
+
+
+def test_rolling_captions_that_begin_with_a_space() -> None:
+    text = (
+        "WEBVTT\n\n00:00.500 --> 00:03.900\n \nit<00:01.000><c> always</c>\n\n"
+        "00:03.900 --> 00:03.910\nit always\n \n\n"
+        "00:03.910 --> 00:05.000\nit always\nfails<00:04.000><c> me</c>\n"
+    )
+    assert _said(text) == [(None, "it always fails me", 0.5, 5.0)]
+
+
+def test_times_with_a_comma() -> None:
+    text = "0:00:01.000,0:00:03.000\nit always\n\n0:00:03.000,0:00:04.500\nfails\n"
+    assert _said(text) == [(None, "it always fails", 1.0, 4.5)]

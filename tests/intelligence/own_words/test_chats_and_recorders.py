@@ -76,6 +76,24 @@ def test_speakers_and_times_of_recorders(text: str) -> None:
             [("Ida Roth", 0, "it crashes"), ("+44 7700 900123", 79200, "since?")],
         ),
         (
+            "timestamp,sender,message\n2026-01-12 09:14:00,Ida Roth,it crashes\n"
+            "2026-01-13 09:15:00,Support,since when?\n",
+            [("Ida Roth", 0, "it crashes"), ("Support", 86460, "since when?")],
+        ),
+        (
+            "Ida Roth — 12/01/2026 09:14\nit crashes\njo7 — Today at 9:20 AM\nsince when?\n",
+            [("Ida Roth", 0, "it crashes"), ("jo7", 360, "since when?")],
+        ),
+        (
+            "<table><tr><td>00:01</td><td>Ida Roth</td><td>It crashes.</td></tr>"
+            "<tr><td>00:05</td><td>Jo</td><td>Since when?</td></tr></table>",
+            [("Ida Roth", 1, "It crashes."), ("Jo", 5, "Since when?")],
+        ),
+        (
+            "ida@a.example: it crashes\njo@b.example: since when?\n",
+            [("ida@a.example", None, "it crashes"), ("jo@b.example", None, "since when?")],
+        ),
+        (
             "Ida Roth  9:41 AM\nthe import fails\n9:43\nit says row 17\nSam Ode  9:50 AM\nlooking",
             [
                 ("Ida Roth", 0, "the import fails"),
@@ -84,7 +102,10 @@ def test_speakers_and_times_of_recorders(text: str) -> None:
             ],
         ),
     ],
-    ids=["direct message", "direction marks", "phone number on another day", "bare time"],
+    ids=[
+        *("direct message", "direction marks", "phone number on another day", "csv", "today"),
+        *("html table", "addresses", "bare time"),
+    ],
 )
 def test_messages_of_a_chat_keep_apart(text: str, expected: _Said) -> None:
     assert _said(text) == expected
@@ -138,6 +159,67 @@ _WORDS = [
 def test_a_text_is_cut_where_the_speaker_of_its_words_changes(value: Any) -> None:
     expected = [("Speaker 0", 0.0, "Does it print at"), ("Speaker 1", 4.0, "no, never")]
     assert _said(json.dumps(value)) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [
+            {
+                "participant": {"id": at, "name": name},
+                "words": [
+                    {"text": word, "start_timestamp": {"relative": at + 0.5}}
+                    for word in text.split()
+                ],
+            }
+            for at, (name, text) in enumerate([("Ida", "Is it slow?"), ("Sam", "Yes, it is.")])
+        ],
+        {
+            "speakers": [{"id": 1, "name": "Ida"}, {"id": 2, "name": "Sam"}],
+            "monologues": [
+                {
+                    "speaker": 1,
+                    "elements": [{"value": each, "ts": 0.5} for each in ("Is it slow", "?")],
+                },
+                {
+                    "speaker": 2,
+                    "elements": [{"value": each, "ts": 1.5} for each in ("Yes, it is", ".")],
+                },
+            ],
+        },
+    ],
+    ids=["words", "words and marks"],
+)
+def test_a_list_of_single_words_is_read(value: Any) -> None:
+    assert _said(json.dumps(value)) == [("Ida", 0.5, "Is it slow?"), ("Sam", 1.5, "Yes, it is.")]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [
+            {
+                "from": {"user": {"displayName": name}},
+                "body": {"contentType": "html", "content": text},
+            }
+            for name, text in (("Ida Roth", "<p>it fails</p>"), ("Jo", "<p>since when?</p>"))
+        ],
+        [
+            {"text": text, "senders": [{"actorId": "V-1", "name": name}]}
+            for name, text in (("Ida Roth", "it fails"), ("Jo", "since when?"))
+        ],
+        [
+            {"sender": "x@a.example", "sender_display_name": name, "message": text}
+            for name, text in (("Ida Roth", "it fails"), ("Jo", "since when?"))
+        ],
+    ],
+    ids=["nested", "list", "display name"],
+)
+def test_messages_with_nested_authors(value: Any) -> None:
+    assert _said(json.dumps(value)) == [
+        ("Ida Roth", None, "it fails"),
+        ("Jo", None, "since when?"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,13 @@ AGENT = "Sorry to hear that the viewer is slow. Have you tried a restart? We nee
             f"**gusp** commented 2 days later\n\n{WISH}",
             "gusp",
         ),
+        (
+            f"Gus Pell <gus@acme.example>\tMon, Jan 12, 2026 at 9:14 AM\n"
+            f"To: help@toothline.example\n\n{PAIN}\n\n{WISH}\n\n"
+            f"Ingrid <help@toothline.example>\tMon, Jan 12, 2026 at 10:02 AM\n"
+            f"To: gus@acme.example\n\n{AGENT}",
+            "Gus Pell",
+        ),
         (f"Customer: {PAIN}\nAgent: {AGENT}\nCustomer: {WISH}", "Customer"),
     ],
 )
@@ -77,6 +84,7 @@ def test_speakers_of_another_organisation_than_the_customer() -> None:
         "java.lang.IllegalStateException: the export crashed\n\tat com.acme.Run.run(Run.java:4)\n"
         "Caused by: java.io.IOException: the disk is full\n\t... 12 more",
         "Jan 12 09:14:02 web-1 exportd[123]: fatal: cannot export the file",
+        "{code:java}\nThe export crashed.\n{code}\n{quote}Please add a log.{quote}",
         "- [x] I have read the docs, and it still fails\n- [ ] It would be great to have a test",
     ],
 )

@@ -127,7 +127,8 @@ SYSTEM_LINES: Final = (
     rf"{_WHO} (?:started|stopped|paused) (?:the )?(?:transcription|recording)",
     r"transcribed by https?://\S{1,60}|(?:meeting|call) ended(?: after \d[\d:]{3,9})?|"
     r"(?:screen sharing|action item|highlight): .{1,120} - watch: https?://\S{1,200}|"
-    r"review collected by and hosted on .{1,40}",
+    r"review collected by and hosted on .{1,40}|\[?in reply to .{1,60}\]?|"
+    r"view .{1,60}['’]s profile|\d+ people found this (?:review )?helpful",
     rf"{_WHO} (?:has |was |were |been )*(?:added|assigned|invited|transferred|removed|"
     rf"disconnected|connected)(?: {_WHO})? (?:to|from|by) (?:the |this )?(?:conversation|chat|"
     rf"channel|group|you|ticket|team|call)\b.{{0,40}}",
