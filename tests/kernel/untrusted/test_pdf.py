@@ -67,6 +67,18 @@ def test_marks_and_ligatures_stay_with_their_letter() -> None:
     assert read_line(hebrew) == "ש\u05b8\u05c1ם"
 
 
+def test_raised_characters_stay_on_their_line() -> None:
+    content = (
+        "BT /F1 12 Tf 1 0 0 1 50 700 Tm (Area 5 m) Tj 7 Ts /F1 7 Tf (2) Tj 0 Ts /F1 12 Tf "
+        "( of b) Tj /F1 7 Tf -3 Ts (c) Tj /F1 12 Tf 0 Ts (.) Tj 1 0 0 1 50 685 Tm (Next) Tj ET"
+    )
+    assert text_of(files.pdf_page(content)) == "Area 5 m2 of bc.\nNext"
+    # A page with form fields is read glyph by glyph.
+    field = "/Subtype /Widget /FT /Tx /T (Name) /V (Ann) /Rect [50 600 100 620]"
+    with_field = text_of(files.pdf_page(content, annotations=[field]))
+    assert with_field == "Area 5 m2 of bc.\nNext\nName: Ann"
+
+
 def test_words_without_space_characters_are_separated() -> None:
     glyphs = [Glyph("ב", 0, 6, 0, 12), Glyph("א", 9, 15, 0, 12)]
     assert read_line(glyphs) == "א ב"

@@ -26,6 +26,11 @@ _CLEANED: Final = {**_HYPHENS, **_LIGATURES, ord("\r"): None}
 _RIGHT_TO_LEFT: Final = re.compile(f"[{RTL}]")
 # Codes of glyphs that PDFium cannot name. It gives other codes of such glyphs as characters.
 _CONTROL: Final = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_LINE_END: Final = re.compile("\r\n")
+# Characters of one line: the gap between them, at most, and the height that they share, at least,
+# as parts of their heights.
+_MAX_GAP: Final = 0.3
+_MIN_SHARED_HEIGHT: Final = 0.4
 # Characters of a page, at least, that are checked for having a name.
 _SAMPLE: Final = 200
 
@@ -63,7 +68,7 @@ def _page_text(page: pdfium.FPDF_PAGE, annotations: AnnotationReader, names: Gly
     textpage = pdfium.FPDFText_LoadPage(page)
     if not textpage:
         return ""
-    text = _regular_text(textpage)
+    text = _with_whole_lines(textpage, _regular_text(textpage))
     has_unnamed = _CONTROL.search(text) or _has_unnamed_glyphs(textpage)
     if fields or has_unnamed or _RIGHT_TO_LEFT.search(text):
         lines = _lines(textpage, names if has_unnamed else None)
@@ -86,6 +91,42 @@ def _regular_text(textpage: pdfium.FPDF_TEXTPAGE) -> str:
     return bytes(buffer)[: 2 * max(written - 1, 0)].decode("utf-16-le", "replace")
 
 
+def _with_whole_lines(textpage: pdfium.FPDF_TEXTPAGE, text: str) -> str:
+    """Join lines that PDFium divides at raised and lowered characters, as in m²."""
+    parts: list[str] = []
+    joined = checked = 0
+    # PDFium counts characters beyond the Basic Multilingual Plane twice.
+    counted_twice = 0
+    for line_end in _LINE_END.finditer(text, 1, max(len(text) - 1, 1)):
+        start, end = line_end.span()
+        counted_twice += sum(char > "\uffff" for char in text[checked:start])
+        checked = end
+        before, after = (
+            _glyph(textpage, pdfium.FPDFText_GetCharIndexFromTextIndex(textpage, at), "")
+            for at in (counted_twice + start - 1, counted_twice + end)
+        )
+        if _is_beside(before, after):
+            parts.append(text[joined:start])
+            joined = end
+    return "".join([*parts, text[joined:]])
+
+
+def _is_beside(before: Glyph, after: Glyph) -> bool:
+    """True if a character stands directly behind another one, on the same line."""
+    heights = before.top - before.bottom, after.top - after.bottom
+    shared = min(before.top, after.top) - max(before.bottom, after.bottom)
+    gap = after.left - before.right
+    return abs(gap) < _MAX_GAP * max(heights) and shared > _MIN_SHARED_HEIGHT * min(heights)
+
+
+def _glyph(textpage: pdfium.FPDF_TEXTPAGE, index: int, text: str) -> Glyph:
+    """Return a character of a page with its place."""
+    box = pdfium.FS_RECTF()
+    pdfium.FPDFText_GetLooseCharBox(textpage, index, box)
+    is_added = pdfium.FPDFText_IsGenerated(textpage, index) == 1
+    return Glyph(text, box.left, box.right, box.bottom, box.top, is_added)
+
+
 def _has_unnamed_glyphs(textpage: pdfium.FPDF_TEXTPAGE) -> bool:
     count = pdfium.FPDFText_CountChars(textpage)
     return any(
@@ -97,13 +138,11 @@ def _has_unnamed_glyphs(textpage: pdfium.FPDF_TEXTPAGE) -> bool:
 def _lines(textpage: pdfium.FPDF_TEXTPAGE, names: GlyphNames | None) -> list[list[Glyph]]:
     """Return the glyphs of each line as PDFium lists them, without the line ends that it added."""
     lines: list[list[Glyph]] = [[]]
-    box = pdfium.FS_RECTF()
+    is_line_end = False
     for index in range(pdfium.FPDFText_CountChars(textpage)):
         code = pdfium.FPDFText_GetUnicode(textpage, index)
-        is_added = pdfium.FPDFText_IsGenerated(textpage, index) == 1
-        if is_added and code in (0x0A, 0x0D):
-            if lines[-1]:
-                lines.append([])
+        if code in (0x0A, 0x0D) and pdfium.FPDFText_IsGenerated(textpage, index) == 1:
+            is_line_end = True
             continue
         # A line end that PDFium did not add is a glyph without a mapping.
         text = "" if code in (0, 0x0A, 0x0D) else chr(code)
@@ -112,8 +151,11 @@ def _lines(textpage: pdfium.FPDF_TEXTPAGE, names: GlyphNames | None) -> list[lis
             text = names.text(textpage, index, code)
         if 0xDC00 <= code < 0xE000 and lines[-1] and "\ud800" <= lines[-1][-1].text < "\udc00":
             text = _pair(lines[-1].pop().text + text)
-        pdfium.FPDFText_GetLooseCharBox(textpage, index, box)
-        lines[-1].append(Glyph(text, box.left, box.right, box.bottom, box.top, is_added))
+        glyph = _glyph(textpage, index, text)
+        if is_line_end and lines[-1] and not _is_beside(lines[-1][-1], glyph):
+            lines.append([])
+        is_line_end = False
+        lines[-1].append(glyph)
         if text == _HYPHEN and not is_unnamed:
             lines.append([])
     return [line for line in lines if line]
