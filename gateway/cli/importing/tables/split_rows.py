@@ -21,15 +21,23 @@ class SplitRows:
         # Lines of the short rows so far, and the cells that they have together.
         self._open: list[int] = []
         self._cells = 0
+        self._after_blank = False
 
     def add(self, line: int, count: int) -> None:
-        """Take note of a row and its number of cells."""
+        """Take note of a row and its number of cells. A blank line has none."""
         if self._omits_cells:
             return
         if count >= self._width:
             self._has_whole_rows = True
+            self._after_blank = False
             self._omits_cells = bool(self._open)
-            return
+        elif not count:
+            self._after_blank = self._after_blank or not self._open
+        elif self._open or not (count == 1 or self._after_blank):
+            # Other short rows say something about the report, such as a total.
+            self._add_part(line, count)
+
+    def _add_part(self, line: int, count: int) -> None:
         # The line end within a cell makes two cells of one.
         self._cells += count - bool(self._open)
         self._open.append(line)

@@ -171,16 +171,12 @@ def _first_pass(
     dates = {position: Evidence(read_date) for position in found.layout.positions_of(_DATE_FIELDS)}
     evidence = list({**amounts, **dates}.items())
     split_rows = SplitRows(len(found.layout.header))
-    after_blank = False
     for row in _rows_after(text, found):
         if isinstance(row, BrokenLines):
             continue
         line, cells = row
         count = len(cells)
-        # Lines about the report may follow a blank one.
-        after_blank = after_blank or not any(cells)
-        if not after_blank:
-            split_rows.add(line, count)
+        split_rows.add(line, count)
         for position, seen in evidence:
             if position < count and (cell := cells[position]):
                 seen.add(line, cell.strip())
@@ -256,11 +252,13 @@ class _Table:
                 cells = [_EXCEL_TEXT.sub(r"\1", cell) for cell in cells]
             if not joined:
                 after_blank = True
+            elif row.line in self._split_lines:
+                yield Refusal(row.line, f"{self._wrong_width(cells)}. {_QUOTE}", cells)
             elif after_blank and _is_footer(cells, width):
                 self._skipped["below the table"] += 1
             elif cells == self._layout.header:
                 self._skipped["repeated headers"] += 1
-            elif reason := self._unstorable(row.line, cells, joined):
+            elif reason := self._unstorable(cells, joined):
                 yield Refusal(row.line, reason, cells)
             else:
                 entry = self._entry(row.line, cells)
@@ -270,15 +268,16 @@ class _Table:
             kinds = ", ".join(f"{count:,} {kind}" for kind, count in self._skipped.items())
             yield Note(f"rows skipped: {kinds}", total)
 
-    def _unstorable(self, line: int, cells: Sequence[str], joined: str) -> str:
+    def _wrong_width(self, cells: Sequence[str]) -> str:
+        count = f"{len(cells)} cell{'s' if len(cells) > 1 else ''}"
+        return f"has {count}, the header {len(self._layout.header)}"
+
+    def _unstorable(self, cells: Sequence[str], joined: str) -> str:
         """Return why no record can be made of a row; empty if one can."""
         if reason := _undecoded(joined, self._label):
             return reason
-        counts = f"has {len(cells)} cells, the header {len(self._layout.header)}"
-        if line in self._split_lines:
-            return f"{counts}. {_QUOTE}"
         if len(cells) > len(self._layout.header):
-            return counts
+            return self._wrong_width(cells)
         named = self._layout.named_width
         if any(cells[named:]):
             return f"has a value in column {named + 1} or later, which the header does not name"
@@ -292,7 +291,7 @@ class _Table:
             self._skipped["totals"] += 1
             return None
         if len(row) == 1 < len(layout.header):
-            return Refusal(line, f"has 1 cell, the header {len(layout.header)}. {_QUOTE}", row)
+            return Refusal(line, f"{self._wrong_width(row)}. {_QUOTE}", row)
         try:
             if self._value("deleted", self._deleted, cells):
                 self._skipped["deleted"] += 1
