@@ -32,6 +32,7 @@ from tests.fakes import files
         (rb"\u8364?5 {\uc2\u263\'c4\'87}x\uc0\u-10179\u-8704 y", "€5 ćx😀y"),
         # Field codes, pictures, hidden and deleted text are left out; results of fields are not.
         (rb'{\field{\*\fldinst{HYPERLINK "http://x.example"}}{\fldrslt our site}}', "our site"),
+        (rb"{\field{\*\fldinst EQ \\o\\ad(\\s\\up 9(kana),base)}{\fldrslt }}", "base"),
         (rb"a{\pict\wmetafile8 0123abcd\bin4 }}}}ff} b{\v secret}{\deleted old} c", "a b c"),
         (rb"{\*\unknown{x}y}{\info{\title t}}{\stylesheet{\s0 Normal;}}{\colortbl;}z", "z"),
         (rb"{\object{\*\objdata 0102}{\result shown}}", "shown"),

@@ -110,6 +110,18 @@ def test_lists_have_their_numbers_and_bullets() -> None:
     ]  # fmt: skip
 
 
+def test_text_under_a_phonetic_guide_is_read() -> None:
+    code = r'EQ \* "Font:M" \o\ad(\s\up 9(kana),base)'
+    assert (
+        word(
+            '<w:p><w:r><w:fldChar w:fldCharType="begin"/></w:r><w:r><w:instrText>'
+            f'{code}</w:instrText></w:r><w:r><w:fldChar w:fldCharType="end"/></w:r>'
+            "<w:r><w:t> text</w:t></w:r></w:p>"
+        )
+        == "base text"
+    )
+
+
 def test_hidden_text_prompts_and_copies_for_old_programs_are_left_out() -> None:
     body = (
         "<w:p><w:r><w:rPr><w:vanish/></w:rPr><w:t>hidden</w:t></w:r><w:r><w:rPr>"

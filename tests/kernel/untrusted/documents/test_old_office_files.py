@@ -81,9 +81,10 @@ def test_text_in_both_encodings_and_fields() -> None:
         ("Caf\xe9 “now”\x0bhere ", BOLD),
         ('\x13 HYPERLINK "http://x" \x14our \x13 PAGE \x1412\x15site\x15\r日本😀 ', b""),
         ("non\x1ebreaking opt\x1fional \x01\x08\r", b""),
+        ('\x13EQ \\* "Font:M" \\o\\al(\\s\\up 9(かな),仮名)\x15だ\r', b""),
     ]
     assert read_old_word(old_word(runs), None) == (
-        "Café “now”\nhere our site\n\n日本😀 non-breaking optional"
+        "Café “now”\nhere our site\n\n日本😀 non-breaking optional\n\n仮名だ"
     )
 
 

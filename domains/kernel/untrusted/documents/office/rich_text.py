@@ -6,6 +6,8 @@ from typing import Final
 
 import msgspec
 
+from domains.kernel.untrusted.documents.office.fields import is_page_number, text_in_code
+
 _TOKEN: Final = re.compile(
     r"\\([a-zA-Z]{1,32})(-?\d{1,10})? ?|\\'([0-9a-fA-F]{2})|\\(.)|([{}])|[\r\n]+|([^\\{}\r\n]+)",
     re.DOTALL,
@@ -36,7 +38,6 @@ _SKIPPED: Final = frozenset({
     "ftnsep", "ftnsepc", "aftnsep", "aftnsepc", "ftncn", "aftncn", "formfield", "sp", "template",
     "atnid", "atnref", "atntime", "atndate", "atnparent", "atrfstart", "atrfend", "private", "do",
 })  # fmt: skip
-_PAGE_FIELDS: Final = frozenset({"PAGE", "NUMPAGES", "SECTION", "SECTIONPAGES"})
 # Groups that are text within skipped groups: text boxes, and the Unicode form of a group.
 _SHOWN: Final = frozenset({"shptxt", "ud", "dptxbxtext"})
 # Groups that are read into a text of their own.
@@ -179,8 +180,8 @@ class _Reader:
     def _end_section(self, section: _Section) -> None:
         text = section.text
         if section.kind == "code":
-            is_page_field = text[:100].partition(" ")[0].upper() in _PAGE_FIELDS
-            self._group.has_page_number = is_page_field
+            self._group.has_page_number = is_page_number(text)
+            self._add(text_in_code(text))
         elif section.kind == "label":
             # Bullets are in symbol fonts.
             label = text if any(map(str.isalnum, text)) else "-" if text else ""

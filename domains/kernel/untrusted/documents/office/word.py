@@ -5,11 +5,10 @@ from typing import Final
 
 from domains.kernel.untrusted.documents.office.blocks import PartReader, TextBuilder, attribute
 from domains.kernel.untrusted.documents.office.charts import reference_reader
+from domains.kernel.untrusted.documents.office.fields import is_page_number, text_in_code
 from domains.kernel.untrusted.documents.office.numbering import Numbering, number
 from domains.kernel.untrusted.documents.office.packages import Package, local_name, parse_xml
 
-# Fields whose result is the number of a page or section.
-_PAGE_FIELDS: Final = frozenset({"PAGE", "NUMPAGES", "SECTION", "SECTIONPAGES"})
 _FALSE: Final = frozenset({"0", "false", "off"})
 
 
@@ -116,7 +115,7 @@ class _WordBuilder(TextBuilder):
         if name == "sdtContent" and self._has_placeholder:
             self._has_placeholder = False
             return True
-        return name == "fldSimple" and _is_page_field(attribute(attributes, "instr"))
+        return name == "fldSimple" and is_page_number(attribute(attributes, "instr"))
 
     def start_property(self, name: str, attributes: Mapping[str, str]) -> None:
         """Read the properties of the current paragraph, run or control."""
@@ -159,15 +158,13 @@ class _WordBuilder(TextBuilder):
         if kind == "begin":
             self._fields.append([])
         elif kind == "separate" and self._fields and (code := self._fields[-1]) is not None:
-            if _is_page_field("".join(code)):
+            if is_page_number("".join(code)):
                 self._page_fields += 1
             else:
                 self._fields[-1] = None
         elif kind == "end" and self._fields:
             code = self._fields.pop()
-            if code is not None and _is_page_field("".join(code)):
+            if code is not None and is_page_number("".join(code)):
                 self._page_fields = max(self._page_fields - 1, 0)
-
-
-def _is_page_field(code: str) -> bool:
-    return code[:100].strip().partition(" ")[0].upper() in _PAGE_FIELDS
+            elif code is not None:
+                self._paragraphs[-1].append(text_in_code("".join(code)))

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 import olefile
 
+from domains.kernel.untrusted.documents.office.fields import is_page_number, text_in_code
 from domains.kernel.untrusted.documents.reader_process import ExitCode, ReadError
 
 _MAGIC: Final = 0xA5EC
@@ -55,7 +56,6 @@ _CHARACTERS: Final = str.maketrans(
         **dict.fromkeys("\x1f\x01\x02\x03\x05\x08\0"),
     }
 )  # fmt: skip
-_PAGE_FIELDS: Final = frozenset({"PAGE", "NUMPAGES", "SECTION", "SECTIONPAGES"})
 
 
 class _Piece(NamedTuple):
@@ -273,18 +273,16 @@ def _shown(text: str) -> str:
             fields.append("")
             hidden += 1
         elif piece == "\x14":
-            if code is not None and not _is_page(code):
+            if code is not None and not is_page_number(code):
                 fields[-1] = None
                 hidden -= 1
         elif piece == "\x15":
             hidden -= code is not None
             del fields[-1:]
+            if code is not None and not hidden:
+                shown.append(text_in_code(code))
         elif not hidden:
             shown.append(piece)
         elif code == "":
             fields[-1] = piece
     return "".join(shown)
-
-
-def _is_page(code: str) -> bool:
-    return code[:100].strip().partition(" ")[0].upper() in _PAGE_FIELDS
