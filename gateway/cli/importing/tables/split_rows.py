@@ -1,4 +1,4 @@
-"""Find rows that were split by a line end in a cell without quotes."""
+"""Find rows that were split by a line end in a cell without quotes, or cut off."""
 
 from typing import Final
 
@@ -7,10 +7,10 @@ _MAX_PARTS: Final = 10_000
 
 
 class SplitRows:
-    """Collects the lines of short rows that add up to a whole one.
+    """Collects the lines of short rows that add up to a whole one, or end the table.
 
-    Some programs omit empty cells at the end of a row. So if any short row adds up to nothing, no
-    row counts as split.
+    Some programs omit empty cells at the end of a row. So if a short row before the end adds up to
+    nothing, no row counts as split.
     """
 
     def __init__(self, width: int) -> None:
@@ -49,5 +49,6 @@ class SplitRows:
     @property
     def lines(self) -> frozenset[int]:
         """First lines of the parts of split rows, after all rows were added."""
-        certain = self._has_whole_rows and not self._omits_cells and not self._open
-        return frozenset(self._lines if certain else ())
+        certain = self._has_whole_rows and not self._omits_cells
+        # Short rows at the end may be those of a file that was cut off.
+        return frozenset([*self._lines, *self._open] if certain else ())

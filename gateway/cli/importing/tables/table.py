@@ -72,7 +72,7 @@ _AMBIGUOUS_AMOUNT: Final = (
     "is ambiguous (thousands or decimals). Use --decimal point or --decimal comma"
 )
 _AMBIGUOUS_DATE: Final = "is ambiguous (day or month first). Use --dates mdy or --dates dmy"
-_QUOTE: Final = "Quote a cell that contains a line end"
+_INCOMPLETE: Final = "Complete the row, and quote a cell that contains a line end"
 _NOT_AMOUNT: Final = "is not an amount such as 50,000.00"
 _NOT_DATE: Final = "is not a date such as 2026-12-31 or 12/31/2026"
 
@@ -253,7 +253,7 @@ class _Table:
             if not joined:
                 after_blank = True
             elif row.line in self._split_lines:
-                yield Refusal(row.line, f"{self._wrong_width(cells)}. {_QUOTE}", cells)
+                yield Refusal(row.line, f"{self._wrong_width(cells)}. {_INCOMPLETE}", cells)
             elif after_blank and _is_footer(cells, width):
                 self._skipped["below the table"] += 1
             elif cells == self._layout.header:
@@ -291,7 +291,7 @@ class _Table:
             self._skipped["totals"] += 1
             return None
         if len(row) == 1 < len(layout.header):
-            return Refusal(line, f"{self._wrong_width(row)}. {_QUOTE}", row)
+            return Refusal(line, f"{self._wrong_width(row)}. {_INCOMPLETE}", row)
         try:
             if self._value("deleted", self._deleted, cells):
                 self._skipped["deleted"] += 1
