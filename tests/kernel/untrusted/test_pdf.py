@@ -117,6 +117,12 @@ def test_text_of_a_glyph_name(name: str, text: str | None) -> None:
     assert glyph_text(name) == text
 
 
+def test_signs_of_symbol_fonts() -> None:
+    cmap = "begincmap 2 beginbfchar <61> <f0b7> <62> <f0fc> endbfchar endcmap"
+    content = files.pdf_page("BT /F1 12 Tf 72 700 Td (ab) Tj ET", cmap=cmap)
+    assert text_of(content) == "•✓"
+
+
 def test_ligature_characters_and_hyphenated_words() -> None:
     content = files.visual_pdf(["o\ufb03ces were inte-", "grated"])
     assert text_of(content).split() == ["offices", "were", "integrated"]

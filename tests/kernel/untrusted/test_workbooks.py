@@ -100,10 +100,11 @@ def test_open_document_formats_and_comments() -> None:
         '</table:table-cell><table:table-cell office:value-type="string" office:string-value="" '
         'calcext:value-type="error"><text:p>#REF!</text:p></table:table-cell><table:table-cell '
         'office:value-type="float" office:value="67"><text:p>0067</text:p></table:table-cell>'
-        "</table:table-row>"
+        '<table:table-cell office:value-type="float" office:value="1"><text:p>TRUE</text:p>'
+        "</table:table-cell></table:table-row>"
     )
     assert text_of(content) == (
-        "Plan\n | 25% | 25%\n | 25% | 25%\n1234.50 EUR | #REF! | 0067\n"
+        "Plan\n | 25% | 25%\n | 25% | 25%\n1234.50 EUR | #REF! | 0067 | TRUE\n"
         "Comment by Ann on A3: Call them"
     )
 

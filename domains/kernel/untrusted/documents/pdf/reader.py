@@ -21,7 +21,11 @@ _HYPHENS: Final = dict.fromkeys((ord(_HYPHEN), 0xFFFE))
 _LIGATURES: Final = dict(
     zip(range(0xFB00, 0xFB07), ("ff", "fi", "fl", "ffi", "ffl", "st", "st"), strict=True)
 )
-_CLEANED: Final = {**_HYPHENS, **_LIGATURES, ord("\r"): None}
+# Bullets and signs of the fonts Symbol and Wingdings, whose codes are not those of Unicode.
+_SYMBOLS: Final = {
+    **dict.fromkeys((0xF0B7, 0xF0A7, 0xF0D8, 0xF076), "•"), 0xF0FC: "✓", 0xF0E0: "→",
+}  # fmt: skip
+_CLEANED: Final = {**_HYPHENS, **_LIGATURES, **_SYMBOLS, ord("\r"): None}
 
 _RIGHT_TO_LEFT: Final = re.compile(f"[{RTL}]")
 # Codes of glyphs that PDFium cannot name. It gives other codes of such glyphs as characters.

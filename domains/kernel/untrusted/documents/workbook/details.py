@@ -5,10 +5,13 @@ from typing import Final, NamedTuple
 
 
 class SheetDetails(NamedTuple):
-    """Format codes and errors of cells, by row and column from 0, and the comments of a sheet."""
+    """Format codes and texts of cells, by row and column from 0, and the comments of a sheet.
+
+    A text, such as that of an error, is shown in place of the value of its cell.
+    """
 
     formats: Mapping[int, Mapping[int, str]]
-    errors: Mapping[int, Mapping[int, str]]
+    texts: Mapping[int, Mapping[int, str]]
     comments: list[str]
 
 

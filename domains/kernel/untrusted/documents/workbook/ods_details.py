@@ -24,11 +24,11 @@ class _Collector:
     def __init__(self) -> None:
         self.sheets: dict[str, SheetDetails] = {}
         self._formats: dict[int, dict[int, str]] = {}
-        self._errors: dict[int, dict[int, str]] = {}
+        self._cell_texts: dict[int, dict[int, str]] = {}
         self._comments: list[str] = []
         self._row = self._next_row = self._column = 0
         self._count = 0
-        # The kind of the open cell, if its text as shown is needed, and that text.
+        # The kind of the open cell if its text as shown is needed, and this text.
         self._kind = ""
         self._shown: list[str] = []
         # The texts of the open comment, by the element that contains them.
@@ -38,9 +38,9 @@ class _Collector:
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         name = local_name(tag)
         if tag == "table:table":
-            self._formats, self._errors, self._comments = {}, {}, []
+            self._formats, self._cell_texts, self._comments = {}, {}, []
             self._next_row = 0
-            details = SheetDetails(self._formats, self._errors, self._comments)
+            details = SheetDetails(self._formats, self._cell_texts, self._comments)
             self.sheets[attributes.get("table:name", "")] = details
         elif name == "table-row":
             self._row, self._column = self._next_row, 0
@@ -81,11 +81,11 @@ class _Collector:
             self._texts["p"] = self._texts.get("p", "") + " "
 
     def _end_cell(self, shown: str) -> None:
-        """Keep the text of an error, and the leading zeros of a number."""
+        """Keep the text of an error or of a truth value, and the leading zeros of a number."""
         self._column -= 1
-        if self._kind == "error" and shown:
-            self._add(self._errors, shown, 1)
-        elif self._kind == "float" and _LEADING_ZEROS.fullmatch(shown):
+        if shown.isalpha() or (shown and self._kind == "error"):
+            self._add(self._cell_texts, shown, 1)
+        elif _LEADING_ZEROS.fullmatch(shown):
             self._add(self._formats, "0" * len(shown), 1)
         self._column += 1
 

@@ -122,12 +122,12 @@ def _lines(sheet: calamine.CalamineSheet, details: SheetDetails) -> Iterator[str
     # The rows begin with the first of the sheet, the columns with the first that has a value.
     for row, values in enumerate(sheet.iter_rows()):
         formats = details.formats.get(row, {})
-        errors = details.errors.get(row, {})
-        if not formats and not errors:
+        texts = details.texts.get(row, {})
+        if not formats and not texts:
             cells = [_cell(value) for value in values]
         else:
             cells = [
-                errors.get(column) or _cell(value, formats.get(column))
+                texts.get(column) or _cell(value, formats.get(column))
                 for column, value in enumerate(values, first_column)
             ]
         if line := " | ".join(cells).rstrip(" |"):
