@@ -265,6 +265,8 @@ async def test_reading_resumes_after_a_quote_that_is_not_closed(
         'lines" and more,4',
         "continued, as text",
         'd5,"five",5',
+        'd5,"x "y"" z","two',
+        'lines",5',
         'd6,"open,6',
         '"d7","seven","7"',
     ]
@@ -272,8 +274,9 @@ async def test_reading_resumes_after_a_quote_that_is_not_closed(
     result = await importer.run(acme, path, "--json")
     assert sorted(await push_records.listed_ids(acme, "deals")) == ["d2", "d3", "d5", "d7"]
     refusals = result.refusals(path)
-    assert list(refusals) == [2, 6, 10]
+    assert list(refusals) == [2, 6, 10, 11]
     assert "lines 6 to 8 are not read" in refusals[6]
+    assert "lines 11 to 12 are not read" in refusals[11]
 
 
 async def test_a_table_from_a_pipe_is_read_as_a_whole(importer: Importer, acme: Tenant) -> None:

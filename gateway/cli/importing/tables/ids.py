@@ -5,6 +5,8 @@ from typing import Final
 
 # An id that was read as a number, and maybe rounded.
 _NUMBER: Final = re.compile(r"[0-9]+[.,]0+|[0-9](?:[.,][0-9]+)?E\+?[0-9]+", re.IGNORECASE)
+# Characters of cells that were not quoted as they should be.
+_BROKEN: Final = re.compile(r'["\r\n]')
 # Spellings of a missing value.
 _MISSING: Final = frozenset(("null", "none", "nil", "nan", r"\n", "undefined"))
 
@@ -37,6 +39,8 @@ def read_id(field: str, text: str) -> str:
     """
     if _NUMBER.fullmatch(text):
         raise ValueError("was rewritten as a number. Export the ids as text")
+    if _BROKEN.search(text):
+        raise ValueError("contains a quote or a line end")
     if text.lower() in _MISSING:
         raise ValueError("is not an id")
     if not _SALESFORCE.fullmatch(text) or text[:3] not in _OBJECTS:

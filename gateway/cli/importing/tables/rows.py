@@ -57,6 +57,8 @@ class RowReader:
     def __iter__(self) -> Iterator[Row | BrokenLines]:
         line = 1
         broken: _Broken | None = None
+        # True after a broken line that seemed to close its quotes.
+        is_doubtful = False
         reader = self._reader()
         while True:
             taken = self._taken
@@ -70,7 +72,9 @@ class RowReader:
             except (csv.Error, _TooLong) as raised:
                 error = str(raised).replace("unexpected end of data", "a quote is not closed")
                 reader = self._reader()
-            if cells is not None and self._is_row(cells, resuming=broken is not None):
+            lost = is_doubtful and cells is not None and self._has_stray_quote(cells)
+            is_doubtful = False
+            if cells is not None and not lost and self._is_row(cells, resuming=broken is not None):
                 if broken is not None:
                     yield broken.result(line - 1)
                     broken = None
@@ -83,7 +87,7 @@ class RowReader:
                 if self.width is None or (len(taken) == 1 and taken[0].count('"') % 2 == 0):
                     # No quote is open after this line.
                     yield broken.result(line, taken[0] if taken else "")
-                    broken = None
+                    broken, is_doubtful = None, self.width is not None
             if broken is not None and taken:
                 broken.keep(taken[0])
             line += self._back_to_second_line()
@@ -121,9 +125,12 @@ class RowReader:
 
     def _is_row(self, cells: list[str], *, resuming: bool) -> bool:
         if self.width is None or len(cells) == self.width:
-            # A quote within a cell that no doubled quote explains is the end of a lost row.
-            return not resuming or '""' in self._taken[0] or not any('"' in cell for cell in cells)
+            return not resuming or not self._has_stray_quote(cells)
         return not resuming and len(self._taken) == 1
+
+    def _has_stray_quote(self, cells: list[str]) -> bool:
+        """True if a cell has a quote that no doubled quote explains: the end of a lost row."""
+        return '""' not in self._taken[0] and any('"' in cell for cell in cells)
 
 
 class _Broken:
