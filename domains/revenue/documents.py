@@ -342,12 +342,14 @@ async def change(
     blob_key = await _store_content(
         tx, blobs, workspace, changes.content, changes.content_type, changes.filename
     )
-    record, former_blob, former_fetched, former_text, *former_names = await records.write_existing(
+    record, *former_keys, filename, content_type = await records.write_existing(
         tx, _LOCK, workspace, address, "document"
     )
+    *former_bytes, former_text = former_keys
     has_new_bytes = changes.url is not None or blob_key is not None
-    names = zip((changes.filename, changes.content_type), former_names, strict=True)
-    is_new_version = has_new_bytes or any(name not in (None, former) for name, former in names)
+    has_new_name = changes.filename not in (None, filename)
+    has_new_type = changes.content_type not in (None, content_type)
+    is_new_version = has_new_bytes or has_new_name or has_new_type
     (version,) = await tx.one(
         _UPDATE,
         workspace=workspace,
@@ -364,7 +366,7 @@ async def change(
         blob_key=blob_key,
     )
     if has_new_bytes:
-        await retention.discard(tx, workspace, [former_blob, former_fetched])
+        await retention.discard(tx, workspace, former_bytes)
     if is_new_version:
         await retention.discard(tx, workspace, [former_text])
         await _enqueue_processing(tx, workspace, record, version, changes.url)

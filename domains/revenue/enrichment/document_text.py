@@ -200,6 +200,9 @@ async def mark_failed(
     await tx.first(_FAIL, **version, reason=reason)
     original = await tx.first(_GET, **version)
     key = blob_key(_FOLDER, workspace, job)
-    text_key = f"{key}.txt"
+    unreferenced = [f"{key}.txt"]
     is_stored = original is not None and original.fetched_key is not None
-    await retention.discard(tx, workspace, [text_key] if is_stored else [key, text_key])
+    # A newer version may have the bytes that this one fetched.
+    if isinstance(job, FetchDocument) and not is_stored:
+        unreferenced.append(key)
+    await retention.discard(tx, workspace, unreferenced)

@@ -1,11 +1,15 @@
 """Text of documents: fetched, extracted, and kept per version."""
 
 import asyncio
+from uuid import UUID
 
 import httpx
 import pytest
 
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Database
+from domains.revenue.documents import ProcessDocument
+from domains.revenue.enrichment.document_text import mark_failed
 from tests.fakes.files import docx, eml, pdf, pptx, xlsx
 from tests.fakes.web_server import CannedResponse, WebServer
 from tests.revenue.push_records import Json, Source, get_json
@@ -44,6 +48,26 @@ async def _text(source: Source, database: Database, record: str) -> str:
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/plain; charset=utf-8"
     return response.text
+
+
+async def test_a_newer_version_keeps_the_bytes_of_a_failed_one(
+    source: Source, database: Database, web: WebServer
+) -> None:
+    """The job of the former version fails after the content type was changed."""
+    web.responses["/plan"] = CannedResponse(b"a plan")
+    record = await source.push("documents", "d", url=f"{web.url}/plan")
+    assert await _text(source, database, record) == "a plan"
+    await source.patch("documents", "d", contentType="text/markdown")
+    workspace, late = UUID(source.tenant.workspace), ProcessDocument(UUID(record), 1)
+    async with database.transaction() as tx:
+        await mark_failed(tx, WorkspaceId(workspace), late, late.document_id, "late")
+    assert await _text(source, database, record) == "a plan"
+    row = await get_row(database, "documents", record)
+    async with database.connection() as connection:
+        discarded = await connection.fetch(
+            "select key from deleted_blobs where key = $1", row["fetched_key"]
+        )
+    assert not discarded
 
 
 async def test_text_is_extracted_from_every_format(source: Source, database: Database) -> None:

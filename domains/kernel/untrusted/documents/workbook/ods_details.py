@@ -32,7 +32,7 @@ class _Collector:
         self._kind = ""
         self._shown: list[str] = []
         # The texts of the open comment, by the element that contains them.
-        self._texts: dict[str, str] | None = None
+        self._comment: dict[str, str] | None = None
         self._part = ""
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
@@ -48,53 +48,52 @@ class _Collector:
         elif name in ("table-cell", "covered-table-cell"):
             width = _number(attributes, "table:number-columns-repeated")
             if code := _code(attributes):
-                self._add(self._formats, code, width)
+                self._add(self._formats, code, self._column, width)
             self._column += width
             self._kind, self._shown = _shown_kind(attributes) if width == 1 else "", []
         elif name == "annotation":
-            self._texts = {}
+            self._comment = {}
         elif name in ("creator", "p"):
             self._part = name
         elif name == "date":
             self._part = ""
 
     def data(self, text: str) -> None:
-        if self._texts is not None and self._part:
-            self._texts[self._part] = self._texts.get(self._part, "") + text
+        if self._comment is not None and self._part:
+            self._comment[self._part] = self._comment.get(self._part, "") + text
         elif self._kind:
             self._shown.append(text)
 
     def end(self, tag: str) -> None:
         name = local_name(tag)
-        if self._texts is None:
+        if self._comment is None:
             if name == "table-cell" and self._kind:
                 self._end_cell("".join(self._shown).strip())
                 self._kind = ""
         elif name == "annotation":
-            text = self._texts.get("p", "")
+            text = self._comment.get("p", "")
             cell = f"{_letters(self._column - 1)}{self._row + 1}"
             if text.strip():
-                author = self._texts.get("creator", "").strip()
+                author = self._comment.get("creator", "").strip()
                 self._comments.append(comment(author, cell, text))
-            self._texts = None
+            self._comment = None
         elif name == "p":
-            self._texts["p"] = self._texts.get("p", "") + " "
+            self._comment["p"] = self._comment.get("p", "") + " "
 
     def _end_cell(self, shown: str) -> None:
         """Keep the text of an error or of a truth value, and the leading zeros of a number."""
-        self._column -= 1
+        column = self._column - 1
         if shown.isalpha() or (shown and self._kind == "error"):
-            self._add(self._cell_texts, shown, 1)
+            self._add(self._cell_texts, shown, column, 1)
         elif _LEADING_ZEROS.fullmatch(shown):
-            self._add(self._formats, "0" * len(shown), 1)
-        self._column += 1
+            self._add(self._formats, "0" * len(shown), column, 1)
 
-    def _add(self, table: dict[int, dict[int, str]], text: str, width: int) -> None:
-        """Set the format or error of cells next to each other."""
+    def _add(self, table: dict[int, dict[int, str]], text: str, column: int, width: int) -> None:
+        """Set the format or text of `width` cells from a column on, in all repeated rows."""
         height = self._next_row - self._row
         self._count += width * height
         if self._count <= _MAX_FORMATS:
-            columns = dict.fromkeys(range(self._column, self._column + width), text)
+            columns = dict.fromkeys(range(column, column + width), text)
             for row in range(self._row, self._next_row):
                 table.setdefault(row, {}).update(columns)
 
