@@ -77,8 +77,8 @@ class Contacts:
         """Store a batch. Of several contacts with the same id, the last one is stored."""
         records = dict(sorted(dict(batch).items()))
         rows = await tx.all(_STORE, workspace=workspace, **_arrays(records))
-        owners = {owner for _, _, *pair in rows for owner in pair if owner is not None}
-        await relinking.mark_changed(tx, workspace, "accounts", sorted(owners))
+        changed = {account for _, _, *pair in rows for account in pair if account is not None}
+        await relinking.mark_changed(tx, workspace, "accounts", sorted(changed))
         return _outcome(records, rows)
 
     async def preview(
@@ -119,35 +119,37 @@ def _resolved() -> CTE:
 
     A contact names its account by id or else by name.
     """
-    given = (
+    records = (
         func.unnest(*(bindparam(name, type_=ARRAY(Text)) for name in _PARAMETERS))
         .table_valued(*(column(name, Text) for name in _PARAMETERS))
-        .render_derived(name="given")
+        .render_derived(name="records")
     )
     by_id, by_name = accounts.alias("by_id"), accounts.alias("by_name")
     matches = union_all(
         select(by_id.c.id)
-        .where(by_id.c.workspace_id == WORKSPACE, by_id.c.id == given.c.account_id)
-        .correlate(given),
+        .where(by_id.c.workspace_id == WORKSPACE, by_id.c.id == records.c.account_id)
+        .correlate(records),
         select(by_name.c.id)
         .where(
             by_name.c.workspace_id == WORKSPACE,
-            given.c.account_id.is_(None),
-            same_name(by_name.c.name, given.c.account_name),
+            records.c.account_id.is_(None),
+            same_name(by_name.c.name, records.c.account_name),
         )
-        .correlate(given),
+        .correlate(records),
     ).subquery("matches")
     found = (
-        select(func.min(matches.c.id).label("owner"), func.count(matches.c.id).label("matches"))
-        .correlate(given)
+        select(
+            func.min(matches.c.id).label("account_id"), func.count(matches.c.id).label("matches")
+        )
+        .correlate(records)
         .lateral("found")
     )
-    others = {name: given.c[name] for name in ("id", *_COLUMNS)}
+    others = {name: records.c[name] for name in ("id", *_COLUMNS)}
     # Arrays are sent as text: the elements of an array of arrays must have one length.
-    others["contact_emails"] = cast(given.c.contact_emails, ARRAY(Text)).label("contact_emails")
+    others["contact_emails"] = cast(records.c.contact_emails, ARRAY(Text)).label("contact_emails")
     return (
-        select(*others.values(), found.c.owner.label("account_id"), found.c.matches)
-        .select_from(given.join(found, true()))
+        select(*others.values(), found.c.account_id, found.c.matches)
+        .select_from(records.join(found, true()))
         .cte("resolved")
     )
 
