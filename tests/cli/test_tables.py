@@ -364,6 +364,7 @@ def test_ids_of_salesforce_have_18_characters(tmp_path: Path) -> None:
         # Programs may omit empty cells.
         (["1,a,5,x", "2,b", "3,c,6", "4,d", "5,e,7,y"], []),
         (["1,a", "2,b,6"], []),
+        (["1,a,5,x", "2,b", "3,c", "4,d"], []),
     ],
 )
 def test_parts_of_rows_are_no_records(tmp_path: Path, rows: list[str], refused: list[int]) -> None:

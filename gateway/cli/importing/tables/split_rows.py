@@ -4,13 +4,15 @@ from typing import Final
 
 # Parts of rows, after which a table counts as one that omits empty cells.
 _MAX_PARTS: Final = 10_000
+# Excel omits the last cells of many rows in succession, if all of them are empty.
+_MAX_REPEATS: Final = 3
 
 
 class SplitRows:
     """Collects the lines of short rows that add up to a whole one, or end the table.
 
-    Some programs omit empty cells at the end of a row. So if a short row before the end adds up to
-    nothing, no row counts as split.
+    Some programs omit empty cells at the end of a row. So no row counts as split if a short row
+    before the end adds up to nothing, or if three short rows in succession have as many cells.
     """
 
     def __init__(self, width: int) -> None:
@@ -22,6 +24,8 @@ class SplitRows:
         self._open: list[int] = []
         self._cells = 0
         self._after_blank = False
+        # Number of cells of the last short row, and of short rows in succession that have as many.
+        self._last_count, self._repeats = 0, 0
 
     def add(self, line: int, count: int) -> None:
         """Take note of a row and its number of cells. A blank line has none."""
@@ -30,6 +34,7 @@ class SplitRows:
         if count >= self._width:
             self._has_whole_rows = True
             self._after_blank = False
+            self._last_count = 0
             self._omits_cells = bool(self._open)
         elif not count:
             self._after_blank = self._after_blank or not self._open
@@ -44,7 +49,13 @@ class SplitRows:
         if self._cells == self._width:
             self._lines += self._open
             self._open, self._cells = [], 0
-        self._omits_cells = self._cells > self._width or len(self._lines) > _MAX_PARTS
+        self._repeats = self._repeats + 1 if count == self._last_count else 1
+        self._last_count = count
+        self._omits_cells = (
+            self._cells > self._width
+            or len(self._lines) > _MAX_PARTS
+            or (count > 1 and self._repeats >= _MAX_REPEATS)
+        )
 
     @property
     def lines(self) -> frozenset[int]:
