@@ -2,6 +2,7 @@
 
 import ctypes
 import re
+from itertools import islice
 from typing import Final
 
 import pypdfium2
@@ -31,6 +32,8 @@ _RIGHT_TO_LEFT: Final = re.compile(f"[{RTL}]")
 # Codes of glyphs that PDFium cannot name. It gives other codes of such glyphs as characters.
 _CONTROL: Final = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _LINE_END: Final = re.compile("\r\n")
+# Lines of a page that are joined. PDFium takes longer for each the longer the page is.
+_MAX_LINES: Final = 5000
 # Characters of one line: the gap between them, at most, and the height that they share, at least,
 # as parts of their heights.
 _MAX_GAP: Final = 0.3
@@ -101,7 +104,8 @@ def _with_whole_lines(textpage: pdfium.FPDF_TEXTPAGE, text: str) -> str:
     joined = checked = 0
     # PDFium counts characters beyond the Basic Multilingual Plane twice.
     counted_twice = 0
-    for line_end in _LINE_END.finditer(text, 1, max(len(text) - 1, 1)):
+    line_ends = _LINE_END.finditer(text, 1, max(len(text) - 1, 1))
+    for line_end in islice(line_ends, _MAX_LINES):
         start, end = line_end.span()
         counted_twice += sum(char > "\uffff" for char in text[checked:start])
         checked = end
