@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from domains.intelligence.own_words.entries import Entry
@@ -30,6 +30,14 @@ class _Line(NamedTuple):
     times: tuple[float, float]
 
 
+class _Cue(NamedTuple):
+    """Successive lines of one speaker at the same times."""
+
+    speaker: str | None
+    times: tuple[float, float]
+    lines: list[MappedText]
+
+
 def is_captions(text: str) -> bool:
     """True if the text has a line with the times of a cue."""
     if _PLAIN_TIMING.match(text):
@@ -55,31 +63,22 @@ def read_captions(source: str) -> list[Entry]:
         if not _VOICE.match(source, *line.span)
     ]
     speakers = speaker_labels(source, unvoiced, "transcript")
-    entries: list[Entry] = []
+    cues: list[_Cue] = []
     last: str | None = None
     for (start, end), times in lines:
         speaker, body, is_new = _speaker(source, start, end, speakers)
         text = _without_markup(source, body, end)
         words = text.text.strip()
-        if not words or words == last:
-            if words:
-                _replace_tagged(entries[-1], text)
-            continue
-        last = words
-        if is_new or not entries or times != (entries[-1].start_time, entries[-1].end_time):
-            entries.append(Entry(text, speaker, *times))
-        else:
-            entries[-1].text = _joined(entries[-1].text, text, source)
-    return entries
-
-
-def _replace_tagged(entry: Entry, text: MappedText) -> None:
-    """Replace the words of an entry by the same words without tags between them."""
-    if (
-        entry.text.text.strip() == text.text.strip()
-        and len(entry.text.source_slices(0, len(entry.text))) > 1
-    ):
-        entry.text = text
+        if words and words == last:
+            if len(text.source_slices(0, len(text))) == 1:
+                # The repeated line has no tags between its words.
+                cues[-1].lines[-1] = text
+        elif words and (is_new or not cues or times != cues[-1].times):
+            cues.append(_Cue(speaker, times, [text]))
+        elif words:
+            cues[-1].lines.append(text)
+        last = words or last
+    return [Entry(_joined(cue.lines, source), cue.speaker, *cue.times) for cue in cues]
 
 
 def _cue_lines(source: str) -> Iterator[_Line]:
@@ -129,15 +128,20 @@ def _without_markup(source: str, start: int, end: int) -> MappedText:
     return builder.build()
 
 
-def _joined(text: MappedText, line: MappedText, source: str) -> MappedText:
+def _joined(lines: Sequence[MappedText], source: str) -> MappedText:
     """The lines of a cue, with the line feed between them where both are whole lines."""
+    if len(lines) == 1:
+        return lines[0]
     builder = MappedTextBuilder(source)
-    builder.append(text)
-    before, after = text.source_slices(0, len(text)), line.source_slices(0, len(line))
-    gap = (before[-1][1], after[0][0]) if before and after else (0, 0)
-    if gap[0] < gap[1] and source[slice(*gap)].isspace():
-        builder.replace(" ", *gap)
-    else:
-        builder.insert(" ")
-    builder.append(line)
+    end: int | None = None
+    for line in lines:
+        slices = line.source_slices(0, len(line))
+        if end is not None:
+            gap = (end, slices[0][0])
+            if gap[0] < gap[1] and source[slice(*gap)].isspace():
+                builder.replace(" ", *gap)
+            else:
+                builder.insert(" ")
+        builder.append(line)
+        end = slices[-1][1]
     return builder.build()

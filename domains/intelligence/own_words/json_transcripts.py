@@ -193,7 +193,9 @@ def _is_transcript(items: Sequence[_Item]) -> bool:
     # Scripts without spaces have few words and many characters.
     is_prose = words >= _MIN_WORDS * len(items) or _size(items) >= 12 * len(items)
     return is_prose and (
-        _has_times(items) or _has_speakers(items) or any(_listed_words(item) for item in items)
+        _has_times(items)
+        or _has_speakers(items)
+        or any(_listed_words(item, is_only=len(items) == 1) for item in items)
     )
 
 
@@ -217,7 +219,8 @@ def _entries(
         start, end = _time(item.fields, _START), _time(item.fields, _END)
         speaker = _speaker(item, names)
         entry = Entry(place(item.text), speaker, start, end)
-        words = _words(item) if start is None or speaker is None else []
+        listed = _listed_words(item, is_only=len(items) == 1)
+        words = _words(item, listed) if start is None or speaker is None else []
         entries += _entries_of_words(entry, words, names) if words else [entry]
     set_seconds(entries)
     return entries
@@ -230,15 +233,15 @@ class _Word(NamedTuple):
     start: int
 
 
-def _words(item: _Item) -> list[_Word]:
-    """Return the words of an item, if they are listed one by one with speakers or times.
+def _words(item: _Item, listed: Sequence[Any]) -> list[_Word]:
+    """Find the words of an item that are listed one by one with speakers or times.
 
     Words that do not occur in the text behind the word before are left out.
     """
     text = item.text.value.lower()
     position = 0
     found: list[_Word] = []
-    for each in _listed_words(item):
+    for each in listed:
         if isinstance(each, dict):
             fields = _normalised(each)
             word = _word(fields)
@@ -249,9 +252,9 @@ def _words(item: _Item) -> list[_Word]:
     return found
 
 
-def _listed_words(item: _Item) -> list[Any]:
-    """Return the list with the words of an item: its own, or of its text as a whole."""
-    listed = item.fields.get("words") or item.group.get("items")
+def _listed_words(item: _Item, *, is_only: bool) -> list[Any]:
+    """Return the list with the words of an item: within it, or beside the only item."""
+    listed = item.fields.get("words") or (item.group.get("items") if is_only else None)
     return listed if isinstance(listed, list) else []
 
 

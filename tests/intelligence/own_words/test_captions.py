@@ -68,3 +68,10 @@ def test_rolling_captions_that_begin_with_a_space() -> None:
 def test_times_with_a_comma() -> None:
     text = "0:00:01.000,0:00:03.000\nit always\n\n0:00:03.000,0:00:04.500\nfails\n"
     assert _said(text) == [(None, "it always fails", 1.0, 4.5)]
+
+
+def test_a_cue_of_many_lines_is_read_in_linear_time() -> None:
+    # The time limit of the test fails it if the work is quadratic.
+    lines = [f"line{number}" for number in range(20_000)]
+    text = "\n".join(["WEBVTT\n\n00:01.000 --> 00:02.000", *lines])
+    assert read(Document(text=text, profile="transcript")).text == " ".join(lines)

@@ -130,6 +130,7 @@ def test_quotes_of_any_data(value: object) -> None:
     [
         *("[", '{"a":', '"', '["",', '{"text":"a b","start":1},', "a\tb\n", '"a\n', "a "),
         *("00:00 --> 00:01\nAna: x\n\n", "[A] 10:00\n", "名：", "12.03.2026, 14:02 - ", " ", "a"),
+        "A B\n0:01\n",
     ],
 )
 @pytest.mark.parametrize("profile", ["transcript", "support_ticket"])
