@@ -1,7 +1,8 @@
 """Blocks of a text: turns of speech, captions and paragraphs, each with speaker and times.
 
 Understood are lines such as "Ana: ...", "[00:12:31] Ana: ...", "Ana (Acme) 12:31", "[Ana] 12:31",
-"00:12:31 Ana" above the text, "12.03.2026, 10:05 - Ana: ...", bullet lists, Markdown headings,
+"00:12:31 Ana" or "Ana" and "12:31" above the text, "12.03.2026, 10:05 - Ana: ...", "12:31 | Ana",
+"10:05:11 From Ana to Everyone:", bullet lists, Markdown headings,
 header lines of tickets and plain paragraphs. Captions have a module of their own.
 """
 
