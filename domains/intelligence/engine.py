@@ -14,7 +14,7 @@ from domains.intelligence.own_words.reading import read
 from domains.intelligence.text import linear
 from domains.intelligence.text.segmentation import Sentence
 
-RULES: Final = "1.1"
+RULES: Final = "1.2"
 """The version of everything that is not learned; it changes when findings may change by it."""
 
 
