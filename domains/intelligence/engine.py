@@ -1,4 +1,4 @@
-"""The door of the text engine: a document in, its findings out."""
+"""Entry point of the text engine: finds the insights of a document."""
 
 import functools
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from domains.intelligence.text import linear
 from domains.intelligence.text.segmentation import Sentence
 
 RULES: Final = "1.2"
-"""The version of everything that is not learned; it changes when findings may change by it."""
+"""Version of everything that is not learned. It changes whenever findings may change."""
 
 
 @functools.cache
 def engine() -> str:
-    """Name and version that stand in every record: of the rules, and of the weights as they are."""
+    """Name and version of rules and weights, as stored with every record."""
     return f"embedded/{RULES}-{linear.fingerprint()}"
 
 
@@ -41,7 +41,7 @@ def analyse(document: Document) -> Findings:
 
 
 def examine(document: Document, some: Sequence[Sentence], *, internal: bool) -> tuple[Insight, ...]:
-    """The insights in some sentences of a document, in the order of their first quotes.
+    """Find the insights in some sentences of a document, in the order of their first quotes.
 
     `internal`: the makers talk among themselves, so that "we" are not the users.
     """

@@ -1,4 +1,4 @@
-"""The outline of a conversation: what kind it is, and under headings what was said in it."""
+"""Outline of a conversation: its category, and summary items with quotes under headings."""
 
 import re
 from bisect import bisect_right
@@ -72,8 +72,8 @@ _THEIRS: Final[tuple[Heading, ...]] = (
 # The part of a talk in which it comes to something.
 _CLOSING: Final = 0.6
 _SAYS_LITTLE: Final = re.compile(r"\bwill \w+ (?:it|that|this|them)$")
+# Words. A longer decision is no clear outcome.
 _LONGEST_OUTCOME: Final = 30
-"""Words; who needs more has not come to the point."""
 
 
 class Shown(Struct, frozen=True):
@@ -123,13 +123,12 @@ def outline(
     kind: SourceKind = "speech",
     max_length: int | None = None,
 ) -> Outline:
-    """What was said, and of what kind the conversation is.
+    """Find the category of a conversation, and what was said in it.
 
-    Pure and deterministic. With people from outside, pain points, requests, praise, objections and
-    questions are theirs alone: what the workspace's own people say of their product is no finding.
-    `held_on` is the day of the talk, from which due dates are counted; `stage` that of its deal.
-    A message is a conversation of one turn, of the kind `mail`. At most `max_length` characters of
-    each turn are read.
+    Pure and deterministic. In an external conversation, pain points, requests, praise, objections
+    and questions are those of external speakers only. Due dates are counted from `held_on`, the
+    date of the conversation. `stage` is the stage of its deal. A message is a conversation of one
+    turn, of the kind `mail`. At most `max_length` characters of each turn are read.
     """
     speech = _speech(turns, kind, max_length)
     talk = Talk(_with_hosts(_runs(speech, turns), audience), audience)
@@ -162,7 +161,7 @@ def _speech(turns: Sequence[Turn], kind: SourceKind, max_length: int | None = No
 
 
 def _runs(speech: Speech, turns: Sequence[Turn]) -> list[Turn]:
-    """The turns joined into whole sentences."""
+    """Turns joined into whole sentences."""
     ours = {turn.speaker for turn in turns if turn.ours}
     return [Turn(speaker, text, speaker in ours) for speaker, text in speech.runs]
 
@@ -182,14 +181,15 @@ def _made(maker: str, category: str, found: _Headings, speech: Speech) -> Outlin
 
 
 def choices(audience: Audience) -> tuple[list[str], list[str]]:
-    """The categories and the headings that a provider may choose from."""
+    """Return the categories and the headings that a provider may choose from."""
     return categories.of(audience), list(get_args(Heading))
 
 
 def answered(turns: Sequence[Turn], audience: Audience, content: bytes, model: str) -> Outline:
-    """The outline that a provider's answer gives, as far as the turns carry it; asking.Unusable.
+    """Make an outline from a provider's response. Items without a quote in a turn are left out.
 
-    It tells what the built-in engine's tells: the headings of its category, each item with a quote.
+    It has the headings of its category, like an outline of the built-in engine. Raises Unusable if
+    the response does not match its schema.
     """
     of_category, every = choices(audience)
     theirs = _THEIRS if audience == "EXTERNAL" else ()
@@ -207,17 +207,17 @@ def answered(turns: Sequence[Turn], audience: Audience, content: bytes, model: s
 
 
 def asked(turns: Sequence[Turn], audience: Audience, title: str) -> LLMRequest:
-    """The request to a provider for an outline."""
+    """Build the request to a provider for an outline."""
     return conversation_question(_runs(_speech(turns, "speech"), turns), *choices(audience), title)
 
 
 def headings(category: str) -> tuple[Heading, ...]:
-    """What the summary of such a conversation tells, in order."""
+    """Return the headings of the summary of a conversation of this category, in order."""
     return (*_ALWAYS, *_OF_CATEGORY.get(category, _OTHERWISE))
 
 
 def _with_hosts(turns: Sequence[Turn], audience: Audience) -> list[Turn]:
-    """Where nobody's side is known, those who lead the talk for us are told by how they speak."""
+    """Mark the speakers of the workspace by how they speak, if nobody's side is known."""
     if audience == "INTERNAL" or any(each.ours for each in turns):
         return list(turns)
     leading = hosts(Talk(turns, audience).sentences)
@@ -244,7 +244,7 @@ def _found_insights(talk: Talk, insights: Iterable[Insight], kind: Kind) -> list
 
 
 def _key_points(talk: Talk) -> list[_Found]:
-    """What a summary would tell of it; of a call what was said, of a meeting its topics, too."""
+    """Extractive summary. Topics are named in meetings only."""
     utterances = [Utterance(each.speaker, each.text) for each in talk.turns]
     internal = talk.audience == "INTERNAL"
     points = extractive_summary.digest(utterances, occasion="meeting" if internal else "call")
@@ -261,7 +261,7 @@ def _found(text: str, said: Said) -> _Found:
 
 
 def _outcome(talk: Talk, agreed: Sequence[Step]) -> Item | None:
-    """What it came to: the last decision of the closing part, else the last thing taken on."""
+    """Return the last decision in the closing part, else the last next step in it."""
     late = len(talk.turns) * _CLOSING
     for item in reversed(highlights.decisions(talk)):
         whole = len(item.text.split()) <= _LONGEST_OUTCOME

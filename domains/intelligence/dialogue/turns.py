@@ -1,4 +1,4 @@
-"""A conversation as the engine reads it: turns, their sentences, and who speaks for whom."""
+"""A conversation for the engine: its turns, their sentences, and the side of each speaker."""
 
 from collections.abc import Sequence
 from typing import Final, Literal
@@ -35,7 +35,7 @@ class Said(Struct, frozen=True):
 
 
 class Talk:
-    """All that was said, sentence by sentence, and who took part."""
+    """A conversation: its turns, sentences and speakers."""
 
     def __init__(self, turns: Sequence[Turn], audience: Audience) -> None:
         self.turns: Final = tuple(turns)
@@ -48,7 +48,7 @@ class Talk:
         self._ours = frozenset(each.speaker for each in turns if each.ours)
 
     def theirs(self) -> list[Sentence]:
-        """The sentences of people from outside; of everybody where nobody is."""
+        """Return the sentences of external speakers, of an internal conversation all sentences."""
         if self.audience == "INTERNAL":
             return list(self.sentences)
         return [
@@ -58,7 +58,7 @@ class Talk:
         ]
 
     def addressed(self, said: Said) -> str | None:
-        """Whom a sentence is said to, where that is plain: by name, or as the only other one."""
+        """Return the person addressed: by name, or as the only other one. None if unclear."""
         others = [name for name in self.speakers if name != said.speaker]
         named = [(at, name) for name in others if (at := _called(name, said.text)) is not None]
         if named:
@@ -70,7 +70,7 @@ class Talk:
         return None
 
     def following(self, said: Said) -> str:
-        """What the next speaker says first, "" if nobody does."""
+        """Return the beginning of the next speaker's turn, "" if there is none."""
         for turn in self.turns[said.turn + 1 : said.turn + 3]:
             if turn.speaker != said.speaker:
                 return turn.text[:120]
@@ -99,7 +99,7 @@ def _said(sentence: Sentence, starts: Sequence[int], turns: Sequence[Turn]) -> S
 
 
 def _called(name: str, text: str) -> int | None:
-    """Where somebody is called by the name, whole or the first one: "Ana, could you"; else None."""
+    """Offset at which somebody is called by full or first name, as in "Ana, could you"."""
     for each in (name, next(iter(name.split()), "")):
         at = text.find(each) if len(each) > 2 else -1
         alone = at == 0 or (at > 0 and text[:at].rstrip()[-1:] in ",.!?;")
