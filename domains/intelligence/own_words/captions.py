@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 
 from domains.intelligence.own_words.entries import Entry
 from domains.intelligence.text import labels
-from domains.intelligence.text.blocks import CLOCK, Span, seconds, speaker_labels, split_lines
+from domains.intelligence.text.blocks import speaker_labels, split_lines
+from domains.intelligence.text.marks import CLOCK, Span, seconds
 from domains.kernel.core.mapped_text import MappedText, MappedTextBuilder
 
 # The times of a cue. In brackets, the words follow on the same line.

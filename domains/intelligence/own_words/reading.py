@@ -18,7 +18,8 @@ from domains.intelligence.own_words.json_values import NotJson, String, parse
 from domains.intelligence.own_words.logs import log_spans
 from domains.intelligence.own_words.mail.templates import is_system_line
 from domains.intelligence.own_words.runs import Run, join
-from domains.intelligence.text.blocks import Block, Span, blocks, thread_bodies, with_end_times
+from domains.intelligence.text.blocks import Block, blocks, thread_bodies
+from domains.intelligence.text.marks import Span, with_end_times
 from domains.intelligence.text.segmentation import Sentence, sentences_of
 from domains.kernel.core.mapped_text import MappedText, MappedTextBuilder
 from domains.kernel.untrusted.html_text import html_to_text, is_html

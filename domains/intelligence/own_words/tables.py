@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from domains.intelligence.own_words.entries import Entry, days, set_seconds
 from domains.intelligence.text import labels
-from domains.intelligence.text.blocks import CLOCK, seconds
+from domains.intelligence.text.marks import CLOCK, seconds
 from domains.intelligence.text.words import word_set
 from domains.kernel.core.mapped_text import MappedText, MappedTextBuilder
 

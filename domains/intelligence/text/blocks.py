@@ -1,24 +1,28 @@
 """Blocks of a text: turns of speech, captions and paragraphs, each with speaker and times.
 
-Understood are lines such as "Ana: ...", "[00:12:31] Ana: ...", "Ana (Acme) 12:31", "[Ana] 12:31",
-"00:12:31 Ana" or "Ana" and "12:31" above the text, "12.03.2026, 10:05 - Ana: ...", "12:31 | Ana",
-"10:05:11 From Ana to Everyone:", bullet lists, Markdown headings,
-header lines of tickets and plain paragraphs. Captions have a module of their own.
+Understood are lines with marks, bullet lists, Markdown headings, header lines of tickets and plain
+paragraphs. Captions have a module of their own.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import Final
 
 from msgspec import Struct
 
 from domains.intelligence.findings import Profile
 from domains.intelligence.text import comment_heads, labels
 from domains.intelligence.text.labels import Section
-
-Span = tuple[int, int]
+from domains.intelligence.text.marks import (
+    Mark,
+    Span,
+    like_previous,
+    mark_of,
+    thread_heads,
+    time_heads,
+    with_end_times,
+)
 
 
 class Block(Struct):
@@ -36,27 +40,6 @@ class Block(Struct):
     is_marked: bool = False
 
 
-# A clock such as 02:03, 01:02:03.500 or 10:05 AM.
-CLOCK: Final = r"(?:\d{1,2}:)?\d{1,3}:\d{2}(?:[.,]\d{1,3})?"
-_TIME: Final = rf"{CLOCK}(?:[ \u202f]?[AaPp]\.?[Mm]\b\.?)?"
-_DATE: Final = (
-    r"(\d{1,4}[./-]\d{1,2}[./-]\d{1,4},?[ T\u202f]"
-    r"|(?:[Tt]oday|[Yy]esterday|[Hh]eute|[Gg]estern)(?:,| at| um)? )?"
-)
-# Chat programs put marks of direction before a time.
-_STAMP: Final = re.compile(
-    rf"[\s\u200e\u200f\ufeff]*(?:[\[(]{_DATE}({_TIME})[\])]|{_DATE}({_TIME})(?=\s|$))\s*"
-    r"(?:[-–—:|·•]\s+)?"
-)
-# Behind a time: "From Ana Ruiz to Everyone:", a phone number, or the cell of a table.
-_CHAT_LABEL: Final = re.compile(
-    rf"From\s{{1,3}}({labels.NAME})(?:\s+to\s+[^:\n]{{1,80}})?\s*:(?:\s+|$)"
-    rf"|(\+?\d[\d\s().-]{{6,20}}):\s+|({labels.NAME})\s*\|\s+(?=\S)"
-)
-_LABEL_STAMP: Final = re.compile(
-    rf"\s*(?:\[({labels.NAME})\]|\*{{0,2}}({labels.NAME})\*{{0,2}})\s*(?:[|·•,–—-]\s*)?"
-    rf"(?:[\[(]{_DATE}({_TIME})[\])]\s*:?|(?<=[\s\]|·•,–—-]){_DATE}({_TIME})\s*(?::\s|$))\s*"
-)
 _INLINE_LABEL: Final = re.compile(
     r"(?<![^\s.!?…\"”)])([A-Z][\w'’-]{0,20}(?: [A-Z][\w'’-]{0,20}){0,2}):(?=\s)"
 )
@@ -65,14 +48,10 @@ _BULLET: Final = re.compile(r"\s*(?:[-*•‣◦–>]+|(?:\*\*)?\d{1,3}[.)]|\[[ 
 _RULE: Final = re.compile(r"\s*(?:[-_=*~#]{3,}|[-*]\s+\[[ xX]\]\s.*)$")
 _HEADING: Final = re.compile(r"\s*(?:#{1,6}|h[1-6]\.)\s+")
 
-# Longest lines, in characters, that are a heading or a name.
+# A line that is shorter, in characters, was not wrapped.
+_SHORT_LINE: Final = 60
+# Longest line that is a heading, in characters.
 _LONGEST_HEADING: Final = 100
-_LONGEST_NAME: Final = 60
-
-# A recording does not begin this late, in seconds: such times are times of day.
-_TIME_OF_DAY: Final = 6 * 3600
-_HOUR: Final = 3600
-_DAY: Final = 24 * _HOUR
 
 
 def blocks(text: str, profile: Profile) -> list[Block]:
@@ -81,9 +60,9 @@ def blocks(text: str, profile: Profile) -> list[Block]:
     if profile in ("transcript", "support_ticket"):
         lines = _split_inline_labels(text, lines)
     speakers = speaker_labels(text, lines, profile)
-    heads = _time_heads(text, lines)
+    heads = time_heads(text, lines)
     if profile != "transcript":
-        heads |= _thread_heads(text, lines)
+        heads |= thread_heads(text, lines)
     return with_end_times(list(_line_blocks(text, lines, speakers, profile, heads)))
 
 
@@ -134,123 +113,6 @@ def speaker_labels(text: str, lines: list[Span], profile: Profile) -> frozenset[
     )
 
 
-def seconds(clock: str) -> float:
-    """Seconds of "01:02:03.500", "02:03" or "1:05 PM"."""
-    total = 0.0
-    digits = clock.rstrip("AaPpMm. \u202f")
-    for part in digits.replace(",", ".").split(":"):
-        total = total * 60 + float(part)
-    if len(digits) < len(clock):
-        # A time of day with hours and minutes.
-        hours, rest = divmod(total * 60 if digits.count(":") == 1 else total, 3600)
-        total = (hours % 12 + 12 * ("p" in clock.lower())) * 3600 + rest
-    return round(total, 3)
-
-
-class Timed(Protocol):
-    """Something with times in seconds."""
-
-    start_time: float | None
-    end_time: float | None
-
-
-T = TypeVar("T", bound=Timed)
-
-
-def with_end_times(some: list[T]) -> list[T]:
-    """Set each missing end to the next start. Times of day are counted from the first one.
-
-    Changes the items and returns them.
-    """
-    _count_from_first(some)
-    following: float | None = None
-    for block in reversed(some):
-        if block.start_time is None:
-            continue
-        if block.end_time is None and following is not None and following > block.start_time:
-            block.end_time = following
-        if following is None or block.start_time != following:
-            following = block.start_time
-    # Blocks of one turn share its start, so the first pass left only the last one with an end.
-    for earlier, later in zip(reversed(some[:-1]), reversed(some[1:]), strict=True):
-        if earlier.end_time is None and earlier.start_time == later.start_time:
-            earlier.end_time = later.end_time
-    return some
-
-
-def _count_from_first(some: list[T]) -> None:
-    """Replace times of day by seconds since the first one.
-
-    A time that goes back by over an hour is one of the next day.
-    """
-    starts = [block.start_time for block in some if block.start_time is not None]
-    late = sum(start >= _TIME_OF_DAY for start in starts)
-    if not starts or starts[0] < _TIME_OF_DAY or 2 * late <= len(starts):
-        return
-    offset = previous = starts[0]
-    for block in some:
-        if block.start_time is None:
-            continue
-        if previous - block.start_time > _HOUR:
-            offset -= _DAY
-        previous = block.start_time
-        block.start_time = max(0.0, round(block.start_time - offset, 3))
-        if block.end_time is not None:
-            block.end_time = max(0.0, round(block.end_time - offset, 3))
-
-
-class _Mark(NamedTuple):
-    """The speaker and time that a line begins with, and the offset of the text behind them."""
-
-    speaker: str | None
-    time: float | None
-    end: int
-
-
-def _time_heads(text: str, lines: list[Span]) -> dict[int, _Mark]:
-    """Return the marks of names on a line of their own with a time on the next, by line start.
-
-    Such a name recurs, or has a blank line above it, or all times on lines of their own have one.
-    """
-    pairs: list[tuple[Span, Span, str, float]] = []
-    names: Counter[str] = Counter()
-    times = 0
-    above: Span = (0, 0)
-    for line, below in pairwise(lines):
-        stamp = _STAMP.match(text, below[0], min(below[1], below[0] + labels.LONGEST))
-        if stamp and stamp.end() >= below[1]:
-            times += 1
-            name = text[slice(*line)].strip(" \t*_") if line[1] - line[0] <= _LONGEST_NAME else ""
-            if labels.is_name(name) and not labels.is_header(name):
-                pairs.append((line, below, name, _time_of(stamp, 1)))
-                names[name] += 1 + (above[0] == above[1])
-        above = line
-    return {
-        start: _Mark(name, time, end)
-        for line, below, name, time in pairs
-        if names[name] > 1 or len(pairs) == times
-        for start, end in (line, below)
-    }
-
-
-def _thread_heads(text: str, lines: list[Span]) -> dict[int, _Mark]:
-    """Return the authors of the parts of a thread, by the start of the line that names them."""
-    heads = {
-        start: name
-        for start, end in lines
-        if start < end and (name := comment_heads.author(text, start, end)) is not None
-    }
-    senders = {
-        start: name
-        for start, end in lines
-        if text.find(":", start, end) >= 0
-        and (name := comment_heads.sender(text, start, end)) is not None
-    }
-    if len(senders) > 1:
-        heads |= senders
-    return {start: _Mark(heads[start], None, end) for start, end in lines if start in heads}
-
-
 def thread_bodies(text: str) -> list[Span]:
     """Return the spans of the mails of an exported thread without their heads; else nothing.
 
@@ -281,113 +143,83 @@ def _line_blocks(
     lines: list[Span],
     speakers: frozenset[str],
     profile: Profile,
-    heads: dict[int, _Mark],
+    heads: dict[int, Mark],
 ) -> Iterator[Block]:
-    block: Block | None = None
-    speaker: str | None = None
-    time: float | None = None
-    section: Section = ""
-    section_lasts = True
-    last_line = 0
-    is_marked = False
-    # The time on a line of its own, for the label below it.
-    time_above: float | None = None
-    last_time: float | None = None
-    for line_start, end in lines:
-        start = line_start
+    reader = _LineReader(text, speakers)
+    for start, end in lines:
         if start == end or _RULE.match(text, start, end):
-            if block:
-                yield block
-            block = None
-            continue
-        mark = heads.get(start) or _mark(text, start, end, speakers, profile)
-        is_time_only = mark is not None and mark.speaker is None and mark.end >= end
-        if mark:
-            speaker = speaker if is_time_only else mark.speaker
-            time = time_above if mark.time is None else _like_previous(mark.time, last_time)
-            last_time = last_time if time is None else time
-            start = mark.end
-            section = ""
-            is_marked = True
-        time_above = time if is_time_only else None
-        body, opened, skipped = _strip_marker(text, start, end, speakers)
-        if opened is not None:
-            section = opened
-            section_lasts = body >= end
-        elif not section_lasts and body == start:
-            section = ""
-        starts_block = (
-            mark is not None
-            or body != start
-            or block is None
-            or (last_line < 60 and not text[body : body + 1].islower())
-        )
-        last_line = end - start
-        if block and (starts_block or skipped):
-            yield block
-            block = None
-        if skipped or body >= end:
-            continue
-        if block:
-            block.end = end
+            yield from reader.end_block()
         else:
-            block = Block(body, end, speaker, time, None, section, is_marked)
-            is_marked = False
-    if block:
-        yield block
+            mark = heads.get(start) or mark_of(text, start, end, speakers, profile)
+            yield from reader.read(start, end, mark)
+    yield from reader.end_block()
 
 
-def _mark(
-    text: str, start: int, end: int, speakers: frozenset[str], profile: Profile
-) -> _Mark | None:
-    last = min(end, start + labels.LONGEST)
-    stamp = _STAMP.match(text, start, last)
-    if stamp:
-        return _mark_after_time(text, end, stamp, profile)
-    named = _LABEL_STAMP.match(text, start, last)
-    if named:
-        name = (named[1] or named[2]).replace("**", "").strip()
-        # A line with nothing but a handle, a date and a time.
-        is_handle = named.end() >= end and " " not in name and bool(named[3] or named[5])
-        if is_handle or labels.is_name(name):
-            return _Mark(name, _time_of(named, 3), named.end())
-    label = labels.match(text, start, end)
-    if label and label.name in speakers:
-        return _Mark(label.name, None, label.end)
-    return None
+class _LineReader:
+    """Joins lines into blocks. Speaker, time and section hold until a line changes them."""
 
+    def __init__(self, text: str, speakers: frozenset[str]) -> None:
+        self._text = text
+        self._speakers = speakers
+        self._block: Block | None = None
+        self._speaker: str | None = None
+        self._time: float | None = None
+        self._section: Section = ""
+        # False: the section is that of one line, such as "Cons: slow".
+        self._section_lasts = True
+        # The next block begins with a mark.
+        self._is_marked = False
+        # The time on a line of its own, for the label below it.
+        self._time_above: float | None = None
+        self._last_time: float | None = None
+        self._last_length = 0
 
-def _mark_after_time(text: str, end: int, stamp: re.Match[str], profile: Profile) -> _Mark | None:
-    time = _time_of(stamp, 1)
-    rest = stamp.end()
-    chat = _CHAT_LABEL.match(text, rest, min(end, rest + labels.LONGEST))
-    if chat and (chat[3] is None or labels.is_name(chat[3])):
-        return _Mark((chat[1] or chat[2] or chat[3]).strip(), time, chat.end())
-    label = labels.match(text, rest, end)
-    if label and labels.is_name(label.name):
-        return _Mark(label.name, time, label.end)
-    if rest < end and end - rest <= _LONGEST_NAME and labels.is_name(text[rest:end].strip()):
-        return _Mark(text[rest:end].strip(), time, end)
-    is_bracketed = stamp[2] is not None
-    if is_bracketed or profile == "transcript":
-        return _Mark(None, time, rest)
-    return None
+    def read(self, line_start: int, end: int, mark: Mark | None) -> Iterator[Block]:
+        """Read a line that is not blank. Iterate over the block that it ends, if any."""
+        start = line_start if mark is None else mark.end
+        self._read_mark(mark, end)
+        body, opened, skipped = _strip_marker(self._text, start, end, self._speakers)
+        if opened is not None:
+            self._section = opened
+            self._section_lasts = body >= end
+        elif not self._section_lasts and body == start:
+            self._section = ""
+        follows_short = self._last_length < _SHORT_LINE
+        is_new_sentence = follows_short and not self._text[body : body + 1].islower()
+        self._last_length = end - start
+        if mark is not None or body != start or is_new_sentence or skipped:
+            yield from self.end_block()
+        if skipped or body >= end:
+            return
+        if self._block:
+            self._block.end = end
+            return
+        self._block = Block(
+            body, end, self._speaker, self._time, None, self._section, self._is_marked
+        )
+        self._is_marked = False
 
+    def end_block(self) -> Iterator[Block]:
+        """Close the open block. Iterate over it, if there is one."""
+        if self._block:
+            yield self._block
+        self._block = None
 
-def _time_of(found: re.Match[str], group: int) -> float:
-    """Seconds of the date and clock in this group and the next, or in the two behind them.
-
-    Behind a date, 10:05 is a time of day.
-    """
-    date, clock = found.group(*((group, group + 1) if found[group + 1] else (group + 2, group + 3)))
-    return seconds(f"{clock}:00" if date and re.fullmatch(r"\d+:\d+", clock) else clock)
-
-
-def _like_previous(time: float | None, previous: float | None) -> float | None:
-    """Read "9:42" behind "9:41 AM" as hours and minutes too."""
-    if time is None or previous is None or time >= _HOUR or previous < _TIME_OF_DAY:
-        return time
-    return next((each for each in (time * 60, time * 60 + _DAY / 2) if each >= previous), time)
+    def _read_mark(self, mark: Mark | None, end: int) -> None:
+        if mark is None:
+            self._time_above = None
+            return
+        is_time_only = mark.speaker is None and mark.end >= end
+        if not is_time_only:
+            self._speaker = mark.speaker
+        if mark.time is None:
+            self._time = self._time_above
+        else:
+            self._time = like_previous(mark.time, self._last_time)
+        self._last_time = self._last_time if self._time is None else self._time
+        self._time_above = self._time if is_time_only else None
+        self._section = ""
+        self._is_marked = True
 
 
 def _strip_marker(

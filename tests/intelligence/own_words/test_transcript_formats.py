@@ -229,6 +229,15 @@ def test_text_notation(name: str) -> None:
         assert second - first == pytest.approx(REQUEST.start - PAIN.start)
 
 
+def test_time_at_the_beginning_of_a_line_of_a_labelled_text() -> None:
+    text = "Ana: The import runs at\n10:30 is when it fails.\nBob: Oh.\nAna: Yes."
+    sentences = read(Document(text=text, profile="transcript")).sentences
+    assert [(each.speaker, each.text) for each in sentences][:2] == [
+        ("Ana", "The import runs at"),
+        ("Ana", "10:30 is when it fails."),
+    ]
+
+
 def test_full_width_colon() -> None:
     text = "\n".join(
         f"{'高橋花子' if line.speaker == 'Mira Kohl' else '山本'}：{line.text}" for line in CALL
