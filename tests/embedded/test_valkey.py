@@ -79,7 +79,7 @@ def test_the_server_is_private_and_never_evicts_keys(make: Make, tmp_path: Path)
 def is_written(url: str) -> bool:
     """True if no command waits for its write. While the file is flushed, writes are postponed."""
     with redis.Redis.from_url(url) as client:
-        return client.info("persistence")["aof_buffer_length"] == 0
+        return bool(client.info("persistence")["aof_buffer_length"] == 0)
 
 
 def test_after_a_kill_all_data_is_there(make: Make, tmp_path: Path) -> None:
