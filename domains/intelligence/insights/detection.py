@@ -483,9 +483,8 @@ def hosts(sentences: Sequence[Sentence], least: int = 2) -> frozenset[str | None
 def _without_guests(names: Iterable[str]) -> frozenset[str | None]:
     """Speakers of another organisation than the guests, as in "Ana (customer)", "Bo (Vendor)"."""
     notes = {name: note.lower() for name in names if (note := name.partition("(")[2])}
-    guests = {name.partition("(")[0].strip() for name in notes if _GUEST.search(notes[name])}
     others = {name for name in notes if not _GUEST.search(notes[name])}
-    return frozenset(others if guests else ())
+    return frozenset(others if len(others) < len(notes) else ())
 
 
 _GUEST = re.compile(

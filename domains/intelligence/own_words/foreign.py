@@ -4,7 +4,7 @@ from typing import Literal
 
 from domains.intelligence.own_words.mail.auto_replies import is_auto_reply
 from domains.intelligence.own_words.mail.boilerplate import boilerplate_spans
-from domains.intelligence.own_words.mail.lines import Line, Span, merged, split_lines
+from domains.intelligence.own_words.mail.lines import Line, merged, split_lines
 from domains.intelligence.own_words.mail.quoted_mail import find_quoted
 from domains.intelligence.own_words.mail.signatures import find_signature, without_signature
 from domains.intelligence.own_words.mail.templates import (
@@ -13,6 +13,7 @@ from domains.intelligence.own_words.mail.templates import (
     survey_spans,
     system_spans,
 )
+from domains.intelligence.text.marks import Span
 
 Kind = Literal["mail", "ticket", "review", "speech", "report"]
 """Sort of text. A mail or ticket has history, a signature and boilerplate, a ticket also forms, a

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from domains.intelligence.own_words.mail.lines import Span, merged
+from domains.intelligence.own_words.mail.lines import merged
+from domains.intelligence.text.marks import Span
 
 _FENCE: Final = re.compile(r"^[ \t]{0,3}(?P<fence>`{3,}|~{3,})[^\n]*$", re.MULTILINE)
 _WIKI_BLOCK: Final = re.compile(r"\{(?P<fence>code|noformat|quote)(?::[^{}\n]{1,60})?\}")

@@ -172,16 +172,7 @@ class MappedTextBuilder:
         """Append a part of the base as it is."""
         if start >= end:
             return
-        base = self._base
-        if base._pieces is None:
-            self._pieces.add(_COPY, self._length, start, end)
-        else:
-            offset = self._length - start
-            for piece in base._pieces.within(start, end):
-                self._pieces.add(
-                    piece.kind, piece.start + offset, piece.source_start, piece.source_end
-                )
-        self._append(base.text[start:end])
+        self._copy_from(self._base, start, end)
 
     def replace(self, text: str, start: int, end: int) -> None:
         """Append a text that stands for a part of the base, such as an entity or a run of spaces.
@@ -212,19 +203,22 @@ class MappedTextBuilder:
 
     def append(self, text: MappedText) -> None:
         """Append a text with the same source."""
-        offset = self._length
-        if text._pieces is None:
-            self._pieces.add(_COPY, offset, 0, len(text.text))
-        else:
-            for piece in text._pieces.within(0, len(text.text)):
-                self._pieces.add(
-                    piece.kind, piece.start + offset, piece.source_start, piece.source_end
-                )
-        self._append(text.text)
+        self._copy_from(text, 0, len(text.text))
 
     def build(self) -> MappedText:
         """The text of all pieces."""
         return MappedText("".join(self._parts), self._base.source, self._pieces)
+
+    def _copy_from(self, text: MappedText, start: int, end: int) -> None:
+        if text._pieces is None:
+            self._pieces.add(_COPY, self._length, start, end)
+        else:
+            offset = self._length - start
+            for piece in text._pieces.within(start, end):
+                self._pieces.add(
+                    piece.kind, piece.start + offset, piece.source_start, piece.source_end
+                )
+        self._append(text.text[start:end])
 
     def _append(self, text: str) -> None:
         self._parts.append(text)

@@ -1,4 +1,4 @@
-"""What attributes say: hidden elements, and what the writer of a mail did not write."""
+"""Elements recognised by their attributes: hidden ones, and quoted mail."""
 
 import re
 from typing import Final

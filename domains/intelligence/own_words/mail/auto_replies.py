@@ -19,7 +19,7 @@ _LEAST_SHARE: Final = 0.6  # of sentences that belong to an automatic reply
 
 
 def is_auto_reply(lines: Sequence[Line]) -> bool:
-    """Whether own lines of a mail, without signature, are an automatic reply.
+    """True if the own lines of a mail, without signature, are an automatic reply.
 
     One sentence must say so, and most others must be of the kind that such replies have; a single
     sentence must be of both kinds. A mail that mentions an automatic reply is none.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
-from domains.intelligence.own_words.mail.lines import Line, Span, paragraphs
+from domains.intelligence.own_words.mail.lines import Line, paragraphs
 from domains.intelligence.own_words.phrases.boilerplate import (
     BANNERS,
     FOOTERS,
@@ -14,6 +14,7 @@ from domains.intelligence.own_words.phrases.boilerplate import (
     LEGAL_STEMS,
     SUBJECT_TAGS,
 )
+from domains.intelligence.text.marks import Span
 
 _CUES: Final = tuple(re.compile(cue, re.IGNORECASE) for cue in LEGAL_CUES)
 _OPENING: Final = re.compile(rf"[\s*_(\[]*(?:{'|'.join(LEGAL_OPENINGS)})", re.IGNORECASE)

@@ -114,7 +114,7 @@ def find_attributions(lines: Sequence[Line]) -> dict[int, int]:
 
 
 def _has_inline_attribution(text: str) -> bool:
-    """Whether the quoted mail follows on the line of its attribution, as Yahoo Mail writes it."""
+    """True if the quoted mail is on the line of its attribution, as Yahoo Mail writes it."""
     end = _INLINE_END.search(text, 0, _LONGEST_LINE)
     if end is None or not _CLOCK.search(text, 0, end.start()):
         return False
@@ -138,7 +138,7 @@ def _start_of_attribution(lines: Sequence[Line], last: int, *, quotes: bool) -> 
 
 
 def _is_attribution(window: str, *, line_count: int, quotes: bool) -> bool:
-    """Whether the joined lines attribute; `quotes` says that quote marks follow."""
+    """True if the joined lines are an attribution. `quotes`: quote marks follow."""
     has_address = "@" in window
     if not (has_address or quotes or _CLOCK.search(window)):
         return False
@@ -213,7 +213,7 @@ def _head(lines: Sequence[Line], start: int) -> Opening | None:
 
 
 def _is_one_line_head(text: str) -> bool:
-    """Whether a line holds the whole head, as programs without line ends write it."""
+    """True if one line holds the whole head, as some programs write it."""
     if len(text) > 2 * _LONGEST_LINE or text.count(":") < _ONE_LINE_HEADERS or not _header(text):
         return False
     kinds = {HEADER_KINDS.get(label[1].lower()) for label in _LABEL.finditer(text)} - {None}

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from domains.intelligence.own_words.mail import signatures
-from domains.intelligence.own_words.mail.lines import Line, Span, without_prefix
+from domains.intelligence.own_words.mail.lines import Line, without_prefix
 from domains.intelligence.own_words.mail.openings import (
     Opening,
     OpeningKind,
@@ -19,6 +19,7 @@ from domains.intelligence.own_words.mail.openings import (
     quote_marks,
 )
 from domains.intelligence.own_words.phrases.mail import COVER_NOTE, REPLY_NOTE
+from domains.intelligence.text.marks import Span
 
 _SHORT_NOTE: Final = 80  # characters that a note above a forwarded mail may have
 _LONGEST_NOTE: Final = 600
@@ -126,7 +127,7 @@ class _Scanner:
         return len(lines)
 
     def _passes_on(self, kind: OpeningKind) -> bool:
-        """Whether the words above the opening only pass the mail below it on."""
+        """True if the words above the opening only forward the mail below it."""
         if self._has_quotes:
             return False
         if kind == "attribution":
@@ -162,7 +163,7 @@ def _end_of_quote(lines: Sequence[Line], index: int, *, unsure: bool = False) ->
 
 
 def _is_wrapped_rest(lines: Sequence[Line], index: int) -> bool:
-    """Whether the line is the wrapped end of a long quoted line, without its own mark."""
+    """True if the line is the wrapped end of a long quoted line, without its own mark."""
     before, text = lines[index - 1].text, lines[index].text
     return (
         index + 1 < len(lines)

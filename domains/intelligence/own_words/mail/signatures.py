@@ -98,12 +98,12 @@ def without_signature(lines: Sequence[Line]) -> list[Line]:
 
 
 def is_sent_from(text: str) -> bool:
-    """Whether a line is of the kind of "Sent from my iPhone"."""
+    """True for the footer of a mobile mail program, such as "Sent from my iPhone"."""
     return 8 <= len(text) <= 120 and _SENT_FROM.fullmatch(text.strip(" \t*_-—–[]()<>.")) is not None
 
 
 def is_closing(text: str) -> bool:
-    """Whether a line says goodbye and nothing but a name besides."""
+    """True for a closing such as "Best regards", alone or with a name."""
     if len(text) > 80:
         return False
     found = _CLOSING.fullmatch(text.strip(" \t*_"))
@@ -120,7 +120,7 @@ def is_closing(text: str) -> bool:
 
 
 def is_name(text: str) -> bool:
-    """Whether a line can be a person's name."""
+    """True if the line can be a person's name."""
     words = _WORD.findall(text.strip(" ,.*_–—-"))
     if not 0 < len(words) <= _MAX_NAME_WORDS or len(text) > 60 or text[-1:] in "?!:":
         return False
@@ -181,7 +181,7 @@ def _name_block(lines: Sequence[Line]) -> int | None:
 
 
 def _is_register(text: str) -> bool:
-    """Whether a line is a company's entry in a register: "Shop Ltd, registered in England"."""
+    """True for a company's entry in a register, as in "Shop Ltd, registered in England"."""
     if not 20 <= len(text) <= _MAX_REGISTER or _speaks(text):
         return False
     entries = {found[0].lower() for found in _REGISTER.finditer(text)}
@@ -189,12 +189,12 @@ def _is_register(text: str) -> bool:
 
 
 def _speaks(text: str) -> bool:
-    """Whether a line has a word such as "we" or "is". "IT" is none."""
+    """True if the line has a word such as "we" or "is". The acronym "IT" does not count."""
     return _PRONOUN.search(text[0].lower() + text[1:]) is not None
 
 
 def _fits_block(text: str) -> bool:
-    """Whether a line can belong to a name block: short, without a sentence."""
+    """True if the line can belong to a name block: it is short and no sentence."""
     if len(text) > _MAX_LINE:
         return False
     if _CONTACT.search(text) or _SEPARATED.search(text) or is_closing(text):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from domains.intelligence.own_words.mail.lines import Line, Span
+from domains.intelligence.own_words.mail.lines import Line
 from domains.intelligence.own_words.phrases.templates import (
     CHECKLIST,
     FORM_HEADINGS,
@@ -13,6 +13,7 @@ from domains.intelligence.own_words.phrases.templates import (
     SURVEY_QUESTIONS,
     SYSTEM_LINES,
 )
+from domains.intelligence.text.marks import Span
 
 _HEADING: Final = re.compile(
     rf"(?:{'|'.join(FORM_HEADINGS)})(?: \((?:optional|required)\))?", re.IGNORECASE
@@ -99,7 +100,7 @@ def _is_ticked(box: re.Match[str]) -> bool:
 
 
 def _is_heading(text: str) -> bool:
-    """Whether a line is a heading, a bold line or a label without a value, known from forms."""
+    """True for a heading, a bold line or a label without a value that is known from forms."""
     bare = text.strip("#*_ \t")
     if len(bare) > 80:
         return False

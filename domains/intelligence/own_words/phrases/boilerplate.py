@@ -5,7 +5,7 @@ from typing import Final
 # Kinds of statements in legal notices. A notice makes several of them. The first alone proves
 # nothing: people write "this e-mail" too.
 LEGAL_CUES: Final = (
-    # What the notice is about
+    # Subjects of the notice
     r"\bthis (?:e-?mail|message|communication|transmission|document|information)\b|"
     r"\bdiese (?:e-?mail|nachricht|mail|mitteilung)\b|"
     r"\bc(?:e|et) (?:message|courriel|e-?mail|mail)\b|"

@@ -18,7 +18,7 @@ _MAX_NAME: Final = 200
 
 
 class _Budget:
-    """What may still be read of one document."""
+    """Remaining limits on the files attached to one document."""
 
     def __init__(self) -> None:
         self.files = _MAX_FILES

@@ -161,7 +161,7 @@ def _sample(data: bytes) -> tuple[bytes, bytes]:
 
 
 class _Byte(NamedTuple):
-    """What a byte stands for in an encoding."""
+    """Meaning of a byte in an encoding."""
 
     letter: str
     """The letter in lower case, or a space."""

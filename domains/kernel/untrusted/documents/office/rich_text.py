@@ -104,7 +104,7 @@ class _Section:
 
 
 class _Group(msgspec.Struct):
-    """What applies to the rest of a group. Each group begins with a copy of the outer one's."""
+    """State for the rest of a group. Each group begins with a copy of the outer one's."""
 
     section: _Section
     is_skipped: bool = False

@@ -1,4 +1,4 @@
-"""What calamine leaves out of workbooks: number formats, errors and comments."""
+"""Details of workbooks that calamine does not read: number formats, errors and comments."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
