@@ -119,12 +119,16 @@ async def get_json(tenant: Tenant, path: str, **params: Any) -> Any:
 
 
 async def listed_ids(tenant: Tenant, kind: str, **params: Any) -> list[str]:
-    """Return the ids on the first page of a list.
+    """Return the ids on the first page of a list."""
+    return ids_of(kind, (await get_json(tenant, kind, **params))[kind])
+
+
+def ids_of(kind: str, records: Iterable[Json]) -> list[str]:
+    """The ids of listed records.
 
     They are CRM ids of deals and accounts, record ids of conversations, and remote ids otherwise.
     """
-    page = await get_json(tenant, kind, **params)
     name = {"conversations": "conversationId", "deals": "dealId", "accounts": "accountId"}.get(
         kind, "remoteId"
     )
-    return [record[name] for record in page[kind]]
+    return [record[name] for record in records]

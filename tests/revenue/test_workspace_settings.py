@@ -14,6 +14,7 @@ from tests.revenue.push_records import (
     Source,
     create_source,
     get_json,
+    ids_of,
     listed_ids,
 )
 from tests.stack import Tenant, eventually
@@ -120,8 +121,9 @@ async def test_hidden_records_are_found_by_no_filter_and_no_cursor(
         assert not last["pagination"]["hasMore"]
         cursor_before = before[kind]["pagination"]["nextCursor"]
         continued = await get_json(acme, kind, cursor=cursor_before, limit=50)
-        visible = [*first[kind], *last[kind]]
-        assert [record for record in continued[kind] if record not in visible] == []
+        # Ids are compared: a worker may change `processing` between two reads.
+        visible = ids_of(kind, [*first[kind], *last[kind]])
+        assert set(ids_of(kind, continued[kind])) <= set(visible)
     for kind in ("rows", "messages"):
         assert await listed_ids(acme, kind, remoteId="1") == []
         assert await listed_ids(acme, kind, remoteId="2") == ["2"]
