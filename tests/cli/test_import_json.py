@@ -146,6 +146,17 @@ async def test_refused_records_are_written_for_correction(
         assert (await importer.run(acme, corrected, "--json")).counts == (1, 0, 0)
 
 
+@pytest.mark.parametrize("name", ["x.jsonl", "x.json"])
+async def test_unknown_fields_are_named(importer: Importer, acme: Tenant, name: str) -> None:
+    """A misspelt field is reported, because its value is not stored."""
+    deals = [deal(1, ammount=5), deal(2, amount=7, Stage="Won", **{"x" * 100: 1})]
+    text = "\n".join(map(json.dumps, deals))
+    path = importer.write_file(name, text if name == "x.jsonl" else json.dumps({"deals": deals}))
+    result = await importer.run(acme, path, "--json")
+    assert (result.code, result.counts) == (0, (2, 0, 0))
+    assert result.notes(path) == [f"fields not imported: Stage, ammount, {'x' * 64}"]
+
+
 # --- objects and other files ------------------------------------------------------------------
 
 
@@ -190,7 +201,8 @@ async def test_an_object_with_arrays_of_records(
             line = line - 2 if "amount" in part else line
             assert reason in refused[line]
     else:
-        assert [each.split(":")[1] for each in result.err.splitlines()] == ["1"] * 4
+        lines = [each.split(":")[1] for each in result.err.splitlines()]
+        assert lines == [" fields not imported", *["1"] * 4]
 
 
 @pytest.mark.parametrize(

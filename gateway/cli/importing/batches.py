@@ -19,7 +19,14 @@ from domains.revenue.imports.contacts import Contacts
 from domains.revenue.imports.kinds import Kind
 from domains.revenue.imports.prepared import Outcome, PreparedRecord
 from gateway.cli.importing import json_files
-from gateway.cli.importing.entries import Conventions, Entries, Entry, Note, Refusal
+from gateway.cli.importing.entries import (
+    Conventions,
+    Entries,
+    Entry,
+    Note,
+    Refusal,
+    not_imported,
+)
 from gateway.cli.importing.files import InputFile, Interrupted, read_entries
 
 # A batch ends at this number of records, or at about this many bytes.
@@ -60,6 +67,15 @@ KINDS: Final[Mapping[str, _Products | Kind[Any] | Contacts]] = {
     **kinds.KINDS,
 }
 _DECODERS: Final = {name: msgspec.json.Decoder(kind.struct) for name, kind in KINDS.items()}
+# Fields of JSON records that need no note: of a line, and what the API computes.
+_EXPECTED_FIELDS: Final = {"kind", "reason", "processing", "latestDeal"}
+_FIELDS: Final = {
+    name: _EXPECTED_FIELDS | {field.encode_name for field in msgspec.structs.fields(kind.struct)}
+    for name, kind in KINDS.items()
+}
+_NAMES: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+# Unknown fields at which no more are collected.
+_MAX_NAMES: Final = 1000
 
 
 class Location(NamedTuple):
@@ -169,7 +185,7 @@ def _entries(
     """
     contacts: list[tuple[int, Note, Entries]] = []
     for number, file in enumerate(files):
-        entries = read_entries(file, conventions)
+        entries = _note_unknown_fields(read_entries(file, conventions))
         for entry in entries:
             if isinstance(entry, Note) and entry.kind == "contacts" and len(files) > 1:
                 contacts.append((number, entry, entries))
@@ -179,6 +195,19 @@ def _entries(
         yield number, note
         for entry in entries:
             yield number, entry
+
+
+def _note_unknown_fields(entries: Entries) -> Entries:
+    """Iterate over the entries of a file, and end with a note about fields that no kind has."""
+    unknown: set[str] = set()
+    for entry in entries:
+        if isinstance(entry, Entry) and isinstance(entry.content, bytes):
+            with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
+                names = _NAMES.decode(entry.content).keys() - _FIELDS[entry.kind]
+                unknown.update(names if len(unknown) < _MAX_NAMES else ())
+        yield entry
+    if unknown:
+        yield Note(f"fields {not_imported(sorted(unknown))}")
 
 
 def _add(

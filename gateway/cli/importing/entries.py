@@ -16,6 +16,9 @@ KINDS: Final = (
     "documents",
 )
 
+# Columns or fields that a note names.
+_MAX_NAMED: Final = 10
+
 
 class Conventions(NamedTuple):
     """How to read ambiguous values of tables: the options --decimal and --dates."""
@@ -65,3 +68,10 @@ class Note(NamedTuple):
 
 
 Entries = Iterator[Entry | Refusal | Note]
+
+
+def not_imported(names: Sequence[str]) -> str:
+    """Text of a note about columns or fields of a file that an import ignores."""
+    named = ", ".join(name[:64] for name in names[:_MAX_NAMED])
+    more = len(names) - _MAX_NAMED
+    return f"not imported: {named}" + (f" and {more:,} more" if more > 0 else "")

@@ -12,7 +12,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from domains.kernel.core.problems import Invalid, invalid
-from gateway.cli.importing.entries import Conventions, Entries, Entry, Header, Note, Refusal
+from gateway.cli.importing.entries import (
+    Conventions,
+    Entries,
+    Entry,
+    Header,
+    Note,
+    Refusal,
+    not_imported,
+)
 from gateway.cli.importing.tables import encoding, stages
 from gateway.cli.importing.tables.amounts import read_amount
 from gateway.cli.importing.tables.columns import Layout
@@ -50,8 +58,6 @@ _SPREADSHEET_ERRORS: Final = frozenset(
     ("#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!")
 )
 _ID_FIELDS: Final = ("dealId", "accountId", "contactId")
-# Columns without a field that the report names.
-_MAX_NAMED: Final = 10
 _NOT_LETTERS: Final = re.compile(r"[\W\d_]+")
 _BOOLEANS: Final = {
     **dict.fromkeys(
@@ -226,13 +232,9 @@ class _Table:
             for position, decision in self._decisions.items()
             if decision.text
         ]
-        unused = [
-            layout.header[position][:64] for position in layout.others if layout.header[position]
-        ]
+        unused = [layout.header[position] for position in layout.others if layout.header[position]]
         if unused and layout.kind != "accounts":
-            more = len(unused) - _MAX_NAMED
-            named = ", ".join(unused[:_MAX_NAMED])
-            parts.append(f"not imported: {named}" + (f" and {more:,} more" if more > 0 else ""))
+            parts.append(not_imported(unused))
         header = Header(layout.header, delimiter)
         return Note("; ".join(parts), kind=layout.kind, header=header)
 
