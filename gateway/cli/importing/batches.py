@@ -198,7 +198,7 @@ def _entries(
 
 
 def _note_unknown_fields(entries: Entries) -> Entries:
-    """Iterate over the entries of a file, and end with a note about fields that no kind has."""
+    """Iterate over the entries of a file, and end with a note about unknown JSON fields."""
     unknown: set[str] = set()
     for entry in entries:
         if isinstance(entry, Entry) and isinstance(entry.content, bytes):
