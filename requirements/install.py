@@ -56,14 +56,15 @@ def main(target: str) -> None:
     if target == "run":
         editable = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
         pip_install(editable, "Installing gateway", 1)
-        build_sentence_model()
+        build_sentence_encoders()
 
 
-def build_sentence_model() -> None:
-    """Build the sentence model. Without it the product works and compares words instead."""
+def build_sentence_encoders() -> None:
+    """Build the sentence encoders. Without one the product compares words instead."""
     result = subprocess.run([PYTHON, HERE / "model.py"], stderr=subprocess.PIPE, text=True)
     if result.returncode:
-        say(f"No sentence model, texts are compared by words instead: {last_line(result.stderr)}")
+        reason = last_line(result.stderr)
+        say(f"A sentence encoder is missing, words are compared instead: {reason}")
 
 
 def count_pinned(text: str) -> int:

@@ -1,8 +1,8 @@
-"""Texts as vectors: how near two of them are says whether they mean the same.
+"""Embeddings of texts: MiniLM for English pairs, USE for sentences in all languages.
 
-The vectors are those of a small sentence model that is made at installation. Where its file or its
-runtime is missing, hashed words stand in: they find texts that share words, not texts that share a
-meaning. Vectors of the two are never compared, so whoever stores a vector stores its maker's name.
+The encoders are built at installation. If the files or the runtime of one are missing, hashed words
+replace it: they find texts that share words, not texts that share a meaning. Embeddings of
+different encoders are never compared, so the encoder's name is stored with each.
 """
 
 import hashlib
@@ -14,73 +14,94 @@ from collections.abc import Sequence
 from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from domains.intelligence.text.words import STOP_WORDS, content_stems, tokens
 
-SIZE: Final = 384
-"""Numbers in a vector, one byte each."""
+Model = Literal["minilm", "use"]
+
+SIZES: Final[dict[Model, int]] = {"minilm": 384, "use": 512}
+"""Numbers in a vector. Hashed words have as many as the encoder that they replace."""
+
+SIZE: Final = SIZES["minilm"]
+"""Bytes of a stored vector."""
 
 WEIGHTS: Final = Path(__file__).parents[1] / "weights"
 
-_LONGEST: Final = 4000
-"""Characters of a text that are looked at, far above what the model reads."""
+_MAX_LENGTH: Final = 4000
+"""Characters of a text that are read, far more than the encoders' tokens."""
 
 
-class Embedder(Protocol):
-    """What makes vectors: `name` stands in records and changes whenever the vectors may.
+class Encoder(Protocol):
+    """Encodes texts. `name` changes whenever the vectors may change.
 
-    `vectors` gives one row of SIZE signed bytes for each text, a unit vector times 127. The same
-    text has the same bytes, whatever is embedded before or beside it; upper case and white space
-    have no say with either maker. A text with nothing in it is the zero vector, near to nothing.
-    Any string is accepted; only the beginning of a long one counts.
+    `unit_vectors` returns a row of length 1 for each text. The vector of a text does not depend on
+    the texts beside it. Letter case and white space are ignored. A text without letters or digits
+    may be the zero vector; an empty one always is. Any string is accepted.
     """
 
     @property
     def name(self) -> str: ...
-    def vectors(self, texts: Sequence[str]) -> NDArray[np.int8]: ...
+    def unit_vectors(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
+
+
+class Embedder:
+    """Embeds texts for storage and comparison: unit vectors times 127, rounded to signed bytes."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.name: Final = encoder.name
+        self._encoder = encoder
+
+    def vectors(self, texts: Sequence[str]) -> NDArray[np.int8]:
+        """Return one row of SIZE bytes for each text. See `Encoder`."""
+        scaled = self._encoder.unit_vectors(texts) * np.float32(127)
+        rounded: NDArray[np.int8] = np.rint(scaled).astype(np.int8)
+        return rounded
 
 
 @cache
 def embedder(folder: Path = WEIGHTS) -> Embedder:
-    """The best maker of vectors that this installation has, loaded at the first call in 0.5 s.
-
-    A model in the folder that cannot be loaded is no reason to stop: words stand in, and the name
-    says so.
-    """
-    name = available(folder)
-    if name != Words.name:
-        try:
-            # Not above: what must be ready at once, or never embeds, does not wait for the runtime.
-            minilm = importlib.import_module("domains.intelligence.semantic.sentence_model")
-            return _Tidied(minilm.MiniLM(name, folder / _MODEL, folder / _TOKENIZER))
-        except (ImportError, OSError, RuntimeError):
-            pass
-    return _Tidied(Words())
+    """Return the embedder for English texts. See `encoder`."""
+    return Embedder(encoder("minilm", folder))
 
 
 @cache
-def available(folder: Path = WEIGHTS) -> str:
-    """The name that `embedder` will have, found without loading anything: "tfidf/1" is the lesser.
+def encoder(model: Model, folder: Path = WEIGHTS) -> Encoder:
+    """Return the encoder, or hashed words if it is not installed or cannot be loaded.
 
-    A model file counts only if it is the recorded one; looking costs some 40 ms once.
+    The first call loads it, in about 0.5 s.
+    """
+    name = available(folder, model)
+    if not name.startswith(Words.name):
+        try:
+            # Imported here: a process that never encodes should not load the runtime.
+            module = importlib.import_module("domains.intelligence.semantic.sentence_model")
+            files = folder / f"{model}.onnx", folder / f"{model}.tokenizer.json"
+            return _Encoder(name, SIZES[model], module.SentenceModel(*files))
+        except (ImportError, OSError, RuntimeError):
+            pass
+    return _Encoder(Words.name, SIZES[model], Words(SIZES[model]))
+
+
+@cache
+def available(folder: Path = WEIGHTS, model: Model = "minilm") -> str:
+    """Return the name of the encoder that `encoder` returns, without loading it.
+
+    The name of hashed words is "tfidf/1". Files with another hash than the recorded one are not
+    used. The first call hashes the files, which takes 40 to 120 ms.
     """
     try:
-        lines = (WEIGHTS / _SUMS).read_text("ascii").splitlines()
+        lines = (WEIGHTS / f"{model}.sha256").read_text("ascii").splitlines()
         sums = {name: digest for digest, name in (line.split() for line in lines)}
-        whole = all(_sum(folder / name) == digest for name, digest in sums.items())
+        is_complete = all(_sum(folder / name) == digest for name, digest in sums.items())
     except OSError:
         return Words.name
-    there = all(importlib.util.find_spec(name) for name in ("onnxruntime", "tokenizers"))
-    return f"minilm-int8/{sums[_MODEL][:8]}" if whole and there else Words.name
-
-
-_MODEL: Final = "minilm.onnx"
-_TOKENIZER: Final = "minilm.tokenizer.json"
-_SUMS: Final = "minilm.sha256"
+    has_runtime = all(importlib.util.find_spec(name) for name in ("onnxruntime", "tokenizers"))
+    is_available = is_complete and has_runtime
+    return f"{model}-int8/{sums[f'{model}.onnx'][:8]}" if is_available else Words.name
 
 
 def _sum(file: Path) -> str:
@@ -88,50 +109,60 @@ def _sum(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-class _Tidied:
-    """Prepares texts for an embedder and answers for those with nothing in them."""
+class _Vectors(Protocol):
+    """Encodes texts that are normalised and not empty."""
 
-    def __init__(self, inner: Embedder) -> None:
-        self.name = inner.name
-        self._inner = inner
+    def unit_vectors(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
 
-    def vectors(self, texts: Sequence[str]) -> NDArray[np.int8]:
-        tidied = [_tidy(text) for text in texts]
-        vectors = np.zeros((len(tidied), SIZE), np.int8)
-        filled = [place for place, text in enumerate(tidied) if text]
+
+class _Encoder:
+    """Normalises texts for a model. Empty texts become zero vectors."""
+
+    def __init__(self, name: str, size: int, model: _Vectors) -> None:
+        self.name: Final = name
+        self._size = size
+        self._model = model
+
+    def unit_vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        normal = [_normalize(text) for text in texts]
+        vectors = np.zeros((len(normal), self._size), np.float32)
+        filled = [place for place, text in enumerate(normal) if text]
         if filled:
-            vectors[filled] = self._inner.vectors([tidied[place] for place in filled])
+            vectors[filled] = self._model.unit_vectors([normal[place] for place in filled])
         return vectors
 
 
-def _tidy(text: str) -> str:
-    # Half a character outside the basic plane cannot be encoded; the tokenizer would refuse it.
-    whole = text[:_LONGEST].encode("utf-8", "replace").decode("utf-8")
+def _normalize(text: str) -> str:
+    # The tokenizers cannot encode an unpaired surrogate.
+    whole = text[:_MAX_LENGTH].encode("utf-8", "replace").decode("utf-8")
     return " ".join(whole.lower().split())
 
 
 class Words:
-    """Vectors without a model: the weighted words of a text, each thrown in a direction of its own.
+    """Vectors without a model: the weighted sum of one direction per word of a text.
 
-    The direction comes from the word's hash, so vectors of any two days can be compared and nothing
-    is learned from the texts. Stems of topic words count fully, pairs of them half, the beginnings
-    of words a little against misspelling, stop words hardly.
+    A word's direction comes from its hash, so vectors of any two days are comparable and nothing is
+    learned from the texts. Stems of topic words count 1, pairs of them 0.5, the first letters of
+    words 0.4 against misspelling, stop words 0.1.
     """
 
     name: Final = "tfidf/1"
 
-    def vectors(self, texts: Sequence[str]) -> NDArray[np.int8]:
-        """See `Embedder`. About 0.1 ms a sentence."""
-        return np.array([self._vector(text) for text in texts], np.int8).reshape(-1, SIZE)
+    def __init__(self, size: int) -> None:
+        self._size = size
 
-    def _vector(self, text: str) -> NDArray[np.int8]:
+    def unit_vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """See `Encoder`. About 0.1 ms a sentence."""
+        return np.array([self._vector(text) for text in texts], np.float32)
+
+    def _vector(self, text: str) -> NDArray[np.float64]:
         weights = _features(text)
         if not weights:
-            return np.zeros(SIZE, np.int8)
-        signs = np.array([_direction(feature) for feature in weights], np.float64)
+            return np.zeros(self._size)
+        signs = np.array([_direction(feature, self._size) for feature in weights], np.float64)
         total = np.array([*weights.values()]) @ signs
         length = math.sqrt(float(total @ total))
-        return np.rint(total * (127 / (length or 1.0))).astype(np.int8)
+        return np.asarray(total / (length or 1.0))
 
 
 def _features(text: str) -> dict[str, float]:
@@ -144,7 +175,7 @@ def _features(text: str) -> dict[str, float]:
 
 
 @lru_cache(maxsize=20_000)
-def _direction(feature: str) -> NDArray[np.int8]:
-    """A vector of ones and minus ones, by the 384 bits of a hash."""
-    digest = hashlib.blake2b(feature.encode(), digest_size=SIZE // 8).digest()
+def _direction(feature: str, size: int) -> NDArray[np.int8]:
+    """Return a vector of ones and minus ones: the bits of a hash. At most 512 of them."""
+    digest = hashlib.blake2b(feature.encode(), digest_size=size // 8).digest()
     return np.unpackbits(np.frombuffer(digest, np.uint8)).astype(np.int8) * 2 - 1
