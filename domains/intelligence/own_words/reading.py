@@ -61,8 +61,12 @@ class OwnWords:
                 placed.append(replace(insight, quotes=quotes))
         return tuple(sorted(placed, key=lambda each: (each.quotes[0].start, each.kind)))
 
+    def source_spans(self, start: int, end: int) -> list[Span]:
+        """Return the slices of the source that a slice of `text` was taken from, in order."""
+        return self._text.source_slices(start, end)
+
     def _slices(self, quote: Quote) -> Iterator[Quote]:
-        for start, end in self._text.source_slices(quote.start, quote.end):
+        for start, end in self.source_spans(quote.start, quote.end):
             at = bisect_right(self._starts, start) - 1
             entry = self._timed[at] if at >= 0 else None
             yield Quote(

@@ -1,7 +1,8 @@
-"""The weights of all detectors again: `make train DATA=folder`.
+"""Train the weights of all detectors: `make train`, or `make train DATA=folder`.
 
-Reads what may be trained on, and nothing of a file whose licence forbids it. The same data and the
-same versions of numpy, scipy and scikit-learn give the same files, to the byte.
+Models of the project's own texts need no folder. The others are trained on the data in it whose
+licence allows training. The same data and the same versions of numpy, scipy and scikit-learn give
+the same files on one machine.
 """
 
 import hashlib
@@ -12,15 +13,19 @@ from typing import Final, NamedTuple
 import click
 from threadpoolctl import threadpool_limits
 
+from domains.intelligence.semantic.embeddings import WEIGHTS, encoder
 from domains.intelligence.training import dialogue_acts, issues, phrases, reviews, suggestions
+from domains.intelligence.training.heads.fitting import Trained, train
+from domains.intelligence.training.heads.marked_documents import read_documents
+from domains.intelligence.training.heads.report import heads_table
 
-WEIGHTS: Final = Path(__file__).parents[1] / "weights"
 RECORD: Final = WEIGHTS / "MODELS.md"
-_TABLE: Final = "<!-- files -->"
+_FILES: Final = "<!-- files -->"
+_HEADS: Final = "<!-- heads -->"
 
 
 class Source(NamedTuple):
-    """What a model is made of, as its notice wants it."""
+    """What a model is trained on, for its notice. `train` takes the data folder."""
 
     train: Callable[[Path], bytes]
     purpose: str
@@ -38,7 +43,7 @@ MODELS: Final[dict[str, Source]] = {
         "feature phrases of a product",
         "IS-22, MIT, (c) 2022 Jacek Dąbrowski",
     ),
-    # Before reviews, which have its answers among their features.
+    # Before reviews, which use its probabilities as features.
     "suggestions": Source(
         suggestions.train,
         "suggestions to a vendor",
@@ -55,45 +60,82 @@ MODELS: Final[dict[str, Source]] = {
         "our own titles and bodies (CC0)",
     ),
 }
+_OWN_DOCUMENTS: Final = "our own documents (CC0)"
+HEADS: Final[dict[str, str]] = {
+    "heads_use": "labels of sentences, from USE vectors",
+    "heads_hashed": "the same from hashed words, if the encoder is not installed",
+    "heads_ngrams": "the same from n-grams, added to both",
+    "roles_use": "sides of speakers, from USE vectors",
+    "roles_hashed": "the same from hashed words",
+}
+"""Files that are trained together, on the documents in `data`."""
 
 
 @click.command()
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--only", multiple=True, type=click.Choice(list(MODELS)))
+@click.argument(
+    "folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
+@click.option("--only", multiple=True, type=click.Choice([*MODELS, "heads"]))
 @click.option(
     "--into", type=click.Path(file_okay=False, path_type=Path), default=WEIGHTS, show_default=False
 )
-def main(folder: Path, only: tuple[str, ...], into: Path) -> None:
-    """Train on FOLDER and write the weight files; for those of the package MODELS.md, too."""
+def main(folder: Path | None, only: tuple[str, ...], into: Path) -> None:
+    """Train the heads and, if there is a FOLDER with data, the other models.
+
+    Writes the weight files; for those of the package MODELS.md, too.
+    """
+    chosen = only or (["heads"] if folder is None else [*MODELS, "heads"])
     into.mkdir(parents=True, exist_ok=True)
-    for name, source in MODELS.items():
-        if only and name not in only:
-            continue
-        # More threads add up in another order, and the last bit of a weight decides its rounding.
-        with threadpool_limits(1):
-            content = source.train(folder)
-        file = into / f"{name}.bin"
-        before = file.read_bytes() if file.exists() else None
-        file.write_bytes(content)
-        word = "as before" if content == before else "new" if before is None else "changed"
-        click.echo(f"{name:<12} {len(content):>8} bytes  {_hash(content)[:12]}  {word}")
+    for name in chosen:
+        if name == "heads":
+            trained = _train_heads()
+            for each in HEADS:
+                _write(into / f"{each}.bin", trained.files[each])
+            if into == WEIGHTS:
+                _replace(_HEADS, heads_table(trained))
+        elif folder is None:
+            raise click.UsageError(f"{name} is trained on a data folder: make train DATA=folder")
+        else:
+            # More threads add in another order, and the last bit of a weight decides its rounding.
+            with threadpool_limits(1):
+                _write(into / f"{name}.bin", MODELS[name].train(folder))
     if into == WEIGHTS:
         record()
 
 
+def _train_heads() -> Trained:
+    documents = list(read_documents())
+    with threadpool_limits(1):
+        trained = train(documents, encoder("use"), "use")
+        fallback = train(documents, encoder("use", Path("no weights")), "hashed")
+    return trained._replace(files=fallback.files | trained.files)
+
+
+def _write(file: Path, content: bytes) -> None:
+    before = file.read_bytes() if file.exists() else None
+    file.write_bytes(content)
+    word = "as before" if content == before else "new" if before is None else "changed"
+    click.echo(f"{file.stem:<12} {len(content):>8} bytes  {_hash(content)[:12]}  {word}")
+
+
 def record() -> None:
     """Write which files the package has into MODELS.md."""
+    files = [(name, source.purpose, source.data) for name, source in MODELS.items()]
+    files += [(name, purpose, _OWN_DOCUMENTS) for name, purpose in HEADS.items()]
     rows = ["| file | bytes | sha256 | finds | trained on |", "|---|---|---|---|---|"]
-    for name, source in MODELS.items():
+    for name, purpose, data in files:
         content = (WEIGHTS / f"{name}.bin").read_bytes()
         rows.append(
-            f"| `{name}.bin` | {len(content):,} | `{_hash(content)}` | {source.purpose} "
-            f"| {source.data} |"
+            f"| `{name}.bin` | {len(content):,} | `{_hash(content)}` | {purpose} | {data} |"
         )
-    before, _, rest = RECORD.read_text("utf-8").partition(_TABLE)
-    _, _, after = rest.partition(_TABLE)
-    table = "\n".join(rows)
-    RECORD.write_text(f"{before}{_TABLE}\n{table}\n{_TABLE}{after}", "utf-8")
+    _replace(_FILES, "\n".join(rows))
+
+
+def _replace(mark: str, table: str) -> None:
+    """Replace what MODELS.md has between two marks."""
+    before, _, rest = RECORD.read_text("utf-8").partition(mark)
+    _, _, after = rest.partition(mark)
+    RECORD.write_text(f"{before}{mark}\n{table}\n{mark}{after}", "utf-8")
 
 
 def _hash(content: bytes) -> str:

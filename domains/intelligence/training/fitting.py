@@ -22,6 +22,7 @@ class Shape(NamedTuple):
     longest_words: int = 2
     characters: tuple[int, int] = (3, 5)
     least_texts: int = 2
+    tolerance: float = 1e-5
 
 
 _USUAL: Final = Shape()
@@ -55,7 +56,7 @@ def fit(
     dense_weights: list[list[float]] = []
     bias: list[float] = []
     for head in heads.values():
-        learned, intercept = _learned(together, head)
+        learned, intercept = _learned(together, head, shape.tolerance)
         for family in (0, 1):
             part = learned[family * size : (family + 1) * size]
             step = _rounded(float(np.abs(part).max()) / 127.0) or _SMALLEST
@@ -98,6 +99,7 @@ def held_out(
                     answers=head.answers[~aside],
                     weights=None if head.weights is None else head.weights[~aside],
                 ),
+                shape.tolerance,
             )
             logits = together[aside] @ learned + intercept
             found[aside, column] = 1.0 / (1.0 + np.exp(-logits))
@@ -120,7 +122,7 @@ def _rounded(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def _learned(features: Any, head: Head) -> tuple[NDArray[np.float64], float]:
+def _learned(features: Any, head: Head, tolerance: float) -> tuple[NDArray[np.float64], float]:
     model = LogisticRegression(
         C=head.strength,
         class_weight={False: 1.0, True: head.positive_weight},
@@ -128,7 +130,7 @@ def _learned(features: Any, head: Head) -> tuple[NDArray[np.float64], float]:
         intercept_scaling=10.0,
         random_state=7,
         max_iter=300,
-        tol=1e-5,
+        tol=tolerance,
     )
     model.fit(features, head.answers, sample_weight=head.weights)
     return model.coef_[0], float(model.intercept_[0])
