@@ -40,7 +40,8 @@ def heads_table(trained: Trained) -> str:
     sentences = sum(len(each.vectors) for each in trained.examples)
     lines = [
         f"{len(trained.examples):,} documents with {sentences:,} sentences; {len(twice):,} of them "
-        "were labelled by a second reader who did not see the first labels.",
+        "were labelled by a second reader who did not",
+        "see the first labels.",
         "",
         "| head | sentences | two readers: F1 | kappa | held out: P | R | F1 |",
         "|---|---|---|---|---|---|---|",
