@@ -25,7 +25,7 @@ def engine() -> str:
 
 
 def analyse(document: Document) -> Findings:
-    """Find pain points, requests, praise and questions, each with its verbatim quotes.
+    """Find pains, requests, praise and questions, each with its verbatim quotes.
 
     Pure and deterministic to the byte: the same document gives the same findings on every machine.
     Any text is accepted; one with nothing to find gives no insights. The work grows linearly with

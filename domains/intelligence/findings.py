@@ -5,7 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 Profile = Literal["transcript", "support_ticket", "survey_response", "discovery_report", "raw"]
-Kind = Literal["pain_point", "request", "praise", "question"]
+Kind = Literal["pain", "request", "praise", "question"]
 Sentiment = Literal["negative", "neutral", "positive"]
 
 

@@ -59,7 +59,7 @@ _OF_CATEGORY: Final[dict[str, tuple[Heading, ...]]] = {
 }
 _OTHERWISE: Final[tuple[Heading, ...]] = ("Decisions", "Questions")
 _OF_KIND: Final[dict[Heading, Kind]] = {
-    "Pain Points": "pain_point",
+    "Pain Points": "pain",
     "Requests": "request",
     "Praise": "praise",
 }

@@ -28,12 +28,6 @@ _PROFILES: Final[dict[str, Profile]] = {
     "support_ticket": "support_ticket",
     "review": "survey_response",
 }
-_KINDS: Final = {
-    "pain_point": "pain point",
-    "request": "request",
-    "praise": "praise",
-    "question": "question",
-}
 _INTRODUCTION: Final = """# Examples of output
 
 The findings of the embedded engine in the texts under `examples/`, without a model or service
@@ -168,7 +162,7 @@ def _quote(quote: Quote) -> str:
 
 
 def _facts(insight: Insight) -> str:
-    facts = [_KINDS[insight.kind], insight.sentiment, f"confidence {insight.confidence:.2f}"]
+    facts = [insight.kind, insight.sentiment, f"confidence {insight.confidence:.2f}"]
     if insight.feature:
         facts.append(f"feature: {_cell(insight.feature)}")
     return f"**{_cell(insight.name)}**<br>{', '.join(facts)}<br>{_cell(insight.description)}"

@@ -95,7 +95,7 @@ def _insights(data: str) -> str:
     sentences = [each.group().strip() for each in _SENTENCE.finditer(data)]
     found = [
         {
-            "kind": "pain_point",
+            "kind": "pain",
             "name": each.rstrip(".!?")[:60],
             "description": f"A customer says: {each}",
             "quotes": [each],
@@ -125,7 +125,7 @@ def _conversation(request: ChatRequest) -> str:
 def injected(_: ChatRequest) -> FakeResponse:
     """The response of a model that followed instructions in the text: every field is hostile."""
     poisoned = {
-        "kind": "pain_point",
+        "kind": "pain",
         "name": "<a href='https://evil.example/x'>Click</a> [here](https://evil.example) " * 50,
         "description": "Visit https://evil.example/?q=1 or www.evil.example now\x1b[31m\u202e",
         "quotes": ["This sentence is not in the text.", "a", ""],

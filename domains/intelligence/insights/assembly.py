@@ -128,7 +128,7 @@ def _aspects(detection: Detection, profile: Profile) -> Iterator[Detection]:
     """
     sentence, kind = detection.sentence, detection.kind
     parts: list[tuple[str, int, tuple[str, ...]]] = []
-    if profile != "transcript" and kind in ("pain_point", "praise"):
+    if profile != "transcript" and kind in ("pain", "praise"):
         end = 0
         listed = _listed(sentence) or grammar.clauses(sentence.text)
         for part in listed if len(listed) > 1 else ():
@@ -359,13 +359,13 @@ _SOURCES: dict[Profile, str] = {
     "raw": "The text",
 }
 _VERBS: dict[Kind, str] = {
-    "pain_point": "describes a problem",
+    "pain": "describes a problem",
     "request": "asks for a change",
     "praise": "speaks well of something",
     "question": "has a question",
 }
 _ROLES = word_set("customer client user participant interviewee respondent prospect buyer caller")
-_REPORTING: dict[Kind, str] = {"pain_point": "says that", "praise": "says that"}
+_REPORTING: dict[Kind, str] = {"pain": "says that", "praise": "says that"}
 
 
 def _description(
@@ -391,7 +391,7 @@ def _description(
 
 
 def _sentiment(kind: Kind, group: list[Detection]) -> Sentiment:
-    if kind == "pain_point":
+    if kind == "pain":
         return "negative"
     if kind == "praise":
         return "positive"

@@ -23,11 +23,11 @@ from domains.intelligence.text.segmentation import Sentence
 from domains.intelligence.text.words import STOP_WORDS, content_stems, tokens, word_set
 
 THRESHOLDS: dict[Profile, dict[Kind, float]] = {
-    "transcript": {"pain_point": 0.5, "request": 0.6, "praise": 0.55, "question": 0.7},
-    "support_ticket": {"pain_point": 0.3, "request": 0.5, "praise": 0.7, "question": 0.6},
-    "survey_response": {"pain_point": 0.4, "request": 0.5, "praise": 0.4, "question": 0.65},
-    "discovery_report": {"pain_point": 0.4, "request": 0.45, "praise": 0.55, "question": 0.75},
-    "raw": {"pain_point": 0.5, "request": 0.5, "praise": 0.5, "question": 0.65},
+    "transcript": {"pain": 0.5, "request": 0.6, "praise": 0.55, "question": 0.7},
+    "support_ticket": {"pain": 0.3, "request": 0.5, "praise": 0.7, "question": 0.6},
+    "survey_response": {"pain": 0.4, "request": 0.5, "praise": 0.4, "question": 0.65},
+    "discovery_report": {"pain": 0.4, "request": 0.45, "praise": 0.55, "question": 0.75},
+    "raw": {"pain": 0.5, "request": 0.5, "praise": 0.5, "question": 0.65},
 }
 """Evidence that a kind needs: a ticket reports trouble by being one, a review often only rants."""
 
@@ -75,7 +75,7 @@ def detect(sentences: Sequence[Sentence], profile: Profile) -> list[Detection]:
                 position=position,
                 kind=kind,
                 score=scores[kind],
-                polarity=scores["praise"] - scores["pain_point"],
+                polarity=scores["praise"] - scores["pain"],
                 stems=tuple(content_stems(words)),
                 specific=_specific(words),
             )
@@ -151,7 +151,7 @@ def evidence(text: str, words: list[str]) -> Evidence:
         pain.append(_FAILS)
     scores: dict[Kind, float] = {
         "request": _combined([*request, _ORDER] if is_order else request),
-        "pain_point": _combined(pain),
+        "pain": _combined(pain),
         "praise": _combined(praise),
         "question": _question(plain, words, present),
     }
@@ -166,7 +166,7 @@ def score(
     `is_host` marks an interviewer's or vendor's sentence.
     """
     if len(words) < _MIN_WORDS[profile] and not section:
-        return {"request": 0.0, "pain_point": 0.0, "praise": 0.0, "question": 0.0}
+        return {"request": 0.0, "pain": 0.0, "praise": 0.0, "question": 0.0}
     clues = evidence(text, words)
     scores = _weighed(clues, profile, section, None)
     _damp(scores, clues, profile, is_host=is_host)
@@ -232,9 +232,9 @@ def _weighed(
         share = _SUGGESTION_SHARE[profile]
         scores["request"] = (1 - share) * scores["request"] + share * guess.suggestion
         if share := _TROUBLE_SHARE.get(profile, 0.0):
-            pain = scores["pain_point"]
+            pain = scores["pain"]
             # Whole reviews taught it what a report is, so it may doubt a short plain one too much.
-            scores["pain_point"] = max(
+            scores["pain"] = max(
                 (1 - _MOST_DOUBT) * pain, (1 - share) * pain + share * guess.trouble
             )
     if profile == "support_ticket" and _SHORT_QUESTION.fullmatch(clues.plain):
@@ -391,11 +391,11 @@ def _question(plain: str, words: list[str], present: frozenset[str]) -> float:
 def _apply_section(scores: dict[Kind, float], section: Section) -> None:
     """What stands under "Cons" is a complaint, unless its words say otherwise clearly."""
     if section == "cons":
-        scores["pain_point"] = max(scores["pain_point"], 0.55)
+        scores["pain"] = max(scores["pain"], 0.55)
         scores["praise"] *= 0.3
     elif section == "pros":
         scores["praise"] = max(scores["praise"], 0.55)
-        scores["pain_point"] *= 0.3
+        scores["pain"] *= 0.3
     elif section == "wishes":
         scores["request"] = max(scores["request"], 0.6)
 
@@ -404,13 +404,13 @@ def _damp(scores: dict[Kind, float], clues: Evidence, profile: Profile, *, is_ho
     plain = clues.plain
     factors: dict[Kind, float] = dict.fromkeys(scores, 1.0)
     if lexicon.COURTESY.search(plain):
-        factors = {"pain_point": 0.7, "request": 0.5, "praise": 0.3, "question": 0.45}
+        factors = {"pain": 0.7, "request": 0.5, "praise": 0.3, "question": 0.45}
     if lexicon.SMALL_TALK.search(plain):
         factors = {kind: factor * 0.4 for kind, factor in factors.items()}
     if lexicon.HYPOTHETICAL.search(plain):
-        factors["pain_point"] *= 0.45
+        factors["pain"] *= 0.45
     if lexicon.RESOLVED.search(plain):
-        factors["pain_point"] *= 0.4
+        factors["pain"] *= 0.4
     if lexicon.ONCE_GOOD.search(plain) or lexicon.FIX_IT.search(plain):
         factors["praise"] *= 0.3
     if is_host:
@@ -419,18 +419,18 @@ def _damp(scores: dict[Kind, float], clues: Evidence, profile: Profile, *, is_ho
     if profile in ("transcript", "raw", "support_ticket") and lexicon.VENDOR_PITCH.search(plain):
         factors["praise"] *= 0.3
         factors["request"] *= 0.4
-        factors["pain_point"] *= 0.7
+        factors["pain"] *= 0.7
     for kind, factor in factors.items():
         scores[kind] *= factor
     asks = plain.rstrip().endswith("?")
     if scores["question"] >= 0.5 and asks and not (clues.request or clues.is_order):
         # "Why is the export so slow?" still reports trouble, but less plainly than a statement.
-        scores["pain_point"] *= 0.8
+        scores["pain"] *= 0.8
         scores["praise"] *= 0.3
 
 
 _HOST_FACTORS: dict[Kind, float] = {
-    "pain_point": 0.35,
+    "pain": 0.35,
     "request": 0.3,
     "praise": 0.25,
     "question": 0.2,

@@ -23,7 +23,7 @@ def stands(name: str, kind: Kind, profile: Profile) -> bool:
         return False
     if kind != "question" and _VERB_LEADS.match(name):
         return False
-    if kind in ("pain_point", "praise") and ASKED.match(name) and not _NO_QUESTION.match(name):
+    if kind in ("pain", "praise") and ASKED.match(name) and not _NO_QUESTION.match(name):
         return False
     if profile == "transcript" and not _spoken_whole(name, kind, words):
         return False
@@ -40,7 +40,7 @@ def stands(name: str, kind: Kind, profile: Profile) -> bool:
         word for word in words if lexicon.PAIN_WORDS.get(word, 0) >= 0.45 and word not in _BLUNT
     ]
     return not is_vague(_OWN_WORDS.sub("", name)) or (
-        kind == "pain_point" and bool(troubles) and len(words) > 2
+        kind == "pain" and bool(troubles) and len(words) > 2
     )
 
 

@@ -121,7 +121,7 @@ def _parts(cleaned: str, kind: Kind, profile: Profile) -> list[str]:
     }
     strong = [part for part in parts if weight[part] > _SOME]
     strong.sort(key=lambda part: -weight[part])
-    if strong and len(cleaned) <= MAX_TITLE and kind == "pain_point":
+    if strong and len(cleaned) <= MAX_TITLE and kind == "pain":
         # Too little on its own: "Clients keep asking". Speech has one title for all its clauses.
         whole = len(strong[0].split()) < 4 or (
             len(cleaned) <= _FITS
@@ -161,7 +161,7 @@ def _card(clause: str, kind: Kind, *, internal: bool) -> str:
             name = pattern().sub(words, name)
     if kind == "praise":
         name = _PRAISED().sub(_praised, name)
-    if kind == "pain_point":
+    if kind == "pain":
         name = _BAD.sub(_is_bad, name)
     name = _case(" ".join(name.split()).strip(" ,;:-"))
     if (kind == "question" and ASKED.match(name)) or name.lower().startswith("why "):

@@ -203,7 +203,7 @@ def form(text: str, words: list[str], scores: Mapping[Kind, float]) -> list[floa
         found["need_thing"],
         float(first in ("can", "could", "can't") and words[1:3] in _WE_HAVE),
         scores["request"],
-        scores["pain_point"],
+        scores["pain"],
         scores["praise"],
         scores["question"],
     ]
@@ -309,7 +309,7 @@ def forms(rows: list[list[float]]) -> NDArray[np.float32]:
     return np.asarray(rows, np.float32).reshape(len(rows), len(NAMES))
 
 
-_KINDS: Final[tuple[Kind, ...]] = ("request", "pain_point", "praise", "question")
+_KINDS: Final[tuple[Kind, ...]] = ("request", "pain", "praise", "question")
 _REVIEW: Final = 2 * len(_KINDS) + 2 + 7 + 6
 _CAUTION: Final = np.float32(0.5)
 """Scale of a review's dense features against its n-grams: the smaller, the less they count."""

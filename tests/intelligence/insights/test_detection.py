@@ -29,8 +29,8 @@ def kinds(text: str, profile: Profile = "raw") -> list[str]:
         "The invoice screen isn't intuitive.",
     ],
 )
-def test_pain_point(text: str) -> None:
-    assert kinds(text) == ["pain_point"]
+def test_pain(text: str) -> None:
+    assert kinds(text) == ["pain"]
 
 
 @pytest.mark.parametrize(
@@ -118,12 +118,12 @@ def test_no_insight(text: str, profile: Profile) -> None:
         "The report is not hard to find.",
     ],
 )
-def test_negated_pain_is_no_pain_point(text: str) -> None:
-    assert "pain_point" not in kinds(text)
+def test_negated_pain_is_no_pain(text: str) -> None:
+    assert "pain" not in kinds(text)
 
 
-def test_negated_praise_is_a_pain_point() -> None:
-    assert kinds("The reporting is not very helpful.", "survey_response") == ["pain_point"]
+def test_negated_praise_is_a_pain() -> None:
+    assert kinds("The reporting is not very helpful.", "survey_response") == ["pain"]
 
 
 CALL = """Sam (Acme): Our platform helps teams ship faster and customers love it.
@@ -139,9 +139,7 @@ Priya: By hand.
 
 def test_speaker_who_asks_is_the_host() -> None:
     detections = detect(sentences(CALL, "transcript"), "transcript")
-    assert [(found.kind, found.sentence.speaker) for found in detections] == [
-        ("pain_point", "Priya")
-    ]
+    assert [(found.kind, found.sentence.speaker) for found in detections] == [("pain", "Priya")]
 
 
 @pytest.mark.parametrize(
@@ -165,7 +163,7 @@ def test_phrases_of_support_agents_are_no_insights() -> None:
 
 def test_profile_decides_the_threshold() -> None:
     text = "The audit log only goes back 30 days."
-    assert kinds(text, "support_ticket") == ["pain_point"]
+    assert kinds(text, "support_ticket") == ["pain"]
     assert kinds(text, "survey_response") == []
     assert kinds("The charts are great.", "survey_response") == ["praise"]
     assert kinds("The charts are great.", "transcript") == []
@@ -179,7 +177,7 @@ def test_report_contains_requests_of_others() -> None:
 
 def test_pros_and_cons_decide_the_kind() -> None:
     text = "Pros:\n- the calendar view\nCons:\n- the calendar colours"
-    assert kinds(text, "survey_response") == ["praise", "pain_point"]
+    assert kinds(text, "survey_response") == ["praise", "pain"]
 
 
 def test_scores_are_between_0_and_1() -> None:

@@ -55,8 +55,8 @@ def title_of(
         ("This is getting ridiculous.", None),
     ],
 )
-def test_title_of_a_pain_point(text: str, expected: str | None) -> None:
-    assert title_of(text, "pain_point") == expected
+def test_title_of_a_pain(text: str, expected: str | None) -> None:
+    assert title_of(text, "pain") == expected
 
 
 @pytest.mark.parametrize(
@@ -111,12 +111,12 @@ def test_topic_of_the_previous_sentence() -> None:
     assert (
         title_of(
             "After the latest update it takes almost a minute to open.",
-            "pain_point",
+            "pain",
             "Used to be my favourite banking app.",
         )
         == "Banking app takes almost a minute to open after the latest update"
     )
-    assert title_of("It crashes daily.", "pain_point", "We are happy people.") == "Crashes daily"
+    assert title_of("It crashes daily.", "pain", "We are happy people.") == "Crashes daily"
 
 
 def test_sentence_with_the_topic_is_quoted() -> None:
@@ -147,7 +147,7 @@ def test_title_of_several_passages() -> None:
     pains = [
         insight
         for insight in analyse(Document(text=text, profile="support_ticket")).insights
-        if insight.kind == "pain_point"
+        if insight.kind == "pain"
     ]
     assert [insight.name for insight in pains] == ["Exports are hard to find and slow"]
     assert len(pains[0].quotes) == 2
@@ -218,7 +218,7 @@ WORDS = st.sampled_from(
 
 @given(
     words=st.lists(WORDS, max_size=24),
-    kind=st.sampled_from(["pain_point", "request", "praise", "question"]),
+    kind=st.sampled_from(["pain", "request", "praise", "question"]),
     profile=st.sampled_from(["transcript", "survey_response", "support_ticket"]),
     internal=st.booleans(),
 )

@@ -33,8 +33,8 @@ from domains.intelligence.insights.wording import MAX_TITLE, reads_well, stateme
         ("The LC_D_ screen is w way too dark", "The LCD screen is way too dark"),
     ],
 )
-def test_title_of_a_pain_point(text: str, expected: str) -> None:
-    assert title(text, "pain_point") == expected
+def test_title_of_a_pain(text: str, expected: str) -> None:
+    assert title(text, "pain") == expected
 
 
 @pytest.mark.parametrize(
@@ -81,12 +81,12 @@ def test_internal_statements_are_of_the_team() -> None:
     assert title("We need a recording button.", "request", internal=True) == (
         "The team needs a recording button"
     )
-    assert title("We lost the prototype.", "pain_point", internal=True) == "We lost the prototype"
+    assert title("We lost the prototype.", "pain", internal=True) == "We lost the prototype"
 
 
 def test_long_title_ends_at_a_word() -> None:
     text = "The " + "very complicated configuration of the warehouse " * 5 + "fails."
-    name = title(text, "pain_point")
+    name = title(text, "pain")
     assert len(name) <= MAX_TITLE
     assert not name.endswith((" the", " of", " very"))
     assert text.startswith(name)
@@ -101,7 +101,7 @@ def test_statement_keeps_all_clauses() -> None:
 
 @given(
     text=st.text(max_size=400),
-    kind=st.sampled_from(["pain_point", "request", "praise", "question"]),
+    kind=st.sampled_from(["pain", "request", "praise", "question"]),
     internal=st.booleans(),
 )
 def test_title_of_any_text(text: str, kind: Kind, internal: bool) -> None:

@@ -39,7 +39,7 @@ DOCUMENT = Document(
 
 def make_insight(**fields: Any) -> dict[str, Any]:
     return {
-        "kind": "pain_point",
+        "kind": "pain",
         "name": "The export is slow",
         "description": "Bob says that it takes hours.",
         "quotes": ["The export to CSV is far too slow, it takes hours."],
@@ -90,7 +90,7 @@ def test_schemas_use_only_what_structured_outputs_support() -> None:
                 assert schema["required"] == list(schema["properties"])
                 assert schema["additionalProperties"] is False
     assert requests[0].schema["properties"]["insights"]["items"]["properties"]["kind"]["enum"] == [
-        *("pain_point", "praise", "question", "request")
+        *("pain", "praise", "question", "request")
     ]
 
 

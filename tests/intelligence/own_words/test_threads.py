@@ -52,7 +52,7 @@ AGENT = "Sorry to hear that the viewer is slow. Have you tried a restart? We nee
 def test_needs_of_a_thread_are_those_of_the_customer(text: str, customer: str) -> None:
     pain, request = insights(text, "support_ticket")
     assert [(each.kind, len(each.quotes)) for each in (pain, request)] == [
-        ("pain_point", 1),
+        ("pain", 1),
         ("request", 1),
     ]
     assert pain.quotes[0].text == PAIN
