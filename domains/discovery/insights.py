@@ -30,6 +30,7 @@ from domains.discovery.findings import InsightType
 from domains.discovery.links import IDEAS_OF_INSIGHT, OPPORTUNITIES_OF_INSIGHT
 from domains.discovery.records import Records, SearchQuery, columns_for, equals, matches
 from domains.discovery.tables import evidence, insights, signal_insights, signals
+from domains.intelligence.findings import Kind
 from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId, parse_id, parse_public_id, public_id
 from domains.kernel.core.problems import invalid
@@ -74,6 +75,14 @@ class Insight(msgspec.Struct, rename="camel"):
     ]
     status: Annotated[InsightStatus, doc("Insights found by an analysis start as `draft`")]
     type: Annotated[InsightType, doc("Kind of source")]
+    kind: Annotated[
+        Kind | None,
+        doc(
+            "Kind of finding, set by the analysis only; null for insights that people write. "
+            "An addition: not part of the vendor's API",
+            extra_json_schema={"x-addition": True},
+        ),
+    ]
     product_id: ProductId | None
     opportunity_ids: OpportunityIds
     idea_ids: IdeaIds
@@ -140,6 +149,9 @@ class InsightQuery(SearchQuery, frozen=True, kw_only=True, rename="camel"):
 
     status: Annotated[InsightStatus | UnsetType, doc("Only insights with this status")] = UNSET
     type: Annotated[InsightType | UnsetType, doc("Only insights of this type")] = UNSET
+    kind: Annotated[
+        Kind | UnsetType, doc("Only insights of this kind. Insights that people write have none")
+    ] = UNSET
     account_id: Annotated[UUID | UnsetType, doc("Only insights of this account")] = UNSET
     signal_id: Annotated[
         str | UnsetType,
@@ -221,7 +233,11 @@ INSIGHTS: Final = Records(
     _insight,
     query=InsightQuery,
     filters=equals(
-        status=_c.status, type=_c.type, product_id=_c.product_id, account_id=_c.account_id
+        status=_c.status,
+        type=_c.type,
+        kind=_c.kind,
+        product_id=_c.product_id,
+        account_id=_c.account_id,
     )
     | {
         "signal": _c.id.in_(

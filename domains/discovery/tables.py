@@ -162,6 +162,7 @@ insights = _record_table(
     # The signal whose analysis created the insight, and the time of the last change by a user.
     Column("made_by_signal_id", Uuid),
     timestamp_column("edited_at", nullable=True),
+    # Kind of finding. Null for insights that people write.
     Column("kind", Text),
     Column("sentiment", Text),
     Column("confidence", Double),
@@ -172,6 +173,7 @@ insights = _record_table(
     Column("embedder", Text),
     *_search_column("insights"),
     CheckConstraint("status in ('draft', 'published', 'archived')", name="status"),
+    CheckConstraint("kind in ('pain', 'request', 'praise', 'question')", name="kind"),
     ForeignKeyConstraint(
         ["workspace_id", "duplicate_of"],
         ["insights.workspace_id", "insights.id"],
@@ -182,6 +184,7 @@ insights = _record_table(
     Index("ix_insights_embedder", "workspace_id", "embedder", "number"),
     _filter_index("insights", "status"),
     _filter_index("insights", "type"),
+    _filter_index("insights", "kind", nullable=True),
     _filter_index("insights", "product_id", nullable=True),
     _filter_index("insights", "account_id", nullable=True),
     Index("ix_insights_tag_ids", "workspace_id", "tag_ids", postgresql_using="gin"),

@@ -99,6 +99,7 @@ async def process(
             description=insight.description,
             status="draft",
             type=context.insight_type,
+            kind=insight.kind,
             product_id=context.product_of(insight),
             opportunity_ids=[],
             idea_ids=[],

@@ -51,7 +51,12 @@ async def get_insight(id: IdInPath, caller: CallerDep, read: ReadDep) -> Insight
 @post(
     "/insights",
     opt=operation(
-        "createInsight", "insights:write", "Create an insight", request=InsightCreate, errors=(409,)
+        "createInsight",
+        "insights:write",
+        "Create an insight",
+        request=InsightCreate,
+        errors=(409,),
+        example={"kind": None},
     ),
 )
 async def create_insight(body: RawBody, caller: CallerDep, tx: TxDep) -> Insight:

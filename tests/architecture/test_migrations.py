@@ -139,6 +139,26 @@ async def test_links_and_texts_stored_before_follow_the_present_rules(empty_data
     await connection.close()
 
 
+async def test_kinds_of_insights_are_renamed(empty_database: str) -> None:
+    await _migrate(empty_database, "0010")
+    connection = await asyncpg.connect(empty_database)
+    await connection.execute(
+        """
+        insert into workspaces (id, name) select gen_random_uuid(), 'w';
+        insert into insights (id, workspace_id, number, name, description, kind)
+            select gen_random_uuid(), id, number, 'Exports', 'slow', kind
+            from workspaces, unnest(array['pain_point', 'praise', null]) with ordinality
+                as v (kind, number);
+        """
+    )
+    kinds = "select array_agg(kind order by number) from insights"
+    await _migrate(empty_database, "0011")
+    assert await connection.fetchval(kinds) == ["pain", "praise", None]
+    await _migrate(empty_database, "0010", back=True)
+    assert await connection.fetchval(kinds) == ["pain_point", "praise", None]
+    await connection.close()
+
+
 async def test_all_migrations_can_be_reversed(empty_database: str) -> None:
     await _migrate(empty_database, "head")
     await _migrate(empty_database, "base", back=True)

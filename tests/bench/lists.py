@@ -18,7 +18,7 @@ PRODUCT = "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f001"
 # Rare and common values, which need different query plans.
 _INSIGHTS = f"""
     insert into insights (id, workspace_id, number, name, description, status, type, tag_ids,
-        product_id, account_id)
+        product_id, account_id, kind)
     select gen_random_uuid(), $1, n,
         case when n % 3 = 0 then 'Exports are slow' else 'Search is hard to find' end,
         'Word' || n % 50000 || ' said a customer of the page number ' || n % 977,
@@ -27,7 +27,8 @@ _INSIGHTS = f"""
         case when n % 1000 = 0 then array['rare'] when n % 2 = 0 then array['common']
             else '{{}}' end,
         case when n % 5000 = 0 then '{PRODUCT}'::uuid end,
-        case when n % 7 = 0 then '{PRODUCT}'::uuid end
+        case when n % 7 = 0 then '{PRODUCT}'::uuid end,
+        case when n % 20000 = 0 then 'question' when n % 4 > 0 then 'pain' end
     from generate_series(1, {RECORDS}) n
 """
 _SIGNALS = f"""
@@ -46,6 +47,8 @@ QUERIES = (
     "insights?status=draft",
     "insights?status=archived",
     "insights?type=market-research",
+    "insights?kind=pain",
+    "insights?kind=question",
     f"insights?productId={PRODUCT}",
     f"insights?accountId={PRODUCT}",
     "insights?tagId=rare",

@@ -94,6 +94,50 @@ async def test_filters_of_insights(acme: Tenant) -> None:
         assert response.headers["X-Total-Count"] == str(len(names))
 
 
+async def test_the_kind_filter_finds_the_findings_of_a_kind(acme: Tenant, rival: Tenant) -> None:
+    text = (
+        "The export crashes every morning. We cannot find the billing page. "
+        "I would love to share boards by e-mail. I love the search."
+    )
+    signal = await acme.process_text(text)
+    await acme.create("insights", name="written", description="We cannot export the numbers.")
+    found = {insight["name"]: insight["kind"] for insight in await acme.get("insights")}
+    assert found.pop("written") is None
+    assert len(found) == 4
+    names = {kind: [name for name in found if found[name] == kind] for kind in found.values()}
+    assert {kind: len(of_kind) for kind, of_kind in names.items()} == {
+        "pain": 2,
+        "request": 1,
+        "praise": 1,
+    }
+    newest, oldest = names["pain"]
+    for query, listed, total in (
+        ("kind=pain", names["pain"], 2),
+        ("kind=request", names["request"], 1),
+        ("kind=praise", names["praise"], 1),
+        ("kind=question", [], 0),
+        ("kind=pain&limit=1", [newest], 2),
+        ("kind=pain&limit=1&offset=1", [oldest], 2),
+        ("kind=pain&limit=1&order=asc", [oldest], 2),
+        ("kind=pain&q=export", [oldest], 1),
+        (f"kind=praise&status=draft&signalId={signal['id']}", names["praise"], 1),
+        ("kind=pain&status=published", [], 0),
+    ):
+        response = await acme.http.get(f"/external/v1/insights?{query}")
+        assert [insight["name"] for insight in response.json()] == listed, query
+        assert response.headers["X-Total-Count"] == str(total)
+    for kind in names:
+        assert await rival.get(f"insights?kind={kind}") == []
+
+
+@pytest.mark.parametrize("kind", ["pain_point", "Pain", "null", "", "pain,request"])
+async def test_the_kind_filter_refuses_other_values(acme: Tenant, kind: str) -> None:
+    response = await acme.http.get(f"/external/v1/insights?kind={kind}")
+    assert response.status_code == 400
+    expected = "must be one of pain, praise, question, request"
+    assert response.json()["errors"] == [{"field": "kind", "message": expected}]
+
+
 @pytest.mark.parametrize("resource", ["opportunities", "ideas"])
 async def test_filters_of_opportunities_and_ideas(acme: Tenant, resource: str) -> None:
     fields_by_name: dict[str, dict[str, str]] = {

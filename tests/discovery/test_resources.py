@@ -15,6 +15,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "description": "Three of five users did not find the billing page.",
         "status": "draft",
         "type": "other",
+        "kind": None,
         "productId": None,
         "opportunityIds": [],
         "ideaIds": [],
@@ -177,6 +178,16 @@ async def test_a_score_is_null_unless_a_caller_sets_it(acme: Tenant) -> None:
 async def test_an_insight_created_by_a_request_has_no_evidence(acme: Tenant) -> None:
     insight = await acme.create("insights", description="From memory.")
     assert await acme.get(f"insights/{insight['id']}/evidence") == []
+
+
+async def test_a_request_cannot_set_the_kind_of_an_insight(acme: Tenant) -> None:
+    written = await acme.create("insights", description="From memory.", kind="pain")
+    (found,) = (await acme.process_text("The export fails every day."))["insightIds"]
+    for insight, kind in ((written["id"], None), (found, "pain")):
+        for sent in ("praise", None, 7):
+            assert (await acme.patch(f"insights/{insight}", kind=sent))["kind"] == kind
+        assert (await acme.patch(f"insights/{insight}", name="changed"))["kind"] == kind
+        assert (await acme.get(f"insights/{insight}"))["kind"] == kind
 
 
 async def test_a_product_has_the_id_of_the_request_or_a_new_one(

@@ -20,7 +20,7 @@ async def test_without_create_insights_nothing_is_stored(acme: Tenant) -> None:
     assert len(insights) >= 2
     for insight in insights:
         assert list(insight) == [
-            *("id", "name", "description", "status", "type", "productId"),
+            *("id", "name", "description", "status", "type", "kind", "productId"),
             *("opportunityIds", "ideaIds", "tagIds", "createdAt", "updatedAt"),
         ]
         assert insight["name"]
@@ -54,6 +54,12 @@ async def test_create_insights_stores_a_signal_and_drafts_with_evidence(
     assert min(quote["startTime"] for quote in evidence) == 12
     again = await reprocess(acme, signal["id"])
     assert len(again["insightIds"]) == len(insights)
+
+
+async def test_insights_have_the_kind_of_the_finding(acme: Tenant) -> None:
+    for create in (False, True):
+        insights = await _process(acme, createInsights=create)
+        assert {"pain", "request"} <= {insight["kind"] for insight in insights}
 
 
 async def test_a_transcript_without_insights_is_not_stored(acme: Tenant) -> None:

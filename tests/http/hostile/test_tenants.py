@@ -18,7 +18,7 @@ FILTERS: dict[str, tuple[str, ...]] = {
     "listSignals": ("externalId=secret",),
     "listInsights": (
         *("signalId={signals}", "signalId={public-id}", "productId={products}"),
-        *("accountId={accountId}", "tagId=secret", "q=secret"),
+        *("accountId={accountId}", "tagId=secret", "q=secret", "kind=pain"),
     ),
     "listOpportunities": ("productId={products}", "q=secret"),
     "listIdeas": ("productId={products}", "q=secret"),
