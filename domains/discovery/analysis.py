@@ -104,6 +104,7 @@ _SET_LAST_JOB = _update(last_job_id=bindparam("job"))
 _SET_PROCESSED = _update(
     status="processed",
     inferred_context=bindparam("context"),
+    language=bindparam("language"),
     engine=bindparam("engine"),
     fallback=bindparam("fallback"),
     processed_at=func.now(),
@@ -219,6 +220,7 @@ def _store(
             workspace=workspace,
             id=signal_id,
             context=findings.context,
+            language=findings.language,
             engine=findings.engine,
             fallback=fallback,
         )

@@ -60,6 +60,7 @@ _VALUES: Final[dict[str, Any]] = {
     "signal_type": _text("signal_type"),
     "context": _text("context"),
     "inferred_context": _text("inferred_context"),
+    "language": _text("language"),
     "engine": _text("engine"),
     "source": bindparam("source", type_=JSON),
     "data": case(
@@ -84,7 +85,7 @@ _CREATE = statement(
 # Parameters that only one of the two forms of a signal sets.
 _DEFAULTS: Final[dict[str, Any]] = {
     **dict.fromkeys(("signal_type", "context", "inferred_context", "engine", "external_id")),
-    **dict.fromkeys(("text_key", "additional_context", "account_id", "occurred_at")),
+    **dict.fromkeys(("text_key", "additional_context", "account_id", "occurred_at", "language")),
     "product_ids": [],
     "insight_ids": [],
 }
@@ -133,6 +134,7 @@ async def create_from_text(
         account_id=new.account_id or None,
         occurred_at=occurred_at,
         inferred_context=None if findings is None else findings.context,
+        language=None if findings is None else findings.language,
         engine=None if findings is None else findings.engine,
     )
 

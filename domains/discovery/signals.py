@@ -33,6 +33,7 @@ from domains.discovery.findings import SignalType
 from domains.discovery.links import INSIGHTS_OF_SIGNAL
 from domains.discovery.records import Records, equals
 from domains.discovery.tables import signals
+from domains.intelligence.language import unsupported_note
 from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId, public_id
 from domains.kernel.core.timestamps import to_utc
@@ -64,6 +65,7 @@ class SignalProcessing(msgspec.Struct, rename="camel"):
     processed_at: Annotated[datetime | None, doc("Time its insights were stored")]
     failed_at: Annotated[datetime | None, doc("Time it failed", None)]
     last_error: Annotated[str | None, doc("Why it failed, as a sentence", None)]
+    note: Annotated[str | None, doc("Why insights may be missing, as a sentence", None)]
 
 
 class Signal(msgspec.Struct, rename="camel"):
@@ -80,6 +82,9 @@ class Signal(msgspec.Struct, rename="camel"):
     status: Annotated[SignalStatus, doc("`processing` until the analysis ends", "processed")]
     signal_type: Annotated[SignalType | None, doc("Null for raw signals", "review")]
     context: Annotated[str | None, doc("Default: inferred by the analysis", "feature_feedback")]
+    language: Annotated[
+        str | None, doc("Language of the text (BCP 47). Null until analysed or if unknown", "en")
+    ]
     source: Annotated[
         msgspec.Raw,
         doc(
@@ -173,11 +178,15 @@ _c = signals.c
 
 def to_signal(*columns: Any) -> Signal:
     """Row factory for the columns of `SIGNALS`."""
-    fields, (job_id, *progress) = list(columns[:-5]), columns[-5:]
+    fields, (engine, job_id, *progress) = list(columns[:-6]), columns[-6:]
     fields[2] = public_id(KIND, fields[2])
     signal = Signal(*fields)
     if job_id is not None:
-        signal.processing = SignalProcessing(str(job_id), *progress)
+        started_at, processed_at, failed_at, error = progress
+        note = None if processed_at is None else unsupported_note(signal.language, engine)
+        signal.processing = SignalProcessing(
+            str(job_id), started_at, processed_at, failed_at, error, note
+        )
     return signal
 
 
@@ -186,9 +195,9 @@ SIGNALS: Final = Records(
     KIND,
     (
         *(_c.id, _c.name, _c.number, _c.workspace_id, _c.status, _c.signal_type),
-        func.coalesce(_c.context, _c.inferred_context),
+        *(func.coalesce(_c.context, _c.inferred_context), _c.language),
         *(_c.source, _c.data, INSIGHTS_OF_SIGNAL, _c.external_id, _c.created_at, _c.updated_at),
-        *(_c.last_job_id, _c.started_at, _c.processed_at, _c.failed_at, _c.last_error),
+        *(_c.engine, _c.last_job_id, _c.started_at, _c.processed_at, _c.failed_at, _c.last_error),
     ),
     to_signal,
     public=True,

@@ -128,6 +128,8 @@ signals = _record_table(
     # Engine of the last analysis, and the reason for a fallback from the LLM provider.
     Column("engine", Text),
     Column("fallback", Text),
+    # BCP 47 code of the text's language, found by the last analysis.
+    Column("language", Text),
     Column("product_ids", ARRAY(Uuid), nullable=False, server_default=text("'{}'")),
     Column("account_id", Uuid),
     Column("last_job_id", Uuid),

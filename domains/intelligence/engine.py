@@ -10,6 +10,7 @@ from domains.intelligence.findings import Document, Findings, Insight
 from domains.intelligence.insights.assembly import assemble
 from domains.intelligence.insights.detection import detect
 from domains.intelligence.insights.document_context import label
+from domains.intelligence.language import detect as detect_language
 from domains.intelligence.own_words.reading import read
 from domains.intelligence.text import linear
 from domains.intelligence.text.segmentation import Sentence
@@ -37,7 +38,7 @@ def analyse(document: Document) -> Findings:
     context = label(clean, speakers)
     internal = document.profile == "transcript" and context == "internal_meeting"
     insights = examine(clean, own.sentences, internal=internal)
-    return Findings(engine=engine(), context=context, insights=own.in_source(insights))
+    return Findings(engine(), context, own.in_source(insights), detect_language(own.words()))
 
 
 def examine(document: Document, some: Sequence[Sentence], *, internal: bool) -> tuple[Insight, ...]:

@@ -69,9 +69,10 @@ class Findings(Struct, frozen=True):
     """Everything found in one document, insights in order of their first quote.
 
     `context` is one of user_interview, feature_feedback, support_request, sales_call,
-    market_research, internal_meeting, other.
+    market_research, internal_meeting, other. `language` is a BCP 47 code, or None if unknown.
     """
 
     engine: str
     context: str
     insights: tuple[Insight, ...]
+    language: str | None = None

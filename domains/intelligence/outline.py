@@ -16,6 +16,7 @@ from domains.intelligence.dialogue.turns import Audience, Said, Talk, Turn
 from domains.intelligence.engine import engine, examine
 from domains.intelligence.findings import Document, Insight, Kind
 from domains.intelligence.insights.detection import hosts
+from domains.intelligence.language import detect
 from domains.intelligence.llm.prompts import conversation_found, conversation_question
 from domains.intelligence.own_words.foreign import Kind as SourceKind
 from domains.intelligence.own_words.reading import Speech, Statement, read_speech
@@ -92,13 +93,14 @@ class Outline(Struct, frozen=True):
 
     `Outcome` is one text, "" where the talk came to nothing that can be told; every other heading
     has a list, empty where there is nothing to stand in it. `evidence` has, per heading, at least
-    one sentence for each of its items.
+    one sentence for each of its items. `language` is a BCP 47 code, or None if unknown.
     """
 
     engine: str
     category: str
     summary: dict[str, str | list[str]]
     evidence: dict[str, list[Shown]]
+    language: str | None = None
 
 
 class _Found(NamedTuple):
@@ -177,7 +179,7 @@ def _made(maker: str, category: str, found: _Headings, speech: Speech) -> Outlin
             for each in found[heading]
             for place in speech.places(each.run, each.start, each.end)
         ]
-    return Outline(maker, category, summary, evidence)
+    return Outline(maker, category, summary, evidence, detect(speech.words()))
 
 
 def choices(audience: Audience) -> tuple[list[str], list[str]]:

@@ -23,6 +23,7 @@ from sqlalchemy import (
     select,
 )
 
+from domains.intelligence.language import unsupported_note
 from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.core.network import FetchAllowlist
@@ -263,6 +264,7 @@ class ConversationListItem(msgspec.Struct, rename="camel"):
         records.Processing,
         doc("Fetching of the recording, transcription and summary", records.PROCESSED),
     ]
+    language: records.Language
 
 
 class ConversationDetail(ConversationListItem):
@@ -330,6 +332,7 @@ _columns = (
     *(_c.id, _c.source_id, _c.title, _c.started_at, _c.ended_at, _c.type, _c.participants),
     *(_c.crm_id, _c.crm_name, _c.crm_type),
     *(_c.state, case((_c.state == literal_column("'failed'"), _errors), else_=null())),
+    *(_c.language, _c.found_engine),
 )
 
 
@@ -342,7 +345,10 @@ def _item(*columns: Any) -> ConversationListItem:
 
 
 def _item_fields(*columns: Any) -> tuple[Any, ...]:
-    return (*columns[:7], _crm(*columns[7:10]), records.Processing(*columns[10:12]))
+    state, error, language, engine = columns[10:]
+    note = unsupported_note(language, engine) if state == "processed" else None
+    processing = records.Processing(state, error, note)
+    return (*columns[:7], _crm(*columns[7:10]), processing, language)
 
 
 class _StoredConversation(NamedTuple):
@@ -353,8 +359,8 @@ class _StoredConversation(NamedTuple):
 
 
 def _stored_conversation(*columns: Any) -> _StoredConversation:
-    detail = ConversationDetail(*_item_fields(*columns[:12]), *columns[12:16])
-    return _StoredConversation(detail, columns[16:])
+    detail = ConversationDetail(*_item_fields(*columns[:14]), *columns[14:18])
+    return _StoredConversation(detail, columns[18:])
 
 
 _FILTERS: Final = (
@@ -426,7 +432,7 @@ _LINKED: Final = ("crm_id", "crm_name", "crm_type", "deal_id", "account_id")
 _COMPUTED: Final = (
     *("found_category", "found_summary", "found_evidence", "found_engine", "found_fallback"),
     *("recordings", "recording_key", "recording_content_type", "recording_kind"),
-    *("recording_error", "error"),
+    *("recording_error", "error", "language"),
 )
 _UPSERT = records.upsert_statement(
     conversations,

@@ -128,6 +128,7 @@ class DocumentListItem(msgspec.Struct, rename="camel"):
         records.Processing,
         doc("Fetching of the document and extraction of its text", records.PROCESSED),
     ]
+    language: records.Language
 
 
 class DocumentDetail(DocumentListItem):
@@ -186,6 +187,7 @@ class _StoredDocument(msgspec.Struct, frozen=True):
     updated_at: datetime | None
     state: records.ProcessingStatus
     error: str | None
+    language: str | None
     blob_key: str | None
     filename: str | None
     normalized_key: str | None
@@ -230,6 +232,7 @@ _TEXT_RESET: Final[dict[str, Any]] = {
     "normalized_key": null(),
     "text_encoding": null(),
     "text_encoding_confidence": null(),
+    "language": null(),
     "normalized_url": null(),
     "normalized_content_type": null(),
     "error": null(),
@@ -437,7 +440,9 @@ async def _list_item_fields(document: _StoredDocument, signed_urls: SignedUrls) 
         document.content_type,
         document.created_at,
         document.updated_at,
-        records.Processing(document.state, document.error),
+        # Without a note: no findings are made of documents.
+        records.Processing(document.state, document.error, None),
+        document.language,
     )
 
 

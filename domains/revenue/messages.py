@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
-from sqlalchemy import select
+from sqlalchemy import null, select
 
 from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId, new_id
@@ -147,6 +147,10 @@ class MessageListItem(msgspec.Struct, rename="camel"):
         str, doc("Beginning of the body's text, on one line, without HTML", "Exports failed again.")
     ]
     created_at: Annotated[datetime, doc("Time of sending")]
+    language: Annotated[
+        str | None,
+        doc("Language of the body (BCP 47). Null until read for a deal's summary or if unknown"),
+    ]
 
 
 class MessageDetail(MessageListItem):
@@ -170,7 +174,7 @@ _ATTACHMENTS: Final = msgspec.json.Decoder(list[MessageAttachmentInfo])
 _c = messages.c
 _columns = (
     *(_c.id, _c.source_id, _c.remote_id, _c.thread_id, _c.subject, _c.sender, _c.recipients),
-    *(_c.body_preview, _c.created_at),
+    *(_c.body_preview, _c.created_at, _c.language),
 )
 
 
@@ -211,7 +215,11 @@ _UPSERT = records.upsert_statement(
         *("public", "owner_emails", "created_at", "updated_at"),
     ),
     row,
-    computed={"deal_id": _link.c.deal_id, "account_id": _link.c.account_id},
+    computed={
+        "deal_id": _link.c.deal_id,
+        "account_id": _link.c.account_id,
+        "language": null(),
+    },
     joined=(_link,),
     returning=(_c.deal_id, _c.account_id, _c.former_deal_id, _c.former_account_id),
     keep_former=("deal_id", "account_id"),

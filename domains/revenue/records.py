@@ -62,6 +62,9 @@ SourceReference = Annotated[
 ]
 RemoteId = Annotated[str, doc("Id in the source system", example_ids.REMOTE)]
 ProcessingStatus = Literal["pending", "processing", "processed", "failed"]
+Language = Annotated[
+    str | None, doc("Language of the text (BCP 47). Null until processed or if unknown", "en")
+]
 CreatedInSource = Annotated[datetime | None, doc("Creation time in the source system")]
 UpdatedInSource = Annotated[datetime | None, doc("Time of the last change in the source system")]
 
@@ -109,10 +112,13 @@ class Processing(msgspec.Struct, rename="camel"):
         ),
     ]
     error: Annotated[str | None, doc("Why it failed, as a sentence; null otherwise")]
+    note: Annotated[
+        str | None, doc("Why a processed record may lack findings, as a sentence; null otherwise")
+    ]
 
 
 # An example.
-PROCESSED: Final = {"status": "processed", "error": None}
+PROCESSED: Final = {"status": "processed", "error": None, "note": None}
 
 
 class RecordAddress(msgspec.Struct, frozen=True, rename="camel", kw_only=True):

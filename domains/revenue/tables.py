@@ -162,6 +162,11 @@ def _processing_columns() -> tuple[Column[Any] | CheckConstraint, ...]:
     )
 
 
+def _language_column() -> Column[Any]:
+    """BCP 47 code of the language that the processing found."""
+    return Column("language", Text)
+
+
 sources = Table(
     "sources",
     metadata,
@@ -215,6 +220,7 @@ messages = _record(
     Column("body_preview", Text, nullable=False),
     # With the URL of each, which is never shown.
     Column("attachments", JSON, nullable=False),
+    _language_column(),
     # Of the sender and all recipients, normalized.
     _texts("emails"),
     *_crm_link(),
@@ -256,6 +262,7 @@ conversations = _record(
     Column("found_evidence", JSON),
     Column("found_engine", Text),
     Column("found_fallback", Text),
+    _language_column(),
     Column("transcript", JSON),
     Column("recording_url", Text),
     Column("recording_mime_type", Text),
@@ -303,6 +310,7 @@ documents = _record(
     # Encoding of the original if it had to be guessed, and the confidence from 0 to 1.
     Column("text_encoding", Text),
     Column("text_encoding_confidence", Double),
+    _language_column(),
     # Values of the version that the last upsert replaced.
     Column("former_blob_key", Text),
     Column("former_fetched_key", Text),

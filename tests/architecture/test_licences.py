@@ -38,6 +38,7 @@ FOUND: Final = {
     "httpx2-jsfetch": ("BSD-3-Clause", "metadata of the wheel"),
     "olefile": ("BSD-2-Clause", "LICENSE.txt in the wheel"),
     "pebble": ("LGPL-3.0-only", "LICENSE in the wheel: version 3 of the LGPL"),
+    "pycld2": ("Apache-2.0", "LICENSE in the wheel"),
     "pypdfium2": (
         "Apache-2.0 OR BSD-3-Clause",
         "REUSE.toml of the source; the licences of PDFium are in the wheel",

@@ -14,8 +14,8 @@ from tests.stack import Stack, Tenant
 
 SIGNALS = "/external/v1/signals"
 FIELDS = [
-    *("id", "name", "publicId", "workspaceId", "status", "signalType", "context", "source"),
-    *("data", "insightIds", "externalId", "createdAt", "updatedAt"),
+    *("id", "name", "publicId", "workspaceId", "status", "signalType", "context", "language"),
+    *("source", "data", "insightIds", "externalId", "createdAt", "updatedAt"),
 ]
 
 
@@ -61,6 +61,7 @@ async def test_the_response_to_a_text_signal(acme: Tenant) -> None:
         "processedAt": None,
         "failedAt": None,
         "lastError": None,
+        "note": None,
     }
     processed = await acme.wait_until_processed(signal["id"])
     assert list(processed) == [*FIELDS, "processing"]

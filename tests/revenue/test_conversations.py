@@ -63,10 +63,11 @@ async def test_a_transcript_has_seconds_from_the_start(source: Source) -> None:
             {"speaker": "rep@ours.io", "text": "Fourth.", "startTime": 30.0, "endTime": 60.0},
             {"speaker": "nobody", "text": "Fifth.", "startTime": 60.0, "endTime": 120.0},
         ],
+        "language": None,
         "recordings": None,
     }
     (item,) = (await get_json(source.tenant, "conversations"))["conversations"]
-    assert item.pop("processing").keys() == {"status", "error"}
+    assert item.pop("processing").keys() == {"status", "error", "note"}
     assert item == {name: conversation[name] for name in item}
     assert not {"category", "summary", "transcript", "recordings"} & set(item)
 

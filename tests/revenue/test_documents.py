@@ -30,7 +30,7 @@ async def test_a_document_pushed_by_url(source: Source) -> None:
     )
     document = await get_json(source.tenant, f"documents/{record}")
     # A job is running.
-    assert document.pop("processing").keys() == {"status", "error"}
+    assert document.pop("processing").keys() == {"status", "error", "note"}
     assert document == {
         "id": record,
         "displayName": "Plan",
@@ -40,6 +40,7 @@ async def test_a_document_pushed_by_url(source: Source) -> None:
         "contentType": "application/pdf",
         "createdAt": "2023-11-14T22:13:20Z",
         "updatedAt": None,
+        "language": None,
         "normalizedUrl": None,
         "normalizedContentType": None,
     }

@@ -19,6 +19,7 @@ from msgspec import Meta, Struct
 
 from domains.intelligence.dialogue.turns import Turn
 from domains.intelligence.findings import Document, Findings, Insight, Kind, Quote, Sentiment
+from domains.intelligence.language import detect
 from domains.intelligence.own_words.reading import read
 from domains.intelligence.text.segmentation import MAX_QUOTE, Sentence, spoken
 from domains.kernel.models.llm_types import LLMRequest
@@ -157,7 +158,8 @@ def insights_found(document: Document, content: bytes, model: str) -> Findings:
         if not spans <= used:
             used |= spans
             kept.setdefault((insight.kind, insight.name.casefold()), insight)
-    return Findings(engine_name(model), answer.context, own.in_source(kept.values()))
+    insights = own.in_source(kept.values())
+    return Findings(engine_name(model), answer.context, insights, detect(own.words()))
 
 
 def engine_name(model: str) -> str:

@@ -48,6 +48,10 @@ class OwnWords:
         self._starts = [start for start, _ in timed]
         self._timed = [entries[number] for _, number in timed]
 
+    def words(self) -> str:
+        """Return the sentences without the names of their speakers."""
+        return "\n".join(sentence.text for sentence in self.sentences)
+
     def in_source(self, insights: Iterable[Insight]) -> tuple[Insight, ...]:
         """Replace quotes of `text` by slices of the source, and sort the insights by the first.
 
@@ -104,6 +108,10 @@ class Speech:
         self.runs: Final = [(run.speaker or "", run.text.text) for run in runs]
         self._runs = runs
         self._starts = starts
+
+    def words(self) -> str:
+        """Return the texts of all runs."""
+        return "\n".join(text for _, text in self.runs)
 
     def places(self, run: int, start: int, end: int) -> Iterator[Place]:
         """Iterate over the slices of the statements that a slice of a run was taken from."""

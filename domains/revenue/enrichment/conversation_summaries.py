@@ -68,6 +68,7 @@ _STORE: Final = statement(
         found_evidence=bindparam("evidence", type_=_c.found_evidence.type),
         found_engine=bindparam("engine", type_=Text),
         found_fallback=bindparam("fallback", type_=Text),
+        language=bindparam("language", type_=Text),
         state=state_after(found_summary=PRESENT, error=null()),
         error=null(),
     )
@@ -101,6 +102,7 @@ class _Enrichment(NamedTuple):
     category: str
     summary: bytes
     evidence: bytes
+    language: str | None
 
 
 async def enrich(tools: Tools, workspace: WorkspaceId, job: ProcessConversation) -> Write | None:
@@ -251,4 +253,5 @@ def _enrichment(entries: list[TranscriptEntry], result: Outline) -> _Enrichment:
         result.category,
         msgspec.json.encode(result.summary),
         msgspec.json.encode(evidence),
+        result.language,
     )

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 import msgspec
 from sqlalchemy import (
     Column,
     Table,
     Text,
+    Uuid,
     bindparam,
     func,
     literal_column,
@@ -63,6 +65,16 @@ class _Message(NamedTuple):
     sent_on: date
 
 
+class _LinkedMessage(NamedTuple):
+    id: UUID
+    subject: str | None
+    created_at: datetime
+    sender: bytes | None
+    outside: list[str]
+    body: str
+    language: str | None
+
+
 _hides_private = (
     select(workspaces.c.hides_private).where(workspaces.c.id == WORKSPACE).scalar_subquery()
 )
@@ -96,9 +108,19 @@ _MESSAGES: Final = statement(
     _newest_linked(
         messages,
         _m.created_at,
-        *(_m.subject, _m.created_at, _m.sender, _m.outside),
-        _m.body,
+        *(_m.id, _m.subject, _m.created_at, _m.sender, _m.outside, _m.body, _m.language),
     ),
+    _LinkedMessage,
+)
+_SET_LANGUAGE: Final = statement(
+    update(messages)
+    .where(
+        _m.workspace_id == WORKSPACE,
+        _m.id == bindparam("id", type_=Uuid),
+        # The message may have been replaced since it was read.
+        _m.body == bindparam("body", type_=Text),
+    )
+    .values(language=bindparam("language", type_=Text)),
     row,
 )
 _STAGE: Final = statement(
@@ -142,16 +164,21 @@ async def refresh(tools: Tools, workspace: WorkspaceId, job: RefreshDeal) -> Wri
         for title, at, summary in await tools.read.all(_CONVERSATIONS, **params)
     ]
     messages_found = await tools.read.all(_MESSAGES, **params)
-    summaries = await tools.process_pool.run(
-        _summarize_messages,
+    outlines = await tools.process_pool.run(
+        _outline_messages,
         [
-            _Message(bytes(sender or b"null"), outside, body, at.date())
-            for _, at, sender, outside, body in messages_found
+            _Message(bytes(each.sender or b"null"), each.outside, each.body, each.created_at.date())
+            for each in messages_found
         ],
     )
     interactions += [
-        _Interaction("a message", subject, at, summary)
-        for (subject, at, *_), summary in zip(messages_found, summaries, strict=True)
+        _Interaction("a message", each.subject, each.created_at, summary)
+        for each, (summary, _) in zip(messages_found, outlines, strict=True)
+    ]
+    languages = [
+        {"workspace": workspace, "id": each.id, "body": each.body, "language": language}
+        for each, (_, language) in zip(messages_found, outlines, strict=True)
+        if language != each.language
     ]
     interactions.sort(key=lambda interaction: interaction.at, reverse=True)
     items = await tools.process_pool.run(
@@ -166,6 +193,8 @@ async def refresh(tools: Tools, workspace: WorkspaceId, job: RefreshDeal) -> Wri
     autofill = {_STEPS: "\n".join(steps[:_MAX_AUTOFILL_STEPS])}
 
     async def write(tx: Tx) -> None:
+        # Before the deal, which an upsert of a message locks after the message.
+        await tx.execute_many(_SET_LANGUAGE, sorted(languages, key=lambda each: each["id"]))
         await tx.first(
             _STORE,
             **params,
@@ -206,9 +235,9 @@ def _texts(value: Any) -> list[str]:
 # --- run in child processes --------------------------------------------------------------------
 
 
-def _summarize_messages(batch: Sequence[_Message]) -> list[dict[str, Any]]:
-    """Summarize each message as a conversation of one turn."""
-    summaries: list[dict[str, Any]] = []
+def _outline_messages(batch: Sequence[_Message]) -> list[tuple[dict[str, Any], str | None]]:
+    """Return summary and language of each message, read as a conversation of one turn."""
+    outlines: list[tuple[dict[str, Any], str | None]] = []
     for message in batch:
         sender = msgspec.json.decode(message.sender, type=Participant | None)
         name = (sender and (sender.name or sender.email)) or "Somebody"
@@ -220,8 +249,8 @@ def _summarize_messages(batch: Sequence[_Message]) -> list[dict[str, Any]]:
             kind="mail",
             max_length=_MAX_BODY,
         )
-        summaries.append(found.summary)
-    return summaries
+        outlines.append((found.summary, found.language))
+    return outlines
 
 
 def _merge_items(lists: Sequence[Sequence[Sequence[str]]]) -> list[list[str]]:

@@ -10,6 +10,7 @@ import msgspec
 import structlog
 from sqlalchemy import Double, Text, bindparam, literal_column, null, select
 
+from domains.intelligence.language import detect, excerpt
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import Invalid, NotFound, Unavailable
 from domains.kernel.db.database import Tx
@@ -77,6 +78,7 @@ _STORE_TEXT: Final = update_version(
     normalized_content_type=literal_column("'text/plain'"),
     text_encoding=bindparam("encoding", type_=Text),
     text_encoding_confidence=bindparam("confidence", type_=Double),
+    language=bindparam("language", type_=Text),
     state=literal_column("'processed'"),
     error=null(),
 )
@@ -130,6 +132,7 @@ async def extract(tools: Tools, workspace: WorkspaceId, job: ProcessDocument) ->
     encoding, confidence = extracted.guess or (None, None)
     if encoding:
         log.info("encoding_guessed", encoding=encoding, confidence=confidence)
+    language = await tools.process_pool.run(detect, excerpt(extracted.text))
     await tools.blobs.put(
         key,
         extracted.text.encode(),
@@ -139,7 +142,12 @@ async def extract(tools: Tools, workspace: WorkspaceId, job: ProcessDocument) ->
 
     async def write(tx: Tx) -> None:
         stored = await tx.first(
-            _STORE_TEXT, **version, key=key, encoding=encoding, confidence=confidence
+            _STORE_TEXT,
+            **version,
+            key=key,
+            encoding=encoding,
+            confidence=confidence,
+            language=language,
         )
         if stored is None:
             # The version was replaced or deleted while the job ran.

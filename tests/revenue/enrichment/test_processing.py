@@ -90,7 +90,7 @@ async def test_a_document_is_processing_between_attempts(source: Source, web: We
     record = await source.push("documents", "afar", url=f"{web.url}/plan.txt")
     await eventually(lambda: web.requested_paths)
     between = await _processing(source, "documents", record)
-    assert between == {"status": "processing", "error": None}
+    assert between == {"status": "processing", "error": None, "note": None}
     web.responses["/plan.txt"] = CannedResponse(b"Here it is")
     assert await _ended(source, "documents", record) == PROCESSED
 
@@ -136,7 +136,7 @@ async def test_a_conversation_is_processed_when_it_has_all_results(
 
     await eventually(summary)
     shown = await _processing(source, "conversations", record)
-    assert shown == {"status": "processing", "error": None}
+    assert shown == {"status": "processing", "error": None, "note": None}
     web.responses["/call"] = CannedResponse(make_wav((3, 0.4)), "audio/wav")
     assert await _ended(source, "conversations", record) == PROCESSED
 
