@@ -78,7 +78,7 @@ def unsupported_note(language: str | None, engine: str | None) -> str | None:
 
 @functools.cache
 def _detector() -> Any:
-    """Load the detector, which takes 14 MB of memory. None if it is not installed."""
+    """Load the detector, of 14 MB. None on platforms that it is not installed on."""
     try:
         return importlib.import_module("pycld2")
     except ImportError:

@@ -43,6 +43,7 @@ async def test_a_message_is_returned_as_pushed(source: Source, database: Databas
         ],
         "bodyPreview": "Hello, here are the terms.",
         "createdAt": STARTED,
+        "language": None,
         "body": "Hello,\n\n  here   are the terms.",
         "attachments": [
             {"filename": "terms.pdf", "contentType": "application/pdf", "size": 12},
