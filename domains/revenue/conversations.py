@@ -332,7 +332,7 @@ _columns = (
     *(_c.id, _c.source_id, _c.title, _c.started_at, _c.ended_at, _c.type, _c.participants),
     *(_c.crm_id, _c.crm_name, _c.crm_type),
     *(_c.state, case((_c.state == literal_column("'failed'"), _errors), else_=null())),
-    *(_c.language, _c.found_engine),
+    *(_c.found_language, _c.found_engine),
 )
 
 
@@ -431,8 +431,8 @@ _link = matching.link_cte()
 _LINKED: Final = ("crm_id", "crm_name", "crm_type", "deal_id", "account_id")
 _COMPUTED: Final = (
     *("found_category", "found_summary", "found_evidence", "found_engine", "found_fallback"),
+    *("found_language", "recording_error", "error"),
     *("recordings", "recording_key", "recording_content_type", "recording_kind"),
-    *("recording_error", "error", "language"),
 )
 _UPSERT = records.upsert_statement(
     conversations,

@@ -187,7 +187,7 @@ class _StoredDocument(msgspec.Struct, frozen=True):
     updated_at: datetime | None
     state: records.ProcessingStatus
     error: str | None
-    language: str | None
+    found_language: str | None
     blob_key: str | None
     filename: str | None
     normalized_key: str | None
@@ -232,7 +232,7 @@ _TEXT_RESET: Final[dict[str, Any]] = {
     "normalized_key": null(),
     "text_encoding": null(),
     "text_encoding_confidence": null(),
-    "language": null(),
+    "found_language": null(),
     "normalized_url": null(),
     "normalized_content_type": null(),
     "error": null(),
@@ -442,7 +442,7 @@ async def _list_item_fields(document: _StoredDocument, signed_urls: SignedUrls) 
         document.updated_at,
         # Without a note: no findings are made of documents.
         records.Processing(document.state, document.error, None),
-        document.language,
+        document.found_language,
     )
 
 

@@ -174,7 +174,7 @@ _ATTACHMENTS: Final = msgspec.json.Decoder(list[MessageAttachmentInfo])
 _c = messages.c
 _columns = (
     *(_c.id, _c.source_id, _c.remote_id, _c.thread_id, _c.subject, _c.sender, _c.recipients),
-    *(_c.body_preview, _c.created_at, _c.language),
+    *(_c.body_preview, _c.created_at, _c.found_language),
 )
 
 
@@ -218,7 +218,7 @@ _UPSERT = records.upsert_statement(
     computed={
         "deal_id": _link.c.deal_id,
         "account_id": _link.c.account_id,
-        "language": null(),
+        "found_language": null(),
     },
     joined=(_link,),
     returning=(_c.deal_id, _c.account_id, _c.former_deal_id, _c.former_account_id),

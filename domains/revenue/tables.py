@@ -162,9 +162,9 @@ def _processing_columns() -> tuple[Column[Any] | CheckConstraint, ...]:
     )
 
 
-def _language_column() -> Column[Any]:
+def _found_language() -> Column[Any]:
     """BCP 47 code of the language that the processing found."""
-    return Column("language", Text)
+    return Column("found_language", Text)
 
 
 sources = Table(
@@ -220,7 +220,7 @@ messages = _record(
     Column("body_preview", Text, nullable=False),
     # With the URL of each, which is never shown.
     Column("attachments", JSON, nullable=False),
-    _language_column(),
+    _found_language(),
     # Of the sender and all recipients, normalized.
     _texts("emails"),
     *_crm_link(),
@@ -262,7 +262,7 @@ conversations = _record(
     Column("found_evidence", JSON),
     Column("found_engine", Text),
     Column("found_fallback", Text),
-    _language_column(),
+    _found_language(),
     Column("transcript", JSON),
     Column("recording_url", Text),
     Column("recording_mime_type", Text),
@@ -310,7 +310,7 @@ documents = _record(
     # Encoding of the original if it had to be guessed, and the confidence from 0 to 1.
     Column("text_encoding", Text),
     Column("text_encoding_confidence", Double),
-    _language_column(),
+    _found_language(),
     # Values of the version that the last upsert replaced.
     Column("former_blob_key", Text),
     Column("former_fetched_key", Text),

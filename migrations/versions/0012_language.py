@@ -6,14 +6,19 @@ from alembic import op
 revision = "0012"
 down_revision = "0010"
 
-_TABLES = ("signals", "conversations", "messages", "documents")
+_COLUMNS = {
+    "signals": "language",
+    "conversations": "found_language",
+    "messages": "found_language",
+    "documents": "found_language",
+}
 
 
 def upgrade() -> None:
-    for table in _TABLES:
-        op.add_column(table, sa.Column("language", sa.Text()))
+    for table, column in _COLUMNS.items():
+        op.add_column(table, sa.Column(column, sa.Text()))
 
 
 def downgrade() -> None:
-    for table in _TABLES:
-        op.drop_column(table, "language")
+    for table, column in _COLUMNS.items():
+        op.drop_column(table, column)

@@ -18,14 +18,14 @@ def _documented(operation: str, **changes: Any) -> dict[str, Any]:
 
 
 # Imported with all values, which nothing processes.
-PROCESSED = {"status": "processed", "error": None}
+PROCESSED = {"status": "processed", "error": None, "note": None}
 
 DEAL = _documented("getDeal")
 ACCOUNT = _documented("getAccount")
-CONVERSATION = _documented("getConversation", processing=PROCESSED)
-MESSAGE = _documented("getMessage")
+CONVERSATION = _documented("getConversation", processing=PROCESSED, language=None)
+MESSAGE = _documented("getMessage", language=None)
 # Omit the documented source, because imports accept native records only.
-DOCUMENT = _documented("getDocument", sourceId="chat_upload", processing=PROCESSED)
+DOCUMENT = _documented("getDocument", sourceId="chat_upload", processing=PROCESSED, language=None)
 PRODUCT = {"id": "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f001", "name": "Dashboards"}
 
 # Kind -> the example, and the name of its id field.

@@ -493,7 +493,7 @@ async def test_a_conversation_without_a_summary_gets_one(importer: Importer, acm
 
     assert await eventually(summary)
     read = await get_record(acme, "conversations", call["conversationId"])
-    assert read["category"] == "prospect_demo"
+    assert (read["category"], read["language"]) == ("prospect_demo", "en")
     kept = await get_record(acme, "conversations", summarised["conversationId"])
     assert (kept["summary"], kept["category"]) == ({"Outcome": "Won"}, "closed_won")
     assert kept["processing"] == PROCESSED
@@ -514,5 +514,6 @@ async def test_a_conversation_without_a_summary_gets_one(importer: Importer, acm
     assert (await importer.import_records(acme, conversations=[bare])).counts == (1, 0, 0)
     read = await get_record(acme, "conversations", call["conversationId"])
     assert (read["summary"], read["category"], read["processing"]) == (None, None, PROCESSED)
+    assert read["language"] is None
     evidence = await get_record(acme, "conversations", f"{call['conversationId']}/evidence")
     assert evidence == {}

@@ -68,7 +68,7 @@ _STORE: Final = statement(
         found_evidence=bindparam("evidence", type_=_c.found_evidence.type),
         found_engine=bindparam("engine", type_=Text),
         found_fallback=bindparam("fallback", type_=Text),
-        language=bindparam("language", type_=Text),
+        found_language=bindparam("language", type_=Text),
         state=state_after(found_summary=PRESENT, error=null()),
         error=null(),
     )

@@ -72,7 +72,7 @@ class _LinkedMessage(NamedTuple):
     sender: bytes | None
     outside: list[str]
     body: str
-    language: str | None
+    found_language: str | None
 
 
 _hides_private = (
@@ -108,7 +108,7 @@ _MESSAGES: Final = statement(
     _newest_linked(
         messages,
         _m.created_at,
-        *(_m.id, _m.subject, _m.created_at, _m.sender, _m.outside, _m.body, _m.language),
+        *(_m.id, _m.subject, _m.created_at, _m.sender, _m.outside, _m.body, _m.found_language),
     ),
     _LinkedMessage,
 )
@@ -120,7 +120,7 @@ _SET_LANGUAGE: Final = statement(
         # The message may have been replaced since it was read.
         _m.body == bindparam("body", type_=Text),
     )
-    .values(language=bindparam("language", type_=Text)),
+    .values(found_language=bindparam("language", type_=Text)),
     row,
 )
 _STAGE: Final = statement(
@@ -178,7 +178,7 @@ async def refresh(tools: Tools, workspace: WorkspaceId, job: RefreshDeal) -> Wri
     languages = [
         {"workspace": workspace, "id": each.id, "body": each.body, "language": language}
         for each, (_, language) in zip(messages_found, outlines, strict=True)
-        if language != each.language
+        if language != each.found_language
     ]
     interactions.sort(key=lambda interaction: interaction.at, reverse=True)
     items = await tools.process_pool.run(

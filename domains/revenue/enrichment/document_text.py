@@ -78,7 +78,7 @@ _STORE_TEXT: Final = update_version(
     normalized_content_type=literal_column("'text/plain'"),
     text_encoding=bindparam("encoding", type_=Text),
     text_encoding_confidence=bindparam("confidence", type_=Double),
-    language=bindparam("language", type_=Text),
+    found_language=bindparam("language", type_=Text),
     state=literal_column("'processed'"),
     error=null(),
 )

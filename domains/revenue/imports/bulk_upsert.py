@@ -44,11 +44,13 @@ class BulkUpsert:
         )
         if "state" in table.c:
             self._fixed |= {"error": null()}
-        # A replaced conversation is processed again.
+        # What was found in a replaced record is void, and a conversation is processed again.
         self._reset: dict[str, Any] = {}
-        if table is conversations:
+        if native:
             results = [each.name for each in table.c if each.name.startswith("found_")]
-            self._reset = {"version": table.c.version + 1, **dict.fromkeys(results, null())}
+            self._reset = dict.fromkeys(results, null())
+        if table is conversations:
+            self._reset["version"] = table.c.version + 1
         self._is_pushed = ~table.c.native if native else literal_column("false")
         types = {name: _parameter_type(table.c[name]) for name in names}
         self._input = (

@@ -68,7 +68,7 @@ KINDS: Final[Mapping[str, _Products | Kind[Any] | Contacts]] = {
 }
 _DECODERS: Final = {name: msgspec.json.Decoder(kind.struct) for name, kind in KINDS.items()}
 # Fields of JSON records that need no note: of a line, and what the API computes.
-_EXPECTED_FIELDS: Final = {"kind", "reason", "processing", "latestDeal"}
+_EXPECTED_FIELDS: Final = {"kind", "reason", "processing", "language", "latestDeal"}
 _FIELDS: Final = {
     name: _EXPECTED_FIELDS | {field.encode_name for field in msgspec.structs.fields(kind.struct)}
     for name, kind in KINDS.items()

@@ -116,7 +116,7 @@ async def test_examples_of_requests_are_accepted(documents: dict[str, Json], acm
         same = set(expected) - {
             *("rowId", "conversationId", "messageId", "id", "sourceId", "objectTypeId"),
             *("crm", "category", "summary", "recordings", "attachments", "updatedAt"),
-            *("processing", "normalizedUrl", "normalizedContentType"),
+            *("processing", "language", "normalizedUrl", "normalizedContentType"),
         }
         assert {name: read[name] for name in same} == {name: expected[name] for name in same}
         if f"update{kind}" in shown:

@@ -15,7 +15,7 @@ from tests.revenue.stored_rows import encoded
 from tests.stack import Stack, Tenant, eventually, new_tenant
 
 COMPLAINT = call(("a", "The export crashes every morning."))
-PROCESSED = {"status": "processed", "error": None}
+PROCESSED = {"status": "processed", "error": None, "note": None}
 
 
 async def _processing(source: Source, kind: str, record: str) -> Json:
@@ -49,7 +49,7 @@ async def test_a_record_waits_until_a_worker_starts(idle_stack: Stack) -> None:
         source = await create_source(tenant)
         for kind, fields in (("documents", {}), ("conversations", COMPLAINT)):
             record = await source.push(kind, "r", **fields)
-            pending = {"status": "pending", "error": None}
+            pending = {"status": "pending", "error": None, "note": None}
             assert await _processing(source, kind, record) == pending
             assert len(await listed_ids(tenant, kind, processingStatus="pending")) == 1
             for status in ("processing", "processed", "failed"):
