@@ -85,6 +85,7 @@ async def test_signal_is_analysed_by_the_provider(
 ) -> None:
     signal = await _analyse(acme)
     assert signal["status"] == "processed"
+    assert (signal["language"], signal["processing"]["note"]) == ("en", None)
     (insight,) = [await acme.get(f"insights/{insight_id}") for insight_id in signal["insightIds"]]
     assert insight["name"] == "The export is slow"
     (quote,) = await acme.get(f"insights/{insight['id']}/evidence")
