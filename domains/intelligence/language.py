@@ -92,7 +92,8 @@ def _clean(text: str) -> str:
 
 
 def _min_bytes(language: str, sample: str) -> int:
-    is_latin = sum(each > "\u024f" for each in sample) * 2 < len(sample)
+    letters = [each for each in sample if each.isalpha()]
+    is_latin = sum(each > "\u024f" for each in letters) * 2 < len(letters)
     if language in SUPPORTED or not is_latin:
         return _MIN_BYTES
     if language not in _COMMON:

@@ -107,6 +107,7 @@ def test_a_short_text(language: str, text: str) -> None:
         "ana.ruiz@acme.example, bob@ours.example",
         # Names are no evidence of a language.
         "Photoshop, Twitter, Slack, Skype",
+        "Hello Anil kumar 🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉",
     ],
 )
 def test_a_text_without_a_recognisable_language(text: str) -> None:
