@@ -304,7 +304,7 @@ def _step(talk: Talk, said: Said, duty: _Duty, held_on: date | None) -> Step | N
     task = _in_third_person(talk, said, task)
     if not content_stems(tokens(task)):
         return None
-    until = f" (due {due.on.isoformat()})" if due else ""
+    until = f" (due {due.isoformat()})" if due else ""
     if not duty.owner:
         text = task[0].upper() + task[1:]
     elif duty.asked:
@@ -314,7 +314,7 @@ def _step(talk: Talk, said: Said, duty: _Duty, held_on: date | None) -> Step | N
     return Step(
         text=text + until,
         owner=duty.owner,
-        due=due.on if due else None,
+        due=due,
         said=said,
         about=about,
         weight=duty.weight + (0.1 if due else 0.0),
