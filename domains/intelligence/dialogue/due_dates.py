@@ -8,14 +8,12 @@ from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from typing import Final
 
-from domains.intelligence.dialogue.dates.grammar import Grammar
 from domains.intelligence.dialogue.dates.germanic import DUTCH, ENGLISH, GERMAN
+from domains.intelligence.dialogue.dates.grammar import Grammar
 from domains.intelligence.dialogue.dates.japanese import JAPANESE, with_digits
 from domains.intelligence.dialogue.dates.romance import FRENCH, ITALIAN, PORTUGUESE, SPANISH
 
-
-# Characters of a sentence that are read, and days after the talk that a date may be.
-_LONGEST: Final = 4000
+# Days after the talk that a date may be.
 _MOST_DAYS: Final = 731
 
 _LANGUAGES: Final[Mapping[str, Callable[[], Grammar]]] = {
@@ -48,7 +46,7 @@ def due_date(text: str, held_on: date, language: str | None = None) -> date | No
         return None
     found = [
         each
-        for each in _grammar(code).find(text[:_LONGEST], held_on)
+        for each in _grammar(code).find(text, held_on)
         if timedelta(0) <= each.on - held_on <= timedelta(days=_MOST_DAYS)
     ]
     deadlines = (each.on for each in found if each.is_deadline)

@@ -18,12 +18,13 @@ units      days? weeks?|w months?|m quarters?|q years?|y (?:business|working)_da
            week_?ends?
 aheads     (?:later_)?this (?:the_)?(?:next|coming|following) (?:the_\w+_)?after_next
 parts      end|close middle|mid early|beginning|start
-<noon>     noon|midday|midnight|lunch(?:time)?|eod|cob|
-           (?:the )?(?:end|close) of (?:the )?(?:business(?: day)?|day)
+<noon>     noon|midday|midnight|lunch(?:time)?
+<close>    eod|cob|(?:the )?(?:end|close) of (?:the )?(?:business(?: day)?|day)
 <hour>     \d{1,2}(?: ?[ap]\.?m\.?| o'clock)?
-by         (?:by|before|until|till|(?:no|not) later than)(?: (?:<noon>|<hour>)(?: on| of)?)?
+by         (?:by|before|until|till|(?:no|not) later than)(?: (?:<noon>|<close>|<hour>)(?: on| of)?)?
 latest     at the (?:very )?latest|latest
-<time>     (?:,? (?:morning|afternoon|evening|night|noon|lunchtime|first thing))?
+<time>     (?:,? (?:morning|afternoon|evening|night|(?:at |by |before )?(?:<noon>|<close>)|
+           first thing))?
 <more>     and|or|at|on|by|morning|afternoon|evening|night|noon|with|to|so|if|but|in|for|from|
            before|after|works?|then|please|latest|we|i|you|he|she|they|it|when|because|instead|
            too|as|next|this|about|is|will|would|should|that|which|the|around|end
@@ -39,29 +40,32 @@ latest     at the (?:very )?latest|latest
 <came>     (?:'s)?
 <on>       (?:by|on|before|until|till|from|than|around|,|say|maybe) (?:,? ?let's say,? )?the
 <slash>    (?!)
-nothing    (?<!at )(?<!before )(?<!in )(?<!for )(?:the|our|your|my|that) <day> (?!<more>(?!\w))\w+
+nothing    (?<!at )(?<!before )(?<!in )(?<!for )(?:the|an?|our|your|my|
+           that) <day> (?!<more>(?!\w))\w+
 nothing    (?-i:may|march|mar) <n>
 nothing    \d\d? (?-i:may|march|mar)
 nothing    (?:for|of) (?:next|this) (?:month|quarter|year)
 nothing    (?:time|for|joining (?:us|me)|of|discussed|talked about|it) today|today's
-+0         (?:(?:later|first thing|still|earlier) )?today|tonight|<noon>(?: today)?|right now|
++0         (?:(?:later|first thing|still|earlier) )?today|tonight|<close>(?: today)?|right now|
            this (?:morning|afternoon|arvo|evening)|as we speak|(?:right|straight) after (?:this|
-           (?:this|our|the) (?:call|meeting))|(?:as soon as|when|once|after) we hang up
-+1         (?:(?:first thing|<noon>),? )?tomorrow<time>
+           (?:this|our|the) (?:call|meeting))|(?:as soon as|when|once|after) we hang up|
+           (?:by|before) <noon>|within the (?:hour|day)|<noon> today
++1         (?:(?:first thing|<close>|<noon>),? )?tomorrow<time>
 +2         (?:the )?day after tomorrow<time>
 +7         (?:(?:in )?a )?week(?: from)? today
 +8         (?:a )?week (?:from )?tomorrow|tomorrow week
 +14        (?:(?:in )?a )?fortnight(?:(?: from)? today)?|two weeks today
-distance   (?:in )?(?:<count> )?<unit> from (?:today|now|this)
-distance   (?:the next )?<count> <unit>(?: (?:from|on|after) <day>|'? time)
+distance   (?:in )?(?:<number> )?<unit> from (?:today|now|this)
+distance   (?:the next )?<number> <unit>(?: (?:from|on|after) <day>|'? time)
 day+7      <day> week
 day        <ahead> <day><time>
 day        (?:the )?<day>,? (?:the week )?<ahead>
 period     (?:the|(?P<ahead>next)) (?P<unit>week[ -]?end)
 period     eo<unit>
+period     (?:within|by|before) the (?P<unit>week)(?: is (?:out|over))?
 period     (?!week)<unit>[- ]end
 month      (?:the )?last day of <month>(?:,? <year>)?
-date       <month> (?:the )?<n>(?:,? <year>)?
+date       (?:<day><time>,? )?<month> (?:the )?<n>(?:,? <year>)?
 month/day  <m>/<d>(?:/<yy>)?
 nth        the (?!first|second|third|1st|2nd|3rd)<n><end>
 nth        the <n> of (?:this|the) (?P<unit>month)
@@ -87,14 +91,15 @@ parts      ende|laufe? mitte beginn|anfang
 by         <till>(?: zum| zur| am| im| dem| den| der| in der)?
 latest     spatestens
 <time>     (?:s?(?:fruh|morgen|vormittag|mittag|nachmittag|abend)|,? (?:fruh|morgen|vormittag|
-           mittag|nachmittag|abend|nacht|in der fruh))?
+           mittag|nachmittag|abend|nacht|in der fruh|(?:bis )?(?:zum )?(?:feierabend|
+           ende des tages)))?
 <end>      (?! (?-i:(?!Sie|Ihnen|Ihr|Frau|Herrn?)[A-Z]))
 <past>     (?:letzte|vorige|vergangene|jede|seit)[nrms]?
 <gone>     (?:letzte|vorige|vergangene)[rn] woche
 <the>      (?:(?:noch|in|im|der|des|zum|zu|am) ){1,2}
 <of>       (?: in)?(?: der| des| im)?(?: monats)?[ ]
 <or>       bis|oder
-<in>       (?:heute )?(?:in|binnen|innerhalb(?: von)?)(?: den nachsten| der nachsten| etwa)?
+<in>       (?:heute )?(?:in|binnen|innert|innerhalb(?: von)?)(?: den nachsten| der nachsten| etwa)?
 <maybe>    (?: am| wahrscheinlich| vermutlich| vielleicht| so| noch){0,2}
 <coming>   (?:(?:diesen|den|am) )?(?:diesen|kommende[nrm]) |
 <came>     |
@@ -109,7 +114,7 @@ nothing    (?:gesprach|termin|zeit|danke?|von)(?: fur)? heute|fur heute (?:war|i
 +2         ue?bermorgen<time>
 +7         heute in (?:acht|8) tagen
 +8         morgen in (?:acht|8) tagen
-distance   (?:die|den|der) nachsten <count> <unit>
+distance   (?:die|den|der) nachsten <number> <unit>
 day+7      <day><time> in (?:acht|8) tagen
 day        (?!komm|folg)<ahead> <day><time>
 period     (?:ubers |am |dieses |kommendes |zum |das |dem |ans )(?P<unit>wochenende)
@@ -123,6 +128,7 @@ DUTCH: Final = r"""
 days       maandag dinsdag woensdag donderdag vrijdag zaterdag zondag
 months     januari februari maart april mei juni juli augustus september oktober november december
 numbers    een twee drie vier vijf zes zeven acht negen tien elf twaalf dertien veertien vijftien
+           zestien zeventien achttien negentien twintig *entwintig dertig eenendertig
 suffix     ste|de|e|
 ordinals   eerste tweede derde vierde vijfde zesde zevende achtste negende tiende elfde twaalfde
            dertiende veertiende vijftiende zestiende zeventiende achttiende negentiende
@@ -133,9 +139,10 @@ aheads     deze|dit|later_deze (?:de_)?(?:volgend|komend|aankomend)e? (?:de_)?da
 parts      einde?|loop halverwege|half|midden|medio begin|vroeg
 by         (?:uiterlijk|voor|tegen|tot|binnen|niet later dan)(?: op| in| aan)?(?: de| het)?
 latest     (?:uiterlijk|op zijn laatst|ten laatste)
-<time>     (?:(?:och|mid)tend|middag|avond|nacht|,? (?:vroeg|ochtend|middag|avond))?
-<more>     en|of|om|met|voor|bij|aan|in|op|naar|als|dan|wel|stuur|heb|krijgt?|krijgen|komt?|ik|we|wij|
-           je|u|jullie|hebben|sturen|lever|is|klaar|terug|door|samen|nog|even
+<time>     (?:(?:och|mid)tend|middag|avond|nacht|,? (?:vroeg|ochtend|middag|avond|
+           (?:aan het |voor het )?einde? van de (?:mid)?dag))?
+<more>     en|of|om|met|voor|bij|aan|in|op|naar|als|dan|wel|stuur|heb|krijgt?|krijgen|komt?|ik|
+           we|wij|je|u|jullie|hebben|sturen|lever|is|klaar|terug|door|samen|nog|even
 <end>      (?=$|[ ]?[^\w ]|[ ]<more>(?!\w))
 <past>     vorige?|afgelopen|elke?|iedere?|sinds|verleden
 <gone>     (?:van )?(?:vorige|afgelopen) week
@@ -155,10 +162,11 @@ nothing    <on> \d\d? uur
 +1         morgen(?:ochtend|middag|avond|vroeg)?(?: vroeg)?
 +2         overmorgen<time>
 +7         vandaag over (?:acht|8) dagen
-distance   de (?:komende|eerstvolgende) <count> <unit>
+distance   de (?:komende|eerstvolgende) <number> <unit>
 day+7      <day> over (?:acht|8) dagen
 day        (?P<ahead>volgende) <day><time>
 period     (?:het|in het|dit|komend) (?P<unit>weekend|weekeinde)
 period     (?P<unit>maand|kwartaal|jaar)einde
+date       (?:<on> )?<cardinal> <month>
 nth        de (?!eerste|tweede|derde|1|2|3)<n><end>
 """

@@ -15,7 +15,7 @@ _UNITS: Final = (
 _LISTS: Final = {
     "days": ("day", 0),
     "months": ("month", 1),
-    "numbers": ("count", 1),
+    "numbers": ("number", 1),
     "ordinals": ("nth", 1),
     "units": ("unit", 0),
     "aheads": ("ahead", 0),
@@ -36,15 +36,15 @@ day        <day><time>,?<of><ahead> <unit>
 day        <day><time>,?<of><unit> <ahead>
 day        <the>?<ahead> <unit>,?<maybe> <day><time>
 day        <the>?<unit> <ahead>,?<maybe> <day><time>
-distance   <in> (?:\w+ <or> )?<count>[ ]?<unit>
-distance   <day><time> <in> <count>[ ]?<unit>
+distance   <in> (?:\w+ <or> )?<number>[ ]?<unit>
+distance   <day><time> <in> <number>[ ]?<unit>
 period     <the>?(?:<part><of>)?<ahead> ?<unit>
 period     <the>?(?:<part><of>)?<unit> <ahead>
 period     <the>?<part><of><unit>
 month      <the>?<part><of><month>(?:<of><year>)?
 month      (?:<part><of>)?[qt](?P<nth>[1-4])(?:<of><year>)?
-date       <n>(?:<of>)?<month>(?:<of><year>)?
-date       <on> <d><slash><m>
+date       (?:<day><time>,? )?(?:<on> ?|<the>)?<n><of>?<month>(?:<of><year>)?
+date       (?:<day><time>,? )?<on> <d><slash><m>
 date       <d><slash><m><slash><yy>
 date       <year>-<m>-<d>
 nth        <on> ?<n><end>
@@ -52,6 +52,8 @@ nth        (?:<coming><day>,? )(?:<on> |the |den |de )?<n><end>
 nth        <n><of><ahead> <unit>
 nth        <n><of><unit> <ahead>
 """
+# Characters of a sentence that are read.
+_LONGEST: Final = 4000
 _ACCENT: Final = re.compile("[\u0300-\u036f]")
 _SPACE: Final = re.compile(r"\s+")
 _PART: Final = re.compile(r"(?<!P)<(\w+)>")
@@ -110,14 +112,15 @@ class Grammar:
         """Add a list of words, and the part of phrases that is one of them."""
         if key == "numbers":
             self._learn("ordinals", listed)  # Until the language lists others.
+            self._parts["cardinal"] = self._parts["n"]
         group, _ = _LISTS[key]
         words: list[str] = []
         for word in listed:
-            nine = self._words["count"] if "#" in word else words if "*" in word else [""]
+            nine = self._words["number"] if "#" in word else words if "*" in word else [""]
             words += [re.sub("[#*]", f"(?:{each})", word).replace("_", "[ -]") for each in nine[:9]]
         self._words[group] = words
         one = "|".join(sorted(words, key=len, reverse=True))
-        digits = {"nth": rf"\d{{1,2}}{self._parts.get('suffix', '')}|", "count": r"\d{1,3}|"}
+        digits = {"nth": rf"\d{{1,2}}{self._parts.get('suffix', '')}|", "number": r"\d{1,3}|"}
         self._parts["n" if group == "nth" else group] = (
             f"(?P<{group}>{digits.get(group, '')}(?:{one}))"
         )
@@ -126,7 +129,7 @@ class Grammar:
 
     def find(self, text: str, held_on: date) -> list[Named]:
         """The dates in their order. Of phrases that overlap the longest counts."""
-        text = self._prepare(text)
+        text = self._prepare(text[:_LONGEST])[:_LONGEST]
         found = [
             (match.start() - match.end(), order, match.start(), match)
             for order, (pattern, _) in enumerate(self._phrases)
@@ -160,10 +163,10 @@ class Grammar:
     def _number(self, group: str, word: str, first: int) -> int:
         if digits := re.match(r"\d+", word):
             return int(digits[0])
-        # Months may be ordinals: "am fünften dritten".
+        # Months may be ordinals, "am fünften dritten", and days cardinals, "op drie december".
         return next(
             number
-            for words in (self._words[group], self._words["nth"])
+            for words in (self._words[group], self._words["nth"], self._words["number"])
             for number, pattern in enumerate(words, start=first)
             if re.fullmatch(pattern, word, re.IGNORECASE)
         )

@@ -14,14 +14,14 @@ _WEEK: Final = {_END: 4, _MIDDLE: 2, _START: 1}
 class Values(NamedTuple):
     """Numbers that a phrase names. None: the phrase names no such number.
 
-    `day` is a day of the week, Monday is 0; `nth` is a day of the month; `count` and `unit` are a
-    distance, "two weeks"; `part` and `ahead` are of a period, "end" of "next" month.
+    `day` is a day of the week, Monday is 0; `nth` is a day of the month; `number` and `unit` are
+    a distance, "two weeks"; `part` and `ahead` are of a period, "end" of "next" month.
     """
 
     day: int | None = None
     month: int | None = None
     nth: int | None = None
-    count: int | None = None
+    number: int | None = None
     unit: str = "day"
     year: int | None = None
     ahead: int | None = None
@@ -46,7 +46,7 @@ def _days(count: int) -> Meaning:
 
 
 def _day(later: int = 0) -> Meaning:
-    """The named day of the week so many weeks ahead; the next one if this week or none is named."""
+    """The next such day of the week, Monday if none is named, or that of a week ahead."""
 
     def meaning(values: Values, held_on: date) -> date | None:
         if values.unit not in {"day", "week"}:
@@ -60,12 +60,12 @@ def _day(later: int = 0) -> Meaning:
 
 def _distance(values: Values, held_on: date) -> date:
     """So many days, weeks, months or years after the talk or the named day of the week."""
-    count = 1 if values.count is None else values.count
+    count = 1 if values.number is None else values.number
     start = held_on
     if values.day is not None:
         start += timedelta(days=(values.day - held_on.weekday() - 1) % 7 + 1)
     if values.unit in {"hour", "minute"}:
-        return start
+        return start + timedelta(days=count // 24 if values.unit == "hour" else 0)
     if values.unit == "workday":
         for _ in range(min(count, 520)):
             start += timedelta(days=max(1, 7 - start.weekday()) if start.weekday() > 3 else 1)
@@ -79,6 +79,8 @@ def _distance(values: Values, held_on: date) -> date:
 def _period(values: Values, held_on: date) -> date | None:
     """The end, middle or start of a week, month, quarter or year."""
     ahead = values.ahead or 0
+    if values.unit == "day" and values.part == _END and not ahead:
+        return held_on
     if values.unit in {"week", "weekend"}:
         day = _WEEK[values.part] if values.unit == "week" else 6
         on = held_on + timedelta(days=7 * ahead + day - held_on.weekday())

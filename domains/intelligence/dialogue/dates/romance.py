@@ -18,7 +18,8 @@ aheads     cet?(?:te)? prochaine?|qui_vient
 parts      fin|courant milieu|mi debut
 by         (?:avant|d'ici|au plus tard|jusqu'(?:a|au|en)?|pour|sous)(?: a| au| le| la| ce| en)?
 latest     (?:au plus tard|dernier delai|maximum|max)
-<time>     (?:,? (?:dans la )?(?:matin|matinee|apres-midi|aprem|soir|soiree|midi))?
+<time>     (?:,? (?:dans la )?(?:matin|matinee|apres-midi|aprem|soir|soiree|midi|(?:a |avant )midi|
+           (?:en |avant la )?fin de (?:la )?journee))?
 <more>     et|ou|au?|avec|pour|en|dans|chez|vers|par|si|quand|je|tu|il|on|nous|vous|matin|soir|
            apres-midi|prochain|max(?:imum)?|dernier|comme|sans|apres|avant
 <end>      (?=$|[ ]?[^\w ]|[ ]<more>(?!\w))
@@ -45,6 +46,7 @@ nothing    (?:pour|reunion d'|temps|appel d'|echange d') ?aujourd'hui
 day+7      <day> en huit
 day+14     <day> en quinze
 period     (?:ce|le) (?P<unit>week[ -]?end)
+period     dans (?:la|le) (?P<unit>semaine|mois)
 """
 
 SPANISH: Final = r"""
@@ -61,7 +63,7 @@ parts      fin|final(?:es)?|fines|transcurso mediados|mitad principios?|comienzo
 by         <by>(?: del?| el| la)?(?: mediodia del?)?(?: dia)?
 latest     (?:como (?:muy tarde|maximo|mucho|tarde)|a mas tardar|maximo|sin falta)
 <time>     (?:,? (?:(?:por|en|a|de) la (?:manana|tarde|noche)|temprano|a primera hora|mismo|
-           al? mediodia))?
+           al? mediodia|al final del dia))?
 <more>     y|o|a|al|en|con|por|para|si|como|que|te|os|les?|l[oa]|me|nos|se|yo|sin|antes|maximo
 <end>      (?=$|[ ]?[^\w ]|[ ]<more>(?!\w))
 <past>     cada|todos los|los|el pasado|el ultimo
@@ -104,7 +106,8 @@ parts      fim|fina(?:l|is)|decorrer|longo meio|meados|metade comeco|inicio|prin
 <by>       (?:ate|antes|o mais tardar|para|pra|pro|dentro)
 by         <by>(?: d?[oa]s?| de| no| na)?(?: meio-dia d[aeo])?(?: dia)?
 latest     (?:no maximo|o mais tardar|sem falta)
-<time>     (?:,? (?:(?:de|a|pela|na|da) (?:manha|tarde|noite)|cedo|agora|mesmo|ainda))?
+<time>     (?:,? (?:(?:de|a|pela|na|da) (?:manha|tarde|noite)|cedo|agora|mesmo|ainda|
+           (?:no |ate o )?(?:fim|final) do (?:dia|expediente)))?
 <more>     e|ou|as?|ao|em|no|na|com|por|para|pra|se|que|te|eu|voces?|nos|sem|antes|mais
 <end>      (?=$|[ ]?[^\w ]|[ ]<more>(?!\w))
 <past>     cada|tod[ao]s?(?: as| os)?|as|aos|ultim[ao]|desde
@@ -121,8 +124,8 @@ latest     (?:no maximo|o mais tardar|sem falta)
 nothing    (?:a|uma|da|na|pela|essa|nessa) (?:segunda|terca|quarta|quinta|sexta) (?:vez|parte|opcao|
            etapa|fase|via|pergunta|coisa|versao|linha|tela|questao|pessoa|proposta|pagina)
 nothing    hoje em dia|por hoje|(?:reuniao|conversa|tempo|ligacao) de hoje
-+0         (?:ainda )?hoje<time>|(?:n?est|n?ess)a (?:tarde|noite)|(?:o |no )?(?:fim|final) do (?:dia|
-           expediente)|agora mesmo|agora a tarde|assim que (?:desligarmos|terminarmos)|
++0         (?:ainda )?hoje<time>|(?:n?est|n?ess)a (?:tarde|noite)|(?:o |no )?(?:fim|final) do
+           (?:dia|expediente)|agora mesmo|agora a tarde|assim que (?:desligarmos|terminarmos)|
            (?:logo|assim que) (?:apos|depois d)[ae] (?:reuniao|ligacao|call|chamada)
 +1         amanha<time>
 +2         depois de amanha<time>
@@ -148,7 +151,7 @@ parts      fine|corso meta inizio|principio
 by         <by>(?: d?il| d?la| del(?:la)?| di| a| al| le| i)?(?: mezzogiorno di)?(?: giorno)?
 latest     (?:al piu tardi|al massimo|senza falta)
 <time>     (?:,? (?:mattina|mattino|pomeriggio|sera|notte|in mattinata|in serata|a mezzogiorno|
-           nel pomeriggio|di mattina|stesso))?
+           nel pomeriggio|di mattina|stesso|(?:a |in |entro )?fine(?: della)? giornata))?
 <more>     [eoa]|alle?|in|con|per|se|che|[tvmcs]i|l[eoa]|io|noi|senza|prima|va|mattina|sera
 <end>      (?=$|[ ]?[^\w ]|[ ]<more>(?!\w))
 <past>     ogni|tutt[ie] (?:i|le)|scors[oa]|l'ultim[oa]|passat[oa]
@@ -172,6 +175,6 @@ nothing    giorno d'oggi|(?:riunione|chiamata|tempo|incontro) (?:di )?oggi
 +8         domani a otto
 day+7      <day> a otto
 period     (?:il|nel|durante il|questo|prossimo|al) (?P<unit>fine settimana|week[ -]?end)
-period     in (?P<unit>settimana)
+period     (?:in|entro la|nella) (?P<unit>settimana)
 period     quest'(?P<unit>anno)
 """
