@@ -64,6 +64,11 @@ SENTENCES = {
 11-27 I'll sort it out next week
 11-24 next week, probably on Tuesday
 11-20 have it at the Friday standup
+12-11 by Friday, December 11th
+11-19 tomorrow at noon
+11-20 within 48 hours
+11-20 Friday by end of day
+11-30 on the last day of the month
 -
 - soon
 - for a second
@@ -86,6 +91,7 @@ SENTENCES = {
 - as soon as possible
 - in a few days
 - every Monday
+- last week on Friday
 """,
     "de": """
 11-20 Ich schicke Ihnen das bis Freitag.
@@ -122,6 +128,10 @@ SENTENCES = {
 11-20 Das Protokoll kommt diese Woche.
 11-21 am einundzwanzigsten
 11-20 Bis Freitag, damit Sie es vor Montag lesen können
+12-01 Dienstag in einer Woche
+12-03 am dritten zwölften
+11-18 spätestens bis heute Abend
+- letzte Woche Freitag
 - Guten Morgen zusammen
 - Das war letzten Freitag.
 - Wir machen das jeden Montag.
@@ -164,6 +174,9 @@ SENTENCES = {
 11-20 Je le fais cette semaine.
 11-23 lundi au plus tard
 03-15 à la mi-mars
+12-31 le 31
+11-19 demain dans la journée
+- On l'a fait en deux jours.
 - vendredi dernier
 - tous les lundis
 - en avril
@@ -205,6 +218,8 @@ SENTENCES = {
 03-05 el 05/03
 11-20 el viernes a más tardar
 12-10 hasta el día 10
+11-20 dentro de 48 horas
+12-03 el jueves 3 de diciembre
 - Trabajamos por la mañana.
 - el viernes pasado
 - todos los lunes
@@ -246,6 +261,8 @@ SENTENCES = {
 09-01 1º de setembro
 03-05 dia 05/03
 11-20 na sexta no máximo
+12-03 quinta, dia 3 de dezembro
+11-25 em uma semana
 - A segunda opção é melhor.
 - sexta passada
 - toda segunda
@@ -286,6 +303,8 @@ SENTENCES = {
 09-01 il 1° settembre
 03-05 il 05/03
 11-23 lunedì al più tardi
+12-02 nelle prossime due settimane
+12-10 giovedì dieci dicembre
 - venerdì scorso
 - ogni lunedì
 - ad aprile
@@ -325,6 +344,9 @@ SENTENCES = {
 03-05 op 05/03/2027
 11-20 vrijdagmiddag
 11-21 op de eenentwintigste
+12-10 op tien december
+11-19 morgen in de loop van de dag
+- vorige week vrijdag
 - Goedemorgen allemaal
 - vorige vrijdag
 - elke maandag
@@ -365,6 +387,9 @@ SENTENCES = {
 12-01 2026年12月1日
 03-05 3/5までに
 11-19 木曜の正午までに
+12-10 12月10日木曜日
+11-23 週明けに
+12-15 12月中旬
 - 先週の金曜
 - 毎週月曜に
 - なるべく早く
@@ -413,6 +438,12 @@ def test_language_is_a_tag_and_english_by_default() -> None:
     assert due_date("bis Freitag", WEDNESDAY, "de-AT") == date(2026, 11, 20)
     assert due_date("by Friday", WEDNESDAY) == date(2026, 11, 20)
     assert due_date("do piątku", WEDNESDAY, "pl") is None
+
+
+@pytest.mark.parametrize("language", SENTENCES)
+@pytest.mark.parametrize("words", ["by the end of ", "bis zum ", "1 ", "1.1.", "来週の", "ﷺ", "a"])
+def test_long_text_is_read_in_part(words: str, language: str) -> None:
+    due_date(words * 100_000, WEDNESDAY, language)
 
 
 LANGUAGES = st.sampled_from([*SENTENCES, None])

@@ -17,7 +17,7 @@ ordinals   first second third fourth fifth sixth seventh eighth ninth tenth elev
 units      days? weeks?|w months?|m quarters?|q years?|y (?:business|working)_days? hours? minutes?
            week_?ends?
 aheads     (?:later_)?this (?:the_)?(?:next|coming|following) (?:the_\w+_)?after_next
-parts      end|close middle|mid early|beginning|start
+parts      end|close|last_day middle|mid early|beginning|start
 <noon>     noon|midday|midnight|lunch(?:time)?
 <close>    eod|cob|(?:the )?(?:end|close) of (?:the )?(?:business(?: day)?|day)
 <hour>     \d{1,2}(?: ?[ap]\.?m\.?| o'clock)?
@@ -64,7 +64,6 @@ period     (?:the|(?P<ahead>next)) (?P<unit>week[ -]?end)
 period     eo<unit>
 period     (?:within|by|before) the (?P<unit>week)(?: is (?:out|over))?
 period     (?!week)<unit>[- ]end
-month      (?:the )?last day of <month>(?:,? <year>)?
 date       (?:<day><time>,? )?<month> (?:the )?<n>(?:,? <year>)?
 month/day  <m>/<d>(?:/<yy>)?
 nth        the (?!first|second|third|1st|2nd|3rd)<n><end>
@@ -99,7 +98,8 @@ latest     spatestens
 <the>      (?:(?:noch|in|im|der|des|zum|zu|am) ){1,2}
 <of>       (?: in)?(?: der| des| im)?(?: monats)?[ ]
 <or>       bis|oder
-<in>       (?:heute )?(?:in|binnen|innert|innerhalb(?: von)?)(?: den nachsten| der nachsten| etwa)?
+<in>       (?:heute )?(?:in|binnen|innert|innerhalb(?: von)?)(?: den nachsten| der nachsten| etwa|
+            spatestens)?
 <maybe>    (?: am| wahrscheinlich| vermutlich| vielleicht| so| noch){0,2}
 <coming>   (?:(?:diesen|den|am) )?(?:diesen|kommende[nrm]) |
 <came>     |
@@ -140,7 +140,7 @@ parts      einde?|loop halverwege|half|midden|medio begin|vroeg
 by         (?:uiterlijk|voor|tegen|tot|binnen|niet later dan)(?: op| in| aan)?(?: de| het)?
 latest     (?:uiterlijk|op zijn laatst|ten laatste)
 <time>     (?:(?:och|mid)tend|middag|avond|nacht|,? (?:vroeg|ochtend|middag|avond|
-           (?:aan het |voor het )?einde? van de (?:mid)?dag))?
+           (?:aan het |voor het )?einde? van de (?:mid)?dag|in de loop van de dag))?
 <more>     en|of|om|met|voor|bij|aan|in|op|naar|als|dan|wel|stuur|heb|krijgt?|krijgen|komt?|ik|
            we|wij|je|u|jullie|hebben|sturen|lever|is|klaar|terug|door|samen|nog|even
 <end>      (?=$|[ ]?[^\w ]|[ ]<more>(?!\w))
@@ -159,7 +159,7 @@ nothing    goede ?morgen|vandaag de dag|(?:in|van) de morgen|(?:gesprek|tijd) (?
 nothing    <on> \d\d? uur
 +0         (?:nog )?vandaag(?: nog)?|van(?:ochtend|middag|avond|nacht)|(?:het )?einde? van de
            (?:mid)?dag|(?:direct|meteen) na (?:dit|het|deze|ons) (?:gesprek|call|meeting|overleg)
-+1         morgen(?:ochtend|middag|avond|vroeg)?(?: vroeg)?
++1         morgen(?:vroeg)?<time>(?: vroeg)?
 +2         overmorgen<time>
 +7         vandaag over (?:acht|8) dagen
 distance   de (?:komende|eerstvolgende) <number> <unit>

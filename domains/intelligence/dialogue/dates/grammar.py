@@ -8,9 +8,8 @@ from typing import Final, NamedTuple
 
 from domains.intelligence.dialogue.dates.meanings import MEANINGS, Meaning, Values
 
-_UNITS: Final = (
-    *("day", "week", "month", "quarter", "year", "workday", "hour", "minute", "weekend"),
-)
+# The meanings of the words in the list `units`.
+_UNITS: Final = ["day", "week", "month", "quarter", "year", "workday", "hour", "minute", "weekend"]
 # Lists of words: the part of a phrase that is one of them, and the number of the first.
 _LISTS: Final = {
     "days": ("day", 0),
@@ -30,7 +29,9 @@ _FIGURES: Final = {
 # Phrases of all languages with blanks between words. Their parts are in the languages' tables.
 _SHARED: Final = r"""
 nothing    <past> (?:<day>|<unit>)
+nothing    <past> <unit>,?<maybe> <day>
 nothing    <day> <gone>
+nothing    <unit> <gone>(?:,?<maybe> <day>)?
 day        <coming><day><came><time>
 day        <day><time>,?<of><ahead> <unit>
 day        <day><time>,?<of><unit> <ahead>
@@ -42,7 +43,7 @@ period     <the>?(?:<part><of>)?<ahead> ?<unit>
 period     <the>?(?:<part><of>)?<unit> <ahead>
 period     <the>?<part><of><unit>
 month      <the>?<part><of><month>(?:<of><year>)?
-month      (?:<part><of>)?[qt](?P<nth>[1-4])(?:<of><year>)?
+month      (?:<part><of>|<by> )[qt](?P<nth>[1-4])(?:<of><year>)?
 date       (?:<day><time>,? )?(?:<on> ?|<the>)?<n><of>?<month>(?:<of><year>)?
 date       (?:<day><time>,? )?<on> <d><slash><m>
 date       <d><slash><m><slash><yy>
@@ -90,8 +91,8 @@ class Grammar:
         self._phrases: list[tuple[re.Pattern[str], Meaning]] = []
         before, after = (r"(?<!\w)", r"(?!\w)") if spaced else (r"(?<!\d)", "")
         gap = "[ ,]{1,2}" if spaced else ""
-        table = table.strip() + (_SHARED if spaced else "")
-        joined = re.sub(r"(?<!\|)\n +", " ", table.strip())
+        table = (table + (_SHARED if spaced else "")).strip().replace("\n\n", "\n")
+        joined = re.sub(r"(?<!\|)\n +", " ", table)
         for line in re.sub(r"\n +", "", joined).splitlines():
             key, value = fold(line).split(" ", 1)
             pattern = _PART.sub(lambda part: self._parts[part[1]], value.strip())

@@ -124,11 +124,12 @@ def _either_order(values: Values, held_on: date) -> date | None:
 
 def _nth(values: Values, held_on: date) -> date | None:
     """A day of the month that is ahead, or the next such day if no month is named."""
-    if values.unit not in {"day", "month"}:
+    day = values.nth or 0
+    if values.unit not in {"day", "month"} or not 1 <= day <= 31:
         return None
-    day, ahead = values.nth or 0, values.ahead or 0
-    over = values.ahead is None and day < held_on.day
-    return _month_end(_index(held_on) + ahead + over).replace(day=day)
+    ends = (_month_end(_index(held_on) + (values.ahead or 0) + later) for later in range(3))
+    days = (end.replace(day=day) for end in ends if day <= end.day)
+    return next(on for on in days if on >= held_on)
 
 
 MEANINGS: Final[Mapping[str, Meaning]] = {

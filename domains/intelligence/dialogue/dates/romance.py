@@ -18,24 +18,25 @@ aheads     cet?(?:te)? prochaine?|qui_vient
 parts      fin|courant milieu|mi debut
 by         (?:avant|d'ici|au plus tard|jusqu'(?:a|au|en)?|pour|sous)(?: a| au| le| la| ce| en)?
 latest     (?:au plus tard|dernier delai|maximum|max)
-<time>     (?:,? (?:dans la )?(?:matin|matinee|apres-midi|aprem|soir|soiree|midi|(?:a |avant )midi|
+<time>     (?:,? (?:dans la )?(?:matin|matinee|journee|apres-midi|aprem|soir|soiree|midi|(?:a |
+           avant )midi|
            (?:en |avant la )?fin de (?:la )?journee))?
 <more>     et|ou|au?|avec|pour|en|dans|chez|vers|par|si|quand|je|tu|il|on|nous|vous|matin|soir|
            apres-midi|prochain|max(?:imum)?|dernier|comme|sans|apres|avant
 <end>      (?=$|[ ]?[^\w ]|[ ]<more>(?!\w))
 <past>     chaque|tous les|depuis
-<gone>     dernier|passe
+<gone>     (?:derni|pass)e(?:re|e|r)?
 <the>      (?:la |le |l'|en |dans |de |dans le ){1,2}
 <of>       (?: de la | du mois de | du mois d'| du | de l'| de | d'| |-)
 <or>       ou|a
-<in>       (?:dans|sous|d'ici(?: a)?|en)(?: les(?: prochaine?s)?| environ)?
+<in>       (?:dans|sous|d'ici(?: a)?)(?: les(?: prochaine?s)?| environ)?
 <maybe>    (?: le| plutot| probablement| disons| peut-etre){0,2}
 <coming>   (?:ce |le )?
 <came>     (?: prochain| qui vient)?
 <on>       (?:le|au|du)
 <slash>    /
 nothing    (?:pour|reunion d'|temps|appel d'|echange d') ?aujourd'hui
-+0         aujourd'hui(?: meme)?|cet(?:te)? (?:apres-midi|aprem)|ce (?:soir|midi|matin)|
++0         aujourd'hui(?: meme)?|cet(?:te)? (?:apres-midi|aprem)|ce (?:soir|midi)|
            (?:en |la )?fin de (?:la )?journee|dans la (?:journee|soiree)|tout a l'heure|
            (?:juste|des|directement) apres (?:cet appel|l'appel|notre appel|la reunion|ce call)
 +1         demain<time>
@@ -64,10 +65,10 @@ by         <by>(?: del?| el| la)?(?: mediodia del?)?(?: dia)?
 latest     (?:como (?:muy tarde|maximo|mucho|tarde)|a mas tardar|maximo|sin falta)
 <time>     (?:,? (?:(?:por|en|a|de) la (?:manana|tarde|noche)|temprano|a primera hora|mismo|
            al? mediodia|al final del dia))?
-<more>     y|o|a|al|en|con|por|para|si|como|que|te|os|les?|l[oa]|me|nos|se|yo|sin|antes|maximo
+<more>     y|o|a|al|en|con|por|para|si|como|te|os|les?|l[oa]|me|nos|se|yo|sin|antes|maximo
 <end>      (?=$|[ ]?[^\w ]|[ ]<more>(?!\w))
 <past>     cada|todos los|los|el pasado|el ultimo
-<gone>     pasado|anterior
+<gone>     pasad[oa]|anterior
 <the>      (?:el |la |a |al |en el |para el |para la )
 <of>       (?: del mes de | de la | del? )
 <or>       o
@@ -108,7 +109,7 @@ by         <by>(?: d?[oa]s?| de| no| na)?(?: meio-dia d[aeo])?(?: dia)?
 latest     (?:no maximo|o mais tardar|sem falta)
 <time>     (?:,? (?:(?:de|a|pela|na|da) (?:manha|tarde|noite)|cedo|agora|mesmo|ainda|
            (?:no |ate o )?(?:fim|final) do (?:dia|expediente)))?
-<more>     e|ou|as?|ao|em|no|na|com|por|para|pra|se|que|te|eu|voces?|nos|sem|antes|mais
+<more>     e|ou|as?|ao|em|no|na|com|por|para|pra|se|te|eu|voces?|nos|sem|antes|mais
 <end>      (?=$|[ ]?[^\w ]|[ ]<more>(?!\w))
 <past>     cada|tod[ao]s?(?: as| os)?|as|aos|ultim[ao]|desde
 <gone>     (?:passad|retrasad)[ao]
@@ -152,21 +153,22 @@ by         <by>(?: d?il| d?la| del(?:la)?| di| a| al| le| i)?(?: mezzogiorno di)
 latest     (?:al piu tardi|al massimo|senza falta)
 <time>     (?:,? (?:mattina|mattino|pomeriggio|sera|notte|in mattinata|in serata|a mezzogiorno|
            nel pomeriggio|di mattina|stesso|(?:a |in |entro )?fine(?: della)? giornata))?
-<more>     [eoa]|alle?|in|con|per|se|che|[tvmcs]i|l[eoa]|io|noi|senza|prima|va|mattina|sera
+<more>     [eoa]|alle?|in|con|per|se|[tvmcs]i|l[eoa]|io|noi|senza|prima|va|mattina|sera
 <end>      (?=$|[ ]?[^\w ]|[ ]<more>(?!\w))
 <past>     ogni|tutt[ie] (?:i|le)|scors[oa]|l'ultim[oa]|passat[oa]
 <gone>     (?:scors|passat)[oa]
 <the>      (?:la |il |a |al |all'|nel |in )
 <of>       (?: del mese di | del | della | dell'| di | d'| )
 <or>       o
-<in>       (?:tra|fra|entro|in|nel giro di|nell'arco di)(?: i prossimi| le prossime| circa)?
+<in>       (?:tra|fra|entro|in|nel giro di|nei prossimi|nelle prossime|nell'arco di)(?: i prossimi|
+            le prossime| circa)?
 <maybe>    (?: magari| forse| di| diciamo){0,2}
 <coming>   (?:(?:il |la )?(?:prossim[oa]|quest[oa]) )?
 <came>     (?: prossim[oa]| che viene| p\.v\.)?
 <on>       (?:il giorno|il|l'|al|del|dell'|dal)
 <slash>    /
 nothing    giorno d'oggi|(?:riunione|chiamata|tempo|incontro) (?:di )?oggi
-+0         oggi<time>|oggi in giornata|stasera|stanotte|stamattina|questo pomeriggio|questa sera|
++0         oggi<time>|oggi in giornata|stasera|stanotte|questo pomeriggio|questa sera|
            (?:la )?(?:fine|in)(?: della)? giornata|appena (?:chiudiamo|finiamo|riattacchiamo)|
            subito dopo (?:la|questa) (?:call|chiamata|riunione|telefonata)
 +1         domani<time>|domattina
