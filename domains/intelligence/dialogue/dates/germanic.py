@@ -32,7 +32,7 @@ latest     at the (?:very )?latest|latest
 <past>     last|past|since|every|each|previous
 <gone>     (?:last week|before last)
 <the>      (?:the |over |on |during )
-<of>       (?: of)?(?: the)?[ -](?:business |work(?:ing)? ?)?
+<of>       (?: of)?(?: the)?[ -](?:business |calendar |work(?:ing)? ?)?
 <or>       or|to
 <in>       (?:in|within|over)(?: the next)?(?: about| around| at most)?
 <maybe>    (?: on| probably| maybe| say| like){0,2}
@@ -48,7 +48,7 @@ nothing    (?:for|of) (?:next|this) (?:month|quarter|year)
 nothing    (?:time|for|joining (?:us|me)|of|discussed|talked about|it) today|today's
 +0         (?:(?:later|first thing|still|earlier) )?today|tonight|<close>(?: today)?|right now|
            this (?:morning|afternoon|arvo|evening)|as we speak|(?:right|straight) after (?:this|
-           (?:this|our|the) (?:call|meeting))|(?:as soon as|when|once|after) we hang up|
+           (?:this|our|the) (?:call|meeting))|(?:as soon as|when|once|after|the minute) we hang up|
            (?:by|before) <noon>|within the (?:hour|day)|<noon> today
 +1         (?:(?:first thing|<close>|<noon>),? )?tomorrow<time>
 +2         (?:the )?day after tomorrow<time>
@@ -58,12 +58,13 @@ nothing    (?:time|for|joining (?:us|me)|of|discussed|talked about|it) today|tod
 distance   (?:in )?(?:<number> )?<unit> from (?:today|now|this)
 distance   (?:the next )?<number> <unit>(?: (?:from|on|after) <day>|'? time)
 day+7      <day> week
+day+7      (?:a )?week <day>
 day        <ahead> <day><time>
 day        (?:the )?<day>,? (?:the week )?<ahead>
 period     (?:the|(?P<ahead>next)) (?P<unit>week[ -]?end)
 period     eo<unit>
 period     (?:within|by|before) the (?P<unit>week)(?: is (?:out|over))?
-period     (?!week)<unit>[- ]end
+period     (?!week)<unit>(?:'s)?[- ]end
 date       (?:<day><time>,? )?<month> (?:the )?<n>(?:,? <year>)?
 month/day  <m>/<d>(?:/<yy>)?
 nth        the (?!first|second|third|1st|2nd|3rd)<n><end>
@@ -139,7 +140,8 @@ aheads     deze|dit|later_deze (?:de_)?(?:volgend|komend|aankomend)e? (?:de_)?da
 parts      einde?|loop halverwege|half|midden|medio begin|vroeg
 by         (?:uiterlijk|voor|tegen|tot|binnen|niet later dan)(?: op| in| aan)?(?: de| het)?
 latest     (?:uiterlijk|op zijn laatst|ten laatste)
-<time>     (?:(?:och|mid)tend|middag|avond|nacht|,? (?:vroeg|ochtend|middag|avond|
+<time>     (?:ochtend|(?:na|voor)?middag|avond|nacht|,? (?:(?:in de )?(?:na|voor)middag|vroeg|
+           ochtend|middag|avond|
            (?:aan het |voor het )?einde? van de (?:mid)?dag|in de loop van de dag))?
 <more>     en|of|om|met|voor|bij|aan|in|op|naar|als|dan|wel|stuur|heb|krijgt?|krijgen|komt?|ik|
            we|wij|je|u|jullie|hebben|sturen|lever|is|klaar|terug|door|samen|nog|even
@@ -157,7 +159,8 @@ latest     (?:uiterlijk|op zijn laatst|ten laatste)
 <slash>    [-/]
 nothing    goede ?morgen|vandaag de dag|(?:in|van) de morgen|(?:gesprek|tijd) (?:van )?vandaag
 nothing    <on> \d\d? uur
-+0         (?:nog )?vandaag(?: nog)?|van(?:ochtend|middag|avond|nacht)|(?:het )?einde? van de
++0         (?:nog )?vandaag(?: nog)?|van(?:ochtend|middag|avond|nacht)|deze (?:na)?middag|
+           (?:het )?einde? van de
            (?:mid)?dag|(?:direct|meteen) na (?:dit|het|deze|ons) (?:gesprek|call|meeting|overleg)
 +1         morgen(?:vroeg)?<time>(?: vroeg)?
 +2         overmorgen<time>

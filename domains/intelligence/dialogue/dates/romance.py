@@ -58,7 +58,7 @@ numbers    un[oa]?|primero dos tres cuatro cinco seis siete ocho nueve diez once
            quince dieciseis diecisiete dieciocho diecinueve veinte veinti* treinta treinta_y_uno
 units      dias? semanas? mes(?:es)? trimestres? anos? dias?_(?:habil|laboral)(?:es)? horas?
            minutos? fin(?:es)?_de_semana
-aheads     est[ae](?:_mism[ao])? proxim[ao]|que_viene|entrante|siguiente
+aheads     est[ae](?:_mism[ao])? proxim[ao]|que_(?:viene|entra)|entrante|siguiente
 parts      fin|final(?:es)?|fines|transcurso mediados|mitad principios?|comienzos?|inicios?
 <by>       (?:antes|a mas tardar|para|hasta|no mas tarde|como muy tarde|dentro)
 by         <by>(?: del?| el| la)?(?: mediodia del?)?(?: dia)?
@@ -75,7 +75,7 @@ latest     (?:como (?:muy tarde|maximo|mucho|tarde)|a mas tardar|maximo|sin falt
 <in>       (?:en|dentro de|de (?:aqui|aca) a|en menos de)(?: un[oa]s| l[oa]s proxim[oa]s)?
 <maybe>    (?: el| quizas| probablement[ae]| digamos){0,2}
 <coming>   (?:(?:el |este )?proximo |el |este )?
-<came>     (?: que viene| proximo| entrante)?
+<came>     (?: que viene| que entra| proximo| entrante)?
 <on>       (?:el dia|del dia|al dia|dia|el|del|al)
 <slash>    /
 nothing    (?:por|de|en|a) las? mananas?|esta manana|hoy (?:en )?dia
@@ -152,7 +152,8 @@ parts      fine|corso meta inizio|principio
 by         <by>(?: d?il| d?la| del(?:la)?| di| a| al| le| i)?(?: mezzogiorno di)?(?: giorno)?
 latest     (?:al piu tardi|al massimo|senza falta)
 <time>     (?:,? (?:mattina|mattino|pomeriggio|sera|notte|in mattinata|in serata|a mezzogiorno|
-           nel pomeriggio|di mattina|stesso|(?:a |in |entro )?fine(?: della)? giornata))?
+           nel pomeriggio|di mattina|stesso|in giornata|(?:a |in |
+           entro )?fine(?: della)? giornata))?
 <more>     [eoa]|alle?|in|con|per|se|[tvmcs]i|l[eoa]|io|noi|senza|prima|va|mattina|sera
 <end>      (?=$|[ ]?[^\w ]|[ ]<more>(?!\w))
 <past>     ogni|tutt[ie] (?:i|le)|scors[oa]|l'ultim[oa]|passat[oa]
