@@ -1,0 +1,191 @@
+"""Removal of what a sentence does not need: markup, fillers, stutter and openings."""
+
+import re
+import unicodedata
+from itertools import pairwise
+from typing import Final
+
+from domains.intelligence.wording.languages import LANGUAGES, Language
+
+LONGEST: Final = 1000
+"""Characters of a sentence that are read."""
+
+WORD: Final = re.compile(r"\d+(?:[.,:]\d+)+|[^\W_]+(?:['’.\-‑&/][^\W_]+)*")
+EAST_ASIAN: Final = re.compile(r"[぀-ヿ㐀-鿿가-힯豈-﫿ｦ-ﾟ]")
+
+_MARKUP: Final = (
+    (re.compile(r"</?[a-zA-Z]\w{0,10}(?:\s[^<>=]{1,30}=[^<>]{0,80})?/?>"), " "),
+    (re.compile(r"!?\[([^\[\]]{1,80})\]\([^()\s]{1,300}\)"), r"\1"),
+    (re.compile(r"\[\d{1,2}:\d\d(?::\d\d)?\]"), " "),
+    (re.compile(r"(?<![\w*])(\*\*|__|~~|\*|`)(?=\S)([^*_~`]{1,200})(?<=\S)\1(?!\w)"), r"\2"),
+    (re.compile(r"^(?:\s*(?:[-*•·>+]|#{1,6}|\d{1,2}[.)]|\[[ xX]\])(?=\s))+"), ""),
+)
+_STAGE: Final = re.compile(
+    r"[\[(（［]\s*(?:\w+ )?(?:laugh\w*|chuckl\w*|sigh\w*|cough\w*|pause|inaudible|crosstalk|"
+    r"unintelligible|applause|silence|lach\w*|seufz\w*|rires?|soupirs?|risas?|ríe\w*|risos?|"
+    r"ride|risate|sospir\w*|zucht\w*|笑い?|爆笑|苦笑|咳)[^\])）］]{0,20}[\])）］]",
+    re.IGNORECASE,
+)
+_CLOSERS: Final = {"“": "”", "„": "“”", "«": "»", "»": "«", "「": "」", "『": "』", '"': '"',
+                   "‘": "’", "‹": "›", "(": ")", "[": "]", "（": "）", "'": "'"}  # fmt: skip
+_CLOSING: Final = tuple('”“»«」』"')
+_PICTURE: Final = re.compile("[\u2600-\u2604\u2607-\u27bf\U0001f000-\U0001faff\ufe0f\u200d]")
+_FRONT: Final = " \t,;:.!?…–—*•·>|\\~_=^、。，．・/）)]}”’»」』"
+_BACK: Final = " \t,;:–—-*•·|\\~_=^、，.。．„「『([{（¿¡"
+_QUOTES: Final = tuple("”“»«\"'’」")
+_BREAK: Final = re.compile(r"\s*(?:[,;:.!…–—、，。！]+|--?(?=\s))[\s,.…–—、!-]*")
+_STUMBLE: Final = re.compile(r"\s*(?:…|\.\.\.?|—|–|--?(?=\s)),?\s*")
+_LONGEST_OPENINGS: Final = 12
+
+
+def clean(sentence: str, language: str) -> str:
+    """The sentence without markup, stage directions, fillers, stutter and openings.
+
+    Every word that is left stands in the sentence, in the same order. A sentence that consists of
+    openings only keeps them.
+    """
+    read = sentence[:LONGEST]
+    text = "".join(" " if unicodedata.category(c) in _INVISIBLE else c for c in read)
+    for pattern, replacement in _MARKUP:
+        text = pattern.sub(replacement, text)
+    text = trimmed(" ".join(_STAGE.sub(" ", text).split()))
+    words = LANGUAGES[language]
+    text = trimmed(_without_stutter(text, words))
+    for _ in range(_LONGEST_OPENINGS):
+        rest = trimmed(_without_opening(text, words))
+        if rest == text or not _enough(rest):
+            break
+        text = rest
+    return text
+
+
+_INVISIBLE: Final = frozenset(["Cc", "Zl", "Zp", "Zs", "Cs"])
+
+
+def trimmed(text: str) -> str:
+    """The text without quotation marks around it, stray marks, and the full stop at its end."""
+    before = None
+    while before != text:
+        before = text
+        text = text.lstrip(_FRONT).lstrip("-–" if not text[1:2].isdigit() else "")
+        if not re.search(r"\b\w\.\w{1,3}\.$", text):
+            text = text.rstrip(_BACK)
+        while text and _PICTURE.match(text[-1]):
+            text = text[:-1]
+        while text and _PICTURE.match(text[0]):
+            text = text[1:]
+        closers = _CLOSERS.get(text[:1])
+        if closers is not None and text[:1] != "'":
+            end = min((at for c in closers if (at := text.find(c, 1)) > 0), default=-1)
+            if end < 0 or (end == len(text) - 1 and text[0] not in "(（["):
+                text = text[1 : end if end > 0 else None]
+        elif text[-1:] in _CLOSING and not _opened(text):
+            text = text[:-1]
+        if text[:1] in "¿¡" and not re.search("[?!]", text):
+            text = text[1:]
+    return text
+
+
+def _opened(text: str) -> bool:
+    """True if the quotation mark at the end has an opening one."""
+    last = text[-1]
+    openers = [mark for mark, closers in _CLOSERS.items() if last in closers]
+    return any(mark in text[:-1] for mark in openers) and (last != '"' or text.count('"') % 2 == 0)
+
+
+def _enough(text: str) -> bool:
+    """Enough words to say something."""
+    return len(WORD.findall(text)) >= 3 or len(EAST_ASIAN.findall(text)) >= 4
+
+
+def _without_stutter(text: str, words: Language) -> str:
+    """Drop fillers, words broken off and words repeated."""
+    found = list(WORD.finditer(text))
+    drop: list[tuple[int, int]] = []
+    for here, after in pairwise(found):
+        word, gap = here[0].lower(), text[here.end() : after.start()]
+        following = after[0].lower()
+        broken = gap in ("- ", "— ", "-, ", "… ") and following.startswith(word)
+        same = word == following and word.isalpha() and word not in words.doubled
+        close = not gap.strip() or (gap.strip() in (",", "-", "—", "…", "...") and len(word) < 5)
+        if (same and close and gap) or (broken and len(word) > 0):
+            drop.append((here.start(), after.start()))
+    for at in range(len(found) - 3):
+        first, second, third, fourth = (found[at + n] for n in range(4))
+        pair = (first[0].lower(), second[0].lower())
+        between = text[second.end() : third.start()].strip()
+        light = pair[0] in words.subjects | words.determiners | words.hanging
+        again = pair == (third[0].lower(), fourth[0].lower()) and pair[1] not in words.joins
+        if again and light and between in ("", ",", "—", "…", "..."):
+            drop.append((first.start(), third.start()))
+    for at, here in enumerate(found):
+        if here[0].lower() in words.fillers and text[here.end() : here.end() + 1] not in _QUOTES:
+            end = found[at + 1].start() if at + 1 < len(found) else len(text)
+            gap = text[here.end() : end]
+            spared = len(gap) - len(gap.lstrip(" ,.…–—-、"))
+            drop.append((here.start(), here.end() + spared))
+    return _cut(text, drop)
+
+
+def _cut(text: str, drop: list[tuple[int, int]]) -> str:
+    kept, at = [], 0
+    for start, end in sorted(drop):
+        kept.append(text[at : max(at, start)])
+        at = max(at, end)
+    return " ".join("".join([*kept, text[at:]]).split())
+
+
+def _without_opening(text: str, words: Language) -> str:
+    """Drop one opening or false start at the front."""
+    if text[:1] in ("¿", "¡"):
+        return text[0] + _without_opening(text[1:], words)
+    lower = text[:60].lower().replace("’", "'")
+    for phrase in words.openers:
+        stop = lower.startswith(phrase) and _BREAK.match(text, len(phrase))
+        if stop and not (stop[0][:1] == "-" and text[stop.end() :][:1].isalnum()):
+            return text[stop.end() :]
+    for phrase in words.links:
+        if lower.startswith(phrase + " "):
+            return text[len(phrase) + 1 :]
+    for phrase in words.soft_links:
+        if lower.startswith(phrase + " "):
+            rest = text[len(phrase) + 1 :]
+            first = next(iter(words_of(rest, 1)), frozenset())
+            if first & (words.subjects | words.determiners):
+                return rest
+    return _after_false_start(text, words)
+
+
+def _after_false_start(text: str, words: Language) -> str:
+    """Drop up to three function words before a dash or dots if a clause follows."""
+    stop = _STUMBLE.search(text, 0, 40)
+    if stop is None:
+        return text
+    before, rest = words_of(text[: stop.start()], 5), words_of(text[stop.end() :], 4)
+    light = words.subjects | words.determiners | words.verbs | words.hanging
+    restarted = len(rest) == 4 and rest[0] & words.subjects
+    if restarted and 0 < len(before) <= 3 and all(word & light for word in before):
+        return text[stop.end() :]
+    return text
+
+
+def words_of(text: str, most: int) -> list[frozenset[str]]:
+    """The first words in lower case, each whole and as its part before an apostrophe."""
+    found: list[frozenset[str]] = []
+    for match in WORD.finditer(text):
+        if len(found) == most:
+            break
+        found.append(forms(match[0]))
+    return found
+
+
+def forms(word: str) -> frozenset[str]:
+    """A word in lower case: whole, and its part before an apostrophe."""
+    lower = word.lower().replace("’", "'")
+    return frozenset([lower, lower.partition("'")[0]])
+
+
+def is_east_asian(text: str) -> bool:
+    """True if at least a third of the letters are Chinese, Japanese or Korean."""
+    letters = sum(c.isalpha() for c in text)
+    return 0 < letters <= 3 * len(EAST_ASIAN.findall(text))

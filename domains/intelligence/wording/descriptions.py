@@ -1,0 +1,84 @@
+"""Descriptions of findings and texts of next steps, with the speaker's words as a quotation."""
+
+import re
+from collections.abc import Sequence
+from datetime import date
+from typing import Final, Literal
+
+from domains.intelligence.wording.languages import code
+from domains.intelligence.wording.titles import ellipsis, own_words
+
+Occasion = Literal["call", "chat", "ticket", "mail", "review", "survey", "report", "meeting"]
+
+LONGEST_DESCRIPTION: Final = 500
+LONGEST_STEP: Final = 160
+_LONGEST_NAME: Final = 80
+
+# Speaker and quotation, the unknown speaker, a due date, then the eight occasions in order.
+_TABLES: Final = {
+    "en": ("{} {}: “{}”|Customer| (due {})|in a call|in a chat|in a ticket|in a mail|in a review|"
+           "in a survey|in a report|in a meeting"),
+    "de": ("{} {}: „{}“|Kunde| (bis {})|in einem Gespräch|in einem Chat|in einem Ticket|"
+           "in einer Mail|in einer Bewertung|in einer Umfrage|in einem Bericht|"
+           "in einer Besprechung"),
+    "fr": ("{} {} : « {} »|Client| (d'ici le {})|lors d'un appel|dans un chat|dans un ticket|"
+           "dans un e-mail|dans un avis|dans une enquête|dans un rapport|lors d'une réunion"),
+    "es": ("{} {}: «{}»|Cliente| (para el {})|en una llamada|en un chat|en un tique|"
+           "en un correo|en una reseña|en una encuesta|en un informe|en una reunión"),
+    "pt": ("{} {}: “{}”|Cliente| (até {})|em uma ligação|em um chat|em um chamado|em um e-mail|"
+           "em uma avaliação|em uma pesquisa|em um relatório|em uma reunião"),
+    "it": ("{} {}: «{}»|Cliente| (entro il {})|in una chiamata|in una chat|in un ticket|"
+           "in un'e-mail|in una recensione|in un sondaggio|in un rapporto|in una riunione"),
+    "nl": ("{} {}: “{}”|Klant| (uiterlijk {})|in een gesprek|in een chat|in een ticket|"
+           "in een mail|in een recensie|in een enquête|in een rapport|in een vergadering"),
+    "ja": ("{}（{}）：「{}」|お客様|（期限：{}）|通話|チャット|問い合わせ|"
+           "メール|レビュー|アンケート|報告書|会議"),
+}  # fmt: skip
+_OCCASIONS: Final = ("call", "chat", "ticket", "mail", "review", "survey", "report", "meeting")
+
+_PROMISE: Final = re.compile(
+    r"\b(?:I|we)(?:['’]ll|\s+will)\s+(?!not\b|never\b)(?=\w)", re.IGNORECASE
+)
+_WRAPPED: Final = re.compile(r"^[\"“„«「]\s?([^\"“”„«»「」]*?)\s?[\"”“»」]$")
+
+
+def description(
+    quote_sentences: Sequence[str], speaker: str | None, occasion: Occasion, language: str | None
+) -> str:
+    """Who said it, on what occasion, and the whole sentences, at most 500 characters.
+
+    Sentences that do not fit are left out from the end; the first one is cut at a word.
+    """
+    form, customer, _, *occasions = _TABLES[code(language)].split("|")
+    who, where = _name(speaker) or customer, occasions[_OCCASIONS.index(occasion)]
+    room = LONGEST_DESCRIPTION - len(form.format(who, where, ""))
+    said = ""
+    for number, sentence in enumerate(quote_sentences, 1):
+        words = _WRAPPED.sub(r"\1", " ".join(sentence[: 2 * room].split()))
+        longer = f"{said} {words}".strip()
+        if len(longer) + 2 * (number < len(quote_sentences)) > room:
+            said = f"{said} …" if said else ellipsis(longer, room, code(language))
+            break
+        said = longer
+    return form.format(who, where, said)
+
+
+def step(sentence: str, owner: str | None, due: date | None, language: str | None) -> str:
+    """The text of a next step: its owner, the words of the promise, and the due date in ISO form.
+
+    At most 160 characters. English words begin at "I'll" or "I will" where the sentence has it;
+    without an owner they begin with "will".
+    """
+    tongue = code(language)
+    form = _TABLES[tongue].split("|")[2]
+    until = form.format(due.isoformat()) if due else ""
+    who = _name(owner)
+    before = f"{who}：" if who and tongue == "ja" else f"{who}: " if who else ""
+    promise = _PROMISE.search(sentence[:1000]) if tongue == "en" else None
+    if promise is not None:
+        sentence = sentence[promise.start() :] if who else f"will {sentence[promise.end() :]}"
+    return before + own_words(sentence, tongue, LONGEST_STEP - len(before) - len(until)) + until
+
+
+def _name(name: str | None) -> str:
+    return " ".join((name or "")[:_LONGEST_NAME].split())
