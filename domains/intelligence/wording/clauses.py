@@ -15,6 +15,9 @@ _FEWEST_WORDS: Final = 3
 _FEWEST_SIGNS: Final = 6
 _MARK: Final = re.compile(r"[;:—–…]|\.\.\.|\s--?\s|[.!?]+(?=[\s”»“\"')])|,")
 _CAUSAL: Final = word_set("because cause cos weil denn car parce porque perché want omdat")
+_CLAUSAL: Final = word_set(
+    "because if when weil wenn dass parce quand si cuando quando porque perché omdat als dat"
+)
 
 _JA_BORDER: Final = re.compile(r"[、。，！？]")
 _JA_CLAUSE: Final = re.compile(
@@ -125,7 +128,9 @@ def _border(
         start = tokens[follows].start if follows > at else mark.end()
         before = tokens[since:at]
         denied = follows == at and any(_denies(token, words) for token in before)
-        if not strong and (denied or not _clause(tokens[follows : follows + 8], words)):
+        # "The export, it takes minutes": the pronoun needs the noun before it.
+        topic = follows == at and not word & words.determiners and not _clause(before, words)
+        if not strong and (denied or topic or not _clause(tokens[follows : follows + 8], words)):
             start = None
     # After a comma a clause or an adverbial follows, or the sentence goes on with a list.
     adverbial = word & words.hanging and not word & (words.determiners | words.verbs | words.joins)
@@ -155,7 +160,7 @@ def _denies(token: _Word, words: Language) -> bool:
 def _clause(run: Sequence[_Word], words: Language) -> bool:
     """True if the words show signs of a verb before a subordinate clause."""
     for place, token in enumerate(run):
-        if place and token.forms & (words.subordinators - words.negations):
+        if place > 1 and token.forms & (words.subordinators - words.negations):
             return False
         if token.forms & words.verbs or any(w.endswith("n't") for w in token.forms):
             return place > 0 or words.drops_subjects
@@ -182,6 +187,9 @@ def _readable(
     # At the front of the sentence, before a further main clause, only the verb may be unknown.
     if not begin and not inner and last.strong and len(run) > _FEWEST_WORDS + 1:
         return True
+    ends = run[-_FEWEST_WORDS - 2 :]
+    if any(w.forms & _CLAUSAL and not _clause(ends[n:], words) for n, w in enumerate(ends)):
+        return False
     first = next((border.at - begin for border in inner if border.dependent), len(run))
     return _clause(run[:first], words)
 

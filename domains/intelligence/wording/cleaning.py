@@ -1,8 +1,7 @@
 """Removal of what a sentence does not need: markup, fillers, stutter and openings."""
 
 import re
-import unicodedata
-from itertools import pairwise
+from itertools import islice
 from typing import Final
 
 from domains.intelligence.wording.languages import LANGUAGES, Language
@@ -26,14 +25,18 @@ _STAGE: Final = re.compile(
     r"ride|risate|sospir\w*|zucht\w*|笑い?|爆笑|苦笑|咳)[^\])）］]{0,20}[\])）］]",
     re.IGNORECASE,
 )
+_INVISIBLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u2028\u2029\ufeff\ud800-\udfff]")
 _CLOSERS: Final = {"“": "”", "„": "“”", "«": "»", "»": "«", "「": "」", "『": "』", '"': '"',
                    "‘": "’", "‹": "›", "(": ")", "[": "]", "（": "）", "'": "'"}  # fmt: skip
 _CLOSING: Final = tuple('”“»«」』"')
-_PICTURE: Final = re.compile("[\u2600-\u2604\u2607-\u27bf\U0001f000-\U0001faff\ufe0f\u200d]")
-_FRONT: Final = " \t,;:.!?…–—*•·>|\\~_=^、。，．・/）)]}”’»」』"
+_PICTURE: Final = "[\u2600-\u2604\u2607-\u27bf\U0001f000-\U0001faff\ufe0f\u200d]+"
+_PICTURES: Final = re.compile(f"^{_PICTURE}|{_PICTURE}$")
+_FRONT: Final = " \t,;:.!?…–—*•·>|\\~_=^、。，．・/）)]}”»」』"
 _BACK: Final = " \t,;:–—-*•·|\\~_=^、，.。．„「『([{（¿¡"
 _QUOTES: Final = tuple("”“»«\"'’」")
 _BREAK: Final = re.compile(r"\s*(?:[,;:.!…–—、，。！]+|--?(?=\s))[\s,.…–—、!-]*")
+_HESITATION: Final = (",", "-", "—", "…", "...")
+_BROKEN: Final = ("- ", "— ", "-, ", "… ")
 _STUMBLE: Final = re.compile(r"\s*(?:…|\.\.\.?|—|–|--?(?=\s)),?\s*")
 _LONGEST_OPENINGS: Final = 12
 
@@ -44,8 +47,8 @@ def clean(sentence: str, language: str) -> str:
     Every word that is left stands in the sentence, in the same order. A sentence that consists of
     openings only keeps them.
     """
-    read = sentence[:LONGEST]
-    text = "".join(" " if unicodedata.category(c) in _INVISIBLE else c for c in read)
+    read = sentence if len(sentence) <= LONGEST else sentence[:LONGEST].rpartition(" ")[0]
+    text = _INVISIBLE.sub(" ", read or sentence[:LONGEST])
     for pattern, replacement in _MARKUP:
         text = pattern.sub(replacement, text)
     text = trimmed(" ".join(_STAGE.sub(" ", text).split()))
@@ -59,9 +62,6 @@ def clean(sentence: str, language: str) -> str:
     return text
 
 
-_INVISIBLE: Final = frozenset(["Cc", "Zl", "Zp", "Zs", "Cs"])
-
-
 def trimmed(text: str) -> str:
     """The text without quotation marks around it, stray marks, and the full stop at its end."""
     before = None
@@ -70,10 +70,7 @@ def trimmed(text: str) -> str:
         text = text.lstrip(_FRONT).lstrip("-–" if not text[1:2].isdigit() else "")
         if not re.search(r"\b\w\.\w{1,3}\.$", text):
             text = text.rstrip(_BACK)
-        while text and _PICTURE.match(text[-1]):
-            text = text[:-1]
-        while text and _PICTURE.match(text[0]):
-            text = text[1:]
+        text = _PICTURES.sub("", text)
         closers = _CLOSERS.get(text[:1])
         if closers is not None and text[:1] != "'":
             end = min((at for c in closers if (at := text.find(c, 1)) > 0), default=-1)
@@ -102,32 +99,25 @@ def _without_stutter(text: str, words: Language) -> str:
     """Drop fillers, words broken off and words repeated."""
     found = list(WORD.finditer(text))
     drop: list[tuple[int, int]] = []
-    for here, after in pairwise(found):
-        word, gap = here[0].lower(), text[here.end() : after.start()]
-        following = after[0].lower()
-        broken = gap in ("- ", "— ", "-, ", "… ") and following.startswith(word)
-        same = word == following and word.isalpha() and word not in words.doubled
-        close = not gap.strip() or (gap.strip() in (",", "-", "—", "…", "...") and len(word) < 5)
-        if (same and close and gap) or (broken and len(word) > 0):
-            drop.append((here.start(), after.start()))
-    for at in range(len(found) - 3):
-        first, second, third, fourth = (found[at + n] for n in range(4))
-        pair = (first[0].lower(), second[0].lower())
-        between = text[second.end() : third.start()].strip()
-        light = pair[0] in words.subjects | words.determiners | words.hanging
-        again = pair == (third[0].lower(), fourth[0].lower()) and pair[1] not in words.joins
-        if again and light and between in ("", ",", "—", "…", "..."):
-            drop.append((first.start(), third.start()))
-    for at, here in enumerate(found):
-        if here[0].lower() in words.fillers and text[here.end() : here.end() + 1] not in _QUOTES:
-            end = found[at + 1].start() if at + 1 < len(found) else len(text)
-            gap = text[here.end() : end]
-            spared = len(gap) - len(gap.lstrip(" ,.…–—-、"))
-            drop.append((here.start(), here.end() + spared))
-    return _cut(text, drop)
-
-
-def _cut(text: str, drop: list[tuple[int, int]]) -> str:
+    light = words.subjects | words.determiners | words.hanging
+    for size in (1, 2):
+        for at in range(len(found) - 2 * size + 1):
+            first = [match[0].lower() for match in found[at : at + size]]
+            again = [match[0].lower() for match in found[at + size : at + 2 * size]]
+            gap = text[found[at + size - 1].end() : found[at + size].start()]
+            short = not gap.strip() or (gap.strip() in _HESITATION and len(first[0]) < 5)
+            if size == 1:
+                repeated = first[0].isalpha() and first[0] not in words.doubled
+            else:
+                repeated = first[0] in light and first[1] not in words.joins
+            broken = size == 1 and gap in _BROKEN and again[0].startswith(first[0])
+            if (first == again and repeated and short) or broken:
+                drop.append((found[at].start(), found[at + size].start()))
+    for here in found:
+        quoted = text[here.end() : here.end() + 1] in _QUOTES
+        if here[0].lower() in words.fillers and not here[0].isupper() and not quoted:
+            end = len(text) - len(text[here.end() :].lstrip(" ,.…–—-、"))
+            drop.append((here.start(), end))
     kept, at = [], 0
     for start, end in sorted(drop):
         kept.append(text[at : max(at, start)])
@@ -144,15 +134,12 @@ def _without_opening(text: str, words: Language) -> str:
         stop = lower.startswith(phrase) and _BREAK.match(text, len(phrase))
         if stop and not (stop[0][:1] == "-" and text[stop.end() :][:1].isalnum()):
             return text[stop.end() :]
-    for phrase in words.links:
-        if lower.startswith(phrase + " "):
-            return text[len(phrase) + 1 :]
-    for phrase in words.soft_links:
-        if lower.startswith(phrase + " "):
-            rest = text[len(phrase) + 1 :]
-            first = next(iter(words_of(rest, 1)), frozenset())
-            if first & (words.subjects | words.determiners):
-                return rest
+    for phrase in (*words.links, *words.soft_links):
+        rest = text[len(phrase) + 1 :]
+        first = next(iter(words_of(rest, 1)), frozenset[str]())
+        subject = first & (words.subjects | words.determiners)
+        if lower.startswith(phrase + " ") and (subject or phrase in words.links):
+            return rest
     return _after_false_start(text, words)
 
 
@@ -170,13 +157,8 @@ def _after_false_start(text: str, words: Language) -> str:
 
 
 def words_of(text: str, most: int) -> list[frozenset[str]]:
-    """The first words in lower case, each whole and as its part before an apostrophe."""
-    found: list[frozenset[str]] = []
-    for match in WORD.finditer(text):
-        if len(found) == most:
-            break
-        found.append(forms(match[0]))
-    return found
+    """The forms of the first words."""
+    return [forms(match[0]) for match in islice(WORD.finditer(text), most)]
 
 
 def forms(word: str) -> frozenset[str]:
