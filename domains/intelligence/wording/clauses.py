@@ -124,12 +124,13 @@ def _border(
     if strong and follows is None and not word & (words.subordinators | words.joins):
         follows = at
     start = None
-    if follows is not None:
+    if follows is not None and follows + 1 < len(tokens):
         start = tokens[follows].start if follows > at else mark.end()
         before = tokens[since:at]
         denied = follows == at and any(_denies(token, words) for token in before)
         # "The export, it takes minutes": the pronoun needs the noun before it.
-        topic = follows == at and not word & words.determiners and not _clause(before, words)
+        shown = not word & words.determiners or tokens[follows + 1].forms & words.verbs
+        topic = follows == at and shown and not _clause(before, words)
         if not strong and (denied or topic or not _clause(tokens[follows : follows + 8], words)):
             start = None
     # After a comma a clause or an adverbial follows, or the sentence goes on with a list.

@@ -99,7 +99,6 @@ def _without_stutter(text: str, words: Language) -> str:
     """Drop fillers, words broken off and words repeated."""
     found = list(WORD.finditer(text))
     drop: list[tuple[int, int]] = []
-    light = words.subjects | words.determiners | words.hanging
     for size in (1, 2):
         for at in range(len(found) - 2 * size + 1):
             first = [match[0].lower() for match in found[at : at + size]]
@@ -109,7 +108,7 @@ def _without_stutter(text: str, words: Language) -> str:
             if size == 1:
                 repeated = first[0].isalpha() and first[0] not in words.doubled
             else:
-                repeated = first[0] in light and first[1] not in words.joins
+                repeated = first[0] in words.subjects and first[1] not in words.joins
             broken = size == 1 and gap in _BROKEN and again[0].startswith(first[0])
             if (first == again and repeated and short) or broken:
                 drop.append((found[at].start(), found[at + size].start()))

@@ -107,7 +107,7 @@ _TABLES: Final = {
     en revanche|cela dit|ceci dit|d'ailleurs|merci|bonne question|or|pour tout dire|
     soyons honnêtes|effectivement|évidemment|attention|au fait
     links: et|mais|et puis|mais bon|et donc|oui mais|par contre|en revanche|ben|bah|euh|parce que|or
-    soft_links: donc|alors|bon|en fait|enfin|du coup|oui|non|car|sinon|ou
+    soft_links: donc|alors|en fait|enfin|du coup|oui|non|car|sinon|ou
     subjects: je j on il elle nous vous ils elles tu ça cela c ce personne chacun tout
     determiners: le la l les un une des mon ma mes notre nos votre vos son sa ses leur leurs ce cet
     cette ces aucun aucune chaque
@@ -130,7 +130,7 @@ _TABLES: Final = {
     digamos|en fin|total|ah|ay|uy|y|pero|ahora bien|ahora|en realidad|por cierto|hola|buenas|
     buenos días|buenas tardes|gracias|te digo|le digo|qué te digo|cómo le diría|para ser sincero|
     para ser sincera|eso sí|además|igual|okay|ok|verás|vaya
-    links: y|pero|es que|pues|o sea|bueno|y es que|pero es que|y bueno|pues es que|e
+    links: y|pero|es que|pues|o sea|y es que|pero es que|y bueno|pues es que|e
     soft_links: entonces|porque|así que|mire|mira|la verdad
     subjects: yo nosotros usted ustedes él ella ellos ellas eso esto nadie todo
     determiners: el la los las un una unos unas mi mis nuestro nuestra nuestros nuestras su sus
@@ -154,8 +154,8 @@ _TABLES: Final = {
     assim|e|mas|aí|enfim|cara|veja|vejam|repare|ora|ora bem|isto é|ou seja|oi|olá|bom dia|
     boa tarde|obrigado|obrigada|agora|né|uai|eita|para ser honesto|aliás|claro|por acaso|
     sendo sincero|a verdade é que|confesso|só que|deixa eu ver|vamos lá|além disso
-    links: e|mas|só que|aí|mas aí|e aí|mas olha|é que|e mas|tipo|olha|então|bom
-    soft_links: porque|pois|bem|ah|agora|ai
+    links: e|mas|só que|aí|mas aí|e aí|mas olha|é que|e mas|tipo|olha
+    soft_links: porque|pois|bem|ah|agora|ai|então
     subjects: eu nós você vocês ele ela eles elas isso isto a_gente ninguém tudo aquilo
     determiners: o a os as um uma uns umas meu minha meus minhas nosso nossa nossos nossas seu sua
     seus suas este esta estes estas esse essa esses essas cada nenhum nenhuma
@@ -201,8 +201,8 @@ _TABLES: Final = {
     luister|zeg|zeg maar|dus|maar|en|hoor|och|ja hoor|ik bedoel|zeg nou zelf|eigenlijk|precies|hé|
     oh|ah|hallo|hoi|goedemorgen|bedankt|trouwens|om eerlijk te zijn|laat ik zeggen|hoe zeg je dat|
     goeie vraag|goede vraag|wat zal ik zeggen|dank je|moet ik zeggen|amai
-    links: en|maar|nou|nou ja|ja maar|en ja|maar ja|want|ja en|kijk|tja
-    soft_links: dus|ja|nee|ach|ik bedoel
+    links: en|maar|nou ja|ja maar|en ja|maar ja|want|ja en|kijk|tja
+    soft_links: dus|ja|nee|ach|ik bedoel|nou
     subjects: ik we wij hij ze zij het je jullie u men dat dit er iedereen niemand dan
     determiners: de het een mijn m'n onze ons uw jouw je zijn z'n haar hun dit dat deze die elke
     ieder geen

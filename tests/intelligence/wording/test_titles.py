@@ -55,6 +55,11 @@ def titled(sentence: str, language: str, before: Sequence[str] = ()) -> str | No
         ("es", "¿Y se puede cambiar el idioma?", "¿Se puede cambiar el idioma?"),
         ("pt", "Bom, olha, o relatório sai em branco.", "O relatório sai em branco"),
         ("it", "Cioè, allora, la stampa parte due volte.", "La stampa parte due volte"),
+        ("it", "Devo riaprirle a una a una", "Devo riaprirle a una a una"),
+        ("es", "Perdimos dos este año", "Perdimos dos este año"),
+        ("en", "It was it was 5 mm too short", "It was 5 mm too short"),
+        ("pt", "Bom atendimento na loja", "Bom atendimento na loja"),
+        ("nl", "Nou moet ik weer inloggen", "Nou moet ik weer inloggen"),
         ("nl", "Nou ja, kijk, de lijst klopt nooit.", "De lijst klopt nooit"),
         ("nl", "'t Rooster verspringt elke week.", "'t Rooster verspringt elke week"),
         ("ja", "えっと、まあ、在庫の数が合わないんです。", "在庫の数が合わないんです"),
@@ -129,6 +134,16 @@ def test_a_long_sentence_is_cut_where_a_clause_ends(
     language: str, sentence: str, expected: str
 ) -> None:
     assert titled(sentence, language) == expected
+
+
+def test_a_pronoun_is_not_cut_from_the_noun_that_it_repeats() -> None:
+    sentence = (
+        "Die Liste der Gäste mit Allergien, die ist immer erst am Abend fertig, wenn die Küche "
+        "schon geschlossen hat."
+    )
+    found = titled(sentence, "de")
+    assert found is not None
+    assert found.startswith("Die Liste der Gäste mit Allergien")
 
 
 @pytest.mark.parametrize(
