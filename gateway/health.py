@@ -60,12 +60,16 @@ def _optional_parts(settings: Settings) -> dict[str, Part]:
     """State of the parts that a deployment may lack, with the consequence if one is missing."""
     no_speech = "GATEWAY_SPEECH_URL is not set: recordings are stored but not transcribed"
     no_chat = "GATEWAY_CHAT_URL is not set: the built-in engine does all analysis"
-    no_model = "the sentence model is not installed: near-duplicates are found by comparing words"
-    has_model = embeddings.available() != embeddings.Words.name
+    no_encoder = (
+        "a sentence encoder is not installed: near-duplicates, and findings in other languages "
+        "than English, come from words alone"
+    )
+    names = [embeddings.available(model=model) for model in embeddings.SIZES]
+    has_encoders = embeddings.Words.name not in names
     return {
         "transcription": Part("ok") if settings.speech_url else Part("off", no_speech),
         "provider": Part("ok") if settings.chat_url else Part("off", no_chat),
-        "embeddings": Part("ok") if has_model else Part("degraded", no_model),
+        "embeddings": Part("ok") if has_encoders else Part("degraded", no_encoder),
     }
 
 

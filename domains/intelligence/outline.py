@@ -9,14 +9,16 @@ from typing import Final, Literal, NamedTuple, get_args
 from msgspec import Struct
 
 from domains.intelligence.dialogue import categories, extractive_summary, highlights
+from domains.intelligence.dialogue.classified_items import classified_items, classify_talk
 from domains.intelligence.dialogue.commitments import Step, steps
 from domains.intelligence.dialogue.dialogue_acts import Utterance
 from domains.intelligence.dialogue.highlights import Item
+from domains.intelligence.dialogue.steps import find_steps
 from domains.intelligence.dialogue.turns import Audience, Said, Talk, Turn
 from domains.intelligence.engine import engine, examine
 from domains.intelligence.findings import Document, Insight, Kind
 from domains.intelligence.insights.detection import hosts
-from domains.intelligence.language import detect
+from domains.intelligence.language import READ_BY_HEADS, detect
 from domains.intelligence.llm.prompts import conversation_found, conversation_question
 from domains.intelligence.own_words.foreign import Kind as SourceKind
 from domains.intelligence.own_words.reading import Speech, Statement, read_speech
@@ -72,6 +74,8 @@ _THEIRS: Final[tuple[Heading, ...]] = (
 
 # The part of a talk in which it comes to something.
 _CLOSING: Final = 0.6
+_SHORT_TALK: Final = 12
+_CONCLUSIONS: Final[tuple[Heading, ...]] = ("Decisions", "Next Steps")
 _SAYS_LITTLE: Final = re.compile(r"\bwill \w+ (?:it|that|this|them)$")
 # Words. A longer decision is no clear outcome.
 _LONGEST_OUTCOME: Final = 30
@@ -88,6 +92,14 @@ class Shown(Struct, frozen=True):
     turn: int
 
 
+class AgreedStep(Struct, frozen=True):
+    """A next step: an item under `Next Steps`, its owner, and its due date if one was said."""
+
+    item: str
+    owner: str | None
+    due: date | None
+
+
 class Outline(Struct, frozen=True):
     """A category of the revenue record, and texts of the conversation under headings.
 
@@ -101,6 +113,7 @@ class Outline(Struct, frozen=True):
     summary: dict[str, str | list[str]]
     evidence: dict[str, list[Shown]]
     language: str | None = None
+    steps: list[AgreedStep] = []
 
 
 class _Found(NamedTuple):
@@ -133,6 +146,10 @@ def outline(
     turn, of the kind `mail`. At most `max_length` characters of each turn are read.
     """
     speech = _speech(turns, kind, max_length)
+    language = detect(speech.words())
+    if language in READ_BY_HEADS:
+        runs = Talk(_runs(speech, turns), audience)
+        return _classified_outline(runs, speech, title, held_on, stage, language)
     talk = Talk(_with_hosts(_runs(speech, turns), audience), audience)
     category = categories.category(talk, title, stage)
     agreed = steps(talk, held_on)
@@ -152,7 +169,39 @@ def outline(
             found[heading] = [_found(item.text, item.said) for item in items]
     outcome = _outcome(talk, agreed)
     found["Outcome"] = [_found(outcome.text, outcome.said)] if outcome else []
-    return _made(engine(), category, found, speech)
+    promised = [AgreedStep(step.text, step.owner, step.due) for step in agreed]
+    return _made(engine(), category, found, speech, promised)
+
+
+def _classified_outline(
+    talk: Talk,
+    speech: Speech,
+    title: str,
+    held_on: date | None,
+    stage: str | None,
+    language: str | None,
+) -> Outline:
+    """Make the outline from the heads. It has all headings, whatever the category."""
+    talk, classified = classify_talk(talk)
+    category = categories.category(talk, title, stage)
+    found: _Headings = {heading: [] for heading in get_args(Heading)}
+    for item in classified_items(talk, classified, language):
+        found[item.heading].append(_found(item.text, item.said))
+    agreed = find_steps(talk, classified, held_on, language)
+    found["Next Steps"] = [_found(step.text, step.said) for step in agreed]
+    found["Outcome"] = _classified_outcome(talk, found)
+    steps_ = [AgreedStep(step.text, step.owner, step.due) for step in agreed]
+    return _made(engine(), category, found, speech, steps_)
+
+
+def _classified_outcome(talk: Talk, found: _Headings) -> list[_Found]:
+    """Return the last decision in the closing part, else the last next step in it."""
+    late = 0 if len(talk.turns) < _SHORT_TALK else len(talk.turns) * _CLOSING
+    for heading in _CONCLUSIONS:
+        closing = [each for each in found[heading] if each.run >= late]
+        if closing:
+            return closing[-1:]
+    return []
 
 
 def _speech(turns: Sequence[Turn], kind: SourceKind, max_length: int | None = None) -> Speech:
@@ -168,10 +217,17 @@ def _runs(speech: Speech, turns: Sequence[Turn]) -> list[Turn]:
     return [Turn(speaker, text, speaker in ours) for speaker, text in speech.runs]
 
 
-def _made(maker: str, category: str, found: _Headings, speech: Speech) -> Outline:
+def _made(
+    maker: str,
+    category: str,
+    found: _Headings,
+    speech: Speech,
+    agreed: Sequence[AgreedStep] = (),
+) -> Outline:
     summary: dict[str, str | list[str]] = {}
     evidence: dict[str, list[Shown]] = {}
-    for heading in headings(category):
+    # The headings of the category first, then others under which something was found.
+    for heading in dict.fromkeys((*headings(category), *found)):
         texts = list(dict.fromkeys(each.item for each in found[heading]))
         summary[heading] = texts if heading != "Outcome" else next(iter(texts), "")
         evidence[heading] = [
@@ -179,7 +235,7 @@ def _made(maker: str, category: str, found: _Headings, speech: Speech) -> Outlin
             for each in found[heading]
             for place in speech.places(each.run, each.start, each.end)
         ]
-    return Outline(maker, category, summary, evidence, detect(speech.words()))
+    return Outline(maker, category, summary, evidence, detect(speech.words()), list(agreed))
 
 
 def choices(audience: Audience) -> tuple[list[str], list[str]]:
@@ -267,11 +323,11 @@ def _outcome(talk: Talk, agreed: Sequence[Step]) -> Item | None:
     late = len(talk.turns) * _CLOSING
     for item in reversed(highlights.decisions(talk)):
         whole = len(item.text.split()) <= _LONGEST_OUTCOME
-        if whole and (item.said.turn >= late or len(talk.turns) < 12):
+        if whole and (item.said.turn >= late or len(talk.turns) < _SHORT_TALK):
             return item
     for step in reversed(agreed):
         told = not _SAYS_LITTLE.search(step.text)
-        if told and (step.said.turn >= late or len(talk.turns) < 12):
+        if told and (step.said.turn >= late or len(talk.turns) < _SHORT_TALK):
             return Item(step.text, step.said)
     return None
 

@@ -48,3 +48,13 @@ async def test_a_transcript_that_is_stored_with_its_insights(acme: Tenant) -> No
     assert response.status_code == 200
     (signal,) = await acme.get("signals")
     assert signal["language"] == "en"
+
+
+async def test_insights_of_a_german_signal_are_in_its_words(acme: Tenant) -> None:
+    created = await acme.create_signal(GERMAN)
+    await acme.wait_until_processed(created["id"])
+    (insight,) = await acme.get(f"insights?signalId={created['id']}")
+    assert (insight["name"], insight["kind"]) == (GERMAN.rstrip("."), "pain")
+    assert GERMAN in insight["description"]
+    (quote,) = await acme.get(f"insights/{insight['id']}/evidence")
+    assert (quote["quote"], quote["start"]) == (GERMAN, 0)

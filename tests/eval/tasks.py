@@ -11,7 +11,7 @@ from domains.intelligence.insights import classifiers
 from domains.intelligence.semantic import clusters
 from domains.intelligence.semantic.embeddings import embedder
 from domains.intelligence.text.phrases import tagger
-from tests.eval import metrics
+from tests.eval import metrics, needs
 from tests.eval.rows import Rows
 
 Predictions = list[dict[str, Any]]
@@ -163,5 +163,8 @@ TASKS: Final[dict[str, Task]] = {
     "issues": Task(_predict_issues, _measure_single_label("label")),
     "clusters": Task(_predict_clusters, _measure_clusters),
     "opinions": Task(_predict_opinions, _measure_opinions),
+    "calls": Task(needs.predict, needs.measure),
+    "written": Task(needs.predict, needs.measure),
+    "languages": Task(needs.predict, needs.measure),
     "categories": Task(_predict_categories, _measure_single_label("category")),
 }

@@ -13,12 +13,14 @@ NEED_TYPES: Final[tuple[NeedType, ...]] = get_args(NeedType)
 
 _MAX_DISTANCE: Final = 4
 """Sentences from one to the next on the same need."""
+_SURE: Final = 0.6
+"""Probability of a type from which sentences of another type are another need."""
 
 
 class Need(NamedTuple):
     """A need and the places of its sentences, in order.
 
-    `main` is the place of the most probable one, and `probability` its probability.
+    `main` is the place of the sentence that shows it best, `probability` the highest of them all.
     """
 
     type: NeedType
@@ -55,18 +57,37 @@ def find_needs(
         if probabilities[place] < least.need:
             continue
         group = latest.get(sentence.speaker)
-        if group is not None and more[place] >= least.more and _is_near(sentences, group, place):
+        if (
+            group is not None
+            and more[place] >= least.more
+            and _is_near(sentences, group, place)
+            and _may_agree(classified, group[-1], place)
+        ):
             group.append(place)
         else:
             group = latest[sentence.speaker] = [place]
             groups.append(group)
     needs = []
     for group in groups:
-        main = max(group, key=lambda place: (probabilities[place], -place))
-        types = [float(classified.probabilities[main, HEADS.index(each)]) for each in NEED_TYPES]
-        kind = NEED_TYPES[types.index(max(types))]
-        needs.append(Need(kind, group, main, float(probabilities[main])))
+        # What continues a need rarely says what it is.
+        weights = {place: float(probabilities[place] * (1 - more[place] / 2)) for place in group}
+        main = max(group, key=lambda place: (weights[place], -place))
+        best = float(probabilities[group].max())
+        needs.append(Need(_type(classified, main)[0], group, main, best))
     return needs
+
+
+def _type(classified: Classified, place: int) -> tuple[NeedType, float]:
+    """Return the most probable type of the sentence, and its probability."""
+    types = [float(classified.probabilities[place, HEADS.index(each)]) for each in NEED_TYPES]
+    best = max(types)
+    return NEED_TYPES[types.index(best)], best
+
+
+def _may_agree(classified: Classified, one: int, other: int) -> bool:
+    """Return False if the two sentences are surely of different types."""
+    (first, sure), (second, also) = (_type(classified, place) for place in (one, other))
+    return first == second or min(sure, also) < _SURE
 
 
 def _is_near(sentences: Sequence[Sentence], group: Sequence[int], place: int) -> bool:

@@ -99,7 +99,7 @@ _CLAUSE_BORDER = re.compile(
 
 
 def _sentence_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    for piece_start, piece_end in _pieces(text, start, end):
+    for piece_start, piece_end in _unspaced_sentences(text, start, end):
         borders = [piece_start]
         for left, right in _plainly_split(text, piece_start, piece_end):
             borders.append(left)
@@ -118,6 +118,9 @@ def _sentence_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]
 
 _FEW_SPACES = 4
 """A stretch with fewer is too short to be cut in two statements."""
+
+
+_EAST_ASIAN_STOP = re.compile(r"[。！？]+(?![」』）】”’、。！？])(?=\S)")
 
 
 _BRACKET = re.compile(r"[(\[{]")
@@ -146,6 +149,13 @@ def _plainly_split(text: str, start: int, end: int) -> Iterator[tuple[int, int]]
                 yield start, stop.end()
                 start = stop.end()
     yield start, end
+
+
+def _unspaced_sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Cut after the full stops of scripts without spaces, and cut very long blocks."""
+    for piece_start, piece_end in _pieces(text, start, end):
+        stops = _EAST_ASIAN_STOP.finditer(text, piece_start, piece_end)
+        yield from pairwise([piece_start, *(stop.end() for stop in stops), piece_end])
 
 
 def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -186,3 +186,13 @@ def test_sentences_of_any_text_are_slices_in_order(text: str, profile: Profile) 
         assert sentence.speaker is None or sentence.speaker.strip()
         assert sentence.start >= last
         last = sentence.end
+
+
+def test_sentences_of_scripts_without_spaces_end_at_their_full_stops() -> None:
+    text = "注文のたびに落ちます。「もう無理。」と彼は言います！！本当ですか？ はい。"
+    assert [each.text for each in sentences(text, "raw")] == [
+        "注文のたびに落ちます。",
+        "「もう無理。」と彼は言います！！",
+        "本当ですか？",
+        "はい。",
+    ]

@@ -27,6 +27,21 @@ async def test_a_conversation(
     assert (item["processing"], item["language"]) == (shown["processing"], language)
 
 
+async def test_a_german_conversation_has_a_summary_in_its_words(
+    source: Source, database: Database
+) -> None:
+    promise = "Ich schicke Ihnen bis Freitag eine Anleitung."
+    record = await source.push("conversations", "c", **call(("a", GERMAN), ("b", promise)))
+    await wait_until_processed(database, "conversations", record)
+    summary = (await get_json(source.tenant, f"conversations/{record}"))["summary"]
+    assert summary["Pain Points"] == [GERMAN.rstrip(".")]
+    (step,) = summary["Next Steps"]
+    assert promise.rstrip(".") in step
+    evidence = await get_json(source.tenant, f"conversations/{record}/evidence")
+    assert [each["quote"] for each in evidence["Pain Points"]] == [GERMAN]
+    assert [each["quote"] for each in evidence["Next Steps"]] == [promise]
+
+
 async def test_a_new_version_has_its_own_language(source: Source, database: Database) -> None:
     for text, language in ((THAI, "th"), ("Ok.", None), (GERMAN, "de")):
         record = await source.push("conversations", "c", **call(("a", text)))

@@ -1,0 +1,108 @@
+"""Insights from classified sentences: one for each need, titled in the speaker's own words."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from domains.intelligence.findings import (
+    Document,
+    Insight,
+    Kind,
+    Product,
+    Profile,
+    Quote,
+    Sentiment,
+)
+from domains.intelligence.heads.needs import Need, find_needs, thresholds
+from domains.intelligence.heads.sentence_classifier import Classified
+from domains.intelligence.insights.need_titles import need_title
+from domains.intelligence.text.segmentation import Sentence
+from domains.intelligence.wording.cleaning import is_east_asian
+from domains.intelligence.wording.descriptions import Occasion, description
+
+MAX_INSIGHTS: Final = 60
+MAX_QUOTES: Final = 5
+
+_OCCASIONS: Final[dict[Profile, Occasion]] = {
+    "transcript": "call",
+    "support_ticket": "ticket",
+    "survey_response": "review",
+    "discovery_report": "report",
+    "raw": "mail",
+}
+_SENTIMENTS: Final[dict[Kind, Sentiment]] = {"pain": "negative", "praise": "positive"}
+
+_FIRST, _WORDS_PER_INSIGHT = 5, 12
+"""A text may have `_FIRST` insights, and one more for every so many words."""
+
+
+def need_insights(
+    document: Document, sentences: Sequence[Sentence], classified: Classified, language: str | None
+) -> tuple[Insight, ...]:
+    """Return the insights in the order of their first quotes.
+
+    Of more than a text of this length may have, those with the highest confidence are kept.
+    """
+    needs = find_needs(sentences, classified, thresholds(document.profile))
+    limit = min(MAX_INSIGHTS, _FIRST + len(document.text.split()) // _WORDS_PER_INSIGHT)
+    likely = sorted(needs, key=lambda need: (-need.probability, need.places))[:limit]
+    insights = []
+    for need in sorted(likely, key=lambda need: need.places):
+        name = need_title(sentences, classified, need, language)
+        if name is not None:
+            insights.append(_insight(document, sentences, need, name, language))
+    return tuple(insights)
+
+
+def _insight(
+    document: Document,
+    sentences: Sequence[Sentence],
+    need: Need,
+    name: str,
+    language: str | None,
+) -> Insight:
+    main = sentences[need.main]
+    quotes = tuple(_quote(sentences[place]) for place in _quoted(need))
+    return Insight(
+        kind=need.type,
+        name=name,
+        description=description([main.text], main.speaker, _OCCASIONS[document.profile], language),
+        quotes=quotes,
+        sentiment=_SENTIMENTS.get(need.type, "neutral"),
+        confidence=round(need.probability, 3),
+        product_id=_product_id(document.products, quotes),
+    )
+
+
+def _quoted(need: Need) -> list[int]:
+    """Return the first places of a need, always with its main one."""
+    others = [place for place in need.places if place != need.main]
+    return sorted([need.main, *others[: MAX_QUOTES - 1]])
+
+
+def _quote(sentence: Sentence) -> Quote:
+    return Quote(
+        text=sentence.text,
+        start=sentence.start,
+        end=sentence.end,
+        speaker=sentence.speaker,
+        start_time=sentence.start_time,
+        end_time=sentence.end_time,
+    )
+
+
+def _product_id(products: Sequence[Product], quotes: Sequence[Quote]) -> str | None:
+    """Return the product that the quotes name most often. Of equals, the longer name counts."""
+    said = f" {' | '.join(_plain(quote.text) for quote in quotes)} "
+    named: list[tuple[int, int, int, str]] = []
+    for index, product in enumerate(products):
+        name = _plain(product.name)
+        # Scripts without spaces have no borders of words.
+        count = said.count(name if is_east_asian(name) else f" {name} ") if name else 0
+        if count:
+            named.append((-count, -len(name), index, product.id))
+    return min(named)[3] if named else None
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.findall(r"[^\W_]+", text.lower()))
