@@ -51,6 +51,9 @@ class Classified(NamedTuple):
         return self.probabilities[:, HEADS.index(head)]
 
 
+MAX_SENTENCES: Final = 20_000
+"""Sentences of a document that are classified, about 250,000 words. Bounds time and memory."""
+
 NGRAM_HEADS: Final[tuple[Head, ...]] = (
     *("need", "pain", "request", "praise", "price", "decision", "objection", "trap"),
 )
@@ -63,17 +66,21 @@ _NGRAM_SHARE: Final = 0.5
 def classify(
     sentences: Sequence[Sentence], profile: Profile, known: Mapping[str, Role]
 ) -> Classified:
-    """Classify all sentences of a document. `known`: roles of speakers by name.
+    """Classify the sentences of a document. `known`: roles of speakers by name.
 
-    Takes about 1 ms a sentence on one core, most of it for the vectors.
+    Takes about 1 ms a sentence on one core, most of it for the vectors. Sentences after the first
+    MAX_SENTENCES have the probability 0 of every head.
     """
-    texts = [sentence.text for sentence in sentences]
+    read = sentences[:MAX_SENTENCES]
+    texts = [sentence.text for sentence in read]
     model = encoder("use")
     vectors = model.unit_vectors(texts)
-    roles = speaker_roles(sentences, vectors, known, network(f"roles_{_kind(model)}"))
+    roles = speaker_roles(read, vectors, known, network(f"roles_{_kind(model)}"))
     projected = heads_network().project(vectors)
-    features = sentence_features(sentences, profile, roles, vectors, projected)
-    return Classified(_probabilities(features, texts), roles, features)
+    features = sentence_features(read, profile, roles, vectors, projected)
+    probabilities = np.zeros((len(sentences), len(HEADS)), np.float32)
+    probabilities[: len(read)] = _probabilities(features, texts)
+    return Classified(probabilities, roles, features)
 
 
 def classify_parts(classified: Classified, place: int, parts: Sequence[str]) -> Floats:

@@ -12,6 +12,7 @@ from domains.intelligence.heads.features import ROLES, is_question, sentence_fea
 from domains.intelligence.heads.needs import Need, Thresholds, find_needs, thresholds
 from domains.intelligence.heads.sentence_classifier import (
     HEADS,
+    MAX_SENTENCES,
     Classified,
     Head,
     classify,
@@ -95,6 +96,14 @@ def test_parts_are_classified_in_the_place_of_their_sentence() -> None:
     whole = classify_parts(classes, 2, [text])
     assert whole == pytest.approx(classes.probabilities[2:3], abs=1e-3)
     assert classify_parts(classes, 2, ["a", "b", "c"]).shape == (3, len(HEADS))
+
+
+def test_sentences_of_a_very_long_text_are_read_up_to_a_limit() -> None:
+    sentences = spoken([("A", "It logs me out.")] * (MAX_SENTENCES + 2))
+    needs_found = classify(sentences, "transcript", {}).of("need")
+    assert len(needs_found) == len(sentences)
+    assert needs_found[:MAX_SENTENCES].min() > 0
+    assert needs_found[MAX_SENTENCES:].tolist() == [0, 0]
 
 
 def test_no_sentences() -> None:
