@@ -2,7 +2,7 @@
 
 The data folder has a folder per task with `dev.jsonl` or `test.jsonl`. Missing tasks are skipped.
 The exit code is 1 if a required figure is not reached. `--predictions FOLDER` writes the
-predictions to a folder, a JSON line for each row.
+predictions to a folder, as TASK.jsonl with a JSON line for each row.
 """
 
 import json
@@ -110,11 +110,13 @@ def _evaluate(
 ) -> list[tuple[str, bool]]:
     lines: list[tuple[str, bool]] = []
     for name, task in TASKS.items():
-        for file in splits(folder / name) if not only or name in only else ():
+        files = splits(folder / name) if not only or name in only else []
+        for file in files:
             rows = read_json_lines(file)
             predicted = task.predict(rows)
             if predictions is not None:
-                _write(predictions / f"{name}.{file.stem}.jsonl", rows, predicted)
+                output = name if len(files) == 1 else f"{name}.{file.stem}"
+                _write(predictions / f"{output}.jsonl", rows, predicted)
             lines += _print(name, task.measure(rows, predicted))
     if not only or "engine" in only:
         lines += _print("engine", invariants.figures(invariants.documents(folder)))
