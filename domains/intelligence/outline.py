@@ -170,7 +170,7 @@ def outline(
     outcome = _outcome(talk, agreed)
     found["Outcome"] = [_found(outcome.text, outcome.said)] if outcome else []
     promised = [AgreedStep(step.text, step.owner, step.due) for step in agreed]
-    return _made(engine(), category, found, speech, promised)
+    return _made(engine(), category, found, speech, language, promised)
 
 
 def _classified_outline(
@@ -190,8 +190,8 @@ def _classified_outline(
     agreed = find_steps(talk, classified, held_on, language)
     found["Next Steps"] = [_found(step.text, step.said) for step in agreed]
     found["Outcome"] = _classified_outcome(talk, found)
-    steps_ = [AgreedStep(step.text, step.owner, step.due) for step in agreed]
-    return _made(engine(), category, found, speech, steps_)
+    promised = [AgreedStep(step.text, step.owner, step.due) for step in agreed]
+    return _made(engine(), category, found, speech, language, promised)
 
 
 def _classified_outcome(talk: Talk, found: _Headings) -> list[_Found]:
@@ -222,6 +222,7 @@ def _made(
     category: str,
     found: _Headings,
     speech: Speech,
+    language: str | None,
     agreed: Sequence[AgreedStep] = (),
 ) -> Outline:
     summary: dict[str, str | list[str]] = {}
@@ -235,7 +236,7 @@ def _made(
             for each in found[heading]
             for place in speech.places(each.run, each.start, each.end)
         ]
-    return Outline(maker, category, summary, evidence, detect(speech.words()), list(agreed))
+    return Outline(maker, category, summary, evidence, language, list(agreed))
 
 
 def choices(audience: Audience) -> tuple[list[str], list[str]]:
@@ -261,7 +262,7 @@ def answered(turns: Sequence[Turn], audience: Audience, content: bytes, model: s
         for heading in headings(told.category)
     }
     found["Outcome"] = found["Outcome"][-1:]
-    return _made(told.engine, told.category, found, speech)
+    return _made(told.engine, told.category, found, speech, detect(speech.words()))
 
 
 def asked(turns: Sequence[Turn], audience: Audience, title: str) -> LLMRequest:

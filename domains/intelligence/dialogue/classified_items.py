@@ -1,11 +1,13 @@
 """Items of a conversation's summary, found by the heads and shown in the speakers' own words."""
 
-from collections.abc import Sequence
-from typing import Final, Literal, NamedTuple
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal, NamedTuple, TypeVar
 
 from domains.intelligence.dialogue.turns import Said, Talk, Turn
+from domains.intelligence.findings import Kind
 from domains.intelligence.heads.features import ROLES, Role
-from domains.intelligence.heads.needs import NeedType, find_needs, thresholds
+from domains.intelligence.heads.needs import Need, find_needs, thresholds
 from domains.intelligence.heads.sentence_classifier import Classified, Head, classify, heads_network
 from domains.intelligence.insights.need_titles import item_text, need_title
 
@@ -13,7 +15,7 @@ ItemHeading = Literal[
     "Pain Points", "Requests", "Praise", "Questions", "Decisions", "Objections", "Pricing"
 ]
 
-_OF_NEED: Final[dict[NeedType, ItemHeading]] = {
+_OF_NEED: Final[dict[Kind, ItemHeading]] = {
     "pain": "Pain Points",
     "request": "Requests",
     "praise": "Praise",
@@ -34,7 +36,6 @@ class ClassifiedItem(NamedTuple):
     heading: ItemHeading
     text: str
     said: Said
-    probability: float
 
 
 def classify_talk(talk: Talk) -> tuple[Talk, Classified]:
@@ -68,34 +69,25 @@ def _is_host(row: Sequence[float]) -> bool:
 def classified_items(
     talk: Talk, classified: Classified, language: str | None
 ) -> list[ClassifiedItem]:
-    """Return the items in the order of the conversation, at most 12 under a heading.
+    """Return the items of each heading in the order of the conversation, at most 12 a heading.
 
     In an external conversation, needs and objections are those of external speakers only.
     """
-    found = [*_needs(talk, classified, language), *_moments(talk, classified, language)]
-    best: dict[tuple[ItemHeading, str], float] = {}
-    for each in found:
-        key = each.heading, each.text
-        best[key] = max(each.probability, best.get(key, 0.0))
-    kept = {
-        key
-        for heading in {heading for heading, _ in best}
-        for key in sorted(
-            (key for key in best if key[0] == heading), key=lambda key: (-best[key], key)
-        )[:_MAX_ITEMS]
-    }
-    return [each for each in found if (each.heading, each.text) in kept]
+    return [*_needs(talk, classified, language), *_moments(talk, classified, language)]
 
 
 def _needs(talk: Talk, classified: Classified, language: str | None) -> list[ClassifiedItem]:
-    items = []
+    by_kind: dict[Kind, list[tuple[float, Need]]] = defaultdict(list)
     for need in find_needs(talk.sentences, classified, thresholds("transcript")):
-        name = need_title(talk.sentences, classified, need, language)
-        if name is not None and _counts(talk, talk.said[need.main]):
-            items += [
-                ClassifiedItem(_OF_NEED[need.type], name, talk.said[place], need.probability)
-                for place in need.places
-            ]
+        if _counts(talk, talk.said[need.main]):
+            by_kind[need.type].append((need.probability, need))
+    items = []
+    for kind, heading in _OF_NEED.items():
+        for need in _most_probable(by_kind[kind]):
+            # Titles cost most of the time, so only what is kept has one.
+            name = need_title(talk.sentences, classified, need, language)
+            if name is not None:
+                items += [ClassifiedItem(heading, name, talk.said[place]) for place in need.places]
     return items
 
 
@@ -104,11 +96,27 @@ def _moments(talk: Talk, classified: Classified, language: str | None) -> list[C
     items = []
     for head, heading in _OF_HEAD.items():
         least = heads_network().thresholds[head]
-        for said, probability in zip(talk.said, classified.of(head).tolist(), strict=True):
-            if probability >= least and (head != "objection" or _counts(talk, said)):
-                text = item_text(said.text, language)
-                items.append(ClassifiedItem(heading, text, said, probability))
+        said = zip(classified.of(head).tolist(), talk.said, strict=True)
+        found = [
+            (probability, each)
+            for probability, each in said
+            if probability >= least and (head != "objection" or _counts(talk, each))
+        ]
+        items += [
+            ClassifiedItem(heading, item_text(each.text, language), each)
+            for each in _most_probable(found)
+        ]
     return items
+
+
+T = TypeVar("T")
+
+
+def _most_probable(found: Iterable[tuple[float, T]]) -> list[T]:
+    """Return the most probable ones in their order."""
+    numbered = list(enumerate(found))
+    best = sorted(numbered, key=lambda each: (-each[1][0], each[0]))[:_MAX_ITEMS]
+    return [each for _, (_, each) in sorted(best, key=lambda each: each[0])]
 
 
 def _counts(talk: Talk, said: Said) -> bool:

@@ -14,6 +14,8 @@ from domains.intelligence.text.words import content_stems, tokens
 from domains.intelligence.wording.descriptions import step
 
 MAX_STEPS: Final = 12
+_MAX_CANDIDATES: Final = 300
+"""Most probable promises that are looked at. Each is compared with those before it."""
 _SAME_SHARE: Final = 0.75
 """Share of common topic words from which two promises with one due date are the same."""
 
@@ -32,14 +34,19 @@ def find_steps(
 ) -> list[PromisedStep]:
     """Return the next steps in the order in which they were promised, each once."""
     least = heads_network().thresholds["step"]
+    likely, unlikely = classified.of("step"), classified.of("not_step")
+    places = [
+        place
+        for place in range(len(talk.said))
+        if likely[place] >= least and likely[place] > unlikely[place]
+    ]
     found: list[tuple[float, PromisedStep]] = []
-    for place, said in enumerate(talk.said):
-        likely = float(classified.of("step")[place])
-        if likely >= least and likely > float(classified.of("not_step")[place]):
-            owner = _owner(talk, said)
-            due = due_date(said.text, held_on, language) if held_on else None
-            text = step(said.text, owner, due, language)
-            found.append((likely, PromisedStep(text, owner, due, said)))
+    for place in sorted(places, key=lambda place: -likely[place])[:_MAX_CANDIDATES]:
+        said = talk.said[place]
+        owner = _owner(talk, said)
+        due = due_date(said.text, held_on, language) if held_on else None
+        text = step(said.text, owner, due, language)
+        found.append((float(likely[place]), PromisedStep(text, owner, due, said)))
     best = sorted(_once(found), key=lambda each: -each[0])[:MAX_STEPS]
     return [
         each for _, each in sorted(best, key=lambda pair: (pair[1].said.turn, pair[1].said.start))
@@ -87,7 +94,8 @@ def _owner(talk: Talk, said: Said) -> str | None:
     before = text if promise is None else text[: promise.start()]
     for name in talk.speakers:
         for part in (name, next(iter(name.split()), "")):
-            if len(part) > 1 and re.search(rf"\b{re.escape(part)}{_WILL}", before):
+            is_named = len(part) > 1 and part in before
+            if is_named and re.search(rf"\b{re.escape(part)}{_WILL}", before):
                 return name
             if part and text.startswith(f"{part},") and _YOU.match(text[len(part) + 1 :].lstrip()):
                 return name

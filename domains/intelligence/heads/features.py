@@ -63,8 +63,10 @@ def sentence_features(
 def _shifted(rows: Floats, distance: int) -> Floats:
     """Return for each place the row at that distance, zeros outside."""
     shifted = np.zeros_like(rows)
-    for place in range(max(0, -distance), min(len(rows), len(rows) - distance)):
-        shifted[place] = rows[place + distance]
+    if distance > 0:
+        shifted[:-distance] = rows[distance:]
+    else:
+        shifted[-distance:] = rows[:distance]
     return shifted
 
 

@@ -1,15 +1,13 @@
 """Customer needs in classified sentences: one for each group of sentences on the same need."""
 
 from collections.abc import Sequence
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, NamedTuple, get_args
 
-from domains.intelligence.findings import Profile
+from domains.intelligence.findings import Kind, Profile
 from domains.intelligence.heads.sentence_classifier import HEADS, Classified, heads_network
 from domains.intelligence.text.segmentation import Sentence
 
-NeedType = Literal["pain", "request", "praise", "question"]
-
-NEED_TYPES: Final[tuple[NeedType, ...]] = get_args(NeedType)
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 _MAX_DISTANCE: Final = 4
 """Sentences from one to the next on the same need."""
@@ -23,7 +21,7 @@ class Need(NamedTuple):
     `main` is the place of the sentence that shows it best, `probability` the highest of them all.
     """
 
-    type: NeedType
+    type: Kind
     places: list[int]
     main: int
     probability: float
@@ -69,7 +67,7 @@ def find_needs(
             groups.append(group)
     needs = []
     for group in groups:
-        # What continues a need rarely says what it is.
+        # A sentence that continues a need makes a poor title.
         weights = {place: float(probabilities[place] * (1 - more[place] / 2)) for place in group}
         main = max(group, key=lambda place: (weights[place], -place))
         best = float(probabilities[group].max())
@@ -77,11 +75,11 @@ def find_needs(
     return needs
 
 
-def _type(classified: Classified, place: int) -> tuple[NeedType, float]:
+def _type(classified: Classified, place: int) -> tuple[Kind, float]:
     """Return the most probable type of the sentence, and its probability."""
-    types = [float(classified.probabilities[place, HEADS.index(each)]) for each in NEED_TYPES]
+    types = [float(classified.probabilities[place, HEADS.index(each)]) for each in KINDS]
     best = max(types)
-    return NEED_TYPES[types.index(best)], best
+    return KINDS[types.index(best)], best
 
 
 def _may_agree(classified: Classified, one: int, other: int) -> bool:

@@ -12,13 +12,12 @@ from domains.intelligence.findings import (
     Document,
     Insight,
     Kind,
-    Product,
     Profile,
-    Quote,
     Sentiment,
 )
 from domains.intelligence.insights.detection import THRESHOLDS, Detection, score
 from domains.intelligence.insights.feature_names import feature, is_vague
+from domains.intelligence.insights.need_insights import named_product, quote_of
 from domains.intelligence.insights.titles import GENERAL_PRAISE, Passage, Title, covering, headline
 from domains.intelligence.insights.wording import clean, statement, title
 from domains.intelligence.text import grammar
@@ -310,7 +309,7 @@ def _insight(room: _Room, group: list[Detection]) -> Insight | None:
     name = covering([made.text for d, made in titled if d is lead or d in rest])
     lent = [room.before(lead)[first.leans]] if first.leans is not None else []
     quoted = {d.start: d for d in [*lent, *(detection.sentence for detection in kept)]}
-    quotes = tuple(_quote(quoted[start]) for start in sorted(quoted))
+    quotes = tuple(quote_of(quoted[start]) for start in sorted(quoted))
     named = feature(name, [quote.text for quote in quotes])
     description = _description(profile, lead, group, internal=room.internal)
     if lent and named and named not in description.lower():
@@ -322,7 +321,7 @@ def _insight(room: _Room, group: list[Detection]) -> Insight | None:
         quotes=quotes,
         sentiment=_sentiment(lead.kind, group),
         confidence=_confidence(group),
-        product_id=_product_id(room.document.products, quotes),
+        product_id=named_product(room.document.products, quotes),
         feature=named,
     )
 
@@ -338,17 +337,6 @@ def _headline_fit(detection: Detection, profile: Profile) -> float:
         return 1.8
     fit = 1.0 if 5 <= words <= 24 else 0.8
     return fit * 0.8 if _REFERS_BACK.match(detection.sentence.text) else fit
-
-
-def _quote(sentence: Sentence) -> Quote:
-    return Quote(
-        text=sentence.text,
-        start=sentence.start,
-        end=sentence.end,
-        speaker=sentence.speaker,
-        start_time=sentence.start_time,
-        end_time=sentence.end_time,
-    )
 
 
 _SOURCES: dict[Profile, str] = {
@@ -404,19 +392,3 @@ def _confidence(group: list[Detection]) -> float:
     best = max(d.score * (0.75 + 0.25 * d.specific) for d in group)
     doubt = (1 - best) * 0.88 ** min(4, len(group) - 1)
     return round(min(0.97, max(0.05, 1 - doubt)), 3)
-
-
-def _product_id(products: tuple[Product, ...], quotes: tuple[Quote, ...]) -> str | None:
-    """The product that the quotes name most often, the longer name first among equals."""
-    said = " ".join(_plain(quote.text) for quote in quotes)
-    named: list[tuple[int, int, int, str]] = []
-    for index, product in enumerate(products):
-        name = _plain(product.name).strip()
-        count = f" {said} ".count(f" {name} ") if name else 0
-        if count:
-            named.append((-count, -len(name), index, product.id))
-    return min(named)[3] if named else None
-
-
-def _plain(text: str) -> str:
-    return " ".join(re.findall(r"[^\W_]+", text.lower()))

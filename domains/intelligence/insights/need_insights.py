@@ -62,7 +62,7 @@ def _insight(
     language: str | None,
 ) -> Insight:
     main = sentences[need.main]
-    quotes = tuple(_quote(sentences[place]) for place in _quoted(need))
+    quotes = tuple(quote_of(sentences[place]) for place in _quoted(need))
     return Insight(
         kind=need.type,
         name=name,
@@ -70,7 +70,7 @@ def _insight(
         quotes=quotes,
         sentiment=_SENTIMENTS.get(need.type, "neutral"),
         confidence=round(need.probability, 3),
-        product_id=_product_id(document.products, quotes),
+        product_id=named_product(document.products, quotes),
     )
 
 
@@ -80,7 +80,8 @@ def _quoted(need: Need) -> list[int]:
     return sorted([need.main, *others[: MAX_QUOTES - 1]])
 
 
-def _quote(sentence: Sentence) -> Quote:
+def quote_of(sentence: Sentence) -> Quote:
+    """Return a sentence as a quote."""
     return Quote(
         text=sentence.text,
         start=sentence.start,
@@ -91,7 +92,7 @@ def _quote(sentence: Sentence) -> Quote:
     )
 
 
-def _product_id(products: Sequence[Product], quotes: Sequence[Quote]) -> str | None:
+def named_product(products: Sequence[Product], quotes: Sequence[Quote]) -> str | None:
     """Return the product that the quotes name most often. Of equals, the longer name counts."""
     said = f" {' | '.join(_plain(quote.text) for quote in quotes)} "
     named: list[tuple[int, int, int, str]] = []

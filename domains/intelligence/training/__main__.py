@@ -25,7 +25,7 @@ _HEADS: Final = "<!-- heads -->"
 
 
 class Source(NamedTuple):
-    """What a model is trained on, for its notice. `train` takes the data folder."""
+    """Training function, purpose and data of a model, for its notice."""
 
     train: Callable[[Path], bytes]
     purpose: str

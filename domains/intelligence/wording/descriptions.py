@@ -50,7 +50,7 @@ _WRAPPED: Final = re.compile(r"^[\"“„«「]\s?([^\"“”„«»「」]*?)\s
 def description(
     quote_sentences: Sequence[str], speaker: str | None, occasion: Occasion, language: str | None
 ) -> str:
-    """Who said it, on what occasion, and the whole sentences, at most 500 characters.
+    """Return speaker, occasion and the quoted sentences, at most 500 characters.
 
     Sentences that do not fit are left out from the end; the first one is cut at a word.
     """

@@ -44,7 +44,7 @@ class BulkUpsert:
         )
         if "state" in table.c:
             self._fixed |= {"error": null()}
-        # What was found in a replaced record is void, and a conversation is processed again.
+        # Findings in a replaced record are void, and a conversation is processed again.
         self._reset: dict[str, Any] = {}
         if native:
             results = [each.name for each in table.c if each.name.startswith("found_")]

@@ -137,3 +137,11 @@ def test_only_the_most_probable_steps_are_kept_in_their_order() -> None:
     steps = _steps(*statements, probabilities=probabilities)
     assert [step.said.turn for step in steps] == list(range(3, count))
     assert MAX_STEPS == 12
+
+
+def test_many_promises_by_many_speakers_are_bounded_work() -> None:
+    count = 2_000
+    statements = [(f"Speaker{number}", f"I will send part{number}.") for number in range(count)]
+    steps = _steps(*statements, probabilities=[0.9] * count)
+    assert len(steps) == MAX_STEPS
+    assert [step.said.turn for step in steps] == list(range(MAX_STEPS))

@@ -6,10 +6,11 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from domains.intelligence.heads.needs import KINDS
 from domains.intelligence.heads.sentence_classifier import HEADS, Head
 from domains.intelligence.training.fitting import best_threshold
 from domains.intelligence.training.heads.fitting import Example, Trained
-from domains.intelligence.training.heads.sentence_labels import NEEDS, reading
+from domains.intelligence.training.heads.sentence_labels import reading
 
 Answers = NDArray[np.bool_]
 
@@ -93,7 +94,7 @@ def _held_out(
 
 
 def _type_accuracy(trained: Trained) -> float:
-    columns = [HEADS.index(need) for need in NEEDS]
+    columns = [HEADS.index(need) for need in KINDS]
     right = total = 0
     for example, rows in zip(trained.examples, trained.held_out, strict=True):
         given = example.answers[:, columns]

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from domains.intelligence.heads.needs import KINDS
 from domains.intelligence.heads.sentence_classifier import HEADS, Head
 from domains.intelligence.text.marks import Span
 from domains.intelligence.text.words import word_set
@@ -13,7 +14,6 @@ from domains.intelligence.training.heads.marked_documents import Label, MarkedDo
 
 Floats = NDArray[np.float32]
 
-NEEDS: Final[tuple[Head, ...]] = ("pain", "request", "praise", "question")
 TRAPS: Final = word_set(
     """
     pitch recap moderator negated hypothetical smalltalk agent quoted template disclaimer autoreply
@@ -88,7 +88,7 @@ def reading(document: MarkedDocument, labels: Sequence[Label]) -> Reading:
         zip(sentences, document.own_words.sentences, strict=True)
     ):
         row = answers[place]
-        types = [need for need in NEEDS if need in names]
+        types = [need for need in KINDS if need in names]
         is_need = bool(types) or "more" in names
         row[HEADS.index("need")] = is_need
         for need in types:
@@ -99,7 +99,7 @@ def reading(document: MarkedDocument, labels: Sequence[Label]) -> Reading:
         text = sentence.text.lower()
         row[HEADS.index("competitor")] = any(name in text for name in rivals)
         row[HEADS.index("trap")] = bool(names & TRAPS)
-        for need in NEEDS:
+        for need in KINDS:
             weights[place, HEADS.index(need)] = bool(types)
         weights[place, HEADS.index("more")] = is_need
         if _BORDERLINE in names and not is_need:

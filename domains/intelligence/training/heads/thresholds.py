@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domains.intelligence.findings import Profile
-from domains.intelligence.heads.needs import Thresholds, find_needs
+from domains.intelligence.heads.needs import KINDS, Thresholds, find_needs
 from domains.intelligence.heads.sentence_classifier import Classified
 from domains.intelligence.text.marks import Span
 from domains.intelligence.training.heads.marked_documents import MarkedDocument
-from domains.intelligence.training.heads.sentence_labels import NEEDS, overlaps
+from domains.intelligence.training.heads.sentence_labels import overlaps
 
 _NEED: Final = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 _MORE: Final = (0.15, 0.25, 0.35, 0.5)
@@ -85,7 +85,7 @@ def true_needs(document: MarkedDocument) -> Iterator[list[Span]]:
     current: list[Span] = []
     for label in document.labels:
         name = label.name.rstrip("~")
-        if name in NEEDS:
+        if name in KINDS:
             if current:
                 yield current
             current = [(label.start, label.end)]
