@@ -51,8 +51,7 @@ class Insight(Struct, frozen=True):
 
     `name` has at most 80 characters, `quotes` at least one item in order of offset, `confidence`
     lies in 0..1 with three decimals. `product_id` is set when a product's name occurs in the
-    quotes. `feature` is the part of the product that the insight is about, in lower case as it was
-    said, or None if no such phrase was found.
+    quotes.
     """
 
     kind: Kind
@@ -62,7 +61,6 @@ class Insight(Struct, frozen=True):
     sentiment: Sentiment
     confidence: float
     product_id: str | None
-    feature: str | None = None
 
 
 class Findings(Struct, frozen=True):

@@ -9,8 +9,6 @@ from domains.kernel.core.normal_form import nfc
 
 SUPPORTED: Final = frozenset({"en", "de", "fr", "es", "pt", "it", "nl", "ja"})
 """Languages in which the built-in engine finds insights."""
-READ_BY_HEADS: Final = SUPPORTED - {"en"}
-"""Languages whose texts are read by the heads. English has rules of its own."""
 
 # Characters that are read of a long text: pieces of this length, evenly spread.
 _PIECE: Final = 750

@@ -1,24 +1,18 @@
 """Outline of a conversation: its category, and summary items with quotes under headings."""
 
-import re
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Final, Literal, NamedTuple, get_args
 
 from msgspec import Struct
 
-from domains.intelligence.dialogue import categories, extractive_summary, highlights
+from domains.intelligence.dialogue import categories, extractive_summary
 from domains.intelligence.dialogue.classified_items import classified_items, classify_talk
-from domains.intelligence.dialogue.commitments import Step, steps
 from domains.intelligence.dialogue.dialogue_acts import Utterance
-from domains.intelligence.dialogue.highlights import Item
 from domains.intelligence.dialogue.steps import find_steps
 from domains.intelligence.dialogue.turns import Audience, Said, Talk, Turn
-from domains.intelligence.engine import engine, examine
-from domains.intelligence.findings import Document, Insight, Kind
-from domains.intelligence.insights.detection import hosts
-from domains.intelligence.language import READ_BY_HEADS, detect
+from domains.intelligence.engine import engine
+from domains.intelligence.language import detect
 from domains.intelligence.llm.prompts import conversation_found, conversation_question
 from domains.intelligence.own_words.foreign import Kind as SourceKind
 from domains.intelligence.own_words.reading import Speech, Statement, read_speech
@@ -61,12 +55,6 @@ _OF_CATEGORY: Final[dict[str, tuple[Heading, ...]]] = {
     "interview": ("Questions",),
 }
 _OTHERWISE: Final[tuple[Heading, ...]] = ("Decisions", "Questions")
-_OF_KIND: Final[dict[Heading, Kind]] = {
-    "Pain Points": "pain",
-    "Requests": "request",
-    "Praise": "praise",
-}
-
 # What counts only when people from outside said it.
 _THEIRS: Final[tuple[Heading, ...]] = (
     *("Pain Points", "Objections", "Questions", "Requests", "Praise"),
@@ -75,10 +63,8 @@ _THEIRS: Final[tuple[Heading, ...]] = (
 # The part of a talk in which it comes to something.
 _CLOSING: Final = 0.6
 _SHORT_TALK: Final = 12
+_PARTS_OF_CALL: Final = 5
 _CONCLUSIONS: Final[tuple[Heading, ...]] = ("Decisions", "Next Steps")
-_SAYS_LITTLE: Final = re.compile(r"\bwill \w+ (?:it|that|this|them)$")
-# Words. A longer decision is no clear outcome.
-_LONGEST_OUTCOME: Final = 30
 
 
 class Shown(Struct, frozen=True):
@@ -140,61 +126,28 @@ def outline(
 ) -> Outline:
     """Find the category of a conversation, and what was said in it.
 
-    Pure and deterministic. In an external conversation, pain points, requests, praise, objections
-    and questions are those of external speakers only. Due dates are counted from `held_on`, the
-    date of the conversation. `stage` is the stage of its deal. A message is a conversation of one
-    turn, of the kind `mail`. At most `max_length` characters of each turn are read.
+    Deterministic on one machine. In an external conversation, pain points, requests, praise,
+    objections and questions are those of external speakers only. Due dates are counted from
+    `held_on`, the date of the conversation. `stage` is the stage of its deal. A message is a
+    conversation of one turn, of the kind `mail`. At most `max_length` characters of each turn are
+    read.
     """
     speech = _speech(turns, kind, max_length)
     language = detect(speech.words())
-    if language in READ_BY_HEADS:
-        runs = Talk(_runs(speech, turns), audience)
-        return _classified_outline(runs, speech, title, held_on, stage, language)
-    talk = Talk(_with_hosts(_runs(speech, turns), audience), audience)
-    category = categories.category(talk, title, stage)
-    agreed = steps(talk, held_on)
-    found: _Headings = {}
-    insights = _insights(talk)
-    for heading in headings(category):
-        if heading in _OF_KIND:
-            found[heading] = _found_insights(talk, insights, _OF_KIND[heading])
-        elif heading == "Key Points":
-            found[heading] = _key_points(talk)
-        elif heading == "Next Steps":
-            found[heading] = [_found(step.text, step.said) for step in agreed]
-        elif heading != "Outcome":
-            # Of a vendor we are the ones who ask.
-            ours = heading == "Questions" and category == "vendor_call"
-            items = highlights.questions(talk, everybody=True) if ours else _MOMENTS[heading](talk)
-            found[heading] = [_found(item.text, item.said) for item in items]
-    outcome = _outcome(talk, agreed)
-    found["Outcome"] = [_found(outcome.text, outcome.said)] if outcome else []
-    promised = [AgreedStep(step.text, step.owner, step.due) for step in agreed]
-    return _made(engine(), category, found, speech, language, promised)
-
-
-def _classified_outline(
-    talk: Talk,
-    speech: Speech,
-    title: str,
-    held_on: date | None,
-    stage: str | None,
-    language: str | None,
-) -> Outline:
-    """Make the outline from the heads. It has all headings, whatever the category."""
-    talk, classified = classify_talk(talk)
+    talk, classified = classify_talk(Talk(_runs(speech, turns), audience))
     category = categories.category(talk, title, stage)
     found: _Headings = {heading: [] for heading in get_args(Heading)}
     for item in classified_items(talk, classified, language):
         found[item.heading].append(_found(item.text, item.said))
     agreed = find_steps(talk, classified, held_on, language)
     found["Next Steps"] = [_found(step.text, step.said) for step in agreed]
-    found["Outcome"] = _classified_outcome(talk, found)
+    found["Key Points"] = _key_points(talk, language)
+    found["Outcome"] = _outcome(talk, found)
     promised = [AgreedStep(step.text, step.owner, step.due) for step in agreed]
     return _made(engine(), category, found, speech, language, promised)
 
 
-def _classified_outcome(talk: Talk, found: _Headings) -> list[_Found]:
+def _outcome(talk: Talk, found: _Headings) -> list[_Found]:
     """Return the last decision in the closing part, else the last next step in it."""
     late = 0 if len(talk.turns) < _SHORT_TALK else len(talk.turns) * _CLOSING
     for heading in _CONCLUSIONS:
@@ -253,8 +206,8 @@ def answered(turns: Sequence[Turn], audience: Audience, content: bytes, model: s
     of_category, every = choices(audience)
     theirs = _THEIRS if audience == "EXTERNAL" else ()
     speech = _speech(turns, "speech")
-    runs = _with_hosts(_runs(speech, turns), audience)
-    told = conversation_found(runs, of_category, every, content, model, theirs=theirs)
+    talk, _ = classify_talk(Talk(_runs(speech, turns), audience))
+    told = conversation_found(talk.turns, of_category, every, content, model, theirs=theirs)
     found: _Headings = {
         heading: [
             _Found(each.text, each.turn, each.start, each.end) for each in told.points[heading]
@@ -275,38 +228,14 @@ def headings(category: str) -> tuple[Heading, ...]:
     return (*_ALWAYS, *_OF_CATEGORY.get(category, _OTHERWISE))
 
 
-def _with_hosts(turns: Sequence[Turn], audience: Audience) -> list[Turn]:
-    """Mark the speakers of the workspace by how they speak, if nobody's side is known."""
-    if audience == "INTERNAL" or any(each.ours for each in turns):
-        return list(turns)
-    leading = hosts(Talk(turns, audience).sentences)
-    return [Turn(each.speaker, each.text, each.speaker in leading) for each in turns]
-
-
-def _insights(talk: Talk) -> tuple[Insight, ...]:
-    document = Document(text=talk.text, profile="transcript")
-    return examine(document, talk.theirs(), internal=talk.audience == "INTERNAL")
-
-
-def _found_insights(talk: Talk, insights: Iterable[Insight], kind: Kind) -> list[_Found]:
-    starts = [sentence.start for sentence in talk.sentences]
-    found = []
-    for insight in insights:
-        for quote in insight.quotes if insight.kind == kind else ():
-            # A quote is a sentence or a part of one.
-            at = bisect_right(starts, quote.start) - 1
-            said = talk.said[at]
-            start = said.start + quote.start - starts[at]
-            end = start + quote.end - quote.start
-            found.append(_Found(insight.name, said.turn, start, end))
-    return found
-
-
-def _key_points(talk: Talk) -> list[_Found]:
-    """Extractive summary. Topics are named in meetings only."""
+def _key_points(talk: Talk, language: str | None) -> list[_Found]:
+    """Return the key points of an English conversation. Topics are named in meetings only."""
+    if language not in (None, "en"):
+        return []
     utterances = [Utterance(each.speaker, each.text) for each in talk.turns]
     internal = talk.audience == "INTERNAL"
-    points = extractive_summary.digest(utterances, occasion="meeting" if internal else "call")
+    parts = extractive_summary.PARTS if internal else _PARTS_OF_CALL
+    points = extractive_summary.digest(utterances, parts)
     return [
         _Found(point.text, source.utterance, source.start, source.end)
         for point in points
@@ -317,26 +246,3 @@ def _key_points(talk: Talk) -> list[_Found]:
 
 def _found(text: str, said: Said) -> _Found:
     return _Found(text, said.turn, said.start, said.end)
-
-
-def _outcome(talk: Talk, agreed: Sequence[Step]) -> Item | None:
-    """Return the last decision in the closing part, else the last next step in it."""
-    late = len(talk.turns) * _CLOSING
-    for item in reversed(highlights.decisions(talk)):
-        whole = len(item.text.split()) <= _LONGEST_OUTCOME
-        if whole and (item.said.turn >= late or len(talk.turns) < _SHORT_TALK):
-            return item
-    for step in reversed(agreed):
-        told = not _SAYS_LITTLE.search(step.text)
-        if told and (step.said.turn >= late or len(talk.turns) < _SHORT_TALK):
-            return Item(step.text, step.said)
-    return None
-
-
-_MOMENTS: Final[dict[Heading, Callable[[Talk], list[Item]]]] = {
-    "Decisions": highlights.decisions,
-    "Objections": highlights.objections,
-    "Questions": highlights.questions,
-    "Competitors": highlights.rivals,
-    "Pricing": highlights.prices,
-}

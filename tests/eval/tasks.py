@@ -10,7 +10,6 @@ from domains.intelligence.dialogue.turns import Audience, Talk, Turn
 from domains.intelligence.insights import classifiers
 from domains.intelligence.semantic import clusters
 from domains.intelligence.semantic.embeddings import embedder
-from domains.intelligence.text.phrases import tagger
 from tests.eval import metrics, needs
 from tests.eval.rows import Rows
 
@@ -115,28 +114,6 @@ def _measure_acts(rows: Rows, predicted: Predictions) -> Figures:
     }
 
 
-def _predict_opinions(rows: Rows) -> Predictions:
-    return [
-        {
-            "id": row["id"],
-            "features": [
-                {"text": phrase.text, "sentiment": phrase.sentiment}
-                for phrase in tagger().phrases(str(row["text"]))
-            ],
-        }
-        for row in rows
-    ]
-
-
-def _measure_opinions(rows: Rows, predicted: Predictions) -> Figures:
-    gold, found = ([answer["features"] for answer in answers] for answers in (rows, predicted))
-    return {
-        f"{name} {extra_words}": value
-        for extra_words in (0, 1, 2)
-        for name, value in metrics.phrase_scores(gold, found, extra_words).items()
-    }
-
-
 def _predict_categories(rows: Rows) -> Predictions:
     return [{"category": _category(row)} for row in rows]
 
@@ -162,7 +139,6 @@ TASKS: Final[dict[str, Task]] = {
     "suggestions": Task(_predict_suggestions, _measure_suggestions),
     "issues": Task(_predict_issues, _measure_single_label("label")),
     "clusters": Task(_predict_clusters, _measure_clusters),
-    "opinions": Task(_predict_opinions, _measure_opinions),
     "calls": Task(needs.predict, needs.measure),
     "written": Task(needs.predict, needs.measure),
     "languages": Task(needs.predict, needs.measure),

@@ -1,7 +1,7 @@
-"""A whole meeting in a few third-person sentences, each with what it rests on.
+"""Extractive summary of an English conversation: its topics and its most telling sentences.
 
-Told are the topics of the meeting and of each of its parts, and per part the sentence that a
-summary would most likely have (`acts`). Nothing is added but the words of the templates.
+A point names the topics of the meeting or of a part, or is the sentence of a part that a summary
+would most likely have, in the speaker's own words. Only words of templates are added.
 """
 
 import functools
@@ -15,13 +15,11 @@ from numpy.typing import NDArray
 
 from domains.intelligence.dialogue import dialogue_acts
 from domains.intelligence.dialogue.dialogue_acts import KINDS, Floats, Scores, Utterance
-from domains.intelligence.dialogue.reported_speech import YOU_OBJECT
-from domains.intelligence.insights.wording import reads_well
-from domains.intelligence.text.lexicon import TOPIC_WORDS
 from domains.intelligence.text.words import STOP_WORDS, stem, word_set
+from domains.intelligence.wording.titles import own_words
 
-WORDS: Final = 115
-"""Length of a summary, about: that of the reference summaries of QMSum."""
+PARTS: Final = 2
+"""Parts of a meeting. Summaries with more points are further from the references of QMSum."""
 
 
 class Source(NamedTuple):
@@ -34,9 +32,9 @@ class Source(NamedTuple):
 
 
 class Point(NamedTuple):
-    """One sentence of the summary, and at least one source for all that it tells.
+    """One line of the summary, and at least one source for all that it says.
 
-    `topics`: it names what was talked about, else it tells what somebody said.
+    `topics`: it names what was talked about. Otherwise it is a sentence of a speaker.
     """
 
     text: str
@@ -56,27 +54,23 @@ class Sentence(NamedTuple):
     start_time: float | None = None
 
 
-def digest(
-    utterances: Sequence[Utterance], words: int = WORDS, occasion: str = "meeting"
-) -> list[Point]:
-    """The summary, about `words` words long, in the order of the meeting; empty for no speech.
+def digest(utterances: Sequence[Utterance], parts: int = PARTS) -> list[Point]:
+    """Return the summary in the order of the meeting; empty if nothing was said.
 
-    `occasion` is what the opening sentence calls the conversation. Pure and deterministic.
+    `parts` is the largest number of parts. Pure and deterministic.
     """
     said = sentences(utterances)
-    return summary(said, dialogue_acts.score(spoken(said)), words, occasion)
+    return summary(said, dialogue_acts.score(spoken(said)), parts)
 
 
-def summary(
-    said: Sequence[Sentence], scores: Scores, words: int = WORDS, occasion: str = "meeting"
-) -> list[Point]:
-    """The same for a caller who has split the utterances and scored what was `spoken`."""
+def summary(said: Sequence[Sentence], scores: Scores, parts: int = PARTS) -> list[Point]:
+    """Return the same from the sentences and the scores of what was `spoken`."""
     if not said:
         return []
     meeting = _meeting(said, scores)
     used: set[str] = set()
-    points = list(_opening(meeting, occasion, used))
-    count = max(1, min(words // _WORDS_OF_PART, -(-len(said) // _SENTENCES_OF_PART)))
+    points = list(_opening(meeting, used))
+    count = max(1, min(parts, -(-len(said) // _SENTENCES_OF_PART)))
     for number, part in enumerate(_parts(meeting, count)):
         points += _part(meeting, part, _opener(number, count), used)
     return points
@@ -107,7 +101,6 @@ def sentences(utterances: Sequence[Utterance]) -> list[Sentence]:
     return found
 
 
-_WORDS_OF_PART: Final = 36
 _SENTENCES_OF_PART: Final = 12
 _BORDER: Final = re.compile(
     r"(?<=[.!?])(?<!\bMr\.)(?<!\bMs\.)(?<!\bDr\.)(?<!\bMrs\.)(?<!\bHon\.)(?<!\bSt\.)\s+(?=\S)"
@@ -160,7 +153,7 @@ def _opener(number: int, count: int) -> str:
     return ("First, ", "Then, ", "After that, ", "Later, ")[min(number, 3)]
 
 
-def _opening(meeting: _Meeting, occasion: str, used: set[str]) -> Iterator[Point]:
+def _opening(meeting: _Meeting, used: set[str]) -> Iterator[Point]:
     values = {
         key: _mass(meeting, mentions) * _LONGER[len(key) - 1]
         for key, mentions in meeting.topics.items()
@@ -168,7 +161,7 @@ def _opening(meeting: _Meeting, occasion: str, used: set[str]) -> Iterator[Point
     keys = _best(values, 3, used)
     if keys:
         told, sources = _named(meeting, [meeting.topics[key] for key in keys], "")
-        yield Point(f"The {occasion} was about {told}.", sources, topics=True)
+        yield Point(f"The meeting was about {told}.", sources, topics=True)
 
 
 def _part(
@@ -364,31 +357,34 @@ def _is_topic(low: str) -> bool:
     )
 
 
-# Retelling: one sentence in the third person, or none if that would not read well.
+# Key points: one sentence of each part, if it can be understood on its own.
 
 
 def _key_point(meeting: _Meeting, part: NDArray[np.int64]) -> Point | None:
-    """The sentence that a summary would have of this part, among those that can be retold."""
+    """Return the sentence that a summary would have of this part, among the readable ones."""
     ranked = sorted(part.tolist(), key=lambda at: (-meeting.gist[at], at))
     best: tuple[float, int, str] | None = None
     for at in ranked:
         if best and meeting.gist[at] <= best[0]:
             break
-        told = retold(meeting.said[at], meeting.plain_words)
-        value = float(meeting.gist[at]) * _shape(told)
-        if told and (best is None or value > best[0]):
-            best = (value, at, told)
+        text = statement(meeting.said[at])
+        value = float(meeting.gist[at]) * _readability(text)
+        if text and (best is None or value > best[0]):
+            best = (value, at, text)
     return Point(best[2], (meeting.said[best[1]].source,)) if best else None
 
 
-def _shape(told: str) -> float:
-    """How well a retold sentence serves: neither clipped nor long, and not about an "it"."""
-    count = len(told.split())
-    length = 1.0 if 11 <= count <= 28 else 0.6
-    return length * (0.6 if _POINTS_BACK.search(told) else 1.0)
+def _readability(text: str) -> float:
+    """Return a factor that is lower for short and long sentences, and for those about an "it"."""
+    count = len(text.split())
+    length = 1.0 if 9 <= count <= 27 else 0.6
+    return length * (0.6 if _POINTS_BACK.search(text) else 1.0)
 
 
-_POINTS_BACK: Final = re.compile(r"^.{0,60}? that (?:it|that|this|those|these|he|she)\b")
+_POINTS_BACK: Final = re.compile(
+    r"^[^:]{0,60}: (?:(?:so|and|but|well|i think|we think) )?(?:it|that|this|those|these|he|she)\b",
+    re.IGNORECASE,
+)
 _LEAD: Final = re.compile(
     r"(?:(?:so|and|but|well|okay|ok|yeah|yes|no|right|now|then|oh|also|actually|basically|like|"
     r"because|'cause|cause|you know|i mean|alright|all right|sure|plus|anyway|however|first of all|"
@@ -429,113 +425,32 @@ _DANGLING: Final = word_set(
     had like just into about even more i we you they it where what how my our do does sure
     """
 )
-_REPORTED: Final[dict[str, str]] = {
-    "i'm": "they were",
-    "i am": "they were",
-    "i was": "they were",
-    "i've": "they had",
-    "i'll": "they would",
-    "i'd": "they would",
-    "i": "they",
-    "we're": "they were",
-    "we've": "they had",
-    "we'll": "they would",
-    "we'd": "they would",
-    "we": "they",
-    "they're": "they were",
-    "they've": "they had",
-    "they'll": "they would",
-    "you're": "they were",
-    "you've": "they had",
-    "you'll": "they would",
-    "you'd": "they would",
-    "my": "their",
-    "our": "their",
-    "your": "their",
-    "me": "them",
-    "us": "them",
-    "it's": "it was",
-    "that's": "that was",
-    "there's": "there was",
-    "it'll": "it would",
-    "gonna": "going to",
-    "wanna": "want to",
-    "is": "was",
-    "are": "were",
-    "has": "had",
-    "can": "could",
-    "will": "would",
-    "can't": "could not",
-    "cannot": "could not",
-    "won't": "would not",
-    "isn't": "was not",
-    "aren't": "were not",
-    "don't": "did not",
-    "doesn't": "did not",
-    "hasn't": "had not",
-    "haven't": "had not",
-}
-_CHANGED: Final = re.compile(
-    r"\b(?:"
-    + "|".join(sorted(map(re.escape, _REPORTED), key=lambda each: (-len(each), each)))
-    + r")\b(?!['’])",
-    re.IGNORECASE,
-)
-_HAVE: Final = re.compile(
-    r"(?<!to )(?<!uld )(?<!ill )(?<!can )(?<!'ll )(?<!'d )(?<!ust )(?<!may )(?<!ight )(?<!n't )"
-    r"\bhave\b"
-)
-_YOU: Final = re.compile(r"\byou\b", re.IGNORECASE)
-# Words that are no names, even where a sentence begins with them.
-_COMMON: Final = re.compile(
-    r"[A-Z][a-z]+(?:ing|ed|tion|ions|ment|ments|ness|ity|ly|[^su]s|er|ers|ors)|"
-    r"Legal|Single|Half|Last|Next|Three|Four|Five|Six|Ten|Usage|Finance|Procurement|Support"
-)
-_TWICE: Final = re.compile(
-    r"\b(?:they|their|them) (?:they|their)\b|\bthat that\b|\b(\w+ \w+),? \1\b"
-)
-_SUGGESTS: Final = re.compile(
-    r"(?:we|you|they|it|i|people) (?:should|could|need to|have to)\b", re.IGNORECASE
-)
 
 
-def retold(sentence: Sentence, plain_words: frozenset[str] = frozenset()) -> str:
-    """The sentence as reported speech, or "" if it is a question, a fragment or broken off.
+def statement(sentence: Sentence) -> str:
+    """Return the speaker and the sentence in own words.
 
-    `plain_words` are those that the meeting also writes small, so no names.
+    Returns "" for a question, a fragment and a sentence that breaks off.
     """
     quote = sentence.source.quote.replace("’", "'")
     bare = " ".join(dialogue_acts.plain(quote).replace("_", "").split())
     if bare.endswith(("?", "-", "—", "…")):
         return ""
     bare = bare.rstrip(" .,;:!")
-    lead = _LEAD.match(bare)
-    bare = bare[lead.end() :] if lead else bare
-    opinion = _OPINION.match(bare)
-    bare = bare[opinion.end() :] if opinion else bare
-    if not _fit_to_tell(bare):
+    for opening in (_LEAD, _OPINION):
+        match = opening.match(bare)
+        bare = bare[match.end() :] if match else bare
+    if not _is_readable(bare):
         return ""
-    verb = "thought" if opinion else "said"
-    if _SUGGESTS.match(bare):
-        verb = "suggested"
-    first, _, rest = bare.partition(" ")
-    if first.lower() in STOP_WORDS | plain_words | TOPIC_WORDS or _COMMON.fullmatch(first):
-        bare = f"{first.lower()} {rest}"
-    bare = _YOU.sub("they", YOU_OBJECT.sub(r"\1 them", bare))
-    bare = _HAVE.sub("had", bare)
-    bare = _CHANGED.sub(_changed, bare)
-    if _TWICE.search(f"that {bare}"):
-        return ""
-    subject = called(sentence.speaker)
-    return f"{subject[:1].upper()}{subject[1:]} {verb} that {bare}."
+    speaker = " ".join(sentence.speaker.split())
+    words = own_words(" ".join(quote.replace("_", "").split()), "en", _LONGEST)
+    lead = _LEAD.match(words)
+    words = words[lead.end() :] if lead else words
+    words = words[:1].upper() + words[1:]
+    return f"{speaker}: {words}" if speaker else words
 
 
-def _changed(match: re.Match[str]) -> str:
-    # The country is none of us.
-    return match[0] if match[0] == "US" else _REPORTED[match[0].lower()]
-
-
-def _fit_to_tell(bare: str) -> bool:
+def _is_readable(bare: str) -> bool:
     words = bare.split()
     return (
         _FEWEST <= len(words) <= _MOST
@@ -543,12 +458,11 @@ def _fit_to_tell(bare: str) -> bool:
         and bool(_VERB.search(bare))
         and not _UNFIT.search(bare)
         and words[-1].lower() not in _DANGLING
-        and reads_well(bare)
     )
 
 
 def _begins_well(bare: str) -> bool:
-    """Whether it begins with a subject, or a capital letter that is none of a small word."""
+    """Return True if it begins with a subject, or a word with a capital letter."""
     first = bare.partition(" ")[0].lower()
     if bare[0].isupper() and first not in STOP_WORDS:
         return True
@@ -557,3 +471,5 @@ def _begins_well(bare: str) -> bool:
 
 _FEWEST: Final = 6
 _MOST: Final = 30
+_LONGEST: Final = 200
+"""Characters of a sentence."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domains.intelligence.insights import suggestions
-from domains.intelligence.insights.detection import evidence
+from domains.intelligence.insights.cue_evidence import cue_evidence
 from domains.intelligence.text import features, issue_features, linear
 from domains.intelligence.text.segmentation import sentences
 from domains.intelligence.text.words import tokens
@@ -67,7 +67,7 @@ def suggestion_probabilities(texts: Sequence[str]) -> NDArray[np.float64]:
     """`suggestion_probability` of many sentences."""
     words = [tokens(text) for text in texts]
     return suggestions.probabilities(
-        texts, words, [evidence(text, each).scores for text, each in zip(texts, words, strict=True)]
+        texts, words, [cue_evidence(text, each) for text, each in zip(texts, words, strict=True)]
     )
 
 
@@ -117,7 +117,7 @@ def review_forms(texts: Sequence[str], ratings: Sequence[int | None]) -> NDArray
     parts = [[each.text for each in sentences(text, "survey_response")] or [text] for text in texts]
     flat = [part for each in parts for part in each]
     words = [tokens(part) for part in flat]
-    clues = [evidence(part, each).scores for part, each in zip(flat, words, strict=True)]
+    clues = [cue_evidence(part, each) for part, each in zip(flat, words, strict=True)]
     suggested = suggestions.probabilities(flat, words, clues)
     rows: list[list[float]] = []
     at = 0

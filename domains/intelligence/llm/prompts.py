@@ -180,7 +180,6 @@ def _insight(found: _Found, evidence: "_Evidence", products: dict[str, str]) -> 
         sentiment=_SENTIMENTS.get(found.kind, found.sentiment),
         confidence=round(min(max(found.confidence, 0.0), 1.0), 3),
         product_id=_product(found.product, quotes, products),
-        feature=_feature(found.feature, quotes),
     )
 
 
@@ -193,13 +192,6 @@ def _product(told: str | None, quotes: Iterable[Quote], products: dict[str, str]
     said = " ".join(quote.text.casefold() for quote in quotes)
     named = max((name for name in products if name.casefold() in said), key=len, default="")
     return products.get(_line(told or "", _NAME)) or products.get(named)
-
-
-def _feature(told: str | None, quotes: Iterable[Quote]) -> str | None:
-    """The feature if a quote names it so."""
-    feature = _line(told or "", _NAME).lower()
-    named = any(feature in " ".join(quote.text.lower().split()) for quote in quotes)
-    return feature if feature and named else None
 
 
 def _offered(document: Document, text: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ import click
 from threadpoolctl import threadpool_limits
 
 from domains.intelligence.semantic.embeddings import WEIGHTS, encoder
-from domains.intelligence.training import dialogue_acts, issues, phrases, reviews, suggestions
+from domains.intelligence.training import dialogue_acts, issues, reviews, suggestions
 from domains.intelligence.training.heads.fitting import Trained, train
 from domains.intelligence.training.heads.marked_documents import read_documents
 from domains.intelligence.training.heads.report import heads_table
@@ -37,11 +37,6 @@ MODELS: Final[dict[str, Source]] = {
         dialogue_acts.train,
         "action items, decisions, open problems and what belongs in a summary",
         "AMI manual annotations 1.6, CC BY 4.0",
-    ),
-    "phrases": Source(
-        phrases.train,
-        "feature phrases of a product",
-        "IS-22, MIT, (c) 2022 Jacek Dąbrowski",
     ),
     # Before reviews, which use its probabilities as features.
     "suggestions": Source(

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from domains.intelligence.insights.detection import evidence
+from domains.intelligence.insights.cue_evidence import cue_evidence
 from domains.intelligence.text import features
 from domains.intelligence.text.words import tokens
 from domains.intelligence.training.fitting import Head, Shape, fit
@@ -34,7 +34,7 @@ def train(data: Path) -> bytes:
         weights.append(2.0 if each.hand else 2.0 / _FILLINGS)
     for row in read_json_lines(data / "opinions" / "dev.jsonl"):
         text: str = row["text"]
-        asked = evidence(text, tokens(text)).scores["request"]
+        asked = cue_evidence(text, tokens(text))["request"]
         if not _PLAINLY_NOT <= asked <= _PLAINLY:
             texts.append(text)
             answers.append(asked > _PLAINLY)
@@ -50,7 +50,7 @@ def train(data: Path) -> bytes:
     words = [tokens(text) for text in texts]
     dense = features.forms(
         [
-            features.form(text, each, evidence(text, each).scores)
+            features.form(text, each, cue_evidence(text, each))
             for text, each in zip(texts, words, strict=True)
         ]
     )
