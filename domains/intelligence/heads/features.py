@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domains.intelligence.findings import Profile
+from domains.intelligence.text.cue_evidence import Cue, cue_evidence
 from domains.intelligence.text.segmentation import Sentence
+from domains.intelligence.text.words import tokens
 
 Floats = NDArray[np.float32]
 
@@ -17,6 +19,7 @@ Role = Literal["customer", "vendor", "moderator", "colleague"]
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 PROFILES: Final[tuple[Profile, ...]] = get_args(Profile)
+_CUES: Final[tuple[Cue, ...]] = get_args(Cue)
 
 SpeakerRoles = Mapping[str, Sequence[float]]
 """Probability of each of ROLES by speaker. Unknown speakers are left out."""
@@ -49,6 +52,7 @@ def sentence_features(
     rows = [
         [
             *_form(each, profile, sides[place]),
+            *_cues(each.text),
             *_position(place, len(sentences)),
             *_neighbours(place, sentences, sides, questions),
         ]
@@ -102,6 +106,12 @@ def _form(sentence: Sentence, profile: Profile, side: Sequence[float]) -> list[f
         float(sentence.section == "cons"),
         float(sentence.section == "wishes"),
     ]
+
+
+def _cues(text: str) -> list[float]:
+    """Evidence of English cue words. It sees negation better than vectors do."""
+    found = cue_evidence(text, tokens(text))
+    return [found[cue] for cue in _CUES]
 
 
 def _position(place: int, count: int) -> list[float]:

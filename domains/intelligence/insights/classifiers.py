@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domains.intelligence.insights import suggestions
-from domains.intelligence.insights.cue_evidence import cue_evidence
 from domains.intelligence.text import features, issue_features, linear
+from domains.intelligence.text.cue_evidence import cue_evidence
 from domains.intelligence.text.segmentation import sentences
 from domains.intelligence.text.words import tokens
 

@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from domains.intelligence.findings import Kind
 from domains.intelligence.text import features, linear
+from domains.intelligence.text.cue_evidence import Cue
 
 
 def probabilities(
     texts: Sequence[str],
     words: Sequence[list[str]],
-    evidence: Sequence[Mapping[Kind, float]],
+    evidence: Sequence[Mapping[Cue, float]],
 ) -> NDArray[np.float64]:
     """0..1 per sentence, from its text, its lower-case words and the rules' evidence."""
     dense = features.forms(

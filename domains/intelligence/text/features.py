@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from domains.intelligence.findings import Kind
+from domains.intelligence.text.cue_evidence import Cue
 from domains.intelligence.text.words import word_set
 
 _LEADS = word_set(
@@ -141,7 +141,7 @@ NAMES = (
 """What the columns of `forms` mean, in order."""
 
 
-def form(text: str, words: list[str], scores: Mapping[Kind, float]) -> list[float]:
+def form(text: str, words: list[str], scores: Mapping[Cue, float]) -> list[float]:
     """One row for a sentence with its lower-case words and the rules' evidence for each kind."""
     lead = 0
     while lead < len(words) and words[lead] in _LEADS:
@@ -309,7 +309,7 @@ def forms(rows: list[list[float]]) -> NDArray[np.float32]:
     return np.asarray(rows, np.float32).reshape(len(rows), len(NAMES))
 
 
-_KINDS: Final[tuple[Kind, ...]] = ("request", "pain", "praise", "question")
+_KINDS: Final[tuple[Cue, ...]] = ("request", "pain", "praise", "question")
 _REVIEW: Final = 2 * len(_KINDS) + 2 + 7 + 6
 _CAUTION: Final = np.float32(0.5)
 """Scale of a review's dense features against its n-grams: the smaller, the less they count."""
@@ -318,7 +318,7 @@ _CAUTION: Final = np.float32(0.5)
 def review(
     text: str,
     rating: int | None,
-    evidence: Sequence[Mapping[Kind, float]],
+    evidence: Sequence[Mapping[Cue, float]],
     suggested: Sequence[float],
 ) -> list[float]:
     """One row for a review: what its sentences carry, its shape, its stars (1 to 5 or unknown).

@@ -5,8 +5,8 @@ from typing import Final
 
 import numpy as np
 
-from domains.intelligence.insights.cue_evidence import cue_evidence
 from domains.intelligence.text import features
+from domains.intelligence.text.cue_evidence import cue_evidence
 from domains.intelligence.text.words import tokens
 from domains.intelligence.training.fitting import Head, Shape, fit
 from domains.intelligence.training.json_lines import read_json_lines

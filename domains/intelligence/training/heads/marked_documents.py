@@ -65,11 +65,22 @@ class Label(NamedTuple):
     name: str
 
 
+class SecondReading(msgspec.Struct, omit_defaults=True):
+    """Differences of the second reader's labels from the writer's.
+
+    `missed`: numbers of the writer's labels that the reader did not give. `added`: labels that only
+    the reader gave. The reader calls all traps `trap`.
+    """
+
+    missed: list[int] = []
+    added: list[Label] = []
+
+
 class MarkedDocument(msgspec.Struct, omit_defaults=True, dict=True):
     """A training document. `text` contains the marks, `plain` does not.
 
-    `rivals`: competing or replaced products that the text names. `second_labels`: labels of the
-    same text by another reader, if it was read twice.
+    `rivals`: competing or replaced products that the text names. `second`: labels of the same text by
+    another reader, if it was read twice.
     """
 
     id: str
@@ -77,12 +88,13 @@ class MarkedDocument(msgspec.Struct, omit_defaults=True, dict=True):
     kind: Kind
     text: str
     category: str | None = None
+    title: str | None = None
     started_at: str | None = None
     vendor_domain: str | None = None
     stars: int | None = None
     people: list[Person] = []
     rivals: list[str] = []
-    second_labels: list[Label] | None = None
+    second: SecondReading | None = None
 
     @property
     def profile(self) -> Profile:
@@ -104,6 +116,15 @@ class MarkedDocument(msgspec.Struct, omit_defaults=True, dict=True):
                 Label(start, start + len(mark[2]), name.strip()) for name in mark[1].split(",")
             ]
         return labels
+
+    @cached_property
+    def second_labels(self) -> list[Label] | None:
+        """Labels by the second reader, or None if the document was read once."""
+        if self.second is None:
+            return None
+        missed = frozenset(self.second.missed)
+        kept = [label for number, label in enumerate(self.labels) if number not in missed]
+        return sorted([*kept, *self.second.added])
 
     @cached_property
     def own_words(self) -> OwnWords:

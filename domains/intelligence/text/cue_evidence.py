@@ -5,14 +5,17 @@ Words and phrases combine as independent evidence, and negation turns it round.
 """
 
 import re
+from typing import Literal
 
-from domains.intelligence.findings import Kind
 from domains.intelligence.text import lexicon
 from domains.intelligence.text.words import word_set
 
+Cue = Literal["pain", "request", "praise", "question", "relief"]
+"""Kinds of needs, and `relief`: the absence of a pain, as in "it never crashes"."""
 
-def cue_evidence(text: str, words: list[str]) -> dict[Kind, float]:
-    """Return evidence from 0 to 1 of each kind of need in a text with these lower-case words."""
+
+def cue_evidence(text: str, words: list[str]) -> dict[Cue, float]:
+    """Return evidence from 0 to 1 of each cue in a text with these lower-case words."""
     lowered = text.lower().replace("’", "'")
     plain = lexicon.IDIOMS.sub(lambda match: "~" * len(match[0]), lowered)
     present = frozenset(words)
@@ -20,7 +23,7 @@ def cue_evidence(text: str, words: list[str]) -> dict[Kind, float]:
     request, wished = _phrases(asking, present, lexicon.REQUEST_PHRASES)
     if len(words) > 2 and lexicon.IMPERATIVE.match(asking) is not None:
         request.append(_ORDER)
-    pain, praise = _opinions(plain, present, wished)
+    pain, praise, relief = _opinions(plain, present, wished)
     if not _FAILING.isdisjoint(present) and _FAILS_TO_ACT.search(plain):
         pain.append(_FAILS)
     return {
@@ -28,6 +31,7 @@ def cue_evidence(text: str, words: list[str]) -> dict[Kind, float]:
         "pain": _combined(pain),
         "praise": _combined(praise),
         "question": _question(plain, words, present),
+        "relief": _combined(relief),
     }
 
 
@@ -91,14 +95,19 @@ def _phrases(
 
 def _opinions(
     plain: str, present: frozenset[str], wished: list[tuple[int, int]]
-) -> tuple[list[float], list[float]]:
-    """Evidence for pain and for praise; a negated word counts for the other side."""
+) -> tuple[list[float], list[float], list[float]]:
+    """Return evidence of pain, praise and relief. A negated word counts for the other side."""
     pain, pain_spans = _phrases(plain, present, lexicon.PAIN_PHRASES)
     praise, praise_spans = _phrases(plain, present, lexicon.PRAISE_PHRASES)
     if wished:
         praise = []
+    relief = [
+        weight
+        for weight, (start, end) in zip(praise, praise_spans, strict=False)
+        if not lexicon.NEGATORS.isdisjoint(plain[start:end].split())
+    ]
     if _OPINIONS.isdisjoint(present):
-        return pain, praise
+        return pain, praise, relief
     covered = pain_spans + praise_spans
     negated_for = 0
     conditional = intense = False
@@ -120,6 +129,7 @@ def _opinions(
         if weight and not inside:
             if negated_for:
                 praise.append(weight * 0.5)
+                relief.append(weight)
             else:
                 pain.append(min(0.8, weight + 0.1) if intense else weight)
         weight = lexicon.PRAISE_WORDS.get(word, 0.0)
@@ -131,7 +141,7 @@ def _opinions(
             else:
                 praise.append(min(0.8, weight + 0.1) if intense else weight)
         intense = word in _INTENSE
-    return pain, praise
+    return pain, praise, relief
 
 
 def _combined(weights: list[float]) -> float:
