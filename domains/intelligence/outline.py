@@ -1,13 +1,18 @@
 """Outline of a conversation: its category, and summary items with quotes under headings."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Final, Literal, NamedTuple, get_args
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from domains.intelligence.dialogue import categories, extractive_summary
-from domains.intelligence.dialogue.classified_items import classified_items, classify_talk
+from domains.intelligence.dialogue.classified_items import (
+    classified_items,
+    classify_talk,
+    competitors,
+)
 from domains.intelligence.dialogue.dialogue_acts import Utterance
 from domains.intelligence.dialogue.steps import find_steps
 from domains.intelligence.dialogue.turns import Audience, Said, Talk, Turn
@@ -92,6 +97,7 @@ class Outline(Struct, frozen=True):
     `Outcome` is one text, "" where the talk came to nothing that can be told; every other heading
     has a list, empty where there is nothing to stand in it. `evidence` has, per heading, at least
     one sentence for each of its items. `language` is a BCP 47 code, or None if unknown.
+    `competitors` are names.
     """
 
     engine: str
@@ -100,6 +106,7 @@ class Outline(Struct, frozen=True):
     evidence: dict[str, list[Shown]]
     language: str | None = None
     steps: list[AgreedStep] = []
+    competitors: list[str] = []
 
 
 class _Found(NamedTuple):
@@ -123,6 +130,7 @@ def outline(
     stage: str | None = None,
     kind: SourceKind = "speech",
     max_length: int | None = None,
+    own_names: Collection[str] = (),
 ) -> Outline:
     """Find the category of a conversation, and what was said in it.
 
@@ -130,21 +138,24 @@ def outline(
     objections and questions are those of external speakers only. Due dates are counted from
     `held_on`, the date of the conversation. `stage` is the stage of its deal. A message is a
     conversation of one turn, of the kind `mail`. At most `max_length` characters of each turn are
-    read.
+    read. `own_names` are those of organisations that take part, as in `competitors.find_names`.
     """
     speech = _speech(turns, kind, max_length)
     language = detect(speech.words())
     talk, classified = classify_talk(Talk(_runs(speech, turns), audience))
-    category = categories.category(talk, title, stage)
+    category = categories.category(talk, classified, title, stage)
     found: _Headings = {heading: [] for heading in get_args(Heading)}
     for item in classified_items(talk, classified, language):
         found[item.heading].append(_found(item.text, item.said))
+    rivals = competitors(talk, own_names, language)
+    found["Competitors"] = [_found(each.text, said) for each in rivals for said in each.said]
     agreed = find_steps(talk, classified, held_on, language)
     found["Next Steps"] = [_found(step.text, step.said) for step in agreed]
     found["Key Points"] = _key_points(talk, language)
     found["Outcome"] = _outcome(talk, found)
     promised = [AgreedStep(step.text, step.owner, step.due) for step in agreed]
-    return _made(engine(), category, found, speech, language, promised)
+    made = _made(engine(), category, found, speech, language, promised)
+    return replace(made, competitors=[each.name for each in rivals])
 
 
 def _outcome(talk: Talk, found: _Headings) -> list[_Found]:

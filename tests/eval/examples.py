@@ -163,8 +163,6 @@ def _quote(quote: Quote) -> str:
 
 def _facts(insight: Insight) -> str:
     facts = [insight.kind, insight.sentiment, f"confidence {insight.confidence:.2f}"]
-    if insight.feature:
-        facts.append(f"feature: {_cell(insight.feature)}")
     return f"**{_cell(insight.name)}**<br>{', '.join(facts)}<br>{_cell(insight.description)}"
 
 

@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from domains.intelligence.dialogue import dialogue_acts, extractive_summary
 from domains.intelligence.dialogue.categories import category
+from domains.intelligence.dialogue.classified_items import classify_talk
 from domains.intelligence.dialogue.dialogue_acts import ActKind, Utterance
 from domains.intelligence.dialogue.turns import Audience, Talk, Turn
 from domains.intelligence.insights import classifiers
@@ -129,7 +130,8 @@ def _category(row: dict[str, Any]) -> str:
         "company_wide",
     }
     audience: Audience = "INTERNAL" if internal else "EXTERNAL"
-    return category(Talk(turns, audience), "")
+    talk, classified = classify_talk(Talk(turns, audience))
+    return category(talk, classified, "")
 
 
 TASKS: Final[dict[str, Task]] = {

@@ -1,11 +1,12 @@
 """Items of a conversation's summary, found by the heads and shown in the speakers' own words."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, Literal, NamedTuple, TypeVar
 
 from domains.intelligence.dialogue.turns import Said, Talk, Turn
 from domains.intelligence.findings import Kind
+from domains.intelligence.heads.competitors import Side, find_competitors
 from domains.intelligence.heads.features import ROLES, Role
 from domains.intelligence.heads.needs import Need, find_needs, thresholds
 from domains.intelligence.heads.sentence_classifier import Classified, Head, classify, heads_network
@@ -74,6 +75,30 @@ def classified_items(
     In an external conversation, needs and objections are those of external speakers only.
     """
     return [*_needs(talk, classified, language), *_moments(talk, classified, language)]
+
+
+class NamedCompetitor(NamedTuple):
+    """A competing product, the sentence that names it first, and all sentences that do."""
+
+    name: str
+    text: str
+    said: list[Said]
+
+
+def competitors(
+    talk: Talk, own_names: Collection[str], language: str | None
+) -> list[NamedCompetitor]:
+    """Return the competing and replaced products, at most 12, in order of their first mention."""
+    is_known = talk.audience == "EXTERNAL" and any(turn.ours for turn in talk.turns)
+    sides: list[Side] = [
+        ("vendor" if said.ours else "customer") if is_known else "unknown" for said in talk.said
+    ]
+    found = find_competitors(talk.sentences, sides, talk.speakers, own_names, language)
+    named = []
+    for each in found[:_MAX_ITEMS]:
+        said = [talk.said[place] for place in each.places]
+        named.append(NamedCompetitor(each.name, item_text(said[0].text, language), said))
+    return named
 
 
 def _needs(talk: Talk, classified: Classified, language: str | None) -> list[ClassifiedItem]:

@@ -26,7 +26,6 @@ Head = Literal[
     "price",
     "decision",
     "objection",
-    "competitor",
     "trap",
 ]
 """`need`: the sentence shows a pain, request, praise or question of the customer. The next four say
@@ -39,12 +38,14 @@ HEADS: Final[tuple[Head, ...]] = get_args(Head)
 class Classified(NamedTuple):
     """Probability of each head for each sentence, and the inferred or known roles of speakers.
 
-    `features` are the inputs of the networks, to classify parts of sentences.
+    `features` are the inputs of the networks, to classify parts of sentences. `speakers` has the
+    speaker of each sentence.
     """
 
     probabilities: Floats
     roles: SpeakerRoles
     features: Floats
+    speakers: Sequence[str | None] = ()
 
     def of(self, head: Head) -> Floats:
         """Return one probability for each sentence."""
@@ -80,7 +81,7 @@ def classify(
     features = sentence_features(read, profile, roles, vectors, projected)
     probabilities = np.zeros((len(sentences), len(HEADS)), np.float32)
     probabilities[: len(read)] = _probabilities(features, texts)
-    return Classified(probabilities, roles, features)
+    return Classified(probabilities, roles, features, [each.speaker for each in sentences])
 
 
 def classify_parts(classified: Classified, place: int, parts: Sequence[str]) -> Floats:
@@ -97,7 +98,12 @@ def classify_parts(classified: Classified, place: int, parts: Sequence[str]) -> 
 
 def heads_network() -> Network:
     """Load the networks of the heads for the installed encoder."""
-    return network(f"heads_{_kind(encoder('use'))}")
+    return network(f"heads_{encoder_kind()}")
+
+
+def encoder_kind() -> str:
+    """Return the ending of the names of the weight files for the installed encoder."""
+    return _kind(encoder("use"))
 
 
 def _kind(model: Encoder) -> str:

@@ -62,6 +62,10 @@ HEADS: Final[dict[str, str]] = {
     "heads_ngrams": "the same from n-grams, added to both",
     "roles_use": "sides of speakers, from USE vectors",
     "roles_hashed": "the same from hashed words",
+    "categories_use": "categories of external conversations, from USE vectors",
+    "categories_hashed": "the same from hashed words",
+    "competitors_use": "competing products among names, from USE vectors",
+    "competitors_hashed": "the same from hashed words",
 }
 """Files that are trained together, on the documents in `data`."""
 

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import Text, bindparam, null, select, update
 
 from domains.intelligence.dialogue.turns import Audience, Turn
+from domains.intelligence.heads.names import organisation
 from domains.intelligence.outline import Outline, answered, asked, outline
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Tx
@@ -194,7 +195,12 @@ async def mark_failed(
 def _enrich_with_engine(content: _Input) -> _Enrichment:
     entries, turns = _decode(content)
     result = outline(
-        turns, content.audience, content.title, held_on=content.held_on, stage=content.stage
+        turns,
+        content.audience,
+        content.title,
+        held_on=content.held_on,
+        stage=content.stage,
+        own_names=_own_names(content),
     )
     return _enrichment(entries, result)
 
@@ -232,6 +238,12 @@ def _decode(content: _Input) -> tuple[list[TranscriptEntry], list[Turn]]:
         for entry in entries
     ]
     return entries, turns
+
+
+def _own_names(content: _Input) -> set[str]:
+    """Return the names in the e-mail domains of the participants, such as "acme" of acme.com."""
+    people = _PARTICIPANTS.decode(content.participants)
+    return {organisation(each.email.rpartition("@")[2]) for each in people if each.email}
 
 
 def _enrichment(entries: list[TranscriptEntry], result: Outline) -> _Enrichment:

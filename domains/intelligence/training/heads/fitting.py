@@ -16,11 +16,18 @@ from numpy.typing import NDArray
 from domains.intelligence.heads.features import ROLES, Role, SpeakerRoles, sentence_features
 from domains.intelligence.heads.network import Layers, Network, NetworkFile
 from domains.intelligence.heads.roles import speaker_features, speaker_roles
-from domains.intelligence.heads.sentence_classifier import HEADS, NGRAM_HEADS, Head, combine
+from domains.intelligence.heads.sentence_classifier import (
+    HEADS,
+    NGRAM_HEADS,
+    Classified,
+    Head,
+    combine,
+)
 from domains.intelligence.semantic.embeddings import Encoder
 from domains.intelligence.training.fitting import Head as LinearHead
 from domains.intelligence.training.fitting import Shape, best_threshold, held_out
 from domains.intelligence.training.fitting import fit as fit_ngrams
+from domains.intelligence.training.heads import categories, competitors
 from domains.intelligence.training.heads.marked_documents import MarkedDocument
 from domains.intelligence.training.heads.network_fitting import Settings, fit
 from domains.intelligence.training.heads.sentence_labels import targets
@@ -37,7 +44,7 @@ _DISAGREEMENT: Final = 0.5
 _AXES: Final = 32
 """Numbers left of the vector of a neighbour. With 16 and 64 the heads are as good."""
 _DATA: Final = "own documents (CC0)"
-_TUNED: Final[tuple[Head, ...]] = ("step", "price", "decision", "objection", "competitor")
+_TUNED: Final[tuple[Head, ...]] = ("step", "price", "decision", "objection")
 """Heads with one threshold for all texts: the one with the highest F1 of sentences."""
 
 
@@ -76,15 +83,19 @@ def examples(documents: Sequence[MarkedDocument], encoder: Encoder) -> list[Exam
 
 
 def train(documents: Sequence[MarkedDocument], encoder: Encoder, kind: str) -> Trained:
-    """Train roles and heads on the vectors of this encoder, and the n-grams of the heads.
+    """Train all heads on the vectors of this encoder, and the n-grams of the sentence heads.
 
-    The files are named roles_{kind}, heads_{kind} and heads_ngrams. Takes some minutes.
+    The files are named heads_ngrams, and roles_, heads_, categories_ and competitors_{kind}. Takes
+    some minutes.
     """
     data = examples(documents, encoder)
     role_layers = [_fit_roles(data, part) for part in range(PARTS)]
     inferred = [Network(_file(encoder, ROLES, [layers])) for layers in role_layers]
     projection = _fit_projection(data)
-    inputs = [_features(example, inferred[example.part], projection) for example in data]
+    sides = [_sides(example, inferred[example.part]) for example in data]
+    inputs = [
+        _features(example, roles, projection) for example, roles in zip(data, sides, strict=True)
+    ]
     head_layers = [_fit_heads(data, inputs, part) for part in range(PARTS)]
     networks = [Network(_file(encoder, HEADS, [layers], projection)) for layers in head_layers]
     ngrams, ngram_logits = _fit_ngrams(data)
@@ -102,8 +113,32 @@ def train(documents: Sequence[MarkedDocument], encoder: Encoder, kind: str) -> T
             _file(encoder, HEADS, head_layers, projection, thresholds)
         ),
         "heads_ngrams": ngrams,
+        f"categories_{kind}": categories.train(
+            f"categories_{kind}",
+            [example.document for example in data],
+            _classified(data, held_out, sides, inputs),
+            encoder,
+        ),
+        f"competitors_{kind}": competitors.train(encoder),
     }
     return Trained(files, data, held_out)
+
+
+def _classified(
+    data: Sequence[Example],
+    held_out: Sequence[Floats],
+    sides: Sequence[SpeakerRoles],
+    inputs: Sequence[Floats],
+) -> list[Classified]:
+    return [
+        Classified(
+            rows,
+            roles,
+            features,
+            [sentence.speaker for sentence in example.document.own_words.sentences],
+        )
+        for example, rows, roles, features in zip(data, held_out, sides, inputs, strict=True)
+    ]
 
 
 def _fit_ngrams(data: Sequence[Example]) -> tuple[bytes, list[NDArray[np.float64]]]:
@@ -161,15 +196,21 @@ def _fit_projection(data: Sequence[Example]) -> bytes:
     return axes.astype(np.float16).tobytes()
 
 
-def _features(example: Example, roles: Network, projection: bytes) -> Floats:
-    """Features with the roles as known in one half of the documents, as inferred in the other."""
+def _sides(example: Example, roles: Network) -> SpeakerRoles:
+    """Return the roles as known in one half of the documents, as inferred in the other."""
     is_known = hashlib.sha256(example.document.id.encode()).digest()[1] % 2 == 0
-    sentences = example.document.own_words.sentences
     known: Mapping[str, Role] = example.known_roles if is_known else {}
-    sides: SpeakerRoles = speaker_roles(sentences, example.vectors, known, roles)
+    return speaker_roles(example.document.own_words.sentences, example.vectors, known, roles)
+
+
+def _features(example: Example, sides: SpeakerRoles, projection: bytes) -> Floats:
     axes = np.frombuffer(projection, np.float16).astype(np.float32).reshape(-1, _AXES)
     return sentence_features(
-        sentences, example.document.profile, sides, example.vectors, example.vectors @ axes
+        example.document.own_words.sentences,
+        example.document.profile,
+        sides,
+        example.vectors,
+        example.vectors @ axes,
     )
 
 

@@ -79,8 +79,8 @@ class SecondReading(msgspec.Struct, omit_defaults=True):
 class MarkedDocument(msgspec.Struct, omit_defaults=True, dict=True):
     """A training document. `text` contains the marks, `plain` does not.
 
-    `rivals`: competing or replaced products that the text names. `second`: labels of the same text by
-    another reader, if it was read twice.
+    `rivals`: competing or replaced products that the text names. `second`: labels of the same text
+    by another reader, if it was read twice.
     """
 
     id: str

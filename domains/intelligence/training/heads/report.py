@@ -1,21 +1,18 @@
 """Figures of the heads for MODELS.md: agreement of two readers, and held-out predictions."""
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from domains.intelligence.heads.needs import KINDS
-from domains.intelligence.heads.sentence_classifier import HEADS, Head
+from domains.intelligence.heads.sentence_classifier import HEADS
 from domains.intelligence.training.fitting import best_threshold
 from domains.intelligence.training.heads.fitting import Example, Trained
 from domains.intelligence.training.heads.sentence_labels import reading
 
 Answers = NDArray[np.bool_]
-
-_AGREED: Final[tuple[Head, ...]] = tuple(head for head in HEADS if head != "competitor")
-"""Competitors are found by their names, which were read once."""
 
 
 class Agreement(NamedTuple):
@@ -50,7 +47,7 @@ def heads_table(trained: Trained) -> str:
     for column, head in enumerate(HEADS):
         count, scores = _held_out(trained, column, trained.examples)
         agreed = agreement(first[:, column], second[:, column])
-        cells = [f"{agreed.f1:.2f}", f"{agreed.kappa:.2f}"] if head in _AGREED else ["", ""]
+        cells = [f"{agreed.f1:.2f}", f"{agreed.kappa:.2f}"]
         lines.append(f"| {head} | {count:,} | {' | '.join([*cells, *scores])} |")
     lines += ["", "| needs in | sentences | P | R | F1 |", "|---|---|---|---|---|"]
     for name in ("lang", "kind"):

@@ -83,10 +83,7 @@ def reading(document: MarkedDocument, labels: Sequence[Label]) -> Reading:
     sentences = names_by_sentence(document, labels)
     answers = np.zeros((len(sentences), len(HEADS)), np.float32)
     weights = np.ones_like(answers)
-    rivals = [name.lower() for name in document.rivals]
-    for place, (names, sentence) in enumerate(
-        zip(sentences, document.own_words.sentences, strict=True)
-    ):
+    for place, names in enumerate(sentences):
         row = answers[place]
         types = [need for need in KINDS if need in names]
         is_need = bool(types) or "more" in names
@@ -96,8 +93,6 @@ def reading(document: MarkedDocument, labels: Sequence[Label]) -> Reading:
         row[HEADS.index("more")] = "more" in names and not types
         for name, head in _PLAIN_HEADS.items():
             row[HEADS.index(head)] = name in names
-        text = sentence.text.lower()
-        row[HEADS.index("competitor")] = any(name in text for name in rivals)
         row[HEADS.index("trap")] = bool(names & TRAPS)
         for need in KINDS:
             weights[place, HEADS.index(need)] = bool(types)
