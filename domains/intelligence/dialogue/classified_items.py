@@ -4,13 +4,22 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final, Literal, NamedTuple, TypeVar
 
+from msgspec.structs import replace
+
 from domains.intelligence.dialogue.turns import Said, Talk, Turn
 from domains.intelligence.findings import Kind
 from domains.intelligence.heads.competitors import Side, find_competitors
 from domains.intelligence.heads.features import ROLES, Role
-from domains.intelligence.heads.needs import Need, find_needs, thresholds
+from domains.intelligence.heads.needs import (
+    Need,
+    find_needs,
+    merge_repeated,
+    split_mixed,
+    thresholds,
+)
 from domains.intelligence.heads.sentence_classifier import Classified, Head, classify, heads_network
 from domains.intelligence.insights.need_titles import item_text, need_title
+from domains.intelligence.text.segmentation import Sentence
 
 ItemHeading = Literal[
     "Pain Points", "Requests", "Praise", "Questions", "Decisions", "Objections", "Pricing"
@@ -102,18 +111,29 @@ def competitors(
 
 
 def _needs(talk: Talk, classified: Classified, language: str | None) -> list[ClassifiedItem]:
+    least = thresholds("transcript")
+    sentences, classified, origins = split_mixed(talk.sentences, classified, least, language)
+    said = [
+        _part(talk.said[origin], talk.sentences[origin], sentence)
+        for origin, sentence in zip(origins, sentences, strict=True)
+    ]
     by_kind: dict[Kind, list[tuple[float, Need]]] = defaultdict(list)
-    for need in find_needs(talk.sentences, classified, thresholds("transcript")):
-        if _counts(talk, talk.said[need.main]):
+    for need in merge_repeated(sentences, find_needs(sentences, classified, least)):
+        if _counts(talk, said[need.main]):
             by_kind[need.type].append((need.probability, need))
     items = []
     for kind, heading in _OF_NEED.items():
         for need in _most_probable(by_kind[kind]):
             # Titles cost most of the time, so only what is kept has one.
-            name = need_title(talk.sentences, classified, need, language)
+            name = need_title(sentences, classified, need, language)
             if name is not None:
-                items += [ClassifiedItem(heading, name, talk.said[place]) for place in need.places]
+                items += [ClassifiedItem(heading, name, said[place]) for place in need.places]
     return items
+
+
+def _part(said: Said, whole: Sentence, part: Sentence) -> Said:
+    start = said.start + part.start - whole.start
+    return replace(said, text=part.text, start=start, end=start + len(part.text))
 
 
 def _moments(talk: Talk, classified: Classified, language: str | None) -> list[ClassifiedItem]:

@@ -1,11 +1,22 @@
 """Customer needs in classified sentences: one for each group of sentences on the same need."""
 
+import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple, get_args
 
+import numpy as np
+from msgspec.structs import replace
+
 from domains.intelligence.findings import Kind, Profile
-from domains.intelligence.heads.sentence_classifier import HEADS, Classified, heads_network
+from domains.intelligence.heads.features import Floats, word_count
+from domains.intelligence.heads.sentence_classifier import (
+    HEADS,
+    Classified,
+    classify_parts,
+    heads_network,
+)
 from domains.intelligence.text.segmentation import Sentence
+from domains.intelligence.text.words import content_stems, tokens
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
@@ -43,6 +54,83 @@ def thresholds(profile: Profile) -> Thresholds:
     return Thresholds(tuned[f"need_{profile}"], tuned[f"more_{profile}"])
 
 
+class Split(NamedTuple):
+    """Sentences of which some were split, with their classification.
+
+    `origins` has the place of the whole sentence for each of them.
+    """
+
+    sentences: list[Sentence]
+    classified: Classified
+    origins: list[int]
+
+
+def split_mixed(
+    sentences: Sequence[Sentence], classified: Classified, least: Thresholds, language: str | None
+) -> Split:
+    """Split sentences that show two needs of different types, as in "I love it, but it is slow"."""
+    contrast = _CONTRASTS.get(language or "en")
+    probabilities = classified.of("need")
+    split = Split([], classified, [])
+    rows: list[Floats] = []
+    for place, sentence in enumerate(sentences):
+        parts: list[Sentence] = []
+        if contrast is not None and probabilities[place] >= least.need:
+            parts = _parts(sentence, contrast)
+        if parts:
+            found = classify_parts(classified, place, [part.text for part in parts])
+            if _are_mixed(found, least):
+                split.sentences.extend(parts)
+                split.origins.extend([place] * len(parts))
+                rows.append(found)
+                continue
+        split.sentences.append(sentence)
+        split.origins.append(place)
+        rows.append(classified.probabilities[place : place + 1])
+    if len(split.sentences) == len(sentences):
+        return split
+    origins = split.origins
+    return split._replace(
+        classified=classified._replace(
+            probabilities=np.concatenate(rows), features=classified.features[origins]
+        )
+    )
+
+
+def _parts(sentence: Sentence, contrast: re.Pattern[str]) -> list[Sentence]:
+    """Split at the first contrast between two clauses. Returns [] if there is none."""
+    text = sentence.text
+    for border in contrast.finditer(text):
+        first, last = text[: border.start()], text[border.end() :]
+        if min(word_count(first), word_count(last)) >= _FEWEST_WORDS:
+            middle = sentence.start + border.end()
+            return [
+                replace(sentence, text=first, end=sentence.start + border.start()),
+                replace(sentence, text=last, start=middle),
+            ]
+    return []
+
+
+def _are_mixed(rows: Floats, least: Thresholds) -> bool:
+    types = {_best_type(row)[0] for row in rows}
+    return len(types) > 1 and bool((rows[:, HEADS.index("need")] >= least.need).all())
+
+
+_FEWEST_WORDS: Final = 2
+_CONTRASTS: Final[dict[str, re.Pattern[str]]] = {
+    language: re.compile(rf"[,;]?\s+(?:[–—-]\s+)?(?=(?:{words})\b)", re.IGNORECASE)
+    for language, words in {
+        "en": "but|however|although|though|except",
+        "de": "aber|allerdings|jedoch|nur",
+        "fr": "mais|par contre|cependant",
+        "es": "pero|aunque|sin embargo",
+        "pt": "mas|porém|só que",
+        "it": "ma|però|tuttavia",
+        "nl": "maar|echter|alleen",
+    }.items()
+} | {"ja": re.compile(r"(?<=[がどに])、")}
+
+
 def find_needs(
     sentences: Sequence[Sentence], classified: Classified, least: Thresholds
 ) -> list[Need]:
@@ -75,9 +163,52 @@ def find_needs(
     return needs
 
 
+def merge_repeated(sentences: Sequence[Sentence], needs: Sequence[Need]) -> list[Need]:
+    """Merge needs of one type whose main sentences have nearly the same topic words.
+
+    Needs after the first 300 are compared by their exact words only.
+    """
+    kept: list[tuple[Need, frozenset[str]]] = []
+    by_words: dict[tuple[Kind, frozenset[str]], int] = {}
+    for need in needs:
+        about = frozenset(content_stems(tokens(sentences[need.main].text)))
+        key = (need.type, about)
+        place = by_words.get(key)
+        if place is None and len(kept) < _MAX_COMPARED:
+            place = next(
+                (
+                    number
+                    for number, (other, words) in enumerate(kept)
+                    if other.type == need.type and _is_same(about, words)
+                ),
+                None,
+            )
+        if place is None or not about:
+            by_words[key] = len(kept)
+            kept.append((need, about))
+        else:
+            first, words = kept[place]
+            better = max(first, need, key=lambda each: each.probability)
+            places = sorted({*first.places, *need.places})
+            kept[place] = (better._replace(places=places), words)
+    return [need for need, _ in kept]
+
+
+_MAX_COMPARED: Final = 300
+_SAME_SHARE: Final = 0.75
+
+
+def _is_same(one: frozenset[str], other: frozenset[str]) -> bool:
+    return len(one & other) >= _SAME_SHARE * max(len(one | other), 1)
+
+
 def _type(classified: Classified, place: int) -> tuple[Kind, float]:
     """Return the most probable type of the sentence, and its probability."""
-    types = [float(classified.probabilities[place, HEADS.index(each)]) for each in KINDS]
+    return _best_type(classified.probabilities[place])
+
+
+def _best_type(row: Floats) -> tuple[Kind, float]:
+    types = [float(row[HEADS.index(each)]) for each in KINDS]
     best = max(types)
     return KINDS[types.index(best)], best
 

@@ -1,11 +1,13 @@
-"""Sides of speakers: as known from participants, else inferred from what the speakers say."""
+"""Sides of speakers: from participants or speaker labels, else from what the speakers say."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
+from domains.intelligence.findings import Profile
 from domains.intelligence.heads.features import (
     ROLES,
     Floats,
@@ -24,6 +26,54 @@ _PRIOR: Final = np.array([0.65, 0.25, 0.05, 0.05], np.float32)
 
 _PRIOR_SENTENCES: Final = 2
 """Sentences that the prior is worth."""
+
+
+_MODERATOR: Final = re.compile(
+    r"\b(?:interviewer|moderator|facilitator|researcher|host|q|ux|entrevistador|intervistatore)\b",
+    re.IGNORECASE,
+)
+_VENDOR: Final = re.compile(
+    r"\b(?:agent|support|rep|representative|sales|seller|assistant|consultant|vendor|csm|ae|bot|"
+    r"success|operator|account (?:executive|manager)|maintainer|developer|engineer|staff|helpdesk|"
+    r"service desk|product manager|verkäufer|verkauf|vertrieb|berater|kundenservice|vendeur|"
+    r"commercial|conseiller|vendedor|ventas|vendas|soporte|suporte|venditore|assistenza|verkoper|"
+    r"klantenservice)\b|営業|担当|サポート|"
+    r"^(?:hello|hi|info|help|service|orders|contact|team|care|noreply|no-reply)@",
+    re.IGNORECASE,
+)
+_CUSTOMER: Final = re.compile(
+    r"\b(?:customer|client|user|prospect|participant|interviewee|respondent|guest|patient|member|"
+    r"caller|buyer|kunde|kundin|nutzer|cliente|usuario|usuário|utente|klant|gebruiker|"
+    r"utilisateur)\b|お客|顧客|ユーザー",
+    re.IGNORECASE,
+)
+
+
+def labelled_roles(sentences: Sequence[Sentence], profile: Profile) -> dict[str, Role]:
+    """Return roles that the labels of the speakers name, such as "Ana (customer)" or "Agent".
+
+    If some are labelled as hosts, the others are customers. If some are labelled as customers,
+    others with a note in parentheses are hosts. Who opens a ticket is a customer.
+    """
+    names = list(dict.fromkeys(each.speaker for each in sentences if each.speaker is not None))
+    roles: dict[str, Role] = {}
+    for name in names:
+        if _CUSTOMER.search(name):
+            roles[name] = "customer"
+        elif _MODERATOR.search(name):
+            roles[name] = "moderator"
+        elif _VENDOR.search(name):
+            roles[name] = "vendor"
+    if profile == "support_ticket" and len(names) > 1 and "(" not in names[0]:
+        roles.setdefault(names[0], "customer")
+    found = set(roles.values())
+    for name in names:
+        if "customer" in found and "(" in name:
+            roles.setdefault(name, "vendor")
+    if set(roles.values()) - {"customer"}:
+        for name in names:
+            roles.setdefault(name, "customer")
+    return roles
 
 
 def speaker_roles(

@@ -13,7 +13,13 @@ from domains.intelligence.findings import (
     Quote,
     Sentiment,
 )
-from domains.intelligence.heads.needs import Need, find_needs, thresholds
+from domains.intelligence.heads.needs import (
+    Need,
+    find_needs,
+    merge_repeated,
+    split_mixed,
+    thresholds,
+)
 from domains.intelligence.heads.sentence_classifier import Classified
 from domains.intelligence.insights.need_titles import need_title
 from domains.intelligence.text.segmentation import Sentence
@@ -43,7 +49,9 @@ def need_insights(
 
     Of more than a text of this length may have, those with the highest confidence are kept.
     """
-    needs = find_needs(sentences, classified, thresholds(document.profile))
+    least = thresholds(document.profile)
+    sentences, classified, _ = split_mixed(sentences, classified, least, language)
+    needs = merge_repeated(sentences, find_needs(sentences, classified, least))
     limit = min(MAX_INSIGHTS, _FIRST + len(document.text.split()) // _WORDS_PER_INSIGHT)
     likely = sorted(needs, key=lambda need: (-need.probability, need.places))[:limit]
     insights = []

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from domains.intelligence.heads.features import ROLES, Role, SpeakerRoles, sentence_features
 from domains.intelligence.heads.network import Layers, Network, NetworkFile
-from domains.intelligence.heads.roles import speaker_features, speaker_roles
+from domains.intelligence.heads.roles import labelled_roles, speaker_features, speaker_roles
 from domains.intelligence.heads.sentence_classifier import (
     HEADS,
     NGRAM_HEADS,
@@ -28,6 +28,7 @@ from domains.intelligence.training.fitting import Head as LinearHead
 from domains.intelligence.training.fitting import Shape, best_threshold, held_out
 from domains.intelligence.training.fitting import fit as fit_ngrams
 from domains.intelligence.training.heads import categories, competitors
+from domains.intelligence.training.heads.assembled_calls import assembled_calls
 from domains.intelligence.training.heads.marked_documents import MarkedDocument
 from domains.intelligence.training.heads.network_fitting import Settings, fit
 from domains.intelligence.training.heads.sentence_labels import targets
@@ -89,14 +90,23 @@ def train(documents: Sequence[MarkedDocument], encoder: Encoder, kind: str) -> T
     some minutes.
     """
     data = examples(documents, encoder)
-    role_layers = [_fit_roles(data, part) for part in range(PARTS)]
+    # A call is assembled of one part only, so that no network sees what it is judged by.
+    more = [
+        each._replace(part=part)
+        for part in range(PARTS)
+        for each in examples(assembled_calls(_of_part(data, part), part), encoder)
+    ]
+    role_layers = [_fit_roles([*data, *more], part) for part in range(PARTS)]
     inferred = [Network(_file(encoder, ROLES, [layers])) for layers in role_layers]
     projection = _fit_projection(data)
     sides = [_sides(example, inferred[example.part]) for example in data]
     inputs = [
         _features(example, roles, projection) for example, roles in zip(data, sides, strict=True)
     ]
-    head_layers = [_fit_heads(data, inputs, part) for part in range(PARTS)]
+    more_inputs = [_features(each, _sides(each, inferred[each.part]), projection) for each in more]
+    head_layers = [
+        _fit_heads([*data, *more], [*inputs, *more_inputs], part) for part in range(PARTS)
+    ]
     networks = [Network(_file(encoder, HEADS, [layers], projection)) for layers in head_layers]
     ngrams, ngram_logits = _fit_ngrams(data)
     held_out = [
@@ -122,6 +132,10 @@ def train(documents: Sequence[MarkedDocument], encoder: Encoder, kind: str) -> T
         f"competitors_{kind}": competitors.train(encoder),
     }
     return Trained(files, data, held_out)
+
+
+def _of_part(data: Sequence[Example], part: int) -> list[MarkedDocument]:
+    return [example.document for example in data if example.part == part]
 
 
 def _classified(
@@ -199,8 +213,10 @@ def _fit_projection(data: Sequence[Example]) -> bytes:
 def _sides(example: Example, roles: Network) -> SpeakerRoles:
     """Return the roles as known in one half of the documents, as inferred in the other."""
     is_known = hashlib.sha256(example.document.id.encode()).digest()[1] % 2 == 0
-    known: Mapping[str, Role] = example.known_roles if is_known else {}
-    return speaker_roles(example.document.own_words.sentences, example.vectors, known, roles)
+    sentences = example.document.own_words.sentences
+    known = example.known_roles if is_known else {}
+    known = known or labelled_roles(sentences, example.document.profile)
+    return speaker_roles(sentences, example.vectors, known, roles)
 
 
 def _features(example: Example, sides: SpeakerRoles, projection: bytes) -> Floats:
