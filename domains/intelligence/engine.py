@@ -9,7 +9,7 @@ from domains.intelligence.findings import Document, Findings, Insight
 from domains.intelligence.heads.sentence_classifier import classify
 from domains.intelligence.insights.document_context import label
 from domains.intelligence.insights.need_insights import need_insights
-from domains.intelligence.language import SUPPORTED, detect
+from domains.intelligence.language import READABLE, detect
 from domains.intelligence.own_words.reading import read
 from domains.intelligence.text import linear
 
@@ -27,8 +27,8 @@ def analyse(document: Document) -> Findings:
     """Find pains, requests, praise and questions, each with its verbatim quotes.
 
     Deterministic on one machine: the same document gives the same findings. Processors may differ
-    in single findings. Any text is accepted; one with nothing to find, or in a language that is not
-    supported, gives no insights. The work grows linearly with the text, on one core about 1 s for
+    in single findings. Any text is accepted; one with nothing to find, or in a language that the
+    encoder does not know, gives no insights. The work grows linearly with the text, on one core about 1 s for
     10,000 words.
     """
     own = read(document)
@@ -37,7 +37,7 @@ def analyse(document: Document) -> Findings:
     context = label(clean, speakers)
     language = detect(own.words())
     insights: tuple[Insight, ...] = ()
-    if language is None or language in SUPPORTED:
+    if language is None or language in READABLE:
         classified = classify(own.sentences, document.profile, {})
         insights = need_insights(clean, own.sentences, classified, language)
     return Findings(engine(), context, own.in_source(insights), language)

@@ -8,7 +8,9 @@ from typing import Any, Final
 from domains.kernel.core.normal_form import nfc
 
 SUPPORTED: Final = frozenset({"en", "de", "fr", "es", "pt", "it", "nl", "ja"})
-"""Languages in which the built-in engine finds insights."""
+"""Languages that the built-in engine is trained on."""
+READABLE: Final = SUPPORTED | {"ar", "ko", "pl", "ru", "th", "tr", "zh", "zh-Hant"}
+"""Languages that the sentence encoder knows. The built-in engine finds nothing in others."""
 
 # Characters that are read of a long text: pieces of this length, evenly spread.
 _PIECE: Final = 750

@@ -106,7 +106,7 @@ def _format(task: str, figure: str, value: float) -> tuple[str, bool]:
 
 
 def _evaluate(
-    folder: Path, predictions: Path | None, only: Sequence[str]
+    folder: Path, predictions: Path | None, only: Sequence[str], *, errors: bool
 ) -> list[tuple[str, bool]]:
     lines: list[tuple[str, bool]] = []
     for name, task in TASKS.items():
@@ -118,6 +118,8 @@ def _evaluate(
                 output = name if len(files) == 1 else f"{name}.{file.stem}"
                 _write(predictions / f"{output}.jsonl", rows, predicted)
             lines += _print(name, task.measure(rows, predicted))
+            if errors and task.errors is not None:
+                click.echo("\n".join(task.errors(rows, predicted)))
     if not only or "engine" in only:
         lines += _print("engine", invariants.figures(invariants.documents(folder)))
     if not only or "speed" in only:
@@ -152,15 +154,18 @@ def _record(lines: Sequence[str]) -> None:
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--predictions", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--only", multiple=True, help="A task, `engine` or `speed`; may be repeated")
+@click.option("--errors", is_flag=True, help="List the wrong predictions of each task")
 @click.option("--record", is_flag=True, help="Write the table into MODELS.md")
-def main(folder: Path, predictions: Path | None, only: Sequence[str], *, record: bool) -> None:
+def main(
+    folder: Path, predictions: Path | None, only: Sequence[str], *, errors: bool, record: bool
+) -> None:
     """Measure the engine on the rows of FOLDER."""
     head = [
         f"engine {engine()}, vectors {embeddings.embedder().name}",
         f"{'task':<12} {'figure':<24} {'here':>9} {'must':>7} {'aim':>7}",
     ]
     click.echo("\n".join(head))
-    lines = _evaluate(folder, predictions, only)
+    lines = _evaluate(folder, predictions, only, errors=errors)
     if record:
         _record([*head, *(line for line, _ in lines)])
     missed = sum(is_missed for _, is_missed in lines)

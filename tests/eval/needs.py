@@ -63,7 +63,8 @@ def _of_call(row: Mapping[str, Any]) -> dict[str, Any]:
         )
         for turn in row["turns"]
     ]
-    internal = all(each.get("role") in ("internal", "colleague") for each in row["participants"])
+    hosts = ("internal", "colleague", *_VENDORS)
+    internal = all(each.get("role") in hosts for each in row["participants"])
     result = outline(
         turns,
         "INTERNAL" if internal else "EXTERNAL",
@@ -132,20 +133,51 @@ def measure(rows: Rows, predicted: Sequence[Mapping[str, Any]]) -> dict[str, flo
     pairs = list(zip(rows, predicted, strict=True))
     needs = _needs(pairs)
     figures = {f"needs {name}": value for name, value in needs.items()}
-    languages = {row.get("lang", "en") for row in rows}
-    if len(languages) > 1:
-        by_language = {
-            each: _needs([pair for pair in pairs if pair[0]["lang"] == each])["F1"]
-            for each in sorted(languages)
-        }
-        figures |= {f"needs F1 {each}": value for each, value in by_language.items()}
-        figures["needs F1 worst language"] = min(by_language.values())
+    by_language = _by(pairs, "lang")
+    if len(by_language) > 1:
+        figures["needs F1 worst language"] = min(each["F1"] for each in by_language.values())
+    for group, values in (by_language | _by(pairs, "kind")).items():
+        figures |= {f"needs {group} {name}": values[name] for name in ("P", "R", "F1")}
     for name, is_cut in (("cut", True), ("whole", False)):
         some = [pair for pair in pairs if pair[0].get("cutCaptions", None) is is_cut]
         if some:
             figures[f"needs F1 {name}"] = _needs(some)["F1"]
     calls = [pair for pair in pairs if pair[0]["kind"] == "call"]
     return figures | (_call_figures(calls) if calls else {})
+
+
+def _by(pairs: Sequence["_Pair"], field: str) -> dict[str, dict[str, float]]:
+    """Return the figures of needs by the value of a field, if there are several values."""
+    values = sorted({row.get(field, "en") for row, _ in pairs})
+    if len(values) < 2:
+        return {}
+    return {
+        value: _needs([pair for pair in pairs if pair[0].get(field, "en") == value])
+        for value in values
+    }
+
+
+def errors(rows: Rows, predicted: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Iterate over lines that show each missed need, each wrong finding and each wrong type."""
+    for row, prediction in zip(rows, predicted, strict=True):
+        gold = [(each, _spans(row, each)) for each in row["gold"]["needs"]]
+        optional = [_spans(row, each) for each in row["gold"].get("optional", ())]
+        found = prediction["needs"]
+        matched = _match([each["spans"] for each in found], [spans for _, spans in gold])
+        for place, (each, spans) in enumerate(gold):
+            if place not in matched:
+                yield f"missed {each['type']:<9} {row['id']}: {_shown(row, spans)}"
+            elif found[matched[place]]["type"] != each["type"]:
+                wrong = found[matched[place]]
+                yield f"type   {wrong['type']:<9} {row['id']}: {each['type']}: {wrong['title']}"
+        for place, each in enumerate(found):
+            is_optional = any(_overlap(each["spans"], spans) for spans in optional)
+            if place not in matched.values() and not is_optional:
+                yield f"wrong  {each['type']:<9} {row['id']}: {each['title']}"
+
+
+def _shown(row: Mapping[str, Any], spans: Sequence[Sequence[int]]) -> str:
+    return " … ".join(" ".join(row["text"][start:end].split()) for start, end in spans)
 
 
 _Pair = tuple[Mapping[str, Any], Mapping[str, Any]]

@@ -11,11 +11,11 @@ from domains.intelligence.engine import analyse
 from domains.intelligence.findings import Document, Profile
 
 _WORDS = 10_000
-_FIRST = (
+_READY = (
     "from domains.intelligence.engine import analyse\n"
     "from domains.intelligence.findings import Document\n"
-    "analyse(Document(text='The export is slow.', profile='survey_response'))\n"
 )
+_FIRST = f"{_READY}analyse(Document(text='The export is slow.', profile='survey_response'))\n"
 
 
 def figures(transcript: str, review: str) -> dict[str, float]:
@@ -26,7 +26,8 @@ def figures(transcript: str, review: str) -> dict[str, float]:
     words = transcript.split(" ")
     long = " ".join((words * (_WORDS // len(words) + 1))[:_WORDS])
     return {
-        "ready, s": _start_up(),
+        "ready, s": _start_up(_READY),
+        "first findings, s": _start_up(_FIRST),
         "10,000 words, ms": 1000 * _median(lambda: _analyse(long, "transcript"), 7),
         "one review, ms": 1000 * _median(lambda: _analyse(review, "survey_response"), 200),
     }
@@ -36,9 +37,12 @@ def _analyse(text: str, profile: Profile) -> None:
     analyse(Document(text=text, profile=profile))
 
 
-def _start_up() -> float:
-    """Seconds until the first findings in a new process, minus the start of Python itself."""
-    return _median(lambda: _run_python(_FIRST), 5) - _median(lambda: _run_python("pass"), 5)
+def _start_up(program: str) -> float:
+    """Return the seconds that a program takes in a new process, minus the start of Python itself.
+
+    The sentence encoder is loaded for the first findings.
+    """
+    return _median(lambda: _run_python(program), 5) - _median(lambda: _run_python("pass"), 5)
 
 
 def _run_python(program: str) -> None:

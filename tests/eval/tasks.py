@@ -1,6 +1,6 @@
 """Tasks of the evaluation: predictions of the engine, and their metrics."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 from domains.intelligence.dialogue import dialogue_acts, extractive_summary
@@ -19,10 +19,14 @@ Figures = dict[str, float]
 
 
 class Task(NamedTuple):
-    """A task: predicts the answers of rows, and compares the predictions with the true answers."""
+    """A task: predicts the answers of rows, and compares the predictions with the true answers.
+
+    `errors` describes the wrong predictions, one a line.
+    """
 
     predict: Callable[[Rows], Predictions]
     measure: Callable[[Rows, Predictions], Figures]
+    errors: Callable[[Rows, Predictions], Iterable[str]] | None = None
 
 
 def _predict_reviews(rows: Rows) -> Predictions:
@@ -141,8 +145,8 @@ TASKS: Final[dict[str, Task]] = {
     "suggestions": Task(_predict_suggestions, _measure_suggestions),
     "issues": Task(_predict_issues, _measure_single_label("label")),
     "clusters": Task(_predict_clusters, _measure_clusters),
-    "calls": Task(needs.predict, needs.measure),
-    "written": Task(needs.predict, needs.measure),
-    "languages": Task(needs.predict, needs.measure),
+    "calls": Task(needs.predict, needs.measure, needs.errors),
+    "written": Task(needs.predict, needs.measure, needs.errors),
+    "languages": Task(needs.predict, needs.measure, needs.errors),
     "categories": Task(_predict_categories, _measure_single_label("category")),
 }

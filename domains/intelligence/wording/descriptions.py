@@ -71,8 +71,8 @@ def description(
 def step(sentence: str, owner: str | None, due: date | None, language: str | None) -> str:
     """The text of a next step: its owner, the words of the promise, and the due date in ISO form.
 
-    At most 160 characters. English words begin at "I'll" or "I will" where the sentence has it;
-    without an owner they begin with "will".
+    At most 160 characters. Where an English sentence has "I'll" or "we will", its words begin with
+    "will".
     """
     tongue = code(language)
     form = _TABLES[tongue].split("|")[2]
@@ -81,8 +81,11 @@ def step(sentence: str, owner: str | None, due: date | None, language: str | Non
     before = f"{who}：" if who and tongue == "ja" else f"{who}: " if who else ""
     promise = _PROMISE.search(sentence[:1000]) if tongue == "en" else None
     if promise is not None:
-        sentence = sentence[promise.start() :] if who else f"will {sentence[promise.end() :]}"
-    return before + own_words(sentence, tongue, LONGEST_STEP - len(before) - len(until)) + until
+        sentence = f"will {sentence[promise.end() :]}"
+    words = own_words(sentence, tongue, LONGEST_STEP - len(before) - len(until))
+    if promise is not None and who:
+        words = words[:1].lower() + words[1:]
+    return before + words + until
 
 
 def _name(name: str | None) -> str:

@@ -14,8 +14,8 @@ from domains.intelligence.dialogue.extractive_summary import (
     Source,
     called,
     digest,
-    retold,
     sentences,
+    statement,
 )
 from domains.intelligence.text.words import STOP_WORDS, word_set
 from tests.intelligence.dialogue.test_dialogue_acts import CALL
@@ -34,7 +34,6 @@ MEETING = [
 TEMPLATES = word_set(
     """
     the meeting was about group discussed both sides talked first then after that later lastly and
-    said thought suggested they them their were had would going to could not did there it someone
     """
 )
 
@@ -79,9 +78,9 @@ def test_summary_is_deterministic() -> None:
     assert digest(MEETING) == digest(list(MEETING))
 
 
-def test_length_depends_on_the_number_of_words() -> None:
+def test_length_depends_on_the_number_of_parts() -> None:
     utterances = MEETING * 20
-    short, long = digest(utterances, words=40), digest(utterances, words=200)
+    short, long = digest(utterances, parts=1), digest(utterances, parts=4)
     assert len(short) < len(long)
 
 
@@ -117,31 +116,31 @@ def test_any_text_is_accepted(turns: list[tuple[str, str]]) -> None:
         (
             "Project Manager",
             "So um we will sell the the remote for 25 euros.",
-            "The Project Manager said that they would sell the remote for 25 euros.",
+            "Project Manager: We will sell the remote for 25 euros",
         ),
         (
             "Marketing",
             "I think that our users don't like the old buttons.",
-            "Marketing thought that their users did not like the old buttons.",
+            "Marketing: I think that our users don't like the old buttons",
         ),
         (
             "Ana",
             "Well, we should move the launch to the first of June.",
-            "Ana suggested that they should move the launch to the first of June.",
+            "Ana: We should move the launch to the first of June",
         ),
         (
-            "Tom",
+            "",
             "I'll send you the signed contract on Friday.",
-            "Tom said that they would send them the signed contract on Friday.",
+            "I'll send you the signed contract on Friday",
         ),
         ("Tom", "What does the enterprise plan cost per year?", ""),
         ("Tom", "Because the export that we the and", ""),
         ("Tom", "Okay, thanks.", ""),
     ],
 )
-def test_statement_in_the_third_person(speaker: str, text: str, expected: str) -> None:
+def test_key_point_is_the_speaker_and_the_sentence(speaker: str, text: str, expected: str) -> None:
     sentence = Sentence(Source(0, 0, len(text), text), speaker, text.split())
-    assert retold(sentence) == expected
+    assert statement(sentence) == expected
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from domains.intelligence.findings import Document, Profile
 from domains.intelligence.heads.features import ROLES, is_question, sentence_features, word_count
-from domains.intelligence.heads.needs import Need, Thresholds, find_needs, thresholds
+from domains.intelligence.heads.needs import (
+    Need,
+    Thresholds,
+    find_needs,
+    merge_repeated,
+    split_mixed,
+    thresholds,
+)
 from domains.intelligence.heads.sentence_classifier import (
     HEADS,
     MAX_SENTENCES,
@@ -162,6 +169,45 @@ def test_a_need_is_not_continued_from_afar() -> None:
 def test_paragraphs_without_a_speaker_continue_only_their_neighbour() -> None:
     assert [need.places for need in needs([("", PAIN), ("", MORE)])] == [[0, 1]]
     assert [need.places for need in needs([("", PAIN), ("", {}), ("", MORE)])] == [[0], [2]]
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "parts"),
+    [
+        ("Love it, but it drains the battery.", "en", ["Love it", "but it drains the battery."]),
+        (
+            "Die Suche ist super, aber der Export stürzt ständig ab.",
+            "de",
+            ["Die Suche ist super", "aber der Export stürzt ständig ab."],
+        ),
+        (
+            "The import fails, but only on Mondays.",
+            "en",
+            ["The import fails, but only on Mondays."],
+        ),
+    ],
+)
+def test_sentence_with_needs_of_two_types_is_split(
+    text: str, language: str, parts: list[str]
+) -> None:
+    sentences = spoken([("", text)])
+    classes = classify(sentences, "survey_response", {})
+    split = split_mixed(sentences, classes, Thresholds(0.3, 0.3), language)
+    assert [each.text for each in split.sentences] == parts
+    assert [text[each.start : each.end] for each in split.sentences] == parts
+    assert split.origins == [0] * len(parts)
+    assert len(split.classified.probabilities) == len(split.classified.features) == len(parts)
+
+
+def test_repeated_needs_are_one() -> None:
+    texts = ["The CSV export is slow.", "The CSV export is really slow.", "The search is slow."]
+    sentences = spoken([("A", text) for text in texts])
+    found = [Need("pain", [place], place, 0.5 + place / 10) for place, _ in enumerate(sentences)]
+    first, second = merge_repeated(sentences, found)
+    assert (first.places, first.main, first.probability) == ([0, 1], 1, 0.6)
+    assert second.places == [2]
+    others = [found[0], found[1]._replace(type="request")]
+    assert merge_repeated(sentences, others) == others
 
 
 @pytest.mark.parametrize(

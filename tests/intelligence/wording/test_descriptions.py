@@ -71,7 +71,7 @@ def test_descriptions_and_steps_are_bounded(
             "Lindsey Tran",
             DUE,
             "Sure, I'll set up the account and send you the link on Monday.",
-            "Lindsey Tran: I'll set up the account and send you the link on Monday"
+            "Lindsey Tran: will set up the account and send you the link on Monday"
             " (due 2026-08-24)",
         ),
         ("en", None, DUE, "So we will call you.", "Will call you (due 2026-08-24)"),

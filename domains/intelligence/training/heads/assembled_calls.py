@@ -15,9 +15,9 @@ from domains.intelligence.training.heads.marked_documents import (
     find_person,
 )
 
-_CALLS: Final = 40
+_CALLS: Final = 15
 """Calls for each language and part, if it has enough lines. English has more."""
-_ENGLISH_CALLS: Final = 120
+_ENGLISH_CALLS: Final = 40
 _SHORTEST, _LONGEST = 3, 9
 """Turns of the customer."""
 _MAX_LENGTH: Final = 260

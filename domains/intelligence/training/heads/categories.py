@@ -11,10 +11,10 @@ from domains.intelligence.heads.features import Floats
 from domains.intelligence.heads.sentence_classifier import Classified
 from domains.intelligence.semantic.embeddings import Encoder
 from domains.intelligence.training.fitting import Head, Shape, fit
-from domains.intelligence.training.heads.marked_documents import DATA, MarkedDocument
+from domains.intelligence.training.heads.marked_documents import UNLABELLED, MarkedDocument
 
 _SHAPE: Final = Shape(bits=12, longest_words=2, characters=(3, 5), tolerance=1e-3)
-_STRENGTH: Final = 0.1
+_STRENGTH: Final = 1.0
 _LEAST: Final = 5
 """Conversations that a category needs."""
 
@@ -63,7 +63,7 @@ def read_conversations(
                 data.features.append(external_features(each, document.plain, title, encoder))
                 data.categories.append(document.category)
     size = len(data.features[0])
-    for line in (DATA / "names" / "titles.tsv").read_text("utf-8").splitlines():
+    for line in (UNLABELLED / "titles.tsv").read_text("utf-8").splitlines():
         if not line.startswith("#"):
             _, category, title = line.split("\t")
             numbers = np.zeros(size, np.float32)

@@ -12,6 +12,7 @@ from domains.intelligence.semantic.embeddings import Encoder
 from domains.intelligence.training.fitting import Head, Shape, best_threshold, fit, held_out
 from domains.intelligence.training.heads.marked_documents import (
     DATA,
+    UNLABELLED,
     MarkedDocument,
     read_documents,
 )
@@ -73,7 +74,7 @@ def read_names() -> Names:
 
 
 def _documents() -> Iterator[MarkedDocument]:
-    for folder in (DATA, DATA / "names"):
+    for folder in (DATA, UNLABELLED):
         for document in read_documents(folder):
             if document.kind == "call" or document.rivals:
                 yield document

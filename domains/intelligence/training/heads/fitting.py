@@ -29,7 +29,11 @@ from domains.intelligence.training.fitting import Shape, best_threshold, held_ou
 from domains.intelligence.training.fitting import fit as fit_ngrams
 from domains.intelligence.training.heads import categories, competitors
 from domains.intelligence.training.heads.assembled_calls import assembled_calls
-from domains.intelligence.training.heads.marked_documents import MarkedDocument
+from domains.intelligence.training.heads.marked_documents import (
+    UNLABELLED,
+    MarkedDocument,
+    read_documents,
+)
 from domains.intelligence.training.heads.network_fitting import Settings, fit
 from domains.intelligence.training.heads.sentence_labels import targets
 from domains.intelligence.training.heads.thresholds import need_thresholds
@@ -104,6 +108,7 @@ def train(documents: Sequence[MarkedDocument], encoder: Encoder, kind: str) -> T
         _features(example, roles, projection) for example, roles in zip(data, sides, strict=True)
     ]
     more_inputs = [_features(each, _sides(each, inferred[each.part]), projection) for each in more]
+    unlabelled = examples(list(read_documents(UNLABELLED)), encoder)
     head_layers = [
         _fit_heads([*data, *more], [*inputs, *more_inputs], part) for part in range(PARTS)
     ]
@@ -125,13 +130,34 @@ def train(documents: Sequence[MarkedDocument], encoder: Encoder, kind: str) -> T
         "heads_ngrams": ngrams,
         f"categories_{kind}": categories.train(
             f"categories_{kind}",
-            [example.document for example in data],
-            _classified(data, held_out, sides, inputs),
+            [example.document for example in [*data, *unlabelled]],
+            [
+                *_classified(data, held_out, sides, inputs),
+                *_unlabelled_classified(unlabelled, inferred, networks, projection),
+            ],
             encoder,
         ),
         f"competitors_{kind}": competitors.train(encoder),
     }
     return Trained(files, data, held_out)
+
+
+def _unlabelled_classified(
+    data: Sequence[Example],
+    inferred: Sequence[Network],
+    networks: Sequence[Network],
+    projection: bytes,
+) -> list[Classified]:
+    """Classify documents that no network has seen, without n-grams."""
+    sides = [_sides(example, inferred[example.part]) for example in data]
+    inputs = [
+        _features(example, roles, projection) for example, roles in zip(data, sides, strict=True)
+    ]
+    found = [
+        networks[example.part].probabilities(features)
+        for example, features in zip(data, inputs, strict=True)
+    ]
+    return _classified(data, found, sides, inputs)
 
 
 def _of_part(data: Sequence[Example], part: int) -> list[MarkedDocument]:

@@ -18,6 +18,8 @@ from domains.intelligence.own_words.reading import OwnWords, read
 from domains.intelligence.training.json_lines import read_json_lines
 
 DATA: Final = Path(__file__).parents[1] / "data"
+UNLABELLED: Final = DATA / "unlabelled"
+"""Calls without labels of sentences, for names and categories, and titles of calls."""
 
 Kind = Literal[
     "call",

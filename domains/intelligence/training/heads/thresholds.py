@@ -16,7 +16,7 @@ from domains.intelligence.training.heads.sentence_labels import overlaps
 
 _NEED: Final = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 _MORE: Final = (0.15, 0.25, 0.35, 0.5)
-_RECALL_WEIGHT: Final = 0.6
+_RECALL_WEIGHT: Final = 0.5
 """A wrong finding costs readers more than a missed one."""
 
 
