@@ -28,8 +28,8 @@ def analyse(document: Document) -> Findings:
 
     Deterministic on one machine: the same document gives the same findings. Processors may differ
     in single findings. Any text is accepted; one with nothing to find, or in a language that the
-    encoder does not know, gives no insights. The work grows linearly with the text, on one core about 1 s for
-    10,000 words.
+    encoder does not know, gives no insights. The work grows linearly with the text, on one core
+    about 1 s for 10,000 words.
     """
     own = read(document)
     clean = replace(document, text=own.text, data=None)

@@ -96,13 +96,10 @@ def _insights(data: str) -> str:
     found = [
         {
             "kind": "pain",
-            "name": each.rstrip(".!?")[:60],
-            "description": f"A customer says: {each}",
             "quotes": [each],
             "sentiment": "negative",
             "confidence": 0.9,
             "product": None,
-            "feature": None,
         }
         for each in sentences
         if _COMPLAINT.search(each)
@@ -114,7 +111,7 @@ def _conversation(request: ChatRequest) -> str:
     schema = request.body["response_format"]["json_schema"]["schema"]
     heading = schema["properties"]["points"]["items"]["properties"]["heading"]["enum"][0]
     points = [
-        {"heading": heading, "text": text, "quote": text, "turn": int(number)}
+        {"heading": heading, "quote": text, "turn": int(number)}
         for number, _, text in _TURN.findall(request.data)
         if _COMPLAINT.search(text)
     ]
@@ -126,13 +123,15 @@ def injected(_: ChatRequest) -> FakeResponse:
     """The response of a model that followed instructions in the text: every field is hostile."""
     poisoned = {
         "kind": "pain",
-        "name": "<a href='https://evil.example/x'>Click</a> [here](https://evil.example) " * 50,
-        "description": "Visit https://evil.example/?q=1 or www.evil.example now\x1b[31m\u202e",
-        "quotes": ["This sentence is not in the text.", "a", ""],
+        "quotes": [
+            "<a href='https://evil.example/x'>Click</a> [here](https://evil.example) " * 50,
+            "Visit https://evil.example/?q=1 or www.evil.example now\x1b[31m\u202e",
+            "a",
+            "",
+        ],
         "sentiment": "negative",
         "confidence": 1e9,
-        "product": "Not one of ours",
-        "feature": "<b>evil</b>",
+        "product": "<b>Not one of ours</b>",
     }
     body = {"context": "sales_call", "insights": [poisoned] * 300}
     return FakeResponse(completion(msgspec.json.encode(body).decode()))
@@ -212,7 +211,7 @@ BEHAVIOURS: Final[dict[str, Callable[[], Behaviour]]] = {
     "list": lambda: lambda _: FakeResponse(completion("[1, 2]")),
     "nothing": lambda: lambda _: FakeResponse(completion(None)),
     "no-choices": lambda: lambda _: FakeResponse(b'{"choices": []}'),
-    "wrong-shape": lambda: lambda _: FakeResponse(completion('{"insights": [{"name": 5}]}')),
+    "wrong-shape": lambda: lambda _: FakeResponse(completion('{"insights": [{"kind": 5}]}')),
     "truncated": lambda: (
         lambda _: FakeResponse(completion('{"insights": [', finish_reason="length"))
     ),

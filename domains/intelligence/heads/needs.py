@@ -79,7 +79,7 @@ def split_mixed(
             parts = _parts(sentence, contrast)
         if parts:
             found = classify_parts(classified, place, [part.text for part in parts])
-            if _are_mixed(found, least):
+            if _are_mixed(found, classified.probabilities[place], least):
                 split.sentences.extend(parts)
                 split.origins.extend([place] * len(parts))
                 rows.append(found)
@@ -111,9 +111,10 @@ def _parts(sentence: Sentence, contrast: re.Pattern[str]) -> list[Sentence]:
     return []
 
 
-def _are_mixed(rows: Floats, least: Thresholds) -> bool:
-    types = {_best_type(row)[0] for row in rows}
-    return len(types) > 1 and bool((rows[:, HEADS.index("need")] >= least.need).all())
+def _are_mixed(rows: Floats, whole: Floats, least: Thresholds) -> bool:
+    """Return True if a part shows a need of another type than the whole sentence."""
+    of_whole, need = _best_type(whole)[0], HEADS.index("need")
+    return any(row[need] >= least.need and _best_type(row)[0] != of_whole for row in rows)
 
 
 _FEWEST_WORDS: Final = 2

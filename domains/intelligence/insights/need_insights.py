@@ -4,15 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from domains.intelligence.findings import (
-    Document,
-    Insight,
-    Kind,
-    Product,
-    Profile,
-    Quote,
-    Sentiment,
-)
+from domains.intelligence.findings import Document, Insight, Kind, Product, Quote, Sentiment
 from domains.intelligence.heads.needs import (
     Need,
     find_needs,
@@ -24,18 +16,11 @@ from domains.intelligence.heads.sentence_classifier import Classified
 from domains.intelligence.insights.need_titles import need_title
 from domains.intelligence.text.segmentation import Sentence
 from domains.intelligence.wording.cleaning import is_east_asian
-from domains.intelligence.wording.descriptions import Occasion, description
+from domains.intelligence.wording.descriptions import OCCASIONS, description
 
 MAX_INSIGHTS: Final = 60
 MAX_QUOTES: Final = 5
 
-_OCCASIONS: Final[dict[Profile, Occasion]] = {
-    "transcript": "call",
-    "support_ticket": "ticket",
-    "survey_response": "review",
-    "discovery_report": "report",
-    "raw": "mail",
-}
 _SENTIMENTS: Final[dict[Kind, Sentiment]] = {"pain": "negative", "praise": "positive"}
 
 _FIRST, _WORDS_PER_INSIGHT = 5, 12
@@ -74,7 +59,7 @@ def _insight(
     return Insight(
         kind=need.type,
         name=name,
-        description=description([main.text], main.speaker, _OCCASIONS[document.profile], language),
+        description=description([main.text], main.speaker, OCCASIONS[document.profile], language),
         quotes=quotes,
         sentiment=_SENTIMENTS.get(need.type, "neutral"),
         confidence=round(need.probability, 3),

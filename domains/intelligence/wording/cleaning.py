@@ -25,7 +25,10 @@ _STAGE: Final = re.compile(
     r"ride|risate|sospir\w*|zucht\w*|笑い?|爆笑|苦笑|咳)[^\])）］]{0,20}[\])）］]",
     re.IGNORECASE,
 )
-_INVISIBLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u2028\u2029\ufeff\ud800-\udfff]")
+INVISIBLE: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+"""Control characters, soft hyphens, and marks that change the direction of text."""
 _CLOSERS: Final = {"“": "”", "„": "“”", "«": "»", "»": "«", "「": "」", "『": "』", '"': '"',
                    "‘": "’", "‹": "›", "(": ")", "[": "]", "（": "）", "'": "'"}  # fmt: skip
 _CLOSING: Final = tuple('”“»«」』"')
@@ -48,7 +51,7 @@ def clean(sentence: str, language: str) -> str:
     openings only keeps them.
     """
     read = sentence if len(sentence) <= LONGEST else sentence[:LONGEST].rpartition(" ")[0]
-    text = _INVISIBLE.sub(" ", read or sentence[:LONGEST])
+    text = INVISIBLE.sub(" ", read or sentence[:LONGEST])
     for pattern, replacement in _MARKUP:
         text = pattern.sub(replacement, text)
     text = trimmed(" ".join(_STAGE.sub(" ", text).split()))

@@ -5,12 +5,23 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Final, Literal, get_args
 
+from domains.intelligence.findings import Profile
+from domains.intelligence.wording.cleaning import INVISIBLE
 from domains.intelligence.wording.languages import code
 from domains.intelligence.wording.titles import ellipsis, own_words
 
 Occasion = Literal[
     "call", "chat", "ticket", "mail", "review", "survey", "report", "meeting", "text"
 ]
+
+OCCASIONS: Final[dict[Profile, Occasion]] = {
+    "transcript": "call",
+    "support_ticket": "ticket",
+    "survey_response": "review",
+    "discovery_report": "report",
+    "raw": "mail",
+}
+"""Occasion on which a document of each profile was said or written."""
 
 LONGEST_DESCRIPTION: Final = 500
 LONGEST_STEP: Final = 160
@@ -39,11 +50,13 @@ _TABLES: Final = {
     "ja": ("{}（{}）：「{}」|お客様|（期限：{}）|通話|チャット|問い合わせ|"
            "メール|レビュー|アンケート|報告書|会議|テキスト"),
 }  # fmt: skip
-_OCCASIONS: Final[tuple[Occasion, ...]] = get_args(Occasion)
+_OCCASION_ORDER: Final[tuple[Occasion, ...]] = get_args(Occasion)
 
 _PROMISE: Final = re.compile(
     r"\b(?:I|we)(?:['’]ll|\s+will)\s+(?!not\b|never\b)(?=\w)", re.IGNORECASE
 )
+_STRAY: Final = "»”’)]→ "
+"""Marks that close what an earlier sentence opened."""
 _WRAPPED: Final = re.compile(r"^[\"“„«「]\s?([^\"“”„«»「」]*?)\s?[\"”“»」]$")
 
 
@@ -55,12 +68,13 @@ def description(
     Sentences that do not fit are left out from the end; the first one is cut at a word.
     """
     form, customer, _, *occasions = _TABLES[code(language)].split("|")
-    who, where = _name(speaker) or customer, occasions[_OCCASIONS.index(occasion)]
+    who, where = _name(speaker) or customer, occasions[_OCCASION_ORDER.index(occasion)]
     room = LONGEST_DESCRIPTION - len(form.format(who, where, ""))
     said = ""
     for number, sentence in enumerate(quote_sentences, 1):
-        words = _WRAPPED.sub(r"\1", " ".join(sentence[: 2 * room].split()))
-        longer = f"{said} {words}".strip()
+        words = _WRAPPED.sub(r"\1", _one_line(sentence[: 2 * room]).lstrip(_STRAY))
+        # The sentences need not be neighbours.
+        longer = f"{said} … {words}" if said else words
         if len(longer) + 2 * (number < len(quote_sentences)) > room:
             said = f"{said} …" if said else ellipsis(longer, room, code(language))
             break
@@ -89,4 +103,8 @@ def step(sentence: str, owner: str | None, due: date | None, language: str | Non
 
 
 def _name(name: str | None) -> str:
-    return " ".join((name or "")[:_LONGEST_NAME].split())
+    return _one_line((name or "")[:_LONGEST_NAME])
+
+
+def _one_line(text: str) -> str:
+    return " ".join(INVISIBLE.sub(" ", text).split())

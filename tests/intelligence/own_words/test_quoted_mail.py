@@ -219,3 +219,11 @@ def test_a_short_reply_is_no_forward(note: str) -> None:
 )
 def test_nothing_is_quoted(text: str) -> None:
     assert found(text, "mail") == text.split()
+
+
+def test_head_below_the_number_of_a_ticket_is_the_head_of_the_mail() -> None:
+    text = f"Ticket #48213\nSubject: Import\nFrom: Kim, Borough\nReceived: 7 April 2026\n\n{FAILS}"
+    assert FAILS.split()[-3:] == found(text, "mail")[-3:]
+    assert found(f"No, it fails\nFrom: Kim <kim@shop.example>\nSent: today\n\n{OTHER}", "mail") == [
+        *("No,", "it", "fails")
+    ]

@@ -50,6 +50,11 @@ def test_quotation_marks_around_a_sentence_are_not_doubled() -> None:
     assert description(["“Late again.”"], None, "mail", "en").endswith(": “Late again.”")
 
 
+def test_marks_that_close_an_earlier_sentence_are_left_out() -> None:
+    found = description(["» → elle frappe à la porte."], "Odile", "call", "fr")
+    assert found.endswith(": « elle frappe à la porte. »")
+
+
 @given(
     sentences=st.lists(st.text(max_size=700), max_size=4),
     speaker=st.none() | st.text(max_size=200),

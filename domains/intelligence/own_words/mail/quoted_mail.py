@@ -27,6 +27,7 @@ _UNQUOTE_LEVELS: Final = 3
 _LONG_QUOTED_LINE: Final = 60  # characters from which a program wraps quoted lines
 
 _NUMBER: Final = re.compile(r"\W*\d")
+_DIGIT: Final = re.compile(r"\d")
 _LETTER: Final = re.compile(r"[^\W\d_]")
 
 
@@ -107,7 +108,8 @@ class _Scanner:
         first, following = lines[opening.start], next_text(lines, opening.end)
         quoted = following < len(lines) and quote_marks(lines[following].text) > 0
         self._close(ends_part=True)
-        if (not quoted or opening.kind == "forward") and self._passes_on(opening.kind):
+        passes_on = self._passes_on(opening.kind) or _is_title(lines[: opening.start])
+        if (not quoted or opening.kind == "forward") and passes_on:
             self._note = []
             self._has_quotes = False
             for index in range(opening.start, opening.end):
@@ -142,6 +144,13 @@ class _Scanner:
         if not _LETTER.search(note):
             return True
         return kind != "above" and len(note) <= _SHORT_NOTE and COVER_NOTE.search(note) is not None
+
+
+def _is_title(before: Sequence[Line]) -> bool:
+    """True for one line with a number directly above a head, as help desks export tickets."""
+    if len(before) != 1 or len(before[0].text) > _SHORT_NOTE:
+        return False
+    return _DIGIT.search(before[0].text) is not None and before[0].text[-1] not in ".!?:,"
 
 
 def _end_of_quote(lines: Sequence[Line], index: int, *, unsure: bool = False) -> int:
