@@ -36,6 +36,7 @@ _COMMON: Final = frozenset(
 # Bytes of letters from which the most frequent language counts although others take up much.
 _LONG: Final = 150
 
+_PLACEHOLDER: Final = re.compile(r"lorem ipsum\b", re.IGNORECASE)
 _ASCII_WORD: Final = re.compile(r"[!-~]+")
 _IN_CODE: Final = re.compile(r"[@/\\_={}<>]")
 
@@ -55,10 +56,12 @@ def detect(text: str) -> str | None:
         sample.encode(), isPlainText=True, returnVectors=True
     )
     _, code, percent, _ = found[0]
-    language = _RENAMED.get(code, code)
-    if _NO_LANGUAGE.match(code) or size < _min_bytes(language, sample):
-        return None
-    return language if is_reliable or (size >= _LONG and percent >= 50) else None
+    language: str = _RENAMED.get(code, code)
+    is_clear = is_reliable or (size >= _LONG and percent >= 50)
+    if _NO_LANGUAGE.match(code) or size < _min_bytes(language, sample) or not is_clear:
+        # The detector does not know short pieces of the usual placeholder, which is bad Latin.
+        return "la" if _PLACEHOLDER.match(sample) else None
+    return language
 
 
 def excerpt(text: str) -> str:

@@ -211,8 +211,7 @@ def choices(audience: Audience) -> tuple[list[str], list[str]]:
 def answered(turns: Sequence[Turn], audience: Audience, content: bytes, model: str) -> Outline:
     """Make an outline from a provider's response. Items without a quote in a turn are left out.
 
-    It has the headings of its category, like an outline of the built-in engine. Raises Unusable if
-    the response does not match its schema.
+    Raises Unusable if the response does not match its schema.
     """
     of_category, every = choices(audience)
     theirs = _THEIRS if audience == "EXTERNAL" else ()
@@ -223,7 +222,7 @@ def answered(turns: Sequence[Turn], audience: Audience, content: bytes, model: s
         heading: [
             _Found(each.text, each.turn, each.start, each.end) for each in told.points[heading]
         ]
-        for heading in headings(told.category)
+        for heading in get_args(Heading)
     }
     found["Outcome"] = found["Outcome"][-1:]
     return _made(told.engine, told.category, found, speech, detect(speech.words()))

@@ -126,18 +126,6 @@ async def test_the_commands_of_a_page_work_and_print_the_shown_outputs(
     assert wrong == []
 
 
-def test_the_findings_in_the_readme_are_in_the_generated_examples() -> None:
-    """A test of the engine compares the generated page with the engine's findings."""
-    (shown,) = [block.text for block in blocks_of("README.md") if "gateway demo" in block.text]
-    names = re.findall(r"• (.*)", shown)
-    quotes = re.findall(r"“(.*?)(?: \.\.\.|”) — (.*)", shown)
-    examples = text_of(GENERATED)
-    assert len(names) == len(quotes) > 0
-    for name, (quote, speaker) in zip(names, quotes, strict=True):
-        row = rf"\| {speaker} [\d:]+: “{re.escape(quote)}.*” \| \*\*{re.escape(name)}\*\*"
-        assert re.search(row, examples), name
-
-
 async def _run(blocks: list[Block], folder: Path, stack: Stack, tenant: Tenant) -> list[str]:
     """Run the blocks in one shell. Returns the output of each."""
     script = "".join(f"{block.text}echo; echo '{_END_OF_BLOCK}'\n" for block in blocks)

@@ -4,12 +4,13 @@ import asyncio
 import json
 
 from gateway.cli.demo import EXAMPLES
+from tests.architecture.pages import Block, blocks_of, differences
 from tests.cli.gateway_command import Gateway
 from tests.conftest import MakeTenant
 from tests.stack import Stack
 
 
-async def test_demo_prints_the_insights_and_revokes_the_key_it_creates(
+async def test_demo_prints_the_insights_shown_in_the_readme_and_revokes_its_key(
     gateway: Gateway, stack: Stack, make_tenant: MakeTenant
 ) -> None:
     result = await gateway("demo", "--url", stack.base_url)
@@ -27,6 +28,10 @@ async def test_demo_prints_the_insights_and_revokes_the_key_it_creates(
         assert f"• {insight['name']}" in result.out
     for evidence in await demo.get(f"insights/{insights[0]['id']}/evidence"):
         assert f"“{' '.join(evidence['quote'].split())}”" in result.out
+    (shown,) = [block for block in blocks_of("README.md") if block.language == "console"]
+    command, _, output = shown.text.partition("\n")
+    assert command.endswith("gateway demo")
+    assert differences(Block("text", output, shown.line), result.out) == []
 
 
 async def test_demo_fails_with_the_reason(

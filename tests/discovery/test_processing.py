@@ -26,7 +26,7 @@ REVIEW = (
 
 # Names of insights.
 WISH = "Many users want a CSV button"
-QUESTION = "Four of ten asked how to share a board"
+PRAISE = "Great tool"
 
 
 async def test_a_text_yields_insights_with_exact_quotes(acme: Tenant) -> None:
@@ -70,25 +70,30 @@ async def test_quotes_of_a_transcript_have_speaker_and_time(acme: Tenant) -> Non
 
 
 @pytest.mark.parametrize(
-    ("signal_type", "insight_type", "context", "names"),
+    ("signal_type", "insight_type", "context", "occasion", "names"),
     [
-        ("transcript", "user-interview", "market_research", [WISH]),
-        ("support_ticket", "support-ticket", "support_request", [WISH]),
-        ("review", "feedback", "feature_feedback", [WISH, "Users like the search"]),
-        ("discovery_report", "market-research", "market_research", [QUESTION, WISH]),
+        ("transcript", "user-interview", "market_research", "in a call", [WISH]),
+        ("support_ticket", "support-ticket", "support_request", "in a ticket", [WISH]),
+        ("review", "feedback", "feature_feedback", "in a review", [WISH, PRAISE]),
+        ("discovery_report", "market-research", "market_research", "in a report", [WISH]),
     ],
 )
 async def test_the_signal_type_selects_the_profile_of_the_analysis(
-    acme: Tenant, signal_type: str, insight_type: str, context: str, names: list[str]
+    acme: Tenant,
+    signal_type: str,
+    insight_type: str,
+    context: str,
+    occasion: str,
+    names: list[str],
 ) -> None:
-    """Only reviews have findings of praise, and only reports have findings of counted questions."""
-    text = (
-        "Respondents struggle to find exports. Many users want a CSV button. "
-        "Four of ten asked how to share a board. I like the search."
-    )
+    """Only in reviews, a short judgement is a finding."""
+    text = "Respondents came from ten companies. Many users want a CSV button. Great tool."
     signal = await acme.process_text(text, signalType=signal_type)
     insights = await insights_of(acme, signal)
-    assert sorted(insight["name"] for insight in insights) == names
+    assert [insight["name"] for insight in insights] == names
+    assert [insight["description"] for insight in insights] == [
+        f"Customer {occasion}: “{name}.”" for name in names
+    ]
     assert {insight["type"] for insight in insights} == {insight_type}
     assert signal["context"] == context
 
@@ -211,7 +216,7 @@ async def test_the_bundled_examples_give_insights_with_exact_quotes(acme: Tenant
 
 
 async def test_product_ids_limit_the_products_that_are_matched(acme: Tenant) -> None:
-    text = "The Atlas export fails every day. The Borealis search crashes each morning."
+    text = "The Atlas export fails every day.\n\nThe search in Borealis never finds old projects."
     ids = {
         name: (await acme.create("products", name=name))["id"]
         for name in ("Atlas", "Borealis", "Corona")

@@ -1,11 +1,9 @@
-"""The page of examples: each bundled text with the findings of the engine.
+"""The page of examples: each text under examples/output with the findings of the engine.
 
-`python -m tests.eval.examples` writes docs/examples-of-output.md. The result is deterministic.
+`python -m tests.eval.examples` writes docs/examples-of-output.md.
 """
 
-import functools
 import json
-from collections.abc import Callable
 from datetime import date
 from itertools import groupby
 from pathlib import Path
@@ -13,58 +11,57 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from domains.intelligence.dialogue.turns import Audience, Turn
+from domains.intelligence.dialogue.turns import Turn
 from domains.intelligence.engine import analyse
-from domains.intelligence.findings import Document, Findings, Insight, Profile, Quote
+from domains.intelligence.findings import Document, Insight, Profile, Quote
 from domains.intelligence.outline import Shown, outline
 from domains.intelligence.text.segmentation import Sentence, sentences
+from domains.intelligence.training.heads.marked_documents import PROFILES
 
 _ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = _ROOT / "docs" / "examples-of-output.md"
-EXAMPLES: Final = _ROOT / "examples"
+TEXTS: Final = _ROOT / "examples" / "output"
 
-_PROFILES: Final[dict[str, Profile]] = {
-    "transcript": "transcript",
-    "support_ticket": "support_ticket",
-    "review": "survey_response",
-}
 _INTRODUCTION: Final = """# Examples of output
 
-The findings of the embedded engine in the texts under `examples/`, without a model or service
-outside the process. Each finding is shown with the words it was made from. This page is generated
-by `python -m tests.eval.examples`; a test fails if it is out of date. For the sources of the texts
-see `examples/README.md`.
+The findings of the built-in engine in the texts under `examples/output/`, without a model or
+service outside the process. The texts are invented; the engine was not trained on them. Each
+finding is shown with the words that it was made from. `python -m tests.eval.examples` generates
+this page. Processors may differ in single findings.
 """
 
 
-class Example(Struct, frozen=True):
-    """A text of `examples/index.json` with its findings. `own`: names of the internal speakers."""
+class Example(Struct, frozen=True, rename="camel"):
+    """An entry of the index. `own`: names of the vendor's people in a call."""
 
-    name: str
     file: str
-    signal_type: str
-    text: str
-    findings: Findings
-    own: tuple[str, ...]
-    held_on: date | None
+    name: str
+    kind: str
+    title: str = ""
+    own: tuple[str, ...] = ()
+    held_on: date | None = None
+
+    @property
+    def profile(self) -> Profile:
+        return PROFILES[self.kind]  # type: ignore[index]
+
+    @property
+    def text(self) -> str:
+        return (TEXTS / self.file).read_text("utf-8")
 
 
 def read_index() -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = json.loads((EXAMPLES / "index.json").read_text("utf-8"))
+    rows: list[dict[str, Any]] = json.loads((TEXTS / "index.json").read_text("utf-8"))
     return rows
-
-
-@functools.cache
-def examples() -> tuple[Example, ...]:
-    """Analyse all bundled texts, in the order of the index."""
-    return tuple(map(_analyse, read_index()))
 
 
 def render_page() -> str:
     parts = [_INTRODUCTION]
-    for example in examples():
+    for row in read_index():
+        example = _example(row)
         parts.append(f"## {example.name}\n")
-        parts.extend(text for section in _SECTIONS if (text := section(example)))
+        parts.append(f"`examples/output/{example.file}`\n")
+        parts.append(_conversation(example) if example.own else _document(example))
     return "\n".join(parts)
 
 
@@ -73,61 +70,43 @@ def main() -> None:
     PAGE.write_text(render_page(), "utf-8")
 
 
-def _analyse(row: dict[str, Any]) -> Example:
-    text = (EXAMPLES / row["file"]).read_text("utf-8")
-    document = Document(
-        text=text,
-        profile=_PROFILES[row["signalType"]],
-        additional_context=row.get("additionalContext"),
-    )
+def _example(row: dict[str, Any]) -> Example:
+    held_on = date.fromisoformat(row["heldOn"]) if "heldOn" in row else None
     return Example(
-        name=row["name"],
         file=row["file"],
-        signal_type=row["signalType"],
-        text=text,
-        findings=analyse(document),
+        name=row["name"],
+        kind=row["kind"],
+        title=row.get("title", ""),
         own=tuple(row.get("own", ())),
-        held_on=date.fromisoformat(row["heldOn"]) if "heldOn" in row else None,
+        held_on=held_on,
     )
 
 
-def _source(example: Example) -> str:
-    context = example.findings.context.replace("_", " ")
-    return f"`examples/{example.file}`, read as: {context}.\n"
-
-
-def _text(example: Example) -> str:
-    """Return the text as a Markdown quote, or an empty text for a transcript, which is long."""
-    if example.signal_type == "transcript":
-        return ""
-    return "".join(
+def _document(example: Example) -> str:
+    """Return the text as a Markdown quote, and its insights."""
+    text = "".join(
         f"> {line}".rstrip() + ("  \n" if line.strip() else "\n")
         for line in example.text.strip().splitlines()
     )
-
-
-def _insights(example: Example) -> str:
-    rows = [f"| {_quotes(insight)} | {_facts(insight)} |" for insight in example.findings.insights]
-    return "\n".join(["| in the text | found |", "|---|---|", *rows, ""])
+    found = analyse(Document(text=example.text, profile=example.profile)).insights
+    rows = [f"| {_quotes(insight)} | {_facts(insight)} |" for insight in found]
+    return "\n".join([text, "| in the text | found |", "|---|---|", *rows, ""])
 
 
 def _conversation(example: Example) -> str:
-    """The summary in the revenue record, each item with its quotes."""
-    if example.signal_type != "transcript":
-        return ""
+    """Return the summary in the revenue record, each item with its quotes."""
     turns = [
         Turn(turn[0].speaker or "", " ".join(sentence.text for sentence in turn), ours)
         for turn in _turns(example)
         for ours in [turn[0].speaker in example.own]
     ]
-    audience: Audience = "EXTERNAL" if example.own else "INTERNAL"
-    result = outline(turns, audience, example.name, held_on=example.held_on)
+    result = outline(turns, "EXTERNAL", example.title, held_on=example.held_on)
     rows = [
         f"| {_evidence(result.evidence[heading], item, turns)} | {heading} | {_cell(item)} |"
         for heading, value in result.summary.items()
         for item in ([value] if isinstance(value, str) and value else list(value))
     ]
-    head = f"As a conversation: {result.category}.\n"
+    head = f"“{example.title}”, category {result.category}.\n"
     return "\n".join([head, "| in the text | heading | item |", "|---|---|---|", *rows, ""])
 
 
@@ -145,25 +124,16 @@ def _evidence(evidence: list[Shown], item: str, turns: list[Turn]) -> str:
     )
 
 
-# The sections of an example, in this order. A section that does not apply is empty.
-_SECTIONS: Final[tuple[Callable[[Example], str], ...]] = (_source, _text, _insights, _conversation)
-
-
 def _quotes(insight: Insight) -> str:
     return "<br><br>".join(map(_quote, insight.quotes))
 
 
 def _quote(quote: Quote) -> str:
-    speaker = quote.speaker or ""
-    if quote.start_time is not None:
-        minutes, seconds = divmod(int(quote.start_time), 60)
-        speaker = f"{speaker} {minutes}:{seconds:02}".strip()
-    return (f"{speaker}: " if speaker else "") + f"“{_cell(quote.text)}”"
+    return (f"{quote.speaker}: " if quote.speaker else "") + f"“{_cell(quote.text)}”"
 
 
 def _facts(insight: Insight) -> str:
-    facts = [insight.kind, insight.sentiment, f"confidence {insight.confidence:.2f}"]
-    return f"**{_cell(insight.name)}**<br>{', '.join(facts)}<br>{_cell(insight.description)}"
+    return f"**{_cell(insight.name)}**<br>{insight.kind}<br>{_cell(insight.description)}"
 
 
 def _cell(text: str) -> str:

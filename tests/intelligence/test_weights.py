@@ -78,7 +78,7 @@ def _data(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", ["phrases", "reviews", "suggestions", "issues"])
+@pytest.mark.parametrize("name", ["reviews", "suggestions", "issues"])
 def test_training_is_reproducible(tmp_path: Path, name: str) -> None:
     data = _data(tmp_path / "data")
     results = []

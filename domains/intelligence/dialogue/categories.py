@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from domains.intelligence.dialogue.category_cues import CUES, TITLE_WORDS
 from domains.intelligence.dialogue.turns import Audience, Talk
 from domains.intelligence.heads.features import ROLES, Floats
-from domains.intelligence.heads.sentence_classifier import Classified, encoder_kind
+from domains.intelligence.heads.sentence_classifier import Classified, Head, encoder_kind
 from domains.intelligence.semantic.embeddings import SIZES, Encoder, encoder
 from domains.intelligence.text import linear
 
@@ -31,6 +31,10 @@ _NEEDED: Final = 2.0
 _MARGIN: Final = 0.25
 _SHARE: Final = 0.12
 
+_LIKELY: Final = 0.3
+"""Probability from which a sentence may say something that a summary shows."""
+_FEW: Final = 8
+"""Sentences below which a title that names a category decides."""
 _SURE: Final = 0.2
 """Least share of the best category of an external conversation in the odds of all."""
 
@@ -46,8 +50,11 @@ def category(talk: Talk, classified: Classified, title: str, stage: str | None =
     """Return a category of the revenue record, "other" if nothing speaks for one clearly."""
     if talk.audience == "INTERNAL":
         return _internal_category(talk, title)
-    if not talk.said and not title:
-        return OTHER
+    named = _named_category(title, "EXTERNAL")
+    if not _has_substance(classified):
+        return named or OTHER
+    if named and len(talk.said) < _FEW:
+        return named
     features = external_features(classified, talk.text, title, encoder("use"))
     model = linear.model(f"categories_{encoder_kind()}")
     logits = model.logits([title], features[np.newaxis])[0]
@@ -112,12 +119,25 @@ def _mean(rows: Floats) -> Floats:
     return mean
 
 
+def _named_category(title: str, audience: Audience) -> str | None:
+    """Return the category that the title names."""
+    for name, words in TITLE_WORDS.items():
+        if name in CUES[audience] and words.search(title):
+            return name
+    return None
+
+
+def _has_substance(classified: Classified) -> bool:
+    """Return False for small talk: no sentence is likely to say anything that a summary shows."""
+    heads: tuple[Head, ...] = ("need", "step", "price")
+    return any(classified.of(head).max(initial=0.0) >= _LIKELY for head in heads)
+
+
 def _internal_category(talk: Talk, title: str) -> str:
     """Return the category that the title names, else the one with the most phrases."""
+    if named := _named_category(title, "INTERNAL"):
+        return named
     kinds = CUES["INTERNAL"]
-    for name, words in TITLE_WORDS.items():
-        if name in kinds and words.search(title):
-            return name
     scores = _heard(talk.text, "INTERNAL")
     ranked = sorted(scores.items(), key=lambda item: (-item[1], list(kinds).index(item[0])))
     (best, most), (_, second) = ranked[0], ranked[1]

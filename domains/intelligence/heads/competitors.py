@@ -14,6 +14,8 @@ from domains.intelligence.text.segmentation import Sentence
 from domains.intelligence.text.words import word_set
 
 Side = Literal["vendor", "customer", "unknown"]
+Head = Literal["english", "other", "context"]
+"""The first two see the form of a name and its surroundings, `context` mostly the surroundings."""
 
 _WINDOW: Final = 70
 """Characters on each side of a name."""
@@ -26,11 +28,13 @@ _WELL_KNOWN: Final = word_set(
     whatsapp excel word outlook slack teams google youtube linkedin facebook instagram zoom
     powerpoint windows mac android iphone ipad ipads sap salesforce hubspot docusign gmail chrome
     safari firefox sharepoint dropbox github jira zapier stripe paypal amazon microsoft apple gdpr
-    iso soc csv pdf api sso crm erp
+    iso soc csv pdf api sso crm erp onedrive macbook powerbi quickbooks minecraft notion trello
+    airtable asana figma xero datev lexware shopify webex skype
     """
 )
 """Names that are seldom those of a competitor. Customers use these products with every vendor."""
 _VECTOR_SCALE: Final = 1.5
+_SEPARATOR: Final = " | "
 _ANY_NAME: Final = "Xylo"
 """Stands for the name in the text of which the vector is computed."""
 
@@ -43,6 +47,12 @@ class Candidate(NamedTuple):
     text: str
     numbers: list[float]
     surroundings: str
+
+    def renamed(self, name: str) -> "Candidate":
+        """Return the same surroundings with another name."""
+        _, separator, windows = self.text.partition(_SEPARATOR)
+        numbers = [*self.numbers[: -len(_form(name))], *_form(name)]
+        return self._replace(name=name, text=f"{name}{separator}{windows}", numbers=numbers)
 
 
 class Competitor(NamedTuple):
@@ -66,27 +76,19 @@ def find_competitors(
     found = candidates(sentences, sides, speakers, own)
     if not found:
         return []
-    dense = dense_features(found, encoder("use"))
-    likely = _model().probabilities([each.text for each in found], dense)[:, 0]
-    least = threshold(language)
+    model = linear.model(f"competitors_{encoder_kind()}")
+    likely = model.probabilities(
+        [each.text for each in found], dense_features(found, encoder("use"))
+    )
+    # Most names in the training data stand in English texts, so others have a lower threshold.
+    heads: tuple[Head, ...] = ("english" if language in (None, "en") else "other", "context")
+    columns = [model.heads.index(head) for head in heads]
+    least = [model.thresholds[head] for head in heads]
+    places = np.flatnonzero((likely[:, columns] >= np.asarray(least)).any(axis=1))
     return [
         Competitor(each.name, sorted({mention.sentence for mention in each.mentions}))
-        for each, probability in zip(found, likely.tolist(), strict=True)
-        if probability >= least
+        for each in (found[place] for place in places.tolist())
     ]
-
-
-def threshold(language: str | None) -> float:
-    """Return the probability from which a name is one of a competitor.
-
-    Most names in the training data stand in English texts, so other languages have a lower one.
-    """
-    is_english = language in (None, "en")
-    return _model().thresholds["english" if is_english else "other"]
-
-
-def _model() -> linear.Linear:
-    return linear.model(f"competitors_{encoder_kind()}")
 
 
 def candidates(
@@ -125,14 +127,19 @@ def _candidate(
         by.count("vendor") / count,
         float("vendor" not in by),
         float("customer" in by),
-        float(is_mixed_case(name)),
-        float(" " in name),
         mentions[0].sentence / len(texts),
-        2.0 * any(word in _WELL_KNOWN for word in name.lower().split()),
+        *_form(name),
     ]
     before, after = _around(mentions[0], texts)
     surroundings = " ".join(f"{before}{_ANY_NAME}{after}".split())
-    return Candidate(name, mentions, f"{name} | {' | '.join(windows)}", numbers, surroundings)
+    text = f"{name}{_SEPARATOR}{' | '.join(windows)}"
+    return Candidate(name, mentions, text, numbers, surroundings)
+
+
+def _form(name: str) -> list[float]:
+    """Return the numbers that depend on the name alone."""
+    is_well_known = any(word in _WELL_KNOWN for word in name.lower().split())
+    return [float(is_mixed_case(name)), float(" " in name), 2.0 * is_well_known]
 
 
 def _window(mention: Mention, texts: Sequence[str], side: Side) -> str:

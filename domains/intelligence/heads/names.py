@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
-from domains.intelligence.text.words import STOP_WORDS
+from domains.intelligence.text.words import STOP_WORDS, word_set
 from domains.intelligence.wording.cleaning import is_east_asian
 
 _CAPITAL: Final = r"A-ZÀ-ÖØ-Þ"
@@ -22,6 +22,12 @@ _ENDING: Final = re.compile(r"['’]s?$")
 _PRONOUN: Final = re.compile(r"\s+I(?:['’]\w+)?$")
 _MIXED_CASE: Final = re.compile(r"[a-z][A-Z]")
 _MAX_LETTERS: Final = 60
+_DATES: Final = word_set(
+    """
+    today yesterday tomorrow currently monday tuesday wednesday thursday friday saturday sunday
+    january february april june july august september october november december easter christmas
+    """
+)
 
 
 class Mention(NamedTuple):
@@ -85,7 +91,8 @@ def _names(text: str, common: Collection[str]) -> list[tuple[str, int]]:
 
 def _is_common(word: str, common: Collection[str], *, is_first: bool) -> bool:
     plain = _ENDING.sub("", word).lower()
-    return len(plain) < 2 or plain in STOP_WORDS or (is_first and plain in common)
+    is_plain_word = plain in STOP_WORDS or plain in _DATES
+    return len(plain) < 2 or is_plain_word or (is_first and plain in common)
 
 
 def _is_own(name: str, own: Collection[str]) -> bool:

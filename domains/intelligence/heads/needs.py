@@ -1,7 +1,8 @@
 """Customer needs in classified sentences: one for each group of sentences on the same need."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final, NamedTuple, get_args
 
 import numpy as np
@@ -68,47 +69,60 @@ class Split(NamedTuple):
 def split_mixed(
     sentences: Sequence[Sentence], classified: Classified, least: Thresholds, language: str | None
 ) -> Split:
-    """Split sentences that show two needs of different types, as in "I love it, but it is slow"."""
+    """Split sentences with a clause that shows a need of another type than the whole sentence.
+
+    "I love it, but it is slow" is praise and a pain. Borders are contrasts and semicolons.
+    """
     contrast = _CONTRASTS.get(language or "en")
     probabilities = classified.of("need")
     split = Split([], classified, [])
     rows: list[Floats] = []
     for place, sentence in enumerate(sentences):
-        parts: list[Sentence] = []
+        parts, found = [sentence], classified.probabilities[place : place + 1]
         if contrast is not None and probabilities[place] >= least.need:
-            parts = _parts(sentence, contrast)
-        if parts:
-            found = classify_parts(classified, place, [part.text for part in parts])
-            if _are_mixed(found, classified.probabilities[place], least):
-                split.sentences.extend(parts)
-                split.origins.extend([place] * len(parts))
-                rows.append(found)
-                continue
-        split.sentences.append(sentence)
-        split.origins.append(place)
-        rows.append(classified.probabilities[place : place + 1])
+            parts, found = _mixed_parts(sentence, place, classified, least, contrast)
+        split.sentences.extend(parts)
+        split.origins.extend([place] * len(parts))
+        rows.append(found)
     if len(split.sentences) == len(sentences):
         return split
-    origins = split.origins
     return split._replace(
         classified=classified._replace(
-            probabilities=np.concatenate(rows), features=classified.features[origins]
+            probabilities=np.concatenate(rows), features=classified.features[split.origins]
         )
     )
 
 
-def _parts(sentence: Sentence, contrast: re.Pattern[str]) -> list[Sentence]:
-    """Split at the first contrast between two clauses. Returns [] if there is none."""
+def _mixed_parts(
+    sentence: Sentence,
+    place: int,
+    classified: Classified,
+    least: Thresholds,
+    contrast: re.Pattern[str],
+) -> tuple[list[Sentence], Floats]:
+    """Return the parts of a mixed sentence or the sentence itself, with their probabilities."""
+    whole = classified.probabilities[place]
+    for parts in _partitions(sentence, contrast):
+        found = classify_parts(classified, place, [part.text for part in parts])
+        if _are_mixed(found, whole, least):
+            return parts, found
+    return [sentence], whole[np.newaxis]
+
+
+def _partitions(sentence: Sentence, contrast: re.Pattern[str]) -> Iterator[list[Sentence]]:
+    """Iterate over the first three ways to split a sentence in two at a border of clauses."""
     text = sentence.text
-    for border in contrast.finditer(text):
-        first, last = text[: border.start()], text[border.end() :]
-        if min(word_count(first), word_count(last)) >= _FEWEST_WORDS:
-            middle = sentence.start + border.end()
-            return [
-                replace(sentence, text=first, end=sentence.start + border.start()),
-                replace(sentence, text=last, start=middle),
-            ]
-    return []
+    borders = (
+        border
+        for border in contrast.finditer(text)
+        if word_count(text[: border.start()]) >= _FEWEST_WORDS
+        and word_count(text[border.end() :]) >= _FEWEST_WORDS
+    )
+    for border in islice(borders, _MAX_PARTITIONS):
+        yield [
+            replace(sentence, text=text[: border.start()], end=sentence.start + border.start()),
+            replace(sentence, text=text[border.end() :], start=sentence.start + border.end()),
+        ]
 
 
 def _are_mixed(rows: Floats, whole: Floats, least: Thresholds) -> bool:
@@ -118,16 +132,17 @@ def _are_mixed(rows: Floats, whole: Floats, least: Thresholds) -> bool:
 
 
 _FEWEST_WORDS: Final = 2
+_MAX_PARTITIONS: Final = 3
 _CONTRASTS: Final[dict[str, re.Pattern[str]]] = {
-    language: re.compile(rf"[,;]?\s+(?:[–—-]\s+)?(?=(?:{words})\b)", re.IGNORECASE)
+    language: re.compile(rf"[,;]?\s+(?:[–—-]\s+)?(?=(?:{words})\b)|\s*;\s+(?=\w)", re.IGNORECASE)
     for language, words in {
         "en": "but|however|although|though|except",
-        "de": "aber|allerdings|jedoch|nur",
+        "de": "aber|allerdings|jedoch",
         "fr": "mais|par contre|cependant",
         "es": "pero|aunque|sin embargo",
         "pt": "mas|porém|só que",
         "it": "ma|però|tuttavia",
-        "nl": "maar|echter|alleen",
+        "nl": "maar|echter",
     }.items()
 } | {"ja": re.compile(r"(?<=[がどに])、")}
 
@@ -146,7 +161,7 @@ def find_needs(
         group = latest.get(sentence.speaker)
         if (
             group is not None
-            and more[place] >= least.more
+            and (more[place] >= least.more or _REFERS_BACK.fullmatch(sentence.text))
             and _is_near(sentences, group, place)
             and _may_agree(classified, group[-1], place)
         ):
@@ -164,10 +179,19 @@ def find_needs(
     return needs
 
 
+_REFERS_BACK: Final = re.compile(
+    r"\W*(?:(?:i|we) )?(?:(?:really|just|absolutely|simply|totally) )*"
+    r"(?:love|like|adore|enjoy|hate|dislike|recommend) (?:it|this|them|that)\W*",
+    re.IGNORECASE,
+)
+"""A short English judgement on what was said just before."""
+
+
 def merge_repeated(sentences: Sequence[Sentence], needs: Sequence[Need]) -> list[Need]:
     """Merge needs of one type whose main sentences have nearly the same topic words.
 
-    Needs after the first 300 are compared by their exact words only.
+    A first sentence without a full stop may be the subject of a mail: the need that repeats most of
+    its topic words is the same. Needs after the first 300 are compared by their exact words only.
     """
     kept: list[tuple[Need, frozenset[str]]] = []
     by_words: dict[tuple[Kind, frozenset[str]], int] = {}
@@ -180,7 +204,11 @@ def merge_repeated(sentences: Sequence[Sentence], needs: Sequence[Need]) -> list
                 (
                     number
                     for number, (other, words) in enumerate(kept)
-                    if other.type == need.type and _is_same(about, words)
+                    if other.type == need.type
+                    and (
+                        _is_same(about, words)
+                        or (_is_subject(sentences, other) and _repeats(about, words))
+                    )
                 ),
                 None,
             )
@@ -199,8 +227,20 @@ _MAX_COMPARED: Final = 300
 _SAME_SHARE: Final = 0.75
 
 
+_COMMON_WORDS: Final = 2
+
+
 def _is_same(one: frozenset[str], other: frozenset[str]) -> bool:
     return len(one & other) >= _SAME_SHARE * max(len(one | other), 1)
+
+
+def _is_subject(sentences: Sequence[Sentence], need: Need) -> bool:
+    return need.places == [0] and sentences[0].text[-1] not in ".!?。"
+
+
+def _repeats(about: frozenset[str], subject: frozenset[str]) -> bool:
+    common = len(about & subject)
+    return common >= max(min(_COMMON_WORDS, len(subject)), 1, _SAME_SHARE * len(subject))
 
 
 def _type(classified: Classified, place: int) -> tuple[Kind, float]:

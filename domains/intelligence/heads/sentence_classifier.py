@@ -12,7 +12,9 @@ from domains.intelligence.heads.network import Network, network
 from domains.intelligence.heads.roles import labelled_roles, speaker_roles
 from domains.intelligence.semantic.embeddings import Encoder, Words, encoder
 from domains.intelligence.text import linear
+from domains.intelligence.text.cue_evidence import cue_evidence
 from domains.intelligence.text.segmentation import Sentence
+from domains.intelligence.text.words import tokens
 
 Head = Literal[
     "need",
@@ -60,6 +62,9 @@ NGRAM_HEADS: Final[tuple[Head, ...]] = (
 )
 """Heads that n-grams of words and characters improve: vectors hardly see modality and polarity."""
 
+_LIKELY, _RELIEF, _DENIED = 0.1, 0.4, 0.5
+"""Least probability of a pain and evidence of relief, and the factor of a denied pain."""
+
 _NGRAM_SHARE: Final = 0.5
 """Weight of the n-grams' logits beside those of the networks, chosen on held-out documents."""
 
@@ -82,8 +87,19 @@ def classify(
     projected = heads_network().project(vectors)
     features = sentence_features(read, profile, roles, vectors, projected)
     probabilities = np.zeros((len(sentences), len(HEADS)), np.float32)
-    probabilities[: len(read)] = _probabilities(features, texts)
+    probabilities[: len(read)] = _without_relief(_probabilities(features, texts), texts)
     return Classified(probabilities, roles, features, [each.speaker for each in sentences])
+
+
+def _without_relief(probabilities: Floats, texts: Sequence[str]) -> Floats:
+    """Lower the probability of pains that the sentence denies, as in "it never crashes"."""
+    need, pain = HEADS.index("need"), HEADS.index("pain")
+    likely = probabilities[:, need] * probabilities[:, pain] >= _LIKELY
+    for place in np.flatnonzero(likely).tolist():
+        cues = cue_evidence(texts[place], tokens(texts[place]))
+        if cues["relief"] >= _RELIEF and not cues["pain"]:
+            probabilities[place, need] *= _DENIED
+    return probabilities
 
 
 def classify_parts(classified: Classified, place: int, parts: Sequence[str]) -> Floats:

@@ -7,6 +7,7 @@ from typing import Final
 from domains.intelligence.findings import Document, Insight, Kind, Product, Quote, Sentiment
 from domains.intelligence.heads.needs import (
     Need,
+    Thresholds,
     find_needs,
     merge_repeated,
     split_mixed,
@@ -23,6 +24,10 @@ MAX_QUOTES: Final = 5
 
 _SENTIMENTS: Final[dict[Kind, Sentiment]] = {"pain": "negative", "praise": "positive"}
 
+_LEAST_TROUBLE, _SURE, _NEARLY = 0.35, 0.5, 0.9
+"""Probabilities of a need and of its type from which a sentence may be the trouble of a ticket, and
+the share of the best one's probability that others need."""
+
 _FIRST, _WORDS_PER_INSIGHT = 5, 12
 """A text may have `_FIRST` insights, and one more for every so many words."""
 
@@ -35,6 +40,8 @@ def need_insights(
     Of more than a text of this length may have, those with the highest confidence are kept.
     """
     least = thresholds(document.profile)
+    if document.profile == "support_ticket":
+        least = _with_trouble(classified, least)
     sentences, classified, _ = split_mixed(sentences, classified, least, language)
     needs = merge_repeated(sentences, find_needs(sentences, classified, least))
     limit = min(MAX_INSIGHTS, _FIRST + len(document.text.split()) // _WORDS_PER_INSIGHT)
@@ -45,6 +52,14 @@ def need_insights(
         if name is not None:
             insights.append(_insight(document, sentences, need, name, language))
     return tuple(insights)
+
+
+def _with_trouble(classified: Classified, least: Thresholds) -> Thresholds:
+    """Lower the threshold to the most probable pain: a ticket reports trouble by being one."""
+    is_pain = classified.of("pain") >= _SURE
+    best = float((classified.of("need") * is_pain).max(initial=0.0))
+    is_needed = _LEAST_TROUBLE <= best < least.need
+    return least._replace(need=_NEARLY * best) if is_needed else least
 
 
 def _insight(

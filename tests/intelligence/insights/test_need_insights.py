@@ -65,16 +65,33 @@ def test_a_need_has_its_first_quotes_always_with_the_main_one(main: int, quoted:
     assert len(insight.quotes) == MAX_QUOTES == 5
 
 
+def test_needs_of_one_type_with_nearly_the_same_words_are_merged() -> None:
+    export, request, search = _insights(
+        Marked("The export of invoices fails.", 0.7),
+        Marked("The export of invoices fails.", 0.8, kind="request"),
+        Marked("The search fails.", 0.8),
+        Marked("Our export of invoices fails.", 0.9),
+    )
+    assert [quote.text for quote in export.quotes] == [
+        "The export of invoices fails.",
+        "Our export of invoices fails.",
+    ]
+    assert (export.name, export.confidence) == ("Our export of invoices fails", 0.9)
+    assert (request.kind, len(request.quotes)) == ("request", 1)
+    assert (search.kind, len(search.quotes)) == ("pain", 1)
+
+
 def test_a_short_text_keeps_the_insights_with_the_highest_confidence() -> None:
     # Five insights, and one more for every 12 words: 8 sentences of 3 words give 7.
-    marked = [Marked(f"Export {number} fails.", 0.6 + 0.04 * number) for number in range(8)]
+    topics = ["Import", "Search", "Login", "Printing", "Backup", "Chat", "Upload", "Sync"]
+    marked = [Marked(f"{topic} is broken.", 0.6 + 0.04 * at) for at, topic in enumerate(topics)]
     found = _insights(*reversed(marked))
-    assert [each.name for each in found] == [f"Export {number} fails" for number in range(7, 0, -1)]
+    assert [each.name for each in found] == [f"{topic} is broken" for topic in topics[:0:-1]]
 
 
 def test_a_long_text_has_at_most_sixty_insights() -> None:
     words = " ".join(["again"] * 12)
-    marked = [Marked(f"Export {number} fails {words}.", 0.9) for number in range(70)]
+    marked = [Marked(f"Export {number} fails {words}.", 0.9) for number in range(100, 170)]
     assert len(_insights(*marked)) == MAX_INSIGHTS == 60
 
 

@@ -45,7 +45,7 @@ def test_summary_of_cut_entries_is_that_of_the_whole(words: int) -> None:
     assert (found.category, found.summary) == (expected.category, expected.summary)
     assert found.summary["Pain Points"]
     assert found.summary["Next Steps"] == [
-        "Bo will send Mira the new price list by Friday (due 2026-03-06)"
+        "Bo: will send you the new price list by Friday (due 2026-03-06)"
     ]
     for heading, shown in found.evidence.items():
         assert all(each.quote in cut[each.turn].text for each in shown)

@@ -6,7 +6,10 @@ from tests.intelligence.own_words.transcripts import insights
 
 PAIN = "The viewer keeps crashing since the weekend, and it is very annoying."
 WISH = "Please add a filter for the recall list."
-AGENT = "Sorry to hear that the viewer is slow. Have you tried a restart? We need to add a log."
+AGENT = (
+    "Sorry to hear that the viewer is slow. Have you tried a restart? "
+    "It would help if you could send us your log file."
+)
 
 
 @pytest.mark.parametrize(

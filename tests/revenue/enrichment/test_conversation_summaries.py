@@ -1,5 +1,7 @@
 """Category, summary and evidence of conversations."""
 
+from itertools import permutations
+
 from domains.kernel.db.database import Database
 from tests.revenue.enrichment.calls import call
 from tests.revenue.push_records import Source, get_json
@@ -12,7 +14,7 @@ async def test_a_conversation_gets_a_category_and_a_summary(
 ) -> None:
     sentences = (
         ("a", "The export crashes every morning."),
-        ("b", "The search is terribly slow, I know. We will send you a fix by Friday."),
+        ("b", "We will send you a fix by Friday."),
     )
     record = await source.push(
         "conversations", "c", displayName="Renewal with Acme", **call(*sentences)
@@ -21,16 +23,41 @@ async def test_a_conversation_gets_a_category_and_a_summary(
     conversation = await get_json(source.tenant, f"conversations/{record}")
     assert conversation["category"] == "customer_commercials"
     summary = conversation["summary"]
+    # All headings, those of the category first.
+    assert list(summary) == [
+        *("Outcome", "Pain Points", "Next Steps", "Key Points", "Decisions", "Objections"),
+        *("Questions", "Competitors", "Pricing", "Requests", "Praise"),
+    ]
+    assert summary["Pain Points"] == ["The export crashes every morning"]
     # The conversation was on a Wednesday.
-    step = "We will send Ana Ruiz a fix by Friday (due 2026-03-13)"
+    step = "Bob Ray: will send you a fix by Friday (due 2026-03-13)"
     assert summary["Next Steps"] == [step]
     assert summary["Outcome"] == step
-    assert summary["Competitors"] == []
-    # A complaint of the workspace's own people is no pain point of the customer.
-    assert any("export" in pain.lower() for pain in summary["Pain Points"])
-    assert not any("search" in pain.lower() for pain in summary["Pain Points"])
     row = await get_row(database, "conversations", record)
     assert row["found_engine"].startswith("embedded/")
+
+
+async def test_complaints_of_the_workspaces_own_people_are_no_pain_points(
+    source: Source, database: Database
+) -> None:
+    complaints = ("The export crashes every morning.", "The search is terribly slow.")
+    for number, (theirs, own) in enumerate(permutations(complaints)):
+        sentences = (("a", theirs), ("b", own))
+        record = await source.push("conversations", f"c{number}", **call(*sentences))
+        await wait_until_processed(database, "conversations", record)
+        conversation = await get_json(source.tenant, f"conversations/{record}")
+        assert conversation["summary"]["Pain Points"] == [theirs.rstrip(".")]
+
+
+async def test_the_participants_organisations_are_no_competitors(
+    source: Source, database: Database
+) -> None:
+    for name, competitors in (("Globex", ["We compared you with Globex"]), ("Acme", [])):
+        sentence = f"We compared you with {name}."
+        record = await source.push("conversations", name, **call(("a", sentence)))
+        await wait_until_processed(database, "conversations", record)
+        conversation = await get_json(source.tenant, f"conversations/{record}")
+        assert conversation["summary"]["Competitors"] == competitors
 
 
 async def test_each_item_of_a_summary_has_a_quote(
@@ -63,15 +90,17 @@ async def test_each_item_of_a_summary_has_a_quote(
 async def test_an_internal_participant_without_a_name_is_not_taken_for_a_customer(
     source: Source, database: Database
 ) -> None:
-    fields = call(("b", "With other tools the export crashes every morning."))
-    fields["participants"] = [
-        {"id": "a", "email": "ana@acme.com", "name": "Ana Ruiz"},
-        {"id": "b", "email": "bob@ours.io"},
-    ]
-    record = await source.push("conversations", "c", displayName="Demo", **fields)
-    await wait_until_processed(database, "conversations", record)
-    conversation = await get_json(source.tenant, f"conversations/{record}")
-    assert conversation["summary"]["Pain Points"] == []
+    complaint = "With other tools the export crashes every morning."
+    for email, pains in (("bob@acme.com", [complaint.rstrip(".")]), ("bob@ours.io", [])):
+        fields = call(("b", complaint))
+        fields["participants"] = [
+            {"id": "a", "email": "ana@acme.com", "name": "Ana Ruiz"},
+            {"id": "b", "email": email},
+        ]
+        record = await source.push("conversations", email, displayName="Demo", **fields)
+        await wait_until_processed(database, "conversations", record)
+        conversation = await get_json(source.tenant, f"conversations/{record}")
+        assert conversation["summary"]["Pain Points"] == pains
 
 
 async def test_a_transcript_cut_into_captions_has_the_summary_of_the_whole(
@@ -108,7 +137,7 @@ async def test_a_transcript_cut_into_captions_has_the_summary_of_the_whole(
     assert summary_of_cut == summary
     assert "find" in str(summary["Pain Points"])
     assert summary["Next Steps"] == [
-        "Bob Ray will send Ana Ruiz the new price list by Friday (due 2026-03-13)"
+        "Bob Ray: will send you the new price list by Friday (due 2026-03-13)"
     ]
     assert "<" not in str(summary)
     quotes = [each["quote"] for each in evidence_of_cut["Next Steps"]]

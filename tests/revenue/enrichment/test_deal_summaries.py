@@ -39,7 +39,7 @@ async def test_a_deal_is_summarized_from_its_conversations_and_messages(
         return deal if deal["crmAutofill"] and deal["summary"]["Pain Points"] else None
 
     deal = await eventually(with_both)
-    step = "Ana Ruiz will send them the contract tomorrow (due 2026-03-13)"
+    step = "Ana Ruiz: will send you the contract tomorrow (due 2026-03-13)"
     assert deal["crmAutofill"] == {"Next Steps": step}
     assert "2026-03-12" in deal["summary"]["Current Status"]
     assert step in deal["summary"]["Current Status"]
@@ -81,7 +81,7 @@ async def test_markup_and_quoted_mail_are_not_what_the_author_of_a_reply_says(
         return found if found["crmAutofill"] else None
 
     found = await eventually(deal)
-    step = "Ana Ruiz will sign the contract tomorrow (due 2026-03-13)"
+    step = "Ana Ruiz: will sign the contract tomorrow (due 2026-03-13)"
     assert found["crmAutofill"] == {"Next Steps": step}
     assert found["summary"]["Next Steps"] == [step]
     assert found["summary"]["Pain Points"] == []

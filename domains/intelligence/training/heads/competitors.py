@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domains.intelligence.heads.competitors import Candidate, Side, candidates, dense_features
 from domains.intelligence.heads.features import Role
@@ -29,6 +30,11 @@ _SIDES: Final[dict[Role, Side]] = {
 }
 
 
+_PRECISION: Final = 0.72
+_SWAPPED: Final = 0.15
+"""Share of other names that get the name of a competitor in a copy."""
+
+
 class Names(NamedTuple):
     """Names of all conversations, with answers, and the document and language of each."""
 
@@ -38,27 +44,44 @@ class Names(NamedTuple):
     is_english: list[bool]
 
 
-def train(encoder: Encoder) -> bytes:
-    """Return the weight file for this encoder. Its two heads differ in their thresholds only."""
+def train(name: str, encoder: Encoder) -> bytes:
+    """Return the weight file for this encoder.
+
+    Two heads with different thresholds see names as they stand in the data, the head `context` also
+    sees names that were swapped.
+    """
     names = read_names()
+    count = len(names.found)
+    _add_swapped(names)
     texts = [each.text for each in names.found]
     answers = np.asarray(names.answers)
     dense = dense_features(names.found, encoder)
-    head = Head(answers, _STRENGTH, _POSITIVE_WEIGHT)
+    is_original = np.arange(len(texts)) < count
+    head = Head(answers, _STRENGTH, _POSITIVE_WEIGHT, weights=is_original.astype(np.float64))
+    heads = {"named": head, "context": head._replace(weights=None)}
     likely = held_out(
-        texts,
-        {"english": head},
-        _SHAPE,
-        groups=np.asarray(names.documents),
-        dense=dense,
-        folds=_FOLDS,
-    )[:, 0]
+        texts, heads, _SHAPE, groups=np.asarray(names.documents), dense=dense, folds=_FOLDS
+    )
     is_english = np.asarray(names.is_english)
-    heads = {
-        name: head._replace(threshold=best_threshold(answers[some], likely[some]))
-        for name, some in (("english", is_english), ("other", ~is_english))
+    chosen = {
+        name: head._replace(threshold=best_threshold(answers[some], likely[some, 0]))
+        for name, some in (
+            ("english", is_original & is_english),
+            ("other", is_original & ~is_english),
+        )
     }
-    return fit("competitors", texts, heads, _SHAPE, dense=dense, trained_on="own documents (CC0)")
+    chosen["context"] = heads["context"]._replace(
+        threshold=_precise_threshold(answers[is_original], likely[is_original, 1])
+    )
+    return fit(name, texts, chosen, _SHAPE, dense=dense, trained_on="own documents (CC0)")
+
+
+def _precise_threshold(answers: NDArray[np.bool_], likely: NDArray[np.float64]) -> float:
+    """Return the lowest threshold from which _PRECISION of the names are right."""
+    order = np.argsort(-likely, kind="stable")
+    precision = np.cumsum(answers[order]) / np.arange(1, len(order) + 1)
+    enough = np.flatnonzero(precision >= _PRECISION)
+    return round(float(likely[order[enough[-1]]]), 3) if len(enough) else 1.0
 
 
 def read_names() -> Names:
@@ -71,6 +94,24 @@ def read_names() -> Names:
             names.documents.append(number)
             names.is_english.append(document.lang == "en")
     return names
+
+
+def _add_swapped(names: Names) -> None:
+    """Add copies in which a name has the surroundings of another one.
+
+    Each competitor occurs again under any name of the data, some other names under a competitor's.
+    """
+    draw = np.random.default_rng(0)
+    everyone = [each.name for each in names.found]
+    rivals = [each.name for each, answer in zip(names.found, names.answers, strict=True) if answer]
+    for number in range(len(everyone)):
+        each, answer = names.found[number], names.answers[number]
+        if answer or draw.random() < _SWAPPED:
+            pool = everyone if answer else rivals
+            names.found.append(each.renamed(pool[int(draw.integers(len(pool)))]))
+            names.answers.append(answer)
+            names.documents.append(names.documents[number])
+            names.is_english.append(names.is_english[number])
 
 
 def _documents() -> Iterator[MarkedDocument]:

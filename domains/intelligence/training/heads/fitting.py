@@ -137,7 +137,7 @@ def train(documents: Sequence[MarkedDocument], encoder: Encoder, kind: str) -> T
             ],
             encoder,
         ),
-        f"competitors_{kind}": competitors.train(encoder),
+        f"competitors_{kind}": competitors.train(f"competitors_{kind}", encoder),
     }
     return Trained(files, data, held_out)
 
