@@ -9,7 +9,7 @@ from domains.intelligence.findings import Document, Findings, Insight
 from domains.intelligence.heads.sentence_classifier import classify
 from domains.intelligence.insights.document_context import label
 from domains.intelligence.insights.need_insights import need_insights
-from domains.intelligence.language import READABLE, detect
+from domains.intelligence.language import detect, is_readable
 from domains.intelligence.own_words.reading import read
 from domains.intelligence.text import linear
 
@@ -37,7 +37,7 @@ def analyse(document: Document) -> Findings:
     context = label(clean, speakers)
     language = detect(own.words())
     insights: tuple[Insight, ...] = ()
-    if language is None or language in READABLE:
+    if is_readable(language):
         classified = classify(own.sentences, document.profile, {})
         insights = need_insights(clean, own.sentences, classified, language)
     return Findings(engine(), context, own.in_source(insights), language)

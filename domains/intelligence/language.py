@@ -64,6 +64,11 @@ def detect(text: str) -> str | None:
     return language
 
 
+def is_readable(language: str | None) -> bool:
+    """Return True if the built-in engine can find something in a text of this language."""
+    return language is None or language in READABLE
+
+
 def excerpt(text: str) -> str:
     """Return the characters of a text that `detect` reads."""
     # With the line feeds below, so that an excerpt is its own excerpt.

@@ -5,7 +5,6 @@ from datetime import date
 from typing import Final, Literal, NamedTuple, get_args
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from domains.intelligence.dialogue import categories, extractive_summary
 from domains.intelligence.dialogue.classified_items import (
@@ -17,7 +16,7 @@ from domains.intelligence.dialogue.dialogue_acts import Utterance
 from domains.intelligence.dialogue.steps import find_steps
 from domains.intelligence.dialogue.turns import Audience, Said, Talk, Turn
 from domains.intelligence.engine import engine
-from domains.intelligence.language import detect
+from domains.intelligence.language import detect, is_readable
 from domains.intelligence.llm.prompts import conversation_found, conversation_question
 from domains.intelligence.own_words.foreign import Kind as SourceKind
 from domains.intelligence.own_words.reading import Speech, Statement, read_speech
@@ -37,6 +36,7 @@ Heading = Literal[
     "Praise",
 ]
 
+_HEADINGS: Final[tuple[Heading, ...]] = get_args(Heading)
 _ALWAYS: Final[tuple[Heading, ...]] = ("Outcome", "Pain Points", "Next Steps", "Key Points")
 _SELLING: Final[tuple[Heading, ...]] = (
     *("Decisions", "Objections", "Questions", "Competitors", "Pricing"),
@@ -68,8 +68,9 @@ _THEIRS: Final[tuple[Heading, ...]] = (
 # The part of a talk in which it comes to something.
 _CLOSING: Final = 0.6
 _SHORT_TALK: Final = 12
-_PARTS_OF_CALL: Final = 5
 _CONCLUSIONS: Final[tuple[Heading, ...]] = ("Decisions", "Next Steps")
+_PARTS_OF_CALL: Final = 5
+"""Key points of an external conversation, one for each part."""
 
 
 class Shown(Struct, frozen=True):
@@ -94,8 +95,8 @@ class AgreedStep(Struct, frozen=True):
 class Outline(Struct, frozen=True):
     """A category of the revenue record, and texts of the conversation under headings.
 
-    `Outcome` is one text, "" where the talk came to nothing that can be told; every other heading
-    has a list, empty where there is nothing to stand in it. `evidence` has, per heading, at least
+    `Outcome` is one text, "" if there is no decision and no next step; every other heading has a
+    list, empty if nothing was said about it. `evidence` has, per heading, at least
     one sentence for each of its items. `language` is a BCP 47 code, or None if unknown.
     `competitors` are names.
     """
@@ -138,13 +139,16 @@ def outline(
     objections and questions are those of external speakers only. Due dates are counted from
     `held_on`, the date of the conversation. `stage` is the stage of its deal. A message is a
     conversation of one turn, of the kind `mail`. At most `max_length` characters of each turn are
-    read. `own_names` are those of organisations that take part, as in `competitors.find_names`.
+    read. `own_names` are those of organisations that take part, as in `names.find_names`.
     """
     speech = _speech(turns, kind, max_length)
     language = detect(speech.words())
+    if not is_readable(language):
+        named = categories.named_category(title, audience) or categories.OTHER
+        return _made(engine(), named, {heading: [] for heading in _HEADINGS}, speech, language)
     talk, classified = classify_talk(Talk(_runs(speech, turns), audience))
     category = categories.category(talk, classified, title, stage)
-    found: _Headings = {heading: [] for heading in get_args(Heading)}
+    found: _Headings = {heading: [] for heading in _HEADINGS}
     for item in classified_items(talk, classified, language):
         found[item.heading].append(_found(item.text, item.said))
     rivals = competitors(talk, own_names, language)
@@ -154,8 +158,8 @@ def outline(
     found["Key Points"] = _key_points(talk, language)
     found["Outcome"] = _outcome(talk, found)
     promised = [AgreedStep(step.text, step.owner, step.due) for step in agreed]
-    made = _made(engine(), category, found, speech, language, promised)
-    return replace(made, competitors=[each.name for each in rivals])
+    names = [each.name for each in rivals]
+    return _made(engine(), category, found, speech, language, promised, names)
 
 
 def _outcome(talk: Talk, found: _Headings) -> list[_Found]:
@@ -188,6 +192,7 @@ def _made(
     speech: Speech,
     language: str | None,
     agreed: Sequence[AgreedStep] = (),
+    rivals: Sequence[str] = (),
 ) -> Outline:
     summary: dict[str, str | list[str]] = {}
     evidence: dict[str, list[Shown]] = {}
@@ -200,12 +205,12 @@ def _made(
             for each in found[heading]
             for place in speech.places(each.run, each.start, each.end)
         ]
-    return Outline(maker, category, summary, evidence, language, list(agreed))
+    return Outline(maker, category, summary, evidence, language, list(agreed), list(rivals))
 
 
 def choices(audience: Audience) -> tuple[list[str], list[str]]:
     """Return the categories and the headings that a provider may choose from."""
-    return categories.of(audience), list(get_args(Heading))
+    return categories.of(audience), list(_HEADINGS)
 
 
 def answered(turns: Sequence[Turn], audience: Audience, content: bytes, model: str) -> Outline:
@@ -213,16 +218,18 @@ def answered(turns: Sequence[Turn], audience: Audience, content: bytes, model: s
 
     Raises Unusable if the response does not match its schema.
     """
-    of_category, every = choices(audience)
+    of_category, _ = choices(audience)
     theirs = _THEIRS if audience == "EXTERNAL" else ()
     speech = _speech(turns, "speech")
-    talk, _ = classify_talk(Talk(_runs(speech, turns), audience))
-    told = conversation_found(talk.turns, of_category, every, content, model, theirs=theirs)
+    talk = Talk(_runs(speech, turns), audience)
+    if audience == "EXTERNAL" and not any(turn.ours for turn in talk.turns):
+        talk, _ = classify_talk(talk)
+    told = conversation_found(talk.turns, of_category, _HEADINGS, content, model, theirs=theirs)
     found: _Headings = {
         heading: [
             _Found(each.text, each.turn, each.start, each.end) for each in told.points[heading]
         ]
-        for heading in get_args(Heading)
+        for heading in _HEADINGS
     }
     found["Outcome"] = found["Outcome"][-1:]
     return _made(told.engine, told.category, found, speech, detect(speech.words()))
@@ -234,7 +241,7 @@ def asked(turns: Sequence[Turn], audience: Audience, title: str) -> LLMRequest:
 
 
 def headings(category: str) -> tuple[Heading, ...]:
-    """Return the headings of the summary of a conversation of this category, in order."""
+    """Return the headings that come first in the summary of a conversation of this category."""
     return (*_ALWAYS, *_OF_CATEGORY.get(category, _OTHERWISE))
 
 

@@ -96,7 +96,7 @@ def _document(example: Example) -> str:
 def _conversation(example: Example) -> str:
     """Return the summary in the revenue record, each item with its quotes."""
     turns = [
-        Turn(turn[0].speaker or "", " ".join(sentence.text for sentence in turn), ours)
+        Turn(turn[0].speaker or "", example.text[turn[0].start : turn[-1].end], ours)
         for turn in _turns(example)
         for ours in [turn[0].speaker in example.own]
     ]

@@ -1,4 +1,4 @@
-"""Metrics of the evaluation: F1 of labels, phrases, pairs and dialogue acts, and ROUGE."""
+"""Metrics of the evaluation: F1 of labels, pairs and dialogue acts, and ROUGE."""
 
 import re
 from collections import Counter, defaultdict

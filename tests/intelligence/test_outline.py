@@ -102,6 +102,29 @@ def test_competitor_is_listed(statement: str) -> None:
     assert result.summary["Competitors"] == [statement.removesuffix(".")]
 
 
+def test_nothing_is_found_in_a_language_that_the_encoder_does_not_know() -> None:
+    text = "Exporten kraschar varje vecka och vi måste skriva alla fakturor för hand igen. "
+    turns = [
+        Turn("Grace", text * 3),
+        Turn("Rick", "Jag skickar er en lösning på fredag.", ours=True),
+    ]
+    result = outline(turns, "EXTERNAL", "Demo", held_on=HELD_ON)
+    assert (result.language, result.category) == ("sv", "prospect_demo")
+    assert not any(result.summary.values())
+
+
+def test_an_item_has_at_most_five_quotes() -> None:
+    again = [("Grace", f"The export crashes again and again, every day {n}.") for n in range(9)]
+    evidence = _outline(*again).evidence["Pain Points"]
+    assert len({shown.item for shown in evidence}) == 1
+    assert len(evidence) == 5
+
+
+def test_conversation_longer_than_what_is_classified() -> None:
+    turns = [Turn("Grace", "The export crashes every day."), *[Turn("Rick", "Yes.")] * 20_001]
+    assert set(outline(turns, "EXTERNAL").summary) == set(get_args(Heading))
+
+
 def test_sides_are_recognised_by_what_they_say() -> None:
     turns = [
         Turn("Agent", "Hi, our app crashes never. What can I help with?"),

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from domains.intelligence.dialogue.category_cues import CUES, TITLE_WORDS
 from domains.intelligence.dialogue.turns import Audience, Talk
-from domains.intelligence.heads.features import ROLES, Floats
+from domains.intelligence.heads.features import Floats
+from domains.intelligence.heads.roles import hosts
 from domains.intelligence.heads.sentence_classifier import Classified, Head, encoder_kind
 from domains.intelligence.semantic.embeddings import SIZES, Encoder, encoder
 from domains.intelligence.text import linear
@@ -50,7 +51,7 @@ def category(talk: Talk, classified: Classified, title: str, stage: str | None =
     """Return a category of the revenue record, "other" if nothing speaks for one clearly."""
     if talk.audience == "INTERNAL":
         return _internal_category(talk, title)
-    named = _named_category(title, "EXTERNAL")
+    named = named_category(title, "EXTERNAL")
     if not _has_substance(classified):
         return named or OTHER
     if named and len(talk.said) < _FEW:
@@ -78,7 +79,8 @@ def external_features(classified: Classified, text: str, title: str, model: Enco
     They are means over the sentences of each side, cues in the text, and facts about the title.
     """
     size = SIZES["use"]
-    vectors, likely = classified.features[:, :size], classified.probabilities
+    vectors = classified.features[:, :size]
+    likely = classified.probabilities[: len(vectors)]
     if not len(vectors):
         vectors = np.zeros((0, size), np.float32)
     is_host = _hosts(classified)
@@ -107,11 +109,8 @@ def title_features(title: str, model: Encoder) -> Floats:
 
 def _hosts(classified: Classified) -> NDArray[np.bool_]:
     """Return for each sentence if its speaker is more likely a vendor or moderator than not."""
-    vendor, moderator = ROLES.index("vendor"), ROLES.index("moderator")
-    hosts = {
-        speaker for speaker, row in classified.roles.items() if row[vendor] + row[moderator] > 0.5
-    }
-    return np.array([speaker in hosts for speaker in classified.speakers], np.bool_)
+    found = hosts(classified.roles)
+    return np.array([speaker in found for speaker in classified.speakers], np.bool_)
 
 
 def _mean(rows: Floats) -> Floats:
@@ -119,7 +118,7 @@ def _mean(rows: Floats) -> Floats:
     return mean
 
 
-def _named_category(title: str, audience: Audience) -> str | None:
+def named_category(title: str, audience: Audience) -> str | None:
     """Return the category that the title names."""
     for name, words in TITLE_WORDS.items():
         if name in CUES[audience] and words.search(title):
@@ -135,7 +134,7 @@ def _has_substance(classified: Classified) -> bool:
 
 def _internal_category(talk: Talk, title: str) -> str:
     """Return the category that the title names, else the one with the most phrases."""
-    if named := _named_category(title, "INTERNAL"):
+    if named := named_category(title, "INTERNAL"):
         return named
     kinds = CUES["INTERNAL"]
     scores = _heard(talk.text, "INTERNAL")

@@ -1,7 +1,7 @@
 """Items of a conversation's summary, found by the heads and shown in the speakers' own words."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import Final, Literal, NamedTuple, TypeVar
 
 from msgspec.structs import replace
@@ -9,14 +9,17 @@ from msgspec.structs import replace
 from domains.intelligence.dialogue.turns import Said, Talk, Turn
 from domains.intelligence.findings import Kind
 from domains.intelligence.heads.competitors import Side, find_competitors
-from domains.intelligence.heads.features import ROLES, Role
+from domains.intelligence.heads.features import Role
 from domains.intelligence.heads.needs import (
+    MAX_QUOTES,
     Need,
     find_needs,
     merge_repeated,
+    quoted,
     split_mixed,
     thresholds,
 )
+from domains.intelligence.heads.roles import hosts
 from domains.intelligence.heads.sentence_classifier import Classified, Head, classify, heads_network
 from domains.intelligence.insights.need_titles import item_text, need_title
 from domains.intelligence.text.segmentation import Sentence
@@ -57,7 +60,7 @@ def classify_talk(talk: Talk) -> tuple[Talk, Classified]:
     classified = classify(talk.sentences, "transcript", _known_roles(talk))
     if talk.audience == "INTERNAL" or any(turn.ours for turn in talk.turns):
         return talk, classified
-    ours = {speaker for speaker, row in classified.roles.items() if _is_host(row)}
+    ours = hosts(classified.roles)
     turns = [Turn(each.speaker, each.text, each.speaker in ours) for each in talk.turns]
     return Talk(turns, talk.audience), classified
 
@@ -72,10 +75,6 @@ def _known_roles(talk: Talk) -> dict[str, Role]:
     return {speaker: "vendor" if speaker in ours else "customer" for speaker in talk.speakers}
 
 
-def _is_host(row: Sequence[float]) -> bool:
-    return row[ROLES.index("vendor")] + row[ROLES.index("moderator")] > 0.5
-
-
 def classified_items(
     talk: Talk, classified: Classified, language: str | None
 ) -> list[ClassifiedItem]:
@@ -87,7 +86,7 @@ def classified_items(
 
 
 class NamedCompetitor(NamedTuple):
-    """A competing product, the sentence that names it first, and all sentences that do."""
+    """A competing product, the sentence that names it first, and at most five that do."""
 
     name: str
     text: str
@@ -98,14 +97,14 @@ def competitors(
     talk: Talk, own_names: Collection[str], language: str | None
 ) -> list[NamedCompetitor]:
     """Return the competing and replaced products, at most 12, in order of their first mention."""
-    is_known = talk.audience == "EXTERNAL" and any(turn.ours for turn in talk.turns)
+    has_sides = talk.audience == "EXTERNAL" and any(turn.ours for turn in talk.turns)
     sides: list[Side] = [
-        ("vendor" if said.ours else "customer") if is_known else "unknown" for said in talk.said
+        ("vendor" if said.ours else "customer") if has_sides else "unknown" for said in talk.said
     ]
     found = find_competitors(talk.sentences, sides, talk.speakers, own_names, language)
     named = []
     for each in found[:_MAX_ITEMS]:
-        said = [talk.said[place] for place in each.places]
+        said = [talk.said[place] for place in each.places[:MAX_QUOTES]]
         named.append(NamedCompetitor(each.name, item_text(said[0].text, language), said))
     return named
 
@@ -127,7 +126,7 @@ def _needs(talk: Talk, classified: Classified, language: str | None) -> list[Cla
             # Titles cost most of the time, so only what is kept has one.
             name = need_title(sentences, classified, need, language)
             if name is not None:
-                items += [ClassifiedItem(heading, name, said[place]) for place in need.places]
+                items += [ClassifiedItem(heading, name, said[place]) for place in quoted(need)]
     return items
 
 

@@ -77,7 +77,7 @@ def summary(said: Sequence[Sentence], scores: Scores, parts: int = PARTS) -> lis
 
 
 def spoken(said: Sequence[Sentence]) -> list[Utterance]:
-    """The sentences as utterances of their own, for `acts.score` and `acts.decode`."""
+    """The sentences as utterances of their own, for `dialogue_acts.score`."""
     return [Utterance(each.speaker, each.source.quote, each.start_time) for each in said]
 
 
@@ -118,12 +118,11 @@ class _Mention(NamedTuple):
 
 
 class _Meeting(NamedTuple):
-    """What the summary is made of; `gist`: probability per sentence that a summary has it."""
+    """Sentences and topics of a meeting. `gist`: probability that a summary has the sentence."""
 
     said: Sequence[Sentence]
     gist: Floats
     topics: dict[Key, list[_Mention]]
-    plain_words: frozenset[str]
     speakers: int
 
 
@@ -132,7 +131,6 @@ def _meeting(said: Sequence[Sentence], scores: Scores) -> _Meeting:
         said,
         scores.near[:, KINDS.index("abstract")],
         topics(said),
-        frozenset(word for each in said for word in each.words if word.islower()),
         len({each.speaker for each in said}),
     )
 
@@ -167,7 +165,7 @@ def _opening(meeting: _Meeting, used: set[str]) -> Iterator[Point]:
 def _part(
     meeting: _Meeting, part: NDArray[np.int64], opener: str, used: set[str]
 ) -> Iterator[Point]:
-    """What a part was about, and its most telling sentence."""
+    """Iterate over the topics of a part and its most telling sentence."""
     inside = frozenset(part.tolist())
     local = {
         key: here
@@ -231,7 +229,7 @@ def _named(
 
 
 def _leading(meeting: _Meeting, part: NDArray[np.int64]) -> str:
-    """Who said most of what matters in a part, or "" if several did."""
+    """Return the speaker of most of what matters in a part, or "" if there are several."""
     shares: defaultdict[str, float] = defaultdict(float)
     for at in part.tolist():
         shares[meeting.said[at].speaker] += float(meeting.gist[at]) * len(meeting.said[at].words)

@@ -47,16 +47,6 @@ class Talk:
         self.speakers: Final = tuple(dict.fromkeys(each.speaker for each in turns))
         self._ours = frozenset(each.speaker for each in turns if each.ours)
 
-    def theirs(self) -> list[Sentence]:
-        """Return the sentences of external speakers, of an internal conversation all sentences."""
-        if self.audience == "INTERNAL":
-            return list(self.sentences)
-        return [
-            sentence
-            for sentence, said in zip(self.sentences, self.said, strict=True)
-            if not said.ours
-        ]
-
     def addressed(self, said: Said) -> str | None:
         """Return the person addressed: by name, or as the only other one. None if unclear."""
         others = [name for name in self.speakers if name != said.speaker]
@@ -68,13 +58,6 @@ class Talk:
             if len(some) == 1:
                 return some[0]
         return None
-
-    def following(self, said: Said) -> str:
-        """Return the beginning of the next speaker's turn, "" if there is none."""
-        for turn in self.turns[said.turn + 1 : said.turn + 3]:
-            if turn.speaker != said.speaker:
-                return turn.text[:120]
-        return ""
 
 
 def _starts(turns: Sequence[Turn]) -> list[int]:

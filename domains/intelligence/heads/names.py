@@ -8,20 +8,25 @@ from typing import Final, NamedTuple
 from domains.intelligence.text.words import STOP_WORDS, word_set
 from domains.intelligence.wording.cleaning import is_east_asian
 
-_CAPITAL: Final = r"A-ZÀ-ÖØ-Þ"
+_CAPITAL: Final = "A-ZÀ-ÖØ-Þ" + "".join(
+    letter for letter in map(chr, range(0x100, 0x180)) if letter.isupper()
+)
 _NAME: Final = re.compile(
     rf"(?<![\w@./-])(?:[{_CAPITAL}][\w&'’]*(?:[.-]\w+)*|[a-z]+[A-Z]\w*)\+?"
     rf"(?:[ -](?:[{_CAPITAL}][\w&’']*|\d+))*"
 )
 _EAST_ASIAN_NAME: Final = re.compile(
-    r"「(?P<quoted>[^」]{2,14})」|[ァ-ヶー]{3,}[A-Za-z0-9]*|[A-Z][A-Za-z]{2,}[A-Za-z0-9 ]*"
+    r"「(?P<quoted>[^」]{2,14})」|[ァ-ヶー]{3,}[A-Za-z0-9]*|"
+    r"[A-Z][A-Za-z]{2,}[A-Za-z0-9]*(?: [A-Za-z0-9]+)*"
 )
 _WORD: Final = re.compile(r"\w+")
-_LOWER_CASE_WORD: Final = re.compile(r"\b[a-zà-ÿ]\w+")
+_LOWER_CASE_WORD: Final = re.compile(r"\b(?=[^\W\d_])[^A-ZÀ-ÖØ-Þ\W]\w+")
 _ENDING: Final = re.compile(r"['’]s?$")
 _PRONOUN: Final = re.compile(r"\s+I(?:['’]\w+)?$")
 _MIXED_CASE: Final = re.compile(r"[a-z][A-Z]")
 _MAX_LETTERS: Final = 60
+"""Characters of a name."""
+_SECOND_LEVELS: Final = frozenset({"co", "com", "org", "net", "ac", "gov", "ne", "or", "edu"})
 _DATES: Final = word_set(
     """
     today yesterday tomorrow currently monday tuesday wednesday thursday friday saturday sunday
@@ -43,7 +48,7 @@ def find_names(
 ) -> dict[str, list[Mention]]:
     """Return capitalised names and their mentions, in order of appearance.
 
-    Names of speakers are left out, and names that are the beginning of one of `own`, the names of
+    Names of speakers are left out, and names that begin like one of `own`, the names of
     organisations that take part (lower case, letters and digits only).
     """
     common = Counter(word for text in texts for word in _LOWER_CASE_WORD.findall(text))
@@ -60,7 +65,9 @@ def find_names(
 def organisation(domain: str) -> str:
     """Return the name in a domain for `find_names`, such as "acme" for mail.acme.co.uk."""
     labels = domain.lower().split(".")
-    name = max(reversed(labels[:-1] or labels), key=len)
+    while len(labels) > 2 and labels[-2] in _SECOND_LEVELS:
+        labels.pop()
+    name = labels[-2] if len(labels) > 1 else labels[0]
     return "".join(_WORD.findall(name))
 
 
@@ -73,7 +80,7 @@ def _names(text: str, common: Collection[str]) -> list[tuple[str, int]]:
     if is_east_asian(text):
         matches = _EAST_ASIAN_NAME.finditer(text)
         return [
-            (match["quoted"] or match[0], match.start() + bool(match["quoted"]))
+            ((match["quoted"] or match[0])[:_MAX_LETTERS], match.start() + bool(match["quoted"]))
             for match in matches
         ]
     names = []
@@ -97,7 +104,16 @@ def _is_common(word: str, common: Collection[str], *, is_first: bool) -> bool:
 
 def _is_own(name: str, own: Collection[str]) -> bool:
     plain = "".join(_WORD.findall(name)).lower()
-    return any(plain == each or (len(plain) > 3 and each.startswith(plain)) for each in own)
+    return any(
+        plain == each
+        or (len(plain) >= _LEAST_COMMON and each.startswith(plain))
+        or (len(each) >= _LEAST_COMMON and plain.startswith(each))
+        for each in own
+    )
+
+
+_LEAST_COMMON: Final = 4
+"""Characters at the beginning by which a name and that of an organisation are the same."""
 
 
 def _without_first_words(found: dict[str, list[Mention]]) -> dict[str, list[Mention]]:

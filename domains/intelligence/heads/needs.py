@@ -21,6 +21,7 @@ from domains.intelligence.text.words import content_stems, tokens
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
+MAX_QUOTES: Final = 5
 _MAX_DISTANCE: Final = 4
 """Sentences from one to the next on the same need."""
 _SURE: Final = 0.6
@@ -86,9 +87,12 @@ def split_mixed(
         rows.append(found)
     if len(split.sentences) == len(sentences):
         return split
+    read = [origin for origin in split.origins if origin < len(classified.features)]
     return split._replace(
         classified=classified._replace(
-            probabilities=np.concatenate(rows), features=classified.features[split.origins]
+            probabilities=np.concatenate(rows),
+            features=classified.features[read],
+            speakers=[classified.speakers[origin] for origin in read],
         )
     )
 
@@ -195,6 +199,7 @@ def merge_repeated(sentences: Sequence[Sentence], needs: Sequence[Need]) -> list
     """
     kept: list[tuple[Need, frozenset[str]]] = []
     by_words: dict[tuple[Kind, frozenset[str]], int] = {}
+    places: list[set[int]] = []
     for need in needs:
         about = frozenset(content_stems(tokens(sentences[need.main].text)))
         key = (need.type, about)
@@ -215,12 +220,12 @@ def merge_repeated(sentences: Sequence[Sentence], needs: Sequence[Need]) -> list
         if place is None or not about:
             by_words[key] = len(kept)
             kept.append((need, about))
+            places.append(set(need.places))
         else:
             first, words = kept[place]
-            better = max(first, need, key=lambda each: each.probability)
-            places = sorted({*first.places, *need.places})
-            kept[place] = (better._replace(places=places), words)
-    return [need for need, _ in kept]
+            kept[place] = (max(first, need, key=lambda each: each.probability), words)
+            places[place].update(need.places)
+    return [need._replace(places=sorted(own)) for (need, _), own in zip(kept, places, strict=True)]
 
 
 _MAX_COMPARED: Final = 300
@@ -235,12 +240,18 @@ def _is_same(one: frozenset[str], other: frozenset[str]) -> bool:
 
 
 def _is_subject(sentences: Sequence[Sentence], need: Need) -> bool:
-    return need.places == [0] and sentences[0].text[-1] not in ".!?。"
+    return need.places == [0] and sentences[0].text[-1] not in ".!?…。！？"
 
 
 def _repeats(about: frozenset[str], subject: frozenset[str]) -> bool:
     common = len(about & subject)
     return common >= max(min(_COMMON_WORDS, len(subject)), 1, _SAME_SHARE * len(subject))
+
+
+def quoted(need: Need) -> list[int]:
+    """Return the first places of a need, at most MAX_QUOTES, always with its main one."""
+    others = [place for place in need.places if place != need.main]
+    return sorted([need.main, *others[: MAX_QUOTES - 1]])
 
 
 def _type(classified: Classified, place: int) -> tuple[Kind, float]:

@@ -19,6 +19,7 @@ from domains.intelligence.heads.features import (
 from domains.intelligence.heads.network import Network
 from domains.intelligence.text.segmentation import Sentence
 
+_MORE_LIKELY: Final = 0.5
 _MANY_WORDS: Final = 20
 
 _PRIOR: Final = np.array([0.65, 0.25, 0.05, 0.05], np.float32)
@@ -28,15 +29,27 @@ _PRIOR_SENTENCES: Final = 2
 """Sentences that the prior is worth."""
 
 
+_CUSTOMER_SERVICE: Final = re.compile(
+    r"\b(?:customer|client|user|member)s? "
+    r"(?:success|support|services?|care|relations|experience|advis\w+|research\w*)\b|"
+    r"\bservice clients?\b|\batención al cliente\b|\batendimento ao cliente\b|"
+    r"\bservizio clienti\b|\bkunden(?:dienst|service|support|betreuung)\b|お客様(?:サポート|相談)",
+    re.IGNORECASE,
+)
+"""Labels of vendors that have a word for customers."""
+_MAKER: Final = re.compile(
+    r"\b(?:maintainer|developer|engineer|staff|product manager)\b", re.IGNORECASE
+)
+"""Labels of vendors in tickets. In calls they are jobs of customers as well."""
 _MODERATOR: Final = re.compile(
     r"\b(?:interviewer|moderator|facilitator|researcher|host|q|ux|entrevistador|intervistatore)\b",
     re.IGNORECASE,
 )
 _VENDOR: Final = re.compile(
     r"\b(?:agent|support|rep|representative|sales|seller|assistant|consultant|vendor|csm|ae|bot|"
-    r"success|operator|account (?:executive|manager)|maintainer|developer|engineer|staff|helpdesk|"
-    r"service desk|product manager|verkäufer|verkauf|vertrieb|berater|kundenservice|vendeur|"
-    r"commercial|conseiller|vendedor|ventas|vendas|soporte|suporte|venditore|assistenza|verkoper|"
+    r"success|operator|account (?:executive|manager)|helpdesk|service desk|verkäufer|verkauf|"
+    r"vertrieb|berater|kundenservice|vendeur|"
+    r"conseiller|vendedor|ventas|vendas|soporte|suporte|venditore|assistenza|verkoper|"
     r"klantenservice)\b|営業|担当|サポート|"
     r"^(?:hello|hi|info|help|service|orders|contact|team|care|noreply|no-reply)@",
     re.IGNORECASE,
@@ -53,23 +66,26 @@ def labelled_roles(sentences: Sequence[Sentence], profile: Profile) -> dict[str,
     """Return roles that the labels of the speakers name, such as "Ana (customer)" or "Agent".
 
     If some are labelled as hosts, the others are customers. If some are labelled as customers,
-    others with a note in parentheses are hosts. Who opens a ticket is a customer.
+    others with a note in parentheses are hosts. The first speaker of a ticket is a customer.
     """
     names = list(dict.fromkeys(each.speaker for each in sentences if each.speaker is not None))
     roles: dict[str, Role] = {}
     for name in names:
-        if _CUSTOMER.search(name):
+        is_maker = profile == "support_ticket" and _MAKER.search(name) is not None
+        if is_maker or _CUSTOMER_SERVICE.search(name):
+            roles[name] = "vendor"
+        elif _CUSTOMER.search(name):
             roles[name] = "customer"
         elif _MODERATOR.search(name):
             roles[name] = "moderator"
         elif _VENDOR.search(name):
             roles[name] = "vendor"
-    if profile == "support_ticket" and len(names) > 1 and "(" not in names[0]:
-        roles.setdefault(names[0], "customer")
     found = set(roles.values())
     for name in names:
         if "customer" in found and "(" in name:
             roles.setdefault(name, "vendor")
+    if profile == "support_ticket" and len(names) > 1 and "(" not in names[0]:
+        roles.setdefault(names[0], "customer")
     if set(roles.values()) - {"customer"}:
         for name in names:
             roles.setdefault(name, "customer")
@@ -93,6 +109,14 @@ def speaker_roles(
         rows = (counts * rows + _PRIOR_SENTENCES * _PRIOR) / (counts + _PRIOR_SENTENCES)
         roles |= {speakers[place]: row.tolist() for place, row in zip(unknown, rows, strict=True)}
     return roles
+
+
+def hosts(roles: SpeakerRoles) -> frozenset[str]:
+    """Return the speakers who are more likely a vendor or a moderator than not."""
+    vendor, moderator = ROLES.index("vendor"), ROLES.index("moderator")
+    return frozenset(
+        speaker for speaker, row in roles.items() if row[vendor] + row[moderator] > _MORE_LIKELY
+    )
 
 
 def speaker_features(sentences: Sequence[Sentence], vectors: Floats) -> tuple[list[str], Floats]:

@@ -40,14 +40,14 @@ HEADS: Final[tuple[Head, ...]] = get_args(Head)
 class Classified(NamedTuple):
     """Probability of each head for each sentence, and the inferred or known roles of speakers.
 
-    `features` are the inputs of the networks, to classify parts of sentences. `speakers` has the
-    speaker of each sentence.
+    `features` are the inputs of the networks, to classify parts of sentences. `features` and
+    `speakers` have the first MAX_SENTENCES sentences only.
     """
 
     probabilities: Floats
     roles: SpeakerRoles
     features: Floats
-    speakers: Sequence[str | None] = ()
+    speakers: Sequence[str | None]
 
     def of(self, head: Head) -> Floats:
         """Return one probability for each sentence."""
@@ -62,7 +62,7 @@ NGRAM_HEADS: Final[tuple[Head, ...]] = (
 )
 """Heads that n-grams of words and characters improve: vectors hardly see modality and polarity."""
 
-_LIKELY, _RELIEF, _DENIED = 0.1, 0.4, 0.5
+_LIKELY, _RELIEF, _DENIED = 0.1, 0.4, 0.35
 """Least probability of a pain and evidence of relief, and the factor of a denied pain."""
 
 _NGRAM_SHARE: Final = 0.5
@@ -87,8 +87,8 @@ def classify(
     projected = heads_network().project(vectors)
     features = sentence_features(read, profile, roles, vectors, projected)
     probabilities = np.zeros((len(sentences), len(HEADS)), np.float32)
-    probabilities[: len(read)] = _without_relief(_probabilities(features, texts), texts)
-    return Classified(probabilities, roles, features, [each.speaker for each in sentences])
+    probabilities[: len(read)] = _probabilities(features, texts)
+    return Classified(probabilities, roles, features, [each.speaker for each in read])
 
 
 def _without_relief(probabilities: Floats, texts: Sequence[str]) -> Floats:
@@ -132,7 +132,8 @@ def _probabilities(features: Floats, texts: Sequence[str]) -> Floats:
     if not len(features):
         return np.zeros((0, len(HEADS)), np.float32)
     probabilities = heads_network().probabilities(features)
-    return combine(probabilities, linear.model("heads_ngrams").logits(texts))
+    combined = combine(probabilities, linear.model("heads_ngrams").logits(texts))
+    return _without_relief(combined, texts)
 
 
 def combine(probabilities: Floats, ngram_logits: NDArray[np.float64]) -> Floats:

@@ -1,6 +1,6 @@
 """What people report: labels of app reviews, suggestions among sentences, kinds of issues.
 
-Learned detectors over the rules' evidence and the form of the text. All functions are pure, and
+Learned detectors over cue evidence and the form of the text. All functions are pure, and
 those on lists cost far less than as many calls on one.
 """
 

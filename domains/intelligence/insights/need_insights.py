@@ -5,14 +5,17 @@ from collections.abc import Sequence
 from typing import Final
 
 from domains.intelligence.findings import Document, Insight, Kind, Product, Quote, Sentiment
+from domains.intelligence.heads.features import ROLES, SpeakerRoles, word_count
 from domains.intelligence.heads.needs import (
     Need,
     Thresholds,
     find_needs,
     merge_repeated,
+    quoted,
     split_mixed,
     thresholds,
 )
+from domains.intelligence.heads.roles import hosts
 from domains.intelligence.heads.sentence_classifier import Classified
 from domains.intelligence.insights.need_titles import need_title
 from domains.intelligence.text.segmentation import Sentence
@@ -20,10 +23,12 @@ from domains.intelligence.wording.cleaning import is_east_asian
 from domains.intelligence.wording.descriptions import OCCASIONS, description
 
 MAX_INSIGHTS: Final = 60
-MAX_QUOTES: Final = 5
 
 _SENTIMENTS: Final[dict[Kind, Sentiment]] = {"pain": "negative", "praise": "positive"}
 
+_TWO: Final = 2
+_CLEARLY: Final = 0.6
+"""Probability of a role."""
 _LEAST_TROUBLE, _SURE, _NEARLY = 0.35, 0.5, 0.9
 """Probabilities of a need and of its type from which a sentence may be the trouble of a ticket, and
 the share of the best one's probability that others need."""
@@ -43,8 +48,13 @@ def need_insights(
     if document.profile == "support_ticket":
         least = _with_trouble(classified, least)
     sentences, classified, _ = split_mixed(sentences, classified, least, language)
-    needs = merge_repeated(sentences, find_needs(sentences, classified, least))
-    limit = min(MAX_INSIGHTS, _FIRST + len(document.text.split()) // _WORDS_PER_INSIGHT)
+    ours = _clear_hosts(classified.roles)
+    needs = [
+        need
+        for need in merge_repeated(sentences, find_needs(sentences, classified, least))
+        if sentences[need.main].speaker not in ours
+    ]
+    limit = min(MAX_INSIGHTS, _FIRST + int(word_count(document.text)) // _WORDS_PER_INSIGHT)
     likely = sorted(needs, key=lambda need: (-need.probability, need.places))[:limit]
     insights = []
     for need in sorted(likely, key=lambda need: need.places):
@@ -52,6 +62,17 @@ def need_insights(
         if name is not None:
             insights.append(_insight(document, sentences, need, name, language))
     return tuple(insights)
+
+
+def _clear_hosts(roles: SpeakerRoles) -> frozenset[str]:
+    """Return the host of a conversation of two people if the other is clearly a customer.
+
+    Minutes have more speakers, and hosts among them report what customers said.
+    """
+    found = hosts(roles)
+    customer = ROLES.index("customer")
+    is_clear = len(roles) == _TWO and any(row[customer] >= _CLEARLY for row in roles.values())
+    return found if is_clear and len(found) < _TWO else frozenset()
 
 
 def _with_trouble(classified: Classified, least: Thresholds) -> Thresholds:
@@ -70,7 +91,7 @@ def _insight(
     language: str | None,
 ) -> Insight:
     main = sentences[need.main]
-    quotes = tuple(quote_of(sentences[place]) for place in _quoted(need))
+    quotes = tuple(quote_of(sentences[place]) for place in quoted(need))
     return Insight(
         kind=need.type,
         name=name,
@@ -80,12 +101,6 @@ def _insight(
         confidence=round(need.probability, 3),
         product_id=named_product(document.products, quotes),
     )
-
-
-def _quoted(need: Need) -> list[int]:
-    """Return the first places of a need, always with its main one."""
-    others = [place for place in need.places if place != need.main]
-    return sorted([need.main, *others[: MAX_QUOTES - 1]])
 
 
 def quote_of(sentence: Sentence) -> Quote:

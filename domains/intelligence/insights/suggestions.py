@@ -14,7 +14,7 @@ def probabilities(
     words: Sequence[list[str]],
     evidence: Sequence[Mapping[Cue, float]],
 ) -> NDArray[np.float64]:
-    """0..1 per sentence, from its text, its lower-case words and the rules' evidence."""
+    """0..1 per sentence, from its text, its lower-case words and cue evidence."""
     dense = features.forms(
         [
             features.form(text, each, scores)

@@ -1,5 +1,4 @@
-"""Evidence of cue words and phrases in English sentences: features of the review and suggestion
-models.
+"""Evidence of cue words and phrases in English sentences, as features of classifiers.
 
 Words and phrases combine as independent evidence, and negation turns it round.
 """
@@ -99,13 +98,13 @@ def _opinions(
     """Return evidence of pain, praise and relief. A negated word counts for the other side."""
     pain, pain_spans = _phrases(plain, present, lexicon.PAIN_PHRASES)
     praise, praise_spans = _phrases(plain, present, lexicon.PRAISE_PHRASES)
-    if wished:
-        praise = []
     relief = [
         weight
-        for weight, (start, end) in zip(praise, praise_spans, strict=False)
-        if not lexicon.NEGATORS.isdisjoint(plain[start:end].split())
+        for weight, (start, end) in zip(praise, praise_spans, strict=True)
+        if not wished and not lexicon.NEGATORS.isdisjoint(plain[start:end].split())
     ]
+    if wished:
+        praise = []
     if _OPINIONS.isdisjoint(present):
         return pain, praise, relief
     covered = pain_spans + praise_spans

@@ -142,7 +142,7 @@ NAMES = (
 
 
 def form(text: str, words: list[str], scores: Mapping[Cue, float]) -> list[float]:
-    """One row for a sentence with its lower-case words and the rules' evidence for each kind."""
+    """One row for a sentence with its lower-case words and cue evidence for each kind."""
     lead = 0
     while lead < len(words) and words[lead] in _LEADS:
         lead += 1

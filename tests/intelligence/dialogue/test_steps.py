@@ -31,7 +31,7 @@ def _steps(
     talk = Talk(_turns(*statements), "EXTERNAL")
     rows = np.zeros((len(talk.said), len(HEADS)), np.float32)
     rows[:, HEADS.index("step")] = probabilities or 0.9
-    return find_steps(talk, Classified(rows, {}, np.zeros((0, 0), np.float32)), held_on, "en")
+    return find_steps(talk, Classified(rows, {}, np.zeros((0, 0), np.float32), []), held_on, "en")
 
 
 @pytest.mark.parametrize(

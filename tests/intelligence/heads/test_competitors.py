@@ -20,7 +20,9 @@ from domains.intelligence.text.segmentation import spoken
         ("On est passé de Marée+ à rien.", ["Marée+"]),
         ("前は「湯けむり予約」とレビューパルでした。", ["湯けむり予約", "レビューパル"]),
         ("Tom and Ana said so.", []),
-        ("Haulgrid and Haul are ours.", []),
+        ("Haulgrid, Haulgrid Cloud and Haul are ours.", []),
+        ("We have Škoda Connect and Łódźsoft.", ["Škoda Connect", "Łódźsoft"]),
+        ("Grainpilot と比べました。", ["Grainpilot"]),
         ("nothing here, mail ana@acme.example", []),
     ],
 )
@@ -46,6 +48,8 @@ def test_mentions_are_slices_of_any_texts(texts: list[str]) -> None:
     [
         ("acme.com", "acme"),
         ("mail.acme.co.uk", "acme"),
+        ("support.acme.com", "acme"),
+        ("hp.co.uk", "hp"),
         ("north-wind.example", "northwind"),
         ("localhost", "localhost"),
     ],

@@ -20,6 +20,13 @@ from domains.intelligence.text.segmentation import spoken
             {"Lin (customer, Coop)": "customer", "Jasper (Toothline)": "vendor"},
         ),
         (["Lin (customer)", "Jasper"], {"Lin (customer)": "customer"}),
+        (["Customer Support", "Ana"], {"Customer Support": "vendor", "Ana": "customer"}),
+        (
+            ["Dana (Customer Success)", "Ana"],
+            {"Dana (Customer Success)": "vendor", "Ana": "customer"},
+        ),
+        (["Interviewer", "Developer"], {"Interviewer": "moderator", "Developer": "customer"}),
+        (["Service client", "Léa"], {"Service client": "vendor", "Léa": "customer"}),
         (["Kundin", "Berater"], {"Kundin": "customer", "Berater": "vendor"}),
         (["営業 田中", "お客様"], {"営業 田中": "vendor", "お客様": "customer"}),
         (
@@ -36,7 +43,7 @@ def test_labels_name_roles(speakers: list[str], roles: dict[str, Role]) -> None:
 @pytest.mark.parametrize(
     ("profile", "roles"),
     [
-        ("support_ticket", {"Gus": "customer", "Hanne (Toothline)": "vendor"}),
+        ("support_ticket", {"Gus": "customer"}),
         ("transcript", {}),
     ],
 )

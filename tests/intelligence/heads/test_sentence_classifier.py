@@ -139,7 +139,11 @@ def needs(rows: Sequence[tuple[str, dict[Head, float]]]) -> list[Need]:
     for place, (_, values) in enumerate(rows):
         for head, value in values.items():
             table[place, HEADS.index(head)] = value
-    return find_needs(sentences, Classified(table, {}, table), Thresholds(0.5, 0.3))
+    return find_needs(
+        sentences,
+        Classified(table, {}, table, [each.speaker for each in sentences]),
+        Thresholds(0.5, 0.3),
+    )
 
 
 PAIN: dict[Head, float] = {"need": 0.7, "pain": 0.9}
@@ -193,6 +197,16 @@ def test_sentence_with_needs_of_two_types_is_split(
     assert [text[each.start : each.end] for each in split.sentences] == parts
     assert split.origins == [0] * len(parts)
     assert len(split.classified.probabilities) == len(split.classified.features) == len(parts)
+
+
+def test_sentence_is_split_although_others_were_not_read() -> None:
+    sentences = spoken([("", "Love it, but it drains the battery."), ("", "Yes.")])
+    classes = classify(sentences, "survey_response", {})
+    cut = classes._replace(features=classes.features[:1], speakers=classes.speakers[:1])
+    split = split_mixed(sentences, cut, Thresholds(0.3, 0.3), "en")
+    assert split.origins == [0, 0, 1]
+    assert len(split.classified.features) == 2
+    assert len(split.classified.probabilities) == 3
 
 
 def test_repeated_needs_are_one() -> None:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from domains.intelligence.findings import Document, Insight, Kind, Product, Sentiment
+from domains.intelligence.heads.needs import MAX_QUOTES
 from domains.intelligence.heads.sentence_classifier import HEADS, Classified
-from domains.intelligence.insights.need_insights import MAX_INSIGHTS, MAX_QUOTES, need_insights
+from domains.intelligence.insights.need_insights import MAX_INSIGHTS, need_insights
 from domains.intelligence.text.segmentation import spoken
 
 
@@ -29,7 +30,7 @@ def _insights(*marked: Marked, products: tuple[Product, ...] = ()) -> tuple[Insi
         row[HEADS.index("need")] = each.need
         row[HEADS.index("more")] = each.more
         row[HEADS.index(each.kind)] = 0.9
-    classified = Classified(rows, {}, np.zeros((0, 0), np.float32))
+    classified = Classified(rows, {}, np.zeros((0, 0), np.float32), [])
     return need_insights(document, sentences, classified, "en")
 
 

@@ -310,10 +310,10 @@ import asyncio, re, sys
 from pathlib import Path
 from domains.kernel.storage.blobs import Blobs
 
-SIZE = 200 * 1024 * 1024
+SIZE = 400 * 1024 * 1024
 
 async def chunks():
-    for _ in range(200):
+    for _ in range(400):
         yield bytes(1024 * 1024)
 
 def peak_memory():
@@ -339,7 +339,8 @@ def test_large_objects_need_bounded_memory(tmp_path: Path) -> None:
         capture_output=True,
         check=True,
     )
-    assert 0 < int(completed.stdout) < 100 * 1024  # kB
+    # Measured: 50 to 150 MB for 100 to 800 MB alike, most of it on a busy machine.
+    assert 0 < int(completed.stdout) < 200 * 1024  # kB
 
 
 # --- content type and filename ----------------------------------------------------------------

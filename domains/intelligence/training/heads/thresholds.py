@@ -14,10 +14,14 @@ from domains.intelligence.text.marks import Span
 from domains.intelligence.training.heads.marked_documents import MarkedDocument
 from domains.intelligence.training.heads.sentence_labels import overlaps
 
-_NEED: Final = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
+_NEED: Final = (0.4, 0.45, 0.5)
 _MORE: Final = (0.15, 0.25, 0.35, 0.5)
-_RECALL_WEIGHT: Final = 0.5
+_RECALL_WEIGHT: Final = 0.7
 """A wrong finding costs readers more than a missed one."""
+
+
+_NEARLY: Final = 0.001
+"""Difference of scores that counts nothing."""
 
 
 class _Counts(NamedTuple):
@@ -40,13 +44,19 @@ def need_thresholds(
     chosen: dict[str, float] = {}
     for profile in get_args(Profile):
         some = [
-            (document, Classified(rows, {}, rows))
+            (document, Classified(rows, {}, rows, []))
             for document, rows in zip(documents, held_out, strict=True)
             if document.profile == profile
         ]
         if some:
-            pairs = [Thresholds(*pair) for pair in product(_NEED, _MORE)]
-            best = max(pairs, key=lambda pair: (_score(some, pair).f_measure, pair))
+            scores = {
+                pair: _score(some, pair).f_measure
+                for pair in map(Thresholds._make, product(_NEED, _MORE))
+            }
+            # Scores hardly differ near the best one. A higher threshold has fewer wrong findings.
+            best = max(
+                pair for pair, score in scores.items() if score >= max(scores.values()) - _NEARLY
+            )
             chosen |= {f"need_{profile}": best.need, f"more_{profile}": best.more}
     return chosen
 
