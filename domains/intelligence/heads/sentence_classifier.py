@@ -97,7 +97,7 @@ def _without_relief(probabilities: Floats, texts: Sequence[str]) -> Floats:
     likely = probabilities[:, need] * probabilities[:, pain] >= _LIKELY
     for place in np.flatnonzero(likely).tolist():
         cues = cue_evidence(texts[place], tokens(texts[place]))
-        if cues["relief"] >= _RELIEF and not cues["pain"]:
+        if cues["relief"] >= max(_RELIEF, cues["pain"]):
             probabilities[place, need] *= _DENIED
     return probabilities
 
