@@ -252,11 +252,10 @@ def _key_points(talk: Talk, language: str | None) -> list[_Found]:
     utterances = [Utterance(each.speaker, each.text) for each in talk.turns]
     internal = talk.audience == "INTERNAL"
     parts = extractive_summary.PARTS if internal else _PARTS_OF_CALL
-    points = extractive_summary.digest(utterances, parts)
+    points = extractive_summary.digest(utterances, parts, with_topics=internal)
     return [
         _Found(point.text, source.utterance, source.start, source.end)
         for point in points
-        if internal or not point.topics
         for source in point.sources
     ]
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from domains.intelligence.dialogue.turns import Turn
 from domains.intelligence.engine import analyse
 from domains.intelligence.findings import Document
-from domains.intelligence.heads.names import organisation
+from domains.intelligence.heads.names import organisations
 from domains.intelligence.outline import Outline, outline
 from domains.intelligence.training.heads.marked_documents import PROFILES, Person, find_person
 from tests.eval.metrics import score
@@ -70,7 +70,9 @@ def _of_call(row: Mapping[str, Any]) -> dict[str, Any]:
         "INTERNAL" if internal else "EXTERNAL",
         row.get("title") or "",
         held_on=date.fromisoformat(row["startedAt"][:10]),
-        own_names={organisation(domain) for domain in _domains(row)},
+        own_names=organisations(
+            [row.get("vendorDomain"), *(each.get("email") for each in row["participants"])]
+        ),
     )
     places = list(_turn_starts(row))
     needs = [
@@ -97,15 +99,6 @@ def _of_call(row: Mapping[str, Any]) -> dict[str, Any]:
             for name, heading in _MOMENTS.items()
         },
     }
-
-
-def _domains(row: Mapping[str, Any]) -> Iterator[str]:
-    """Iterate over the domains of the vendor and of the participants' addresses."""
-    if row.get("vendorDomain"):
-        yield row["vendorDomain"]
-    for each in row["participants"]:
-        if each.get("email"):
-            yield each["email"].rpartition("@")[2]
 
 
 def _turn_starts(row: Mapping[str, Any]) -> Iterator[int]:

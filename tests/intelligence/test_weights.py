@@ -52,20 +52,9 @@ def _data(folder: Path) -> Path:
         for text, stars, labels in reviews
     ]
     opinions = [
-        {
-            "id": f"o{n}-{at}",
-            "app": f"app{n % 3}",
-            "review": f"r{n}",
-            "text": text,
-            "features": [{"text": phrase, "sentiment": sentiment}],
-        }
-        for n in range(6)
-        for at, (text, phrase, sentiment) in enumerate(
-            [
-                ("The dark mode is great.", "dark mode", "positive"),
-                ("I cannot share notes with friends.", "share notes", "negative"),
-            ]
-        )
+        {"text": text}
+        for _ in range(6)
+        for text in ("The dark mode is great.", "I cannot share notes with friends.")
     ]
     for name, content in (
         ("reviews/train", rows),

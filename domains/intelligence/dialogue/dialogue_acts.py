@@ -49,16 +49,6 @@ class Scores(NamedTuple):
     stated: Floats
 
 
-class Pick(NamedTuple):
-    """One find: the utterance to quote, and the stretch `first..last` in which it was said."""
-
-    kind: ActKind
-    utterance: int
-    first: int
-    last: int
-    probability: float
-
-
 class ActWeights(msgspec.Struct, frozen=True):
     """The content of `weights/acts.bin`.
 
@@ -97,28 +87,6 @@ def score(utterances: Sequence[Utterance]) -> Scores:
     return Scores(chances[:, : len(KINDS)], chances[:, len(KINDS) :])
 
 
-def decode(scores: Scores, utterances: Sequence[Utterance]) -> dict[ActKind, list[Pick]]:
-    """The finds of each kind that can be quoted, in order of the meeting.
-
-    Actions and the gist are single utterances; decisions and problems are stretches of talk with
-    the utterance in them that states it best, and utterances that say so in as many words.
-    """
-    quotable = [len(_TOKEN.findall(each.text)) >= _SHORTEST for each in utterances]
-    found: dict[ActKind, list[Pick]] = {}
-    for column, kind in enumerate(KINDS):
-        chosen = scores.near[:, column] >= threshold(kind)
-        if kind in _STATEMENTS:
-            picks = _stretched(kind, stretches(chosen), scores, quotable)
-            found[kind] = _with_statements(kind, picks, utterances)
-        else:
-            found[kind] = [
-                Pick(kind, at, at, at, float(scores.near[at, column]))
-                for at in np.flatnonzero(chosen).tolist()
-                if quotable[at]
-            ]
-    return found
-
-
 def marked(scores: Scores) -> dict[ActKind, list[int]]:
     """Per kind the utterances at or over its threshold: where a reader would find it."""
     return {
@@ -132,88 +100,12 @@ def threshold(kind: ActKind) -> float:
     return _model()[0].thresholds[KINDS.index(kind)]
 
 
-def version() -> str:
-    """Names the weights that decide every score."""
-    return _model()[1].version
-
-
-def stretches(chosen: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """First and last index of each run of chosen utterances, none longer than twelve."""
-    runs: list[tuple[int, int]] = []
-    for index in np.flatnonzero(chosen).tolist():
-        if runs and index - runs[-1][1] == 1 and index - runs[-1][0] < _LONGEST_STRETCH:
-            runs[-1] = (runs[-1][0], index)
-        else:
-            runs.append((index, index))
-    return runs
-
-
-def _stretched(
-    kind: ActKind, spans: Sequence[tuple[int, int]], scores: Scores, quotable: Sequence[bool]
-) -> list[Pick]:
-    """A pick for each stretch in which one utterance is likely to state it."""
-    column = KINDS.index(kind)
-    picks = []
-    for first, last in spans:
-        candidates = [at for at in range(first, last + 1) if quotable[at]]
-        best = max(candidates, key=lambda at: (scores.stated[at, column], -at), default=None)
-        if best is not None and scores.stated[best, column] >= _STATED:
-            chance = float(scores.near[first : last + 1, column].max())
-            picks.append(Pick(kind, best, first, last, chance))
-    return picks
-
-
-def _with_statements(
-    kind: ActKind, picks: Sequence[Pick], utterances: Sequence[Utterance]
-) -> list[Pick]:
-    """The picks, and those utterances that say it in as many words in place of any near them."""
-    pattern = _STATEMENTS[kind]
-    said = [at for at, each in enumerate(utterances) if pattern.search(each.text)]
-    kept = [each for each in picks if not any(each.first <= at <= each.last for at in said)]
-    return sorted([*kept, *(Pick(kind, at, at, at, _SAID_OUTRIGHT) for at in said)])
-
-
 @functools.cache
 def _model() -> tuple[ActWeights, linear.Linear]:
     content = (resources.files("domains.intelligence") / "weights" / "acts.bin").read_bytes()
     weights = msgspec.msgpack.decode(content, type=ActWeights)
     return weights, linear.parsed(weights.first)
 
-
-_SHORTEST: Final = 3
-_LONGEST_STRETCH: Final = 12
-_STATED: Final = 0.15
-"""Least probability of the quoted utterance of a stretch itself; less is talk around a topic."""
-
-_SAID_OUTRIGHT: Final = 0.75
-"""Stands for a probability: a judgement, not a measurement."""
-
-_STATEMENTS: Final[dict[ActKind, re.Pattern[str]]] = {
-    "decision": re.compile(
-        r"""
-        \b(?:we|they|the\ (?:team|group|board))(?:['’]ve|\ have|\ all)?\ (?:just\ )?
-            (?:decided|agreed|settled|approved)\b
-        | \bwe(?:['’]re|\ are)\ (?:all\ )?(?:agreed|going\ (?:ahead\ )?with|going\ for)\b
-        | \bwe(?:['’]ll|\ will)\ (?:go\ (?:ahead\ )?(?:with|for)|stick\ (?:with|to))\b
-        | \blet['’]?s\ (?:go\ (?:ahead\ )?with|stick\ (?:with|to)|settle\ on)\b
-        | \b(?:it|that)(?:['’]s|\ is)\ (?:decided|settled|agreed|approved|a\ deal)\b
-        | \bhappy\ to\ (?:move|go)\ (?:forward|ahead)\b | \bthe\ decision\ is\b
-        """,
-        re.IGNORECASE | re.VERBOSE,
-    ),
-    "problem": re.compile(
-        r"""
-        \bstill\ (?:don['’]t\ know|need\ to\ (?:find\ out|figure|decide)|an?\ open|open\b|unclear)
-        | \b(?:not|n['’]t)\ sure\ (?:if|whether|who|how)\b
-        | \b(?:my|our|the|one|a|big(?:gest)?)\ (?:main\ )?concern\ (?:is|here|would)\b
-        | \b(?:the|an?)\ (?:open\ )?(?:question|problem|issue)\ (?:is|remains|for\ (?:me|us)\ is)\b
-        | \b(?:have|has)n['’]t\ (?:figured|decided|agreed|solved)\b
-        | \bcan['’]?t\ decide\b | \bdepends\ on\ whether\b | \bworr(?:y|ied)\ (?:that|about)\b
-        """,
-        re.IGNORECASE | re.VERBOSE,
-    ),
-}
-"""What says so by itself, in any conversation; written for this project."""
 
 _FILLER: Final = re.compile(
     r"\b(?:um+|uh+|mm+|hmm+|mm-hmm|uh-huh|er|erm|ah|oh)\b[,.]?\s*|\b(\w+)(?: \1\b)+", re.IGNORECASE

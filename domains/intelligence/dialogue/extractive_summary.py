@@ -34,12 +34,11 @@ class Source(NamedTuple):
 class Point(NamedTuple):
     """One line of the summary, and at least one source for all that it says.
 
-    `topics`: it names what was talked about. Otherwise it is a sentence of a speaker.
+    It names topics, or is a sentence of a speaker.
     """
 
     text: str
     sources: tuple[Source, ...]
-    topics: bool = False
 
 
 class Sentence(NamedTuple):
@@ -54,20 +53,17 @@ class Sentence(NamedTuple):
     start_time: float | None = None
 
 
-def digest(utterances: Sequence[Utterance], parts: int = PARTS) -> list[Point]:
+def digest(
+    utterances: Sequence[Utterance], parts: int = PARTS, *, with_topics: bool = True
+) -> list[Point]:
     """Return the summary in the order of the meeting; empty if nothing was said.
 
     `parts` is the largest number of parts. Pure and deterministic.
     """
     said = sentences(utterances)
-    return summary(said, dialogue_acts.score(spoken(said)), parts)
-
-
-def summary(said: Sequence[Sentence], scores: Scores, parts: int = PARTS) -> list[Point]:
-    """Return the same from the sentences and the scores of what was `spoken`."""
     if not said:
         return []
-    meeting = _meeting(said, scores)
+    meeting = _meeting(said, dialogue_acts.score(spoken(said)), with_topics=with_topics)
     used: set[str] = set()
     points = list(_opening(meeting, used))
     count = max(1, min(parts, -(-len(said) // _SENTENCES_OF_PART)))
@@ -126,11 +122,11 @@ class _Meeting(NamedTuple):
     speakers: int
 
 
-def _meeting(said: Sequence[Sentence], scores: Scores) -> _Meeting:
+def _meeting(said: Sequence[Sentence], scores: Scores, *, with_topics: bool) -> _Meeting:
     return _Meeting(
         said,
         scores.near[:, KINDS.index("abstract")],
-        topics(said),
+        topics(said) if with_topics else {},
         len({each.speaker for each in said}),
     )
 
@@ -159,7 +155,7 @@ def _opening(meeting: _Meeting, used: set[str]) -> Iterator[Point]:
     keys = _best(values, 3, used)
     if keys:
         told, sources = _named(meeting, [meeting.topics[key] for key in keys], "")
-        yield Point(f"The meeting was about {told}.", sources, topics=True)
+        yield Point(f"The meeting was about {told}.", sources)
 
 
 def _part(
@@ -183,7 +179,7 @@ def _part(
         speaker = _leading(meeting, part)
         told, sources = _named(meeting, [local[key] for key in keys], speaker)
         clause = f"{opener}{_subject(meeting, speaker)} {told}."
-        yield Point(clause[:1].upper() + clause[1:], sources, topics=True)
+        yield Point(clause[:1].upper() + clause[1:], sources)
     key_point = _key_point(meeting, part)
     if key_point:
         yield key_point

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from domains.intelligence.text.words import STOP_WORDS, word_set
@@ -60,6 +60,11 @@ def find_names(
             if parts and not parts <= people and not _is_own(name, own):
                 found[name].append(Mention(number, start, start + len(name)))
     return _without_first_words(found)
+
+
+def organisations(addresses: Iterable[str | None]) -> set[str]:
+    """Return the names in e-mail addresses or domains for `find_names`."""
+    return {organisation(each.rpartition("@")[2]) for each in addresses if each}
 
 
 def organisation(domain: str) -> str:

@@ -24,7 +24,7 @@ from domains.intelligence.wording.descriptions import OCCASIONS, description
 
 MAX_INSIGHTS: Final = 60
 
-_SENTIMENTS: Final[dict[Kind, Sentiment]] = {"pain": "negative", "praise": "positive"}
+SENTIMENTS: Final[dict[Kind, Sentiment]] = {"pain": "negative", "praise": "positive"}
 
 _TWO: Final = 2
 _CLEARLY: Final = 0.6
@@ -97,7 +97,7 @@ def _insight(
         name=name,
         description=description([main.text], main.speaker, OCCASIONS[document.profile], language),
         quotes=quotes,
-        sentiment=_SENTIMENTS.get(need.type, "neutral"),
+        sentiment=SENTIMENTS.get(need.type, "neutral"),
         confidence=round(need.probability, 3),
         product_id=named_product(document.products, quotes),
     )

@@ -27,12 +27,13 @@ from domains.intelligence.findings import (
     Quote,
     Sentiment,
 )
+from domains.intelligence.insights.need_insights import SENTIMENTS
+from domains.intelligence.insights.need_titles import item_text
 from domains.intelligence.language import detect
 from domains.intelligence.own_words.reading import read
 from domains.intelligence.text.segmentation import MAX_QUOTE, Sentence, spoken
 from domains.intelligence.wording.descriptions import OCCASIONS, description, step
-from domains.intelligence.wording.languages import code
-from domains.intelligence.wording.titles import own_words, title
+from domains.intelligence.wording.titles import title
 from domains.kernel.models.llm_types import LLMRequest
 
 T = TypeVar("T", bound=Struct)
@@ -53,7 +54,6 @@ _QUOTES_READ: Final = 20
 # Limits in characters. The last one is for names and passages before they are normalized.
 _MAX_PRODUCT_NAME: Final = 80
 _MAX_MODEL_NAME: Final = 100
-_MAX_POINT: Final = 200
 _CHARACTERS_READ: Final = 4_000
 
 # Bytes of letters and digits that a quote needs: two short words, or four characters of Chinese.
@@ -197,7 +197,7 @@ def _insight(
         name=name,
         description=description(said, quote.speaker, OCCASIONS[profile], language),
         quotes=quotes,
-        sentiment=_SENTIMENTS.get(selected.kind, selected.sentiment),
+        sentiment=SENTIMENTS.get(selected.kind, selected.sentiment),
         confidence=round(min(max(selected.confidence, 0.0), 1.0), 3),
         product_id=_product(selected.product, quotes, products),
     )
@@ -206,10 +206,6 @@ def _insight(
 def _equal_scores(parts: Sequence[str]) -> list[float]:
     """Prefer no part of a long sentence: the title is its longest main clause that fits."""
     return [0.0] * len(parts)
-
-
-# The same as in the built-in engine.
-_SENTIMENTS: Final[dict[Kind, Sentiment]] = {"pain": "negative", "praise": "positive"}
 
 
 def _product(selected: str | None, quotes: Iterable[Quote], products: dict[str, str]) -> str | None:
@@ -347,7 +343,7 @@ def _point(
     order = sorted(range(len(evidence)), key=lambda number: number != selected.turn)
     for number in order:
         for quote in evidence[number].quotes([selected.quote]):
-            text = own_words(quote.text, code(language), _MAX_POINT)
+            text = item_text(quote.text, language)
             if not text:
                 return None
             if selected.heading == _NEXT_STEPS:

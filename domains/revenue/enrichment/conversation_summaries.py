@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Text, bindparam, null, select, update
 
 from domains.intelligence.dialogue.turns import Audience, Turn
-from domains.intelligence.heads.names import organisation
+from domains.intelligence.heads.names import organisations
 from domains.intelligence.outline import Outline, answered, asked, outline
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Tx
@@ -242,8 +242,7 @@ def _decode(content: _Input) -> tuple[list[TranscriptEntry], list[Turn]]:
 
 def _own_names(content: _Input) -> set[str]:
     """Return the names in the e-mail domains of the participants, such as "acme" of acme.com."""
-    people = _PARTICIPANTS.decode(content.participants)
-    return {organisation(each.email.rpartition("@")[2]) for each in people if each.email}
+    return organisations(each.email for each in _PARTICIPANTS.decode(content.participants))
 
 
 def _enrichment(entries: list[TranscriptEntry], result: Outline) -> _Enrichment:

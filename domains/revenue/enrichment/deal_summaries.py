@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from domains.intelligence.dialogue.turns import Turn
 from domains.intelligence.engine import engine
-from domains.intelligence.heads.names import organisation
+from domains.intelligence.heads.names import organisations
 from domains.intelligence.outline import outline
 from domains.intelligence.semantic import clusters
 from domains.kernel.core.ids import WorkspaceId
@@ -249,16 +249,10 @@ def _outline_messages(batch: Sequence[_Message]) -> list[tuple[dict[str, Any], s
             held_on=message.sent_on,
             kind="mail",
             max_length=_MAX_BODY,
-            own_names=_own_names(sender),
+            own_names=organisations([sender.email] if sender else []),
         )
         outlines.append((found.summary, found.language))
     return outlines
-
-
-def _own_names(sender: Participant | None) -> list[str]:
-    if sender is None or not sender.email:
-        return []
-    return [organisation(sender.email.rpartition("@")[2])]
 
 
 def _merge_items(lists: Sequence[Sequence[Sequence[str]]]) -> list[list[str]]:

@@ -74,6 +74,13 @@ def test_quotes_are_slices_of_the_utterances() -> None:
             assert text[source.start : source.end] == source.quote
 
 
+def test_summary_without_topics_has_sentences_of_speakers_only() -> None:
+    points = digest(MEETING, with_topics=False)
+    speakers = tuple(f"{each.speaker}: " for each in MEETING)
+    assert points
+    assert all(point.text.startswith(speakers) for point in points)
+
+
 def test_summary_is_deterministic() -> None:
     assert digest(MEETING) == digest(list(MEETING))
 

@@ -108,7 +108,7 @@ class _Scanner:
         first, following = lines[opening.start], next_text(lines, opening.end)
         quoted = following < len(lines) and quote_marks(lines[following].text) > 0
         self._close(ends_part=True)
-        passes_on = self._passes_on(opening.kind) or _is_title(lines[: opening.start])
+        passes_on = self._passes_on(opening.kind) or _is_ticket_title(lines, opening.start)
         if (not quoted or opening.kind == "forward") and passes_on:
             self._note = []
             self._has_quotes = False
@@ -146,11 +146,11 @@ class _Scanner:
         return kind != "above" and len(note) <= _SHORT_NOTE and COVER_NOTE.search(note) is not None
 
 
-def _is_title(before: Sequence[Line]) -> bool:
+def _is_ticket_title(lines: Sequence[Line], head: int) -> bool:
     """True for one line with a number directly above a head, as help desks export tickets."""
-    if len(before) != 1 or len(before[0].text) > _SHORT_NOTE:
+    if head != 1 or not 0 < len(lines[0].text) <= _SHORT_NOTE:
         return False
-    return _DIGIT.search(before[0].text) is not None and before[0].text[-1] not in ".!?:,"
+    return _DIGIT.search(lines[0].text) is not None and lines[0].text[-1] not in ".!?:,"
 
 
 def _end_of_quote(lines: Sequence[Line], index: int, *, unsure: bool = False) -> int:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from domains.intelligence.heads.competitors import Candidate, Side, candidates, dense_features
 from domains.intelligence.heads.features import Role
-from domains.intelligence.heads.names import organisation
+from domains.intelligence.heads.names import organisations
 from domains.intelligence.semantic.embeddings import Encoder
 from domains.intelligence.training.fitting import Head, Shape, best_threshold, fit, held_out
 from domains.intelligence.training.heads.marked_documents import (
@@ -64,8 +64,8 @@ def train(name: str, encoder: Encoder) -> bytes:
     )
     is_english = np.asarray(names.is_english)
     chosen = {
-        name: head._replace(threshold=best_threshold(answers[some], likely[some, 0]))
-        for name, some in (
+        language: head._replace(threshold=best_threshold(answers[some], likely[some, 0]))
+        for language, some in (
             ("english", is_original & is_english),
             ("other", is_original & ~is_english),
         )
@@ -128,6 +128,6 @@ def _candidates(document: MarkedDocument) -> list[Candidate]:
         _SIDES[roles[each.speaker]] if each.speaker in roles else "unknown" for each in sentences
     ]
     speakers = {each.speaker for each in sentences if each.speaker}
-    domains = [person.email.rpartition("@")[2] for person in document.people if person.email]
-    own = {organisation(domain) for domain in (*domains, document.vendor_domain) if domain}
-    return candidates(sentences, sides, speakers | {person.name for person in document.people}, own)
+    addresses = [*(person.email for person in document.people), document.vendor_domain]
+    names = speakers | {person.name for person in document.people}
+    return candidates(sentences, sides, names, organisations(addresses))
