@@ -1,4 +1,4 @@
-"""Near duplicates: for each new insight, suggest an earlier insight with the same meaning."""
+"""Near duplicates: for each new insight, suggest an earlier one that states the same need."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Final, NamedTuple
@@ -23,7 +23,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from domains.discovery.tables import evidence, insight_vectors, insights
-from domains.intelligence.semantic import clusters, embeddings
+from domains.intelligence.findings import Kind
+from domains.intelligence.semantic import embeddings, near_duplicates
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
@@ -39,7 +40,7 @@ _DELAY: Final = 1.0
 _BATCH: Final = 100
 # Newest stored insights whose sketches are compared with those of the new ones.
 _MAX_SKETCHES: Final = 100_000
-# Insights with the most similar sketches, whose vectors are then compared.
+# Insights with the most similar sketches, whose vectors are then compared: so many by each part.
 _NEAREST: Final = 24
 # Characters of the quote or description that are embedded.
 _MAX_TEXT_LENGTH: Final = 300
@@ -52,14 +53,20 @@ class CompareInsights(Job, frozen=True, tag="discovery.compare_insights"):
 
 
 class NewInsight(msgspec.Struct, frozen=True):
-    """An insight to compare. `text` is its first quote or, without quotes, its description."""
+    """An insight to compare. `quote` is its first quote or, without quotes, its description."""
 
     id: UUID
     number: int
     signal_id: UUID | None
     sentiment: str | None
+    kind: Kind | None
     name: str
-    text: str | None
+    quote: str | None
+
+    @property
+    def text(self) -> str:
+        """The text to embed. A name that is cut from the quote adds nothing."""
+        return near_duplicates.statement_text(self.name, self.quote)
 
 
 class _Embedding(NamedTuple):
@@ -67,12 +74,11 @@ class _Embedding(NamedTuple):
     sketch: bytes
 
 
-class _EmbeddedInsight(msgspec.Struct, frozen=True):
-    id: UUID
-    number: int
-    signal_id: UUID | None
-    sentiment: str | None
+class _EmbeddedInsight(NewInsight, frozen=True):
     vector: bytes
+
+    def statement(self) -> near_duplicates.Statement:
+        return near_duplicates.Statement(self.text, self.kind, self.vector)
 
 
 _i, _v = insights.c, insight_vectors.c
@@ -87,15 +93,17 @@ _first_quote = (
     .limit(literal_column("1"))
     .scalar_subquery()
 )
+_compared_columns = (
+    _i.id,
+    _i.number,
+    _i.made_by_signal_id,
+    _i.sentiment,
+    _i.kind,
+    _i.name,
+    func.coalesce(_first_quote, func.left(_i.description, _max_text_length)),
+)
 _UNCOMPARED = statement(
-    select(
-        _i.id,
-        _i.number,
-        _i.made_by_signal_id,
-        _i.sentiment,
-        _i.name,
-        func.coalesce(_first_quote, func.left(_i.description, _max_text_length)),
-    )
+    select(*_compared_columns)
     .where(
         _i.workspace_id == WORKSPACE,
         or_(
@@ -128,7 +136,7 @@ _SKETCHES = statement(
     row,
 )
 _VECTORS = statement(
-    select(_i.id, _i.number, _i.made_by_signal_id, _i.sentiment, _v.vector)
+    select(*_compared_columns, _v.vector)
     .join(insights, (_i.workspace_id == WORKSPACE) & (_i.id == _v.insight_id))
     .where(
         _v.workspace_id == WORKSPACE,
@@ -192,15 +200,15 @@ async def compare(tools: Tools, workspace: WorkspaceId, _job: CompareInsights) -
     new = await list_uncompared(tools.read, workspace, embedder)
     if not new:
         return None
-    embedded = await tools.process_pool.run(_embed, [_text_of(insight) for insight in new])
-    candidates = await _nearest(tools, workspace, embedder, embedded)
+    embedded = await tools.process_pool.run(_embed, [insight.text for insight in new])
+    stored, candidates = await _nearest(tools, workspace, embedder, embedded)
     candidates += [
-        _EmbeddedInsight(
-            insight.id, insight.number, insight.signal_id, insight.sentiment, embedding.vector
-        )
+        _EmbeddedInsight(**msgspec.structs.asdict(insight), vector=embedding.vector)
         for insight, embedding in zip(new, embedded, strict=True)
     ]
-    originals = await tools.process_pool.run(_find_originals, embedder, candidates, len(new))
+    originals = await tools.process_pool.run(
+        _find_originals, embedder, candidates, len(new), stored + len(new)
+    )
 
     async def write(tx: Tx) -> None:
         ids = {insight.id for insight in new} | {original for original in originals if original}
@@ -234,27 +242,24 @@ async def list_uncompared(read: Read, workspace: WorkspaceId, embedder: str) -> 
         _UNCOMPARED,
         workspace=workspace,
         embedder=embedder,
-        is_fallback=embedder == embeddings.Words.name,
+        is_fallback=embedder == embeddings.FALLBACK,
     )
 
 
 async def _nearest(
     tools: Tools, workspace: WorkspaceId, embedder: str, new: Sequence[_Embedding]
-) -> list[_EmbeddedInsight]:
-    """Return the stored insights whose sketches are most similar to those of the new insights."""
+) -> tuple[int, list[_EmbeddedInsight]]:
+    """Return the number of stored insights, and those with the most similar sketches."""
     ids, sketches = await tools.read.one(_SKETCHES, workspace=workspace, embedder=embedder)
     if ids is None:
-        return []
+        return 0, []
     nearest = await tools.process_pool.run(
-        clusters.likeliest, sketches, [embedding.sketch for embedding in new], _NEAREST
+        near_duplicates.likeliest, sketches, [embedding.sketch for embedding in new], _NEAREST
     )
     positions = sorted({position for positions in nearest for position in positions})
     nearest_ids = [UUID(bytes=ids[16 * position : 16 * position + 16]) for position in positions]
-    return await tools.read.all(_VECTORS, workspace=workspace, embedder=embedder, ids=nearest_ids)
-
-
-def _text_of(insight: NewInsight) -> str:
-    return f"{insight.name}. {insight.text}" if insight.text else insight.name
+    found = await tools.read.all(_VECTORS, workspace=workspace, embedder=embedder, ids=nearest_ids)
+    return len(ids) // 16, found
 
 
 # --- run in child processes, because loading the model takes 0.5 s ------------------------------
@@ -267,15 +272,16 @@ def _embedder_name() -> str:
 
 def _embed(texts: Sequence[str]) -> list[_Embedding]:
     vectors = embeddings.embedder().vectors(texts)
-    return [_Embedding(vector.tobytes(), clusters.sketch(vector)) for vector in vectors]
+    return [_Embedding(vector.tobytes(), near_duplicates.sketch(vector)) for vector in vectors]
 
 
 def _find_originals(
-    embedder: str, embedded: Sequence[_EmbeddedInsight], count: int
+    embedder: str, embedded: Sequence[_EmbeddedInsight], count: int, compared: int
 ) -> list[UUID | None]:
     """For each of the last `count` insights, return the earlier one it duplicates, or None.
 
-    Insights written by people are never marked as duplicates.
+    `compared` is the number of insights that these were chosen from. Insights written by people are
+    never marked as duplicates.
     """
     originals: list[UUID | None] = []
     for insight in embedded[-count:]:
@@ -283,8 +289,9 @@ def _find_originals(
             originals.append(None)
             continue
         candidates = [other for other in embedded if _may_duplicate(insight, other)]
-        vectors = [candidate.vector for candidate in candidates]
-        index = clusters.most_alike(embedder, insight.vector, vectors)
+        index = near_duplicates.most_similar(
+            embedder, insight.statement(), [each.statement() for each in candidates], compared
+        )
         originals.append(None if index is None else candidates[index].id)
     return originals
 

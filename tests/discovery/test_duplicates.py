@@ -38,6 +38,16 @@ async def test_the_later_insight_suggests_the_earlier_one(acme: Tenant) -> None:
     assert await _suggested_original(acme, other) is None
 
 
+async def test_the_same_need_in_another_language_is_suggested(acme: Tenant) -> None:
+    first = await _find_insight(acme, "Der Export nach CSV ist furchtbar langsam.")
+    other = await _find_insight(acme, "Der Import aus CSV ist furchtbar langsam.")
+    spanish = await _find_insight(acme, "Exportar a CSV tarda una eternidad, es lentísimo.")
+    english = await _find_insight(acme, ALSO_SLOW)
+    assert await _wait_for_suggestion(acme, spanish) == first
+    assert await _wait_for_suggestion(acme, english) in {first, spanish}
+    assert await _suggested_original(acme, other) is None
+
+
 async def test_an_insight_written_by_a_person_is_an_original_but_never_a_duplicate(
     acme: Tenant,
 ) -> None:
@@ -86,6 +96,6 @@ async def test_the_fallback_embedder_does_not_replace_embeddings_of_the_model(
     await _find_insight(acme, SLOW)
     await _wait_for_suggestion(acme, await _find_insight(acme, ALSO_SLOW))
     workspace = WorkspaceId(UUID(acme.workspace))
-    fallback = embeddings.Words.name
+    fallback = embeddings.FALLBACK
     assert await list_uncompared(database.read, workspace, fallback) == []
     assert len(await list_uncompared(database.read, workspace, "other")) == 2

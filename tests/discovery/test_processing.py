@@ -72,7 +72,7 @@ async def test_quotes_of_a_transcript_have_speaker_and_time(acme: Tenant) -> Non
 @pytest.mark.parametrize(
     ("signal_type", "insight_type", "context", "occasion", "names"),
     [
-        ("transcript", "user-interview", "market_research", "in a call", [WISH]),
+        ("transcript", "user-interview", "market_research", "in a conversation", [WISH]),
         ("support_ticket", "support-ticket", "support_request", "in a ticket", [WISH]),
         ("review", "feedback", "feature_feedback", "in a review", [WISH, PRAISE]),
         ("discovery_report", "market-research", "market_research", "in a report", [WISH]),

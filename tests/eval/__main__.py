@@ -14,9 +14,8 @@ import click
 
 from domains.intelligence.engine import engine
 from domains.intelligence.semantic import embeddings
-from domains.intelligence.training.json_lines import read_json_lines
 from tests.eval import invariants, speed
-from tests.eval.rows import Rows, splits
+from tests.eval.rows import Rows, read_rows
 from tests.eval.tasks import TASKS, Figures
 
 MODELS_PAGE: Final = embeddings.WEIGHTS / "MODELS.md"
@@ -77,6 +76,7 @@ TARGETS: Final[dict[tuple[str, str], Target]] = {
     ("calls", "objections R"): Target(0.50, 0.65),
     ("calls", "category accuracy"): Target(0.80, 0.90),
     ("languages", "category accuracy"): Target(0.70, 0.85),
+    ("pairs", "accuracy"): Target(0.80, 0.90),
     ("engine", "quotes that are slices"): Target(1.0, 1.0),
     ("engine", "same bytes again"): Target(1.0, 1.0),
     ("speed", "ready, s"): Target(0.5, 0.2, is_maximum=True),
@@ -110,12 +110,11 @@ def _evaluate(
 ) -> list[tuple[str, bool]]:
     lines: list[tuple[str, bool]] = []
     for name, task in TASKS.items():
-        files = splits(folder / name) if not only or name in only else []
-        for file in files:
-            rows = read_json_lines(file)
+        splits = read_rows(folder, name) if not only or name in only else {}
+        for split, rows in splits.items():
             predicted = task.predict(rows)
             if predictions is not None:
-                output = name if len(files) == 1 else f"{name}.{file.stem}"
+                output = name if len(splits) == 1 else f"{name}.{split}"
                 _write(predictions / f"{output}.jsonl", rows, predicted)
             lines += _print(name, task.measure(rows, predicted))
             if errors and task.errors is not None:

@@ -1,7 +1,9 @@
 """Tasks of the evaluation: predictions of the engine, and their metrics."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
+
+import numpy as np
 
 from domains.intelligence.dialogue import dialogue_acts, extractive_summary
 from domains.intelligence.dialogue.categories import category
@@ -9,8 +11,16 @@ from domains.intelligence.dialogue.classified_items import classify_talk
 from domains.intelligence.dialogue.dialogue_acts import ActKind, Utterance
 from domains.intelligence.dialogue.turns import Audience, Talk, Turn
 from domains.intelligence.insights import classifiers
+from domains.intelligence.engine import analyse
+from domains.intelligence.findings import Document
 from domains.intelligence.semantic import clusters
-from domains.intelligence.semantic.embeddings import embedder
+from domains.intelligence.semantic.embeddings import Embedder, embedder, encoder
+from domains.intelligence.semantic.near_duplicates import (
+    ENGLISH_BARS,
+    Statement,
+    most_similar,
+    statement_text,
+)
 from tests.eval import metrics, needs
 from tests.eval.rows import Rows
 
@@ -72,16 +82,44 @@ def _measure_single_label(field: str) -> Callable[[Rows, Predictions], Figures]:
 
 
 def _predict_clusters(rows: Rows) -> Predictions:
-    model = embedder()
-    vectors = model.vectors([row["text"] for row in rows])
-    related = clusters.bars(model.name).related
-    return [{"cluster": number} for number in clusters.grouped(vectors, related)]
+    """Group English texts by the vectors for English."""
+    vectors = np.rint(127 * encoder("minilm").unit_vectors([row["text"] for row in rows]))
+    groups = clusters.grouped(vectors.astype(np.int8), ENGLISH_BARS.related)
+    return [{"cluster": number} for number in groups]
 
 
 def _measure_clusters(rows: Rows, predicted: Predictions) -> Figures:
     return metrics.cluster_scores(
         [row["cluster"] for row in rows], [each["cluster"] for each in predicted]
     )
+
+
+def _predict_pairs(rows: Rows) -> Predictions:
+    """Compare the insights of the two texts, or the texts themselves if there is none."""
+    maker = embedder()
+    predictions = []
+    for row in rows:
+        one, other = (_statement(row[side], maker) for side in ("a", "b"))
+        predictions.append({"same": most_similar(maker.name, one, [other]) is not None})
+    return predictions
+
+
+def _statement(text: str, maker: Embedder) -> Statement:
+    found = analyse(Document(text=text, profile="survey_response")).insights
+    shown = statement_text(found[0].name, found[0].quotes[0].text) if found else text
+    kind = found[0].kind if found else None
+    return Statement(shown, kind, maker.vectors([shown])[0].tobytes())
+
+
+def _measure_pairs(rows: Rows, predicted: Predictions) -> Figures:
+    pairs = zip(rows, predicted, strict=True)
+    return {"accuracy": sum(row["same"] == each["same"] for row, each in pairs) / len(rows)}
+
+
+def _pair_errors(rows: Rows, predicted: Predictions) -> Iterator[str]:
+    for row, each in zip(rows, predicted, strict=True):
+        if row["same"] != each["same"]:
+            yield f"{'missed' if row['same'] else 'wrong '} pair {row['a']} | {row['b']}"
 
 
 def _predict_meetings(rows: Rows) -> Predictions:
@@ -148,5 +186,6 @@ TASKS: Final[dict[str, Task]] = {
     "calls": Task(needs.predict, needs.measure, needs.errors),
     "written": Task(needs.predict, needs.measure, needs.errors),
     "languages": Task(needs.predict, needs.measure, needs.errors),
+    "pairs": Task(_predict_pairs, _measure_pairs, _pair_errors),
     "categories": Task(_predict_categories, _measure_single_label("category")),
 }

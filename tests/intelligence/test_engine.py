@@ -143,7 +143,7 @@ def test_sales_call() -> None:
     (quote,) = findings.insights[0].quotes
     assert (quote.speaker, quote.start_time, quote.end_time) == ("Priya", 41.0, 62.0)
     assert quote.text == "So, um, it takes us like three hours a week to build the report by hand."
-    assert findings.insights[0].description == f"Priya in a call: “{quote.text}”"
+    assert findings.insights[0].description == f"Priya in a conversation: “{quote.text}”"
 
 
 PITCH = """[00:00:05] Sam (Vendor): Our platform is easy. Most teams struggle with slow exports.

@@ -43,8 +43,11 @@ _SURE: Final = 0.2
 _HEAD: Final = 14_000
 _TAIL: Final = 6_000
 
+_PART_OF_CALL, _FEW_SENTENCES = 12, 3
+"""The opening and the close of a conversation are a twelfth of it, and at least three sentences."""
+
 # Scales of the features, chosen in cross-validation.
-_VECTOR, _PROBABILITY, _CUE, _TITLE, _TITLE_WORD = 10.0, 2.0, 0.5, 8.0, 4.0
+_VECTOR, _END, _PROBABILITY, _CUE, _TITLE, _TITLE_WORD = 10.0, 5.0, 2.0, 0.5, 8.0, 4.0
 
 
 def category(talk: Talk, classified: Classified, title: str, stage: str | None = None) -> str:
@@ -76,7 +79,8 @@ def of(audience: Audience) -> list[str]:
 def external_features(classified: Classified, text: str, title: str, model: Encoder) -> Floats:
     """Return the numbers that decide on the category of an external conversation.
 
-    They are means over the sentences of each side, cues in the text, and facts about the title.
+    They are means over the sentences of each side, of the opening and of the close, cues in the
+    text, and facts about the title.
     """
     size = SIZES["use"]
     vectors = classified.features[:, :size]
@@ -84,10 +88,13 @@ def external_features(classified: Classified, text: str, title: str, model: Enco
     if not len(vectors):
         vectors = np.zeros((0, size), np.float32)
     is_host = _hosts(classified)
+    end = max(len(vectors) // _PART_OF_CALL, _FEW_SENTENCES)
     cues = np.log1p(list(_heard(text, "EXTERNAL").values()))
     parts = [
         _mean(vectors[is_host]) * _VECTOR,
         _mean(vectors[~is_host]) * _VECTOR,
+        _mean(vectors[:end]) * _END,
+        _mean(vectors[-end:]) * _END,
         _mean(likely[is_host]) * _PROBABILITY,
         _mean(likely[~is_host]) * _PROBABILITY,
         likely.max(axis=0, initial=0.0) * _PROBABILITY,

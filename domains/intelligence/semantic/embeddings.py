@@ -1,8 +1,8 @@
-"""Embeddings of texts: MiniLM for English pairs, USE for sentences in all languages.
+"""Embeddings of texts: USE for all languages, and MiniLM for pairs of English texts.
 
 The encoders are built at installation. If the files or the runtime of one are missing, hashed words
 replace it: they find texts that share words, not texts that share a meaning. Embeddings of
-different encoders are never compared, so the encoder's name is stored with each.
+different encoders are never compared, so the encoders' names are stored with each.
 """
 
 import hashlib
@@ -19,6 +19,7 @@ from typing import Final, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from domains.intelligence.language import detect
 from domains.intelligence.text.words import STOP_WORDS, content_stems, tokens
 
 Model = Literal["minilm", "use"]
@@ -26,8 +27,11 @@ Model = Literal["minilm", "use"]
 SIZES: Final[dict[Model, int]] = {"minilm": 384, "use": 512}
 """Numbers in a vector. Hashed words have as many as the encoder that they replace."""
 
-SIZE: Final = SIZES["minilm"]
+SIZE: Final = SIZES["use"] + SIZES["minilm"]
 """Bytes of a stored vector."""
+ALL_LANGUAGES: Final = slice(0, SIZES["use"])
+ENGLISH: Final = slice(SIZES["use"], SIZE)
+"""Parts of a stored vector. ENGLISH is zero unless the text is English or of unknown language."""
 
 WEIGHTS: Final = Path(__file__).parents[1] / "weights"
 
@@ -48,24 +52,42 @@ class Encoder(Protocol):
     def unit_vectors(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
 
 
-class Embedder:
-    """Embeds texts for storage and comparison: unit vectors times 127, rounded to signed bytes."""
+_NONE: Final = "none"
 
-    def __init__(self, encoder: Encoder) -> None:
-        self.name: Final = encoder.name
-        self._encoder = encoder
+
+class Embedder:
+    """Embeds texts for storage and comparison: unit vectors times 127, rounded to signed bytes.
+
+    A vector has the two parts ALL_LANGUAGES and ENGLISH. Without `english` the latter is zero.
+    """
+
+    def __init__(self, all_languages: Encoder, english: Encoder | None) -> None:
+        self.name: Final = f"{all_languages.name}+{english.name if english else _NONE}"
+        self._all_languages = all_languages
+        self._english = english
 
     def vectors(self, texts: Sequence[str]) -> NDArray[np.int8]:
         """Return one row of SIZE bytes for each text. See `Encoder`."""
-        scaled = self._encoder.unit_vectors(texts) * np.float32(127)
-        rounded: NDArray[np.int8] = np.rint(scaled).astype(np.int8)
+        vectors = np.zeros((len(texts), SIZE), np.float32)
+        english = [place for place, text in enumerate(texts) if detect(text) in (None, "en")]
+        if texts:
+            vectors[:, ALL_LANGUAGES] = self._all_languages.unit_vectors(texts)
+        if english and self._english is not None:
+            own = self._english.unit_vectors([texts[place] for place in english])
+            vectors[english, ENGLISH] = own
+        rounded: NDArray[np.int8] = np.rint(vectors * np.float32(127)).astype(np.int8)
         return rounded
 
 
 @cache
 def embedder(folder: Path = WEIGHTS) -> Embedder:
-    """Return the embedder for English texts. See `encoder`."""
-    return Embedder(encoder("minilm", folder))
+    """Return the embedder of the installed encoders. See `encoder`.
+
+    MiniLM is left out if it is missing, and with hashed words.
+    """
+    all_languages, english = encoder("use", folder), encoder("minilm", folder)
+    has_both = Words.name not in (all_languages.name, english.name)
+    return Embedder(all_languages, english if has_both else None)
 
 
 @cache
@@ -74,7 +96,7 @@ def encoder(model: Model, folder: Path = WEIGHTS) -> Encoder:
 
     The first call loads it, in about 0.5 s.
     """
-    name = available(folder, model)
+    name = available(model, folder)
     if not name.startswith(Words.name):
         try:
             # Imported here: a process that never encodes should not load the runtime.
@@ -87,7 +109,7 @@ def encoder(model: Model, folder: Path = WEIGHTS) -> Encoder:
 
 
 @cache
-def available(folder: Path = WEIGHTS, model: Model = "minilm") -> str:
+def available(model: Model, folder: Path = WEIGHTS) -> str:
     """Return the name of the encoder that `encoder` returns, without loading it.
 
     The name of hashed words is "tfidf/1". Files with another hash than the recorded one are not
@@ -179,3 +201,7 @@ def _direction(feature: str, size: int) -> NDArray[np.int8]:
     """Return a vector of ones and minus ones: the bits of a hash. At most 512 of them."""
     digest = hashlib.blake2b(feature.encode(), digest_size=size // 8).digest()
     return np.unpackbits(np.frombuffer(digest, np.uint8)).astype(np.int8) * 2 - 1
+
+
+FALLBACK: Final = f"{Words.name}+{_NONE}"
+"""Name of the embedder that has hashed words instead of encoders."""

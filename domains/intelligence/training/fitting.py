@@ -106,11 +106,17 @@ def held_out(
     return found
 
 
-def best_threshold(answers: NDArray[np.bool_], probabilities: NDArray[np.float64]) -> float:
-    """The probability from which a yes gives the highest F1, between two of those seen."""
+def best_threshold(
+    answers: NDArray[np.bool_], probabilities: NDArray[np.float64], recall_weight: float = 1.0
+) -> float:
+    """Return the probability from which a yes gives the highest F-measure, between two of those seen.
+
+    The F-measure weighs precision by 1 and recall by `recall_weight`: F1 unless told otherwise.
+    """
     order = np.argsort(-probabilities, kind="stable")
     hits = np.cumsum(answers[order])
-    scores = 2 * hits / (np.arange(1, len(order) + 1) + answers.sum())
+    found = np.arange(1, len(order) + 1)
+    scores = (1 + recall_weight) * hits / (found + recall_weight * answers.sum())
     best = int(np.argmax(scores))
     here = probabilities[order[best]]
     below = probabilities[order[min(best + 1, len(order) - 1)]]

@@ -10,45 +10,39 @@ from domains.intelligence.wording.cleaning import INVISIBLE
 from domains.intelligence.wording.languages import code
 from domains.intelligence.wording.titles import ellipsis, own_words
 
-Occasion = Literal[
-    "call", "chat", "ticket", "mail", "review", "survey", "report", "meeting", "text"
-]
+Occasion = Literal["conversation", "ticket", "review", "report", "text"]
 
 OCCASIONS: Final[dict[Profile, Occasion]] = {
-    "transcript": "call",
+    "transcript": "conversation",
     "support_ticket": "ticket",
     "survey_response": "review",
     "discovery_report": "report",
-    "raw": "mail",
+    "raw": "text",
 }
-"""Occasion on which a document of each profile was said or written."""
+"""Occasion on which a document of each profile was said or written. A transcript may be that of a
+call, a chat or an interview."""
 
 LONGEST_DESCRIPTION: Final = 500
 LONGEST_STEP: Final = 160
 _LONGEST_NAME: Final = 80
 
-# Speaker and quotation, the unknown speaker, a due date, then the nine occasions in order.
+# Speaker and quotation, the unknown speaker, a due date, then the five occasions in order.
 _TABLES: Final = {
-    "en": ("{} {}: “{}”|Customer| (due {})|in a call|in a chat|in a ticket|in a mail|in a review|"
-           "in a survey|in a report|in a meeting|in a text"),
-    "de": ("{} {}: „{}“|Kunde| (bis {})|in einem Gespräch|in einem Chat|in einem Ticket|"
-           "in einer Mail|in einer Bewertung|in einer Umfrage|in einem Bericht|"
-           "in einer Besprechung|in einem Text"),
-    "fr": ("{} {} : « {} »|Client| (d'ici le {})|lors d'un appel|dans un chat|dans un ticket|"
-           "dans un e-mail|dans un avis|dans une enquête|dans un rapport|lors d'une réunion|"
-           "dans un texte"),
-    "es": ("{} {}: «{}»|Cliente| (para el {})|en una llamada|en un chat|en un tique|"
-           "en un correo|en una reseña|en una encuesta|en un informe|en una reunión|en un texto"),
-    "pt": ("{} {}: “{}”|Cliente| (até {})|em uma ligação|em um chat|em um chamado|em um e-mail|"
-           "em uma avaliação|em uma pesquisa|em um relatório|em uma reunião|em um texto"),
-    "it": ("{} {}: «{}»|Cliente| (entro il {})|in una chiamata|in una chat|in un ticket|"
-           "in un'e-mail|in una recensione|in un sondaggio|in un rapporto|in una riunione|"
-           "in un testo"),
-    "nl": ("{} {}: “{}”|Klant| (uiterlijk {})|in een gesprek|in een chat|in een ticket|"
-           "in een mail|in een recensie|in een enquête|in een rapport|in een vergadering|"
-           "in een tekst"),
-    "ja": ("{}（{}）：「{}」|お客様|（期限：{}）|通話|チャット|問い合わせ|"
-           "メール|レビュー|アンケート|報告書|会議|テキスト"),
+    "en": ("{} {}: “{}”|Customer| (due {})|in a conversation|in a ticket|in a review|in a report|"
+           "in a text"),
+    "de": ("{} {}: „{}“|Kunde| (bis {})|in einem Gespräch|in einem Ticket|in einer Bewertung|"
+           "in einem Bericht|in einem Text"),
+    "fr": ("{} {} : « {} »|Client| (d'ici le {})|dans une conversation|dans un ticket|"
+           "dans un avis|dans un rapport|dans un texte"),
+    "es": ("{} {}: «{}»|Cliente| (para el {})|en una conversación|en un tique|en una reseña|"
+           "en un informe|en un texto"),
+    "pt": ("{} {}: “{}”|Cliente| (até {})|em uma conversa|em um chamado|em uma avaliação|"
+           "em um relatório|em um texto"),
+    "it": ("{} {}: «{}»|Cliente| (entro il {})|in una conversazione|in un ticket|"
+           "in una recensione|in un rapporto|in un testo"),
+    "nl": ("{} {}: “{}”|Klant| (uiterlijk {})|in een gesprek|in een ticket|in een recensie|"
+           "in een rapport|in een tekst"),
+    "ja": "{}（{}）：「{}」|お客様|（期限：{}）|会話|問い合わせ|レビュー|報告書|テキスト",
 }  # fmt: skip
 _OCCASION_ORDER: Final[tuple[Occasion, ...]] = get_args(Occasion)
 

@@ -24,7 +24,7 @@ from domains.intelligence.dialogue.turns import Turn
 from domains.intelligence.engine import engine
 from domains.intelligence.heads.names import organisations
 from domains.intelligence.outline import outline
-from domains.intelligence.semantic import clusters
+from domains.intelligence.semantic.near_duplicates import distinct
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Tx
 from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
@@ -268,4 +268,4 @@ def _merge_items(lists: Sequence[Sequence[Sequence[str]]]) -> list[list[str]]:
 def _distinct(texts: Iterable[str], *, merge_similar: bool) -> list[str]:
     # Similar complaints are duplicates. Similar steps, prices or decisions may differ materially.
     items = list(dict.fromkeys(texts))[: 3 * _MAX_ITEMS]
-    return (clusters.distinct(items) if merge_similar else items)[:_MAX_ITEMS]
+    return (distinct(items) if merge_similar else items)[:_MAX_ITEMS]

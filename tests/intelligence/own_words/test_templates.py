@@ -10,11 +10,12 @@ FAILS = "The import stops at row 40 and we lose the rest."
 @pytest.mark.parametrize(
     "marked",
     [
-        f"⟦### Describe the bug\n⟧\n{FAILS}\n\n⟦**Steps to reproduce**\n⟧1. Open the import.\n2. "
+        f"⟦### Describe the bug\n⟧\n{FAILS}\n\n⟦**Steps to reproduce**\n1. Open the import.\n\n2. "
         f"Wait.\n\n"
-        "⟦### Expected behavior\n⟧\nAll rows arrive.\n\n⟦### Additional context\n\n_No "
+        "### Expected behavior\n⟧\nAll rows arrive.\n\n⟦### Additional context\n\n_No "
         "response_\n⟧",
-        f"⟦Steps to reproduce:⟧\n- open it\n⟦Actual result:⟧\n{FAILS}\n⟦Environment:⟧\nLinux",
+        f"⟦Steps to reproduce:\n- open it\nActual result:⟧\n{FAILS}\n⟦Environment:⟧\nLinux",
+        f"⟦## Environment\n- Linux\n- version 3\n⟧\n{FAILS}\n\n- It hurts.",
         f"⟦**Is your feature request related to a problem? Please "
         f"describe.**⟧\n{FAILS}\n⟦**Describe the solution "
         "you'd like**\nA clear and concise description of what you want to happen.⟧",

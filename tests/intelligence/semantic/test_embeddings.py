@@ -1,4 +1,4 @@
-"""Embeddings of texts, nearest neighbours and clusters."""
+"""Embeddings of texts, and clusters."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from domains.intelligence.semantic import clusters
-from domains.intelligence.semantic.embeddings import SIZE, Embedder, available, embedder
+from domains.intelligence.semantic.embeddings import (
+    ALL_LANGUAGES,
+    ENGLISH,
+    FALLBACK,
+    SIZE,
+    WEIGHTS,
+    Embedder,
+    available,
+    embedder,
+)
+from domains.intelligence.semantic.near_duplicates import ENGLISH_BARS, WORDS_BARS
 
 MISSING = Path(__file__).parent / "no weights here"
 
@@ -36,7 +46,9 @@ def cosine(one: NDArray[np.int8], two: NDArray[np.int8]) -> float:
 
 
 def similarity(model: Embedder, one: str, two: str) -> float:
-    return cosine(*model.vectors([one, two]))
+    """Return the cosine of English texts, by hashed words if there is no model."""
+    part = ALL_LANGUAGES if model.name == FALLBACK else ENGLISH
+    return cosine(*model.vectors([one, two])[:, part])
 
 
 def partition(texts: Sequence[str], numbers: Sequence[int]) -> set[frozenset[str]]:
@@ -46,20 +58,48 @@ def partition(texts: Sequence[str], numbers: Sequence[int]) -> set[frozenset[str
     return {frozenset(group) for group in groups.values()}
 
 
-def test_installed_model_is_used() -> None:
-    assert available().startswith("minilm-int8/")
-    assert embedder().name == available()
+def test_installed_models_are_used() -> None:
+    assert available("minilm").startswith("minilm-int8/")
+    assert embedder().name == f"{available('use')}+{available('minilm')}"
     assert embedder() is embedder()
 
 
 def test_words_are_the_fallback_without_a_model_file() -> None:
-    assert available(MISSING) == embedder(MISSING).name == "tfidf/1"
+    assert available("use", MISSING) == available("minilm", MISSING) == "tfidf/1"
+    assert embedder(MISSING).name == FALLBACK
 
 
 def test_model_file_with_another_hash_is_not_used(tmp_path: Path) -> None:
-    for name in ("minilm.onnx", "minilm.tokenizer.json"):
-        (tmp_path / name).write_bytes(b"half of it")
-    assert embedder(tmp_path).name == available(tmp_path) == "tfidf/1"
+    for model in ("minilm", "use"):
+        for name in (f"{model}.onnx", f"{model}.tokenizer.json"):
+            (tmp_path / name).write_bytes(b"half of it")
+    assert available("use", tmp_path) == available("minilm", tmp_path) == "tfidf/1"
+    assert embedder(tmp_path).name == FALLBACK
+
+
+def test_without_the_english_model_texts_have_one_part(tmp_path: Path) -> None:
+    for file in WEIGHTS.glob("use.*"):
+        (tmp_path / file.name).symlink_to(file)
+    model = embedder(tmp_path)
+    assert model.name == f"{available('use')}+none"
+    assert not model.vectors(["Exports are slow"])[:, ENGLISH].any()
+
+
+@pytest.mark.parametrize(
+    ("text", "is_english"),
+    [
+        ("The export takes minutes", True),
+        ("CSV?", True),
+        ("Der Export dauert mehrere Minuten", False),
+        ("エクスポートに数分かかります", False),
+    ],
+)
+def test_only_english_texts_and_those_of_unknown_language_have_the_part(
+    text: str, *, is_english: bool
+) -> None:
+    (vector,) = embedder().vectors([text])
+    assert vector[ALL_LANGUAGES].any()
+    assert vector[ENGLISH].any() == is_english
 
 
 def test_vector_does_not_depend_on_other_texts(model: Embedder) -> None:
@@ -76,7 +116,9 @@ def test_vectors_have_the_same_length(model: Embedder) -> None:
     vectors = model.vectors([topic[0] for topic in TOPICS])
     assert vectors.dtype == np.int8
     assert vectors.shape == (len(TOPICS), SIZE)
-    assert np.linalg.norm(vectors.astype(float), axis=1) == pytest.approx(127, rel=0.02)
+    for part in (ALL_LANGUAGES, *((ENGLISH,) if model.name != FALLBACK else ())):
+        lengths = np.linalg.norm(vectors[:, part].astype(float), axis=1)
+        assert lengths == pytest.approx(127, rel=0.04)
 
 
 def test_letter_case_and_white_space_are_ignored(model: Embedder) -> None:
@@ -85,16 +127,13 @@ def test_letter_case_and_white_space_are_ignored(model: Embedder) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "  \n\t "])
-def test_empty_text_has_no_neighbours(model: Embedder, text: str) -> None:
-    vectors = model.vectors([text, "Exports are slow"])
-    assert not vectors[0].any()
-    assert clusters.nearest(vectors, vectors[0], -1) == []
-    assert [row for row, _ in clusters.nearest(vectors, vectors[1], -1)] == [1]
+def test_empty_text_has_no_vector(model: Embedder, text: str) -> None:
+    assert not model.vectors([text]).any()
 
 
 def test_empty_list_of_texts(model: Embedder) -> None:
     assert model.vectors([]).shape == (0, SIZE)
-    assert clusters.grouped(model.vectors([])) == []
+    assert clusters.grouped(model.vectors([]), 0.5) == []
 
 
 @settings(max_examples=40)
@@ -106,7 +145,7 @@ def test_any_text_has_a_vector(text: str) -> None:
 
 def test_texts_of_one_topic_are_more_similar_than_of_two() -> None:
     topics = [number for number, topic in enumerate(TOPICS) for _ in topic]
-    vectors = embedder().vectors([text for topic in TOPICS for text in topic])
+    vectors = embedder().vectors([text for topic in TOPICS for text in topic])[:, ENGLISH]
     for number in range(len(TOPICS)):
         first, *others = (row for row, topic in enumerate(topics) if topic == number)
         foreign = (row for row, topic in enumerate(topics) if topic != number)
@@ -115,7 +154,7 @@ def test_texts_of_one_topic_are_more_similar_than_of_two() -> None:
 
 
 def test_thresholds_separate_equal_from_similar_statements() -> None:
-    bars = clusters.bars(embedder().name)
+    bars = ENGLISH_BARS
     assert similarity(embedder(), "Users can't find the audit log", TOPICS[0][0]) < bars.related
     assert (
         similarity(embedder(), "Users can't find the audit log", "The audit log is hard to find")
@@ -127,7 +166,7 @@ def test_thresholds_separate_equal_from_similar_statements() -> None:
 
 
 def test_fallback_finds_texts_with_the_same_words() -> None:
-    bars = clusters.bars("tfidf/1")
+    bars = WORDS_BARS
     words = embedder(MISSING)
     assert similarity(words, "Users can't find the audit log", "The audit log is hard to find") >= (
         bars.suggest
@@ -136,8 +175,7 @@ def test_fallback_finds_texts_with_the_same_words() -> None:
 
 
 def _groups(texts: list[str]) -> list[int]:
-    model = embedder()
-    return clusters.grouped(model.vectors(texts), clusters.bars(model.name).related)
+    return clusters.grouped(embedder().vectors(texts)[:, ENGLISH], ENGLISH_BARS.related)
 
 
 def test_texts_are_grouped_by_topic() -> None:
@@ -167,7 +205,7 @@ def test_groups_do_not_depend_on_the_order_of_the_texts(group_size: int) -> None
     }
     order = list(range(len(vectors)))
     for seed in range(4):
-        numbers = clusters.grouped(vectors[order])
+        numbers = clusters.grouped(vectors[order], ENGLISH_BARS.related)
         assert list(dict.fromkeys(numbers)) == list(range(len(expected)))
         assert partition([names[place] for place in order], numbers) == expected
         Random(seed).shuffle(order)
@@ -176,51 +214,3 @@ def test_groups_do_not_depend_on_the_order_of_the_texts(group_size: int) -> None
 def test_equal_texts_share_a_group_and_so_do_empty_ones() -> None:
     texts = ["Exports are slow", "", "EXPORTS are slow", "Users want dark mode", " "]
     assert _groups(texts) == [0, 1, 0, 2, 1]
-
-
-small_matrices = st.lists(
-    st.lists(st.integers(-127, 127), min_size=6, max_size=6), min_size=1, max_size=12
-).map(lambda rows: np.array(rows, np.int8))
-
-
-@given(small_matrices, st.lists(st.integers(-127, 127), min_size=6, max_size=6), st.floats(-1, 1))
-def test_nearest_equals_brute_force(
-    vectors: NDArray[np.int8], numbers: list[int], at_least: float
-) -> None:
-    query = np.array(numbers, np.int8)
-    expected = [
-        (row, cosine(vector, query))
-        for row, vector in enumerate(vectors)
-        if vector.any() and query.any()
-    ]
-    found = dict(clusters.nearest(vectors, query, at_least))
-    for row, value in expected:
-        if abs(value - at_least) > 1e-9:
-            assert (row in found) == (value > at_least)
-        if row in found:
-            assert found[row] == pytest.approx(value, abs=1e-9)
-    assert list(found) == sorted(found, key=lambda row: (-found[row], row))
-
-
-def test_nearest_of_many_vectors() -> None:
-    vectors = np.random.default_rng(1).integers(-20, 20, (20_000, 8), np.int8)
-    found = clusters.nearest(vectors, vectors[19_000], 0.8)
-    values = vectors.astype(np.float64)
-    values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9)
-    expected = np.flatnonzero(values @ values[19_000] >= 0.8)
-    assert sorted(row for row, _ in found) == expected.tolist()
-    assert found[0][0] == 19_000
-    assert len({row // 8192 for row, _ in found}) == 3
-
-
-def test_texts_with_another_name_number_or_negation_are_distinct() -> None:
-    texts = [
-        "They decided to go ahead with the pilot",
-        "They decided not to go ahead with the pilot",
-        "CSV export fails with a timeout",
-        "PDF export fails with a timeout",
-        "It is four hundred euros a month",
-        "It is nine hundred euros a month",
-        "The CSV export fails with a timeout",
-    ]
-    assert clusters.distinct(texts) == texts[:-1]

@@ -15,17 +15,17 @@ DUE = date(2026, 8, 24)
 @pytest.mark.parametrize(
     ("language", "speaker", "occasion", "expected"),
     [
-        ("en", "Omar Farouk", "call", "Omar Farouk in a call: “Late again.”"),
+        ("en", "Omar Farouk", "conversation", "Omar Farouk in a conversation: “Late again.”"),
         ("en", None, "ticket", "Customer in a ticket: “Late again.”"),
-        ("de", "Omar Farouk", "call", "Omar Farouk in einem Gespräch: „Late again.“"),
-        ("fr", None, "meeting", "Client lors d'une réunion : « Late again. »"),
-        ("es", None, "survey", "Cliente en una encuesta: «Late again.»"),
+        ("de", "Omar Farouk", "conversation", "Omar Farouk in einem Gespräch: „Late again.“"),
+        ("fr", None, "conversation", "Client dans une conversation : « Late again. »"),
+        ("es", None, "review", "Cliente en una reseña: «Late again.»"),
         ("pt-BR", None, "review", "Cliente em uma avaliação: “Late again.”"),
-        ("it", None, "mail", "Cliente in un'e-mail: «Late again.»"),
+        ("it", None, "text", "Cliente in un testo: «Late again.»"),
         ("nl", None, "report", "Klant in een rapport: “Late again.”"),
-        ("ja", "オマール", "call", "オマール（通話）：「Late again.」"),
-        ("tlh", None, "chat", "Customer in a chat: “Late again.”"),
-        (None, "", "chat", "Customer in a chat: “Late again.”"),
+        ("ja", "オマール", "conversation", "オマール（会話）：「Late again.」"),
+        ("tlh", None, "text", "Customer in a text: “Late again.”"),
+        (None, "", "report", "Customer in a report: “Late again.”"),
     ],
 )
 def test_a_description_names_speaker_and_occasion_in_the_language(
@@ -35,23 +35,23 @@ def test_a_description_names_speaker_and_occasion_in_the_language(
 
 
 def test_sentences_that_do_not_fit_are_left_out_whole() -> None:
-    found = description(["First one. " * 20, "Second one. " * 30], "Ann", "call", "en")
+    found = description(["First one. " * 20, "Second one. " * 30], "Ann", "conversation", "en")
     assert found.endswith("First one. …”")
     assert "Second" not in found
 
 
 def test_a_sentence_that_is_too_long_is_cut_at_a_word() -> None:
-    found = description(["needle " * 200], "Ann", "call", "en")
+    found = description(["needle " * 200], "Ann", "conversation", "en")
     assert found.endswith("needle…”")
     assert 480 < len(found) <= 500
 
 
 def test_quotation_marks_around_a_sentence_are_not_doubled() -> None:
-    assert description(["“Late again.”"], None, "mail", "en").endswith(": “Late again.”")
+    assert description(["“Late again.”"], None, "text", "en").endswith(": “Late again.”")
 
 
 def test_marks_that_close_an_earlier_sentence_are_left_out() -> None:
-    found = description(["» → elle frappe à la porte."], "Odile", "call", "fr")
+    found = description(["» → elle frappe à la porte."], "Odile", "conversation", "fr")
     assert found.endswith(": « elle frappe à la porte. »")
 
 

@@ -10,6 +10,7 @@ from domains.intelligence.own_words.phrases.templates import (
     FORM_HEADINGS,
     FORM_HINTS,
     RATING_QUESTIONS,
+    STEPS_HEADINGS,
     SURVEY_QUESTIONS,
     SYSTEM_LINES,
 )
@@ -18,6 +19,8 @@ from domains.intelligence.text.marks import Span
 _HEADING: Final = re.compile(
     rf"(?:{'|'.join(FORM_HEADINGS)})(?: \((?:optional|required)\))?", re.IGNORECASE
 )
+_STEPS: Final = re.compile("|".join(STEPS_HEADINGS), re.IGNORECASE)
+_ITEM: Final = re.compile(r"(?:[-*+•‣–]|\d{1,2}[.)])\s")
 _HINT: Final = re.compile("|".join(FORM_HINTS), re.IGNORECASE)
 _CHECKED: Final = re.compile(rf"(?:{'|'.join(CHECKLIST)})", re.IGNORECASE)
 _BOX: Final = re.compile(
@@ -51,17 +54,24 @@ def comment_spans(text: str) -> list[Span]:
 
 
 def form_spans(lines: Sequence[Line]) -> list[Span]:
-    """Headings, hints and checklists of issue forms; choices that were not ticked."""
+    """Headings, hints and checklists of issue forms; choices that were not ticked; steps."""
     boxes = [_BOX.fullmatch(line.text) if _may_be_box(line.text) else None for line in lines]
     choice = any(_is_ticked(box) for box in boxes if box)
     found: list[Span] = []
+    in_steps = False
     for line, box in zip(lines, boxes, strict=True):
         if not line.text or len(line.text) > 2 * _LONGEST:
             continue
-        if box:
+        in_steps = in_steps and _ITEM.match(line.text) is not None
+        if in_steps:
+            found.append((line.start, line.end))
+        elif _is_heading(line.text, _STEPS):
+            in_steps = True
+            found.append((line.start, line.end))
+        elif box:
             if _CHECKED.match(box["label"]) or (choice and not _is_ticked(box)):
                 found.append((line.start, line.end))
-        elif _is_heading(line.text) or _HINT.fullmatch(line.text.strip(" *_>")):
+        elif _is_heading(line.text, _HEADING) or _HINT.fullmatch(line.text.strip(" *_>")):
             found.append((line.start, line.end))
     return found
 
@@ -99,10 +109,10 @@ def _is_ticked(box: re.Match[str]) -> bool:
     return box["tick"] in ("x", "X", "✓") or box["sign"] in ("☑", "☒", "✅", "✔")
 
 
-def _is_heading(text: str) -> bool:
-    """True for a heading, a bold line or a label without a value that is known from forms."""
+def _is_heading(text: str, known: re.Pattern[str]) -> bool:
+    """Return True for a heading, a bold line or a label without a value, if it is known."""
     bare = text.strip("#*_ \t")
     if len(bare) > 80:
         return False
     marked = text[0] in "#*_" or bare.endswith((":", "?", "："))
-    return marked and _HEADING.fullmatch(bare.strip(":?：. 🐛✨💡📝*_")) is not None
+    return marked and known.fullmatch(bare.strip(":?：. 🐛✨💡📝*_")) is not None

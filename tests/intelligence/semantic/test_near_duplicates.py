@@ -1,0 +1,173 @@
+"""Near duplicates: the same need in several languages, and needs that only look alike."""
+
+import json
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domains.intelligence.findings import Kind
+from domains.intelligence.semantic.alternatives import exclude_each_other
+from domains.intelligence.semantic.embeddings import ALL_LANGUAGES, SIZE, embedder
+from domains.intelligence.semantic.near_duplicates import (
+    Statement,
+    distinct,
+    likeliest,
+    most_similar,
+    sketch,
+    statement_text,
+)
+
+NEEDS: Final = Path(__file__).with_name("needs.jsonl")
+"""Invented needs (CC0): `same` are sentences [language, text] of one need, `other` of one that looks
+alike and differs in `differs`."""
+
+MANY: Final = 10_000
+
+
+def _statement(text: str, kind: Kind | None = None) -> Statement:
+    return Statement(text, kind, embedder().vectors([text])[0].tobytes())
+
+
+def _is_same(one: Statement, other: Statement, compared: int = 1) -> bool:
+    return most_similar(embedder().name, one, [other], compared) == 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Der Export nach Excel dauert ewig.", "La exportación a Excel tarda una eternidad."),
+        ("Kunnen we de herinneringen uitzetten?", "リマインダーをオフにできますか？"),
+        ("The invoice shows the wrong VAT.", "Sulla fattura l'IVA è sbagliata."),
+        ("The CSV export is terribly slow", "Exporting to CSV takes forever"),
+    ],
+)
+def test_the_same_need_in_other_words(one: str, other: str) -> None:
+    assert _is_same(_statement(one), _statement(other))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("I want to export contacts to Excel.", "Ich möchte Kontakte aus Excel importieren."),
+        ("The app crashes on my iPad.", "L'app plante sur mon téléphone Android."),
+        ("La fattura arriva in inglese.", "The delivery note arrives in English."),
+        ("Please let me pause my subscription.", "Quero cancelar a minha assinatura."),
+        ("Demasiadas notificaciones.", "Je ne reçois aucune notification."),
+        ("The meeting reminder comes too early.", "会議のリマインダーが遅すぎます。"),
+    ],
+)
+def test_needs_that_look_alike_are_not_the_same(one: str, other: str) -> None:
+    assert not _is_same(_statement(one), _statement(other))
+
+
+def test_praise_is_not_the_same_as_a_pain() -> None:
+    praise = _statement("The search is really fast.", "praise")
+    assert _is_same(praise, _statement("Die Suche ist richtig schnell.", "praise"))
+    assert _is_same(praise, _statement("Die Suche ist richtig schnell."))
+    assert not _is_same(praise, _statement("Die Suche ist richtig schnell.", "pain"))
+
+
+def test_the_more_needs_there_are_the_more_similar_two_must_be() -> None:
+    one = _statement("Não consigo encontrar o botão de imprimir.")
+    other = _statement("Where on earth is the print button?")
+    assert _is_same(one, other)
+    assert not _is_same(one, other, compared=10**9)
+
+
+def test_the_most_similar_that_does_not_differ_is_chosen() -> None:
+    others = [
+        _statement("Search is slow"),
+        _statement("PDF export is slow"),
+        _statement("CSV export is slow"),
+        _statement("CSV exports are slow"),
+    ]
+    asked = _statement("CSV export is slow")
+    assert most_similar(embedder().name, asked, others) == 2
+    assert most_similar(embedder().name, asked, others[:2]) is None
+    assert most_similar(embedder().name, asked, []) is None
+
+
+def test_empty_text_is_similar_to_nothing() -> None:
+    assert not _is_same(_statement(""), _statement(""))
+    assert not _is_same(_statement("Exports are slow"), _statement(""))
+
+
+def _needs() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in NEEDS.read_text("utf-8").splitlines()]
+
+
+def test_words_that_exclude_each_other_are_precise() -> None:
+    same = [
+        exclude_each_other(one, other)
+        for need in _needs()
+        for side in ("same", "other")
+        for (_, one), (_, other) in combinations(need[side], 2)
+    ]
+    different = [
+        exclude_each_other(one, other)
+        for need in _needs()
+        for (_, one), (_, other) in product(need["same"], need["other"])
+    ]
+    assert len(same) > 3_000 < len(different)
+    assert np.mean(same) < 0.015
+    assert np.mean(different) > 0.15
+
+
+def test_the_bars_are_those_of_unrelated_needs_in_two_languages() -> None:
+    needs = _needs()
+    sentences = [(place, *each) for place, need in enumerate(needs) for each in need["same"]]
+    places, languages, texts = zip(*sentences, strict=True)
+    vectors = embedder().vectors(texts)[:, ALL_LANGUAGES].astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosines = vectors @ vectors.T
+    is_same = np.equal.outer(places, places)
+    is_foreign = ~np.equal.outer(languages, languages)
+    unrelated, related = cosines[is_foreign & ~is_same], cosines[is_foreign & is_same]
+    assert np.mean(unrelated >= 0.40) == pytest.approx(0.002, abs=0.001)
+    assert np.mean(unrelated >= 0.53) == pytest.approx(0.0001, abs=0.0001)
+    assert np.mean(related >= 0.40) == pytest.approx(0.64, abs=0.03)
+
+
+@given(st.binary(min_size=SIZE, max_size=SIZE), st.integers(1, 30))
+def test_the_likeliest_have_the_fewest_different_signs(vector: bytes, count: int) -> None:
+    rows = np.random.default_rng(count).integers(-127, 128, (60, SIZE), np.int8)
+    asked = np.frombuffer(vector, np.int8)
+    sketches = b"".join(sketch(row) for row in rows)
+    (found,) = likeliest(sketches, [sketch(asked)], count)
+    signs = rows[:, ALL_LANGUAGES] > 0
+    differing = (signs != (asked[ALL_LANGUAGES] > 0)).sum(axis=1)
+    if (asked[ALL_LANGUAGES] > 0).any():
+        assert set(np.argsort(differing, kind="stable")[:count].tolist()) <= set(found)
+    assert found == sorted(set(found))
+
+
+@pytest.mark.parametrize(
+    ("name", "quote", "expected"),
+    [
+        ("Exports take minutes", "Honestly, exports take minutes.", "Honestly, exports take minutes."),
+        ("Slow exports", "It takes minutes.", "Slow exports. It takes minutes."),
+        ("Slow exports", None, "Slow exports"),
+    ],
+)
+def test_text_of_an_insight(name: str, quote: str | None, expected: str) -> None:
+    assert statement_text(name, quote) == expected
+
+
+def test_texts_with_another_name_number_or_negation_are_distinct() -> None:
+    texts = [
+        "They decided to go ahead with the pilot",
+        "They decided not to go ahead with the pilot",
+        "CSV export fails with a timeout",
+        "PDF export fails with a timeout",
+        "It is four hundred euros a month",
+        "It is nine hundred euros a month",
+        "The CSV export fails with a timeout",
+    ]
+    assert distinct(texts) == texts[:-1]
+    german = ["der export bricht ab", "der import bricht ab", "der export bricht immer ab"]
+    assert distinct(german) == german[:2]
