@@ -11,11 +11,13 @@ from domains.intelligence.dialogue.classified_items import (
     classified_items,
     classify_talk,
     competitors,
+    key_points,
 )
 from domains.intelligence.dialogue.dialogue_acts import Utterance
 from domains.intelligence.dialogue.steps import find_steps
 from domains.intelligence.dialogue.turns import Audience, Said, Talk, Turn
 from domains.intelligence.engine import engine
+from domains.intelligence.heads.sentence_classifier import Classified
 from domains.intelligence.language import detect, is_readable
 from domains.intelligence.llm.prompts import conversation_found, conversation_question
 from domains.intelligence.own_words.foreign import Kind as SourceKind
@@ -70,7 +72,7 @@ _CLOSING: Final = 0.6
 _SHORT_TALK: Final = 12
 _CONCLUSIONS: Final[tuple[Heading, ...]] = ("Decisions", "Next Steps")
 _PARTS_OF_CALL: Final = 5
-"""Key points of an external conversation, one for each part."""
+"""Key points of an external conversation or one in another language, one for each part."""
 
 
 class Shown(Struct, frozen=True):
@@ -155,7 +157,7 @@ def outline(
     found["Competitors"] = [_found(each.text, said) for each in rivals for said in each.said]
     agreed = find_steps(talk, classified, held_on, language)
     found["Next Steps"] = [_found(step.text, step.said) for step in agreed]
-    found["Key Points"] = _key_points(talk, language)
+    found["Key Points"] = _key_points(talk, classified, language)
     found["Outcome"] = _outcome(talk, found)
     promised = [AgreedStep(step.text, step.owner, step.due) for step in agreed]
     names = [each.name for each in rivals]
@@ -245,17 +247,17 @@ def headings(category: str) -> tuple[Heading, ...]:
     return (*_ALWAYS, *_OF_CATEGORY.get(category, _OTHERWISE))
 
 
-def _key_points(talk: Talk, language: str | None) -> list[_Found]:
-    """Return the key points of an English conversation. Topics are named in meetings only."""
+def _key_points(talk: Talk, classified: Classified, language: str | None) -> list[_Found]:
+    """Return the key points. Topics are named in English meetings only."""
     if language not in (None, "en"):
-        return []
+        points = key_points(talk, classified, language, _PARTS_OF_CALL)
+        return [_found(point.text, point.said) for point in points]
     utterances = [Utterance(each.speaker, each.text) for each in talk.turns]
     internal = talk.audience == "INTERNAL"
     parts = extractive_summary.PARTS if internal else _PARTS_OF_CALL
-    points = extractive_summary.digest(utterances, parts, with_topics=internal)
     return [
         _Found(point.text, source.utterance, source.start, source.end)
-        for point in points
+        for point in extractive_summary.digest(utterances, parts, with_topics=internal)
         for source in point.sources
     ]
 

@@ -10,9 +10,9 @@ from domains.intelligence.dialogue.categories import category
 from domains.intelligence.dialogue.classified_items import classify_talk
 from domains.intelligence.dialogue.dialogue_acts import ActKind, Utterance
 from domains.intelligence.dialogue.turns import Audience, Talk, Turn
-from domains.intelligence.insights import classifiers
 from domains.intelligence.engine import analyse
 from domains.intelligence.findings import Document
+from domains.intelligence.insights import classifiers
 from domains.intelligence.semantic import clusters
 from domains.intelligence.semantic.embeddings import Embedder, embedder, encoder
 from domains.intelligence.semantic.near_duplicates import (

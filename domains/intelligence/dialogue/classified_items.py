@@ -4,12 +4,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from typing import Final, Literal, NamedTuple, TypeVar
 
+import numpy as np
 from msgspec.structs import replace
 
 from domains.intelligence.dialogue.turns import Said, Talk, Turn
 from domains.intelligence.findings import Kind
 from domains.intelligence.heads.competitors import Side, find_competitors
-from domains.intelligence.heads.features import Role
+from domains.intelligence.heads.features import Role, word_count
 from domains.intelligence.heads.needs import (
     MAX_QUOTES,
     Need,
@@ -25,7 +26,14 @@ from domains.intelligence.insights.need_titles import item_text, need_title
 from domains.intelligence.text.segmentation import Sentence
 
 ItemHeading = Literal[
-    "Pain Points", "Requests", "Praise", "Questions", "Decisions", "Objections", "Pricing"
+    "Pain Points",
+    "Requests",
+    "Praise",
+    "Questions",
+    "Decisions",
+    "Objections",
+    "Pricing",
+    "Key Points",
 ]
 
 _OF_NEED: Final[dict[Kind, ItemHeading]] = {
@@ -39,6 +47,11 @@ _OF_HEAD: Final[dict[Head, ItemHeading]] = {
     "objection": "Objections",
     "price": "Pricing",
 }
+_TELLING: Final[tuple[Head, ...]] = ("need", "step", "price", "decision", "objection")
+_LEAST_TELLING: Final = 0.3
+"""Probability from which a sentence may be a key point."""
+_FEWEST_WORDS: Final = 5
+_SENTENCES_OF_PART: Final = 12
 _MAX_ITEMS: Final = 12
 """Items under a heading: those with the highest probability."""
 
@@ -151,6 +164,28 @@ def _moments(talk: Talk, classified: Classified, language: str | None) -> list[C
             for each in _most_probable(found)
         ]
     return items
+
+
+def key_points(
+    talk: Talk, classified: Classified, language: str | None, parts: int
+) -> list[ClassifiedItem]:
+    """Return the most telling sentence of each part of the conversation, with its speaker.
+
+    A part has 12 sentences or more, so that a short conversation has fewer parts.
+    """
+    telling = np.max([classified.of(head) for head in _TELLING], axis=0)
+    is_short = [word_count(said.text) < _FEWEST_WORDS for said in talk.said]
+    telling = np.where(is_short, 0.0, telling)
+    count = min(parts, -(-len(talk.said) // _SENTENCES_OF_PART))
+    colon = "：" if language == "ja" else ": "
+    points = []
+    for places in np.array_split(np.arange(len(talk.said)), max(count, 1)):
+        best = places[np.argmax(telling[places])] if len(places) else None
+        if best is not None and telling[best] >= _LEAST_TELLING:
+            said = talk.said[int(best)]
+            text = f"{said.speaker}{colon}{item_text(said.text, language)}"
+            points.append(ClassifiedItem("Key Points", text, said))
+    return points
 
 
 T = TypeVar("T")

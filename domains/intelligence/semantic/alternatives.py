@@ -1,10 +1,10 @@
 """Words that exclude each other in customer needs, in eight languages.
 
 Sentence vectors hardly tell "import" from "export" or "invoice" from "delivery note". The table
-`alternatives.tsv` has sets of such concepts. Two texts that name different concepts of one set state
-different needs. A row has a set, a concept, and the words of the concept in each language:
-`stem*` matches any ending, `~part` a part of a compound, `_` is a space. Japanese words match
-anywhere.
+`alternatives.tsv` has sets of such concepts. Two texts that name different concepts of one set
+state different needs. A row has a set, a concept, and the words of the concept in each language:
+`stem*` matches any ending, `~part` a part of a compound, `_` is a space, `-` stands for no word.
+Japanese words match anywhere. The table was written for this project (CC0).
 """
 
 import functools
@@ -48,10 +48,10 @@ def concepts(text: str) -> Concepts:
 class _Words(NamedTuple):
     """Words of a language, each with the concepts that it names."""
 
-    whole: Mapping[str, list[_Place]]
-    stems: Mapping[str, list[_Place]]
-    parts: Mapping[str, list[_Place]]
-    phrases: Mapping[str, list[_Place]]
+    whole: dict[str, list[_Place]]
+    stems: dict[str, list[_Place]]
+    parts: dict[str, list[_Place]]
+    phrases: dict[str, list[_Place]]
 
     def in_text(self, text: str) -> Iterable[_Place]:
         """Iterate over the concepts in a plain text."""
@@ -71,23 +71,21 @@ class _Words(NamedTuple):
 
 @functools.cache
 def _words_of(language: str) -> _Words:
-    words = _Words(defaultdict(list), defaultdict(list), defaultdict(list), defaultdict(list))
+    words = _Words({}, {}, {}, {})
     header, *lines = _table()
     column = header.index(language)
-    for line in lines:
-        place = (line[0], line[1])
-        for entry in line[column].split():
+    for name, concept, *cells in lines:
+        for entry in cells[column - 2].split():
             plain = " ".join(_WORD.findall(_plain(entry.replace("_", " "), language)))
-            if entry == "-":
-                continue
+            is_stem = entry.endswith("*")
             if language == "ja" or entry.startswith("~"):
-                words.parts[plain].append(place)
+                kind = words.parts
             elif " " in plain:
-                words.phrases[f" {plain}" if entry.endswith("*") else f" {plain} "].append(place)
-            elif entry.endswith("*"):
-                words.stems[plain].append(place)
+                kind, plain = words.phrases, f" {plain}" if is_stem else f" {plain} "
             else:
-                words.whole[plain].append(place)
+                kind = words.stems if is_stem else words.whole
+            if plain:
+                kind.setdefault(plain, []).append((name, concept))
     return words
 
 

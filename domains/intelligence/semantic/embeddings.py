@@ -90,12 +90,16 @@ def embedder(folder: Path = WEIGHTS) -> Embedder:
     return Embedder(all_languages, english if has_both else None)
 
 
-@cache
 def encoder(model: Model, folder: Path = WEIGHTS) -> Encoder:
     """Return the encoder, or hashed words if it is not installed or cannot be loaded.
 
     The first call loads it, in about 0.5 s.
     """
+    return _loaded(model, folder)
+
+
+@cache
+def _loaded(model: Model, folder: Path) -> Encoder:
     name = available(model, folder)
     if not name.startswith(Words.name):
         try:

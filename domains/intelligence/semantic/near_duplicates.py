@@ -112,7 +112,7 @@ def _above(
     bars = WORDS_BARS if name == FALLBACK else ALL_LANGUAGES_BARS
     doublings = max(math.log2(max(compared, 1) / _FEW), 0.0) if bars is ALL_LANGUAGES_BARS else 0.0
     least = getattr(bars, bar) + _PER_DOUBLING * doublings
-    above = _cosines(rows[:, ALL_LANGUAGES], own[ALL_LANGUAGES]) - least
+    above: Floats = _cosines(rows[:, ALL_LANGUAGES], own[ALL_LANGUAGES]) - least
     are_english = rows[:, ENGLISH].any(axis=1) & own[ENGLISH].any()
     above[are_english] = _cosines(rows[are_english, ENGLISH], own[ENGLISH])
     above[are_english] -= getattr(ENGLISH_BARS, bar)
@@ -124,7 +124,8 @@ def _cosines(rows: Bytes, own: Bytes) -> Floats:
     # Sums of 512 products of bytes stay below 2**24, so that floats hold them exactly.
     products = (rows.astype(np.float32) @ own.astype(np.float32)).astype(np.float64)
     lengths = np.square(rows.astype(np.float64)).sum(axis=1) * np.square(own.astype(float)).sum()
-    return np.where(lengths > 0, products / np.sqrt(np.maximum(lengths, 1.0)), -np.inf)
+    cosines: Floats = np.where(lengths > 0, products / np.sqrt(np.maximum(lengths, 1.0)), -np.inf)
+    return cosines
 
 
 def sketch(vector: Bytes) -> bytes:
@@ -136,7 +137,7 @@ def likeliest(sketches: bytes, asked: Sequence[bytes], count: int) -> list[list[
     """For each sketch asked, return the indices of the stored ones that differ least, in order.
 
     These are `count` by the part ALL_LANGUAGES and, if the asked one has it, `count` by ENGLISH.
-    `sketches` are the stored ones, one after the other: 100,000 take 6 ms.
+    `sketches` are the stored ones, one after the other: 100,000 take 12 ms.
     """
     stored = np.frombuffer(sketches, np.uint64).reshape(-1, SIZE // 64)
     found: list[list[int]] = []
@@ -151,9 +152,7 @@ def likeliest(sketches: bytes, asked: Sequence[bytes], count: int) -> list[list[
     return found
 
 
-def _least_different(
-    stored: NDArray[np.uint64], own: NDArray[np.uint64], count: int
-) -> list[int]:
+def _least_different(stored: NDArray[np.uint64], own: NDArray[np.uint64], count: int) -> list[int]:
     differing = np.bitwise_count(stored ^ own).sum(axis=1, dtype=np.int64)
     # Of those that differ equally the first: one number for both.
     rank = differing * len(stored) + np.arange(len(stored))

@@ -46,8 +46,13 @@ def fit(
     *,
     dense: NDArray[np.float32] | None = None,
     trained_on: str = "",
+    are_exclusive: bool = False,
 ) -> bytes:
-    """The weight file of a model with these heads, all trained on the same texts."""
+    """Return the weight file of a model with these heads, all trained on the same texts.
+
+    `are_exclusive`: each text has one head with the answer yes. Then one model learns all heads,
+    with the strength of the first.
+    """
     empty = _empty(name, shape, trained_on)
     idf, together = _features(texts, empty, shape, dense)
     size = 1 << shape.bits
@@ -55,8 +60,11 @@ def fit(
     steps: list[list[float]] = [[], []]
     dense_weights: list[list[float]] = []
     bias: list[float] = []
-    for head in heads.values():
-        learned, intercept = _learned(together, head, shape.tolerance)
+    if are_exclusive:
+        found = _learned_together(together, list(heads.values()), shape.tolerance)
+    else:
+        found = [_learned(together, head, shape.tolerance) for head in heads.values()]
+    for learned, intercept in found:
         for family in (0, 1):
             part = learned[family * size : (family + 1) * size]
             step = _rounded(float(np.abs(part).max()) / 127.0) or _SMALLEST
@@ -109,9 +117,10 @@ def held_out(
 def best_threshold(
     answers: NDArray[np.bool_], probabilities: NDArray[np.float64], recall_weight: float = 1.0
 ) -> float:
-    """Return the probability from which a yes gives the highest F-measure, between two of those seen.
+    """Return the probability from which a yes gives the highest F-measure.
 
-    The F-measure weighs precision by 1 and recall by `recall_weight`: F1 unless told otherwise.
+    It lies between two of those seen. The F-measure weighs precision by 1 and recall by
+    `recall_weight`: F1 unless told otherwise.
     """
     order = np.argsort(-probabilities, kind="stable")
     hits = np.cumsum(answers[order])
@@ -140,6 +149,15 @@ def _learned(features: Any, head: Head, tolerance: float) -> tuple[NDArray[np.fl
     )
     model.fit(features, head.answers, sample_weight=head.weights)
     return model.coef_[0], float(model.intercept_[0])
+
+
+def _learned_together(
+    features: Any, heads: Sequence[Head], tolerance: float
+) -> list[tuple[NDArray[np.float64], float]]:
+    numbers = np.argmax([head.answers for head in heads], axis=0)
+    model = LogisticRegression(C=heads[0].strength, max_iter=500, tol=tolerance)
+    model.fit(features, numbers)
+    return list(zip(model.coef_, map(float, model.intercept_), strict=True))
 
 
 def _empty(name: str, shape: Shape, trained_on: str) -> Weights:

@@ -63,9 +63,21 @@ def test_networks_of_a_file_are_averaged() -> None:
 
 def test_ngrams_change_only_their_heads() -> None:
     own = np.full((1, len(HEADS)), 0.5, np.float32)
+    own[0, HEADS.index("trap")] = 0.0001
     found = combine(own, np.full((1, len(NGRAM_HEADS)), 4.0))
     for column, head in enumerate(HEADS):
-        assert (found[0, column] > 0.8) == (head in NGRAM_HEADS)
+        if head != "trap":
+            assert (found[0, column] > 0.8) == (head in NGRAM_HEADS)
+
+
+def test_a_likely_trap_is_a_less_likely_need() -> None:
+    own = np.full((3, len(HEADS)), 0.5, np.float32)
+    own[:, HEADS.index("trap")] = [0.001, 0.5, 0.99]
+    found = combine(own, np.zeros((3, len(NGRAM_HEADS))))
+    needs = found[:, HEADS.index("need")].tolist()
+    assert needs == sorted(needs, reverse=True)
+    assert needs[0] > 0.4 > 0.3 > needs[1] > needs[2]
+    assert (found[:, HEADS.index("pain")] == 0.5).all()
 
 
 def test_agreement_of_two_readers() -> None:

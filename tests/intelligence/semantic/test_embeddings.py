@@ -20,6 +20,7 @@ from domains.intelligence.semantic.embeddings import (
     Embedder,
     available,
     embedder,
+    encoder,
 )
 from domains.intelligence.semantic.near_duplicates import ENGLISH_BARS, WORDS_BARS
 
@@ -62,6 +63,10 @@ def test_installed_models_are_used() -> None:
     assert available("minilm").startswith("minilm-int8/")
     assert embedder().name == f"{available('use')}+{available('minilm')}"
     assert embedder() is embedder()
+
+
+def test_an_encoder_is_loaded_once() -> None:
+    assert encoder("use") is encoder("use", WEIGHTS) is encoder(model="use", folder=WEIGHTS)
 
 
 def test_words_are_the_fallback_without_a_model_file() -> None:

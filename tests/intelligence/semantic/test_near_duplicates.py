@@ -23,8 +23,8 @@ from domains.intelligence.semantic.near_duplicates import (
 )
 
 NEEDS: Final = Path(__file__).with_name("needs.jsonl")
-"""Invented needs (CC0): `same` are sentences [language, text] of one need, `other` of one that looks
-alike and differs in `differs`."""
+"""Invented needs (CC0): `same` are sentences [language, text] of one need, `other` of another that
+looks alike and differs in `differs`."""
 
 MANY: Final = 10_000
 
@@ -149,7 +149,11 @@ def test_the_likeliest_have_the_fewest_different_signs(vector: bytes, count: int
 @pytest.mark.parametrize(
     ("name", "quote", "expected"),
     [
-        ("Exports take minutes", "Honestly, exports take minutes.", "Honestly, exports take minutes."),
+        (
+            "Exports take minutes",
+            "Honestly, exports take minutes.",
+            "Honestly, exports take minutes.",
+        ),
         ("Slow exports", "It takes minutes.", "Slow exports. It takes minutes."),
         ("Slow exports", None, "Slow exports"),
     ],

@@ -1,5 +1,6 @@
 """Train the classifier of categories of external conversations."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -14,7 +15,7 @@ from domains.intelligence.training.fitting import Head, Shape, fit
 from domains.intelligence.training.heads.marked_documents import UNLABELLED, MarkedDocument
 
 _SHAPE: Final = Shape(bits=12, longest_words=2, characters=(3, 5), tolerance=1e-3)
-_STRENGTH: Final = 1.0
+_STRENGTH: Final = 0.3
 _LEAST: Final = 5
 """Conversations that a category needs."""
 
@@ -35,19 +36,18 @@ def train(
 ) -> bytes:
     """Return the weight file. `classified` are held-out predictions for the documents."""
     data = read_conversations(documents, classified, encoder)
-    given = np.asarray(data.categories)
-    heads = {}
-    for category in CUES["EXTERNAL"]:
-        answers = given == category
-        if answers.sum() >= _LEAST:
-            heads[category] = Head(answers, _STRENGTH)
+    counts = Counter(data.categories)
+    names = [each for each in CUES["EXTERNAL"] if counts[each] >= _LEAST]
+    kept = [place for place, each in enumerate(data.categories) if each in names]
+    given = np.asarray([data.categories[place] for place in kept])
     return fit(
         name,
-        data.titles,
-        heads,
+        [data.titles[place] for place in kept],
+        {each: Head(given == each, _STRENGTH) for each in names},
         _SHAPE,
-        dense=np.asarray(data.features),
+        dense=np.asarray([data.features[place] for place in kept]),
         trained_on="own documents (CC0)",
+        are_exclusive=True,
     )
 
 

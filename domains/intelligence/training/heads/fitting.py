@@ -51,7 +51,7 @@ _AXES: Final = 32
 _DATA: Final = "own documents (CC0)"
 _RECALL_WEIGHTS: Final[dict[Head, float]] = {
     "step": 1.0,
-    "price": 0.5,
+    "price": 0.75,
     "decision": 1.0,
     "objection": 1.0,
 }

@@ -170,7 +170,15 @@ def _name_words(name: str) -> frozenset[str]:
 
 
 def read_documents(folder: Path = DATA) -> Iterator[MarkedDocument]:
-    """Read all training documents, in the order of the file names."""
+    """Read all training documents, in the order of the file names.
+
+    The name of a file in DATA begins with the language of its documents, and has "calls" if they
+    are calls. All of UNLABELLED are calls.
+    """
     for file in sorted(folder.glob("*.jsonl")):
+        language, *sort = file.stem.split("-")
+        common = {} if folder == UNLABELLED else {"lang": language}
+        if folder == UNLABELLED or "calls" in sort:
+            common["kind"] = "call"
         for row in read_json_lines(file):
-            yield msgspec.convert(row, MarkedDocument)
+            yield msgspec.convert(common | row, MarkedDocument)
