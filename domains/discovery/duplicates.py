@@ -77,9 +77,6 @@ class _Embedding(NamedTuple):
 class _EmbeddedInsight(NewInsight, frozen=True):
     vector: bytes
 
-    def statement(self) -> near_duplicates.Statement:
-        return near_duplicates.Statement(self.text, self.kind, self.vector)
-
 
 _i, _v = insights.c, insight_vectors.c
 _embedder = bindparam("embedder", type_=Text)
@@ -235,14 +232,14 @@ async def compare(tools: Tools, workspace: WorkspaceId, _job: CompareInsights) -
 async def list_uncompared(read: Read, workspace: WorkspaceId, embedder: str) -> list[NewInsight]:
     """List up to 100 insights without an embedding, or with one of another embedder.
 
-    The fallback embedder does not replace embeddings of the model. Otherwise a host with the model
-    and one without it would overwrite each other's embeddings forever.
+    An embedder that lacks an encoder does not replace embeddings. Otherwise a host with all
+    encoders and one without would overwrite each other's embeddings forever.
     """
     return await read.all(
         _UNCOMPARED,
         workspace=workspace,
         embedder=embedder,
-        is_fallback=embedder == embeddings.FALLBACK,
+        is_fallback=not embeddings.is_complete(embedder),
     )
 
 
@@ -254,7 +251,10 @@ async def _nearest(
     if ids is None:
         return 0, []
     nearest = await tools.process_pool.run(
-        near_duplicates.likeliest, sketches, [embedding.sketch for embedding in new], _NEAREST
+        near_duplicates.most_similar_sketches,
+        sketches,
+        [embedding.sketch for embedding in new],
+        _NEAREST,
     )
     positions = sorted({position for positions in nearest for position in positions})
     nearest_ids = [UUID(bytes=ids[16 * position : 16 * position + 16]) for position in positions]
@@ -283,16 +283,21 @@ def _find_originals(
     `compared` is the number of insights that these were chosen from. Insights written by people are
     never marked as duplicates.
     """
+    statements = [
+        near_duplicates.Statement(insight.text, insight.kind, insight.vector)
+        for insight in embedded
+    ]
     originals: list[UUID | None] = []
-    for insight in embedded[-count:]:
+    for place in range(len(embedded) - count, len(embedded)):
+        insight = embedded[place]
         if insight.signal_id is None:
             originals.append(None)
             continue
-        candidates = [other for other in embedded if _may_duplicate(insight, other)]
-        index = near_duplicates.most_similar(
-            embedder, insight.statement(), [each.statement() for each in candidates], compared
+        others = [other for other, each in enumerate(embedded) if _may_duplicate(insight, each)]
+        found = near_duplicates.most_similar(
+            embedder, statements[place], [statements[other] for other in others], compared
         )
-        originals.append(None if index is None else candidates[index].id)
+        originals.append(None if found is None else embedded[others[found]].id)
     return originals
 
 

@@ -13,7 +13,7 @@ from domains.intelligence.language import detect, is_readable
 from domains.intelligence.own_words.reading import read
 from domains.intelligence.text import linear
 
-RULES: Final = "2.0"
+RULES: Final = "2.1"
 """Version of everything that is not learned. It changes whenever findings may change."""
 
 

@@ -26,7 +26,7 @@ REVIEW = (
 
 # Names of insights.
 WISH = "Many users want a CSV button"
-PRAISE = "Great tool"
+PRAISE = "Excellent"
 
 
 async def test_a_text_yields_insights_with_exact_quotes(acme: Tenant) -> None:
@@ -87,7 +87,7 @@ async def test_the_signal_type_selects_the_profile_of_the_analysis(
     names: list[str],
 ) -> None:
     """Only in reviews, a short judgement is a finding."""
-    text = "Respondents came from ten companies. Many users want a CSV button. Great tool."
+    text = "Respondents came from ten companies. Many users want a CSV button. Excellent."
     signal = await acme.process_text(text, signalType=signal_type)
     insights = await insights_of(acme, signal)
     assert [insight["name"] for insight in insights] == names

@@ -305,8 +305,8 @@ def test_short_praise_is_one_insight(text: str) -> None:
 
 def test_profile_decides_which_statements_are_findings() -> None:
     """In a review a short judgement counts. In a ticket it is a courtesy."""
-    assert kinds_and_names("Great tool.", "survey_response") == [("praise", "Great tool")]
-    assert kinds_and_names("Great tool.", "support_ticket") == []
+    assert kinds_and_names("Excellent.", "survey_response") == [("praise", "Excellent")]
+    assert kinds_and_names("Excellent.", "support_ticket") == []
 
 
 @pytest.mark.parametrize(
@@ -375,7 +375,7 @@ TWO_PRODUCTS = (Product(id="p-1", name="Atlas"), Product(id="p-2", name="Atlas M
     ("text", "products", "expected"),
     [
         ("Atlas Mobile crashes on start.", TWO_PRODUCTS, "p-2"),
-        ("The atlas crashes on start.", TWO_PRODUCTS, "p-1"),
+        ("The atlas app crashes on start.", TWO_PRODUCTS, "p-1"),
         ("We cannot open the atlases since the update.", TWO_PRODUCTS, None),
         ("The app crashes on start.", TWO_PRODUCTS, None),
         ("The app crashes on start.", TWO_PRODUCTS[:1], None),

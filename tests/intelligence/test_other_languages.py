@@ -112,6 +112,23 @@ def test_conversation_has_all_headings_in_own_words() -> None:
     assert all(shown.turn in (1, 2) for shown in result.evidence["Pain Points"])
 
 
+def test_key_points_are_sentences_with_their_speaker() -> None:
+    result = held()
+    (point,) = result.summary["Key Points"]
+    (shown,) = result.evidence["Key Points"]
+    speaker, _, words = point.partition(": ")
+    assert speaker == CALL[shown.turn][0]
+    assert words.rstrip("…")[1:] in shown.quote
+    assert shown.quote in CALL[shown.turn][2]
+
+
+def test_a_long_conversation_has_five_key_points_at_most() -> None:
+    said = [Turn(speaker, text, ours=ours) for _ in range(9) for speaker, ours, text in CALL]
+    points = outline(said, "EXTERNAL", "Gespräch").evidence["Key Points"]
+    assert len(points) == 5
+    assert [point.turn for point in points] == sorted(point.turn for point in points)
+
+
 def test_next_steps_have_owner_and_due_date() -> None:
     steps = held().steps
     assert [(step.owner, step.due) for step in steps] == [

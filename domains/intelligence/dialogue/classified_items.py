@@ -47,8 +47,8 @@ _OF_HEAD: Final[dict[Head, ItemHeading]] = {
     "objection": "Objections",
     "price": "Pricing",
 }
-_TELLING: Final[tuple[Head, ...]] = ("need", "step", "price", "decision", "objection")
-_LEAST_TELLING: Final = 0.3
+_INFORMING: Final[tuple[Head, ...]] = ("need", "step", "price", "decision", "objection")
+_LEAST_INFORMING: Final = 0.3
 """Probability from which a sentence may be a key point."""
 _FEWEST_WORDS: Final = 5
 _SENTENCES_OF_PART: Final = 12
@@ -169,19 +169,19 @@ def _moments(talk: Talk, classified: Classified, language: str | None) -> list[C
 def key_points(
     talk: Talk, classified: Classified, language: str | None, parts: int
 ) -> list[ClassifiedItem]:
-    """Return the most telling sentence of each part of the conversation, with its speaker.
+    """Return the sentence of each part that is most likely to inform, with its speaker.
 
-    A part has 12 sentences or more, so that a short conversation has fewer parts.
+    There are at most `parts`, of at least 12 sentences each; a shorter conversation is one part.
     """
-    telling = np.max([classified.of(head) for head in _TELLING], axis=0)
+    informing = np.max([classified.of(head) for head in _INFORMING], axis=0)
     is_short = [word_count(said.text) < _FEWEST_WORDS for said in talk.said]
-    telling = np.where(is_short, 0.0, telling)
-    count = min(parts, -(-len(talk.said) // _SENTENCES_OF_PART))
+    informing = np.where(is_short, 0.0, informing)
+    count = max(1, min(parts, len(talk.said) // _SENTENCES_OF_PART))
     colon = "：" if language == "ja" else ": "
     points = []
-    for places in np.array_split(np.arange(len(talk.said)), max(count, 1)):
-        best = places[np.argmax(telling[places])] if len(places) else None
-        if best is not None and telling[best] >= _LEAST_TELLING:
+    for places in np.array_split(np.arange(len(talk.said)), count):
+        best = places[np.argmax(informing[places])] if len(places) else None
+        if best is not None and informing[best] >= _LEAST_INFORMING:
             said = talk.said[int(best)]
             text = f"{said.speaker}{colon}{item_text(said.text, language)}"
             points.append(ClassifiedItem("Key Points", text, said))

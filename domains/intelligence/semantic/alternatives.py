@@ -1,17 +1,19 @@
 """Words that exclude each other in customer needs, in eight languages.
 
-Sentence vectors hardly tell "import" from "export" or "invoice" from "delivery note". The table
-`alternatives.tsv` has sets of such concepts. Two texts that name different concepts of one set
-state different needs. A row has a set, a concept, and the words of the concept in each language:
-`stem*` matches any ending, `~part` a part of a compound, `_` is a space, `-` stands for no word.
-Japanese words match anywhere. The table was written for this project (CC0).
+Sentence vectors hardly distinguish "import" from "export" or "invoice" from "delivery note". The
+table `alternatives.tsv` has sets of such concepts. Two texts that name different concepts of one
+set state different needs.
+
+A row has a set, a concept, and the words of the concept in each language: `stem*` matches any
+ending, `~part` a part of a compound, `_` is a space, `-` stands for no word. Japanese words match
+anywhere. The table was written for this project (CC0).
 """
 
 import functools
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from typing import Final, NamedTuple
 
@@ -29,18 +31,19 @@ _SHORTEST_STEM: Final = 2
 
 def exclude_each_other(one: str, other: str) -> bool:
     """Return True if both texts name concepts of a set, and none in common."""
-    ours, theirs = concepts(one), concepts(other)
-    return any(ours[each].isdisjoint(theirs[each]) for each in ours.keys() & theirs.keys())
+    first, second = concepts(one), concepts(other)
+    return any(first[each].isdisjoint(second[each]) for each in first.keys() & second.keys())
 
 
-@functools.lru_cache(maxsize=1 << 10)
+@functools.lru_cache(maxsize=1 << 12)
 def concepts(text: str) -> Concepts:
-    """Return the concepts that a text names, by their set."""
+    """Return the concepts that a text names, by their set. The work grows linearly with it."""
     language = detect(text)
+    plain = " ".join(_WORD.findall(unicodedata.normalize("NFKC", text).lower()))
     found: dict[str, set[str]] = defaultdict(set)
     # A short text of unknown language may be in any.
     for each in sorted(SUPPORTED) if language is None else SUPPORTED & {language}:
-        for name, concept in _words_of(each).in_text(_plain(text, each)):
+        for name, concept in _words_of(each, has_accents=not plain.isascii()).named_in(plain):
             found[name].add(concept)
     return {name: frozenset(own) for name, own in found.items()}
 
@@ -53,30 +56,30 @@ class _Words(NamedTuple):
     parts: dict[str, list[_Place]]
     phrases: dict[str, list[_Place]]
 
-    def in_text(self, text: str) -> Iterable[_Place]:
-        """Iterate over the concepts in a plain text."""
-        tokens = _WORD.findall(text)
-        for token in tokens:
+    def named_in(self, text: str) -> Iterator[_Place]:
+        """Iterate over the concepts in a text of lower-case words with single spaces."""
+        longest = max(map(len, self.stems), default=0)
+        for token in text.split():
             yield from self.whole.get(token, ())
-            for length in range(_SHORTEST_STEM, len(token) + 1):
+            for length in range(_SHORTEST_STEM, min(len(token), longest) + 1):
                 yield from self.stems.get(token[:length], ())
-            for part, places in self.parts.items():
-                if part in token:
+        spaced = f" {text} "
+        for some in (self.parts, self.phrases):
+            for words, places in some.items():
+                if words in spaced:
                     yield from places
-        joined = f" {' '.join(tokens)} "
-        for phrase, places in self.phrases.items():
-            if phrase in joined:
-                yield from places
 
 
 @functools.cache
-def _words_of(language: str) -> _Words:
+def _words_of(language: str, *, has_accents: bool) -> _Words:
+    """Read the words of a language. A text without any accent may lack those of the words."""
     words = _Words({}, {}, {}, {})
     header, *lines = _table()
     column = header.index(language)
     for name, concept, *cells in lines:
         for entry in cells[column - 2].split():
-            plain = " ".join(_WORD.findall(_plain(entry.replace("_", " "), language)))
+            plain = " ".join(_WORD.findall(entry.replace("_", " ")))
+            plain = plain if has_accents or language == "ja" else _without_accents(plain)
             is_stem = entry.endswith("*")
             if language == "ja" or entry.startswith("~"):
                 kind = words.parts
@@ -95,10 +98,6 @@ def _table() -> list[list[str]]:
     return [line.split("\t") for line in file.read_text("utf-8").splitlines()]
 
 
-def _plain(text: str, language: str) -> str:
-    """Lower the case and, outside Japanese, remove accents."""
-    lowered = unicodedata.normalize("NFKC", text).lower()
-    if language == "ja":
-        return lowered
-    letters = unicodedata.normalize("NFD", lowered)
+def _without_accents(text: str) -> str:
+    letters = unicodedata.normalize("NFD", text)
     return "".join(each for each in letters if not unicodedata.combining(each))

@@ -209,3 +209,8 @@ def _direction(feature: str, size: int) -> NDArray[np.int8]:
 
 FALLBACK: Final = f"{Words.name}+{_NONE}"
 """Name of the embedder that has hashed words instead of encoders."""
+
+
+def is_complete(embedder: str) -> bool:
+    """Return True if the embedder of this name has both encoders."""
+    return not embedder.endswith(f"+{_NONE}")

@@ -1,7 +1,7 @@
 """Near duplicates: which of some texts state the same need as another one, in any language.
 
-All vectors are stored vectors of one embedder; similarity is the cosine. Two English texts are
-compared by the part ENGLISH of their vectors, all others by ALL_LANGUAGES.
+All vectors are stored vectors of one embedder; similarity is the cosine. Two texts whose vectors
+have the part ENGLISH are compared by it, all others by ALL_LANGUAGES.
 """
 
 import math
@@ -76,6 +76,10 @@ _PER_DOUBLING: Final = 0.028
 doubling raises the bar by this: 1 in 10,000 pairs of unrelated needs reaches 0.53."""
 
 
+_MOST_LIKELY: Final = 50
+"""Texts above the bar of which the particulars are compared. Bounds the work."""
+
+
 def most_similar(
     name: str, statement: Statement, others: Sequence[Statement], compared: int = 1
 ) -> int | None:
@@ -85,7 +89,7 @@ def most_similar(
     number of texts that the others were chosen from.
     """
     above = _above(name, statement.vector, [each.vector for each in others], "suggest", compared)
-    for place in np.argsort(-above, kind="stable").tolist():
+    for place in np.argsort(-above, kind="stable")[:_MOST_LIKELY].tolist():
         if above[place] < 0:
             return None
         if not _differ(statement, others[place]):
@@ -133,16 +137,16 @@ def sketch(vector: Bytes) -> bytes:
     return np.packbits(vector > 0).tobytes()
 
 
-def likeliest(sketches: bytes, asked: Sequence[bytes], count: int) -> list[list[int]]:
-    """For each sketch asked, return the indices of the stored ones that differ least, in order.
+def most_similar_sketches(sketches: bytes, queries: Sequence[bytes], count: int) -> list[list[int]]:
+    """For each query, return the indices of the sketches that differ least, in order.
 
-    These are `count` by the part ALL_LANGUAGES and, if the asked one has it, `count` by ENGLISH.
-    `sketches` are the stored ones, one after the other: 100,000 take 12 ms.
+    These are `count` by the part ALL_LANGUAGES and, if the query has it, `count` by ENGLISH.
+    `sketches` are stored ones, one after the other: 100,000 take 12 ms.
     """
     stored = np.frombuffer(sketches, np.uint64).reshape(-1, SIZE // 64)
     found: list[list[int]] = []
-    for each in asked:
-        own = np.frombuffer(each, np.uint64)
+    for query in queries:
+        own = np.frombuffer(query, np.uint64)
         places: set[int] = set()
         for part in (ALL_LANGUAGES, ENGLISH):
             words = slice(part.start // 64, part.stop // 64)

@@ -99,6 +99,11 @@ _CLAUSE_BORDER = re.compile(
 
 
 def _sentence_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    for line_start, line_end in _lower_starts(text, start, end):
+        yield from _spans_of_part(text, line_start, line_end)
+
+
+def _spans_of_part(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     for piece_start, piece_end in _unspaced_sentences(text, start, end):
         borders = [piece_start]
         for left, right in _plainly_split(text, piece_start, piece_end):
@@ -118,6 +123,47 @@ def _sentence_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]
 
 _FEW_SPACES = 4
 """A stretch with fewer is too short to be cut in two statements."""
+
+
+_CAPITAL_START = re.compile(r"[.!?][\"”’)»]*\s+[\"“‘(«¿¡]*[^\W\d_a-zà-öø-ÿ]")
+_LOWER_START = re.compile(r"(?<!\S)([^\W\d_]{2,30})([.!?]+|…) +(?=[a-zà-öø-ÿ])")
+_ABBREVIATIONS = word_set(
+    """
+    approx incl excl dept est ext fig vol ref avg min max tel temp misc spec acct qty mgmt govt hrs
+    mins secs wks yrs lbs inc ltd addr msg config prod env dev mfg intl assoc natl attn cont def
+    sec mrs sra dra sig dott prof mon tue wed thu fri sat
+    orig prev req tech admin cert char chars col cols desc diff dist div doc docs ver
+    inkl exkl bzw usw ggf geb str abs art ung sog abzgl vgl ebd std sek mio mrd evtl etc tägl jährl
+    mtl gem einschl versch bes allg ehem zzt jan feb mar apr jun jul aug sep okt oct nov dec dez
+    aprox pág núm tfno máx mín tél réf qté obs qtd ecc pag tot enz bijv evt ong arr chap par vlgs
+    """
+)
+
+
+_NAMES_WITH_MARKS = word_set("yahoo joomla")
+
+
+def _has_lower_starts(text: str, start: int, end: int) -> bool:
+    """Return True if the writer begins sentences with small letters."""
+    return text[start : start + 2].islower() or not _CAPITAL_START.search(text, start, end)
+
+
+def _lower_starts(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Split "love it. but it crashes. pls fix", as people type without capitals.
+
+    After an exclamation or question mark a small letter always begins a sentence, after a full stop
+    only where the writer has no capitals there.
+    """
+    all_stops = _has_lower_starts(text, start, end)
+    for border in _LOWER_START.finditer(text, start, end):
+        word, sign = border[1].lower(), border[2]
+        is_word = (len(word) > 2 or word in _SHORT_WORDS) and word not in _ABBREVIATIONS
+        is_mark = sign[0] in "!?" and word not in _NAMES_WITH_MARKS
+        ends = is_mark or (all_stops and is_word and word not in _LONG_ABBREVIATIONS)
+        if ends:
+            yield start, border.end()
+            start = border.end()
+    yield start, end
 
 
 _EAST_ASIAN_STOP = re.compile(r"[。！？]+(?![」』）】”’、。！？])(?=\S)")

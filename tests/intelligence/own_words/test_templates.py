@@ -15,7 +15,8 @@ FAILS = "The import stops at row 40 and we lose the rest."
         "### Expected behavior\n⟧\nAll rows arrive.\n\n⟦### Additional context\n\n_No "
         "response_\n⟧",
         f"⟦Steps to reproduce:\n- open it\nActual result:⟧\n{FAILS}\n⟦Environment:⟧\nLinux",
-        f"⟦## Environment\n- Linux\n- version 3\n⟧\n{FAILS}\n\n- It hurts.",
+        f"⟦## Environment\n- Linux\n- version 3\n⟧\n- It hurts.\n- {FAILS}",
+        f"⟦Steps to reproduce:\n\n1) Open it.\n\n2) Wait.\n⟧{FAILS}",
         f"⟦**Is your feature request related to a problem? Please "
         f"describe.**⟧\n{FAILS}\n⟦**Describe the solution "
         "you'd like**\nA clear and concise description of what you want to happen.⟧",
@@ -53,6 +54,7 @@ def test_template(marked: str) -> None:
         "Kim joined our team and left the old account open.",
         "The chat was closed before I could answer.\n<!-- no end",
         "What we expected is a clear description.",
+        "Steps:\n- Please add a login with our directory",
     ],
 )
 def test_own_words_stay(text: str) -> None:

@@ -1,6 +1,7 @@
 """Near duplicates: the same need in several languages, and needs that only look alike."""
 
 import json
+from collections import Counter
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any, Final
@@ -11,22 +12,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domains.intelligence.findings import Kind
-from domains.intelligence.semantic.alternatives import exclude_each_other
+from domains.intelligence.language import SUPPORTED
+from domains.intelligence.semantic import alternatives
+from domains.intelligence.semantic.alternatives import concepts, exclude_each_other
 from domains.intelligence.semantic.embeddings import ALL_LANGUAGES, SIZE, embedder
 from domains.intelligence.semantic.near_duplicates import (
     Statement,
     distinct,
-    likeliest,
     most_similar,
+    most_similar_sketches,
     sketch,
     statement_text,
 )
 
+TABLE: Final = Path(alternatives.__file__).with_suffix(".tsv")
 NEEDS: Final = Path(__file__).with_name("needs.jsonl")
 """Invented needs (CC0): `same` are sentences [language, text] of one need, `other` of another that
 looks alike and differs in `differs`."""
-
-MANY: Final = 10_000
 
 
 def _statement(text: str, kind: Kind | None = None) -> Statement:
@@ -97,6 +99,46 @@ def test_empty_text_is_similar_to_nothing() -> None:
     assert not _is_same(_statement("Exports are slow"), _statement(""))
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Apple Watch のアプリが開きません", {"form_factor": {"watch"}}),
+        (
+            "Je ne peux pas payer par carte bancaire à la livraison",
+            {"payment_method": {"credit_card"}},
+        ),
+        ("Ich bin über das Ergebnis froh", {}),
+        (
+            "La exportacion a PDF falla siempre que la uso",
+            {"direction": {"export"}, "file_format": {"pdf"}},
+        ),
+    ],
+)
+def test_concepts_of_a_text(text: str, expected: dict[str, set[str]]) -> None:
+    found = concepts(text)
+    assert {name: set(found[name]) for name in expected} == expected
+    assert expected or not found
+
+
+def test_entries_of_the_table_are_words_that_can_match() -> None:
+    header, *rows = (line.split("\t") for line in TABLE.read_text("utf-8").splitlines())
+    assert header[:2] == ["set", "concept"]
+    assert set(header[2:]) == SUPPORTED
+    assert all(len(row) == len(header) and all(row) for row in rows)
+    assert len({tuple(row[:2]) for row in rows}) == len(rows)
+    assert min(Counter(row[0] for row in rows).values()) >= 2
+    for row in rows:
+        for entry in " ".join(row[2:]).split():
+            assert entry == entry.lower()
+            assert entry == "-" or not entry.endswith("-*"), entry
+
+
+def test_long_texts_take_linear_time() -> None:
+    """A quadratic function would not return."""
+    assert concepts("a" * 200_000) == {}
+    assert concepts("export " * 50_000) == {"direction": frozenset({"export"})}
+
+
 def _needs() -> list[dict[str, Any]]:
     return [json.loads(line) for line in NEEDS.read_text("utf-8").splitlines()]
 
@@ -134,11 +176,13 @@ def test_the_bars_are_those_of_unrelated_needs_in_two_languages() -> None:
 
 
 @given(st.binary(min_size=SIZE, max_size=SIZE), st.integers(1, 30))
-def test_the_likeliest_have_the_fewest_different_signs(vector: bytes, count: int) -> None:
+def test_the_most_similar_sketches_have_the_fewest_different_signs(
+    vector: bytes, count: int
+) -> None:
     rows = np.random.default_rng(count).integers(-127, 128, (60, SIZE), np.int8)
     asked = np.frombuffer(vector, np.int8)
     sketches = b"".join(sketch(row) for row in rows)
-    (found,) = likeliest(sketches, [sketch(asked)], count)
+    (found,) = most_similar_sketches(sketches, [sketch(asked)], count)
     signs = rows[:, ALL_LANGUAGES] > 0
     differing = (signs != (asked[ALL_LANGUAGES] > 0)).sum(axis=1)
     if (asked[ALL_LANGUAGES] > 0).any():

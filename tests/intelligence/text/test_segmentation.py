@@ -196,3 +196,40 @@ def test_sentences_of_scripts_without_spaces_end_at_their_full_stops() -> None:
         "本当ですか？",
         "はい。",
     ]
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        ["love the app.", "but it crashes all the time.", "pls fix the export, its slow."],
+        ["me encanta la app.", "pero se cierra sola.", "arreglen eso"],
+        ["sehr gut.", "aber sie stürzt ab, z.b. beim export.", "bitte fixen"],
+        ["so i tried version 2.3. it hangs.", "what now?", "please help"],
+        ["Luv the widgets.", "pls make them bigger"],
+        ["No capitals after a question?", "they still begin a sentence.", "Always."],
+    ],
+)
+def test_sentences_without_capitals_are_split(expected: list[str]) -> None:
+    assert texts(" ".join(expected)) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We use approx. ten seats.",
+        "The inv. module is slow and the acct. page too.",
+        "Das gilt lt. vertrag inkl. der wartung.",
+        "no. 5 is broken",
+        "see acme.example. it.is.not.split",
+        "It took 5 sec. to load, says Mrs. miller",
+        "I use Yahoo! mail every day",
+    ],
+)
+def test_small_letters_after_abbreviations_continue_the_sentence(text: str) -> None:
+    assert texts(f"The first is fine. {text}")[1:] == [text]
+
+
+@pytest.mark.parametrize("text", ["Ab" + "." * 40_000, "Great" + "!" * 40_000, ". " * 20_000])
+def test_runs_of_signs_take_linear_time(text: str) -> None:
+    """A quadratic function would not return."""
+    assert len(sentences(text, "raw")) <= len(text)

@@ -58,22 +58,42 @@ def form_spans(lines: Sequence[Line]) -> list[Span]:
     boxes = [_BOX.fullmatch(line.text) if _may_be_box(line.text) else None for line in lines]
     choice = any(_is_ticked(box) for box in boxes if box)
     found: list[Span] = []
-    in_steps = False
+    steps = _Steps()
     for line, box in zip(lines, boxes, strict=True):
-        if not line.text or len(line.text) > 2 * _LONGEST:
+        if steps.has(line.text):
+            found.append((line.start, line.end))
+        elif not line.text or len(line.text) > 2 * _LONGEST:
             continue
-        in_steps = in_steps and _ITEM.match(line.text) is not None
-        if in_steps:
-            found.append((line.start, line.end))
-        elif _is_heading(line.text, _STEPS):
-            in_steps = True
-            found.append((line.start, line.end))
         elif box:
             if _CHECKED.match(box["label"]) or (choice and not _is_ticked(box)):
                 found.append((line.start, line.end))
         elif _is_heading(line.text, _HEADING) or _HINT.fullmatch(line.text.strip(" *_>")):
             found.append((line.start, line.end))
     return found
+
+
+class _Steps:
+    """A list of steps to reproduce an error, from its heading to its last item.
+
+    A blank line ends a list, unless it is below the heading or between numbered items.
+    """
+
+    def __init__(self) -> None:
+        self._is_open = False
+        self._item: str | None = None
+
+    def has(self, text: str) -> bool:
+        """Return True if the next line is a heading of steps or an item below one."""
+        if not text:
+            self._is_open = self._is_open and (self._item is None or self._item.isdigit())
+            return False
+        item = _ITEM.match(text) if len(text) <= _LONGEST else None
+        if self._is_open and item:
+            self._item = item[0][0]
+            return True
+        self._is_open = _is_heading(text, _STEPS)
+        self._item = None
+        return self._is_open
 
 
 def survey_spans(lines: Sequence[Line], *, only_ratings: bool = False) -> list[Span]:

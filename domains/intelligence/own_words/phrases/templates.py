@@ -52,11 +52,12 @@ FORM_HEADINGS: Final = (
 # Headings of lists that say how an error is reproduced and where. Their items are no opinions.
 STEPS_HEADINGS: Final = (
     r"(?:(?:the )?steps|how) to reproduce.{0,40}|to reproduce|repro(?:duction)?(?: steps)?|"
-    r"minimal reproduc\w+(?: \w+)?|steps|(?:your |my )?environment.{0,30}|system info(?:rmation)?",
+    r"minimal reproduc\w+(?: \w+)?|system info(?:rmation)?|"
+    r"(?:your )?environment(?: (?:info(?:rmation)?|details))?",
     r"(?:schritte )?zur reproduktion|schritte zum (?:reproduzieren|nachstellen)|umgebung",
-    r"étapes (?:pour|de) reprodu\w+|environnement|pasos para reproducir\w*|pasos|entorno",
-    r"passos para reproduzir|passos|ambiente|passaggi per riprodurre|passi per riprodurre|"
-    r"stappen om te reproduceren|stappen|omgeving",
+    r"étapes (?:pour|de) reprodu\w+|environnement|pasos para reproducir\w*|entorno",
+    r"passos para reproduzir|passaggi per riprodurre|passi per riprodurre|"
+    r"stappen om te reproduceren|omgeving",
     r"再現手順|環境|复现步骤|重现步骤|环境信息|재현 (?:방법|단계)",
 )
 
