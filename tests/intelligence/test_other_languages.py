@@ -114,7 +114,7 @@ def test_conversation_has_all_headings_in_own_words() -> None:
 
 def test_key_points_are_sentences_with_their_speaker() -> None:
     result = held()
-    (point,) = result.summary["Key Points"]
+    (point,) = list(result.summary["Key Points"])
     (shown,) = result.evidence["Key Points"]
     speaker, _, words = point.partition(": ")
     assert speaker == CALL[shown.turn][0]

@@ -77,11 +77,12 @@ def description(
 
 
 def step(sentence: str, owner: str | None, due: date | None, language: str | None) -> str:
-    """The text of a next step: its owner, the words of the promise, and the due date in ISO form.
+    """Return the text of a next step: its owner, the words said, and the due date in ISO form.
 
     At most 160 characters. Where an English sentence has "I'll" or "we will", its words begin with
-    "will".
+    "will". The owner's name at the beginning of the sentence is left out.
     """
+    sentence = _without_call(sentence, owner)
     tongue = code(language)
     form = _TABLES[tongue].split("|")[2]
     until = form.format(due.isoformat()) if due else ""
@@ -94,6 +95,13 @@ def step(sentence: str, owner: str | None, due: date | None, language: str | Non
     if promise is not None and who:
         words = words[:1].lower() + words[1:]
     return before + words + until
+
+
+def _without_call(sentence: str, name: str | None) -> str:
+    """Return the sentence without a name by which it addresses somebody, as in "Ana, could you"."""
+    called, _, rest = sentence.partition(",")
+    is_call = bool(rest.strip()) and called.strip() in (name, *(name or "").split())
+    return rest.lstrip() if is_call else sentence
 
 
 def _name(name: str | None) -> str:

@@ -73,6 +73,14 @@ def test_descriptions_and_steps_are_bounded(
     [
         (
             "en",
+            "Imogen Hale",
+            None,
+            "Imogen, could you send me that list?",
+            "Imogen Hale: Could you send me that list?",
+        ),
+        ("en", "Ann", None, "Ann,", "Ann: Ann"),
+        (
+            "en",
             "Lindsey Tran",
             DUE,
             "Sure, I'll set up the account and send you the link on Monday.",
