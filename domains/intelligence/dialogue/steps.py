@@ -45,7 +45,7 @@ def find_steps(
         said = talk.said[place]
         owner = _owner(talk, said)
         due = due_date(said.text, held_on, language) if held_on else None
-        text = step(said.text, owner, due, language)
+        text = step(said.text, said.speaker, owner, due, language)
         found.append((float(likely[place]), PromisedStep(text, owner, due, said)))
     best = sorted(_once(found), key=lambda each: -each[0])[:MAX_STEPS]
     return [

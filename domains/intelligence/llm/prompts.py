@@ -31,7 +31,8 @@ from domains.intelligence.insights.need_insights import SENTIMENTS
 from domains.intelligence.insights.need_titles import item_text
 from domains.intelligence.language import detect
 from domains.intelligence.own_words.reading import read
-from domains.intelligence.text.segmentation import MAX_QUOTE, Sentence, spoken
+from domains.intelligence.text.segmentation import Sentence, spoken
+from domains.intelligence.text.sentence_borders import MAX_QUOTE
 from domains.intelligence.wording.descriptions import OCCASIONS, description, step
 from domains.intelligence.wording.titles import title
 from domains.kernel.models.llm_types import LLMRequest
@@ -347,7 +348,8 @@ def _point(
             if not text:
                 return None
             if selected.heading == _NEXT_STEPS:
-                text = step(quote.text, turns[number].speaker, None, language)
+                speaker = turns[number].speaker
+                text = step(quote.text, speaker, speaker, None, language)
             return Point(text, quote.text, number, quote.start, quote.end)
     return None
 

@@ -24,25 +24,27 @@ call, a chat or an interview."""
 
 LONGEST_DESCRIPTION: Final = 500
 LONGEST_STEP: Final = 160
-_LONGEST_NAME: Final = 80
+_LONGEST_NAME: Final = 50
 
-# Speaker and quotation, the unknown speaker, a due date, then the five occasions in order.
+# Speaker and quotation, the unknown speaker, a due date, who said it, then the five
+# occasions in order.
 _TABLES: Final = {
-    "en": ("{} {}: “{}”|Customer| (due {})|in a conversation|in a ticket|in a review|in a report|"
-           "in a text"),
-    "de": ("{} {}: „{}“|Kunde| (bis {})|in einem Gespräch|in einem Ticket|in einer Bewertung|"
-           "in einem Bericht|in einem Text"),
-    "fr": ("{} {} : « {} »|Client| (d'ici le {})|dans une conversation|dans un ticket|"
-           "dans un avis|dans un rapport|dans un texte"),
-    "es": ("{} {}: «{}»|Cliente| (para el {})|en una conversación|en un tique|en una reseña|"
-           "en un informe|en un texto"),
-    "pt": ("{} {}: “{}”|Cliente| (até {})|em uma conversa|em um chamado|em uma avaliação|"
-           "em um relatório|em um texto"),
-    "it": ("{} {}: «{}»|Cliente| (entro il {})|in una conversazione|in un ticket|"
-           "in una recensione|in un rapporto|in un testo"),
-    "nl": ("{} {}: “{}”|Klant| (uiterlijk {})|in een gesprek|in een ticket|in een recensie|"
-           "in een rapport|in een tekst"),
-    "ja": "{}（{}）：「{}」|お客様|（期限：{}）|会話|問い合わせ|レビュー|報告書|テキスト",
+    "en": ("{} {}: “{}”|Customer| (due {})| (said by {})|"
+           "in a conversation|in a ticket|in a review|in a report|in a text"),
+    "de": ("{} {}: „{}“|Kunde| (bis {})| (sagt {})|"
+           "in einem Gespräch|in einem Ticket|in einer Bewertung|in einem Bericht|in einem Text"),
+    "fr": ("{} {} : « {} »|Client| (d'ici le {})| (dit par {})|"
+           "dans une conversation|dans un ticket|dans un avis|dans un rapport|dans un texte"),
+    "es": ("{} {}: «{}»|Cliente| (para el {})| (dicho por {})|"
+           "en una conversación|en un tique|en una reseña|en un informe|en un texto"),
+    "pt": ("{} {}: “{}”|Cliente| (até {})| (dito por {})|"
+           "em uma conversa|em um chamado|em uma avaliação|em um relatório|em um texto"),
+    "it": ("{} {}: «{}»|Cliente| (entro il {})| (detto da {})|"
+           "in una conversazione|in un ticket|in una recensione|in un rapporto|in un testo"),
+    "nl": ("{} {}: “{}”|Klant| (uiterlijk {})| (gezegd door {})|"
+           "in een gesprek|in een ticket|in een recensie|in een rapport|in een tekst"),
+    "ja": ("{}（{}）：「{}」|お客様|（期限：{}）|（{}の発言）|"
+           "会話|問い合わせ|レビュー|報告書|テキスト"),
 }  # fmt: skip
 _OCCASION_ORDER: Final[tuple[Occasion, ...]] = get_args(Occasion)
 
@@ -61,7 +63,7 @@ def description(
 
     Sentences that do not fit are left out from the end; the first one is cut at a word.
     """
-    form, customer, _, *occasions = _TABLES[code(language)].split("|")
+    form, customer, _, _, *occasions = _TABLES[code(language)].split("|")
     who, where = _name(speaker) or customer, occasions[_OCCASION_ORDER.index(occasion)]
     room = LONGEST_DESCRIPTION - len(form.format(who, where, ""))
     said = ""
@@ -76,25 +78,34 @@ def description(
     return form.format(who, where, said)
 
 
-def step(sentence: str, owner: str | None, due: date | None, language: str | None) -> str:
+def step(
+    sentence: str,
+    speaker: str | None,
+    owner: str | None,
+    due: date | None,
+    language: str | None,
+) -> str:
     """Return the text of a next step: its owner, the words said, and the due date in ISO form.
 
-    At most 160 characters. Where an English sentence has "I'll" or "we will", its words begin with
-    "will". The owner's name at the beginning of the sentence is left out.
+    At most 160 characters. If another person said it, the text ends with the name. Where an English
+    sentence has "I'll" or "we will", its words begin with "will". The owner's name at the beginning
+    of the sentence is left out.
     """
     sentence = _without_call(sentence, owner)
     tongue = code(language)
-    form = _TABLES[tongue].split("|")[2]
-    until = form.format(due.isoformat()) if due else ""
-    who = _name(owner)
+    _, _, due_form, said_form, *_ = _TABLES[tongue].split("|")
+    after = due_form.format(due.isoformat()) if due else ""
+    who, said_by = _name(owner), _name(speaker)
+    if who and said_by and said_by != who:
+        after += said_form.format(said_by)
     before = f"{who}：" if who and tongue == "ja" else f"{who}: " if who else ""
     promise = _PROMISE.search(sentence[:1000]) if tongue == "en" else None
     if promise is not None:
         sentence = f"will {sentence[promise.end() :]}"
-    words = own_words(sentence, tongue, LONGEST_STEP - len(before) - len(until))
+    words = own_words(sentence, tongue, LONGEST_STEP - len(before) - len(after))
     if promise is not None and who:
         words = words[:1].lower() + words[1:]
-    return before + words + until
+    return before + words + after
 
 
 def _without_call(sentence: str, name: str | None) -> str:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domains.intelligence.findings import Profile
-from domains.intelligence.text.segmentation import MAX_QUOTE, sentences
+from domains.intelligence.text.segmentation import sentences
+from domains.intelligence.text.sentence_borders import MAX_QUOTE
 
 PROFILES: tuple[Profile, ...] = get_args(Profile)
 
@@ -227,6 +228,21 @@ def test_sentences_without_capitals_are_split(expected: list[str]) -> None:
 )
 def test_small_letters_after_abbreviations_continue_the_sentence(text: str) -> None:
     assert texts(f"The first is fine. {text}")[1:] == [text]
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        ["Ich schicke es bis zum 28. November.", "Danach nicht."],
+        ["Er kommt Samstag, 3. Mai.", "Das passt."],
+        ["Im 2. Stock fällt er aus.", "Der 3. Versuch klappt."],
+        ["I am 28.", "Nobody cares."],
+        ["Wir sind 28.", "Niemand fragt."],
+        ["Un client demande « en cuir, combien ? et en toile ? ».", "Je dois refaire le devis."],
+    ],
+)
+def test_german_ordinals_and_quotations_continue_the_sentence(expected: list[str]) -> None:
+    assert texts(" ".join(expected)) == expected
 
 
 @pytest.mark.parametrize("text", ["Ab" + "." * 40_000, "Great" + "!" * 40_000, ". " * 20_000])
