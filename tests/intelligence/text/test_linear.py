@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from domains.intelligence.text import linear, ngrams
-from domains.intelligence.training.fitting import Head, Shape, best_threshold, fit, held_out
+from domains.intelligence.training.fitting import (
+    Head,
+    Shape,
+    best_threshold,
+    fit,
+    held_out,
+    precise_threshold,
+)
 from domains.intelligence.training.texts import written
 
 TEXTS = [
@@ -99,6 +106,29 @@ def test_held_out_texts_are_scored_by_models_not_trained_on_them() -> None:
 def test_best_threshold_separates_the_answers() -> None:
     answers = np.asarray([True, True, False, False])
     assert best_threshold(answers, np.asarray([0.9, 0.8, 0.4, 0.1])) == 0.6
+
+
+def test_precise_threshold_is_the_lowest_with_this_precision() -> None:
+    answers = np.asarray([True, False, True, True, False, False])
+    probabilities = np.asarray([0.9, 0.8, 0.7, 0.6, 0.4, 0.1])
+    assert precise_threshold(answers, probabilities, 1.0) == 0.85
+    assert precise_threshold(answers, probabilities, 0.75) == 0.5
+    assert precise_threshold(answers, probabilities, 0.6) == 0.25
+    assert precise_threshold(~answers, probabilities, 1.0) == 0.85
+
+
+def test_exclusive_heads_are_learned_together() -> None:
+    texts = [f"{word} number {n}" for n in range(20) for word in ("cat", "dog", "cow")]
+    heads = {
+        word: Head(np.asarray([text.startswith(word) for text in texts]))
+        for word in ("cat", "dog", "cow")
+    }
+    model = linear.parsed(fit("animals", texts, heads, SMALL, are_exclusive=True))
+    logits = model.logits(["cat", "dog", "cow"])
+    assert model.heads == ("cat", "dog", "cow")
+    assert logits.argmax(axis=1).tolist() == [0, 1, 2]
+    # Those of one model with a choice among all add up to nothing.
+    assert np.abs(logits.sum(axis=1)).max() < 0.2
 
 
 SHIPPED = {

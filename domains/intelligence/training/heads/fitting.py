@@ -25,7 +25,7 @@ from domains.intelligence.heads.sentence_classifier import (
 )
 from domains.intelligence.semantic.embeddings import Encoder
 from domains.intelligence.training.fitting import Head as LinearHead
-from domains.intelligence.training.fitting import Shape, best_threshold, held_out
+from domains.intelligence.training.fitting import Shape, held_out, precise_threshold
 from domains.intelligence.training.fitting import fit as fit_ngrams
 from domains.intelligence.training.heads import categories, competitors
 from domains.intelligence.training.heads.assembled_calls import assembled_calls
@@ -49,15 +49,14 @@ _DISAGREEMENT: Final = 0.5
 _AXES: Final = 32
 """Numbers left of the vector of a neighbour. With 16 and 64 the heads are as good."""
 _DATA: Final = "own documents (CC0)"
-_RECALL_WEIGHTS: Final[dict[Head, float]] = {
-    "step": 1.0,
-    "price": 0.9,
-    "decision": 1.0,
+_PRECISIONS: Final[dict[Head, float]] = {
+    "step": 0.85,
+    "price": 0.65,
+    "decision": 0.45,
     "objection": 0.5,
 }
-"""Heads with one threshold for all texts: the one with the highest F-measure of sentences, which
-weighs recall by this. A wrong price or objection misleads a seller; objections are hard to
-recognise."""
+"""Heads with one threshold for all texts: the lowest one with this precision by sentence. It is
+near the one with the highest F1."""
 
 
 class Example(NamedTuple):
@@ -126,8 +125,8 @@ def train(documents: Sequence[MarkedDocument], encoder: Encoder, kind: str) -> T
         for example, features, logits in zip(data, inputs, ngram_logits, strict=True)
     ]
     thresholds: dict[str, float] = {
-        head: best_threshold(*_sentences(data, held_out, HEADS.index(head)), weight)
-        for head, weight in _RECALL_WEIGHTS.items()
+        head: precise_threshold(*_sentences(data, held_out, HEADS.index(head)), precision)
+        for head, precision in _PRECISIONS.items()
     }
     thresholds |= need_thresholds([example.document for example in data], held_out)
     files = {

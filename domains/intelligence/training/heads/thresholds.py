@@ -16,11 +16,11 @@ from domains.intelligence.training.heads.sentence_labels import overlaps
 
 _NEED: Final = (0.4, 0.45, 0.5)
 _MORE: Final = (0.15, 0.25, 0.35, 0.5)
-_RECALL_WEIGHT: Final = 0.7
+_RECALL_WEIGHT: Final = 0.6
 """A wrong finding costs readers more than a missed one."""
 
 
-_NEARLY: Final = 0.001
+_NEARLY: Final = 0.002
 """Difference of scores that counts nothing."""
 
 
