@@ -89,13 +89,14 @@ async def test_insights_of_other_workspaces_are_not_compared(make_tenant: MakeTe
     assert await _suggested_original(acme, first) is None
 
 
-async def test_the_fallback_embedder_does_not_replace_embeddings_of_the_model(
+async def test_an_embedder_without_all_encoders_does_not_replace_embeddings(
     acme: Tenant, database: Database
 ) -> None:
-    """Otherwise hosts with and without the model would keep replacing each other's embeddings."""
+    """Otherwise hosts with and without an encoder would keep replacing each other's embeddings."""
     await _find_insight(acme, SLOW)
     await _wait_for_suggestion(acme, await _find_insight(acme, ALSO_SLOW))
     workspace = WorkspaceId(UUID(acme.workspace))
     fallback = embeddings.FALLBACK
     assert await list_uncompared(database.read, workspace, fallback) == []
+    assert await list_uncompared(database.read, workspace, "use-int8/0123abcd+none") == []
     assert len(await list_uncompared(database.read, workspace, "other")) == 2
