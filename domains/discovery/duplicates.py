@@ -107,7 +107,7 @@ _UNCOMPARED = statement(
             _i.embedder.is_(None),
             # `<` or `>`, because `<>` cannot use the index.
             and_(
-                bindparam("is_fallback", type_=Boolean).is_(False),
+                bindparam("is_incomplete", type_=Boolean).is_(False),
                 or_(_i.embedder < _embedder, _i.embedder > _embedder),
             ),
         ),
@@ -239,7 +239,7 @@ async def list_uncompared(read: Read, workspace: WorkspaceId, embedder: str) -> 
         _UNCOMPARED,
         workspace=workspace,
         embedder=embedder,
-        is_fallback=not embeddings.is_complete(embedder),
+        is_incomplete=not embeddings.is_complete(embedder),
     )
 
 

@@ -16,7 +16,6 @@ from domains.intelligence.insights import classifiers
 from domains.intelligence.semantic import clusters
 from domains.intelligence.semantic.embeddings import Embedder, embedder, encoder
 from domains.intelligence.semantic.near_duplicates import (
-    ENGLISH_BARS,
     Statement,
     most_similar,
     statement_text,
@@ -84,7 +83,7 @@ def _measure_single_label(field: str) -> Callable[[Rows, Predictions], Figures]:
 def _predict_clusters(rows: Rows) -> Predictions:
     """Group English texts by the vectors for English."""
     vectors = np.rint(127 * encoder("minilm").unit_vectors([row["text"] for row in rows]))
-    groups = clusters.grouped(vectors.astype(np.int8), ENGLISH_BARS.related)
+    groups = clusters.grouped(vectors.astype(np.int8), clusters.RELATED)
     return [{"cluster": number} for number in groups]
 
 

@@ -69,7 +69,7 @@ _NGRAM_SHARE: Final = 0.5
 """Weight of the n-grams' logits beside those of the networks, chosen on held-out documents."""
 _TRAP_SHARE, _LEAST_TRAP = 0.4, -4.0
 """Part of a trap's logit above the least one by which a need is less likely. On held-out documents
-one trap in five fewer is taken for a need, and the F1 of needs is 0.002 lower."""
+436 instead of 568 traps are taken for needs; the F1 of needs falls from 0.755 to 0.754."""
 
 
 def classify(

@@ -7,12 +7,15 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+RELATED: Final = 0.58
+"""Cosine of MiniLM vectors from which two English texts are about the same matter."""
+
 
 def grouped(vectors: NDArray[np.int8], related: float) -> list[int]:
     """Return a group number for each vector, counted from 0 in the order of their first members.
 
     The vectors are one part of stored vectors, of texts that all have it. `related` is the cosine
-    from which two of them are about the same matter, such as ENGLISH_BARS.related.
+    from which two of them are about the same matter, such as RELATED.
 
     The partition depends on which vectors there are, not on their order or number of copies; equal
     vectors share a group, the zero vectors one of their own.

@@ -121,9 +121,11 @@ def test_vectors_have_the_same_length(model: Embedder) -> None:
     vectors = model.vectors([topic[0] for topic in TOPICS])
     assert vectors.dtype == np.int8
     assert vectors.shape == (len(TOPICS), SIZE)
-    for part in (ALL_LANGUAGES, *((ENGLISH,) if model.name != FALLBACK else ())):
+    is_model = model.name != FALLBACK
+    for part in (ALL_LANGUAGES, ENGLISH) if is_model else (ALL_LANGUAGES,):
+        # Rounding to bytes changes vectors of hashed words more: all of their numbers are small.
         lengths = np.linalg.norm(vectors[:, part].astype(float), axis=1)
-        assert lengths == pytest.approx(127, rel=0.04)
+        assert lengths == pytest.approx(127, rel=0.02 if is_model else 0.04)
 
 
 def test_letter_case_and_white_space_are_ignored(model: Embedder) -> None:
@@ -160,7 +162,7 @@ def test_texts_of_one_topic_are_more_similar_than_of_two() -> None:
 
 def test_thresholds_separate_equal_from_similar_statements() -> None:
     bars = ENGLISH_BARS
-    assert similarity(embedder(), "Users can't find the audit log", TOPICS[0][0]) < bars.related
+    assert similarity(embedder(), "Users can't find the audit log", TOPICS[0][0]) < clusters.RELATED
     assert (
         similarity(embedder(), "Users can't find the audit log", "The audit log is hard to find")
         >= bars.suggest
@@ -176,11 +178,11 @@ def test_fallback_finds_texts_with_the_same_words() -> None:
     assert similarity(words, "Users can't find the audit log", "The audit log is hard to find") >= (
         bars.suggest
     )
-    assert similarity(words, "CSV export takes forever", "Search is slow") < bars.related
+    assert similarity(words, "CSV export takes forever", "Search is slow") < 0.42
 
 
 def _groups(texts: list[str]) -> list[int]:
-    return clusters.grouped(embedder().vectors(texts)[:, ENGLISH], ENGLISH_BARS.related)
+    return clusters.grouped(embedder().vectors(texts)[:, ENGLISH], clusters.RELATED)
 
 
 def test_texts_are_grouped_by_topic() -> None:
@@ -210,7 +212,7 @@ def test_groups_do_not_depend_on_the_order_of_the_texts(group_size: int) -> None
     }
     order = list(range(len(vectors)))
     for seed in range(4):
-        numbers = clusters.grouped(vectors[order], ENGLISH_BARS.related)
+        numbers = clusters.grouped(vectors[order], clusters.RELATED)
         assert list(dict.fromkeys(numbers)) == list(range(len(expected)))
         assert partition([names[place] for place in order], numbers) == expected
         Random(seed).shuffle(order)

@@ -8,14 +8,15 @@ from typing import Any, Final
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from domains.intelligence.findings import Kind
 from domains.intelligence.language import SUPPORTED
 from domains.intelligence.semantic import alternatives
 from domains.intelligence.semantic.alternatives import concepts, exclude_each_other
-from domains.intelligence.semantic.embeddings import ALL_LANGUAGES, SIZE, embedder
+from domains.intelligence.semantic.embeddings import ALL_LANGUAGES, ENGLISH, SIZE, embedder
 from domains.intelligence.semantic.near_duplicates import (
     Statement,
     distinct,
@@ -183,11 +184,37 @@ def test_the_most_similar_sketches_have_the_fewest_different_signs(
     asked = np.frombuffer(vector, np.int8)
     sketches = b"".join(sketch(row) for row in rows)
     (found,) = most_similar_sketches(sketches, [sketch(asked)], count)
-    signs = rows[:, ALL_LANGUAGES] > 0
-    differing = (signs != (asked[ALL_LANGUAGES] > 0)).sum(axis=1)
-    if (asked[ALL_LANGUAGES] > 0).any():
-        assert set(np.argsort(differing, kind="stable")[:count].tolist()) <= set(found)
-    assert found == sorted(set(found))
+    expected: set[int] = set()
+    for part in (ALL_LANGUAGES, ENGLISH):
+        if (asked[part] > 0).any():
+            differing = ((rows[:, part] > 0) != (asked[part] > 0)).sum(axis=1)
+            expected.update(np.argsort(differing, kind="stable")[:count].tolist())
+    assert found == sorted(expected)
+
+
+small_vectors = st.lists(st.integers(-127, 127), min_size=SIZE, max_size=SIZE).map(
+    lambda numbers: np.array(numbers, np.int8)
+)
+
+
+@settings(max_examples=30)
+@given(small_vectors, st.lists(small_vectors, min_size=1, max_size=6), st.booleans())
+def test_the_most_similar_equals_brute_force(
+    query: NDArray[np.int8], others: list[NDArray[np.int8]], near: bool
+) -> None:
+    if near:
+        others = [*others, np.clip(query.astype(int) + 3, -127, 127).astype(np.int8)]
+    statements = [Statement("", None, each.tobytes()) for each in others]
+    # All random vectors have the part ENGLISH, which is then compared.
+    one = query[ENGLISH].astype(float)
+    cosines = [
+        float(one @ each) / max(float(np.linalg.norm(one) * np.linalg.norm(each)), 1e-9)
+        for each in (other[ENGLISH].astype(float) for other in others)
+    ]
+    best = int(np.argmax(cosines))
+    expected = best if cosines[best] >= 0.68 else None
+    found = most_similar(embedder().name, Statement("", None, query.tobytes()), statements)
+    assert found == expected
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def test_exclusive_heads_are_learned_together() -> None:
     logits = model.logits(["cat", "dog", "cow"])
     assert model.heads == ("cat", "dog", "cow")
     assert logits.argmax(axis=1).tolist() == [0, 1, 2]
-    # Those of one model with a choice among all add up to nothing.
+    # A softmax model is only determined up to a constant, so its logits sum to zero.
     assert np.abs(logits.sum(axis=1)).max() < 0.2
 
 
