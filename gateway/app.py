@@ -1,26 +1,24 @@
 """Composition root of the HTTP process."""
 
-from collections.abc import AsyncIterator
-from typing import Any
-
-from litestar import Litestar, Request
+from litestar import Litestar
 from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CollectorRegistry
 
 from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.core.settings import Settings
-from domains.kernel.db.database import Database, Tx
+from domains.kernel.db.database import Database
 from domains.kernel.jobs.process_pool import ProcessPool
 from domains.kernel.storage.blobs import Blobs
 from domains.kernel.storage.signed_urls import SignedUrls
 from domains.kernel.tenancy.keyring import Keyring
 from domains.kernel.tenancy.signing import Signer
-from gateway import files, health, idempotency, metrics
-from gateway.auth import Admission, provide_caller
+from gateway import files, health, metrics
+from gateway.auth import Admission
 from gateway.discovery.surface import DISCOVERY
 from gateway.errors import ErrorHandler
 from gateway.health import OPERATIONS
+from gateway.invoker import Invoker
 from gateway.middleware.stack import MiddlewareStack
 from gateway.openapi.handlers import openapi_handlers
 from gateway.rate_limit import Limiter
@@ -48,7 +46,7 @@ def create_app(
     """
     keyring = Keyring(database, settings)
     registry = CollectorRegistry()
-    # Injected into the handlers' parameters of the same name.
+    # The arguments of the handlers' parameters of the same name.
     resources = {
         "allowed": FetchAllowlist.parse(settings.fetch_allow),
         "blobs": blobs,
@@ -62,12 +60,13 @@ def create_app(
         "signer": signer,
     }
 
-    async def provide_tx(request: Request[Any, Any, Any]) -> AsyncIterator[Tx]:
-        # The only place that commits for a request. Litestar renders the response before this
-        # generator resumes and sends it afterwards, so a failed commit becomes an error response.
-        async with idempotency.transaction(request, database) as tx:
-            yield tx
-
+    invoker = Invoker(
+        Admission(keyring, limiter, settings.max_body_bytes),
+        database,
+        SURFACES,
+        resources,
+        settings.max_body_bytes,
+    )
     app = Litestar(
         route_handlers=[
             *DISCOVERY.routers(),
@@ -77,25 +76,21 @@ def create_app(
             *files.HANDLERS,
             *openapi_handlers(SURFACES),
         ],
-        guards=[Admission(keyring, limiter, SURFACES, settings.max_body_bytes)],
-        dependencies={
-            "caller": Provide(provide_caller, sync_to_thread=False),
-            "tx": Provide(provide_tx),
-            **{name: _provide(resource) for name, resource in resources.items()},
-        },
+        middleware=[invoker.middleware],
+        dependencies={name: _declared() for name in (*resources, "caller", "tx")},
         exception_handlers={Exception: ErrorHandler(SURFACES)},
-        response_class=idempotency.RecordedResponse,
-        request_max_body_size=settings.max_body_bytes,
         lifespan=[lambda _app: keyring.listening()],
         openapi_config=None,
         logging_config=None,
     )
     require_operations(app)
-    return MiddlewareStack(app, registry)
+    invoker.plan(app.routes)
+    return MiddlewareStack(app, registry, settings)
 
 
-def _provide(resource: object) -> Provide:
-    return Provide(lambda: resource, sync_to_thread=False)
+def _declared() -> Provide:
+    """Litestar requires a provider for each parameter of a handler. `Invoker` passes the values."""
+    return Provide(lambda: None, sync_to_thread=False)
 
 
 def require_operations(app: Litestar) -> None:

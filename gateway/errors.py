@@ -65,8 +65,6 @@ def to_problem(request: Request[Any, Any, Any], error: Exception) -> Problem:
         )
     if isinstance(error, HTTPException) and error.status_code == TooLarge.status:
         return TooLarge("The body is too large.")
-    if request.scope["state"].get("disconnected"):
-        return Invalid("The client disconnected before it had sent the whole body.")
     if isinstance(error, HTTPException) and 400 <= error.status_code < 500:
         return Invalid("The request could not be read.")
     logger.error("request_failed", exc_info=error)

@@ -1,20 +1,21 @@
 """Rate limits per API key: sliding windows, counted exactly by one script in Redis."""
 
+import functools
+import hashlib
+import itertools
 import math
+import os
 import time
-from typing import Final
+from typing import Any, Final
 
 import msgspec
-import redis.asyncio as redis
 import structlog
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError
 
-from domains.kernel.core.ids import new_id
 from domains.kernel.core.problems import RateLimited, Unavailable
 from domains.kernel.tenancy.api_keys import RateLimits
 from domains.kernel.tenancy.keyring import Caller
+from gateway.redis_connection import UNAVAILABLE, RedisConnection
 
 logger = structlog.get_logger()
 
@@ -22,39 +23,46 @@ logger = structlog.get_logger()
 _PAUSE_AFTER_FAILURE: Final = 1.0
 
 # KEYS[1]: sorted set of counted requests, scored by microsecond.
-# ARGV: request id, then seconds and limit of each window.
+# ARGV: request id, then seconds and limit of each window, the shortest first.
 # Returns admitted (1 or 0), then limit, remaining requests and microsecond of the next free place
 # of the window nearest to its limit, then the server's clock. Refused requests are not counted.
 _SCRIPT: Final = """
+local key = KEYS[1]
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
-local longest = 0
-local nearest, full = nil, nil
-for i = 2, #ARGV, 2 do
-  local span, limit = tonumber(ARGV[i]) * 1000000, tonumber(ARGV[i + 1])
-  if span > longest then longest = span end
-  local from = '(' .. string.format('%.0f', now - span)
-  local used = redis.call('ZCOUNT', KEYS[1], from, '+inf')
-  local remaining = limit - used
-  local reset = now + span
-  if used > 0 then
-    local rank = 0
-    if remaining <= 0 then rank = -remaining end
-    local at = redis.call('ZRANGEBYSCORE', KEYS[1], from, '+inf', 'WITHSCORES', 'LIMIT', rank, 1)
-    reset = tonumber(at[2]) + span
+local spans, limits, used = {}, {}, {}
+local longest = (#ARGV - 1) / 2
+for i = 1, longest do
+  spans[i], limits[i] = ARGV[2 * i] * 1000000, tonumber(ARGV[2 * i + 1])
+end
+-- The set then holds the requests of the longest window, so that its size is their number.
+redis.call('ZREMRANGEBYSCORE', key, '-inf', now - spans[longest])
+local function next_free_place(i)
+  if used[i] == 0 then return now + spans[i] end
+  local rank = math.max(used[i] - limits[i], 0) - used[i]
+  local request = redis.call('ZRANGE', key, rank, rank, 'WITHSCORES')
+  return request[2] + spans[i]
+end
+local nearest, full, reset = 1, nil, nil
+for i = 1, longest do
+  if i == longest then
+    used[i] = redis.call('ZCARD', key)
+  else
+    used[i] = redis.call('ZCOUNT', key, string.format('(%.0f', now - spans[i]), '+inf')
   end
-  if remaining <= 0 and (not full or reset > full[3]) then full = {limit, 0, reset} end
-  if not nearest or remaining < nearest[2] then nearest = {limit, remaining, reset} end
+  if used[i] >= limits[i] then
+    local free = next_free_place(i)
+    if not full or free > reset then full, reset = i, free end
+  end
+  if limits[i] - used[i] < limits[nearest] - used[nearest] then nearest = i end
 end
-if full then
-  return {0, full[1], 0, string.format('%.0f', full[3]), string.format('%.0f', now)}
-end
-redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - longest))
-redis.call('PEXPIRE', KEYS[1], math.floor(longest / 1000) + 1000)
-local reset = string.format('%.0f', nearest[3])
-return {1, nearest[1], nearest[2] - 1, reset, string.format('%.0f', now)}
+if full then return {0, limits[full], 0, reset, now} end
+reset = next_free_place(nearest)
+redis.call('ZADD', key, now, ARGV[1])
+redis.call('PEXPIRE', key, math.floor(spans[longest] / 1000) + 1000)
+return {1, limits[nearest], limits[nearest] - used[nearest] - 1, reset, now}
 """
+_SCRIPT_HASH: Final = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 
 class RateLimitStatus(msgspec.Struct, frozen=True):
@@ -66,11 +74,15 @@ class RateLimitStatus(msgspec.Struct, frozen=True):
     reset: int
 
     def headers(self) -> dict[str, str]:
-        return {
-            "X-RateLimit-Limit": str(self.limit),
-            "X-RateLimit-Remaining": str(self.remaining),
-            "X-RateLimit-Reset": str(self.reset),
-        }
+        return {name.decode(): value.decode() for name, value in self.raw_headers()}
+
+    def raw_headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers as ASGI takes them."""
+        return [
+            (b"x-ratelimit-limit", b"%d" % self.limit),
+            (b"x-ratelimit-remaining", b"%d" % self.remaining),
+            (b"x-ratelimit-reset", b"%d" % self.reset),
+        ]
 
 
 class Limiter:
@@ -79,10 +91,12 @@ class Limiter:
     A key whose longest window allows n requests uses up to n entries of about 100 bytes in Redis.
     """
 
-    def __init__(self, client: redis.Redis) -> None:
-        self._client = client
-        self._script = client.register_script(_SCRIPT)
+    def __init__(self, connection: RedisConnection) -> None:
+        self._connection = connection
         self._paused_until = float("-inf")
+        # Together unique among all requests of all processes.
+        self._process = os.urandom(8)
+        self._requests = itertools.count()
 
     async def admit(self, caller: Caller) -> RateLimitStatus | None:
         """Count a request. Raises RateLimited if a window is full.
@@ -92,17 +106,18 @@ class Limiter:
         windows = _windows(caller.limits)
         if not windows or time.monotonic() < self._paused_until:
             return None
+        request_id = self._process + next(self._requests).to_bytes(8, "big")
         try:
-            admitted, limit, remaining, reset, now = await self._script(
-                keys=[f"limit:{caller.key}"], args=[new_id().bytes, *windows]
+            admitted, limit, remaining, reset, now = await self._run_script(
+                f"limit:{caller.key}", request_id, *windows
             )
-        except (RedisError, OSError, TimeoutError) as error:
+        except UNAVAILABLE as error:
             self._paused_until = time.monotonic() + _PAUSE_AFTER_FAILURE
             logger.warning("rate_limit_skipped", error=type(error).__name__)
             return None
-        status = RateLimitStatus(int(limit), int(remaining), _whole_seconds(int(reset)))
+        status = RateLimitStatus(limit, remaining, _whole_seconds(reset))
         if not admitted:
-            wait = max(1, _whole_seconds(int(reset) - int(now)))
+            wait = max(1, _whole_seconds(reset - now))
             raise RateLimited(
                 "Rate limit exceeded", headers={"Retry-After": str(wait), **status.headers()}
             )
@@ -111,29 +126,25 @@ class Limiter:
     async def check(self) -> None:
         """Raise Unavailable unless Redis answers."""
         try:
-            await self._client.ping()
-        except (RedisError, OSError, TimeoutError) as error:
+            await self._connection.execute("PING")
+        except UNAVAILABLE as error:
             raise Unavailable("Redis does not answer.") from error
 
+    async def _run_script(self, key: str, *arguments: bytes | int) -> Any:
+        try:
+            return await self._connection.execute("EVALSHA", _SCRIPT_HASH, 1, key, *arguments)
+        except NoScriptError:
+            return await self._connection.execute("EVAL", _SCRIPT, 1, key, *arguments)
 
-def _windows(limits: RateLimits) -> list[int]:
+
+@functools.lru_cache(1024)
+def _windows(limits: RateLimits) -> tuple[int, ...]:
     """Seconds and limit of each limited window, as the script takes them."""
     windows = ((60, limits.minute), (3_600, limits.hour), (86_400, limits.day))
-    return [
+    return tuple(
         number for seconds, limit in windows if limit is not None for number in (seconds, limit)
-    ]
+    )
 
 
 def _whole_seconds(microseconds: int) -> int:
     return math.ceil(microseconds / 1_000_000)
-
-
-def connect(url: str, timeout: float) -> redis.Redis:
-    """Create a client. A call makes at most two attempts of `timeout` seconds each."""
-    return redis.Redis.from_url(
-        url,
-        socket_timeout=timeout,
-        socket_connect_timeout=timeout,
-        # A second attempt on a new connection, for connections closed by a restart of Redis.
-        retry=Retry(NoBackoff(), 1),
-    )

@@ -24,9 +24,10 @@ from domains.kernel.db.database import Database
 from domains.kernel.jobs.process_pool import ComputationTimeout, ProcessPool
 from domains.kernel.storage.blobs import Blobs
 from domains.kernel.tenancy.signing import Signer
-from gateway import rate_limit
 from gateway.app import create_app
 from gateway.middleware.stack import MiddlewareStack
+from gateway.rate_limit import Limiter
+from gateway.redis_connection import RedisConnection
 
 logger = structlog.get_logger()
 
@@ -47,18 +48,18 @@ async def open_app(settings: Settings) -> AsyncIterator[MiddlewareStack]:
         timeout=settings.database_timeout,
     ) as database:
         await health.require_schema(database)
-        client = rate_limit.connect(settings.redis_url, settings.redis_timeout)
+        connection = RedisConnection(settings.redis_url, settings.redis_timeout)
         try:
             blobs = Blobs.open(settings.blob_url, os.environ)
             signer = await Signer.open(database)
-            limiter = rate_limit.Limiter(client)
+            limiter = Limiter(connection)
             with ProcessPool.open(
                 settings.api_processes, settings.transcript_time_limit
             ) as process_pool:
                 async with background_task(_warm_up(process_pool)):
                     yield create_app(database, blobs, limiter, process_pool, signer, settings)
         finally:
-            await client.aclose()
+            await connection.aclose()
 
 
 async def _warm_up(process_pool: ProcessPool) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 import structlog
 
+from domains.kernel.core import log_context
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import Problem, Unavailable
 from domains.kernel.core.settings import Settings
@@ -114,7 +115,7 @@ class Runner(Generic[T]):
         `computed` is called when a job without results has finished and is about to be marked
         as done.
         """
-        structlog.contextvars.clear_contextvars()
+        log_context.begin()
         try:
             claim = await self._claims.submit(job_id)
         except Unavailable:
@@ -122,7 +123,7 @@ class Runner(Generic[T]):
             return False
         if claim is None:
             return False
-        structlog.contextvars.bind_contextvars(
+        log_context.bind(
             job=str(claim.id),
             kind=claim.kind,
             workspace=str(claim.workspace),

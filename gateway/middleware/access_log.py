@@ -1,20 +1,46 @@
 """Access log."""
 
+import logging
+import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
 
+import msgspec
 import structlog
 from litestar.types import ASGIApp, Receive, Scope, Send
+from msgspec import UNSET, UnsetType
 
+from domains.kernel.core import log_context
+from domains.kernel.core.settings import Settings
 from gateway.middleware.request_metrics import method_and_route
 
-logger = structlog.get_logger()
+_EVENT: Final = "request_completed"
+
+
+class AccessLine(msgspec.Struct, kw_only=True):
+    """A line of the access log. Its time is that of the end of the request."""
+
+    request_id: str
+    workspace: str | UnsetType = UNSET
+    key: str | UnsetType = UNSET
+    method: str
+    route: str
+    # 0 if the request was aborted.
+    status: int
+    ms: float
+    event: str = _EVENT
+    level: str = "info"
+    timestamp: str
 
 
 class AccessLog:
-    """Logs each request when it ends, also one that was aborted (status 0)."""
+    """Logs each request when it ends, also one that was aborted."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
+        self._write = _writer(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -22,10 +48,54 @@ class AccessLog:
             await self._app(scope, receive, send)
         finally:
             method, route = method_and_route(scope)
-            logger.info(
-                "request_completed",
-                method=method,
-                route=route,
-                status=scope["state"].get("status", 0),
-                ms=round((time.perf_counter() - started) * 1000, 2),
-            )
+            status = scope["state"].get("status", 0)
+            self._write(method, route, status, round((time.perf_counter() - started) * 1000, 2))
+
+
+_Write = Callable[[str, str, int, float], None]
+
+
+def _writer(settings: Settings) -> _Write:
+    """Return the function that writes a line in the configured format and level."""
+    if logging.getLevelNamesMapping()[settings.log_level.upper()] > logging.INFO:
+        return lambda *_line: None
+    return _JsonWriter().write if settings.log_format == "json" else _write_with_structlog
+
+
+def _write_with_structlog(method: str, route: str, status: int, ms: float) -> None:
+    structlog.get_logger().info(_EVENT, method=method, route=route, status=status, ms=ms)
+
+
+class _JsonWriter:
+    """Writes the lines that structlog would write, without its processors.
+
+    They take a tenth of the CPU time of a short request.
+    """
+
+    def __init__(self) -> None:
+        self._encode = msgspec.json.Encoder().encode
+        self._stream = sys.stderr.buffer
+        # The last second that was formatted, and its text.
+        self._second = 0
+        self._second_text = ""
+
+    def write(self, method: str, route: str, status: int, ms: float) -> None:
+        line = AccessLine(
+            method=method,
+            route=route,
+            status=status,
+            ms=ms,
+            timestamp=self._timestamp(time.time()),
+            **log_context.current(),
+        )
+        # A full disk loses log lines, but no requests.
+        with suppress(OSError):
+            self._stream.write(self._encode(line) + b"\n")
+            self._stream.flush()
+
+    def _timestamp(self, now: float) -> str:
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        return f"{self._second_text}.{int((now - second) * 1_000_000):06d}Z"

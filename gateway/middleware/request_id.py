@@ -3,10 +3,10 @@
 import re
 from typing import Final
 
-import structlog
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from domains.kernel.core.ids import new_id
+from domains.kernel.core import log_context
+from domains.kernel.core.ids import new_id_text
 
 _SAFE: Final = re.compile(rb"[A-Za-z0-9._:+/=-]{1,64}")
 
@@ -21,13 +21,14 @@ class RequestId:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        safe_ids = (
-            value.decode()
-            for name, value in scope["headers"]
-            if name == b"x-request-id" and _SAFE.fullmatch(value)
-        )
-        request_id = next(safe_ids, None) or str(new_id())
+        request_id = _safe_id(scope) or new_id_text()
         scope["state"] = {"request_id": request_id}
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        log_context.begin(request_id=request_id)
         await self._app(scope, receive, send)
+
+
+def _safe_id(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _SAFE.fullmatch(value):
+            return value.decode()
+    return None

@@ -26,15 +26,23 @@ class RequestMetrics:
             buckets=_BUCKETS,
             registry=registry,
         )
+        # Counter and histogram by method, route and status: `labels` takes longer than both.
+        self._metrics: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         try:
             await self._app(scope, receive, send)
         finally:
-            method, route = method_and_route(scope)
-            self._requests.labels(method, route, scope["state"].get("status", 0)).inc()
-            self._seconds.labels(method, route).observe(time.perf_counter() - started)
+            labels = (*method_and_route(scope), scope["state"].get("status", 0))
+            requests, seconds = self._metrics.get(labels) or self._add(labels)
+            requests.inc()
+            seconds.observe(time.perf_counter() - started)
+
+    def _add(self, labels: tuple[str, str, int]) -> tuple[Counter, Histogram]:
+        metrics = (self._requests.labels(*labels), self._seconds.labels(*labels[:2]))
+        self._metrics[labels] = metrics
+        return metrics
 
 
 def method_and_route(scope: Scope) -> tuple[str, str]:

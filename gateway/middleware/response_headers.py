@@ -18,13 +18,13 @@ class ResponseHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 state["status"] = message["status"]
-                headers = {"x-request-id": state["request_id"]}
-                if (status := state.get("rate_limit")) is not None:
-                    headers |= status.headers()
-                message["headers"] = [
+                headers = [
                     *message.get("headers", ()),
-                    *((name.lower().encode(), text.encode()) for name, text in headers.items()),
+                    (b"x-request-id", state["request_id"].encode()),
                 ]
+                if (rate_limit := state.get("rate_limit")) is not None:
+                    headers += rate_limit.raw_headers()
+                message["headers"] = headers
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

@@ -5,9 +5,9 @@ from litestar.enums import ScopeType
 from litestar.types import Receive, Scope, Send
 from prometheus_client import CollectorRegistry
 
+from domains.kernel.core.settings import Settings
 from gateway.middleware.access_log import AccessLog
 from gateway.middleware.allowed_methods import AllowedMethods
-from gateway.middleware.client_disconnect import ClientDisconnect
 from gateway.middleware.request_id import RequestId
 from gateway.middleware.request_metrics import RequestMetrics
 from gateway.middleware.response_headers import ResponseHeaders
@@ -19,11 +19,10 @@ class MiddlewareStack:
     Litestar's own middleware would not see requests that its router refuses (404, 405).
     """
 
-    def __init__(self, app: Litestar, registry: CollectorRegistry) -> None:
+    def __init__(self, app: Litestar, registry: CollectorRegistry, settings: Settings) -> None:
         self._app = app
-        methods = AllowedMethods(ClientDisconnect(app), app)
-        measured = RequestMetrics(ResponseHeaders(methods), registry)
-        self._http = RequestId(AccessLog(measured))
+        measured = RequestMetrics(ResponseHeaders(AllowedMethods(app, app)), registry)
+        self._http = RequestId(AccessLog(measured, settings))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP:

@@ -4,6 +4,7 @@ import re
 from typing import NewType
 from uuid import UUID
 
+import uuid_utils
 from uuid_utils.compat import uuid7
 
 # Proof of authorization: only authentication, a claimed job and the operator's commands create one,
@@ -17,6 +18,11 @@ _PUBLIC = re.compile(r"([A-Z]+)-([1-9][0-9]{0,17})")
 def new_id() -> UUID:
     """Generate a version 7 UUID. Within a process, each is greater than all earlier ones."""
     return uuid7()
+
+
+def new_id_text() -> str:
+    """Generate a version 7 UUID as text, without creating a UUID object."""
+    return str(uuid_utils.uuid7())
 
 
 def parse_id(text: str) -> UUID | None:

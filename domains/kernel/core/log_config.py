@@ -12,6 +12,8 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from domains.kernel.core import log_context
+
 # PostgreSQL's error details quote rows, which contain customers' texts.
 _DETAIL = re.compile(r"\nDETAIL:.*?(?=\nHINT:|\n\n|\Z)", re.DOTALL)
 
@@ -29,7 +31,7 @@ def _encode_json(event: EventDict, **_options: object) -> str:
 def configure_logging(level: str, log_format: Literal["json", "console"]) -> None:
     """Send the lines of structlog and of the standard library's loggers to standard error."""
     shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
+        log_context.add_to_event,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,

@@ -13,6 +13,7 @@ from domains.kernel.core.problems import Conflict, Invalid, Problem, Unavailable
 from domains.kernel.core.tasks import background_task
 from domains.kernel.db.errors import UNAVAILABLE, translate_errors
 from domains.kernel.db.listener import Listener
+from domains.kernel.db.pool import PLAN_MODES, Connection, Pool
 from domains.kernel.db.statements import Statement, row, scalar, statement
 
 T = TypeVar("T")
@@ -23,13 +24,6 @@ _SCHEMA_REVISION = statement(
 _NOTIFY = statement(
     select(func.pg_notify(bindparam("channel", type_=Text), bindparam("payload", type_=Text))), row
 )
-
-
-class _Connection(asyncpg.Connection):  # type: ignore[misc]
-    """A connection that is not reset on release: no statement leaves session state behind."""
-
-    def get_reset_query(self) -> str:
-        return ""
 
 
 async def _initialize(connection: asyncpg.Connection) -> None:
@@ -46,39 +40,30 @@ async def _initialize(connection: asyncpg.Connection) -> None:
     )
 
 
-def _terminate(connection: asyncpg.Connection) -> None:
-    # The pool raises InterfaceError for a connection that the server has closed already.
-    with contextlib.suppress(asyncpg.InterfaceError):
-        connection.terminate()
-
-
 class Read:
     """Runs each statement in autocommit: no BEGIN, no COMMIT, one round trip."""
 
     def __init__(self, database: "Database") -> None:
         self._database = database
 
-    @contextlib.asynccontextmanager
-    async def _connected(self) -> AsyncIterator[asyncpg.Connection]:
-        async with self._database.connection() as connection:
-            yield connection
+    async def _fetch(self, statement: Statement[Any], params: Mapping[str, Any]) -> list[Any]:
+        arguments = statement.arguments(params)
+        with translate_errors():
+            return await self._database.fetch(statement, arguments)
 
     async def all(self, statement: Statement[T], **params: Any) -> list[T]:
         """Return every row."""
-        arguments = statement.arguments(params)
-        with translate_errors():
-            async with self._connected() as connection:
-                records = await connection.fetch(statement.sql, *arguments)
         row_factory = statement.row_factory
-        return [row_factory(*record) for record in records]
+        return [row_factory(*record) for record in await self._fetch(statement, params)]
+
+    async def records(self, statement: Statement[Any], **params: Any) -> list[Any]:
+        """Return every row as a sequence of its columns, without the row factory."""
+        return await self._fetch(statement, params)
 
     async def first(self, statement: Statement[T], **params: Any) -> T | None:
         """Return the first row, or None."""
-        arguments = statement.arguments(params)
-        with translate_errors():
-            async with self._connected() as connection:
-                record = await connection.fetchrow(statement.sql, *arguments)
-        return None if record is None else statement.row_factory(*record)
+        records = await self._fetch(statement, params)
+        return statement.row_factory(*records[0]) if records else None
 
     async def one(self, statement: Statement[T], **params: Any) -> T:
         """Return the first row. Raises LookupError if there is none."""
@@ -89,26 +74,61 @@ class Read:
 
 
 class Tx(Read):
-    """A transaction. It begins with the first statement; only `Database.transaction` commits it."""
+    """A transaction. It begins with the first statement; only `Database.transaction` commits it.
 
-    def __init__(self, database: "Database") -> None:
+    `alone`: nothing is committed with the statements of the caller, so that a write of one
+    statement needs no transaction: see `write_alone`.
+    """
+
+    def __init__(self, database: "Database", *, alone: bool) -> None:
         super().__init__(database)
-        self._open: tuple[asyncpg.Connection, Any] | None = None
+        self._alone = alone
+        self._committed = False
+        self._open: tuple[Connection, Any] | None = None
         self._channels: set[str] = set()
         self._rollback_steps: list[Callable[[], Awaitable[None]]] = []
 
-    @contextlib.asynccontextmanager
-    async def _connected(self) -> AsyncIterator[asyncpg.Connection]:
+    async def _fetch(self, statement: Statement[Any], params: Mapping[str, Any]) -> list[Any]:
+        arguments = statement.arguments(params)
+        with translate_errors():
+            records: list[Any] = await (await self._begun()).fetch(statement.sql, *arguments)
+            return records
+
+    async def _begun(self) -> Connection:
+        """Return the connection of the transaction, which begins now unless it has begun."""
         if self._open is None:
+            if self._committed:
+                raise RuntimeError("a statement after `write_alone`, which has committed")
             connection = await self._database.acquire()
             try:
                 transaction = connection.transaction()
                 await transaction.start()
             except BaseException:
-                await self._database.release(connection)
+                self._database.discard(connection)
                 raise
             self._open = (connection, transaction)
-        yield self._open[0]
+        return self._open[0]
+
+    async def before(self, statement: Statement[T], **params: Any) -> T | None:
+        """Return the first row of a statement that reads, without beginning the transaction."""
+        read = self._database.read if self._open is None else self
+        return await read.first(statement, **params)
+
+    async def write_alone(self, statement: Statement[T], **params: Any) -> T | None:
+        """Return the first row of the only statement that writes.
+
+        PostgreSQL commits it by itself, which saves the round trips of BEGIN and COMMIT. It runs in
+        the transaction if that has begun, if a step must undo a failure, or if the transaction
+        stores more than the caller's statements. None: nothing was written, and other statements
+        may follow.
+        """
+        if self._open is not None or not self._alone or self._rollback_steps:
+            return await self.first(statement, **params)
+        records = await super()._fetch(statement, params)
+        if not records:
+            return None
+        self._committed = True
+        return statement.row_factory(*records[0])
 
     async def execute_many(
         self, statement: Statement[Any], params: Sequence[Mapping[str, Any]]
@@ -117,8 +137,7 @@ class Tx(Read):
         if params:
             arguments = [statement.arguments(values) for values in params]
             with translate_errors():
-                async with self._connected() as connection:
-                    await connection.executemany(statement.sql, arguments)
+                await (await self._begun()).executemany(statement.sql, arguments)
 
     async def notify(self, channel: str, payload: str) -> None:
         """Notify the channel's listeners when, and only if, this transaction commits."""
@@ -140,23 +159,22 @@ class Tx(Read):
         self._rollback_steps.append(step)
 
     async def _commit(self) -> None:
-        if self._open is None:
-            return
-        connection, transaction = self._open
-        self._open = None
-        try:
-            with translate_errors():
-                await transaction.commit()
-        except (asyncpg.PostgresError, Conflict, WriteConflict, Invalid):
-            # The server refused the commit.
-            await self._run_rollback_steps()
-            raise
-        except BaseException:
-            # The outcome is unknown, so changes outside the database are not undone.
-            _terminate(connection)
-            raise
-        finally:
-            await self._database.release(connection)
+        if self._open is not None:
+            connection, transaction = self._open
+            self._open = None
+            try:
+                with translate_errors():
+                    await transaction.commit()
+            except (asyncpg.PostgresError, Conflict, WriteConflict, Invalid):
+                # The server refused the commit.
+                self._database.release(connection)
+                await self._run_rollback_steps()
+                raise
+            except BaseException:
+                # The outcome is unknown, so changes outside the database are not undone.
+                self._database.discard(connection)
+                raise
+            self._database.release(connection)
         self._database.notify_soon(self._channels)
 
     async def _rollback(self) -> None:
@@ -167,9 +185,12 @@ class Tx(Read):
                 with translate_errors():
                     await transaction.rollback()
             except (Problem, asyncpg.PostgresError, asyncpg.InterfaceError):
-                _terminate(connection)
-            finally:
-                await self._database.release(connection)
+                self._database.discard(connection)
+            except BaseException:
+                self._database.discard(connection)
+                raise
+            else:
+                self._database.release(connection)
         await self._run_rollback_steps()
 
     async def _run_rollback_steps(self) -> None:
@@ -185,7 +206,7 @@ class Database:
     Open it with `async with Database.open(url)`.
     """
 
-    def __init__(self, pool: asyncpg.Pool, dsn: str, timeout: float) -> None:
+    def __init__(self, pool: Pool, dsn: str, timeout: float) -> None:
         self._pool = pool
         self._dsn = dsn
         self._timeout = timeout
@@ -202,30 +223,33 @@ class Database:
 
         `timeout`: maximum seconds for a statement, and for waiting for a connection.
         """
-        try:
-            pool = await asyncpg.create_pool(
+        settings = {
+            "application_name": name,
+            "jit": "off",
+            # Overrides the time zone in the database's configuration.
+            "timezone": "UTC",
+            "idle_in_transaction_session_timeout": "60000",
+            # In milliseconds: 0.3 of `timeout`, so that a lock wait is reported as a write conflict
+            # and not as a timeout. A statement may wait twice: for its place in the lock's queue,
+            # and for the lock's holder.
+            "lock_timeout": str(int(timeout * 300)),
+        }
+
+        async def connect(reuses_plans: bool) -> Connection:
+            connection: Connection = await asyncpg.connect(
                 url,
-                min_size=1,
-                max_size=pool_size,
                 timeout=timeout,
                 command_timeout=timeout,
-                connection_class=_Connection,
-                init=_initialize,
+                connection_class=Connection,
                 statement_cache_size=500,
-                server_settings={
-                    "application_name": name,
-                    "jit": "off",
-                    # Overrides the time zone in the database's configuration.
-                    "timezone": "UTC",
-                    # A generic plan treats every filter value as a common one.
-                    "plan_cache_mode": "force_custom_plan",
-                    "idle_in_transaction_session_timeout": "60000",
-                    # In milliseconds: 0.3 of `timeout`, so that a lock wait is reported as a write
-                    # conflict and not as a timeout. A statement may wait twice: for its place in
-                    # the lock's queue, and for the lock's holder.
-                    "lock_timeout": str(int(timeout * 300)),
-                },
+                server_settings={**settings, "plan_cache_mode": PLAN_MODES[reuses_plans]},
             )
+            await _initialize(connection)
+            return connection
+
+        pool = Pool(connect, pool_size, timeout)
+        try:
+            pool.release(await pool.acquire(False))
         except (*UNAVAILABLE, asyncpg.PostgresError) as error:
             raise Unavailable(
                 f"The database cannot be opened: {str(error) or type(error).__name__}"
@@ -235,22 +259,14 @@ class Database:
             async with background_task(database._send_notifications()):
                 yield database
         finally:
-            try:
-                async with asyncio.timeout(5):
-                    await pool.close()
-            except TimeoutError:
-                pool.terminate()
+            await pool.close()
 
-    @contextlib.asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Tx]:
-        """Begin a transaction. Commits if the block succeeds, else rolls back."""
-        tx = Tx(self)
-        try:
-            yield tx
-        except BaseException:
-            await tx._rollback()
-            raise
-        await tx._commit()
+    def transaction(self, *, alone: bool = False) -> "_Transaction":
+        """Begin a transaction. Commits if the block succeeds, else rolls back.
+
+        `alone`: the block is all that is committed; see `Tx.write_alone`.
+        """
+        return _Transaction(Tx(self, alone=alone))
 
     def listener(
         self, handlers: Mapping[str, Callable[[str], None]], resync: Callable[[], None]
@@ -284,16 +300,62 @@ class Database:
                 with contextlib.suppress(Problem, asyncpg.PostgresError):
                     await self.read.one(_NOTIFY, channel=channel, payload="")
 
-    def connection(self) -> Any:
-        """Return a context manager that acquires a pooled connection."""
-        return self._pool.acquire(timeout=self._timeout)
+    async def fetch(self, statement: Statement[Any], arguments: Sequence[Any]) -> list[Any]:
+        """Run a statement in autocommit, on a connection of the kind it needs."""
+        pool = self._pool
+        connection = pool.take(statement.reuses_plan)
+        if connection is None:
+            connection = await pool.acquire(statement.reuses_plan)
+        try:
+            records: list[Any] = await connection.fetch(statement.sql, *arguments)
+        except asyncpg.PostgresError:
+            pool.release(connection)
+            raise
+        except BaseException:
+            # The statement may still run.
+            pool.discard(connection)
+            raise
+        pool.release(connection)
+        return records
 
-    async def acquire(self) -> asyncpg.Connection:
-        """Acquire a pooled connection. Return it with `release`."""
-        return await self._pool.acquire(timeout=self._timeout)
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Acquire a connection for the duration of a block."""
+        connection = await self.acquire()
+        try:
+            yield connection
+        except asyncpg.PostgresError:
+            self.release(connection)
+            raise
+        except BaseException:
+            self.discard(connection)
+            raise
+        self.release(connection)
 
-    async def release(self, connection: asyncpg.Connection) -> None:
-        """Return a connection to the pool, even if the caller is cancelled meanwhile."""
-        # A connection that the server closes at this moment has left the pool by itself.
-        with contextlib.suppress(asyncpg.InternalClientError):
-            await asyncio.shield(self._pool.release(connection))
+    async def acquire(self) -> Connection:
+        """Acquire a connection for statements of all kinds. Return it with `release`."""
+        return await self._pool.acquire(False)
+
+    def release(self, connection: Connection) -> None:
+        """Return a connection on which no statement runs."""
+        self._pool.release(connection)
+
+    def discard(self, connection: Connection) -> None:
+        """Close a connection that cannot be used again."""
+        self._pool.discard(connection)
+
+
+class _Transaction:
+    """Async context manager of a transaction: commits it or rolls it back."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+
+    async def __aenter__(self) -> Tx:
+        return self._tx
+
+    async def __aexit__(self, error: type[BaseException] | None, *_details: object) -> None:
+        if error is None:
+            await self._tx._commit()
+        else:
+            await self._tx._rollback()

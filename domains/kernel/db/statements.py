@@ -26,15 +26,22 @@ class Statement(Generic[T]):
 
     `cross_tenant_reason`: why the statement may touch rows of every workspace. None: the statement
     must be bound to one workspace.
+    `reuses_plan`: PostgreSQL plans the statement once for all values, which is right if every
+    value needs the same plan, such as a lookup by a unique key.
     """
 
-    __slots__ = ("_parameters", "_required", "core", "cross_tenant_reason", "row_factory", "sql")
+    __slots__ = (
+        *("_parameters", "_required", "core", "cross_tenant_reason", "reuses_plan"),
+        *("row_factory", "sql"),
+    )
 
     def __init__(
         self,
         core: Executable,
         row_factory: Callable[..., T],
         cross_tenant_reason: str | None = None,
+        *,
+        reuses_plan: bool = False,
     ) -> None:
         compiled = core.compile(  # type: ignore[attr-defined]
             dialect=_DIALECT, compile_kwargs={"render_postcompile": True}
@@ -43,6 +50,7 @@ class Statement(Generic[T]):
         self.core = core
         self.row_factory = row_factory
         self.cross_tenant_reason = cross_tenant_reason
+        self.reuses_plan = reuses_plan
         self.sql = str(compiled)
         self._parameters = tuple(
             (name, _REQUIRED if compiled.binds[name].required else compiled.binds[name].value)
@@ -63,10 +71,17 @@ REGISTRY: Final[list[Statement[Any]]] = []
 
 
 def statement(
-    core: Executable, row_factory: Callable[..., T], *, cross_tenant_reason: str | None = None
+    core: Executable,
+    row_factory: Callable[..., T],
+    *,
+    cross_tenant_reason: str | None = None,
+    reuses_plan: bool = False,
 ) -> Statement[T]:
-    """Compile and register a statement. `row_factory` is called with the columns of each row."""
-    compiled = Statement(core, row_factory, cross_tenant_reason)
+    """Compile and register a statement; see `Statement`.
+
+    `row_factory` is called with the columns of each row.
+    """
+    compiled = Statement(core, row_factory, cross_tenant_reason, reuses_plan=reuses_plan)
     REGISTRY.append(compiled)
     return compiled
 

@@ -5,9 +5,9 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-import structlog
 from sqlalchemy import bindparam, false, func, insert, literal_column, select, update
 
+from domains.kernel.core import log_context
 from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import WORKSPACE, parameters, row, scalar, seconds, statement
@@ -106,7 +106,7 @@ def _params(
         "subject": subject,
         "queue": job.queue,
         "payload": msgspec.json.encode(job),
-        "request_id": structlog.contextvars.get_contextvars().get("request_id"),
+        "request_id": log_context.current().get("request_id"),
         "delay": delay,
     }
 

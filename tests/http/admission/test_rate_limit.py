@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from domains.kernel.tenancy.api_keys import RateLimitOverrides, RateLimits
-from gateway.rate_limit import Limiter, connect
+from gateway.rate_limit import Limiter
+from gateway.redis_connection import RedisConnection
 from tests.conftest import MakeTenant
 from tests.stack import Stack, Tenant, eventually, new_tenant, running_stack
 
@@ -153,18 +154,18 @@ async def test_while_redis_is_unavailable_requests_pass_and_health_is_degraded(
 
 
 async def test_a_request_stops_counting_after_one_window(stack: Stack) -> None:
-    client = connect(stack.env["REDIS_URL"], 1.0)
+    connection = RedisConnection(stack.env["REDIS_URL"], 1.0)
     try:
-        script = Limiter(client)._script
+        count = Limiter(connection)._run_script
         key = f"limit:test-{time.monotonic_ns()}"
         started = time.monotonic()
-        results = [await script(keys=[key], args=[str(i), 1, 3]) for i in range(4)]
+        results = [await count(key, str(i).encode(), 1, 3) for i in range(4)]
         assert [admitted for admitted, *_ in results] == [1, 1, 1, 0]
 
         async def admitted_again() -> bool:
-            return bool((await script(keys=[key], args=["later", 1, 3]))[0])
+            return bool((await count(key, b"later", 1, 3))[0])
 
         await eventually(admitted_again)
         assert time.monotonic() - started >= 0.99
     finally:
-        await client.aclose()
+        await connection.aclose()

@@ -13,9 +13,11 @@ from domains.kernel.db.database import Database
 from domains.kernel.jobs.process_pool import ProcessPool
 from domains.kernel.storage.blobs import Blobs
 from domains.kernel.tenancy.signing import Signer
-from gateway import app, rate_limit
+from gateway import app
 from gateway.discovery import surface as discovery
 from gateway.openapi.document import build_document
+from gateway.rate_limit import Limiter
+from gateway.redis_connection import RedisConnection
 from gateway.revenue import surface as revenue
 from tests.http.contracts import DISCOVERY, REVENUE, Contract, Operation, field_of, reference
 from tests.http.published import (
@@ -297,19 +299,19 @@ async def test_no_served_operation_is_missing(
 ) -> None:
     """The router has the served operations. Pages, metrics and files are left out on purpose."""
     blobs = Blobs.open(stack.env["BLOB_URL"], {})
-    client = rate_limit.connect(stack.env["REDIS_URL"], 1)
+    connection = RedisConnection(stack.env["REDIS_URL"], 1)
     built: list[Litestar] = []
     monkeypatch.setattr(app, "require_operations", built.append)
     with ProcessPool.open(1, 1) as compute:
         app.create_app(
             database,
             blobs,
-            rate_limit.Limiter(client),
+            Limiter(connection),
             compute,
             Signer(b""),
             load_settings(stack.env),
         )
-    await client.aclose()
+    await connection.aclose()
     served = {
         (str(method).lower(), re.sub("_([a-z])", lambda found: found[1].upper(), route.path_format))
         for route in built[0].routes

@@ -1,0 +1,170 @@
+"""Pool of database connections of two kinds: with plans per execution, and with reused plans.
+
+PostgreSQL decides by a setting of the connection whether a prepared statement is planned for the
+values of each execution (filters on rare and on common values need different plans), or once for
+all values, which saves half of the server's time for a short statement.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import asyncpg
+
+# Values of the setting `plan_cache_mode`, by `Statement.reuses_plan`.
+PLAN_MODES: Final = ("force_custom_plan", "force_generic_plan")
+
+# Seconds after which an unused connection is closed.
+_IDLE_LIFETIME: Final = 300.0
+# Seconds that a cancelled statement may take to end.
+_CLOSE_TIMEOUT: Final = 5.0
+
+
+class Connection(asyncpg.Connection):  # type: ignore[misc]
+    """A connection of the pool."""
+
+    # True: prepared statements keep the plan of their first execution.
+    reuses_plans: bool
+
+
+class Pool:
+    """At most `size` connections. Waits up to `timeout` seconds for a free one.
+
+    A connection is never reset: no statement leaves session state behind, other than its kind.
+    """
+
+    def __init__(
+        self, connect: Callable[[bool], Awaitable[Connection]], size: int, timeout: float
+    ) -> None:
+        self._connect = connect
+        self._size = size
+        self._timeout = timeout
+        self._opened = 0
+        # Free connections with the time of their release, by kind; the last one is used first.
+        self._free: tuple[deque[tuple[Connection, float]], ...] = (deque(), deque())
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._reaper: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    def take(self, reuses_plans: bool) -> Connection | None:
+        """Return a free connection of the kind, or None. Return it with `release`."""
+        free = self._free[reuses_plans]
+        while free:
+            connection, _ = free.pop()
+            if not connection.is_closed():
+                return connection
+            self._forget()
+        return None
+
+    async def acquire(self, reuses_plans: bool) -> Connection:
+        """Return a connection of the kind: a free one, a new one, or one that changes its kind.
+
+        Raises TimeoutError, and the exceptions of connecting.
+        """
+        async with asyncio.timeout(self._timeout):
+            while True:
+                if self._closed:
+                    raise asyncpg.InterfaceError("the pool is closed")
+                if (connection := self.take(reuses_plans)) is not None:
+                    return connection
+                if self._opened < self._size:
+                    return await self._open(reuses_plans)
+                if (connection := self.take(not reuses_plans)) is not None:
+                    return await self._change_kind(connection, reuses_plans)
+                await self._wait()
+
+    def release(self, connection: Connection) -> None:
+        """Make a connection free for others. One that is not usable any more is closed."""
+        if connection.is_closed():
+            self._forget()
+        elif self._closed or connection.is_in_transaction():
+            self.discard(connection)
+        else:
+            now = asyncio.get_running_loop().time()
+            self._free[connection.reuses_plans].append((connection, now))
+            if self._reaper is None:
+                self._schedule_reaper()
+            self._wake_next()
+
+    def discard(self, connection: Connection) -> None:
+        """Close a connection instead of releasing it, for example during a statement."""
+        task = asyncio.get_running_loop().create_task(self._close(connection))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def close(self) -> None:
+        """Close the free connections at once, and the others when they are released."""
+        self._closed = True
+        if self._reaper is not None:
+            self._reaper.cancel()
+        for free in self._free:
+            while free:
+                self.discard(free.pop()[0])
+        while self._waiting:
+            self._wake_next()
+        await asyncio.gather(*self._closing)
+
+    async def _open(self, reuses_plans: bool) -> Connection:
+        self._opened += 1
+        try:
+            connection = await self._connect(reuses_plans)
+        except BaseException:
+            self._forget()
+            raise
+        connection.reuses_plans = reuses_plans
+        return connection
+
+    async def _change_kind(self, connection: Connection, reuses_plans: bool) -> Connection:
+        try:
+            await connection.execute(f"set plan_cache_mode = {PLAN_MODES[reuses_plans]}")
+        except BaseException:
+            self.discard(connection)
+            raise
+        connection.reuses_plans = reuses_plans
+        return connection
+
+    async def _wait(self) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except BaseException:
+            # The turn may have come at the moment of the cancellation: pass it on.
+            if turn.done() and not turn.cancelled():
+                self._wake_next()
+            raise
+
+    async def _close(self, connection: Connection) -> None:
+        # `close` waits until the server has cancelled the statement that runs, if any.
+        with contextlib.suppress(
+            OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError
+        ):
+            await connection.close(timeout=_CLOSE_TIMEOUT)
+        connection.terminate()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Count a connection as closed."""
+        self._opened -= 1
+        self._wake_next()
+
+    def _wake_next(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+
+    def _schedule_reaper(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._reaper = loop.call_later(_IDLE_LIFETIME / 2, self._close_unused)
+
+    def _close_unused(self) -> None:
+        oldest = asyncio.get_running_loop().time() - _IDLE_LIFETIME
+        for free in self._free:
+            while free and free[0][1] < oldest:
+                self.discard(free.popleft()[0])
+        self._schedule_reaper()

@@ -1,0 +1,221 @@
+"""Runs the operation of a request: admission, arguments, handler, commit and response.
+
+Litestar finds the handler and converts exceptions to responses. Its own call of a handler resolves
+the arguments anew for every request, which takes longer than most handlers: see decision record 29.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from litestar import Request, Response
+from litestar.handlers import HTTPRouteHandler
+from litestar.response.base import ASGIResponse
+from litestar.routes import BaseRoute, HTTPRoute
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
+
+from domains.kernel.core.problems import Invalid, TooLarge
+from domains.kernel.db.database import Database
+from domains.kernel.tenancy.idempotency import StoredResponse
+from domains.kernel.tenancy.keyring import Caller
+from gateway import idempotency
+from gateway.auth import Admission
+from gateway.operations import Operation, Surface, surface_of
+
+# Parameters of handlers whose values belong to one request. The others are resources of the
+# application and parameters of the path.
+REQUEST_PARAMETERS: Final = ("body", "caller", "request", "tx")
+
+_JSON: Final = (b"content-type", b"application/json")
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class UnknownParameter(Exception):
+    """A handler has a parameter that nothing provides. The application does not start."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerPlan:
+    """How to call one handler on one route. Made at start, from the handler's signature."""
+
+    call: Callable[..., Awaitable[Any]]
+    operation: Operation
+    surface: Surface
+    status: int
+    # Arguments that are the same for every request.
+    resources: Mapping[str, object]
+    path_parameters: Sequence[str]
+    takes_body: bool
+    takes_caller: bool
+    takes_request: bool
+    takes_tx: bool
+
+    @classmethod
+    def of(
+        cls,
+        handler: HTTPRouteHandler,
+        path_parameters: Iterable[str],
+        surface: Surface,
+        resources: Mapping[str, object],
+    ) -> "HandlerPlan":
+        """Plan the call of a handler. Raises UnknownParameter."""
+        names = inspect.signature(handler.fn).parameters.keys()
+        in_path = names & set(path_parameters)
+        if unknown := names - in_path - resources.keys() - set(REQUEST_PARAMETERS):
+            raise UnknownParameter(f"{handler.handler_name}: {', '.join(sorted(unknown))}")
+        return cls(
+            call=handler.fn,
+            operation=handler.opt["operation"],
+            surface=surface,
+            status=handler.status_code,
+            resources={name: resources[name] for name in names & resources.keys()},
+            path_parameters=sorted(in_path),
+            takes_body="body" in names,
+            takes_caller="caller" in names,
+            takes_request="request" in names,
+            takes_tx="tx" in names,
+        )
+
+
+class Invoker:
+    """Runs the operations of all routes, in the place of Litestar's own call of the handler."""
+
+    def __init__(
+        self,
+        admission: Admission,
+        database: Database,
+        surfaces: Sequence[Surface],
+        resources: Mapping[str, object],
+        max_body_bytes: int,
+    ) -> None:
+        self._admission = admission
+        self._database = database
+        self._surfaces = surfaces
+        self._resources = resources
+        self._max_body_bytes = max_body_bytes
+        self._plans: dict[HTTPRouteHandler, HandlerPlan] = {}
+
+    def middleware(self, app: ASGIApp) -> ASGIApp:  # noqa: ARG002
+        """The innermost middleware of every route, for Litestar."""
+        return self  # type: ignore[return-value]
+
+    def plan(self, routes: Iterable[BaseRoute]) -> None:
+        """Plan the calls of all handlers. Raises UnknownParameter."""
+        for route in routes:
+            if isinstance(route, HTTPRoute):
+                surface = surface_of(route.path, self._surfaces)
+                for handler in route.route_handlers:
+                    # Litestar's own handlers of OPTIONS have no operation.
+                    if "operation" in handler.opt:
+                        self._plans[handler] = HandlerPlan.of(
+                            handler, route.path_parameters, surface, self._resources
+                        )
+
+    async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        plan = self._plans[scope["route_handler"]]  # type: ignore[index]
+        response = await self._respond(plan, scope, receive, send)
+        await response(scope, receive, send)
+
+    async def _respond(
+        self, plan: HandlerPlan, scope: HTTPScope, receive: Receive, send: Send
+    ) -> ASGIApp:
+        # Of several headers with one name, the first counts.
+        headers = dict(reversed(list(scope["headers"])))
+        caller = await self._admission.admit(scope, headers, plan.operation, plan.surface)
+        arguments = dict(plan.resources)
+        for name in plan.path_parameters:
+            arguments[name] = str(scope["path_params"][name])
+        if plan.takes_caller:
+            arguments["caller"] = caller
+        if plan.takes_request:
+            arguments["request"] = Request(scope, receive, send)
+        body = b""
+        if plan.takes_body:
+            arguments["body"] = body = await self._read_body(receive)
+        if not plan.takes_tx:
+            return _render(plan, scope, await plan.call(**arguments))
+        key = headers.get(idempotency.HEADER_NAME)
+        if key is None or caller is None or scope["method"] != "POST":
+            # The only places that commit for a request: the response is rendered before, so an
+            # error of the commit can still become the response.
+            async with self._database.transaction(alone=True) as tx:
+                return _render(plan, scope, await plan.call(tx=tx, **arguments))
+        return await self._respond_once(plan, scope, caller, key, body, arguments)
+
+    async def _respond_once(
+        self,
+        plan: HandlerPlan,
+        scope: HTTPScope,
+        caller: Caller,
+        key: bytes,
+        body: bytes,
+        arguments: dict[str, object],
+    ) -> ASGIApp:
+        """Call a handler with an Idempotency-Key, and store the response. Raises Replay."""
+        reservation = await idempotency.reserve(
+            self._database.read, caller, scope["path"], key, body
+        )
+        async with idempotency.transaction(self._database, reservation) as (tx, store):
+            response = _render(plan, scope, await plan.call(tx=tx, **arguments))
+            await store(_to_store(response))
+        return response
+
+    async def _read_body(self, receive: Receive) -> bytes:
+        """Read the body. Raises TooLarge, and Invalid if the client disconnects before its end."""
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                raise Invalid("The client disconnected before it had sent the whole body.")
+            part = message.get("body", b"")
+            size += len(part)
+            if size > self._max_body_bytes:
+                raise TooLarge("The body is too large.")
+            if not message.get("more_body", False):
+                return b"".join((*parts, part)) if parts else part
+            parts.append(part)
+
+
+# --- responses --------------------------------------------------------------------------------
+
+
+class JsonResponse:
+    """A response with a JSON body, with the attributes of Litestar's `ASGIResponse`."""
+
+    __slots__ = ("body", "encoded_headers", "status_code")
+
+    def __init__(self, status_code: int, body: bytes) -> None:
+        self.status_code = status_code
+        self.body = body
+        self.encoded_headers = [_JSON, (b"content-length", b"%d" % len(body))]
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await send(
+            {
+                "type": "http.response.start",
+                "status": self.status_code,
+                "headers": self.encoded_headers,
+            }
+        )
+        await send({"type": "http.response.body", "body": self.body, "more_body": False})
+
+
+def _render(plan: HandlerPlan, scope: HTTPScope, returned: Any) -> JsonResponse | ASGIResponse:
+    """Render what a handler returned: the value of a JSON body, or a Response."""
+    if not isinstance(returned, Response):
+        return JsonResponse(plan.status, _encode(returned))
+    return returned.to_asgi_response(
+        None,
+        Request(scope),
+        status_code=plan.status,
+        is_head_response=scope["method"] == "HEAD",
+    )
+
+
+def _to_store(response: JsonResponse | ASGIResponse) -> StoredResponse:
+    headers = dict(response.encoded_headers)
+    media_type = headers.get(b"content-type", b"application/json").decode()
+    return StoredResponse(response.status_code, media_type, response.body)
