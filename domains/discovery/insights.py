@@ -212,8 +212,13 @@ _numbered_signal = and_(
 
 
 def _insight(*columns: Any) -> Insight:
-    required, optional = columns[:-2], columns[-2:]
-    return Insight(*required, *(UNSET if value is None else value for value in optional))
+    insight = Insight(*columns[:-2])
+    suggestions, external_links = columns[-2:]
+    if suggestions is not None:
+        insight.suggestions = suggestions
+    if external_links is not None:
+        insight.external_links = external_links
+    return insight
 
 
 _duplicate_suggestion = case(

@@ -1,5 +1,6 @@
 """Create signals: store the text, number the signal and queue its analysis."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -26,7 +27,8 @@ from domains.kernel.core.timestamps import to_utc
 from domains.kernel.db.database import Tx
 from domains.kernel.db.sequences import next_number_cte
 from domains.kernel.db.statements import WORKSPACE, statement
-from domains.kernel.jobs.enqueue import enqueue
+from domains.kernel.jobs.enqueue import WITH_JOB, job_parameters
+from domains.kernel.jobs.model import CHANNEL, Job
 from domains.kernel.storage.blobs import Blobs
 
 
@@ -36,7 +38,7 @@ def _text(name: str) -> Any:
 
 _counter = next_number_cte(KIND)
 _occurred_at = func.coalesce(bindparam("occurred_at", type_=signals.c.created_at.type), func.now())
-_job = bindparam("job", type_=Uuid)
+_job = bindparam("job_id", type_=Uuid)
 # By the database's clock, like the times of the row.
 _uploaded_at = func.to_char(func.timezone("UTC", func.now()), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
 _data_with_upload_time = cast(
@@ -76,18 +78,18 @@ _VALUES: Final[dict[str, Any]] = {
     "started_at": case((_job.is_(None), None), else_=func.now()),
     "created_at": _occurred_at,
 }
-_CREATE = statement(
+_insert = (
     insert(signals)
     .from_select(list(_VALUES), select(*_VALUES.values()))
-    .returning(*SIGNALS.insert_returning),
-    to_signal,
+    .returning(*SIGNALS.insert_returning)
 )
+_CREATE = statement(_insert, to_signal, reuses_plan=True)
+_CREATE_WITH_JOB = statement(_insert.add_cte(WITH_JOB), to_signal, reuses_plan=True)
 # Parameters that only one of the two forms of a signal sets.
 _DEFAULTS: Final[dict[str, Any]] = {
     **dict.fromkeys(("signal_type", "context", "inferred_context", "engine", "external_id")),
     **dict.fromkeys(("text_key", "additional_context", "account_id", "occurred_at", "language")),
     "product_ids": [],
-    "insight_ids": [],
 }
 
 
@@ -122,7 +124,7 @@ async def create_from_text(
         tx,
         workspace,
         signal_id,
-        await enqueue(tx, workspace, AnalyseSignal(signal_id)) if findings is None else None,
+        AnalyseSignal(signal_id) if findings is None else None,
         name=new.name or None,
         label=_label(new.signal_type),
         signal_type=new.signal_type,
@@ -150,14 +152,14 @@ async def create_from_source(tx: Tx, workspace: WorkspaceId, new: SignalRawCreat
         tx,
         workspace,
         signal_id,
-        await enqueue(tx, workspace, AnalyseSignal(signal_id)),
+        AnalyseSignal(signal_id),
+        insight_ids,
         name=new.name or None,
         label=_label(new.source.type) or "Signal",
         source=msgspec.json.encode(new.source),
         data=None if new.data is None else msgspec.json.encode(new.data),
         external_id=new.external_id,
         context=new.context,
-        insight_ids=insight_ids,
     )
     if insight_ids:
         await INSIGHTS_OF_SIGNAL.replace(tx, workspace, signal_id, insight_ids)
@@ -165,12 +167,23 @@ async def create_from_source(tx: Tx, workspace: WorkspaceId, new: SignalRawCreat
 
 
 async def _create(
-    tx: Tx, workspace: WorkspaceId, signal_id: UUID, job: UUID | None, **params: Any
+    tx: Tx,
+    workspace: WorkspaceId,
+    signal_id: UUID,
+    job: Job | None,
+    insight_ids: Sequence[UUID] = (),
+    **params: Any,
 ) -> Signal:
-    signal = await tx.one(
-        _CREATE, workspace=workspace, id=signal_id, job=job, **{**_DEFAULTS, **params}
-    )
-    signal.job_id = UNSET if job is None else str(job)
+    params = _DEFAULTS | params
+    params |= {"workspace": workspace, "id": signal_id, "insight_ids": insight_ids}
+    if job is None:
+        return await tx.one(_CREATE, job_id=None, **params)
+    params |= job_parameters(workspace, job)
+    create = tx.one if insight_ids else tx.write_alone
+    signal = await create(_CREATE_WITH_JOB, **params)
+    assert signal is not None  # noqa: S101 - the INSERT has no condition
+    signal.job_id = str(params["job_id"])
+    tx.notify_after_commit(CHANNEL)
     return signal
 
 

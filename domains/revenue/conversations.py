@@ -404,6 +404,7 @@ _GET = statement(
         *(_c.recording_key, _c.recording_content_type, _c.recording_kind),
     ).where(*records.is_visible(conversations)),
     _stored_conversation,
+    reuses_plan=True,
 )
 
 

@@ -214,7 +214,9 @@ DOCUMENTS: Final = CursorList(
     hints={PAIRS: pairs_hint(_c.display_name)},
     indexed={"source_id", "processing_status"},
 )
-_GET = statement(select(*_columns).where(*records.is_visible(documents)), _StoredDocument)
+_GET = statement(
+    select(*_columns).where(*records.is_visible(documents)), _StoredDocument, reuses_plan=True
+)
 
 _former = (
     select(

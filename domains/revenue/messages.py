@@ -203,7 +203,9 @@ MESSAGES: Final = CursorList(
     hints=hints(_FILTERS),
 )
 _GET = statement(
-    select(*_columns, _c.body, _c.attachments).where(*records.is_visible(messages)), _detail
+    select(*_columns, _c.body, _c.attachments).where(*records.is_visible(messages)),
+    _detail,
+    reuses_plan=True,
 )
 
 _link = matching.link_cte()

@@ -163,18 +163,18 @@ _REMOTE: Final = bindparam("remote", type_=Text)
 # Parameter of statements that show a record: private records are included.
 INCLUDE_PRIVATE: Final = bindparam("include_private", type_=Boolean)
 
-_IS_ACTIVE_SOURCE: Final = (
+IS_ACTIVE_SOURCE: Final = (
     sources.c.workspace_id == WORKSPACE,
     sources.c.id == _SOURCE,
     sources.c.deleted_at.is_(None),
 )
 
-ACTIVE_SOURCE: Final = statement(select(sources.c.id).where(*_IS_ACTIVE_SOURCE), scalar)
+ACTIVE_SOURCE: Final = statement(select(sources.c.id).where(*IS_ACTIVE_SOURCE), scalar)
 
 
 def active_source() -> CTE:
     """The source of the parameter `source`, if it accepts writes."""
-    return select(sources.c.id).where(*_IS_ACTIVE_SOURCE).cte("source")
+    return select(sources.c.id).where(*IS_ACTIVE_SOURCE).cte("source")
 
 
 def has_identity(table: Table) -> ColumnElement[bool]:
@@ -199,18 +199,20 @@ def upsert_statement(
     keep_former: Sequence[str] = (),
     where: ColumnElement[bool] | None = None,
     versioned: bool = False,
+    source: CTE | None = None,
 ) -> Statement[T]:
     """Insert or wholly replace the record of the parameters `source` and `remote`.
 
     `columns` are set to the parameters of their names, `computed` to expressions over the CTEs
     `joined`, each of which has at most one row. Returns the record's id, which is the parameter
     `id` for a new record, and `returning`. Returns nothing if the source does not accept writes or
-    the existing record does not meet `where`.
+    the existing record does not meet `where`. `source`: the CTE of the source if it has further
+    conditions than `active_source`.
 
     The replaced version's values of the columns `keep_former` are stored in the `former_` columns:
     only the UPDATE itself sees the version that it replaces when others write concurrently.
     """
-    source = active_source()
+    source = active_source() if source is None else source
     values: dict[str, Any] = {
         "workspace_id": WORKSPACE,
         "id": bindparam("id", type_=Uuid),
@@ -238,6 +240,7 @@ def upsert_statement(
             where=where,
         ).returning(table.c.id, *returning),
         row_factory,
+        reuses_plan=True,
     )
 
 

@@ -1,14 +1,15 @@
 """Rows: records with the typed fields that their object type defines."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
-from sqlalchemy import Uuid, bindparam, select, true, update
+from sqlalchemy import Text, Uuid, and_, bindparam, cast, select, true, update
 
 from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId, new_id
+from domains.kernel.core.memo import Memo
 from domains.kernel.core.problems import Invalid, invalid
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
@@ -31,13 +32,14 @@ from domains.revenue.filters import (
 )
 from domains.revenue.object_types import (
     MAX_FIELDS,
+    FieldDefinitionResponse,
     FieldValueResponse,
     RowFieldValue,
     check_fields,
     decode_definitions,
     merge_fields,
 )
-from domains.revenue.tables import object_types, rows
+from domains.revenue.tables import object_types, rows, sources
 
 _Name = Annotated[str, Meta(min_length=1, max_length=1000)]
 
@@ -120,14 +122,12 @@ class ListRowsResponse(msgspec.Struct, rename="camel"):
 # --- statements -------------------------------------------------------------------------------
 
 _c = rows.c
-_type_name = (
-    select(object_types.c.name)
-    .where(object_types.c.workspace_id == WORKSPACE, object_types.c.id == _c.object_type_id)
-    .correlate(rows)
-    .scalar_subquery()
+_type_of_row = (
+    object_types,
+    and_(object_types.c.workspace_id == WORKSPACE, object_types.c.id == _c.object_type_id),
 )
 _columns = (
-    *(_c.id, _c.source_id, _c.object_type_id, _type_name),
+    *(_c.id, _c.source_id, _c.object_type_id, object_types.c.name),
     *(_c.remote_id, _c.name, _c.display_name, _c.fields, _c.created_at, _c.updated_at),
 )
 
@@ -149,8 +149,13 @@ ROWS: Final = CursorList(
     bounds={"created_after", "created_before"},
     indexed={"source_id", "object_type_id", "remote_id"},
     hints=hints(_FILTERS) | {PAIRS: pairs_hint(_c.name)},
+    joined=_type_of_row,
 )
-_GET = statement(select(*_columns).where(*records.is_visible(rows)), RowDetail)
+_GET = statement(
+    select(*_columns).select_from(rows.outerjoin(*_type_of_row)).where(*records.is_visible(rows)),
+    RowDetail,
+    reuses_plan=True,
+)
 
 _source = records.active_source()
 _type = object_types.c
@@ -159,15 +164,40 @@ _object_type = (
     .where(_type.workspace_id == WORKSPACE, _type.id == bindparam("object_type_id", type_=Uuid))
     .cte("object_type")
 )
-_SCHEMA = statement(select(_object_type).select_from(_source.outerjoin(_object_type, true())), row)
-_UPSERT = records.upsert_statement(
+_SCHEMA = statement(
+    select(_object_type).select_from(_source.outerjoin(_object_type, true())),
+    row,
+    reuses_plan=True,
+)
+_WRITTEN_COLUMNS: Final = (
+    *("object_type_id", "name", "display_name", "fields", "public", "owner_emails"),
+    *("created_at", "updated_at"),
+)
+_has_same_type = _c.object_type_id == bindparam("object_type_id", type_=Uuid)
+_UPSERT = records.upsert_statement(rows, _WRITTEN_COLUMNS, scalar, where=_has_same_type)
+# Writes nothing unless the object type accepts rows and is defined by the parameter `definitions`.
+_UPSERT_IF_DEFINED_SO = records.upsert_statement(
     rows,
-    (
-        *("object_type_id", "name", "display_name", "fields", "public", "owner_emails"),
-        *("created_at", "updated_at"),
-    ),
+    _WRITTEN_COLUMNS,
     scalar,
-    where=_c.object_type_id == bindparam("object_type_id", type_=Uuid),
+    where=_has_same_type,
+    source=(
+        select(sources.c.id)
+        .select_from(
+            sources.join(
+                object_types,
+                and_(
+                    _type.workspace_id == WORKSPACE,
+                    _type.id == bindparam("object_type_id", type_=Uuid),
+                    _type.source_id == sources.c.id,
+                    _type.deleted_at.is_(None),
+                    cast(_type.field_definitions, Text) == bindparam("definitions", type_=Text),
+                ),
+            )
+        )
+        .where(*records.IS_ACTIVE_SOURCE)
+        .cte("source")
+    ),
 )
 _existing = (
     select(_c.id, _c.object_type_id, _c.fields)
@@ -209,38 +239,90 @@ async def create(tx: Tx, workspace: WorkspaceId, new: RowRequest) -> records.Rec
     Raises Invalid with the field that its object type does not allow, and Forbidden if the source
     or the object type does not accept the caller's writes.
     """
-    schema = await tx.first(
+    new_record = new_id()
+    record = await _write_by_known_schema(tx, workspace, new, new_record)
+    if record is None:
+        schema = await _schema(tx, workspace, new)
+        params = _params(workspace, new, new_record, _checked_fields(new, schema.definitions))
+        record = await tx.write_alone(_UPSERT, **params)
+        if record is None:
+            source = new.source_id
+            if await tx.first(records.ACTIVE_SOURCE, workspace=workspace, source=source) is None:
+                raise records.forbidden("sourceId", "source")
+            raise invalid("objectTypeId", "the row has another object type, which cannot change")
+        _KNOWN_SCHEMAS.put((workspace, new.object_type_id), schema)
+    return records.upsert_response(record, new_record, new.id, new.source_id)
+
+
+class _Schema(NamedTuple):
+    """The definitions of an object type's fields, as stored and decoded."""
+
+    stored: str
+    definitions: list[FieldDefinitionResponse]
+
+
+# Schemas as they were last read. A write by one of them checks that it is still the stored one.
+_KNOWN_SCHEMAS: Final = Memo[tuple[WorkspaceId, UUID], _Schema](2_000)
+
+
+async def _write_by_known_schema(
+    tx: Tx, workspace: WorkspaceId, new: RowRequest, new_record: UUID
+) -> UUID | None:
+    """Write a row in one round trip. Returns None if the schema is not known or has changed."""
+    schema = _KNOWN_SCHEMAS.get((workspace, new.object_type_id))
+    if schema is None:
+        return None
+    try:
+        fields = _checked_fields(new, schema.definitions)
+    except Invalid:
+        # The schema may have changed.
+        return None
+    params = _params(workspace, new, new_record, fields)
+    return await tx.write_alone(_UPSERT_IF_DEFINED_SO, **params, definitions=schema.stored)
+
+
+async def _schema(tx: Tx, workspace: WorkspaceId, new: RowRequest) -> _Schema:
+    """Read the schema of a row. Raises Forbidden, and Invalid if it takes no rows of the source."""
+    found = await tx.before(
         _SCHEMA, workspace=workspace, source=new.source_id, object_type_id=new.object_type_id
     )
-    if schema is None:
+    if found is None:
         raise records.forbidden("sourceId", "source")
-    object_type, object_type_source, deleted_at, stored_definitions = schema
+    object_type, object_type_source, deleted_at, definitions = found
     if object_type is None:
         raise records.forbidden("objectTypeId", "object type")
     if object_type_source != new.source_id:
         raise invalid("objectTypeId", "is an object type of another source")
     if deleted_at is not None:
         raise invalid("objectTypeId", "the object type was deleted: it takes no rows")
-    definitions = decode_definitions(stored_definitions)
+    return _Schema(bytes(definitions).decode(), decode_definitions(definitions))
+
+
+def _checked_fields(
+    new: RowRequest, definitions: list[FieldDefinitionResponse]
+) -> dict[str, FieldValueResponse]:
+    """The fields of a new row. Raises Invalid with the one at fault."""
     fields = check_fields(new.fields, definitions)
     for definition in definitions:
         if definition.required and definition.name not in fields:
             raise invalid(f"fields.{definition.name}", "is required")
-    new_record = new_id()
-    record = await tx.first(
-        _UPSERT,
-        object_type_id=new.object_type_id,
-        name=new.name,
-        display_name=new.display_name,
-        fields=msgspec.json.encode(fields),
-        created_at=records.optional_timestamp(new.created_at, "createdAt"),
+    return fields
+
+
+def _params(
+    workspace: WorkspaceId,
+    new: RowRequest,
+    new_record: UUID,
+    fields: dict[str, FieldValueResponse],
+) -> dict[str, Any]:
+    return {
+        "object_type_id": new.object_type_id,
+        "name": new.name,
+        "fields": msgspec.json.encode(fields),
+        "created_at": records.optional_timestamp(new.created_at, "createdAt"),
         **records.upsert_parameters(workspace, new, new_record),
-    )
-    if record is None:
-        if await tx.first(records.ACTIVE_SOURCE, workspace=workspace, source=new.source_id) is None:
-            raise records.forbidden("sourceId", "source")
-        raise invalid("objectTypeId", "the row has another object type, which cannot change")
-    return records.upsert_response(record, new_record, new.id, new.source_id)
+        "display_name": new.display_name,
+    }
 
 
 async def change(

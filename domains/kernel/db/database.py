@@ -13,7 +13,7 @@ from domains.kernel.core.problems import Conflict, Invalid, Problem, Unavailable
 from domains.kernel.core.tasks import background_task
 from domains.kernel.db.errors import UNAVAILABLE, translate_errors
 from domains.kernel.db.listener import Listener
-from domains.kernel.db.pool import PLAN_MODES, Connection, Pool
+from domains.kernel.db.pool import PLAN_SETTINGS, Connection, Pool
 from domains.kernel.db.statements import Statement, row, scalar, statement
 
 T = TypeVar("T")
@@ -118,13 +118,25 @@ class Tx(Read):
         """Return the first row of the only statement that writes.
 
         PostgreSQL commits it by itself, which saves the round trips of BEGIN and COMMIT. It runs in
-        the transaction if that has begun, if a step must undo a failure, or if the transaction
-        stores more than the caller's statements. None: nothing was written, and other statements
-        may follow.
+        the transaction if that has begun, or stores more than the caller's statements. None:
+        nothing was written, and other statements may follow.
         """
-        if self._open is not None or not self._alone or self._rollback_steps:
+        if self._open is not None or not self._alone:
             return await self.first(statement, **params)
-        records = await super()._fetch(statement, params)
+        arguments = statement.arguments(params)
+        with translate_errors():
+            connection = await self._database.acquire(reuses_plans=statement.reuses_plan)
+            try:
+                records = await connection.fetch(statement.sql, *arguments)
+            except asyncpg.PostgresError:
+                self._database.release(connection)
+                raise
+            except BaseException:
+                # The outcome is unknown, so changes outside the database are not undone.
+                self._rollback_steps.clear()
+                self._database.discard(connection)
+                raise
+            self._database.release(connection)
         if not records:
             return None
         self._committed = True
@@ -242,7 +254,7 @@ class Database:
                 command_timeout=timeout,
                 connection_class=Connection,
                 statement_cache_size=500,
-                server_settings={**settings, "plan_cache_mode": PLAN_MODES[reuses_plans]},
+                server_settings={**settings, **PLAN_SETTINGS[reuses_plans]},
             )
             await _initialize(connection)
             return connection
@@ -302,20 +314,17 @@ class Database:
 
     async def fetch(self, statement: Statement[Any], arguments: Sequence[Any]) -> list[Any]:
         """Run a statement in autocommit, on a connection of the kind it needs."""
-        pool = self._pool
-        connection = pool.take(statement.reuses_plan)
-        if connection is None:
-            connection = await pool.acquire(statement.reuses_plan)
+        connection = await self.acquire(reuses_plans=statement.reuses_plan)
         try:
             records: list[Any] = await connection.fetch(statement.sql, *arguments)
         except asyncpg.PostgresError:
-            pool.release(connection)
+            self.release(connection)
             raise
         except BaseException:
             # The statement may still run.
-            pool.discard(connection)
+            self.discard(connection)
             raise
-        pool.release(connection)
+        self.release(connection)
         return records
 
     @contextlib.asynccontextmanager
@@ -332,9 +341,12 @@ class Database:
             raise
         self.release(connection)
 
-    async def acquire(self) -> Connection:
-        """Acquire a connection for statements of all kinds. Return it with `release`."""
-        return await self._pool.acquire(False)
+    async def acquire(self, *, reuses_plans: bool = False) -> Connection:
+        """Acquire a connection, of the kind for all statements unless it `reuses_plans`.
+
+        Return it with `release` or `discard`.
+        """
+        return self._pool.take(reuses_plans) or await self._pool.acquire(reuses_plans)
 
     def release(self, connection: Connection) -> None:
         """Return a connection on which no statement runs."""

@@ -1,6 +1,6 @@
 """Pool of database connections of two kinds: with plans per execution, and with reused plans.
 
-PostgreSQL decides by a setting of the connection whether a prepared statement is planned for the
+PostgreSQL decides by settings of the connection whether a prepared statement is planned for the
 values of each execution (filters on rare and on common values need different plans), or once for
 all values, which saves half of the server's time for a short statement.
 """
@@ -8,13 +8,17 @@ all values, which saves half of the server's time for a short statement.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import asyncpg
 
-# Values of the setting `plan_cache_mode`, by `Statement.reuses_plan`.
-PLAN_MODES: Final = ("force_custom_plan", "force_generic_plan")
+# Settings of a connection, by `Statement.reuses_plan`. A reused plan may be made while a table is
+# empty, when reading and sorting all of it looks cheapest: it has to use the indexes.
+PLAN_SETTINGS: Final[tuple[Mapping[str, str], ...]] = (
+    {"plan_cache_mode": "force_custom_plan", "enable_seqscan": "on", "enable_sort": "on"},
+    {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "enable_sort": "off"},
+)
 
 # Seconds after which an unused connection is closed.
 _IDLE_LIFETIME: Final = 300.0
@@ -118,8 +122,11 @@ class Pool:
         return connection
 
     async def _change_kind(self, connection: Connection, reuses_plans: bool) -> Connection:
+        settings = PLAN_SETTINGS[reuses_plans]
         try:
-            await connection.execute(f"set plan_cache_mode = {PLAN_MODES[reuses_plans]}")
+            await connection.execute(
+                "".join(f"set {name} = {value};" for name, value in settings.items())
+            )
         except BaseException:
             self.discard(connection)
             raise

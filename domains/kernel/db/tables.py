@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 # The migration that this code requires; `serve` and `work` refuse to start with any other.
-SCHEMA_REVISION = "0012"
+SCHEMA_REVISION = "0013"
 
 metadata = MetaData(
     naming_convention={
@@ -75,6 +75,15 @@ api_keys = Table(
     timestamp_column("expires_at", nullable=True),
     timestamp_column("revoked_at", nullable=True),
     Index(None, "workspace_id"),
+)
+
+# Number of records of each workspace, by the name of their table. Written by triggers only.
+record_counts = Table(
+    "record_counts",
+    metadata,
+    Column("workspace_id", ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
 )
 
 public_ids = Table(

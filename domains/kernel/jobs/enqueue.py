@@ -20,13 +20,21 @@ MAX_DELAY: Final = 300.0
 # From the clock, not from the start of the transaction, which may be long ago.
 _DUE = func.clock_timestamp() + seconds("delay")
 
+_COLUMNS: Final = ("id", "kind", "subject", "queue", "payload", "request_id")
+
 _ENQUEUE = statement(
-    insert(jobs).values(
+    insert(jobs).values(workspace_id=WORKSPACE, run_after=_DUE, **parameters(*_COLUMNS)), row
+)
+
+# An INSERT of a job within another statement, with the parameters of `job_parameters`.
+WITH_JOB: Final = (
+    insert(jobs)
+    .values(
         workspace_id=WORKSPACE,
-        run_after=_DUE,
-        **parameters("id", "kind", "subject", "queue", "payload", "request_id"),
-    ),
-    row,
+        run_after=func.clock_timestamp(),
+        **{name: bindparam(f"job_{name}", type_=jobs.c[name].type) for name in _COLUMNS},
+    )
+    .cte("enqueued_job")
 )
 
 # Locks the job until the commit: relays skip locked rows.
@@ -82,6 +90,15 @@ async def enqueue(tx: Tx, workspace: WorkspaceId, job: Job, delay: float = 0) ->
     await _insert(tx, params)
     job_id: UUID = params["id"]
     return job_id
+
+
+def job_parameters(workspace: WorkspaceId, job: Job) -> dict[str, Any]:
+    """Parameters of a statement that contains `WITH_JOB`. `job_id` is the id of the job.
+
+    After the statement, call `tx.notify_after_commit(CHANNEL)`.
+    """
+    params = _params(workspace, job)
+    return {f"job_{name}": params[name] for name in _COLUMNS}
 
 
 async def enqueue_all(tx: Tx, workspace: WorkspaceId, batch: Sequence[Job]) -> None:

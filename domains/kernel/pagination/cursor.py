@@ -7,7 +7,7 @@ pages neither repeat nor hide other records.
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar
 
 import msgspec
@@ -94,6 +94,24 @@ class _CursorContent(msgspec.Struct, frozen=True, array_like=True):
     digest: bytes = b""
 
 
+# PostgreSQL sends a timestamp as microseconds since this time. Its infinities are the first and the
+# last time of Python, as in asyncpg.
+_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_INFINITIES: Final = {
+    -(2**63): datetime.min.replace(tzinfo=UTC),
+    2**63 - 1: datetime.max.replace(tzinfo=UTC),
+}
+
+
+def _timestamp(sent: bytes) -> datetime:
+    """Decode a timestamp in PostgreSQL's binary format.
+
+    asyncpg would decode that of every row, of which one is needed.
+    """
+    microseconds = int.from_bytes(sent, "big", signed=True)
+    return _INFINITIES.get(microseconds) or _EPOCH + timedelta(microseconds=microseconds)
+
+
 @dataclass(kw_only=True, eq=False)
 class CursorList(CursorStatements, Generic[T]):
     """A list of a table's records in one workspace, newest first. A page takes one statement.
@@ -129,11 +147,13 @@ class CursorList(CursorStatements, Generic[T]):
         statement = self.statement(extra_filters.union(params), after=position is not None)
         if position is not None:
             params |= {"after_at": position.at, "after_id": self._parse_id(position.id)}
-        rows = await read.all(statement, workspace=workspace, limit=limit + 1, **params)
-        items = [self.row_factory(*columns) for _, _, *columns in rows[:limit]]
+        rows = await read.records(statement, workspace=workspace, limit=limit + 1, **params)
+        row_factory = self.row_factory
+        # The last two columns are the position.
+        items = [row_factory(*row[:-2]) for row in rows[:limit]]
         if len(rows) <= limit:
             return CursorPage(items, PaginationInfo(None, False))
-        at, last_id, *_ = rows[limit - 1]
+        at, last_id = _timestamp(rows[limit - 1][-2]), rows[limit - 1][-1]
         cursor = await self._cursor(read, signer, workspace, query, limit, at, str(last_id))
         return CursorPage(items, PaginationInfo(cursor, True))
 

@@ -15,6 +15,8 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     DateTime,
+    FromClause,
+    LargeBinary,
     Select,
     Table,
     and_,
@@ -79,6 +81,8 @@ class CursorStatements:
     the workspace. `where`: conditions on all records. `filters`: conditions by name, each with an
     SQL parameter of that name or with none.
 
+    `joined`: another table that `columns` read, and the condition for its one row per record.
+
     Index scans in list order serve all filters in `bounds` together with at most one filter in
     `indexed`. Other combinations use the list's GIN index. `hints`: for range filters,
     conditions that they imply and that the GIN index can evaluate.
@@ -92,6 +96,7 @@ class CursorStatements:
     bounds: AbstractSet[str] = frozenset()
     indexed: AbstractSet[str] = frozenset()
     hints: Mapping[str, ColumnElement[bool]] = field(default_factory=dict)
+    joined: tuple[Table, ColumnElement[bool]] | None = None
     scan_factor: int = SCAN_FACTOR
     sample_sql: str = SAMPLE_SQL
     _compiled: dict[tuple[frozenset[str], bool], Statement[tuple[Any, ...]]] = field(
@@ -110,14 +115,15 @@ class CursorStatements:
             other_filters = filters - self.bounds
             scans = not other_filters or (len(other_filters) == 1 and other_filters <= self.indexed)
             select_page = self._scan if scans else self._search
-            compiled = Statement(select_page(filters, after), row)
+            # Without filters, every page is read from the same index.
+            compiled = Statement(select_page(filters, after), row, reuses_plan=not filters)
             self._compiled[filters, after] = compiled
         return compiled
 
     def _scan(self, filters: frozenset[str], after: bool) -> Select[Any]:
         """Select the page with one index scan in list order."""
         return (
-            select(self.order_by, self.table.c.id, *self.columns)
+            self._selected(self.table)
             .where(*self._in_list(), *self._conditions(filters), *self._after_position(after))
             .order_by(self.order_by.desc(), self.table.c.id.desc())
             .limit(_LIMIT)
@@ -198,11 +204,17 @@ class CursorStatements:
             "page",
         )
         return (
-            select(self.order_by, self.table.c.id, *self.columns)
-            .join_from(page, self.table, self.table.c.id == page.c.id)
+            self._selected(page.join(self.table, self.table.c.id == page.c.id))
             .where(*self._in_list())
             .order_by(page.c.at.desc(), page.c.id.desc())
         )
+
+    def _selected(self, source: FromClause) -> Select[Any]:
+        """Select the columns, then position and id. `source` contains the table."""
+        if self.joined is not None:
+            source = source.outerjoin(*self.joined)
+        position = func.timestamptz_send(self.order_by, type_=LargeBinary)
+        return select(*self.columns, position, self.table.c.id).select_from(source)
 
     def _in_list(self) -> tuple[ColumnElement[bool], ...]:
         return (self.table.c.workspace_id == WORKSPACE, *self.where)

@@ -29,8 +29,9 @@ for _module in pkgutil.walk_packages(domains.__path__, "domains."):
 
 # Lists compile the statement for a combination of filters on first use.
 for _list in OFFSET_LISTS:
-    _list.statement("desc", frozenset())
-    _list.statement("asc", frozenset(_list.filters))
+    _list.statement("desc", frozenset(), skips=False)
+    _list.statement("desc", frozenset(), skips=True)
+    _list.statement("asc", frozenset(_list.filters), skips=True)
 CURSOR_STATEMENTS = [
     cursor_list.statement(filters, after=after)
     for cursor_list in CURSOR_LISTS
