@@ -128,13 +128,13 @@ class Tx(Read):
             connection = await self._database.acquire(reuses_plans=statement.reuses_plan)
             try:
                 records = await connection.fetch(statement.sql, *arguments)
-            except asyncpg.PostgresError:
-                self._database.release(connection)
-                raise
-            except BaseException:
-                # The outcome is unknown, so changes outside the database are not undone.
-                self._rollback_steps.clear()
-                self._database.discard(connection)
+            except BaseException as error:
+                if isinstance(error, asyncpg.PostgresError) and not isinstance(error, UNAVAILABLE):
+                    self._database.release(connection)
+                else:
+                    # The outcome is unknown, so changes outside the database are not undone.
+                    self._rollback_steps.clear()
+                    self._database.discard(connection)
                 raise
             self._database.release(connection)
         if not records:

@@ -5,12 +5,14 @@ import secrets
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Integer, bindparam, func, select
+from sqlalchemy import Integer, bindparam, func, insert, select, update
 
+from domains.kernel.core.ids import new_id
 from domains.kernel.core.problems import Conflict, Unavailable, WriteConflict
 from domains.kernel.core.tasks import background_task
 from domains.kernel.db.database import Database
-from domains.kernel.db.statements import Statement, row
+from domains.kernel.db.statements import Statement, parameters, row, scalar
+from domains.kernel.db.tables import workspaces as workspaces_table
 from domains.kernel.tenancy import workspaces
 from gateway.cli import admin
 from gateway.embedded.postgres import Postgres
@@ -122,3 +124,109 @@ async def test_a_listener_receives_notifications_and_detects_a_lost_connection(
                 assert len(resyncs) > before
     finally:
         await asyncio.to_thread(server.stop)
+
+
+# --- a write of one statement -----------------------------------------------------------------
+
+_ADD = Statement(
+    insert(workspaces_table).values(**parameters("id", "name")).returning(workspaces_table.c.id),
+    scalar,
+)
+_FIND_NONE = Statement(
+    update(workspaces_table)
+    .where(workspaces_table.c.id == bindparam("workspace_id"))
+    .values(name="x")
+    .returning(workspaces_table.c.id),
+    scalar,
+)
+
+
+async def _names(database: Database) -> set[str]:
+    return {workspace.name for workspace in await workspaces.list_workspaces(database.read)}
+
+
+async def test_a_write_alone_is_committed_without_a_transaction(database: Database) -> None:
+    name = f"w-{secrets.token_hex(6)}"
+    async with database.transaction(alone=True) as tx:
+        await tx.write_alone(_ADD, id=new_id(), name=name)
+        assert name in await _names(database)
+        with pytest.raises(RuntimeError, match="write_alone"):
+            await tx.first(_ADD, id=new_id(), name=f"{name}-2")
+
+
+@pytest.mark.parametrize("alone", [True, False])
+async def test_a_write_is_part_of_a_transaction_that_stores_more(
+    database: Database, alone: bool
+) -> None:
+    """The transaction has begun, or its owner stores more."""
+    name = f"w-{secrets.token_hex(6)}"
+    with pytest.raises(ValueError, match="no"):
+        async with database.transaction(alone=alone) as tx:
+            if alone:
+                await tx.first(_ADD, id=new_id(), name=f"{name}-2")
+            await tx.write_alone(_ADD, id=new_id(), name=name)
+            assert name not in await _names(database)
+            raise ValueError("no")
+    assert name not in await _names(database)
+
+
+async def test_other_statements_may_follow_a_write_alone_that_wrote_nothing(
+    database: Database,
+) -> None:
+    name = f"w-{secrets.token_hex(6)}"
+    async with database.transaction(alone=True) as tx:
+        assert await tx.write_alone(_FIND_NONE, workspace_id=new_id()) is None
+        await tx.first(_ADD, id=new_id(), name=name)
+    assert name in await _names(database)
+
+
+async def test_rollback_steps_of_a_write_alone_run_if_it_is_known_to_have_failed(
+    database: Database,
+) -> None:
+    runs: list[str] = []
+
+    async def step() -> None:
+        runs.append("x")
+
+    name = f"w-{secrets.token_hex(6)}"
+    await admin.create_workspace(database, name)
+    with pytest.raises(Conflict):
+        async with database.transaction(alone=True) as tx:
+            tx.on_rollback(step)
+            await tx.write_alone(_ADD, id=new_id(), name=name)
+    assert runs == ["x"]
+
+
+async def test_rollback_steps_of_a_write_alone_with_an_unknown_outcome_do_not_run(
+    stack: Stack,
+) -> None:
+    runs: list[str] = []
+
+    async def step() -> None:
+        runs.append("x")
+
+    sleep: Statement[object] = Statement(select(func.pg_sleep(600)), scalar)
+    async with (
+        Database.open(stack.database_url, name="alone") as database,
+        Database.open(stack.database_url) as operator,
+        operator.connection() as killer,
+    ):
+
+        async def killed() -> bool:
+            return bool(
+                await killer.fetchval(
+                    "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+                    " where application_name = 'alone' and query like '%pg_sleep%'"
+                )
+            )
+
+        async def write() -> None:
+            async with database.transaction(alone=True) as tx:
+                tx.on_rollback(step)
+                await tx.write_alone(sleep)
+
+        writing = asyncio.create_task(write())
+        await eventually(killed)
+        with pytest.raises(Unavailable):
+            await writing
+    assert runs == []
