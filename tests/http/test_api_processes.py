@@ -16,7 +16,7 @@ from domains.kernel.tenancy.api_keys import RateLimitOverrides
 from gateway.cli import admin
 from gateway.embedded.process_info import process_alive
 from tests.chaos.process_tree import children
-from tests.stack import TIMEOUT, Stack, Tenant, eventually, free_port, new_tenant, running_stack
+from tests.stack import TIMEOUT, Process, Stack, Tenant, eventually, free_port, new_tenant
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux distributes connections between processes"
@@ -34,9 +34,13 @@ def two_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("processes")
     # Temporary files of the API, to see what it leaves.
     (folder / "tmp").mkdir()
-    settings = {"GATEWAY_SERVE_PROCESSES": "2", "TMPDIR": str(folder / "tmp")}
-    with running_stack(folder, worker=False, settings=settings) as started:
-        yield started
+    stack = Stack(folder, {"TMPDIR": str(folder / "tmp")})
+    stack.api = Process("gateway", stack.env, folder / "api.log", "serve", "--processes", "2")
+    try:
+        stack.start_servers()
+        yield stack
+    finally:
+        stack.stop()
 
 
 @pytest.fixture
@@ -170,7 +174,7 @@ async def test_a_failed_start_is_one_error_message(
     failed = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "gateway.serve"],
-        env={**os.environ, **api.env, **changes},
+        env={**os.environ, **api.env, "GATEWAY_SERVE_PROCESSES": "2", **changes},
         capture_output=True,
         text=True,
         check=False,
