@@ -71,7 +71,8 @@ class ProcessGroup:
     ) -> None:
         delay = _FIRST_DELAY
         loop = asyncio.get_running_loop()
-        while not self._stopping.is_set():
+        # A process that was started before `stop` is waited for.
+        while process is not None or not self._stopping.is_set():
             started_at = loop.time()
             process = process or await self._start(number)
             code = await process.wait()
