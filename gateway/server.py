@@ -1,10 +1,10 @@
-"""The API process behind `gateway serve`."""
+"""An API process: the only one of `gateway serve`, or one of several."""
 
 import asyncio
 import contextlib
 import gc
 import os
-import socket
+import signal
 import sys
 from collections.abc import AsyncIterator
 from typing import Final
@@ -16,9 +16,8 @@ import uvloop
 from domains.discovery import transcripts
 from domains.kernel import health
 from domains.kernel.core import log_config
-from domains.kernel.core.parent_watch import exit_with_supervisor
 from domains.kernel.core.problems import Unavailable
-from domains.kernel.core.settings import SettingError, Settings, load_settings
+from domains.kernel.core.settings import SettingError, Settings
 from domains.kernel.core.tasks import background_task
 from domains.kernel.db.database import Database
 from domains.kernel.jobs.process_pool import ComputationTimeout, ProcessPool
@@ -26,6 +25,8 @@ from domains.kernel.storage.blobs import Blobs
 from domains.kernel.tenancy.signing import Signer
 from gateway.app import create_app
 from gateway.middleware.stack import MiddlewareStack
+from gateway.multiprocess import metric_files
+from gateway.multiprocess.listener import bind
 from gateway.rate_limit import Limiter
 from gateway.redis_connection import RedisConnection
 
@@ -70,10 +71,15 @@ async def _warm_up(process_pool: ProcessPool) -> None:
         logger.warning("warm_up_failed", error=type(error).__name__)
 
 
-async def serve(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM, then finish the running requests."""
+async def serve(settings: Settings, number: int | None) -> None:
+    """Serve until SIGINT or SIGTERM, then finish the running requests.
+
+    `number` is that of this process among several, None if it is the only one.
+    """
     log_config.configure_logging(settings.log_level, settings.log_format)
-    listener = _listen(settings.host, settings.port)
+    if number is not None:
+        metric_files.write_files(number)
+    listener = bind(settings.host, settings.port, share=number is not None)
     async with open_app(settings) as app:
         # The objects that exist now are never freed. Scanning them in full collections would
         # dominate the p99 latency.
@@ -92,33 +98,19 @@ async def serve(settings: Settings) -> None:
                 timeout_graceful_shutdown=10,
             )
         )
+        # uvicorn raises the signal that stopped it again, with the handlers from before: these
+        # ones let the process close its resources and end with exit code 0.
+        for signal_number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signal_number, server.handle_exit)
         logger.info("server_started", host=settings.host, port=settings.port)
         await server.serve(sockets=[listener])
 
 
-def main() -> int:
+def main(settings: Settings, number: int | None = None) -> int:
     """Run the server. Returns 0 after a signal, 1 after printing an error message."""
-    exit_with_supervisor()
     try:
-        settings = load_settings(os.environ)
-        uvloop.run(serve(settings))
+        uvloop.run(serve(settings, number))
     except (SettingError, Unavailable) as error:
         print(f"gateway serve: {error}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    if sys.platform != "win32":
-        # Allows a restart while old connections are still in TIME_WAIT.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}") from error
-    listener.listen(2048)
-    listener.setblocking(False)
-    return listener

@@ -39,8 +39,8 @@ _NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 class Process:
     """A process of the product. Its output is appended to `log`."""
 
-    def __init__(self, module: str, env: dict[str, str], log: Path) -> None:
-        self._module = module
+    def __init__(self, module: str, env: dict[str, str], log: Path, *arguments: str) -> None:
+        self._command = (module, *arguments)
         self._env = env
         self.log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -48,7 +48,7 @@ class Process:
     def start(self) -> None:
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", self._module],
+                [sys.executable, "-m", *self._command],
                 env={**os.environ, **self._env},
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -47,8 +47,16 @@ _EMBEDDED: Final = {
     show_default=True,
     help="Number of worker processes.",
 )
+@click.option(
+    "--api-processes",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    envvar="GATEWAY_SERVE_PROCESSES",
+    help="Number of API processes, which share the port.",
+)
 @click.option("--no-demo", is_flag=True, help="Do not create the demo workspace and its key.")
-def up(data: Path, host: str, port: int, workers: int, no_demo: bool) -> None:
+def up(data: Path, host: str, port: int, workers: int, api_processes: int, no_demo: bool) -> None:
     """Run everything on this machine: PostgreSQL, Valkey, the API and workers."""
     # A wrong setting is reported here, not by children that do not start.
     variables = {name: value for name, value in os.environ.items() if value.strip()}
@@ -58,6 +66,7 @@ def up(data: Path, host: str, port: int, workers: int, no_demo: bool) -> None:
         host=host,
         port=port,
         workers=workers,
+        api_processes=api_processes,
         demo=None if no_demo else _welcome(data),
         environment=os.environ,
         migrated=deployment.schema_is_current,
@@ -66,9 +75,17 @@ def up(data: Path, host: str, port: int, workers: int, no_demo: bool) -> None:
 
 @click.command()
 @data_option
-def serve(data: Path) -> None:
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    envvar="GATEWAY_SERVE_PROCESSES",
+    help="Number of API processes, which share the port.",
+)
+def serve(data: Path, processes: int) -> None:
     """Run the API alone."""
-    _replace_process("gateway.serve", data)
+    _replace_process("gateway.serve", data, GATEWAY_SERVE_PROCESSES=str(processes))
 
 
 @click.command()
@@ -105,9 +122,12 @@ def list_settings(as_json: bool) -> None:
     print_table(("name", "default", "meaning"), rows)
 
 
-def _replace_process(module: str, data: Path) -> None:
-    """Execute the module in place of this process, which frees the memory of its imports."""
-    variables = deployment.environment(data)
+def _replace_process(module: str, data: Path, **options: str) -> None:
+    """Execute the module in place of this process, which frees the memory of its imports.
+
+    `options` are environment variables that the command's options set.
+    """
+    variables = {**deployment.environment(data), **options}
     # A wrong setting is reported here, not after a second of imports.
     settings.load_settings(variables)
     os.execve(sys.executable, [sys.executable, "-m", module], variables)  # noqa: S606

@@ -57,6 +57,7 @@ def up(
     host: str,
     port: int,
     workers: int,
+    api_processes: int = 1,
     demo: Callable[[Urls], list[str]] | None,
     environment: Mapping[str, str],
     migrated: Callable[[str], bool] | None = None,
@@ -88,7 +89,14 @@ def up(
             with _stop_on_signals(supervisor):
                 try:
                     _Run(
-                        data, address, workers, dict(environment), commands, supervisor, progress
+                        data,
+                        address,
+                        workers,
+                        api_processes,
+                        dict(environment),
+                        commands,
+                        supervisor,
+                        progress,
                     ).run(demo, migrated)
                 except _StopRequested:
                     pass
@@ -111,6 +119,7 @@ class _Run:
     data: Path
     address: tuple[str, int]
     workers: int
+    api_processes: int
     environment: dict[str, str]
     commands: Commands
     supervisor: Supervisor
@@ -128,8 +137,9 @@ class _Run:
         if not current.result():
             self._migrate(env)
         runfile.write(self.data, urls)
+        api = "the API" if self.api_processes == 1 else f"{self.api_processes} API processes"
         self.progress.begin_step(
-            f"Starting the API and {self.workers} worker{'s' if self.workers != 1 else ''}"
+            f"Starting {api} and {self.workers} worker{'s' if self.workers != 1 else ''}"
         )
         self.supervisor.start(self._children(env))
         lines = in_background(lambda: demo(urls) if demo is not None else [])
@@ -195,9 +205,14 @@ class _Run:
 
     def _children(self, env: dict[str, str]) -> list[Child]:
         host, port = self.address
-        api = Child(
-            "api", [*self.commands.serve], {**env, "GATEWAY_HOST": host, "GATEWAY_PORT": str(port)}
-        )
+        # One child also for several API processes: it restarts those that end, as it does without
+        # this supervisor.
+        address = {
+            "GATEWAY_HOST": host,
+            "GATEWAY_PORT": str(port),
+            "GATEWAY_SERVE_PROCESSES": str(self.api_processes),
+        }
+        api = Child("api", [*self.commands.serve], {**env, **address})
         count = range(1, self.workers + 1)
         return [
             api,

@@ -148,7 +148,8 @@ def test_our_modules_are_imported_at_the_top_of_a_file() -> None:
     modules = [path for path in _modules() if not path.is_relative_to(ROOT / "tests")]
     pattern = r"TYPE_CHECKING|^\s+(?:from|import) (?:gateway|domains|workers|migrations)\b"
     # Child processes import these two modules again and must not pay for their imports.
-    assert _matches(pattern, modules) == ["gateway/serve.py:7", "workers/__main__.py:7"]
+    found = [line.partition(":")[0] for line in _matches(pattern, modules)]
+    assert set(found) == {"gateway/serve.py", "workers/__main__.py"}
 
 
 def test_the_analysis_engine_reads_no_clock() -> None:

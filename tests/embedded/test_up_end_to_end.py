@@ -15,15 +15,15 @@ from tests.embedded.processes import python, read_line, until
 UP = """
 import sys
 from gateway.cli.main import main
-sys.argv[1:] = ["up", "--data", sys.argv[1], "--port", "0"]
+sys.argv[1:] = ["up", "--port", "0", "--data", *sys.argv[1:]]
 main()
 """
 
 
 @contextlib.contextmanager
-def _up(data: Path) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+def _up(data: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
     """Start `gateway up`. Yields the process, its output before READY, and the base URL."""
-    with python(UP, data, DATABASE_URL="", REDIS_URL="", BLOB_URL="") as process:
+    with python(UP, data, *options, DATABASE_URL="", REDIS_URL="", BLOB_URL="") as process:
         printed: list[str] = []
         try:
             while not (ready := re.fullmatch(r"READY (\S+)", printed[-1] if printed else "")):
@@ -63,7 +63,10 @@ def test_first_start_finds_insights_and_a_restart_after_a_kill_keeps_them(tmp_pa
         assert _call(f"{base}/health")["status"] == "ok"
         process.kill()
         process.wait()
-    with _up(tmp_path) as (process, printed, base):
+    with _up(tmp_path, "--api-processes", "2") as (process, printed, base):
+        log = tmp_path / "logs" / "api.log"
+        # One process before the restart, two after it.
+        until(lambda: log.read_text().count("server_started") == 1 + 2)
         # The key cannot be shown again. The output has the command that creates another one.
         assert "sk_live_" not in printed
         assert "keys create" in printed

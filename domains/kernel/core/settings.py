@@ -66,6 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = ""
     host: Annotated[str, doc("Address on which the API listens", min_length=1)] = "127.0.0.1"
     port: Annotated[int, doc("Port on which the API listens", ge=1, le=65535)] = 8000
+    serve_processes: Annotated[_Slots, doc("API processes that share GATEWAY_PORT")] = 1
     public_url: Annotated[
         str,
         doc("URL of the API for clients, used in links. Default: http://GATEWAY_HOST:GATEWAY_PORT"),
@@ -96,7 +97,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     transcript_time_limit: Annotated[
         _Seconds, doc("Maximum seconds for analysing a transcript within the request that sends it")
     ] = 20.0
-    api_processes: Annotated[_Slots, doc("Processes for analysing transcripts within requests")] = 2
+    api_processes: Annotated[
+        _Slots, doc("Processes for analysing transcripts within requests, per API process")
+    ] = 2
     worker_ingest: Annotated[_Slots, doc("Concurrent document and call jobs per worker")] = 4
     worker_analysis: Annotated[_Slots, doc("Concurrent analysis jobs per worker")] = 2
     worker_fetch: Annotated[

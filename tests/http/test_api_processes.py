@@ -1,0 +1,186 @@
+"""Several API processes behind one port: limits, keys, metrics, restarts and the end."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from domains.kernel.db.database import Database
+from domains.kernel.tenancy.api_keys import RateLimitOverrides
+from gateway.cli import admin
+from gateway.embedded.process_info import process_alive
+from tests.chaos.process_tree import children
+from tests.stack import TIMEOUT, Process, Stack, Tenant, eventually, free_port, new_tenant
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux distributes connections between processes"
+)
+
+CONTEXT = "/external/v1/auth/context"
+# Other tests send no requests to this path.
+COUNTED = "/v1/health"
+# New connections, which the kernel distributes at random: all in one process is impossible.
+CONNECTIONS = 40
+
+
+@pytest.fixture(scope="module")
+def two_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("processes")
+    # Temporary files of the API, to see what it leaves.
+    (folder / "tmp").mkdir()
+    stack = Stack(folder, {"TMPDIR": str(folder / "tmp")})
+    stack.api = Process("gateway", stack.env, folder / "api.log", "serve", "--processes", "2")
+    try:
+        stack.start_servers()
+        yield stack
+    finally:
+        stack.stop()
+
+
+@pytest.fixture
+async def api(two_processes: Stack) -> Stack:
+    """A stack with two API processes, both ready."""
+    if not two_processes.api.alive:
+        two_processes.start_api()
+    await eventually(lambda: _listening(two_processes) == 2)
+    return two_processes
+
+
+def _listening(stack: Stack) -> int:
+    """Number of sockets that listen on the port of the API."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    sockets = (line.split() for line in lines)
+    return sum(
+        at.endswith(f":{stack.port:04X}") and state == "0A" for _, at, _, state, *_ in sockets
+    )
+
+
+def _processes(stack: Stack) -> set[int]:
+    """Ids of the API processes."""
+    return {process.pid for process in children(stack.api.pid)}
+
+
+async def _on_new_connections(tenant: Tenant, path: str = CONTEXT) -> list[httpx.Response]:
+    """Responses to concurrent requests on as many new connections."""
+    # Without keep-alive, each request opens a connection.
+    headers = {"Connection": "close"}
+    return await asyncio.gather(
+        *(tenant.http.get(path, headers=headers) for _ in range(CONNECTIONS))
+    )
+
+
+async def test_exactly_the_rate_limit_is_admitted_across_processes(api: Stack) -> None:
+    limits = RateLimitOverrides(minute=CONNECTIONS // 2)
+    async with new_tenant(api, limits=limits) as limited:
+        statuses = [response.status_code for response in await _on_new_connections(limited)]
+    assert (statuses.count(200), statuses.count(429)) == (CONNECTIONS // 2, CONNECTIONS // 2)
+
+
+async def test_all_processes_refuse_a_revoked_key(api: Stack) -> None:
+    async with Database.open(api.database_url) as database, new_tenant(api) as caller:
+        cached = await _on_new_connections(caller)
+        assert {response.status_code for response in cached} == {200}
+        await admin.revoke_key(database, caller.key_id)
+
+        async def refused() -> bool:
+            responses = await _on_new_connections(caller)
+            return {response.status_code for response in responses} == {401}
+
+        await eventually(refused)
+        assert await refused()
+
+
+async def test_every_process_returns_the_sum_of_metrics_also_after_a_restart(api: Stack) -> None:
+    async with new_tenant(api) as caller:
+        await _on_new_connections(caller, COUNTED)
+
+        async def counted(requests: int) -> bool:
+            return await _counts(caller) == [requests] * CONNECTIONS
+
+        # A request is counted after its response.
+        await eventually(lambda: counted(CONNECTIONS))
+        processes = _processes(api)
+        os.kill(min(processes), signal.SIGKILL)
+        await eventually(lambda: _listening(api) == 1)
+        while _listening(api) < 2:
+            assert await counted(CONNECTIONS)
+        assert len(_processes(api) - processes) == 1
+        await _on_new_connections(caller, COUNTED)
+        await eventually(lambda: counted(2 * CONNECTIONS))
+
+
+async def _counts(caller: Tenant) -> list[int]:
+    """How many requests to `COUNTED` there were, as many calls of `/metrics` say."""
+    counts = []
+    for response in await _on_new_connections(caller, "/metrics"):
+        lines = response.text.splitlines()
+        # The number of jobs is the same in all processes, and not added up.
+        assert 'gateway_jobs{queue="fetch",state="queued"} 0.0' in lines
+        name = f'gateway_requests_total{{method="GET",route="{COUNTED}",status="200"}} '
+        figures = [line.removeprefix(name) for line in lines if line.startswith(name)]
+        counts.append(sum(int(float(figure)) for figure in figures))
+    return counts
+
+
+async def test_sigterm_finishes_the_running_requests_of_all_processes(api: Stack) -> None:
+    async with new_tenant(api) as caller:
+        body = b'{"text": "The export fails.", "signalType": "review"}'
+        head = (
+            f"POST /external/v1/signals HTTP/1.1\r\nHost: api\r\nExpect: 100-continue\r\n"
+            f"Authorization: Bearer {caller.key}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        connections = [await asyncio.open_connection("127.0.0.1", api.port) for _ in range(20)]
+        for reader, writer in connections:
+            writer.write(head.encode())
+            # The request runs: it waits for its body.
+            assert b"100 Continue" in await reader.readuntil(b"\r\n\r\n")
+        processes = _processes(api)
+        api.api.send(signal.SIGTERM)
+        await eventually(lambda: _listening(api) == 0)
+        for reader, writer in connections:
+            writer.write(body)
+            assert b"201 Created" in await reader.read()
+            writer.close()
+    assert await asyncio.to_thread(api.api.wait) == 0
+    assert not any(map(process_alive, processes))
+    assert not list((api.folder / "tmp").glob("gateway-metrics-*"))
+
+
+async def test_the_processes_end_when_their_parent_is_killed(api: Stack) -> None:
+    processes = _processes(api)
+    api.api.kill(signal.SIGKILL)
+    await eventually(lambda: not any(map(process_alive, processes)))
+    assert len(processes) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({}, "cannot listen on 127.0.0.1:"),
+        ({"DATABASE_URL": "postgresql://127.0.0.1:1/x", "GATEWAY_PORT": "0"}, "database"),
+    ],
+)
+async def test_a_failed_start_is_one_error_message(
+    api: Stack, changes: dict[str, str], error: str
+) -> None:
+    if "GATEWAY_PORT" in changes:
+        changes = {**changes, "GATEWAY_PORT": str(free_port())}
+    failed = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "gateway.serve"],
+        env={**os.environ, **api.env, "GATEWAY_SERVE_PROCESSES": "2", **changes},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TIMEOUT,
+    )
+    sentences = [line for line in failed.stderr.splitlines() if not line.startswith("{")]
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert len(sentences) == 1
+    assert error in sentences[0]
