@@ -14,14 +14,14 @@ from domains.kernel.storage.signed_urls import SignedUrls
 from domains.kernel.tenancy.keyring import Keyring
 from domains.kernel.tenancy.signing import Signer
 from gateway import files, health, metrics
-from gateway.auth import Admission
+from gateway.admission.auth import Admission
+from gateway.admission.rate_limit import Limiter
 from gateway.discovery.surface import DISCOVERY
 from gateway.errors import ErrorHandler
 from gateway.health import OPERATIONS
 from gateway.invoker import Invoker
 from gateway.middleware.stack import MiddlewareStack
 from gateway.openapi.handlers import openapi_handlers
-from gateway.rate_limit import Limiter
 from gateway.revenue.surface import REVENUE
 
 # The last one renders the errors of paths outside all prefixes.

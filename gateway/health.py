@@ -14,9 +14,9 @@ from domains.kernel.core.settings import Settings
 from domains.kernel.db.database import Database
 from domains.kernel.health import Health, Part
 from domains.kernel.storage.blobs import Blobs
+from gateway.admission.rate_limit import Limiter
 from gateway.errors import ProblemDetails, problem_details
 from gateway.operations import Surface, operation
-from gateway.rate_limit import Limiter
 
 
 class Alive(msgspec.Struct):

@@ -1,7 +1,7 @@
 """Runs the operation of a request: admission, arguments, handler, commit and response.
 
 Litestar finds the handler and converts exceptions to responses. Its own call of a handler resolves
-the arguments anew for every request, which takes longer than most handlers: see decision record 29.
+the arguments anew for every request, which takes longer than most handlers: see decision record 30.
 """
 
 import inspect
@@ -21,7 +21,7 @@ from domains.kernel.db.database import Database
 from domains.kernel.tenancy.idempotency import StoredResponse
 from domains.kernel.tenancy.keyring import Caller
 from gateway import idempotency
-from gateway.auth import Admission
+from gateway.admission.auth import Admission
 from gateway.operations import Operation, Surface, surface_of
 
 # Parameters of handlers whose values belong to one request. The others are resources of the

@@ -23,12 +23,12 @@ from domains.kernel.db.database import Database
 from domains.kernel.jobs.process_pool import ComputationTimeout, ProcessPool
 from domains.kernel.storage.blobs import Blobs
 from domains.kernel.tenancy.signing import Signer
+from gateway.admission.rate_limit import Limiter
+from gateway.admission.redis_connection import RedisConnection
 from gateway.app import create_app
 from gateway.middleware.stack import MiddlewareStack
 from gateway.multiprocess import metric_files
 from gateway.multiprocess.listener import bind
-from gateway.rate_limit import Limiter
-from gateway.redis_connection import RedisConnection
 
 logger = structlog.get_logger()
 

@@ -159,6 +159,29 @@ async def test_kinds_of_insights_are_renamed(empty_database: str) -> None:
     await connection.close()
 
 
+async def test_records_that_exist_before_are_counted(empty_database: str) -> None:
+    await _migrate(empty_database, "0012")
+    connection = await asyncpg.connect(empty_database)
+    await connection.execute(
+        """
+        insert into workspaces (id, name) select gen_random_uuid(), 'w' || n
+            from generate_series(1, 2) n;
+        insert into ideas (id, workspace_id, number, name, description)
+            select gen_random_uuid(), id, n, 'Sync', 'fast' from workspaces, generate_series(1, 3) n
+            where workspaces.name = 'w1' or n = 1;
+        """
+    )
+    await _migrate(empty_database, "0013")
+    counts = (
+        "select workspaces.name, kind, count from record_counts"
+        " join workspaces on workspaces.id = workspace_id order by 1"
+    )
+    assert await connection.fetch(counts) == [("w1", "ideas", 3), ("w2", "ideas", 1)]
+    await connection.execute("delete from workspaces where name = 'w1'")
+    assert await connection.fetch(counts) == [("w2", "ideas", 1)]
+    await connection.close()
+
+
 async def test_all_migrations_can_be_reversed(empty_database: str) -> None:
     await _migrate(empty_database, "head")
     await _migrate(empty_database, "base", back=True)

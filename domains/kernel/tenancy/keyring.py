@@ -41,6 +41,9 @@ class Caller(msgspec.Struct, frozen=True):
     own_domains: tuple[str, ...]
     # True: the revenue API shows public records only.
     hides_private: bool
+    # The ids as text: formatting them takes longer than the look-up of a cached key.
+    workspace_text: str
+    key_text: str
 
     def ordered_scopes(self) -> list[str]:
         """Return the scopes in the order of `SCOPES`."""
@@ -138,6 +141,8 @@ class Keyring:
             overrides.resolve(self._default_limits),
             tuple(domains),
             hides_private,
+            str(workspace),
+            str(key),
         )
         # If the cache was cleared during the look-up, the key may have been revoked.
         if generation == self._generation:

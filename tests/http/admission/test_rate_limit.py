@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from domains.kernel.tenancy.api_keys import RateLimitOverrides, RateLimits
-from gateway.rate_limit import Limiter
-from gateway.redis_connection import RedisConnection
+from gateway.admission.rate_limit import Limiter
+from gateway.admission.redis_connection import RedisConnection
 from tests.conftest import MakeTenant
 from tests.stack import Stack, Tenant, eventually, new_tenant, running_stack
 

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 from redis.exceptions import RedisError, ResponseError
 
+from gateway.admission.redis_connection import UNAVAILABLE, RedisConnection
 from gateway.embedded.valkey import Valkey
-from gateway.redis_connection import UNAVAILABLE, RedisConnection
 from tests.stack import Stack, eventually
 
 

@@ -14,10 +14,10 @@ from domains.kernel.jobs.process_pool import ProcessPool
 from domains.kernel.storage.blobs import Blobs
 from domains.kernel.tenancy.signing import Signer
 from gateway import app
+from gateway.admission.rate_limit import Limiter
+from gateway.admission.redis_connection import RedisConnection
 from gateway.discovery import surface as discovery
 from gateway.openapi.document import build_document
-from gateway.rate_limit import Limiter
-from gateway.redis_connection import RedisConnection
 from gateway.revenue import surface as revenue
 from tests.http.contracts import DISCOVERY, REVENUE, Contract, Operation, field_of, reference
 from tests.http.published import (

@@ -9,8 +9,8 @@ from litestar.types import HTTPScope
 from domains.kernel.core import log_context
 from domains.kernel.core.problems import Forbidden, Invalid, LengthRequired, TooLarge
 from domains.kernel.tenancy.keyring import Caller, Keyring
+from gateway.admission.rate_limit import Limiter
 from gateway.operations import Operation, Surface
-from gateway.rate_limit import Limiter
 
 _JSON: Final = re.compile(r"application/(.+\+)?json")
 
@@ -38,7 +38,7 @@ class Admission:
         if operation.access == "public":
             return None
         caller = await self._keyring.authenticate(_text(headers.get(b"authorization")))
-        log_context.bind(workspace=str(caller.workspace), key=caller.prefix)
+        log_context.bind(workspace=caller.workspace_text, key=caller.prefix)
         if operation.access != "any key" and operation.access not in caller.scopes:
             raise Forbidden(f"API key missing required scope: {operation.access}")
         if operation.counted:

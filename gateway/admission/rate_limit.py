@@ -15,7 +15,7 @@ from redis.exceptions import NoScriptError
 from domains.kernel.core.problems import RateLimited, Unavailable
 from domains.kernel.tenancy.api_keys import RateLimits
 from domains.kernel.tenancy.keyring import Caller
-from gateway.redis_connection import UNAVAILABLE, RedisConnection
+from gateway.admission.redis_connection import UNAVAILABLE, RedisConnection
 
 logger = structlog.get_logger()
 
@@ -109,7 +109,7 @@ class Limiter:
         request_id = self._process + next(self._requests).to_bytes(8, "big")
         try:
             admitted, limit, remaining, reset, now = await self._run_script(
-                f"limit:{caller.key}", request_id, *windows
+                "limit:" + caller.key_text, request_id, *windows
             )
         except UNAVAILABLE as error:
             self._paused_until = time.monotonic() + _PAUSE_AFTER_FAILURE
