@@ -41,8 +41,10 @@ eval: $(VENV)/.test
 examples: $(VENV)/.test
 	@$(BIN)/python -m tests.eval.examples
 
-# ARGS: options of tests.bench.request_path, and nothing else is measured.
+# Measure speed and memory, and write docs/benchmarks.md.
 bench: $(VENV)/.bench
+	@$(BIN)/python -m tests.bench.request_path --write
+	@$(BIN)/python -m tests.bench.growth --write
 	@$(BIN)/python -m tests.bench.ingest
 	@$(BIN)/python -m tests.bench.importing
 	@$(BIN)/python -m tests.bench.lists

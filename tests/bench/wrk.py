@@ -55,12 +55,14 @@ def is_installed() -> bool:
     return shutil.which("wrk") is not None
 
 
-def run(server: Server, postgres: int, load: Load, seconds: int, *, connections: int = 0) -> Run:
+def run(
+    server: Server, postgres: int, load: Load, seconds: int, *, connections: int = CONNECTIONS
+) -> Run:
     """Load a server for `seconds`. `postgres`: the process id of its PostgreSQL.
 
     Raises BadRun if any request failed.
     """
-    command = _command(server.base_url + load.target, load, seconds, connections or CONNECTIONS)
+    command = _command(server.base_url + load.target, load, seconds, connections)
     before = cpu_seconds(server.pid), cpu_seconds(postgres)
     result = subprocess.run(command, capture_output=True, text=True)
     after = cpu_seconds(server.pid), cpu_seconds(postgres)

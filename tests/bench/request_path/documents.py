@@ -113,7 +113,7 @@ class Documents:
                 "startTime": second * 4.0,
                 "endTime": second * 4.0 + 3.5,
             }
-            for second in range(30)
+            for second in range(12)
         ]
 
     def row_request(self, source: str, object_type: str) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def _cell(figure: Figure | None, digits: int, sign: str) -> str:
     if figure.must is None:
         return text
     verdict = figure.verdict if figure.verdict == "met" else f"**{figure.verdict}**"
-    return f"{text}, must {sign} {figure.must:g}: {verdict}"
+    return f"{text}, must {sign} {figure.must:.{digits}f}: {verdict}"
 
 
 def _line(cells: Iterable[str]) -> str:
