@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Final
 
 _TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
-_KIB: Final = 1024
 
 # Fields of /proc/PID/stat after the name of the program: user and system time of the process, and
 # of its children that have ended.
@@ -19,27 +18,23 @@ def cpu_seconds(pid: int) -> float:
 
 
 def proportional_bytes(pid: int) -> int:
-    """Memory of a process and its descendants: their own pages, and their share of shared ones."""
-    return sum(
-        _kib_of(Path(f"/proc/{process}/smaps_rollup"), "Pss:") * _KIB
-        for process in _with_descendants(pid)
-    )
+    """Memory of a process: its own pages, and its share of those that it shares with others."""
+    return _bytes(Path(f"/proc/{pid}/smaps_rollup"), "Pss:")
 
 
 def resident_bytes(pid: int) -> int:
-    """Resident memory of a process and its descendants."""
-    return sum(_status(process, "VmRSS:") for process in _with_descendants(pid))
+    """Resident memory of a process."""
+    return _bytes(Path(f"/proc/{pid}/status"), "VmRSS:")
 
 
 def peak_resident_bytes(pid: int) -> int:
-    """Sum of the peaks of resident memory since `reset_peak`."""
-    return sum(_status(process, "VmHWM:") for process in _with_descendants(pid))
+    """Peak of the resident memory of a process since `reset_peak`."""
+    return _bytes(Path(f"/proc/{pid}/status"), "VmHWM:")
 
 
 def reset_peak(pid: int) -> None:
-    """Set the peaks of resident memory of a process and its descendants to their current values."""
-    for process in _with_descendants(pid):
-        Path(f"/proc/{process}/clear_refs").write_text("5")
+    """Set the peak of the resident memory of a process to the current value."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 def _with_descendants(pid: int) -> list[int]:
@@ -55,13 +50,10 @@ def _stat(pid: int) -> list[str]:
     return _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
 
 
-def _status(pid: int, name: str) -> int:
-    return _kib_of(Path(f"/proc/{pid}/status"), name) * _KIB
-
-
-def _kib_of(path: Path, name: str) -> int:
+def _bytes(path: Path, name: str) -> int:
+    """Value of a line such as `VmRSS:   1024 kB`. 0 if the process has ended."""
     lines = (line.split() for line in _read(path).splitlines())
-    return next((int(words[1]) for words in lines if words[:1] == [name]), 0)
+    return next((int(words[1]) * 1024 for words in lines if words[:1] == [name]), 0)
 
 
 def _read(path: Path) -> str:

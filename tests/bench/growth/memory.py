@@ -1,4 +1,7 @@
-"""Memory of the API process: over many requests, and while it handles bodies of 10 MB."""
+"""Memory of the API process: over many requests, and while it handles bodies of 10 MB.
+
+Without its child processes: the one that analyses texts loads a model.
+"""
 
 import asyncio
 import itertools
@@ -45,11 +48,12 @@ async def measure_requests(stack: Stack, requests: int) -> list[Measure]:
         server = Server(OURS, stack.base_url, stack.api.pid)
         postgres = stack.postgres.pid()
         assert postgres is not None
+        warm_up = min(_WARM_REQUESTS, requests // 5)
         sent = 0
         sizes: list[int] = []
         for load in itertools.cycle(loads):
             sent += (await asyncio.to_thread(wrk.run, server, postgres, load, 1)).requests
-            goal = requests if sizes else min(_WARM_REQUESTS, requests // 5)
+            goal = requests if sizes else warm_up
             if sent >= goal:
                 sizes.append(proportional_bytes(stack.api.pid))
                 report(f"{sent:,} requests: {sizes[-1] / _MIB:.1f} MiB")
@@ -58,7 +62,7 @@ async def measure_requests(stack: Stack, requests: int) -> list[Measure]:
     warm, last = sizes
     return [
         Measure(
-            f"Memory of the API process after {requests:,} requests / after 20,000",
+            f"Memory of the API process after {requests:,} requests / after {warm_up:,}",
             round(last / warm, 3),
             "≤",
             _MAX_GROWTH,

@@ -75,15 +75,13 @@ async def _fill(stack: Stack, records: int, opened: AsyncExitStack) -> _List:
 
 def _compare(small: _List, large: _List, records: int) -> Iterator[Measure]:
     for page in (_FIRST, _DEEP):
-        rounds: list[tuple[Run, Run]] = []
+        rounds: list[dict[str, Run]] = []
         for number in range(ROUNDS + 1):
-            runs = {
-                each: wrk.run(each.server, each.postgres, each.pages[page], SECONDS, connections=1)
-                for each in ((small, large) if number % 2 else (large, small))
-            }
-            rounds.append((runs[small], runs[large]))
+            turns = {"few": small, "many": large}
+            names = list(turns) if number % 2 else list(reversed(turns))
+            rounds.append({name: _load(turns[name], page) for name in names})
         # The first round warms up.
-        pairs = rounds[1:]
+        pairs = [(runs["few"], runs["many"]) for runs in rounds[1:]]
         time = statistics.median(few.rps / many.rps for few, many in pairs)
         cpu = statistics.median(many.postgres_cpu / few.postgres_cpu for few, many in pairs)
         yield Measure(
@@ -93,3 +91,7 @@ def _compare(small: _List, large: _List, records: int) -> Iterator[Measure]:
             _MUST,
             f"CPU time of PostgreSQL: {cpu:.2f}",
         )
+
+
+def _load(loaded: _List, page: str) -> Run:
+    return wrk.run(loaded.server, loaded.postgres, loaded.pages[page], SECONDS, connections=1)
