@@ -36,7 +36,13 @@ async def measure(stack: Stack, lines: int) -> list[Measure]:
     seconds = [(end - start).total_seconds() for start, end in itertools.pairwise(starts)]
     rates = [lines / 10 / each for each in seconds]
     return [
-        Measure("Records per second of `gateway import`", round(done.rate), "≥", _MIN_RATE),
+        Measure(
+            "Records per second of `gateway import`",
+            round(done.rate),
+            "≥",
+            _MIN_RATE,
+            f"{done.cpu_seconds:.0f} s of CPU time in {done.seconds:.0f} s",
+        ),
         Measure(
             f"Rate of the last tenth of {lines:,} records / of the first",
             round(rates[-1] / rates[0], 2),
