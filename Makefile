@@ -41,20 +41,24 @@ eval: $(VENV)/.test
 examples: $(VENV)/.test
 	@$(BIN)/python -m tests.eval.examples
 
-bench: $(VENV)/.test
+# Measure speed and memory, and write docs/benchmarks.md.
+bench: $(VENV)/.bench
+	@$(BIN)/python -m tests.bench.request_path --write
+	@$(BIN)/python -m tests.bench.growth --write
 	@$(BIN)/python -m tests.bench.ingest
 	@$(BIN)/python -m tests.bench.importing
 	@$(BIN)/python -m tests.bench.lists
 	@$(BIN)/python -m tests.bench.records
 	@$(BIN)/python -m tests.bench.jobs
 
-# Renew the pins in build.txt, run.txt and test.txt, without download addresses.
+# Renew the pins in requirements/, without download addresses.
 pins:
 	@$(PYTHON) -m venv $(VENV)-pins && $(VENV)-pins/bin/pip install --quiet uv
-	@for part in build run test; do \
+	@for part in build run test bench; do \
 		source=pyproject.toml; options=""; \
 		test $$part = build && source=requirements/build.in; \
 		test $$part = test && options="--extra test --constraints requirements/run.txt"; \
+		test $$part = bench && options="--extra bench --constraints requirements/test.txt"; \
 		$(VENV)-pins/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade \
 			--generate-hashes --no-header --no-annotate $$options $$source \
 			--output-file requirements/$$part.txt || exit 1; \
@@ -71,4 +75,8 @@ $(VENV)/.run: requirements/build.txt requirements/run.txt requirements/model.txt
 
 $(VENV)/.test: $(VENV)/.run requirements/test.txt
 	@$(PYTHON) requirements/install.py test
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.test requirements/bench.txt
+	@$(PYTHON) requirements/install.py bench
 	@touch $@

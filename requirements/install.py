@@ -1,6 +1,7 @@
-"""Create `.venv` and install pinned packages into it: `python requirements/install.py run|test`.
+"""Create `.venv` and install pinned packages into it.
 
-Uses the standard library only, because it runs before any package is installed.
+`python requirements/install.py run|test|bench` installs one of the sets. It uses the
+standard library only, because it runs before any package is installed.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 
 # Free disk space that each set needs in a new environment, in bytes, including pip's own copies.
-DISK_SPACE = {"run": 600_000_000, "test": 1_200_000_000}
-REQUIREMENT_FILES = {"run": ("build", "run"), "test": ("test",)}
+DISK_SPACE = {"run": 600_000_000, "test": 1_200_000_000, "bench": 100_000_000}
+REQUIREMENT_FILES = {"run": ("build", "run"), "test": ("test",), "bench": ("bench",)}
 
 
 class InstallError(Exception):
@@ -26,7 +27,7 @@ class InstallError(Exception):
 
 
 def main(target: str) -> None:
-    """Install the set `run` or `test`. Packages that are already installed are left unchanged."""
+    """Install a set of packages. Those that are already installed are left unchanged."""
     if sys.version_info < (3, 11):  # noqa: UP036 - older versions can run this file up to here
         version = sys.version.split()[0]
         raise InstallError(

@@ -12,7 +12,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from tests.bench.harness import report, run
@@ -20,6 +21,12 @@ from tests.stack import Stack, new_tenant
 
 RECORDS = 1_000_000
 STAGES = ("Discovery", "Evaluation", "Negotiation", "Closed Won", "Closed Lost")
+
+
+def write_lines(path: Path, count: int) -> None:
+    """Write records to a file, one per line."""
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(record) + "\n" for record in _lines(count))
 
 
 def _lines(count: int) -> Iterator[dict[str, Any]]:
@@ -71,7 +78,23 @@ def _lines(count: int) -> Iterator[dict[str, Any]]:
             }
 
 
-def _import(stack: Stack, workspace: str, *arguments: str) -> None:
+class Imported(NamedTuple):
+    """Result of an import: its output, number of lines, time and CPU time in seconds, and bytes."""
+
+    output: str
+    lines: int
+    seconds: float
+    cpu_seconds: float
+    peak: int
+
+    @property
+    def rate(self) -> float:
+        """Lines per second."""
+        return self.lines / self.seconds
+
+
+def run_import(stack: Stack, workspace: str, *arguments: str) -> Imported:
+    """Run `gateway import`, which must succeed."""
     environment = {**os.environ, **stack.env}
     began = time.perf_counter()
     with subprocess.Popen(
@@ -81,14 +104,21 @@ def _import(stack: Stack, workspace: str, *arguments: str) -> None:
         text=True,
     ) as process:
         output = process.stdout.read().strip() if process.stdout else ""
-        _, _, used = os.wait4(process.pid, 0)
-        process.returncode = 0
-    seconds = time.perf_counter() - began
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, output
     counts = [int(part.rpartition(": ")[2].replace(",", "")) for part in output.split(";")]
+    cpu = used.ru_utime + used.ru_stime
+    seconds = time.perf_counter() - began
+    return Imported(output, sum(counts), seconds, cpu, used.ru_maxrss * 1024)
+
+
+def _report_import(stack: Stack, workspace: str, *arguments: str) -> None:
+    done = run_import(stack, workspace, *arguments)
     report(
-        f"{' '.join(arguments[:-1]) or 'import':<10} {output:<50} {sum(counts) / seconds:8,.0f} "
-        f"records/s   {seconds:6.1f} s, {used.ru_utime + used.ru_stime:6.1f} s of them CPU   "
-        f"peak {used.ru_maxrss / 1024:5.0f} MB"
+        f"{' '.join(arguments[:-1]) or 'import':<10} {done.output:<50} {done.rate:8,.0f} records/s"
+        f"   {done.seconds:6.1f} s, {done.cpu_seconds:6.1f} s of them CPU"
+        f"   peak {done.peak / 2**20:5.0f} MB"
     )
 
 
@@ -98,11 +128,10 @@ async def _measure(stack: Stack) -> None:
     async with new_tenant(stack) as caller:
         small, large = stack.folder / "small.jsonl", stack.folder / "large.jsonl"
         for path, lines in ((small, min(count, 30_000)), (large, count)):
-            with path.open("w", encoding="utf-8") as file:
-                file.writelines(json.dumps(record) + "\n" for record in _lines(lines))
+            write_lines(path, lines)
         report(f"{count:,} lines, {large.stat().st_size / 1e6:,.0f} MB")
         for arguments in ([small], [large], [large], ["--dry-run", large]):
-            await asyncio.to_thread(_import, stack, caller.workspace, *map(str, arguments))
+            await asyncio.to_thread(_report_import, stack, caller.workspace, *map(str, arguments))
     # The peak memory of a child includes that of this process at the time of the fork.
     report(f"(the measuring process had {own / 1024:.0f} MB)")
 

@@ -1,15 +1,21 @@
 """Checks that untrusted JSON passes before msgspec decodes it."""
 
+import codecs
 import re
 from typing import Final
 
 MAX_DEPTH: Final = 100
 INVALID_JSON: Final = "is not valid JSON in UTF-8"
 
+# Bytes that are checked at once: a check takes several times this much memory.
+_PIECE: Final = 256 * 1024
+
 # The escape \u0000, preceded by an even number of backslashes.
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 # Possessive, so that no input causes backtracking.
 _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+# As much text as there is that does not end within a string.
+_COMPLETE_STRINGS: Final = re.compile(rb'(?:[^"]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
 _BRACES_TO_BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
 _ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -25,13 +31,40 @@ def find_json_error(text: bytes) -> str | None:
     # Most texts have too few brackets to be nested deeply. In the others, remove the innermost
     # pairs MAX_DEPTH times: deeper nesting leaves brackets, and so do unbalanced ones.
     if text.count(b"{") + text.count(b"[") > MAX_DEPTH:
-        brackets = _STRING.sub(b"", text).translate(_BRACES_TO_BRACKETS, _ALL_BUT_BRACKETS)
+        brackets = _brackets_of(text)
         for _ in range(MAX_DEPTH):
             brackets = brackets.replace(b"[]", b"")
         if brackets:
             return f"is not valid JSON, or is nested deeper than {MAX_DEPTH} levels"
+    return None if _is_utf8(text) else INVALID_JSON
+
+
+def _brackets_of(text: bytes) -> bytes:
+    """Brackets and braces outside strings, in order, all as brackets."""
+    pieces: list[bytes] = []
+    start = 0
+    while start < len(text):
+        end = start + _PIECE
+        if end < len(text):
+            complete = _COMPLETE_STRINGS.match(text, start, end)
+            # Nothing is complete where a string is longer than a piece.
+            if complete is None or complete.end() == start:
+                complete = _STRING.match(text, start)
+            end = complete.end() if complete else end
+        piece = _STRING.sub(b"", text[start:end])
+        pieces.append(piece.translate(_BRACES_TO_BRACKETS, _ALL_BUT_BRACKETS))
+        start = end
+    return b"".join(pieces)
+
+
+def _is_utf8(text: bytes) -> bool:
+    start = 0
     try:
-        text.decode()
+        while start < len(text):
+            end = start + _PIECE
+            # An incomplete character at the end of a piece belongs to the next one.
+            _, used = codecs.utf_8_decode(text[start:end], "strict", end >= len(text))
+            start += used
     except UnicodeDecodeError:
-        return INVALID_JSON
-    return None
+        return False
+    return True
