@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -114,9 +114,9 @@ class _CountingRead(Read):
         super().__init__(database)
         self.count = 0
 
-    async def all(self, statement: Statement[Any], **params: Any) -> list[Any]:
+    async def _fetch(self, statement: Statement[Any], params: Mapping[str, Any]) -> list[Any]:
         self.count += 1
-        return await super().all(statement, **params)
+        return await super()._fetch(statement, params)
 
 
 async def test_a_page_of_fifty_insights_with_links_takes_one_statement(
