@@ -336,19 +336,15 @@ _columns = (
 )
 
 
-def _crm(*columns: Any) -> CRMInfo | None:
-    return CRMInfo(*columns) if any(columns) else None
-
-
 def _item(*columns: Any) -> ConversationListItem:
     return ConversationListItem(*_item_fields(*columns))
 
 
 def _item_fields(*columns: Any) -> tuple[Any, ...]:
-    state, error, language, engine = columns[10:]
+    crm_id, crm_name, crm_type, state, error, language, engine = columns[7:]
+    crm = CRMInfo(crm_id, crm_name, crm_type) if crm_id or crm_name or crm_type else None
     note = unsupported_note(language, engine) if state == "processed" else None
-    processing = records.Processing(state, error, note)
-    return (*columns[:7], _crm(*columns[7:10]), processing, language)
+    return (*columns[:7], crm, records.Processing(state, error, note), language)
 
 
 class _StoredConversation(NamedTuple):

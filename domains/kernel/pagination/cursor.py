@@ -149,12 +149,13 @@ class CursorList(CursorStatements, Generic[T]):
             params |= {"after_at": position.at, "after_id": self._parse_id(position.id)}
         rows = await read.records(statement, workspace=workspace, limit=limit + 1, **params)
         row_factory = self.row_factory
-        # The last two columns are the position.
-        items = [row_factory(*row[:-2]) for row in rows[:limit]]
+        # The last column is the time of the position, the first one its id.
+        items = [row_factory(*row[:-1]) for row in rows[:limit]]
         if len(rows) <= limit:
             return CursorPage(items, PaginationInfo(None, False))
-        at, last_id = _timestamp(rows[limit - 1][-2]), rows[limit - 1][-1]
-        cursor = await self._cursor(read, signer, workspace, query, limit, at, str(last_id))
+        last = rows[limit - 1]
+        at, last_id = _timestamp(last[-1]), str(last[0])
+        cursor = await self._cursor(read, signer, workspace, query, limit, at, last_id)
         return CursorPage(items, PaginationInfo(cursor, True))
 
     def cursor_purpose(self, workspace: WorkspaceId) -> str:

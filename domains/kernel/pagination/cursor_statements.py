@@ -78,7 +78,7 @@ class CursorStatements:
     """Statements of a list, one for each combination of filters, compiled on first use.
 
     `order_by`: a time that is never null; ties are ordered by the table's `id`, which is unique in
-    the workspace. `where`: conditions on all records. `filters`: conditions by name, each with an
+    the workspace. `columns`: the first one is that id. `where`: conditions on all records. `filters`: conditions by name, each with an
     SQL parameter of that name or with none.
 
     `joined`: another table that `columns` read, and the condition for its one row per record.
@@ -210,11 +210,11 @@ class CursorStatements:
         )
 
     def _selected(self, source: FromClause) -> Select[Any]:
-        """Select the columns, then position and id. `source` contains the table."""
+        """Select the columns, then the time of the position. `source` contains the table."""
         if self.joined is not None:
             source = source.outerjoin(*self.joined)
         position = func.timestamptz_send(self.order_by, type_=LargeBinary)
-        return select(*self.columns, position, self.table.c.id).select_from(source)
+        return select(*self.columns, position).select_from(source)
 
     def _in_list(self) -> tuple[ColumnElement[bool], ...]:
         return (self.table.c.workspace_id == WORKSPACE, *self.where)
