@@ -75,9 +75,9 @@ async def serve(settings: Settings) -> None:
     listener = _listen(settings.host, settings.port)
     async with open_app(settings) as app:
         # The objects that exist now are never freed. Scanning them in full collections would
-        # dominate the p99 latency.
-        gc.collect()
+        # dominate the p99 latency. Not collected before: that takes 0.1 s and frees 2 MB.
         gc.freeze()
+        gc.enable()
         server = uvicorn.Server(
             uvicorn.Config(
                 app,
