@@ -5,8 +5,8 @@ if __name__ == "__main__":
     import gc
     import sys
 
-    # Nothing that a start creates is garbage; searching it takes a tenth of the start. `server.serve`
-    # ends this.
+    # Nothing that a start creates is garbage, but searching it takes a tenth of the start. Enabled
+    # again in `server.serve`.
     gc.disable()
     from gateway.server import main
 
