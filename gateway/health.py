@@ -8,7 +8,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from msgspec import Meta
 
-from domains.intelligence.semantic import embeddings
+from domains.intelligence.semantic import encoder_files
 from domains.kernel import health
 from domains.kernel.core.settings import Settings
 from domains.kernel.db.database import Database
@@ -64,8 +64,8 @@ def _optional_parts(settings: Settings) -> dict[str, Part]:
         "a sentence encoder is not installed: near-duplicates, and findings in other languages "
         "than English, come from words alone"
     )
-    names = [embeddings.available(model=model) for model in embeddings.SIZES]
-    has_encoders = embeddings.Words.name not in names
+    names = [encoder_files.available(model=model) for model in encoder_files.SIZES]
+    has_encoders = encoder_files.HASHED_WORDS not in names
     return {
         "transcription": Part("ok") if settings.speech_url else Part("off", no_speech),
         "provider": Part("ok") if settings.chat_url else Part("off", no_chat),

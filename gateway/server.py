@@ -82,9 +82,9 @@ async def serve(settings: Settings, number: int | None) -> None:
     listener = bind(settings.host, settings.port, share=number is not None)
     async with open_app(settings) as app:
         # The objects that exist now are never freed. Scanning them in full collections would
-        # dominate the p99 latency.
-        gc.collect()
+        # dominate the p99 latency. Not collected before: that takes 0.1 s and frees 2 MB.
         gc.freeze()
+        gc.enable()
         server = uvicorn.Server(
             uvicorn.Config(
                 app,

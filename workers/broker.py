@@ -1,9 +1,11 @@
 """Dramatiq brokers on Redis. Messages carry only job ids, so a lost message loses no job."""
 
+import asyncio
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
@@ -19,16 +21,30 @@ from domains.kernel.core.settings import Settings
 # wake the consumer.
 _POLL_INTERVAL: Final = 0.25
 
+# Messages of several jobs that are handed over at a time: one whose jobs are being started, and the
+# next one, so that no slot waits for Redis.
+_MESSAGES_AHEAD: Final = 2
+
 # Milliseconds that Dramatiq's own consumer sleeps between polls.
 _NO_SLEEP: Final = 1
+
+
+class _Message(NamedTuple):
+    """Jobs of a received message that have not started yet. `all_started` frees its thread."""
+
+    job_ids: deque[str]
+    all_started: threading.Event
 
 
 class QueueConsumer:
     """Consumes one Dramatiq queue, whose messages are job ids, with a fixed number of slots.
 
-    `run` is called with each id, in a thread, when a slot is free; `job_finished` frees the slot. A
-    message is acknowledged as soon as all of its jobs have started: retries and results belong to
-    the job rows, and messages lost with Redis or a worker are sent again from there.
+    `run` is called with each id when a slot is free; `job_finished` frees the slot. A message is
+    acknowledged as soon as all of its jobs have started: retries and results belong to the job
+    rows, and messages lost with Redis or a worker are sent again from there.
+
+    Slots are counted in the event loop. Dramatiq's threads hand over whole messages: a thread that
+    is woken for each job would compete with the event loop for the interpreter.
     """
 
     def __init__(
@@ -36,9 +52,11 @@ class QueueConsumer:
     ) -> None:
         self.slots = slots
         self._run = run
+        self._loop = asyncio.get_running_loop()
         self._free = slots
-        self._changed = threading.Condition()
+        self._received: deque[_Message] = deque()
         self._last_start = time.monotonic()
+        self._batch_size = 1
         self._stopping = False
         self._unstarted: list[str] = []
         self._broker = _Broker(  # type: ignore[no-untyped-call]
@@ -50,7 +68,7 @@ class QueueConsumer:
             maintenance_chance=20_000,
             dead_message_ttl=60_000,
         )
-        self._broker.free_slots = lambda: self._free
+        self._broker.max_messages = self._max_messages
         self._actor = dramatiq.Actor(
             self._receive,
             broker=self._broker,
@@ -59,10 +77,16 @@ class QueueConsumer:
             priority=0,
             options={},
         )
-        self._worker = dramatiq.Worker(self._broker, worker_timeout=1_000, worker_threads=1)
+        self._worker = dramatiq.Worker(
+            self._broker, worker_timeout=1_000, worker_threads=_MESSAGES_AHEAD
+        )
 
     def send(self, ids: Sequence[UUID], batch_size: int = 1) -> None:
-        """Send jobs to the queue, `batch_size` per message. Raises RedisError or OSError."""
+        """Send jobs to the queue, `batch_size` per message. Raises RedisError or OSError.
+
+        Blocks: call it in a thread.
+        """
+        self._batch_size = batch_size
         for start in range(0, len(ids), batch_size):
             batch = map(str, ids[start : start + batch_size])
             self._broker.enqueue(self._actor.message(*batch))
@@ -72,49 +96,72 @@ class QueueConsumer:
         """Start consuming."""
         self._worker.start()
 
+    def _max_messages(self) -> int:
+        """Messages that may be held here.
+
+        A message of one job beyond the free slots would wait here although another process could
+        start it at once. Messages of many jobs, which are short, are fetched while others start.
+        """
+        return self._free if self._batch_size == 1 else _MESSAGES_AHEAD
+
     def _receive(self, *job_ids: str) -> None:
-        for index, job_id in enumerate(job_ids):
-            with self._changed:
-                self._changed.wait_for(lambda: self._free or self._stopping)
-                if self._stopping:
-                    self._unstarted += job_ids[index:]
-                    return
-                self._free -= 1
-                self._last_start = time.monotonic()
-            self._run(job_id)
+        """Hand a message to the event loop and wait until its jobs have started. In a thread."""
+        message = _Message(deque(job_ids), threading.Event())
+        self._loop.call_soon_threadsafe(self._accept, message)
+        message.all_started.wait()
+
+    def _accept(self, message: _Message) -> None:
+        self._received.append(message)
+        if self._stopping:
+            self._return_received()
+        else:
+            self._start_jobs()
+
+    def _start_jobs(self) -> None:
+        while self._free and self._received:
+            message = self._received[0]
+            self._free -= 1
+            self._last_start = time.monotonic()
+            self._run(message.job_ids.popleft())
+            if not message.job_ids:
+                self._received.popleft()
+                message.all_started.set()
+
+    def _return_received(self) -> None:
+        for message in self._received:
+            self._unstarted += message.job_ids
+            message.all_started.set()
+        self._received.clear()
 
     def job_finished(self) -> None:
         """Free the slot of a job."""
-        with self._changed:
-            self._free += 1
-            self._changed.notify()
-        self._broker.wake_consumer()
+        self._free += 1
+        self._start_jobs()
+        if not self._received:
+            self._broker.wake_consumer()
 
     def is_saturated(self, seconds: float) -> bool:
         """True if every slot is in use and no job has started for `seconds`."""
         return not self._free and time.monotonic() - self._last_start > seconds
 
-    def stop(self) -> list[UUID]:
+    async def stop(self) -> list[UUID]:
         """Stop consuming. Returns the jobs that were received but have not started."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify()
-        self._worker.stop(timeout=5_000)
+        self._stopping = True
+        self._return_received()
+        await asyncio.to_thread(self._worker.stop, timeout=5_000)
         return [UUID(job_id) for job_id in self._unstarted]
 
 
 class _Consumer(Consumer):
-    """Dramatiq's consumer with two changes: it prefetches for free slots only, and can be woken."""
+    """Dramatiq's consumer with two changes: it prefetches what can start soon, and can be woken."""
 
-    def __init__(self, inner: Any, free_slots: Callable[[], int]) -> None:
+    def __init__(self, inner: Any, max_messages: Callable[[], int]) -> None:
         self._inner = inner
-        self._free_slots = free_slots
+        self._max_messages = max_messages
         self.wakeup = threading.Event()
 
     def __next__(self) -> MessageProxy | None:
-        # A message prefetched beyond the free slots would wait here although another process could
-        # start it at once.
-        self._inner.prefetch = self._free_slots()
+        self._inner.prefetch = self._max_messages()
         message: MessageProxy | None = next(self._inner)
         if message is None:
             self.wakeup.wait(_POLL_INTERVAL)
@@ -123,6 +170,8 @@ class _Consumer(Consumer):
 
     def ack(self, message: MessageProxy) -> None:
         self._inner.ack(message)
+        # There is room for the next message.
+        self.wakeup.set()
 
     def nack(self, message: MessageProxy) -> None:
         self._inner.nack(message)
@@ -135,7 +184,7 @@ class _Consumer(Consumer):
 
 
 class _Broker(RedisBroker):
-    free_slots: Callable[[], int]
+    max_messages: Callable[[], int]
     _consumer: _Consumer | None = None
 
     def declare_queue(self, queue_name: str) -> None:
@@ -148,7 +197,7 @@ class _Broker(RedisBroker):
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
         del timeout
         inner = super().consume(queue_name, prefetch, _NO_SLEEP)
-        self._consumer = _Consumer(inner, self.free_slots)
+        self._consumer = _Consumer(inner, self.max_messages)
         return self._consumer
 
     def wake_consumer(self) -> None:

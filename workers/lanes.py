@@ -54,10 +54,9 @@ class LanePool:
     def _create_lane(
         self, client: redis.Redis, queue: Queue, name: str, slots: int
     ) -> QueueConsumer:
-        def run_from_thread(job_id: str) -> None:
-            self._loop.call_soon_threadsafe(self._start_task, queue, lane, job_id)
-
-        lane = QueueConsumer(client, name, slots, run_from_thread)
+        lane = QueueConsumer(
+            client, name, slots, lambda job_id: self._start_task(queue, lane, job_id)
+        )
         return lane
 
     def _start_task(self, queue: Queue, lane: QueueConsumer, job_id: str) -> None:
@@ -84,7 +83,7 @@ class LanePool:
     async def stop_consuming(self) -> list[UUID]:
         """Stop consuming. Returns the jobs that were received but have not started."""
         unstarted: list[UUID] = []
-        stopping = (asyncio.to_thread(consumer.stop) for consumer in self._consumers)
+        stopping = (consumer.stop() for consumer in self._consumers)
         for result in await asyncio.gather(*stopping, return_exceptions=True):
             # Redis may be unavailable. The relay requeues the jobs from their rows.
             if isinstance(result, BaseException):

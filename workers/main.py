@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -101,6 +102,9 @@ async def work(settings: Settings, stop: asyncio.Event, actors: Actors) -> None:
             renewing = asyncio.create_task(runner.renew_leases())
             background = [*until_stop, renewing]
             pool.start(relay.job_finished)
+            # The objects that exist now are kept until the worker stops.
+            gc.freeze()
+            gc.enable()
             log.info("worker_started", worker=str(worker))
             try:
                 await asyncio.wait(background, return_when=asyncio.FIRST_COMPLETED)

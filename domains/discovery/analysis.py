@@ -9,9 +9,8 @@ from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, bindparam, func, null, 
 
 from domains.discovery.findings import SignalContext, SignalType, replace
 from domains.discovery.tables import products, signals
-from domains.intelligence.engine import analyse as find_insights
+from domains.intelligence.child_calls import find_insights, insights_found, insights_question
 from domains.intelligence.findings import Document, Findings, Product, Profile
-from domains.intelligence.llm.prompts import insights_found, insights_question
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import NotFound
 from domains.kernel.db.database import Read, Tx

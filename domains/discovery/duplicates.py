@@ -23,8 +23,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from domains.discovery.tables import evidence, insight_vectors, insights
+from domains.intelligence.child_calls import most_similar_sketches
 from domains.intelligence.findings import Kind
-from domains.intelligence.semantic import embeddings, near_duplicates
+from domains.intelligence.semantic.encoder_files import is_complete
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
@@ -65,7 +66,12 @@ class NewInsight(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """The text to embed. A name that is cut from the quote adds nothing."""
+        """The text to embed. A name that is cut from the quote adds nothing.
+
+        Only for child processes: loads the engine.
+        """
+        from domains.intelligence.semantic import near_duplicates
+
         return near_duplicates.statement_text(self.name, self.quote)
 
 
@@ -197,7 +203,7 @@ async def compare(tools: Tools, workspace: WorkspaceId, _job: CompareInsights) -
     new = await list_uncompared(tools.read, workspace, embedder)
     if not new:
         return None
-    embedded = await tools.process_pool.run(_embed, [insight.text for insight in new])
+    embedded = await tools.process_pool.run(_embed, new)
     stored, candidates = await _nearest(tools, workspace, embedder, embedded)
     candidates += [
         _EmbeddedInsight(**msgspec.structs.asdict(insight), vector=embedding.vector)
@@ -239,7 +245,7 @@ async def list_uncompared(read: Read, workspace: WorkspaceId, embedder: str) -> 
         _UNCOMPARED,
         workspace=workspace,
         embedder=embedder,
-        is_incomplete=not embeddings.is_complete(embedder),
+        is_incomplete=not is_complete(embedder),
     )
 
 
@@ -251,7 +257,7 @@ async def _nearest(
     if ids is None:
         return 0, []
     nearest = await tools.process_pool.run(
-        near_duplicates.most_similar_sketches,
+        most_similar_sketches,
         sketches,
         [embedding.sketch for embedding in new],
         _NEAREST,
@@ -262,16 +268,20 @@ async def _nearest(
     return len(ids) // 16, found
 
 
-# --- run in child processes, because loading the model takes 0.5 s ------------------------------
+# --- run in child processes, because loading the engine and its model takes 0.8 s ---------------
 
 
 def _embedder_name() -> str:
     """Return the name of the embedder: the fallback if the model cannot be loaded."""
+    from domains.intelligence.semantic import embeddings
+
     return embeddings.embedder().name
 
 
-def _embed(texts: Sequence[str]) -> list[_Embedding]:
-    vectors = embeddings.embedder().vectors(texts)
+def _embed(batch: Sequence[NewInsight]) -> list[_Embedding]:
+    from domains.intelligence.semantic import embeddings, near_duplicates
+
+    vectors = embeddings.embedder().vectors([insight.text for insight in batch])
     return [_Embedding(vector.tobytes(), near_duplicates.sketch(vector)) for vector in vectors]
 
 
@@ -283,6 +293,8 @@ def _find_originals(
     `compared` is the number of insights that these were chosen from. Insights written by people are
     never marked as duplicates.
     """
+    from domains.intelligence.semantic import near_duplicates
+
     statements = [
         near_duplicates.Statement(insight.text, insight.kind, insight.vector)
         for insight in embedded

@@ -14,7 +14,7 @@ from domains.discovery.findings import SignalContext, SignalType, store
 from domains.discovery.insights import INSIGHTS, Insight
 from domains.discovery.signal_creation import create_from_text
 from domains.discovery.signals import SignalTextCreate
-from domains.intelligence.engine import analyse as find_insights
+from domains.intelligence.child_calls import find_insights
 from domains.intelligence.findings import Document
 from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId, new_id

@@ -7,6 +7,7 @@ from msgspec import Struct
 Profile = Literal["transcript", "support_ticket", "survey_response", "discovery_report", "raw"]
 Kind = Literal["pain", "request", "praise", "question"]
 Sentiment = Literal["negative", "neutral", "positive"]
+Audience = Literal["EXTERNAL", "INTERNAL"]
 
 
 class Product(Struct, frozen=True):

@@ -15,8 +15,9 @@ from domains.intelligence.dialogue.classified_items import (
 )
 from domains.intelligence.dialogue.dialogue_acts import Utterance
 from domains.intelligence.dialogue.steps import find_steps
-from domains.intelligence.dialogue.turns import Audience, Said, Talk, Turn
+from domains.intelligence.dialogue.turns import Said, Talk, Turn
 from domains.intelligence.engine import engine
+from domains.intelligence.findings import Audience
 from domains.intelligence.heads.sentence_classifier import Classified
 from domains.intelligence.language import detect, is_readable
 from domains.intelligence.llm.prompts import conversation_found, conversation_question

@@ -146,12 +146,22 @@ def test_no_file_names_a_package_host_or_a_path_of_a_machine() -> None:
 
 
 def test_our_modules_are_imported_at_the_top_of_a_file() -> None:
-    """Imports within functions or for types only would be hidden from import-linter."""
+    """Imports within functions or for types only are easily missed."""
     modules = [path for path in _modules() if not path.is_relative_to(ROOT / "tests")]
     pattern = r"TYPE_CHECKING|^\s+(?:from|import) (?:gateway|domains|workers|migrations)\b"
-    # Child processes import these two modules again and must not pay for their imports.
-    found = [line.partition(":")[0] for line in _matches(pattern, modules)]
-    assert set(found) == {"gateway/serve.py", "workers/__main__.py"}
+    assert {match.partition(":")[0] for match in _matches(pattern, modules)} == {
+        # Child processes import these two modules again and must not pay for their imports.
+        "gateway/serve.py",
+        "workers/__main__.py",
+        # Functions that run in child processes, which alone load the engine.
+        "domains/intelligence/child_calls.py",
+        "domains/discovery/duplicates.py",
+        "domains/revenue/enrichment/conversation_summaries.py",
+        "domains/revenue/enrichment/deal_summaries.py",
+        # Clients that the API process, and most workers, do not use.
+        "domains/kernel/job_tools.py",
+        "domains/kernel/models/endpoint.py",
+    }
 
 
 def test_the_analysis_engine_reads_no_clock() -> None:
@@ -166,3 +176,34 @@ def test_importing_the_product_starts_no_thread() -> None:
         "assert threading.active_count() == 1"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, env={"PATH": ""})
+
+
+# Libraries for child processes, for other commands, or for services that few deployments have. Each
+# would delay the start of every process.
+_HEAVY = {
+    *(
+        "numpy",
+        "onnxruntime",
+        "tokenizers",
+        "regex",
+        "syntok",
+        "pycld2",
+        "domains.intelligence.engine",
+    ),
+    *("pypdfium2", "python_calamine", "olefile", "httpx", "alembic", "mako"),
+}
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("workers.main", _HEAVY | {"litestar", "uvicorn"}),
+        ("gateway.server", _HEAVY | {"httpcore", "dramatiq"}),
+    ],
+)
+def test_a_process_starts_without_heavy_libraries(module: str, heavy: set[str]) -> None:
+    code = f"import {module}, sys\nprint(*sorted({heavy!r} & sys.modules.keys()))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True
+    ).stdout
+    assert loaded.split() == []

@@ -21,7 +21,10 @@ async def _nothing(_tools: Tools, _workspace: WorkspaceId, _job: Noop) -> None:
 ACTORS: Final[dict[type[Job], Actor[Tools, Any]]] = {Noop: Actor(run=_nothing)}
 
 if __name__ == "__main__":
+    import gc
     import sys
+
+    gc.disable()  # as `workers.__main__`
 
     from workers.main import main
 

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from domains.discovery.duplicates import list_uncompared
-from domains.intelligence.semantic import embeddings
+from domains.intelligence.semantic.encoder_files import FALLBACK
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Database
 from tests.conftest import MakeTenant
@@ -96,7 +96,6 @@ async def test_an_embedder_without_all_encoders_does_not_replace_embeddings(
     await _find_insight(acme, SLOW)
     await _wait_for_suggestion(acme, await _find_insight(acme, ALSO_SLOW))
     workspace = WorkspaceId(UUID(acme.workspace))
-    fallback = embeddings.FALLBACK
-    assert await list_uncompared(database.read, workspace, fallback) == []
+    assert await list_uncompared(database.read, workspace, FALLBACK) == []
     assert await list_uncompared(database.read, workspace, "use-int8/0123abcd+none") == []
     assert len(await list_uncompared(database.read, workspace, "other")) == 2

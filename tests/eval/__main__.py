@@ -13,12 +13,13 @@ from typing import Any, Final, NamedTuple
 import click
 
 from domains.intelligence.engine import engine
-from domains.intelligence.semantic import embeddings
+from domains.intelligence.semantic import encoder_files
+from domains.intelligence.semantic.embeddings import embedder
 from tests.eval import invariants, speed
 from tests.eval.rows import Rows, read_rows
 from tests.eval.tasks import TASKS, Figures
 
-MODELS_PAGE: Final = embeddings.WEIGHTS / "MODELS.md"
+MODELS_PAGE: Final = encoder_files.WEIGHTS / "MODELS.md"
 EXAMPLES: Final = Path(__file__).parents[2] / "examples"
 TRANSCRIPT: Final = EXAMPLES / "transcripts" / "ami-ts3009c-remote-control-conceptual-design.txt"
 REVIEW: Final = (
@@ -160,7 +161,7 @@ def main(
 ) -> None:
     """Measure the engine on the rows of FOLDER."""
     head = [
-        f"engine {engine()}, vectors {embeddings.embedder().name}",
+        f"engine {engine()}, vectors {embedder().name}",
         f"{'task':<12} {'figure':<24} {'here':>9} {'must':>7} {'aim':>7}",
     ]
     click.echo("\n".join(head))

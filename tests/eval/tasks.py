@@ -9,9 +9,9 @@ from domains.intelligence.dialogue import dialogue_acts, extractive_summary
 from domains.intelligence.dialogue.categories import category
 from domains.intelligence.dialogue.classified_items import classify_talk
 from domains.intelligence.dialogue.dialogue_acts import ActKind, Utterance
-from domains.intelligence.dialogue.turns import Audience, Talk, Turn
+from domains.intelligence.dialogue.turns import Talk, Turn
 from domains.intelligence.engine import analyse
-from domains.intelligence.findings import Document
+from domains.intelligence.findings import Audience, Document
 from domains.intelligence.insights import classifiers
 from domains.intelligence.semantic import clusters
 from domains.intelligence.semantic.embeddings import Embedder, embedder, encoder

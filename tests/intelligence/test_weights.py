@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from domains.intelligence.engine import RULES, engine
-from domains.intelligence.semantic.embeddings import WEIGHTS
+from domains.intelligence.semantic.encoder_files import WEIGHTS
 from domains.intelligence.training.__main__ import HEADS, MODELS, main
 
 MODELS_PAGE = (WEIGHTS / "MODELS.md").read_text("utf-8")

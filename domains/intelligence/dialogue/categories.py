@@ -7,11 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domains.intelligence.dialogue.category_cues import CUES, TITLE_WORDS
-from domains.intelligence.dialogue.turns import Audience, Talk
+from domains.intelligence.dialogue.turns import Talk
+from domains.intelligence.findings import Audience
 from domains.intelligence.heads.features import Floats
 from domains.intelligence.heads.roles import hosts
 from domains.intelligence.heads.sentence_classifier import Classified, Head, encoder_kind
-from domains.intelligence.semantic.embeddings import SIZES, Encoder, encoder
+from domains.intelligence.semantic.embeddings import Encoder, encoder
+from domains.intelligence.semantic.encoder_files import SIZES
 from domains.intelligence.text import linear
 
 OTHER: Final = "other"

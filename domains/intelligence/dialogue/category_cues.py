@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from domains.intelligence.dialogue.turns import Audience
+from domains.intelligence.findings import Audience
 
 # Phrases written for this engine.
 _EXTERNAL: Final[dict[str, str]] = {

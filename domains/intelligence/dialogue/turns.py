@@ -1,13 +1,12 @@
 """A conversation for the engine: its turns, their sentences, and the side of each speaker."""
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 
 from msgspec import Struct
 
+from domains.intelligence.findings import Audience
 from domains.intelligence.text.segmentation import Sentence, spoken
-
-Audience = Literal["EXTERNAL", "INTERNAL"]
 
 
 class Turn(Struct, frozen=True):

@@ -7,33 +7,33 @@ different encoders are never compared, so the encoders' names are stored with ea
 
 import hashlib
 import importlib
-import importlib.util
 import math
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from domains.intelligence.language import detect
+from domains.intelligence.semantic.encoder_files import (
+    HASHED_WORDS,
+    NONE,
+    SIZES,
+    WEIGHTS,
+    Model,
+    available,
+)
 from domains.intelligence.text.words import STOP_WORDS, content_stems, tokens
-
-Model = Literal["minilm", "use"]
-
-SIZES: Final[dict[Model, int]] = {"minilm": 384, "use": 512}
-"""Numbers in a vector. Hashed words have as many as the encoder that they replace."""
 
 SIZE: Final = SIZES["use"] + SIZES["minilm"]
 """Bytes of a stored vector."""
 ALL_LANGUAGES: Final = slice(0, SIZES["use"])
 ENGLISH: Final = slice(SIZES["use"], SIZE)
 """Parts of a stored vector. ENGLISH is zero unless the text is English or of unknown language."""
-
-WEIGHTS: Final = Path(__file__).parents[1] / "weights"
 
 _MAX_LENGTH: Final = 4000
 """Characters of a text that are read, far more than the encoders' tokens."""
@@ -52,9 +52,6 @@ class Encoder(Protocol):
     def unit_vectors(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
 
 
-_NONE: Final = "none"
-
-
 class Embedder:
     """Embeds texts for storage and comparison: unit vectors times 127, rounded to signed bytes.
 
@@ -62,7 +59,7 @@ class Embedder:
     """
 
     def __init__(self, all_languages: Encoder, english: Encoder | None) -> None:
-        self.name: Final = f"{all_languages.name}+{english.name if english else _NONE}"
+        self.name: Final = f"{all_languages.name}+{english.name if english else NONE}"
         self._all_languages = all_languages
         self._english = english
 
@@ -112,29 +109,6 @@ def _loaded(model: Model, folder: Path) -> Encoder:
     return _Encoder(Words.name, SIZES[model], Words(SIZES[model]))
 
 
-@cache
-def available(model: Model, folder: Path = WEIGHTS) -> str:
-    """Return the name of the encoder that `encoder` returns, without loading it.
-
-    The name of hashed words is "tfidf/1". Files with another hash than the recorded one are not
-    used. The first call hashes the files, which takes 40 to 120 ms.
-    """
-    try:
-        lines = (WEIGHTS / f"{model}.sha256").read_text("ascii").splitlines()
-        sums = {name: digest for digest, name in (line.split() for line in lines)}
-        is_complete = all(_sum(folder / name) == digest for name, digest in sums.items())
-    except OSError:
-        return Words.name
-    has_runtime = all(importlib.util.find_spec(name) for name in ("onnxruntime", "tokenizers"))
-    is_available = is_complete and has_runtime
-    return f"{model}-int8/{sums[f'{model}.onnx'][:8]}" if is_available else Words.name
-
-
-def _sum(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
 class _Vectors(Protocol):
     """Encodes texts that are normalised and not empty."""
 
@@ -172,7 +146,7 @@ class Words:
     words 0.4 against misspelling, stop words 0.1.
     """
 
-    name: Final = "tfidf/1"
+    name: Final = HASHED_WORDS
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -205,12 +179,3 @@ def _direction(feature: str, size: int) -> NDArray[np.int8]:
     """Return a vector of ones and minus ones: the bits of a hash. At most 512 of them."""
     digest = hashlib.blake2b(feature.encode(), digest_size=size // 8).digest()
     return np.unpackbits(np.frombuffer(digest, np.uint8)).astype(np.int8) * 2 - 1
-
-
-FALLBACK: Final = f"{Words.name}+{_NONE}"
-"""Name of the embedder that has hashed words instead of encoders."""
-
-
-def is_complete(embedder: str) -> bool:
-    """Return True if the embedder of this name has both encoders."""
-    return not embedder.endswith(f"+{_NONE}")

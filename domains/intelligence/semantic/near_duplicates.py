@@ -15,13 +15,8 @@ from numpy.typing import NDArray
 
 from domains.intelligence.findings import Kind
 from domains.intelligence.semantic.alternatives import exclude_each_other
-from domains.intelligence.semantic.embeddings import (
-    ALL_LANGUAGES,
-    ENGLISH,
-    FALLBACK,
-    SIZE,
-    embedder,
-)
+from domains.intelligence.semantic.embeddings import ALL_LANGUAGES, ENGLISH, SIZE, embedder
+from domains.intelligence.semantic.encoder_files import FALLBACK
 from domains.intelligence.text.words import tokens
 
 Floats = NDArray[np.float64]

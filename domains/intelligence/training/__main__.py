@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 import click
 from threadpoolctl import threadpool_limits
 
-from domains.intelligence.semantic.embeddings import WEIGHTS, encoder
+from domains.intelligence.semantic.embeddings import encoder
+from domains.intelligence.semantic.encoder_files import WEIGHTS
 from domains.intelligence.training import dialogue_acts, issues, reviews, suggestions
 from domains.intelligence.training.heads.fitting import Trained, train
 from domains.intelligence.training.heads.marked_documents import read_documents

@@ -1,12 +1,13 @@
-"""SQL statements: built with SQLAlchemy Core and compiled once, at import; asyncpg runs their text.
+"""SQL statements: built with SQLAlchemy Core at import and compiled once; asyncpg runs their text.
 
-`statement` compiles a statement and adds it to `REGISTRY`. A test walks the registry and proves
-that each tenant table in a statement is bound to the workspace.
+`statement` adds a statement to `REGISTRY`. A test walks the registry and proves that each statement
+compiles and that each tenant table in it is bound to the workspace.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import BindParameter, Executable, Float, Interval, Uuid, bindparam, literal
 from sqlalchemy.dialects.postgresql import asyncpg
@@ -21,19 +22,25 @@ _REQUIRED: Final = object()
 WORKSPACE: Final[BindParameter[Any]] = bindparam("workspace", type_=Uuid)
 
 
+class _Compiled(NamedTuple):
+    """Text, parameters in order with the values of constants, and names of the others."""
+
+    sql: str
+    parameters: tuple[tuple[str, Any], ...]
+    required: frozenset[str]
+
+
 class Statement(Generic[T]):
-    """Compiled SQL, the order of its parameters, and the row factory.
+    """A statement, the order of its parameters, and the row factory.
+
+    Compiled on first use: a process uses few of all statements, and compiling all of them would
+    take a tenth of its start.
 
     `cross_tenant_reason`: why the statement may touch rows of every workspace. None: the statement
     must be bound to one workspace.
     `reuses_plan`: PostgreSQL plans the statement once for all values, which is right if every
     value needs the same plan, such as a lookup by a unique key.
     """
-
-    __slots__ = (
-        *("_parameters", "_required", "core", "cross_tenant_reason", "reuses_plan"),
-        *("row_factory", "sql"),
-    )
 
     def __init__(
         self,
@@ -43,28 +50,37 @@ class Statement(Generic[T]):
         *,
         reuses_plan: bool = False,
     ) -> None:
-        compiled = core.compile(  # type: ignore[attr-defined]
-            dialect=_DIALECT, compile_kwargs={"render_postcompile": True}
-        )
-        assert isinstance(compiled, SQLCompiler)  # noqa: S101 - for the type checker
         self.core = core
         self.row_factory = row_factory
         self.cross_tenant_reason = cross_tenant_reason
         self.reuses_plan = reuses_plan
-        self.sql = str(compiled)
-        self._parameters = tuple(
+
+    @functools.cached_property
+    def _compiled(self) -> "_Compiled":
+        compiled = self.core.compile(  # type: ignore[attr-defined]
+            dialect=_DIALECT, compile_kwargs={"render_postcompile": True}
+        )
+        assert isinstance(compiled, SQLCompiler)  # noqa: S101 - for the type checker
+        parameters = tuple(
             (name, _REQUIRED if compiled.binds[name].required else compiled.binds[name].value)
             for name in compiled.positiontup or ()
         )
-        self._required = frozenset(name for name, value in self._parameters if value is _REQUIRED)
+        required = frozenset(name for name, value in parameters if value is _REQUIRED)
+        return _Compiled(str(compiled), parameters, required)
+
+    @functools.cached_property
+    def sql(self) -> str:
+        """Text of the statement, with PostgreSQL's numbered parameters."""
+        return self._compiled.sql
 
     def arguments(self, params: Mapping[str, Any]) -> list[Any]:
         """Positional arguments for the SQL. Raises TypeError for missing or unknown names."""
-        if params.keys() != self._required:
+        _, parameters, required = self._compiled
+        if params.keys() != required:
             raise TypeError(
-                f"statement takes {sorted(self._required)}, was given {sorted(params)}: {self.sql}"
+                f"statement takes {sorted(required)}, was given {sorted(params)}: {self.sql}"
             )
-        return [params[name] if value is _REQUIRED else value for name, value in self._parameters]
+        return [params[name] if value is _REQUIRED else value for name, value in parameters]
 
 
 REGISTRY: Final[list[Statement[Any]]] = []
@@ -77,13 +93,13 @@ def statement(
     cross_tenant_reason: str | None = None,
     reuses_plan: bool = False,
 ) -> Statement[T]:
-    """Compile and register a statement; see `Statement`.
+    """Register a statement; see `Statement`.
 
     `row_factory` is called with the columns of each row.
     """
-    compiled = Statement(core, row_factory, cross_tenant_reason, reuses_plan=reuses_plan)
-    REGISTRY.append(compiled)
-    return compiled
+    registered = Statement(core, row_factory, cross_tenant_reason, reuses_plan=reuses_plan)
+    REGISTRY.append(registered)
+    return registered
 
 
 def parameters(*names: str) -> dict[str, BindParameter[Any]]:

@@ -6,12 +6,14 @@ import email.utils
 import re
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-import httpx
 import msgspec
 
 from domains.kernel.core.settings import SettingError
+
+if TYPE_CHECKING:
+    import httpx
 
 # The body of an error response is cut to this many bytes.
 _MAX_ERROR_BYTES: Final = 65_536
@@ -24,16 +26,19 @@ class ResponseTooLarge(Exception):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """A response whose body was read. The body is as sent: `Content-Encoding` is ignored."""
+    """A response whose body was read. The body is as sent: `Content-Encoding` is ignored.
+
+    Names of headers are in lower case.
+    """
 
     status: int
-    headers: httpx.Headers
+    headers: Mapping[str, str]
     body: bytes
 
     @property
     def retry_after(self) -> float:
         """Seconds of Retry-After, from a number or a date. 0 if missing, malformed or past."""
-        value = self.headers.get("Retry-After", "").strip()
+        value = self.headers.get("retry-after", "").strip()
         if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value):
             return float(value)
         try:
@@ -54,7 +59,7 @@ class Endpoint:
     Does not follow redirects, and takes no proxy, key or header from the environment.
     """
 
-    def __init__(self, client: httpx.AsyncClient, url: httpx.URL, time_limit: float) -> None:
+    def __init__(self, client: "httpx.AsyncClient", url: "httpx.URL", time_limit: float) -> None:
         self._client = client
         self._url = url
         self._time_limit = time_limit
@@ -77,6 +82,8 @@ class Endpoint:
         The key is sent as a bearer token; without a key, the user and password of the URL are sent.
         Raises SettingError for `{setting}_URL` or `{setting}_KEY` if it cannot be sent.
         """
+        import httpx  # noqa: PLC0415 - not loaded by a worker without an endpoint
+
         if not (key.isascii() and key.isprintable()):
             raise SettingError(f"{setting}_KEY contains characters that an API key cannot have")
         try:
@@ -86,7 +93,7 @@ class Endpoint:
         base_path, _, query = url.raw_path.partition(b"?")
         target = base_path.rstrip(b"/") + path.encode() + (b"?" + query if query else b"")
 
-        def authorize(request: httpx.Request) -> httpx.Request:
+        def authorize(request: "httpx.Request") -> "httpx.Request":
             request.headers["Authorization"] = f"Bearer {key}"
             return request
 
@@ -126,6 +133,8 @@ class Endpoint:
         Raises TimeoutError after the time limit, ResponseTooLarge, and ConnectionError if the
         connection fails or breaks. The text of a ConnectionError is only the cause's type.
         """
+        import httpx  # noqa: PLC0415 - see `open`
+
         try:
             async with (
                 asyncio.timeout(self._time_limit),
@@ -141,7 +150,7 @@ class Endpoint:
             raise ConnectionError(type(error).__name__) from None
 
 
-async def _read(response: httpx.Response, max_bytes: int) -> Response:
+async def _read(response: "httpx.Response", max_bytes: int) -> Response:
     limit = max_bytes if response.is_success else _MAX_ERROR_BYTES
     body = bytearray()
     async for chunk in response.aiter_raw():
@@ -150,7 +159,7 @@ async def _read(response: httpx.Response, max_bytes: int) -> Response:
             if response.is_success:
                 raise ResponseTooLarge
             break
-    return Response(response.status_code, response.headers, bytes(body[:limit]))
+    return Response(response.status_code, dict(response.headers), bytes(body[:limit]))
 
 
 def single_line(text: str) -> str:

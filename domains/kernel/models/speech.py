@@ -450,7 +450,7 @@ _RESPONSE_FORMAT: Final = re.compile(rb"response_format|verbose_json")
 
 
 def _parse(response: Response, duration: float | None) -> PieceTranscript:
-    content_type = response.headers.get("Content-Type", "").lower()
+    content_type = response.headers.get("content-type", "").lower()
     try:
         return parse_response(response.body, content_type, duration)
     except (ValueError, RecursionError) as error:

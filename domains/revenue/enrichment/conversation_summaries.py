@@ -1,15 +1,13 @@
 """Category and summary of conversations, with the quote behind each item of the summary."""
 
 from datetime import date, datetime
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import Text, bindparam, null, select, update
 
-from domains.intelligence.dialogue.turns import Audience, Turn
-from domains.intelligence.heads.names import organisations
-from domains.intelligence.outline import Outline, answered, asked, outline
+from domains.intelligence.findings import Audience
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Tx
 from domains.kernel.db.statements import WORKSPACE, row, statement
@@ -34,6 +32,10 @@ from domains.revenue.enrichment.versions import (
     update_version,
 )
 from domains.revenue.tables import conversations, deals
+
+if TYPE_CHECKING:
+    from domains.intelligence.dialogue.turns import Turn
+    from domains.intelligence.outline import Outline
 
 _c = conversations.c
 
@@ -190,9 +192,12 @@ async def mark_failed(
 
 
 # --- run in child processes, because a long transcript takes seconds ---------------------------
+# They import the engine themselves: the worker does not load it.
 
 
 def _enrich_with_engine(content: _Input) -> _Enrichment:
+    from domains.intelligence.outline import outline
+
     entries, turns = _decode(content)
     result = outline(
         turns,
@@ -206,20 +211,26 @@ def _enrich_with_engine(content: _Input) -> _Enrichment:
 
 
 def _build_request(content: _Input) -> LLMRequest:
+    from domains.intelligence.outline import asked
+
     _, turns = _decode(content)
     return asked(turns, content.audience, content.title)
 
 
 def _parse_response(content: _Input, response: bytes, model: str) -> _Enrichment:
+    from domains.intelligence.outline import answered
+
     entries, turns = _decode(content)
     return _enrichment(entries, answered(turns, content.audience, response, model))
 
 
-def _decode(content: _Input) -> tuple[list[TranscriptEntry], list[Turn]]:
+def _decode(content: _Input) -> tuple[list[TranscriptEntry], "list[Turn]"]:
     """Decode the transcript into entries, and the same entries as the engine's turns.
 
     A speaker is internal if the participant has an e-mail address that is not external.
     """
+    from domains.intelligence.dialogue.turns import Turn
+
     internal = {
         # The transcript names a participant without a name by the e-mail address.
         participant.name or participant.email
@@ -242,10 +253,12 @@ def _decode(content: _Input) -> tuple[list[TranscriptEntry], list[Turn]]:
 
 def _own_names(content: _Input) -> set[str]:
     """Return the names in the e-mail domains of the participants, such as "acme" of acme.com."""
+    from domains.intelligence.heads.names import organisations
+
     return organisations(each.email for each in _PARTICIPANTS.decode(content.participants))
 
 
-def _enrichment(entries: list[TranscriptEntry], result: Outline) -> _Enrichment:
+def _enrichment(entries: list[TranscriptEntry], result: "Outline") -> _Enrichment:
     evidence = {
         heading: [
             SummaryEvidence(

@@ -20,11 +20,6 @@ from sqlalchemy import (
     update,
 )
 
-from domains.intelligence.dialogue.turns import Turn
-from domains.intelligence.engine import engine
-from domains.intelligence.heads.names import organisations
-from domains.intelligence.outline import outline
-from domains.intelligence.semantic.near_duplicates import distinct
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Tx
 from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
@@ -182,7 +177,7 @@ async def refresh(tools: Tools, workspace: WorkspaceId, job: RefreshDeal) -> Wri
         if language != each.found_language
     ]
     interactions.sort(key=lambda interaction: interaction.at, reverse=True)
-    items = await tools.process_pool.run(
+    engine, items = await tools.process_pool.run(
         _merge_items,
         [[_texts(item.summary.get(heading)) for item in interactions] for heading in _HEADINGS],
     )
@@ -200,7 +195,7 @@ async def refresh(tools: Tools, workspace: WorkspaceId, job: RefreshDeal) -> Wri
             _STORE,
             **params,
             read_at=read_at,
-            engine=engine(),
+            engine=engine,
             summary=msgspec.json.encode(summary) if summary else None,
             autofill=msgspec.json.encode(autofill) if steps else None,
         )
@@ -234,10 +229,15 @@ def _texts(value: Any) -> list[str]:
 
 
 # --- run in child processes --------------------------------------------------------------------
+# They import the engine themselves: the worker does not load it.
 
 
 def _outline_messages(batch: Sequence[_Message]) -> list[tuple[dict[str, Any], str | None]]:
     """Return summary and language of each message, read as a conversation of one turn."""
+    from domains.intelligence.dialogue.turns import Turn
+    from domains.intelligence.heads.names import organisations
+    from domains.intelligence.outline import outline
+
     outlines: list[tuple[dict[str, Any], str | None]] = []
     for message in batch:
         sender = msgspec.json.decode(message.sender, type=Participant | None)
@@ -255,17 +255,25 @@ def _outline_messages(batch: Sequence[_Message]) -> list[tuple[dict[str, Any], s
     return outlines
 
 
-def _merge_items(lists: Sequence[Sequence[Sequence[str]]]) -> list[list[str]]:
-    """Merge the items of all interactions by heading, newest first, without duplicates."""
-    return [
+def _merge_items(lists: Sequence[Sequence[Sequence[str]]]) -> tuple[str, list[list[str]]]:
+    """Merge the items of all interactions by heading, newest first, without duplicates.
+
+    Returns the name of the engine, too.
+    """
+    from domains.intelligence.engine import engine
+
+    merged = [
         _distinct(
             (text for texts in per_interaction for text in texts), merge_similar=heading == _PAINS
         )
         for heading, per_interaction in zip(_HEADINGS, lists, strict=True)
     ]
+    return engine(), merged
 
 
 def _distinct(texts: Iterable[str], *, merge_similar: bool) -> list[str]:
     # Similar complaints are duplicates. Similar steps, prices or decisions may differ materially.
+    from domains.intelligence.semantic.near_duplicates import distinct
+
     items = list(dict.fromkeys(texts))[: 3 * _MAX_ITEMS]
     return (distinct(items) if merge_similar else items)[:_MAX_ITEMS]

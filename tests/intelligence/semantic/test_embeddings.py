@@ -14,14 +14,12 @@ from domains.intelligence.semantic import clusters
 from domains.intelligence.semantic.embeddings import (
     ALL_LANGUAGES,
     ENGLISH,
-    FALLBACK,
     SIZE,
-    WEIGHTS,
     Embedder,
-    available,
     embedder,
     encoder,
 )
+from domains.intelligence.semantic.encoder_files import FALLBACK, WEIGHTS, available
 from domains.intelligence.semantic.near_duplicates import ENGLISH_BARS, WORDS_BARS
 
 MISSING = Path(__file__).parent / "no weights here"

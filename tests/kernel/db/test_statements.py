@@ -146,6 +146,11 @@ def test_every_statement_is_bound_to_the_workspace() -> None:
     assert faulty == {}
 
 
+def test_every_statement_compiles() -> None:
+    # Statements compile on first use, so that a faulty one would pass unnoticed at import.
+    assert all(each.sql for each in REGISTRY)
+
+
 def test_every_reason_for_a_cross_tenant_statement_is_listed() -> None:
     reasons = {each.cross_tenant_reason for each in REGISTRY}
     assert reasons - {None} == CROSS_TENANT_REASONS

@@ -12,7 +12,6 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, get_args
 
-import httpx
 import msgspec
 import pytest
 import structlog
@@ -274,7 +273,7 @@ async def test_time_limit_includes_all_attempts() -> None:
 
 def test_retry_after_is_a_number_or_a_date() -> None:
     def retry_after(value: str) -> float:
-        return Response(429, httpx.Headers({"Retry-After": value}), b"").retry_after
+        return Response(429, {"retry-after": value}, b"").retry_after
 
     soon = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
     assert 0.0 < retry_after(soon) <= 3600.0

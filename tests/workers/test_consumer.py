@@ -1,0 +1,80 @@
+"""A lane: jobs start in free slots only, and none is lost when it stops."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+from uuid import UUID
+
+import pytest
+
+from domains.kernel.core.ids import new_id
+from domains.kernel.core.settings import Settings
+from tests.stack import eventually
+from workers.broker import QueueConsumer, connect
+
+SLOTS = 2
+JOBS = 9
+
+
+class Lane:
+    """A consumer of a queue of its own, and the jobs that it has started, which run until ended."""
+
+    def __init__(self, consumer: QueueConsumer, started: list[UUID]) -> None:
+        self.consumer = consumer
+        self.started = started
+
+    def has_started(self, count: int) -> bool:
+        return len(self.started) >= count
+
+    async def send(self, ids: list[UUID], batch_size: int) -> None:
+        await asyncio.to_thread(self.consumer.send, ids, batch_size)
+
+
+@pytest.fixture
+async def lane(settings: Settings) -> AsyncIterator[Lane]:
+    with connect(settings) as client:
+        started: list[UUID] = []
+        consumer = QueueConsumer(
+            client, f"tests.{new_id()}", SLOTS, lambda job_id: started.append(UUID(job_id))
+        )
+        consumer.start()
+        yield Lane(consumer, started)
+        await consumer.stop()
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, JOBS])
+async def test_a_job_starts_when_a_slot_is_free(lane: Lane, batch_size: int) -> None:
+    ids = [new_id() for _ in range(JOBS)]
+    await lane.send(ids, batch_size)
+    for ended in range(JOBS - SLOTS + 1):
+        await eventually(partial(lane.has_started, ended + SLOTS))
+        # Longer than an idle consumer waits between polls.
+        if ended == 0:
+            await asyncio.sleep(0.3)
+        assert len(lane.started) == ended + SLOTS
+        lane.consumer.job_finished()
+    # Two messages may overtake each other: Dramatiq's threads take them at the same time.
+    assert lane.started == ids if batch_size == JOBS else sorted(lane.started) == sorted(ids)
+
+
+async def test_the_next_message_is_fetched_while_jobs_of_the_first_wait(lane: Lane) -> None:
+    """A slot that becomes free does not wait for Redis."""
+    ids = [new_id() for _ in range(6)]
+    await lane.send(ids, 3)
+    await eventually(lambda: len(lane.started) == SLOTS)
+    await asyncio.sleep(0.3)
+    for _ in range(len(ids) - SLOTS):
+        lane.consumer.job_finished()
+    # Without a turn of the event loop in between, which is needed to receive a message.
+    assert sorted(lane.started) == sorted(ids)
+
+
+async def test_stopping_returns_the_received_jobs_that_have_not_started(lane: Lane) -> None:
+    ids = [new_id() for _ in range(6)]
+    await lane.send(ids, 3)
+    await eventually(lambda: len(lane.started) == SLOTS)
+    await asyncio.sleep(0.3)
+    unstarted = await lane.consumer.stop()
+    lane.consumer.job_finished()
+    assert len(lane.started) == SLOTS
+    assert sorted(lane.started + unstarted) == sorted(ids)
