@@ -78,8 +78,8 @@ class CursorStatements:
     """Statements of a list, one for each combination of filters, compiled on first use.
 
     `order_by`: a time that is never null; ties are ordered by the table's `id`, which is unique in
-    the workspace. `columns`: the first one is that id. `where`: conditions on all records. `filters`: conditions by name, each with an
-    SQL parameter of that name or with none.
+    the workspace. `columns`: the first one is that id. `where`: conditions on all records.
+    `filters`: conditions by name, each with an SQL parameter of that name or with none.
 
     `joined`: another table that `columns` read, and the condition for its one row per record.
 
