@@ -337,14 +337,11 @@ _columns = (
 
 
 def _item(*columns: Any) -> ConversationListItem:
-    return ConversationListItem(*_item_fields(*columns))
-
-
-def _item_fields(*columns: Any) -> tuple[Any, ...]:
     crm_id, crm_name, crm_type, state, error, language, engine = columns[7:]
     crm = CRMInfo(crm_id, crm_name, crm_type) if crm_id or crm_name or crm_type else None
     note = unsupported_note(language, engine) if state == "processed" else None
-    return (*columns[:7], crm, records.Processing(state, error, note), language)
+    processing = records.Processing(state, error, note)
+    return ConversationListItem(*(*columns[:7], crm, processing, language))
 
 
 class _StoredConversation(NamedTuple):
@@ -355,7 +352,8 @@ class _StoredConversation(NamedTuple):
 
 
 def _stored_conversation(*columns: Any) -> _StoredConversation:
-    detail = ConversationDetail(*_item_fields(*columns[:14]), *columns[14:18])
+    item = _item(*columns[:14])
+    detail = ConversationDetail(*msgspec.structs.astuple(item), *columns[14:18])
     return _StoredConversation(detail, columns[18:])
 
 

@@ -68,13 +68,15 @@ class Filter(NamedTuple):
 
 def parse_filters(query: CursorQuery, filters: Iterable[Filter]) -> dict[str, Any]:
     """Parse the filters of a query into SQL parameters. Raises Invalid for the first error."""
-    fields = _request_names(type(query))
-    values = ((rule, getattr(query, rule.name)) for rule in filters)
     given = [
         (rule, value)
-        for rule, value in values
-        if value is not UNSET and not (value == "" and rule.ignores_empty)
+        for rule in filters
+        if (value := getattr(query, rule.name)) is not UNSET
+        and not (value == "" and rule.ignores_empty)
     ]
+    if not given:
+        return {}
+    fields = _request_names(type(query))
     parts = [(rule, value) for rule, value in given if rule.unindexed is not None]
     parsed = {rule.name: rule.parse(value, fields[rule.name]) for rule, value in given}
     for rule, part in parts:
