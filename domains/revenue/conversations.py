@@ -21,6 +21,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
 )
 
 from domains.intelligence.language import unsupported_note
@@ -49,23 +50,24 @@ from domains.revenue.filters import (
     After,
     Before,
     TextFilter,
-    compared,
     conditions,
     contains,
     equals,
     has_element,
     has_trigrams,
     hints,
+    index_hint,
     matches,
     matches_unindexed,
+    order_range,
     pairs_hint,
     pairs_parameter,
     parse_filters,
     pattern,
     source,
     source_doc,
-    time_range,
     unindexed,
+    unindexed_text,
 )
 from domains.revenue.people import (
     EmailAddress,
@@ -364,7 +366,7 @@ def _stored_conversation(*columns: Any) -> _StoredConversation:
 
 
 _FILTERS: Final = (
-    *time_range("started", _c.started_at),
+    *order_range("started", _c.started_at),
     equals("type", _c.type),
     contains("title", _c.title),
     source(_c.source_id, NATIVE),
@@ -383,16 +385,22 @@ CONVERSATIONS: Final = CursorList(
         "attendee_domain": has_element("attendee_domain", _c.domains),
         "attendee_name": matches("attendee_name", _c.names),
         unindexed("attendee_name"): matches_unindexed("attendee_name", _c.names),
-        "crm_name": matches("crm_name", _c.crm_name),
-        # An expression that is in no index, so that the index is not searched a second time.
-        "crm_phrase": (compared(_c.crm_name) + literal_column("''")).bool_op("~*")(
+        # The pattern is a hint only.
+        "crm_name": true(),
+        "crm_phrase": unindexed_text(_c.crm_name).bool_op("~*")(
             bindparam("crm_phrase", type_=Text)
         ),
         "public": _c.public,
     },
-    bounds={"started_after", "started_before"},
+    lower_bound="started_after",
+    upper_bound="started_before",
     indexed={"type", "source_id", "processing_status"},
-    hints=hints(_FILTERS) | {PAIRS: pairs_hint(_c.title, _c.names, _c.crm_name)},
+    hints=hints(_FILTERS)
+    | {
+        "attendee_name": index_hint("attendee_name", _c.names),
+        "crm_name": index_hint("crm_name", _c.crm_name),
+        PAIRS: pairs_hint(_c.title, _c.names, _c.crm_name),
+    },
 )
 _GET = statement(
     select(

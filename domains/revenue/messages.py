@@ -26,10 +26,10 @@ from domains.revenue.filters import (
     equals,
     has_email,
     hints,
+    order_range,
     parse_filters,
     source,
     source_doc,
-    time_range,
 )
 from domains.revenue.people import (
     EmailAddress,
@@ -188,7 +188,7 @@ _FILTERS: Final = (
     equals("remote_id", _c.remote_id),
     equals("thread_id", _c.thread_id),
     has_email("participant_email", _c.emails),
-    *time_range("created", _c.created_at),
+    *order_range("created", _c.created_at),
 )
 MESSAGES: Final = CursorList(
     table=messages,
@@ -198,7 +198,8 @@ MESSAGES: Final = CursorList(
     order_by=_c.created_at,
     where=(_c.deleted_at.is_(None),),
     filters=conditions(_FILTERS) | {"public": _c.public},
-    bounds={"created_after", "created_before"},
+    lower_bound="created_after",
+    upper_bound="created_before",
     indexed={"source_id", "thread_id", "remote_id"},
     hints=hints(_FILTERS),
 )

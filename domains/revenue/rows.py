@@ -24,10 +24,10 @@ from domains.revenue.filters import (
     contains,
     equals,
     hints,
+    order_range,
     pairs_hint,
     parse_filters,
     source,
-    time_range,
 )
 from domains.revenue.object_types import (
     MAX_FIELDS,
@@ -136,7 +136,7 @@ _FILTERS: Final = (
     equals("object_type_id", _c.object_type_id),
     equals("remote_id", _c.remote_id),
     contains("name", _c.name),
-    *time_range("created", _c.ordered_at),
+    *order_range("created", _c.ordered_at),
 )
 ROWS: Final = CursorList(
     table=rows,
@@ -146,7 +146,8 @@ ROWS: Final = CursorList(
     order_by=_c.ordered_at,
     where=(_c.deleted_at.is_(None),),
     filters=conditions(_FILTERS) | {"public": _c.public},
-    bounds={"created_after", "created_before"},
+    lower_bound="created_after",
+    upper_bound="created_before",
     indexed={"source_id", "object_type_id", "remote_id"},
     hints=hints(_FILTERS) | {PAIRS: pairs_hint(_c.name)},
 )
