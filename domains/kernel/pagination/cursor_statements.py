@@ -56,7 +56,6 @@ _INFINITE_PAST: Final[ColumnElement[Any]] = literal_column(
 _INFINITE_FUTURE: Final[ColumnElement[Any]] = literal_column(
     "'infinity'::timestamptz", type_=DateTime(timezone=True)
 )
-)
 
 
 def spans_sql(order_by: str) -> str:
