@@ -59,13 +59,13 @@ from domains.revenue.filters import (
     index_hint,
     matches,
     matches_unindexed,
-    order_range,
     pairs_hint,
     pairs_parameter,
     parse_filters,
     pattern,
     source,
     source_doc,
+    time_range,
     unindexed,
     unindexed_text,
 )
@@ -366,7 +366,7 @@ def _stored_conversation(*columns: Any) -> _StoredConversation:
 
 
 _FILTERS: Final = (
-    *order_range("started", _c.started_at),
+    *time_range("started", _c.started_at),
     equals("type", _c.type),
     contains("title", _c.title),
     source(_c.source_id, NATIVE),

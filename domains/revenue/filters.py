@@ -15,7 +15,6 @@ from domains.kernel.core.problems import invalid
 from domains.kernel.core.timestamps import parse_iso, parse_iso_end
 from domains.kernel.db.full_text import cjk_pairs
 from domains.kernel.pagination.cursor import CursorQuery
-from domains.kernel.pagination.cursor_statements import at_most_hint
 from domains.revenue.addresses.email_domains import normalized_email
 
 LowerBound = Annotated[
@@ -176,16 +175,9 @@ def time_range(name: str, column: Column[Any]) -> tuple[Filter, Filter]:
     )
 
 
-def order_range(name: str, column: Column[Any]) -> tuple[Filter, Filter]:
-    """As `time_range`, for the column that orders the list. Its spans are in the search index."""
-    lower, upper = time_range(name, column)
-    most = bindparam(upper.name, type_=column.type)
-    return lower, upper._replace(hint=at_most_hint(column.name, most))
-
-
 def activity_range(column: Column[Any]) -> tuple[Filter, Filter]:
     """Filters `last_activity_after` and `last_activity_before` of deals and accounts."""
-    lower, upper = order_range("last_activity", column)
+    lower, upper = time_range("last_activity", column)
     # Without activity, a record is ordered by -infinity and is not before any time.
     has_activity = column > literal_column("'-infinity'::timestamptz")
     return lower, upper._replace(condition=upper.condition & has_activity)

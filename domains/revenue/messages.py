@@ -26,10 +26,10 @@ from domains.revenue.filters import (
     equals,
     has_email,
     hints,
-    order_range,
     parse_filters,
     source,
     source_doc,
+    time_range,
 )
 from domains.revenue.people import (
     EmailAddress,
@@ -188,7 +188,7 @@ _FILTERS: Final = (
     equals("remote_id", _c.remote_id),
     equals("thread_id", _c.thread_id),
     has_email("participant_email", _c.emails),
-    *order_range("created", _c.created_at),
+    *time_range("created", _c.created_at),
 )
 MESSAGES: Final = CursorList(
     table=messages,

@@ -24,10 +24,10 @@ from domains.revenue.filters import (
     contains,
     equals,
     hints,
-    order_range,
     pairs_hint,
     parse_filters,
     source,
+    time_range,
 )
 from domains.revenue.object_types import (
     MAX_FIELDS,
@@ -136,7 +136,7 @@ _FILTERS: Final = (
     equals("object_type_id", _c.object_type_id),
     equals("remote_id", _c.remote_id),
     contains("name", _c.name),
-    *order_range("created", _c.ordered_at),
+    *time_range("created", _c.ordered_at),
 )
 ROWS: Final = CursorList(
     table=rows,

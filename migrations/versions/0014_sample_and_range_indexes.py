@@ -3,6 +3,9 @@
 Searches of the revenue record look into a small index of a sample of the list, instead of one key
 in the index of the whole list. The spans in that index contain the workspace. Ranges of amounts,
 close dates and creation times are read from GiST indexes of points, instead of spans.
+
+Signals with an external id are indexed in list order. The planner gets statistics of the values
+that occur together in the filters of discovery.
 """
 
 import importlib
@@ -38,6 +41,14 @@ _LISTS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...], 
         None,
     ),
     "accounts": ("ordered_at", (), ("name", "website", "owner_text"), ("created_at",), None),
+}
+
+# Table -> columns whose values depend on each other.
+_STATISTICS = {
+    "signals": ("status", "signal_type", "external_id"),
+    "insights": ("status", "type", "kind", "product_id", "account_id"),
+    "opportunities": ("status", "product_id"),
+    "ideas": ("status", "product_id"),
 }
 
 # The point of a record: x is its workspace, by a hash of 15 bits, and its time in seconds since the
@@ -128,9 +139,15 @@ def upgrade() -> None:
 
     for function in ("spans", "spans_from", "spans_to"):
         _execute(f"drop function {function}({_AMOUNT})")
+    _external_id_index("number")
+    for table, columns in _STATISTICS.items():
+        _execute(f"create statistics st_{table}_filters (mcv) on {', '.join(columns)} from {table}")
 
 
 def downgrade() -> None:
+    for table in _STATISTICS:
+        _execute(f"drop statistics st_{table}_filters")
+    _external_id_index()
     former = importlib.import_module("migrations.versions.0003_the_revenue_record")
     for function in former._spans(_AMOUNT, former._NUMBERS[_AMOUNT]):
         _execute(function)
@@ -149,6 +166,16 @@ def downgrade() -> None:
         _execute(f"drop function {function}(uuid, timestamptz)")
     for kind in _POINT_VALUES:
         _execute(f"drop function list_point(uuid, timestamptz, {kind})")
+
+
+def _external_id_index(*order: str) -> None:
+    op.drop_index("ix_signals_external_id", "signals")
+    op.create_index(
+        "ix_signals_external_id",
+        "signals",
+        ["workspace_id", sa.text('"left"(external_id, 200)'), *order],
+        postgresql_where=sa.text("external_id is not null"),
+    )
 
 
 def _patterns(texts: Sequence[str]) -> list[str]:

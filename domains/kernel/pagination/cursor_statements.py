@@ -44,6 +44,9 @@ SAMPLE_SQL: Final = "hashtext(id::text) & 127"
 
 _DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
 
+# A search reads the matches of all times if fewer of them than this are in the sample.
+FEW_SAMPLED: Final = 24
+
 # Compiled statements that each list keeps.
 _CACHE_SIZE: Final = 500
 
@@ -61,18 +64,6 @@ _INFINITE_FUTURE: Final[ColumnElement[Any]] = literal_column(
 def spans_sql(order_by: str) -> str:
     """SQL for the numbers of all spans of a workspace, short and long, that contain a time."""
     return f"list_spans(workspace_id, {order_by})"
-
-
-def at_most_hint(order_by: str, upper_bound: ColumnElement[Any]) -> ColumnElement[bool]:
-    """A GIN-indexable condition that is true for every time up to `upper_bound`.
-
-    It is also true for times slightly above the bound, and may be for other workspaces.
-    """
-    return _overlaps(order_by, func.list_spans_to(WORKSPACE, upper_bound, type_=_SPAN_NUMBERS))
-
-
-def _overlaps(order_by: str, spans: Any) -> ColumnElement[bool]:
-    return literal_column(spans_sql(order_by), type_=_SPAN_NUMBERS).bool_op("&&")(spans)
 
 
 def list_point_sql(order_by: str, column: str) -> str:
@@ -213,17 +204,23 @@ class CursorStatements:
         """Select the matches as far back as needed from the GIN indexes: sample, then list."""
         at, id_ = self.order_by.label("at"), self.table.c.id.label("id")
         conditions = self._conditions(filters - self.bounds)
-        hints = self._hints(filters - self.bounds)
-        search = (*self._in_list(), *within_bounds, *conditions, *hints, needed)
-        sample = _materialized(select(at).where(*search, self._in_sample()), "sample")
-        cutoff = self._cutoff(select(sample.c.at).order_by(sample.c.at.desc()), filters)
+        hints = self._hints(filters)
+        search = (*self._in_list(), *conditions, *hints, needed)
+        sample = _materialized(
+            select(at, and_(true(), *within_bounds).label("in_bounds")).where(
+                *search, self._in_sample()
+            ),
+            "sample",
+        )
+        newest_first = select(sample.c.at).where(sample.c.in_bounds).order_by(sample.c.at.desc())
+        cutoff = self._cutoff(newest_first, filters)
+        of_sample = select(sample.c.in_bounds)
         return _materialized(
             select(at, id_).where(
                 *search,
-                *self._hints(filters & self.bounds),
-                *self._position_hint(after),
+                *within_bounds,
                 self.order_by >= select(cutoff.c.at).scalar_subquery(),
-                _overlaps(self.order_by.name, _spans_since(cutoff.c.at)),
+                *self._time_hints(filters, after, cutoff.c.at, of_sample),
             ),
             "indexed_matches",
         )
@@ -252,14 +249,16 @@ class CursorStatements:
         sampled = _materialized(
             select(
                 at,
+                and_(true(), *within_bounds).label("in_bounds"),
                 *(
                     and_(*self._conditions(group)).label(f"matches_{number}")
                     for number, group in enumerate(groups)
                 ),
-            ).where(*self._in_list(), *within_bounds, self._in_sample(), needed),
+            ).where(*self._in_list(), self._in_sample(), needed),
             "sampled",
         )
-        matches = [sampled.c[f"matches_{number}"] for number in range(len(groups))]
+        matching = [sampled.c[f"matches_{number}"] for number in range(len(groups))]
+        matches = [and_(sampled.c.in_bounds, each) for each in matching]
         newest_first = select(sampled.c.at).where(*matches).order_by(sampled.c.at.desc())
         cutoff = self._cutoff(newest_first, filters)
         gin = len(groups) - 1 if others and not in_order else None
@@ -293,9 +292,10 @@ class CursorStatements:
             elif in_order:
                 indexed = [*of_group, *in_time]
             else:
-                in_spans = _overlaps(self.order_by.name, _spans_since(oldest.c.at))
+                of_sample = select(sampled.c.in_bounds).where(matching[number])
                 # Conditions with a hint use no index themselves.
-                indexed = [*of_group, *self._hints(group), in_spans]
+                indexed = [*of_group, *self._hints(group)]
+                indexed += self._time_hints(filters, after, oldest.c.at, of_sample)
                 rest += in_time
             # `matches` is no condition, so that the planner takes the index that was chosen.
             candidates.append(
@@ -327,15 +327,12 @@ class CursorStatements:
             low = bindparam(range_.lower, type_=type_)
         if range_.upper in given:
             high = bindparam(range_.upper, type_=type_)
-        last = [before]
-        if after:
-            last.append(_AFTER_AT)
-        if self.upper_bound is not None and self.upper_bound in filters:
-            last.append(bindparam(self.upper_bound, type_=DateTime(timezone=True)))
-        return func.box(
-            func.list_point(WORKSPACE, first, low),
-            func.list_point(WORKSPACE, func.least(*last), high),
+        last = func.least(before, *self._last(filters, after))
+        box = func.box(
+            func.list_point(WORKSPACE, first, low), func.list_point(WORKSPACE, last, high)
         )
+        # The function exchanges corners that are in the wrong order. Null contains no point.
+        return case((and_(low <= high, first <= last), box))
 
     def _point_sql(self, range_: RangeFilter) -> str:
         return list_point_sql(self.order_by.name, range_.column.name)
@@ -343,8 +340,37 @@ class CursorStatements:
     def _hints(self, filters: frozenset[str]) -> list[ColumnElement[bool]]:
         return [self.hints[name] for name in sorted(filters & self.hints.keys())]
 
-    def _position_hint(self, after: bool) -> list[ColumnElement[bool]]:
-        return [at_most_hint(self.order_by.name, _AFTER_AT)] if after else []
+    def _time_hints(
+        self,
+        filters: frozenset[str],
+        after: bool,
+        first: ColumnElement[Any],
+        sampled: Select[Any],
+    ) -> list[ColumnElement[bool]]:
+        """Conditions for the time that the GIN index can evaluate. They may be true for others.
+
+        `first`: the oldest time, a column of a CTE with one row. `sampled`: for each match in the
+        sample, true if it is within the bounds of the list. If few others match, it is faster to
+        read them, too, than to compare the times of all.
+        """
+        sample = sampled.subquery("matching")
+        count = select(func.count() < _number(FEW_SAMPLED)).select_from(sample)
+        all_times = func.list_spans_from(WORKSPACE, _INFINITE_PAST)
+        since = func.list_spans_from(WORKSPACE, first)
+        spans = [select(case((count.scalar_subquery(), all_times), else_=since))]
+        if last := self._last(filters, after):
+            few_outside = count.where(~sample.c.in_bounds).scalar_subquery()
+            until = func.list_spans_to(WORKSPACE, func.least(*last))
+            spans.append(select(case((few_outside, all_times), else_=until)))
+        covered = literal_column(spans_sql(self.order_by.name), type_=_SPAN_NUMBERS)
+        return [covered.bool_op("&&")(each.scalar_subquery()) for each in spans]
+
+    def _last(self, filters: frozenset[str], after: bool) -> list[ColumnElement[Any]]:
+        """Upper bounds of the time."""
+        last: list[ColumnElement[Any]] = [_AFTER_AT] if after else []
+        if self.upper_bound is not None and self.upper_bound in filters:
+            last.append(bindparam(self.upper_bound, type_=DateTime(timezone=True)))
+        return last
 
     def _in_sample(self) -> ColumnElement[bool]:
         return literal_column(f"({self.sample_sql})", type_=Integer) == literal_column("0")
@@ -371,11 +397,6 @@ class CursorStatements:
     def _after_position(self, after: bool) -> list[ColumnElement[bool]]:
         position = tuple_(_AFTER_AT, bindparam("after_id", type_=self.table.c.id.type))
         return [tuple_(self.order_by, self.table.c.id) < position] if after else []
-
-
-def _spans_since(at: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The spans from a column of a CTE with one row, as a subquery that is evaluated once."""
-    return select(func.list_spans_from(WORKSPACE, at, type_=_SPAN_NUMBERS)).scalar_subquery()
 
 
 def _cheapest_plan(

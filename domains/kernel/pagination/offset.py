@@ -8,8 +8,10 @@ import msgspec
 from msgspec import UNSET
 from sqlalchemy import (
     ARRAY,
+    CTE,
     Column,
     ColumnElement,
+    Select,
     Table,
     Uuid,
     any_,
@@ -17,6 +19,7 @@ from sqlalchemy import (
     func,
     select,
     true,
+    union_all,
 )
 
 from domains.kernel.core.field_docs import doc
@@ -120,19 +123,37 @@ class OffsetList(Generic[T]):
         table = self.table
         tenant = table.c.workspace_id == WORKSPACE
         conditions = (tenant, *(self.filters[name] for name in sorted(filters)))
-        counted = (
-            select(func.count().label("counted"))
-            .select_from(select(table.c.id).where(*conditions).limit(COUNT_CAP + 1).subquery())
-            .subquery()
-        )
-        # Select the page's ids first, so that computed columns, such as links, are evaluated for
-        # these rows only.
-        page_ids = (
-            select(table.c.id)
+        # Ids and positions of all matches, if they are few enough to be counted.
+        matches = _materialized(
+            select(table.c.id, self.order_by.label("position"))
             .where(*conditions)
-            .order_by(in_order(self.order_by))
-            .limit(bindparam("limit"))
-            .offset(bindparam("offset"))
+            .limit(COUNT_CAP + 1),
+            "matches",
+        )
+        counted = _materialized(
+            select(func.count().label("counted")).select_from(matches), "counted"
+        )
+        number = select(counted.c.counted).scalar_subquery()
+        # Select the page's ids first, so that computed columns, such as links, are evaluated for
+        # these rows only. A second scan is needed only if there are more matches.
+        page_ids = union_all(
+            *(
+                select(source.c.id).select_from(source)
+                for source in (
+                    select(matches.c.id)
+                    .where(number <= COUNT_CAP)
+                    .order_by(in_order(matches.c.position))
+                    .limit(bindparam("limit"))
+                    .offset(bindparam("offset"))
+                    .subquery("few"),
+                    select(table.c.id)
+                    .where(*conditions, number > COUNT_CAP)
+                    .order_by(in_order(self.order_by))
+                    .limit(bindparam("limit"))
+                    .offset(bindparam("offset"))
+                    .subquery("many"),
+                )
+            )
         )
         page = (
             select(self.order_by.label("position"), *self.columns)
@@ -149,6 +170,11 @@ class OffsetList(Generic[T]):
             .order_by(in_order(page.c.position)),
             row,
         )
+
+
+def _materialized(query: Select[Any], name: str) -> CTE:
+    """A CTE that is planned separately and evaluated at most once."""
+    return query.cte(name).prefix_with("MATERIALIZED")
 
 
 # All lists, for the test that proves their statements bound to the workspace.
