@@ -146,6 +146,7 @@ signals = _record_table(
         "ix_signals_external_id",
         "workspace_id",
         text('"left"(external_id, 200)'),
+        "number",
         postgresql_where=text("external_id is not null"),
     ),
 )

@@ -13,6 +13,7 @@ from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Read
 from domains.kernel.db.statements import WORKSPACE, statement
 from domains.kernel.pagination.cursor import CursorList, CursorQuery20, PaginationInfo
+from domains.kernel.pagination.cursor_statements import RangeFilter
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue import example_ids
 from domains.revenue.addresses.email_domains import other_spelling
@@ -220,7 +221,9 @@ ACCOUNTS: Final = CursorList(
             any_(bindparam("websites", type_=ARRAY(Text)))
         )
     },
-    bounds={"last_activity_after", "last_activity_before"},
+    lower_bound="last_activity_after",
+    upper_bound="last_activity_before",
+    ranges=(RangeFilter(_c.created_at, "created_after", "created_before"),),
     hints=hints(_FILTERS) | {PAIRS: pairs_hint(_c.name, _c.website, _c.owner_text)},
 )
 _GET = statement(

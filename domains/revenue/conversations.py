@@ -21,6 +21,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
 )
 
 from domains.intelligence.language import unsupported_note
@@ -49,13 +50,13 @@ from domains.revenue.filters import (
     After,
     Before,
     TextFilter,
-    compared,
     conditions,
     contains,
     equals,
     has_element,
     has_trigrams,
     hints,
+    index_hint,
     matches,
     matches_unindexed,
     pairs_hint,
@@ -66,6 +67,7 @@ from domains.revenue.filters import (
     source_doc,
     time_range,
     unindexed,
+    unindexed_text,
 )
 from domains.revenue.people import (
     EmailAddress,
@@ -377,16 +379,22 @@ CONVERSATIONS: Final = CursorList(
         "attendee_domain": has_element("attendee_domain", _c.domains),
         "attendee_name": matches("attendee_name", _c.names),
         unindexed("attendee_name"): matches_unindexed("attendee_name", _c.names),
-        "crm_name": matches("crm_name", _c.crm_name),
-        # An expression that is in no index, so that the index is not searched a second time.
-        "crm_phrase": (compared(_c.crm_name) + literal_column("''")).bool_op("~*")(
+        # The pattern is a hint only.
+        "crm_name": true(),
+        "crm_phrase": unindexed_text(_c.crm_name).bool_op("~*")(
             bindparam("crm_phrase", type_=Text)
         ),
         "public": _c.public,
     },
-    bounds={"started_after", "started_before"},
+    lower_bound="started_after",
+    upper_bound="started_before",
     indexed={"type", "source_id", "processing_status"},
-    hints=hints(_FILTERS) | {PAIRS: pairs_hint(_c.title, _c.names, _c.crm_name)},
+    hints=hints(_FILTERS)
+    | {
+        "attendee_name": index_hint("attendee_name", _c.names),
+        "crm_name": index_hint("crm_name", _c.crm_name),
+        PAIRS: pairs_hint(_c.title, _c.names, _c.crm_name),
+    },
 )
 _GET = statement(
     select(

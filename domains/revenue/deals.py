@@ -12,6 +12,7 @@ from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Read
 from domains.kernel.db.statements import WORKSPACE, statement
 from domains.kernel.pagination.cursor import CursorList, CursorQuery20, PaginationInfo
+from domains.kernel.pagination.cursor_statements import RangeFilter
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue import example_ids
 from domains.revenue.crm import matching
@@ -134,7 +135,12 @@ DEALS: Final = CursorList(
     query_type=DealQuery,
     order_by=_c.ordered_at,
     filters=conditions(_FILTERS),
-    bounds={"last_activity_after", "last_activity_before"},
+    lower_bound="last_activity_after",
+    upper_bound="last_activity_before",
+    ranges=(
+        RangeFilter(_c.amount, "amount_min", "amount_max"),
+        RangeFilter(_c.close_date, "close_date_after", "close_date_before"),
+    ),
     indexed={"closed"},
     hints=hints(_FILTERS) | {PAIRS: pairs_hint(_c.name, _c.stage, _c.owner_name)},
 )

@@ -44,6 +44,7 @@ from domains.revenue.filters import (
     conditions,
     contains,
     equals,
+    hints,
     pairs_hint,
     parse_filters,
     source,
@@ -211,7 +212,7 @@ DOCUMENTS: Final = CursorList(
     order_by=_c.ordered_at,
     where=(_c.deleted_at.is_(None),),
     filters=conditions(_FILTERS) | {"public": _c.public},
-    hints={PAIRS: pairs_hint(_c.display_name)},
+    hints=hints(_FILTERS) | {PAIRS: pairs_hint(_c.display_name)},
     indexed={"source_id", "processing_status"},
 )
 _GET = statement(

@@ -15,7 +15,6 @@ from domains.kernel.core.problems import invalid
 from domains.kernel.core.timestamps import parse_iso, parse_iso_end
 from domains.kernel.db.full_text import cjk_pairs
 from domains.kernel.pagination.cursor import CursorQuery
-from domains.kernel.pagination.cursor_statements import at_least_hint, at_most_hint
 from domains.revenue.addresses.email_domains import normalized_email
 
 LowerBound = Annotated[
@@ -145,6 +144,7 @@ def contains(name: str, column: Column[Any]) -> Filter:
         name,
         lambda text, _field: pattern(text),
         matches(name, column),
+        index_hint(name, column),
         unindexed=matches_unindexed(name, column),
     )
 
@@ -191,10 +191,7 @@ def number_range(
     """Filters `{name}_{lower}` and `{name}_{upper}`, both inclusive."""
     lower, upper = f"{name}_{lower}", f"{name}_{upper}"
     least, most = (bindparam(bound, type_=column.type) for bound in (lower, upper))
-    return (
-        Filter(lower, _unchanged, column >= least, at_least_hint(column.name, least)),
-        Filter(upper, _unchanged, column <= most, at_most_hint(column.name, most)),
-    )
+    return Filter(lower, _unchanged, column >= least), Filter(upper, _unchanged, column <= most)
 
 
 def _unchanged(value: Any, _field: str) -> Any:
@@ -205,15 +202,30 @@ def _unchanged(value: Any, _field: str) -> Any:
 
 
 def matches(name: str, column: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Condition: the text matches the parameter `name`, an ILIKE pattern made by `pattern`."""
-    return compared(column).ilike(bindparam(name, type_=Text))
+    """Condition: the text matches the parameter `name`, an ILIKE pattern made by `pattern`.
+
+    It uses no index: see `index_hint`.
+    """
+    return unindexed_text(column).ilike(bindparam(name, type_=Text))
+
+
+def index_hint(name: str, column: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Hint: the text matches a shorter form of the pattern in the parameter `name`.
+
+    It has each letter in one trigram instead of three, so the index reads fewer entries.
+    """
+    short = func.index_pattern(bindparam(name, type_=Text), type_=Text)
+    return compared(column).ilike(short)
 
 
 def matches_unindexed(name: str, column: ColumnElement[Any]) -> ColumnElement[bool]:
-    """As `matches`, for the parameter `unindexed(name)`."""
-    # An expression that is in no index.
-    text = compared(column) + literal_column("''")
-    return text.ilike(bindparam(unindexed(name), type_=Text))
+    """As `matches`, for the parameter `unindexed(name)`, which has no hint."""
+    return matches(unindexed(name), column)
+
+
+def unindexed_text(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The text in NFC, as an expression that is in no index."""
+    return compared(column) + literal_column("''")
 
 
 def compared(column: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -198,7 +198,8 @@ MESSAGES: Final = CursorList(
     order_by=_c.created_at,
     where=(_c.deleted_at.is_(None),),
     filters=conditions(_FILTERS) | {"public": _c.public},
-    bounds={"created_after", "created_before"},
+    lower_bound="created_after",
+    upper_bound="created_before",
     indexed={"source_id", "thread_id", "remote_id"},
     hints=hints(_FILTERS),
 )

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSON
 
 from domains.kernel.db.tables import metadata, timestamp_column
-from domains.kernel.pagination.cursor_statements import SAMPLE_SQL, spans_sql
+from domains.kernel.pagination.cursor_statements import SAMPLE_SQL, list_point_sql, spans_sql
 
 # Ids of other systems sort by their bytes, independent of the database's locale.
 _ID = Text(collation="C")
@@ -77,31 +77,58 @@ def _list_index(name: str, order: str, *columns: str, where: str | None = _NOT_D
     return _index(f"ix_{name}_{'_'.join((*columns, 'list'))}", *columns, order, "id", where=where)
 
 
-def _search_index(
+def _search_indexes(
     name: str,
     order: str,
     *columns: str | TextClause,
     texts: Sequence[str],
-    ranges: Sequence[str] = (),
     where: str | None = _NOT_DELETED,
-) -> Index:
-    """GIN index for combined filters: patterns in `texts`, bounds of `ranges`, and `columns` that
-    equal or contain a value. Patterns need at least three letters, or two Chinese, Japanese or
-    Korean characters. See CursorStatements.
+) -> tuple[Index, Index]:
+    """GIN indexes for combined filters, of the list and of its sample: patterns in `texts`, and
+    `columns` that equal or contain a value. Patterns need at least three letters, or two Chinese,
+    Japanese or Korean characters. See CursorStatements.
     """
-    return _index(
-        f"ix_{name}_search",
-        text(f"({SAMPLE_SQL})"),
-        *(text(spans_sql(column)) for column in (order, *ranges)),
+    filtered: tuple[Any, ...] = (
         *columns,
         *([text(f"cjk_pairs(VARIADIC ARRAY[{', '.join(texts)}])")] if texts else []),
         *(literal_column(f"nfc({column})").label(f"nfc_{column}") for column in texts),
-        where=where,
-        postgresql_using="gin",
-        postgresql_ops={f"nfc_{column}": "gin_trgm_ops" for column in texts},
-        # Every search scans the pending list. A smaller one would double the cost of inserts.
-        postgresql_with={"gin_pending_list_limit": 512},
     )
+    options: dict[str, Any] = {
+        "postgresql_using": "gin",
+        "postgresql_ops": {f"nfc_{column}": "gin_trgm_ops" for column in texts},
+    }
+    return (
+        Index(
+            f"ix_{name}_search",
+            text(spans_sql(order)),
+            *filtered,
+            postgresql_where=None if where is None else text(where),
+            # Every search scans the pending list. A smaller one would double the cost of inserts.
+            postgresql_with={"gin_pending_list_limit": 512},
+            **options,
+        ),
+        _index(f"ix_{name}_sample", *filtered, where=_sampled(where), **options),
+    )
+
+
+def _range_indexes(name: str, order: str, *columns: str) -> list[Index]:
+    """Indexes for lists without a condition, filtered by ranges of these columns.
+
+    One for each column, and one of the sample in list order.
+    """
+    return [
+        Index(
+            f"ix_{name}_{column}_range",
+            text(list_point_sql(order, column)),
+            postgresql_using="gist",
+        )
+        for column in columns
+    ] + [_index(f"ix_{name}_sample_list", order, "id", where=_sampled(None))]
+
+
+def _sampled(where: str | None) -> str:
+    in_sample = f"({SAMPLE_SQL}) = 0"
+    return in_sample if where is None else f"{where} and {in_sample}"
 
 
 def _overlap_index(name: str, *columns: str, where: str | None = _NOT_DELETED) -> Index:
@@ -207,7 +234,7 @@ rows = _record(
     _list_index("rows", "ordered_at", "source_id"),
     _list_index("rows", "ordered_at", "object_type_id"),
     _index("ix_rows_remote_id", "remote_id"),
-    _search_index("rows", "ordered_at", "source_id", "object_type_id", "public", texts=["name"]),
+    *_search_indexes("rows", "ordered_at", "source_id", "object_type_id", "public", texts=["name"]),
 )
 
 messages = _record(
@@ -232,7 +259,9 @@ messages = _record(
     ),
     _index("ix_messages_remote_id", "remote_id"),
     _overlap_index("messages", "outside", "outside_domains"),
-    _search_index("messages", "created_at", "source_id", "thread_id", "emails", "public", texts=[]),
+    *_search_indexes(
+        "messages", "created_at", "source_id", "thread_id", "emails", "public", texts=[]
+    ),
     *_link_indexes("messages", "created_at"),
 )
 
@@ -284,7 +313,7 @@ conversations = _record(
     _list_index("conversations", "started_at", "source_id"),
     _list_index("conversations", "started_at", "state"),
     _overlap_index("conversations", "outside", "outside_domains"),
-    _search_index(
+    *_search_indexes(
         "conversations",
         "started_at",
         *("state", "type", "source_id", "emails", "domains", "public"),
@@ -323,7 +352,7 @@ documents = _record(
     _list_index("documents", "ordered_at"),
     _list_index("documents", "ordered_at", "source_id"),
     _list_index("documents", "ordered_at", "state"),
-    _search_index(
+    *_search_indexes(
         "documents", "ordered_at", "state", "source_id", "public", texts=["display_name"]
     ),
 )
@@ -396,14 +425,14 @@ deals = _crm_record(
     # For the open deals of an account, latest activity first, and for all its deals.
     *_account_indexes("account_id", "account_id", where="account_id is not null"),
     *_account_indexes("account_name", _lower("account_name"), where="account_id is null"),
-    _search_index(
+    *_search_indexes(
         "deals",
         "ordered_at",
         text(KNOWN_CLOSED_SQL),
         texts=["name", "stage", "owner_name"],
-        ranges=["close_date", "amount"],
         where=None,
     ),
+    *_range_indexes("deals", "ordered_at", "close_date", "amount"),
 )
 
 accounts = _crm_record(
@@ -421,13 +450,13 @@ accounts = _crm_record(
     Column("synced_crm_fields", JSON),
     _index("ix_accounts_domain", "domain", where="domain <> ''"),
     _index("ix_accounts_name_equal", _lower("name"), where=None),
-    _search_index(
+    *_search_indexes(
         "accounts",
         "ordered_at",
         texts=["name", "website", "owner_text"],
-        ranges=["created_at"],
         where=None,
     ),
+    *_range_indexes("accounts", "ordered_at", "created_at"),
 )
 
 # People of accounts, imported with ids of their own. `accounts.contacts` are those that the account

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from domains.discovery.insights import INSIGHTS, InsightQuery
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Database
 from domains.kernel.pagination import offset
 from tests.conftest import MakeTenant
@@ -283,6 +285,45 @@ async def test_the_pages_of_a_filtered_list_make_up_the_whole_list(
     assert walked == whole
     newest_first, _ = await page(limit=100)
     assert newest_first == (whole if order == "desc" else whole[::-1])
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    query=st.fixed_dictionaries(
+        {
+            "limit": st.integers(1, 30),
+            "offset": st.integers(0, 30),
+            "order": st.sampled_from(["asc", "desc"]),
+        },
+        optional={
+            "status": st.sampled_from(["draft", "published", "archived"]),
+            "type": st.sampled_from(["other", "feedback"]),
+            "tag_id": st.sampled_from(["t", "u"]),
+        },
+    ),
+    cap=st.integers(0, 30),
+)
+async def test_pages_are_equal_whether_all_matches_are_counted_or_not(
+    insight_library: Tenant,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    query: dict[str, Any],
+    cap: int,
+) -> None:
+    workspace = WorkspaceId(UUID(insight_library.workspace))
+    (listed,) = (each for each in offset.OFFSET_LISTS if each.table.name == "insights")
+    pages = []
+    for count_cap in (1000, cap):
+        with monkeypatch.context() as patched:
+            patched.setattr(offset, "COUNT_CAP", count_cap)
+            patched.setattr(listed, "_statements", {})
+            pages.append(await INSIGHTS.page(database.read, workspace, InsightQuery(**query)))
+    counted_all, counted_some = pages
+    assert counted_some.items == counted_all.items
+    if "status" in query or "type" in query or "tag_id" in query:
+        assert counted_some.counted == min(counted_all.counted, cap + 1)
 
 
 @pytest.mark.parametrize("resource", ["insights", "ideas", "products", "signals"])

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domains.kernel.db.database import Database
+from domains.kernel.pagination import cursor_statements
 from domains.kernel.pagination.cursor import CURSOR_LENGTH
 from tests.revenue.list_kinds import (
     KINDS,
@@ -127,9 +128,11 @@ async def test_both_stages_of_a_search_find_the_same_records(
     await _replace_records(connection, acme, kind, records)
     expected = record_ids(kind, await get_json(acme, kind, limit=50, **filters))
     cursor_list = KINDS[kind].cursor_list
-    # Scan few records, so that the index stage runs. Sample all records, or every other one.
-    for mask in (0, 1):
+    # Scan few records, so that the index stage runs. Sample all records, or every other one. Read
+    # the matches of all times, or those of the spans.
+    for mask, few in ((0, 0), (0, 100), (1, 0)):
         with monkeypatch.context() as patched:
+            patched.setattr(cursor_statements, "FEW_SAMPLED", few)
             patched.setattr(cursor_list, "scan_factor", 1)
             patched.setattr(cursor_list, "sample_sql", f"hashtext(id::text) & {mask}")
             patched.setattr(cursor_list, "_compiled", {})

@@ -8,17 +8,23 @@ import msgspec
 from msgspec import UNSET
 from sqlalchemy import (
     ARRAY,
+    CTE,
+    BindParameter,
     Column,
     ColumnElement,
+    CompoundSelect,
+    FromClause,
     Select,
     Table,
     Uuid,
+    and_,
     any_,
     bindparam,
     func,
     literal_column,
     select,
     true,
+    union_all,
 )
 
 from domains.kernel.core.field_docs import doc
@@ -124,68 +130,107 @@ class OffsetList(Generic[T]):
         key = (order, filters, skips)
         compiled = self._statements.get(key)
         if compiled is None:
-            select_page = self._search if filters or skips else self._scan
+            if filters:
+                page = self._search(order, filters, skips)
+            else:
+                page = self._skip(order) if skips else self._scan(order)
             # Registered, so that the test of all statements sees those that were compiled.
-            compiled = self._statements[key] = statement(
-                select_page(order, filters, skips), row, reuses_plan=not filters and not skips
-            )
+            compiled = statement(page, row, reuses_plan=not filters and not skips)
+            self._statements[key] = compiled
         return compiled
 
-    def _scan(self, order: Order, _filters: frozenset[str], _skips: bool) -> Select[Any]:
+    def _scan(self, order: Order) -> Select[Any]:
         """Select the first page of the whole list with one index scan."""
         return (
-            select(*self.columns, self.order_by, self._count(frozenset()).scalar_subquery())
+            select(*self.columns, self.order_by, self._count_of_all().scalar_subquery())
             .where(self.table.c.workspace_id == WORKSPACE)
             .order_by(_in_order(self.order_by, order))
             .limit(bindparam("limit"))
         )
 
-    def _search(self, order: Order, filters: frozenset[str], skips: bool) -> Select[Any]:
-        """Select a page of matches, with their count also beyond the end of the list."""
-        table = self.table
-        # Select the page's ids first, so that computed columns, such as links, are evaluated for
-        # these rows only.
+    def _skip(self, order: Order) -> Select[Any]:
+        """Select a later page of the whole list."""
         page_ids = (
-            select(table.c.id)
-            .where(*self._matches(filters))
+            select(self.table.c.id)
+            .where(self.table.c.workspace_id == WORKSPACE)
             .order_by(_in_order(self.order_by, order))
             .limit(bindparam("limit"))
-            .offset(bindparam("offset") if skips else None)
+            .offset(bindparam("offset"))
         )
+        return self._records(order, page_ids, self._count_of_all().subquery())
+
+    def _search(self, order: Order, filters: frozenset[str], skips: bool) -> Select[Any]:
+        """Select a page of the matches, which are counted up to COUNT_CAP + 1."""
+        table = self.table
+        conditions = (self.filters[name] for name in sorted(filters))
+        is_match = and_(table.c.workspace_id == WORKSPACE, *conditions)
+        offset: BindParameter[int] | None = bindparam("offset") if skips else None
+        # Ids and positions of all matches, if they are few enough to be counted.
+        matches = _materialized(
+            select(table.c.id, self.order_by.label("position"))
+            .where(is_match)
+            .limit(COUNT_CAP + 1),
+            "matches",
+        )
+        counted = _materialized(
+            select(func.count().label("counted")).select_from(matches), "counted"
+        )
+        number = select(counted.c.counted).scalar_subquery()
+        few = (
+            select(matches.c.id)
+            .where(number <= COUNT_CAP)
+            .order_by(_in_order(matches.c.position, order))
+            .limit(bindparam("limit"))
+            .offset(offset)
+            .subquery("few")
+        )
+        # A second scan is needed only if there are more matches.
+        many = (
+            select(table.c.id)
+            .where(is_match, number > COUNT_CAP)
+            .order_by(_in_order(self.order_by, order))
+            .limit(bindparam("limit"))
+            .offset(offset)
+            .subquery("many")
+        )
+        page_ids = union_all(select(few.c.id), select(many.c.id))
+        return self._records(order, page_ids, counted)
+
+    def _records(
+        self, order: Order, page_ids: Select[Any] | CompoundSelect[Any], counted: FromClause
+    ) -> Select[Any]:
+        """Select the records with these ids, and the count also for a page beyond the end."""
+        # The ids first, so that computed columns, such as links, are evaluated for these records
+        # only.
         page = (
             select(*self.columns, self.order_by.label("position"))
             .where(
-                table.c.workspace_id == WORKSPACE,
-                table.c.id == any_(func.array(page_ids.scalar_subquery(), type_=ARRAY(Uuid))),
+                self.table.c.workspace_id == WORKSPACE,
+                self.table.c.id == any_(func.array(page_ids.scalar_subquery(), type_=ARRAY(Uuid))),
             )
             .subquery()
         )
-        counted = self._count(filters).subquery()
-        # The count is on the left of the outer join: a page beyond the end has a count too.
         return (
             select(page, counted)
             .select_from(counted.outerjoin(page, true()))
             .order_by(_in_order(page.c.position, order))
         )
 
-    def _count(self, filters: frozenset[str]) -> Select[Any]:
-        """Select the number of matches, of which filtered ones are counted up to COUNT_CAP + 1."""
-        if filters:
-            matches = select(self.table.c.id).where(*self._matches(filters)).limit(COUNT_CAP + 1)
-            return select(func.count().label("counted")).select_from(matches.subquery())
+    def _count_of_all(self) -> Select[Any]:
         # The aggregate is a row even if nothing was ever counted.
         return select(func.coalesce(func.max(record_counts.c.count), 0).label("counted")).where(
             record_counts.c.workspace_id == WORKSPACE,
             record_counts.c.kind == literal_column(f"'{self.table.name}'"),
         )
 
-    def _matches(self, filters: frozenset[str]) -> list[ColumnElement[bool]]:
-        conditions = (self.filters[name] for name in sorted(filters))
-        return [self.table.c.workspace_id == WORKSPACE, *conditions]
-
 
 def _in_order(column: ColumnElement[Any], order: Order) -> ColumnElement[Any]:
     return column.asc() if order == "asc" else column.desc()
+
+
+def _materialized(query: Select[Any], name: str) -> CTE:
+    """A CTE that is planned separately and evaluated at most once."""
+    return query.cte(name).prefix_with("MATERIALIZED")
 
 
 # All lists, for the test that proves their statements bound to the workspace.
