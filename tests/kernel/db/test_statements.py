@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from sqlalchemy import Delete, Insert, Select, Table, Update, Uuid, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.sql import visitors
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter
 from sqlalchemy.sql.operators import eq
@@ -80,20 +79,22 @@ def unbound(core: Any) -> set[str]:
 
 
 def _elements(core: Any) -> Iterator[Any]:
-    seen: set[int] = set()
+    """All elements of a statement, each once: CTEs that several others read would multiply."""
+    # Keeps the elements alive, so that no id is used twice.
+    seen: dict[int, Any] = {}
     waiting = [core]
     while waiting:
-        root = waiting.pop()
-        for element in visitors.iterate(root):
-            if id(element) in seen:
-                continue
-            seen.add(id(element))
-            yield element
-            # The visitor does not descend into these.
-            if isinstance(element, Insert) and element.select is not None:
-                waiting.append(element.select)
-            if isinstance(element, UpdateBase):
-                waiting += list(getattr(element, "_independent_ctes", ()))
+        element = waiting.pop()
+        if id(element) in seen:
+            continue
+        seen[id(element)] = element
+        yield element
+        waiting += element.get_children()
+        # `get_children` leaves these out.
+        if isinstance(element, Insert) and element.select is not None:
+            waiting.append(element.select)
+        if isinstance(element, UpdateBase):
+            waiting += list(getattr(element, "_independent_ctes", ()))
 
 
 def _tables(source: Any) -> Iterator[Any]:
