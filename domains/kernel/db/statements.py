@@ -73,6 +73,11 @@ class Statement(Generic[T]):
         """Text of the statement, with PostgreSQL's numbered parameters."""
         return self._compiled.sql
 
+    @property
+    def parameter_names(self) -> frozenset[str]:
+        """Names of the parameters that `arguments` takes."""
+        return self._compiled.required
+
     def arguments(self, params: Mapping[str, Any]) -> list[Any]:
         """Positional arguments for the SQL. Raises TypeError for missing or unknown names."""
         _, parameters, required = self._compiled

@@ -5,7 +5,7 @@ pages neither repeat nor hide other records.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar
@@ -114,7 +114,9 @@ def _timestamp(sent: bytes) -> datetime:
 
 @dataclass(kw_only=True, eq=False)
 class CursorList(CursorStatements, Generic[T]):
-    """A list of a table's records in one workspace, newest first. A page takes one statement.
+    """A list of a table's records in one workspace, newest first.
+
+    A page takes one statement, or two for filters with few matches among the newest records.
 
     `row_factory`: makes a record of `columns`.
     """
@@ -144,10 +146,11 @@ class CursorList(CursorStatements, Generic[T]):
         else:
             params, position = query.filters(), None
         limit = query.default_limit if query.limit is UNSET else query.limit
-        statement = self.statement(extra_filters.union(params), after=position is not None)
+        filters = extra_filters.union(params)
         if position is not None:
             params |= {"after_at": position.at, "after_id": self._parse_id(position.id)}
-        rows = await read.records(statement, workspace=workspace, limit=limit + 1, **params)
+        params |= {"workspace": workspace, "limit": limit + 1}
+        rows = await self._rows(read, filters, position is not None, params)
         row_factory = self.row_factory
         # The last column is the time of the position, the first one its id.
         items = [row_factory(*row[:-1]) for row in rows[:limit]]
@@ -157,6 +160,20 @@ class CursorList(CursorStatements, Generic[T]):
         at, last_id = _timestamp(last[-1]), str(last[0])
         cursor = await self._cursor(read, signer, workspace, query, limit, at, last_id)
         return CursorPage(items, PaginationInfo(cursor, True))
+
+    async def _rows(
+        self, read: Read, filters: frozenset[str], after: bool, params: Mapping[str, Any]
+    ) -> list[Any]:
+        """Return the rows of a page: columns and time of the position."""
+        if not self.scans(filters):
+            statement = self.statement(filters, after=after, newest=True)
+            # Parameters of hints are for the indexes only.
+            needed = {name: params[name] for name in statement.parameter_names}
+            newest = await read.records(statement, **needed)
+            *_, is_incomplete = newest[-1] if newest else (True,)
+            if not is_incomplete:
+                return [row[:-1] for row in newest]
+        return await read.records(self.statement(filters, after=after), **params)
 
     def cursor_purpose(self, workspace: WorkspaceId) -> str:
         """Return the purpose that this list's cursors are signed for."""

@@ -26,6 +26,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    false,
     func,
     literal_column,
     or_,
@@ -110,7 +111,7 @@ class CursorStatements:
     joined: tuple[Table, ColumnElement[bool]] | None = None
     scan_factor: int = SCAN_FACTOR
     sample_sql: str = SAMPLE_SQL
-    _compiled: dict[tuple[frozenset[str], bool], Statement[tuple[Any, ...]]] = field(
+    _compiled: dict[tuple[frozenset[str], bool, bool], Statement[tuple[Any, ...]]] = field(
         default_factory=dict, init=False
     )
 
@@ -119,21 +120,31 @@ class CursorStatements:
         """Names of the filters by the order column."""
         return frozenset(each for each in (self.lower_bound, self.upper_bound) if each is not None)
 
-    def statement(self, filters: frozenset[str], *, after: bool) -> Statement[tuple[Any, ...]]:
+    def scans(self, filters: frozenset[str]) -> bool:
+        """True if one index scan in list order serves these filters."""
+        other_filters = filters - self.bounds
+        return not other_filters or (len(other_filters) == 1 and other_filters <= self.indexed)
+
+    def statement(
+        self, filters: frozenset[str], *, after: bool, newest: bool = False
+    ) -> Statement[tuple[Any, ...]]:
         """Return the statement for these filters.
 
-        With `after`, the page starts after the position `after_at`, `after_id`.
+        With `after`, the page starts after the position `after_at`, `after_id`. With `newest`, it
+        finds the matches among the newest records only.
         """
-        compiled = self._compiled.get((filters, after))
+        key = (filters, after, newest)
+        compiled = self._compiled.get(key)
         if compiled is None:
             if len(self._compiled) >= _CACHE_SIZE:
                 self._compiled.clear()
-            other_filters = filters - self.bounds
-            scans = not other_filters or (len(other_filters) == 1 and other_filters <= self.indexed)
-            select_page = self._scan if scans else self._search
-            # Without filters, every page is read from the same index.
-            compiled = Statement(select_page(filters, after), row, reuses_plan=not filters)
-            self._compiled[filters, after] = compiled
+            if newest:
+                page = self._search_newest(filters, after)
+            else:
+                page = (self._scan if self.scans(filters) else self._search)(filters, after)
+            # These two read the same index for every value.
+            compiled = Statement(page, row, reuses_plan=newest or not filters)
+            self._compiled[key] = compiled
         return compiled
 
     def _scan(self, filters: frozenset[str], after: bool) -> Select[Any]:
@@ -145,48 +156,50 @@ class CursorStatements:
             .limit(_LIMIT)
         )
 
-    def _search(self, filters: frozenset[str], after: bool) -> Select[Any]:
-        """Select the page in two stages; the second runs only if the first does not fill the page.
+    def _search_newest(self, filters: frozenset[str], after: bool) -> Select[Any]:
+        """Select the matches among the newest records, which finds frequent matches soon.
 
-        The first stage scans the newest records, which finds frequent matches soon. The second
-        finds the matches in the sample, then all matches that are as new as the sample's `limit`
-        newest ones: these suffice for a page, and are few whatever the number and the distribution
-        of the matches.
+        The last column is true if there may be older matches that belong to the page.
         """
         at, id_ = self.order_by.label("at"), self.table.c.id.label("id")
-        within_bounds = [*self._conditions(filters & self.bounds), *self._after_position(after)]
         conditions = self._conditions(filters - self.bounds)
-
         scan_size = _LIMIT * literal_column(str(self.scan_factor))
         newest = _materialized(
             select(at, id_, and_(*conditions).label("matches"))
-            .where(*self._in_list(), *within_bounds)
+            .where(*self._in_list(), *self._within_bounds(filters, after))
             .order_by(self.order_by.desc(), self.table.c.id.desc())
             .limit(scan_size),
             "newest",
         )
-        newest_matches = _materialized(
+        matches = _materialized(
             select(newest.c.at, newest.c.id)
             # In the order of `newest`: to sort would be to scan all of it before the first match.
             .where(newest.c.matches)
             .limit(_LIMIT),
-            "newest_matches",
+            "matches",
         )
         scanned = select(func.count()).select_from(newest).scalar_subquery()
-        matched = select(func.count()).select_from(newest_matches).scalar_subquery()
-        second_stage = _materialized(
-            select(and_(matched < _LIMIT, scanned == scan_size).label("needed")), "second_stage"
+        matched = select(func.count()).select_from(matches).scalar_subquery()
+        is_incomplete = case((matched < _LIMIT, scanned == scan_size), else_=false())
+        return (
+            self._selected(matches.join(self.table, self.table.c.id == matches.c.id))
+            .add_columns(is_incomplete)
+            .where(*self._in_list())
+            .order_by(matches.c.at.desc(), matches.c.id.desc())
         )
-        needed = select(second_stage.c.needed).scalar_subquery()
-        if any({each.lower, each.upper} & filters for each in self.ranges):
-            indexed_matches = self._range_matches(filters, after, within_bounds, needed)
-        else:
-            indexed_matches = self._gin_matches(filters, after, within_bounds, needed)
 
-        matches = union_all(
-            select(newest_matches.c.at, newest_matches.c.id).where(~needed),
-            select(indexed_matches.c.at, indexed_matches.c.id),
-        ).subquery("matches")
+    def _search(self, filters: frozenset[str], after: bool) -> Select[Any]:
+        """Select the page from the indexes for the filters.
+
+        The statement finds the matches in the sample, then all matches that are as new as the
+        sample's `limit` newest ones: these suffice for a page, and are few whatever the number and
+        the distribution of the matches.
+        """
+        within_bounds = self._within_bounds(filters, after)
+        if any({each.lower, each.upper} & filters for each in self.ranges):
+            matches = self._range_matches(filters, after, within_bounds)
+        else:
+            matches = self._gin_matches(filters, after, within_bounds)
         page = _materialized(
             select(matches.c.at, matches.c.id)
             .order_by(matches.c.at.desc(), matches.c.id.desc())
@@ -211,13 +224,12 @@ class CursorStatements:
         filters: frozenset[str],
         after: bool,
         within_bounds: Sequence[ColumnElement[bool]],
-        needed: ColumnElement[bool],
     ) -> CTE:
         """Select the matches as far back as needed from the GIN indexes: sample, then list."""
         at, id_ = self.order_by.label("at"), self.table.c.id.label("id")
         conditions = self._conditions(filters - self.bounds)
         hints = self._hints(filters)
-        search = (*self._in_list(), *conditions, *hints, needed)
+        search = (*self._in_list(), *conditions, *hints)
         sample = _materialized(
             select(at, and_(true(), *within_bounds).label("in_bounds")).where(
                 *search, self._in_sample()
@@ -242,7 +254,6 @@ class CursorStatements:
         filters: frozenset[str],
         after: bool,
         within_bounds: Sequence[ColumnElement[bool]],
-        needed: ColumnElement[bool],
     ) -> CTE:
         """Select the matches as far back as needed, from the indexes that are best for the filters.
 
@@ -266,7 +277,7 @@ class CursorStatements:
                     and_(*self._conditions(group)).label(f"matches_{number}")
                     for number, group in enumerate(groups)
                 ),
-            ).where(*self._in_list(), self._in_sample(), needed),
+            ).where(*self._in_list(), self._in_sample()),
             "sampled",
         )
         matching = [sampled.c[f"matches_{number}"] for number in range(len(groups))]
@@ -275,7 +286,7 @@ class CursorStatements:
         cutoff = self._cutoff(newest_first, filters)
         gin = len(groups) - 1 if others and not in_order else None
         plan = _cheapest_plan(sampled, matches, select(cutoff.c.at).scalar_subquery(), gin)
-        chosen = _materialized(select(plan).where(needed), "chosen")
+        chosen = _materialized(select(plan), "chosen")
 
         candidates = []
         for number, group in enumerate(groups):
@@ -405,6 +416,9 @@ class CursorStatements:
 
     def _conditions(self, filters: frozenset[str]) -> list[ColumnElement[bool]]:
         return [self.filters[name] for name in sorted(filters)]
+
+    def _within_bounds(self, filters: frozenset[str], after: bool) -> list[ColumnElement[bool]]:
+        return [*self._conditions(filters & self.bounds), *self._after_position(after)]
 
     def _after_position(self, after: bool) -> list[ColumnElement[bool]]:
         position = tuple_(_AFTER_AT, bindparam("after_id", type_=self.table.c.id.type))

@@ -32,10 +32,11 @@ for _list in OFFSET_LISTS:
     _list.statement("desc", frozenset(), skips=True)
     _list.statement("asc", frozenset(_list.filters), skips=True)
 CURSOR_STATEMENTS = [
-    cursor_list.statement(filters, after=after)
+    cursor_list.statement(filters, after=after, newest=newest)
     for cursor_list in CURSOR_LISTS
     for filters in (frozenset[str](), frozenset(cursor_list.filters))
     for after in (False, True)
+    for newest in (False, True)
 ]
 
 TENANT_TABLES = {table for table in metadata.tables.values() if "workspace_id" in table.c}
