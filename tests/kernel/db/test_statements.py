@@ -34,9 +34,12 @@ for _list in OFFSET_LISTS:
 CURSOR_STATEMENTS = [
     cursor_list.statement(filters, after=after, newest=newest)
     for cursor_list in CURSOR_LISTS
-    for filters in (frozenset[str](), frozenset(cursor_list.filters))
+    for filters, newest in (
+        (frozenset[str](), False),
+        (frozenset(cursor_list.filters), False),
+        (frozenset(cursor_list.filters), True),
+    )
     for after in (False, True)
-    for newest in (False, True)
 ]
 
 TENANT_TABLES = {table for table in metadata.tables.values() if "workspace_id" in table.c}
