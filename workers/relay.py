@@ -106,7 +106,8 @@ class Relay:
                     reserved = [job.id for job in sent if job.reserved]
                     await self._send(feed.lanes.main, main, feed.batch_size)
                     await self._send(feed.lanes.reserved, reserved)
-                    await asyncio.sleep(_DISPATCH_PAUSE)
+                # Also if nothing was taken: each job that ends would cause another vain attempt.
+                await asyncio.sleep(_DISPATCH_PAUSE)
             except Unavailable:
                 await asyncio.sleep(_POLL_INTERVAL)
 
