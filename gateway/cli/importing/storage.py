@@ -166,9 +166,9 @@ class Importer:
 
 def _by_kind(records: Sequence[Record]) -> dict[str, list[PreparedRecord]]:
     """Group records by kind, in the order in which kinds are stored."""
-    grouped = {
-        name: [record.prepared for record in records if record.kind == name] for name in KINDS
-    }
+    grouped: dict[str, list[PreparedRecord]] = {name: [] for name in KINDS}
+    for record in records:
+        grouped[record.entry.kind].append(record.prepared)
     return {name: batch for name, batch in grouped.items() if batch}
 
 
