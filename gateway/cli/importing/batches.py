@@ -30,7 +30,7 @@ from gateway.cli.importing.entries import (
 from gateway.cli.importing.files import InputFile, Interrupted, read_entries
 
 # A batch ends at this number of records, or at about this many bytes. Batches of 1,000 records take
-# 6 % more CPU time. Up to four batches are in memory: two that are stored, and one or two read ahead.
+# 6 % more CPU time. Three batches are in memory: two that are stored, and one that is read ahead.
 _BATCH_RECORDS: Final = 3000
 _BATCH_BYTES: Final = 4 * 1024 * 1024
 
