@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import sys
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, Self, TypeVar
+from typing import Final, Literal, Self
 
 import click
 from rich.console import Console
@@ -24,10 +25,12 @@ from gateway.cli.importing.rejects import RejectsFile
 from gateway.cli.importing.storage import Counts, Importer
 from gateway.cli.output import json_option, print_json
 
-T = TypeVar("T")
-
 # Refused lines reported individually; the rest are counted.
 _MAX_REPORTED: Final = 1000
+
+# New objects after which the garbage collector runs. Records have no cycles, and Python's 700 would
+# run it several times per batch for nothing.
+_GC_THRESHOLD: Final = 100_000
 
 
 @click.command("import")
@@ -77,18 +80,19 @@ def import_records(
         raise click.UsageError("--rejects needs one FILE to import, and another file to write.")
     rejects_file = None if rejects is None else RejectsFile(rejects)
     conventions = Conventions(decimal, dates)
-    counts = in_database(
-        data,
-        lambda database: _run(
-            database,
-            workspace,
-            files,
-            conventions,
-            rejects_file,
-            strict=strict,
-            dry_run=dry_run,
-        ),
-    )
+    with _rare_garbage_collection():
+        counts = in_database(
+            data,
+            lambda database: _run(
+                database,
+                workspace,
+                files,
+                conventions,
+                rejects_file,
+                strict=strict,
+                dry_run=dry_run,
+            ),
+        )
     if as_json:
         print_json(counts)
     else:
@@ -100,6 +104,19 @@ def import_records(
         )
     if counts.refused:
         sys.exit(1)
+
+
+@contextlib.contextmanager
+def _rare_garbage_collection() -> Iterator[None]:
+    """Run the garbage collector rarely, and not on objects that exist already, such as modules."""
+    thresholds = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
 
 
 def _is_same_file(output: Path, source: Path) -> bool:
@@ -130,15 +147,7 @@ async def _run(
                 rejects.create()
         with _Report(reader.files) as report:
             try:
-                while (batch := await reader.next()) is not None:
-                    report.notes(batch)
-                    refused = await _finish(importer.store(batch))
-                    report.refused(refused)
-                    if rejects is not None:
-                        _write_rejects(rejects, batch, refused)
-                    report.progress(batch.bytes_read, importer.counts)
-                    if strict and refused:
-                        break
+                await _store_all(reader, importer, report, rejects, strict=strict)
             except asyncio.CancelledError:
                 report.print(f"Interrupted: {importer.counts.stored:,} records are stored.")
                 raise
@@ -148,6 +157,54 @@ async def _run(
                     f"{missing:,} refused parts are no records, and not in the file of --rejects"
                 )
     return importer.counts
+
+
+async def _store_all(
+    reader: BatchReader,
+    importer: Importer,
+    report: "_Report",
+    rejects: RejectsFile | None,
+    *,
+    strict: bool,
+) -> None:
+    """Store all batches, two at a time. Their results are reported in order.
+
+    On an error or a cancellation, the batches in progress are stored before it is raised.
+    """
+
+    async def store(batch: Batch, previous: asyncio.Task[bool] | None) -> bool:
+        """Store and report a batch. Returns True if it has refused records."""
+        refused = await importer.store(batch)
+        if previous is not None:
+            await previous
+        report.notes(batch)
+        report.refused(refused)
+        if rejects is not None:
+            _write_rejects(rejects, batch, refused)
+        report.progress(batch.bytes_read, importer.counts)
+        return bool(refused)
+
+    previous: asyncio.Task[bool] | None = None
+    running: list[asyncio.Task[bool]] = []
+    try:
+        while (batch := await reader.next()) is not None:
+            current = asyncio.create_task(store(batch, previous))
+            running = [task for task in (previous, current) if task is not None]
+            if previous is not None:
+                await asyncio.shield(previous)
+            if not importer.may_overlap(batch):
+                refused = await asyncio.shield(current)
+                if strict and refused:
+                    return
+            previous = current
+        if previous is not None:
+            await asyncio.shield(previous)
+    finally:
+        if running:
+            finished, _ = await asyncio.wait(running)
+            for task in finished:
+                # Marks the exception as handled: the first one is being raised.
+                task.exception()
 
 
 def _write_rejects(rejects: RejectsFile, batch: Batch, refused: Sequence[Refused]) -> None:
@@ -166,16 +223,6 @@ def _writing_rejects() -> Iterator[None]:
         yield
     except OSError as error:
         raise ImportFailed(f"the file of --rejects cannot be written: {error.strerror}") from None
-
-
-async def _finish(work: Coroutine[Any, Any, T]) -> T:
-    """Await the work. If cancelled, let the work finish before raising CancelledError."""
-    task = asyncio.create_task(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
 
 
 class _Report:

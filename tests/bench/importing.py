@@ -11,7 +11,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -93,8 +93,10 @@ class Imported(NamedTuple):
         return self.lines / self.seconds
 
 
-def run_import(stack: Stack, workspace: str, *arguments: str) -> Imported:
-    """Run `gateway import`, which must succeed."""
+def run_import(
+    stack: Stack, workspace: str, *arguments: str, started: Callable[[int], object] | None = None
+) -> Imported:
+    """Run `gateway import`, which must succeed. `started` is called with its process id."""
     environment = {**os.environ, **stack.env}
     began = time.perf_counter()
     with subprocess.Popen(
@@ -103,6 +105,8 @@ def run_import(stack: Stack, workspace: str, *arguments: str) -> Imported:
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
+        if started is not None:
+            started(process.pid)
         output = process.stdout.read().strip() if process.stdout else ""
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)

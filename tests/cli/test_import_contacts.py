@@ -119,3 +119,15 @@ async def test_contacts_belong_to_one_workspace(
     await importer.import_records(rival, accounts=[{"accountId": "001A", "name": "Acme"}])
     assert await _contacts(rival, "001A") == []
     assert len(await _contacts(acme, "001A")) == 1
+
+
+async def test_contacts_do_not_find_accounts_of_later_batches(
+    importer: Importer, acme: Tenant
+) -> None:
+    contact = {"kind": "contact", "contactId": "003A", "accountId": "a8999", "name": "Ana"}
+    accounts = [{"kind": "account", "accountId": f"a{number}"} for number in range(9_000)]
+    path = importer.write_jsonl([contact, *accounts])
+    result = await importer.run(acme, path, "--json")
+    assert result.counts == (9_000, 0, 1)
+    assert list(result.refusals(path)) == [1]
+    assert (await importer.run(acme, path, "--json")).counts == (1, 9_000, 0)

@@ -58,6 +58,8 @@ def _brackets_of(text: bytes) -> bytes:
 
 
 def _is_utf8(text: bytes) -> bool:
+    if text.isascii():
+        return True
     start = 0
     try:
         while start < len(text):

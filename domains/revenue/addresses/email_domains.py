@@ -17,6 +17,9 @@ from domains.kernel.core.normal_form import nfc
 
 MAX_HOST_LENGTH: Final = 253
 
+# Results that each cached function keeps. Addresses recur within a record, and in the next ones.
+_CACHE_SIZE: Final = 1_024
+
 # Providers with domains in many countries, beyond those in the list.
 _FREE_MAIL_FAMILY: Final = re.compile(
     r"(aol|gmx|googlemail|hotmail|live|msn|outlook|protonmail|rocketmail|tutanota|windowslive|yahoo"
@@ -37,6 +40,7 @@ _HOST_OF_PAGES: Final = re.compile(
 _GOOGLE_SERVICE: Final = re.compile(r".+\.google\.((com?)\.)?[a-z]{2,3}")
 
 
+@functools.lru_cache(_CACHE_SIZE)
 def normalized_email(email: str) -> str:
     """Form for comparisons: lower case, NFC, the domain in ASCII, without surrounding spaces.
 
@@ -67,7 +71,7 @@ def ascii_domain(domain: str) -> str:
     return _punycode(nfc(domain))
 
 
-@functools.lru_cache(4_096)
+@functools.lru_cache(_CACHE_SIZE)
 def _punycode(domain: str) -> str:
     try:
         return idna.encode(domain, uts46=True).decode()
@@ -93,6 +97,7 @@ def _unicode_label(label: re.Match[str]) -> str:
         return label[0]
 
 
+@functools.lru_cache(_CACHE_SIZE)
 def base_address(email: str) -> str:
     """Address without a plus tag: `ana@acme.com` for `ana+crm@acme.com`."""
     local, at, domain = email.rpartition("@")
@@ -123,6 +128,7 @@ def domain_of_website(website: str) -> str:
     return "" if is_page or _GOOGLE_SERVICE.fullmatch(host) else host
 
 
+@functools.lru_cache(_CACHE_SIZE)
 def is_shared(domain: str) -> bool:
     """True for the domain of a free-mail provider or a host of everybody's pages.
 

@@ -41,6 +41,8 @@ def optional_crm_id(value: str | None, field: str) -> str | None:
 
 def array_literal(texts: Iterable[str]) -> str:
     """A Postgres array literal."""
-    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
-    elements = '","'.join(quoted)
+    listed = list(texts)
+    if any('"' in text or "\\" in text for text in listed):
+        listed = [text.replace("\\", "\\\\").replace('"', '\\"') for text in listed]
+    elements = '","'.join(listed)
     return f'{{"{elements}"}}' if elements else "{}"

@@ -29,9 +29,10 @@ from gateway.cli.importing.entries import (
 )
 from gateway.cli.importing.files import InputFile, Interrupted, read_entries
 
-# A batch ends at this number of records, or at about this many bytes.
-_BATCH_RECORDS: Final = 1000
-_BATCH_BYTES: Final = 8 * 1024 * 1024
+# A batch ends at this number of records, or at about this many bytes. Batches of 1,000 records take
+# 6 % more CPU time. Three batches are in memory: two that are stored, and one that is read ahead.
+_BATCH_RECORDS: Final = 3000
+_BATCH_BYTES: Final = 4 * 1024 * 1024
 
 
 class ImportFailed(Exception):
@@ -69,6 +70,23 @@ KINDS: Final[Mapping[str, _Products | Kind[Any] | Contacts]] = {
 _DECODERS: Final = {name: msgspec.json.Decoder(kind.struct) for name, kind in KINDS.items()}
 # Fields of JSON records that need no note: of a line, and what the API computes.
 _EXPECTED_FIELDS: Final = {"kind", "reason", "processing", "language", "latestDeal"}
+
+
+def _strict_decoder(struct: type[msgspec.Struct]) -> msgspec.json.Decoder[Any]:
+    """Decoder of records that have no unknown fields, which almost all records are."""
+    names = {field.encode_name for field in msgspec.structs.fields(struct)}
+    expected = [(name, msgspec.Raw, msgspec.Raw()) for name in _EXPECTED_FIELDS - names]
+    strict = msgspec.defstruct(
+        f"Strict{struct.__name__}",
+        expected,
+        bases=(struct,),
+        forbid_unknown_fields=True,
+        kw_only=True,
+    )
+    return msgspec.json.Decoder(strict)
+
+
+_STRICT_DECODERS: Final = {name: _strict_decoder(kind.struct) for name, kind in KINDS.items()}
 _FIELDS: Final = {
     name: _EXPECTED_FIELDS | {field.encode_name for field in msgspec.structs.fields(kind.struct)}
     for name, kind in KINDS.items()
@@ -127,11 +145,14 @@ class Batch:
         return count >= _BATCH_RECORDS or self.bytes >= _BATCH_BYTES
 
 
-def _check(entry: Entry, own_domains: Sequence[str]) -> PreparedRecord:
-    """Decode and check the record of an entry. Raises Invalid."""
+def _check(entry: Entry, own_domains: Sequence[str], unknown: set[str]) -> PreparedRecord:
+    """Decode and check the record of an entry. Raises Invalid.
+
+    Adds the names of unknown JSON fields to `unknown`.
+    """
     kind: Any = KINDS[entry.kind]
     if isinstance(entry.content, bytes):
-        decoded = json_files.decode(_DECODERS[entry.kind], entry.content)
+        decoded = _decode(entry.kind, entry.content, unknown)
     else:
         try:
             decoded = msgspec.convert(entry.content, kind.struct)
@@ -139,6 +160,21 @@ def _check(entry: Entry, own_domains: Sequence[str]) -> PreparedRecord:
             raise json_files.to_invalid(error) from None
     prepared: PreparedRecord = kind.prepare(decoded, own_domains)
     return prepared
+
+
+def _decode(kind: str, text: bytes, unknown: set[str]) -> Any:
+    try:
+        return _STRICT_DECODERS[kind].decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        _add_unknown_fields(kind, text, unknown)
+        return json_files.decode(_DECODERS[kind], text)
+
+
+def _add_unknown_fields(kind: str, text: bytes, unknown: set[str]) -> None:
+    """Add the names of the unknown fields of a record to those of its file."""
+    if len(unknown) < _MAX_NAMES:
+        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            unknown.update(_NAMES.decode(text).keys() - _FIELDS[kind])
 
 
 def _reason(entry: Entry, problem: Invalid) -> str:
@@ -162,10 +198,12 @@ def read_batches(
 ) -> Iterator[Batch]:
     """Read all records. Ends early if `stop` is set and, if `strict`, at the first refusal."""
     batch = Batch()
-    for number, entry in _entries(files, conventions):
+    # Names of the unknown JSON fields of each file.
+    unknown: list[set[str]] = [set() for _ in files]
+    for number, entry in _entries(files, conventions, unknown):
         if stop.is_set():
             return
-        _add(batch, number, entry, own_domains)
+        _add(batch, number, entry, own_domains, unknown[number])
         if batch.full or (strict and batch.refused):
             batch.bytes_read = sum(file.bytes_read for file in files)
             yield batch
@@ -177,7 +215,7 @@ def read_batches(
 
 
 def _entries(
-    files: Sequence[InputFile], conventions: Conventions
+    files: Sequence[InputFile], conventions: Conventions, unknown: Sequence[set[str]]
 ) -> Iterator[tuple[int, Entry | Refusal | Note]]:
     """Iterate over the entries of all files, with the index of the file.
 
@@ -185,7 +223,7 @@ def _entries(
     """
     contacts: list[tuple[int, Note, Entries]] = []
     for number, file in enumerate(files):
-        entries = _note_unknown_fields(read_entries(file, conventions))
+        entries = _note_unknown_fields(read_entries(file, conventions), unknown[number])
         for entry in entries:
             if isinstance(entry, Note) and entry.kind == "contacts" and len(files) > 1:
                 contacts.append((number, entry, entries))
@@ -197,21 +235,22 @@ def _entries(
             yield number, entry
 
 
-def _note_unknown_fields(entries: Entries) -> Entries:
-    """Iterate over the entries of a file, and end with a note about unknown JSON fields."""
-    unknown: set[str] = set()
-    for entry in entries:
-        if isinstance(entry, Entry) and isinstance(entry.content, bytes):
-            with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
-                names = _NAMES.decode(entry.content).keys() - _FIELDS[entry.kind]
-                unknown.update(names if len(unknown) < _MAX_NAMES else ())
-        yield entry
+def _note_unknown_fields(entries: Entries, unknown: set[str]) -> Entries:
+    """Iterate over the entries of a file, and end with a note about its unknown JSON fields.
+
+    `unknown` has their names as soon as all entries are checked.
+    """
+    yield from entries
     if unknown:
         yield Note(f"fields {not_imported(sorted(unknown))}")
 
 
 def _add(
-    batch: Batch, number: int, entry: Entry | Refusal | Note, own_domains: Sequence[str]
+    batch: Batch,
+    number: int,
+    entry: Entry | Refusal | Note,
+    own_domains: Sequence[str],
+    unknown: set[str],
 ) -> None:
     """Add an entry of the file `number` to a batch, checked."""
     if isinstance(entry, Note):
@@ -226,7 +265,7 @@ def _add(
     else:
         batch.bytes += sum(map(len, entry.cells))
     try:
-        prepared = _check(entry, own_domains)
+        prepared = _check(entry, own_domains, unknown)
         batch.records.append(Record(location, entry, prepared))
     except Invalid as problem:
         batch.refused.append(Refused(location, _reason(entry, problem), entry.cells, entry))

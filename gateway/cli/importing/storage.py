@@ -47,7 +47,18 @@ class Importer:
         # Ids of the accounts that a preview saw, also by name: None if several have the name.
         self._account_ids: set[str] = set()
         self._account_by_name: dict[str, str | None] = {}
+        # Connections store the shares of their batches in the order of the batches.
+        self._turns: Final = [asyncio.Lock() for _ in range(_CONNECTIONS)]
         self.counts: Final = Counts(dry_run=dry_run)
+
+    def may_overlap(self, batch: Batch) -> bool:
+        """Return True if the next batch may be stored while this one is.
+
+        Contacts must not find accounts of later batches, and previews depend on earlier ones.
+        """
+        if self._strict or self.counts.dry_run:
+            return False
+        return all(record.kind != "contacts" for record in batch.records)
 
     async def store(self, batch: Batch) -> list[Refused]:
         """Store a batch. Returns its refusals in the order of the files.
@@ -118,7 +129,7 @@ class Importer:
         shares: list[list[Record]] = [[] for _ in range(_CONNECTIONS)]
         for record in records:
             shares[hash(record.prepared.id) % _CONNECTIONS].append(record)
-        stored = await asyncio.gather(*map(self._store_share, shares))
+        stored = await asyncio.gather(*map(self._store_share, shares, self._turns))
         return {
             name: Outcome(
                 [record_id for part in parts for record_id in part.changed],
@@ -128,14 +139,23 @@ class Importer:
             if (parts := [outcomes[name] for outcomes in stored if name in outcomes])
         }
 
-    async def _store_share(self, records: Sequence[Record]) -> dict[str, Outcome]:
+    async def _store_share(
+        self, records: Sequence[Record], turn: asyncio.Lock
+    ) -> dict[str, Outcome]:
+        """Store in one transaction, after the earlier shares of the same connection."""
+        async with turn:
+            return await self._store_with_retries(_by_kind(records))
+
+    async def _store_with_retries(
+        self, batches: Mapping[str, Sequence[PreparedRecord]]
+    ) -> dict[str, Outcome]:
         """Store in one transaction. Retries on conflicts with other writers."""
         for attempt in range(_ATTEMPTS):
             try:
                 async with self._database.transaction() as tx:
                     return {
                         name: await KINDS[name].store(tx, self._workspace, batch)
-                        for name, batch in _by_kind(records).items()
+                        for name, batch in batches.items()
                     }
             except WriteConflict:
                 if attempt == _ATTEMPTS - 1:
@@ -146,9 +166,9 @@ class Importer:
 
 def _by_kind(records: Sequence[Record]) -> dict[str, list[PreparedRecord]]:
     """Group records by kind, in the order in which kinds are stored."""
-    grouped = {
-        name: [record.prepared for record in records if record.kind == name] for name in KINDS
-    }
+    grouped: dict[str, list[PreparedRecord]] = {name: [] for name in KINDS}
+    for record in records:
+        grouped[record.entry.kind].append(record.prepared)
     return {name: batch for name, batch in grouped.items() if batch}
 
 
