@@ -36,8 +36,9 @@ async def reserve(read: Read, caller: Caller, path: str, key: bytes, body: bytes
     text = key.decode("latin-1")
     if not 0 < len(text) <= _MAX_LENGTH or not text.isascii() or not text.isprintable():
         raise invalid(HEADER, f"must be 1 to {_MAX_LENGTH} printable ASCII characters")
-    digest = hashlib.sha256(path.encode() + b"\0" + body).digest()
-    reservation = Reservation(caller.workspace, caller.key, text, digest)
+    digest = hashlib.sha256(path.encode() + b"\0")
+    digest.update(body)
+    reservation = Reservation(caller.workspace, caller.key, text, digest.digest())
     stored = await idempotency.reserve(read, reservation)
     if stored is not None:
         raise Replay(stored)

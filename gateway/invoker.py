@@ -5,6 +5,7 @@ the arguments anew for every request, which takes longer than most handlers: see
 """
 
 import inspect
+import io
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -124,25 +125,24 @@ class Invoker:
         # Of several headers with one name, the first counts.
         headers = dict(reversed(list(scope["headers"])))
         caller = await self._admission.admit(scope, headers, plan.operation, plan.surface)
-        arguments = dict(plan.resources)
+        arguments: dict[str, Any] = dict(plan.resources)
         for name in plan.path_parameters:
             arguments[name] = str(scope["path_params"][name])
         if plan.takes_caller:
             arguments["caller"] = caller
         if plan.takes_request:
             arguments["request"] = Request(scope, receive, send)
-        body = b""
         if plan.takes_body:
-            arguments["body"] = body = await self._read_body(receive)
+            arguments["body"] = await self._read_body(receive)
         if not plan.takes_tx:
-            return _render(plan, scope, await plan.call(**arguments))
+            return _render(plan, scope, await _call(plan, arguments))
         key = headers.get(idempotency.HEADER_NAME)
         if key is None or caller is None or scope["method"] != "POST":
             # The only places that commit for a request: the response is rendered before, so an
             # error of the commit can still become the response.
             async with self._database.transaction(alone=True) as tx:
-                return _render(plan, scope, await plan.call(tx=tx, **arguments))
-        return await self._respond_once(plan, scope, caller, key, body, arguments)
+                return _render(plan, scope, await _call(plan, arguments, tx=tx))
+        return await self._respond_once(plan, scope, caller, key, arguments)
 
     async def _respond_once(
         self,
@@ -150,33 +150,41 @@ class Invoker:
         scope: HTTPScope,
         caller: Caller,
         key: bytes,
-        body: bytes,
-        arguments: dict[str, object],
+        arguments: dict[str, Any],
     ) -> ASGIApp:
         """Call a handler with an Idempotency-Key, and store the response. Raises Replay."""
         reservation = await idempotency.reserve(
-            self._database.read, caller, scope["path"], key, body
+            self._database.read, caller, scope["path"], key, arguments.get("body", b"")
         )
         async with idempotency.transaction(self._database, reservation) as (tx, store):
-            response = _render(plan, scope, await plan.call(tx=tx, **arguments))
+            response = _render(plan, scope, await _call(plan, arguments, tx=tx))
             await store(_to_store(response))
         return response
 
     async def _read_body(self, receive: Receive) -> bytes:
         """Read the body. Raises TooLarge, and Invalid if the client disconnects before its end."""
-        parts: list[bytes] = []
-        size = 0
+        # A list of parts would take as much memory again when they are joined.
+        parts = io.BytesIO()
         while True:
             message = await receive()
             if message["type"] != "http.request":
                 raise Invalid("The client disconnected before it had sent the whole body.")
             part = message.get("body", b"")
-            size += len(part)
-            if size > self._max_body_bytes:
+            if parts.tell() + len(part) > self._max_body_bytes:
                 raise TooLarge("The body is too large.")
-            if not message.get("more_body", False):
-                return b"".join((*parts, part)) if parts else part
-            parts.append(part)
+            more = message.get("more_body", False)
+            if not more and not parts.tell():
+                return part
+            parts.write(part)
+            if not more:
+                return parts.getvalue()
+
+
+def _call(plan: HandlerPlan, arguments: dict[str, Any], **further: object) -> Awaitable[Any]:
+    """Call the handler. It has the only reference to the body, and can release it."""
+    handling = plan.call(**arguments, **further)
+    arguments.clear()
+    return handling
 
 
 # --- responses --------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ async def decode_variant(body: bytes, selector_type: type[K], choose: Callable[[
 
 async def _decode_checked(body: bytes, decode: Callable[[], T]) -> T:
     def check_and_decode() -> T:
-        if not body.strip():
+        if not body or body.isspace():
             raise Invalid("The request needs a JSON body.")
         if fault := json_guard.find_json_error(body):
             raise Invalid(f"The body {fault}.")

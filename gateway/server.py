@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import os
 import signal
@@ -34,6 +35,10 @@ logger = structlog.get_logger()
 
 # Seconds after the start. Until then other processes of the deployment need the processors.
 _WARM_UP_DELAY: Final = 3.0
+
+
+# glibc: M_MMAP_THRESHOLD, and its initial value in bytes.
+_MMAP_THRESHOLD: Final = (-3, 128 * 1024)
 
 
 @contextlib.asynccontextmanager
@@ -71,11 +76,22 @@ async def _warm_up(process_pool: ProcessPool) -> None:
         logger.warning("warm_up_failed", error=type(error).__name__)
 
 
+def _keep_large_blocks_apart() -> None:
+    """Let malloc return every large block to the system when it is freed.
+
+    By default glibc raises the size of a large block to that of the largest one that was freed: the
+    blocks of one large body would then leave holes in the heap. Other C libraries have no mallopt.
+    """
+    if (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
+        mallopt(*_MMAP_THRESHOLD)
+
+
 async def serve(settings: Settings, number: int | None) -> None:
     """Serve until SIGINT or SIGTERM, then finish the running requests.
 
     `number` is that of this process among several, None if it is the only one.
     """
+    _keep_large_blocks_apart()
     log_config.configure_logging(settings.log_level, settings.log_format)
     if number is not None:
         metric_files.write_files(number)

@@ -40,6 +40,7 @@ from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.sequences import next_number_cte
 from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 from domains.kernel.pagination.offset import OffsetList, OffsetPage, OffsetQuery
+from domains.kernel.untrusted import raw_json
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -337,6 +338,8 @@ def _updated(column: Column[Any]) -> Any:
 def _to_sql(column: Column[Any], struct: msgspec.Struct) -> Any:
     """The struct's value for a column: NULL for UNSET, bytes for JSON."""
     value = getattr(struct, column.name)
-    if value is UNSET or value is None:
+    if value is UNSET or value is None or value == raw_json.NULL:
         return None
-    return msgspec.json.encode(value) if isinstance(column.type, JSON) else value
+    if isinstance(column.type, JSON) and not isinstance(value, msgspec.Raw):
+        return msgspec.json.encode(value)
+    return value

@@ -6,7 +6,19 @@ from uuid import UUID
 
 import msgspec
 from msgspec import UNSET
-from sqlalchemy import ARRAY, Text, Uuid, bindparam, case, cast, func, insert, literal, select
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    Text,
+    Uuid,
+    bindparam,
+    case,
+    cast,
+    func,
+    insert,
+    literal,
+    select,
+)
 from sqlalchemy.dialects.postgresql import JSON, JSONB
 
 from domains.discovery.analysis import PROFILES, AnalyseSignal
@@ -16,7 +28,6 @@ from domains.discovery.signals import (
     SIGNALS,
     Signal,
     SignalRawCreate,
-    SignalSource,
     SignalTextCreate,
     to_signal,
 )
@@ -24,12 +35,13 @@ from domains.discovery.tables import signals
 from domains.intelligence.findings import Findings
 from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.core.timestamps import to_utc
-from domains.kernel.db.database import Tx
+from domains.kernel.db.database import LARGE_JSON, SentOnce, Tx
 from domains.kernel.db.sequences import next_number_cte
-from domains.kernel.db.statements import WORKSPACE, statement
+from domains.kernel.db.statements import WORKSPACE, scalar, statement
 from domains.kernel.jobs.enqueue import WITH_JOB, job_parameters
 from domains.kernel.jobs.model import CHANNEL, Job
 from domains.kernel.storage.blobs import Blobs
+from domains.kernel.untrusted import raw_json
 
 
 def _text(name: str) -> Any:
@@ -81,15 +93,31 @@ _VALUES: Final[dict[str, Any]] = {
 _insert = (
     insert(signals)
     .from_select(list(_VALUES), select(*_VALUES.values()))
-    .returning(*SIGNALS.insert_returning)
+    .returning(
+        *(
+            case((bindparam("returns_data", type_=Boolean), column))
+            if column is signals.c.data
+            else column
+            for column in SIGNALS.insert_returning
+        )
+    )
 )
 _CREATE = statement(_insert, to_signal, reuses_plan=True)
 _CREATE_WITH_JOB = statement(_insert.add_cte(WITH_JOB), to_signal, reuses_plan=True)
+# Large data is read by a statement of its own, because asyncpg keeps what it sent until the end of
+# the statement.
+_DATA = statement(
+    select(signals.c.data).where(
+        signals.c.workspace_id == WORKSPACE, signals.c.id == _VALUES["id"]
+    ),
+    scalar,
+)
 # Parameters that only one of the two forms of a signal sets.
 _DEFAULTS: Final[dict[str, Any]] = {
     **dict.fromkeys(("signal_type", "context", "inferred_context", "engine", "external_id")),
     **dict.fromkeys(("text_key", "additional_context", "account_id", "occurred_at", "language")),
     "product_ids": [],
+    "returns_data": True,
 }
 
 
@@ -113,13 +141,15 @@ async def create_from_text(
         data["accountId"] = new.account_id
     if new.additional_context is not UNSET:
         data["additionalContext"] = new.additional_context
-    source = SignalSource(
-        "manual-text", {"signalType": new.signal_type, "analysisProfile": PROFILES[new.signal_type]}
-    )
+    profile = {"signalType": new.signal_type, "analysisProfile": PROFILES[new.signal_type]}
     occurred_at = None if new.occurred_at is UNSET else to_utc(new.occurred_at, "occurredAt")
     tx.on_rollback(lambda: blobs.delete(key))
+    text = raw_json.string_to_utf8(new.text)
+    # Release the body.
+    new.text = raw_json.NULL
     # Before the first statement, so that no database connection waits for the storage.
-    await blobs.put(key, new.text.encode())
+    await blobs.put(key, text)
+    del text
     return await _create(
         tx,
         workspace,
@@ -128,7 +158,7 @@ async def create_from_text(
         name=new.name or None,
         label=_label(new.signal_type),
         signal_type=new.signal_type,
-        source=msgspec.json.encode(source),
+        source=msgspec.json.encode({"type": "manual-text", "external_data": profile}),
         data=msgspec.json.encode(data),
         text_key=key,
         additional_context=new.additional_context or None,
@@ -148,6 +178,13 @@ async def create_from_source(tx: Tx, workspace: WorkspaceId, new: SignalRawCreat
     """
     signal_id = new_id()
     insight_ids = await INSIGHTS_OF_SIGNAL.check(tx, workspace, new.insight_ids)
+    label = _label(new.source.type) or "Signal"
+    source = SentOnce.if_large(msgspec.json.encode(new.source))
+    data = None if new.data == raw_json.NULL else SentOnce.if_large(new.data)
+    is_large = len(new.data) > LARGE_JSON
+    # Release the body.
+    new.data = raw_json.NULL
+    new.source.external_data = UNSET
     signal = await _create(
         tx,
         workspace,
@@ -155,12 +192,15 @@ async def create_from_source(tx: Tx, workspace: WorkspaceId, new: SignalRawCreat
         AnalyseSignal(signal_id),
         insight_ids,
         name=new.name or None,
-        label=_label(new.source.type) or "Signal",
-        source=msgspec.json.encode(new.source),
-        data=None if new.data is None else msgspec.json.encode(new.data),
+        label=label,
+        source=source,
+        data=data,
+        returns_data=not is_large,
         external_id=new.external_id,
         context=new.context,
     )
+    if is_large:
+        signal.data = await tx.before(_DATA, workspace=workspace, id=signal_id)
     if insight_ids:
         await INSIGHTS_OF_SIGNAL.replace(tx, workspace, signal_id, insight_ids)
     return signal

@@ -42,10 +42,19 @@ from domains.kernel.db.statements import WORKSPACE, row, statement
 from domains.kernel.jobs.enqueue import is_live
 from domains.kernel.pagination.offset import OffsetPage, OffsetQuery
 from domains.kernel.storage import retention
+from domains.kernel.untrusted import raw_json
 
 KIND: Final = "SIGNAL"
 
 SignalStatus = Literal["pending", "processing", "processed", "failed"]
+
+
+# What fields of raw JSON accept, for their checks.
+_TEXT: Final = msgspec.json.Decoder(NonEmpty)
+_OBJECT: Final = msgspec.json.Decoder(dict[str, Any])
+_NULLABLE_OBJECT: Final = msgspec.json.Decoder(dict[str, Any] | None)
+_OBJECT_SCHEMA: Final = {"type": "object"}
+_NULLABLE_OBJECT_SCHEMA: Final = {"anyOf": [{"type": "object"}, {"type": "null"}]}
 
 
 class SignalSource(msgspec.Struct, omit_defaults=True):
@@ -53,8 +62,14 @@ class SignalSource(msgspec.Struct, omit_defaults=True):
 
     type: Annotated[str, doc("System or channel. `manual-text` for text signals", "ticket")]
     external_data: Annotated[
-        dict[str, Any] | UnsetType, doc("Any data of that system", {"provider": "zendesk"})
+        msgspec.Raw | UnsetType,
+        doc("Any data of that system", {"provider": "zendesk"}, extra_json_schema=_OBJECT_SCHEMA),
     ] = UNSET
+
+    def check(self) -> None:
+        """Check the external data. Raises ValueError."""
+        if self.external_data is not UNSET:
+            raw_json.check_object(self.external_data, _OBJECT, "source.external_data")
 
 
 class SignalProcessing(msgspec.Struct, rename="camel"):
@@ -98,7 +113,7 @@ class Signal(msgspec.Struct, rename="camel"):
         doc(
             "The record as sent; for a text signal, its storage key and options",
             {"productIds": [fields.EXAMPLE_PRODUCT]},
-            extra_json_schema={"anyOf": [{"type": "object"}, {"type": "null"}]},
+            extra_json_schema=_NULLABLE_OBJECT_SCHEMA,
         ),
     ]
     insight_ids: InsightIds
@@ -112,7 +127,14 @@ class Signal(msgspec.Struct, rename="camel"):
 class SignalTextCreate(msgspec.Struct, rename="camel", kw_only=True):
     """A new text signal."""
 
-    text: Annotated[NonEmpty, doc("The text", "Exports take minutes. I want a CSV button.")]
+    text: Annotated[
+        msgspec.Raw,
+        doc(
+            "The text",
+            "Exports take minutes. I want a CSV button.",
+            extra_json_schema={"type": "string", "minLength": 1, "pattern": r"\S"},
+        ),
+    ]
     signal_type: Annotated[SignalType, doc("Kind of text. Selects the analysis profile", "review")]
     name: Annotated[NonEmpty | UnsetType, doc("Default: type and UTC time", "Survey answer")] = (
         UNSET
@@ -127,26 +149,39 @@ class SignalTextCreate(msgspec.Struct, rename="camel", kw_only=True):
     ] = UNSET
     account_id: Annotated[UUID | UnsetType, doc("Account it comes from")] = UNSET
 
+    def __post_init__(self) -> None:
+        raw_json.check_text(self.text, _TEXT, "text")
+
 
 class SignalRawCreate(msgspec.Struct, rename="camel", kw_only=True):
     """A new raw signal: a record of another system. The strings in `data` are analysed."""
 
     source: Annotated[SignalSource, doc("System it comes from")]
     data: Annotated[
-        dict[str, Any] | None,
-        doc("All strings that contain a space are analysed", {"body": "The export failed."}),
-    ] = None
+        msgspec.Raw,
+        doc(
+            "All strings that contain a space are analysed",
+            {"body": "The export failed."},
+            extra_json_schema={**_NULLABLE_OBJECT_SCHEMA, "default": None},
+        ),
+    ] = msgspec.field(default_factory=lambda: raw_json.NULL)
     name: Annotated[NonEmpty | UnsetType, doc("Default: source and time in UTC")] = UNSET
     external_id: Annotated[str | None, doc("Id in that system. Need not be unique", "12345")] = None
     context: Annotated[str | None, doc("Default: inferred by the analysis")] = None
     insight_ids: InsightLinks = []
+
+    def __post_init__(self) -> None:
+        self.source.check()
+        raw_json.check_object(self.data, _NULLABLE_OBJECT, "data")
 
 
 class SignalUpdate(msgspec.Struct, rename="camel", kw_only=True):
     """Changes of a signal. Absent fields stay as they are; objects are replaced as a whole."""
 
     source: Annotated[SignalSource | UnsetType, doc("Replaces the source")] = UNSET
-    data: Annotated[dict[str, Any] | UnsetType | None, doc("Null clears it")] = UNSET
+    data: Annotated[
+        msgspec.Raw | UnsetType, doc("Null clears it", extra_json_schema=_NULLABLE_OBJECT_SCHEMA)
+    ] = UNSET
     insight_ids: InsightLinksUpdate = UNSET
     external_id: Annotated[str | UnsetType | None, doc("Null clears it")] = UNSET
     status: Annotated[
@@ -155,6 +190,12 @@ class SignalUpdate(msgspec.Struct, rename="camel", kw_only=True):
     context: Annotated[
         str | UnsetType | None, doc("Null clears it", "For the team that owns exports")
     ] = UNSET
+
+    def __post_init__(self) -> None:
+        if self.source is not UNSET:
+            self.source.check()
+        if self.data is not UNSET:
+            raw_json.check_object(self.data, _NULLABLE_OBJECT, "data")
 
 
 class SignalQuery(OffsetQuery, frozen=True, kw_only=True, rename="camel"):

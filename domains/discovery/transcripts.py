@@ -86,7 +86,9 @@ async def process(
     if request.create_insights and findings.insights:
         # Evidence refers to the text of a signal, so the transcript is stored as one.
         new = SignalTextCreate(
-            text=request.transcript, signal_type=_TYPE, product_ids=product_ids or UNSET
+            text=msgspec.Raw(msgspec.json.encode(request.transcript)),
+            signal_type=_TYPE,
+            product_ids=product_ids or UNSET,
         )
         signal = await create_from_text(tx, blobs, workspace, new, findings)
         ids = await store(tx, workspace, signal.id, context, findings.engine, findings.insights)

@@ -31,7 +31,7 @@ from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.core.normal_form import nfc
 from domains.kernel.core.problems import Invalid, invalid
 from domains.kernel.core.timestamps import parse_timestamp
-from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.database import Read, SentOnce, Tx
 from domains.kernel.db.full_text import has_no_spaces
 from domains.kernel.db.statements import WORKSPACE, row, statement
 from domains.kernel.jobs.enqueue import enqueue, enqueue_all
@@ -40,6 +40,7 @@ from domains.kernel.pagination.cursor import CursorList, CursorQuery20, Paginati
 from domains.kernel.storage import retention
 from domains.kernel.storage.signed_urls import SignedUrls
 from domains.kernel.tenancy.signing import Signer
+from domains.kernel.untrusted import raw_json
 from domains.revenue import example_ids, records
 from domains.revenue.addresses.email_domains import ascii_domain, normalized_email
 from domains.revenue.crm import matching
@@ -131,7 +132,9 @@ class TranscriptSentence(msgspec.Struct, rename="camel", kw_only=True):
     version: Version = 1
     speaker_id: Annotated[str | None, doc("The `id` of a participant")] = None
     speaker_name: Annotated[str | None, doc("Name of the speaker", "Ana Berg")] = None
-    text: Annotated[str, doc("The sentence", "Our exports fail.")]
+    text: Annotated[
+        msgspec.Raw, doc("The sentence", "Our exports fail.", extra_json_schema={"type": "string"})
+    ]
     timestamp: Annotated[
         records.Timestamp, doc("Time within the conversation", "2026-03-16T13:00:04Z")
     ]
@@ -160,6 +163,10 @@ class ConversationRequest(records.RecordRequest, kw_only=True):
         Annotated[list[Person], Meta(min_length=1, max_length=1000)],
         doc("The participants; each has an `id` or an `email`"),
     ]
+
+    def __post_init__(self) -> None:
+        for sentence in self.transcript:
+            raw_json.check_string(sentence.text, "transcript.text")
 
 
 class ConversationQuery(CursorQuery20, frozen=True, kw_only=True):
@@ -240,6 +247,15 @@ class TranscriptEntry(msgspec.Struct, rename="camel"):
     text: Annotated[str, doc("The sentence", "Our exports fail.")]
     start_time: Annotated[float, doc("Start of the sentence, in seconds", 4.0)]
     end_time: Annotated[float, doc("End of the sentence, in seconds", 1500.0)]
+
+
+class _StoredEntry(msgspec.Struct, rename="camel"):
+    """A `TranscriptEntry` with its text as it was sent."""
+
+    speaker: str
+    text: msgspec.Raw
+    start_time: float
+    end_time: float
 
 
 class Recordings(msgspec.Struct, rename="camel"):
@@ -497,6 +513,8 @@ async def create(
     else:
         timed = _timed_transcript(new, started_at, ended_at)
     transcript, last = timed
+    # Release the body.
+    new.transcript.clear()
     _check_participants(new.participants)
     columns = participant_columns(new.participants, new.owner_emails, own_domains)
     stored = await tx.first(
@@ -606,7 +624,7 @@ def _check_participants(participants: Sequence[Person]) -> None:
 
 def _timed_transcript(
     new: ConversationRequest, started_at: datetime, ended_at: datetime | None
-) -> tuple[bytes | None, datetime]:
+) -> tuple[bytes | msgspec.Raw | SentOnce | None, datetime]:
     """Convert the transcript to seconds from the start, and encode it as JSON.
 
     Also returns the time of the last sentence, or the start if there is none. Raises Invalid.
@@ -617,7 +635,7 @@ def _timed_transcript(
         raise invalid("endedAt", "must be after startedAt, and at most 10 hours later")
     latest = ended_at or started_at + _MAX_DURATION
     speakers = {person.id: person.name or person.email for person in new.participants if person.id}
-    sentences: list[tuple[datetime, str, str]] = []
+    sentences: list[tuple[datetime, str, msgspec.Raw]] = []
     for number, sentence in enumerate(new.transcript, start=1):
         if not sentence.speaker_id and not sentence.speaker_name:
             raise invalid("transcript", f"sentence {number} needs a speakerId or a speakerName")
@@ -634,9 +652,9 @@ def _timed_transcript(
     last = sentences[-1][0] if sentences else started_at
     ends = [at for at, _, _ in sentences[1:]] + [ended_at or last]
     entries = [
-        TranscriptEntry(
+        _StoredEntry(
             speaker, text, (at - started_at).total_seconds(), (end - started_at).total_seconds()
         )
         for (at, speaker, text), end in zip(sentences, ends, strict=False)
     ]
-    return msgspec.json.encode(entries) if entries else None, last
+    return SentOnce.if_large(msgspec.json.encode(entries)) if entries else None, last

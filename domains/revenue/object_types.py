@@ -17,6 +17,7 @@ from domains.kernel.core.problems import Conflict, FieldError, Invalid, invalid
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.errors import CONSTRAINT_PROBLEMS
 from domains.kernel.db.statements import WORKSPACE, parameters, row, scalar, statement
+from domains.kernel.untrusted import raw_json
 from domains.revenue import example_ids, records
 from domains.revenue.people import Version
 from domains.revenue.tables import object_types, sources
@@ -352,6 +353,10 @@ _REQUIREMENTS: Final[dict[FieldType, str]] = {
 def _value_error(field: RowFieldValue) -> str | None:
     """Description of what is wrong with the value, or None."""
     try:
+        # As strings may be long, they are not decoded as a whole.
+        if raw_json.is_string(field.value):
+            is_valid = _is_valid_string(field.value, field.field_type)
+            return None if is_valid else _REQUIREMENTS[field.field_type]
         value = msgspec.json.decode(field.value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _REQUIREMENTS[field.field_type]
@@ -360,26 +365,32 @@ def _value_error(field: RowFieldValue) -> str | None:
     return None if _fits(value, field.field_type) else _REQUIREMENTS[field.field_type]
 
 
-def _fits(value: Any, field_type: FieldType) -> bool:
+def _is_valid_string(value: msgspec.Raw, field_type: FieldType) -> bool:
     match field_type:
         case "textarea":
-            return isinstance(value, str)
+            return True
         case "string":
-            return isinstance(value, str) and _LINE_END.search(value) is None
+            return not any(map(_LINE_END.search, raw_json.string_pieces(value)))
+        case "datetime":
+            return _is_iso(value, _DATE_TIME, datetime.fromisoformat)
+        case "date":
+            return _is_iso(value, _DATE, date.fromisoformat)
+    return False
+
+
+def _fits(value: Any, field_type: FieldType) -> bool:
+    match field_type:
         case "boolean":
             return isinstance(value, bool)
         case "int":
             return type(value) is int and _INT_MIN <= value <= _INT_MAX
         case "double":
             return _is_number(value)
-        case "datetime":
-            return _is_iso(value, _DATE_TIME, datetime.fromisoformat)
-        case "date":
-            return _is_iso(value, _DATE, date.fromisoformat)
         case "list":
             return isinstance(value, list) and all(
                 isinstance(item, str | bool) or _is_number(item) for item in value
             )
+    return False
 
 
 def _is_number(value: Any) -> bool:
@@ -387,11 +398,12 @@ def _is_number(value: Any) -> bool:
     return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
-def _is_iso(value: Any, syntax: re.Pattern[str], parse: Any) -> bool:
-    if not isinstance(value, str) or not syntax.fullmatch(value):
+def _is_iso(value: msgspec.Raw, syntax: re.Pattern[str], parse: Any) -> bool:
+    text = next(raw_json.string_pieces(value), "")
+    if not syntax.fullmatch(text):
         return False
     try:
-        parse(value.upper())
+        parse(text.upper())
     except ValueError:
         return False
     return True

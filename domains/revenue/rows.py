@@ -11,7 +11,7 @@ from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.core.memo import Memo
 from domains.kernel.core.problems import Invalid, invalid
-from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.database import LARGE_JSON, Read, SentOnce, Tx
 from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 from domains.kernel.pagination.cursor import CursorList, CursorQuery, PaginationInfo
 from domains.kernel.tenancy.signing import Signer
@@ -241,10 +241,16 @@ async def create(tx: Tx, workspace: WorkspaceId, new: RowRequest) -> records.Rec
     or the object type does not accept the caller's writes.
     """
     new_record = new_id()
-    record = await _write_by_known_schema(tx, workspace, new, new_record)
+    # A second statement could only follow if the fields were kept during the first one.
+    record = (
+        None if _is_large(new) else await _write_by_known_schema(tx, workspace, new, new_record)
+    )
     if record is None:
         schema = await _schema(tx, workspace, new)
-        params = _params(workspace, new, new_record, _checked_fields(new, schema.definitions))
+        params = _params(workspace, new, new_record, schema.definitions)
+        params["fields"] = SentOnce.if_large(params["fields"])
+        # Release the body.
+        new.fields.clear()
         record = await tx.write_alone(_UPSERT, **params)
         if record is None:
             source = new.source_id
@@ -274,12 +280,15 @@ async def _write_by_known_schema(
     if schema is None:
         return None
     try:
-        fields = _checked_fields(new, schema.definitions)
+        params = _params(workspace, new, new_record, schema.definitions)
     except Invalid:
         # The schema may have changed.
         return None
-    params = _params(workspace, new, new_record, fields)
     return await tx.write_alone(_UPSERT_IF_DEFINED_SO, **params, definitions=schema.stored)
+
+
+def _is_large(new: RowRequest) -> bool:
+    return sum(len(field.value) for field in new.fields.values()) > LARGE_JSON
 
 
 async def _schema(tx: Tx, workspace: WorkspaceId, new: RowRequest) -> _Schema:
@@ -314,8 +323,10 @@ def _params(
     workspace: WorkspaceId,
     new: RowRequest,
     new_record: UUID,
-    fields: dict[str, FieldValueResponse],
+    definitions: list[FieldDefinitionResponse],
 ) -> dict[str, Any]:
+    """Parameters of an upsert. Raises Invalid with the field at fault."""
+    fields = _checked_fields(new, definitions)
     return {
         "object_type_id": new.object_type_id,
         "name": new.name,
@@ -338,7 +349,11 @@ async def change(
         raise Invalid("The row's object type was deleted: the row cannot change any more.")
     fields = None
     if changes.fields is not None:
-        fields = merge_fields(stored_fields, changes.fields, decode_definitions(definitions))
+        merged = merge_fields(stored_fields, changes.fields, decode_definitions(definitions))
+        fields = SentOnce.if_large(merged)
+        # Release the body and the former fields.
+        del merged, stored_fields
+        changes.fields = None
     await tx.first(
         _UPDATE,
         workspace=workspace,

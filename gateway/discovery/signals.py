@@ -76,6 +76,7 @@ async def get_signal(id: IdInPath, caller: CallerDep, read: ReadDep) -> Signal:
 )
 async def create_signal(body: RawBody, caller: CallerDep, tx: TxDep, blobs: BlobsDep) -> Signal:
     new = await decode_variant(body, _Form, _Form.body_type)
+    del body  # released while the signal is stored
     if isinstance(new, SignalTextCreate):
         return await signal_creation.create_from_text(tx, blobs, caller.workspace, new)
     return await signal_creation.create_from_source(tx, caller.workspace, new)
@@ -94,6 +95,7 @@ async def create_signal(body: RawBody, caller: CallerDep, tx: TxDep, blobs: Blob
 )
 async def update_signal(id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep) -> Signal:
     changes = await decode_body(body, SignalUpdate)
+    del body  # released while the signal is stored
     return await SIGNALS.change(tx, caller.workspace, id, changes)
 
 

@@ -82,6 +82,7 @@ async def create_conversation(
     body: RawBody, caller: CallerDep, tx: TxDep, allowed: AllowlistDep
 ) -> RecordResponse:
     new = await decode_body(body, ConversationRequest)
+    del body  # released while the conversation is stored
     return await conversations.create(tx, allowed, caller.workspace, caller.own_domains, new)
 
 

@@ -35,6 +35,7 @@ async def get_row(row_id: IdInPath, caller: CallerDep, read: ReadDep) -> RowDeta
 @post("/rows", opt=ingest_operation("createRow", "Push a row", request=RowRequest))
 async def create_row(body: RawBody, caller: CallerDep, tx: TxDep) -> RecordResponse:
     new = await decode_body(body, RowRequest)
+    del body  # released while the row is stored
     return await rows.create(tx, caller.workspace, new)
 
 
@@ -53,6 +54,7 @@ async def update_row(
 ) -> RecordResponse:
     address = parse_query(request, RecordAddress)
     changes = await decode_body(body, UpdateRowRequest)
+    del body  # released while the row is stored
     return await rows.change(tx, caller.workspace, address, changes)
 
 

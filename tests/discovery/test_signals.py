@@ -251,3 +251,46 @@ async def test_any_json_data_is_returned_as_sent(acme: Tenant, data: dict[str, A
     stored = await acme.get(f"signals/{signal['id']}")
     assert stored["data"] == data
     assert stored["source"] == source
+
+
+async def test_large_data_and_texts_are_kept_as_sent(acme: Tenant) -> None:
+    record = {"id": 7, "at": 1e300, "hash": "1e100", "body": 'Ein Dach 🙏 mit "Umlaut" ä\n'}
+    data = {"records": [record] * 20_000}
+    source = {"type": "crm", "external_data": data}
+    signal = await acme.create("signals", source=source, data=data)
+    assert signal["data"] == data
+    stored = await acme.get(f"signals/{signal['id']}")
+    assert stored["data"] == data
+    assert stored["source"] == source
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"signalType": "review", "text": 5}', "text: must be a string, not a whole number"),
+        (b'{"signalType": "review", "text": null}', "text: must be a string, not null"),
+        (b'{"signalType": "review", "text": ""}', "text: must be a string that is not empty"),
+        (
+            b'{"signalType": "review", "text": "' + rb" \n\u00a0" * 40_000 + b'"}',
+            "text: must be a string that is not blank",
+        ),
+        (b'{"source": {"type": "x"}, "data": []}', "data: must be an object or null, not an array"),
+        (b'{"source": {"type": "x"}, "data": {"a": [1e999]}}', "data: Number out of range"),
+        (
+            b'{"source": {"type": "x", "external_data": null}}',
+            "source.external_data: must be an object, not null",
+        ),
+    ],
+)
+async def test_values_that_stay_raw_have_types(acme: Tenant, body: bytes, message: str) -> None:
+    response = await acme.http.post(SIGNALS, content=body)
+    assert response.status_code == 400
+    assert message in response.text, response.text
+
+
+async def test_null_is_no_data(acme: Tenant) -> None:
+    signal = await acme.create("signals", source={"type": "x"}, data=None)
+    assert signal["data"] is None
+    signal = await acme.create("signals", source={"type": "x"}, data={"a": "b"})
+    changed = await acme.http.patch(f"{SIGNALS}/{signal['id']}", json={"data": None})
+    assert changed.json()["data"] is None

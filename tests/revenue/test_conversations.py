@@ -101,6 +101,8 @@ INVALID: list[tuple[dict[str, Any], str | None]] = [
     ),
     ({"transcript": [sentence("2026-03-12T00:00:01Z")]}, "transcript.timestamp"),
     ({"transcript": [{"timestamp": STARTED, "text": "x"}]}, "transcript"),
+    ({"transcript": [sentence(STARTED) | {"text": 5}]}, "transcript.text"),
+    ({"transcript": [sentence(STARTED) | {"text": None}]}, "transcript.text"),
     ({"participants": [{"name": "Bo"}]}, "participants"),
     ({"participants": []}, "participants"),
     ({"participants": [{"id": "x"}] * 1001}, "participants"),

@@ -75,6 +75,21 @@ async def test_values_are_returned_exactly_as_sent(source: Source, name: str) ->
         assert f'"{name}":{{"value":{raw},' in after.text
 
 
+@pytest.mark.parametrize("end", ["", "\\n", "\\u2028"])
+async def test_large_strings_are_checked_and_returned_exactly(source: Source, end: str) -> None:
+    for kind in ("string", "textarea"):
+        raw = '"' + "Dächer \\t🥊 " * 100_000 + end + '"'
+        name = "title" if kind == "string" else "notes"
+        for _ in range(2):
+            sent = await _send(source, name, kind, raw)
+            if end and kind == "string":
+                assert refusal(sent) == (400, "fields.title")
+            else:
+                assert sent.is_success, sent.text
+                stored = await source.http.get(f"/v1/rows/{sent.json()['recordId']}")
+                assert f'"{name}":{{"value":{raw},' in stored.text
+
+
 def _type(name: str) -> str:
     return str(next(field["fieldType"] for field in FIELD_DEFINITIONS if field["name"] == name))
 

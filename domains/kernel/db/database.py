@@ -26,10 +26,41 @@ _NOTIFY = statement(
 )
 
 
+# Bytes of a JSON parameter from which its copies matter.
+LARGE_JSON: Final = 1_000_000
+
+
+class SentOnce:
+    """A large JSON parameter that is released as soon as a connection has copied it.
+
+    asyncpg keeps two copies of each parameter until the statement ends. The statement cannot be
+    executed again with this parameter.
+    """
+
+    @classmethod
+    def if_large(cls, json: bytes | msgspec.Raw) -> "bytes | msgspec.Raw | SentOnce":
+        """Wrap a large JSON text. Returns any other unchanged."""
+        return cls(json) if len(json) > LARGE_JSON else json
+
+    def __init__(self, json: bytes | msgspec.Raw) -> None:
+        self._json: bytes | msgspec.Raw | None = json
+
+    def take(self) -> bytes | msgspec.Raw:
+        """Return the JSON text, and release it."""
+        json, self._json = self._json, None
+        if json is None:
+            raise asyncpg.InternalClientError("a parameter was sent twice")
+        return json
+
+
+def _json_bytes(value: Any) -> Any:
+    return value.take() if isinstance(value, SentOnce) else value
+
+
 async def _initialize(connection: asyncpg.Connection) -> None:
     # JSON passes as bytes, neither decoded nor encoded. 1 is the version of jsonb's binary format.
     await connection.set_type_codec(
-        "json", schema="pg_catalog", encoder=bytes, decoder=msgspec.Raw, format="binary"
+        "json", schema="pg_catalog", encoder=_json_bytes, decoder=msgspec.Raw, format="binary"
     )
     await connection.set_type_codec(
         "jsonb",

@@ -2,6 +2,7 @@
 
 import codecs
 import re
+from collections.abc import Iterator
 from typing import Final
 
 MAX_DEPTH: Final = 100
@@ -18,6 +19,10 @@ _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _COMPLETE_STRINGS: Final = re.compile(rb'(?:[^"]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
 _BRACES_TO_BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
 _ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+
+# A number that may be too large for a double, or an integer that may have too many digits.
+_LARGE_NUMBER: Final = re.compile(rb"(?<![0-9])[0-9]{200}|[0-9][eE]\+?0*+[1-9][0-9]{2}")
+_REST_OF_NUMBER: Final = re.compile(rb"[0-9eE.+-]*")
 
 
 def find_json_error(text: bytes) -> str | None:
@@ -39,9 +44,22 @@ def find_json_error(text: bytes) -> str | None:
     return None if _is_utf8(text) else INVALID_JSON
 
 
+def has_large_number(text: memoryview) -> bool:
+    """True if the JSON text may contain a number that is out of range."""
+    # Most texts contain nothing like it, not even in strings.
+    return _LARGE_NUMBER.search(text) is not None and any(
+        _LARGE_NUMBER.search(piece) for piece in _without_strings(text)
+    )
+
+
 def _brackets_of(text: bytes) -> bytes:
     """Brackets and braces outside strings, in order, all as brackets."""
-    pieces: list[bytes] = []
+    pieces = _without_strings(memoryview(text))
+    return b"".join(piece.translate(_BRACES_TO_BRACKETS, _ALL_BUT_BRACKETS) for piece in pieces)
+
+
+def _without_strings(text: memoryview) -> Iterator[bytes]:
+    """The text without its strings, in pieces that do not end within a number."""
     start = 0
     while start < len(text):
         end = start + _PIECE
@@ -51,10 +69,10 @@ def _brackets_of(text: bytes) -> bytes:
             if complete is None or complete.end() == start:
                 complete = _STRING.match(text, start)
             end = complete.end() if complete else end
-        piece = _STRING.sub(b"", text[start:end])
-        pieces.append(piece.translate(_BRACES_TO_BRACKETS, _ALL_BUT_BRACKETS))
+            number = _REST_OF_NUMBER.match(text, end)
+            end = number.end() if number else end
+        yield _STRING.sub(b"", text[start:end])
         start = end
-    return b"".join(pieces)
 
 
 def _is_utf8(text: bytes) -> bool:
