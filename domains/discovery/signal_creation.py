@@ -200,7 +200,7 @@ async def create_from_source(tx: Tx, workspace: WorkspaceId, new: SignalRawCreat
         context=new.context,
     )
     if is_large:
-        signal.data = await tx.before(_DATA, workspace=workspace, id=signal_id)
+        signal.data = await tx.first(_DATA, workspace=workspace, id=signal_id)
     if insight_ids:
         await INSIGHTS_OF_SIGNAL.replace(tx, workspace, signal_id, insight_ids)
     return signal
@@ -219,7 +219,9 @@ async def _create(
     if job is None:
         return await tx.one(_CREATE, job_id=None, **params)
     params |= job_parameters(workspace, job)
-    create = tx.one if insight_ids else tx.write_alone
+    # Further statements follow for linked insights and for large data.
+    is_alone = not insight_ids and params["returns_data"]
+    create = tx.write_alone if is_alone else tx.one
     signal = await create(_CREATE_WITH_JOB, **params)
     assert signal is not None  # noqa: S101 - the INSERT has no condition
     signal.job_id = str(params["job_id"])

@@ -99,8 +99,12 @@ async def test_it_connects_again_after_a_restart_of_the_server(tmp_path: Path) -
 
 
 async def test_a_server_that_does_not_reply_is_a_timeout(tmp_path: Path) -> None:
+    async def read_only(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
     path = str(tmp_path / "silent.sock")
-    server = await asyncio.start_unix_server(lambda _reader, _writer: None, path)
+    server = await asyncio.start_unix_server(read_only, path)
     connection = RedisConnection(f"unix://{path}", 0.1)
     try:
         with pytest.raises(TimeoutError):
@@ -114,6 +118,7 @@ async def test_a_server_that_is_not_redis_is_an_error(tmp_path: Path) -> None:
     async def respond(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         await writer.drain()
+        writer.close()
 
     path = str(tmp_path / "http.sock")
     server = await asyncio.start_unix_server(respond, path)
