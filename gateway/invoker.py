@@ -8,6 +8,7 @@ import inspect
 import io
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -195,10 +196,14 @@ class JsonResponse:
 
     __slots__ = ("body", "encoded_headers", "status_code")
 
-    def __init__(self, status_code: int, body: bytes) -> None:
+    def __init__(
+        self, status_code: int, body: bytes, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.status_code = status_code
         self.body = body
         self.encoded_headers = [_JSON, (b"content-length", b"%d" % len(body))]
+        for name, value in headers.items():
+            self.encoded_headers.append((name.lower().encode(), value.encode()))
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         await send(
@@ -215,6 +220,10 @@ def _render(plan: HandlerPlan, scope: HTTPScope, returned: Any) -> JsonResponse 
     """Render what a handler returned: the value of a JSON body, or a Response."""
     if not isinstance(returned, Response):
         return JsonResponse(plan.status, _encode(returned))
+    if type(returned) is Response and isinstance(returned.content, list | msgspec.Struct):
+        # Litestar would render it to the same in several times the time.
+        status = returned.status_code or plan.status
+        return JsonResponse(status, _encode(returned.content), returned.headers)
     return returned.to_asgi_response(
         None,
         Request(scope),

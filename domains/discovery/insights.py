@@ -212,8 +212,8 @@ _numbered_signal = and_(
 
 
 def _insight(*columns: Any) -> Insight:
-    insight = Insight(*columns[:-2])
-    suggestions, external_links = columns[-2:]
+    *required, suggestions, external_links = columns
+    insight = Insight(*required)
     if suggestions is not None:
         insight.suggestions = suggestions
     if external_links is not None:

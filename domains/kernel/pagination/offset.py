@@ -114,11 +114,14 @@ class OffsetList(Generic[T]):
             **params,
         )
         row_factory = self.row_factory
-        # The last two columns are the position, null for a row that has the count only, and the
-        # count.
-        items = [row_factory(*row[:-2]) for row in rows if row[-2] is not None]
-        # Only the first page of an empty list has no row.
-        return OffsetPage(items, rows[0][-1] if rows else 0)
+        # The last column is the count. Only the first page of an empty list has no row.
+        counted = rows[0][-1] if rows else 0
+        if filters or query.offset:
+            # The column before it is null for a row that has the count only.
+            items = [row_factory(*row[:-2]) for row in rows if row[-2] is not None]
+        else:
+            items = [row_factory(*row[:-1]) for row in rows]
+        return OffsetPage(items, counted)
 
     def statement(
         self, order: Order, filters: frozenset[str], *, skips: bool
@@ -142,7 +145,7 @@ class OffsetList(Generic[T]):
     def _scan(self, order: Order) -> Select[Any]:
         """Select the first page of the whole list with one index scan."""
         return (
-            select(*self.columns, self.order_by, self._count_of_all().scalar_subquery())
+            select(*self.columns, self._count_of_all().scalar_subquery())
             .where(self.table.c.workspace_id == WORKSPACE)
             .order_by(_in_order(self.order_by, order))
             .limit(bindparam("limit"))

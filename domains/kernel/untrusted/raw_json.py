@@ -34,6 +34,9 @@ def is_string(value: Raw) -> bool:
 
 def string_pieces(value: Raw) -> Iterator[str]:
     """Decode a JSON string in pieces."""
+    if len(value) <= _PIECE:
+        yield _decode_string(value)
+        return
     text = memoryview(value)[1:-1]
     start = 0
     while start < len(text):
