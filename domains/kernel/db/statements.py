@@ -9,7 +9,17 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import BindParameter, Executable, Float, Interval, Uuid, bindparam, literal
+from sqlalchemy import (
+    CTE,
+    BindParameter,
+    Executable,
+    Float,
+    Interval,
+    Select,
+    Uuid,
+    bindparam,
+    literal,
+)
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -110,6 +120,11 @@ def statement(
 def parameters(*names: str) -> dict[str, BindParameter[Any]]:
     """Bind parameters named after columns, for the values of an INSERT or UPDATE."""
     return {name: bindparam(name) for name in names}
+
+
+def materialized(query: Select[Any], name: str) -> CTE:
+    """Make a CTE that is planned separately and evaluated at most once."""
+    return query.cte(name).prefix_with("MATERIALIZED")
 
 
 def seconds(number: Any) -> Any:

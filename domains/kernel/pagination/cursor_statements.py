@@ -37,7 +37,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
-from domains.kernel.db.statements import WORKSPACE, Statement, row
+from domains.kernel.db.statements import WORKSPACE, Statement, materialized, row
 
 # A search scans this many of the newest records per requested record before it uses the GIN index.
 SCAN_FACTOR: Final = 100
@@ -164,14 +164,14 @@ class CursorStatements:
         at, id_ = self.order_by.label("at"), self.table.c.id.label("id")
         conditions = self._conditions(filters - self.bounds)
         scan_size = _LIMIT * literal_column(str(self.scan_factor))
-        newest = _materialized(
+        newest = materialized(
             select(at, id_, and_(*conditions).label("matches"))
             .where(*self._in_list(), *self._within_bounds(filters, after))
             .order_by(self.order_by.desc(), self.table.c.id.desc())
             .limit(scan_size),
             "newest",
         )
-        matches = _materialized(
+        matches = materialized(
             select(newest.c.at, newest.c.id)
             # In the order of `newest`: to sort would be to scan all of it before the first match.
             .where(newest.c.matches)
@@ -200,7 +200,7 @@ class CursorStatements:
             matches = self._range_matches(filters, after, within_bounds)
         else:
             matches = self._gin_matches(filters, after, within_bounds)
-        page = _materialized(
+        page = materialized(
             select(matches.c.at, matches.c.id)
             .order_by(matches.c.at.desc(), matches.c.id.desc())
             .limit(_LIMIT),
@@ -230,7 +230,7 @@ class CursorStatements:
         conditions = self._conditions(filters - self.bounds)
         hints = self._hints(filters)
         search = (*self._in_list(), *conditions, *hints)
-        sample = _materialized(
+        sample = materialized(
             select(at, and_(true(), *within_bounds).label("in_bounds")).where(
                 *search, self._in_sample()
             ),
@@ -239,7 +239,7 @@ class CursorStatements:
         newest_first = select(sample.c.at).where(sample.c.in_bounds).order_by(sample.c.at.desc())
         cutoff = self._cutoff(newest_first, filters)
         of_sample = select(sample.c.in_bounds)
-        return _materialized(
+        return materialized(
             select(at, id_).where(
                 *search,
                 *within_bounds,
@@ -269,7 +269,7 @@ class CursorStatements:
         if others:
             groups.append(others)
         at, id_ = self.order_by.label("at"), self.table.c.id.label("id")
-        sampled = _materialized(
+        sampled = materialized(
             select(
                 at,
                 and_(true(), *within_bounds).label("in_bounds"),
@@ -286,14 +286,14 @@ class CursorStatements:
         cutoff = self._cutoff(newest_first, filters)
         gin = len(groups) - 1 if others and not in_order else None
         plan = _cheapest_plan(sampled, matches, select(cutoff.c.at).scalar_subquery(), gin)
-        chosen = _materialized(select(plan), "chosen")
+        chosen = materialized(select(plan), "chosen")
 
         candidates = []
         for number, group in enumerate(groups):
             is_newer = select(chosen.c.newer == _number(number)).scalar_subquery()
             is_older = select(chosen.c.older == _number(number)).scalar_subquery()
             change = select(chosen.c.change).scalar_subquery()
-            oldest = _materialized(
+            oldest = materialized(
                 select(
                     case((is_newer, change), else_=select(cutoff.c.at).scalar_subquery()).label(
                         "at"
@@ -322,7 +322,7 @@ class CursorStatements:
                 rest += in_time
             # `matches` is no condition, so that the planner takes the index that was chosen.
             candidates.append(
-                _materialized(
+                materialized(
                     select(at, id_, and_(*rest).label("matches")).where(
                         *self._in_list(), *indexed, or_(is_newer, is_older)
                     ),
@@ -330,7 +330,7 @@ class CursorStatements:
                 )
             )
         found = [select(each.c.at, each.c.id).where(each.c.matches) for each in candidates]
-        return _materialized(select(union_all(*found).subquery("found")), "indexed_matches")
+        return materialized(select(union_all(*found).subquery("found")), "indexed_matches")
 
     def _box(
         self,
@@ -407,7 +407,7 @@ class CursorStatements:
         oldest: ColumnElement[Any] = _INFINITE_PAST
         if self.lower_bound is not None and self.lower_bound in filters:
             oldest = bindparam(self.lower_bound, type_=DateTime(timezone=True))
-        return _materialized(
+        return materialized(
             select(func.coalesce(limit_th.scalar_subquery(), oldest).label("at")), "cutoff"
         )
 
@@ -448,8 +448,8 @@ def _cheapest_plan(
         *(each.label(f"total_{number}") for number, each in enumerate(total)),
         *(each.label("gin") for each in gin_cost.values()),
     )
-    sums = _materialized(counts.select_from(sampled), "sums")
-    newer = _materialized(
+    sums = materialized(counts.select_from(sampled), "sums")
+    newer = materialized(
         select(
             sampled.c.at,
             *(
@@ -501,8 +501,3 @@ def _cheapest_plan(
 
 def _number(number: int) -> ColumnElement[Any]:
     return literal_column(str(number), type_=Integer)
-
-
-def _materialized(query: Select[Any], name: str) -> CTE:
-    """A CTE that is planned separately and evaluated at most once."""
-    return query.cte(name).prefix_with("MATERIALIZED")

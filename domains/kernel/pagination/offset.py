@@ -8,7 +8,6 @@ import msgspec
 from msgspec import UNSET
 from sqlalchemy import (
     ARRAY,
-    CTE,
     BindParameter,
     Column,
     ColumnElement,
@@ -30,7 +29,13 @@ from sqlalchemy import (
 from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Read
-from domains.kernel.db.statements import WORKSPACE, Statement, row, statement
+from domains.kernel.db.statements import (
+    WORKSPACE,
+    Statement,
+    materialized,
+    row,
+    statement,
+)
 from domains.kernel.db.tables import record_counts
 
 T = TypeVar("T")
@@ -169,13 +174,13 @@ class OffsetList(Generic[T]):
         is_match = and_(table.c.workspace_id == WORKSPACE, *conditions)
         offset: BindParameter[int] | None = bindparam("offset") if skips else None
         # Ids and positions of all matches, if they are few enough to be counted.
-        matches = _materialized(
+        matches = materialized(
             select(table.c.id, self.order_by.label("position"))
             .where(is_match)
             .limit(COUNT_CAP + 1),
             "matches",
         )
-        counted = _materialized(
+        counted = materialized(
             select(func.count().label("counted")).select_from(matches), "counted"
         )
         number = select(counted.c.counted).scalar_subquery()
@@ -229,11 +234,6 @@ class OffsetList(Generic[T]):
 
 def _in_order(column: ColumnElement[Any], order: Order) -> ColumnElement[Any]:
     return column.asc() if order == "asc" else column.desc()
-
-
-def _materialized(query: Select[Any], name: str) -> CTE:
-    """A CTE that is planned separately and evaluated at most once."""
-    return query.cte(name).prefix_with("MATERIALIZED")
 
 
 # All lists, for the test that proves their statements bound to the workspace.
