@@ -68,7 +68,10 @@ async def test_each_item_of_a_summary_has_a_quote(
         ("b", "I will send you a fix tomorrow."),
     )
     record = await source.push("conversations", "c", displayName="Demo", **call(*sentences))
-    assert await get_json(source.tenant, f"conversations/{record}/evidence") == {}
+    early = await get_json(source.tenant, f"conversations/{record}/evidence")
+    state = (await get_json(source.tenant, f"conversations/{record}"))["processing"]["status"]
+    # The worker may be faster than this test.
+    assert early == {} or state == "processed"
     await wait_until_processed(database, "conversations", record)
     summary = (await get_json(source.tenant, f"conversations/{record}"))["summary"]
     evidence = await get_json(source.tenant, f"conversations/{record}/evidence")
