@@ -16,7 +16,6 @@ from domains.kernel.core.problems import (
     MethodNotAllowed,
     NotFound,
     Problem,
-    TooLarge,
     WriteConflict,
 )
 from gateway.idempotency import Replay, to_response
@@ -63,8 +62,6 @@ def to_problem(request: Request[Any, Any, Any], error: Exception) -> Problem:
             f"{request.method} is not allowed at this path. Use {allowed}.",
             headers={"Allow": allowed},
         )
-    if isinstance(error, HTTPException) and error.status_code == TooLarge.status:
-        return TooLarge("The body is too large.")
     if isinstance(error, HTTPException) and 400 <= error.status_code < 500:
         return Invalid("The request could not be read.")
     logger.error("request_failed", exc_info=error)

@@ -49,7 +49,7 @@ KIND: Final = "SIGNAL"
 SignalStatus = Literal["pending", "processing", "processed", "failed"]
 
 
-# What fields of raw JSON accept, for their checks.
+# Decoders that check the fields of raw JSON.
 _TEXT: Final = msgspec.json.Decoder(NonEmpty)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Any])
 _NULLABLE_OBJECT: Final = msgspec.json.Decoder(dict[str, Any] | None)

@@ -14,7 +14,7 @@ from redis.asyncio.connection import SSLConnection, parse_url
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-# What `execute` raises while Redis is unavailable.
+# Exceptions of `execute` while Redis is unavailable.
 UNAVAILABLE: Final = (RedisError, OSError, TimeoutError)
 
 

@@ -160,12 +160,10 @@ class Tx(Read):
             try:
                 records = await connection.fetch(statement.sql, *arguments)
             except BaseException as error:
-                if isinstance(error, asyncpg.PostgresError) and not isinstance(error, UNAVAILABLE):
-                    self._database.release(connection)
-                else:
+                self._database.release_after(connection, error)
+                if not isinstance(error, asyncpg.PostgresError) or isinstance(error, UNAVAILABLE):
                     # The outcome is unknown, so changes outside the database are not undone.
                     self._rollback_steps.clear()
-                    self._database.discard(connection)
                 raise
             self._database.release(connection)
         if not records:
@@ -348,12 +346,8 @@ class Database:
         connection = await self.acquire(reuses_plans=statement.reuses_plan)
         try:
             records: list[Any] = await connection.fetch(statement.sql, *arguments)
-        except asyncpg.PostgresError:
-            self.release(connection)
-            raise
-        except BaseException:
-            # The statement may still run.
-            self.discard(connection)
+        except BaseException as error:
+            self.release_after(connection, error)
             raise
         self.release(connection)
         return records
@@ -364,11 +358,8 @@ class Database:
         connection = await self.acquire()
         try:
             yield connection
-        except asyncpg.PostgresError:
-            self.release(connection)
-            raise
-        except BaseException:
-            self.discard(connection)
+        except BaseException as error:
+            self.release_after(connection, error)
             raise
         self.release(connection)
 
@@ -382,6 +373,13 @@ class Database:
     def release(self, connection: Connection) -> None:
         """Return a connection on which no statement runs."""
         self._pool.release(connection)
+
+    def release_after(self, connection: Connection, error: BaseException) -> None:
+        """Return a connection after an error, but close it if a statement may still run on it."""
+        if isinstance(error, asyncpg.PostgresError):
+            self.release(connection)
+        else:
+            self.discard(connection)
 
     def discard(self, connection: Connection) -> None:
         """Close a connection that cannot be used again."""

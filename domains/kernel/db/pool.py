@@ -48,7 +48,9 @@ class Pool:
         self._opened = 0
         # Free connections with the time of their release, by kind; the last one is used first.
         self._free: tuple[deque[tuple[Connection, float]], ...] = (deque(), deque())
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        # Requests without a connection, the oldest first. A released connection is handed to the
+        # oldest one, so that no later request takes it first. None: there is room for a new one.
+        self._waiting: deque[asyncio.Future[Connection | None]] = deque()
         self._closing: set[asyncio.Task[None]] = set()
         self._reaper: asyncio.TimerHandle | None = None
         self._closed = False
@@ -78,7 +80,10 @@ class Pool:
                     return await self._open(reuses_plans)
                 if (connection := self.take(not reuses_plans)) is not None:
                     return await self._change_kind(connection, reuses_plans)
-                await self._wait()
+                if (connection := await self._wait()) is not None:
+                    if connection.reuses_plans == reuses_plans:
+                        return connection
+                    return await self._change_kind(connection, reuses_plans)
 
     def release(self, connection: Connection) -> None:
         """Make a connection free for others. One that is not usable any more is closed."""
@@ -86,12 +91,11 @@ class Pool:
             self._forget()
         elif self._closed or connection.is_in_transaction():
             self.discard(connection)
-        else:
+        elif not self._wake_next(connection):
             now = asyncio.get_running_loop().time()
             self._free[connection.reuses_plans].append((connection, now))
             if self._reaper is None:
                 self._schedule_reaper()
-            self._wake_next()
 
     def discard(self, connection: Connection) -> None:
         """Close a connection instead of releasing it, for example during a statement."""
@@ -133,15 +137,19 @@ class Pool:
         connection.reuses_plans = reuses_plans
         return connection
 
-    async def _wait(self) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async def _wait(self) -> Connection | None:
+        turn: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
-            await turn
+            return await turn
         except BaseException:
             # The turn may have come at the moment of the cancellation: pass it on.
             if turn.done() and not turn.cancelled():
-                self._wake_next()
+                connection = turn.result()
+                if connection is None:
+                    self._wake_next()
+                else:
+                    self.release(connection)
             raise
 
     async def _close(self, connection: Connection) -> None:
@@ -158,12 +166,14 @@ class Pool:
         self._opened -= 1
         self._wake_next()
 
-    def _wake_next(self) -> None:
+    def _wake_next(self, connection: Connection | None = None) -> bool:
+        """Hand the connection, or room for a new one, to the oldest request. False: none waits."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
-                turn.set_result(None)
-                return
+                turn.set_result(connection)
+                return True
+        return False
 
     def _schedule_reaper(self) -> None:
         loop = asyncio.get_running_loop()

@@ -14,7 +14,7 @@ from tests.bench.request_path.servers import BARE, OURS, PEER
 from tests.bench.wrk import Load, Server
 from tests.stack import Stack
 
-# What differs between two records with the same content.
+# Columns that differ between two records with the same content.
 _VARYING: Final = re.compile(
     r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
     r"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[0-9.]*(?:Z|\+00:00)"

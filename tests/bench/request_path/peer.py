@@ -1,4 +1,4 @@
-"""What people would write: FastAPI, pydantic and the ORM of SQLAlchemy over the product's tables.
+"""The peer: the API in FastAPI, pydantic and the ORM of SQLAlchemy, over the product's tables.
 
 The key is looked up in a dictionary, and a counter in Redis limits the requests of a minute.
 """

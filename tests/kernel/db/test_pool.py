@@ -105,6 +105,22 @@ async def test_a_cancelled_wait_passes_its_turn_on(
     await pool.close()
 
 
+async def test_a_released_connection_goes_to_the_request_that_waits(
+    connect: Callable[[bool], Awaitable[Connection]],
+) -> None:
+    """A later request cannot take it first, so no request waits for ever under load."""
+    pool = Pool(connect, size=1, timeout=5)
+    held = await pool.acquire(False)
+    waiting = asyncio.create_task(pool.acquire(True))
+    await eventually(lambda: len(pool._waiting) == 1)
+    pool.release(held)
+    assert pool.take(False) is None
+    assert await waiting is held
+    assert held.reuses_plans
+    pool.release(held)
+    await pool.close()
+
+
 async def test_a_connection_that_the_server_closed_is_replaced(stack: Stack) -> None:
     async with (
         Database.open(stack.database_url, pool_size=1) as database,
