@@ -98,34 +98,28 @@ async def test_it_connects_again_after_a_restart_of_the_server(tmp_path: Path) -
         await asyncio.to_thread(server.stop)
 
 
-async def test_a_server_that_does_not_reply_is_a_timeout(tmp_path: Path) -> None:
-    async def read_only(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _ping_server(path: Path, response: bytes, timeout: float) -> None:
+    """Send PING to a server that responds to everything with these bytes."""
+
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(response)
         await reader.read()
         writer.close()
 
-    path = str(tmp_path / "silent.sock")
-    server = await asyncio.start_unix_server(read_only, path)
-    connection = RedisConnection(f"unix://{path}", 0.1)
+    server = await asyncio.start_unix_server(respond, str(path))
+    connection = RedisConnection(f"unix://{path}", timeout)
     try:
-        with pytest.raises(TimeoutError):
-            await connection.execute("PING")
+        await connection.execute("PING")
     finally:
         await connection.aclose()
         server.close()
+
+
+async def test_a_server_that_does_not_reply_is_a_timeout(tmp_path: Path) -> None:
+    with pytest.raises(TimeoutError):
+        await _ping_server(tmp_path / "server.sock", b"", 0.1)
 
 
 async def test_a_server_that_is_not_redis_is_an_error(tmp_path: Path) -> None:
-    async def respond(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        await writer.drain()
-        writer.close()
-
-    path = str(tmp_path / "http.sock")
-    server = await asyncio.start_unix_server(respond, path)
-    connection = RedisConnection(f"unix://{path}", 1.0)
-    try:
-        with pytest.raises(RedisError):
-            await connection.execute("PING")
-    finally:
-        await connection.aclose()
-        server.close()
+    with pytest.raises(RedisError):
+        await _ping_server(tmp_path / "server.sock", b"HTTP/1.1 400 Bad Request\r\n\r\n", 5.0)
