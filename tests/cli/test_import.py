@@ -17,6 +17,7 @@ from tests.cli.run_import import (
     PROCESSED,
     PRODUCT,
     Importer,
+    deal,
     get_record,
 )
 from tests.revenue import push_records
@@ -517,3 +518,14 @@ async def test_a_conversation_without_a_summary_gets_one(importer: Importer, acm
     assert read["language"] is None
     evidence = await get_record(acme, "conversations", f"{call['conversationId']}/evidence")
     assert evidence == {}
+
+
+async def test_a_large_import_updates_the_statistics_of_its_tables(
+    importer: Importer, acme: Tenant, database: Database
+) -> None:
+    count = 10_000
+    result = await importer.run(acme, importer.write_jsonl(map(deal, range(count))))
+    assert result.code == 0
+    async with database.connection() as connection:
+        known = await connection.fetchval("select reltuples from pg_class where relname = 'deals'")
+    assert known >= count

@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 from uuid import uuid5
 
 import msgspec
-from sqlalchemy import Table, func, literal_column, select
+from sqlalchemy import Table, func, literal_column, select, text
 
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import FieldError, invalid
@@ -62,6 +62,17 @@ _REUSE_PLANS: Final = statement(
         )
     ),
     scalar,
+)
+
+# Updates the planner's statistics of the tables that an import fills. Skips tables whose statistics
+# are just being updated.
+UPDATE_STATISTICS: Final = statement(
+    text(
+        "ANALYZE (SKIP_LOCKED) accounts, contacts, conversations, crm_changes, deals, documents,"
+        " jobs, messages"
+    ),
+    scalar,
+    cross_tenant_reason="statistics are of whole tables",
 )
 
 

@@ -11,11 +11,16 @@ from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.normal_form import nfc
 from domains.kernel.core.problems import WriteConflict
 from domains.kernel.db.database import Database
+from domains.revenue.imports import kinds
 from domains.revenue.imports.prepared import Outcome, PreparedRecord
 from gateway.cli.importing.batches import KINDS, Batch, Record, Refused
 
 # Concurrent transactions that store a batch: most of the work is the database's.
 _CONNECTIONS: Final = 2
+
+# Stored records after which PostgreSQL's statistics are updated once. Until then it may take the
+# tables for empty, and link records by scanning all of them. Its own update may come a minute late.
+_STATISTICS_AFTER: Final = 10_000
 
 # Attempts to store records when other writers are in conflict.
 _ATTEMPTS: Final = 6
@@ -49,6 +54,7 @@ class Importer:
         self._account_by_name: dict[str, str | None] = {}
         # Connections store the shares of their batches in the order of the batches.
         self._turns: Final = [asyncio.Lock() for _ in range(_CONNECTIONS)]
+        self._has_statistics = dry_run
         self.counts: Final = Counts(dry_run=dry_run)
 
     def may_overlap(self, batch: Batch) -> bool:
@@ -79,6 +85,9 @@ class Importer:
         self.counts.unchanged += len(records) - len(refusals) - changed
         self.counts.refused += len(refused)
         self.counts.skipped += sum(note.skipped for _, note in batch.notes)
+        if self.counts.stored >= _STATISTICS_AFTER and not self._has_statistics:
+            self._has_statistics = True
+            await self._database.read.first(kinds.UPDATE_STATISTICS)
         return refused
 
     async def _preview(self, records: Sequence[Record]) -> dict[str, Outcome]:
