@@ -5,6 +5,7 @@ records, and skips records that are already equal. Links, activity and summaries
 leaves out are computed soon after the commit.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 from uuid import uuid5
@@ -13,9 +14,10 @@ import msgspec
 from sqlalchemy import Table, func, literal_column, select, text
 
 from domains.kernel.core.ids import WorkspaceId
-from domains.kernel.core.problems import FieldError, invalid
+from domains.kernel.core.problems import FieldError, Unavailable, invalid
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import scalar, statement
+from domains.kernel.db.tables import jobs
 from domains.kernel.untrusted.html_text import is_html
 from domains.revenue import conversations, documents, messages, tables
 from domains.revenue.addresses.email_domains import domain_of_website
@@ -64,16 +66,19 @@ _REUSE_PLANS: Final = statement(
     scalar,
 )
 
-# Updates the planner's statistics of the tables that an import fills. Skips tables whose statistics
+# Update the planner's statistics of the tables that an import fills. Skip a table whose statistics
 # are just being updated.
-UPDATE_STATISTICS: Final = statement(
-    text(
-        "ANALYZE (SKIP_LOCKED) accounts, contacts, conversations, crm_changes, deals, documents,"
-        " jobs, messages"
-    ),
-    scalar,
-    cross_tenant_reason="statistics are of whole tables",
-)
+_UPDATE_STATISTICS: Final = [
+    statement(
+        text(f"ANALYZE (SKIP_LOCKED) {table.name}"),
+        scalar,
+        cross_tenant_reason="statistics are of whole tables",
+    )
+    for table in (
+        *(tables.accounts, tables.contacts, tables.conversations, tables.crm_changes),
+        *(tables.deals, tables.documents, tables.messages, jobs),
+    )
+]
 
 
 class Kind(Generic[S]):
@@ -362,3 +367,13 @@ KINDS: Final[Mapping[str, Kind[Any] | Contacts]] = {
     ),
     "contacts": Contacts(),
 }
+
+
+async def update_statistics(read: Read) -> None:
+    """Update the planner's statistics of the imported tables, one after the other.
+
+    Leaves the statistics of a table as they are if that takes too long.
+    """
+    for each in _UPDATE_STATISTICS:
+        with contextlib.suppress(Unavailable):
+            await read.first(each)

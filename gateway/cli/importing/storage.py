@@ -87,7 +87,7 @@ class Importer:
         self.counts.skipped += sum(note.skipped for _, note in batch.notes)
         if self.counts.stored >= _STATISTICS_AFTER and not self._has_statistics:
             self._has_statistics = True
-            await self._database.read.first(kinds.UPDATE_STATISTICS)
+            await kinds.update_statistics(self._database.read)
         return refused
 
     async def _preview(self, records: Sequence[Record]) -> dict[str, Outcome]:
