@@ -9,12 +9,10 @@ from typing import Final
 
 import msgspec
 import structlog
-from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec import UNSET, UnsetType
 
 from domains.kernel.core import log_context
 from domains.kernel.core.settings import Settings
-from gateway.middleware.request_metrics import method_and_route
 
 _EVENT: Final = "request_completed"
 
@@ -35,35 +33,24 @@ class AccessLine(msgspec.Struct, kw_only=True):
     timestamp: str
 
 
-class AccessLog:
-    """Logs each request when it ends, also one that was aborted."""
+def line_writer(settings: Settings) -> Callable[[str, str, int, float], None]:
+    """Return the function that writes a line in the configured format and level.
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app = app
-        self._write = _writer(settings)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = time.perf_counter()
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            method, route = method_and_route(scope)
-            status = scope["state"].get("status", 0)
-            self._write(method, route, status, round((time.perf_counter() - started) * 1000, 2))
-
-
-_Write = Callable[[str, str, int, float], None]
-
-
-def _writer(settings: Settings) -> _Write:
-    """Return the function that writes a line in the configured format and level."""
+    It takes the method, the route, the status, and the seconds that the request took.
+    """
     if logging.getLevelNamesMapping()[settings.log_level.upper()] > logging.INFO:
         return lambda *_line: None
     return _JsonWriter().write if settings.log_format == "json" else _write_with_structlog
 
 
-def _write_with_structlog(method: str, route: str, status: int, ms: float) -> None:
-    structlog.get_logger().info(_EVENT, method=method, route=route, status=status, ms=ms)
+def _write_with_structlog(method: str, route: str, status: int, seconds: float) -> None:
+    structlog.get_logger().info(
+        _EVENT, method=method, route=route, status=status, ms=_milliseconds(seconds)
+    )
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 2)
 
 
 class _JsonWriter:
@@ -79,12 +66,12 @@ class _JsonWriter:
         self._second = 0
         self._second_text = ""
 
-    def write(self, method: str, route: str, status: int, ms: float) -> None:
+    def write(self, method: str, route: str, status: int, seconds: float) -> None:
         line = AccessLine(
             method=method,
             route=route,
             status=status,
-            ms=ms,
+            ms=_milliseconds(seconds),
             timestamp=self._timestamp(time.time()),
             **log_context.current(),
         )

@@ -6,10 +6,9 @@ from litestar.types import Receive, Scope, Send
 from prometheus_client import CollectorRegistry
 
 from domains.kernel.core.settings import Settings
-from gateway.middleware.access_log import AccessLog
 from gateway.middleware.allowed_methods import AllowedMethods
+from gateway.middleware.completed_requests import CompletedRequests
 from gateway.middleware.request_id import RequestId
-from gateway.middleware.request_metrics import RequestMetrics
 from gateway.middleware.response_headers import ResponseHeaders
 
 
@@ -21,8 +20,8 @@ class MiddlewareStack:
 
     def __init__(self, app: Litestar, registry: CollectorRegistry, settings: Settings) -> None:
         self._app = app
-        measured = RequestMetrics(ResponseHeaders(AllowedMethods(app, app)), registry)
-        self._http = RequestId(AccessLog(measured, settings))
+        answering = ResponseHeaders(AllowedMethods(app, app))
+        self._http = RequestId(CompletedRequests(answering, registry, settings))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP:

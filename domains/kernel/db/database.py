@@ -25,6 +25,8 @@ _NOTIFY = statement(
     select(func.pg_notify(bindparam("channel", type_=Text), bindparam("payload", type_=Text))), row
 )
 
+# Seconds after a notification until the next, into which all later ones are merged.
+_NOTIFICATION_PAUSE: Final = 0.01
 
 # Bytes of a JSON parameter from which its copies matter.
 LARGE_JSON: Final = 1_000_000
@@ -340,6 +342,7 @@ class Database:
                 # Listeners poll too, so a lost notification only delays them.
                 with contextlib.suppress(Problem, asyncpg.PostgresError):
                     await self.read.one(_NOTIFY, channel=channel, payload="")
+            await asyncio.sleep(_NOTIFICATION_PAUSE)
 
     async def fetch(self, statement: Statement[Any], arguments: Sequence[Any]) -> list[Any]:
         """Run a statement in autocommit, on a connection of the kind it needs."""
