@@ -53,9 +53,7 @@ async def _measure(options: Options) -> list[Measure]:
         "pages": lambda: pages.measure(options.rows),
         "memory": lambda: _on_stack(lambda stack: memory.measure_requests(stack, options.requests)),
         "bodies": lambda: _on_stack(memory.measure_bodies),
-        "ingest": lambda: _on_stack(
-            lambda stack: ingest.measure(stack, options.lines), worker=True
-        ),
+        "ingest": lambda: _measure_ingest(options.lines),
     }
     measures: list[Measure] = []
     for part in options.parts or _PARTS:
@@ -63,6 +61,15 @@ async def _measure(options: Options) -> list[Measure]:
             report(str(measure))
             measures.append(measure)
     return measures
+
+
+async def _measure_ingest(lines: int) -> list[Measure]:
+    alone = await _on_stack(lambda stack: ingest.measure(stack, lines, "without a worker"))
+    with_worker = await _on_stack(
+        lambda stack: ingest.measure(stack, lines, "while a worker processes the records"),
+        worker=True,
+    )
+    return alone + with_worker
 
 
 async def _on_stack(

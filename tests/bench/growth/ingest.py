@@ -79,8 +79,11 @@ class _CpuSampler:
         return _Sample(*(a + share * (b - a) for a, b in zip(before, after, strict=True)))
 
 
-async def measure(stack: Stack, lines: int) -> list[Measure]:
-    """Import accounts, deals and conversations while a worker links them."""
+async def measure(stack: Stack, lines: int, worker: str) -> list[Measure]:
+    """Import accounts, deals and conversations.
+
+    `worker` says whether one links and analyses them at the same time, on the same processors.
+    """
     path = stack.folder / "lines.jsonl"
     write_lines(path, lines)
     cpu = _CpuSampler()
@@ -101,21 +104,21 @@ async def measure(stack: Stack, lines: int) -> list[Measure]:
     sums = [sum(parts) for parts in used]
     return [
         Measure(
-            "Records per second of `gateway import`",
+            f"Records per second of `gateway import`, {worker}",
             round(done.rate),
             "≥",
             _MIN_RATE,
             f"{done.cpu_seconds:.0f} s of CPU time in {done.seconds:.0f} s",
         ),
         Measure(
-            f"Rate of the last tenth of {lines:,} records / of the first",
+            f"Rate of the last tenth of {lines:,} records / of the first, {worker}",
             round(rates[-1] / rates[0], 2),
             "≥",
             _MAX_SLOWDOWN,
             f"records per second of each tenth: {_listed(rates)}",
         ),
         Measure(
-            f"CPU time per record of the last tenth of {lines:,} / of the first",
+            f"CPU time per record of the last tenth of {lines:,} / of the first, {worker}",
             round(sums[-1] / sums[0], 2),
             "≤",
             _MAX_CPU_GROWTH,
