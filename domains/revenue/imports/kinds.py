@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import Table, func, literal_column, select, text
 
 from domains.kernel.core.ids import WorkspaceId
-from domains.kernel.core.problems import FieldError, Unavailable, invalid
+from domains.kernel.core.problems import FieldError, Problem, invalid
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import scalar, statement
 from domains.kernel.db.tables import jobs
@@ -372,8 +372,8 @@ KINDS: Final[Mapping[str, Kind[Any] | Contacts]] = {
 async def update_statistics(read: Read) -> None:
     """Update the planner's statistics of the imported tables, one after the other.
 
-    Leaves the statistics of a table as they are if that takes too long.
+    Leaves the statistics of a table as they are if that fails, such as for lack of time.
     """
     for each in _UPDATE_STATISTICS:
-        with contextlib.suppress(Unavailable):
+        with contextlib.suppress(Problem):
             await read.first(each)
