@@ -33,5 +33,5 @@ class CompletedRequests:
             # The template of the path, never the path, which contains ids.
             route = scope.get("path_template") or "unmatched"
             status = scope["state"].get("status", 0)
-            self._metrics.add(method, route, status, seconds)
             self._write_line(method, route, status, seconds)
+            self._metrics.add(method, route, status, seconds)

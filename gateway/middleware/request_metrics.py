@@ -26,7 +26,7 @@ class RequestMetrics:
         self._metrics: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def add(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Add a request that took `seconds`. All labels have few values."""
+        """Add a request that took `seconds`. Labels must have few values."""
         labels = (method, route, status)
         requests, durations = self._metrics.get(labels) or self._add(labels)
         requests.inc()

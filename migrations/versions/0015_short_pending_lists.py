@@ -1,7 +1,7 @@
 """Short pending lists of the indexes of people
 
 The linking of records looks up many e-mail addresses and domains at once, and each lookup scans the
-pending list. The default limit is 4 MB.
+pending list. The default limit is 4 MB. A longer list is emptied by the next insert.
 """
 
 import sqlalchemy as sa
@@ -16,8 +16,6 @@ _TABLES = ("accounts", "contacts", "conversations", "deals", "messages")
 def upgrade() -> None:
     for table in _TABLES:
         op.execute(sa.text(f"alter index ix_{table}_people set (gin_pending_list_limit = 128)"))
-        # What the longer list holds now.
-        op.execute(sa.text(f"select gin_clean_pending_list('ix_{table}_people')"))
 
 
 def downgrade() -> None:

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from domains.kernel.db.database import Database
+from domains.kernel.db.statistics import update_statistics
 from tests.cli.run_import import (
     ACCOUNT,
     CONVERSATION,
@@ -520,12 +521,31 @@ async def test_a_conversation_without_a_summary_gets_one(importer: Importer, acm
     assert evidence == {}
 
 
-async def test_a_large_import_updates_the_statistics_of_its_tables(
+async def test_a_large_import_updates_the_statistics_of_each_kind(
     importer: Importer, acme: Tenant, database: Database
 ) -> None:
-    count = 10_000
-    result = await importer.run(acme, importer.write_jsonl(map(deal, range(count))))
-    assert result.code == 0
-    async with database.connection() as connection:
-        known = await connection.fetchval("select reltuples from pg_class where relname = 'deals'")
-    assert known >= count
+    async def analyzed() -> dict[str, int]:
+        async with database.connection() as connection:
+            counts = await connection.fetch(
+                "select relname, analyze_count from pg_stat_user_tables"
+                " where relname in ('accounts', 'deals', 'jobs', 'products')"
+            )
+        return dict(counts)
+
+    before = await analyzed()
+    deals = map(deal, range(10_000))
+    accounts = ({"kind": "account", "accountId": f"a{number}"} for number in range(10))
+    path = importer.write_jsonl([*accounts, *deals])
+    assert (await importer.run(acme, path, "--dry-run")).code == 0
+    assert (await importer.run(acme, path)).code == 0
+    # By a dry run and for ten accounts there was no update.
+    expected = before | {name: before[name] + 1 for name in ("deals", "jobs")}
+
+    async def is_updated() -> bool:
+        return await analyzed() == expected
+
+    assert await eventually(is_updated)
+
+
+async def test_statistics_that_cannot_be_updated_stay_as_they_are(database: Database) -> None:
+    await update_statistics(database.read, ("no_such_table", "products"))

@@ -25,7 +25,7 @@ _NOTIFY = statement(
     select(func.pg_notify(bindparam("channel", type_=Text), bindparam("payload", type_=Text))), row
 )
 
-# Seconds after a notification until the next, into which all later ones are merged.
+# Seconds between two rounds of notifications, at least. Later ones are merged into the next round.
 _NOTIFICATION_PAUSE: Final = 0.01
 
 # Bytes of a JSON parameter from which its copies matter.

@@ -158,9 +158,7 @@ def _take() -> Any:
     )
 
 
-# Reuses its plan: while PostgreSQL does not know yet how many jobs are queued, a plan for one
-# execution would read all of them.
-TAKE: Final = statement(_take(), SentJob, cross_tenant_reason=_CROSS_TENANT, reuses_plan=True)
+_TAKE = statement(_take(), SentJob, cross_tenant_reason=_CROSS_TENANT)
 
 
 def _update_unlocked(*conditions: Any, **values: Any) -> Statement[Any]:
@@ -168,7 +166,6 @@ def _update_unlocked(*conditions: Any, **values: Any) -> Statement[Any]:
         update(jobs).where(_unlocked(*conditions)).values(values).returning(jobs.c.id),
         scalar,
         cross_tenant_reason=_CROSS_TENANT,
-        reuses_plan=True,
     )
 
 
@@ -204,7 +201,7 @@ async def take(
     than `window` jobs in progress. Workspaces take turns; each workspace's oldest jobs go first.
     """
     return await read.all(
-        TAKE, relay=relay, queue=queue, window=window, reserved_slots=reserved_slots
+        _TAKE, relay=relay, queue=queue, window=window, reserved_slots=reserved_slots
     )
 
 
@@ -278,7 +275,6 @@ _CLAIM = statement(
     .returning(*(jobs.c[_COLUMNS.get(name, name)] for name in Claim.__struct_fields__)),
     Claim,
     cross_tenant_reason=_CROSS_TENANT,
-    reuses_plan=True,
 )
 
 # Lease ids are random, so the two arrays need not be matched pair by pair.
@@ -289,10 +285,7 @@ _all_owned = (
 )
 _RENEW = _update_unlocked(*_all_owned, lease_until=func.now() + seconds("duration"))
 _STILL_OWNED = statement(
-    select(jobs.c.id).where(*_all_owned),
-    scalar,
-    cross_tenant_reason=_CROSS_TENANT,
-    reuses_plan=True,
+    select(jobs.c.id).where(*_all_owned), scalar, cross_tenant_reason=_CROSS_TENANT
 )
 _FINISH_ALL = statement(
     update(jobs)
@@ -302,7 +295,6 @@ _FINISH_ALL = statement(
     .returning(jobs.c.id),
     scalar,
     cross_tenant_reason=_CROSS_TENANT,
-    reuses_plan=True,
 )
 
 
@@ -324,7 +316,6 @@ def _update_owned(**values: Any) -> Statement[Any]:
         )
         .returning(jobs.c.id),
         scalar,
-        reuses_plan=True,
     )
 
 

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
@@ -63,12 +64,16 @@ class ProcessPool:
         excludes the wait for a free process, and Unavailable if the child process died twice.
         """
         for _ in range(2):
+            started = time.monotonic()
             future = self._schedule(function, args, kwargs)
             try:
                 return await asyncio.wrap_future(future)
             except TimeoutError:
                 # Raised by the pool: a timeout of the caller would arrive as a cancellation.
-                raise ComputationTimeout from None
+                if time.monotonic() - started >= self._time_limit:
+                    raise ComputationTimeout from None
+                # The pool measures by the system's clock, which was set forward.
+                log.warning("computation_stopped_by_clock_change")
             except (pebble.ProcessExpired, BrokenProcessPool) as error:
                 log.warning("computation_process_died", error=type(error).__name__)
         raise Unavailable("The computation ended abnormally, twice. Try again in a moment.")

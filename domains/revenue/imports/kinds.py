@@ -5,19 +5,17 @@ records, and skips records that are already equal. Links, activity and summaries
 leaves out are computed soon after the commit.
 """
 
-import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 from uuid import uuid5
 
 import msgspec
-from sqlalchemy import Table, func, literal_column, select, text
+from sqlalchemy import Table, func, literal_column, select
 
 from domains.kernel.core.ids import WorkspaceId
-from domains.kernel.core.problems import FieldError, Problem, invalid
+from domains.kernel.core.problems import FieldError, invalid
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import scalar, statement
-from domains.kernel.db.tables import jobs
 from domains.kernel.untrusted.html_text import is_html
 from domains.revenue import conversations, documents, messages, tables
 from domains.revenue.addresses.email_domains import domain_of_website
@@ -65,20 +63,6 @@ _REUSE_PLANS: Final = statement(
     ),
     scalar,
 )
-
-# Update the planner's statistics of the tables that an import fills. Skip a table whose statistics
-# are just being updated.
-_UPDATE_STATISTICS: Final = [
-    statement(
-        text(f"ANALYZE (SKIP_LOCKED) {table.name}"),
-        scalar,
-        cross_tenant_reason="statistics are of whole tables",
-    )
-    for table in (
-        *(tables.accounts, tables.contacts, tables.conversations, tables.crm_changes),
-        *(tables.deals, tables.documents, tables.messages, jobs),
-    )
-]
 
 
 class Kind(Generic[S]):
@@ -367,13 +351,3 @@ KINDS: Final[Mapping[str, Kind[Any] | Contacts]] = {
     ),
     "contacts": Contacts(),
 }
-
-
-async def update_statistics(read: Read) -> None:
-    """Update the planner's statistics of the imported tables, one after the other.
-
-    Leaves the statistics of a table as they are if that fails, such as for lack of time.
-    """
-    for each in _UPDATE_STATISTICS:
-        with contextlib.suppress(Problem):
-            await read.first(each)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -11,16 +12,19 @@ from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.normal_form import nfc
 from domains.kernel.core.problems import WriteConflict
 from domains.kernel.db.database import Database
-from domains.revenue.imports import kinds
+from domains.kernel.db.statistics import update_statistics
 from domains.revenue.imports.prepared import Outcome, PreparedRecord
 from gateway.cli.importing.batches import KINDS, Batch, Record, Refused
 
 # Concurrent transactions that store a batch: most of the work is the database's.
 _CONNECTIONS: Final = 2
 
-# Stored records after which PostgreSQL's statistics are updated once. Until then it may take the
-# tables for empty, and link records by scanning all of them. Its own update may come a minute late.
+# Stored records of a kind after which the statistics of its table are updated once. Until then
+# PostgreSQL may take the table for empty, and link records by scanning all of them. Autovacuum may
+# update the statistics only a minute later.
 _STATISTICS_AFTER: Final = 10_000
+# What waits to be linked and processed.
+_QUEUES: Final = ("crm_changes", "jobs")
 
 # Attempts to store records when other writers are in conflict.
 _ATTEMPTS: Final = 6
@@ -54,7 +58,8 @@ class Importer:
         self._account_by_name: dict[str, str | None] = {}
         # Connections store the shares of their batches in the order of the batches.
         self._turns: Final = [asyncio.Lock() for _ in range(_CONNECTIONS)]
-        self._has_statistics = dry_run
+        self._stored: Final[Counter[str]] = Counter()
+        self._analyzed: Final[set[str]] = set()
         self.counts: Final = Counts(dry_run=dry_run)
 
     def may_overlap(self, batch: Batch) -> bool:
@@ -85,10 +90,17 @@ class Importer:
         self.counts.unchanged += len(records) - len(refusals) - changed
         self.counts.refused += len(refused)
         self.counts.skipped += sum(note.skipped for _, note in batch.notes)
-        if self.counts.stored >= _STATISTICS_AFTER and not self._has_statistics:
-            self._has_statistics = True
-            await kinds.update_statistics(self._database.read)
+        if not self.counts.dry_run:
+            await self._update_statistics(outcomes)
         return refused
+
+    async def _update_statistics(self, outcomes: Mapping[str, Outcome]) -> None:
+        """Update the statistics of each kind of which enough records are stored now."""
+        self._stored.update({name: len(outcome.changed) for name, outcome in outcomes.items()})
+        for name in outcomes:
+            if self._stored[name] >= _STATISTICS_AFTER and name not in self._analyzed:
+                self._analyzed.add(name)
+                await update_statistics(self._database.read, (name, *_QUEUES))
 
     async def _preview(self, records: Sequence[Record]) -> dict[str, Outcome]:
         """Return the outcome of storing, without storing anything."""

@@ -79,10 +79,11 @@ class _CpuSampler:
         return _Sample(*(a + share * (b - a) for a, b in zip(before, after, strict=True)))
 
 
-async def measure(stack: Stack, lines: int, worker: str) -> list[Measure]:
+async def measure(stack: Stack, lines: int, label: str) -> list[Measure]:
     """Import accounts, deals and conversations.
 
-    `worker` says whether one links and analyses them at the same time, on the same processors.
+    `label`, for the names of the figures: whether a worker links and analyses the records at the
+    same time, on the same processors.
     """
     path = stack.folder / "lines.jsonl"
     write_lines(path, lines)
@@ -104,21 +105,21 @@ async def measure(stack: Stack, lines: int, worker: str) -> list[Measure]:
     sums = [sum(parts) for parts in used]
     return [
         Measure(
-            f"Records per second of `gateway import`, {worker}",
+            f"Records per second of `gateway import`, {label}",
             round(done.rate),
             "≥",
             _MIN_RATE,
             f"{done.cpu_seconds:.0f} s of CPU time in {done.seconds:.0f} s",
         ),
         Measure(
-            f"Rate of the last tenth of {lines:,} records / of the first, {worker}",
+            f"Rate of the last tenth of {lines:,} records / of the first, {label}",
             round(rates[-1] / rates[0], 2),
             "≥",
             _MAX_SLOWDOWN,
             f"records per second of each tenth: {_listed(rates)}",
         ),
         Measure(
-            f"CPU time per record of the last tenth of {lines:,} / of the first, {worker}",
+            f"CPU time per record of the last tenth of {lines:,} / of the first, {label}",
             round(sums[-1] / sums[0], 2),
             "≤",
             _MAX_CPU_GROWTH,

@@ -50,7 +50,6 @@ CROSS_TENANT_REASONS = {
     "the key determines the workspace",
     "operators administer every workspace",
     "operators see queue lengths, never contents",
-    "statistics are of whole tables",
     "retention is the same for every workspace",
 }
 

@@ -4,7 +4,9 @@ import asyncio
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
+from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,36 @@ async def test_computation_is_stopped_at_its_time_limit() -> None:
         with pytest.raises(ComputationTimeout):
             await pool.run(pow, 7, 10**9)
         assert await pool.run(os.getpid) != child
+
+
+async def test_computation_is_repeated_if_the_clock_was_set_forward(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    with ProcessPool.open(1, 30) as pool:
+        child = await pool.run(os.getpid)
+        computing = asyncio.create_task(pool.run(gate.read_bytes))
+        # Opens when the child reads: the computation is running.
+        with await asyncio.to_thread(gate.open, "wb"):
+            now = time.time
+            monkeypatch.setattr(time, "time", lambda: now() + 3600)
+
+            async def is_stopped() -> bool:
+                return child not in {process.pid for process in active_children()}
+
+            def write_to_reader() -> bool:
+                try:
+                    writer = os.open(gate, os.O_WRONLY | os.O_NONBLOCK)
+                except OSError:
+                    return False
+                with open(writer, "wb") as opened:
+                    opened.write(b"read anew")
+                return True
+
+            assert await eventually(is_stopped)
+            assert await eventually(write_to_reader)
+        assert await computing == b"read anew"
 
 
 async def test_event_loop_is_free_during_a_computation(pool: ProcessPool, tmp_path: Path) -> None:
