@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -15,12 +15,25 @@ from gateway.cli.deployment import data_option
 from gateway.cli.output import json_option, print_json, print_table
 from gateway.embedded.up import up as run_everything
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
 # Placeholders for the servers that `up` starts, where the environment names none.
 _EMBEDDED: Final = {
     "DATABASE_URL": "postgresql://embedded",
     "REDIS_URL": "unix:///embedded",
     "BLOB_URL": "file:///embedded",
 }
+
+
+def _processes_option(name: str) -> Callable[[Command], Command]:
+    return click.option(
+        name,
+        type=click.IntRange(1, 64),
+        default=1,
+        show_default=True,
+        envvar="GATEWAY_SERVE_PROCESSES",
+        help="Number of API processes, which share the port.",
+    )
 
 
 @click.command()
@@ -47,14 +60,7 @@ _EMBEDDED: Final = {
     show_default=True,
     help="Number of worker processes.",
 )
-@click.option(
-    "--api-processes",
-    type=click.IntRange(1, 64),
-    default=1,
-    show_default=True,
-    envvar="GATEWAY_SERVE_PROCESSES",
-    help="Number of API processes, which share the port.",
-)
+@_processes_option("--api-processes")
 @click.option("--no-demo", is_flag=True, help="Do not create the demo workspace and its key.")
 def up(data: Path, host: str, port: int, workers: int, api_processes: int, no_demo: bool) -> None:
     """Run everything on this machine: PostgreSQL, Valkey, the API and workers."""
@@ -75,14 +81,7 @@ def up(data: Path, host: str, port: int, workers: int, api_processes: int, no_de
 
 @click.command()
 @data_option
-@click.option(
-    "--processes",
-    type=click.IntRange(1, 64),
-    default=1,
-    show_default=True,
-    envvar="GATEWAY_SERVE_PROCESSES",
-    help="Number of API processes, which share the port.",
-)
+@_processes_option("--processes")
 def serve(data: Path, processes: int) -> None:
     """Run the API alone."""
     _replace_process("gateway.serve", data, GATEWAY_SERVE_PROCESSES=str(processes))

@@ -23,7 +23,7 @@ _CONNECTIONS: Final = 2
 # PostgreSQL may take the table for empty, and link records by scanning all of them. Autovacuum may
 # update the statistics only a minute later.
 _STATISTICS_AFTER: Final = 10_000
-# What waits to be linked and processed.
+# Tables of the records that wait to be linked, and of the jobs.
 _QUEUES: Final = ("crm_changes", "jobs")
 
 # Attempts to store records when other writers are in conflict.
@@ -59,7 +59,6 @@ class Importer:
         # Connections store the shares of their batches in the order of the batches.
         self._turns: Final = [asyncio.Lock() for _ in range(_CONNECTIONS)]
         self._stored: Final[Counter[str]] = Counter()
-        self._analyzed: Final[set[str]] = set()
         self.counts: Final = Counts(dry_run=dry_run)
 
     def may_overlap(self, batch: Batch) -> bool:
@@ -96,10 +95,10 @@ class Importer:
 
     async def _update_statistics(self, outcomes: Mapping[str, Outcome]) -> None:
         """Update the statistics of each kind of which enough records are stored now."""
-        self._stored.update({name: len(outcome.changed) for name, outcome in outcomes.items()})
-        for name in outcomes:
-            if self._stored[name] >= _STATISTICS_AFTER and name not in self._analyzed:
-                self._analyzed.add(name)
+        for name, outcome in outcomes.items():
+            before = self._stored[name]
+            self._stored[name] += len(outcome.changed)
+            if before < _STATISTICS_AFTER <= self._stored[name]:
                 await update_statistics(self._database.read, (name, *_QUEUES))
 
     async def _preview(self, records: Sequence[Record]) -> dict[str, Outcome]:
