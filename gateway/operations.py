@@ -52,6 +52,8 @@ class Operation(msgspec.Struct, frozen=True):
     errors: tuple[int, ...] = ()
     # Not part of the vendor's API: marked in the OpenAPI document.
     addition: bool = False
+    # An addition: POST may update an existing record, with 200 instead of 201.
+    updates: bool = False
     # Requests count against the rate limits of the key.
     counted: bool = True
     # Type of the id in the path.

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, bindparam, func, null, select, update
+from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, any_, bindparam, func, null, select, update
 
 from domains.discovery.findings import SignalContext, SignalType, replace
 from domains.discovery.tables import products, signals
@@ -28,6 +28,7 @@ PROFILES: Final[dict[SignalType, Profile]] = {
     "support_ticket": "support_ticket",
     "review": "survey_response",
     "discovery_report": "discovery_report",
+    "feedback_record": "feedback_record",
 }
 
 _MAX_PRODUCTS: Final = 1_000
@@ -101,6 +102,8 @@ _LOCK_IF_LAST_JOB = statement(
 )
 _SET_LAST_JOB = _update(last_job_id=bindparam("job"))
 _SET_PROCESSED = _update(
+    # Unless the text was replaced during the analysis.
+    _c.text_key.is_not_distinct_from(bindparam("text_key", type_=Text)),
     status="processed",
     inferred_context=bindparam("context"),
     language=bindparam("language"),
@@ -193,10 +196,15 @@ async def _enqueue_provider_job(
 
     Does nothing if a newer job than `last_job` has been enqueued.
     """
-    locked = await tx.first(_LOCK_IF_LAST_JOB, workspace=workspace, id=signal_id, last_job=last_job)
-    if locked is not None:
+    if await _is_last_job(tx, workspace, signal_id, last_job):
         job = await enqueue(tx, workspace, AnalyseSignalWithProvider(signal_id))
         await tx.first(_SET_LAST_JOB, workspace=workspace, id=signal_id, job=job)
+
+
+async def _is_last_job(tx: Tx, workspace: WorkspaceId, signal_id: UUID, job: UUID | None) -> bool:
+    """True if no newer job was enqueued for the signal, which stays locked."""
+    params = {"workspace": workspace, "id": signal_id, "last_job": job}
+    return await tx.first(_LOCK_IF_LAST_JOB, **params) is not None
 
 
 def _store(
@@ -219,12 +227,16 @@ def _store(
             workspace=workspace,
             id=signal_id,
             context=findings.context,
+            text_key=signal.text_key,
             language=findings.language,
             engine=findings.engine,
             fallback=fallback,
         )
         if updated is not None:
             await replace(tx, workspace, signal_id, signal, text, findings)
+        elif await _is_last_job(tx, workspace, signal_id, signal.last_job_id):
+            # The text was replaced while this job was about to read it.
+            await queue(tx, workspace, signal_id)
 
     return write
 

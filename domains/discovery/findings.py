@@ -16,7 +16,9 @@ from domains.kernel.db.database import Tx
 from domains.kernel.db.sequences import take_numbers
 from domains.kernel.db.statements import WORKSPACE, Statement, row, statement
 
-SignalType = Literal["transcript", "support_ticket", "review", "discovery_report"]
+SignalType = Literal[
+    "transcript", "support_ticket", "review", "discovery_report", "feedback_record"
+]
 
 InsightType = Literal[
     "feedback", "user-interview", "market-research", "session-recording", "support-ticket", "other"
@@ -27,6 +29,7 @@ _INSIGHT_TYPES: Final[dict[SignalType | None, InsightType]] = {
     "support_ticket": "support-ticket",
     "review": "feedback",
     "discovery_report": "market-research",
+    "feedback_record": "feedback",
 }
 
 

@@ -32,12 +32,14 @@ from domains.discovery.fields import (
 from domains.discovery.findings import SignalType
 from domains.discovery.links import INSIGHTS_OF_SIGNAL
 from domains.discovery.records import Records, equals
-from domains.discovery.tables import signals
+from domains.discovery.tables import MAX_IDENTIFIED_LENGTH, signals
 from domains.intelligence.language import unsupported_note
-from domains.kernel.core.field_docs import doc
+from domains.kernel.core.field_docs import addition, doc
 from domains.kernel.core.ids import WorkspaceId, public_id
+from domains.kernel.core.problems import Conflict, invalid
 from domains.kernel.core.timestamps import to_utc
 from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.errors import CONSTRAINT_PROBLEMS
 from domains.kernel.db.statements import WORKSPACE, row, statement
 from domains.kernel.jobs.enqueue import is_live
 from domains.kernel.pagination.offset import OffsetPage, OffsetQuery
@@ -47,7 +49,15 @@ from domains.kernel.untrusted import raw_json
 KIND: Final = "SIGNAL"
 
 SignalStatus = Literal["pending", "processing", "processed", "failed"]
+ParticipantPolicy = Literal["none", "match_existing"]
 
+CONSTRAINT_PROBLEMS["uq_signals_identity"] = lambda: Conflict(
+    "There is a signal with this source key and external id already."
+)
+CONSTRAINT_PROBLEMS["ck_signals_external_id_length"] = lambda: invalid(
+    "externalId",
+    f"must be at most {MAX_IDENTIFIED_LENGTH} characters with a source key",
+)
 
 # Decoders that check the fields of raw JSON.
 _TEXT: Final = msgspec.json.Decoder(NonEmpty)
@@ -122,6 +132,10 @@ class Signal(msgspec.Struct, rename="camel"):
     updated_at: UpdatedAt
     job_id: Annotated[str | UnsetType, doc("Job; only in the response to a create")] = UNSET
     processing: Annotated[SignalProcessing | UnsetType, doc("State of the last analysis")] = UNSET
+    source_key: Annotated[
+        str | UnsetType,
+        addition("System that `externalId` belongs to; absent if it was not sent", "feedback-app"),
+    ] = UNSET
 
 
 class SignalTextCreate(msgspec.Struct, rename="camel", kw_only=True):
@@ -148,9 +162,62 @@ class SignalTextCreate(msgspec.Struct, rename="camel", kw_only=True):
         doc("Products to look for in the text. Default: all", [fields.EXAMPLE_PRODUCT]),
     ] = UNSET
     account_id: Annotated[UUID | UnsetType, doc("Account it comes from")] = UNSET
+    context: Annotated[
+        NonEmpty | UnsetType, addition("Label of the signal. Default: inferred by the analysis")
+    ] = UNSET
+    source_key: Annotated[
+        Annotated[NonEmpty, Meta(max_length=200)] | UnsetType,
+        addition("System that `externalId` belongs to", "feedback-app"),
+    ] = UNSET
+    external_id: Annotated[
+        NonEmpty | UnsetType,
+        addition(
+            "Id in that system. With `sourceKey`, of at most 400 characters and unique: a text "
+            "with the same two updates the signal",
+            "record-7",
+        ),
+    ] = UNSET
+    source_links: Annotated[
+        Annotated[list[str | dict[str, Any]], Meta(max_length=1_000)] | UnsetType,
+        addition(
+            "Links to the record, as URLs or objects. Returned in `data`",
+            ["https://feedback.example/record-7"],
+        ),
+    ] = UNSET
+    source_external_data: Annotated[
+        msgspec.Raw | UnsetType,
+        addition(
+            "Any data of that system. Returned in `source.external_data`, where `signalType` and "
+            "`analysisProfile` are those of the signal",
+            {"votes": 12},
+            extra_json_schema=_OBJECT_SCHEMA,
+        ),
+    ] = UNSET
+    participant_policy: Annotated[
+        ParticipantPolicy | UnsetType,
+        addition(
+            "Returned in `data`. Participants are matched with accounts by neither value: set "
+            "`accountId`"
+        ),
+    ] = UNSET
+    create_missing_accounts: Annotated[
+        bool | UnsetType,
+        addition("Returned in `data`. Accounts are created by CRM imports only"),
+    ] = UNSET
 
     def __post_init__(self) -> None:
         raw_json.check_text(self.text, _TEXT, "text")
+        if self.source_external_data is not UNSET:
+            raw_json.check_object(self.source_external_data, _OBJECT, "sourceExternalData")
+        if self.is_identified and len(self.external_id or "") > MAX_IDENTIFIED_LENGTH:
+            raise ValueError(
+                f"Expected `str` of length <= {MAX_IDENTIFIED_LENGTH} - at `$.externalId`"
+            )
+
+    @property
+    def is_identified(self) -> bool:
+        """True if a text with the same source key and external id updates the signal."""
+        return self.source_key is not UNSET and self.external_id is not UNSET
 
 
 class SignalRawCreate(msgspec.Struct, rename="camel", kw_only=True):
@@ -219,9 +286,11 @@ _c = signals.c
 
 def to_signal(*columns: Any) -> Signal:
     """Row factory for the columns of `SIGNALS`."""
-    fields, (engine, job_id, *progress) = list(columns[:-6]), columns[-6:]
+    fields, (source_key, engine, job_id, *progress) = list(columns[:-7]), columns[-7:]
     fields[2] = public_id(KIND, fields[2])
     signal = Signal(*fields)
+    if source_key is not None:
+        signal.source_key = source_key
     if job_id is not None:
         started_at, processed_at, failed_at, error = progress
         note = None if processed_at is None else unsupported_note(signal.language, engine)
@@ -238,7 +307,8 @@ SIGNALS: Final = Records(
         *(_c.id, _c.name, _c.number, _c.workspace_id, _c.status, _c.signal_type),
         *(func.coalesce(_c.context, _c.inferred_context), _c.language),
         *(_c.source, _c.data, INSIGHTS_OF_SIGNAL, _c.external_id, _c.created_at, _c.updated_at),
-        *(_c.engine, _c.last_job_id, _c.started_at, _c.processed_at, _c.failed_at, _c.last_error),
+        *(_c.source_key, _c.engine, _c.last_job_id),
+        *(_c.started_at, _c.processed_at, _c.failed_at, _c.last_error),
     ),
     to_signal,
     public=True,
@@ -300,9 +370,14 @@ async def process(tx: Tx, workspace: WorkspaceId, reference: str) -> JobRef:
     (last_job,) = SIGNALS.require(locked, reference)
     # A statement after the lock, so that it sees the job of the transaction that held the lock.
     if last_job is not None and await is_live(tx, workspace, last_job):
-        await tx.first(_SET_PROCESSING, workspace=workspace, id=signal_id)
+        await set_processing(tx, workspace, signal_id)
         return JobRef(str(last_job))
     return JobRef(str(await analysis.queue(tx, workspace, signal_id)))
+
+
+async def set_processing(tx: Tx, workspace: WorkspaceId, signal_id: UUID) -> None:
+    """Set the status of a signal whose job is queued or running."""
+    await tx.first(_SET_PROCESSING, workspace=workspace, id=signal_id)
 
 
 def _to_utc(time: datetime | UnsetType, field: str) -> datetime | UnsetType:

@@ -3,7 +3,7 @@
 Link tables contain the workspace, so that a foreign key cannot cross workspaces.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -25,6 +25,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, TSVECTOR
 
 from domains.kernel.db.tables import metadata, timestamp_column
+
+# Condition of the index of the identities of signals.
+IS_IDENTIFIED: Final = "source_key is not null and external_id is not null"
+# Characters of the external id of a signal with a source key.
+MAX_IDENTIFIED_LENGTH: Final = 400
 
 
 def _workspace_column(*, key: bool = False) -> Column[object]:
@@ -121,7 +126,11 @@ signals = _record_table(
     # json, not jsonb: returned exactly as sent. jsonb would expand 1e300 to 300 digits.
     Column("source", JSON, nullable=False),
     Column("data", JSON),
+    # A text signal with both is identified by them.
+    Column("source_key", Text),
     Column("external_id", Text),
+    # Digest of the input of the analysis, for signals with an identity.
+    Column("content_digest", LargeBinary),
     # Input of the analysis. Kept apart from `data`, which a PATCH replaces.
     Column("text_key", Text),
     Column("additional_context", Text),
@@ -138,6 +147,19 @@ signals = _record_table(
     timestamp_column("failed_at", nullable=True),
     Column("last_error", Text),
     CheckConstraint("status in ('pending', 'processing', 'processed', 'failed')", name="status"),
+    # The index of identities: an index entry is limited in size.
+    CheckConstraint(
+        f"source_key is null or length(external_id) <= {MAX_IDENTIFIED_LENGTH}",
+        name="external_id_length",
+    ),
+    Index(
+        "uq_signals_identity",
+        "workspace_id",
+        "source_key",
+        "external_id",
+        unique=True,
+        postgresql_where=text(IS_IDENTIFIED),
+    ),
     _filter_index("signals", "status"),
     _filter_index("signals", "signal_type"),
     Index("ix_signals_created_at", "workspace_id", "created_at"),

@@ -4,7 +4,14 @@ from typing import Literal
 
 from msgspec import Struct
 
-Profile = Literal["transcript", "support_ticket", "survey_response", "discovery_report", "raw"]
+Profile = Literal[
+    "transcript",
+    "support_ticket",
+    "survey_response",
+    "discovery_report",
+    "feedback_record",
+    "raw",
+]
 Kind = Literal["pain", "request", "praise", "question"]
 Sentiment = Literal["negative", "neutral", "positive"]
 Audience = Literal["EXTERNAL", "INTERNAL"]

@@ -65,6 +65,7 @@ async def get_signal(id: IdInPath, caller: CallerDep, read: ReadDep) -> Signal:
         "signals:write",
         "Create a signal",
         request=SignalTextCreate | SignalRawCreate,
+        updates=True,
         errors=(409,),
         example={
             "status": "processing",
@@ -74,12 +75,19 @@ async def get_signal(id: IdInPath, caller: CallerDep, read: ReadDep) -> Signal:
         },
     ),
 )
-async def create_signal(body: RawBody, caller: CallerDep, tx: TxDep, blobs: BlobsDep) -> Signal:
+async def create_signal(
+    body: RawBody, caller: CallerDep, tx: TxDep, blobs: BlobsDep
+) -> Response[Signal]:
+    """Stores a text and queues its analysis. A text with `sourceKey` and `externalId` updates the
+    signal that has both, with 200.
+    """
     new = await decode_variant(body, _Form, _Form.body_type)
     del body  # released while the signal is stored
     if isinstance(new, SignalTextCreate):
-        return await signal_creation.create_from_text(tx, blobs, caller.workspace, new)
-    return await signal_creation.create_from_source(tx, caller.workspace, new)
+        pushed = await signal_creation.push_text(tx, blobs, caller.workspace, new)
+        return Response(pushed.signal, status_code=201 if pushed.is_new else 200)
+    signal = await signal_creation.create_from_source(tx, caller.workspace, new)
+    return Response(signal, status_code=201)
 
 
 @patch(

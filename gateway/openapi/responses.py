@@ -89,6 +89,8 @@ def responses_of(route: Route, schemas: Schemas) -> dict[str, Any]:
     if status == 201 and (links := _links(route)):
         success["links"] = links
     responses = {str(status): success}
+    if operation.updates:
+        responses["200"] = {**success, "description": "Updated", "x-addition": True}
     for status in sorted(_error_statuses(route)):
         # Requests that admission refuses are not counted, all others are.
         admitted = status not in (401, 403) or status in operation.errors

@@ -76,6 +76,7 @@ async def test_quotes_of_a_transcript_have_speaker_and_time(acme: Tenant) -> Non
         ("support_ticket", "support-ticket", "support_request", "in a ticket", [WISH]),
         ("review", "feedback", "feature_feedback", "in a review", [WISH, PRAISE]),
         ("discovery_report", "market-research", "market_research", "in a report", [WISH]),
+        ("feedback_record", "feedback", "feature_feedback", "in feedback", [WISH]),
     ],
 )
 async def test_the_signal_type_selects_the_profile_of_the_analysis(

@@ -81,6 +81,7 @@ async def test_the_text_is_stored_under_its_key(acme: Tenant, stack: Stack) -> N
         ("support_ticket", "2024-03-20T10:00:00Z", "Support Ticket - 3/20/24, 10:00 AM"),
         ("transcript", "2024-12-01T00:05:00Z", "Transcript - 12/1/24, 12:05 AM"),
         ("discovery_report", "2024-12-01T12:59:59Z", "Discovery Report - 12/1/24, 12:59 PM"),
+        ("feedback_record", "2024-12-01T12:59:59Z", "Feedback Record - 12/1/24, 12:59 PM"),
         ("review", "2024-12-31T23:30:00-05:00", "Review - 1/1/25, 4:30 AM"),
         ("review", "2024-12-31T23:30:00", "Review - 12/31/24, 11:30 PM"),
     ],
@@ -102,6 +103,7 @@ async def test_the_source_contains_type_and_analysis_profile(acme: Tenant) -> No
         "support_ticket": "support_ticket",
         "review": "survey_response",
         "discovery_report": "discovery_report",
+        "feedback_record": "feedback_record",
     }.items():
         source = (await acme.create_signal(signalType=signal_type))["source"]
         assert source["external_data"] == {"signalType": signal_type, "analysisProfile": profile}

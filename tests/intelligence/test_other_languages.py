@@ -1,6 +1,7 @@
 """Texts in other languages than English: insights and summaries in the customer's own words."""
 
 from datetime import date
+from typing import get_args
 
 import msgspec
 import pytest
@@ -165,7 +166,7 @@ sentences = st.sampled_from(
 @settings(max_examples=25)
 @given(
     st.lists(sentences, min_size=1, max_size=12).map(" ".join),
-    st.sampled_from(["transcript", "support_ticket", "survey_response", "discovery_report", "raw"]),
+    st.sampled_from(get_args(Profile)),
 )
 def test_findings_of_any_text_are_consistent(text: str, profile: Profile) -> None:
     document = Document(text=text, profile=profile)

@@ -240,3 +240,24 @@ async def test_usage_is_in_the_metrics(acme: Tenant, provider_stack: Stack) -> N
     # A request has 1,200 input tokens at 2 per million and 34 output tokens at 10 per million.
     assert requests >= 1
     assert cost == pytest.approx(requests * (1_200 * 2 + 34 * 10) / 1e6)
+
+
+async def test_a_text_that_is_replaced_during_its_analysis_is_analysed(
+    acme: Tenant, server: ChatServer
+) -> None:
+    server.behaviour = BEHAVIOURS["late"]()
+    identity = {"sourceKey": "portal", "externalId": "7"}
+    created = await acme.create_signal("The export is slow.", **identity)
+    await eventually(lambda: server.requests)
+    body = {"text": "The login page is broken.", "signalType": "review", **identity}
+    replaced = await acme.http.post("/external/v1/signals", json=body)
+    assert (replaced.status_code, replaced.json()["id"]) == (200, created["id"])
+    # The job that reads the old text is running.
+    assert replaced.json()["jobId"] != created["jobId"]
+    signal = await acme.wait_until_processed(created["id"])
+    quotes = [
+        quote["quote"]
+        for insight in signal["insightIds"]
+        for quote in await acme.get(f"insights/{insight}/evidence")
+    ]
+    assert quotes == ["The login page is broken."]

@@ -18,7 +18,13 @@ Role = Literal["customer", "vendor", "moderator", "colleague"]
 """Side of a speaker. In an internal meeting everybody is a colleague."""
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
-PROFILES: Final[tuple[Profile, ...]] = get_args(Profile)
+_TRAINED_PROFILES: Final[tuple[Profile, ...]] = (
+    "transcript",
+    "support_ticket",
+    "survey_response",
+    "discovery_report",
+    "raw",
+)
 _CUES: Final[tuple[Cue, ...]] = get_args(Cue)
 
 SpeakerRoles = Mapping[str, Sequence[float]]
@@ -33,6 +39,14 @@ _UNSPACED: Final = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\
 _CHARACTERS_A_WORD: Final = 2.5
 _FEW, _SEVERAL = 4, 12
 """Sentences of a document."""
+
+
+def trained_profile(profile: Profile) -> Profile:
+    """Return the profile of the training documents that are most like those of the profile.
+
+    Feedback records are read like the posts of feedback portals.
+    """
+    return "raw" if profile == "feedback_record" else profile
 
 
 def sentence_features(
@@ -93,7 +107,7 @@ def _form(sentence: Sentence, profile: Profile, side: Sequence[float]) -> list[f
         *side,
         float(sentence.speaker is None),
         float(not any(side)),
-        *(float(profile == each) for each in PROFILES),
+        *(float(trained_profile(profile) == each) for each in _TRAINED_PROFILES),
         min(words, 40) / 20,
         float(words < _VERY_SHORT),
         float(words < _SHORT),

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from domains.intelligence.findings import Kind, Profile
-from domains.intelligence.heads.features import Floats, word_count
+from domains.intelligence.heads.features import Floats, trained_profile, word_count
 from domains.intelligence.heads.sentence_classifier import (
     HEADS,
     Classified,
@@ -53,7 +53,8 @@ class Thresholds(NamedTuple):
 def thresholds(profile: Profile) -> Thresholds:
     """Return the thresholds for a profile, as tuned in training."""
     tuned = heads_network().thresholds
-    return Thresholds(tuned[f"need_{profile}"], tuned[f"more_{profile}"])
+    trained = trained_profile(profile)
+    return Thresholds(tuned[f"need_{trained}"], tuned[f"more_{trained}"])
 
 
 class Split(NamedTuple):

@@ -12,6 +12,7 @@ _PRIORS: dict[Profile, dict[str, float]] = {
     "support_ticket": {"support_request": 6.0},
     "survey_response": {"feature_feedback": 6.0},
     "discovery_report": {"market_research": 6.0},
+    "feedback_record": {"feature_feedback": 6.0},
     "raw": {},
 }
 _NEEDED = 1.5

@@ -29,6 +29,7 @@ _KINDS: Final[dict[Profile, Kind]] = {
     "support_ticket": "ticket",
     "survey_response": "review",
     "discovery_report": "report",
+    "feedback_record": "ticket",
     "raw": "ticket",
 }
 

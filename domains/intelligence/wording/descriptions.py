@@ -10,13 +10,14 @@ from domains.intelligence.wording.cleaning import INVISIBLE
 from domains.intelligence.wording.languages import code
 from domains.intelligence.wording.titles import ellipsis, own_words
 
-Occasion = Literal["conversation", "ticket", "review", "report", "text"]
+Occasion = Literal["conversation", "ticket", "review", "report", "feedback", "text"]
 
 OCCASIONS: Final[dict[Profile, Occasion]] = {
     "transcript": "conversation",
     "support_ticket": "ticket",
     "survey_response": "review",
     "discovery_report": "report",
+    "feedback_record": "feedback",
     "raw": "text",
 }
 """Occasion on which a document of each profile was said or written. A transcript may be that of a
@@ -26,25 +27,32 @@ LONGEST_DESCRIPTION: Final = 500
 LONGEST_STEP: Final = 160
 _LONGEST_NAME: Final = 50
 
-# Speaker and quotation, the unknown speaker, a due date, who said it, then the five
+# Speaker and quotation, the unknown speaker, a due date, who said it, then the
 # occasions in order.
 _TABLES: Final = {
     "en": ("{} {}: “{}”|Customer| (due {})| (said by {})|"
-           "in a conversation|in a ticket|in a review|in a report|in a text"),
+           "in a conversation|in a ticket|in a review|in a report|"
+           "in feedback|in a text"),
     "de": ("{} {}: „{}“|Kunde| (bis {})| (sagt {})|"
-           "in einem Gespräch|in einem Ticket|in einer Bewertung|in einem Bericht|in einem Text"),
+           "in einem Gespräch|in einem Ticket|in einer Bewertung|in einem Bericht|"
+           "in einem Feedback|in einem Text"),
     "fr": ("{} {} : « {} »|Client| (d'ici le {})| (dit par {})|"
-           "dans une conversation|dans un ticket|dans un avis|dans un rapport|dans un texte"),
+           "dans une conversation|dans un ticket|dans un avis|dans un rapport|"
+           "dans un retour|dans un texte"),
     "es": ("{} {}: «{}»|Cliente| (para el {})| (dicho por {})|"
-           "en una conversación|en un tique|en una reseña|en un informe|en un texto"),
+           "en una conversación|en un tique|en una reseña|en un informe|"
+           "en un comentario|en un texto"),
     "pt": ("{} {}: “{}”|Cliente| (até {})| (dito por {})|"
-           "em uma conversa|em um chamado|em uma avaliação|em um relatório|em um texto"),
+           "em uma conversa|em um chamado|em uma avaliação|em um relatório|"
+           "em um feedback|em um texto"),
     "it": ("{} {}: «{}»|Cliente| (entro il {})| (detto da {})|"
-           "in una conversazione|in un ticket|in una recensione|in un rapporto|in un testo"),
+           "in una conversazione|in un ticket|in una recensione|in un rapporto|"
+           "in un commento|in un testo"),
     "nl": ("{} {}: “{}”|Klant| (uiterlijk {})| (gezegd door {})|"
-           "in een gesprek|in een ticket|in een recensie|in een rapport|in een tekst"),
+           "in een gesprek|in een ticket|in een recensie|in een rapport|"
+           "in feedback|in een tekst"),
     "ja": ("{}（{}）：「{}」|お客様|（期限：{}）|（{}の発言）|"
-           "会話|問い合わせ|レビュー|報告書|テキスト"),
+           "会話|問い合わせ|レビュー|報告書|フィードバック|テキスト"),
 }  # fmt: skip
 _OCCASION_ORDER: Final[tuple[Occasion, ...]] = get_args(Occasion)
 

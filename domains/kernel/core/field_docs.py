@@ -8,3 +8,14 @@ from msgspec import Meta
 def doc(description: str, *examples: Any, **constraints: Any) -> Meta:
     """Describe a field in `Annotated`. `constraints` are further arguments of `Meta`."""
     return Meta(description=description, examples=list(examples) or None, **constraints)
+
+
+def addition(
+    description: str,
+    *examples: Any,
+    extra_json_schema: dict[str, Any] | None = None,
+    **constraints: Any,
+) -> Meta:
+    """Like `doc`, for a field that the vendor's API does not have."""
+    schema = {**(extra_json_schema or {}), "x-addition": True}
+    return doc(description, *examples, extra_json_schema=schema, **constraints)

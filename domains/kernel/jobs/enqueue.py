@@ -7,6 +7,8 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import (
     ARRAY,
+    CTE,
+    FromClause,
     Text,
     Uuid,
     bindparam,
@@ -16,6 +18,7 @@ from sqlalchemy import (
     func,
     insert,
     literal_column,
+    or_,
     select,
     update,
 )
@@ -66,16 +69,21 @@ _ENQUEUE_ALL = statement(
     row,
 )
 
+_JOB_PARAMETERS: Final = {
+    name: bindparam(f"job_{name}", type_=jobs.c[name].type) for name in _COLUMNS
+}
+
 # An INSERT of a job within another statement, with the parameters of `job_parameters`.
 WITH_JOB: Final = (
     insert(jobs)
     .values(
         workspace_id=WORKSPACE,
         run_after=func.clock_timestamp(),
-        **{name: bindparam(f"job_{name}", type_=jobs.c[name].type) for name in _COLUMNS},
+        **_JOB_PARAMETERS,
     )
     .cte("enqueued_job")
 )
+
 
 # Locks the job until the commit: relays skip locked rows.
 _POSTPONE = statement(
@@ -106,6 +114,16 @@ _IS_LIVE = statement(
     scalar,
 )
 
+_IS_WAITING = statement(
+    select(jobs.c.id).where(
+        jobs.c.workspace_id == WORKSPACE,
+        jobs.c.id == bindparam("id"),
+        or_(in_state("queued"), in_state("sent")),
+        jobs.c.cancelling.is_(false()),
+    ),
+    scalar,
+)
+
 
 async def enqueue_debounced(tx: Tx, workspace: WorkspaceId, job: Job, delay: float) -> None:
     """Enqueue a job due in `delay` seconds, or postpone the queued one of its kind and subject.
@@ -133,12 +151,24 @@ async def enqueue(tx: Tx, workspace: WorkspaceId, job: Job, delay: float = 0) ->
 
 
 def job_parameters(workspace: WorkspaceId, job: Job) -> dict[str, Any]:
-    """Parameters of a statement that contains `WITH_JOB`. `job_id` is the id of the job.
+    """Parameters of a statement with `WITH_JOB` or `with_job_for`. `job_id` is the id of the job.
 
     After the statement, call `tx.notify_after_commit(CHANNEL)`.
     """
     params = _params(workspace, job)
     return {f"job_{name}": params[name] for name in _COLUMNS}
+
+
+def with_job_for(rows: FromClause) -> CTE:
+    """Like `WITH_JOB`, but enqueues the job only if `rows`, of one row at most, has a row."""
+    return (
+        insert(jobs)
+        .from_select(
+            ["workspace_id", "run_after", *_COLUMNS],
+            select(WORKSPACE, func.clock_timestamp(), *_JOB_PARAMETERS.values()).select_from(rows),
+        )
+        .cte("enqueued_job")
+    )
 
 
 async def enqueue_all(tx: Tx, workspace: WorkspaceId, batch: Sequence[Job]) -> None:
@@ -178,6 +208,11 @@ def _params(
 
 def _request_id() -> str | None:
     return log_context.current().get("request_id")
+
+
+async def is_waiting(read: Read, workspace: WorkspaceId, job_id: UUID) -> bool:
+    """True while a job has not started. It may start before the caller's transaction commits."""
+    return await read.first(_IS_WAITING, workspace=workspace, id=job_id) is not None
 
 
 async def is_live(read: Read, workspace: WorkspaceId, job_id: UUID) -> bool:

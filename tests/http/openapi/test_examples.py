@@ -13,7 +13,11 @@ def _examples(document: Json) -> dict[str, tuple[Json, Any]]:
     for _, _, described in operations(document):
         body = described.get("requestBody", {}).get("content", {}).get("application/json", {})
         given: Json = next(iter(body.get("examples", {}).values()), {"value": {}})["value"]
-        (answer,) = [each for status, each in described["responses"].items() if status < "300"]
+        (answer,) = [
+            each
+            for status, each in described["responses"].items()
+            if status < "300" and "x-addition" not in each
+        ]
         found[described["operationId"]] = (given, answer["content"]["application/json"]["example"])
     return found
 
