@@ -1,6 +1,7 @@
 """Parameters of operations in the OpenAPI documents."""
 
 import collections
+import inspect
 import re
 from typing import Any, Final, NamedTuple
 
@@ -27,8 +28,6 @@ _IDEMPOTENCY_KEY: Final = {
         "pattern": "^[!-~]([ -~]*[!-~])?$",
     },
 }
-
-
 
 
 class _Parameter(NamedTuple):
@@ -114,4 +113,4 @@ def _declaring_struct(query: type[msgspec.Struct], encode_name: str) -> type:
     name = next(
         field.name for field in msgspec.structs.fields(query) if field.encode_name == encode_name
     )
-    return next(base for base in query.__mro__ if name in base.__dict__.get("__annotations__", {}))
+    return next(base for base in query.__mro__ if name in inspect.get_annotations(base))

@@ -1,5 +1,6 @@
 """JSON Schemas of the structs that handlers decode and encode."""
 
+import copy
 import inspect
 import json
 from collections.abc import Iterable, Mapping
@@ -131,7 +132,7 @@ def _complete_annotated(
     if any(descriptions):
         schema["description"] = ": ".join(filter(None, reversed(descriptions)))
     for meta in metas:
-        schema.update(meta.extra_json_schema or {})
+        schema.update(copy.deepcopy(meta.extra_json_schema or {}))
         if meta.examples:
             schema["examples"] = meta.examples
 
@@ -147,7 +148,7 @@ def _add_named(type_: Any, metas: list[msgspec.Meta], named: _Named) -> None:
     _complete(type_, schema, named)
     schema["description"] = metas[-1].description
     for meta in metas:
-        schema.update(meta.extra_json_schema or {})
+        schema.update(copy.deepcopy(meta.extra_json_schema or {}))
 
 
 def _complete_union(types: list[Any], schema: dict[str, Any], named: _Named) -> None:

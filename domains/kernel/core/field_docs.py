@@ -1,8 +1,26 @@
 """Documentation of the fields of public structs, shown in the OpenAPI documents."""
 
-from typing import Any
+from typing import Annotated, Any, Final
 
 from msgspec import Meta
+
+_VALUES: Final = [
+    {"type": "string"},
+    {"type": "integer", "format": "int64"},
+    {"type": "number", "format": "double"},
+    {"type": "boolean"},
+    {"type": "array", "items": {}},
+    {"type": "object", "additionalProperties": True},
+]
+
+# Maps with values of any type, except null or with null.
+FreeMap = Annotated[
+    dict[str, Any], Meta(extra_json_schema={"additionalProperties": {"anyOf": _VALUES}})
+]
+FreeMapWithNulls = Annotated[
+    dict[str, Any],
+    Meta(extra_json_schema={"additionalProperties": {"anyOf": [*_VALUES, {"type": "null"}]}}),
+]
 
 
 def doc(description: str, *examples: Any, **constraints: Any) -> Meta:
