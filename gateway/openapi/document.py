@@ -11,7 +11,7 @@ from domains.kernel.pagination.cursor import CursorQuery
 from domains.kernel.pagination.offset import OffsetQuery
 from gateway.openapi.components import Components
 from gateway.openapi.examples import request_example
-from gateway.openapi.parameters import shared_parameters_of
+from gateway.openapi.parameters import Parameters
 from gateway.openapi.responses import responses_of
 from gateway.openapi.routes import Route, routes_of
 from gateway.openapi.schemas import Schemas
@@ -33,9 +33,10 @@ def build_document(surfaces: Sequence[Surface], base_url: str) -> dict[str, Any]
         [query for route in routes if (query := route.operation.query) is not None],
     )
     components = Components()
+    parameters = Parameters(routes, components)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        described = _describe(route, schemas, components)
+        described = _describe(route, schemas, parameters, components)
         paths.setdefault(route.path, {})[route.method.lower()] = described
     title, description = _title(surfaces)
     return {
@@ -90,7 +91,9 @@ def _title(surfaces: Sequence[Surface]) -> tuple[str, str]:
     return "Evidence gateway", f"One place for customer evidence. {summaries}"
 
 
-def _describe(route: Route, schemas: Schemas, components: Components) -> dict[str, Any]:
+def _describe(
+    route: Route, schemas: Schemas, parameters: Parameters, components: Components
+) -> dict[str, Any]:
     """The operation object."""
     operation = route.operation
     described: dict[str, Any] = {
@@ -99,7 +102,7 @@ def _describe(route: Route, schemas: Schemas, components: Components) -> dict[st
         "description": _description(route),
         "tags": [route.surface.tag_of(route.path)],
         "security": [{"bearer": route.required_scopes}] if route.needs_key else [],
-        "parameters": shared_parameters_of(route, components),
+        "parameters": parameters.of(route),
         "responses": responses_of(route, schemas, components),
         **_pagination_hints(route),
     }

@@ -3,14 +3,14 @@
 import collections
 import inspect
 import re
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from gateway.openapi.components import Components
-from gateway.openapi.routes import Route, routes_of
+from gateway.openapi.routes import Route
 from gateway.openapi.schemas import component_schemas
-from gateway.operations import Surface
 
 _IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",
@@ -37,20 +37,38 @@ class _Parameter(NamedTuple):
     described: dict[str, Any]
 
 
+class Parameters:
+    """Parameters of all operations of a document.
+
+    Those that several operations of one surface have are components.
+    """
+
+    def __init__(self, routes: Iterable[Route], components: Components) -> None:
+        self._components = components
+        self._by_route = {_key(route): _parameters(route) for route in routes}
+        self._uses = collections.Counter(
+            (surface, parameter.component)
+            for (surface, *_), parameters in self._by_route.items()
+            for parameter in parameters
+        )
+
+    def of(self, route: Route) -> list[dict[str, Any]]:
+        """Parameters in path, query and headers, or references to them."""
+        return [
+            self._components.share("parameters", *parameter)
+            if self._uses[route.surface.title, parameter.component] > 1
+            else parameter.described
+            for parameter in self._by_route[_key(route)]
+        ]
+
+
 def parameters_of(route: Route) -> list[dict[str, Any]]:
     """Parameters in path, query and headers."""
     return [parameter.described for parameter in _parameters(route)]
 
 
-def shared_parameters_of(route: Route, components: Components) -> list[dict[str, Any]]:
-    """The same; those that several operations of the surface have are references to components."""
-    uses = _uses(route.surface)
-    return [
-        components.share("parameters", *parameter)
-        if uses[parameter.component] > 1
-        else parameter.described
-        for parameter in _parameters(route)
-    ]
+def _key(route: Route) -> tuple[str, str, str]:
+    return route.surface.title, route.method, route.path
 
 
 def _parameters(route: Route) -> list[_Parameter]:
@@ -58,13 +76,6 @@ def _parameters(route: Route) -> list[_Parameter]:
     if route.needs_key and route.method == "POST":
         parameters.append(_Parameter("IdempotencyKey", _IDEMPOTENCY_KEY))
     return parameters
-
-
-def _uses(surface: Surface) -> collections.Counter[str]:
-    """Number of operations of the surface that have a parameter, by component."""
-    return collections.Counter(
-        parameter.component for route in routes_of(surface) for parameter in _parameters(route)
-    )
 
 
 def _path_parameters(route: Route) -> list[_Parameter]:

@@ -33,11 +33,14 @@ class Schemas:
         for query in queries:
             components.pop(query.__name__, None)
         self.components = dict(sorted(components.items()))
+        self._known: dict[tuple[Any, ...], dict[str, Any]] = {}
 
     def of(self, *types: Any) -> dict[str, Any]:
         """Schema for a value of any of the types (`oneOf`). Structs are `$ref` references."""
-        schemas, _ = msgspec.json.schema_components(types, ref_template=_REF)
-        return schemas[0] if len(schemas) == 1 else {"oneOf": list(schemas)}
+        if types not in self._known:
+            schemas, _ = msgspec.json.schema_components(types, ref_template=_REF)
+            self._known[types] = schemas[0] if len(schemas) == 1 else {"oneOf": list(schemas)}
+        return self._known[types]
 
     def resolve(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
         """Resolve a reference to its schema. Returns any other schema unchanged."""

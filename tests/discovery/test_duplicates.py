@@ -92,9 +92,7 @@ async def test_a_suggestion_can_be_dismissed(acme: Tenant, database: Database) -
 async def test_only_null_can_be_set(acme: Tenant) -> None:
     first = await _find_insight(acme, SLOW)
     second = await _find_insight(acme, ALSO_SLOW)
-    refused = await acme.http.patch(
-        f"/external/v1/insights/{second}", json={"duplicateOf": first}
-    )
+    refused = await acme.http.patch(f"/external/v1/insights/{second}", json={"duplicateOf": first})
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "duplicateOf")
 
 
