@@ -34,7 +34,7 @@ from domains.discovery.links import INSIGHTS_OF_SIGNAL
 from domains.discovery.records import Records, equals
 from domains.discovery.tables import MAX_IDENTIFIED_LENGTH, signals
 from domains.intelligence.language import unsupported_note
-from domains.kernel.core.field_docs import addition, doc
+from domains.kernel.core.field_docs import addition, doc, named
 from domains.kernel.core.ids import WorkspaceId, public_id
 from domains.kernel.core.problems import Conflict, invalid
 from domains.kernel.core.timestamps import to_utc
@@ -48,8 +48,18 @@ from domains.kernel.untrusted import raw_json
 
 KIND: Final = "SIGNAL"
 
-SignalStatus = Literal["pending", "processing", "processed", "failed"]
-ParticipantPolicy = Literal["none", "match_existing"]
+SignalStatus = Annotated[
+    Literal["pending", "processing", "processed", "failed"],
+    named("SignalStatus", "Progress of a signal's analysis"),
+]
+SignalPatchStatus = Annotated[
+    Literal["pending", "processed"],
+    named("SignalPatchStatus", "Status that a caller may set. It queues no analysis"),
+]
+ParticipantPolicy = Annotated[
+    Literal["none", "match_existing"],
+    named("ParticipantPolicy", "Use of the participants of a text"),
+]
 
 CONSTRAINT_PROBLEMS["uq_signals_identity"] = lambda: Conflict(
     "There is a signal with this source key and external id already."
@@ -180,14 +190,14 @@ class SignalTextCreate(msgspec.Struct, rename="camel", kw_only=True):
     source_links: Annotated[
         Annotated[list[str | dict[str, Any]], Meta(max_length=1_000)] | UnsetType,
         addition(
-            "Links to the record, as URLs or objects. Returned in `data`",
+            "Links to the record, as URLs or objects. Kept in `data`",
             ["https://feedback.example/record-7"],
         ),
     ] = UNSET
     source_external_data: Annotated[
         msgspec.Raw | UnsetType,
         addition(
-            "Any data of that system. Returned in `source.external_data`, where `signalType` and "
+            "Any data of that system. Kept in `source.external_data`, in which `signalType` and "
             "`analysisProfile` are those of the signal",
             {"votes": 12},
             extra_json_schema=_OBJECT_SCHEMA,
@@ -196,13 +206,14 @@ class SignalTextCreate(msgspec.Struct, rename="camel", kw_only=True):
     participant_policy: Annotated[
         ParticipantPolicy | UnsetType,
         addition(
-            "Returned in `data`. Participants are matched with accounts by neither value: set "
-            "`accountId`"
+            "Kept in `data`. The service takes no participants from texts, so both values have "
+            "the same effect. `accountId` links the signal to an account",
+            "none",
         ),
     ] = UNSET
     create_missing_accounts: Annotated[
         bool | UnsetType,
-        addition("Returned in `data`. Accounts are created by CRM imports only"),
+        addition("Kept in `data`. Only imports from the CRM create accounts", False),
     ] = UNSET
 
     def __post_init__(self) -> None:
@@ -251,9 +262,7 @@ class SignalUpdate(msgspec.Struct, rename="camel", kw_only=True):
     ] = UNSET
     insight_ids: InsightLinksUpdate = UNSET
     external_id: Annotated[str | UnsetType | None, doc("Null clears it")] = UNSET
-    status: Annotated[
-        Literal["pending", "processed"] | UnsetType, doc("Does not queue an analysis")
-    ] = UNSET
+    status: Annotated[SignalPatchStatus | UnsetType, doc("Does not queue an analysis")] = UNSET
     context: Annotated[
         str | UnsetType | None, doc("Null clears it", "For the team that owns exports")
     ] = UNSET

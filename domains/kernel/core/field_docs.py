@@ -1,8 +1,17 @@
 """Documentation of the fields of public structs, shown in the OpenAPI documents."""
 
-from typing import Any
+from typing import Annotated, Any, Final
 
 from msgspec import Meta
+
+_VALUES: Final = [
+    {"type": "string"},
+    {"type": "integer", "format": "int64"},
+    {"type": "number", "format": "double"},
+    {"type": "boolean"},
+    {"type": "array", "items": {}},
+    {"type": "object", "additionalProperties": True},
+]
 
 
 def doc(description: str, *examples: Any, **constraints: Any) -> Meta:
@@ -19,3 +28,29 @@ def addition(
     """Like `doc`, for a field that the vendor's API does not have."""
     schema = {**(extra_json_schema or {}), "x-addition": True}
     return doc(description, *examples, extra_json_schema=schema, **constraints)
+
+
+def named(name: str, description: str, **constraints: Any) -> Meta:
+    """Name a type in `Annotated`: the OpenAPI documents show it as a component of this name."""
+    return Meta(title=name, description=description, **constraints)
+
+
+# --- types --------------------------------------------------------------------------------------
+
+# Free-form objects of which clients know that values are typed.
+ValueMap = Annotated[
+    dict[str, Any],
+    named(
+        "ValueMap",
+        "Values of any type but null, by name",
+        extra_json_schema={"additionalProperties": {"anyOf": _VALUES}},
+    ),
+]
+NullableValueMap = Annotated[
+    dict[str, Any],
+    named(
+        "NullableValueMap",
+        "Values of any type, by name",
+        extra_json_schema={"additionalProperties": {"anyOf": [*_VALUES, {"type": "null"}]}},
+    ),
+]
