@@ -27,7 +27,9 @@ def test_it_prints_the_served_document_without_servers(
         timeout=120,
         check=True,
     )
-    served = httpx.get(stack.base_url + path, timeout=60).json()
+    answer = httpx.get(stack.base_url + path, timeout=60)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    served = answer.json()
     for document in (given := json.loads(printed.stdout), served):
         # Their URL is the one that clients use.
         for url in (document["servers"][0], document["info"]["contact"], document["externalDocs"]):
