@@ -25,8 +25,7 @@ def public_id_doc(kind: str, note: str = "") -> Meta:
         f"Number in the workspace. Valid wherever the id is{note}. "
         "An addition: not part of the vendor's API",
         f"{kind}-7",
-        pattern=f"^{kind}-[0-9]+$",
-        extra_json_schema={"x-addition": True},
+        extra_json_schema={"pattern": f"^{kind}-[0-9]+$", "x-addition": True},
     )
 
 
