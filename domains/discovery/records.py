@@ -121,7 +121,9 @@ class Records(Generic[T]):
             for column in columns
         ]
         by_id = (table.c.workspace_id == WORKSPACE, table.c.id == _id)
-        self._list = OffsetList(table, selected, table.c.number, row_factory, query, filters or {})
+        self._list = OffsetList(
+            table, selected, (table.c.number,), row_factory, query, filters or {}
+        )
         self._get = statement(select(*selected).where(*by_id), row_factory)
         self._get_many = statement(
             select(*selected)

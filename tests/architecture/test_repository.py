@@ -84,7 +84,8 @@ def test_no_folder_has_more_than_14_modules() -> None:
     large = {
         str(folder.relative_to(ROOT)): count
         for folder, count in counts.items()
-        if count > MAX_MODULES
+        # A history, which only grows.
+        if count > MAX_MODULES and folder != ROOT / "migrations" / "versions"
     }
     assert large == {}
 
