@@ -71,9 +71,7 @@ async def test_records_of_the_first_schema_get_public_ids_and_a_search_index(
     ]
     counters = await connection.fetch("select kind, last from public_ids order by kind, last")
     assert [tuple(row) for row in counters] == [("INSIGHT", 3), ("PRODUCT", 1), ("PRODUCT", 1)]
-    matching = "select count(*) from insights where search     ("w1", "a", "3f92b5ed-0c0b-84da-bece-49da340a49a0"),
-    ("w1", "ü", "8e42f118-5ed6-8109-8f51-2b4a233a9d46"),
-    ("w2", "a", "f7296954-73cf-83c9-b1df-f0d9ae2b93d9"), to_tsquery('english', 'export')"
+    matching = "select count(*) from insights where search @@ to_tsquery('english', 'export')"
     assert await connection.fetchval(matching) == 3
     # Products of two workspaces may have the same id.
     await connection.execute(
@@ -141,9 +139,7 @@ async def test_links_and_texts_stored_before_follow_the_present_rules(empty_data
     assert (job["kind"], job["subject"]) == (expected.__struct_config__.tag, expected.subject)
     assert job["queue"] == expected.queue
     assert json.loads(job["payload"]) == msgspec.to_builtins(expected)
-    found = "select count(*) from insights where search     ("w1", "a", "3f92b5ed-0c0b-84da-bece-49da340a49a0"),
-    ("w1", "ü", "8e42f118-5ed6-8109-8f51-2b4a233a9d46"),
-    ("w2", "a", "f7296954-73cf-83c9-b1df-f0d9ae2b93d9"), phraseto_tsquery('english', $1)"
+    found = "select count(*) from insights where search @@ phraseto_tsquery('english', $1)"
     assert await connection.fetchval(found, "功能 能很") == 1
     assert await connection.fetchval(found, "Café") == 1
     await connection.close()
