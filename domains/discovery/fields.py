@@ -18,6 +18,25 @@ EXAMPLE_PRODUCT: Final = "0199c2f1-3e44-7d86-92b7-1a2b3c4d5e6f"
 
 NonEmpty = Annotated[str, Meta(min_length=1, pattern=r"\S")]
 
+
+def public_id_doc(kind: str, note: str = "") -> Meta:
+    """Documentation of the field with the public id of a record of the kind."""
+    return doc(
+        f"Number in the workspace. Valid wherever the id is{note}. "
+        "An addition: not part of the vendor's API",
+        f"{kind}-7",
+        extra_json_schema={"pattern": f"^{kind}-[0-9]+$", "x-addition": True},
+    )
+
+
+def reference_schema(kind: str) -> dict[str, str]:
+    """JSON schema keywords of a string that is a UUID or a public id of the kind.
+
+    The pattern has public ids as they are returned. Other letter case is accepted too.
+    """
+    return {"pattern": f"^({kind}-[1-9][0-9]{{0,17}}|[0-9A-Fa-f-]{{36}})$"}
+
+
 # --- responses --------------------------------------------------------------------------------
 
 WorkspaceUuid = Annotated[UUID, doc("UUID of the workspace that it belongs to")]
@@ -32,19 +51,29 @@ IdeaIds = Annotated[list[UUID], doc("Ids of the linked ideas", [EXAMPLE_IDEA])]
 
 # --- requests that create ---------------------------------------------------------------------
 
-# Decoded as strings, so that an error can name the ones that are not UUIDs.
-_LinkIds = Annotated[
-    list[Annotated[str, Meta(extra_json_schema={"format": "uuid"})]], Meta(max_length=10_000)
-]
-InsightLinks = Annotated[_LinkIds, doc("Insights of this workspace to link")]
-OpportunityLinks = Annotated[_LinkIds, doc("Opportunities of this workspace to link")]
-IdeaLinks = Annotated[_LinkIds, doc("Ideas of this workspace to link")]
+# UUIDs or public ids. Strings without a pattern, so that an error can name the unknown ones.
+_InsightRef = Annotated[str, Meta(extra_json_schema=reference_schema("INSIGHT"))]
+_OpportunityRef = Annotated[str, Meta(extra_json_schema=reference_schema("OPPORTUNITY"))]
+_IdeaRef = Annotated[str, Meta(extra_json_schema=reference_schema("IDEA"))]
+_InsightRefs = Annotated[list[_InsightRef], Meta(max_length=10_000)]
+_OpportunityRefs = Annotated[list[_OpportunityRef], Meta(max_length=10_000)]
+_IdeaRefs = Annotated[list[_IdeaRef], Meta(max_length=10_000)]
+
+InsightLinks = Annotated[_InsightRefs, doc("UUIDs or public ids of insights to link")]
+OpportunityLinks = Annotated[_OpportunityRefs, doc("UUIDs or public ids of opportunities to link")]
+IdeaLinks = Annotated[_IdeaRefs, doc("UUIDs or public ids of ideas to link")]
 
 # --- requests that update: UNSET leaves the field unchanged -----------------------------------
 
 NameUpdate = Annotated[NonEmpty | UnsetType, doc("Replaces the name")]
 DescriptionUpdate = Annotated[NonEmpty | UnsetType, doc("Replaces the description")]
 ProductIdUpdate = Annotated[UUID | UnsetType | None, doc("Null clears it")]
-InsightLinksUpdate = Annotated[_LinkIds | UnsetType, doc("Replaces all links to insights")]
-OpportunityLinksUpdate = Annotated[_LinkIds | UnsetType, doc("Replaces all links to opportunities")]
-IdeaLinksUpdate = Annotated[_LinkIds | UnsetType, doc("Replaces all links to ideas")]
+InsightLinksUpdate = Annotated[
+    _InsightRefs | UnsetType, doc("Replaces all links to insights. UUIDs or public ids")
+]
+OpportunityLinksUpdate = Annotated[
+    _OpportunityRefs | UnsetType, doc("Replaces all links to opportunities. UUIDs or public ids")
+]
+IdeaLinksUpdate = Annotated[
+    _IdeaRefs | UnsetType, doc("Replaces all links to ideas. UUIDs or public ids")
+]

@@ -23,9 +23,18 @@ from domains.discovery.fields import (
     UpdatedAt,
 )
 from domains.discovery.links import INSIGHTS_OF_IDEA, OPPORTUNITIES_OF_IDEA
-from domains.discovery.records import Records, SearchQuery100, columns_for, equals, matches
+from domains.discovery.records import (
+    Records,
+    SearchQuery100,
+    columns_for,
+    equals,
+    matches,
+    public_id_column,
+)
 from domains.discovery.tables import ideas
 from domains.kernel.core.field_docs import doc, named
+
+KIND: Final = "IDEA"
 
 IdeaStatus = Annotated[
     Literal["evaluating", "backlog", "development", "released", "archived"],
@@ -48,6 +57,7 @@ class Idea(msgspec.Struct, rename="camel"):
     insight_ids: InsightIds
     created_at: CreatedAt
     updated_at: UpdatedAt
+    public_id: Annotated[str, fields.public_id_doc(KIND)]
 
 
 class IdeaCreate(msgspec.Struct, rename="camel", kw_only=True):
@@ -82,11 +92,17 @@ _c = ideas.c
 
 IDEAS: Final = Records(
     ideas,
-    "IDEA",
-    columns_for(Idea, ideas, OPPORTUNITIES_OF_IDEA, INSIGHTS_OF_IDEA),
+    KIND,
+    columns_for(
+        Idea,
+        ideas,
+        *(OPPORTUNITIES_OF_IDEA, INSIGHTS_OF_IDEA),
+        public_id=public_id_column(KIND, _c.number),
+    ),
     Idea,
     query=IdeaQuery,
     filters=equals(status=_c.status, product_id=_c.product_id) | {"web_search": matches(_c.search)},
     create_struct=IdeaCreate,
     update_struct=IdeaUpdate,
+    public=True,
 )

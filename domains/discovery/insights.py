@@ -28,7 +28,14 @@ from domains.discovery.fields import (
 )
 from domains.discovery.findings import InsightType
 from domains.discovery.links import IDEAS_OF_INSIGHT, OPPORTUNITIES_OF_INSIGHT
-from domains.discovery.records import Records, SearchQuery, columns_for, equals, matches
+from domains.discovery.records import (
+    Records,
+    SearchQuery,
+    columns_for,
+    equals,
+    matches,
+    public_id_column,
+)
 from domains.discovery.tables import evidence, insights, signal_insights, signals
 from domains.intelligence.findings import Kind
 from domains.kernel.core.field_docs import doc, named
@@ -37,6 +44,8 @@ from domains.kernel.core.problems import invalid
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import WORKSPACE, row, statement
 from domains.kernel.pagination.offset import OffsetPage
+
+KIND: Final = "INSIGHT"
 
 InsightStatus = Annotated[
     Literal["draft", "published", "archived"],
@@ -93,6 +102,9 @@ class Insight(msgspec.Struct, rename="camel"):
     tag_ids: Annotated[list[str], doc("Tags of the caller's own system", ["exports"])]
     created_at: CreatedAt
     updated_at: UpdatedAt
+    public_id: Annotated[
+        str | UnsetType, fields.public_id_doc(KIND, "; absent if the insight is not stored")
+    ] = UNSET
     duplicate_of: Annotated[
         UUID | UnsetType,
         doc(
@@ -172,7 +184,7 @@ class InsightQuery(SearchQuery, frozen=True, kw_only=True, rename="camel"):
         str | UnsetType,
         doc(
             "Only insights linked to this signal, a UUID or public id",
-            extra_json_schema={"pattern": "^(SIGNAL-[1-9][0-9]{0,17}|[0-9A-Fa-f-]{36})$"},
+            extra_json_schema=fields.reference_schema("SIGNAL"),
         ),
     ] = UNSET
     tag_id: Annotated[Tag | UnsetType, doc("Only insights with this tag")] = UNSET
@@ -240,8 +252,13 @@ def _insight(*columns: Any) -> Insight:
 
 INSIGHTS: Final = Records(
     insights,
-    "INSIGHT",
-    columns_for(Insight, insights, OPPORTUNITIES_OF_INSIGHT, IDEAS_OF_INSIGHT),
+    KIND,
+    columns_for(
+        Insight,
+        insights,
+        *(OPPORTUNITIES_OF_INSIGHT, IDEAS_OF_INSIGHT),
+        public_id=public_id_column(KIND, _c.number),
+    ),
     _insight,
     query=InsightQuery,
     filters=equals(
@@ -264,6 +281,7 @@ INSIGHTS: Final = Records(
     create_struct=InsightCreate,
     update_struct=InsightUpdate,
     edited_at=_c.edited_at,
+    public=True,
 )
 
 _EVIDENCE = statement(

@@ -4,7 +4,19 @@ from collections.abc import Iterable
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Table, Uuid, and_, any_, bindparam, delete, func, select, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Table,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    delete,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from domains.discovery.tables import (
@@ -17,7 +29,7 @@ from domains.discovery.tables import (
     signal_insights,
     signals,
 )
-from domains.kernel.core.ids import WorkspaceId, parse_id
+from domains.kernel.core.ids import WorkspaceId, parse_id, parse_public_id
 from domains.kernel.core.problems import invalid
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.errors import CONSTRAINT_PROBLEMS
@@ -62,6 +74,14 @@ class Link:
             ),
             scalar,
         )
+        self._kind = target.upper()
+        self._numbered = statement(
+            select(self._target.c.number, self._target.c.id).where(
+                self._target.c.workspace_id == WORKSPACE,
+                self._target.c.number == any_(bindparam("numbers", type_=ARRAY(BigInteger))),
+            ),
+            row,
+        )
         self._add = statement(self._insert(), row)
         self._lock = statement(self._lock_targets(), scalar) if self._locks_targets else None
         self._replace = statement(self._delete_and_insert(), row)
@@ -82,17 +102,30 @@ class Link:
         ).label(self.name)
 
     async def check(
-        self, read: Read, workspace: WorkspaceId, ids: Iterable[str | UUID]
+        self, read: Read, workspace: WorkspaceId, references: Iterable[str]
     ) -> list[UUID]:
-        """Return the ids, deduplicated and ascending.
+        """Return the ids of records by UUID or public id, deduplicated and ascending.
 
         Raises Invalid with the first ten that are not in the workspace.
         """
-        parsed = {str(text): parse_id(str(text)) for text in ids}
-        valid = {record_id for record_id in parsed.values() if record_id is not None}
+        parsed = {text: parse_id(text) for text in references}
+        numbers = {
+            text: number
+            for text, record_id in parsed.items()
+            if record_id is None and (number := parse_public_id(self._kind, text)) is not None
+        }
         existing: set[UUID] = set()
-        if valid:
-            existing.update(await read.all(self._existing, workspace=workspace, ids=list(valid)))
+        if numbers:
+            found: dict[int, UUID] = dict(
+                await read.all(
+                    self._numbered, workspace=workspace, numbers=list(set(numbers.values()))
+                )
+            )
+            parsed |= {text: found.get(number) for text, number in numbers.items()}
+            existing.update(found.values())
+        uuids = {record_id for record_id in parsed.values() if record_id is not None} - existing
+        if uuids:
+            existing.update(await read.all(self._existing, workspace=workspace, ids=list(uuids)))
         unknown = [text for text, record_id in parsed.items() if record_id not in existing]
         if unknown:
             shown = ", ".join(text[:64] for text in unknown[:_MAX_IDS_IN_ERROR])
@@ -101,7 +134,7 @@ class Link:
             raise invalid(
                 self.api_name, f"no such {self._target.name} in this workspace: {shown}{more}"
             )
-        return sorted(valid)
+        return sorted(existing)
 
     async def add(self, tx: Tx, workspace: WorkspaceId, owner_id: UUID, ids: list[UUID]) -> None:
         """Add links made by an analysis. Existing links are kept."""

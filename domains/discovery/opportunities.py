@@ -23,9 +23,18 @@ from domains.discovery.fields import (
     UpdatedAt,
 )
 from domains.discovery.links import IDEAS_OF_OPPORTUNITY, INSIGHTS_OF_OPPORTUNITY
-from domains.discovery.records import Records, SearchQuery100, columns_for, equals, matches
+from domains.discovery.records import (
+    Records,
+    SearchQuery100,
+    columns_for,
+    equals,
+    matches,
+    public_id_column,
+)
 from domains.discovery.tables import opportunities
 from domains.kernel.core.field_docs import doc, named
+
+KIND: Final = "OPPORTUNITY"
 
 OpportunityStatus = Annotated[
     Literal["discovery", "defined", "validated", "archived"],
@@ -51,6 +60,7 @@ class Opportunity(msgspec.Struct, rename="camel"):
     idea_ids: IdeaIds
     created_at: CreatedAt
     updated_at: UpdatedAt
+    public_id: Annotated[str, fields.public_id_doc(KIND)]
 
 
 class OpportunityCreate(msgspec.Struct, rename="camel", kw_only=True):
@@ -100,11 +110,17 @@ def _opportunity(*columns: Any) -> Opportunity:
 
 OPPORTUNITIES: Final = Records(
     opportunities,
-    "OPPORTUNITY",
-    columns_for(Opportunity, opportunities, INSIGHTS_OF_OPPORTUNITY, IDEAS_OF_OPPORTUNITY),
+    KIND,
+    columns_for(
+        Opportunity,
+        opportunities,
+        *(INSIGHTS_OF_OPPORTUNITY, IDEAS_OF_OPPORTUNITY),
+        public_id=public_id_column(KIND, _c.number),
+    ),
     _opportunity,
     query=OpportunityQuery,
     filters=equals(status=_c.status, product_id=_c.product_id) | {"web_search": matches(_c.search)},
     create_struct=OpportunityCreate,
     update_struct=OpportunityUpdate,
+    public=True,
 )

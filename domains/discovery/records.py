@@ -121,7 +121,9 @@ class Records(Generic[T]):
             for column in columns
         ]
         by_id = (table.c.workspace_id == WORKSPACE, table.c.id == _id)
-        self._list = OffsetList(table, selected, table.c.number, row_factory, query, filters or {})
+        self._list = OffsetList(
+            table, selected, (table.c.number,), row_factory, query, filters or {}
+        )
         self._get = statement(select(*selected).where(*by_id), row_factory)
         self._get_many = statement(
             select(*selected)
@@ -132,16 +134,10 @@ class Records(Generic[T]):
             .order_by(table.c.number),
             row_factory,
         )
-        self._by_number = (
-            statement(
-                select(table.c.id).where(
-                    table.c.workspace_id == WORKSPACE, table.c.number == bindparam("number")
-                ),
-                scalar,
-            )
-            if public
-            else None
-        )
+        self._public = public
+        by_number = (table.c.workspace_id == WORKSPACE, table.c.number == bindparam("number"))
+        self._get_by_number = statement(select(*selected).where(*by_number), row_factory)
+        self._id_by_number = statement(select(table.c.id).where(*by_number), scalar)
         self._delete = statement(
             delete(table)
             .where(*by_id)
@@ -171,8 +167,11 @@ class Records(Generic[T]):
 
     async def get(self, read: Read, workspace: WorkspaceId, reference: str) -> T:
         """Get a record by UUID or public id. Raises NotFound."""
-        record_id = await self.resolve(read, workspace, reference)
-        record = await read.first(self._get, workspace=workspace, id=record_id)
+        record: T | None = None
+        if (record_id := parse_id(reference)) is not None:
+            record = await read.first(self._get, workspace=workspace, id=record_id)
+        elif (number := self._number(reference)) is not None:
+            record = await read.first(self._get_by_number, workspace=workspace, number=number)
         return self.require(record, reference)
 
     async def get_many(self, read: Read, workspace: WorkspaceId, ids: Sequence[UUID]) -> list[T]:
@@ -236,11 +235,13 @@ class Records(Generic[T]):
     async def resolve(self, read: Read, workspace: WorkspaceId, reference: str) -> UUID:
         """Resolve a public id to a UUID. A UUID is returned unchecked. Raises NotFound."""
         record_id = parse_id(reference)
-        if record_id is None and self._by_number is not None:
-            number = parse_public_id(self._kind, reference)
-            if number is not None:
-                record_id = await read.first(self._by_number, workspace=workspace, number=number)
+        if record_id is None and (number := self._number(reference)) is not None:
+            record_id = await read.first(self._id_by_number, workspace=workspace, number=number)
         return self.require(record_id, reference)
+
+    def _number(self, reference: str) -> int | None:
+        """Number in a public id; None for any other text, or if the records have no public ids."""
+        return parse_public_id(self._kind, reference) if self._public else None
 
     def require(self, value: V | None, reference: str) -> V:
         """Return the value. Raises NotFound with the reference if it is None."""
@@ -294,6 +295,11 @@ def columns_for(
     """
     named: dict[str, Any] = {link.name: link for link in links} | expressions
     return [named[name] if name in named else table.c[name] for name in struct.__struct_fields__]
+
+
+def public_id_column(kind: str, number: Column[Any]) -> ColumnElement[str]:
+    """Expression for the public id of a record with this number, such as `IDEA-12`."""
+    return literal_column(f"'{kind}-'", Text) + cast(number, Text)
 
 
 def matches(search: ColumnElement[Any]) -> ColumnElement[bool]:

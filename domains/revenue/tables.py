@@ -456,6 +456,10 @@ accounts = _crm_record(
         nullable=False,
     ),
     Column("synced_crm_fields", JSON),
+    # Time of the last import that changed the account; null if none did since it was stored.
+    timestamp_column("changed_at", nullable=True),
+    Index("uq_accounts_uuid", text("account_uuid(workspace_id, id)"), unique=True),
+    _index("ix_accounts_stored_list", "stored_at", "id", where=None),
     _index("ix_accounts_domain", "domain", where="domain <> ''"),
     _index("ix_accounts_name_equal", _lower("name"), where=None),
     *_search_indexes(

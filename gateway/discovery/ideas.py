@@ -6,6 +6,7 @@ from litestar import Response, delete, get, patch, post
 from litestar.params import RawBody
 
 from domains.discovery.ideas import IDEAS, Idea, IdeaCreate, IdeaQuery, IdeaUpdate
+from gateway.discovery.path_ids import IDEA_ID
 from gateway.discovery.responses import DELETED, Deleted, paged
 from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, TxDep, operation
 from gateway.requests import decode_body, parse_query
@@ -17,7 +18,10 @@ async def list_ideas(request: AnyRequest, caller: CallerDep, read: ReadDep) -> R
     return paged(await IDEAS.page(read, caller.workspace, query), query)
 
 
-@get("/ideas/{id:str}", opt=operation("getIdea", "ideas:read", "Get an idea", errors=(404,)))
+@get(
+    "/ideas/{id:str}",
+    opt=operation("getIdea", "ideas:read", "Get an idea", errors=(404,), path_id=IDEA_ID),
+)
 async def get_idea(id: IdInPath, caller: CallerDep, read: ReadDep) -> Idea:
     return await IDEAS.get(read, caller.workspace, id)
 
@@ -33,7 +37,14 @@ async def create_idea(body: RawBody, caller: CallerDep, tx: TxDep) -> Idea:
 
 @patch(
     "/ideas/{id:str}",
-    opt=operation("updateIdea", "ideas:write", "Change an idea", request=IdeaUpdate, errors=(404,)),
+    opt=operation(
+        "updateIdea",
+        "ideas:write",
+        "Change an idea",
+        request=IdeaUpdate,
+        errors=(404,),
+        path_id=IDEA_ID,
+    ),
 )
 async def update_idea(id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep) -> Idea:
     changes = await decode_body(body, IdeaUpdate)
@@ -43,7 +54,7 @@ async def update_idea(id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep)
 @delete(
     "/ideas/{id:str}",
     status_code=200,
-    opt=operation("deleteIdea", "ideas:delete", "Delete an idea", errors=(404,)),
+    opt=operation("deleteIdea", "ideas:delete", "Delete an idea", errors=(404,), path_id=IDEA_ID),
 )
 async def delete_idea(id: IdInPath, caller: CallerDep, tx: TxDep) -> Deleted:
     await IDEAS.remove(tx, caller.workspace, id)

@@ -16,6 +16,7 @@ from domains.discovery.insights import (
     InsightUpdate,
 )
 from domains.discovery.transcripts import ProcessTranscriptRequest
+from gateway.discovery.path_ids import INSIGHT_ID
 from gateway.discovery.responses import DELETED, Deleted, paged
 from gateway.operations import (
     AnyRequest,
@@ -42,7 +43,9 @@ async def list_insights(
 
 @get(
     "/insights/{id:str}",
-    opt=operation("getInsight", "insights:read", "Get an insight", errors=(404,)),
+    opt=operation(
+        "getInsight", "insights:read", "Get an insight", errors=(404,), path_id=INSIGHT_ID
+    ),
 )
 async def get_insight(id: IdInPath, caller: CallerDep, read: ReadDep) -> Insight:
     return await INSIGHTS.get(read, caller.workspace, id)
@@ -67,7 +70,12 @@ async def create_insight(body: RawBody, caller: CallerDep, tx: TxDep) -> Insight
 @patch(
     "/insights/{id:str}",
     opt=operation(
-        "updateInsight", "insights:write", "Change an insight", request=InsightUpdate, errors=(404,)
+        "updateInsight",
+        "insights:write",
+        "Change an insight",
+        request=InsightUpdate,
+        errors=(404,),
+        path_id=INSIGHT_ID,
     ),
 )
 async def update_insight(id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep) -> Insight:
@@ -78,7 +86,9 @@ async def update_insight(id: IdInPath, body: RawBody, caller: CallerDep, tx: TxD
 @delete(
     "/insights/{id:str}",
     status_code=200,
-    opt=operation("deleteInsight", "insights:delete", "Delete an insight", errors=(404,)),
+    opt=operation(
+        "deleteInsight", "insights:delete", "Delete an insight", errors=(404,), path_id=INSIGHT_ID
+    ),
 )
 async def delete_insight(id: IdInPath, caller: CallerDep, tx: TxDep) -> Deleted:
     await INSIGHTS.remove(tx, caller.workspace, id)
@@ -117,6 +127,7 @@ async def process_transcript(
         "insights:read",
         "List the quotes of an insight",
         errors=(404,),
+        path_id=INSIGHT_ID,
         addition=True,
     ),
 )

@@ -12,6 +12,7 @@ from domains.discovery.opportunities import (
     OpportunityQuery,
     OpportunityUpdate,
 )
+from gateway.discovery.path_ids import OPPORTUNITY_ID
 from gateway.discovery.responses import DELETED, Deleted, paged
 from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, TxDep, operation
 from gateway.requests import decode_body, parse_query
@@ -32,7 +33,13 @@ async def list_opportunities(
 
 @get(
     "/opportunities/{id:str}",
-    opt=operation("getOpportunity", "opportunities:read", "Get an opportunity", errors=(404,)),
+    opt=operation(
+        "getOpportunity",
+        "opportunities:read",
+        "Get an opportunity",
+        errors=(404,),
+        path_id=OPPORTUNITY_ID,
+    ),
 )
 async def get_opportunity(id: IdInPath, caller: CallerDep, read: ReadDep) -> Opportunity:
     return await OPPORTUNITIES.get(read, caller.workspace, id)
@@ -61,6 +68,7 @@ async def create_opportunity(body: RawBody, caller: CallerDep, tx: TxDep) -> Opp
         "Change an opportunity",
         request=OpportunityUpdate,
         errors=(404,),
+        path_id=OPPORTUNITY_ID,
     ),
 )
 async def update_opportunity(
@@ -74,7 +82,11 @@ async def update_opportunity(
     "/opportunities/{id:str}",
     status_code=200,
     opt=operation(
-        "deleteOpportunity", "opportunities:delete", "Delete an opportunity", errors=(404,)
+        "deleteOpportunity",
+        "opportunities:delete",
+        "Delete an opportunity",
+        errors=(404,),
+        path_id=OPPORTUNITY_ID,
     ),
 )
 async def delete_opportunity(id: IdInPath, caller: CallerDep, tx: TxDep) -> Deleted:

@@ -1,6 +1,6 @@
 """Handlers of signals."""
 
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 from litestar import Response, delete, get, patch, post
@@ -17,15 +17,11 @@ from domains.discovery.signals import (
     SignalTextCreate,
     SignalUpdate,
 )
-from domains.kernel.core.field_docs import doc
 from domains.kernel.core.problems import Invalid
+from gateway.discovery.path_ids import SIGNAL_ID
 from gateway.discovery.responses import DELETED, Deleted, paged
 from gateway.operations import AnyRequest, BlobsDep, CallerDep, IdInPath, ReadDep, TxDep, operation
 from gateway.requests import decode_body, decode_variant, parse_query
-
-_SignalId = Annotated[
-    str, doc("UUID or public id of the signal, such as `SIGNAL-42`.", min_length=1)
-]
 
 
 class _Form(msgspec.Struct):
@@ -52,7 +48,7 @@ async def list_signals(
 
 @get(
     "/signals/{id:str}",
-    opt=operation("getSignal", "signals:read", "Get a signal", errors=(404,), path_id=_SignalId),
+    opt=operation("getSignal", "signals:read", "Get a signal", errors=(404,), path_id=SIGNAL_ID),
 )
 async def get_signal(id: IdInPath, caller: CallerDep, read: ReadDep) -> Signal:
     return await SIGNALS.get(read, caller.workspace, id)
@@ -98,7 +94,7 @@ async def create_signal(
         "Change a signal",
         request=SignalUpdate,
         errors=(404,),
-        path_id=_SignalId,
+        path_id=SIGNAL_ID,
     ),
 )
 async def update_signal(id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep) -> Signal:
@@ -111,7 +107,7 @@ async def update_signal(id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDe
     "/signals/{id:str}",
     status_code=200,
     opt=operation(
-        "deleteSignal", "signals:delete", "Delete a signal", errors=(404,), path_id=_SignalId
+        "deleteSignal", "signals:delete", "Delete a signal", errors=(404,), path_id=SIGNAL_ID
     ),
 )
 async def delete_signal(id: IdInPath, caller: CallerDep, tx: TxDep) -> Deleted:
@@ -126,7 +122,7 @@ async def delete_signal(id: IdInPath, caller: CallerDep, tx: TxDep) -> Deleted:
         "signals:write",
         "Analyse a signal again",
         errors=(404, 409),
-        path_id=_SignalId,
+        path_id=SIGNAL_ID,
     ),
 )
 async def process_signal(id: IdInPath, caller: CallerDep, tx: TxDep) -> JobRef:

@@ -2,7 +2,15 @@
 
 from typing import Final
 
-from gateway.discovery import auth_context, ideas, insights, opportunities, products, signals
+from gateway.discovery import (
+    accounts,
+    auth_context,
+    ideas,
+    insights,
+    opportunities,
+    products,
+    signals,
+)
 from gateway.errors import ProblemDetails, problem_details
 from gateway.operations import Surface
 
@@ -19,6 +27,7 @@ DISCOVERY: Final = Surface(
         *opportunities.HANDLERS,
         *ideas.HANDLERS,
         *products.HANDLERS,
+        *accounts.HANDLERS,
         *auth_context.HANDLERS,
     ],
     media_type="application/problem+json",

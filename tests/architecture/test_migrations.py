@@ -20,6 +20,12 @@ from tests.stack import Stack
 
 ROOT = Path(__file__).parents[2]
 
+UUIDS_OF_ACCOUNTS = [
+    ("w1", "a", "3f92b5ed-0c0b-84da-bece-49da340a49a0"),
+    ("w1", "ü", "8e42f118-5ed6-8109-8f51-2b4a233a9d46"),
+    ("w2", "a", "f7296954-73cf-83c9-b1df-f0d9ae2b93d9"),
+]
+
 
 @pytest.fixture
 async def empty_database(stack: Stack, database: Database) -> AsyncIterator[str]:
@@ -179,6 +185,34 @@ async def test_records_that_exist_before_are_counted(empty_database: str) -> Non
     assert await connection.fetch(counts) == [("w1", "ideas", 3), ("w2", "ideas", 1)]
     await connection.execute("delete from workspaces where name = 'w1'")
     assert await connection.fetch(counts) == [("w2", "ideas", 1)]
+    await connection.close()
+
+
+async def test_accounts_that_exist_before_get_uuids_and_are_counted(empty_database: str) -> None:
+    await _migrate(empty_database, "0015")
+    connection = await asyncpg.connect(empty_database)
+    await connection.execute(
+        """
+        insert into workspaces (id, name)
+            select ('00000000-0000-7000-8000-00000000000' || n)::uuid, 'w' || n
+            from generate_series(1, 2) n;
+        insert into accounts (workspace_id, id) select id, account
+            from workspaces, unnest(array['a', 'ü']) as account
+            where name = 'w1' or account = 'a';
+        """
+    )
+    await _migrate(empty_database, "0017")
+    # Other values would give every account another id.
+    uuids = (
+        "select workspaces.name, accounts.id, account_uuid(workspace_id, accounts.id)::text"
+        " from accounts"
+        " join workspaces on workspaces.id = workspace_id order by 1, 2"
+    )
+    assert [tuple(row) for row in await connection.fetch(uuids)] == UUIDS_OF_ACCOUNTS
+    counts = "select count from record_counts where kind = 'accounts' order by 1"
+    assert [row["count"] for row in await connection.fetch(counts)] == [1, 2]
+    await connection.execute("delete from workspaces where name = 'w1'")
+    assert [row["count"] for row in await connection.fetch(counts)] == [1]
     await connection.close()
 
 

@@ -73,7 +73,7 @@ async def test_a_create_with_the_required_fields_returns_the_defaults(
     acme: Tenant, resource: str
 ) -> None:
     record = await acme.create(resource, **MINIMAL[resource])
-    assert list(record) == ["id", *DEFAULTS[resource], "createdAt", "updatedAt"]
+    assert list(record) == ["id", *DEFAULTS[resource], "createdAt", "updatedAt", "publicId"]
     UUID(record["id"])
     assert record["createdAt"] == record["updatedAt"]
     assert record["createdAt"].endswith("Z")

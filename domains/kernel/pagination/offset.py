@@ -15,7 +15,6 @@ from sqlalchemy import (
     FromClause,
     Select,
     Table,
-    Uuid,
     and_,
     any_,
     bindparam,
@@ -87,14 +86,14 @@ class OffsetPage(msgspec.Struct, Generic[T], frozen=True):
 class OffsetList(Generic[T]):
     """A list of a table's records in one workspace, paged by offset. A page takes one statement.
 
-    `table`: one whose records are counted in `record_counts`. `order_by`: a column that is never
-    null, indexed after the workspace. `row_factory`: makes a record of `columns`.
+    `table`: one whose records are counted in `record_counts`. `order_by`: columns that are never
+    null, unique together, indexed after the workspace. `row_factory`: makes a record of `columns`.
     `filters`: conditions by the name of their SQL parameter, an attribute of `query_type`.
     """
 
     table: Table
     columns: Sequence[Any]
-    order_by: Column[Any]
+    order_by: Sequence[Column[Any]]
     row_factory: Callable[..., T]
     query_type: type[OffsetQuery] = OffsetQuery
     filters: Mapping[str, ColumnElement[bool]] = field(default_factory=dict)
@@ -124,8 +123,9 @@ class OffsetList(Generic[T]):
         # The last column is the count. Only the first page of an empty list has no row.
         counted = rows[0][-1] if rows else 0
         if filters or query.offset:
-            # The column before it is null for a row that has the count only.
-            items = [row_factory(*row[:-2]) for row in rows if row[-2] is not None]
+            # The positions before it are null for a row that has the count only.
+            end = -1 - len(self.order_by)
+            items = [row_factory(*row[:end]) for row in rows if row[-2] is not None]
         else:
             items = [row_factory(*row[:-1]) for row in rows]
         return OffsetPage(items, counted)
@@ -154,7 +154,7 @@ class OffsetList(Generic[T]):
         return (
             select(*self.columns, self._count_of_all().scalar_subquery())
             .where(self.table.c.workspace_id == WORKSPACE)
-            .order_by(_in_order(self.order_by, order))
+            .order_by(*_in_order(self.order_by, order))
             .limit(bindparam("limit"))
         )
 
@@ -163,7 +163,7 @@ class OffsetList(Generic[T]):
         page_ids = (
             select(self.table.c.id)
             .where(self.table.c.workspace_id == WORKSPACE)
-            .order_by(_in_order(self.order_by, order))
+            .order_by(*_in_order(self.order_by, order))
             .limit(bindparam("limit"))
             .offset(bindparam("offset"))
         )
@@ -177,9 +177,7 @@ class OffsetList(Generic[T]):
         offset: BindParameter[int] | None = bindparam("offset") if skips else None
         # Ids and positions of all matches, if they are few enough to be counted.
         matches = materialized(
-            select(table.c.id, self.order_by.label("position"))
-            .where(is_match)
-            .limit(COUNT_CAP + 1),
+            select(table.c.id, *self._positions()).where(is_match).limit(COUNT_CAP + 1),
             "matches",
         )
         counted = materialized(
@@ -189,7 +187,7 @@ class OffsetList(Generic[T]):
         few = (
             select(matches.c.id)
             .where(number <= COUNT_CAP)
-            .order_by(_in_order(matches.c.position, order))
+            .order_by(*_in_order(self._positions_in(matches), order))
             .limit(bindparam("limit"))
             .offset(offset)
             .subquery("few")
@@ -198,7 +196,7 @@ class OffsetList(Generic[T]):
         many = (
             select(table.c.id)
             .where(is_match, number > COUNT_CAP)
-            .order_by(_in_order(self.order_by, order))
+            .order_by(*_in_order(self.order_by, order))
             .limit(bindparam("limit"))
             .offset(offset)
             .subquery("many")
@@ -213,18 +211,26 @@ class OffsetList(Generic[T]):
         # The ids first, so that computed columns, such as links, are evaluated for these records
         # only.
         page = (
-            select(*self.columns, self.order_by.label("position"))
+            select(*self.columns, *self._positions())
             .where(
                 self.table.c.workspace_id == WORKSPACE,
-                self.table.c.id == any_(func.array(page_ids.scalar_subquery(), type_=ARRAY(Uuid))),
+                self.table.c.id
+                == any_(func.array(page_ids.scalar_subquery(), type_=ARRAY(self.table.c.id.type))),
             )
             .subquery()
         )
         return (
             select(page, counted)
             .select_from(counted.outerjoin(page, true()))
-            .order_by(_in_order(page.c.position, order))
+            .order_by(*_in_order(self._positions_in(page), order))
         )
+
+    def _positions(self) -> list[ColumnElement[Any]]:
+        """The columns of the order, under names that no other column has."""
+        return [column.label(f"position_{column.name}") for column in self.order_by]
+
+    def _positions_in(self, source: FromClause) -> list[ColumnElement[Any]]:
+        return [source.c[f"position_{column.name}"] for column in self.order_by]
 
     def _count_of_all(self) -> Select[Any]:
         # The aggregate is a row even if nothing was ever counted.
@@ -234,8 +240,8 @@ class OffsetList(Generic[T]):
         )
 
 
-def _in_order(column: ColumnElement[Any], order: Order) -> ColumnElement[Any]:
-    return column.asc() if order == "asc" else column.desc()
+def _in_order(columns: Sequence[ColumnElement[Any]], order: Order) -> list[ColumnElement[Any]]:
+    return [column.asc() if order == "asc" else column.desc() for column in columns]
 
 
 # All lists, for the test that proves their statements bound to the workspace.

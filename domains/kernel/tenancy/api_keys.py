@@ -31,6 +31,7 @@ Scope = Literal[
     "ideas:delete",
     "products:read",
     "products:write",
+    "accounts:read",
     "read",
     "ingest",
     "ask_sybill",

@@ -51,6 +51,8 @@ class BulkUpsert:
             self._reset = dict.fromkeys(results, null())
         if table is conversations:
             self._reset["version"] = table.c.version + 1
+        if "changed_at" in table.c:
+            self._reset["changed_at"] = func.now()
         self._is_pushed = ~table.c.native if native else literal_column("false")
         types = {name: _parameter_type(table.c[name]) for name in names}
         self._input = (

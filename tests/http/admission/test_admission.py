@@ -47,7 +47,7 @@ async def _answers(
 
 
 def test_calls_include_every_operation_under_every_prefix() -> None:
-    assert len(CALLS) == 2 * 27 + 34
+    assert len(CALLS) == 2 * 29 + 34
 
 
 @pytest.mark.parametrize(

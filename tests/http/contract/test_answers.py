@@ -31,7 +31,9 @@ APIS.append(pytest.param(REVENUE_DOCUMENT, REVENUE, id="revenue"))
 # --- discovery --------------------------------------------------------------------------------
 
 
-async def test_answers_of_discovery(full_document: Json, make_tenant: MakeTenant) -> None:
+async def test_answers_of_discovery(
+    full_document: Json, make_tenant: MakeTenant, database: Database
+) -> None:
     tenant = await make_tenant(limits=HIGH_LIMITS)
     check = Checker(full_document)
     client = CheckedClient(tenant.http, check, DISCOVERY.prefix)
@@ -41,6 +43,7 @@ async def test_answers_of_discovery(full_document: Json, make_tenant: MakeTenant
     product = await client("POST /products", json={"name": "Atlas"})
     assert await client("GET /products") == [product]
     assert await client("GET /products/{id}", product["id"]) == product
+    await _call_accounts(tenant, client, database)
     await client("GET /auth/context")
     for path in ("/health", "/readyz", "/livez"):
         check(path, await tenant.http.get(path, headers={"Authorization": ""}))
@@ -83,6 +86,22 @@ async def _call_signals(tenant: Tenant, client: CheckedClient) -> None:
     await client("PATCH /signals/{id}", signal["id"], json={"context": None})
     await client("POST /signals/{id}/process", signal["id"])
     await client("DELETE /signals/{id}", signal["id"])
+
+
+async def _call_accounts(tenant: Tenant, client: CheckedClient, database: Database) -> None:
+    async with database.connection() as connection:
+        await connection.execute(
+            "insert into accounts (workspace_id, id, name, website, domain, created_at) values"
+            " ($1, 'a', 'Halden', 'https://halden.example', 'halden.example', now()),"
+            " ($1, 'bare', null, null, null, null)",
+            tenant.workspace,
+        )
+    accounts = await client("GET /accounts")
+    assert [each["externalId"] for each in accounts] == ["bare", "a"]
+    for account in accounts:
+        assert await client("GET /accounts/{id}", account["id"]) == account
+    params = {"name": "HALDEN", "domain": "halden.example", "externalId": "a"}
+    assert await client("GET /accounts", params=params) == accounts[1:]
 
 
 async def _call_insights(client: CheckedClient) -> None:

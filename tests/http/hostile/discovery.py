@@ -35,9 +35,9 @@ _SEARCHES: Final = (
     # Many minus signs, in even and odd numbers.
     *("-" * 32, "-" * 33, "-" * 400, "- " * 200, " -" * 33, "-" * 33 + "export", "\t-" * 200),
 )
-_PUBLIC_IDS: Final = ("SIGNAL-1", "SIGNAL-999", f"SIGNAL-{10**18 - 1}")
+_PUBLIC_IDS: Final = ("SIGNAL-1", "signal-1", "SIGNAL-999", f"SIGNAL-{10**18 - 1}")
 _INVALID_PUBLIC_IDS: Final = (
-    *("x", "1", "signal-1", "INSIGHT-1", "SIGNAL-0", "SIGNAL-01", "SIGNAL--1"),
+    *("x", "1", "INSIGHT-1", "SIGNAL-0", "SIGNAL-01", "SIGNAL--1"),
     *("SIGNAL-1%00", "SIGNAL-1%0a", *percent_encoded("SIGNAL-١", UNKNOWN.replace("-", ""), SQL)),
 )
 
@@ -120,8 +120,9 @@ class DiscoveryApi(Api):
         for body in (*neither, *(typed | more for more in both)):
             yield "createSignal", body
 
-    def wrong_ids(self, _operation: Operation, others: set[str]) -> tuple[set[str], set[str]]:
-        return others | set(_UNKNOWN_IDS), set()
+    def wrong_ids(self, operation: Operation, others: set[str]) -> tuple[set[str], set[str]]:
+        valid = {"INSIGHT-1"} if operation.collection == "insights" else set()
+        return others | set(_UNKNOWN_IDS) - valid, set()
 
     def refusal(self, answer: Answer, code: str, field: str | None) -> str | None:
         if answer.headers["content-type"] != "application/problem+json":

@@ -23,6 +23,7 @@ FILTERS: dict[str, tuple[str, ...]] = {
     "listOpportunities": ("productId={products}", "q=secret"),
     "listIdeas": ("productId={products}", "q=secret"),
     "listProducts": (),
+    "listCrmAccounts": ("name=a%20SECRET", "domain=acme.com", "externalId={accounts}"),
     "listSources": ("name=crm",),
     "listObjectTypes": ("sourceId={sources}",),
     "listRows": (

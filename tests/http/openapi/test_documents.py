@@ -33,7 +33,15 @@ OPERATIONS = [
 MODELS = [(path, name) for path, contract in CONTRACTS.items() for name in contract.models]
 
 TAGS = {
-    DISCOVERY_DOCUMENT: ["Signals", "Insights", "Opportunities", "Ideas", "Products", "Auth"],
+    DISCOVERY_DOCUMENT: [
+        "Signals",
+        "Insights",
+        "Opportunities",
+        "Ideas",
+        "Products",
+        "Accounts",
+        "Auth",
+    ],
     REVENUE_DOCUMENT: [
         *("Health", "Sources", "Object types", "Rows", "Conversations", "Messages", "Documents"),
         *("Deals", "Accounts"),
@@ -42,6 +50,9 @@ TAGS = {
 # Ids in paths that are not UUIDs.
 OTHER_IDS = {
     "signals": "UUID or public id of the signal, such as `SIGNAL-42`.",
+    "insights": "UUID or public id of the insight, such as `INSIGHT-7`.",
+    "opportunities": "UUID or public id of the opportunity, such as `OPPORTUNITY-3`.",
+    "ideas": "UUID or public id of the idea, such as `IDEA-12`.",
     "deals": "The id that the CRM gave to the deal.",
     "accounts": "The id that the CRM gave to the account.",
 }
@@ -228,11 +239,16 @@ def test_parameters_are_as_in_the_contract(document: Json, path: str, operation:
         given = found.pop(("path", operation.parameter))
         kind = {"opportunities": "opportunity"}.get(operation.collection, operation.collection)
         noun = kind.removesuffix("s").replace("-", " ")
-        text = OTHER_IDS.get(operation.collection, f"The uuid of the {noun}.")
-        other: Json = {"type": "string", "minLength": 1}
-        schema = (
-            other if operation.collection in OTHER_IDS else {"type": "string", "format": "uuid"}
-        )
+        text = f"The uuid of the {noun}."
+        # Discovery has UUIDs for the accounts.
+        if (path, operation.collection) != (DISCOVERY_DOCUMENT, "accounts"):
+            text = OTHER_IDS.get(operation.collection, text)
+        schema: Json = {"type": "string", "format": "uuid"}
+        if "public id" in text:
+            pattern = f"^({noun.upper()}-[1-9][0-9]{{0,17}}|[0-9A-Fa-f-]{{36}})$"
+            schema = {"type": "string", "pattern": pattern}
+        elif "uuid" not in text:
+            schema = {"type": "string", "minLength": 1}
         assert (given["description"], given["schema"]) == (text, schema)
         assert given["required"]
     key = found.pop(("header", "Idempotency-Key"), None)

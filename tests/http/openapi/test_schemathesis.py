@@ -56,6 +56,9 @@ RECORDS = {
 # Fields of bodies that list the ids of linked records.
 LINK_FIELDS = {"insightIds": "insights", "opportunityIds": "opportunities", "ideaIds": "ideas"}
 
+# Ids in paths that are valid by the schema.
+RECORD_ID = re.compile("[A-Z]+-[1-9][0-9]{0,17}|[0-9A-Fa-f-]{36}")
+
 # Deterministic, without data of earlier runs, and only with the links of the document.
 CONFIG = """
 hooks = {hooks}
@@ -108,7 +111,7 @@ def before_call(
                 case.body = {**case.body, field: ids}
     if not in_sequence and "id" in case.path_parameters:
         record = prepared_ids().get(case.path.split("/")[3])
-        if case.method == "PATCH" and is_uuid(case.path_parameters["id"]):
+        if case.method == "PATCH" and RECORD_ID.fullmatch(str(case.path_parameters["id"])):
             case.path_parameters["id"] = record
         elif case.method == "DELETE" and case.path_parameters["id"] == record:
             case.path_parameters["id"] = str(uuid.uuid4())
