@@ -27,7 +27,6 @@ _PRIMITIVES: Final[Json] = {
     "number": {"type": "number", "format": "double"},
     "object": {"type": "object", "additionalProperties": True},
     "any": {},
-    "null": _NULL,
     "uuid": {"type": "string", "format": "uuid"},
     "uri": {"type": "string", "format": "uri"},
     "address": {"type": "string", "format": "email"},
