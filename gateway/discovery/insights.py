@@ -121,7 +121,13 @@ async def delete_insight(id: IdInPath, caller: CallerDep, tx: TxDep) -> Deleted:
         "Find insights in a transcript",
         request=ProcessTranscriptRequest,
         errors=(409,),
-        example={"opportunityIds": [], "ideaIds": [], "tagIds": [], "externalLinks": UNSET},
+        example={
+            "opportunityIds": [],
+            "ideaIds": [],
+            "tagIds": [],
+            "externalLinks": UNSET,
+            "publicId": UNSET,
+        },
     ),
 )
 async def process_transcript(

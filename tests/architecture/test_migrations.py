@@ -205,8 +205,7 @@ async def test_accounts_that_exist_before_get_uuids_and_are_counted(empty_databa
     # Other values would give every account another id.
     uuids = (
         "select workspaces.name, accounts.id, account_uuid(workspace_id, accounts.id)::text"
-        " from accounts"
-        " join workspaces on workspaces.id = workspace_id order by 1, 2"
+        " from accounts join workspaces on workspaces.id = workspace_id order by 1, 2"
     )
     assert [tuple(row) for row in await connection.fetch(uuids)] == UUIDS_OF_ACCOUNTS
     counts = "select count from record_counts where kind = 'accounts' order by 1"

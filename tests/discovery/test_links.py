@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from domains.discovery.insights import INSIGHTS, InsightQuery
+from domains.discovery.links import IDEAS_OF_INSIGHT
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Database, Read
 from domains.kernel.db.statements import Statement
@@ -117,6 +118,29 @@ class _CountingRead(Read):
     async def _fetch(self, statement: Statement[Any], params: Mapping[str, Any]) -> list[Any]:
         self.count += 1
         return await super()._fetch(statement, params)
+
+
+@pytest.mark.parametrize("reference", ["id", "publicId"])
+async def test_a_record_is_read_with_one_statement(
+    acme: Tenant, database: Database, reference: str
+) -> None:
+    insight = await acme.create("insights", description="Slow.")
+    read = _CountingRead(database)
+    found = await INSIGHTS.get(read, WorkspaceId(UUID(acme.workspace)), insight[reference])
+    assert (str(found.id), read.count) == (insight["id"], 1)
+
+
+@pytest.mark.parametrize("references", [["id"], ["publicId"], ["id", "publicId"]])
+async def test_links_are_checked_with_one_statement(
+    acme: Tenant, database: Database, references: list[str]
+) -> None:
+    """Another statement is needed only for UUIDs of records whose public ids are not listed."""
+    ideas = [await acme.create("ideas", name="a", description="b") for _ in range(3)]
+    read = _CountingRead(database)
+    listed = [idea[reference] for idea in ideas for reference in references]
+    found = await IDEAS_OF_INSIGHT.check(read, WorkspaceId(UUID(acme.workspace)), listed)
+    assert list(map(str, found)) == sorted(idea["id"] for idea in ideas)
+    assert read.count == 1
 
 
 async def test_a_page_of_fifty_insights_with_links_takes_one_statement(

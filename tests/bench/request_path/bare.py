@@ -54,7 +54,7 @@ _LIST_INSIGHTS: Final = """
             where l.workspace_id = $1 and l.insight_id = i.id order by 1),
         array(select idea_id from insight_ideas l
             where l.workspace_id = $1 and l.insight_id = i.id order by 1),
-        i.tag_ids, i.created_at, i.updated_at,
+        i.tag_ids, i.created_at, i.updated_at, 'INSIGHT-' || i.number,
         i.duplicate_of, i.suggestions, i.external_links
     from insights i where i.workspace_id = $1 order by i.number desc limit 50
 """
@@ -166,6 +166,7 @@ class Insight(msgspec.Struct, rename="camel"):
     tag_ids: list[str]
     created_at: datetime
     updated_at: datetime
+    public_id: str
     duplicate_of: UUID | msgspec.UnsetType
     suggestions: msgspec.Raw | msgspec.UnsetType
     external_links: msgspec.Raw | msgspec.UnsetType
@@ -438,8 +439,8 @@ def _pagination(rows: list[asyncpg.Record], limit: int) -> Pagination:
 
 
 def _insight(*columns: Any) -> Insight:
-    optional = (msgspec.UNSET if value is None else value for value in columns[12:])
-    return Insight(*columns[:12], *optional)
+    optional = (msgspec.UNSET if value is None else value for value in columns[13:])
+    return Insight(*columns[:13], *optional)
 
 
 def _conversation(*columns: Any) -> Conversation:
