@@ -8,7 +8,7 @@ from litestar.params import RawBody
 from domains.discovery.ideas import IDEAS, Idea, IdeaCreate, IdeaQuery, IdeaUpdate
 from gateway.discovery.responses import DELETED, Deleted, paged
 from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, TxDep, operation
-from gateway.requests import decode_body, parse_query
+from gateway.requests import decode_body, decode_new, parse_query
 
 
 @get("/ideas", opt=operation("listIdeas", "ideas:read", "List ideas", query=IdeaQuery))
@@ -27,7 +27,7 @@ async def get_idea(id: IdInPath, caller: CallerDep, read: ReadDep) -> Idea:
     opt=operation("createIdea", "ideas:write", "Create an idea", request=IdeaCreate, errors=(409,)),
 )
 async def create_idea(body: RawBody, caller: CallerDep, tx: TxDep) -> Idea:
-    new = await decode_body(body, IdeaCreate)
+    new = await decode_new(body, IdeaCreate)
     return await IDEAS.create(tx, caller.workspace, new)
 
 

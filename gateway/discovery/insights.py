@@ -27,7 +27,7 @@ from gateway.operations import (
     TxDep,
     operation,
 )
-from gateway.requests import decode_body, parse_query
+from gateway.requests import decode_body, decode_new, parse_query
 
 
 @get(
@@ -60,7 +60,7 @@ async def get_insight(id: IdInPath, caller: CallerDep, read: ReadDep) -> Insight
     ),
 )
 async def create_insight(body: RawBody, caller: CallerDep, tx: TxDep) -> Insight:
-    new = await decode_body(body, InsightCreate)
+    new = await decode_new(body, InsightCreate)
     return await insights.create(tx, caller.workspace, new)
 
 
@@ -106,7 +106,7 @@ async def process_transcript(
     process_pool: ProcessPoolDep,
 ) -> list[Insight]:
     """Returns the insights found. Stores nothing unless `createInsights` is true."""
-    content = await decode_body(body, ProcessTranscriptRequest)
+    content = await decode_new(body, ProcessTranscriptRequest)
     return await transcripts.process(read, tx, blobs, process_pool, caller.workspace, content)
 
 

@@ -14,7 +14,7 @@ from domains.discovery.opportunities import (
 )
 from gateway.discovery.responses import DELETED, Deleted, paged
 from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, TxDep, operation
-from gateway.requests import decode_body, parse_query
+from gateway.requests import decode_body, decode_new, parse_query
 
 
 @get(
@@ -49,7 +49,7 @@ async def get_opportunity(id: IdInPath, caller: CallerDep, read: ReadDep) -> Opp
     ),
 )
 async def create_opportunity(body: RawBody, caller: CallerDep, tx: TxDep) -> Opportunity:
-    new = await decode_body(body, OpportunityCreate)
+    new = await decode_new(body, OpportunityCreate)
     return await OPPORTUNITIES.create(tx, caller.workspace, new)
 
 

@@ -19,6 +19,7 @@ from domains.discovery.signals import (
 )
 from domains.kernel.core.field_docs import doc
 from domains.kernel.core.problems import Invalid
+from domains.kernel.untrusted import raw_json
 from gateway.discovery.responses import DELETED, Deleted, paged
 from gateway.operations import AnyRequest, BlobsDep, CallerDep, IdInPath, ReadDep, TxDep, operation
 from gateway.requests import decode_body, decode_variant, parse_query
@@ -36,10 +37,17 @@ class _Form(msgspec.Struct):
     data: msgspec.Raw | UnsetType = UNSET
 
     def body_type(self) -> type[SignalTextCreate | SignalRawCreate]:
-        has_text = self.text is not UNSET
-        if has_text == (self.source is not UNSET) or (has_text and self.data is not UNSET):
+        """The form of which a field is given, or null if no other is. Raises Invalid."""
+        given = [field for field in (self.text, self.source, self.data) if _is_given(field)]
+        has_text = _is_given(self.text) or (not given and self.text is not UNSET)
+        has_source = _is_given(self.source) or (not given and self.source is not UNSET)
+        if has_text == has_source or (has_text and _is_given(self.data)):
             raise Invalid("Send either `text` with `signalType`, or `source` with `data`.")
         return SignalTextCreate if has_text else SignalRawCreate
+
+
+def _is_given(field: msgspec.Raw | UnsetType) -> bool:
+    return field is not UNSET and field != raw_json.NULL
 
 
 @get("/signals", opt=operation("listSignals", "signals:read", "List signals", query=SignalQuery))
@@ -47,7 +55,7 @@ async def list_signals(
     request: AnyRequest, caller: CallerDep, read: ReadDep
 ) -> Response[list[Signal]]:
     query = parse_query(request, SignalQuery)
-    return paged(await signals.page(read, caller.workspace, query), query)
+    return paged(await SIGNALS.page(read, caller.workspace, query), query)
 
 
 @get(

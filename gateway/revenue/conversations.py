@@ -24,7 +24,7 @@ from gateway.operations import (
     SignerDep,
     TxDep,
 )
-from gateway.requests import decode_body, parse_query
+from gateway.requests import decode_new, parse_query
 from gateway.revenue.requests import (
     ingest_operation,
     read_operation,
@@ -81,7 +81,7 @@ async def list_conversation_evidence(
 async def create_conversation(
     body: RawBody, caller: CallerDep, tx: TxDep, allowed: AllowlistDep
 ) -> RecordResponse:
-    new = await decode_body(body, ConversationRequest)
+    new = await decode_new(body, ConversationRequest)
     del body  # released while the conversation is stored
     return await conversations.create(tx, allowed, caller.workspace, caller.own_domains, new)
 

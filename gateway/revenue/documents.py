@@ -25,7 +25,7 @@ from gateway.operations import (
     SignerDep,
     TxDep,
 )
-from gateway.requests import decode_body, parse_query
+from gateway.requests import decode_body, decode_new, parse_query
 from gateway.revenue.requests import (
     ingest_operation,
     read_operation,
@@ -64,7 +64,7 @@ async def get_document(
 async def create_document(
     body: RawBody, caller: CallerDep, tx: TxDep, blobs: BlobsDep, allowed: AllowlistDep
 ) -> RecordResponse:
-    new = await decode_body(body, DocumentRequest)
+    new = await decode_new(body, DocumentRequest)
     return await documents.create(tx, blobs, allowed, caller.workspace, new)
 
 

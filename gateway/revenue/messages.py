@@ -14,7 +14,7 @@ from domains.revenue.messages import (
 )
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
 from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, SignerDep, TxDep
-from gateway.requests import decode_body, parse_query
+from gateway.requests import decode_new, parse_query
 from gateway.revenue.requests import (
     ingest_operation,
     read_operation,
@@ -41,7 +41,7 @@ async def get_message(message_id: IdInPath, caller: CallerDep, read: ReadDep) ->
 
 @post("/messages", opt=ingest_operation("createMessage", "Push a message", request=MessageRequest))
 async def create_message(body: RawBody, caller: CallerDep, tx: TxDep) -> RecordResponse:
-    new = await decode_body(body, MessageRequest)
+    new = await decode_new(body, MessageRequest)
     return await messages.create(tx, caller.workspace, caller.own_domains, new)
 
 

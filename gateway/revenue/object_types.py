@@ -15,7 +15,7 @@ from domains.revenue.object_types import (
     UpdateObjectTypeRequest,
 )
 from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, TxDep
-from gateway.requests import decode_body, parse_query
+from gateway.requests import decode_body, decode_new, parse_query
 from gateway.revenue.requests import ingest_operation, read_operation, uuid_in_path
 
 
@@ -47,7 +47,7 @@ async def get_object_type(
     ),
 )
 async def create_object_type(body: RawBody, caller: CallerDep, tx: TxDep) -> ObjectTypeResponse:
-    new = await decode_body(body, CreateObjectTypeRequest)
+    new = await decode_new(body, CreateObjectTypeRequest)
     return await object_types.create(tx, caller.workspace, new)
 
 

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 WorkspaceId = NewType("WorkspaceId", UUID)
 
 _CANONICAL = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
-_PUBLIC = re.compile(r"([A-Z]+)-([1-9][0-9]{0,17})")
+_PUBLIC = re.compile(r"([A-Za-z]+)-([1-9][0-9]{0,17})")
 
 
 def new_id() -> UUID:
@@ -36,6 +36,9 @@ def public_id(kind: str, number: int) -> str:
 
 
 def parse_public_id(kind: str, text: str) -> int | None:
-    """Return 42 for `SIGNAL-42`. Returns None for another kind, and for `SIGNAL-042`."""
+    """Return 42 for `SIGNAL-42`, in any letter case.
+
+    Returns None for another kind, and for `SIGNAL-042`.
+    """
     match = _PUBLIC.fullmatch(text)
-    return int(match[2]) if match and match[1] == kind else None
+    return int(match[2]) if match and match[1].upper() == kind else None
