@@ -37,10 +37,10 @@ class _Form(msgspec.Struct):
     data: msgspec.Raw | UnsetType = UNSET
 
     def body_type(self) -> type[SignalTextCreate | SignalRawCreate]:
-        """The form of which a field is given, or null if no other is. Raises Invalid."""
-        given = [field for field in (self.text, self.source, self.data) if _is_given(field)]
-        has_text = _is_given(self.text) or (not given and self.text is not UNSET)
-        has_source = _is_given(self.source) or (not given and self.source is not UNSET)
+        """The form of the body. Null counts only if neither field has a value. Raises Invalid."""
+        has_text, has_source = _is_given(self.text), _is_given(self.source)
+        if not (has_text or has_source):
+            has_text, has_source = self.text is not UNSET, self.source is not UNSET
         if has_text == has_source or (has_text and _is_given(self.data)):
             raise Invalid("Send either `text` with `signalType`, or `source` with `data`.")
         return SignalTextCreate if has_text else SignalRawCreate

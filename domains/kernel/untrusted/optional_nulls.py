@@ -8,6 +8,8 @@ from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
 import msgspec
 from msgspec import NODEFAULT
 
+from domains.kernel.untrusted import raw_json
+
 S = TypeVar("S", bound=msgspec.Struct)
 
 
@@ -25,18 +27,21 @@ def _subclass(struct: type[msgspec.Struct]) -> type[msgspec.Struct]:
     changed: list[tuple[str, Any, Any]] = []
     for field in msgspec.structs.fields(struct):
         type_ = _with_subclasses(field.type)
-        if not field.required and type(None) not in get_args(_without_metadata(field.type)):
-            type_ = Union[type_, None]  # noqa: UP007 - the type is a value
+        members = _members(field.type)
+        if not field.required and type(None) not in members:
             defaults[field.name] = _default_of(field)
+            # A Raw contains the null. In a union with null, msgspec decodes nothing else.
+            if msgspec.Raw not in members:
+                type_ = Union[type_, None]  # noqa: UP007 - the type is a value
         if type_ is not field.type:
             changed.append((field.name, type_, _same_default(field)))
-    if not changed:
+    if not changed and not defaults:
         return struct
     check = getattr(struct, "__post_init__", None)
 
     def post_init(self: msgspec.Struct) -> None:
         for name, default in defaults.items():
-            if getattr(self, name) is None:
+            if _is_null(getattr(self, name)):
                 setattr(self, name, default())
         if check is not None:
             check(self)
@@ -67,8 +72,16 @@ def _with_subclasses(type_: Any) -> Any:
     return (Union if origin is UnionType else origin)[replaced]
 
 
-def _without_metadata(type_: Any) -> Any:
-    return _without_metadata(get_args(type_)[0]) if get_origin(type_) is Annotated else type_
+def _members(type_: Any) -> tuple[Any, ...]:
+    """The members of a union, or the type itself. Without metadata."""
+    origin, arguments = get_origin(type_), get_args(type_)
+    if origin is Annotated:
+        return _members(arguments[0])
+    return arguments if origin in (Union, UnionType) else (type_,)
+
+
+def _is_null(value: Any) -> bool:
+    return value is None or (isinstance(value, msgspec.Raw) and value == raw_json.NULL)
 
 
 def _default_of(field: msgspec.structs.FieldInfo) -> Callable[[], Any]:
