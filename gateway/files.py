@@ -1,4 +1,4 @@
-"""Downloads of stored files by signed URL, without an API key. Browsers never execute them."""
+"""Stored files by signed URL, without an API key. Browsers never execute them."""
 
 import hashlib
 import re
@@ -12,6 +12,7 @@ from litestar import HttpMethod, Request, Response, route
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Stream
+from msgspec import UNSET
 
 from domains.kernel.core.problems import NotFound, Problem, Unavailable
 from domains.kernel.storage.blobs import BlobMissing, Blobs, content_disposition, safe_content_type
@@ -22,6 +23,11 @@ from gateway.requests import parse_query
 logger = structlog.get_logger()
 
 _PARAMETERS: Final = FileQuery.__struct_fields__
+
+# The page in which a browser plays a recording loads it again, and has styles of its own.
+_INLINE_POLICY: Final = "sandbox; default-src 'none'; media-src 'self'; style-src 'unsafe-inline'"
+_POLICY: Final = "sandbox; default-src 'none'"
+_RECORDINGS: Final = ("audio/", "video/")
 # A single range. Other Range headers are ignored, as RFC 9110 allows.
 _RANGE: Final = re.compile(r"(?i)bytes=(?:([0-9]{1,100})-([0-9]{0,100})|-([0-9]{1,100}))")
 
@@ -53,18 +59,22 @@ async def download_file(
     key = str(key).removeprefix("/")
     download = _parse_signed_url(request, key)
     signed_urls.verify(key, download, time.time())
+    content_type = safe_content_type(download.type)
+    is_inline = download.disposition is not UNSET and content_type.startswith(_RECORDINGS)
     try:
         size = await blobs.size(key)
         # Contents never change under a key: each version of a file has its own.
         etag = f'"{hashlib.sha256(key.encode()).hexdigest()[:32]}"'
         headers = {
-            "Content-Type": safe_content_type(download.type),
-            "Content-Disposition": content_disposition(download.name),
+            "Content-Type": content_type,
+            "Content-Disposition": content_disposition(
+                download.name, "inline" if is_inline else "attachment"
+            ),
             "Content-Length": str(size),
             "Accept-Ranges": "bytes",
             "ETag": etag,
             "X-Content-Type-Options": "nosniff",
-            "Content-Security-Policy": "sandbox; default-src 'none'",
+            "Content-Security-Policy": _INLINE_POLICY if is_inline else _POLICY,
             "Cache-Control": "private, no-store",
         }
         if request.method == HttpMethod.HEAD:
@@ -94,6 +104,8 @@ def _parse_signed_url(request: Request[Any, Any, Any], key: str) -> FileQuery:
         request.scope["raw_path"] != f"/files/{quote(key)}".encode()
         # Parameters are unknown, repeated or reordered. parse_query reports missing ones.
         or names != [name for name in _PARAMETERS if name in names]
+        # Elsewhere an empty parameter equals an absent one.
+        or ("disposition", "") in pairs
     ):
         raise invalid_url()
     return parse_query(request, FileQuery)

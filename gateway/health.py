@@ -32,6 +32,16 @@ async def livez() -> Alive:
 
 
 @get(
+    "/healthcheck",
+    opt=operation(
+        "healthcheck", "public", "Check that the API answers, without a key", addition=True
+    ),
+)
+async def healthcheck() -> Alive:
+    return Alive("ok")
+
+
+@get(
     ["/readyz", "/api/readyz"],
     opt=operation("readyz", "public", "Check that requests can be served", errors=(503,)),
 )
@@ -76,7 +86,7 @@ def _optional_parts(settings: Settings) -> dict[str, Part]:
     }
 
 
-HANDLERS: Final = (livez, readyz, get_health)
+HANDLERS: Final = (livez, healthcheck, readyz, get_health)
 
 OPERATIONS: Final = Surface(
     title="Operations",

@@ -4,6 +4,7 @@ Litestar finds the handler and converts exceptions to responses. Its own call of
 the arguments anew for every request, which takes longer than most handlers: see decision record 30.
 """
 
+import codecs
 import inspect
 import io
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -29,6 +30,9 @@ from gateway.operations import Operation, Surface, surface_of
 # Parameters of handlers whose values belong to one request. The others are resources of the
 # application and parameters of the path.
 REQUEST_PARAMETERS: Final = ("body", "caller", "request", "tx")
+
+# Headers that must not be repeated: programs disagree about which of several counts.
+_SINGLE: Final = (b"host", idempotency.HEADER_NAME)
 
 _JSON: Final = (b"content-type", b"application/json")
 _encode: Final = msgspec.json.Encoder().encode
@@ -126,6 +130,8 @@ class Invoker:
         # Of several headers with one name, the first counts.
         headers = dict(reversed(list(scope["headers"])))
         caller = await self._admission.admit(scope, headers, plan.operation, plan.surface)
+        if len(headers) < len(scope["headers"]):  # type: ignore[arg-type]
+            _refuse_repeated(scope["headers"])
         arguments: dict[str, Any] = dict(plan.resources)
         for name in plan.path_parameters:
             arguments[name] = str(scope["path_params"][name])
@@ -163,7 +169,10 @@ class Invoker:
         return response
 
     async def _read_body(self, receive: Receive) -> bytes:
-        """Read the body. Raises TooLarge, and Invalid if the client disconnects before its end."""
+        """Read the body, without a byte order mark.
+
+        Raises TooLarge, and Invalid if the client disconnects before the end of the body.
+        """
         # A list of parts would take as much memory again when they are joined.
         parts = io.BytesIO()
         while True:
@@ -175,10 +184,18 @@ class Invoker:
                 raise TooLarge("The body is too large.")
             more = message.get("more_body", False)
             if not more and not parts.tell():
-                return part
+                return part.removeprefix(codecs.BOM_UTF8)
             parts.write(part)
             if not more:
-                return parts.getvalue()
+                # Here, where it is the only reference to a body that may be large.
+                return parts.getvalue().removeprefix(codecs.BOM_UTF8)
+
+
+def _refuse_repeated(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    names = [name for name, _ in headers]
+    for name in _SINGLE:
+        if names.count(name) > 1:
+            raise Invalid(f"The header {name.decode().title()} is given more than once.")
 
 
 def _call(plan: HandlerPlan, arguments: dict[str, Any], **further: object) -> Awaitable[Any]:

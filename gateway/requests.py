@@ -16,6 +16,7 @@ from msgspec import inspect
 
 from domains.kernel.core.problems import Invalid, invalid
 from domains.kernel.untrusted import json_guard
+from domains.kernel.untrusted.optional_nulls import accepting_nulls
 from gateway.validation_errors import decoder_of, to_invalid
 
 T = TypeVar("T")
@@ -33,13 +34,23 @@ async def decode_body(body: bytes, body_type: type[T]) -> T:
     return await _decode_checked(body, lambda: _decode(body, body_type))
 
 
-async def decode_variant(body: bytes, selector_type: type[K], choose: Callable[[K], type[T]]) -> T:
-    """Decode a JSON body that has several forms.
+async def decode_new(body: bytes, body_type: type[S]) -> S:
+    """Decode the JSON body of a create: null for an optional field equals an absent field.
+
+    Raises Invalid with the path of the wrong field.
+    """
+    return await _decode_checked(body, lambda: _decode_new(body, body_type))
+
+
+async def decode_variant(body: bytes, selector_type: type[K], choose: Callable[[K], type[S]]) -> S:
+    """Decode the JSON body of a create that has several forms.
 
     `choose` gets the fields that distinguish the forms and returns the form's type. It may raise
     Invalid.
     """
-    return await _decode_checked(body, lambda: _decode(body, choose(_decode(body, selector_type))))
+    return await _decode_checked(
+        body, lambda: _decode_new(body, choose(_decode(body, selector_type)))
+    )
 
 
 async def _decode_checked(body: bytes, decode: Callable[[], T]) -> T:
@@ -53,6 +64,15 @@ async def _decode_checked(body: bytes, decode: Callable[[], T]) -> T:
     if len(body) > _THREAD_THRESHOLD:
         return await asyncio.to_thread(check_and_decode)
     return check_and_decode()
+
+
+def _decode_new(body: bytes, body_type: type[S]) -> S:
+    """Decode twice if a null may be the error, so that valid bodies take no longer."""
+    try:
+        decoded: S = decoder_of(body_type).decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _decode(body, accepting_nulls(body_type) if b"null" in body else body_type)
+    return decoded
 
 
 def _decode(body: bytes, body_type: type[T]) -> T:
@@ -76,15 +96,26 @@ _NUMBER: Final = re.compile(
 _BOOLEANS: Final = {"true": True, "false": False, "1": True, "0": False}
 
 
+# Parameters that an error of the client left empty: a page of another size may hide records.
+_NEVER_EMPTY: Final = ("limit", "offset")
+
+
 def parse_query(request: Request[Any, Any, Any], query_type: type[S]) -> S:
-    """Parse the query parameters. Ignores unknown ones. Raises Invalid naming the wrong one."""
-    parsers = _parsers(query_type)
+    """Parse the query parameters. Raises Invalid naming the wrong one.
+
+    Ignores unknown parameters, and optional ones that are empty, except `limit` and `offset`.
+    """
+    parsers, ignored_if_empty = _parsers(query_type)
     values: dict[str, Value] = {}
+    empty: set[str] = set()
     for name, text in request.query_params.multi_items():
         if name not in parsers:
             continue
-        if name in values:
+        if name in values or name in empty:
             raise invalid(name, "is given more than once")
+        if not text and name in ignored_if_empty:
+            empty.add(name)
+            continue
         if "\0" in text:
             raise invalid(name, "contains the character U+0000, which cannot be stored")
         values[name] = parsers[name](name, text)
@@ -95,14 +126,22 @@ def parse_query(request: Request[Any, Any, Any], query_type: type[S]) -> S:
 
 
 @functools.cache
-def _parsers(query_type: type[msgspec.Struct]) -> Mapping[str, Callable[[str, str], Value]]:
-    """Parsers by parameter name. Cached: introspection takes longer than a request's parsing."""
+def _parsers(
+    query_type: type[msgspec.Struct],
+) -> tuple[Mapping[str, Callable[[str, str], Value]], frozenset[str]]:
+    """Parsers by parameter name, and the names of the parameters that are ignored if empty.
+
+    Cached: introspection takes longer than a request's parsing.
+    """
     parsers = {}
+    ignored_if_empty = set()
     for field in msgspec.structs.fields(query_type):
         kind = inspect.type_info(field.type)
         kind = kind.type if isinstance(kind, inspect.Metadata) else kind
         parsers[field.encode_name] = _PARSERS.get(type(kind), _parse_text)
-    return parsers
+        if not field.required and field.encode_name not in _NEVER_EMPTY:
+            ignored_if_empty.add(field.encode_name)
+    return parsers, frozenset(ignored_if_empty)
 
 
 def _parse_text(_name: str, text: str) -> str:

@@ -17,6 +17,14 @@ EXAMPLE_IDEA: Final = "0199c2f9-5b6c-7d7e-8f90-a1b2c3d4e5f6"
 EXAMPLE_PRODUCT: Final = "0199c2f1-3e44-7d86-92b7-1a2b3c4d5e6f"
 
 NonEmpty = Annotated[str, Meta(min_length=1, pattern=r"\S")]
+# A time in a request.
+Timestamp = Annotated[
+    str,
+    doc(
+        "an ISO 8601 date-time, or a date for its midnight in UTC",
+        extra_json_schema={"format": "date-time"},
+    ),
+]
 
 
 def public_id_doc(kind: str, note: str = "") -> Meta:

@@ -44,7 +44,7 @@ from domains.discovery.tables import IS_IDENTIFIED, signals
 from domains.intelligence.findings import Findings
 from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.core.problems import WriteConflict
-from domains.kernel.core.timestamps import to_utc
+from domains.kernel.core.timestamps import parse_iso
 from domains.kernel.db.database import LARGE_JSON, SentOnce, Tx
 from domains.kernel.db.sequences import next_number_cte
 from domains.kernel.db.statements import WORKSPACE, scalar, statement
@@ -204,7 +204,7 @@ async def create_from_text(
     new: SignalTextCreate,
     findings: Findings | None = None,
 ) -> Signal:
-    """Store a text and queue its analysis. Raises Invalid for a time that is out of range.
+    """Store a text and queue its analysis. Raises Invalid for a malformed time.
 
     With `findings`, no job is queued, the status is `processed`, and the caller stores them.
     """
@@ -249,7 +249,7 @@ async def _store_text(
 
     Raises Invalid for a time that is out of range.
     """
-    occurred_at = None if new.occurred_at is UNSET else to_utc(new.occurred_at, "occurredAt")
+    occurred_at = None if new.occurred_at is UNSET else parse_iso(new.occurred_at, "occurredAt")
     key = f"signals/manual-text/{workspace}/{text_id}.txt"
     tx.on_rollback(lambda: blobs.delete(key))
     content = raw_json.string_to_utf8(new.text)

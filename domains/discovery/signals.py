@@ -26,6 +26,7 @@ from domains.discovery.fields import (
     InsightLinks,
     InsightLinksUpdate,
     NonEmpty,
+    Timestamp,
     UpdatedAt,
     WorkspaceUuid,
 )
@@ -37,12 +38,12 @@ from domains.intelligence.language import unsupported_note
 from domains.kernel.core.field_docs import addition, doc, named
 from domains.kernel.core.ids import WorkspaceId, public_id
 from domains.kernel.core.problems import Conflict, invalid
-from domains.kernel.core.timestamps import to_utc
-from domains.kernel.db.database import Read, Tx
+from domains.kernel.core.timestamps import parse_query_time
+from domains.kernel.db.database import Tx
 from domains.kernel.db.errors import CONSTRAINT_PROBLEMS
 from domains.kernel.db.statements import WORKSPACE, row, statement
 from domains.kernel.jobs.enqueue import is_live
-from domains.kernel.pagination.offset import OffsetPage, OffsetQuery
+from domains.kernel.pagination.offset import OffsetQuery
 from domains.kernel.storage import retention
 from domains.kernel.untrusted import raw_json
 
@@ -166,7 +167,7 @@ class SignalTextCreate(msgspec.Struct, rename="camel", kw_only=True):
     additional_context: Annotated[
         str | UnsetType, doc("Background for the analysis. Never followed as an instruction")
     ] = UNSET
-    occurred_at: Annotated[datetime | UnsetType, doc("Time of the event: `createdAt`")] = UNSET
+    occurred_at: Annotated[Timestamp | UnsetType, doc("Time of the event: `createdAt`")] = UNSET
     product_ids: Annotated[
         Annotated[list[UUID], Meta(max_length=10_000)] | UnsetType,
         doc("Products to look for in the text. Default: all", [fields.EXAMPLE_PRODUCT]),
@@ -280,8 +281,22 @@ class SignalQuery(OffsetQuery, frozen=True, kw_only=True, rename="camel"):
     status: Annotated[SignalStatus | UnsetType, doc("Only signals with this status")] = UNSET
     signal_type: Annotated[SignalType | UnsetType, doc("Only signals of this type")] = UNSET
     external_id: Annotated[str | UnsetType, doc("Only signals with this external id")] = UNSET
-    created_after: Annotated[datetime | UnsetType, doc("Created at or after this time")] = UNSET
-    created_before: Annotated[datetime | UnsetType, doc("Created at or before this time")] = UNSET
+    created_after: Annotated[Timestamp | UnsetType, doc("Created at or after this time")] = UNSET
+    created_before: Annotated[Timestamp | UnsetType, doc("Created at or before this time")] = UNSET
+
+    @property
+    def from_time(self) -> datetime | UnsetType:
+        """The time of `created_after`. Raises Invalid."""
+        return _parse(self.created_after, "createdAfter")
+
+    @property
+    def to_time(self) -> datetime | UnsetType:
+        """The time of `created_before`. Raises Invalid."""
+        return _parse(self.created_before, "createdBefore")
+
+
+def _parse(time: str | UnsetType, field: str) -> datetime | UnsetType:
+    return UNSET if time is UNSET else parse_query_time(time, field)
 
 
 class JobRef(msgspec.Struct, rename="camel"):
@@ -330,8 +345,8 @@ SIGNALS: Final = Records(
             == func.left(bindparam("external_id", type_=Text), literal_column("200")),
             _c.external_id == bindparam("external_id", type_=Text),
         ),
-        "created_after": _c.created_at >= bindparam("created_after", type_=_c.created_at.type),
-        "created_before": _c.created_at <= bindparam("created_before", type_=_c.created_at.type),
+        "from_time": _c.created_at >= bindparam("from_time", type_=_c.created_at.type),
+        "to_time": _c.created_at <= bindparam("to_time", type_=_c.created_at.type),
     },
     update_struct=SignalUpdate,
     update_values={
@@ -351,16 +366,6 @@ _SET_PROCESSING = statement(
     .values(status="processing", updated_at=func.now()),
     row,
 )
-
-
-async def page(read: Read, workspace: WorkspaceId, query: SignalQuery) -> OffsetPage[Signal]:
-    """Get a page of signals. Raises Invalid for a time that is out of range."""
-    query = msgspec.structs.replace(
-        query,
-        created_after=_to_utc(query.created_after, "createdAfter"),
-        created_before=_to_utc(query.created_before, "createdBefore"),
-    )
-    return await SIGNALS.page(read, workspace, query)
 
 
 async def remove(tx: Tx, workspace: WorkspaceId, reference: str) -> None:
@@ -387,7 +392,3 @@ async def process(tx: Tx, workspace: WorkspaceId, reference: str) -> JobRef:
 async def set_processing(tx: Tx, workspace: WorkspaceId, signal_id: UUID) -> None:
     """Set the status of a signal whose job is queued or running."""
     await tx.first(_SET_PROCESSING, workspace=workspace, id=signal_id)
-
-
-def _to_utc(time: datetime | UnsetType, field: str) -> datetime | UnsetType:
-    return time if time is UNSET else to_utc(time, field)

@@ -21,9 +21,8 @@ from domains.revenue.crm import matching
 from domains.revenue.crm.matching import same_name
 from domains.revenue.filters import (
     PAIRS,
-    After,
-    Before,
     TextFilter,
+    TimeFilter,
     activity_range,
     compared,
     conditions,
@@ -47,10 +46,10 @@ class AccountQuery(CursorQuery20, frozen=True, kw_only=True):
         TextFilter, doc("Part of the website, case-insensitive. IDN and Punycode are equal")
     ] = UNSET
     owner: Annotated[TextFilter, doc("Part of the owner's name or e-mail address")] = UNSET
-    created_after: Annotated[After, doc("Created at or after this time")] = UNSET
-    created_before: Annotated[Before, doc("Created at or before this time")] = UNSET
-    last_activity_after: Annotated[After, doc("Last activity at or after this time")] = UNSET
-    last_activity_before: Annotated[Before, doc("Last activity at or before this time")] = UNSET
+    created_after: Annotated[TimeFilter, doc("Created at or after this time")] = UNSET
+    created_before: Annotated[TimeFilter, doc("Created at or before this time")] = UNSET
+    last_activity_after: Annotated[TimeFilter, doc("Last activity at or after this time")] = UNSET
+    last_activity_before: Annotated[TimeFilter, doc("Last activity at or before this time")] = UNSET
 
     def filters(self) -> dict[str, Any]:
         parameters = parse_filters(self, _FILTERS)

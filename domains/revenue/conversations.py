@@ -48,9 +48,8 @@ from domains.revenue.crm.matching import CRMInfo
 from domains.revenue.filters import (
     PAIRS,
     PROCESSING_STATUS,
-    After,
-    Before,
     TextFilter,
+    TimeFilter,
     conditions,
     contains,
     equals,
@@ -84,7 +83,8 @@ NATIVE: Final = frozenset(
     {
         *("sybill", "gong", "chorus", "fathom", "grain", "mindtickle", "avoma", "fireflies"),
         *("zoho_meetings", "uploaded_call", "uploaded_transcript", "sdk_upload", "zoom_phone"),
-        "outreach_dialer",
+        *("outreach_dialer", "nooks_dialer", "ringcentral_dialer", "aircall_dialer"),
+        "hubspot_dialer",
     }
 )
 
@@ -188,8 +188,8 @@ class ConversationRequest(records.RecordRequest, kw_only=True):
 class ConversationQuery(CursorQuery20, frozen=True, kw_only=True):
     """The query of the list of conversations."""
 
-    started_after: Annotated[After, doc("Started at or after this time")] = UNSET
-    started_before: Annotated[Before, doc("Started at or before this time")] = UNSET
+    started_after: Annotated[TimeFilter, doc("Started at or after this time")] = UNSET
+    started_before: Annotated[TimeFilter, doc("Started at or before this time")] = UNSET
     type: Annotated[MeetingType | UnsetType, _TYPE] = UNSET
     title: Annotated[TextFilter, doc("Part of the title, case-insensitive")] = UNSET
     attendees: Annotated[
@@ -274,14 +274,28 @@ class _StoredEntry(msgspec.Struct, rename="camel"):
     end_time: float
 
 
+_ADDITION: Final = {"x-addition": True}
+
+
 class Recordings(msgspec.Struct, rename="camel"):
-    """Links to the recordings, valid for 24 hours."""
+    """Links to the recordings, valid for 24 hours: to download them, and to play them in a page."""
 
     video_url: Annotated[
         records.Url | None,
         doc("Video with sound", "https://gateway.example/files/recordings/call.mp4"),
     ] = None
     audio_url: Annotated[records.Url | None, doc("Sound only")] = None
+    video_stream_url: Annotated[
+        records.Url | None,
+        doc(
+            "Video with sound, to play",
+            "https://gateway.example/files/recordings/call.mp4?disposition=inline",
+            extra_json_schema=_ADDITION,
+        ),
+    ] = None
+    audio_stream_url: Annotated[
+        records.Url | None, doc("Sound only, to play", extra_json_schema=_ADDITION)
+    ] = None
 
 
 class ConversationListItem(msgspec.Struct, rename="camel"):
@@ -612,10 +626,13 @@ async def get(
         read, _GET, workspace, record, "conversation", include_private
     )
     if key is not None:
-        name = detail.title or "recording"
-        link = await signed_urls.create(key, content_type or "", name, time.time())
+        name, now = detail.title or "recording", time.time()
+        download = await signed_urls.create(key, content_type or "", name, now)
+        stream = signed_urls.create_inline(key, content_type or "", name, now)
         detail.recordings = (
-            Recordings(video_url=link) if kind == "video" else Recordings(audio_url=link)
+            Recordings(video_url=download, video_stream_url=stream)
+            if kind == "video"
+            else Recordings(audio_url=download, audio_stream_url=stream)
         )
     return detail
 

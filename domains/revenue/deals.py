@@ -18,9 +18,8 @@ from domains.revenue import example_ids
 from domains.revenue.crm import matching
 from domains.revenue.filters import (
     PAIRS,
-    After,
-    Before,
     TextFilter,
+    TimeFilter,
     activity_range,
     conditions,
     contains,
@@ -42,12 +41,12 @@ class DealQuery(CursorQuery20, frozen=True, kw_only=True):
     stage: Annotated[TextFilter, doc("Part of the stage, case-insensitive")] = UNSET
     closed: Annotated[bool | UnsetType, doc("True for closed deals, false for all others")] = UNSET
     owner: Annotated[TextFilter, doc("Part of the owner's name, case-insensitive")] = UNSET
-    close_date_after: Annotated[After, doc("Close date at or after this time")] = UNSET
-    close_date_before: Annotated[Before, doc("Close date at or before this time")] = UNSET
+    close_date_after: Annotated[TimeFilter, doc("Close date at or after this time")] = UNSET
+    close_date_before: Annotated[TimeFilter, doc("Close date at or before this time")] = UNSET
     amount_min: Annotated[float | UnsetType, doc("Amount of at least this")] = UNSET
     amount_max: Annotated[float | UnsetType, doc("Amount of at most this")] = UNSET
-    last_activity_after: Annotated[After, doc("Last activity at or after this time")] = UNSET
-    last_activity_before: Annotated[Before, doc("Last activity at or before this time")] = UNSET
+    last_activity_after: Annotated[TimeFilter, doc("Last activity at or after this time")] = UNSET
+    last_activity_before: Annotated[TimeFilter, doc("Last activity at or before this time")] = UNSET
 
     def filters(self) -> dict[str, Any]:
         return parse_filters(self, _FILTERS)

@@ -53,7 +53,7 @@ from domains.revenue.filters import (
 from domains.revenue.people import Person
 from domains.revenue.tables import documents
 
-NATIVE: Final = frozenset({"chat_upload"})
+NATIVE: Final = frozenset({"chat_upload", "mailbox_attachment"})
 
 # Longer content, in characters, is decoded in a thread so that other requests can run.
 _THREAD_THRESHOLD: Final = 256 * 1024
@@ -476,10 +476,17 @@ async def _store_content(
 
 
 def _decode_base64(content: str) -> bytes:
+    """Decode base64, also in several lines and without the padding. Raises Invalid."""
     try:
         body = binascii.a2b_base64(content, strict_mode=True)
     except ValueError:
-        raise invalid("content", "is not base64 in the standard alphabet") from None
+        # Copied only here: the content may be large.
+        content = content.replace("\r", "").replace("\n", "")
+        padding = "=" * (-len(content) % 4)
+        try:
+            body = binascii.a2b_base64(content + padding, strict_mode=True)
+        except ValueError:
+            raise invalid("content", "is not base64 in the standard alphabet") from None
     if not body:
         raise invalid("content", "is empty")
     return body

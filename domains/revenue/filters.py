@@ -12,22 +12,15 @@ from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import parse_id
 from domains.kernel.core.normal_form import nfc
 from domains.kernel.core.problems import invalid
-from domains.kernel.core.timestamps import parse_iso, parse_iso_end
+from domains.kernel.core.timestamps import parse_query_time
 from domains.kernel.db.full_text import cjk_pairs
 from domains.kernel.pagination.cursor import CursorQuery
 from domains.revenue.addresses.email_domains import normalized_email
 
-LowerBound = Annotated[
+Bound = Annotated[
     str,
     doc(
-        "an ISO 8601 date-time, or a date for its first moment",
-        extra_json_schema={"format": "date-time"},
-    ),
-]
-UpperBound = Annotated[
-    str,
-    doc(
-        "an ISO 8601 date-time, or a date for its last moment",
+        "an ISO 8601 date-time, or a date for its midnight in UTC",
         extra_json_schema={"format": "date-time"},
     ),
 ]
@@ -36,8 +29,7 @@ PAIRS: Final = "cjk_pairs"
 
 # Types of query parameters. An absent one does not filter.
 TextFilter = str | UnsetType
-After = LowerBound | UnsetType
-Before = UpperBound | UnsetType
+TimeFilter = Bound | UnsetType
 
 
 def source_doc(origins: frozenset[str]) -> Meta:
@@ -59,20 +51,13 @@ class Filter(NamedTuple):
     parse: Callable[[Any, str], Any]
     condition: ColumnElement[bool]
     hint: ColumnElement[bool] | None = None
-    # True: an empty text does not filter. False: `parse` gets the empty text.
-    ignores_empty: bool = True
     # For parts of texts: a condition that uses no index, for parts without trigrams.
     unindexed: ColumnElement[bool] | None = None
 
 
 def parse_filters(query: CursorQuery, filters: Iterable[Filter]) -> dict[str, Any]:
     """Parse the filters of a query into SQL parameters. Raises Invalid for the first error."""
-    given = [
-        (rule, value)
-        for rule in filters
-        if (value := getattr(query, rule.name)) is not UNSET
-        and not (value == "" and rule.ignores_empty)
-    ]
+    given = [(rule, value) for rule in filters if (value := getattr(query, rule.name)) is not UNSET]
     if not given:
         return {}
     fields = _request_names(type(query))
@@ -165,16 +150,13 @@ def source(column: Column[Any], origins: frozenset[str]) -> Filter:
         alternatives = f" or one of {', '.join(sorted(origins))}" if origins else ""
         raise invalid(field, f"must be a UUID{alternatives}")
 
-    return equals("source_id", column)._replace(parse=parse, ignores_empty=False)
+    return equals("source_id", column)._replace(parse=parse)
 
 
 def time_range(name: str, column: Column[Any]) -> tuple[Filter, Filter]:
-    """Filters `{name}_after` and `{name}_before`, both inclusive. A date means the whole day."""
+    """Filters `{name}_after` and `{name}_before`, both inclusive."""
     lower, upper = number_range(name, column, "after", "before")
-    return (
-        lower._replace(parse=parse_iso, ignores_empty=False),
-        upper._replace(parse=parse_iso_end, ignores_empty=False),
-    )
+    return lower._replace(parse=parse_query_time), upper._replace(parse=parse_query_time)
 
 
 def activity_range(column: Column[Any]) -> tuple[Filter, Filter]:

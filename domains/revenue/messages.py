@@ -20,8 +20,7 @@ from domains.kernel.untrusted.html_text import html_to_text, is_html
 from domains.revenue import example_ids, records
 from domains.revenue.crm import matching
 from domains.revenue.filters import (
-    LowerBound,
-    UpperBound,
+    Bound,
     conditions,
     equals,
     has_email,
@@ -88,8 +87,7 @@ class MessageRequest(records.RecordRequest, kw_only=True):
 # Bounded query parameters.
 _ShortFilter = Annotated[str, Meta(max_length=255)] | UnsetType
 _IdFilter = Annotated[str, Meta(max_length=512)] | UnsetType
-_After = Annotated[LowerBound, Meta(max_length=64)] | UnsetType
-_Before = Annotated[UpperBound, Meta(max_length=64)] | UnsetType
+_TimeFilter = Annotated[Bound, Meta(max_length=64)] | UnsetType
 
 
 class MessageQuery(CursorQuery, frozen=True, kw_only=True):
@@ -101,8 +99,8 @@ class MessageQuery(CursorQuery, frozen=True, kw_only=True):
     participant_email: Annotated[_ShortFilter, doc("Messages from or to this e-mail address")] = (
         UNSET
     )
-    created_after: Annotated[_After, doc("Sent at or after this time")] = UNSET
-    created_before: Annotated[_Before, doc("Sent at or before this time")] = UNSET
+    created_after: Annotated[_TimeFilter, doc("Sent at or after this time")] = UNSET
+    created_before: Annotated[_TimeFilter, doc("Sent at or before this time")] = UNSET
 
     def filters(self) -> dict[str, Any]:
         return parse_filters(self, _FILTERS)

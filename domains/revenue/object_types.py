@@ -69,7 +69,9 @@ class CreateObjectTypeRequest(msgspec.Struct, rename="camel", kw_only=True):
     version: Version = 1
     source_id: Annotated[UUID, doc("One of your sources", example_ids.SOURCE)]
     name: Annotated[records.DisplayLabel, doc("Unique in the source; cannot change", "ticket")]
-    display_name: Annotated[records.DisplayLabel, doc("Name to show", "Ticket")]
+    display_name: Annotated[
+        records.DisplayLabel | UnsetType, doc("Name to show. Default: `name`", "Ticket")
+    ] = UNSET
     field_definitions: Annotated[FieldDefinitions, doc("The schema: definitions of the fields")]
 
 
@@ -217,7 +219,7 @@ async def create(
         id=new_id(),
         source=new.source_id,
         name=new.name,
-        display_name=new.display_name,
+        display_name=new.name if new.display_name is UNSET else new.display_name,
         field_definitions=definitions,
     )
 

@@ -16,7 +16,7 @@ from domains.revenue.addresses.email_domains import (
     normalized_email,
 )
 
-Version = Annotated[Literal[1], doc("Format version; always 1")]
+Version = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1), doc("Format version. It has no effect")]
 MeetingType = Annotated[
     Literal["INTERNAL", "EXTERNAL"],
     named("MeetingTypes", "EXTERNAL: with people outside the organization; INTERNAL: without"),

@@ -18,9 +18,8 @@ from domains.kernel.tenancy.signing import Signer
 from domains.revenue import example_ids, records
 from domains.revenue.filters import (
     PAIRS,
-    After,
-    Before,
     TextFilter,
+    TimeFilter,
     conditions,
     contains,
     equals,
@@ -80,8 +79,8 @@ class RowQuery(CursorQuery, frozen=True, kw_only=True):
     name: Annotated[
         Annotated[str, Meta(max_length=1000)] | UnsetType, doc("Part of the name, case-insensitive")
     ] = UNSET
-    created_after: Annotated[After, doc("Created at or after this time")] = UNSET
-    created_before: Annotated[Before, doc("Created at or before this time")] = UNSET
+    created_after: Annotated[TimeFilter, doc("Created at or after this time")] = UNSET
+    created_before: Annotated[TimeFilter, doc("Created at or before this time")] = UNSET
 
     def filters(self) -> dict[str, Any]:
         return parse_filters(self, _FILTERS)

@@ -25,8 +25,14 @@ class CreateSourceRequest(msgspec.Struct, rename="camel", kw_only=True):
     """A new source."""
 
     version: Version = 1
-    name: Annotated[DisplayLabel, doc("Unique in the organization; cannot change", "helpdesk")]
-    display_name: Annotated[DisplayLabel, doc("Name to show", "Helpdesk")]
+    name: Annotated[
+        DisplayLabel,
+        Meta(pattern=r"\S"),
+        doc("Unique in the organization; cannot change", "helpdesk"),
+    ]
+    display_name: Annotated[
+        DisplayLabel | UnsetType, doc("Name to show. Default: `name`", "Helpdesk")
+    ] = UNSET
 
 
 class UpdateSourceRequest(msgspec.Struct, rename="camel", kw_only=True):
@@ -105,14 +111,15 @@ _DELETE: Final = statement(
 
 async def create(tx: Tx, workspace: WorkspaceId, new: CreateSourceRequest) -> SourceResponse:
     """Create a source. Raises Conflict if there is one of this name."""
+    display_name = new.name if new.display_name is UNSET else new.display_name
     return await tx.one(
-        _CREATE, workspace=workspace, id=new_id(), name=new.name, display_name=new.display_name
+        _CREATE, workspace=workspace, id=new_id(), name=new.name, display_name=display_name
     )
 
 
 async def list_all(read: Read, workspace: WorkspaceId, query: SourceQuery) -> ListSourcesResponse:
     """List all sources, or those whose name contains a text, newest first."""
-    if query.name is UNSET or not query.name:
+    if query.name is UNSET:
         return ListSourcesResponse(await read.all(_ALL, workspace=workspace))
     name = pattern(query.name)
     return ListSourcesResponse(await read.all(_BY_NAME, workspace=workspace, name=name))

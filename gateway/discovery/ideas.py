@@ -9,7 +9,7 @@ from domains.discovery.ideas import IDEAS, Idea, IdeaCreate, IdeaQuery, IdeaUpda
 from gateway.discovery.path_ids import IDEA_ID
 from gateway.discovery.responses import DELETED, Deleted, paged
 from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, TxDep, operation
-from gateway.requests import decode_body, parse_query
+from gateway.requests import decode_body, decode_new, parse_query
 
 
 @get("/ideas", opt=operation("listIdeas", "ideas:read", "List ideas", query=IdeaQuery))
@@ -41,7 +41,7 @@ async def create_idea(body: RawBody, caller: CallerDep, tx: TxDep) -> Idea:
 
     400: an empty name or description, or ids of opportunities or insights that do not exist.
     """
-    new = await decode_body(body, IdeaCreate)
+    new = await decode_new(body, IdeaCreate)
     return await IDEAS.create(tx, caller.workspace, new)
 
 

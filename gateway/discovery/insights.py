@@ -28,7 +28,7 @@ from gateway.operations import (
     TxDep,
     operation,
 )
-from gateway.requests import decode_body, parse_query
+from gateway.requests import decode_body, decode_new, parse_query
 
 
 @get(
@@ -74,7 +74,7 @@ async def create_insight(body: RawBody, caller: CallerDep, tx: TxDep) -> Insight
     Its name is the start of the description if none is given. 400: an empty description, or ids
     of opportunities or ideas that do not exist.
     """
-    new = await decode_body(body, InsightCreate)
+    new = await decode_new(body, InsightCreate)
     return await insights.create(tx, caller.workspace, new)
 
 
@@ -144,7 +144,7 @@ async def process_transcript(
     insights are stored as drafts with quotes. The body has at most 10 MB. 400: an empty
     transcript.
     """
-    content = await decode_body(body, ProcessTranscriptRequest)
+    content = await decode_new(body, ProcessTranscriptRequest)
     return await transcripts.process(read, tx, blobs, process_pool, caller.workspace, content)
 
 

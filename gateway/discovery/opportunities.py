@@ -15,7 +15,7 @@ from domains.discovery.opportunities import (
 from gateway.discovery.path_ids import OPPORTUNITY_ID
 from gateway.discovery.responses import DELETED, Deleted, paged
 from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, TxDep, operation
-from gateway.requests import decode_body, parse_query
+from gateway.requests import decode_body, decode_new, parse_query
 
 
 @get(
@@ -67,7 +67,7 @@ async def create_opportunity(body: RawBody, caller: CallerDep, tx: TxDep) -> Opp
     400: an empty name or description, a score outside 0 to 100, or ids of insights or ideas that
     do not exist.
     """
-    new = await decode_body(body, OpportunityCreate)
+    new = await decode_new(body, OpportunityCreate)
     return await OPPORTUNITIES.create(tx, caller.workspace, new)
 
 

@@ -10,7 +10,7 @@ from domains.discovery.products import PRODUCTS, Product, ProductCreate
 from domains.kernel.pagination.offset import OffsetQuery
 from gateway.discovery.responses import paged
 from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, TxDep, operation
-from gateway.requests import decode_body, parse_query
+from gateway.requests import decode_new, parse_query
 
 
 @get(
@@ -55,7 +55,7 @@ async def create_product(body: RawBody, caller: CallerDep, tx: TxDep) -> Product
 
     409: the workspace has a product with this id already.
     """
-    new = await decode_body(body, ProductCreate)
+    new = await decode_new(body, ProductCreate)
     return await products.create(tx, caller.workspace, new)
 
 

@@ -18,6 +18,7 @@ from domains.discovery.signals import (
     SignalUpdate,
 )
 from domains.kernel.core.problems import Invalid
+from domains.kernel.untrusted import raw_json
 from gateway.discovery.path_ids import SIGNAL_ID
 from gateway.discovery.responses import DELETED, Deleted, paged
 from gateway.operations import AnyRequest, BlobsDep, CallerDep, IdInPath, ReadDep, TxDep, operation
@@ -32,10 +33,17 @@ class _Form(msgspec.Struct):
     data: msgspec.Raw | UnsetType = UNSET
 
     def body_type(self) -> type[SignalTextCreate | SignalRawCreate]:
-        has_text = self.text is not UNSET
-        if has_text == (self.source is not UNSET) or (has_text and self.data is not UNSET):
+        """The form of the body. Null counts only if neither field has a value. Raises Invalid."""
+        has_text, has_source = _is_given(self.text), _is_given(self.source)
+        if not (has_text or has_source):
+            has_text, has_source = self.text is not UNSET, self.source is not UNSET
+        if has_text == has_source or (has_text and _is_given(self.data)):
             raise Invalid("Send either `text` with `signalType`, or `source` with `data`.")
         return SignalTextCreate if has_text else SignalRawCreate
+
+
+def _is_given(field: msgspec.Raw | UnsetType) -> bool:
+    return field is not UNSET and field != raw_json.NULL
 
 
 @get("/signals", opt=operation("listSignals", "signals:read", "List signals", query=SignalQuery))
@@ -48,7 +56,7 @@ async def list_signals(
     filter that is not valid.
     """
     query = parse_query(request, SignalQuery)
-    return paged(await signals.page(read, caller.workspace, query), query)
+    return paged(await SIGNALS.page(read, caller.workspace, query), query)
 
 
 @get(

@@ -24,7 +24,7 @@ from gateway.operations import (
     SignerDep,
     TxDep,
 )
-from gateway.requests import decode_body, parse_query
+from gateway.requests import decode_new, parse_query
 from gateway.revenue.requests import (
     ingest_operation,
     read_operation,
@@ -101,7 +101,7 @@ async def create_conversation(
     recording or both, 1 to 1,000 participants, and lasts at most 10 hours. Summary and
     transcription follow: see `processing`. 403: the source is not one of the organization's.
     """
-    new = await decode_body(body, ConversationRequest)
+    new = await decode_new(body, ConversationRequest)
     del body  # released while the conversation is stored
     return await conversations.create(tx, allowed, caller.workspace, caller.own_domains, new)
 

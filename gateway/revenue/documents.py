@@ -25,7 +25,7 @@ from gateway.operations import (
     SignerDep,
     TxDep,
 )
-from gateway.requests import decode_body, parse_query
+from gateway.requests import decode_body, decode_new, parse_query
 from gateway.revenue.requests import (
     ingest_operation,
     read_operation,
@@ -79,7 +79,7 @@ async def create_document(
     body has at most 10 MB. Its text is extracted later: see `processing`. 403: the source is not
     one of the organization's.
     """
-    new = await decode_body(body, DocumentRequest)
+    new = await decode_new(body, DocumentRequest)
     return await documents.create(tx, blobs, allowed, caller.workspace, new)
 
 

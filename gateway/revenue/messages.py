@@ -14,7 +14,7 @@ from domains.revenue.messages import (
 )
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
 from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, SignerDep, TxDep
-from gateway.requests import decode_body, parse_query
+from gateway.requests import decode_new, parse_query
 from gateway.revenue.requests import (
     ingest_operation,
     read_operation,
@@ -53,7 +53,7 @@ async def create_message(body: RawBody, caller: CallerDep, tx: TxDep) -> RecordR
     1 to 1,000 recipients. Attachments are listed, not fetched. 403: the source is not one of the
     organization's.
     """
-    new = await decode_body(body, MessageRequest)
+    new = await decode_new(body, MessageRequest)
     return await messages.create(tx, caller.workspace, caller.own_domains, new)
 
 

@@ -15,7 +15,7 @@ from domains.revenue.object_types import (
     UpdateObjectTypeRequest,
 )
 from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, TxDep
-from gateway.requests import decode_body, parse_query
+from gateway.requests import decode_body, decode_new, parse_query
 from gateway.revenue.requests import ingest_operation, read_operation, uuid_in_path
 
 
@@ -54,7 +54,7 @@ async def create_object_type(body: RawBody, caller: CallerDep, tx: TxDep) -> Obj
     400: a field name occurs twice. 403: `sourceId` is not an active source of the organization.
     409: the source has an object type of this name already.
     """
-    new = await decode_body(body, CreateObjectTypeRequest)
+    new = await decode_new(body, CreateObjectTypeRequest)
     return await object_types.create(tx, caller.workspace, new)
 
 

@@ -9,7 +9,7 @@ from domains.revenue import rows
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
 from domains.revenue.rows import ListRowsResponse, RowDetail, RowQuery, RowRequest, UpdateRowRequest
 from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, SignerDep, TxDep
-from gateway.requests import decode_body, parse_query
+from gateway.requests import decode_body, decode_new, parse_query
 from gateway.revenue.requests import (
     ingest_operation,
     read_operation,
@@ -46,7 +46,7 @@ async def create_row(body: RawBody, caller: CallerDep, tx: TxDep) -> RecordRespo
     object type does not define or of another type, or a required one that is missing. 403: the
     source or object type is not one of the organization's.
     """
-    new = await decode_body(body, RowRequest)
+    new = await decode_new(body, RowRequest)
     del body  # released while the row is stored
     return await rows.create(tx, caller.workspace, new)
 

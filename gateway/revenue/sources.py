@@ -15,7 +15,7 @@ from domains.revenue.sources import (
     UpdateSourceRequest,
 )
 from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, TxDep
-from gateway.requests import decode_body, parse_query
+from gateway.requests import decode_body, decode_new, parse_query
 from gateway.revenue.requests import ingest_operation, read_operation, uuid_in_path
 
 
@@ -42,7 +42,7 @@ async def create_source(body: RawBody, caller: CallerDep, tx: TxDep) -> SourceRe
 
     409: the organization has a source of this name already.
     """
-    new = await decode_body(body, CreateSourceRequest)
+    new = await decode_new(body, CreateSourceRequest)
     return await sources.create(tx, caller.workspace, new)
 
 

@@ -44,7 +44,7 @@ BAD: list[tuple[bytes | dict[str, Any], str]] = [
     ({"kind": "account", "accountId": "x" * 129}, "accountId: must have at most 128 bytes"),
     ({"kind": "account", "accountId": "a", "syncedCrmFields": "x"}, "syncedCrmFields"),
     ({**CALL, "conversationId": "x"}, "conversationId: invalid UUID"),
-    ({**CALL, "sourceId": "gmail"}, "sourceId: must be one of avoma, chorus"),
+    ({**CALL, "sourceId": "gmail"}, "sourceId: must be one of aircall_dialer, avoma"),
     ({**CALL, "sourceId": CALL["conversationId"]}, "sourceId: must be one of"),
     ({**CALL, "sourceId": None}, "sourceId: expected `str`"),
     ({**CALL, "startTime": None}, "startTime"),
@@ -66,6 +66,45 @@ BAD: list[tuple[bytes | dict[str, Any], str]] = [
     ({"kind": "product", "name": "x"}, "missing required field `id`"),
     ({"kind": "product", "id": CALL["conversationId"], "name": " "}, "name"),
 ]
+
+
+async def test_newer_origins_categories_and_links_to_play_are_imported(
+    importer: Importer, acme: Tenant
+) -> None:
+    origins = ("nooks_dialer", "ringcentral_dialer", "aircall_dialer", "hubspot_dialer")
+    categories = (
+        *("partner_call", "consulting_call", "customer_service_team", "it_team", "legal_team"),
+        "consulting_team",
+    )
+    recordings = {
+        "videoUrl": None,
+        "audioUrl": "https://example.com/a",
+        "videoStreamUrl": None,
+        "audioStreamUrl": "https://example.com/b",
+    }
+    calls = [
+        {
+            **CALL,
+            "conversationId": f"550e8400-e29b-41d4-a716-44665544100{number}",
+            "sourceId": origins[number % len(origins)],
+            "category": category,
+            "recordings": recordings,
+        }
+        for number, category in enumerate(categories)
+    ]
+    lines = [*calls, {**PAPER, "sourceId": "mailbox_attachment"}]
+    path = importer.write_file("x.jsonl", b"\n".join(map(_text, lines)))
+    result = await importer.run(acme, path, "--json")
+    assert (result.code, result.counts) == (0, (len(lines), 0, 0))
+    for call in calls:
+        read = await get_record(acme, "conversations", call["conversationId"])
+        shown = {name: read[name] for name in ("sourceId", "category", "recordings")}
+        assert shown == {name: call[name] for name in shown}
+    for origin in origins:
+        found = await push_records.listed_ids(acme, "conversations", sourceId=origin)
+        assert found
+    found = await push_records.listed_ids(acme, "documents", sourceId="mailbox_attachment")
+    assert found == [PAPER["id"]]
 
 
 def _text(line: bytes | dict[str, Any]) -> bytes:

@@ -42,6 +42,11 @@ async def url(blobs: Blobs, signed_urls: SignedUrls) -> str:
 
 
 @pytest.fixture(scope="module")
+async def stream_url(url: str, signed_urls: SignedUrls) -> str:  # noqa: ARG001 - stores the file
+    return signed_urls.create_inline(KEY, "video/mp4", "a.mp4", time.time())
+
+
+@pytest.fixture(scope="module")
 async def anonymous() -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(timeout=30) as client:
         yield client
@@ -206,20 +211,94 @@ async def test_curl_resumes_an_interrupted_download(url: str, tmp_path: Path) ->
     assert saved.read_bytes() == BODY
 
 
+# --- recordings to play -----------------------------------------------------------------------
+
+
+async def test_a_recording_is_shown_inline_and_runs_no_scripts(
+    stream_url: str, anonymous: httpx.AsyncClient
+) -> None:
+    response = await anonymous.get(stream_url)
+    assert (response.status_code, response.content) == (200, BODY)
+    assert {
+        name: response.headers[name]
+        for name in (
+            *("content-type", "content-disposition", "accept-ranges", "x-content-type-options"),
+            "content-security-policy",
+        )
+    } == {
+        "content-type": "video/mp4",
+        "content-disposition": "inline; filename*=UTF-8''a.mp4",
+        "accept-ranges": "bytes",
+        "x-content-type-options": "nosniff",
+        "content-security-policy": (
+            "sandbox; default-src 'none'; media-src 'self'; style-src 'unsafe-inline'"
+        ),
+    }
+    part = await anonymous.get(stream_url, headers={"Range": "bytes=5-8"})
+    _assert_part(part, 5, 9)
+    assert part.headers["content-disposition"].startswith("inline")
+    beyond = await anonymous.get(stream_url, headers={"Range": f"bytes={len(BODY)}-"})
+    _assert_unsatisfiable(beyond)
+    head = await anonymous.head(stream_url)
+    assert (head.status_code, head.headers["content-length"]) == (200, str(len(BODY)))
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/html", "image/svg+xml", "application/pdf", "", "video", "video/mp4\r\nx: y"],
+)
+async def test_only_audio_and_video_are_shown_inline(
+    content_type: str, url: str, signed_urls: SignedUrls, anonymous: httpx.AsyncClient
+) -> None:
+    assert url
+    stream = signed_urls.create_inline(KEY, content_type, "a", time.time())
+    response = await anonymous.get(stream)
+    assert (response.status_code, response.content) == (200, BODY)
+    assert response.headers["content-disposition"].startswith("attachment")
+    assert response.headers["content-security-policy"] == "sandbox; default-src 'none'"
+
+
+async def test_a_link_to_download_cannot_be_made_one_to_play(
+    url: str, stream_url: str, anonymous: httpx.AsyncClient
+) -> None:
+    changed = url.replace("&signature", "&disposition=inline&signature")
+    assert (await anonymous.get(changed)).status_code == 404
+    changed = url.replace("&signature", "&disposition=&signature")
+    assert (await anonymous.get(changed)).status_code == 404
+    changed = stream_url.replace("&disposition=inline", "")
+    assert (await anonymous.get(changed)).status_code == 404
+
+
+async def test_a_link_to_play_expires_after_a_day(
+    url: str, signed_urls: SignedUrls, anonymous: httpx.AsyncClient
+) -> None:
+    assert url
+    day = 24 * 60 * 60
+    for created_at, status in ((time.time() - day + 60, 200), (time.time() - day - 2, 404)):
+        stream = signed_urls.create_inline(KEY, "audio/wav", "x", created_at)
+        assert (await anonymous.get(stream)).status_code == status
+
+
 # --- signed URLs ------------------------------------------------------------------------------
 
 
-async def test_every_part_of_a_url_is_signed(url: str, anonymous: httpx.AsyncClient) -> None:
-    parts = urlsplit(url)
+@pytest.mark.parametrize("kind", ["url", "stream_url"])
+async def test_every_part_of_a_url_is_signed(
+    kind: str, url: str, stream_url: str, anonymous: httpx.AsyncClient
+) -> None:
+    parts = urlsplit(url if kind == "url" else stream_url)
     base = f"{parts.scheme}://{parts.netloc}{parts.path}"
     pairs = parse_qsl(parts.query)
-    assert tuple(name for name, _ in pairs) == FileQuery.__struct_fields__
+    names = [name for name in FileQuery.__struct_fields__ if name in dict(pairs)]
+    assert [name for name, _ in pairs] == names
+    assert ("disposition" in names) == (kind == "stream_url")
     assert list(dict(pairs))[-1] == "signature"
     for index, (name, value) in enumerate(pairs):
         before, after = pairs[:index], pairs[index + 1 :]
         others = {
             "expires": [str(int(value) + 1), str(int(value) - 1)] if name == "expires" else [],
             "signature": [value[:-1], value + "A", value.swapcase(), ""],
+            "disposition": [""],
         }.get(name, [value + "x", value[:-1], value.upper(), ""])
         for other in others:
             await _assert_not_found(anonymous, base, [*before, (name, other), *after])
@@ -228,6 +307,9 @@ async def test_every_part_of_a_url_is_signed(url: str, anonymous: httpx.AsyncCli
         await _assert_not_found(anonymous, base, [*before, (name, value), (name, value), *after])
         if after:
             await _assert_not_found(anonymous, base, [*before, *after, (name, value)])
+        if name == "disposition":
+            await _assert_not_found(anonymous, base, [*before, *after])
+            continue
         response = await anonymous.get(f"{base}?{urlencode([*before, *after])}")
         assert (response.status_code, name in response.text) == (400, True)
     await _assert_not_found(anonymous, base, [("x", "1"), *pairs])

@@ -41,7 +41,7 @@ async def test_a_complete_deployment_is_healthy(stack: Stack) -> None:
     assert "GATEWAY_CHAT_URL" in response.json()["parts"]["provider"]["detail"]
     assert "GATEWAY_SPEECH_URL" in response.json()["parts"]["transcription"]["detail"]
     assert response.json()["queues"].keys() == set(QUEUES)
-    for path in ("/livez", "/readyz", "/api/readyz"):
+    for path in ("/livez", "/healthcheck", "/readyz", "/api/readyz"):
         probe = _get(stack, path)
         assert (probe.status_code, probe.json()) == (200, {"status": "ok"})
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domains.intelligence.dialogue.turns import Turn
-from domains.intelligence.outline import Heading, Outline, headings, outline
+from domains.intelligence.findings import Audience
+from domains.intelligence.outline import Heading, Outline, answered, asked, headings, outline
 
 HELD_ON = date(2026, 11, 18)
 NEGOTIATION = (
@@ -239,6 +240,27 @@ _STAGES = {
     "Closed Won": "closed_won",
     "Closed Lost": "closed_lost",
 }
+
+
+@pytest.mark.parametrize(
+    ("audience", "categories"),
+    [
+        ("EXTERNAL", ("partner_call", "consulting_call")),
+        (
+            "INTERNAL",
+            ("customer_service_team", "it_team", "legal_team", "consulting_team"),
+        ),
+    ],
+)
+def test_a_provider_may_choose_categories_without_training_data(
+    audience: Audience, categories: tuple[str, ...]
+) -> None:
+    turns = _turns(*NEGOTIATION)
+    offered = asked(turns, audience, "").schema["properties"]["category"]["enum"]
+    for category in categories:
+        assert category in offered
+        content = msgspec.json.encode({"category": category, "points": []})
+        assert answered(turns, audience, content, "model").category == category
 
 
 def test_stage_of_the_deal_influences_the_category() -> None:

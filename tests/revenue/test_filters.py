@@ -208,10 +208,10 @@ async def test_time_bounds_are_inclusive(
         ({before: "2026-03-11T13:59:59.999999Z"}, "ab"),
         ({after: times["c"], before: times["c"]}, "c"),
         ({after: "2026-03-11T16:00:00+02:00", before: times["c"]}, "c"),
-        # A date includes its whole day.
+        # A date is its midnight in UTC.
         ({after: "2026-03-11"}, "bcde"),
-        ({before: "2026-03-11"}, "abcd"),
-        ({after: "2026-03-11", before: "2026-03-11"}, "bcd"),
+        ({before: "2026-03-11"}, "ab"),
+        ({after: "2026-03-11", before: "2026-03-11"}, "b"),
         # A time without an offset is in UTC.
         ({after: "2026-03-11T14:00:00"}, "cde"),
         ({before: "9999-12-31"}, "abcde"),

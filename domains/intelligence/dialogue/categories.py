@@ -18,6 +18,12 @@ from domains.intelligence.text import linear
 
 OTHER: Final = "other"
 
+# Categories without training data: found by providers only.
+_UNTRAINED: Final[dict[Audience, tuple[str, ...]]] = {
+    "EXTERNAL": ("partner_call", "consulting_call"),
+    "INTERNAL": ("customer_service_team", "it_team", "legal_team", "consulting_team"),
+}
+
 _STAGES: Final = (
     ("closed_lost", re.compile(r"closed[- ]?lost|\blost\b", re.IGNORECASE)),
     ("closed_won", re.compile(r"closed[- ]?won|\bwon\b", re.IGNORECASE)),
@@ -74,8 +80,8 @@ def category(talk: Talk, classified: Classified, title: str, stage: str | None =
 
 
 def of(audience: Audience) -> list[str]:
-    """Return the categories that such a conversation can have."""
-    return [*CUES[audience], OTHER]
+    """Return the categories that such a conversation can have, also those of providers only."""
+    return [*CUES[audience], *_UNTRAINED[audience], OTHER]
 
 
 def external_features(classified: Classified, text: str, title: str, model: Encoder) -> Floats:

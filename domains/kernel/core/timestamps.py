@@ -1,7 +1,7 @@
 """Timestamps from requests, converted to UTC."""
 
 import re
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from domains.kernel.core.problems import invalid
@@ -16,11 +16,11 @@ _SECONDS_LIMIT: Final = 1e11
 
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?")
 _DATE: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_ISO: Final = re.compile(
-    _DATE + r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?",
-    re.IGNORECASE,
-)
-_DATE_ALONE: Final = re.compile(_DATE)
+_TIME: Final = r"[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?"
+_OFFSET: Final = r"[0-9]{2}(:?[0-9]{2})?"
+_ISO: Final = re.compile(f"{_DATE}({_TIME}(Z|[+-]{_OFFSET})?)?", re.IGNORECASE)
+# An offset whose `+` was not escaped in a query, where it means a blank.
+_BLANK_OFFSET: Final = re.compile(f"(?P<time>{_DATE}{_TIME}) (?P<offset>{_OFFSET})", re.IGNORECASE)
 
 
 def to_utc(value: datetime, field: str) -> datetime:
@@ -55,16 +55,15 @@ def parse_timestamp(value: str | float, field: str) -> datetime:
 
 
 def parse_iso(text: str, field: str) -> datetime:
-    """Parse an ISO 8601 date-time, or a date as its first instant. Raises Invalid."""
+    """Parse an ISO 8601 date-time, or a date as its midnight in UTC. Raises Invalid."""
     return _parse_iso(text, field, "an ISO 8601 date-time such as 2024-05-01T15:00:00Z")
 
 
-def parse_iso_end(text: str, field: str) -> datetime:
-    """Parse an ISO 8601 date-time, or a date as its last instant. Raises Invalid."""
-    timestamp = parse_iso(text, field)
-    if _DATE_ALONE.fullmatch(text):
-        return min(datetime.combine(timestamp.date(), time.max, UTC), _LAST - datetime.resolution)
-    return timestamp
+def parse_query_time(text: str, field: str) -> datetime:
+    """Parse an ISO 8601 date-time of a query. Accepts an offset whose `+` arrived as a blank."""
+    if found := _BLANK_OFFSET.fullmatch(text):
+        text = f"{found['time']}+{found['offset']}"
+    return parse_iso(text, field)
 
 
 def _parse_iso(text: str, field: str, expected: str) -> datetime:

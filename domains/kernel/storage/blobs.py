@@ -246,13 +246,16 @@ def safe_content_type(content_type: str | None) -> str:
     return "application/octet-stream"
 
 
-def content_disposition(filename: str | None) -> str:
-    """Content-Disposition that makes browsers save the file, under a sanitised filename."""
+def content_disposition(filename: str | None, kind: str = "attachment") -> str:
+    """Content-Disposition that makes browsers save the file, under a sanitised filename.
+
+    `kind`: `inline` makes them show it.
+    """
     name = _UNSAFE_IN_NAMES.sub("_", (filename or "")[:MAX_FILENAME])
     # A name of dots only is a directory.
     if not name.strip(". "):
-        return "attachment"
-    return f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+        return kind
+    return f"{kind}; filename*=UTF-8''{quote(name, safe='')}"
 
 
 class _UploadAborted(Exception):

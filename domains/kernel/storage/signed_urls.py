@@ -1,10 +1,10 @@
 """Signed URLs of stored objects: valid for a day, without an API key."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from urllib.parse import quote, urlencode
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from domains.kernel.core.problems import NotFound
 from domains.kernel.storage.blobs import MAX_FILENAME, Blobs
@@ -13,7 +13,9 @@ from domains.kernel.tenancy.signing import Signer
 # Lifetime in seconds.
 LIFETIME: Final = 24 * 60 * 60
 
-_PURPOSE: Final = "download"
+# Purposes of signatures: a link to download a file cannot be changed into one that shows it.
+_DOWNLOAD: Final = "download"
+_INLINE: Final = "inline"
 
 
 class FileQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +24,9 @@ class FileQuery(msgspec.Struct, frozen=True, kw_only=True):
     type: Annotated[str, Meta(description="Content type")]
     name: Annotated[str, Meta(description="File name")]
     expires: Annotated[int, Meta(ge=0, le=2**53, description="Expiry time in Unix seconds")]
+    disposition: Annotated[
+        Literal["inline"] | UnsetType, Meta(description="Play the recording instead of saving it")
+    ] = UNSET
     signature: Annotated[str, Meta(description="Signature of the path and the other parameters")]
 
 
@@ -42,16 +47,29 @@ class SignedUrls:
         """
         if (presigned := await self._blobs.presign(key, LIFETIME)) is not None:
             return presigned
+        return self._create(_DOWNLOAD, key, content_type, filename, now)
+
+    def create_inline(self, key: str, content_type: str, filename: str, now: float) -> str:
+        """Create a URL of a recording that a browser plays, valid for a day from `now`.
+
+        It is always below this deployment's public URL: S3 serves objects as attachments.
+        """
+        return self._create(_INLINE, key, content_type, filename, now)
+
+    def _create(self, purpose: str, key: str, content_type: str, filename: str, now: float) -> str:
         expires = int(now) + LIFETIME
         filename = filename[:MAX_FILENAME]
-        signature = self._signer.sign(_PURPOSE, _message(key, content_type, filename, expires))
-        query = urlencode({"type": content_type, "name": filename, "expires": expires})
-        return f"{self._base_url}/files/{quote(key)}?{query}&signature={signature}"
+        signature = self._signer.sign(purpose, _message(key, content_type, filename, expires))
+        query = {"type": content_type, "name": filename, "expires": expires}
+        if purpose == _INLINE:
+            query["disposition"] = _INLINE
+        return f"{self._base_url}/files/{quote(key)}?{urlencode(query)}&signature={signature}"
 
     def verify(self, key: str, query: FileQuery, now: float) -> None:
         """Raise NotFound if the signature is invalid or the URL has expired."""
         message = _message(key, query.type, query.name, query.expires)
-        valid = self._signer.verify(_PURPOSE, message, query.signature)
+        purpose = _DOWNLOAD if query.disposition is UNSET else _INLINE
+        valid = self._signer.verify(purpose, message, query.signature)
         if not valid or query.expires < now:
             raise invalid_url()
 

@@ -99,6 +99,8 @@ class RecordingsImport(msgspec.Struct, rename="camel", kw_only=True):
 
     video_url: WebAddress | None = None
     audio_url: WebAddress | None = None
+    video_stream_url: WebAddress | None = None
+    audio_stream_url: WebAddress | None = None
 
 
 class NativeImport(msgspec.Struct, rename="camel", kw_only=True):

@@ -45,7 +45,7 @@ async def test_answers_of_discovery(
     assert await client("GET /products/{id}", product["id"]) == product
     await _call_accounts(tenant, client, database)
     await client("GET /auth/context")
-    for path in ("/health", "/readyz", "/livez"):
+    for path in ("/health", "/healthcheck", "/readyz", "/livez"):
         check(path, await tenant.http.get(path, headers={"Authorization": ""}))
     assert check.seen == {
         (path, method)
@@ -366,9 +366,9 @@ def _invalid_requests(
         wrong = []
         if name == "limit":
             most = field.schema.get("maximum")
-            wrong = ["0", "x", *([str(most + 1)] if most else [])]
+            wrong = ["", "0", "x", *([str(most + 1)] if most else [])]
         elif "format" in inlined(field.schema) and not field.required:
-            wrong = ["", "yesterday"]
+            wrong = ["yesterday"]
         for each in wrong:
             yield 400, url_path, {"params": {name: each}}
     body: Json = {"json": {"displayName": "x"}} if operation.method == "PATCH" else {}

@@ -14,7 +14,14 @@ from domains.kernel.db.database import Database
 from domains.kernel.db.tables import metadata
 from gateway.operations import Surface
 from tests.http.contracts import Contract, Json, Operation
-from tests.http.hostile.values import UNKNOWN, Parameter, Values, all_parameter_texts, to_json
+from tests.http.hostile.values import (
+    UNKNOWN,
+    Parameter,
+    Values,
+    all_parameter_texts,
+    is_create,
+    to_json,
+)
 from tests.stack import Tenant
 
 # --- raw requests -----------------------------------------------------------------------------
@@ -216,7 +223,7 @@ class Api(ABC):
         minimal = self.values.minimal(model)
         if exclusive_fields:
             yield self.good(model)
-        for fields in self.values.combined(model, together):
+        for fields in self.values.combined(model, together, creates=is_create(model)):
             yield self.make_valid(model, minimal | fields)
         for name in exclusive_fields:
             for value in self.values.good(model, name):

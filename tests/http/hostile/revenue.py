@@ -54,9 +54,14 @@ _INVALID_URLS: Final = (
     *("http://169.254.169.254/latest", "http://0x7f000001/", "http://2130706433/"),
     *("https://user:secret@example.com/", "https://user@example.com/"),
 )
-_CONTENTS: Final = ("AA==", "+/8=", base64.b64encode(bytes(range(256)) * 2000).decode())
+_CONTENTS: Final = (
+    *("AA==", "+/8=", "AA", "aGVsbG8", "aGVs\r\nbG8=\n", "\naGVs\n\nbG8"),
+    base64.b64encode(bytes(range(256)) * 2000).decode(),
+    base64.encodebytes(bytes(range(256)) * 2000).decode(),
+)
 _INVALID_CONTENTS: Final = (
-    *("", "=", "a", "aGVsbG8", "aGVsbG8==", "aGVs bG8=", "aGVsbG8=\n", "-_8=", "aGVsbG9=x"),
+    *("", "\n", "=", "a", "aGVsb", "aGVsbG8==", "aGVs bG8=", "aGVs\tbG8=", "-_8", "-_8="),
+    *("aGVsbG9=x", "aGVsbG8=\nx", "aGVsbG8 ", "AAA=\nAA=="),
     *("é", "aGVs*G8=", "data:text/plain;base64,aGVsbG8="),
 )
 _URL_FIELDS: Final = ("DocumentRequest.url", "UpdateDocumentRequest.url", "recordingUrl")
@@ -151,7 +156,8 @@ def _source_parameter(*native: str, never: Sequence[str]) -> Parameter:
 _CONVERSATION_SOURCES: Final = (
     *("sybill", "gong", "chorus", "fathom", "grain", "mindtickle", "avoma", "fireflies"),
     *("zoho_meetings", "uploaded_call", "uploaded_transcript", "sdk_upload", "zoom_phone"),
-    "outreach_dialer",
+    *("outreach_dialer", "nooks_dialer", "ringcentral_dialer", "aircall_dialer"),
+    "hubspot_dialer",
 )
 _MESSAGE_SOURCES: Final = (
     *("gmail", "outlook", "zoho_mail"),
@@ -315,7 +321,9 @@ class RevenueApi(Api):
         "listMessages.sourceId": _source_parameter(
             *_MESSAGE_SOURCES, never=("chat_upload", "a" * 256)
         ),
-        "listDocuments.sourceId": _source_parameter("chat_upload", never=("gmail",)),
+        "listDocuments.sourceId": _source_parameter(
+            "chat_upload", "mailbox_attachment", never=("gmail",)
+        ),
         "attendees": Parameter((*ANY_PARAMETER, *percent_encoded(*_ATTENDEES), "a" * 8000), NUL),
         **{
             f"{name}.{each}": texts
@@ -327,10 +335,11 @@ class RevenueApi(Api):
     times = Parameter(
         percent_encoded(
             *("2026-03-11T14:00:00Z", "2026-03-11T14:00:00.5+02:00", "2026-03-11"),
+            *("2026-03-11T16:00:00 02:00", "2026-03-11 16:00 0200", "2026-03-11T16:00:00.5 02"),
             *("2026-03-11 14:00", "0001-01-02", "9999-12-31", "2026-03-11t14:00:00z"),
         ),
         (
-            *("", "0", "-1", "1773237600", "1773237600000", "%00", "2026-03-11%00"),
+            *("0", "-1", "1773237600", "1773237600000", "%00", "2026-03-11%00"),
             *percent_encoded(*INVALID_TIMES),
         ),
     )
@@ -444,6 +453,8 @@ class RevenueApi(Api):
         for name, value in json.loads(content).items():
             own = f"{call.model}.{name}"
             if {name, own} & _UNCOMPARED_FIELDS or (value is None and name in _DEFAULTED):
+                continue
+            if value is None and not self.contract.models[call.model][name].nullable:
                 continue
             shown = _RESPONSE_NAMES.get(own, _RESPONSE_NAMES.get(name, name))
             as_shown = _RESPONSE_VALUES.get(

@@ -112,10 +112,10 @@ INVALID_TIMES: Final = (
     *("0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59.999999Z"),
     "9999-12-31T23:59:59-14:00",
 )
-# Times that the revenue record accepts and discovery does not.
-NOT_RFC3339: Final = ("1700000000", "2025-01-01")
-NOT_AN_RFC3339_TIME: Final[tuple[Any, ...]] = (
-    *("", *INVALID_TIMES, *NOT_RFC3339, 0, 1700000000, 1700000000.5, True, [], {}, INFINITY),
+# Times that the revenue record accepts in bodies and discovery does not.
+NOT_ISO: Final = ("1700000000",)
+NOT_AN_ISO_TIME: Final[tuple[Any, ...]] = (
+    *("", *INVALID_TIMES, *NOT_ISO, 0, 1700000000, 1700000000.5, True, [], {}, INFINITY),
 )
 NOT_A_TIMESTAMP: Final[tuple[Any, ...]] = (
     *(
@@ -182,20 +182,29 @@ class Values:
 
     def good(self, model: str, name: str) -> list[Any]:
         """The example, then bounds, every value of an enumeration, any text, null."""
+        return self._good_field(model, name, creates=is_create(model))
+
+    def _good_field(self, model: str, name: str, *, creates: bool) -> list[Any]:
         field = self._models[model][name]
         example = self._example(model, name, field.schema)
         given = _entry(self._good, model, name)
-        more = self._good_of(field.schema, example) if given is None else given
-        return [example, *more, *([None] if field.nullable else [])]
+        more = self._good_of(field.schema, example, creates=creates) if given is None else given
+        return [example, *more, *([None] if accepts_null(field, creates=creates) else [])]
 
-    def combined(self, model: str, fields: Sequence[str]) -> Iterator[Json]:
+    def combined(self, model: str, fields: Sequence[str], *, creates: bool) -> Iterator[Json]:
         """Objects that together contain every good value of the fields. Some lack some fields."""
-        columns = [[(name, value) for value in self.good(model, name)] for name in fields]
+        columns = [
+            [(name, value) for value in self._good_field(model, name, creates=creates)]
+            for name in fields
+        ]
         for row in itertools.zip_longest(*columns):
             yield dict(each for each in row if each is not None)
 
     def wrong(self, model: str, name: str) -> Iterator[InvalidValue]:
         """Wrong values of a field, each with the path that the error names."""
+        return self._wrong_field(model, name, creates=is_create(model))
+
+    def _wrong_field(self, model: str, name: str, *, creates: bool) -> Iterator[InvalidValue]:
         field = self._models[model][name]
         example = self._example(model, name, field.schema)
         first = next(
@@ -204,11 +213,11 @@ class Values:
         if "anyOf" in field.schema and name != first:
             yield from (InvalidValue(name, each) for each in SOME_NOT_A_TIMESTAMP)
         else:
-            for path, value in self._wrong_of(field.schema, example):
+            for path, value in self._wrong_of(field.schema, example, creates=creates):
                 yield InvalidValue(name + path, value)
         for each in _entry(self._wrong, model, name) or ():
             yield each if isinstance(each, InvalidValue) else InvalidValue(name, each)
-        if not field.nullable and field.schema:
+        if not accepts_null(field, creates=creates) and field.schema:
             yield InvalidValue(name, None)
 
     def _example(self, model: str, name: str, schema: Json) -> Any:
@@ -230,17 +239,17 @@ class Values:
                 values = {"boolean": True, "object": {"a": [1, {"b": None}]}}
                 return STARTED if "anyOf" in schema else values.get(str(kind), 50)
 
-    def _good_of(self, schema: Json, example: Any) -> Sequence[Any]:
+    def _good_of(self, schema: Json, example: Any, *, creates: bool) -> Sequence[Any]:
         if "anyOf" in schema:
             return [sent for sent, _ in TIMESTAMPS]
         if "$ref" in schema:
             model = _model(schema)
-            return [self.minimal(model), *self._objects(model)]
+            return [self.minimal(model), *self._objects(model, creates=creates)]
         if "enum" in schema:
             return list(schema["enum"])
         match schema.get("type"):
             case "array":
-                items = [*self._items(schema["items"], example[0])]
+                items = [example[0], *self._good_of(schema["items"], example[0], creates=creates)]
                 most = [example[:1] * schema["maxItems"]] if "maxItems" in schema else []
                 return [*([[]] if "minItems" not in schema else []), items, *most]
             case "boolean":
@@ -265,26 +274,23 @@ class Values:
         longest = [four_byte_text(schema["maxLength"])] if "maxLength" in schema else []
         return [*ANY_TEXT, *([""] if "minLength" not in schema else []), *longest]
 
-    def _items(self, schema: Json, example: Any) -> Sequence[Any]:
-        return [example, *self._good_of(schema, example)]
-
-    def _objects(self, model: str) -> Iterator[Json]:
+    def _objects(self, model: str, *, creates: bool) -> Iterator[Json]:
         """Valid objects of a model. Together they contain every good value of every field."""
-        for each in self.combined(model, list(self._models[model])):
+        for each in self.combined(model, list(self._models[model]), creates=creates):
             yield self.minimal(model) | each
 
-    def _wrong_of(self, schema: Json, example: Any) -> Iterator[tuple[str, Any]]:
+    def _wrong_of(self, schema: Json, example: Any, *, creates: bool) -> Iterator[tuple[str, Any]]:
         if "$ref" in schema:
             model = _model(schema)
             yield from (("", each) for each in NOT_AN_OBJECT)
             for name, field in self._models[model].items():
-                for path, value in self.wrong(model, name):
+                for path, value in self._wrong_field(model, name, creates=creates):
                     yield f".{path}", example | {name: value}
                 if field.required:
                     yield f".{name}", {each: example[each] for each in example if each != name}
         elif schema.get("type") == "array":
             yield from (("", each) for each in (*NOT_A_LIST, [None]))
-            for path, value in self._wrong_of(schema["items"], example[0]):
+            for path, value in self._wrong_of(schema["items"], example[0], creates=creates):
                 yield path, [example[0], value]
             if "minItems" in schema:
                 yield "", []
@@ -292,16 +298,19 @@ class Values:
                 yield "", example[:1] * (schema["maxItems"] + 1)
         elif "additionalProperties" in schema:
             yield from (("", each) for each in NOT_AN_OBJECT)
-            yield from self._wrong_entries(schema, example)
+            yield from self._wrong_entries(schema, example, creates=creates)
         else:
             yield from (("", each) for each in self._wrong_scalars(schema))
 
-    def _wrong_entries(self, schema: Json, example: Json) -> Iterator[tuple[str, Any]]:
+    def _wrong_entries(
+        self, schema: Json, example: Json, *, creates: bool
+    ) -> Iterator[tuple[str, Any]]:
         """Wrong objects with arbitrary keys: a wrong entry, no entries, too many entries."""
         key = next(iter(example))
         entry = schema["additionalProperties"]
         nullable = "anyOf" in entry
-        for path, value in self._wrong_of(entry["anyOf"][0] if nullable else entry, example[key]):
+        schema_of_entry = entry["anyOf"][0] if nullable else entry
+        for path, value in self._wrong_of(schema_of_entry, example[key], creates=creates):
             yield f".{key}{path}", example | {key: value}
         if not nullable:
             yield f".{key}", example | {key: None}
@@ -316,8 +325,6 @@ class Values:
         match schema.get("type"):
             case "boolean":
                 return NOT_A_BOOLEAN
-            case "integer" if "enum" in schema:
-                return (0, 2, -1, "1", *NOT_AN_INTEGER)
             case "integer":
                 return (*NOT_AN_INTEGER, schema["minimum"] - 1, schema["maximum"] + 1)
             case "number":
@@ -335,7 +342,7 @@ class Values:
         if schema.get("format") == "uuid":
             return NOT_A_UUID
         if schema.get("format") == "date-time":
-            return NOT_AN_RFC3339_TIME
+            return NOT_AN_ISO_TIME
         wrong: list[Any] = [*NOT_TEXT]
         if "pattern" in schema:
             wrong += BLANK
@@ -353,6 +360,16 @@ class Values:
         like_a_path = (f"{last} - at `$.name`", f"{last} - at `$.name[...]`")
         other: tuple[Any, ...] = ("x" * 9000, 0, True, [], [last], {}, INFINITY)
         return ("", *sorted(foreign), *(set(near) - set(allowed)), *like_a_path, *other)
+
+
+def is_create(model: str) -> bool:
+    """True for the body of a POST, False for that of a PATCH."""
+    return "Update" not in model
+
+
+def accepts_null(field: Field, *, creates: bool) -> bool:
+    """True if a body may contain null for the field. In a create, null equals absent."""
+    return field.nullable or (creates and not field.required)
 
 
 def _entry(table: Mapping[str, Any], model: str, name: str) -> Any:
@@ -390,7 +407,7 @@ def undecodable_bodies(good: bytes, text: str) -> Iterator[bytes]:
     """
     yield from (b"", b"  \n", b"null", b"true", b"5", b'"text"', b"[]", b"[{}]", b"{", b"}")
     yield from (good[:-1], good[:-1] + b",}", good + b" trailing", good + good, good + b"\0")
-    yield from (b"\xef\xbb\xbf" + good, good.decode().encode("utf-16"), b"[" + good + b"]")
+    yield from (b"\xef\xbb\xbf" * 2 + good, good.decode().encode("utf-16"), b"[" + good + b"]")
     start = good[:-1] + b", "
     for value in INVALID_JSON_STRINGS:
         yield start + f'"{text}": '.encode() + value + b"}"
@@ -430,7 +447,7 @@ _UUID: Final = Parameter(
 
 
 def parameter_texts(field: Field, times: Parameter) -> Parameter:
-    """Good and wrong texts for the type of a parameter."""
+    """Good and wrong texts for the type of a required parameter."""
     schema = inlined(field.schema)
     if "enum" in schema:
         last = schema["enum"][-1]
@@ -481,7 +498,8 @@ def all_parameter_texts(
     """Good and wrong texts of all query parameters of an operation.
 
     `given` has the texts that do not follow from the type, with the keys `operation.name` or
-    `name`. The first time parameter gets all texts of `times`, the others some.
+    `name`. The first time parameter gets all texts of `times`, the others some. An optional
+    parameter may be empty, except `limit` and `offset`.
     """
     found: dict[str, Parameter] = {}
     some = Parameter(times.good[:3], (*times.wrong[::6], "%00"))
@@ -492,5 +510,8 @@ def all_parameter_texts(
             or given.get(name)
             or parameter_texts(field, times)
         )
+        if not field.required and name not in ("limit", "offset"):
+            good, wrong = found[name]
+            found[name] = Parameter((*good, ""), [each for each in wrong if each])
         times = some if is_time else times
     return found

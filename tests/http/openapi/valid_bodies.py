@@ -13,6 +13,7 @@ Json = dict[str, Any]
 # Remote ids of the records that exist before a run.
 REMOTE_IDS = {"rows": "row", "documents": "document", "conversations": "call", "messages": "mail"}
 URL = "https://example.com/a.pdf"
+INTEGERS = ("version", "sizeBytes")
 # Seconds from the start of the conversation.
 TIME_OFFSETS = {"createdAt": 0, "updatedAt": 600, "startedAt": 0, "endedAt": 600}
 # A value of each field type. The object type has one field per type, named like the type.
@@ -33,6 +34,7 @@ def make_valid(kind: str, method: str, body: Json, known: Mapping[str, str]) -> 
 
     Values that are invalid by the schema are kept.
     """
+    body = _with_integers(body)
     made = {
         name: known.get(name, value) if is_uuid(value) else _valid_value(name, value)
         for name, value in body.items()
@@ -69,7 +71,7 @@ def _valid_value(name: str, value: Any) -> Any:
 
 
 def _valid_item(name: str, number: int, item: Any) -> Any:
-    """Correct an element of a list: an e-mail address, a speaker, a unique name, a whole size."""
+    """Correct an element of a list: an e-mail address, a speaker, a unique name."""
     if not isinstance(item, dict):
         return item
     if name == "participants" and item.get("email") in (None, ""):
@@ -82,10 +84,21 @@ def _valid_item(name: str, number: int, item: Any) -> Any:
         return made | ({"speakerName": "Ana"} if item.get("speakerName") in (None, "") else {})
     if name == "fieldDefinitions" and isinstance(field := item.get("name"), str) and field:
         return {**item, "name": f"{chr(0x4E00 + number)}{field}"[: len(field)]}
-    if name == "attachments" and isinstance(size := item.get("sizeBytes"), float):
-        # 12.0 is an integer in JSON Schema, but not for the API.
-        return {**item, "sizeBytes": int(size)} if size.is_integer() else item
     return item
+
+
+def _with_integers(value: Any) -> Any:
+    """Write whole numbers as integers: 12.0 is one in JSON Schema, but not for the API."""
+    if isinstance(value, list):
+        return [_with_integers(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: int(each)
+        if name in INTEGERS and isinstance(each, float) and each.is_integer()
+        else _with_integers(each)
+        for name, each in value.items()
+    }
 
 
 def _valid_field(method: str, key: str, field: Any) -> tuple[str, Any]:

@@ -1,13 +1,13 @@
 """Timestamps in requests: the accepted formats, and the errors for all others."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domains.kernel.core.problems import Invalid
-from domains.kernel.core.timestamps import parse_iso, parse_iso_end, parse_timestamp
+from domains.kernel.core.timestamps import parse_iso, parse_query_time, parse_timestamp
 
 AT = datetime(2024, 5, 1, 15, 0, 0, tzinfo=UTC)
 
@@ -56,7 +56,7 @@ def test_seconds_milliseconds_and_iso_agree(at: datetime) -> None:
             == whole
         )
     assert parse_iso(at.isoformat(), "at") == at
-    assert parse_iso_end(at.isoformat(), "at") == at
+    assert parse_query_time(at.isoformat(), "at") == at
 
 
 @pytest.mark.parametrize(
@@ -73,11 +73,34 @@ def test_other_values_are_invalid(value: str | float) -> None:
         parse_timestamp(value, "at")
 
 
-def test_a_date_is_its_first_instant_or_as_an_upper_bound_its_last() -> None:
-    assert parse_iso("2024-05-01", "at") == AT.replace(hour=0)
-    assert parse_iso_end("2024-05-01", "at") == AT.replace(hour=0) + timedelta(
-        days=1, microseconds=-1
-    )
-    assert parse_iso_end("9999-12-31", "at") > parse_iso("9999-12-31", "at")
+def test_a_date_is_its_midnight_in_utc() -> None:
+    for parse in (parse_iso, parse_query_time, parse_timestamp):
+        assert parse("2024-05-01", "at") == AT.replace(hour=0)
     with pytest.raises(Invalid):
         parse_iso("1714575600", "at")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2024-05-01T17:00:00 02:00", "2024-05-01T17:00:00.000 0200", "2024-05-01t17:00 02"),
+        "2024-05-01 17:00 02:00",
+    ],
+)
+def test_a_blank_before_the_offset_of_a_query_time_is_a_plus(text: str) -> None:
+    assert parse_query_time(text, "at") == AT
+    with pytest.raises(Invalid):
+        parse_iso(text, "at")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2024-05-01 02:00 ", "2024-05-01T17:00:00  02:00", "2024-05-01T17:00:00 Z"),
+        *("2024-05-01T17:00:00 2", "2024-05-01T17:00:00 -02:00", "2024-05-01T17:00:00 25:00"),
+        *("2024-05-01T17 02:00", " 2024-05-01", "2024-05-01 +02:00"),
+    ],
+)
+def test_other_blanks_in_a_query_time_are_invalid(text: str) -> None:
+    with pytest.raises(Invalid, match=r"^at: "):
+        parse_query_time(text, "at")

@@ -399,6 +399,9 @@ async def test_object_in_s3_is_served_by_s3_with_its_stored_type_and_name(remote
         response = await client.get(url)
         assert response.headers["Content-Type"] == "application/octet-stream"
         assert response.headers["Content-Disposition"] == "attachment"
+    # S3 serves attachments only, so a recording to play is served by this deployment.
+    stream = signed_urls.create_inline("put", "video/mp4", "call", 0)
+    assert stream.startswith("https://public.example/files/put?")
     assert parse_qs(urlsplit(url).query)["X-Amz-Expires"] == [str(LIFETIME)]
 
 

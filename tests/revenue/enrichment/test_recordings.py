@@ -38,6 +38,13 @@ async def test_a_recording_is_stored_and_transcribed(
     response = await source.http.get(call["recordings"]["audioUrl"], headers={"Range": "bytes=0-3"})
     assert (response.status_code, response.content) == (206, b"RIFF")
     assert response.headers["content-type"].startswith("audio/")
+    assert response.headers["content-disposition"].startswith("attachment")
+    assert call["recordings"]["videoStreamUrl"] is None
+    stream = call["recordings"]["audioStreamUrl"]
+    response = await source.http.get(stream, headers={"Range": "bytes=0-3"})
+    assert (response.status_code, response.content) == (206, b"RIFF")
+    assert response.headers["content-type"] == "audio/wav"
+    assert response.headers["content-disposition"].startswith("inline")
     # Without an `endedAt`, the conversation ends with its last sentence.
     assert call["endTime"] > call["startTime"]
 
