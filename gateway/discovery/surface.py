@@ -40,6 +40,7 @@ DISCOVERY: Final = Surface(
         "Opportunities": "Needs of customers, linked to the insights that show them.",
         "Ideas": "What could be built, linked to opportunities and insights.",
         "Products": "Products whose names analyses look for in texts.",
+        "Accounts": "Accounts of the CRM, which imports create.",
         "Auth": "The key that a request sends.",
     },
     vendor_parameters=frozenset({"limit", "offset"}),

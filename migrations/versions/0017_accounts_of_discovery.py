@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0017"
-down_revision = "0015"
+down_revision = "0016"
 
 # A UUID of version 8: the first bits of a SHA-256 hash, with version and variant set.
 _ACCOUNT_UUID = """
