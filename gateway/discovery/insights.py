@@ -16,12 +16,15 @@ from domains.discovery.insights import (
     InsightUpdate,
 )
 from domains.discovery.transcripts import ProcessTranscriptRequest
+from gateway import etags
 from gateway.discovery.responses import DELETED, Deleted, paged
 from gateway.operations import (
     AnyRequest,
+    BaseUrlDep,
     BlobsDep,
     CallerDep,
     IdInPath,
+    IfMatchDep,
     ProcessPoolDep,
     ReadDep,
     TxDep,
@@ -34,15 +37,17 @@ from gateway.requests import decode_body, parse_query
     "/insights", opt=operation("listInsights", "insights:read", "List insights", query=InsightQuery)
 )
 async def list_insights(
-    request: AnyRequest, caller: CallerDep, read: ReadDep
+    request: AnyRequest, caller: CallerDep, read: ReadDep, base_url: BaseUrlDep
 ) -> Response[list[Insight]]:
     query = parse_query(request, InsightQuery)
-    return paged(await insights.page(read, caller.workspace, query), query)
+    return paged(await insights.page(read, caller.workspace, query), query, request, base_url)
 
 
 @get(
     "/insights/{id:str}",
-    opt=operation("getInsight", "insights:read", "Get an insight", errors=(404,)),
+    opt=operation(
+        "getInsight", "insights:read", "Get an insight", errors=(404,), version_of=etags.whole
+    ),
 )
 async def get_insight(id: IdInPath, caller: CallerDep, read: ReadDep) -> Insight:
     return await INSIGHTS.get(read, caller.workspace, id)
@@ -57,6 +62,7 @@ async def get_insight(id: IdInPath, caller: CallerDep, read: ReadDep) -> Insight
         request=InsightCreate,
         errors=(409,),
         example={"kind": None},
+        version_of=etags.whole,
     ),
 )
 async def create_insight(body: RawBody, caller: CallerDep, tx: TxDep) -> Insight:
@@ -67,21 +73,36 @@ async def create_insight(body: RawBody, caller: CallerDep, tx: TxDep) -> Insight
 @patch(
     "/insights/{id:str}",
     opt=operation(
-        "updateInsight", "insights:write", "Change an insight", request=InsightUpdate, errors=(404,)
+        "updateInsight",
+        "insights:write",
+        "Change an insight",
+        request=InsightUpdate,
+        errors=(404,),
+        version_of=etags.whole,
     ),
 )
-async def update_insight(id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep) -> Insight:
+async def update_insight(
+    id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep, if_match: IfMatchDep
+) -> Insight:
     changes = await decode_body(body, InsightUpdate)
-    return await INSIGHTS.change(tx, caller.workspace, id, changes)
+    return await INSIGHTS.change(tx, caller.workspace, id, changes, if_match)
 
 
 @delete(
     "/insights/{id:str}",
     status_code=200,
-    opt=operation("deleteInsight", "insights:delete", "Delete an insight", errors=(404,)),
+    opt=operation(
+        "deleteInsight",
+        "insights:delete",
+        "Delete an insight",
+        errors=(404,),
+        version_of=etags.whole,
+    ),
 )
-async def delete_insight(id: IdInPath, caller: CallerDep, tx: TxDep) -> Deleted:
-    await INSIGHTS.remove(tx, caller.workspace, id)
+async def delete_insight(
+    id: IdInPath, caller: CallerDep, tx: TxDep, if_match: IfMatchDep
+) -> Deleted:
+    await INSIGHTS.remove(tx, caller.workspace, id, if_match)
     return DELETED
 
 

@@ -12,8 +12,18 @@ from domains.discovery.opportunities import (
     OpportunityQuery,
     OpportunityUpdate,
 )
+from gateway import etags
 from gateway.discovery.responses import DELETED, Deleted, paged
-from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, TxDep, operation
+from gateway.operations import (
+    AnyRequest,
+    BaseUrlDep,
+    CallerDep,
+    IdInPath,
+    IfMatchDep,
+    ReadDep,
+    TxDep,
+    operation,
+)
 from gateway.requests import decode_body, parse_query
 
 
@@ -24,15 +34,21 @@ from gateway.requests import decode_body, parse_query
     ),
 )
 async def list_opportunities(
-    request: AnyRequest, caller: CallerDep, read: ReadDep
+    request: AnyRequest, caller: CallerDep, read: ReadDep, base_url: BaseUrlDep
 ) -> Response[list[Opportunity]]:
     query = parse_query(request, OpportunityQuery)
-    return paged(await OPPORTUNITIES.page(read, caller.workspace, query), query)
+    return paged(await OPPORTUNITIES.page(read, caller.workspace, query), query, request, base_url)
 
 
 @get(
     "/opportunities/{id:str}",
-    opt=operation("getOpportunity", "opportunities:read", "Get an opportunity", errors=(404,)),
+    opt=operation(
+        "getOpportunity",
+        "opportunities:read",
+        "Get an opportunity",
+        errors=(404,),
+        version_of=etags.whole,
+    ),
 )
 async def get_opportunity(id: IdInPath, caller: CallerDep, read: ReadDep) -> Opportunity:
     return await OPPORTUNITIES.get(read, caller.workspace, id)
@@ -46,6 +62,7 @@ async def get_opportunity(id: IdInPath, caller: CallerDep, read: ReadDep) -> Opp
         "Create an opportunity",
         request=OpportunityCreate,
         errors=(409,),
+        version_of=etags.whole,
     ),
 )
 async def create_opportunity(body: RawBody, caller: CallerDep, tx: TxDep) -> Opportunity:
@@ -61,24 +78,31 @@ async def create_opportunity(body: RawBody, caller: CallerDep, tx: TxDep) -> Opp
         "Change an opportunity",
         request=OpportunityUpdate,
         errors=(404,),
+        version_of=etags.whole,
     ),
 )
 async def update_opportunity(
-    id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep
+    id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep, if_match: IfMatchDep
 ) -> Opportunity:
     changes = await decode_body(body, OpportunityUpdate)
-    return await OPPORTUNITIES.change(tx, caller.workspace, id, changes)
+    return await OPPORTUNITIES.change(tx, caller.workspace, id, changes, if_match)
 
 
 @delete(
     "/opportunities/{id:str}",
     status_code=200,
     opt=operation(
-        "deleteOpportunity", "opportunities:delete", "Delete an opportunity", errors=(404,)
+        "deleteOpportunity",
+        "opportunities:delete",
+        "Delete an opportunity",
+        errors=(404,),
+        version_of=etags.whole,
     ),
 )
-async def delete_opportunity(id: IdInPath, caller: CallerDep, tx: TxDep) -> Deleted:
-    await OPPORTUNITIES.remove(tx, caller.workspace, id)
+async def delete_opportunity(
+    id: IdInPath, caller: CallerDep, tx: TxDep, if_match: IfMatchDep
+) -> Deleted:
+    await OPPORTUNITIES.remove(tx, caller.workspace, id, if_match)
     return DELETED
 
 

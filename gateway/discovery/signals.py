@@ -20,7 +20,17 @@ from domains.discovery.signals import (
 from domains.kernel.core.field_docs import doc
 from domains.kernel.core.problems import Invalid
 from gateway.discovery.responses import DELETED, Deleted, paged
-from gateway.operations import AnyRequest, BlobsDep, CallerDep, IdInPath, ReadDep, TxDep, operation
+from gateway.operations import (
+    AnyRequest,
+    BaseUrlDep,
+    BlobsDep,
+    CallerDep,
+    IdInPath,
+    IfMatchDep,
+    ReadDep,
+    TxDep,
+    operation,
+)
 from gateway.requests import decode_body, decode_variant, parse_query
 
 _SignalId = Annotated[
@@ -44,15 +54,22 @@ class _Form(msgspec.Struct):
 
 @get("/signals", opt=operation("listSignals", "signals:read", "List signals", query=SignalQuery))
 async def list_signals(
-    request: AnyRequest, caller: CallerDep, read: ReadDep
+    request: AnyRequest, caller: CallerDep, read: ReadDep, base_url: BaseUrlDep
 ) -> Response[list[Signal]]:
     query = parse_query(request, SignalQuery)
-    return paged(await signals.page(read, caller.workspace, query), query)
+    return paged(await signals.page(read, caller.workspace, query), query, request, base_url)
 
 
 @get(
     "/signals/{id:str}",
-    opt=operation("getSignal", "signals:read", "Get a signal", errors=(404,), path_id=_SignalId),
+    opt=operation(
+        "getSignal",
+        "signals:read",
+        "Get a signal",
+        errors=(404,),
+        path_id=_SignalId,
+        version_of=signals.version_of,
+    ),
 )
 async def get_signal(id: IdInPath, caller: CallerDep, read: ReadDep) -> Signal:
     return await SIGNALS.get(read, caller.workspace, id)
@@ -72,6 +89,7 @@ async def get_signal(id: IdInPath, caller: CallerDep, read: ReadDep) -> Signal:
             "jobId": fields.EXAMPLE_JOB,
             "processing": UNSET,
         },
+        version_of=signals.version_of,
     ),
 )
 async def create_signal(body: RawBody, caller: CallerDep, tx: TxDep, blobs: BlobsDep) -> Signal:
@@ -91,23 +109,33 @@ async def create_signal(body: RawBody, caller: CallerDep, tx: TxDep, blobs: Blob
         request=SignalUpdate,
         errors=(404,),
         path_id=_SignalId,
+        version_of=signals.version_of,
     ),
 )
-async def update_signal(id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep) -> Signal:
+async def update_signal(
+    id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep, if_match: IfMatchDep
+) -> Signal:
     changes = await decode_body(body, SignalUpdate)
     del body  # released while the signal is stored
-    return await SIGNALS.change(tx, caller.workspace, id, changes)
+    return await SIGNALS.change(tx, caller.workspace, id, changes, if_match)
 
 
 @delete(
     "/signals/{id:str}",
     status_code=200,
     opt=operation(
-        "deleteSignal", "signals:delete", "Delete a signal", errors=(404,), path_id=_SignalId
+        "deleteSignal",
+        "signals:delete",
+        "Delete a signal",
+        errors=(404,),
+        path_id=_SignalId,
+        version_of=signals.version_of,
     ),
 )
-async def delete_signal(id: IdInPath, caller: CallerDep, tx: TxDep) -> Deleted:
-    await signals.remove(tx, caller.workspace, id)
+async def delete_signal(
+    id: IdInPath, caller: CallerDep, tx: TxDep, if_match: IfMatchDep
+) -> Deleted:
+    await signals.remove(tx, caller.workspace, id, if_match)
     return DELETED
 
 
