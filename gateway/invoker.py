@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
-from litestar import HttpMethod, Request, Response
+from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
 from litestar.response.base import ASGIResponse
 from litestar.routes import BaseRoute, HTTPRoute
@@ -77,7 +77,7 @@ class HandlerPlan:
         if unknown := names - in_path - resources.keys() - set(REQUEST_PARAMETERS):
             raise UnknownParameter(f"{handler.handler_name}: {', '.join(sorted(unknown))}")
         operation: Operation = handler.opt["operation"]
-        is_deletion = HttpMethod.DELETE in handler.http_methods
+        is_deletion = "DELETE" in handler.http_methods
         return cls(
             call=handler.fn,
             operation=operation,

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, ParamSpec
 from uuid import UUID
 
 import msgspec
-from litestar import HttpMethod, Request, Router
+from litestar import Request, Router
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, SkipValidation
@@ -131,8 +131,8 @@ def serve_head(handlers: Iterable[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
     copies = []
     for handler in handlers:
         served = copy(handler)
-        if HttpMethod.GET in served.http_methods:
-            served.http_methods = served.http_methods | {HttpMethod.HEAD}
+        if "GET" in served.http_methods:
+            served.http_methods = served.http_methods | {"HEAD"}
         copies.append(served)
     return copies
 

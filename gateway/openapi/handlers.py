@@ -124,8 +124,10 @@ _Dumper: Final[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 @get("/docs", opt=operation("docs", "public", "Redirect to the API reference"))
-async def redirect_to_reference() -> Response[None]:
-    return Response(None, status_code=302, headers={"Location": "/reference"})
+async def redirect_to_reference() -> Response[str]:
+    return Response(
+        "", status_code=302, media_type=MediaType.TEXT, headers={"Location": "/reference"}
+    )
 
 
 @get(["/favicon.ico", "/favicon.svg"], opt=operation("icon", "public", "Icon of the pages"))

@@ -26,9 +26,27 @@ _IDEMPOTENCY_KEY: Final = {
 }
 
 
+_IF_NONE_MATCH: Final = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "ETags of the record that you have. 304 without a body if it is still current.",
+    "schema": {"type": "string"},
+}
+_IF_MATCH: Final = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "ETag of the record that you read. 412 if it has changed since. `*`: any state.",
+    "schema": {"type": "string"},
+}
+
+
 def parameters_of(route: Route) -> list[dict[str, Any]]:
     """Parameters in path, query and headers."""
     parameters = _path_parameters(route) + _query_parameters(route)
+    if route.operation.version_of is not None and route.method != "POST":
+        parameters.append(_IF_NONE_MATCH if route.method == "GET" else _IF_MATCH)
     if route.needs_key and route.method == "POST":
         parameters.append(_IDEMPOTENCY_KEY)
     return parameters

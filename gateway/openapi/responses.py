@@ -14,12 +14,14 @@ from gateway.openapi.schemas import Schemas
 _MEANINGS: Final = {
     200: "Success",
     201: "Created",
+    304: "The record is still the one that the caller has",
     400: "The request is invalid: malformed JSON, a missing field or a wrong value",
     401: "The API key is missing, unknown, expired or revoked",
     403: "The key lacks the scope",
     404: "There is no such record in this workspace",
     409: "The request conflicts with another one",
     411: "Content-Length is missing",
+    412: "The record has changed since it was read",
     413: "The body is too large",
     429: "A rate limit of the key is exceeded",
     500: "An internal error occurred",
@@ -49,6 +51,8 @@ _HEADERS: Final = {
         _COUNT,
         True,
     ),
+    "Link": ("The pages around this one: first, prev, next and last, as known", _STRING, True),
+    "ETag": ("Identifies this state of the record; absent in a stored response", _STRING, False),
     "X-Limit": ("The limit in force", _COUNT, True),
     "X-Offset": ("The offset in force", _COUNT, True),
     "X-Total-Count-Capped": (
@@ -58,7 +62,7 @@ _HEADERS: Final = {
     ),
 }
 _RATE_LIMIT: Final = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
-_PAGINATION: Final = ("X-Total-Count", "X-Limit", "X-Offset", "X-Total-Count-Capped")
+_PAGINATION: Final = ("X-Total-Count", "X-Limit", "X-Offset", "X-Total-Count-Capped", "Link")
 _ERROR_HEADERS: Final[Mapping[int, Sequence[str]]] = {
     401: ("WWW-Authenticate",),
     429: ("Retry-After",),
@@ -83,12 +87,17 @@ def responses_of(route: Route, schemas: Schemas) -> dict[str, Any]:
         headers.append("Idempotent-Replayed")
     if operation.query is not None and issubclass(operation.query, OffsetQuery):
         headers += _PAGINATION
+    is_conditional = operation.version_of is not None
+    if is_conditional and route.method != "DELETE":
+        headers.append("ETag")
     status = route.handler.status_code or 200
     body = {"schema": schema, "example": response_example(route, schemas)}
     success = _response(_MEANINGS[status], headers, {"application/json": body})
     if status == 201 and (links := _links(route)):
         success["links"] = links
     responses = {str(status): success}
+    if is_conditional and route.method == "GET":
+        responses["304"] = _response(_MEANINGS[304], headers, {})
     for status in sorted(_error_statuses(route)):
         # Requests that admission refuses are not counted, all others are.
         admitted = status not in (401, 403) or status in operation.errors
@@ -124,6 +133,8 @@ def _error_statuses(route: Route) -> set[int]:
     statuses |= {401, 429, 500, 503}
     if operation.access != "any key":
         statuses |= {400, 403}
+    if operation.version_of is not None and route.method in ("PATCH", "DELETE"):
+        statuses.add(412)
     if route.method in ("POST", "PATCH"):
         statuses.add(413)
         if route.surface.needs_length:
