@@ -1,6 +1,6 @@
 """The last step of every response: common headers, 304, compression, and HEAD without a body."""
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
 
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
@@ -41,9 +41,10 @@ class ResponseHeaders:
                 start = message
                 return
             if start is not None:
-                start["headers"] = self._common_headers(http, start.get("headers", ()))
+                given = dict(start["headers"])
+                start["headers"] = self._with_common_headers(http, start["headers"], given)
                 if not message.get("more_body", False):
-                    await _represent(http, start, message)  # type: ignore[arg-type]
+                    await _represent(http, start, message, given)  # type: ignore[arg-type]
                 scope["state"]["status"] = start["status"]
                 await send(start)
                 start = None
@@ -53,13 +54,15 @@ class ResponseHeaders:
 
         await self._app(scope, receive, send_completed)
 
-    def _common_headers(self, scope: HTTPScope, given: Any) -> Headers:
+    def _with_common_headers(
+        self, scope: HTTPScope, headers: Headers, given: Mapping[bytes, bytes]
+    ) -> Headers:
         state = scope["state"]
-        headers = [*given, (b"x-request-id", state["request_id"].encode())]
+        headers = [*headers, (b"x-request-id", state["request_id"].encode())]
         if (rate_limit := state.get("rate_limit")) is not None:
             headers += rate_limit.raw_headers()
         # Responses hold data of customers: nothing keeps them unless it is told to.
-        if not any(name == b"cache-control" for name, _ in given):
+        if b"cache-control" not in given:
             headers.append(_NO_STORE)
         if self._cors is not None:
             headers += self._cors.response_headers(scope)
@@ -67,17 +70,22 @@ class ResponseHeaders:
 
 
 async def _represent(
-    scope: HTTPScope, start: MutableMapping[str, Any], message: MutableMapping[str, Any]
+    scope: HTTPScope,
+    start: MutableMapping[str, Any],
+    message: MutableMapping[str, Any],
+    given: Mapping[bytes, bytes],
 ) -> None:
-    """Compress the body if the client accepts that, and omit it if the client has it already."""
+    """Compress the body if the client accepts that, and omit it if the client has it already.
+
+    `given`: the headers of the handler.
+    """
     body: bytes = message.get("body", b"")
-    headers = dict(start["headers"])
-    etag = headers.get(b"etag") if scope["method"] in _READS else None
+    etag = given.get(b"etag") if scope["method"] in _READS else None
     # Stored files, which are sent in ranges, are left as they are.
-    if (etag is None and len(body) < compression.MIN_SIZE) or b"accept-ranges" in headers:
+    if (etag is None and len(body) < compression.MIN_SIZE) or b"accept-ranges" in given:
         return
     coding = None
-    if len(body) >= compression.MIN_SIZE and compression.is_compressible(headers):
+    if len(body) >= compression.MIN_SIZE and compression.is_compressible(given):
         start["headers"].append(_VARY)
         accepted = etags.header_value(scope["headers"], b"accept-encoding")
         coding = None if accepted is None else compression.negotiate(accepted)
