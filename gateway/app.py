@@ -22,6 +22,7 @@ from gateway.health import OPERATIONS
 from gateway.invoker import Invoker
 from gateway.middleware.stack import MiddlewareStack
 from gateway.openapi.handlers import openapi_handlers
+from gateway.operations import serve_head
 from gateway.revenue.surface import REVENUE
 
 # The last one renders the errors of paths outside all prefixes.
@@ -49,6 +50,7 @@ def create_app(
     # The arguments of the handlers' parameters of the same name.
     resources = {
         "allowed": FetchAllowlist.parse(settings.fetch_allow),
+        "base_url": settings.base_url,
         "blobs": blobs,
         "database": database,
         "limiter": limiter,
@@ -71,13 +73,17 @@ def create_app(
         route_handlers=[
             *DISCOVERY.routers(),
             *REVENUE.routers(),
-            *health.HANDLERS,
-            metrics.metrics,
-            *files.HANDLERS,
-            *openapi_handlers(SURFACES, settings.base_url.rstrip("/")),
+            *serve_head(
+                [
+                    *health.HANDLERS,
+                    metrics.metrics,
+                    *files.HANDLERS,
+                    *openapi_handlers(SURFACES, settings.base_url.rstrip("/")),
+                ]
+            ),
         ],
         middleware=[invoker.middleware],
-        dependencies={name: _declared() for name in (*resources, "caller", "tx")},
+        dependencies={name: _declared() for name in (*resources, "caller", "if_match", "tx")},
         exception_handlers={Exception: ErrorHandler(SURFACES)},
         lifespan=[lambda _app: keyring.listening()],
         openapi_config=None,

@@ -4,6 +4,7 @@ Litestar finds the handler and converts exceptions to responses. Its own call of
 the arguments anew for every request, which takes longer than most handlers: see decision record 30.
 """
 
+import asyncio
 import codecs
 import inspect
 import io
@@ -23,18 +24,23 @@ from domains.kernel.core.problems import Invalid, TooLarge
 from domains.kernel.db.database import Database
 from domains.kernel.tenancy.idempotency import StoredResponse
 from domains.kernel.tenancy.keyring import Caller
-from gateway import idempotency
+from gateway import etags, idempotency
 from gateway.admission.auth import Admission
+from gateway.etags import IfMatch, VersionOf
 from gateway.operations import Operation, Surface, surface_of
 
 # Parameters of handlers whose values belong to one request. The others are resources of the
 # application and parameters of the path.
-REQUEST_PARAMETERS: Final = ("body", "caller", "request", "tx")
+REQUEST_PARAMETERS: Final = ("body", "caller", "if_match", "request", "tx")
 
 # Headers that must not be repeated: programs disagree about which of several counts.
 _SINGLE: Final = (b"host", idempotency.HEADER_NAME)
 
 _JSON: Final = (b"content-type", b"application/json")
+# Clients may keep a record, and must ask each time whether it is still current.
+_REVALIDATED: Final = (b"cache-control", b"private, no-cache")
+# Bytes. The ETag of a longer body is computed in a thread: a megabyte takes about 2 ms.
+_LARGE_BODY: Final = 256 * 1024
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -55,8 +61,11 @@ class HandlerPlan:
     path_parameters: Sequence[str]
     takes_body: bool
     takes_caller: bool
+    takes_if_match: bool
     takes_request: bool
     takes_tx: bool
+    # Makes what the ETag of the response is computed from; None: it has none.
+    tagged_by: VersionOf | None
 
     @classmethod
     def of(
@@ -71,17 +80,21 @@ class HandlerPlan:
         in_path = names & set(path_parameters)
         if unknown := names - in_path - resources.keys() - set(REQUEST_PARAMETERS):
             raise UnknownParameter(f"{handler.handler_name}: {', '.join(sorted(unknown))}")
+        operation: Operation = handler.opt["operation"]
+        is_deletion = "DELETE" in handler.http_methods
         return cls(
             call=handler.fn,
-            operation=handler.opt["operation"],
+            operation=operation,
             surface=surface,
             status=handler.status_code,
             resources={name: resources[name] for name in names & resources.keys()},
             path_parameters=sorted(in_path),
             takes_body="body" in names,
             takes_caller="caller" in names,
+            takes_if_match="if_match" in names,
             takes_request="request" in names,
             takes_tx="tx" in names,
+            tagged_by=None if is_deletion else operation.version_of,
         )
 
 
@@ -122,6 +135,10 @@ class Invoker:
     async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         plan = self._plans[scope["route_handler"]]  # type: ignore[index]
         response = await self._respond(plan, scope, receive, send)
+        if isinstance(response, JsonResponse) and response.version is not None:
+            await response.add_etag()
+            if scope["method"] in ("GET", "HEAD"):
+                response.encoded_headers.append(_REVALIDATED)
         await response(scope, receive, send)
 
     async def _respond(
@@ -137,6 +154,8 @@ class Invoker:
             arguments[name] = str(scope["path_params"][name])
         if plan.takes_caller:
             arguments["caller"] = caller
+        if plan.takes_if_match:
+            arguments["if_match"] = _if_match(plan, scope)
         if plan.takes_request:
             arguments["request"] = Request(scope, receive, send)
         if plan.takes_body:
@@ -205,22 +224,46 @@ def _call(plan: HandlerPlan, arguments: dict[str, Any], **further: object) -> Aw
     return handling
 
 
+def _if_match(plan: HandlerPlan, scope: HTTPScope) -> IfMatch | None:
+    condition = etags.header_value(scope["headers"], b"if-match")
+    if condition is None or plan.operation.version_of is None:
+        return None
+    return IfMatch(condition, plan.operation.version_of)
+
+
 # --- responses --------------------------------------------------------------------------------
 
 
 class JsonResponse:
-    """A response with a JSON body, with the attributes of Litestar's `ASGIResponse`."""
+    """A response with a JSON body, with the attributes of Litestar's `ASGIResponse`.
 
-    __slots__ = ("body", "encoded_headers", "status_code")
+    `version`: what its ETag is computed from, encoded.
+    """
+
+    __slots__ = ("body", "encoded_headers", "status_code", "version")
 
     def __init__(
-        self, status_code: int, body: bytes, headers: Mapping[str, str] = MappingProxyType({})
+        self,
+        status_code: int,
+        body: bytes,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        version: bytes | None = None,
     ) -> None:
         self.status_code = status_code
         self.body = body
+        self.version = version
         self.encoded_headers = [_JSON, (b"content-length", b"%d" % len(body))]
         for name, value in headers.items():
             self.encoded_headers.append((name.lower().encode(), value.encode()))
+
+    async def add_etag(self) -> None:
+        """Add the ETag of the version."""
+        version = self.version or b""
+        if len(version) > _LARGE_BODY:
+            etag = await asyncio.to_thread(etags.etag_of, version)
+        else:
+            etag = etags.etag_of(version)
+        self.encoded_headers.append((b"etag", etag))
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         await send(
@@ -236,7 +279,13 @@ class JsonResponse:
 def _render(plan: HandlerPlan, scope: HTTPScope, returned: Any) -> JsonResponse | ASGIResponse:
     """Render what a handler returned: the value of a JSON body, or a Response."""
     if not isinstance(returned, Response):
-        return JsonResponse(plan.status, _encode(returned))
+        body = _encode(returned)
+        if plan.tagged_by is None:
+            return JsonResponse(plan.status, body)
+        version = plan.tagged_by(returned)
+        return JsonResponse(
+            plan.status, body, version=body if version is returned else _encode(version)
+        )
     if type(returned) is Response and isinstance(returned.content, list | msgspec.Struct):
         # Litestar would render it to the same in several times the time.
         status = returned.status_code or plan.status
@@ -245,7 +294,8 @@ def _render(plan: HandlerPlan, scope: HTTPScope, returned: Any) -> JsonResponse 
         None,
         Request(scope),
         status_code=plan.status,
-        is_head_response=scope["method"] == "HEAD",
+        # Litestar accepts no content then. The middleware drops the content of other responses.
+        is_head_response=scope["method"] == "HEAD" and returned.content is None,
     )
 
 

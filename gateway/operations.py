@@ -1,6 +1,7 @@
 """Declarations of the public APIs: surfaces and their operations."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from types import UnionType
 from typing import Any, Final, Literal, ParamSpec
 from uuid import UUID
@@ -20,6 +21,7 @@ from domains.kernel.storage.signed_urls import SignedUrls
 from domains.kernel.tenancy.api_keys import Scope
 from domains.kernel.tenancy.keyring import Caller
 from domains.kernel.tenancy.signing import Signer
+from gateway.etags import IfMatch, VersionOf
 
 _P = ParamSpec("_P")
 
@@ -28,7 +30,9 @@ AnyRequest = Request[Any, Any, Any]
 IdInPath = FromPath[str]
 AllowlistDep = NamedDependency[SkipValidation[FetchAllowlist]]
 BlobsDep = NamedDependency[Blobs]
+BaseUrlDep = NamedDependency[str]
 CallerDep = NamedDependency[Caller]
+IfMatchDep = NamedDependency[SkipValidation[IfMatch | None]]
 ProcessPoolDep = NamedDependency[ProcessPool]
 ReadDep = NamedDependency[Read]
 SignedUrlsDep = NamedDependency[SignedUrls]
@@ -61,6 +65,9 @@ class Operation(msgspec.Struct, frozen=True):
     # Fields of the response example that differ from the examples of its struct; in a list, of each
     # item. UNSET removes a field.
     example: Mapping[str, Any] = {}
+    # For operations on one record that has an ETag: GET takes If-None-Match, PATCH and DELETE take
+    # If-Match, and all but DELETE return the ETag, which is computed from this part of the record.
+    version_of: VersionOf | None = None
 
     def __deepcopy__(self, _memo: object) -> "Operation":
         # Litestar copies handlers with their options, but a type with a Meta cannot be copied.
@@ -111,13 +118,27 @@ class Surface(msgspec.Struct, frozen=True, kw_only=True):
 
     def routers(self) -> list[Router]:
         """One router per prefix, each with all handlers."""
-        return [Router(path=prefix, route_handlers=list(self.handlers)) for prefix in self.prefixes]
+        return [
+            Router(path=prefix, route_handlers=serve_head(self.handlers))
+            for prefix in self.prefixes
+        ]
 
     def owns(self, path: str) -> bool:
         """True if the path lies under one of the prefixes."""
         return any(
             path == prefix or path.startswith(prefix.rstrip("/") + "/") for prefix in self.prefixes
         )
+
+
+def serve_head(handlers: Iterable[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
+    """Copy the handlers, so that those of GET also answer HEAD. The middleware drops the body."""
+    copies = []
+    for handler in handlers:
+        served = copy(handler)
+        if "GET" in served.http_methods:
+            served.http_methods = served.http_methods | {"HEAD"}
+        copies.append(served)
+    return copies
 
 
 def surface_of(path: str, surfaces: Sequence[Surface]) -> Surface:

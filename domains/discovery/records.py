@@ -34,7 +34,7 @@ from sqlalchemy.dialects.postgresql import TSQUERY
 from domains.discovery.links import Link
 from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId, new_id, parse_id, parse_public_id
-from domains.kernel.core.problems import NotFound
+from domains.kernel.core.problems import NotFound, PreconditionFailed
 from domains.kernel.db import full_text
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.sequences import next_number_cte
@@ -75,6 +75,9 @@ class SearchQuery100(SearchQuery, frozen=True, kw_only=True, rename="camel"):
         int, doc("Number of records per page. Maximum 100; larger values are clamped.", ge=1)
     ] = 100
 
+
+# True if the record is in the state that the caller of a write expects.
+Precondition = Callable[[Any], bool]
 
 _id = bindparam("id", type_=Uuid)
 
@@ -125,6 +128,10 @@ class Records(Generic[T]):
             table, selected, (table.c.number,), row_factory, query, filters or {}
         )
         self._get = statement(select(*selected).where(*by_id), row_factory)
+        # The lock that an UPDATE takes. A stronger one could deadlock with writes of links.
+        self._lock = statement(
+            select(table.c.id).where(*by_id).with_for_update(key_share=True), scalar
+        )
         self._get_many = statement(
             select(*selected)
             .where(
@@ -200,11 +207,17 @@ class Records(Generic[T]):
         return created
 
     async def change(
-        self, tx: Tx, workspace: WorkspaceId, reference: str, changes: msgspec.Struct
+        self,
+        tx: Tx,
+        workspace: WorkspaceId,
+        reference: str,
+        changes: msgspec.Struct,
+        precondition: Precondition | None = None,
     ) -> T:
         """Update the fields that are not UNSET. Lists of links are replaced as a whole.
 
-        Raises NotFound, or Invalid with the linked ids that are not in the workspace.
+        Raises NotFound, PreconditionFailed, or Invalid with the linked ids that are not in the
+        workspace.
         """
         linked_ids = {
             link: await link.check(tx, workspace, ids)
@@ -212,6 +225,7 @@ class Records(Generic[T]):
             if (ids := getattr(changes, link.name)) is not UNSET
         }
         record_id = await self.resolve(tx, workspace, reference)
+        await self._require_match(tx, workspace, record_id, reference, precondition)
         params: dict[str, Any] = {}
         for column in self._update_columns:
             params[f"has_{column.name}"] = getattr(changes, column.name) is not UNSET
@@ -225,12 +239,44 @@ class Records(Generic[T]):
             await link.replace(tx, workspace, record_id, ids)
         return record
 
-    async def remove(self, tx: Tx, workspace: WorkspaceId, reference: str) -> Any:
-        """Delete a record and its links. Returns its `returning` column. Raises NotFound."""
+    async def remove(
+        self,
+        tx: Tx,
+        workspace: WorkspaceId,
+        reference: str,
+        precondition: Precondition | None = None,
+    ) -> Any:
+        """Delete a record and its links. Returns its `returning` column.
+
+        Raises NotFound or PreconditionFailed.
+        """
         record_id = await self.resolve(tx, workspace, reference)
+        await self._require_match(tx, workspace, record_id, reference, precondition)
         deleted = await tx.first(self._delete, workspace=workspace, id=record_id)
         _, value = self.require(deleted, reference)
         return value
+
+    async def _require_match(
+        self,
+        tx: Tx,
+        workspace: WorkspaceId,
+        record_id: UUID,
+        reference: str,
+        precondition: Precondition | None,
+    ) -> None:
+        """Lock the record and check the precondition, if there is one.
+
+        Raises NotFound or PreconditionFailed.
+        """
+        if precondition is None:
+            return
+        self.require(await tx.first(self._lock, workspace=workspace, id=record_id), reference)
+        # A statement after the lock, so that it sees what the transaction before has committed.
+        if not precondition(await tx.one(self._get, workspace=workspace, id=record_id)):
+            raise PreconditionFailed(
+                "The record has changed since it was read. Read it again and send the change with "
+                "the new ETag."
+            )
 
     async def resolve(self, read: Read, workspace: WorkspaceId, reference: str) -> UUID:
         """Resolve a public id to a UUID. A UUID is returned unchecked. Raises NotFound."""

@@ -32,7 +32,7 @@ from domains.discovery.fields import (
 )
 from domains.discovery.findings import SignalType
 from domains.discovery.links import INSIGHTS_OF_SIGNAL
-from domains.discovery.records import Records, equals
+from domains.discovery.records import Precondition, Records, equals
 from domains.discovery.tables import MAX_IDENTIFIED_LENGTH, signals
 from domains.intelligence.language import unsupported_note
 from domains.kernel.core.field_docs import addition, doc, named
@@ -368,12 +368,19 @@ _SET_PROCESSING = statement(
 )
 
 
-async def remove(tx: Tx, workspace: WorkspaceId, reference: str) -> None:
-    """Delete a signal, its links and evidence. Raises NotFound.
+def version_of(signal: Signal) -> Signal:
+    """The signal without the field that only the response to its creation has."""
+    return signal if signal.job_id is UNSET else msgspec.structs.replace(signal, job_id=UNSET)
+
+
+async def remove(
+    tx: Tx, workspace: WorkspaceId, reference: str, precondition: Precondition | None = None
+) -> None:
+    """Delete a signal, its links and evidence. Raises NotFound or PreconditionFailed.
 
     Its stored text is deleted after the retention period.
     """
-    text_key = await SIGNALS.remove(tx, workspace, reference)
+    text_key = await SIGNALS.remove(tx, workspace, reference, precondition)
     await retention.discard(tx, workspace, [text_key])
 
 

@@ -38,7 +38,7 @@ from domains.kernel.jobs.enqueue import enqueue, enqueue_all
 from domains.kernel.jobs.model import Job, Queue
 from domains.kernel.pagination.cursor import CursorList, CursorQuery20, PaginationInfo
 from domains.kernel.storage import retention
-from domains.kernel.storage.signed_urls import SignedUrls
+from domains.kernel.storage.signed_urls import SignedUrls, version_of_url
 from domains.kernel.tenancy.signing import Signer
 from domains.kernel.untrusted import raw_json
 from domains.revenue import example_ids, records
@@ -635,6 +635,15 @@ async def get(
             else Recordings(audio_url=download, audio_stream_url=stream)
         )
     return detail
+
+
+def version_of(detail: ConversationDetail) -> ConversationDetail:
+    """The conversation with the objects of its links instead of the links."""
+    if (links := detail.recordings) is None:
+        return detail
+    now = time.time()
+    objects = Recordings(version_of_url(links.video_url, now), version_of_url(links.audio_url, now))
+    return msgspec.structs.replace(detail, recordings=objects)
 
 
 async def list_evidence(

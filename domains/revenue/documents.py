@@ -34,7 +34,7 @@ from domains.kernel.jobs.model import Job, Queue
 from domains.kernel.pagination.cursor import CursorList, CursorQuery, PaginationInfo
 from domains.kernel.storage import retention
 from domains.kernel.storage.blobs import Blobs
-from domains.kernel.storage.signed_urls import SignedUrls
+from domains.kernel.storage.signed_urls import SignedUrls, version_of_url
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue import example_ids, records
 from domains.revenue.filters import (
@@ -428,6 +428,16 @@ async def get(
         )
     fields = await _list_item_fields(document, signed_urls)
     return DocumentDetail(*(*fields, text_url, document.normalized_content_type))
+
+
+def version_of(document: DocumentDetail) -> DocumentDetail:
+    """The document with the objects of its links instead of the links."""
+    now = time.time()
+    return msgspec.structs.replace(
+        document,
+        url=version_of_url(document.url, now),
+        normalized_url=version_of_url(document.normalized_url, now),
+    )
 
 
 async def _list_item_fields(document: _StoredDocument, signed_urls: SignedUrls) -> tuple[Any, ...]:

@@ -16,13 +16,16 @@ from domains.discovery.insights import (
     InsightUpdate,
 )
 from domains.discovery.transcripts import ProcessTranscriptRequest
+from gateway import etags
 from gateway.discovery.path_ids import INSIGHT_ID
 from gateway.discovery.responses import DELETED, Deleted, paged
 from gateway.operations import (
     AnyRequest,
+    BaseUrlDep,
     BlobsDep,
     CallerDep,
     IdInPath,
+    IfMatchDep,
     ProcessPoolDep,
     ReadDep,
     TxDep,
@@ -35,7 +38,7 @@ from gateway.requests import decode_body, decode_new, parse_query
     "/insights", opt=operation("listInsights", "insights:read", "List insights", query=InsightQuery)
 )
 async def list_insights(
-    request: AnyRequest, caller: CallerDep, read: ReadDep
+    request: AnyRequest, caller: CallerDep, read: ReadDep, base_url: BaseUrlDep
 ) -> Response[list[Insight]]:
     """List the insights of the workspace, newest first.
 
@@ -43,13 +46,18 @@ async def list_insights(
     descriptions. 400: a limit, offset or filter that is not valid.
     """
     query = parse_query(request, InsightQuery)
-    return paged(await insights.page(read, caller.workspace, query), query)
+    return paged(await insights.page(read, caller.workspace, query), query, request, base_url)
 
 
 @get(
     "/insights/{id:str}",
     opt=operation(
-        "getInsight", "insights:read", "Get an insight", errors=(404,), path_id=INSIGHT_ID
+        "getInsight",
+        "insights:read",
+        "Get an insight",
+        errors=(404,),
+        path_id=INSIGHT_ID,
+        version_of=etags.whole,
     ),
 )
 async def get_insight(id: IdInPath, caller: CallerDep, read: ReadDep) -> Insight:
@@ -66,6 +74,7 @@ async def get_insight(id: IdInPath, caller: CallerDep, read: ReadDep) -> Insight
         request=InsightCreate,
         errors=(409,),
         example={"kind": None},
+        version_of=etags.whole,
     ),
 )
 async def create_insight(body: RawBody, caller: CallerDep, tx: TxDep) -> Insight:
@@ -87,28 +96,38 @@ async def create_insight(body: RawBody, caller: CallerDep, tx: TxDep) -> Insight
         request=InsightUpdate,
         errors=(404,),
         path_id=INSIGHT_ID,
+        version_of=etags.whole,
     ),
 )
-async def update_insight(id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep) -> Insight:
+async def update_insight(
+    id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep, if_match: IfMatchDep
+) -> Insight:
     """Change an insight. Absent fields stay as they are; lists are replaced as a whole.
 
     A changed insight is kept when its signal is analysed again. 400: a value that is not valid,
     or ids of linked records that do not exist.
     """
     changes = await decode_body(body, InsightUpdate)
-    return await INSIGHTS.change(tx, caller.workspace, id, changes)
+    return await INSIGHTS.change(tx, caller.workspace, id, changes, if_match)
 
 
 @delete(
     "/insights/{id:str}",
     status_code=200,
     opt=operation(
-        "deleteInsight", "insights:delete", "Delete an insight", errors=(404,), path_id=INSIGHT_ID
+        "deleteInsight",
+        "insights:delete",
+        "Delete an insight",
+        errors=(404,),
+        path_id=INSIGHT_ID,
+        version_of=etags.whole,
     ),
 )
-async def delete_insight(id: IdInPath, caller: CallerDep, tx: TxDep) -> Deleted:
+async def delete_insight(
+    id: IdInPath, caller: CallerDep, tx: TxDep, if_match: IfMatchDep
+) -> Deleted:
     """Delete an insight with its links and quotes. The signals stay."""
-    await INSIGHTS.remove(tx, caller.workspace, id)
+    await INSIGHTS.remove(tx, caller.workspace, id, if_match)
     return DELETED
 
 

@@ -12,9 +12,19 @@ from domains.discovery.opportunities import (
     OpportunityQuery,
     OpportunityUpdate,
 )
+from gateway import etags
 from gateway.discovery.path_ids import OPPORTUNITY_ID
 from gateway.discovery.responses import DELETED, Deleted, paged
-from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, TxDep, operation
+from gateway.operations import (
+    AnyRequest,
+    BaseUrlDep,
+    CallerDep,
+    IdInPath,
+    IfMatchDep,
+    ReadDep,
+    TxDep,
+    operation,
+)
 from gateway.requests import decode_body, decode_new, parse_query
 
 
@@ -25,7 +35,7 @@ from gateway.requests import decode_body, decode_new, parse_query
     ),
 )
 async def list_opportunities(
-    request: AnyRequest, caller: CallerDep, read: ReadDep
+    request: AnyRequest, caller: CallerDep, read: ReadDep, base_url: BaseUrlDep
 ) -> Response[list[Opportunity]]:
     """List the opportunities of the workspace, newest first.
 
@@ -33,7 +43,7 @@ async def list_opportunities(
     descriptions. 400: a limit, offset or filter that is not valid.
     """
     query = parse_query(request, OpportunityQuery)
-    return paged(await OPPORTUNITIES.page(read, caller.workspace, query), query)
+    return paged(await OPPORTUNITIES.page(read, caller.workspace, query), query, request, base_url)
 
 
 @get(
@@ -44,6 +54,7 @@ async def list_opportunities(
         "Get an opportunity",
         errors=(404,),
         path_id=OPPORTUNITY_ID,
+        version_of=etags.whole,
     ),
 )
 async def get_opportunity(id: IdInPath, caller: CallerDep, read: ReadDep) -> Opportunity:
@@ -59,6 +70,7 @@ async def get_opportunity(id: IdInPath, caller: CallerDep, read: ReadDep) -> Opp
         "Create an opportunity",
         request=OpportunityCreate,
         errors=(409,),
+        version_of=etags.whole,
     ),
 )
 async def create_opportunity(body: RawBody, caller: CallerDep, tx: TxDep) -> Opportunity:
@@ -80,17 +92,18 @@ async def create_opportunity(body: RawBody, caller: CallerDep, tx: TxDep) -> Opp
         request=OpportunityUpdate,
         errors=(404,),
         path_id=OPPORTUNITY_ID,
+        version_of=etags.whole,
     ),
 )
 async def update_opportunity(
-    id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep
+    id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep, if_match: IfMatchDep
 ) -> Opportunity:
     """Change an opportunity. Absent fields stay as they are; lists are replaced as a whole.
 
     400: a value that is not valid, or ids of linked records that do not exist.
     """
     changes = await decode_body(body, OpportunityUpdate)
-    return await OPPORTUNITIES.change(tx, caller.workspace, id, changes)
+    return await OPPORTUNITIES.change(tx, caller.workspace, id, changes, if_match)
 
 
 @delete(
@@ -102,11 +115,14 @@ async def update_opportunity(
         "Delete an opportunity",
         errors=(404,),
         path_id=OPPORTUNITY_ID,
+        version_of=etags.whole,
     ),
 )
-async def delete_opportunity(id: IdInPath, caller: CallerDep, tx: TxDep) -> Deleted:
+async def delete_opportunity(
+    id: IdInPath, caller: CallerDep, tx: TxDep, if_match: IfMatchDep
+) -> Deleted:
     """Delete an opportunity and its links. The linked insights and ideas stay."""
-    await OPPORTUNITIES.remove(tx, caller.workspace, id)
+    await OPPORTUNITIES.remove(tx, caller.workspace, id, if_match)
     return DELETED
 
 

@@ -8,8 +8,17 @@ from litestar.params import RawBody
 from domains.discovery import products
 from domains.discovery.products import PRODUCTS, Product, ProductCreate
 from domains.kernel.pagination.offset import OffsetQuery
+from gateway import etags
 from gateway.discovery.responses import paged
-from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, TxDep, operation
+from gateway.operations import (
+    AnyRequest,
+    BaseUrlDep,
+    CallerDep,
+    IdInPath,
+    ReadDep,
+    TxDep,
+    operation,
+)
 from gateway.requests import decode_new, parse_query
 
 
@@ -20,19 +29,21 @@ from gateway.requests import decode_new, parse_query
     ),
 )
 async def list_products(
-    request: AnyRequest, caller: CallerDep, read: ReadDep
+    request: AnyRequest, caller: CallerDep, read: ReadDep, base_url: BaseUrlDep
 ) -> Response[list[Product]]:
     """List the products of the workspace, newest first.
 
     A page has 20 products, or `limit` up to 100.
     """
     query = parse_query(request, OffsetQuery)
-    return paged(await PRODUCTS.page(read, caller.workspace, query), query)
+    return paged(await PRODUCTS.page(read, caller.workspace, query), query, request, base_url)
 
 
 @get(
     "/products/{id:str}",
-    opt=operation("getProduct", "products:read", "Get a product", errors=(404,)),
+    opt=operation(
+        "getProduct", "products:read", "Get a product", errors=(404,), version_of=etags.whole
+    ),
 )
 async def get_product(id: IdInPath, caller: CallerDep, read: ReadDep) -> Product:
     """Get a product. 404: the workspace has no product with this id."""
@@ -48,6 +59,7 @@ async def get_product(id: IdInPath, caller: CallerDep, read: ReadDep) -> Product
         request=ProductCreate,
         errors=(409,),
         addition=True,
+        version_of=etags.whole,
     ),
 )
 async def create_product(body: RawBody, caller: CallerDep, tx: TxDep) -> Product:

@@ -1,12 +1,15 @@
 """Responses shared by the discovery resources."""
 
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 from litestar import Response
+from litestar.types import HTTPScope
 
 from domains.kernel.core.field_docs import doc
-from domains.kernel.pagination.offset import OffsetPage, OffsetQuery
+from domains.kernel.pagination.offset import OffsetPage, OffsetQuery, neighbours
+from gateway.operations import AnyRequest
 
 T = TypeVar("T")
 
@@ -17,16 +20,36 @@ class Deleted(msgspec.Struct):
     message: Annotated[str, doc("Always `Deleted`", "Deleted")]
 
 
+# Bytes. Proxies refuse responses whose headers take more than 4 or 8 KB.
+_MAX_LINKS: Final = 2048
+
 DELETED: Final = Deleted("Deleted")
 
 
-def paged(page: OffsetPage[T], query: OffsetQuery) -> Response[list[T]]:
+def paged(
+    page: OffsetPage[T], query: OffsetQuery, request: AnyRequest, base_url: str
+) -> Response[list[T]]:
     """Respond with a page as a bare array, with the pagination headers."""
     headers = {
         "X-Total-Count": str(page.total),
         "X-Limit": str(query.size),
         "X-Offset": str(query.offset),
+        "Link": _links(page, query, request.scope, base_url),
     }
     if page.capped:
         headers["X-Total-Count-Capped"] = "true"
     return Response(page.items, headers=headers)
+
+
+def _links(page: OffsetPage[Any], query: OffsetQuery, scope: HTTPScope, base_url: str) -> str:
+    """The Link header of RFC 8288: the pages around this one, with the same filters."""
+    pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    kept = [pair for pair in pairs if pair[0] not in ("limit", "offset")]
+    address = f"{base_url.rstrip('/')}{scope['path']}"
+    filters = f"{urlencode(kept)}&" if kept else ""
+    links = [
+        f'<{address}?{filters}limit={query.size}&offset={offset}>; rel="{relation}"'
+        for relation, offset in neighbours(page, query).items()
+    ]
+    # With a very long query, the next page is the one that clients need.
+    return ", ".join(links if len(links) * len(links[0]) <= _MAX_LINKS else links[:1])

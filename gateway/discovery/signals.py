@@ -21,7 +21,17 @@ from domains.kernel.core.problems import Invalid
 from domains.kernel.untrusted import raw_json
 from gateway.discovery.path_ids import SIGNAL_ID
 from gateway.discovery.responses import DELETED, Deleted, paged
-from gateway.operations import AnyRequest, BlobsDep, CallerDep, IdInPath, ReadDep, TxDep, operation
+from gateway.operations import (
+    AnyRequest,
+    BaseUrlDep,
+    BlobsDep,
+    CallerDep,
+    IdInPath,
+    IfMatchDep,
+    ReadDep,
+    TxDep,
+    operation,
+)
 from gateway.requests import decode_body, decode_variant, parse_query
 
 
@@ -48,7 +58,7 @@ def _is_given(field: msgspec.Raw | UnsetType) -> bool:
 
 @get("/signals", opt=operation("listSignals", "signals:read", "List signals", query=SignalQuery))
 async def list_signals(
-    request: AnyRequest, caller: CallerDep, read: ReadDep
+    request: AnyRequest, caller: CallerDep, read: ReadDep, base_url: BaseUrlDep
 ) -> Response[list[Signal]]:
     """List the signals of the workspace, newest first.
 
@@ -56,12 +66,19 @@ async def list_signals(
     filter that is not valid.
     """
     query = parse_query(request, SignalQuery)
-    return paged(await SIGNALS.page(read, caller.workspace, query), query)
+    return paged(await SIGNALS.page(read, caller.workspace, query), query, request, base_url)
 
 
 @get(
     "/signals/{id:str}",
-    opt=operation("getSignal", "signals:read", "Get a signal", errors=(404,), path_id=SIGNAL_ID),
+    opt=operation(
+        "getSignal",
+        "signals:read",
+        "Get a signal",
+        errors=(404,),
+        path_id=SIGNAL_ID,
+        version_of=signals.version_of,
+    ),
 )
 async def get_signal(id: IdInPath, caller: CallerDep, read: ReadDep) -> Signal:
     """Get a signal. 404: the workspace has no signal with this id."""
@@ -83,6 +100,7 @@ async def get_signal(id: IdInPath, caller: CallerDep, read: ReadDep) -> Signal:
             "jobId": fields.EXAMPLE_JOB,
             "processing": UNSET,
         },
+        version_of=signals.version_of,
     ),
 )
 async def create_signal(
@@ -114,9 +132,12 @@ async def create_signal(
         request=SignalUpdate,
         errors=(404,),
         path_id=SIGNAL_ID,
+        version_of=signals.version_of,
     ),
 )
-async def update_signal(id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep) -> Signal:
+async def update_signal(
+    id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep, if_match: IfMatchDep
+) -> Signal:
     """Change a signal. Absent fields stay as they are.
 
     `source`, `data` and `insightIds` are replaced as a whole. The stored text stays, and no
@@ -124,22 +145,29 @@ async def update_signal(id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDe
     """
     changes = await decode_body(body, SignalUpdate)
     del body  # released while the signal is stored
-    return await SIGNALS.change(tx, caller.workspace, id, changes)
+    return await SIGNALS.change(tx, caller.workspace, id, changes, if_match)
 
 
 @delete(
     "/signals/{id:str}",
     status_code=200,
     opt=operation(
-        "deleteSignal", "signals:delete", "Delete a signal", errors=(404,), path_id=SIGNAL_ID
+        "deleteSignal",
+        "signals:delete",
+        "Delete a signal",
+        errors=(404,),
+        path_id=SIGNAL_ID,
+        version_of=signals.version_of,
     ),
 )
-async def delete_signal(id: IdInPath, caller: CallerDep, tx: TxDep) -> Deleted:
+async def delete_signal(
+    id: IdInPath, caller: CallerDep, tx: TxDep, if_match: IfMatchDep
+) -> Deleted:
     """Delete a signal with its links and quotes. Its insights stay.
 
     The stored text is erased after the retention period.
     """
-    await signals.remove(tx, caller.workspace, id)
+    await signals.remove(tx, caller.workspace, id, if_match)
     return DELETED
 
 

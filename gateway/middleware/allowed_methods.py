@@ -1,10 +1,12 @@
-"""Answers OPTIONS with the methods of the path."""
+"""Answers OPTIONS with the methods of the path, and the preflight requests of browsers."""
 
 import re
 
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp, Receive, Scope, Send
+
+from gateway.middleware.cors import Cors
 
 
 class AllowedMethods:
@@ -13,9 +15,10 @@ class AllowedMethods:
     Litestar's own answer has only the methods of the handler that was registered first.
     """
 
-    def __init__(self, app: ASGIApp, router: Litestar) -> None:
+    def __init__(self, app: ASGIApp, router: Litestar, cors: Cors | None) -> None:
         self._app = app
         self._router = router
+        self._cors = cors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "OPTIONS" or not (  # type: ignore[typeddict-item]
@@ -23,7 +26,10 @@ class AllowedMethods:
         ):
             await self._app(scope, receive, send)
             return
-        headers = [(b"allow", ", ".join(methods).encode())]
+        allowed = ", ".join(methods).encode()
+        headers = [(b"allow", allowed)]
+        if self._cors is not None:
+            headers += self._cors.preflight_headers(scope, allowed)  # type: ignore[arg-type]
         await send({"type": "http.response.start", "status": 204, "headers": headers})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 

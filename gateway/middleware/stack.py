@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from domains.kernel.core.settings import Settings
 from gateway.middleware.allowed_methods import AllowedMethods
 from gateway.middleware.completed_requests import CompletedRequests
+from gateway.middleware.cors import Cors
 from gateway.middleware.request_id import RequestId
 from gateway.middleware.response_headers import ResponseHeaders
 
@@ -20,7 +21,8 @@ class MiddlewareStack:
 
     def __init__(self, app: Litestar, registry: CollectorRegistry, settings: Settings) -> None:
         self._app = app
-        answering = ResponseHeaders(AllowedMethods(app, app))
+        cors = Cors.parse(settings.cors_origins)
+        answering = ResponseHeaders(AllowedMethods(app, app, cors), cors)
         self._http = RequestId(CompletedRequests(answering, registry, settings))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

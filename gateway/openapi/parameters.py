@@ -30,6 +30,22 @@ _IDEMPOTENCY_KEY: Final = {
 }
 
 
+_IF_NONE_MATCH: Final[dict[str, Any]] = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "ETags of the record that you have. 304 without a body if it is still current.",
+    "schema": {"type": "string"},
+}
+_IF_MATCH: Final[dict[str, Any]] = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "ETag of the record that you read. 412 if it has changed since. `*`: any state.",
+    "schema": {"type": "string"},
+}
+
+
 class _Parameter(NamedTuple):
     """A parameter and the name of its component, which is shown if operations share it."""
 
@@ -73,6 +89,12 @@ def _key(route: Route) -> tuple[str, str, str]:
 
 def _parameters(route: Route) -> list[_Parameter]:
     parameters = _path_parameters(route) + _query_parameters(route)
+    if route.operation.version_of is not None and route.method != "POST":
+        parameters.append(
+            _Parameter("IfNoneMatch", _IF_NONE_MATCH)
+            if route.method == "GET"
+            else _Parameter("IfMatch", _IF_MATCH)
+        )
     if route.needs_key and route.method == "POST":
         parameters.append(_Parameter("IdempotencyKey", _IDEMPOTENCY_KEY))
     return parameters

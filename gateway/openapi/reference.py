@@ -129,9 +129,9 @@ def _responses(operation: Json) -> str:
         if int(status) in _COMMON_STATUSES:
             common.append(f"<code>{status}</code>")
             continue
-        schema = next(iter(response["content"].values()))["schema"]
+        schemas = [content["schema"] for content in response["content"].values()]
         names = [name for name in response["headers"] if not _COMMON_HEADERS.fullmatch(name)]
-        text = f"{prose(response['description'])} · {_type(schema)}"
+        text = " · ".join([prose(response["description"]), *map(_type, schemas[:1])])
         if names:
             text += f'<br><span class="soft">Headers: {", ".join(map(escape, names))}</span>'
         rows.append(f"<tr><td><code>{status}</code></td><td>{text}</td></tr>")

@@ -21,6 +21,7 @@ _ERRORS: Final = {
     404: ("NotFound", "There is no such record in this workspace"),
     409: ("Conflict", "The request conflicts with another one"),
     411: ("LengthRequired", "Content-Length is missing"),
+    412: ("PreconditionFailed", "The record has changed since it was read"),
     413: ("TooLarge", "The body is too large"),
     429: ("RateLimited", "A rate limit of the key is exceeded"),
     500: ("InternalError", "An internal error occurred"),
@@ -50,6 +51,8 @@ _HEADERS: Final = {
         _COUNT,
         True,
     ),
+    "Link": ("The pages around this one: first, prev, next and last, as known", _STRING, True),
+    "ETag": ("Identifies this state of the record; absent in a stored response", _STRING, False),
     "X-Limit": ("The limit in force", _COUNT, True),
     "X-Offset": ("The offset in force", _COUNT, True),
     "X-Total-Count-Capped": (
@@ -59,7 +62,7 @@ _HEADERS: Final = {
     ),
 }
 _RATE_LIMIT: Final = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
-_PAGINATION: Final = ("X-Total-Count", "X-Limit", "X-Offset", "X-Total-Count-Capped")
+_PAGINATION: Final = ("X-Total-Count", "X-Limit", "X-Offset", "X-Total-Count-Capped", "Link")
 _ERROR_HEADERS: Final[Mapping[int, Sequence[str]]] = {
     401: ("WWW-Authenticate",),
     429: ("Retry-After",),
@@ -76,6 +79,9 @@ def responses_of(route: Route, schemas: Schemas, components: Components) -> dict
         headers.append("Idempotent-Replayed")
     if operation.query is not None and issubclass(operation.query, OffsetQuery):
         headers += _PAGINATION
+    is_conditional = operation.version_of is not None
+    if is_conditional and route.method != "DELETE":
+        headers.append("ETag")
     status = route.handler.status_code or 200
     body = {"schema": schema, "example": response_example(route, schemas)}
     success = _response(_SUCCESS[status], headers, {"application/json": body}, components)
@@ -84,6 +90,9 @@ def responses_of(route: Route, schemas: Schemas, components: Components) -> dict
     responses = {str(status): success}
     if operation.updates:
         responses["200"] = {**success, "description": "Updated", "x-addition": True}
+    if is_conditional and route.method == "GET":
+        meaning = "The record is still the one that the caller has"
+        responses["304"] = _response(meaning, headers, {}, components)
     return responses | {
         str(status): _error_response(route, status, schemas, components)
         for status in sorted(_error_statuses(route))
@@ -140,6 +149,8 @@ def _error_statuses(route: Route) -> set[int]:
     statuses |= {401, 429, 500, 503}
     if operation.access != "any key":
         statuses |= {400, 403}
+    if operation.version_of is not None and route.method in ("PATCH", "DELETE"):
+        statuses.add(412)
     if route.method in ("POST", "PATCH"):
         statuses.add(413)
         if route.surface.needs_length:

@@ -7,6 +7,7 @@ from litestar import get
 from domains.kernel.core.field_docs import doc
 from domains.revenue import accounts
 from domains.revenue.accounts import AccountDetail, AccountQuery, ListAccountsResponse
+from gateway import etags
 from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, SignerDep
 from gateway.requests import parse_query
 from gateway.revenue.requests import crm_id_in_path, read_operation
@@ -29,7 +30,7 @@ async def list_accounts(
 
 @get(
     "/accounts/{account_id:path}",
-    opt=read_operation("getAccount", "Get an account", path_id=_AccountId),
+    opt=read_operation("getAccount", "Get an account", path_id=_AccountId, version_of=etags.whole),
 )
 async def get_account(account_id: IdInPath, caller: CallerDep, read: ReadDep) -> AccountDetail:
     """Get an account with contacts, CRM fields and its latest deal.

@@ -53,7 +53,9 @@ async def list_conversations(
 
 @get(
     "/conversations/{conversation_id:str}",
-    opt=read_operation("getConversation", "Get a conversation"),
+    opt=read_operation(
+        "getConversation", "Get a conversation", version_of=conversations.version_of
+    ),
 )
 async def get_conversation(
     conversation_id: IdInPath, caller: CallerDep, read: ReadDep, signed_urls: SignedUrlsDep

@@ -7,6 +7,7 @@ from litestar import get
 from domains.kernel.core.field_docs import doc
 from domains.revenue import deals
 from domains.revenue.deals import DealDetail, DealQuery, ListDealsResponse
+from gateway import etags
 from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, SignerDep
 from gateway.requests import parse_query
 from gateway.revenue.requests import crm_id_in_path, read_operation
@@ -27,7 +28,10 @@ async def list_deals(
     return await deals.page(read, signer, caller.workspace, query)
 
 
-@get("/deals/{deal_id:path}", opt=read_operation("getDeal", "Get a deal", path_id=_DealId))
+@get(
+    "/deals/{deal_id:path}",
+    opt=read_operation("getDeal", "Get a deal", path_id=_DealId, version_of=etags.whole),
+)
 async def get_deal(deal_id: IdInPath, caller: CallerDep, read: ReadDep) -> DealDetail:
     """Get a deal with summary, suggested CRM values and contacts.
 

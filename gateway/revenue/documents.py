@@ -53,7 +53,10 @@ async def list_documents(
     )
 
 
-@get("/documents/{document_id:str}", opt=read_operation("getDocument", "Get a document"))
+@get(
+    "/documents/{document_id:str}",
+    opt=read_operation("getDocument", "Get a document", version_of=documents.version_of),
+)
 async def get_document(
     document_id: IdInPath, caller: CallerDep, read: ReadDep, signed_urls: SignedUrlsDep
 ) -> DocumentDetail:

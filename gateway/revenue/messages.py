@@ -13,6 +13,7 @@ from domains.revenue.messages import (
     MessageRequest,
 )
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
+from gateway import etags
 from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, SignerDep, TxDep
 from gateway.requests import decode_new, parse_query
 from gateway.revenue.requests import (
@@ -36,7 +37,10 @@ async def list_messages(
     return await messages.page(read, signer, caller.workspace, query, visibility_filter(caller))
 
 
-@get("/messages/{message_id:str}", opt=read_operation("getMessage", "Get a message"))
+@get(
+    "/messages/{message_id:str}",
+    opt=read_operation("getMessage", "Get a message", version_of=etags.whole),
+)
 async def get_message(message_id: IdInPath, caller: CallerDep, read: ReadDep) -> MessageDetail:
     """Get a message with body and attachments. 404: there is no such message, or it is deleted."""
     record = uuid_in_path(message_id, "messageId")

@@ -14,6 +14,7 @@ from domains.revenue.object_types import (
     ObjectTypeResponse,
     UpdateObjectTypeRequest,
 )
+from gateway import etags
 from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, TxDep
 from gateway.requests import decode_body, decode_new, parse_query
 from gateway.revenue.requests import ingest_operation, read_operation, uuid_in_path
@@ -32,7 +33,8 @@ async def list_object_types(
 
 
 @get(
-    "/object-types/{object_type_id:str}", opt=read_operation("getObjectType", "Get an object type")
+    "/object-types/{object_type_id:str}",
+    opt=read_operation("getObjectType", "Get an object type", version_of=etags.whole),
 )
 async def get_object_type(
     object_type_id: IdInPath, caller: CallerDep, read: ReadDep

@@ -8,6 +8,7 @@ from litestar.params import RawBody
 from domains.revenue import rows
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
 from domains.revenue.rows import ListRowsResponse, RowDetail, RowQuery, RowRequest, UpdateRowRequest
+from gateway import etags
 from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, SignerDep, TxDep
 from gateway.requests import decode_body, decode_new, parse_query
 from gateway.revenue.requests import (
@@ -31,7 +32,7 @@ async def list_rows(
     return await rows.page(read, signer, caller.workspace, query, visibility_filter(caller))
 
 
-@get("/rows/{row_id:str}", opt=read_operation("getRow", "Get a row"))
+@get("/rows/{row_id:str}", opt=read_operation("getRow", "Get a row", version_of=etags.whole))
 async def get_row(row_id: IdInPath, caller: CallerDep, read: ReadDep) -> RowDetail:
     """Get a row by its record id. 404: there is no such row, or it is deleted."""
     record = uuid_in_path(row_id, "rowId")

@@ -14,6 +14,7 @@ from domains.revenue.sources import (
     SourceResponse,
     UpdateSourceRequest,
 )
+from gateway import etags
 from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, TxDep
 from gateway.requests import decode_body, decode_new, parse_query
 from gateway.revenue.requests import ingest_operation, read_operation, uuid_in_path
@@ -28,7 +29,10 @@ async def list_sources(
     return await sources.list_all(read, caller.workspace, query)
 
 
-@get("/sources/{source_id:str}", opt=read_operation("getSource", "Get a source"))
+@get(
+    "/sources/{source_id:str}",
+    opt=read_operation("getSource", "Get a source", version_of=etags.whole),
+)
 async def get_source(source_id: IdInPath, caller: CallerDep, read: ReadDep) -> SourceResponse:
     """Get a source. 404: the organization has no source with this id, or it is deleted."""
     return await sources.get(read, caller.workspace, uuid_in_path(source_id, "sourceId"))

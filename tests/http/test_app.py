@@ -53,9 +53,9 @@ async def test_responses_have_one_request_id_and_no_server_header(acme: Tenant) 
 
 async def test_options_returns_all_methods_of_a_path(acme: Tenant) -> None:
     for path, methods in (
-        ("/external/v1/signals", "GET, OPTIONS, POST"),
-        ("/api/external/v1/signals/SIGNAL-1", "DELETE, GET, OPTIONS, PATCH"),
-        ("/v1/health", "GET, OPTIONS"),
+        ("/external/v1/signals", "GET, HEAD, OPTIONS, POST"),
+        ("/api/external/v1/signals/SIGNAL-1", "DELETE, GET, HEAD, OPTIONS, PATCH"),
+        ("/v1/health", "GET, HEAD, OPTIONS"),
     ):
         response = await acme.http.options(path)
         assert (response.status_code, response.headers["Allow"]) == (204, methods)

@@ -62,7 +62,46 @@ _SPECIAL_NETWORKS: Final[tuple[Network, ...]] = tuple(
 # IPv4-mapped and NAT64 addresses: the last 32 bits are the IPv4 address that is contacted.
 _IPV4_IN_IPV6: Final = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))
 
+_ORIGIN: Final = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(\[(?P<ipv6>[0-9a-f:.]+)\]|(?P<host>[a-z0-9_.-]+))"
+    r"(:(?P<port>[0-9]+))?"
+)
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
 INVALID_PORT: Final = "must have a port between 1 and 65535"
+
+
+def parse_origins(text: str) -> frozenset[str]:
+    """Parse origins of web pages, separated by commas, or `*`, which stands for all of them.
+
+    Raises ValueError with a message for the operator.
+    """
+    origins = frozenset(filter(None, map(str.strip, text.split(","))))
+    for origin in origins:
+        if origin == "*" and len(origins) > 1:
+            raise ValueError("* allows all origins: leave out the others.")
+        if origin != "*" and not _is_origin(origin):
+            raise ValueError(
+                f"{origin!r} is not an origin. Expected: scheme://host or scheme://host:port in "
+                "lower case, without a path, a final slash or the scheme's default port, for "
+                "example https://app.example.com. To allow all origins, set *."
+            )
+    return origins
+
+
+def _is_origin(text: str) -> bool:
+    """Return True if browsers can send the text as an Origin: they compare it byte by byte."""
+    parts = _ORIGIN.fullmatch(text)
+    if parts is None:
+        return False
+    try:
+        port = None if parts["port"] is None else parse_port(parts["port"])
+        host = parse_ipv6(parts["ipv6"]) if parts["ipv6"] else parse_host(parts["host"])
+    except ValueError:
+        return False
+    return str(host) in (parts["ipv6"], parts["host"]) and (
+        port is None or (str(port) == parts["port"] and _DEFAULT_PORTS.get(parts["scheme"]) != port)
+    )
 
 
 class FetchAllowlist(msgspec.Struct, frozen=True):

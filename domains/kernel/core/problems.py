@@ -62,6 +62,10 @@ class LengthRequired(Problem):
     status, code, title = 411, "length_required", "Length required"
 
 
+class PreconditionFailed(Problem):
+    status, code, title = 412, "precondition_failed", "Precondition failed"
+
+
 class TooLarge(Problem):
     status, code, title = 413, "payload_too_large", "Payload too large"
 

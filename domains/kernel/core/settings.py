@@ -1,7 +1,7 @@
 """Settings, read from environment variables once at start and passed as an argument."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -10,7 +10,7 @@ from msgspec import Meta
 from msgspec.structs import FieldInfo
 
 from domains.kernel.core.field_docs import doc
-from domains.kernel.core.network import FetchAllowlist
+from domains.kernel.core.network import FetchAllowlist, parse_origins
 
 # Settings whose environment variable has no prefix GATEWAY_.
 _WITHOUT_PREFIX = frozenset({"database_url", "redis_url", "blob_url"})
@@ -22,6 +22,11 @@ _SCHEMES = {
     "GATEWAY_PUBLIC_URL": ("https", "http"),
     "GATEWAY_SPEECH_URL": ("https", "http"),
     "GATEWAY_CHAT_URL": ("https", "http"),
+}
+# Settings that hold a list, with the functions that read it.
+_LISTS: Mapping[str, Callable[[str], object]] = {
+    "GATEWAY_FETCH_ALLOW": FetchAllowlist.parse,
+    "GATEWAY_CORS_ORIGINS": parse_origins,
 }
 _HOST = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:[0-9]{1,5})?")
 
@@ -70,6 +75,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     public_url: Annotated[
         str,
         doc("URL of the API for clients, used in links. Default: http://GATEWAY_HOST:GATEWAY_PORT"),
+    ] = ""
+    cors_origins: Annotated[
+        str,
+        doc(
+            "Origins of web pages that may call the API from a browser, such as "
+            "https://app.example.com, separated by commas, or * for all. If not set, none may"
+        ),
     ] = ""
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], doc("Minimum level of log lines")
@@ -208,10 +220,11 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
             check_url(name, variables[name])
     if "GATEWAY_CHAT_URL" in variables and "GATEWAY_CHAT_MODEL" not in variables:
         raise SettingError("GATEWAY_CHAT_MODEL is not set: GATEWAY_CHAT_URL requires it")
-    try:
-        FetchAllowlist.parse(variables.get("GATEWAY_FETCH_ALLOW", ""))
-    except ValueError as error:
-        raise SettingError(f"GATEWAY_FETCH_ALLOW: {error}") from None
+    for name, parse in _LISTS.items():
+        try:
+            parse(variables.get(name, ""))
+        except ValueError as error:
+            raise SettingError(f"{name}: {error}") from None
     return Settings(**values)  # type: ignore[arg-type]
 
 

@@ -40,6 +40,7 @@ from domains.kernel.db.tables import record_counts
 T = TypeVar("T")
 
 MAX_LIMIT: Final = 100
+MAX_OFFSET: Final = 2**31 - 1
 
 # Totals are counted up to this number: an exact count takes longer the larger the workspace is.
 COUNT_CAP: Final = 10_000
@@ -55,7 +56,7 @@ class OffsetQuery(msgspec.Struct, frozen=True, kw_only=True):
     limit: Annotated[
         int, doc("Number of records per page. Maximum 100; larger values are clamped.", ge=1)
     ] = 20
-    offset: Annotated[int, doc("Number of records to skip", ge=0, le=2**31 - 1)] = 0
+    offset: Annotated[int, doc("Number of records to skip", ge=0, le=MAX_OFFSET)] = 0
     order: Annotated[Order, doc("Order by creation")] = "desc"
 
     @property
@@ -80,6 +81,26 @@ class OffsetPage(msgspec.Struct, Generic[T], frozen=True):
     def capped(self) -> bool:
         """True if the list has more records than `total`."""
         return self.counted > COUNT_CAP
+
+
+def neighbours(page: OffsetPage[Any], query: OffsetQuery) -> dict[str, int]:
+    """Offsets of the pages around a page, by their relation to it: next, prev, first, last.
+
+    The last page is unknown if the total is capped; then a full page has a next one.
+    """
+    size, offset = query.size, query.offset
+    last = max(page.total - 1, 0) // size * size
+    offsets = {}
+    is_full = page.capped and len(page.items) == size
+    if offset + size < page.total or (is_full and offset + size <= MAX_OFFSET):
+        offsets["next"] = offset + size
+    if offset:
+        before = max(offset - size, 0)
+        offsets["prev"] = before if page.capped else min(before, last)
+    offsets["first"] = 0
+    if not page.capped:
+        offsets["last"] = last
+    return offsets
 
 
 @dataclass(eq=False)

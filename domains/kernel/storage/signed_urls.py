@@ -16,6 +16,11 @@ LIFETIME: Final = 24 * 60 * 60
 # Purposes of signatures: a link to download a file cannot be changed into one that shows it.
 _DOWNLOAD: Final = "download"
 _INLINE: Final = "inline"
+# Seconds. A response that was made in one such period may be kept during that period.
+_REUSE_PERIOD: Final = LIFETIME // 2
+
+# Parameters of signatures, by this deployment and by S3.
+_SIGNATURES: Final = ("&signature=", "X-Amz-Signature=")
 
 
 class FileQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +77,18 @@ class SignedUrls:
         valid = self._signer.verify(purpose, message, query.signature)
         if not valid or query.expires < now:
             raise invalid_url()
+
+
+def version_of_url(url: str | None, now: float) -> str | None:
+    """Return what identifies the object of a signed URL. Other URLs are returned as they are.
+
+    Each response has another signature and expiry time. An ETag of the whole URL would never match,
+    and one without the URL would let a client keep a link that has expired. With the number of the
+    period, the links of a response that is still current are valid for 12 hours at least.
+    """
+    if url is None or not any(name in url for name in _SIGNATURES):
+        return url
+    return f"{url.partition('?')[0]} {int(now // _REUSE_PERIOD)}"
 
 
 def invalid_url() -> NotFound:

@@ -59,10 +59,11 @@ OTHER_IDS = {
 # Headers that every answer with this documentation has; the others are optional.
 REQUIRED_HEADERS = {
     *("X-Request-Id", "X-Total-Count", "X-Limit", "X-Offset", "Retry-After", "WWW-Authenticate"),
+    "Link",
 }
 OPTIONAL_HEADERS = {
     *("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"),
-    *("X-Total-Count-Capped", "Idempotent-Replayed"),
+    *("X-Total-Count-Capped", "Idempotent-Replayed", "ETag"),
 }
 
 
@@ -191,6 +192,7 @@ def _refusals(path: str, operation: Operation) -> set[int]:
         found |= {409} if operation.method != "GET" else set()
         return found | ({411, 413} if operation.method in ("POST", "PATCH") else set())
     found |= {404} if operation.parameter else set()
+    found |= {412} if operation.method in ("PATCH", "DELETE") else set()
     return found | {"POST": {409, 413}, "PATCH": {413}}.get(operation.method, set())
 
 
@@ -212,6 +214,10 @@ def test_operation_is_as_in_the_contract(document: Json, path: str, operation: O
         for status, each in described["responses"].items()
         if "x-addition" not in each
     }
+    is_record = operation.method == "GET" and operation.path.endswith("}")
+    assert (304 in answers) == is_record
+    not_modified = answers.pop(304, {"content": {}})
+    assert not_modified["content"] == {}
     assert refusals | {operation.status} <= set(answers) <= refusals | {operation.status, 503}
     problem = path == DISCOVERY_DOCUMENT
     error = "ReadError" if operation.method == "GET" else "WriteError"
@@ -253,6 +259,11 @@ def test_parameters_are_as_in_the_contract(document: Json, path: str, operation:
         assert given["required"]
     key = found.pop(("header", "Idempotency-Key"), None)
     assert (key is not None) == (operation.method == "POST")
+    read = found.pop(("header", "If-None-Match"), None)
+    assert (read is not None) == (operation.method == "GET" and operation.path.endswith("}"))
+    write = found.pop(("header", "If-Match"), None)
+    is_change = operation.method in ("PATCH", "DELETE")
+    assert (write is not None) == (is_change and path == DISCOVERY_DOCUMENT)
     assert {
         name: field_of(each["schema"], required=each["required"])
         for (place, name), each in found.items()
@@ -268,6 +279,7 @@ def test_parameters_are_as_in_the_contract(document: Json, path: str, operation:
     if "offset" in operation.query:
         headers = described["responses"]["200"]["headers"]
         assert {"X-Total-Count", "X-Limit", "X-Offset", "X-Total-Count-Capped"} <= set(headers)
+        assert "Link" in headers
 
 
 def test_creates_link_to_the_operations_of_the_record(document: Json, path: str) -> None:

@@ -1,0 +1,67 @@
+"""Entity tags of responses, and the conditions of requests that name them (RFC 9110)."""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import msgspec
+
+# Makes the part of a response that its tag is computed from.
+VersionOf = Callable[[Any], object]
+
+ANY: Final = b"*"
+
+_encode: Final = msgspec.json.Encoder().encode
+_TAG: Final = re.compile(rb'(W/)?"([^"]*)"')
+# Separates the tag of a record from the coding of a compressed response.
+_CODING: Final = b"-"
+
+
+def whole(record: object) -> object:
+    """The version of a record whose response has no parts that change with time."""
+    return record
+
+
+def etag_of(content: bytes) -> bytes:
+    """Return the strong tag of a response body."""
+    return b'"%s"' % hashlib.blake2b(content, digest_size=12).hexdigest().encode()
+
+
+def version_etag(version: object) -> bytes:
+    """Return the tag of a version, which is encoded like a response body."""
+    return etag_of(_encode(version))
+
+
+def with_coding(etag: bytes, coding: bytes) -> bytes:
+    """Return the tag of the same content in a content coding: other bytes need another tag."""
+    return b'%s%s%s"' % (etag[:-1], _CODING, coding)
+
+
+def matches(condition: bytes, etag: bytes, *, strong: bool) -> bool:
+    """Compare a tag with the value of If-Match (strong) or If-None-Match (weak comparison).
+
+    A tag matches in every content coding.
+    """
+    return condition.strip() == ANY or any(
+        opaque.partition(_CODING)[0] == etag[1:-1] and not (strong and weak)
+        for weak, opaque in _TAG.findall(condition)
+    )
+
+
+def header_value(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
+    """Return the value of a header that holds a list: several lines are one list."""
+    lines = [value for each, value in headers if each == name]
+    return b",".join(lines) if lines else None
+
+
+class IfMatch:
+    """The condition of a write: the record is still the one that the caller read."""
+
+    def __init__(self, condition: bytes, version_of: VersionOf) -> None:
+        self._condition = condition
+        self._version_of = version_of
+
+    def __call__(self, record: object) -> bool:
+        etag = version_etag(self._version_of(record))
+        return matches(self._condition, etag, strong=True)
