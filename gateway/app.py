@@ -22,6 +22,7 @@ from gateway.health import OPERATIONS
 from gateway.invoker import Invoker
 from gateway.middleware.stack import MiddlewareStack
 from gateway.openapi.handlers import openapi_handlers
+from gateway.openapi.reference.handlers import reference_handlers
 from gateway.revenue.surface import REVENUE
 
 # The last one renders the errors of paths outside all prefixes.
@@ -75,6 +76,7 @@ def create_app(
             metrics.metrics,
             *files.HANDLERS,
             *openapi_handlers(SURFACES),
+            *reference_handlers(SURFACES, settings.base_url),
         ],
         middleware=[invoker.middleware],
         dependencies={name: _declared() for name in (*resources, "caller", "tx")},

@@ -53,6 +53,8 @@ class HandlerPlan:
     takes_caller: bool
     takes_request: bool
     takes_tx: bool
+    # Headers of every response of a deprecated operation.
+    deprecation_headers: Sequence[tuple[bytes, bytes]]
 
     @classmethod
     def of(
@@ -67,9 +69,12 @@ class HandlerPlan:
         in_path = names & set(path_parameters)
         if unknown := names - in_path - resources.keys() - set(REQUEST_PARAMETERS):
             raise UnknownParameter(f"{handler.handler_name}: {', '.join(sorted(unknown))}")
+        operation: Operation = handler.opt["operation"]
+        deprecation = operation.deprecation
+        headers = deprecation.headers() if deprecation else {}
         return cls(
             call=handler.fn,
-            operation=handler.opt["operation"],
+            operation=operation,
             surface=surface,
             status=handler.status_code,
             resources={name: resources[name] for name in names & resources.keys()},
@@ -78,6 +83,9 @@ class HandlerPlan:
             takes_caller="caller" in names,
             takes_request="request" in names,
             takes_tx="tx" in names,
+            deprecation_headers=[
+                (name.lower().encode(), value.encode()) for name, value in headers.items()
+            ],
         )
 
 
@@ -117,6 +125,8 @@ class Invoker:
 
     async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         plan = self._plans[scope["route_handler"]]  # type: ignore[index]
+        if plan.deprecation_headers:
+            scope["state"]["deprecation"] = plan.deprecation_headers
         response = await self._respond(plan, scope, receive, send)
         await response(scope, receive, send)
 

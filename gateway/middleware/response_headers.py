@@ -4,7 +4,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class ResponseHeaders:
-    """Adds X-Request-Id and the rate limit headers.
+    """Adds X-Request-Id, the rate limit headers and those of deprecated operations.
 
     Also keeps the status in the request's state, so that no other middleware wraps `send`.
     """
@@ -24,6 +24,7 @@ class ResponseHeaders:
                 ]
                 if (rate_limit := state.get("rate_limit")) is not None:
                     headers += rate_limit.raw_headers()
+                headers += state.get("deprecation", ())
                 message["headers"] = headers
             await send(message)
 

@@ -10,6 +10,7 @@ from gateway.openapi.parameters import parameters_of
 from gateway.openapi.responses import header_components, responses_of
 from gateway.openapi.routes import Route, routes_of
 from gateway.openapi.schemas import Schemas
+from gateway.openapi.topics import with_topics
 from gateway.operations import Surface
 
 
@@ -35,7 +36,7 @@ def build_document(surfaces: Sequence[Surface]) -> dict[str, Any]:
         "info": {
             "title": title,
             "version": version("evidence-gateway"),
-            "description": description,
+            "description": with_topics(description, surfaces),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
@@ -79,6 +80,8 @@ def _describe(route: Route, schemas: Schemas) -> dict[str, Any]:
         described["x-required-scopes"] = route.required_scopes
     if operation.addition:
         described["x-addition"] = True
+    if operation.deprecation:
+        described["deprecated"] = True
     if route.request_types:
         described["requestBody"] = {
             "required": True,
@@ -96,6 +99,10 @@ def _description(route: Route) -> str:
         sentences.append("Needs a key with any scopes.")
     if route.operation.addition:
         sentences.append("An addition: not part of the vendor's API.")
+    if deprecation := route.operation.deprecation:
+        sentences.append(
+            f"Deprecated since {deprecation.since}; may be removed from {deprecation.sunset} on."
+        )
     return " ".join(filter(None, sentences))
 
 
