@@ -18,8 +18,8 @@ Scalar.createApiReference("#reference", {
     ...Object.fromEntries(otherTargets.map((target) => [target, true])),
     shell: ["wget", "httpie"],
     js: ["axios", "jquery", "ofetch", "xhr"],
-    node: true,
-    python: ["python3", "aiohttp", "httpx_async"],
+    node: ["axios", "fetch", "ofetch"],
+    python: ["aiohttp", "httpx_async"],
   },
   orderSchemaPropertiesBy: "preserve",
   // Everything that would load from, or link to, services of the viewer's makers.
