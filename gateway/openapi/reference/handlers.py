@@ -64,7 +64,7 @@ def reference_handlers(surfaces: Sequence[Surface], base_url: str) -> list[HTTPR
             content, headers["Content-Encoding"] = asset.compressed, "gzip"
         else:
             content = await asyncio.to_thread(asset.decompressed)
-        return Response(content, media_type="text/javascript; charset=utf-8", headers=headers)
+        return Response(content, media_type="text/javascript", headers=headers)
 
     def render_markdown(folder: str) -> bytes:
         return markdown.render(document(folder), base_url).encode()
@@ -95,7 +95,7 @@ def _text_handler(path: str, media_type: str, render: Callable[[], bytes]) -> HT
     async def serve() -> Response[bytes]:
         return Response(
             await asyncio.to_thread(rendered),
-            media_type=f"{media_type}; charset=utf-8",
+            media_type=media_type,
             headers={**_NO_SNIFFING, "Cache-Control": "no-cache"},
         )
 

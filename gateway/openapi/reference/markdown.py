@@ -19,7 +19,7 @@ def render(document: Json, base_url: str) -> str:
 
 
 class _Reference:
-    """Renders one document. Collects the models that the text names, to describe them at the end."""
+    """Renders one document, and at the end the models that the text before names."""
 
     def __init__(self, document: Json) -> None:
         self._document = document

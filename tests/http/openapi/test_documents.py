@@ -325,7 +325,13 @@ async def test_no_served_operation_is_missing(
         for method, path in described
         if path.startswith("/external/v1/") or path == "/readyz"
     }
-    others = ("/", "/reference", "/metrics", "/files/{key}", *DOCUMENTS)
+    others = (
+        *("/", "/reference", "/reference/assets/{name}", "/llms.txt", "/metrics", "/files/{key}"),
+        *DOCUMENTS,
+        "/operations/openapi.json",
+        *("/reference.md", "/external/v1/reference.md", "/v1/reference.md"),
+        "/operations/reference.md",
+    )
     unlisted = {("get", path) for path in others} | {("head", "/files/{key}")}
     assert served == described | aliases | unlisted
 
