@@ -9,7 +9,8 @@ _AUTHENTICATION: Final = """\
 ## Authentication
 
 Send an API key in the header `Authorization` of every request: \
-`Authorization: Bearer sk_live_...`. A key belongs to one workspace. Records of other workspaces are reported as not found.
+`Authorization: Bearer sk_live_...`. A key belongs to one workspace. Records of other workspaces \
+are reported as not found.
 
 Each key has scopes, and each operation names the scope that it needs. Without a valid key the \
 status is `401`, without the scope `403`. A revoked key stops working immediately. Create keys \
