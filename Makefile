@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run setup test chaos check fmt train eval examples bench pins clean
+.PHONY: run setup test ui-test chaos check fmt train eval examples bench pins clean
 
 # With exec, Ctrl-C reaches the supervisor directly and make adds no error message.
 run: setup
@@ -15,6 +15,10 @@ setup: $(VENV)/.run
 # All tests, in two processes with their own servers. ARGS: pytest arguments, for one process.
 test: $(VENV)/.test
 	@$(BIN)/python -m pytest $(or $(ARGS),--numprocesses 2 --dist worksteal)
+
+# Use the API reference in a browser: the installed Chromium, or the one that CHROMIUM names.
+ui-test: $(VENV)/.ui
+	@$(BIN)/python -m pytest tests/ui/reference_in_browser.py $(ARGS)
 
 # All fault scenarios, including those that take minutes. ARGS: words in the scenario names.
 chaos: $(VENV)/.test
@@ -56,10 +60,12 @@ bench: $(VENV)/.bench
 # Renew the pins in requirements/, without download addresses.
 pins:
 	@$(PYTHON) -m venv $(VENV)-pins && $(VENV)-pins/bin/pip install --quiet uv
-	@for part in build run test lint bench; do \
+	@for part in build run test lint bench ui; do \
 		source=pyproject.toml; options=""; \
 		test $$part = build && source=requirements/build.in; \
 		test $$part = lint && source=requirements/lint.in; \
+		test $$part = ui && source=requirements/ui.in && \
+			options="--constraints requirements/test.txt"; \
 		test $$part = test && options="--extra test --constraints requirements/run.txt"; \
 		test $$part = bench && options="--extra bench --constraints requirements/test.txt"; \
 		$(VENV)-pins/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade \
@@ -87,4 +93,8 @@ $(VENV)/.lint: $(VENV)/.test requirements/lint.txt
 
 $(VENV)/.bench: $(VENV)/.test requirements/bench.txt
 	@$(PYTHON) requirements/install.py bench
+	@touch $@
+
+$(VENV)/.ui: $(VENV)/.test requirements/ui.txt
+	@$(PYTHON) requirements/install.py ui
 	@touch $@

@@ -22,6 +22,7 @@ from gateway.health import OPERATIONS
 from gateway.invoker import Invoker
 from gateway.middleware.stack import MiddlewareStack
 from gateway.openapi.handlers import openapi_handlers
+from gateway.openapi.reference.handlers import reference_handlers
 from gateway.operations import serve_head
 from gateway.revenue.surface import REVENUE
 
@@ -47,6 +48,7 @@ def create_app(
     """
     keyring = Keyring(database, settings)
     registry = CollectorRegistry()
+    base_url = settings.base_url.rstrip("/")
     # The arguments of the handlers' parameters of the same name.
     resources = {
         "allowed": FetchAllowlist.parse(settings.fetch_allow),
@@ -78,7 +80,8 @@ def create_app(
                     *health.HANDLERS,
                     metrics.metrics,
                     *files.HANDLERS,
-                    *openapi_handlers(SURFACES, settings.base_url.rstrip("/")),
+                    *openapi_handlers(SURFACES, base_url),
+                    *reference_handlers(SURFACES, base_url),
                 ]
             ),
         ],

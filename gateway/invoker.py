@@ -66,6 +66,8 @@ class HandlerPlan:
     takes_tx: bool
     # Makes what the ETag of the response is computed from; None: it has none.
     tagged_by: VersionOf | None
+    # Headers of every response of a deprecated operation.
+    deprecation_headers: Sequence[tuple[bytes, bytes]]
 
     @classmethod
     def of(
@@ -82,6 +84,8 @@ class HandlerPlan:
             raise UnknownParameter(f"{handler.handler_name}: {', '.join(sorted(unknown))}")
         operation: Operation = handler.opt["operation"]
         is_deletion = "DELETE" in handler.http_methods
+        deprecation = operation.deprecation
+        headers = deprecation.headers() if deprecation else {}
         return cls(
             call=handler.fn,
             operation=operation,
@@ -95,6 +99,9 @@ class HandlerPlan:
             takes_request="request" in names,
             takes_tx="tx" in names,
             tagged_by=None if is_deletion else operation.version_of,
+            deprecation_headers=[
+                (name.lower().encode(), value.encode()) for name, value in headers.items()
+            ],
         )
 
 
@@ -134,6 +141,8 @@ class Invoker:
 
     async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         plan = self._plans[scope["route_handler"]]  # type: ignore[index]
+        if plan.deprecation_headers:
+            scope["state"]["deprecation"] = plan.deprecation_headers
         response = await self._respond(plan, scope, receive, send)
         if isinstance(response, JsonResponse) and response.version is not None:
             await response.add_etag()

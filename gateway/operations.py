@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
+from datetime import UTC, date, datetime, time
+from email.utils import format_datetime
 from types import UnionType
 from typing import Any, Final, Literal, ParamSpec
 from uuid import UUID
@@ -43,8 +45,25 @@ TxDep = NamedDependency[Tx]
 Access = Scope | Literal["any key", "public"]
 
 
+class Deprecation(msgspec.Struct, frozen=True):
+    """Announcement that an operation will be removed."""
+
+    # First day on which it is deprecated.
+    since: date
+    # First day on which it may be gone.
+    sunset: date
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers `Deprecation` (RFC 9745) and `Sunset` (RFC 8594)."""
+        since, sunset = (datetime.combine(day, time(), UTC) for day in (self.since, self.sunset))
+        return {
+            "Deprecation": f"@{int(since.timestamp())}",
+            "Sunset": format_datetime(sunset, usegmt=True),
+        }
+
+
 class Operation(msgspec.Struct, frozen=True):
-    """Declaration of a handler, used by admission, OpenAPI documents and reference page."""
+    """Declaration of a handler, used by admission and the OpenAPI documents."""
 
     id: str
     access: Access
@@ -58,6 +77,8 @@ class Operation(msgspec.Struct, frozen=True):
     addition: bool = False
     # An addition: POST may update an existing record, with 200 instead of 201.
     updates: bool = False
+    # Announced on every response and in the OpenAPI document: see docs/versioning.md.
+    deprecation: Deprecation | None = None
     # Requests count against the rate limits of the key.
     counted: bool = True
     # Type of the id in the path.
@@ -90,6 +111,8 @@ class Surface(msgspec.Struct, frozen=True, kw_only=True):
 
     title: str
     description: str
+    # Rules of all operations for clients: a Markdown text with headings of the second level.
+    guide: str = ""
     # The documents show the first prefix. The others serve the same handlers.
     prefixes: tuple[str, ...]
     handlers: Sequence[HTTPRouteHandler]
@@ -115,6 +138,12 @@ class Surface(msgspec.Struct, frozen=True, kw_only=True):
     vendor_parameters: frozenset[str] | None = None
     # Query parameters that are additions although `vendor_parameters` is None.
     added_parameters: frozenset[str] = frozenset()
+
+    @property
+    def documents_path(self) -> str:
+        """Folder of its OpenAPI document and Markdown reference, such as `/v1`."""
+        prefix = self.prefixes[0]
+        return f"/{self.title.lower()}" if prefix == "/" else prefix
 
     def routers(self) -> list[Router]:
         """One router per prefix, each with all handlers."""

@@ -1,6 +1,6 @@
 """Create `.venv` and install pinned packages into it.
 
-`python requirements/install.py run|test|lint|bench` installs one of the sets. It uses the
+`python requirements/install.py run|test|lint|bench|ui` installs one of the sets. It uses the
 standard library only, because it runs before any package is installed.
 """
 
@@ -23,12 +23,14 @@ DISK_SPACE = {
     "test": 1_200_000_000,
     "lint": 800_000_000,
     "bench": 100_000_000,
+    "ui": 200_000_000,
 }
 REQUIREMENT_FILES = {
     "run": ("build", "run"),
     "test": ("test",),
     "lint": ("lint",),
     "bench": ("bench",),
+    "ui": ("ui",),
 }
 
 

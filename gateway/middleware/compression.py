@@ -57,8 +57,8 @@ def is_compressible(headers: Mapping[bytes, bytes]) -> bool:
     )
 
 
-def negotiate(accepted: bytes) -> bytes | None:
-    """Return the coding that the value of Accept-Encoding prefers; None for no coding."""
+def _qualities(accepted: bytes) -> dict[bytes, float]:
+    """Parse a value of Accept-Encoding: qualities by coding."""
     qualities: dict[bytes, float] = {}
     for item in accepted.lower().split(b","):
         name, *parameters = (part.strip() for part in item.split(b";"))
@@ -68,6 +68,18 @@ def negotiate(accepted: bytes) -> bytes | None:
             # A client that sends a malformed quality gets the body as it is.
             quality = float(match[1]) if match else 0.0
         qualities[name.removeprefix(b"x-")] = quality
+    return qualities
+
+
+def accepts(accepted: bytes, coding: bytes) -> bool:
+    """True if the value of Accept-Encoding accepts a coding."""
+    qualities = _qualities(accepted)
+    return qualities.get(coding, qualities.get(b"*", 0.0)) > 0
+
+
+def negotiate(accepted: bytes) -> bytes | None:
+    """Return the coding that the value of Accept-Encoding prefers; None for no coding."""
+    qualities = _qualities(accepted)
     others = qualities.get(b"*", 0.0)
     # The first of several equal ones.
     best = max(CODINGS, key=lambda coding: qualities.get(coding, others))

@@ -61,6 +61,7 @@ class ResponseHeaders:
         headers = [*headers, (b"x-request-id", state["request_id"].encode())]
         if (rate_limit := state.get("rate_limit")) is not None:
             headers += rate_limit.raw_headers()
+        headers += state.get("deprecation", ())
         # Responses hold data of customers: nothing keeps them unless it is told to.
         if b"cache-control" not in given:
             headers.append(_NO_STORE)

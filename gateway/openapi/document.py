@@ -15,6 +15,7 @@ from gateway.openapi.parameters import Parameters
 from gateway.openapi.responses import responses_of
 from gateway.openapi.routes import Route, routes_of
 from gateway.openapi.schemas import Schemas
+from gateway.openapi.topics import with_topics
 from gateway.operations import Surface
 
 
@@ -44,7 +45,7 @@ def build_document(surfaces: Sequence[Surface], base_url: str) -> dict[str, Any]
         "info": {
             "title": title,
             "version": version("evidence-gateway"),
-            "description": description,
+            "description": with_topics(description, surfaces),
             "contact": {"name": "The operator of this gateway", "url": base_url},
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
@@ -108,6 +109,8 @@ def _describe(
     }
     if operation.addition:
         described["x-addition"] = True
+    if operation.deprecation:
+        described["deprecated"] = True
     if route.request_types:
         described["requestBody"] = {
             "required": True,
@@ -125,6 +128,10 @@ def _description(route: Route) -> str:
         sentences.append("Needs a key with any scopes.")
     if route.operation.addition:
         sentences.append("An addition: not part of the vendor's API.")
+    if deprecation := route.operation.deprecation:
+        sentences.append(
+            f"Deprecated since {deprecation.since}; may be removed from {deprecation.sunset} on."
+        )
     return " ".join(filter(None, sentences))
 
 

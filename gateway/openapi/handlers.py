@@ -1,23 +1,18 @@
-"""Handlers of the OpenAPI documents, of the API reference and of its icon."""
+"""Handlers of the OpenAPI documents and of the icon of the pages."""
 
 import asyncio
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 import yaml
 from litestar import MediaType, Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from gateway.etags import etag_of
-from gateway.openapi import reference
 from gateway.openapi.document import build_document
+from gateway.openapi.static_content import FOR_A_DAY, StaticContent
 from gateway.operations import Surface, operation
-
-# Caches keep them for five minutes, then ask whether they are still current.
-_PUBLIC: Final = "public, max-age=300"
-_PUBLIC_FOR_A_DAY: Final = "public, max-age=86400"
 
 _YAML: Final = "application/yaml"
 
@@ -28,74 +23,40 @@ _ICON: Final = b"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">\
 <path fill="#fff" d="M18 22c4-1 6-3 6-6h-5V9h8v7c0 6-3 9-8 9z"/>\
 </svg>"""
 
-
-class _Content(NamedTuple):
-    """A response body that is the same for all requests, with its ETag."""
-
-    body: bytes
-    etag: bytes
-
-    @classmethod
-    def of(cls, body: bytes) -> "_Content":
-        return cls(body, etag_of(body))
-
-    def response(self, media_type: str, cache_control: str) -> Response[bytes]:
-        headers = {"ETag": self.etag.decode(), "Cache-Control": cache_control}
-        return Response(self.body, media_type=media_type, headers=headers)
+# The C library writes YAML in a tenth of the time, where PyYAML was built with it.
+_Dumper: Final[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def openapi_handlers(surfaces: Sequence[Surface], base_url: str) -> list[HTTPRouteHandler]:
-    """Return handlers of the combined document, each surface's document and the reference page.
+    """Return handlers of the combined document, of each surface's document, and of the icon.
 
     Documents are built on the first request, in a thread: building would delay the start.
     """
-
-    @functools.cache
-    def whole_document() -> dict[str, Any]:
-        return build_document(surfaces, base_url)
-
-    @functools.cache
-    def page() -> _Content:
-        return _Content.of(reference.render(whole_document()))
-
-    @get(["/", "/reference"], opt=operation("reference", "public", "API reference"))
-    async def serve_reference() -> Response[bytes]:
-        content = await asyncio.to_thread(page)
-        response = content.response(MediaType.HTML, _PUBLIC)
-        response.headers["Content-Security-Policy"] = (
-            "default-src 'none'; style-src 'unsafe-inline'"
-        )
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
-
-    documents = [
-        handler
-        for surface in surfaces
-        if surface.prefixes[0] != "/"
-        for handler in _document_handlers(
-            surface.prefixes[0], functools.partial(build_document, [surface], base_url)
-        )
-    ]
+    parts = {"": surfaces, **{surface.documents_path: [surface] for surface in surfaces}}
     return [
-        *_document_handlers("", whole_document),
-        *documents,
-        serve_reference,
+        *(
+            handler
+            for path, part in parts.items()
+            for handler in _document_handlers(
+                path, functools.partial(build_document, part, base_url)
+            )
+        ),
         redirect_to_reference,
         serve_icon,
     ]
 
 
 def _document_handlers(
-    prefix: str, build: Callable[[], dict[str, Any]]
+    folder: str, build: Callable[[], dict[str, Any]]
 ) -> tuple[HTTPRouteHandler, HTTPRouteHandler]:
     """Handlers of one document as JSON and as YAML."""
 
     @functools.cache
-    def as_json() -> _Content:
-        return _Content.of(msgspec.json.encode(build()))
+    def as_json() -> StaticContent:
+        return StaticContent.of(msgspec.json.encode(build()))
 
     @functools.cache
-    def as_yaml() -> _Content:
+    def as_yaml() -> StaticContent:
         # Decoded from JSON, so that both are the same, and no two parts of it are one object,
         # which YAML would write as an alias.
         text = yaml.dump(
@@ -106,21 +67,17 @@ def _document_handlers(
             width=100,
             encoding="utf-8",
         )
-        return _Content.of(text)
+        return StaticContent.of(text)
 
-    @get(f"{prefix}/openapi.json", opt=operation("openapi", "public", "OpenAPI document"))
+    @get(f"{folder}/openapi.json", opt=operation("openapi", "public", "OpenAPI document"))
     async def serve_json() -> Response[bytes]:
-        return (await asyncio.to_thread(as_json)).response(MediaType.JSON, _PUBLIC)
+        return (await asyncio.to_thread(as_json)).response(MediaType.JSON)
 
-    @get(f"{prefix}/openapi.yaml", opt=operation("openapiYaml", "public", "OpenAPI document"))
+    @get(f"{folder}/openapi.yaml", opt=operation("openapiYaml", "public", "OpenAPI document"))
     async def serve_yaml() -> Response[bytes]:
-        return (await asyncio.to_thread(as_yaml)).response(_YAML, _PUBLIC)
+        return (await asyncio.to_thread(as_yaml)).response(_YAML)
 
     return serve_json, serve_yaml
-
-
-# The C library writes YAML in a tenth of the time, where PyYAML was built with it.
-_Dumper: Final[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 @get("/docs", opt=operation("docs", "public", "Redirect to the API reference"))
@@ -132,4 +89,4 @@ async def redirect_to_reference() -> Response[str]:
 
 @get(["/favicon.ico", "/favicon.svg"], opt=operation("icon", "public", "Icon of the pages"))
 async def serve_icon() -> Response[bytes]:
-    return _Content.of(_ICON).response("image/svg+xml", _PUBLIC_FOR_A_DAY)
+    return StaticContent.of(_ICON).response("image/svg+xml", FOR_A_DAY)

@@ -49,12 +49,39 @@ def revenue_error(problem: Problem, request_id: str, method: str) -> ReadError |
     return WriteError(WriteFault(problem.code, problem.message, field, request_id))
 
 
+_GUIDE: Final = """\
+## Errors
+
+A refused request stores nothing. The status gives the kind of error; the body explains what to \
+do. It is `{"detail": "..."}` for reads, and for writes `detail` is an object with `error`, \
+`message`, `field` and `request_id`.
+
+Requests are checked in a fixed order: `401` key, `403` scope, `429` rate limit, `411` and `413` \
+length, `400` content, then `404` and `409` for the record.
+
+## Pagination
+
+Lists are objects with the records and `pagination`. While `hasMore` is true, send `nextCursor` as \
+`cursor` to get the next page. A cursor contains the filters of the first page. You may repeat \
+them, but not change them. The maximum `limit` is 50. Records that are added or deleted meanwhile \
+cause no duplicates and no gaps. Lists of sources and of object types have a single page.
+
+## Bodies and times
+
+Bodies are JSON of at most 10 MB. Unknown fields are ignored. A body needs the header \
+`Content-Length` and a JSON `Content-Type`. A `POST` replaces the whole record with the same \
+`sourceId` and `id`. A `PATCH` ignores fields that are `null`.
+
+Times are ISO 8601 in UTC. Bodies may also contain times as Unix seconds or milliseconds; a time \
+without an offset is UTC."""
+
 REVENUE: Final = Surface(
     title="Revenue record API",
     description=(
         "Conversations, messages, rows, documents, deals and accounts of an organization. Lists "
         "are paged by cursor."
     ),
+    guide=_GUIDE,
     prefixes=("/v1",),
     handlers=[
         *health.HANDLERS,

@@ -108,7 +108,9 @@ async def test_migrations_create_the_declared_tables(stack: Stack) -> None:
     await engine.dispose()
 
 
-@pytest.mark.parametrize("name", ["bench.txt", "build.txt", "model.txt", "run.txt", "test.txt"])
+@pytest.mark.parametrize(
+    "name", ["bench.txt", "build.txt", "model.txt", "run.txt", "test.txt", "ui.txt"]
+)
 def test_requirements_have_hashes_and_no_package_host(name: str) -> None:
     text = (ROOT / "requirements" / name).read_text(encoding="utf-8")
     assert "://" not in text

@@ -6,8 +6,14 @@ from tests.http.published import DOCUMENTS, Json, operations
 from tests.stack import Tenant
 
 # Paths that the documents leave out.
-YAML_DOCUMENTS = tuple(path.replace(".json", ".yaml") for path in DOCUMENTS)
-PAGES = ("/", "/reference", "/docs", "/favicon.ico", "/favicon.svg", *DOCUMENTS, *YAML_DOCUMENTS)
+_DOCUMENTS = (*DOCUMENTS, "/operations/openapi.json")
+YAML_DOCUMENTS = tuple(path.replace(".json", ".yaml") for path in _DOCUMENTS)
+PAGES = (
+    *("/", "/reference", "/docs", "/llms.txt", "/favicon.ico", "/favicon.svg"),
+    *_DOCUMENTS,
+    *YAML_DOCUMENTS,
+    *(path.replace("openapi.json", "reference.md") for path in _DOCUMENTS),
+)
 METRICS = "/metrics"
 
 

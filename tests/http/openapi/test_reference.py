@@ -1,121 +1,388 @@
-"""The API reference: one page without scripts and without further requests."""
+"""The API reference: the viewer page and its files, the Markdown reference and llms.txt."""
 
 import copy
+import hashlib
+import json
 import re
-from html.parser import HTMLParser
+from collections.abc import Iterator
+from html import unescape
 
 import httpx
 import pytest
 
-from gateway.openapi.reference import render
-from tests.http.published import Json, resolve
+from domains.kernel.tenancy.api_keys import SCOPES
+from gateway.app import SURFACES
+from gateway.openapi.reference import markdown
+from tests.http.published import (
+    DISCOVERY_DOCUMENT,
+    FULL_DOCUMENT,
+    REVENUE_DOCUMENT,
+    Json,
+    operations,
+)
 from tests.stack import Stack
 
-# Attributes that make a browser load something.
-LOADING = {"src", "srcset", "data", "poster", "background", "action", "formaction", "ping"}
-
-
-class Page(HTMLParser):
-    """Elements, ids and links of a page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.unclosed: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in ("meta", "br"):
-            self.unclosed.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.unclosed.pop() == tag
-
-    @property
-    def ids(self) -> list[str]:
-        return [str(attributes["id"]) for _, attributes in self.elements if "id" in attributes]
-
-    @property
-    def links(self) -> list[str]:
-        return [str(attributes.get("href")) for tag, attributes in self.elements if tag == "a"]
+# dist/browser/standalone.js of @scalar/api-reference 1.46.4.
+VIEWER_SHA256 = "81b8d2bdab4a42ab81465386441b9a0f928b68631364360f00e8cce620cc1efb"
+OPERATIONS_DOCUMENT = "/operations/openapi.json"
+DOCUMENTS = (DISCOVERY_DOCUMENT, REVENUE_DOCUMENT, OPERATIONS_DOCUMENT)
+URL = re.compile(r"https?://[^\s\"'<>)`]+")
 
 
 @pytest.fixture(scope="session")
-def text(stack: Stack) -> str:
+def page(stack: Stack) -> str:
     return httpx.get(f"{stack.base_url}/reference").text
 
 
 @pytest.fixture(scope="session")
-def page(text: str) -> Page:
-    return Page(text)
+def scripts(page: str) -> list[str]:
+    return re.findall(r'<script src="([^"]+)" defer></script>', page)
+
+
+def markdown_path(document: str) -> str:
+    return document.replace("openapi.json", "reference.md")
+
+
+# --- viewer -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", ["/", "/reference"])
-def test_it_is_public_and_its_policy_forbids_loading(stack: Stack, path: str) -> None:
+def test_the_page_is_public_and_runs_only_scripts_of_this_server(stack: Stack, path: str) -> None:
     response = httpx.get(stack.base_url + path)
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/html; charset=utf-8"
-    policy = response.headers["content-security-policy"]
-    assert policy == "default-src 'none'; style-src 'unsafe-inline'"
+    assert response.headers["cache-control"] == "no-cache"
     assert response.headers["x-content-type-options"] == "nosniff"
+    policy = dict(
+        directive.split(" ", 1)
+        for directive in response.headers["content-security-policy"].split("; ")
+    )
+    assert policy.pop("style-src") == "'unsafe-inline'"
+    assert policy.pop("img-src") == "'self' data:"
+    assert policy.pop("script-src") == policy.pop("connect-src") == "'self'"
+    assert policy.pop("default-src") == "'none'"
+    assert policy == dict.fromkeys(["base-uri", "form-action", "frame-ancestors"], "'none'")
 
 
-def test_it_contains_no_script_and_loads_nothing(text: str, page: Page) -> None:
-    tags = {tag for tag, _ in page.elements}
-    assert not tags & {"script", "link", "iframe", "object", "embed", "img", "base", "form"}
-    for _, attributes in page.elements:
-        assert not LOADING & set(attributes)
-        assert not [name for name in attributes if name.startswith("on")]
-    style = text[text.index("<style>") : text.index("</style>")]
-    assert "url(" not in style
-    assert "@import" not in style
+def test_the_page_refers_to_no_other_server_and_has_no_inline_script(
+    page: str, scripts: list[str]
+) -> None:
+    assert "//" not in page
+    assert page.count("<script") == len(scripts) == 2
+    assert not re.search(r"<(link|iframe|object|embed|img|base|form|style)\b", page)
+    assert not re.search(r"\son\w+=", page)
 
 
-def test_it_is_well_formed_and_its_links_work(stack: Stack, page: Page) -> None:
-    assert page.unclosed == []
-    assert len(page.ids) == len(set(page.ids))
-    inside = {link[1:] for link in page.links if link.startswith("#")}
-    assert inside <= set(page.ids)
-    for link in {link for link in page.links if not link.startswith("#")}:
-        assert link.startswith("/")
+def test_the_page_shows_the_document_of_each_surface(stack: Stack, page: str) -> None:
+    found = re.search('data-settings="([^"]+)"', page)
+    assert found is not None
+    settings = json.loads(unescape(found[1]))
+    titles = {each["url"]: each["title"] for each in settings["documents"]}
+    assert tuple(titles) == DOCUMENTS
+    for path, title in titles.items():
+        document = httpx.get(stack.base_url + path).json()
+        assert document["info"]["title"] == title
+        schemes = document["components"].get("securitySchemes", {})
+        assert path == OPERATIONS_DOCUMENT or settings["securityScheme"] in schemes
+
+
+def test_without_javascript_the_page_links_documents_and_markdown(stack: Stack, page: str) -> None:
+    links = re.findall('<a href="([^"]+)"', page[page.index("<noscript>") :])
+    assert set(links) == {*DOCUMENTS, *map(markdown_path, DOCUMENTS)}
+    for link in links:
         assert httpx.get(stack.base_url + link).status_code == 200
 
 
-def test_it_contains_every_operation_and_model(text: str, page: Page, full_document: Json) -> None:
-    sections = re.findall(r'<section class="row" id="([^"]+)">(.*?)</section>', text, re.DOTALL)
-    shown = dict(sections)
-    for path, methods in full_document["paths"].items():
-        for method, described in methods.items():
-            section = shown[described["operationId"]]
-            assert f"#{described['operationId']}" in page.links
-            assert described["summary"] in section
-            assert f"<code>{path}</code>" in section
-            assert f'<span class="m {method.upper()}">' in section
-            for status in described["responses"]:
-                assert f"<code>{status}</code>" in section
-            for each in described["parameters"]:
-                name = resolve(full_document, each)["name"]
-                assert f"<code>{name}</code>" in section
-            for each in described["security"]:
-                for scope in each["bearer"]:
-                    assert scope in section
-    for name, schema in full_document["components"]["schemas"].items():
-        section = shown[f"schema-{name}"]
-        for field in schema.get("properties", ()):
-            assert f"<code>{field}</code>" in section
+def test_scripts_are_compressed_and_cached_for_ever_under_a_name_with_their_hash(
+    stack: Stack, scripts: list[str]
+) -> None:
+    for script in scripts:
+        with httpx.stream(
+            "GET", stack.base_url + script, headers={"Accept-Encoding": "br;q=0.5, gzip"}
+        ) as response:
+            sent = b"".join(response.iter_raw())
+        assert response.status_code == 200
+        assert response.headers["content-encoding"] == "gzip"
+        assert response.headers["content-type"] == "text/javascript; charset=utf-8"
+        assert response.headers["content-length"] == str(len(sent))
+        assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert response.headers["vary"] == "Accept-Encoding"
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert f".{hashlib.sha256(sent).hexdigest()[:16]}." in script
 
 
-def test_texts_of_the_document_are_escaped(full_document: Json) -> None:
-    document = copy.deepcopy(full_document)
-    operation = document["paths"]["/external/v1/signals"]["get"]
-    hostile = "<script>alert(1)</script>"
-    operation["summary"] = operation["description"] = hostile
-    document["components"]["parameters"]["OffsetQueryLimit"]["description"] = hostile
-    operation["responses"]["200"]["description"] = hostile
-    operation["responses"]["200"]["content"]["application/json"]["example"] = {hostile: hostile}
-    document["info"]["title"] = hostile
-    page = render(document).decode()
-    assert "<script" not in page
-    assert page.count("&lt;script&gt;") >= 7
+@pytest.mark.parametrize("accepted", ["identity", "", "gzip;q=0", "br, gzip; q=0.0", "*;q=0"])
+def test_clients_that_refuse_gzip_get_the_script_itself(
+    stack: Stack, scripts: list[str], accepted: str
+) -> None:
+    for script in scripts:
+        plain = httpx.get(stack.base_url + script, headers={"Accept-Encoding": accepted})
+        assert "content-encoding" not in plain.headers
+        assert plain.headers["vary"] == "Accept-Encoding"
+        assert plain.content == httpx.get(stack.base_url + script).content
+
+
+@pytest.mark.parametrize("accepted", ["*", "GZIP;q=0.1", "deflate, gzip;q=1.0"])
+def test_clients_that_accept_gzip_in_other_words_get_it(
+    stack: Stack, scripts: list[str], accepted: str
+) -> None:
+    response = httpx.get(stack.base_url + scripts[1], headers={"Accept-Encoding": accepted})
+    assert response.headers["content-encoding"] == "gzip"
+
+
+def test_the_viewer_is_the_released_file(stack: Stack, scripts: list[str]) -> None:
+    content = httpx.get(stack.base_url + scripts[0]).content
+    assert hashlib.sha256(content).hexdigest() == VIEWER_SHA256
+
+
+def test_the_viewer_is_configured_to_use_no_other_server(stack: Stack, scripts: list[str]) -> None:
+    start = httpx.get(stack.base_url + scripts[1]).text
+    for setting in (
+        "servers: [{ url: location.origin }]",
+        "telemetry: false",
+        "withDefaultFonts: false",
+        'showDeveloperTools: "never"',
+        "agent: { disabled: true }",
+        "mcp: { disabled: true }",
+    ):
+        assert setting in start
+    assert not URL.search(start)
+
+
+@pytest.mark.parametrize("name", ["scalar.js", "start.0000000000000000.js", "..%2Fpage.py"])
+def test_other_files_are_not_found(stack: Stack, name: str) -> None:
+    assert httpx.get(f"{stack.base_url}/reference/assets/{name}").status_code == 404
+
+
+# --- Markdown ---------------------------------------------------------------------------------
+
+
+def _sections(text: str) -> dict[str, str]:
+    """Sections of the operations by the line with method and path, and of the models by name."""
+    found = {}
+    for section in re.split(r"^##+ ", text, flags=re.MULTILINE)[1:]:
+        title, _, content = section.partition("\n")
+        call = re.match(r"\n`([A-Z]+ /[^`]*)`", content)
+        found[call[1] if call else title] = content
+    return found
+
+
+def _models(document: Json, value: object) -> Iterator[str]:
+    """Names of the object schemas that a part of the document refers to, in any depth."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _models(document, each)
+    elif isinstance(value, dict):
+        if isinstance(target := value.get("$ref"), str):
+            _, _, kind, name = target.split("/")
+            component = document["components"][kind][name]
+            if kind == "schemas" and "properties" in component:
+                yield name
+            yield from _models(document, component)
+        for each in value.values():
+            yield from _models(document, each)
+
+
+def _bodies(document: Json, described: Json) -> list[Json]:
+    """The model of the body, or of each of its alternatives."""
+    if "requestBody" not in described:
+        return []
+    content = _resolved(document, described["requestBody"])["content"]["application/json"]
+    alternatives = content["schema"].get("oneOf", content["schema"].get("anyOf"))
+    return [_resolved(document, each) for each in alternatives or [content["schema"]]]
+
+
+def _resolved(document: Json, value: Json) -> Json:
+    while "$ref" in value:
+        _, _, kind, name = value["$ref"].split("/")
+        value = document["components"][kind][name]
+    return value
+
+
+@pytest.mark.parametrize("path", [FULL_DOCUMENT, *DOCUMENTS])
+def test_markdown_contains_every_operation_with_all_its_parts(stack: Stack, path: str) -> None:
+    document = httpx.get(stack.base_url + path).json()
+    response = httpx.get(stack.base_url + markdown_path(path))
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/markdown; charset=utf-8"
+    text = response.text
+    assert text.startswith(f"# {document['info']['title']}\n\n{document['info']['description']}\n")
+    assert f"`BASE` is `http://127.0.0.1:{stack.port}`" in text
+    sections = _sections(text)
+    listed = list(operations(document))
+    assert len([key for key in sections if " /" in key]) == len(listed)
+    for url, method, described in listed:
+        section = sections[f"{method.upper()} {url}"]
+        assert f"### {described['summary']}\n" in text
+        assert described["description"] in section
+        for scope in SCOPES:
+            needs = scope in described.get("x-required-scopes", ())
+            assert needs == (f"scope `{scope}`" in section.splitlines()[1])
+        for parameter in described["parameters"]:
+            each = _resolved(document, parameter)
+            start = f"- `{each['name']}` ({each['in']}, "
+            line = next(line for line in section.splitlines() if line.startswith(start))
+            assert (", required" in line) == each["required"]
+            assert each["description"] in line
+        for status in described["responses"]:
+            assert f"`{status}`" in section
+        command = re.search('```sh\ncurl (?:-X ([A-Z]+) )?"\\$BASE([^"?]+)', section)
+        assert command is not None
+        assert (command[1] or "GET") == method.upper()
+        assert re.fullmatch(re.sub(r"\{\w+\}", r"\\$[A-Z_]+", url), command[2])
+        assert ("Bearer $KEY" in section) == bool(described.get("security"))
+
+
+@pytest.mark.parametrize("path", [FULL_DOCUMENT, *DOCUMENTS])
+def test_markdown_contains_every_field_of_bodies_and_responses(stack: Stack, path: str) -> None:
+    document = httpx.get(stack.base_url + path).json()
+    sections = _sections(httpx.get(stack.base_url + markdown_path(path)).text)
+    for url, method, described in operations(document):
+        section = sections[f"{method.upper()} {url}"]
+        for model in _bodies(document, described):
+            for field in model["properties"]:
+                assert f"- `{field}` (" in section
+            assert set(_models(document, model)) <= set(sections)
+        for name in _models(document, described["responses"]):
+            for field, schema in document["components"]["schemas"][name]["properties"].items():
+                assert f"- `{field}` (" in sections[name]
+                assert " ".join(schema.get("description", "").split()) in sections[name]
+
+
+def test_markdown_names_types_bounds_and_values() -> None:
+    document = {
+        "info": {"title": "T", "version": "1", "description": "D"},
+        "tags": [{"name": "Things", "description": "About things."}],
+        "paths": {
+            "/things/{thingId}": {
+                "parameters": [{"$ref": "#/components/parameters/ThingId"}],
+                "post": {
+                    "summary": "Change a thing",
+                    "description": "Changes it.",
+                    "tags": ["Things"],
+                    "deprecated": True,
+                    "security": [{"bearer": ["things:write"]}],
+                    "requestBody": {"$ref": "#/components/requestBodies/Thing"},
+                    "responses": {
+                        "200": {"description": "Done"},
+                        "404": {"$ref": "#/components/responses/NotFound"},
+                    },
+                },
+            }
+        },
+        "components": {
+            "parameters": {
+                "ThingId": {
+                    "name": "thingId",
+                    "in": "path",
+                    "required": True,
+                    "description": "Its id.",
+                    "schema": {"$ref": "#/components/schemas/Id"},
+                }
+            },
+            "requestBodies": {
+                "Thing": {
+                    "content": {
+                        "application/json": {
+                            "schema": {"$ref": "#/components/schemas/Thing"},
+                            "example": {"name": "it's"},
+                        }
+                    }
+                }
+            },
+            "responses": {
+                "NotFound": {
+                    "description": "No such thing",
+                    "content": {
+                        "application/json": {"schema": {"$ref": "#/components/schemas/Fault"}}
+                    },
+                }
+            },
+            "schemas": {
+                "Id": {"type": "string", "format": "uuid"},
+                "Colour": {"type": "string", "enum": ["red", "blue"], "description": "Its colour."},
+                "Fault": {"type": "object", "properties": {"detail": {"type": "string"}}},
+                "Thing": {
+                    "type": "object",
+                    "description": "A thing.",
+                    "required": ["name"],
+                    "properties": {
+                        "name": {"type": "string", "minLength": 1, "maxLength": 9},
+                        "colour": {"$ref": "#/components/schemas/Colour"},
+                        "size": {
+                            "anyOf": [{"type": "integer", "minimum": 2}, {"type": "null"}],
+                            "default": 3,
+                        },
+                        "parts": {
+                            "type": "array",
+                            "items": {"$ref": "#/components/schemas/Thing"},
+                            "deprecated": True,
+                        },
+                        "labels": {
+                            "type": ["object", "null"],
+                            "additionalProperties": {"type": "string"},
+                        },
+                        "kind": {"const": "thing"},
+                    },
+                },
+            },
+        },
+    }
+    before = copy.deepcopy(document)
+    text = markdown.render(document, "https://example.test")
+    assert document == before
+    assert text == markdown.render(document, "https://example.test")
+    sections = _sections(text)
+    operation = sections["POST /things/{thingId}"]
+    assert "`POST /things/{thingId}` · scope `things:write` · **deprecated**" in operation
+    assert "- `thingId` (path, uuid, required): Its id." in operation
+    assert "Body `Thing` (`application/json`): A thing." in operation
+    assert "- `name` (string, required, min. length 1, max. length 9)\n" in operation
+    assert "- `colour` (`red` | `blue`): Its colour." in operation
+    assert "- `size` (integer or null, at least 2, default `3`)\n" in operation
+    assert "- `parts` (array of `Thing`, deprecated)\n" in operation
+    assert "- `labels` (object of string or null)\n" in operation
+    assert '- `kind` (`"thing"`)\n' in operation
+    assert "Response `200`: no body." in operation
+    assert "Errors `404`: `Fault` (`application/json`)." in operation
+    assert '"$BASE/things/$THING_ID"' in operation
+    assert """-d '{"name": "it'\\''s"}'""" in operation
+    assert "- `detail` (string)\n" in sections["Fault"]
+    assert "- `404`: No such thing" in sections["Error statuses"]
+
+
+# --- llms.txt ---------------------------------------------------------------------------------
+
+
+def test_llms_txt_follows_the_convention_and_its_links_work(stack: Stack) -> None:
+    response = httpx.get(f"{stack.base_url}/llms.txt")
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/plain; charset=utf-8"
+    lines = [line for line in response.text.split("\n") if line]
+    assert lines[0].startswith("# ")
+    assert lines[1].startswith("> ")
+    first_section = next(n for n, line in enumerate(lines) if line.startswith("## "))
+    assert not [line for line in lines[2:first_section] if line.startswith(("#", "- ", ">"))]
+    links = []
+    for line in lines[first_section:]:
+        if not line.startswith("## "):
+            found = re.fullmatch(r"- \[[^]]+\]\(([^)]+)\): .+", line)
+            assert found is not None, line
+            links.append(found[1])
+    for surface in SURFACES:
+        for file in ("reference.md", "openapi.json"):
+            assert f"{stack.base_url}{surface.documents_path}/{file}" in links
+    for link in links:
+        assert httpx.get(link).status_code == 200
+
+
+def test_topics_are_in_the_description_of_the_documents(stack: Stack) -> None:
+    for path in (DISCOVERY_DOCUMENT, REVENUE_DOCUMENT):
+        description = httpx.get(stack.base_url + path).json()["info"]["description"]
+        assert re.findall("^## (.+)$", description, re.MULTILINE) == [
+            *("Authentication", "Errors", "Pagination", "Bodies and times"),
+            *("Rate limits", "Idempotency", "Request ids"),
+        ]
+    assert (
+        "## " not in httpx.get(stack.base_url + OPERATIONS_DOCUMENT).json()["info"]["description"]
+    )

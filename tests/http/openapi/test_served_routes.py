@@ -53,7 +53,7 @@ async def test_no_served_operation_is_missing(
         for method, path in described
         if path.startswith("/external/v1/") or path == "/readyz"
     }
-    others = (*PAGES, METRICS, "/files/{key}")
+    others = (*PAGES, METRICS, "/files/{key}", "/reference/assets/{name}")
     listed = described | aliases | {("get", path) for path in others}
     heads = {("head", path) for method, path in listed if method == "get"}
     assert served == listed | heads
