@@ -288,23 +288,29 @@ class JsonResponse:
 def _render(plan: HandlerPlan, scope: HTTPScope, returned: Any) -> JsonResponse | ASGIResponse:
     """Render what a handler returned: the value of a JSON body, or a Response."""
     if not isinstance(returned, Response):
-        body = _encode(returned)
-        if plan.tagged_by is None:
-            return JsonResponse(plan.status, body)
-        version = plan.tagged_by(returned)
-        return JsonResponse(
-            plan.status, body, version=body if version is returned else _encode(version)
-        )
+        return _render_json(plan, plan.status, returned)
     if type(returned) is Response and isinstance(returned.content, list | msgspec.Struct):
         # Litestar would render it to the same in several times the time.
         status = returned.status_code or plan.status
-        return JsonResponse(status, _encode(returned.content), returned.headers)
+        return _render_json(plan, status, returned.content, returned.headers)
     return returned.to_asgi_response(
         None,
         Request(scope),
         status_code=plan.status,
         # Litestar accepts no content then. The middleware drops the content of other responses.
         is_head_response=scope["method"] == "HEAD" and returned.content is None,
+    )
+
+
+def _render_json(
+    plan: HandlerPlan, status: int, value: Any, headers: Mapping[str, str] = MappingProxyType({})
+) -> JsonResponse:
+    body = _encode(value)
+    if plan.tagged_by is None:
+        return JsonResponse(status, body, headers)
+    version = plan.tagged_by(value)
+    return JsonResponse(
+        status, body, headers, version=body if version is value else _encode(version)
     )
 
 

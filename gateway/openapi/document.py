@@ -45,7 +45,7 @@ def build_document(surfaces: Sequence[Surface], base_url: str) -> dict[str, Any]
         "info": {
             "title": title,
             "version": version("evidence-gateway"),
-            "description": with_topics(description, surfaces),
+            "description": description,
             "contact": {"name": "The operator of this gateway", "url": base_url},
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
@@ -87,7 +87,7 @@ def _tags(surfaces: Sequence[Surface], routes: Sequence[Route]) -> list[dict[str
 def _title(surfaces: Sequence[Surface]) -> tuple[str, str]:
     """Title and description of the document."""
     if len(surfaces) == 1:
-        return surfaces[0].title, surfaces[0].description
+        return surfaces[0].title, with_topics(surfaces[0])
     summaries = " ".join(f"{surface.title}: {surface.description}" for surface in surfaces[:-1])
     return "Evidence gateway", f"One place for customer evidence. {summaries}"
 

@@ -92,7 +92,8 @@ def responses_of(route: Route, schemas: Schemas, components: Components) -> dict
         responses["200"] = {**success, "description": "Updated", "x-addition": True}
     if is_conditional and route.method == "GET":
         meaning = "The record is still the one that the caller has"
-        responses["304"] = _response(meaning, headers, {}, components)
+        not_modified = _response(meaning, headers, {}, components)
+        responses["304"] = components.share("responses", "NotModified", not_modified)
     return responses | {
         str(status): _error_response(route, status, schemas, components)
         for status in sorted(_error_statuses(route))

@@ -1,6 +1,5 @@
 """Topics that apply to all operations with a key, in the description of the OpenAPI documents."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from gateway.operations import Surface
@@ -41,11 +40,8 @@ Every response has the header `X-Request-Id`. If you send one of your own (up to
 digits and `._:+/=-`), the response and the logs contain it."""
 
 
-def with_topics(description: str, surfaces: Sequence[Surface]) -> str:
-    """Append the topics of the surfaces to a description, in Markdown."""
-    guides = {surface.title: surface.guide for surface in surfaces if surface.guide}
-    if len(guides) > 1:
-        guides = {title: guide.replace("## ", f"## {title}: ") for title, guide in guides.items()}
-    if not guides:
-        return description
-    return "\n\n".join([description, _AUTHENTICATION, *guides.values(), _LIMITS])
+def with_topics(surface: Surface) -> str:
+    """The description of a surface, followed by its topics, in Markdown."""
+    if not surface.guide:
+        return surface.description
+    return "\n\n".join([surface.description, _AUTHENTICATION, surface.guide, _LIMITS])

@@ -94,8 +94,7 @@ class _Reference:
         security = operation.get("security", self._document.get("security", []))
         if not security or {} in security:
             return None
-        scopes = [scope for each in security for names in each.values() for scope in names]
-        return scopes or list(operation.get("x-required-scopes", ()))
+        return [scope for each in security for names in each.values() for scope in names]
 
     def _parameter(self, parameter: Json) -> str:
         schema = {**parameter["schema"], "description": parameter.get("description", "")}

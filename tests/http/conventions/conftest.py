@@ -28,7 +28,8 @@ async def records(stack: Stack, database: Database) -> AsyncIterator[Records]:
             return all(each["status"] in ("processed", "failed") for each in found)
 
         await eventually(processed)
-        yield Records(owner, ids)
+        (account,) = await owner.get(f"accounts?externalId={ids['accounts']}")
+        yield Records(owner, ids, account["id"])
 
 
 @pytest.fixture(scope="session")

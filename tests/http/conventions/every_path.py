@@ -18,13 +18,19 @@ METRICS = "/metrics"
 
 
 class Records(NamedTuple):
-    """A workspace that has a record of each kind. `ids` has their ids by collection."""
+    """A workspace that has a record of each kind. `ids` has their ids by collection.
+
+    The account has the id `account_uuid` in the discovery API.
+    """
 
     owner: Tenant
     ids: dict[str, str]
+    account_uuid: str
 
     def fill(self, template: str) -> str:
         """Replace the parameter in a path by the id of the record of its collection."""
+        if template.startswith("/external/v1/accounts/"):
+            return template.partition("{")[0] + self.account_uuid
         parts = template.split("/")
         return "/".join(
             self.ids[parts[place - 1]] if part.startswith("{") else part

@@ -51,7 +51,7 @@ async def test_the_links_lead_through_the_whole_list(acme: Tenant, stack: Stack)
 
 
 async def test_every_list_has_links_from_the_public_url(visitor: Tenant) -> None:
-    assert len(LISTS) == 5
+    assert len(LISTS) == 6
     for path in LISTS:
         for prefix in ("/external/v1", "/api/external/v1"):
             answer = await visitor.http.get(prefix + path)

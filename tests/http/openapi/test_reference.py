@@ -216,7 +216,7 @@ def test_markdown_contains_every_operation_with_all_its_parts(stack: Stack, path
         assert f"### {described['summary']}\n" in text
         assert described["description"] in section
         for scope in SCOPES:
-            needs = scope in described.get("x-required-scopes", ())
+            needs = any(scope in each["bearer"] for each in described["security"])
             assert needs == (f"scope `{scope}`" in section.splitlines()[1])
         for parameter in described["parameters"]:
             each = _resolved(document, parameter)
