@@ -132,7 +132,7 @@ async def test_the_kind_filter_finds_the_findings_of_a_kind(acme: Tenant, rival:
         assert await rival.get(f"insights?kind={kind}") == []
 
 
-@pytest.mark.parametrize("kind", ["pain_point", "Pain", "null", "", "pain,request"])
+@pytest.mark.parametrize("kind", ["pain_point", "Pain", "null", "pain,request"])
 async def test_the_kind_filter_refuses_other_values(acme: Tenant, kind: str) -> None:
     response = await acme.http.get(f"/external/v1/insights?kind={kind}")
     assert response.status_code == 400

@@ -109,7 +109,7 @@ INVALID: list[tuple[dict[str, Any], str | None]] = [
     ({"transcript": [sentence(STARTED)] * 10_001}, "transcript"),
     ({"recordingUrl": "ftp://example.com/x"}, "recordingUrl"),
     ({"recordingUrl": "https:///x"}, "recordingUrl"),
-    ({"version": 2}, "version"),
+    ({"version": "2"}, "version"),
 ]
 
 
