@@ -1,5 +1,6 @@
 """Responses shared by the discovery resources."""
 
+import re
 from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
@@ -22,6 +23,8 @@ class Deleted(msgspec.Struct):
 
 # Bytes. Proxies refuse responses whose headers take more than 4 or 8 KB.
 _MAX_LINKS: Final = 2048
+_PAGE_PARAMETERS: Final = ("limit", "offset")
+_ONLY_PAGES: Final = re.compile(r"((limit|offset)=[0-9]*(&|$))*")
 
 DELETED: Final = Deleted("Deleted")
 
@@ -43,13 +46,20 @@ def paged(
 
 def _links(page: OffsetPage[Any], query: OffsetQuery, scope: HTTPScope, base_url: str) -> str:
     """The Link header of RFC 8288: the pages around this one, with the same filters."""
-    pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    kept = [pair for pair in pairs if pair[0] not in ("limit", "offset")]
-    address = f"{base_url.rstrip('/')}{scope['path']}"
-    filters = f"{urlencode(kept)}&" if kept else ""
+    query_string = scope["query_string"].decode("latin-1")
+    # Most lists have no filters, and parsing takes longer than all the rest.
+    filters = "" if _ONLY_PAGES.fullmatch(query_string) else _filters(query_string)
+    start = f"<{base_url.rstrip('/')}{scope['path']}?{filters}limit={query.size}&offset="
     links = [
-        f'<{address}?{filters}limit={query.size}&offset={offset}>; rel="{relation}"'
+        f'{start}{offset}>; rel="{relation}"'
         for relation, offset in neighbours(page, query).items()
     ]
     # With a very long query, the next page is the one that clients need.
     return ", ".join(links if len(links) * len(links[0]) <= _MAX_LINKS else links[:1])
+
+
+def _filters(query_string: str) -> str:
+    """The parameters besides those of the page, encoded anew, so that none can end the URL."""
+    pairs = parse_qsl(query_string, keep_blank_values=True)
+    kept = urlencode([pair for pair in pairs if pair[0] not in _PAGE_PARAMETERS])
+    return f"{kept}&" if kept else ""
