@@ -44,4 +44,4 @@ def with_topics(surface: Surface) -> str:
     """The description of a surface, followed by its topics, in Markdown."""
     if not surface.guide:
         return surface.description
-    return "\n\n".join([surface.description, _AUTHENTICATION, surface.guide, _LIMITS])
+    return f"{surface.description}\n\n{_AUTHENTICATION}\n\n{surface.guide}\n\n{_LIMITS}"

@@ -48,7 +48,7 @@ async def test_every_single_record_has_an_etag_that_is_current(
             # The links of a document are signed anew.
             assert (again.status_code, again.json().keys()) == (200, got.json().keys())
         seen.add(template)
-    assert len(seen) == 13
+    assert len(seen) == 14
 
 
 async def test_a_304_counts_and_needs_a_key(make_tenant: MakeTenant) -> None:
