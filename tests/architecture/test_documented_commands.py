@@ -225,7 +225,9 @@ def test_every_section_of_the_cli_page_is_a_command() -> None:
 
 
 def _targets(page: str) -> set[str]:
-    return {match[1] for code in code_of(page) if (match := re.search(r"(?:^| )make (\w+)", code))}
+    return {
+        match[1] for code in code_of(page) if (match := re.search(r"(?:^| )make ([\w-]+)", code))
+    }
 
 
 def test_every_make_target_is_documented_and_every_mentioned_target_exists() -> None:

@@ -372,8 +372,8 @@ def test_llms_txt_follows_the_convention_and_its_links_work(stack: Stack) -> Non
     for surface in SURFACES:
         for file in ("reference.md", "openapi.json"):
             assert f"{stack.base_url}{surface.documents_path}/{file}" in links
-    for link in links:
-        assert httpx.get(link).status_code == 200
+    for url in links:
+        assert httpx.get(url).status_code == 200
 
 
 def test_topics_are_in_the_description_of_the_documents(stack: Stack) -> None:
