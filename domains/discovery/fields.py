@@ -21,7 +21,7 @@ NonEmpty = Annotated[str, Meta(min_length=1, pattern=r"\S")]
 Timestamp = Annotated[
     str,
     doc(
-        "an ISO 8601 date-time, or a date for its midnight in UTC",
+        "ISO 8601. A date is its midnight in UTC",
         extra_json_schema={"format": "date-time"},
     ),
 ]

@@ -20,7 +20,7 @@ from domains.revenue.addresses.email_domains import normalized_email
 Bound = Annotated[
     str,
     doc(
-        "an ISO 8601 date-time, or a date for its midnight in UTC",
+        "ISO 8601. A date is its midnight in UTC",
         extra_json_schema={"format": "date-time"},
     ),
 ]

@@ -15,7 +15,6 @@ from gateway.openapi.schemas import component_schemas
 _IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",
     "in": "header",
-    "required": False,
     "description": (
         "Makes it safe to repeat the request: for 24 hours, the same key and body get the first "
         "response and have no second effect."
@@ -33,14 +32,12 @@ _IDEMPOTENCY_KEY: Final = {
 _IF_NONE_MATCH: Final[dict[str, Any]] = {
     "name": "If-None-Match",
     "in": "header",
-    "required": False,
     "description": "ETags of the record that you have. 304 without a body if it is still current.",
     "schema": {"type": "string"},
 }
 _IF_MATCH: Final[dict[str, Any]] = {
     "name": "If-Match",
     "in": "header",
-    "required": False,
     "description": "ETag of the record that you read. 412 if it has changed since. `*`: any state.",
     "schema": {"type": "string"},
 }
@@ -129,7 +126,7 @@ def _query_parameters(route: Route) -> list[_Parameter]:
         described = {
             "name": name,
             "in": "query",
-            "required": name in struct.get("required", ()),
+            **({"required": True} if name in struct.get("required", ()) else {}),
             "description": schema.pop("description", ""),
             "schema": schema,
         }

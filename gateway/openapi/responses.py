@@ -169,7 +169,7 @@ def _links(creation: Route) -> dict[str, Any]:
         parameters = {
             parameter["name"]: f"$response.body#/{_source_field(parameter, creation)}"
             for parameter in parameters_of(route)
-            if parameter["required"]
+            if parameter.get("required")
         }
         if parameters:
             links[route.operation.id] = {

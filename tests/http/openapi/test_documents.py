@@ -265,7 +265,7 @@ def test_parameters_are_as_in_the_contract(document: Json, path: str, operation:
     is_change = operation.method in ("PATCH", "DELETE")
     assert (write is not None) == (is_change and path == DISCOVERY_DOCUMENT)
     assert {
-        name: field_of(each["schema"], required=each["required"])
+        name: field_of(each["schema"], required=each.get("required", False))
         for (place, name), each in found.items()
         if place == "query"
     } == operation.query
