@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run setup test chaos check fmt train eval examples bench pins clean
+.PHONY: run setup test chaos sdk check fmt train eval examples bench pins clean
 
 # With exec, Ctrl-C reaches the supervisor directly and make adds no error message.
 run: setup
@@ -19,6 +19,11 @@ test: $(VENV)/.test
 # All fault scenarios, including those that take minutes. ARGS: words in the scenario names.
 chaos: $(VENV)/.test
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+# Generate clients with common generators, build the packages in sdks/, and use each of them
+# against a running server. ARGS: pytest arguments.
+sdk: $(VENV)/.sdk
+	@$(BIN)/python -m pytest tests/sdk/scenarios.py $(ARGS)
 
 check: $(VENV)/.test
 	@$(BIN)/ruff format --check --quiet . || (echo "Run make fmt to fix the format."; exit 1)
@@ -54,11 +59,12 @@ bench: $(VENV)/.bench
 # Renew the pins in requirements/, without download addresses.
 pins:
 	@$(PYTHON) -m venv $(VENV)-pins && $(VENV)-pins/bin/pip install --quiet uv
-	@for part in build run test bench; do \
+	@for part in build run test bench sdk; do \
 		source=pyproject.toml; options=""; \
 		test $$part = build && source=requirements/build.in; \
 		test $$part = test && options="--extra test --constraints requirements/run.txt"; \
 		test $$part = bench && options="--extra bench --constraints requirements/test.txt"; \
+		test $$part = sdk && options="--extra sdk --constraints requirements/test.txt"; \
 		$(VENV)-pins/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade \
 			--generate-hashes --no-header --no-annotate $$options $$source \
 			--output-file requirements/$$part.txt || exit 1; \
@@ -79,4 +85,8 @@ $(VENV)/.test: $(VENV)/.run requirements/test.txt
 
 $(VENV)/.bench: $(VENV)/.test requirements/bench.txt
 	@$(PYTHON) requirements/install.py bench
+	@touch $@
+
+$(VENV)/.sdk: $(VENV)/.test requirements/sdk.txt
+	@$(PYTHON) requirements/install.py sdk
 	@touch $@
