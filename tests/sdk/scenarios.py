@@ -4,14 +4,12 @@
 """
 
 import shutil
-from collections.abc import Iterator
+import sys
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
-from tests.conftest import MakeTenant
 from tests.sdk import toolbox
 from tests.stack import Stack, Tenant
 
@@ -60,5 +58,49 @@ def test_openapi_typescript_with_openapi_fetch(
 
 def generate_types(document: Path, output: Path) -> None:
     """Run openapi-typescript with its default options."""
-    output.parent.mkdir(parents=True, exist_ok=True)
     toolbox.node(toolbox.tool("openapi-typescript", "bin/cli.js"), document, "-o", output)
+
+
+@pytest.mark.usefixtures("node_packages")
+def test_hey_api(document: Path, stack: Stack, acme: Tenant) -> None:
+    folder = toolbox.new_folder("hey-api")
+    generator = toolbox.tool("@hey-api/openapi-ts", "bin/run.js")
+    toolbox.node(generator, "-i", document, "-o", folder / "generated", cwd=folder)
+    run_typescript(folder, "hey_api.ts", environment(stack, acme))
+
+
+@pytest.mark.usefixtures("node_packages")
+def test_openapi_generator_for_typescript(document: Path, stack: Stack, acme: Tenant) -> None:
+    folder = toolbox.new_folder("typescript-fetch")
+    toolbox.openapi_generator("typescript-fetch", document, folder / "generated")
+    run_typescript(folder, "typescript_fetch.ts", environment(stack, acme))
+
+
+def test_openapi_python_client(document: Path, stack: Stack, acme: Tenant) -> None:
+    folder = toolbox.new_folder("openapi-python-client")
+    toolbox.run(
+        *("openapi-python-client", "generate", "--path", document, "--meta", "none"),
+        *("--output-path", folder / "generated", "--fail-on-warning"),
+    )
+    run_python(folder, "openapi_python_client.py", environment(stack, acme))
+
+
+def test_openapi_generator_for_python(document: Path, stack: Stack, acme: Tenant) -> None:
+    folder = toolbox.new_folder("python")
+    toolbox.openapi_generator("python", document, folder / "generated")
+    run_python(folder, "openapi_generator_python.py", environment(stack, acme))
+
+
+def run_python(folder: Path, program: str, env: dict[str, str]) -> None:
+    for name in (program, "scenario.py"):
+        shutil.copy(CLIENTS / name, folder)
+    toolbox.check_types(folder)
+    toolbox.run(sys.executable, program, cwd=folder, env=env)
+
+
+def test_openapi_generator_for_go(document: Path, stack: Stack, acme: Tenant) -> None:
+    folder = toolbox.new_folder("go")
+    toolbox.openapi_generator("go", document, folder / "generated")
+    shutil.copytree(CLIENTS / "go", folder, dirs_exist_ok=True)
+    toolbox.go_command("vet", "./...", folder=folder)
+    toolbox.go_command("run", ".", folder=folder, **environment(stack, acme))

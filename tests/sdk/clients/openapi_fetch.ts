@@ -172,7 +172,8 @@ async function revenue(): Promise<void> {
       params: { path: { conversationId } },
     }),
   );
-  assert.ok(Object.values(evidence).flat().every((each) => each.quote.length > 0));
+  const quotes = Object.values(evidence).flat();
+  assert.ok(quotes.length > 0 && quotes.every((each) => each.quote.length > 0));
 
   const document = ok(
     await client.POST("/v1/documents", {
@@ -182,7 +183,7 @@ async function revenue(): Promise<void> {
   const found = await eventually(async () => {
     const path = { documentId: document.recordId };
     const read = ok(await client.GET("/v1/documents/{documentId}", { params: { path } }));
-    return read.processing.status === "processed" ? read : undefined;
+    return read.processing.status === "processed" && read;
   });
   assert.ok(found.normalizedUrl);
   assert.equal(found.displayName, "note.txt");
