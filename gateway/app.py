@@ -74,7 +74,7 @@ def create_app(
             *health.HANDLERS,
             metrics.metrics,
             *files.HANDLERS,
-            *openapi_handlers(SURFACES),
+            *openapi_handlers(SURFACES, settings.base_url.rstrip("/")),
         ],
         middleware=[invoker.middleware],
         dependencies={name: _declared() for name in (*resources, "caller", "tx")},

@@ -74,7 +74,10 @@ def to_problem(request: Request[Any, Any, Any], error: Exception) -> Problem:
 class ProblemDetails(msgspec.Struct, rename="camel", omit_defaults=True):
     """RFC 9457 problem details."""
 
-    type: Annotated[str, doc("Identifies the kind of problem, for programs")]
+    type: Annotated[
+        str,
+        doc("Identifies the kind of problem, for programs", extra_json_schema={"format": "uri"}),
+    ]
     title: Annotated[str, doc("The kind of problem in words")]
     status: Annotated[int, doc("The HTTP status")]
     detail: Annotated[str, doc("What is wrong and what to do")]

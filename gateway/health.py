@@ -42,7 +42,7 @@ async def readyz(database: NamedDependency[Database]) -> Alive:
 @get(
     "/health",
     opt=operation(
-        "getHealth", "public", "Get the state of every part", errors=(503,), addition=True
+        "getSystemHealth", "public", "Get the state of every part", errors=(503,), addition=True
     ),
 )
 async def get_health(
@@ -84,4 +84,5 @@ OPERATIONS: Final = Surface(
     error_types={"GET": ProblemDetails, "*": ProblemDetails},
     error_body=problem_details,
     tag_of=lambda _path: "Operations",
+    tags={"Operations": "Health and readiness of the service, for operators and load balancers."},
 )

@@ -84,7 +84,9 @@ class Surface(msgspec.Struct, frozen=True, kw_only=True):
     # The documents show the first prefix. The others serve the same handlers.
     prefixes: tuple[str, ...]
     handlers: Sequence[HTTPRouteHandler]
+    # Name of the tag of a path, and descriptions of the tags.
     tag_of: Callable[[str], str]
+    tags: Mapping[str, str]
     media_type: str
     # Struct of the error body by method; `*`: all other methods.
     error_types: Mapping[str, type[msgspec.Struct]]

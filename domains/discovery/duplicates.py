@@ -14,8 +14,10 @@ from sqlalchemy import (
     and_,
     any_,
     bindparam,
+    case,
     func,
     literal_column,
+    null,
     or_,
     select,
     update,
@@ -183,7 +185,19 @@ _STORE_EMBEDDING = statement(
 _SET_ORIGINAL = statement(
     update(insights)
     .where(*_by_id)
-    .values(embedder=bindparam("by", type_=Text), duplicate_of=bindparam("original", type_=Uuid)),
+    .values(
+        embedder=bindparam("by", type_=Text),
+        # A hint that a caller dismissed stays dismissed when another embedder compares again.
+        duplicate_of=case(
+            (
+                and_(
+                    _i.embedder.is_not(None), _i.edited_at.is_not(None), _i.duplicate_of.is_(None)
+                ),
+                null(),
+            ),
+            else_=bindparam("original", type_=Uuid),
+        ),
+    ),
     row,
 )
 

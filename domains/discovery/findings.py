@@ -1,7 +1,7 @@
 """Stores the findings of an analysis as draft insights with evidence, linked to their signal."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -11,15 +11,27 @@ from domains.discovery.duplicates import schedule_comparison
 from domains.discovery.links import INSIGHTS_OF_SIGNAL
 from domains.discovery.tables import evidence, insights
 from domains.intelligence.findings import Findings, Insight
+from domains.kernel.core.field_docs import named
 from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.db.database import Tx
 from domains.kernel.db.sequences import take_numbers
 from domains.kernel.db.statements import WORKSPACE, Statement, row, statement
 
-SignalType = Literal["transcript", "support_ticket", "review", "discovery_report"]
+SignalType = Annotated[
+    Literal["transcript", "support_ticket", "review", "discovery_report"],
+    named("SignalType", "Kind of a text signal. Selects the analysis profile"),
+]
 
-InsightType = Literal[
-    "feedback", "user-interview", "market-research", "session-recording", "support-ticket", "other"
+InsightType = Annotated[
+    Literal[
+        "feedback",
+        "user-interview",
+        "market-research",
+        "session-recording",
+        "support-ticket",
+        "other",
+    ],
+    named("InsightType", "Kind of source of an insight"),
 ]
 
 _INSIGHT_TYPES: Final[dict[SignalType | None, InsightType]] = {

@@ -25,9 +25,12 @@ from domains.discovery.fields import (
 from domains.discovery.links import INSIGHTS_OF_IDEA, OPPORTUNITIES_OF_IDEA
 from domains.discovery.records import Records, SearchQuery100, columns_for, equals, matches
 from domains.discovery.tables import ideas
-from domains.kernel.core.field_docs import doc
+from domains.kernel.core.field_docs import doc, named
 
-IdeaStatus = Literal["evaluating", "backlog", "development", "released", "archived"]
+IdeaStatus = Annotated[
+    Literal["evaluating", "backlog", "development", "released", "archived"],
+    named("IdeaStatus", "Progress of an idea"),
+]
 
 _NAME: Final = doc("What could be built", "CSV button")
 _DESCRIPTION: Final = doc("How it would help", "Each report exports its table.")

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
-from sqlalchemy import Text, Uuid, and_, bindparam, case, cast, func, null, select
+from sqlalchemy import Text, Uuid, and_, bindparam, cast, select
 from sqlalchemy.dialects.postgresql import array
 
 from domains.discovery import fields
@@ -31,14 +31,18 @@ from domains.discovery.links import IDEAS_OF_INSIGHT, OPPORTUNITIES_OF_INSIGHT
 from domains.discovery.records import Records, SearchQuery, columns_for, equals, matches
 from domains.discovery.tables import evidence, insights, signal_insights, signals
 from domains.intelligence.findings import Kind
-from domains.kernel.core.field_docs import doc
+from domains.kernel.core.field_docs import doc, named
 from domains.kernel.core.ids import WorkspaceId, parse_id, parse_public_id, public_id
 from domains.kernel.core.problems import invalid
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import WORKSPACE, row, statement
 from domains.kernel.pagination.offset import OffsetPage
 
-InsightStatus = Literal["draft", "published", "archived"]
+InsightStatus = Annotated[
+    Literal["draft", "published", "archived"],
+    named("InsightStatus", "Progress of an insight's review"),
+]
+InsightKind = Annotated[Kind, named("InsightKind", "Kind of finding, set by an analysis")]
 
 # The length is limited by the size of an index entry.
 Tag = Annotated[str, Meta(min_length=1, max_length=255)]
@@ -47,10 +51,7 @@ Tags = Annotated[list[Tag], Meta(max_length=10_000)]
 _MAX_NAME: Final = 80
 
 # JSON schemas of fields that are returned as stored.
-_SUGGESTIONS_SCHEMA: Final = {
-    "type": "object",
-    "properties": {"duplicateOf": {"type": "string", "format": "uuid"}},
-}
+_SUGGESTIONS_SCHEMA: Final = {"type": "object"}
 _EXTERNAL_LINKS_SCHEMA: Final = {
     "type": "array",
     "items": {"$ref": "#/components/schemas/ExternalLink"},
@@ -61,7 +62,10 @@ class ExternalLink(msgspec.Struct, omit_defaults=True):
     """A link to a related record in another system."""
 
     type: Annotated[str | UnsetType, doc("The system, such as `jira`", "jira")] = UNSET
-    url: Annotated[str | UnsetType, doc("URL of the record", "https://jira.example/EXP-7")] = UNSET
+    url: Annotated[
+        str | UnsetType,
+        doc("URL of the record", "https://jira.example/EXP-7", extra_json_schema={"format": "uri"}),
+    ] = UNSET
     name: Annotated[str | UnsetType, doc("Name to show", "EXP-7")] = UNSET
 
 
@@ -76,7 +80,7 @@ class Insight(msgspec.Struct, rename="camel"):
     status: Annotated[InsightStatus, doc("Insights found by an analysis start as `draft`")]
     type: Annotated[InsightType, doc("Kind of source")]
     kind: Annotated[
-        Kind | None,
+        InsightKind | None,
         doc(
             "Kind of finding, set by the analysis only; null for insights that people write. "
             "An addition: not part of the vendor's API",
@@ -89,13 +93,18 @@ class Insight(msgspec.Struct, rename="camel"):
     tag_ids: Annotated[list[str], doc("Tags of the caller's own system", ["exports"])]
     created_at: CreatedAt
     updated_at: UpdatedAt
+    duplicate_of: Annotated[
+        UUID | UnsetType,
+        doc(
+            "An earlier insight with a similar meaning, found by the analysis; absent if there is "
+            "none or if a caller dismissed it. An addition: not part of the vendor's API",
+            "0199c2e0-5a10-7c33-9d21-6f5e4d3c2b1a",
+            extra_json_schema={"x-addition": True},
+        ),
+    ] = UNSET
     suggestions: Annotated[
         msgspec.Raw | UnsetType,
-        doc(
-            "As set by a caller. Default: `duplicateOf`, the id of an earlier insight "
-            "with a similar meaning; absent if there is none",
-            extra_json_schema=_SUGGESTIONS_SCHEMA,
-        ),
+        doc("As set by a caller; absent if never set", extra_json_schema=_SUGGESTIONS_SCHEMA),
     ] = UNSET
     external_links: Annotated[
         msgspec.Raw | UnsetType,
@@ -138,9 +147,14 @@ class InsightUpdate(msgspec.Struct, rename="camel", kw_only=True):
     opportunity_ids: OpportunityLinksUpdate = UNSET
     idea_ids: IdeaLinksUpdate = UNSET
     tag_ids: Annotated[Tags | UnsetType, doc("Replaces all tags", ["exports", "q2"])] = UNSET
-    suggestions: Annotated[
-        dict[str, Any] | UnsetType, doc("Replaces them. `{}` dismisses a `duplicateOf`")
+    duplicate_of: Annotated[
+        UnsetType | None,
+        doc(
+            "Null dismisses the hint. An addition: not part of the vendor's API",
+            extra_json_schema={"x-addition": True},
+        ),
     ] = UNSET
+    suggestions: Annotated[dict[str, Any] | UnsetType, doc("Replaces them")] = UNSET
     external_links: Annotated[list[ExternalLink] | UnsetType, doc("Replaces all links")] = UNSET
 
 
@@ -150,7 +164,8 @@ class InsightQuery(SearchQuery, frozen=True, kw_only=True, rename="camel"):
     status: Annotated[InsightStatus | UnsetType, doc("Only insights with this status")] = UNSET
     type: Annotated[InsightType | UnsetType, doc("Only insights of this type")] = UNSET
     kind: Annotated[
-        Kind | UnsetType, doc("Only insights of this kind. Insights that people write have none")
+        InsightKind | UnsetType,
+        doc("Only insights of this kind. Insights that people write have none"),
     ] = UNSET
     account_id: Annotated[UUID | UnsetType, doc("Only insights of this account")] = UNSET
     signal_id: Annotated[
@@ -212,8 +227,10 @@ _numbered_signal = and_(
 
 
 def _insight(*columns: Any) -> Insight:
-    *required, suggestions, external_links = columns
+    *required, duplicate_of, suggestions, external_links = columns
     insight = Insight(*required)
+    if duplicate_of is not None:
+        insight.duplicate_of = duplicate_of
     if suggestions is not None:
         insight.suggestions = suggestions
     if external_links is not None:
@@ -221,20 +238,10 @@ def _insight(*columns: Any) -> Insight:
     return insight
 
 
-_duplicate_suggestion = case(
-    (_c.duplicate_of.is_not(None), func.json_build_object("duplicateOf", _c.duplicate_of)),
-    else_=null(),
-)
-
 INSIGHTS: Final = Records(
     insights,
     "INSIGHT",
-    columns_for(
-        Insight,
-        insights,
-        *(OPPORTUNITIES_OF_INSIGHT, IDEAS_OF_INSIGHT),
-        suggestions=func.coalesce(_c.suggestions, _duplicate_suggestion),
-    ),
+    columns_for(Insight, insights, OPPORTUNITIES_OF_INSIGHT, IDEAS_OF_INSIGHT),
     _insight,
     query=InsightQuery,
     filters=equals(

@@ -25,9 +25,12 @@ from domains.discovery.fields import (
 from domains.discovery.links import IDEAS_OF_OPPORTUNITY, INSIGHTS_OF_OPPORTUNITY
 from domains.discovery.records import Records, SearchQuery100, columns_for, equals, matches
 from domains.discovery.tables import opportunities
-from domains.kernel.core.field_docs import doc
+from domains.kernel.core.field_docs import doc, named
 
-OpportunityStatus = Literal["discovery", "defined", "validated", "archived"]
+OpportunityStatus = Annotated[
+    Literal["discovery", "defined", "validated", "archived"],
+    named("OpportunityStatus", "Progress of an opportunity"),
+]
 
 Score = Annotated[float, Meta(ge=0, le=100)]
 

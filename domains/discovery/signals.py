@@ -34,7 +34,7 @@ from domains.discovery.links import INSIGHTS_OF_SIGNAL
 from domains.discovery.records import Records, equals
 from domains.discovery.tables import signals
 from domains.intelligence.language import unsupported_note
-from domains.kernel.core.field_docs import doc
+from domains.kernel.core.field_docs import doc, named
 from domains.kernel.core.ids import WorkspaceId, public_id
 from domains.kernel.core.timestamps import to_utc
 from domains.kernel.db.database import Read, Tx
@@ -46,8 +46,14 @@ from domains.kernel.untrusted import raw_json
 
 KIND: Final = "SIGNAL"
 
-SignalStatus = Literal["pending", "processing", "processed", "failed"]
-
+SignalStatus = Annotated[
+    Literal["pending", "processing", "processed", "failed"],
+    named("SignalStatus", "Progress of a signal's analysis"),
+]
+SignalPatchStatus = Annotated[
+    Literal["pending", "processed"],
+    named("SignalPatchStatus", "Status that a caller may set. It queues no analysis"),
+]
 
 # Decoders that check the fields of raw JSON.
 _TEXT: Final = msgspec.json.Decoder(NonEmpty)
@@ -184,9 +190,7 @@ class SignalUpdate(msgspec.Struct, rename="camel", kw_only=True):
     ] = UNSET
     insight_ids: InsightLinksUpdate = UNSET
     external_id: Annotated[str | UnsetType | None, doc("Null clears it")] = UNSET
-    status: Annotated[
-        Literal["pending", "processed"] | UnsetType, doc("Does not queue an analysis")
-    ] = UNSET
+    status: Annotated[SignalPatchStatus | UnsetType, doc("Does not queue an analysis")] = UNSET
     context: Annotated[
         str | UnsetType | None, doc("Null clears it", "For the team that owns exports")
     ] = UNSET

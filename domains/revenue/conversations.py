@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from domains.intelligence.language import unsupported_note
-from domains.kernel.core.field_docs import doc
+from domains.kernel.core.field_docs import FreeMap, doc, named
 from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.core.normal_form import nfc
@@ -88,35 +88,51 @@ NATIVE: Final = frozenset(
     }
 )
 
-Category = Literal[
-    "prospect_discovery",
-    "prospect_demo",
-    "prospect_trial",
-    "prospect_negotiation",
-    "closed_lost",
-    "closed_won",
-    "customer_onboarding",
-    "customer_support",
-    "customer_checkin",
-    "customer_commercials",
-    "interview",
-    "user_research",
-    "vendor_call",
-    "investor_call",
-    "advisor_call",
-    "one_on_one",
-    "sales_team",
-    "customer_team",
-    "marketing_team",
-    "product_team",
-    "engineering_team",
-    "hr_team",
-    "operations_team",
-    "finance_team",
-    "investment_team",
-    "company_wide",
-    "other",
+ExternalCategory = Annotated[
+    Literal[
+        "prospect_discovery",
+        "prospect_demo",
+        "prospect_trial",
+        "prospect_negotiation",
+        "closed_lost",
+        "closed_won",
+        "customer_onboarding",
+        "customer_support",
+        "customer_checkin",
+        "customer_commercials",
+        "interview",
+        "user_research",
+        "vendor_call",
+        "investor_call",
+        "advisor_call",
+        "partner_call",
+        "consulting_call",
+        "other",
+    ],
+    named("ExternalCategory", "Category of a conversation with people outside the organization"),
 ]
+InternalCategory = Annotated[
+    Literal[
+        "one_on_one",
+        "sales_team",
+        "customer_team",
+        "marketing_team",
+        "product_team",
+        "engineering_team",
+        "hr_team",
+        "operations_team",
+        "finance_team",
+        "investment_team",
+        "company_wide",
+        "customer_service_team",
+        "it_team",
+        "legal_team",
+        "consulting_team",
+        "other",
+    ],
+    named("InternalCategory", "Category of a conversation within the organization"),
+]
+Category = ExternalCategory | InternalCategory
 
 _MAX_DURATION: Final = timedelta(hours=10)
 
@@ -262,9 +278,10 @@ class Recordings(msgspec.Struct, rename="camel"):
     """Links to the recordings, valid for 24 hours."""
 
     video_url: Annotated[
-        str | None, doc("Video with sound", "https://gateway.example/files/recordings/call.mp4")
+        records.Url | None,
+        doc("Video with sound", "https://gateway.example/files/recordings/call.mp4"),
     ] = None
-    audio_url: Annotated[str | None, doc("Sound only")] = None
+    audio_url: Annotated[records.Url | None, doc("Sound only")] = None
 
 
 class ConversationListItem(msgspec.Struct, rename="camel"):
@@ -290,7 +307,7 @@ class ConversationDetail(ConversationListItem):
 
     category: Annotated[Category | None, doc("Null until found", "prospect_negotiation")]
     summary: Annotated[
-        dict[str, Any] | None,
+        FreeMap | None,
         doc("Text or texts by heading; null until it is ready", {"Pain Points": ["Exports fail."]}),
     ]
     transcript: Annotated[list[TranscriptEntry] | None, doc("The sentences of the transcript")]

@@ -120,7 +120,8 @@ class DocumentListItem(msgspec.Struct, rename="camel"):
     source_id: records.SourceReference
     remote_id: records.RemoteId
     url: Annotated[
-        str, doc("As pushed, or a link valid for 24 hours", "https://files.example/plan.pdf")
+        records.Url,
+        doc("As pushed, or a link valid for 24 hours", "https://files.example/plan.pdf"),
     ]
     content_type: Annotated[str, doc("Media type of the original, as sent", "application/pdf")]
     created_at: records.CreatedInSource
@@ -136,7 +137,7 @@ class DocumentDetail(DocumentListItem):
     """A document with a link to its text."""
 
     normalized_url: Annotated[
-        str | None,
+        records.Url | None,
         doc("Valid for 24 hours; null until it is ready", "https://gateway.example/files/plan.txt"),
     ]
     normalized_content_type: Annotated[str | None, doc("Media type of the text", "text/plain")]

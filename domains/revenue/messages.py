@@ -59,7 +59,7 @@ class Attachment(msgspec.Struct, rename="camel", kw_only=True):
 
     version: Version = 1
     name: Annotated[str, doc("File name", "error.png")]
-    url: Annotated[str, doc("URL of the file", "https://mail.example/error.png")]
+    url: Annotated[records.Url, doc("URL of the file", "https://mail.example/error.png")]
     mime_type: Annotated[str | None, doc("Media type, such as application/pdf", "image/png")] = None
     size_bytes: Annotated[records.Int64 | None, doc("Size in bytes", 48213)] = None
 

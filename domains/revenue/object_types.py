@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import JSON, Uuid, bindparam, func, insert, select, update
 
-from domains.kernel.core.field_docs import doc
+from domains.kernel.core.field_docs import doc, named
 from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.core.problems import Conflict, FieldError, Invalid, invalid
 from domains.kernel.db.database import Read, Tx
@@ -33,7 +33,10 @@ _DATE_TIME: Final = re.compile(
     r"([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)?"
 )
 
-FieldType = Literal["textarea", "string", "boolean", "int", "double", "datetime", "date", "list"]
+FieldType = Annotated[
+    Literal["textarea", "string", "boolean", "int", "double", "datetime", "date", "list"],
+    named("FieldTypes", "Type of a row's field"),
+]
 
 
 class FieldDefinitionRequest(msgspec.Struct, rename="camel", kw_only=True):

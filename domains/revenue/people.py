@@ -6,7 +6,7 @@ from typing import Annotated, Literal, NamedTuple, Protocol
 import msgspec
 from msgspec import Meta
 
-from domains.kernel.core.field_docs import doc
+from domains.kernel.core.field_docs import doc, named
 from domains.kernel.core.normal_form import nfc
 from domains.revenue.addresses.email_domains import (
     ascii_domain,
@@ -17,12 +17,17 @@ from domains.revenue.addresses.email_domains import (
 )
 
 Version = Annotated[Literal[1], doc("Format version; always 1")]
-MeetingType = Literal["INTERNAL", "EXTERNAL"]
+MeetingType = Annotated[
+    Literal["INTERNAL", "EXTERNAL"],
+    named("MeetingTypes", "EXTERNAL: with people outside the organization; INTERNAL: without"),
+]
 
 # Longer values do not fit into an index.
-Email = Annotated[str, Meta(max_length=512)]
+Email = Annotated[str, Meta(max_length=512, extra_json_schema={"format": "email"})]
 FullName = Annotated[str | None, doc("Full name", "Ana Berg")]
-EmailAddress = Annotated[str | None, doc("E-mail address", "ana@halden.example")]
+# As stored: imports and older records may have longer ones.
+_StoredEmail = Annotated[str, Meta(extra_json_schema={"format": "email"})]
+EmailAddress = Annotated[_StoredEmail | None, doc("E-mail address", "ana@halden.example")]
 
 
 class Person(msgspec.Struct, rename="camel", kw_only=True):
@@ -40,7 +45,7 @@ class Owner(msgspec.Struct, rename="camel"):
     """The owner of a deal or account."""
 
     name: Annotated[str | None, doc("Full name", "Rosa Lind")] = None
-    email: Annotated[str | None, doc("E-mail address", "rosa@acme.example")] = None
+    email: Annotated[_StoredEmail | None, doc("E-mail address", "rosa@acme.example")] = None
 
 
 class Contact(msgspec.Struct, rename="camel"):

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from domains.kernel.core.field_docs import doc
+from domains.kernel.core.field_docs import doc, named
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.core.problems import FieldError, Forbidden, NotFound, invalid
@@ -42,7 +42,19 @@ from domains.revenue.tables import sources
 
 T = TypeVar("T")
 
-Timestamp = Annotated[str | int | float, doc("ISO 8601, Unix seconds or Unix milliseconds")]
+Timestamp = Annotated[
+    str | int | float,
+    named(
+        "Timestamp",
+        "ISO 8601 date-time, Unix seconds or Unix milliseconds. Without an offset it is UTC",
+        extra_json_schema={
+            "anyOf": [
+                {"type": "string", "format": "date-time"},
+                {"type": "number", "format": "double"},
+            ]
+        },
+    ),
+]
 # A whole number that fits into a bigint column.
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 # Longer values do not fit into an index.
@@ -54,14 +66,22 @@ DisplayName = Annotated[str, Meta(max_length=10_000)]
 # Bounded, because encoding a long list would block other requests.
 Emails = Annotated[list[Email], Meta(max_length=1000)]
 # URL that can be fetched. Servers accept no longer ones.
-WebAddress = Annotated[str, Meta(max_length=8192)]
+WebAddress = Annotated[str, Meta(max_length=8192, extra_json_schema={"format": "uri"})]
+# URL in a response.
+Url = Annotated[str, Meta(extra_json_schema={"format": "uri"})]
 
 # Fields of several responses.
 SourceReference = Annotated[
     str, doc("The source: a UUID or the name of its origin", example_ids.SOURCE)
 ]
 RemoteId = Annotated[str, doc("Id in the source system", example_ids.REMOTE)]
-ProcessingStatus = Literal["pending", "processing", "processed", "failed"]
+ProcessingStatus = Annotated[
+    Literal["pending", "processing", "processed", "failed"],
+    named("ProcessingStatus", "State of the background processing of a record"),
+]
+RecordStatus = Annotated[
+    Literal["created", "updated"], named("RecordStatus", "What a push did to the record")
+]
 Language = Annotated[
     str | None, doc("Language of the text (BCP 47). Null until processed or if unknown", "en")
 ]
@@ -94,7 +114,7 @@ class RecordChanges(msgspec.Struct, rename="camel", kw_only=True):
 class RecordResponse(msgspec.Struct, rename="camel"):
     """The result of a push."""
 
-    status: Annotated[Literal["created", "updated"], doc("`created` for a new record")]
+    status: Annotated[RecordStatus, doc("`created` for a new record")]
     record_id: Annotated[UUID, doc("Id of the record in this API", example_ids.RECORD)]
     id: Annotated[str, doc("Id in the source system, as sent", example_ids.REMOTE)]
     source_id: Annotated[UUID, doc("The source, as sent", example_ids.SOURCE)]

@@ -25,5 +25,13 @@ DISCOVERY: Final = Surface(
     error_types={"GET": ProblemDetails, "*": ProblemDetails},
     error_body=problem_details,
     tag_of=lambda path: path.split("/")[3].capitalize(),
+    tags={
+        "Signals": "Texts from and about customers. Each one is analysed after it is stored.",
+        "Insights": "Findings with the quotes that support them: made by analyses or by people.",
+        "Opportunities": "Needs of customers, linked to the insights that show them.",
+        "Ideas": "What could be built, linked to opportunities and insights.",
+        "Products": "Products whose names analyses look for in texts.",
+        "Auth": "The key that a request sends.",
+    },
     vendor_parameters=frozenset({"limit", "offset"}),
 )

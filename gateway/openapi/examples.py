@@ -5,8 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from domains.kernel.core.problems import Invalid, Problem, invalid
-from gateway.openapi.parameters import parameters_of
+from domains.kernel.core.problems import Problem, invalid
 from gateway.openapi.routes import Route
 from gateway.openapi.schemas import Schemas
 
@@ -21,6 +20,10 @@ _DEFAULTS: Final[Mapping[str | None, Any]] = {
     "object": {},
 }
 _REQUEST_ID: Final = "0199c2f4-7b1e-7c0d-9f55-3a1e6c2b8d10"
+_ERROR_MESSAGES: Final = {
+    401: "The API key is not valid: it is unknown, expired or revoked.",
+    429: "Rate limit exceeded",
+}
 
 
 def request_example(request_type: Any, schemas: Schemas) -> Any:
@@ -55,6 +58,8 @@ def _example(schema: Mapping[str, Any], schemas: Schemas) -> Any:
     if "anyOf" in schema:
         return _example(schema["anyOf"][0], schemas)
     schema = schemas.resolve(schema)
+    if "anyOf" in schema:
+        return _example(schema["anyOf"][0], schemas)
     if "properties" in schema:
         return {
             name: _example(field, schemas)
@@ -65,8 +70,6 @@ def _example(schema: Mapping[str, Any], schemas: Schemas) -> Any:
         return [_example(schema["items"], schemas)]
     if "enum" in schema:
         return schema["enum"][0]
-    if "default" in schema:
-        return schema["default"]
     return _DEFAULTS.get(schema.get("format", schema.get("type")))
 
 
@@ -78,56 +81,17 @@ def _has_example(schema: Mapping[str, Any]) -> bool:
     return any(map(_has_example, nested))
 
 
-# --- errors -----------------------------------------------------------------------------------
+def error_example(route: Route, status: int, meaning: str) -> Any:
+    """The error body that the surface renders for a typical problem of this status.
 
-
-def error_example(route: Route, status: int, meaning: str, schemas: Schemas) -> Any:
-    """The error body that the surface renders for a typical problem of this status."""
+    It is the same for all operations with this error body.
+    """
     if status == 400:
-        problem = _typical_invalid(route, schemas)
+        types = route.surface.error_types
+        only_reads = route.method == "GET" and types["GET"] is not types["*"]
+        mistake = ("limit", "must be a whole number") if only_reads else ("name", "is required")
+        problem: Problem = invalid(*mistake)
     else:
         problem_type = next(kind for kind in Problem.__subclasses__() if kind.status == status)
-        messages = {
-            401: "The API key is not valid: it is unknown, expired or revoked.",
-            403: f"API key missing required scope: {route.operation.access}",
-            429: "Rate limit exceeded",
-        }
-        problem = problem_type(messages.get(status, f"{meaning}."))
+        problem = problem_type(_ERROR_MESSAGES.get(status, f"{meaning}."))
     return msgspec.to_builtins(route.surface.error_body(problem, _REQUEST_ID, route.method))
-
-
-def _typical_invalid(route: Route, schemas: Schemas) -> Problem:
-    """Build the problem of a typical mistake in the query, else in the body or the path."""
-    parameters = parameters_of(route)
-    if in_query := [parameter for parameter in parameters if parameter["in"] == "query"]:
-        return _invalid_parameter(in_query)
-    if route.request_types:
-        return _invalid_field(schemas.resolve(schemas.of(route.request_types[0])))
-    if route.surface.refuses_malformed_ids:
-        for parameter in parameters:
-            if parameter["schema"].get("format") == "uuid":
-                return invalid(parameter["name"], "must be a UUID")
-    return Invalid("The request could not be read.")
-
-
-def _invalid_parameter(parameters: list[dict[str, Any]]) -> Problem:
-    """Report a required parameter as missing, else `limit` or the first one as invalid."""
-    for parameter in parameters:
-        if parameter["required"]:
-            return invalid(parameter["name"], "is required")
-        if parameter["name"] == "limit":
-            return invalid("limit", "must be a whole number")
-    name, schema = parameters[0]["name"], parameters[0]["schema"]
-    if schema.get("format") == "uuid":
-        return invalid(name, "is not a valid UUID")
-    return invalid(name, f"must be a string of at most {schema['maxLength']} characters")
-
-
-def _invalid_field(body: Mapping[str, Any]) -> Problem:
-    """Report a required field as missing, else an enumeration or the first field as invalid."""
-    for name in body.get("required", ()):
-        return invalid(name, "is required")
-    for name, field in body["properties"].items():
-        if "enum" in field:
-            return invalid(name, f"must be one of {', '.join(map(str, field['enum']))}")
-    return invalid(next(iter(body["properties"])), "is not valid")

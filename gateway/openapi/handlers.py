@@ -14,7 +14,7 @@ from gateway.openapi.document import build_document
 from gateway.operations import Surface, operation
 
 
-def openapi_handlers(surfaces: Sequence[Surface]) -> list[HTTPRouteHandler]:
+def openapi_handlers(surfaces: Sequence[Surface], base_url: str) -> list[HTTPRouteHandler]:
     """Return handlers of the combined document, each surface's document and the reference page.
 
     Documents are built on the first request, in a thread: building would delay the start.
@@ -22,7 +22,7 @@ def openapi_handlers(surfaces: Sequence[Surface]) -> list[HTTPRouteHandler]:
 
     @functools.cache
     def whole_document() -> dict[str, Any]:
-        return build_document(surfaces)
+        return build_document(surfaces, base_url)
 
     @functools.cache
     def page() -> bytes:
@@ -41,7 +41,8 @@ def openapi_handlers(surfaces: Sequence[Surface]) -> list[HTTPRouteHandler]:
 
     documents = [
         _document_handler(
-            f"{surface.prefixes[0]}/openapi.json", functools.partial(build_document, [surface])
+            f"{surface.prefixes[0]}/openapi.json",
+            functools.partial(build_document, [surface], base_url),
         )
         for surface in surfaces
         if surface.prefixes[0] != "/"

@@ -24,7 +24,8 @@ def render(document: Json) -> bytes:
     groups: dict[str, list[tuple[str, str, Json]]] = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            groups.setdefault(operation["tags"][0], []).append((method.upper(), path, operation))
+            inlined = _without_references(operation, document["components"])
+            groups.setdefault(operation["tags"][0], []).append((method.upper(), path, inlined))
     topics = topics_of(list(itertools.chain(*groups.values())))
     links = [(topic.anchor, topic.title, "") for topic in topics]
     navigation = [navigation_group("Basics", "basics", links)]
@@ -55,11 +56,23 @@ def render(document: Json) -> bytes:
     ).encode()
 
 
+def _without_references(operation: Json, components: Json) -> Json:
+    """The operation with its parameters and responses instead of references."""
+
+    def resolve(value: Json) -> Json:
+        *_, kind, name = ["", *value.get("$ref", "").split("/")]
+        return components[kind][name] if name else value
+
+    parameters = [resolve(parameter) for parameter in operation["parameters"]]
+    responses = {status: resolve(each) for status, each in operation["responses"].items()}
+    return {**operation, "parameters": parameters, "responses": responses}
+
+
 # --- operations -------------------------------------------------------------------------------
 
 
 def _operation(method: str, path: str, operation: Json, schemas: Json) -> str:
-    labels = [*operation.get("x-required-scopes", ())]
+    labels = [scope for each in operation["security"] for scope in each["bearer"]]
     if operation.get("x-addition"):
         labels.append("addition")
     chips = "".join(f' <span class="chip">{label}</span>' for label in labels)
@@ -156,7 +169,7 @@ def _curl(method: str, path: str, operation: Json, body: Any) -> str:
     )
     url = f"$BASE{path}?{query}" if query else f"$BASE{path}"
     lines = ["curl" + ("" if method == "GET" else f" -X {method}") + f' "{url}"']
-    if "security" in operation:
+    if operation["security"]:
         lines.append('-H "Authorization: Bearer $KEY"')
     if body is not None:
         # Within single quotes, the shell needs '\'' for a quote.

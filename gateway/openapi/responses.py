@@ -6,29 +6,30 @@ from typing import Any, Final
 import msgspec
 
 from domains.kernel.pagination.offset import COUNT_CAP, OffsetQuery
+from gateway.openapi.components import Components
 from gateway.openapi.examples import error_example, response_example
 from gateway.openapi.parameters import parameters_of
 from gateway.openapi.routes import Route, routes_of
 from gateway.openapi.schemas import Schemas
 
-_MEANINGS: Final = {
-    200: "Success",
-    201: "Created",
-    400: "The request is invalid: malformed JSON, a missing field or a wrong value",
-    401: "The API key is missing, unknown, expired or revoked",
-    403: "The key lacks the scope",
-    404: "There is no such record in this workspace",
-    409: "The request conflicts with another one",
-    411: "Content-Length is missing",
-    413: "The body is too large",
-    429: "A rate limit of the key is exceeded",
-    500: "An internal error occurred",
-    503: "A dependency is unavailable. Try again",
+_SUCCESS: Final = {200: "Success", 201: "Created"}
+# Name and meaning of each error status.
+_ERRORS: Final = {
+    400: ("BadRequest", "The request is invalid: malformed JSON, a missing field or a wrong value"),
+    401: ("Unauthorized", "The API key is missing, unknown, expired or revoked"),
+    403: ("Forbidden", "The key lacks the scope"),
+    404: ("NotFound", "There is no such record in this workspace"),
+    409: ("Conflict", "The request conflicts with another one"),
+    411: ("LengthRequired", "Content-Length is missing"),
+    413: ("TooLarge", "The body is too large"),
+    429: ("RateLimited", "A rate limit of the key is exceeded"),
+    500: ("InternalError", "An internal error occurred"),
+    503: ("Unavailable", "A dependency is unavailable. Try again"),
 }
 _FORBIDDEN: Final = "The key lacks the scope, or the source or object type is of another workspace"
 
 _STRING: Final = {"type": "string"}
-_COUNT: Final = {"type": "integer", "minimum": 0}
+_COUNT: Final = {"type": "integer", "format": "int64", "minimum": 0}
 _FLAG: Final = {"type": "boolean"}
 # Description, schema, and whether each response that documents the header has it.
 _HEADERS: Final = {
@@ -66,54 +67,66 @@ _ERROR_HEADERS: Final[Mapping[int, Sequence[str]]] = {
 }
 
 
-def header_components() -> dict[str, Any]:
-    return {
-        name: {"description": description, "required": always, "schema": schema}
-        for name, (description, schema, always) in _HEADERS.items()
-    }
-
-
-def responses_of(route: Route, schemas: Schemas) -> dict[str, Any]:
+def responses_of(route: Route, schemas: Schemas, components: Components) -> dict[str, Any]:
     """Responses by status: the success first, then the errors in order."""
     operation = route.operation
-    counted = route.needs_key and operation.counted
     schema = schemas.of(route.response_type)
-    headers = ["X-Request-Id", *(_RATE_LIMIT if counted else ())]
+    headers = ["X-Request-Id", *(_RATE_LIMIT if route.is_counted else ())]
     if route.needs_key and route.method == "POST":
         headers.append("Idempotent-Replayed")
     if operation.query is not None and issubclass(operation.query, OffsetQuery):
         headers += _PAGINATION
     status = route.handler.status_code or 200
     body = {"schema": schema, "example": response_example(route, schemas)}
-    success = _response(_MEANINGS[status], headers, {"application/json": body})
+    success = _response(_SUCCESS[status], headers, {"application/json": body}, components)
     if status == 201 and (links := _links(route)):
         success["links"] = links
-    responses = {str(status): success}
-    for status in sorted(_error_statuses(route)):
-        # Requests that admission refuses are not counted, all others are.
-        admitted = status not in (401, 403) or status in operation.errors
-        headers = ["X-Request-Id"]
-        if not route.sets_status:
-            headers += _ERROR_HEADERS.get(status, ())
-        if status == 429 or (counted and admitted):
-            headers += _RATE_LIMIT
-        meaning = _FORBIDDEN if status == 403 and admitted else _MEANINGS[status]
-        if route.sets_status:
-            content = {"application/json": {"schema": schema}}
-        else:
-            content = _error_content(route, status, schemas)
-        responses[str(status)] = _response(meaning, headers, content)
-    return responses
+    errors = {
+        str(status): _error_response(route, status, schemas, components)
+        for status in sorted(_error_statuses(route))
+    }
+    return {str(status): success, **errors}
+
+
+def _error_response(
+    route: Route, status: int, schemas: Schemas, components: Components
+) -> dict[str, Any]:
+    """The response to a refused request. Operations share the one of their error body."""
+    name, meaning = _ERRORS[status]
+    if route.sets_status:
+        content = {"application/json": {"schema": schemas.of(route.response_type)}}
+        return _response(meaning, ["X-Request-Id"], content, components)
+    # A refusal of the record, not of the key: the request was admitted.
+    refuses_record = status == 403 and status in route.operation.errors
+    if refuses_record:
+        meaning = _FORBIDDEN
+    headers = ["X-Request-Id", *_ERROR_HEADERS.get(status, ())]
+    # Requests that admission refuses are not counted, all others are.
+    if status == 429 or (route.is_counted and (status not in (401, 403) or refuses_record)):
+        headers += _RATE_LIMIT
+    error_types = route.surface.error_types
+    error_type = error_types.get(route.method, error_types["*"])
+    body = {"schema": schemas.of(error_type), "example": error_example(route, status, meaning)}
+    response = _response(meaning, headers, {route.surface.media_type: body}, components)
+    if not route.is_counted:
+        return response
+    kind = error_type.__name__.removesuffix("Details").removesuffix("Error")
+    return components.share("responses", f"{kind}{name}", response)
 
 
 def _response(
-    description: str, headers: Iterable[str], content: Mapping[str, Any]
+    description: str, headers: Iterable[str], content: Mapping[str, Any], components: Components
 ) -> dict[str, Any]:
     return {
         "description": description,
-        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
+        "headers": {name: components.share("headers", name, _header(name)) for name in headers},
         "content": content,
     }
+
+
+def _header(name: str) -> dict[str, Any]:
+    description, schema, always = _HEADERS[name]
+    return {"description": description, "required": always, "schema": schema}
 
 
 def _error_statuses(route: Route) -> set[int]:
@@ -129,16 +142,6 @@ def _error_statuses(route: Route) -> set[int]:
         if route.surface.needs_length:
             statuses.add(411)
     return statuses
-
-
-def _error_content(route: Route, status: int, schemas: Schemas) -> dict[str, Any]:
-    error_types = route.surface.error_types
-    return {
-        route.surface.media_type: {
-            "schema": schemas.of(error_types.get(route.method, error_types["*"])),
-            "example": error_example(route, status, _MEANINGS[status], schemas),
-        }
-    }
 
 
 def _links(creation: Route) -> dict[str, Any]:

@@ -28,6 +28,11 @@ class Route(NamedTuple):
         return self.operation.access != "public"
 
     @property
+    def is_counted(self) -> bool:
+        """True if requests count against the rate limits of a key."""
+        return self.needs_key and self.operation.counted
+
+    @property
     def required_scopes(self) -> list[str]:
         access = self.operation.access
         return [] if access in ("any key", "public") else [access]

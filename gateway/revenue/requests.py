@@ -11,8 +11,9 @@ from gateway.operations import operation
 
 
 def read_operation(name: str, summary: str, **options: Any) -> dict[str, Any]:
-    """Declare an operation that reads; see `Operation`."""
-    return operation(name, "read", summary, errors=(404,), **options)
+    """Declare an operation that reads; see `Operation`. A list, which has a query, has no 404."""
+    errors = () if "query" in options else (404,)
+    return operation(name, "read", summary, errors=errors, **options)
 
 
 def ingest_operation(name: str, summary: str, **options: Any) -> dict[str, Any]:

@@ -77,4 +77,15 @@ REVENUE: Final = Surface(
     added_parameters=frozenset({"processingStatus"}),
     refuses_malformed_ids=True,
     tag_of=lambda path: path.split("/")[2].replace("-", " ").capitalize(),
+    tags={
+        "Health": "Check of a key.",
+        "Sources": "Systems that push records. Every pushed record belongs to one.",
+        "Object types": "Schemas of the typed fields of rows.",
+        "Rows": "Records of any kind, such as tickets, with fields that an object type defines.",
+        "Conversations": "Calls and meetings: transcript, recording, summary and linked deal.",
+        "Messages": "E-mails and chat messages with their attachments.",
+        "Documents": "Files, pushed by URL or by content, and their text.",
+        "Deals": "Deals of the CRM, read-only, with a summary of what was said about them.",
+        "Accounts": "Accounts of the CRM, read-only, with contacts and the latest deal.",
+    },
 )

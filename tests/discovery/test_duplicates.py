@@ -22,7 +22,7 @@ async def _find_insight(tenant: Tenant, text: str) -> str:
 
 
 async def _suggested_original(tenant: Tenant, insight: str) -> Any:
-    return (await tenant.get(f"insights/{insight}")).get("suggestions", {}).get("duplicateOf")
+    return (await tenant.get(f"insights/{insight}")).get("duplicateOf")
 
 
 async def _wait_for_suggestion(tenant: Tenant, insight: str) -> Any:
@@ -63,12 +63,37 @@ async def test_an_insight_written_by_a_person_is_an_original_but_never_a_duplica
     assert await _suggested_original(acme, again["id"]) is None
 
 
-async def test_a_suggestion_can_be_dismissed(acme: Tenant) -> None:
+async def test_a_suggestion_is_separate_from_the_suggestions_of_callers(acme: Tenant) -> None:
+    first = await _find_insight(acme, SLOW)
+    second = await _find_insight(acme, ALSO_SLOW)
+    await _wait_for_suggestion(acme, second)
+    assert "suggestions" not in await acme.get(f"insights/{second}")
+    changed = await acme.patch(f"insights/{second}", suggestions={})
+    assert (changed["suggestions"], changed["duplicateOf"]) == ({}, first)
+
+
+async def test_a_suggestion_can_be_dismissed(acme: Tenant, database: Database) -> None:
     await _find_insight(acme, SLOW)
     second = await _find_insight(acme, ALSO_SLOW)
     await _wait_for_suggestion(acme, second)
-    assert (await acme.patch(f"insights/{second}", suggestions={}))["suggestions"] == {}
-    assert (await acme.get(f"insights/{second}"))["suggestions"] == {}
+    assert "duplicateOf" not in await acme.patch(f"insights/{second}", duplicateOf=None)
+    assert "duplicateOf" not in await acme.get(f"insights/{second}")
+    # It stays dismissed when another embedder compares all insights again.
+    async with database.connection() as connection:
+        await connection.execute(
+            "update insights set embedder = 'another' where workspace_id = $1", acme.workspace
+        )
+    third = await _find_insight(acme, ALSO_SLOW)
+    # Insights are compared in order of creation, so `second` has been compared by now.
+    assert await _wait_for_suggestion(acme, third)
+    assert await _suggested_original(acme, second) is None
+
+
+async def test_only_null_can_be_set(acme: Tenant) -> None:
+    first = await _find_insight(acme, SLOW)
+    second = await _find_insight(acme, ALSO_SLOW)
+    refused = await acme.http.patch(f"/external/v1/insights/{second}", json={"duplicateOf": first})
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "duplicateOf")
 
 
 async def test_a_suggestion_is_deleted_with_the_original(acme: Tenant) -> None:
@@ -76,7 +101,7 @@ async def test_a_suggestion_is_deleted_with_the_original(acme: Tenant) -> None:
     second = await _find_insight(acme, ALSO_SLOW)
     await _wait_for_suggestion(acme, second)
     await acme.delete(f"insights/{first}")
-    assert "suggestions" not in await acme.get(f"insights/{second}")
+    assert "duplicateOf" not in await acme.get(f"insights/{second}")
 
 
 async def test_insights_of_other_workspaces_are_not_compared(make_tenant: MakeTenant) -> None:

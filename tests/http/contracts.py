@@ -1,9 +1,10 @@
 """The contracts of the two public APIs: operations, parameters and models.
 
-The tables are `tests/contracts/*.json`. A type is the name of a primitive, of an entry of `types`,
-or of a model. `[x]` is a list, and `x?` may be null. A pair adds keywords of JSON Schema to a type.
-A field whose name ends with `!` is required. `...` includes the fields of another entry. `$comment`
-is the reason for a limit that the vendor does not document.
+The tables are `tests/contracts/*.json`. A type is the name of a primitive, of an entry of `types`
+or `named`, or of a model. Entries of `named` and models are components of the document. `[x]` is a
+list, and `x?` may be null. A pair adds keywords of JSON Schema to a type. A field whose name ends
+with `!` is required. `...` includes the fields of another entry. `$comment` is the reason for a
+limit that the vendor does not document.
 """
 
 import json
@@ -18,25 +19,29 @@ FOLDER: Final = Path(__file__).parents[1] / "contracts"
 
 _NULL: Final = {"type": "null"}
 # Keywords of JSON Schema whose values are types.
-_WITH_TYPES: Final = ("items", "additionalProperties")
+_WITH_TYPES: Final = ("items", "additionalProperties", "anyOf")
 _PRIMITIVES: Final[Json] = {
     "text": {"type": "string"},
     "flag": {"type": "boolean"},
-    "integer": {"type": "integer"},
-    "number": {"type": "number"},
-    "object": {"type": "object"},
+    "integer": {"type": "integer", "format": "int64"},
+    "number": {"type": "number", "format": "double"},
+    "object": {"type": "object", "additionalProperties": True},
     "any": {},
+    "null": _NULL,
     "uuid": {"type": "string", "format": "uuid"},
+    "uri": {"type": "string", "format": "uri"},
+    "address": {"type": "string", "format": "email"},
     "time": {"type": "string", "format": "date-time"},
 }
 
 
 class Field(NamedTuple):
-    """A field of a model, or a parameter: its JSON Schema without null."""
+    """A field of a model, or a parameter: its JSON Schema without null and default."""
 
     schema: Json
     nullable: bool = False
     required: bool = False
+    default: Any = None
 
 
 class Operation(NamedTuple):
@@ -71,15 +76,21 @@ class Contract:
         table = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
         self.prefix: str = table["prefix"]
         self._types: Json = _PRIMITIVES | table["types"]
+        self._named: Json = table["named"]
         self._parts: Json = table.get("parts", {}) | table["models"]
+        self.named = {name: self.schema(schema) for name, schema in self._named.items()}
         self.models = {model: self._fields(fields) for model, fields in table["models"].items()}
         self.operations = {
             name: self._operation(table, name, *row) for name, row in table["operations"].items()
         }
 
-    def schema(self, spec: str | Json) -> Json:
+    def schema(self, spec: Any) -> Any:
         """The JSON Schema of a type, or of a schema whose nested types are names."""
-        if not isinstance(spec, str):
+        if isinstance(spec, bool):
+            return spec
+        if isinstance(spec, list):
+            return [self.schema(each) for each in spec]
+        if isinstance(spec, dict):
             return {
                 keyword: self.schema(value) if keyword in _WITH_TYPES else value
                 for keyword, value in spec.items()
@@ -91,7 +102,7 @@ class Contract:
             return {"type": "array", "items": self.schema(spec[1:-1])}
         if spec in self._types:
             return self.schema(self._types[spec])
-        assert spec in self._parts, spec
+        assert spec in self._parts or spec in self._named, spec
         return reference(spec)
 
     def _fields(self, fields: Json) -> dict[str, Field]:
@@ -103,7 +114,8 @@ class Contract:
             kind, more = spec if isinstance(spec, list) else (spec, {})
             nullable = isinstance(kind, str) and kind.endswith("?")
             schema = self.schema(kind[:-1] if nullable else kind) | more
-            found[name.rstrip("!")] = Field(schema, nullable, name.endswith("!"))
+            default = schema.pop("default", None)
+            found[name.rstrip("!")] = Field(schema, nullable, name.endswith("!"), default)
         return found
 
     def _operation(
@@ -132,15 +144,18 @@ def reference(model: str) -> Json:
 
 
 def field_of(described: Json, *, required: bool) -> Field:
-    """Parse a field or parameter of a document. A default of null is ignored."""
-    facts = {name: value for name, value in described.items() if name != "description"}
+    """Parse a field or parameter of a document. A field has its default in the description."""
+    facts = {
+        name: value for name, value in described.items() if name not in ("description", "examples")
+    }
     nullable = _NULL in facts.get("anyOf", ())
     if nullable:
-        if facts.get("default", 0) is None:
-            del facts["default"]
         kinds = [each for each in facts.pop("anyOf") if each != _NULL]
         facts |= kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
-    return Field(facts, nullable, required)
+    default = facts.pop("default", None)
+    if stated := re.search("Default: `([^`]+)`$", described.get("description", "")):
+        default = stated[1] if facts.get("type", "string") == "string" else json.loads(stated[1])
+    return Field(facts, nullable, required, default)
 
 
 DISCOVERY: Final = Contract("discovery")

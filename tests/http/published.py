@@ -21,10 +21,28 @@ HIGH_LIMITS = RateLimitOverrides(minute=10_000, hour=10_000, day=10_000)
 
 
 def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
-    """Path, method and description of every operation of a document."""
+    """Path, method and description of every operation of a document; see `operation`."""
     for path, methods in document["paths"].items():
-        for method, described in methods.items():
-            yield path, method, described
+        for method in methods:
+            yield path, method, operation(document, path, method)
+
+
+def operation(document: Json, path: str, method: str) -> Json:
+    """The description of an operation, with parameters and responses instead of references."""
+    described: Json = document["paths"][path][method]
+    responses = {status: resolve(document, each) for status, each in described["responses"].items()}
+    parameters = [resolve(document, each) for each in described["parameters"]]
+    return {**described, "parameters": parameters, "responses": responses}
+
+
+def resolve(document: Json, value: Json) -> Json:
+    """The component that the value refers to, or the value itself."""
+    while "$ref" in value:
+        found = document
+        for part in value["$ref"].removeprefix("#/").split("/"):
+            found = found[part]
+        value = found
+    return value
 
 
 def errors(document: Json, schema: Json, value: Any) -> list[str]:
@@ -53,7 +71,7 @@ class Checker:
         """Check an answer by its operation and status. Returns its body."""
         method = answer.request.method.lower()
         self.seen.add((template, method))
-        described = self.document["paths"][template][method]
+        described = operation(self.document, template, method)
         documented = described["responses"][str(answer.status_code)]
         media = answer.headers["content-type"].partition(";")[0]
         assert list(documented["content"]) == [media]

@@ -26,7 +26,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from domains.kernel.core.field_docs import doc
+from domains.kernel.core.field_docs import doc, named
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Read
 from domains.kernel.db.statements import (
@@ -45,7 +45,9 @@ MAX_LIMIT: Final = 100
 # Totals are counted up to this number: an exact count takes longer the larger the workspace is.
 COUNT_CAP: Final = 10_000
 
-Order = Literal["asc", "desc"]
+Order = Annotated[
+    Literal["asc", "desc"], named("Order", "`desc`: newest first, `asc`: oldest first")
+]
 
 
 class OffsetQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +57,7 @@ class OffsetQuery(msgspec.Struct, frozen=True, kw_only=True):
         int, doc("Number of records per page. Maximum 100; larger values are clamped.", ge=1)
     ] = 20
     offset: Annotated[int, doc("Number of records to skip", ge=0, le=2**31 - 1)] = 0
-    order: Annotated[Order, doc("`desc`: newest first, `asc`: oldest first")] = "desc"
+    order: Annotated[Order, doc("Order by creation")] = "desc"
 
     @property
     def size(self) -> int:

@@ -36,7 +36,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from domains.kernel.core.field_docs import doc
+from domains.kernel.core.field_docs import doc, named
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import WORKSPACE, Statement, row, scalar, statement
@@ -59,7 +59,10 @@ _TIME_COLUMN: Final[dict[Table, Column[Any]]] = {
 LastActivity = Annotated[
     datetime | None, doc("As in the CRM, or the time of the newest linked conversation or message")
 ]
-CrmType = Literal["contact", "account", "opportunity", "lead", "owner", "activity", "task"]
+CrmType = Annotated[
+    Literal["contact", "account", "opportunity", "lead", "owner", "activity", "task"],
+    named("CRMObjectTypes", "Type of a CRM record. Deals are `opportunity`"),
+]
 
 
 class CRMInfo(msgspec.Struct, rename="camel"):

@@ -55,9 +55,7 @@ _LIST_INSIGHTS: Final = """
         array(select idea_id from insight_ideas l
             where l.workspace_id = $1 and l.insight_id = i.id order by 1),
         i.tag_ids, i.created_at, i.updated_at,
-        coalesce(i.suggestions, case when i.duplicate_of is not null
-            then json_build_object('duplicateOf', i.duplicate_of) end),
-        i.external_links
+        i.duplicate_of, i.suggestions, i.external_links
     from insights i where i.workspace_id = $1 order by i.number desc limit 50
 """
 _CREATE_SIGNAL: Final = """
@@ -168,6 +166,7 @@ class Insight(msgspec.Struct, rename="camel"):
     tag_ids: list[str]
     created_at: datetime
     updated_at: datetime
+    duplicate_of: UUID | msgspec.UnsetType
     suggestions: msgspec.Raw | msgspec.UnsetType
     external_links: msgspec.Raw | msgspec.UnsetType
 

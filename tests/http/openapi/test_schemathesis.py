@@ -59,7 +59,7 @@ LINK_FIELDS = {"insightIds": "insights", "opportunityIds": "opportunities", "ide
 # Deterministic, without data of earlier runs, and only with the links of the document.
 CONFIG = """
 hooks = {hooks}
-auth.openapi.apiKey.bearer = "{key}"
+auth.openapi.bearer.bearer = "{key}"
 continue-on-failure = true
 cache.enabled = false
 output.sanitization.enabled = false
