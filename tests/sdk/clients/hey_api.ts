@@ -5,7 +5,7 @@ import * as api from "./generated";
 import { client } from "./generated/client.gen";
 import { CONVERSATION, MESSAGE_TIMES, TEXT, UNKNOWN_ID, base64, eventually } from "./scenario";
 
-client.setConfig({ baseUrl: process.env.GATEWAY_URL, auth: process.env.GATEWAY_KEY });
+client.setConfig({ baseUrl: process.env.API_URL, auth: process.env.API_KEY });
 
 // Return the body of a successful response.
 function ok<T>(result: { data: T | undefined; error: unknown }): T {

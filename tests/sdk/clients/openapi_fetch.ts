@@ -6,8 +6,8 @@ import type { paths } from "./generated/schema";
 import { CONVERSATION, MESSAGE_TIMES, TEXT, UNKNOWN_ID, base64, eventually } from "./scenario";
 
 const client = createClient<paths>({
-  baseUrl: process.env.GATEWAY_URL,
-  headers: { Authorization: `Bearer ${process.env.GATEWAY_KEY}` },
+  baseUrl: process.env.API_URL,
+  headers: { Authorization: `Bearer ${process.env.API_KEY}` },
 });
 
 // Return the body of a successful response.

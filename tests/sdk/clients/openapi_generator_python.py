@@ -6,10 +6,10 @@ from uuid import UUID
 
 import openapi_client as api
 from openapi_client.exceptions import ApiException
-from scenario import CONTENT, DAY, MESSAGE_TIMES, PROMISE, TEXT, UNKNOWN_ID, eventually
+from scenario import CONTENT, MESSAGE_TIMES, PROMISE, TEXT, UNKNOWN_ID, at, eventually
 
 client = api.ApiClient(
-    api.Configuration(host=os.environ["GATEWAY_URL"], access_token=os.environ["GATEWAY_KEY"])
+    api.Configuration(host=os.environ["API_URL"], access_token=os.environ["API_KEY"])
 )
 
 
@@ -69,7 +69,7 @@ def discovery() -> None:
     # The client refuses an empty text itself, so another wrong request is sent.
     status, problem = refusal(signals.update_signal, str(signal.id), api.SignalUpdate(insight_ids=[UNKNOWN_ID]))
     assert status == 400
-    assert problem.errors[0].field == "insightIds"
+    assert problem.errors[0].var_field == "insightIds"
 
 
 def revenue() -> None:
@@ -168,16 +168,16 @@ def conversation_of(source: UUID) -> None:
         api.ConversationRequest(
             id="call-1",
             source_id=source,
-            created_at=api.Timestamp(f"{DAY}T09:00:00Z"),
-            started_at=api.Timestamp(f"{DAY}T09:00:00Z"),
-            ended_at=api.Timestamp(f"{DAY}T09:30:00Z"),
+            created_at=api.Timestamp(at(0)),
+            started_at=api.Timestamp(at(0)),
+            ended_at=api.Timestamp(at(30)),
             participants=[
                 api.Person(id="ana", name="Ana", email="ana@acme.com"),
                 api.Person(id="rick", name="Rick", email="rick@example.com"),
             ],
             transcript=[
                 api.TranscriptSentence(
-                    text=text, speaker_id=speaker, timestamp=api.Timestamp(f"{DAY}T09:0{minute}:00Z")
+                    text=text, speaker_id=speaker, timestamp=api.Timestamp(at(minute))
                 )
                 for minute, speaker, text in ((1, "ana", TEXT), (2, "rick", PROMISE))
             ],

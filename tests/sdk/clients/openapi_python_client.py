@@ -19,9 +19,9 @@ from generated.api.signals import create_signal, get_signal, list_signals, proce
 from generated.api.sources import create_source
 from generated.client import AuthenticatedClient
 from generated.types import UNSET, Unset
-from scenario import CONTENT, DAY, MESSAGE_TIMES, PROMISE, TEXT, UNKNOWN_ID, eventually
+from scenario import CONTENT, MESSAGE_TIMES, PROMISE, TEXT, UNKNOWN_ID, at, eventually
 
-client = AuthenticatedClient(os.environ["GATEWAY_URL"], os.environ["GATEWAY_KEY"])
+client = AuthenticatedClient(os.environ["API_URL"], os.environ["API_KEY"])
 
 
 def discovery() -> None:
@@ -29,7 +29,7 @@ def discovery() -> None:
 
     def create(key: str) -> models.Signal:
         body = models.SignalTextCreate(
-            text=TEXT, signal_type=models.SignalTextCreateSignalType.REVIEW
+            text=TEXT, signal_type=models.SignalType.REVIEW
         )
         signal = create_signal.sync(client=client, body=body, idempotency_key=key)
         assert isinstance(signal, models.Signal)
@@ -42,7 +42,7 @@ def discovery() -> None:
     listed: list[UUID] = []
     for offset in (0, 2):
         page = list_signals.sync(
-            client=client, limit=2, offset=offset, order=models.ListSignalsOrder.ASC
+            client=client, limit=2, offset=offset, order=models.Order.ASC
         )
         assert isinstance(page, list)
         listed += [each.id for each in page]
@@ -85,7 +85,7 @@ def discovery() -> None:
     refused = create_signal.sync(
         client=client,
         body=models.SignalTextCreate(
-            text="", signal_type=models.SignalTextCreateSignalType.REVIEW
+            text="", signal_type=models.SignalType.REVIEW
         ),
     )
     assert isinstance(refused, models.ProblemDetails)
@@ -112,7 +112,7 @@ def revenue() -> None:
 
 
 def rows_of(source: models.SourceResponse) -> None:
-    kinds = models.FieldDefinitionRequestFieldType
+    kinds = models.FieldTypes
     object_type = create_object_type.sync(
         client=client,
         body=models.CreateObjectTypeRequest(
@@ -128,17 +128,17 @@ def rows_of(source: models.SourceResponse) -> None:
     assert isinstance(object_type, models.ObjectTypeResponse)
 
     fields = models.RowRequestFields()
-    fields["plan"] = models.RowFieldValue("team", models.RowFieldValueFieldType.STRING)
-    fields["seats"] = models.RowFieldValue(12, models.RowFieldValueFieldType.INT)
+    fields["plan"] = models.RowFieldValue("team", models.FieldTypes.STRING)
+    fields["seats"] = models.RowFieldValue(12, models.FieldTypes.INT)
     body = models.RowRequest(
         id="row-1", source_id=source.id, object_type_id=object_type.id, name="ACME", fields=fields
     )
     row = create_row.sync(client=client, body=body)
     assert isinstance(row, models.RecordResponse)
-    assert row.status == models.RecordResponseStatus.CREATED
+    assert row.status == models.RecordStatus.CREATED
     again = create_row.sync(client=client, body=body)
     assert isinstance(again, models.RecordResponse)
-    assert again.status == models.RecordResponseStatus.UPDATED
+    assert again.status == models.RecordStatus.UPDATED
     assert again.record_id == row.record_id
 
     changes = models.UpdateRowRequestFieldsType0()
@@ -186,16 +186,16 @@ def conversation_of(source: models.SourceResponse) -> None:
         body=models.ConversationRequest(
             id="call-1",
             source_id=source.id,
-            created_at=f"{DAY}T09:00:00Z",
-            started_at=f"{DAY}T09:00:00Z",
-            ended_at=f"{DAY}T09:30:00Z",
+            created_at=at(0),
+            started_at=at(0),
+            ended_at=at(30),
             participants=[
                 models.Person(id="ana", name="Ana", email="ana@acme.com"),
                 models.Person(id="rick", name="Rick", email="rick@example.com"),
             ],
             transcript=[
-                models.TranscriptSentence(TEXT, f"{DAY}T09:01:00Z", speaker_id="ana"),
-                models.TranscriptSentence(PROMISE, f"{DAY}T09:02:00Z", speaker_id="rick"),
+                models.TranscriptSentence(TEXT, at(1), speaker_id="ana"),
+                models.TranscriptSentence(PROMISE, at(2), speaker_id="rick"),
             ],
         ),
     )

@@ -5,8 +5,8 @@ import * as api from "./generated";
 import { CONVERSATION, MESSAGE_TIMES, TEXT, UNKNOWN_ID, base64, eventually } from "./scenario";
 
 const configuration = new api.Configuration({
-  basePath: process.env.GATEWAY_URL,
-  accessToken: process.env.GATEWAY_KEY,
+  basePath: process.env.API_URL,
+  accessToken: process.env.API_KEY,
 });
 const signals = new api.SignalsApi(configuration);
 const insights = new api.InsightsApi(configuration);
