@@ -25,11 +25,13 @@ chaos: $(VENV)/.test
 sdk: $(VENV)/.sdk
 	@$(BIN)/python -m pytest tests/sdk/scenarios.py $(ARGS)
 
-check: $(VENV)/.test
+check: $(VENV)/.lint
 	@$(BIN)/ruff format --check --quiet . || (echo "Run make fmt to fix the format."; exit 1)
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m tests.http.openapi.lint
+	@$(BIN)/python -m pytest --quiet --no-header tests/http/openapi/test_documents.py
 
 fmt: $(VENV)/.test
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
@@ -59,12 +61,13 @@ bench: $(VENV)/.bench
 # Renew the pins in requirements/, without download addresses.
 pins:
 	@$(PYTHON) -m venv $(VENV)-pins && $(VENV)-pins/bin/pip install --quiet uv
-	@for part in build run test bench sdk; do \
+	@for part in build run test lint bench sdk; do \
 		source=pyproject.toml; options=""; \
 		test $$part = build && source=requirements/build.in; \
+		test $$part = lint && source=requirements/lint.in; \
 		test $$part = test && options="--extra test --constraints requirements/run.txt"; \
 		test $$part = bench && options="--extra bench --constraints requirements/test.txt"; \
-		test $$part = sdk && options="--extra sdk --constraints requirements/test.txt"; \
+		test $$part = sdk && options="--extra sdk --constraints requirements/test.txt --constraints requirements/lint.txt"; \
 		$(VENV)-pins/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade \
 			--generate-hashes --no-header --no-annotate $$options $$source \
 			--output-file requirements/$$part.txt || exit 1; \
@@ -81,6 +84,11 @@ $(VENV)/.run: requirements/build.txt requirements/run.txt requirements/model.txt
 
 $(VENV)/.test: $(VENV)/.run requirements/test.txt
 	@$(PYTHON) requirements/install.py test
+	@touch $@
+
+# Node.js, for the linters of the OpenAPI documents.
+$(VENV)/.lint: $(VENV)/.test requirements/lint.txt
+	@$(PYTHON) requirements/install.py lint
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.test requirements/bench.txt

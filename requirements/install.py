@@ -1,6 +1,6 @@
 """Create `.venv` and install pinned packages into it.
 
-`python requirements/install.py run|test|bench|sdk` installs one of the sets. It uses the
+`python requirements/install.py run|test|lint|bench|sdk` installs one of the sets. It uses the
 standard library only, because it runs before any package is installed.
 """
 
@@ -18,8 +18,20 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 
 # Free disk space that each set needs in a new environment, in bytes, including pip's own copies.
-DISK_SPACE = {"run": 600_000_000, "test": 1_200_000_000, "bench": 100_000_000, "sdk": 1_500_000_000}
-REQUIREMENT_FILES = {"run": ("build", "run"), "test": ("test",), "bench": ("bench",), "sdk": ("sdk",)}
+DISK_SPACE = {
+    "run": 600_000_000,
+    "test": 1_200_000_000,
+    "lint": 800_000_000,
+    "bench": 100_000_000,
+    "sdk": 1_500_000_000,
+}
+REQUIREMENT_FILES = {
+    "run": ("build", "run"),
+    "test": ("test",),
+    "lint": ("lint",),
+    "bench": ("bench",),
+    "sdk": ("sdk",),
+}
 
 
 class InstallError(Exception):

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from domains.intelligence.language import unsupported_note
-from domains.kernel.core.field_docs import FreeMap, doc, named
+from domains.kernel.core.field_docs import ValueMap, doc, named
 from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.core.normal_form import nfc
@@ -307,7 +307,7 @@ class ConversationDetail(ConversationListItem):
 
     category: Annotated[Category | None, doc("Null until found", "prospect_negotiation")]
     summary: Annotated[
-        FreeMap | None,
+        ValueMap | None,
         doc("Text or texts by heading; null until it is ready", {"Pain Points": ["Exports fail."]}),
     ]
     transcript: Annotated[list[TranscriptEntry] | None, doc("The sentences of the transcript")]

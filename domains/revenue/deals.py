@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from sqlalchemy import Boolean, Text, bindparam, func, literal_column, select
 
-from domains.kernel.core.field_docs import FreeMap, doc
+from domains.kernel.core.field_docs import ValueMap, doc
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Read
 from domains.kernel.db.statements import WORKSPACE, statement
@@ -81,10 +81,10 @@ class DealDetail(DealListItem):
     """A deal with summary, suggested CRM values and contacts."""
 
     summary: Annotated[
-        FreeMap | None, doc("Text or texts by heading", {"Pain Points": ["Exports fail."]})
+        ValueMap | None, doc("Text or texts by heading", {"Pain Points": ["Exports fail."]})
     ]
     crm_autofill: Annotated[
-        FreeMap | None, doc("Suggested CRM values", {"Next Steps": "Send the plan."})
+        ValueMap | None, doc("Suggested CRM values", {"Next Steps": "Send the plan."})
     ]
     contacts: Annotated[list[DealContact], doc("People on the customer's side")]
 

@@ -7,7 +7,15 @@ import click
 from domains.kernel.core import log_config
 from domains.kernel.core.problems import Problem
 from domains.kernel.core.settings import SettingError
-from gateway.cli import demo, import_command, jobs, keys, processes, workspaces
+from gateway.cli import (
+    demo,
+    import_command,
+    jobs,
+    keys,
+    openapi_document,
+    processes,
+    workspaces,
+)
 from gateway.cli.importing.batches import ImportFailed
 from gateway.embedded.errors import EmbeddedError
 
@@ -21,7 +29,7 @@ def cli() -> None:
 for _command in (
     *(processes.up, processes.serve, processes.work, processes.migrate, processes.list_settings),
     *(workspaces.workspaces, keys.keys, jobs.jobs),
-    *(import_command.import_records, demo.run_demo),
+    *(import_command.import_records, demo.run_demo, openapi_document.print_document),
 ):
     cli.add_command(_command)
 

@@ -244,7 +244,7 @@ def _type(schema: Json) -> str:
         return escape(str(schema.get("type", "string")))
     if schema.get("type") == "array":
         return f"array of {_type(schema.get('items', {}))}"
-    if schema.get("type") == "object" and "additionalProperties" in schema:
+    if isinstance(schema.get("additionalProperties"), Mapping):
         return f"object of {_type(schema['additionalProperties'])}"
     return escape(str(schema.get("format", schema.get("type", "any JSON"))))
 

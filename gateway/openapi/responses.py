@@ -93,7 +93,7 @@ def _error_response(
 ) -> dict[str, Any]:
     """The response to a refused request. Operations share the one of their error body."""
     name, meaning = _ERRORS[status]
-    if route.sets_status:
+    if route.sets_status and status in route.operation.errors:
         content = {"application/json": {"schema": schemas.of(route.response_type)}}
         return _response(meaning, ["X-Request-Id"], content, components)
     # A refusal of the record, not of the key: the request was admitted.
@@ -133,7 +133,8 @@ def _error_statuses(route: Route) -> set[int]:
     operation = route.operation
     statuses = set(operation.errors)
     if not route.needs_key:
-        return statuses
+        # A request with two Host headers, for example.
+        return statuses | {400}
     statuses |= {401, 429, 500, 503}
     if operation.access != "any key":
         statuses |= {400, 403}

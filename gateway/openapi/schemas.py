@@ -128,8 +128,9 @@ def _complete_annotated(
         _complete(type_, schema, named)
     else:
         _add_named(type_, metas[: title + 1], named)
+        default = {"default": schema["default"]} if "default" in schema else {}
         schema.clear()
-        schema["$ref"] = _REF.format(name=metas[title].title)
+        schema.update({"$ref": _REF.format(name=metas[title].title), **default})
         metas = metas[title + 1 :]
     descriptions = [schema.get("description"), *(meta.description for meta in metas)]
     if any(descriptions):
@@ -164,8 +165,10 @@ def _complete_union(types: list[Any], schema: dict[str, Any], named: _Named) -> 
     for type_ in types:
         (member,), _ = msgspec.json.schema_components([type_], ref_template=_REF)
         _complete(type_, member, named)
-        if "description" in member:
-            schema["description"] = member.pop("description")
+        # They say more about the field than about one of its types.
+        for keyword in ("description", "examples"):
+            if keyword in member:
+                schema[keyword] = member.pop(keyword)
         flat += member["anyOf"] if member.keys() == {"anyOf"} else [member]
     schema["anyOf"] = flat
 

@@ -13,15 +13,6 @@ _VALUES: Final = [
     {"type": "object", "additionalProperties": True},
 ]
 
-# Maps with values of any type, except null or with null.
-FreeMap = Annotated[
-    dict[str, Any], Meta(extra_json_schema={"additionalProperties": {"anyOf": _VALUES}})
-]
-FreeMapWithNulls = Annotated[
-    dict[str, Any],
-    Meta(extra_json_schema={"additionalProperties": {"anyOf": [*_VALUES, {"type": "null"}]}}),
-]
-
 
 def doc(description: str, *examples: Any, **constraints: Any) -> Meta:
     """Describe a field in `Annotated`. `constraints` are further arguments of `Meta`."""
@@ -31,3 +22,24 @@ def doc(description: str, *examples: Any, **constraints: Any) -> Meta:
 def named(name: str, description: str, **constraints: Any) -> Meta:
     """Name a type in `Annotated`: the OpenAPI documents show it as a component of this name."""
     return Meta(title=name, description=description, **constraints)
+
+
+# --- types --------------------------------------------------------------------------------------
+
+# Free-form objects of which clients know that values are typed.
+ValueMap = Annotated[
+    dict[str, Any],
+    named(
+        "ValueMap",
+        "Values of any type but null, by name",
+        extra_json_schema={"additionalProperties": {"anyOf": _VALUES}},
+    ),
+]
+NullableValueMap = Annotated[
+    dict[str, Any],
+    named(
+        "NullableValueMap",
+        "Values of any type, by name",
+        extra_json_schema={"additionalProperties": {"anyOf": [*_VALUES, {"type": "null"}]}},
+    ),
+]

@@ -1,24 +1,15 @@
 """The published OpenAPI documents are valid and match the contracts in tests/contracts."""
 
-import re
+import json
+from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
-from litestar import Litestar
-from litestar.handlers import HTTPRouteHandler
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from domains.kernel.core.settings import load_settings
-from domains.kernel.db.database import Database
-from domains.kernel.jobs.process_pool import ProcessPool
-from domains.kernel.storage.blobs import Blobs
-from domains.kernel.tenancy.signing import Signer
-from gateway import app
-from gateway.admission.rate_limit import Limiter
-from gateway.admission.redis_connection import RedisConnection
 from gateway.discovery import surface as discovery
-from gateway.openapi.document import build_document
 from gateway.revenue import surface as revenue
+from tests.http.conftest import BASE_URL
 from tests.http.contracts import DISCOVERY, REVENUE, Contract, Operation, field_of, reference
 from tests.http.published import (
     DISCOVERY_DOCUMENT,
@@ -27,11 +18,11 @@ from tests.http.published import (
     Json,
     errors,
     operations,
+    resolve,
 )
 from tests.http.published import (
     operation as resolved_operation,
 )
-from tests.stack import Stack
 
 CONTRACTS = {DISCOVERY_DOCUMENT: DISCOVERY, REVENUE_DOCUMENT: REVENUE}
 OPERATIONS = [
@@ -82,8 +73,34 @@ def document(documents: dict[str, Json], path: str) -> Json:
 def test_document_is_valid_openapi_3_1(document: Json) -> None:
     assert document["openapi"].startswith("3.1")
     OpenAPIV31SpecValidator(cast(Any, document)).validate()
-    ids = [described["operationId"] for _, _, described in operations(document)]
+    ids = [described["operationId"].lower() for _, _, described in operations(document)]
     assert len(ids) == len(set(ids))
+    # The same name in a generated client.
+    assert not {f"get{name}" for name in ids} & set(ids)
+    assert all(described["description"] for _, _, described in operations(document))
+
+
+def test_document_says_where_the_api_is_and_who_is_responsible(document: Json) -> None:
+    assert [server["url"] for server in document["servers"]] == [BASE_URL]
+    assert document["info"]["contact"]["url"] == BASE_URL
+    assert document["info"]["license"]["identifier"] == "Apache-2.0"
+    assert document["externalDocs"]["url"] == f"{BASE_URL}/reference"
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+
+
+def test_lists_say_how_they_are_paged(document: Json, path: str) -> None:
+    for _, _, described in operations(document):
+        names = {each["name"] for each in described["parameters"]}
+        hint = described.get("x-speakeasy-pagination", {})
+        assert (hint != {}) == bool(names & {"offset", "cursor"})
+        assert {each["name"] for each in hint.get("inputs", ())} <= names
+        if path == REVENUE_DOCUMENT and hint:
+            schema = described["responses"]["200"]["content"]["application/json"]["schema"]
+            page = resolve(document, schema)["properties"]
+            items = hint["outputs"]["results"].removeprefix("$.")
+            assert page[items]["type"] == "array"
+            assert described["x-fern-pagination"]["results"] == f"$response.{items}"
+            assert hint["outputs"]["nextCursor"] == "$.pagination.nextCursor"
 
 
 def test_document_is_part_of_the_full_document(
@@ -112,6 +129,7 @@ def test_each_resource_has_a_tag(document: Json, path: str) -> None:
         resource = name.removeprefix(CONTRACTS[path].prefix).split("/")[1]
         assert described["tags"] == [resource.replace("-", " ").capitalize()]
     assert [tag["name"] for tag in document["tags"]] == TAGS[path]
+    assert all(tag["description"] for tag in document["tags"])
 
 
 def test_probes_need_no_key(full_document: Json) -> None:
@@ -289,6 +307,59 @@ def test_named_types_are_as_in_the_contract(document: Json, path: str) -> None:
         assert field_of(schemas[name], required=False).schema == schema
 
 
+def _schemas(value: Any) -> Iterator[Json]:
+    """Every schema within a component, at any depth."""
+    yield value
+    for name in ("items", "additionalProperties"):
+        if isinstance(value.get(name), dict):
+            yield from _schemas(value[name])
+    for each in (*value.get("properties", {}).values(), *value.get("anyOf", ())):
+        yield from _schemas(each)
+
+
+@pytest.fixture
+def schemas(full_document: Json) -> list[Json]:
+    """Every schema of the full document: of components, parameters and bodies."""
+    found = [*full_document["components"]["schemas"].values()]
+    for _, _, described in operations(full_document):
+        found += [each["schema"] for each in described["parameters"]]
+        bodies = [described.get("requestBody", {}), *described["responses"].values()]
+        found += [each["schema"] for body in bodies for each in body.get("content", {}).values()]
+    return [schema for each in found for schema in _schemas(each)]
+
+
+def test_numbers_have_formats_and_objects_say_what_they_hold(schemas: list[Json]) -> None:
+    formats = {"integer": {"int32", "int64"}, "number": {"double"}}
+    for schema in schemas:
+        kind = schema.get("type")
+        assert schema.get("format") in formats.get(kind, {schema.get("format")})
+        assert kind != "object" or "properties" in schema or schema.get("additionalProperties")
+        assert kind != "array" or "items" in schema
+
+
+def test_enumerations_are_named(full_document: Json) -> None:
+    """Code generators give the inline ones a name for each use. Constants are inline."""
+    for schema in full_document["components"]["schemas"].values():
+        for field in schema.get("properties", {}).values():
+            for each in _schemas(field):
+                assert len(each.get("enum", [1])) == 1, each
+
+
+def test_fields_have_no_defaults(full_document: Json) -> None:
+    """Code generators make a property with a default required."""
+    for schema in full_document["components"]["schemas"].values():
+        assert not [each for each in _schemas(schema) if "default" in each]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=["full_document", "discovery", "revenue"])
+def test_document_is_small_and_has_no_unused_component(document: Json) -> None:
+    text = json.dumps(document, separators=(",", ":"))
+    assert len(text) < 250_000
+    for kind, objects in document["components"].items():
+        for name in objects if kind != "securitySchemes" else ():
+            assert f'"#/components/{kind}/{name}"' in text
+
+
 def test_error_bodies_of_the_revenue_record_are_closed(documents: dict[str, Json]) -> None:
     document = documents[REVENUE_DOCUMENT]
     schemas = document["components"]["schemas"]
@@ -297,48 +368,6 @@ def test_error_bodies_of_the_revenue_record_are_closed(documents: dict[str, Json
     assert errors(document, schemas["WriteError"], {"detail": fault}) == []
     for wrong in ({"detail": [fault]}, {"detail": fault | {"more": 1}}, {"detail": {"error": "x"}}):
         assert errors(document, schemas["WriteError"], wrong)
-
-
-# --- served routes ----------------------------------------------------------------------------
-
-
-async def test_no_served_operation_is_missing(
-    stack: Stack, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The router has the served operations. Pages, metrics and files are left out on purpose."""
-    blobs = Blobs.open(stack.env["BLOB_URL"], {})
-    connection = RedisConnection(stack.env["REDIS_URL"], 1)
-    built: list[Litestar] = []
-    monkeypatch.setattr(app, "require_operations", built.append)
-    with ProcessPool.open(1, 1) as compute:
-        app.create_app(
-            database,
-            blobs,
-            Limiter(connection),
-            compute,
-            Signer(b""),
-            load_settings(stack.env),
-        )
-    await connection.aclose()
-    served = {
-        (str(method).lower(), re.sub("_([a-z])", lambda found: found[1].upper(), route.path_format))
-        for route in built[0].routes
-        for handler in getattr(route, "route_handlers", ())
-        if isinstance(handler, HTTPRouteHandler) and "operation" in handler.opt
-        for method in handler.http_methods
-    }
-    described = {
-        (method, path)
-        for path, method, _ in operations(build_document(app.SURFACES, "https://gateway.test"))
-    }
-    aliases = {
-        (method, f"/api{path}")
-        for method, path in described
-        if path.startswith("/external/v1/") or path == "/readyz"
-    }
-    others = ("/", "/reference", "/metrics", "/files/{key}", *DOCUMENTS)
-    unlisted = {("get", path) for path in others} | {("head", "/files/{key}")}
-    assert served == described | aliases | unlisted
 
 
 @pytest.mark.parametrize(
