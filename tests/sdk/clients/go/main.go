@@ -84,7 +84,7 @@ func timestamp(day, minute int) api.Timestamp {
 
 func discovery() {
 	create := func(key string) *api.Signal {
-		body := api.SignalTextCreateAsCreateSignalRequest(api.NewSignalTextCreate(text, api.REVIEW))
+		body := api.SignalTextCreateAsCreateSignalRequest(api.NewSignalTextCreate(text, api.SIGNALTYPE_REVIEW))
 		return ok(client.SignalsAPI.CreateSignal(ctx).CreateSignalRequest(body).IdempotencyKey(key).Execute())
 	}
 	signal := create("first")
@@ -92,7 +92,7 @@ func discovery() {
 	created := []string{signal.Id, create("second").Id, create("third").Id}
 	var listed []string
 	for _, offset := range []int64{0, 2} {
-		for _, each := range ok(client.SignalsAPI.ListSignals(ctx).Limit(2).Offset(offset).Order(api.ASC).Execute()) {
+		for _, each := range ok(client.SignalsAPI.ListSignals(ctx).Limit(2).Offset(offset).Order(api.ORDER_ASC).Execute()) {
 			listed = append(listed, each.Id)
 		}
 	}
@@ -123,7 +123,7 @@ func discovery() {
 
 	missing, problem := refusal[api.ProblemDetails](client.SignalsAPI.GetSignal(ctx, unknownID).Execute())
 	check(missing == 404 && problem.Type == "urn:gateway:problem:not-found", "another problem", problem)
-	empty := api.SignalTextCreateAsCreateSignalRequest(api.NewSignalTextCreate("", api.REVIEW))
+	empty := api.SignalTextCreateAsCreateSignalRequest(api.NewSignalTextCreate("", api.SIGNALTYPE_REVIEW))
 	status, refused := refusal[api.ProblemDetails](client.SignalsAPI.CreateSignal(ctx).CreateSignalRequest(empty).Execute())
 	check(status == 400 && refused.Errors[0].Field == "text", "another problem", refused)
 }
@@ -143,19 +143,19 @@ func revenue() {
 }
 
 func rows(source string) {
-	seats := api.NewFieldDefinitionRequest("seats", api.INT)
+	seats := api.NewFieldDefinitionRequest("seats", api.FIELDTYPES_INT)
 	seats.SetRequired(true)
-	definitions := []api.FieldDefinitionRequest{*api.NewFieldDefinitionRequest("plan", api.STRING), *seats}
+	definitions := []api.FieldDefinitionRequest{*api.NewFieldDefinitionRequest("plan", api.FIELDTYPES_STRING), *seats}
 	subscription := *api.NewCreateObjectTypeRequest(source, "subscription", "Subscription", definitions)
 	objectType := ok(client.ObjectTypesAPI.CreateObjectType(ctx).CreateObjectTypeRequest(subscription).Execute())
 	body := *api.NewRowRequest("row-1", source, objectType.Id, "ACME", map[string]api.RowFieldValue{
-		"plan":  *api.NewRowFieldValue("team", api.STRING),
-		"seats": *api.NewRowFieldValue(12, api.INT),
+		"plan":  *api.NewRowFieldValue("team", api.FIELDTYPES_STRING),
+		"seats": *api.NewRowFieldValue(12, api.FIELDTYPES_INT),
 	})
 	row := ok(client.RowsAPI.CreateRow(ctx).RowRequest(body).Execute())
-	check(row.Status == api.CREATED, "not created", row)
+	check(row.Status == api.RECORDSTATUS_CREATED, "not created", row)
 	again := ok(client.RowsAPI.CreateRow(ctx).RowRequest(body).Execute())
-	check(again.Status == api.UPDATED && again.RecordId == row.RecordId, "not updated", again)
+	check(again.Status == api.RECORDSTATUS_UPDATED && again.RecordId == row.RecordId, "not updated", again)
 
 	changes := api.NewUpdateRowRequest()
 	changes.SetFields(map[string]*api.RowFieldValue{"plan": nil})
