@@ -27,6 +27,7 @@ class Alive(msgspec.Struct):
 
 @get("/livez", opt=operation("livez", "public", "Check that the process answers", addition=True))
 async def livez() -> Alive:
+    """Check that the process answers. It asks no other part."""
     return Alive("ok")
 
 
@@ -35,6 +36,7 @@ async def livez() -> Alive:
     opt=operation("readyz", "public", "Check that requests can be served", errors=(503,)),
 )
 async def readyz(database: NamedDependency[Database]) -> Alive:
+    """Check that the database answers and has the schema of this version. 503: it does not."""
     await health.require_schema(database)
     return Alive("ok")
 
@@ -51,6 +53,7 @@ async def get_health(
     limiter: NamedDependency[Limiter],
     settings: NamedDependency[Settings],
 ) -> Response[Health]:
+    """Get the state of every part and of the queues. 503 if a required part is down."""
     optional = await asyncio.to_thread(_optional_parts, settings)
     state = await health.check_health(database, blobs, limiter.check, optional)
     return Response(state, status_code=503 if state.status == "down" else 200)

@@ -35,6 +35,7 @@ from domains.kernel.core.field_docs import doc, named
 from domains.kernel.core.ids import WorkspaceId, parse_id, parse_public_id, public_id
 from domains.kernel.core.problems import invalid
 from domains.kernel.db.database import Read, Tx
+from domains.kernel.db.errors import CONSTRAINT_PROBLEMS
 from domains.kernel.db.statements import WORKSPACE, row, statement
 from domains.kernel.pagination.offset import OffsetPage
 
@@ -148,9 +149,10 @@ class InsightUpdate(msgspec.Struct, rename="camel", kw_only=True):
     idea_ids: IdeaLinksUpdate = UNSET
     tag_ids: Annotated[Tags | UnsetType, doc("Replaces all tags", ["exports", "q2"])] = UNSET
     duplicate_of: Annotated[
-        UnsetType | None,
+        UUID | UnsetType | None,
         doc(
-            "Null dismisses the hint. An addition: not part of the vendor's API",
+            "An insight of this workspace. Null dismisses the hint. An addition: not part of the "
+            "vendor's API",
             extra_json_schema={"x-addition": True},
         ),
     ] = UNSET
@@ -237,6 +239,10 @@ def _insight(*columns: Any) -> Insight:
         insight.external_links = external_links
     return insight
 
+
+CONSTRAINT_PROBLEMS["fk_insights_duplicate_of"] = lambda: invalid(
+    "duplicateOf", "no such insight in this workspace"
+)
 
 INSIGHTS: Final = Records(
     insights,

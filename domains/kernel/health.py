@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Final, Literal
 
 import msgspec
-from msgspec import Meta
 
+from domains.kernel.core.field_docs import doc, named
 from domains.kernel.core.problems import Unavailable
 from domains.kernel.db.database import Database, Read
 from domains.kernel.db.tables import SCHEMA_REVISION
@@ -16,33 +16,38 @@ from domains.kernel.storage.blobs import Blobs
 
 _PART_TIMEOUT: Final = 3.0
 
-Status = Literal["ok", "degraded", "down"]
+Status = Annotated[
+    Literal["ok", "degraded", "down"],
+    named("HealthStatus", "`down`: a required part is unavailable; `degraded`: only others"),
+]
+PartStatus = Annotated[
+    Literal["ok", "degraded", "down", "off"],
+    named("PartStatus", "State of a part. `off`: it is not configured"),
+]
 
 
 class Part(msgspec.Struct, omit_defaults=True):
-    """State of a part. `detail`: the reason, unless it is `ok`. `off`: it is not configured."""
+    """State of a part of the deployment."""
 
-    status: Status | Literal["off"]
-    detail: str = ""
+    status: Annotated[PartStatus, doc("State of the part", "ok")]
+    detail: Annotated[str, doc("The reason, unless it is `ok`")] = ""
 
 
 class QueueState(msgspec.Struct, rename="camel"):
-    """Jobs of a queue. `depth`: due and not yet running; `oldestSeconds`: age of the oldest of
-    these; `failed`: failed in the last 24 hours.
-    """
+    """Jobs of a queue."""
 
-    depth: int = 0
-    running: int = 0
-    oldest_seconds: float = 0.0
-    failed: int = 0
+    depth: Annotated[int, doc("Jobs that are due and not yet running")] = 0
+    running: Annotated[int, doc("Jobs that are running")] = 0
+    oldest_seconds: Annotated[float, doc("Age of the oldest job that is due, in seconds")] = 0.0
+    failed: Annotated[int, doc("Jobs that failed in the last 24 hours")] = 0
 
 
 class Health(msgspec.Struct):
-    """State of the deployment. `down`: a required part is unavailable; `degraded`: only others."""
+    """State of the deployment."""
 
-    status: Status
-    parts: Annotated[dict[str, Part], Meta(examples=[{"database": {"status": "ok"}}])]
-    queues: dict[Queue, QueueState]
+    status: Annotated[Status, doc("State of the whole")]
+    parts: Annotated[dict[str, Part], doc("State of each part", {"database": {"status": "ok"}})]
+    queues: Annotated[dict[Queue, QueueState], doc("Jobs of each queue")]
 
 
 async def schema_mismatch(database: Database) -> str | None:

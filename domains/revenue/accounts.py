@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET
 from sqlalchemy import ARRAY, Text, any_, bindparam, func, literal_column, select, union_all
 
-from domains.kernel.core.field_docs import NullableValueMap, doc
+from domains.kernel.core.field_docs import ValueMap, doc
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Read
 from domains.kernel.db.statements import WORKSPACE, statement
@@ -96,7 +96,7 @@ class AccountDetail(AccountListItem):
 
     contacts: Annotated[list[AccountContact], doc("People who belong to the account")]
     synced_crm_fields: Annotated[
-        NullableValueMap | None, doc("Other fields", {"Industry": "Logistics", "Employees": 640})
+        ValueMap | None, doc("Other fields", {"Industry": "Logistics", "Employees": 640})
     ]
 
 

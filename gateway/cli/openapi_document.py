@@ -27,8 +27,10 @@ _SURFACES: Final = ("both", "discovery", "revenue")
 def print_document(surface: str, url: str) -> None:
     """Print the OpenAPI document, for code generators. Needs no database."""
     # These load the whole API, which other commands do not need.
-    from gateway.app import DISCOVERY, REVENUE, SURFACES
+    from gateway.app import SURFACES
+    from gateway.discovery.surface import DISCOVERY
     from gateway.openapi.document import build_document
+    from gateway.revenue.surface import REVENUE
 
     surfaces = {"both": SURFACES, "discovery": (DISCOVERY,), "revenue": (REVENUE,)}[surface]
     print_json(build_document(surfaces, url.rstrip("/")))

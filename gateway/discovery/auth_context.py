@@ -38,6 +38,7 @@ class AuthContext(msgspec.Struct):
     opt=operation("getAuthContext", "any key", "The workspace and scopes of this key"),
 )
 async def get_auth_context(caller: CallerDep) -> AuthContext:
+    """Get the workspace and the scopes of the key of the request. 401: the key is not valid."""
     return AuthContext(
         AuthWorkspace(caller.workspace, caller.workspace_name),
         AuthCredential(caller.key, caller.ordered_scopes()),

@@ -13,12 +13,18 @@ from gateway.requests import decode_body, parse_query
 
 @get("/ideas", opt=operation("listIdeas", "ideas:read", "List ideas", query=IdeaQuery))
 async def list_ideas(request: AnyRequest, caller: CallerDep, read: ReadDep) -> Response[list[Idea]]:
+    """List the ideas of the workspace, newest first.
+
+    A page has up to 100 ideas. All filters must match; `q` searches names and descriptions.
+    400: a limit, offset or filter that is not valid.
+    """
     query = parse_query(request, IdeaQuery)
     return paged(await IDEAS.page(read, caller.workspace, query), query)
 
 
 @get("/ideas/{id:str}", opt=operation("getIdea", "ideas:read", "Get an idea", errors=(404,)))
 async def get_idea(id: IdInPath, caller: CallerDep, read: ReadDep) -> Idea:
+    """Get an idea. 404: the workspace has no idea with this id."""
     return await IDEAS.get(read, caller.workspace, id)
 
 
@@ -27,6 +33,10 @@ async def get_idea(id: IdInPath, caller: CallerDep, read: ReadDep) -> Idea:
     opt=operation("createIdea", "ideas:write", "Create an idea", request=IdeaCreate, errors=(409,)),
 )
 async def create_idea(body: RawBody, caller: CallerDep, tx: TxDep) -> Idea:
+    """Create an idea.
+
+    400: an empty name or description, or ids of opportunities or insights that do not exist.
+    """
     new = await decode_body(body, IdeaCreate)
     return await IDEAS.create(tx, caller.workspace, new)
 
@@ -36,6 +46,10 @@ async def create_idea(body: RawBody, caller: CallerDep, tx: TxDep) -> Idea:
     opt=operation("updateIdea", "ideas:write", "Change an idea", request=IdeaUpdate, errors=(404,)),
 )
 async def update_idea(id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep) -> Idea:
+    """Change an idea. Absent fields stay as they are; lists are replaced as a whole.
+
+    400: a value that is not valid, or ids of linked records that do not exist.
+    """
     changes = await decode_body(body, IdeaUpdate)
     return await IDEAS.change(tx, caller.workspace, id, changes)
 
@@ -46,6 +60,7 @@ async def update_idea(id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep)
     opt=operation("deleteIdea", "ideas:delete", "Delete an idea", errors=(404,)),
 )
 async def delete_idea(id: IdInPath, caller: CallerDep, tx: TxDep) -> Deleted:
+    """Delete an idea and its links. The linked opportunities and insights stay."""
     await IDEAS.remove(tx, caller.workspace, id)
     return DELETED
 

@@ -36,6 +36,11 @@ from gateway.requests import decode_body, parse_query
 async def list_insights(
     request: AnyRequest, caller: CallerDep, read: ReadDep
 ) -> Response[list[Insight]]:
+    """List the insights of the workspace, newest first.
+
+    A page has 20 insights, or `limit` up to 100. All filters must match; `q` searches names and
+    descriptions. 400: a limit, offset or filter that is not valid.
+    """
     query = parse_query(request, InsightQuery)
     return paged(await insights.page(read, caller.workspace, query), query)
 
@@ -45,6 +50,7 @@ async def list_insights(
     opt=operation("getInsight", "insights:read", "Get an insight", errors=(404,)),
 )
 async def get_insight(id: IdInPath, caller: CallerDep, read: ReadDep) -> Insight:
+    """Get an insight. 404: the workspace has no insight with this id."""
     return await INSIGHTS.get(read, caller.workspace, id)
 
 
@@ -60,6 +66,11 @@ async def get_insight(id: IdInPath, caller: CallerDep, read: ReadDep) -> Insight
     ),
 )
 async def create_insight(body: RawBody, caller: CallerDep, tx: TxDep) -> Insight:
+    """Create an insight that a person wrote.
+
+    Its name is the start of the description if none is given. 400: an empty description, or ids
+    of opportunities or ideas that do not exist.
+    """
     new = await decode_body(body, InsightCreate)
     return await insights.create(tx, caller.workspace, new)
 
@@ -71,6 +82,11 @@ async def create_insight(body: RawBody, caller: CallerDep, tx: TxDep) -> Insight
     ),
 )
 async def update_insight(id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep) -> Insight:
+    """Change an insight. Absent fields stay as they are; lists are replaced as a whole.
+
+    A changed insight is kept when its signal is analysed again. 400: a value that is not valid,
+    or ids of linked records that do not exist.
+    """
     changes = await decode_body(body, InsightUpdate)
     return await INSIGHTS.change(tx, caller.workspace, id, changes)
 
@@ -81,6 +97,7 @@ async def update_insight(id: IdInPath, body: RawBody, caller: CallerDep, tx: TxD
     opt=operation("deleteInsight", "insights:delete", "Delete an insight", errors=(404,)),
 )
 async def delete_insight(id: IdInPath, caller: CallerDep, tx: TxDep) -> Deleted:
+    """Delete an insight with its links and quotes. The signals stay."""
     await INSIGHTS.remove(tx, caller.workspace, id)
     return DELETED
 
@@ -105,7 +122,12 @@ async def process_transcript(
     blobs: BlobsDep,
     process_pool: ProcessPoolDep,
 ) -> list[Insight]:
-    """Returns the insights found. Stores nothing unless `createInsights` is true."""
+    """Find insights in a transcript and return them at once.
+
+    Stores nothing unless `createInsights` is true: then the transcript becomes a signal, and the
+    insights are stored as drafts with quotes. The body has at most 10 MB. 400: an empty
+    transcript.
+    """
     content = await decode_body(body, ProcessTranscriptRequest)
     return await transcripts.process(read, tx, blobs, process_pool, caller.workspace, content)
 
@@ -121,6 +143,11 @@ async def process_transcript(
     ),
 )
 async def list_evidence(id: IdInPath, caller: CallerDep, read: ReadDep) -> list[Evidence]:
+    """List the quotes that support an insight, by signal and position.
+
+    The list is complete; it is empty for an insight without quotes. 404: the workspace has no
+    insight with this id.
+    """
     return await insights.list_evidence(read, caller.workspace, id)
 
 

@@ -26,6 +26,11 @@ from gateway.requests import decode_body, parse_query
 async def list_opportunities(
     request: AnyRequest, caller: CallerDep, read: ReadDep
 ) -> Response[list[Opportunity]]:
+    """List the opportunities of the workspace, newest first.
+
+    A page has up to 100 opportunities. All filters must match; `q` searches names and
+    descriptions. 400: a limit, offset or filter that is not valid.
+    """
     query = parse_query(request, OpportunityQuery)
     return paged(await OPPORTUNITIES.page(read, caller.workspace, query), query)
 
@@ -35,6 +40,7 @@ async def list_opportunities(
     opt=operation("getOpportunity", "opportunities:read", "Get an opportunity", errors=(404,)),
 )
 async def get_opportunity(id: IdInPath, caller: CallerDep, read: ReadDep) -> Opportunity:
+    """Get an opportunity. 404: the workspace has no opportunity with this id."""
     return await OPPORTUNITIES.get(read, caller.workspace, id)
 
 
@@ -49,6 +55,11 @@ async def get_opportunity(id: IdInPath, caller: CallerDep, read: ReadDep) -> Opp
     ),
 )
 async def create_opportunity(body: RawBody, caller: CallerDep, tx: TxDep) -> Opportunity:
+    """Create an opportunity.
+
+    400: an empty name or description, a score outside 0 to 100, or ids of insights or ideas that
+    do not exist.
+    """
     new = await decode_body(body, OpportunityCreate)
     return await OPPORTUNITIES.create(tx, caller.workspace, new)
 
@@ -66,6 +77,10 @@ async def create_opportunity(body: RawBody, caller: CallerDep, tx: TxDep) -> Opp
 async def update_opportunity(
     id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep
 ) -> Opportunity:
+    """Change an opportunity. Absent fields stay as they are; lists are replaced as a whole.
+
+    400: a value that is not valid, or ids of linked records that do not exist.
+    """
     changes = await decode_body(body, OpportunityUpdate)
     return await OPPORTUNITIES.change(tx, caller.workspace, id, changes)
 
@@ -78,6 +93,7 @@ async def update_opportunity(
     ),
 )
 async def delete_opportunity(id: IdInPath, caller: CallerDep, tx: TxDep) -> Deleted:
+    """Delete an opportunity and its links. The linked insights and ideas stay."""
     await OPPORTUNITIES.remove(tx, caller.workspace, id)
     return DELETED
 

@@ -22,6 +22,10 @@ from gateway.requests import decode_body, parse_query
 async def list_products(
     request: AnyRequest, caller: CallerDep, read: ReadDep
 ) -> Response[list[Product]]:
+    """List the products of the workspace, newest first.
+
+    A page has 20 products, or `limit` up to 100.
+    """
     query = parse_query(request, OffsetQuery)
     return paged(await PRODUCTS.page(read, caller.workspace, query), query)
 
@@ -31,6 +35,7 @@ async def list_products(
     opt=operation("getProduct", "products:read", "Get a product", errors=(404,)),
 )
 async def get_product(id: IdInPath, caller: CallerDep, read: ReadDep) -> Product:
+    """Get a product. 404: the workspace has no product with this id."""
     return await PRODUCTS.get(read, caller.workspace, id)
 
 
@@ -46,6 +51,10 @@ async def get_product(id: IdInPath, caller: CallerDep, read: ReadDep) -> Product
     ),
 )
 async def create_product(body: RawBody, caller: CallerDep, tx: TxDep) -> Product:
+    """Create a product whose name later analyses look for in texts.
+
+    409: the workspace has a product with this id already.
+    """
     new = await decode_body(body, ProductCreate)
     return await products.create(tx, caller.workspace, new)
 

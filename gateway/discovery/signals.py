@@ -46,6 +46,11 @@ class _Form(msgspec.Struct):
 async def list_signals(
     request: AnyRequest, caller: CallerDep, read: ReadDep
 ) -> Response[list[Signal]]:
+    """List the signals of the workspace, newest first.
+
+    A page has 20 signals, or `limit` up to 100. All filters must match. 400: a limit, offset or
+    filter that is not valid.
+    """
     query = parse_query(request, SignalQuery)
     return paged(await signals.page(read, caller.workspace, query), query)
 
@@ -55,6 +60,7 @@ async def list_signals(
     opt=operation("getSignal", "signals:read", "Get a signal", errors=(404,), path_id=_SignalId),
 )
 async def get_signal(id: IdInPath, caller: CallerDep, read: ReadDep) -> Signal:
+    """Get a signal. 404: the workspace has no signal with this id."""
     return await SIGNALS.get(read, caller.workspace, id)
 
 
@@ -75,6 +81,12 @@ async def get_signal(id: IdInPath, caller: CallerDep, read: ReadDep) -> Signal:
     ),
 )
 async def create_signal(body: RawBody, caller: CallerDep, tx: TxDep, blobs: BlobsDep) -> Signal:
+    """Create a signal and queue its analysis.
+
+    Send `text` with `signalType`, or `source` with `data` of another system. The answer comes at
+    once; read the signal until its `status` is `processed` or `failed`. The body has at most
+    10 MB. 400: both or neither of `text` and `source`, or an empty text.
+    """
     new = await decode_variant(body, _Form, _Form.body_type)
     del body  # released while the signal is stored
     if isinstance(new, SignalTextCreate):
@@ -94,6 +106,11 @@ async def create_signal(body: RawBody, caller: CallerDep, tx: TxDep, blobs: Blob
     ),
 )
 async def update_signal(id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep) -> Signal:
+    """Change a signal. Absent fields stay as they are.
+
+    `source`, `data` and `insightIds` are replaced as a whole. The stored text stays, and no
+    analysis is queued. 400: a value that is not valid, or ids of insights that do not exist.
+    """
     changes = await decode_body(body, SignalUpdate)
     del body  # released while the signal is stored
     return await SIGNALS.change(tx, caller.workspace, id, changes)
@@ -107,6 +124,10 @@ async def update_signal(id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDe
     ),
 )
 async def delete_signal(id: IdInPath, caller: CallerDep, tx: TxDep) -> Deleted:
+    """Delete a signal with its links and quotes. Its insights stay.
+
+    The stored text is erased after the retention period.
+    """
     await signals.remove(tx, caller.workspace, id)
     return DELETED
 
@@ -122,6 +143,11 @@ async def delete_signal(id: IdInPath, caller: CallerDep, tx: TxDep) -> Deleted:
     ),
 )
 async def process_signal(id: IdInPath, caller: CallerDep, tx: TxDep) -> JobRef:
+    """Queue another analysis of a signal.
+
+    If one is queued or running, its job is returned instead. The new insights replace those of
+    earlier analyses that nobody changed.
+    """
     return await signals.process(tx, caller.workspace, id)
 
 

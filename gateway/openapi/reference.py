@@ -60,8 +60,9 @@ def _without_references(operation: Json, components: Json) -> Json:
     """The operation with its parameters and responses instead of references."""
 
     def resolve(value: Json) -> Json:
-        *_, kind, name = ["", *value.get("$ref", "").split("/")]
-        return components[kind][name] if name else value
+        path = str(value.get("$ref", "")).split("/")
+        found: Json = components[path[-2]][path[-1]] if len(path) > 1 else value
+        return found
 
     parameters = [resolve(parameter) for parameter in operation["parameters"]]
     responses = {status: resolve(each) for status, each in operation["responses"].items()}

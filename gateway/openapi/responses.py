@@ -161,7 +161,6 @@ def _links(creation: Route) -> dict[str, Any]:
             links[route.operation.id] = {
                 "operationId": route.operation.id,
                 "parameters": parameters,
-                "description": f"{route.operation.summary}: the created record",
             }
     return links
 

@@ -18,6 +18,11 @@ _AccountId = Annotated[str, doc("The id that the CRM gave to the account.", min_
 async def list_accounts(
     request: AnyRequest, caller: CallerDep, read: ReadDep, signer: SignerDep
 ) -> ListAccountsResponse:
+    """List accounts of the CRM, those with the latest activity first, in pages of 20 or `limit`.
+
+    All filters must match. 400: a filter that is not valid, or a cursor of another list or with
+    other filters.
+    """
     query = parse_query(request, AccountQuery)
     return await accounts.page(read, signer, caller.workspace, query)
 
@@ -27,6 +32,10 @@ async def list_accounts(
     opt=read_operation("getAccount", "Get an account", path_id=_AccountId),
 )
 async def get_account(account_id: IdInPath, caller: CallerDep, read: ReadDep) -> AccountDetail:
+    """Get an account with contacts, CRM fields and its latest deal.
+
+    The id may contain `/`, sent as `%2F`. 404: there is no such account.
+    """
     account = crm_id_in_path(account_id, "account")
     return await accounts.get(
         read, caller.workspace, account, include_private=not caller.hides_private

@@ -40,6 +40,11 @@ from gateway.revenue.requests import (
 async def list_conversations(
     request: AnyRequest, caller: CallerDep, read: ReadDep, signer: SignerDep
 ) -> ListConversationsResponse:
+    """List conversations, newest first, in pages of 20 or `limit`.
+
+    All filters must match. 400: a filter that is not valid, or a cursor of another list or with
+    other filters.
+    """
     query = parse_query(request, ConversationQuery)
     return await conversations.page(
         read, signer, caller.workspace, query, visibility_filter(caller)
@@ -53,6 +58,11 @@ async def list_conversations(
 async def get_conversation(
     conversation_id: IdInPath, caller: CallerDep, read: ReadDep, signed_urls: SignedUrlsDep
 ) -> ConversationDetail:
+    """Get a conversation with transcript, summary and recordings.
+
+    Links to recordings are valid for 24 hours. 404: there is no such conversation, or it is
+    deleted.
+    """
     record = uuid_in_path(conversation_id, "conversationId")
     return await conversations.get(
         read, signed_urls, caller.workspace, record, include_private=not caller.hides_private
@@ -68,6 +78,10 @@ async def get_conversation(
 async def list_conversation_evidence(
     conversation_id: IdInPath, caller: CallerDep, read: ReadDep
 ) -> dict[str, list[SummaryEvidence]]:
+    """Get the quotes behind a conversation's summary, by heading.
+
+    Empty until the summary is ready. 404: there is no such conversation.
+    """
     record = uuid_in_path(conversation_id, "conversationId")
     return await conversations.list_evidence(
         read, caller.workspace, record, include_private=not caller.hides_private
@@ -81,6 +95,12 @@ async def list_conversation_evidence(
 async def create_conversation(
     body: RawBody, caller: CallerDep, tx: TxDep, allowed: AllowlistDep
 ) -> RecordResponse:
+    """Create the conversation with this `sourceId` and `id`, or replace it as a whole.
+
+    201 in both cases; `status` says which. It needs a transcript of at most 10,000 sentences, a
+    recording or both, 1 to 1,000 participants, and lasts at most 10 hours. Summary and
+    transcription follow: see `processing`. 403: the source is not one of the organization's.
+    """
     new = await decode_body(body, ConversationRequest)
     del body  # released while the conversation is stored
     return await conversations.create(tx, allowed, caller.workspace, caller.own_domains, new)
@@ -94,6 +114,10 @@ async def create_conversation(
 async def delete_conversation(
     request: AnyRequest, caller: CallerDep, tx: TxDep
 ) -> DeletedRecordResponse:
+    """Delete the conversation with this `sourceId` and `remoteId`.
+
+    404: there is no such conversation.
+    """
     address = parse_query(request, RecordAddress)
     return await conversations.remove(tx, caller.workspace, address)
 

@@ -42,6 +42,11 @@ async def list_documents(
     signer: SignerDep,
     signed_urls: SignedUrlsDep,
 ) -> ListDocumentsResponse:
+    """List documents, newest first, in pages of 50 or `limit`.
+
+    All filters must match. 400: a filter that is not valid, or a cursor of another list or with
+    other filters.
+    """
     query = parse_query(request, DocumentQuery)
     return await documents.page(
         read, signer, signed_urls, caller.workspace, query, visibility_filter(caller)
@@ -52,6 +57,10 @@ async def list_documents(
 async def get_document(
     document_id: IdInPath, caller: CallerDep, read: ReadDep, signed_urls: SignedUrlsDep
 ) -> DocumentDetail:
+    """Get a document with a link to its text, valid for 24 hours.
+
+    404: there is no such document, or it is deleted.
+    """
     record = uuid_in_path(document_id, "documentId")
     return await documents.get(
         read, signed_urls, caller.workspace, record, include_private=not caller.hides_private
@@ -64,6 +73,12 @@ async def get_document(
 async def create_document(
     body: RawBody, caller: CallerDep, tx: TxDep, blobs: BlobsDep, allowed: AllowlistDep
 ) -> RecordResponse:
+    """Create the document with this `sourceId` and `id`, or replace it as a whole.
+
+    201 in both cases; `status` says which. Send exactly one of `url` and `content` (base64); the
+    body has at most 10 MB. Its text is extracted later: see `processing`. 403: the source is not
+    one of the organization's.
+    """
     new = await decode_body(body, DocumentRequest)
     return await documents.create(tx, blobs, allowed, caller.workspace, new)
 
@@ -86,6 +101,11 @@ async def update_document(
     blobs: BlobsDep,
     allowed: AllowlistDep,
 ) -> RecordResponse:
+    """Change the document with this `sourceId` and `remoteId`.
+
+    Null and absent leave a field unchanged. Another `url`, `content`, `filename` or `contentType`
+    makes a new version, which is processed again. 404: there is no such document.
+    """
     address = parse_query(request, RecordAddress)
     changes = await decode_body(body, UpdateDocumentRequest)
     return await documents.change(tx, blobs, allowed, caller.workspace, address, changes)
@@ -99,6 +119,10 @@ async def update_document(
 async def delete_document(
     request: AnyRequest, caller: CallerDep, tx: TxDep
 ) -> DeletedRecordResponse:
+    """Delete the document with this `sourceId` and `remoteId`. Its bytes are erased later.
+
+    404: there is no such document.
+    """
     address = parse_query(request, RecordAddress)
     return await documents.remove(tx, caller.workspace, address)
 

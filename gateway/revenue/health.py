@@ -20,6 +20,10 @@ class HealthResponse(msgspec.Struct):
 
 @get("/health", opt=operation("health", "any key", "Check a key", counted=False))
 async def get_health(caller: CallerDep) -> HealthResponse:
+    """Check a key: get its organization and all its scopes.
+
+    The call does not count against the rate limits. 401: the key is not valid.
+    """
     return HealthResponse("ok", caller.workspace, caller.ordered_scopes())
 
 

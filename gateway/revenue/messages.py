@@ -27,12 +27,18 @@ from gateway.revenue.requests import (
 async def list_messages(
     request: AnyRequest, caller: CallerDep, read: ReadDep, signer: SignerDep
 ) -> ListMessagesResponse:
+    """List messages, newest first, in pages of 50 or `limit`.
+
+    All filters must match. 400: a filter that is not valid, or a cursor of another list or with
+    other filters.
+    """
     query = parse_query(request, MessageQuery)
     return await messages.page(read, signer, caller.workspace, query, visibility_filter(caller))
 
 
 @get("/messages/{message_id:str}", opt=read_operation("getMessage", "Get a message"))
 async def get_message(message_id: IdInPath, caller: CallerDep, read: ReadDep) -> MessageDetail:
+    """Get a message with body and attachments. 404: there is no such message, or it is deleted."""
     record = uuid_in_path(message_id, "messageId")
     return await messages.get(
         read, caller.workspace, record, include_private=not caller.hides_private
@@ -41,6 +47,12 @@ async def get_message(message_id: IdInPath, caller: CallerDep, read: ReadDep) ->
 
 @post("/messages", opt=ingest_operation("createMessage", "Push a message", request=MessageRequest))
 async def create_message(body: RawBody, caller: CallerDep, tx: TxDep) -> RecordResponse:
+    """Create the message with this `sourceId` and `id`, or replace it as a whole.
+
+    201 in both cases; `status` says which. The body has at most 100,000 characters, and there are
+    1 to 1,000 recipients. Attachments are listed, not fetched. 403: the source is not one of the
+    organization's.
+    """
     new = await decode_body(body, MessageRequest)
     return await messages.create(tx, caller.workspace, caller.own_domains, new)
 
@@ -53,6 +65,7 @@ async def create_message(body: RawBody, caller: CallerDep, tx: TxDep) -> RecordR
 async def delete_message(
     request: AnyRequest, caller: CallerDep, tx: TxDep
 ) -> DeletedRecordResponse:
+    """Delete the message with this `sourceId` and `remoteId`. 404: there is no such message."""
     address = parse_query(request, RecordAddress)
     return await messages.remove(tx, caller.workspace, address)
 

@@ -26,6 +26,7 @@ from gateway.revenue.requests import ingest_operation, read_operation, uuid_in_p
 async def list_object_types(
     request: AnyRequest, caller: CallerDep, read: ReadDep
 ) -> ListObjectTypesResponse:
+    """List all object types, or those of one source, newest first. The list is not paged."""
     query = parse_query(request, ObjectTypeQuery)
     return await object_types.list_all(read, caller.workspace, query)
 
@@ -36,6 +37,7 @@ async def list_object_types(
 async def get_object_type(
     object_type_id: IdInPath, caller: CallerDep, read: ReadDep
 ) -> ObjectTypeResponse:
+    """Get an object type with its schema. 404: there is none with this id, or it is deleted."""
     object_type = uuid_in_path(object_type_id, "objectTypeId")
     return await object_types.get(read, caller.workspace, object_type)
 
@@ -47,6 +49,11 @@ async def get_object_type(
     ),
 )
 async def create_object_type(body: RawBody, caller: CallerDep, tx: TxDep) -> ObjectTypeResponse:
+    """Create an object type: the schema of up to 50 fields of rows.
+
+    400: a field name occurs twice. 403: `sourceId` is not an active source of the organization.
+    409: the source has an object type of this name already.
+    """
     new = await decode_body(body, CreateObjectTypeRequest)
     return await object_types.create(tx, caller.workspace, new)
 
@@ -60,6 +67,10 @@ async def create_object_type(body: RawBody, caller: CallerDep, tx: TxDep) -> Obj
 async def update_object_type(
     object_type_id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep
 ) -> ObjectTypeResponse:
+    """Change an object type. Null and absent leave a field unchanged.
+
+    `fieldDefinitions` replaces the whole schema. Rows stored before stay readable as they are.
+    """
     changes = await decode_body(body, UpdateObjectTypeRequest)
     object_type = uuid_in_path(object_type_id, "objectTypeId")
     return await object_types.change(tx, caller.workspace, object_type, changes)
@@ -73,6 +84,7 @@ async def update_object_type(
 async def delete_object_type(
     object_type_id: IdInPath, caller: CallerDep, tx: TxDep
 ) -> DeletedObjectTypeResponse:
+    """Delete an object type. Its rows stay readable, but no row can be written for it."""
     object_type = uuid_in_path(object_type_id, "objectTypeId")
     return await object_types.remove(tx, caller.workspace, object_type)
 

@@ -23,12 +23,14 @@ from gateway.revenue.requests import ingest_operation, read_operation, uuid_in_p
 async def list_sources(
     request: AnyRequest, caller: CallerDep, read: ReadDep
 ) -> ListSourcesResponse:
+    """List all sources, or those with a text in their name, newest first. The list is not paged."""
     query = parse_query(request, SourceQuery)
     return await sources.list_all(read, caller.workspace, query)
 
 
 @get("/sources/{source_id:str}", opt=read_operation("getSource", "Get a source"))
 async def get_source(source_id: IdInPath, caller: CallerDep, read: ReadDep) -> SourceResponse:
+    """Get a source. 404: the organization has no source with this id, or it is deleted."""
     return await sources.get(read, caller.workspace, uuid_in_path(source_id, "sourceId"))
 
 
@@ -36,6 +38,10 @@ async def get_source(source_id: IdInPath, caller: CallerDep, read: ReadDep) -> S
     "/sources", opt=ingest_operation("createSource", "Create a source", request=CreateSourceRequest)
 )
 async def create_source(body: RawBody, caller: CallerDep, tx: TxDep) -> SourceResponse:
+    """Create a source for the records of another system.
+
+    409: the organization has a source of this name already.
+    """
     new = await decode_body(body, CreateSourceRequest)
     return await sources.create(tx, caller.workspace, new)
 
@@ -47,6 +53,7 @@ async def create_source(body: RawBody, caller: CallerDep, tx: TxDep) -> SourceRe
 async def update_source(
     source_id: IdInPath, body: RawBody, caller: CallerDep, tx: TxDep
 ) -> SourceResponse:
+    """Change the display name of a source. Its name cannot change."""
     changes = await decode_body(body, UpdateSourceRequest)
     source = uuid_in_path(source_id, "sourceId")
     return await sources.change(tx, caller.workspace, source, changes)
@@ -58,6 +65,10 @@ async def update_source(
     opt=ingest_operation("deleteSource", "Delete a source"),
 )
 async def delete_source(source_id: IdInPath, caller: CallerDep, tx: TxDep) -> DeletedSourceResponse:
+    """Delete a source. Its records stay readable; no more can be written through it.
+
+    Its name can be used again.
+    """
     return await sources.remove(tx, caller.workspace, uuid_in_path(source_id, "sourceId"))
 
 

@@ -1,7 +1,7 @@
 """Near duplicates: the later of two insights with the same meaning suggests the earlier one."""
 
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from domains.discovery.duplicates import list_uncompared
 from domains.intelligence.semantic.encoder_files import FALLBACK
@@ -89,11 +89,23 @@ async def test_a_suggestion_can_be_dismissed(acme: Tenant, database: Database) -
     assert await _suggested_original(acme, second) is None
 
 
-async def test_only_null_can_be_set(acme: Tenant) -> None:
-    first = await _find_insight(acme, SLOW)
-    second = await _find_insight(acme, ALSO_SLOW)
-    refused = await acme.http.patch(f"/external/v1/insights/{second}", json={"duplicateOf": first})
-    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "duplicateOf")
+async def test_a_suggestion_can_be_sent_back_or_changed(acme: Tenant) -> None:
+    first, second = await _find_insight(acme, SLOW), await _find_insight(acme, OTHER)
+    changed = await acme.patch(f"insights/{second}", duplicateOf=first)
+    assert changed["duplicateOf"] == first
+    assert (await acme.get(f"insights/{second}"))["duplicateOf"] == first
+
+
+async def test_a_suggestion_is_an_insight_of_the_workspace(make_tenant: MakeTenant) -> None:
+    acme, globex = await make_tenant(), await make_tenant()
+    fields = {"name": "Slow", "description": "Exports are slow."}
+    insight = (await acme.create("insights", **fields))["id"]
+    for other in ((await globex.create("insights", **fields))["id"], str(uuid4())):
+        refused = await acme.http.patch(
+            f"/external/v1/insights/{insight}", json={"duplicateOf": other}
+        )
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "duplicateOf")
+    assert "duplicateOf" not in await acme.get(f"insights/{insight}")
 
 
 async def test_a_suggestion_is_deleted_with_the_original(acme: Tenant) -> None:

@@ -4,8 +4,10 @@ import json
 
 import pytest
 
-from gateway.app import DISCOVERY, REVENUE, SURFACES
+from gateway.app import SURFACES
+from gateway.discovery.surface import DISCOVERY
 from gateway.openapi.document import build_document
+from gateway.revenue.surface import REVENUE
 from tests.http.published import DISCOVERY_DOCUMENT, FULL_DOCUMENT, REVENUE_DOCUMENT, Json
 
 BASE_URL = "https://gateway.acme.dev"

@@ -27,7 +27,6 @@ _PRIMITIVES: Final[Json] = {
     "number": {"type": "number", "format": "double"},
     "object": {"type": "object", "additionalProperties": True},
     "any": {},
-    "null": _NULL,
     "uuid": {"type": "string", "format": "uuid"},
     "uri": {"type": "string", "format": "uri"},
     "address": {"type": "string", "format": "email"},
@@ -79,6 +78,7 @@ class Contract:
         self._named: Json = table["named"]
         self._parts: Json = table.get("parts", {}) | table["models"]
         self.named = {name: self.schema(schema) for name, schema in self._named.items()}
+        _NAMED.update(self.named)
         self.models = {model: self._fields(fields) for model, fields in table["models"].items()}
         self.operations = {
             name: self._operation(table, name, *row) for name, row in table["operations"].items()
@@ -136,6 +136,28 @@ class Contract:
             self._fields(table["queries"].get(name, {})),
             name in table["additions"],
         )
+
+
+# Named types of both APIs.
+_NAMED: Final[Json] = {}
+
+
+def inlined(schema: Json) -> Json:
+    """The schema with named types instead of references, without what restricts no value."""
+    name = schema.get("$ref", "").rpartition("/")[2]
+    if name in _NAMED:
+        return inlined(_NAMED[name])
+    found: Json = {}
+    for keyword, value in schema.items():
+        if isinstance(value, dict):
+            found[keyword] = inlined(value)
+        elif keyword == "anyOf":
+            found[keyword] = [inlined(each) for each in value]
+        elif (keyword, value) != ("additionalProperties", True) and (
+            keyword != "format" or value in ("uuid", "date-time")
+        ):
+            found[keyword] = value
+    return found
 
 
 def reference(model: str) -> Json:

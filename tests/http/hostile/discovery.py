@@ -65,8 +65,10 @@ class DiscoveryApi(Api):
     values = Values(
         contracts.DISCOVERY,
         examples={name: [f"{{{kind}}}"] for name, kind in LINKS.items()}
-        | {"tagIds": ["tag-1", "tag-2"]},
-        good=dict.fromkeys(LINKS, ([],)) | {"name": (*ANY_TEXT, "Ünïcode " * 125_000)},
+        | {"tagIds": ["tag-1", "tag-2"], "duplicateOf": f"{{{LINKS['insightIds']}}}"},
+        good=dict.fromkeys(LINKS, ([],))
+        | {"duplicateOf": ()}
+        | {"name": (*ANY_TEXT, "Ünïcode " * 125_000)},
         wrong={},
     )
     parameters: ClassVar = {

@@ -284,7 +284,7 @@ class RevenueApi(Api):
                 ],
                 [
                     {"name": each, "fieldType": each}
-                    for each in contracts.REVENUE.schema("FieldType")["enum"]
+                    for each in contracts.REVENUE.named["FieldTypes"]["enum"]
                 ],
             ),
         },

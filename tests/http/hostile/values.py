@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
-from tests.http.contracts import Contract, Field, Json, Operation
+from tests.http.contracts import Contract, Field, Json, Operation, inlined
 
 NIL: Final = "00000000-0000-0000-0000-000000000000"
 UNKNOWN: Final = "00000000-0000-7000-8000-000000000000"
@@ -154,30 +154,35 @@ class Values:
         good: Mapping[str, Sequence[Any]],
         wrong: Mapping[str, Sequence[Any]],
     ) -> None:
-        self._contract = contract
+        self._models = {
+            model: {
+                name: field._replace(schema=inlined(field.schema)) for name, field in fields.items()
+            }
+            for model, fields in contract.models.items()
+        }
         self._examples = examples
         self._good = good
         self._wrong = wrong
         self._enumerations: list[list[Any]] = [
-            schema["enum"]
-            for fields in contract.models.values()
-            for schema, _, _ in fields.values()
-            if schema.get("type") == "string" and "enum" in schema
+            field.schema["enum"]
+            for fields in self._models.values()
+            for field in fields.values()
+            if field.schema.get("type") == "string" and "enum" in field.schema
         ]
 
     def example(self, model: str) -> Json:
         """An object with every field."""
-        fields = self._contract.models[model]
+        fields = self._models[model]
         return {name: self._example(model, name, field.schema) for name, field in fields.items()}
 
     def minimal(self, model: str) -> Json:
         """An object with the required fields."""
-        fields = self._contract.models[model]
+        fields = self._models[model]
         return {name: each for name, each in self.example(model).items() if fields[name].required}
 
     def good(self, model: str, name: str) -> list[Any]:
         """The example, then bounds, every value of an enumeration, any text, null."""
-        field = self._contract.models[model][name]
+        field = self._models[model][name]
         example = self._example(model, name, field.schema)
         given = _entry(self._good, model, name)
         more = self._good_of(field.schema, example) if given is None else given
@@ -191,12 +196,10 @@ class Values:
 
     def wrong(self, model: str, name: str) -> Iterator[InvalidValue]:
         """Wrong values of a field, each with the path that the error names."""
-        field = self._contract.models[model][name]
+        field = self._models[model][name]
         example = self._example(model, name, field.schema)
         first = next(
-            each
-            for each, other in self._contract.models[model].items()
-            if other.schema == field.schema
+            each for each, other in self._models[model].items() if other.schema == field.schema
         )
         if "anyOf" in field.schema and name != first:
             yield from (InvalidValue(name, each) for each in SOME_NOT_A_TIMESTAMP)
@@ -267,14 +270,14 @@ class Values:
 
     def _objects(self, model: str) -> Iterator[Json]:
         """Valid objects of a model. Together they contain every good value of every field."""
-        for each in self.combined(model, list(self._contract.models[model])):
+        for each in self.combined(model, list(self._models[model])):
             yield self.minimal(model) | each
 
     def _wrong_of(self, schema: Json, example: Any) -> Iterator[tuple[str, Any]]:
         if "$ref" in schema:
             model = _model(schema)
             yield from (("", each) for each in NOT_AN_OBJECT)
-            for name, field in self._contract.models[model].items():
+            for name, field in self._models[model].items():
                 for path, value in self.wrong(model, name):
                     yield f".{path}", example | {name: value}
                 if field.required:
@@ -428,7 +431,7 @@ _UUID: Final = Parameter(
 
 def parameter_texts(field: Field, times: Parameter) -> Parameter:
     """Good and wrong texts for the type of a parameter."""
-    schema = field.schema
+    schema = inlined(field.schema)
     if "enum" in schema:
         last = schema["enum"][-1]
         other = last.lower() if last.isupper() else last.upper()

