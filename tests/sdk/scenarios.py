@@ -43,9 +43,7 @@ def run_typescript(folder: Path, program: str, env: dict[str, str]) -> None:
 
 
 @pytest.mark.usefixtures("node_packages")
-def test_openapi_typescript_with_openapi_fetch(
-    document: Path, stack: Stack, acme: Tenant
-) -> None:
+def test_openapi_typescript_with_openapi_fetch(document: Path, stack: Stack, acme: Tenant) -> None:
     folder = toolbox.new_folder("openapi-fetch")
     generate_types(document, folder / "generated" / "schema.ts")
     run_typescript(folder, "openapi_fetch.ts", environment(stack, acme))

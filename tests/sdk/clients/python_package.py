@@ -111,8 +111,9 @@ def revenue() -> None:
         lambda: ok(get_document.sync(document, client=client)).processing.status == processed
     )
     eventually(
-        lambda: ok(get_conversation.sync(conversation, client=client)).processing.status
-        == processed
+        lambda: (
+            ok(get_conversation.sync(conversation, client=client)).processing.status == processed
+        )
     )
 
     try:

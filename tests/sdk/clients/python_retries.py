@@ -7,7 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from evidence_gateway_client import RateLimited, Unavailable, connect, models
+from evidence_gateway_client import (
+    ProcessingFailed,
+    RateLimited,
+    Unavailable,
+    connect,
+    models,
+    wait_until_processed,
+)
 from evidence_gateway_client.api.auth import get_auth_context
 from evidence_gateway_client.api.opportunities import update_opportunity
 from evidence_gateway_client.api.products import create_product, list_products
@@ -150,6 +157,35 @@ def changes_and_other_errors_are_not_sent_again() -> None:
     assert fake.pauses == []
 
 
+def waiting_ends() -> None:
+    fake = Fake(*[(200, None, signal(status)) for status in ("processing", "failed")])
+    with fake.client() as client:
+        try:
+            wait_until_processed(client, PRODUCT["id"], sleep=fake.pauses.append)
+            raise AssertionError("no error")
+        except ProcessingFailed as error:
+            assert error.signal.status == models.SignalStatus.FAILED
+    fake = Fake(*[(200, None, signal("processing"))] * 3)
+    with fake.client() as client:
+        try:
+            wait_until_processed(client, PRODUCT["id"], timeout=0.3, sleep=fake.pauses.append)
+            raise AssertionError("no error")
+        except TimeoutError:
+            assert fake.pauses == [0.25, 0.375]
+
+
+def signal(status: str) -> object:
+    return {
+        **PRODUCT,
+        **dict.fromkeys(("context", "data", "externalId", "language", "signalType")),
+        "insightIds": [],
+        "publicId": "SIGNAL-1",
+        "source": {"type": "crm"},
+        "status": status,
+        "workspaceId": PRODUCT["id"],
+    }
+
+
 reads_are_sent_again_when_the_server_asks()
 asynchronous_reads_are_sent_again()
 a_create_is_sent_again_with_the_same_idempotency_key()
@@ -157,3 +193,4 @@ a_given_idempotency_key_is_kept()
 retries_are_limited()
 a_long_wait_is_an_error_at_once()
 changes_and_other_errors_are_not_sent_again()
+waiting_ends()
