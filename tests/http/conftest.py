@@ -15,7 +15,7 @@ BASE_URL = "https://gateway.acme.dev"
 
 @pytest.fixture(scope="session")
 def documents() -> dict[str, Json]:
-    """The three documents by path. The API serves the same: tests/cli/test_openapi_document.py."""
+    """The three documents by path. The API serves the same: tests/http/openapi/test_command.py."""
     surfaces = {
         FULL_DOCUMENT: SURFACES,
         DISCOVERY_DOCUMENT: (DISCOVERY,),
