@@ -21,9 +21,10 @@ chaos: $(VENV)/.test
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
 # Generate clients with common generators, build the packages in sdks/, and use each of them
-# against a running server. ARGS: pytest arguments.
+# against a running server. ARGS: pytest arguments, for example one of the files.
+SDK_TESTS := $(addprefix tests/sdk/,scenarios.py packages.py contract_types.py)
 sdk: $(VENV)/.sdk
-	@$(BIN)/python -m pytest tests/sdk/scenarios.py $(ARGS)
+	@$(BIN)/python -m pytest --timeout 900 $(or $(ARGS),$(SDK_TESTS))
 
 check: $(VENV)/.lint
 	@$(BIN)/ruff format --check --quiet . || (echo "Run make fmt to fix the format."; exit 1)

@@ -70,16 +70,13 @@ def build(source: Path, language: str, pattern: str, *command: str | Path) -> Pa
 
 
 def test_the_python_package(python_environment: Path, stack: Stack, acme: Tenant) -> None:
+    toolbox.check_types(toolbox.OUTPUT / "python-package", "evidence_gateway_client")
     folder = toolbox.new_folder("python-package-programs")
     for program in ("python_package.py", "python_retries.py", "scenario.py"):
         shutil.copy(CLIENTS / program, folder)
-    toolbox.check_types(folder, "--python-executable", python_environment)
+    toolbox.check_types(folder, ".", "--python-executable", python_environment)
     toolbox.run(python_environment, "python_retries.py", cwd=folder)
     toolbox.run(python_environment, "python_package.py", cwd=folder, env=environment(stack, acme))
-
-
-def test_the_types_of_the_python_package(python_environment: Path) -> None:
-    toolbox.check_types(toolbox.OUTPUT / "python-package" / "evidence_gateway_client")
 
 
 @pytest.fixture(scope="module")

@@ -107,10 +107,10 @@ def openapi_generator(generator: str, document: Path, folder: Path, *options: st
     )
 
 
-def check_types(folder: Path, *options: str | Path) -> None:
-    """Check the Python code of a folder with mypy, by the configuration `mypy.ini`."""
+def check_types(folder: Path, target: str = ".", *options: str | Path) -> None:
+    """Check Python code in a folder with mypy, by the configuration `mypy.ini`."""
     settings = ("--config-file", HERE / "mypy.ini", "--cache-dir", OUTPUT / "mypy")
-    run("mypy", *settings, *options, ".", cwd=folder)
+    run("mypy", *settings, *options, target, cwd=folder)
 
 
 def go_command(*arguments: str, folder: Path, **env: str) -> str:

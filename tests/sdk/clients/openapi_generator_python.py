@@ -38,7 +38,7 @@ def discovery() -> None:
     listed = [
         each.id
         for offset in (0, 2)
-        for each in signals.list_signals(limit=2, offset=offset, order="asc")
+        for each in signals.list_signals(limit=2, offset=offset, order=api.Order.ASC)
     ]
     assert listed == created
 

@@ -3,21 +3,21 @@
 import base64
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TypeVar
 
 T = TypeVar("T")
 
 TEXT = "Exports are hard to find and take minutes. I would love a button that exports to CSV."
 UNKNOWN_ID = "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f001"
-MESSAGE_TIMES = [datetime(2026, 11, day, 9, tzinfo=timezone.utc) for day in (11, 12, 13)]
+MESSAGE_TIMES = [datetime(2026, 11, day, 9, tzinfo=UTC) for day in (11, 12, 13)]
 CONTENT = base64.b64encode(TEXT.encode()).decode()
 PROMISE = "I will send you the offer by Friday."
 
 
 def at(minute: int) -> datetime:
     """A time in the conversation."""
-    return datetime(2026, 11, 11, 9, minute, tzinfo=timezone.utc)
+    return datetime(2026, 11, 11, 9, minute, tzinfo=UTC)
 
 
 def eventually(condition: Callable[[], T | None]) -> T:

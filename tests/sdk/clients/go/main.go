@@ -79,7 +79,7 @@ func at(day, minute int) time.Time {
 
 func timestamp(day, minute int) api.Timestamp {
 	moment := at(day, minute)
-	return api.TimeTimeAsTimestamp(&moment)
+	return api.Timestamp{TimeTime: &moment}
 }
 
 func discovery() {
