@@ -99,7 +99,7 @@ def test_the_npm_package(program: str, node_folder: Path, stack: Stack, acme: Te
     for name in (program, "scenario.ts"):
         shutil.copy(CLIENTS / name, node_folder)
     compiled = toolbox.compile_typescript(node_folder, program)
-    toolbox.node(compiled / program.replace(".ts", ".js"), **environment(stack, acme))
+    toolbox.node(compiled / program.replace(".ts", ".js"), env=environment(stack, acme))
 
 
 @pytest.mark.parametrize("language", ["python", "typescript"])
@@ -111,7 +111,6 @@ def test_the_hand_written_layer_is_thin(language: str) -> None:
 def test_both_packages_have_the_version_of_the_service() -> None:
     files = [toolbox.ROOT / "pyproject.toml", SDKS / "python" / "pyproject.toml"]
     files.append(SDKS / "typescript" / "package.json")
-    versions = {
-        re.search(r'"?version"?\s*[=:]\s*"(.*?)"', file.read_text("utf-8"))[1] for file in files
-    }
+    pattern = re.compile(r'^ *"?version"?(?: =|:) "(.*)"', re.MULTILINE)
+    versions = {tuple(pattern.findall(file.read_text("utf-8"))) for file in files}
     assert len(versions) == 1

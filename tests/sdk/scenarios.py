@@ -39,7 +39,7 @@ def run_typescript(folder: Path, program: str, env: dict[str, str]) -> None:
     for name in (program, "scenario.ts"):
         shutil.copy(CLIENTS / name, folder)
     compiled = toolbox.compile_typescript(folder, program)
-    toolbox.node(compiled / program.replace(".ts", ".js"), **env)
+    toolbox.node(compiled / program.replace(".ts", ".js"), env=env)
 
 
 @pytest.mark.usefixtures("node_packages")
@@ -102,4 +102,4 @@ def test_openapi_generator_for_go(document: Path, stack: Stack, acme: Tenant) ->
     )
     shutil.copytree(CLIENTS / "go", folder, dirs_exist_ok=True)
     toolbox.go_command("vet", "./...", folder=folder)
-    toolbox.go_command("run", ".", folder=folder, **environment(stack, acme))
+    toolbox.go_command("run", ".", folder=folder, env=environment(stack, acme))

