@@ -63,10 +63,8 @@ class ExternalLink(msgspec.Struct, omit_defaults=True):
     """A link to a related record in another system."""
 
     type: Annotated[str | UnsetType, doc("The system, such as `jira`", "jira")] = UNSET
-    url: Annotated[
-        str | UnsetType,
-        doc("URL of the record", "https://jira.example/EXP-7", extra_json_schema={"format": "uri"}),
-    ] = UNSET
+    # Any text is stored, so it has no format.
+    url: Annotated[str | UnsetType, doc("URL of the record", "https://jira.example/EXP-7")] = UNSET
     name: Annotated[str | UnsetType, doc("Name to show", "EXP-7")] = UNSET
 
 
