@@ -25,6 +25,7 @@ from evidence_gateway_client.problems import GatewayError
 PRODUCT = {
     "id": "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f001",
     "name": "Atlas",
+    "workspaceId": "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f002",
     "createdAt": "2026-11-11T09:00:00Z",
     "updatedAt": "2026-11-11T09:00:00Z",
 }

@@ -201,7 +201,7 @@ func conversation(source string) {
 		return found.Processing.Status == api.PROCESSINGSTATUS_PROCESSED && found.Summary != nil
 	})
 	quotes := 0
-	for _, section := range ok(client.ConversationsAPI.ListConversationEvidence(ctx, id).Execute()) {
+	for _, section := range *ok(client.ConversationsAPI.ListConversationEvidence(ctx, id).Execute()) {
 		for _, each := range section {
 			check(each.Quote != "", "an empty quote")
 			quotes++
