@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run setup test ui-test chaos check fmt train eval examples bench pins clean
+.PHONY: run setup test ui-test chaos sdk check fmt train eval examples bench pins clean
 
 # With exec, Ctrl-C reaches the supervisor directly and make adds no error message.
 run: setup
@@ -23,6 +23,12 @@ ui-test: $(VENV)/.ui
 # All fault scenarios, including those that take minutes. ARGS: words in the scenario names.
 chaos: $(VENV)/.test
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+# Generate clients with common generators, build the packages in sdks/, and use each of them
+# against a running server. ARGS: pytest arguments, for example one of the files.
+SDK_TESTS := $(addprefix tests/sdk/,scenarios.py packages.py contract_types.py)
+sdk: $(VENV)/.sdk
+	@$(BIN)/python -m pytest --timeout 900 $(or $(ARGS),$(SDK_TESTS))
 
 check: $(VENV)/.lint
 	@$(BIN)/ruff format --check --quiet . || (echo "Run make fmt to fix the format."; exit 1)
@@ -60,7 +66,7 @@ bench: $(VENV)/.bench
 # Renew the pins in requirements/, without download addresses.
 pins:
 	@$(PYTHON) -m venv $(VENV)-pins && $(VENV)-pins/bin/pip install --quiet uv
-	@for part in build run test lint bench ui; do \
+	@for part in build run test lint bench ui sdk; do \
 		source=pyproject.toml; options=""; \
 		test $$part = build && source=requirements/build.in; \
 		test $$part = lint && source=requirements/lint.in; \
@@ -68,6 +74,7 @@ pins:
 			options="--constraints requirements/test.txt"; \
 		test $$part = test && options="--extra test --constraints requirements/run.txt"; \
 		test $$part = bench && options="--extra bench --constraints requirements/test.txt"; \
+		test $$part = sdk && options="--extra sdk --constraints requirements/test.txt --constraints requirements/lint.txt"; \
 		$(VENV)-pins/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade \
 			--generate-hashes --no-header --no-annotate $$options $$source \
 			--output-file requirements/$$part.txt || exit 1; \
@@ -97,4 +104,8 @@ $(VENV)/.bench: $(VENV)/.test requirements/bench.txt
 
 $(VENV)/.ui: $(VENV)/.test requirements/ui.txt
 	@$(PYTHON) requirements/install.py ui
+	@touch $@
+
+$(VENV)/.sdk: $(VENV)/.test requirements/sdk.txt
+	@$(PYTHON) requirements/install.py sdk
 	@touch $@

@@ -1,6 +1,6 @@
 """Create `.venv` and install pinned packages into it.
 
-`python requirements/install.py run|test|lint|bench|ui` installs one of the sets. It uses the
+`python requirements/install.py run|test|lint|bench|ui|sdk` installs one of the sets. It uses the
 standard library only, because it runs before any package is installed.
 """
 
@@ -24,6 +24,7 @@ DISK_SPACE = {
     "lint": 800_000_000,
     "bench": 100_000_000,
     "ui": 200_000_000,
+    "sdk": 1_500_000_000,
 }
 REQUIREMENT_FILES = {
     "run": ("build", "run"),
@@ -31,6 +32,7 @@ REQUIREMENT_FILES = {
     "lint": ("lint",),
     "bench": ("bench",),
     "ui": ("ui",),
+    "sdk": ("sdk",),
 }
 
 

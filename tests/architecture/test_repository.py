@@ -108,11 +108,9 @@ async def test_migrations_create_the_declared_tables(stack: Stack) -> None:
     await engine.dispose()
 
 
-@pytest.mark.parametrize(
-    "name", ["bench.txt", "build.txt", "model.txt", "run.txt", "test.txt", "ui.txt"]
-)
+@pytest.mark.parametrize("name", ["bench", "build", "lint", "model", "run", "sdk", "test", "ui"])
 def test_requirements_have_hashes_and_no_package_host(name: str) -> None:
-    text = (ROOT / "requirements" / name).read_text(encoding="utf-8")
+    text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
     assert "://" not in text
     assert "--index" not in text
     for block in re.split(r"\n(?=\S)", text.strip()):
@@ -127,18 +125,19 @@ def test_every_declared_dependency_is_pinned() -> None:
         text = (ROOT / "requirements" / name).read_text(encoding="utf-8")
         return dict(re.findall(r"^([\w.-]+)(?:\[[\w,]+\])?==([\w.]+)", text, re.MULTILINE))
 
-    run, test, bench = (pins(f"{name}.txt") for name in ("run", "test", "bench"))
+    run, test, bench, sdk = (pins(f"{name}.txt") for name in ("run", "test", "bench", "sdk"))
     for declared, pinned in (
         (project["dependencies"], run),
         (project["optional-dependencies"]["test"], test),
         (project["optional-dependencies"]["bench"], bench),
+        (project["optional-dependencies"]["sdk"], sdk),
     ):
         for line in declared:
             requirement = Requirement(line)
             assert requirement.specifier.contains(pinned[requirement.name.lower()]), line
     # Tests and benchmarks run with the versions of production.
     assert {name: test[name] for name in run} == run
-    assert {name: (test | bench)[name] for name in test} == test
+    assert {name: (test | bench | sdk)[name] for name in test} == test
 
 
 def test_no_file_names_a_package_host_or_a_path_of_a_machine() -> None:
