@@ -42,7 +42,9 @@ TAGS = ("Signals", "Insights", "Opportunities", "Ideas", "Products")
 # id its body needs: no sequence would then begin with it.
 REVENUE_TAGS = [
     (("Sources",), 10),
-    (("Object types", "Conversations", "Messages", "Documents"), 60),
+    (("Object types",), 40),
+    (("Conversations",), 40),
+    (("Messages", "Documents"), 40),
     (("Rows",), 10),
 ]
 NAME_FIELDS = {"name": "Exports", "description": "Exports that finish in seconds"}
