@@ -4,7 +4,6 @@ Litestar finds the handler and converts exceptions to responses. Its own call of
 the arguments anew for every request, which takes longer than most handlers: see decision record 30.
 """
 
-import asyncio
 import codecs
 import inspect
 import io
@@ -39,8 +38,6 @@ _SINGLE: Final = (b"host", idempotency.HEADER_NAME)
 _JSON: Final = (b"content-type", b"application/json")
 # Clients may keep a record, and must ask each time whether it is still current.
 _REVALIDATED: Final = (b"cache-control", b"private, no-cache")
-# Bytes. The ETag of a longer body is computed in a thread: a megabyte takes about 2 ms.
-_LARGE_BODY: Final = 256 * 1024
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -267,12 +264,7 @@ class JsonResponse:
 
     async def add_etag(self) -> None:
         """Add the ETag of the version."""
-        version = self.version or b""
-        if len(version) > _LARGE_BODY:
-            etag = await asyncio.to_thread(etags.etag_of, version)
-        else:
-            etag = etags.etag_of(version)
-        self.encoded_headers.append((b"etag", etag))
+        self.encoded_headers.append((b"etag", await etags.etag_of(self.version or b"")))
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         await send(

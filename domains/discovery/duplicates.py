@@ -17,7 +17,6 @@ from sqlalchemy import (
     case,
     func,
     literal_column,
-    null,
     or_,
     select,
     update,
@@ -187,13 +186,15 @@ _SET_ORIGINAL = statement(
     .where(*_by_id)
     .values(
         embedder=bindparam("by", type_=Text),
-        # A hint that a caller dismissed stays dismissed when another embedder compares again.
+        # A hint that a caller set or dismissed stays as it is when an embedder compares later. The
+        # first comparison may find one for an insight that was edited before it.
         duplicate_of=case(
             (
                 and_(
-                    _i.embedder.is_not(None), _i.edited_at.is_not(None), _i.duplicate_of.is_(None)
+                    _i.edited_at.is_not(None),
+                    or_(_i.embedder.is_not(None), _i.duplicate_of.is_not(None)),
                 ),
-                null(),
+                _i.duplicate_of,
             ),
             else_=bindparam("original", type_=Uuid),
         ),

@@ -250,6 +250,9 @@ def _insight(*columns: Any) -> Insight:
     return insight
 
 
+CONSTRAINT_PROBLEMS["ck_insights_duplicate_of_another"] = lambda: invalid(
+    "duplicateOf", "must be another insight"
+)
 CONSTRAINT_PROBLEMS["fk_insights_duplicate_of"] = lambda: invalid(
     "duplicateOf", "no such insight in this workspace"
 )

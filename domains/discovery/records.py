@@ -1,6 +1,6 @@
 """Create, read, update and delete the records of a discovery resource, including their links."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any, Final, Generic, TypeVar
 from uuid import UUID
 
@@ -77,7 +77,7 @@ class SearchQuery100(SearchQuery, frozen=True, kw_only=True, rename="camel"):
 
 
 # True if the record is in the state that the caller of a write expects.
-Precondition = Callable[[Any], bool]
+Precondition = Callable[[Any], Awaitable[bool]]
 
 _id = bindparam("id", type_=Uuid)
 
@@ -272,7 +272,7 @@ class Records(Generic[T]):
             return
         self.require(await tx.first(self._lock, workspace=workspace, id=record_id), reference)
         # A statement after the lock, so that it sees what the transaction before has committed.
-        if not precondition(await tx.one(self._get, workspace=workspace, id=record_id)):
+        if not await precondition(await tx.one(self._get, workspace=workspace, id=record_id)):
             raise PreconditionFailed(
                 "The record has changed since it was read. Read it again and send the change with "
                 "the new ETag."

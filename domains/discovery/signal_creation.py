@@ -3,6 +3,7 @@
 A text with an identity, its source key and external id, updates the signal that has it already.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -21,11 +22,12 @@ from sqlalchemy import (
     cast,
     func,
     literal,
+    literal_column,
     select,
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import JSON, JSONB, insert
+from sqlalchemy.dialects.postgresql import JSON, insert
 
 from domains.discovery import analysis
 from domains.discovery.analysis import PROFILES, AnalyseSignal
@@ -54,6 +56,9 @@ from domains.kernel.storage import retention
 from domains.kernel.storage.blobs import Blobs
 from domains.kernel.untrusted import raw_json
 
+# Bytes. The digest of a longer text is computed in a thread: a megabyte takes about 2 ms.
+_THREAD_THRESHOLD: Final = 256 * 1024
+
 _decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -65,13 +70,15 @@ _counter = next_number_cte(KIND)
 _occurred_at = func.coalesce(bindparam("occurred_at", type_=signals.c.created_at.type), func.now())
 _job = bindparam("job_id", type_=Uuid)
 # By the database's clock, like the times of the row.
-_uploaded_at = func.to_char(func.timezone("UTC", func.now()), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+_uploaded_at = func.to_char(
+    func.timezone("UTC", func.now()), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"', type_=Text
+)
+# The text of the object is extended: jsonb would expand the numbers of links to 300 digits.
 _data_with_upload_time = cast(
-    func.jsonb_set(
-        cast(bindparam("data", type_=JSON), JSONB),
-        literal(["uploadedAt"], ARRAY(Text)),
-        func.to_jsonb(_uploaded_at),
-    ),
+    func.left(cast(bindparam("data", type_=JSON), Text), literal_column("-1"), type_=Text)
+    + literal(', "uploadedAt": "', Text)
+    + _uploaded_at
+    + literal('"}', Text),
     JSON,
 )
 
@@ -146,16 +153,13 @@ _created = (
 _CREATE_IDENTIFIED = statement(
     select(*_created.c).add_cte(with_job_for(_created)), to_signal, reuses_plan=True
 )
-_LOCK_IDENTIFIED = statement(
-    select(*(signals.c[name] for name in _Identified.__struct_fields__))
-    .where(
-        signals.c.workspace_id == WORKSPACE,
-        signals.c.source_key == _text("source_key"),
-        signals.c.external_id == _text("external_id"),
-    )
-    .with_for_update(),
-    _Identified,
+_identified = select(*(signals.c[name] for name in _Identified.__struct_fields__)).where(
+    signals.c.workspace_id == WORKSPACE,
+    signals.c.source_key == _text("source_key"),
+    signals.c.external_id == _text("external_id"),
 )
+_FIND_IDENTIFIED = statement(_identified, _Identified, reuses_plan=True)
+_LOCK_IDENTIFIED = statement(_identified.with_for_update(), _Identified)
 # Columns of the text and of the options of its analysis. Other fields that the request does not
 # contain stay as they are.
 _REPLACED: Final = (
@@ -209,7 +213,8 @@ async def create_from_text(
     With `findings`, no job is queued, the status is `processed`, and the caller stores them.
     """
     signal_id = new_id()
-    params = await _store_text(tx, blobs, workspace, signal_id, new)
+    key = await _store_text(tx, blobs, workspace, signal_id, _take_text(new))
+    params = _parameters(new, key)
     if findings is None:
         return await _create(tx, workspace, signal_id, AnalyseSignal(signal_id), **params)
     params |= {
@@ -223,40 +228,62 @@ async def create_from_text(
 async def push_text(tx: Tx, blobs: Blobs, workspace: WorkspaceId, new: SignalTextCreate) -> Pushed:
     """Like `create_from_text`, but update the signal with the identity of the text, if any.
 
+    The options of the analysis, `source` and `data` are replaced with the text. The name, context
+    and time stay unless the request contains them; links and insights that users edited stay.
     An analysis is queued unless text and options are those of the last one. A job that waits for a
-    worker will read the new text, and is kept. Links, insights that users edited, and fields that
-    the request does not contain stay as they are. Raises WriteConflict if the signal is deleted at
-    the same time.
+    worker will read the new text, and is kept. Raises WriteConflict if the signal is deleted at the
+    same time.
     """
     if not new.is_identified:
         return Pushed(await create_from_text(tx, blobs, workspace, new), is_new=True)
     signal_id = new_id()
-    params = await _store_text(tx, blobs, workspace, signal_id, new)
-    created = await _create_identified(tx, workspace, signal_id, params)
-    if created is not None:
-        return Pushed(created, is_new=True)
-    identity = {name: params[name] for name in ("source_key", "external_id")}
+    content = _take_text(new)
+    digest = await _digest(content, new)
+    identity = {"source_key": new.source_key, "external_id": new.external_id}
+    known = await tx.before(_FIND_IDENTIFIED, workspace=workspace, **identity)
+    key = None
+    if known is None or known.content_digest != digest:
+        key = await _store_text(tx, blobs, workspace, signal_id, content)
+    if known is None:
+        params = _parameters(new, key, digest)
+        created = await _create_identified(tx, workspace, signal_id, params)
+        if created is not None:
+            return Pushed(created, is_new=True)
     existing = await tx.first(_LOCK_IDENTIFIED, workspace=workspace, **identity)
     if existing is None:
         raise WriteConflict("The signal was deleted at the same time. Send the request again.")
+    if key is None and existing.content_digest != digest:
+        # Another request replaced the text meanwhile.
+        key = await _store_text(tx, blobs, workspace, signal_id, content)
+    params = _parameters(new, key or existing.text_key, digest)
     return Pushed(await _replace_text(tx, workspace, existing, params), is_new=False)
 
 
-async def _store_text(
-    tx: Tx, blobs: Blobs, workspace: WorkspaceId, text_id: UUID, new: SignalTextCreate
-) -> dict[str, Any]:
-    """Store the text of a signal, and release it. Returns the parameters of its record.
+def _take_text(new: SignalTextCreate) -> bytes:
+    """Return the text in UTF-8, and release the body of the request."""
+    content = raw_json.string_to_utf8(new.text)
+    new.text = raw_json.NULL
+    return content
 
-    Raises Invalid for a time that is out of range.
+
+async def _store_text(
+    tx: Tx, blobs: Blobs, workspace: WorkspaceId, text_id: UUID, content: bytes
+) -> str:
+    """Store the text of a signal. Returns its key.
+
+    Called before the first statement, so that no database connection waits for the storage.
     """
-    occurred_at = None if new.occurred_at is UNSET else parse_iso(new.occurred_at, "occurredAt")
     key = f"signals/manual-text/{workspace}/{text_id}.txt"
     tx.on_rollback(lambda: blobs.delete(key))
-    content = raw_json.string_to_utf8(new.text)
-    # Release the body.
-    new.text = raw_json.NULL
-    # Before the first statement, so that no database connection waits for the storage.
     await blobs.put(key, content)
+    return key
+
+
+def _parameters(
+    new: SignalTextCreate, key: str | None, digest: bytes | None = None
+) -> dict[str, Any]:
+    """The parameters of the record of a text. Raises Invalid for a malformed time."""
+    occurred_at = None if new.occurred_at is UNSET else parse_iso(new.occurred_at, "occurredAt")
     return {
         "name": new.name or None,
         "label": _label(new.signal_type),
@@ -267,7 +294,7 @@ async def _store_text(
         "text_key": key,
         "source_key": new.source_key or None,
         "external_id": new.external_id or None,
-        "content_digest": _digest(content, new) if new.is_identified else None,
+        "content_digest": digest,
         "additional_context": new.additional_context or None,
         "product_ids": new.product_ids or [],
         "account_id": new.account_id or None,
@@ -295,11 +322,14 @@ def _options(new: SignalTextCreate) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not UNSET}
 
 
-def _digest(content: bytes, new: SignalTextCreate) -> bytes:
+async def _digest(content: bytes, new: SignalTextCreate) -> bytes:
     """Digest of everything that determines the insights of a text."""
     options = (new.signal_type, new.additional_context, new.product_ids, new.account_id)
     digest = hashlib.sha256(msgspec.json.encode([option or None for option in options]))
-    digest.update(content)
+    if len(content) > _THREAD_THRESHOLD:
+        await asyncio.to_thread(digest.update, content)
+    else:
+        digest.update(content)
     return digest.digest()
 
 
@@ -326,7 +356,8 @@ async def _replace_text(
     kept = {name: params[name] for name in ("name", "context", "occurred_at")}
     replaced = {name: params[name] for name in _REPLACED}
     await tx.one(_REPLACE_TEXT, workspace=workspace, id=existing.id, **kept, **replaced)
-    await retention.discard(tx, workspace, [existing.text_key])
+    if params["text_key"] != existing.text_key:
+        await retention.discard(tx, workspace, [existing.text_key])
     is_analysed = existing.status in ("processing", "processed")
     if not is_analysed or params["content_digest"] != existing.content_digest:
         await _queue_analysis(tx, workspace, existing)

@@ -199,6 +199,7 @@ insights = _record_table(
     *_search_column("insights"),
     CheckConstraint("status in ('draft', 'published', 'archived')", name="status"),
     CheckConstraint("kind in ('pain', 'request', 'praise', 'question')", name="kind"),
+    CheckConstraint("duplicate_of <> id", name="duplicate_of_another"),
     ForeignKeyConstraint(
         ["workspace_id", "duplicate_of"],
         ["insights.workspace_id", "insights.id"],

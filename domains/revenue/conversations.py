@@ -639,7 +639,9 @@ async def get(
 
 def version_of(detail: ConversationDetail) -> ConversationDetail:
     """The conversation with the objects of its links instead of the links."""
-    if (links := detail.recordings) is None:
+    links = detail.recordings
+    # Those of an import are returned as they were imported.
+    if not isinstance(links, Recordings):
         return detail
     now = time.time()
     objects = Recordings(version_of_url(links.video_url, now), version_of_url(links.audio_url, now))

@@ -1,5 +1,6 @@
 """Responses shared by the discovery resources."""
 
+import functools
 import re
 from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import parse_qsl, urlencode
@@ -37,29 +38,44 @@ def paged(
         "X-Total-Count": str(page.total),
         "X-Limit": str(query.size),
         "X-Offset": str(query.offset),
-        "Link": _links(page, query, request.scope, base_url),
     }
+    if links := _links(page, query, request.scope, base_url):
+        headers["Link"] = links
     if page.capped:
         headers["X-Total-Count-Capped"] = "true"
     return Response(page.items, headers=headers)
 
 
 def _links(page: OffsetPage[Any], query: OffsetQuery, scope: HTTPScope, base_url: str) -> str:
-    """The Link header of RFC 8288: the pages around this one, with the same filters."""
+    """The Link header of RFC 8288: the pages around this one, with the same filters.
+
+    Of a long query only the first link fits, which is the next page if there is one. Returns an
+    empty string if that is too long.
+    """
     query_string = scope["query_string"].decode("latin-1")
     # Most lists have no filters, and parsing takes longer than all the rest.
-    filters = "" if _ONLY_PAGES.fullmatch(query_string) else _filters(query_string)
+    filters = "" if _ONLY_PAGES.fullmatch(query_string) else _filters(query_string, type(query))
     start = f"<{base_url.rstrip('/')}{scope['path']}?{filters}limit={query.size}&offset="
     links = [
         f'{start}{offset}>; rel="{relation}"'
         for relation, offset in neighbours(page, query).items()
     ]
-    # With a very long query, the next page is the one that clients need.
-    return ", ".join(links if len(links) * len(links[0]) <= _MAX_LINKS else links[:1])
+    for fitting in (links, links[:1]):
+        header = ", ".join(fitting)
+        if len(header) <= _MAX_LINKS:
+            return header
+    return ""
 
 
-def _filters(query_string: str) -> str:
-    """The parameters besides those of the page, encoded anew, so that none can end the URL."""
-    pairs = parse_qsl(query_string, keep_blank_values=True)
-    kept = urlencode([pair for pair in pairs if pair[0] not in _PAGE_PARAMETERS])
+def _filters(query_string: str, query_type: type[OffsetQuery]) -> str:
+    """The filters of the list, encoded anew, so that none can end the URL."""
+    names = _filter_names(query_type)
+    kept = urlencode([pair for pair in parse_qsl(query_string) if pair[0] in names])
     return f"{kept}&" if kept else ""
+
+
+@functools.cache
+def _filter_names(query_type: type[OffsetQuery]) -> frozenset[str]:
+    """Names of the parameters besides those of the page."""
+    names = {field.encode_name for field in msgspec.structs.fields(query_type)}
+    return frozenset(names.difference(_PAGE_PARAMETERS))

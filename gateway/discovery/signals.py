@@ -111,8 +111,8 @@ async def create_signal(
     Send `text` with `signalType`, or `source` with `data` of another system. The answer comes at
     once; read the signal until its `status` is `processed` or `failed`. A text with `sourceKey`
     and `externalId` updates the signal that has both, with 200, and is analysed again if it is
-    another text. The body has at most 10 MB. 400: both or neither of `text` and `source`, or an
-    empty text.
+    another text; `name`, `context` and `occurredAt` stay unless they are sent. The body has at most
+    10 MB. 400: both or neither of `text` and `source`, or an empty text.
     """
     new = await decode_variant(body, _Form, _Form.body_type)
     del body  # released while the signal is stored
@@ -130,7 +130,7 @@ async def create_signal(
         "signals:write",
         "Change a signal",
         request=SignalUpdate,
-        errors=(404,),
+        errors=(404, 409),
         path_id=SIGNAL_ID,
         version_of=signals.version_of,
     ),
@@ -141,7 +141,8 @@ async def update_signal(
     """Change a signal. Absent fields stay as they are.
 
     `source`, `data` and `insightIds` are replaced as a whole. The stored text stays, and no
-    analysis is queued. 400: a value that is not valid, or ids of insights that do not exist.
+    analysis is queued. 400: a value that is not valid, or ids of insights that do not exist. 409:
+    another signal has the `sourceKey` of this one and the new `externalId`.
     """
     changes = await decode_body(body, SignalUpdate)
     del body  # released while the signal is stored

@@ -16,7 +16,8 @@ _REQUEST_HEADERS: Final = (
 _RESPONSE_HEADERS: Final = (
     b"X-Request-Id, X-Total-Count, X-Limit, X-Offset, X-Total-Count-Capped, X-RateLimit-Limit, "
     b"X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, Link, ETag, Location, "
-    b"Idempotent-Replayed"
+    b"Idempotent-Replayed, Deprecation, Sunset, Accept-Ranges, Content-Range, Content-Disposition, "
+    b"WWW-Authenticate"
 )
 # Seconds for which a browser keeps the response to a preflight request. Chromium's maximum.
 _MAX_AGE: Final = b"7200"

@@ -44,7 +44,7 @@ class ResponseHeaders:
                 given = dict(start["headers"])
                 start["headers"] = self._with_common_headers(http, start["headers"], given)
                 if not message.get("more_body", False):
-                    await _represent(http, start, message, given)  # type: ignore[arg-type]
+                    await _compress_or_omit_body(http, start, message, given)  # type: ignore[arg-type]
                 scope["state"]["status"] = start["status"]
                 await send(start)
                 start = None
@@ -70,7 +70,7 @@ class ResponseHeaders:
         return headers
 
 
-async def _represent(
+async def _compress_or_omit_body(
     scope: HTTPScope,
     start: MutableMapping[str, Any],
     message: MutableMapping[str, Any],

@@ -51,7 +51,12 @@ _HEADERS: Final = {
         _COUNT,
         True,
     ),
-    "Link": ("The pages around this one: first, prev, next and last, as known", _STRING, True),
+    "Link": (
+        "The pages around this one: first, prev, next and last, as far as known; absent for a very "
+        "long query",
+        _STRING,
+        False,
+    ),
     "ETag": ("Identifies this state of the record; absent in a stored response", _STRING, False),
     "X-Limit": ("The limit in force", _COUNT, True),
     "X-Offset": ("The offset in force", _COUNT, True),
@@ -143,13 +148,13 @@ def _header(name: str) -> dict[str, Any]:
 
 def _error_statuses(route: Route) -> set[int]:
     operation = route.operation
-    statuses = set(operation.errors)
+    # A request with two Host headers, for example, is 400 everywhere.
+    statuses = {400, *operation.errors}
     if not route.needs_key:
-        # A request with two Host headers, for example.
-        return statuses | {400}
+        return statuses
     statuses |= {401, 429, 500, 503}
     if operation.access != "any key":
-        statuses |= {400, 403}
+        statuses.add(403)
     if operation.version_of is not None and route.method in ("PATCH", "DELETE"):
         statuses.add(412)
     if route.method in ("POST", "PATCH"):

@@ -4,10 +4,10 @@ from typing import Final, NamedTuple
 
 from litestar import Response
 
-from gateway.etags import etag_of
+from gateway.etags import etag_now
 
-# Caches keep these responses for five minutes, then ask whether they are still current.
-FOR_MINUTES: Final = "public, max-age=300"
+# Caches ask each time if a response is still current: a deployment may change it.
+REVALIDATED: Final = "no-cache"
 FOR_A_DAY: Final = "public, max-age=86400"
 
 
@@ -19,10 +19,10 @@ class StaticContent(NamedTuple):
 
     @classmethod
     def of(cls, body: bytes) -> "StaticContent":
-        return cls(body, etag_of(body))
+        return cls(body, etag_now(body))
 
     def response(
-        self, media_type: str, cache_control: str = FOR_MINUTES, **headers: str
+        self, media_type: str, cache_control: str = REVALIDATED, **headers: str
     ) -> Response[bytes]:
         """Respond with the content. `headers`: further ones, with `_` for `-`."""
         return Response(

@@ -152,7 +152,7 @@ class Tx(Read):
 
         PostgreSQL commits it by itself, which saves the round trips of BEGIN and COMMIT. It runs in
         the transaction if that has begun, or stores more than the caller's statements. None:
-        nothing was written, and other statements may follow.
+        the statement returned no row, and other statements may follow.
         """
         if self._open is not None or not self._alone:
             return await self.first(statement, **params)

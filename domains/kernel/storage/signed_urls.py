@@ -1,5 +1,6 @@
 """Signed URLs of stored objects: valid for a day, without an API key."""
 
+import re
 from typing import Annotated, Final, Literal
 from urllib.parse import quote, urlencode
 
@@ -19,8 +20,12 @@ _INLINE: Final = "inline"
 # Seconds. A response that was made in one such period may be kept during that period.
 _REUSE_PERIOD: Final = LIFETIME // 2
 
-# Parameters of signatures, by this deployment and by S3.
-_SIGNATURES: Final = ("&signature=", "X-Amz-Signature=")
+# A URL made here: its path ends with the key of an object, which names the workspace and has an id.
+# URLs of callers may be signed as well.
+_UUID: Final = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_SIGNED_HERE: Final = re.compile(
+    rf"[^?]*/[a-z-]+/{_UUID}/{_UUID}[^/?]*\?(type=.*&signature=|.*X-Amz-Signature=)"
+)
 
 
 class FileQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,13 +85,13 @@ class SignedUrls:
 
 
 def version_of_url(url: str | None, now: float) -> str | None:
-    """Return what identifies the object of a signed URL. Other URLs are returned as they are.
+    """Return what identifies the object of a URL made here. Other URLs are returned as they are.
 
     Each response has another signature and expiry time. An ETag of the whole URL would never match,
     and one without the URL would let a client keep a link that has expired. With the number of the
     period, the links of a response that is still current are valid for 12 hours at least.
     """
-    if url is None or not any(name in url for name in _SIGNATURES):
+    if url is None or not _SIGNED_HERE.match(url):
         return url
     return f"{url.partition('?')[0]} {int(now // _REUSE_PERIOD)}"
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from domains.revenue.addresses.email_domains import MAX_HOST_LENGTH
 from domains.revenue.conversations import Category, TranscriptEntry
@@ -99,8 +99,8 @@ class RecordingsImport(msgspec.Struct, rename="camel", kw_only=True):
 
     video_url: WebAddress | None = None
     audio_url: WebAddress | None = None
-    video_stream_url: WebAddress | None = None
-    audio_stream_url: WebAddress | None = None
+    video_stream_url: WebAddress | UnsetType | None = UNSET
+    audio_stream_url: WebAddress | UnsetType | None = UNSET
 
 
 class NativeImport(msgspec.Struct, rename="camel", kw_only=True):

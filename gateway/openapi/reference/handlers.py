@@ -38,12 +38,8 @@ def reference_handlers(surfaces: Sequence[Surface], base_url: str) -> list[HTTPR
     @get(["/", "/reference"], opt=operation("reference", "public", "API reference"))
     async def serve_page() -> Response[bytes]:
         content = await asyncio.to_thread(rendered_page)
-        # The names of the scripts change with a new version.
         return content.response(
-            MediaType.HTML,
-            "no-cache",
-            Content_Security_Policy=page.POLICY,
-            Referrer_Policy="no-referrer",
+            MediaType.HTML, Content_Security_Policy=page.POLICY, Referrer_Policy="no-referrer"
         )
 
     @get(

@@ -241,7 +241,7 @@ class Values:
 
     def _good_of(self, schema: Json, example: Any, *, creates: bool) -> Sequence[Any]:
         if "anyOf" in schema:
-            return [sent for sent, _ in TIMESTAMPS]
+            return ["", {}] if _is_link(schema) else [sent for sent, _ in TIMESTAMPS]
         if "$ref" in schema:
             model = _model(schema)
             return [self.minimal(model), *self._objects(model, creates=creates)]
@@ -321,7 +321,7 @@ class Values:
 
     def _wrong_scalars(self, schema: Json) -> Sequence[Any]:
         if "anyOf" in schema:
-            return NOT_A_TIMESTAMP
+            return (1, True, []) if _is_link(schema) else NOT_A_TIMESTAMP
         match schema.get("type"):
             case "boolean":
                 return NOT_A_BOOLEAN
@@ -444,6 +444,11 @@ _UUID: Final = Parameter(
     (SOME_UUID, SOME_UUID.upper(), NIL, UNKNOWN),
     ("%00", f"{SOME_UUID}%00", *percent_encoded(*MALFORMED_UUIDS)),
 )
+
+
+def _is_link(schema: Json) -> bool:
+    """True for a URL or an object; other types with alternatives are times."""
+    return any(each.get("type") == "object" for each in schema["anyOf"])
 
 
 def parameter_texts(field: Field, times: Parameter) -> Parameter:
