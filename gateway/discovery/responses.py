@@ -23,7 +23,7 @@ class Deleted(msgspec.Struct):
 
 
 # Bytes. Proxies refuse responses whose headers take more than 4 or 8 KB.
-_MAX_LINKS: Final = 2048
+_MAX_LINKS: Final = 3072
 _PAGE_PARAMETERS: Final = ("limit", "offset")
 _ONLY_PAGES: Final = re.compile(r"((limit|offset)=[0-9]*(&|$))*")
 

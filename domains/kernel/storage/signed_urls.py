@@ -20,12 +20,10 @@ _INLINE: Final = "inline"
 # Seconds. A response that was made in one such period may be kept during that period.
 _REUSE_PERIOD: Final = LIFETIME // 2
 
-# A URL made here: its path ends with the key of an object, which names the workspace and has an id.
-# URLs of callers may be signed as well.
+# A URL made here: its path has the key of an object, which names the workspace. URLs of callers may
+# be signed as well.
 _UUID: Final = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_SIGNED_HERE: Final = re.compile(
-    rf"[^?]*/[a-z-]+/{_UUID}/{_UUID}[^/?]*\?(type=.*&signature=|.*X-Amz-Signature=)"
-)
+_SIGNED_HERE: Final = re.compile(rf"[^?]*/{_UUID}/[^?]*\?(type=.*&signature=|.*X-Amz-Signature=)")
 
 
 class FileQuery(msgspec.Struct, frozen=True, kw_only=True):

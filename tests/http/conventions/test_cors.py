@@ -18,7 +18,8 @@ ALLOWED_HEADERS = (
 EXPOSED_HEADERS = {
     *("X-Request-Id", "X-Total-Count", "X-Limit", "X-Offset", "X-Total-Count-Capped"),
     *("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Retry-After"),
-    *("Link", "ETag", "Location", "Idempotent-Replayed"),
+    *("Link", "ETag", "Location", "Idempotent-Replayed", "Deprecation", "Sunset"),
+    *("Accept-Ranges", "Content-Range", "Content-Disposition", "WWW-Authenticate"),
 }
 REQUIRED = {
     "DATABASE_URL": "postgresql://localhost/x",

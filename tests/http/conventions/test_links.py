@@ -91,8 +91,16 @@ async def test_with_a_very_long_query_only_the_most_needed_link_is_sent(acme: Te
     words = "é" * 390
     answer = await acme.http.get("/external/v1/ideas", params={"q": words, "x": "Idea"})
     assert set(_links(answer)) == {"first"}
-    answer = await acme.http.get("/external/v1/ideas", params={"limit": 1, "unknown": words})
+    search = f"idea or {words}"
+    answer = await acme.http.get("/external/v1/ideas", params={"limit": 1, "q": search})
     assert set(_links(answer)) == {"next"}
+    answer = await acme.http.get("/external/v1/ideas", params={"q": "🙏" * 400})
+    assert "Link" not in answer.headers
+
+
+async def test_unknown_parameters_are_not_in_the_links(acme: Tenant) -> None:
+    answer = await acme.http.get("/external/v1/ideas", params={"x": "y" * 10_000, "limit": 7})
+    assert _links(answer)["first"].endswith("/ideas?limit=7&offset=0")
 
 
 @pytest.mark.parametrize(
