@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.nodejs import NPM
 from tests.sdk import toolbox
 from tests.sdk.scenarios import CLIENTS, environment, generate_types
 from tests.stack import Stack, Tenant
@@ -87,7 +88,7 @@ def node_folder(document: Path) -> Path:
     generate_types(document, source / "src" / "schema.ts")
     shutil.copytree(SDKS / "typescript", source, dirs_exist_ok=True)
     toolbox.node(toolbox.tool("typescript", "bin/tsc"), "--project", source)
-    tarball = build(source, "typescript", "*.tgz", *toolbox.NPM, "pack", "--pack-destination", DIST)
+    tarball = build(source, "typescript", "*.tgz", *NPM, "pack", "--pack-destination", DIST)
     fresh = toolbox.new_folder("typescript-package-programs")
     (fresh / "package.json").write_text('{"private": true}')
     toolbox.npm("install", tarball, cwd=fresh)
