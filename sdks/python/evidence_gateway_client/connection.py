@@ -41,10 +41,10 @@ def connect(
 def ok(result: T | ErrorBody | None) -> T:
     """Narrow the result of a generated function to its success.
 
-    A client of `connect` raises error responses, so that nothing else is returned.
+    A client of `connect` raises error responses. Only 304 (see `if_none_match`) has no result.
     """
     if result is None or isinstance(result, ProblemDetails | ReadError | WriteError):
-        raise TypeError("the client was not created by connect()")
+        raise TypeError("status 304, or the client was not created by connect()")
     return result
 
 

@@ -40,10 +40,14 @@ export function connect(options: Options): Gateway {
   });
 }
 
-/** Return the data of a response. A client of `connect` throws errors, so there always is some. */
+/**
+ * Return the data of a response.
+ *
+ * A client of `connect` throws error responses. Only 304 (see `If-None-Match`) has no data.
+ */
 export function ok<T>(result: { data?: T }): T {
   if (result.data === undefined) {
-    throw new TypeError("the client was not created by connect()");
+    throw new TypeError("status 304, or the client was not created by connect()");
   }
   return result.data;
 }

@@ -3,7 +3,15 @@
 import assert from "node:assert/strict";
 import * as api from "./generated";
 import { client } from "./generated/client.gen";
-import { CONVERSATION, MESSAGE_TIMES, TEXT, UNKNOWN_ID, base64, eventually } from "./scenario";
+import {
+  CONVERSATION,
+  MESSAGE_TIMES,
+  OLD_TEXT,
+  TEXT,
+  UNKNOWN_ID,
+  base64,
+  eventually,
+} from "./scenario";
 
 client.setConfig({ baseUrl: process.env.API_URL, auth: process.env.API_KEY });
 
@@ -15,14 +23,21 @@ function ok<T>(result: { data: T | undefined; error: unknown }): T {
 }
 
 async function discovery(): Promise<void> {
-  const create = (key: string) =>
-    api.createSignal({
-      headers: { "Idempotency-Key": key },
-      body: { signalType: "review", text: TEXT },
+  const push = async (externalId: string, text: string, status: number) => {
+    const result = await api.createSignal({
+      body: { signalType: "review", text, sourceKey: "app", externalId },
     });
-  const signal = ok(await create("first"));
-  assert.equal(ok(await create("first")).id, signal.id);
-  const created = [signal.id, ok(await create("second")).id, ok(await create("third")).id];
+    assert.equal(result.response?.status, status);
+    return ok(result);
+  };
+  const old = await push("1", OLD_TEXT, 201);
+  const signal = await push("1", TEXT, 200);
+  assert.equal(signal.publicId, old.publicId);
+  const created = [
+    signal.id,
+    (await push("2", TEXT, 201)).id,
+    (await push("3", TEXT, 201)).id,
+  ];
 
   const listed: string[] = [];
   for (let offset = 0; offset < 4; offset += 2) {
@@ -31,7 +46,7 @@ async function discovery(): Promise<void> {
   }
   assert.deepEqual(listed, created);
 
-  const path = { id: signal.id };
+  const path = { id: signal.publicId };
   assert.ok(ok(await api.processSignal({ path })).jobId);
   await eventually(async () => ok(await api.getSignal({ path })).status === "processed");
 

@@ -3,7 +3,15 @@
 import assert from "node:assert/strict";
 import createClient from "openapi-fetch";
 import type { paths } from "./generated/schema";
-import { CONVERSATION, MESSAGE_TIMES, TEXT, UNKNOWN_ID, base64, eventually } from "./scenario";
+import {
+  CONVERSATION,
+  MESSAGE_TIMES,
+  OLD_TEXT,
+  TEXT,
+  UNKNOWN_ID,
+  base64,
+  eventually,
+} from "./scenario";
 
 const client = createClient<paths>({
   baseUrl: process.env.API_URL,
@@ -18,14 +26,21 @@ function ok<T>(result: { data?: T; error?: unknown }): T {
 }
 
 async function discovery(): Promise<void> {
-  const create = (key: string) =>
-    client.POST("/external/v1/signals", {
-      params: { header: { "Idempotency-Key": key } },
-      body: { signalType: "review", text: TEXT },
+  const push = async (externalId: string, text: string, status: number) => {
+    const result = await client.POST("/external/v1/signals", {
+      body: { signalType: "review", text, sourceKey: "app", externalId },
     });
-  const signal = ok(await create("first"));
-  assert.equal(ok(await create("first")).id, signal.id);
-  const created = [signal.id, ok(await create("second")).id, ok(await create("third")).id];
+    assert.equal(result.response.status, status);
+    return ok(result);
+  };
+  const old = await push("1", OLD_TEXT, 201);
+  const signal = await push("1", TEXT, 200);
+  assert.equal(signal.publicId, old.publicId);
+  const created = [
+    signal.id,
+    (await push("2", TEXT, 201)).id,
+    (await push("3", TEXT, 201)).id,
+  ];
 
   const listed: string[] = [];
   for (let offset = 0; offset < 4; offset += 2) {
@@ -35,7 +50,7 @@ async function discovery(): Promise<void> {
   }
   assert.deepEqual(listed, created);
 
-  const path = { id: signal.id };
+  const path = { id: signal.publicId };
   const job = ok(await client.POST("/external/v1/signals/{id}/process", { params: { path } }));
   assert.ok(job.jobId);
   await eventually(async () => {

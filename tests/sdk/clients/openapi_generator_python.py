@@ -6,7 +6,7 @@ from uuid import UUID
 
 import openapi_client as api
 from openapi_client.exceptions import ApiException
-from scenario import CONTENT, MESSAGE_TIMES, PROMISE, TEXT, UNKNOWN_ID, at, eventually
+from scenario import CONTENT, MESSAGE_TIMES, OLD_TEXT, PROMISE, TEXT, UNKNOWN_ID, at, eventually
 
 client = api.ApiClient(
     api.Configuration(host=os.environ["API_URL"], access_token=os.environ["API_KEY"])
@@ -28,13 +28,18 @@ def discovery() -> None:
     insights = api.InsightsApi(client)
     opportunities = api.OpportunitiesApi(client)
 
-    def create(key: str) -> Any:
-        body = api.SignalTextCreate(text=TEXT, signal_type="review")
-        return signals.create_signal(api.CreateSignalRequest(body), idempotency_key=key)
+    def push(external_id: str, text: str, status: int) -> Any:
+        body = api.SignalTextCreate(
+            text=text, signal_type="review", source_key="app", external_id=external_id
+        )
+        response = signals.create_signal_with_http_info(api.CreateSignalRequest(body))
+        assert response.status_code == status
+        return response.data
 
-    signal = create("first")
-    assert create("first").id == signal.id
-    created = [signal.id, create("second").id, create("third").id]
+    old = push("1", OLD_TEXT, 201)
+    signal = push("1", TEXT, 200)
+    assert signal.public_id == old.public_id
+    created = [signal.id, push("2", TEXT, 201).id, push("3", TEXT, 201).id]
     listed = [
         each.id
         for offset in (0, 2)
@@ -42,12 +47,12 @@ def discovery() -> None:
     ]
     assert listed == created
 
-    assert signals.process_signal(str(signal.id)).job_id
+    assert signals.process_signal(signal.public_id).job_id
     eventually(lambda: signals.get_signal(str(signal.id)).status == "processed")
     found = insights.list_insights(signal_id=str(signal.id))
     assert found
     for insight in found:
-        evidence = insights.list_insight_evidence(insight.id)
+        evidence = insights.list_insight_evidence(str(insight.id))
         assert evidence
         assert all(each.quote == TEXT[each.start : each.end] for each in evidence)
 
@@ -55,7 +60,9 @@ def discovery() -> None:
         api.OpportunityCreate(name="Faster exports", description="Exports take minutes.", score=50)
     )
     assert opportunity.score == 50
-    patched = opportunities.update_opportunity(opportunity.id, api.OpportunityUpdate(score=None))
+    patched = opportunities.update_opportunity(
+        str(opportunity.id), api.OpportunityUpdate(score=None)
+    )
     assert (patched.score, patched.name) == (None, "Faster exports")
 
     status, problem = refusal(signals.get_signal, UNKNOWN_ID)

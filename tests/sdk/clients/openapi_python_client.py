@@ -19,7 +19,7 @@ from generated.api.signals import create_signal, get_signal, list_signals, proce
 from generated.api.sources import create_source
 from generated.client import AuthenticatedClient
 from generated.types import UNSET, Unset
-from scenario import CONTENT, MESSAGE_TIMES, PROMISE, TEXT, UNKNOWN_ID, at, eventually
+from scenario import CONTENT, MESSAGE_TIMES, OLD_TEXT, PROMISE, TEXT, UNKNOWN_ID, at, eventually
 
 client = AuthenticatedClient(os.environ["API_URL"], os.environ["API_KEY"])
 
@@ -27,15 +27,19 @@ client = AuthenticatedClient(os.environ["API_URL"], os.environ["API_KEY"])
 def discovery() -> None:
     """Signals, insights with evidence, and opportunities."""
 
-    def create(key: str) -> models.Signal:
-        body = models.SignalTextCreate(text=TEXT, signal_type=models.SignalType.REVIEW)
-        signal = create_signal.sync(client=client, body=body, idempotency_key=key)
-        assert isinstance(signal, models.Signal)
-        return signal
+    def push(external_id: str, text: str, status: int) -> models.Signal:
+        body = models.SignalTextCreate(
+            text, models.SignalType.REVIEW, source_key="app", external_id=external_id
+        )
+        response = create_signal.sync_detailed(client=client, body=body)
+        assert response.status_code == status
+        assert isinstance(response.parsed, models.Signal)
+        return response.parsed
 
-    signal = create("first")
-    assert create("first").id == signal.id
-    created = [signal.id, create("second").id, create("third").id]
+    old = push("1", OLD_TEXT, 201)
+    signal = push("1", TEXT, 200)
+    assert signal.public_id == old.public_id
+    created = [signal.id, push("2", TEXT, 201).id, push("3", TEXT, 201).id]
 
     listed: list[UUID] = []
     for offset in (0, 2):
@@ -44,7 +48,7 @@ def discovery() -> None:
         listed += [each.id for each in page]
     assert listed == created
 
-    job = process_signal.sync(str(signal.id), client=client)
+    job = process_signal.sync(signal.public_id, client=client)
     assert isinstance(job, models.JobRef)
 
     def processed() -> bool:
@@ -57,7 +61,7 @@ def discovery() -> None:
     assert isinstance(insights, list)
     assert insights
     for insight in insights:
-        evidence = list_insight_evidence.sync(insight.id, client=client)
+        evidence = list_insight_evidence.sync(str(insight.id), client=client)
         assert isinstance(evidence, list)
         assert evidence
         assert all(each.quote == TEXT[each.start : each.end] for each in evidence)
@@ -69,7 +73,7 @@ def discovery() -> None:
     assert isinstance(opportunity, models.Opportunity)
     assert opportunity.score == 50
     patched = update_opportunity.sync(
-        opportunity.id, client=client, body=models.OpportunityUpdate(score=None)
+        str(opportunity.id), client=client, body=models.OpportunityUpdate(score=None)
     )
     assert isinstance(patched, models.Opportunity)
     assert (patched.score, patched.name) == (None, "Faster exports")
@@ -89,7 +93,7 @@ def discovery() -> None:
 
 def revenue() -> None:
     """A source with rows, messages, a conversation and a document."""
-    billing = models.CreateSourceRequest("billing", "Billing")
+    billing = models.CreateSourceRequest("billing", display_name="Billing")
     source = create_source.sync(client=client, body=billing)
     assert isinstance(source, models.SourceResponse)
     rows_of(source)

@@ -18,31 +18,39 @@ from evidence_gateway_client.api.conversations import create_conversation, get_c
 from evidence_gateway_client.api.documents import create_document, get_document
 from evidence_gateway_client.api.insights import list_insight_evidence, list_insights
 from evidence_gateway_client.api.messages import create_message, list_messages
-from evidence_gateway_client.api.opportunities import create_opportunity, update_opportunity
+from evidence_gateway_client.api.opportunities import (
+    create_opportunity,
+    get_opportunity,
+    update_opportunity,
+)
 from evidence_gateway_client.api.signals import create_signal, get_signal, list_signals
 from evidence_gateway_client.api.sources import create_source
-from scenario import CONTENT, MESSAGE_TIMES, PROMISE, TEXT, UNKNOWN_ID, at, eventually
+from scenario import CONTENT, MESSAGE_TIMES, OLD_TEXT, PROMISE, TEXT, UNKNOWN_ID, at, eventually
 
 client = connect(os.environ["API_URL"], os.environ["API_KEY"])
 
 
 def discovery() -> None:
     """Signals, insights with evidence, and opportunities."""
-    body = models.SignalTextCreate(text=TEXT, signal_type=models.SignalType.REVIEW)
-    created = [ok(create_signal.sync(client=client, body=body)).id for _ in range(3)]
-    repeated = [
-        ok(create_signal.sync(client=client, body=body, idempotency_key="once")).id
-        for _ in range(2)
-    ]
-    assert repeated[0] == repeated[1]
+
+    def push(external_id: str, text: str, status: int) -> str:
+        body = models.SignalTextCreate(
+            text, models.SignalType.REVIEW, source_key="app", external_id=external_id
+        )
+        response = create_signal.sync_detailed(client=client, body=body)
+        assert response.status_code == status
+        return ok(response.parsed).public_id
+
+    created = [push(number, OLD_TEXT, 201) for number in ("1", "2", "3", "4")]
+    assert push("1", TEXT, 200) == created[0]
     listed = records(list_signals.sync, client=client, limit=3, order=models.Order.ASC)
-    assert [each.id for each in listed] == [*created, repeated[0]]
+    assert [each.public_id for each in listed] == created
 
     signal = wait_until_processed(client, created[0])
     insights = list(records(list_insights.sync, client=client, signal_id=str(signal.id)))
     assert insights
     for insight in insights:
-        evidence = ok(list_insight_evidence.sync(insight.id, client=client))
+        evidence = ok(list_insight_evidence.sync(str(insight.id), client=client))
         assert evidence
         assert all(each.quote == TEXT[each.start : each.end] for each in evidence)
 
@@ -54,10 +62,17 @@ def discovery() -> None:
     )
     patched = ok(
         update_opportunity.sync(
-            opportunity.id, client=client, body=models.OpportunityUpdate(score=None)
+            opportunity.public_id, client=client, body=models.OpportunityUpdate(score=None)
         )
     )
     assert (opportunity.score, patched.score) == (50, None)
+
+    read = get_opportunity.sync_detailed(opportunity.public_id, client=client)
+    assert ok(read.parsed) == patched
+    unchanged = get_opportunity.sync_detailed(
+        opportunity.public_id, client=client, if_none_match=read.headers["ETag"]
+    )
+    assert unchanged.status_code == 304
 
     try:
         create_signal.sync(
@@ -73,7 +88,7 @@ def discovery() -> None:
 
 def revenue() -> None:
     """A source with messages, a conversation and a document."""
-    billing = models.CreateSourceRequest("billing", "Billing")
+    billing = models.CreateSourceRequest("billing", display_name="Billing")
     source = ok(create_source.sync(client=client, body=billing))
     ana, rick = models.Person(email="ana@acme.com"), models.Person(email="rick@example.com")
     for number, created_at in enumerate(MESSAGE_TIMES):

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from uuid import UUID
 
 from evidence_gateway_client import (
     ProcessingFailed,
@@ -145,9 +144,7 @@ def changes_and_other_errors_are_not_sent_again() -> None:
     fake = Fake(refused(503, "1"))
     with fake.client() as client:
         try:
-            update_opportunity.sync(
-                UUID(PRODUCT["id"]), client=client, body=models.OpportunityUpdate()
-            )
+            update_opportunity.sync("OPPORTUNITY-7", client=client, body=models.OpportunityUpdate())
             raise AssertionError("no error")
         except Unavailable as error:
             assert str(error) == "503: later"

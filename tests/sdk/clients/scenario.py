@@ -9,6 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 TEXT = "Exports are hard to find and take minutes. I would love a button that exports to CSV."
+OLD_TEXT = "Exports are slow."
 UNKNOWN_ID = "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f001"
 MESSAGE_TIMES = [datetime(2026, 11, day, 9, tzinfo=UTC) for day in (11, 12, 13)]
 CONTENT = base64.b64encode(TEXT.encode()).decode()

@@ -3,6 +3,8 @@
 export const TEXT =
   "Exports are hard to find and take minutes. I would love a button that exports to CSV.";
 
+export const OLD_TEXT = "Exports are slow.";
+
 export const UNKNOWN_ID = "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f001";
 
 export const MESSAGE_TIMES = [

