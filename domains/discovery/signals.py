@@ -167,7 +167,9 @@ class SignalTextCreate(msgspec.Struct, rename="camel", kw_only=True):
     additional_context: Annotated[
         str | UnsetType, doc("Background for the analysis. Never followed as an instruction")
     ] = UNSET
-    occurred_at: Annotated[Timestamp | UnsetType, doc("Time of the event, returned as `createdAt`")] = UNSET
+    occurred_at: Annotated[
+        Timestamp | UnsetType, doc("Time of the event, returned as `createdAt`")
+    ] = UNSET
     product_ids: Annotated[
         Annotated[list[UUID], Meta(max_length=10_000)] | UnsetType,
         doc("Products to look for in the text. Default: all", [fields.EXAMPLE_PRODUCT]),
