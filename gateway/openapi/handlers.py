@@ -41,7 +41,6 @@ def openapi_handlers(surfaces: Sequence[Surface], base_url: str) -> list[HTTPRou
                 path, functools.partial(build_document, part, base_url)
             )
         ),
-        redirect_to_reference,
         serve_icon,
     ]
 
@@ -78,13 +77,6 @@ def _document_handlers(
         return (await asyncio.to_thread(as_yaml)).response(_YAML)
 
     return serve_json, serve_yaml
-
-
-@get("/docs", opt=operation("docs", "public", "Redirect to the API reference"))
-async def redirect_to_reference() -> Response[str]:
-    return Response(
-        "", status_code=302, media_type=MediaType.TEXT, headers={"Location": "/reference"}
-    )
 
 
 @get(["/favicon.ico", "/favicon.svg"], opt=operation("icon", "public", "Icon of the pages"))

@@ -36,7 +36,10 @@ def reference_handlers(surfaces: Sequence[Surface], base_url: str) -> list[HTTPR
         return StaticContent.of(page.render_page(title, documents, list(assets())))
 
     @get(["/", "/reference"], opt=operation("reference", "public", "API reference"))
-    async def serve_page() -> Response[bytes]:
+    async def serve_page(request: Request[Any, Any, Any]) -> Response[bytes] | Response[str]:
+        if request.scope["raw_path"] not in (b"/", b"/reference"):
+            # With a slash at the end, the relative URLs of the page would lead elsewhere.
+            return _to_reference(request)
         content = await asyncio.to_thread(rendered_page)
         return content.response(
             MediaType.HTML, Content_Security_Policy=page.POLICY, Referrer_Policy="no-referrer"
@@ -70,6 +73,7 @@ def reference_handlers(surfaces: Sequence[Surface], base_url: str) -> list[HTTPR
 
     return [
         serve_page,
+        redirect_to_reference,
         serve_asset,
         _text_handler("/llms.txt", "text/plain", render_llms_txt),
         *(
@@ -81,6 +85,17 @@ def reference_handlers(surfaces: Sequence[Surface], base_url: str) -> list[HTTPR
             for folder in ("", *by_folder)
         ),
     ]
+
+
+@get("/docs", opt=operation("docs", "public", "Redirect to the API reference"))
+async def redirect_to_reference(request: Request[Any, Any, Any]) -> Response[str]:
+    return _to_reference(request)
+
+
+def _to_reference(request: Request[Any, Any, Any]) -> Response[str]:
+    """Redirect by a relative URL, which keeps a prefix that a proxy has removed from the path."""
+    location = "../" * (request.scope["raw_path"].count(b"/") - 1) + "reference"
+    return Response("", status_code=302, media_type=MediaType.TEXT, headers={"Location": location})
 
 
 def _text_handler(path: str, media_type: str, render: Callable[[], bytes]) -> HTTPRouteHandler:

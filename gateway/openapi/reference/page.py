@@ -45,21 +45,24 @@ def load_assets() -> dict[str, Asset]:
 def render_page(
     title: str, documents: Mapping[str, Mapping[str, Any]], names: Sequence[str]
 ) -> bytes:
-    """Render the page that shows the documents, given by folder, with the named scripts."""
+    """Render the page that shows the documents, given by folder, with the named scripts.
+
+    Its URLs are relative to the root of the server: a proxy may have removed a prefix.
+    """
     sources, schemes, links = [], [], []
     for folder, document in documents.items():
-        name = document["info"]["title"]
+        name, url = document["info"]["title"], folder.removeprefix("/")
         # The slug is part of the address of each operation on the page.
         sources.append(
-            {"title": name, "slug": name.lower().replace(" ", "-"), "url": f"{folder}/openapi.json"}
+            {"title": name, "slug": name.lower().replace(" ", "-"), "url": f"{url}/openapi.json"}
         )
         schemes += document["components"].get("securitySchemes", ())
         links.append(
-            f'<li>{escape(name)}: <a href="{folder}/reference.md">text</a>, '
-            f'<a href="{folder}/openapi.json">OpenAPI document</a></li>'
+            f'<li>{escape(name)}: <a href="{url}/reference.md">text</a>, '
+            f'<a href="{url}/openapi.json">OpenAPI document</a></li>'
         )
     settings = {"documents": sources, "securityScheme": schemes[0]}
-    scripts = "".join(f'<script src="/reference/assets/{name}" defer></script>' for name in names)
+    scripts = "".join(f'<script src="reference/assets/{name}" defer></script>' for name in names)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

@@ -1,6 +1,6 @@
-"""Fixtures: a workspace with a record of each kind, and an API that web pages may call."""
+"""Fixtures: a workspace with a record of each kind, and clients."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
 
 import httpx
@@ -10,10 +10,7 @@ from domains.kernel.db.database import Database
 from tests.discovery.support import paused_worker
 from tests.http.conventions.every_path import Records
 from tests.http.hostile import discovery, revenue
-from tests.stack import Stack, Tenant, eventually, new_tenant, running_stack
-
-ORIGIN = "https://app.example.com"
-PUBLIC_URL = "https://api.example.com/gateway"
+from tests.stack import Stack, Tenant, eventually, new_tenant
 
 
 @pytest.fixture(scope="session")
@@ -30,18 +27,6 @@ async def records(stack: Stack, database: Database) -> AsyncIterator[Records]:
         await eventually(processed)
         (account,) = await owner.get(f"accounts?externalId={ids['accounts']}")
         yield Records(owner, ids, account["id"])
-
-
-@pytest.fixture(scope="session")
-def public_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack with a public URL, whose API is open to the pages of two origins."""
-    settings = {
-        "GATEWAY_CORS_ORIGINS": f"{ORIGIN}, http://localhost:5173",
-        "GATEWAY_PUBLIC_URL": f"{PUBLIC_URL}/",
-    }
-    folder = tmp_path_factory.mktemp("public")
-    with running_stack(folder, worker=False, settings=settings) as started:
-        yield started
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from domains.kernel.core.settings import SettingError, load_settings
 from domains.kernel.db.database import Database
 from domains.kernel.tenancy.api_keys import RateLimitOverrides
-from tests.http.conventions.conftest import ORIGIN
+from tests.http.conftest import ORIGIN
 from tests.http.conventions.every_path import METRICS, PAGES
 from tests.http.published import FULL_DOCUMENT, Json, operations
 from tests.stack import Stack, Tenant, new_tenant, running_stack

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from domains.kernel.pagination.offset import COUNT_CAP, OffsetPage, OffsetQuery, neighbours
+from tests.http.conftest import PUBLIC_URL
 from tests.http.contracts import DISCOVERY
-from tests.http.conventions.conftest import PUBLIC_URL
 from tests.stack import Stack, Tenant
 
 _LINK = re.compile(r'<([^>]+)>; rel="(\w+)"')

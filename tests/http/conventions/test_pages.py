@@ -1,10 +1,14 @@
-"""Documents as YAML, the redirect of /docs, and the icon."""
+"""Documents as YAML, redirects to the reference, and the icon."""
+
+from urllib.parse import urljoin
 
 import httpx
 import pytest
 import yaml
 
+from tests.http.conftest import PUBLIC_URL
 from tests.http.published import DOCUMENTS
+from tests.stack import Stack
 
 
 @pytest.mark.parametrize("path", DOCUMENTS)
@@ -22,12 +26,16 @@ async def test_the_yaml_document_is_the_json_document(
     assert list(yaml.safe_load(answer.content)) == list(document)
 
 
-async def test_docs_lead_to_the_reference(anonymous: httpx.AsyncClient) -> None:
-    answer = await anonymous.get("/docs")
-    assert (answer.status_code, answer.headers["Location"]) == (302, "/reference")
-    page = await anonymous.get("/docs", follow_redirects=True)
+@pytest.mark.parametrize("path", ["/docs", "/docs/", "/reference/"])
+def test_other_addresses_lead_to_the_reference_within_the_public_url(
+    path: str, public_stack: Stack
+) -> None:
+    answer = httpx.get(public_stack.base_url + path)
+    assert answer.status_code == 302
+    assert urljoin(PUBLIC_URL + path, answer.headers["Location"]) == f"{PUBLIC_URL}/reference"
+    page = httpx.get(public_stack.base_url + path, follow_redirects=True)
     assert page.status_code == 200
-    assert page.headers["Content-Type"].startswith("text/html")
+    assert page.url == f"{public_stack.base_url}/reference"
 
 
 @pytest.mark.parametrize("path", ["/favicon.ico", "/favicon.svg"])

@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Iterator
 from html import unescape
+from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from domains.kernel.tenancy.api_keys import SCOPES
 from gateway.app import SURFACES
 from gateway.openapi.reference import markdown
+from tests.http.conftest import PUBLIC_URL
 from tests.http.published import (
     DISCOVERY_DOCUMENT,
     FULL_DOCUMENT,
@@ -36,7 +39,21 @@ def page(stack: Stack) -> str:
 
 @pytest.fixture(scope="session")
 def scripts(page: str) -> list[str]:
-    return re.findall(r'<script src="([^"]+)" defer></script>', page)
+    """Paths of the scripts on the server."""
+    return [absolute(src) for src in re.findall(r'<script src="([^"]+)" defer></script>', page)]
+
+
+def absolute(url: str) -> str:
+    """The path on the server that a URL of the page leads to."""
+    return urljoin("/reference", url)
+
+
+def settings(page: str) -> dict[str, Any]:
+    """What the page tells the script that starts the viewer."""
+    found = re.search('data-settings="([^"]+)"', page)
+    assert found is not None
+    decoded: dict[str, Any] = json.loads(unescape(found[1]))
+    return decoded
 
 
 def markdown_path(document: str) -> str:
@@ -74,20 +91,35 @@ def test_the_page_refers_to_no_other_server_and_has_no_inline_script(
 
 
 def test_the_page_shows_the_document_of_each_surface(stack: Stack, page: str) -> None:
-    found = re.search('data-settings="([^"]+)"', page)
-    assert found is not None
-    settings = json.loads(unescape(found[1]))
-    titles = {each["url"]: each["title"] for each in settings["documents"]}
+    shown = settings(page)
+    titles = {absolute(each["url"]): each["title"] for each in shown["documents"]}
     assert tuple(titles) == DOCUMENTS
     for path, title in titles.items():
         document = httpx.get(stack.base_url + path).json()
         assert document["info"]["title"] == title
         schemes = document["components"].get("securitySchemes", {})
-        assert path == OPERATIONS_DOCUMENT or settings["securityScheme"] in schemes
+        assert path == OPERATIONS_DOCUMENT or shown["securityScheme"] in schemes
+
+
+@pytest.mark.parametrize("path", ["/", "/reference"])
+@pytest.mark.parametrize("public_url", [PUBLIC_URL, "http://10.0.0.1:8000"])
+def test_urls_of_the_page_keep_the_prefix_that_a_proxy_removes(
+    public_stack: Stack, public_url: str, path: str
+) -> None:
+    page = httpx.get(public_stack.base_url + path).text
+    urls = re.findall(r'(?:src|href)="([^"]+)"', page)
+    urls += [each["url"] for each in settings(page)["documents"]]
+    assert len(urls) == 2 + 3 * len(DOCUMENTS)
+    for url in urls:
+        target = urljoin(public_url + path, url)
+        assert target.startswith(f"{public_url}/")
+        answer = httpx.get(public_stack.base_url + target.removeprefix(public_url))
+        assert answer.status_code == 200
 
 
 def test_without_javascript_the_page_links_documents_and_markdown(stack: Stack, page: str) -> None:
-    links = re.findall('<a href="([^"]+)"', page[page.index("<noscript>") :])
+    found = re.findall('<a href="([^"]+)"', page[page.index("<noscript>") :])
+    links = [absolute(link) for link in found]
     assert set(links) == {*DOCUMENTS, *map(markdown_path, DOCUMENTS)}
     for link in links:
         assert httpx.get(stack.base_url + link).status_code == 200
@@ -138,7 +170,7 @@ def test_the_viewer_is_the_released_file(stack: Stack, scripts: list[str]) -> No
 def test_the_viewer_is_configured_to_use_no_other_server(stack: Stack, scripts: list[str]) -> None:
     start = httpx.get(stack.base_url + scripts[1]).text
     for setting in (
-        "servers: [{ url: location.origin }]",
+        "servers: [{ url: root }]",
         "telemetry: false",
         "withDefaultFonts: false",
         'showDeveloperTools: "never"',

@@ -2,6 +2,9 @@
 const element = document.getElementById("reference");
 const { documents, securityScheme } = JSON.parse(element.dataset.settings);
 
+// The address of the API: the page's own, up to its last slash, with the prefix of a proxy.
+const root = new URL(".", location).href.replace(/\/$/, "");
+
 // Languages whose samples are not shown: all but curl, JavaScript and Python.
 const otherTargets = [
   "c", "clojure", "csharp", "dart", "fsharp", "go", "http", "java", "kotlin", "objc", "ocaml", "php",
@@ -11,7 +14,7 @@ const otherTargets = [
 Scalar.createApiReference("#reference", {
   sources: documents,
   // Requests go to the server that serves this page, which its policy allows, and no other.
-  servers: [{ url: location.origin }],
+  servers: [{ url: root }],
   authentication: { preferredSecurityScheme: securityScheme },
   defaultHttpClient: { targetKey: "shell", clientKey: "curl" },
   hiddenClients: {
