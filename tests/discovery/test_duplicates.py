@@ -8,7 +8,8 @@ from domains.intelligence.semantic.encoder_files import FALLBACK
 from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Database
 from tests.conftest import MakeTenant
-from tests.stack import Tenant, eventually
+from tests.discovery.support import paused_worker
+from tests.stack import Stack, Tenant, eventually
 
 SLOW = "The export to CSV is terribly slow."
 ALSO_SLOW = "Exporting to CSV takes forever, it is so slow."
@@ -96,11 +97,25 @@ async def test_a_suggestion_can_be_sent_back_or_changed(acme: Tenant) -> None:
     assert (await acme.get(f"insights/{second}"))["duplicateOf"] == first
 
 
-async def test_a_suggestion_is_an_insight_of_the_workspace(make_tenant: MakeTenant) -> None:
+async def test_a_suggestion_of_a_caller_stays_when_the_insight_is_compared(
+    acme: Tenant, stack: Stack
+) -> None:
+    first = await _find_insight(acme, OTHER)
+    with paused_worker(stack):
+        written = (await acme.create("insights", description="The camera crashes."))["id"]
+        await acme.patch(f"insights/{written}", duplicateOf=first)
+    await _find_insight(acme, SLOW)
+    later = await _find_insight(acme, ALSO_SLOW)
+    # Insights are compared in order of creation, so `written` has been compared by now.
+    assert await _wait_for_suggestion(acme, later)
+    assert await _suggested_original(acme, written) == first
+
+
+async def test_a_suggestion_is_another_insight_of_the_workspace(make_tenant: MakeTenant) -> None:
     acme, globex = await make_tenant(), await make_tenant()
     fields = {"name": "Slow", "description": "Exports are slow."}
     insight = (await acme.create("insights", **fields))["id"]
-    for other in ((await globex.create("insights", **fields))["id"], str(uuid4())):
+    for other in ((await globex.create("insights", **fields))["id"], str(uuid4()), insight):
         refused = await acme.http.patch(
             f"/external/v1/insights/{insight}", json={"duplicateOf": other}
         )

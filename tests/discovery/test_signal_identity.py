@@ -93,6 +93,16 @@ async def test_fields_of_a_feedback_record_are_returned(acme: Tenant) -> None:
     assert insight["description"].startswith("Customer in feedback: ")
 
 
+async def test_links_keep_their_notation(acme: Tenant) -> None:
+    """A number in a link must not grow to 300 digits."""
+    link = b'{"url": "https://feedback.example/7", "id": 1e300, "a": [1E5, 0.10]}'
+    body = b'{"text": "x", "signalType": "review", "sourceLinks": [' + link + b"]}"
+    signal = (await acme.http.post(SIGNALS, content=body)).json()
+    stored = await acme.http.get(f"{SIGNALS}/{signal['id']}")
+    assert list(stored.json()["data"]["sourceLinks"][0]) == ["url", "id", "a"]
+    assert len(stored.content) < 1500
+
+
 async def test_new_text_replaces_the_insights_that_nobody_edited(
     acme: Tenant, stack: Stack
 ) -> None:
@@ -132,6 +142,8 @@ async def test_the_same_text_is_not_analysed_again(acme: Tenant) -> None:
     assert after["createdAt"] == "2026-03-01T10:00:00Z"
     assert after["jobId"] == before["processing"]["lastJobId"]
     assert after["insightIds"] == before["insightIds"]
+    # No second copy of the text is stored.
+    assert after["data"]["s3Key"] == before["data"]["s3Key"]
     # Other options may change the insights.
     changed = await process(acme, accountId=ACCOUNT)
     assert changed["processing"]["lastJobId"] != before["processing"]["lastJobId"]

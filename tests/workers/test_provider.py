@@ -261,3 +261,18 @@ async def test_a_text_that_is_replaced_during_its_analysis_is_analysed(
         for quote in await acme.get(f"insights/{insight}/evidence")
     ]
     assert quotes == ["The login page is broken."]
+
+
+async def test_a_text_that_is_sent_again_during_its_analysis_is_analysed_once(
+    acme: Tenant, server: ChatServer
+) -> None:
+    server.behaviour = BEHAVIOURS["late"]()
+    identity = {"sourceKey": "portal", "externalId": "7"}
+    created = await acme.create_signal("The export is slow.", **identity)
+    await eventually(lambda: server.requests)
+    body = {"text": "The export is slow.", "signalType": "review", **identity}
+    again = await acme.http.post("/external/v1/signals", json=body)
+    assert (again.status_code, again.json()["status"]) == (200, "processing")
+    signal = await acme.wait_until_processed(created["id"])
+    assert again.json()["jobId"] == signal["processing"]["lastJobId"]
+    assert len(server.requests) == 1
