@@ -261,8 +261,8 @@ async def test_base64_in_lines_or_without_padding(source: Source, encode: Any) -
 
 
 async def test_an_empty_filter_equals_an_absent_one(acme: Tenant, source: Source) -> None:
-    text = {"text": "The export fails.", "signalType": "review"}
-    await acme.create("signals", **text)
+    # A text without findings.
+    await acme.create("signals", text="Hello.", signalType="review")
     await create_minimal(acme, "insights")
     await source.push("conversations", "C-1")
     for path in (

@@ -69,7 +69,7 @@ class DiscoveryApi(Api):
     values = Values(
         contracts.DISCOVERY,
         examples={name: [f"{{{kind}}}"] for name, kind in LINKS.items()}
-        | {"tagIds": ["tag-1", "tag-2"], "duplicateOf": f"{{{LINKS['insightIds']}}}"},
+        | {"tagIds": ["tag-1", "tag-2"], "duplicateOf": "{original}"},
         good=dict.fromkeys(LINKS, ([],))
         | {"duplicateOf": ()}
         | {"name": (*ANY_TEXT, "Ünïcode " * 125_000)},
@@ -188,6 +188,7 @@ async def make_records(owner: Tenant) -> dict[str, str]:
     await owner.patch(f"signals/{signal['id']}", externalId="secret")
     made = {"products": product, "accountId": OTHER_UUID}
     made |= {"signals": signal["id"], "public-id": signal["publicId"]}
+    made["original"] = signal["insightIds"][0]
     named = {"name": "A secret", "description": "The export is slow.", "productId": product}
     for resource, links, more in (
         ("insights", (), {"tagIds": ["secret"]}),

@@ -59,11 +59,10 @@ OTHER_IDS = {
 # Headers that every answer with this documentation has; the others are optional.
 REQUIRED_HEADERS = {
     *("X-Request-Id", "X-Total-Count", "X-Limit", "X-Offset", "Retry-After", "WWW-Authenticate"),
-    "Link",
 }
 OPTIONAL_HEADERS = {
     *("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"),
-    *("X-Total-Count-Capped", "Idempotent-Replayed", "ETag"),
+    *("X-Total-Count-Capped", "Idempotent-Replayed", "ETag", "Link"),
 }
 
 
@@ -183,16 +182,18 @@ def test_document_has_the_operations_of_the_contract(document: Json, path: str) 
 
 def _refusals(path: str, operation: Operation) -> set[int]:
     """The documented error statuses, except 503, which is optional."""
-    found = {401, 429, 500}
+    found = {400, 401, 429, 500}
     if operation.scope is None:
         return found
-    found |= {400, 403}
+    found.add(403)
     if path == REVENUE_DOCUMENT:
         found |= {404} if operation.parameter or operation.method != "GET" else set()
         found |= {409} if operation.method != "GET" else set()
         return found | ({411, 413} if operation.method in ("POST", "PATCH") else set())
     found |= {404} if operation.parameter else set()
     found |= {412} if operation.method in ("PATCH", "DELETE") else set()
+    # The identity of another signal.
+    found |= {409} if operation.name == "updateSignal" else set()
     return found | {"POST": {409, 413}, "PATCH": {413}}.get(operation.method, set())
 
 
