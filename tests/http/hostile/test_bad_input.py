@@ -165,7 +165,8 @@ async def test_ids_of_other_tenants_get_the_same_404_as_unknown_ids(
     """
     caller, kind = tenants.caller, call.operation.collection
     content = call.good(caller)
-    own = {caller.ids[kind], *([caller.ids["public-id"]] if kind == "signals" else [])}
+    further = {"signals": "public-id", "insights": "original"}.get(kind, kind)
+    own = {caller.ids[kind], caller.ids[further]}
     foreign = tenants.other.ids
     others = {*caller.ids.values(), NIL, UNKNOWN.upper(), foreign[kind], foreign[kind].upper()}
     others.add(foreign["public-id"])
