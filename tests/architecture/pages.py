@@ -77,7 +77,8 @@ def missing_paths(page: str) -> list[str]:
     A path begins with a directory of the root or ends in a suffix of our files. It is relative to
     the root or to the page.
     """
-    directories = {path.name for path in ROOT.iterdir() if path.is_dir()}
+    # `build` has what a target of make generated.
+    directories = {path.name for path in ROOT.iterdir() if path.is_dir()} - {"build"}
     return [
         span
         for span in code_spans_of(page)
