@@ -213,8 +213,8 @@ async def create_from_text(
     With `findings`, no job is queued, the status is `processed`, and the caller stores them.
     """
     signal_id = new_id()
-    key = await _store_text(tx, blobs, workspace, signal_id, _take_text(new))
-    params = _parameters(new, key)
+    params = _parameters(new, _text_key(workspace, signal_id))
+    await _store_text(tx, blobs, params["text_key"], _take_text(new))
     if findings is None:
         return await _create(tx, workspace, signal_id, AnalyseSignal(signal_id), **params)
     params |= {
@@ -240,22 +240,23 @@ async def push_text(tx: Tx, blobs: Blobs, workspace: WorkspaceId, new: SignalTex
     content = _take_text(new)
     digest = await _digest(content, new)
     identity = {"source_key": new.source_key, "external_id": new.external_id}
+    params = _parameters(new, _text_key(workspace, signal_id), digest)
     known = await tx.before(_FIND_IDENTIFIED, workspace=workspace, **identity)
-    key = None
-    if known is None or known.content_digest != digest:
-        key = await _store_text(tx, blobs, workspace, signal_id, content)
+    is_stored = known is None or known.content_digest != digest
+    if is_stored:
+        await _store_text(tx, blobs, params["text_key"], content)
     if known is None:
-        params = _parameters(new, key, digest)
         created = await _create_identified(tx, workspace, signal_id, params)
         if created is not None:
             return Pushed(created, is_new=True)
     existing = await tx.first(_LOCK_IDENTIFIED, workspace=workspace, **identity)
     if existing is None:
         raise WriteConflict("The signal was deleted at the same time. Send the request again.")
-    if key is None and existing.content_digest != digest:
+    if not is_stored and existing.content_digest == digest:
+        params = _parameters(new, existing.text_key, digest)
+    elif not is_stored:
         # Another request replaced the text meanwhile.
-        key = await _store_text(tx, blobs, workspace, signal_id, content)
-    params = _parameters(new, key or existing.text_key, digest)
+        await _store_text(tx, blobs, params["text_key"], content)
     return Pushed(await _replace_text(tx, workspace, existing, params), is_new=False)
 
 
@@ -266,17 +267,17 @@ def _take_text(new: SignalTextCreate) -> bytes:
     return content
 
 
-async def _store_text(
-    tx: Tx, blobs: Blobs, workspace: WorkspaceId, text_id: UUID, content: bytes
-) -> str:
-    """Store the text of a signal. Returns its key.
+def _text_key(workspace: WorkspaceId, text_id: UUID) -> str:
+    return f"signals/manual-text/{workspace}/{text_id}.txt"
 
-    Called before the first statement, so that no database connection waits for the storage.
+
+async def _store_text(tx: Tx, blobs: Blobs, key: str, content: bytes) -> None:
+    """Store the text of a signal.
+
+    Call it before the first statement where possible: a database connection would wait for it.
     """
-    key = f"signals/manual-text/{workspace}/{text_id}.txt"
     tx.on_rollback(lambda: blobs.delete(key))
     await blobs.put(key, content)
-    return key
 
 
 def _parameters(

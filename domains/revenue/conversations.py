@@ -640,7 +640,7 @@ async def get(
 def version_of(detail: ConversationDetail) -> ConversationDetail:
     """The conversation with the objects of its links instead of the links."""
     links = detail.recordings
-    # Those of an import are returned as they were imported.
+    # Imported recordings have the URLs of the import, which are not signed here.
     if not isinstance(links, Recordings):
         return detail
     now = time.time()

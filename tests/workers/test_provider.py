@@ -242,15 +242,23 @@ async def test_usage_is_in_the_metrics(acme: Tenant, provider_stack: Stack) -> N
     assert cost == pytest.approx(requests * (1_200 * 2 + 34 * 10) / 1e6)
 
 
-async def test_a_text_that_is_replaced_during_its_analysis_is_analysed(
-    acme: Tenant, server: ChatServer
-) -> None:
+async def _push_during_an_analysis(acme: Tenant, server: ChatServer, text: str) -> tuple[Any, Any]:
+    """Push "The export is slow.", and a text of the same identity while the first is analysed.
+
+    Returns the signal as it was created, and the second response.
+    """
     server.behaviour = BEHAVIOURS["late"]()
     identity = {"sourceKey": "portal", "externalId": "7"}
     created = await acme.create_signal("The export is slow.", **identity)
     await eventually(lambda: server.requests)
-    body = {"text": "The login page is broken.", "signalType": "review", **identity}
-    replaced = await acme.http.post("/external/v1/signals", json=body)
+    body = {"text": text, "signalType": "review", **identity}
+    return created, await acme.http.post("/external/v1/signals", json=body)
+
+
+async def test_a_text_that_is_replaced_during_its_analysis_is_analysed(
+    acme: Tenant, server: ChatServer
+) -> None:
+    created, replaced = await _push_during_an_analysis(acme, server, "The login page is broken.")
     assert (replaced.status_code, replaced.json()["id"]) == (200, created["id"])
     # The job that reads the old text is running.
     assert replaced.json()["jobId"] != created["jobId"]
@@ -266,12 +274,7 @@ async def test_a_text_that_is_replaced_during_its_analysis_is_analysed(
 async def test_a_text_that_is_sent_again_during_its_analysis_is_analysed_once(
     acme: Tenant, server: ChatServer
 ) -> None:
-    server.behaviour = BEHAVIOURS["late"]()
-    identity = {"sourceKey": "portal", "externalId": "7"}
-    created = await acme.create_signal("The export is slow.", **identity)
-    await eventually(lambda: server.requests)
-    body = {"text": "The export is slow.", "signalType": "review", **identity}
-    again = await acme.http.post("/external/v1/signals", json=body)
+    created, again = await _push_during_an_analysis(acme, server, "The export is slow.")
     assert (again.status_code, again.json()["status"]) == (200, "processing")
     signal = await acme.wait_until_processed(created["id"])
     assert again.json()["jobId"] == signal["processing"]["lastJobId"]

@@ -49,7 +49,7 @@ def absolute(url: str) -> str:
 
 
 def settings(page: str) -> dict[str, Any]:
-    """What the page tells the script that starts the viewer."""
+    """Settings of the page for the script that starts the viewer."""
     found = re.search('data-settings="([^"]+)"', page)
     assert found is not None
     decoded: dict[str, Any] = json.loads(unescape(found[1]))
