@@ -13,8 +13,8 @@ if __name__ == "__main__":
     # Nothing that a start creates is garbage, but searching it takes a tenth of the start. Enabled
     # again in `server.serve`.
     gc.disable()
-    from domains.kernel.core.parent_watch import exit_with_supervisor
     from domains.kernel.core.settings import SettingError, load_settings
+    from domains.kernel.core.supervision.parent_watch import exit_with_supervisor
 
     exit_with_supervisor()
     try:

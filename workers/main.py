@@ -18,9 +18,9 @@ from domains.kernel import health
 from domains.kernel.core import log_config
 from domains.kernel.core.ids import new_id
 from domains.kernel.core.network import FetchAllowlist
-from domains.kernel.core.parent_watch import exit_with_supervisor
 from domains.kernel.core.problems import Unavailable
 from domains.kernel.core.settings import SettingError, Settings, load_settings
+from domains.kernel.core.supervision.parent_watch import exit_with_supervisor
 from domains.kernel.db.database import Database
 from domains.kernel.job_tools import Tools
 from domains.kernel.jobs import heartbeat

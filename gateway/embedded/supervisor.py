@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from domains.kernel.core.parent_watch import SUPERVISOR_FD
+from domains.kernel.core.supervision.parent_watch import SUPERVISOR_FD
 from gateway.embedded.errors import EmbeddedError
 from gateway.embedded.logged_process import LoggedProcess, start_logged, trim_logs
 from gateway.embedded.process_info import wait_until

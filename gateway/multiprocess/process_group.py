@@ -13,9 +13,9 @@ from typing import Final
 import structlog
 
 from domains.kernel.core import log_config
-from domains.kernel.core.parent_watch import SUPERVISOR_FD
 from domains.kernel.core.problems import Unavailable
 from domains.kernel.core.settings import Settings
+from domains.kernel.core.supervision.parent_watch import SUPERVISOR_FD
 from gateway.multiprocess.listener import bind
 
 log = structlog.get_logger()

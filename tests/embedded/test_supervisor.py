@@ -166,8 +166,8 @@ from pathlib import Path
 from gateway.embedded.supervisor import Child, Supervisor
 supervisor = Supervisor(Path(sys.argv[1]), report=print)
 code = (
-    "from domains.kernel.core.parent_watch import exit_with_supervisor as die; die(float(%r))"
-    + chr(10)
+    "from domains.kernel.core.supervision.parent_watch import exit_with_supervisor as die;"
+    " die(float(%r))" + chr(10)
 )
 env = {**os.environ, "NOTES": sys.argv[2]}
 supervisor.start([
@@ -190,7 +190,8 @@ def test_children_end_by_themselves_when_the_supervisor_is_killed(tmp_path: Path
 
 def test_a_process_without_a_supervisor_watches_no_pipe() -> None:
     code = (
-        "import threading; from domains.kernel.core.parent_watch import exit_with_supervisor;"
+        "import threading;"
+        "from domains.kernel.core.supervision.parent_watch import exit_with_supervisor;"
         "exit_with_supervisor(); print(threading.active_count())"
     )
     with python(code) as process:

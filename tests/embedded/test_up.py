@@ -26,7 +26,7 @@ from tests.embedded.processes import discard, python, read_line, sql, until, wit
 
 API = """
 import http.server, os
-from domains.kernel.core.parent_watch import exit_with_supervisor
+from domains.kernel.core.supervision.parent_watch import exit_with_supervisor
 exit_with_supervisor(1)
 class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -39,7 +39,7 @@ http.server.ThreadingHTTPServer(address, Answer).serve_forever()
 WORK = """
 import os, time
 from pathlib import Path
-from domains.kernel.core.parent_watch import exit_with_supervisor
+from domains.kernel.core.supervision.parent_watch import exit_with_supervisor
 exit_with_supervisor(1)
 Path(os.environ["NOTES"], f"worker-{os.getpid()}").write_text(os.environ["DATABASE_URL"])
 time.sleep(120)

@@ -1,11 +1,14 @@
 """Problems: the errors that domains raise for callers. Each API surface renders its own body."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
 from domains.kernel.core.field_docs import doc
+
+# The servers and services that the product calls.
+Dependency = Literal["database", "redis", "object_store", "speech", "chat"]
 
 
 class FieldError(msgspec.Struct, frozen=True):
@@ -81,12 +84,24 @@ class Internal(Problem):
 
 
 class Unavailable(Problem):
-    """A dependency is unavailable."""
+    """The request or job cannot be completed at present. It may succeed later."""
 
     status, code, title = 503, "internal_error", "Service unavailable"
 
     def __init__(self, message: str) -> None:
         super().__init__(message, headers={"Retry-After": "1"})
+
+
+class DependencyUnavailable(Unavailable):
+    """A dependency does not respond, whatever the request or job.
+
+    Jobs wait for it, which counts as no failure of theirs. A dependency that responds but refuses
+    one request raises another Problem.
+    """
+
+    def __init__(self, dependency: Dependency, message: str) -> None:
+        super().__init__(message)
+        self.dependency = dependency
 
 
 class WriteConflict(Unavailable):
