@@ -9,6 +9,7 @@ from domains.kernel.core.problems import Problem
 from domains.kernel.core.settings import SettingError
 from gateway.cli import (
     demo,
+    doctor,
     import_command,
     jobs,
     keys,
@@ -28,6 +29,7 @@ def cli() -> None:
 
 for _command in (
     *(processes.up, processes.serve, processes.work, processes.migrate, processes.list_settings),
+    doctor.doctor,
     *(workspaces.workspaces, keys.keys, jobs.jobs),
     *(import_command.import_records, demo.run_demo, openapi_document.print_document),
 ):

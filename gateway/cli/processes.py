@@ -12,6 +12,7 @@ import click
 from domains.kernel.core import settings
 from gateway.cli import admin, deployment
 from gateway.cli.deployment import data_option
+from gateway.cli.diagnosis import effective_settings
 from gateway.cli.output import json_option, print_json, print_table
 from gateway.embedded.up import up as run_everything
 
@@ -107,18 +108,28 @@ def migrate(data: Path) -> None:
 
 
 @click.command("settings")
+@data_option
 @json_option
-def list_settings(as_json: bool) -> None:
-    """List the settings: environment variables with their defaults."""
-    listed = settings.list_settings()
+def list_settings(data: Path, as_json: bool) -> None:
+    """List the settings: environment variables with their values, origins and defaults.
+
+    Secrets are masked.
+    """
+    listed = effective_settings.list_effective(os.environ, deployment.environment(data))
     if as_json:
         print_json(listed)
         return
     rows = [
-        (setting.name, "required" if setting.default is None else setting.default, setting.meaning)
+        (
+            setting.name,
+            "" if setting.value is None else setting.value,
+            setting.origin,
+            "required" if setting.default is None else setting.default,
+            setting.meaning,
+        )
         for setting in listed
     ]
-    print_table(("name", "default", "meaning"), rows)
+    print_table(("name", "value", "origin", "default", "meaning"), rows)
 
 
 def _replace_process(module: str, data: Path, **options: str) -> None:
