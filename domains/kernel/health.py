@@ -20,6 +20,12 @@ _READINESS_TIMEOUT: Final = 0.8
 
 _NO_ANSWER: Final = "PostgreSQL does not answer"
 
+Check = Callable[[], Awaitable[None]]
+
+# Checks without a result yet. A check is not started again while it runs: each would occupy a
+# thread as long as a file system hangs.
+_running_checks: Final[dict[Check, asyncio.Future[None]]] = {}
+
 Status = Annotated[
     Literal["ok", "degraded", "down"],
     named("HealthStatus", "`down`: a required part is unavailable; `degraded`: only others"),
@@ -88,7 +94,7 @@ async def require_ready(database: Database) -> None:
 async def check_health(
     database: Database,
     blobs: Blobs,
-    check_redis: Callable[[], Awaitable[None]],
+    check_redis: Check,
     other_parts: Mapping[str, Part],
 ) -> Health:
     """Check all parts concurrently, each for at most `_PART_TIMEOUT` seconds.
@@ -149,11 +155,23 @@ async def _check_workers(read: Read) -> Part:
     return Part("ok")
 
 
-async def _check_optional(check: Callable[[], Awaitable[None]], consequence: str) -> Part:
+async def _check_optional(check: Check, consequence: str) -> Part:
     """Check an optional part, which can only degrade the deployment."""
+    running = _running_checks.get(check)
+    if running is None:
+        running = _running_checks[check] = asyncio.ensure_future(check())
+        running.add_done_callback(lambda ended: _end_check(check, ended))
+    if not (await asyncio.wait([running], timeout=_PART_TIMEOUT))[0]:
+        return Part("degraded", f"does not answer: {consequence}")
     try:
-        async with asyncio.timeout(_PART_TIMEOUT):
-            await check()
+        running.result()
     except (Unavailable, TimeoutError):
         return Part("degraded", f"does not answer: {consequence}")
     return Part("ok")
+
+
+def _end_check(check: Check, ended: asyncio.Future[None]) -> None:
+    del _running_checks[check]
+    # Nobody may wait for the result any more.
+    if not ended.cancelled():
+        ended.exception()

@@ -54,7 +54,7 @@ def _requests(tenant: Tenant) -> list[Callable[[], Awaitable[httpx.Response]]]:
     http = tenant.http
     return [
         lambda: http.get("/external/v1/signals"),
-        lambda: http.post("/external/v1/ideas", json={"title": "Dark mode"}),
+        lambda: http.post("/external/v1/products", json={"name": "Atlas"}),
         lambda: http.get("/v1/rows"),
     ]
 
@@ -144,7 +144,8 @@ def _log_lines(process: Process, event: str) -> int:
 @pytest.fixture
 async def waiting(tmp_path: Path) -> Any:
     """A stack with a tenant, whose servers are stopped and whose processes have not started."""
-    stack = Stack(tmp_path, {"GATEWAY_OUTAGE_PROBE_INTERVAL": "0.2"})
+    settings = {"GATEWAY_OUTAGE_PROBE_INTERVAL": "0.2", "GATEWAY_WORKER_HEARTBEAT": "0.5"}
+    stack = Stack(tmp_path, settings)
     try:
         await asyncio.to_thread(stack.start_servers)
         async with new_tenant(stack) as tenant:
@@ -183,7 +184,8 @@ async def test_api_and_worker_start_before_their_servers(
     await asyncio.to_thread(stack.valkey.start)
     await asyncio.to_thread(stack.postgres.start)
     await eventually(lambda: _ready(stack))
-    assert (await tenant.process_text())["status"] == "processed"
+    # The worker reports, too.
+    await eventually(lambda: httpx.get(f"{stack.base_url}/health").json()["status"] != "down")
     for process in (stack.api, stack.worker):
         assert 1 <= _log_lines(process, "dependency_unavailable") <= int(processes)
         assert _log_lines(process, "task_interrupted") == 0

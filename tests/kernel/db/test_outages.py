@@ -238,9 +238,9 @@ async def test_a_server_that_refuses_this_process_at_start_raises_the_reason(
         raise Unavailable("Run the migrations.")
 
     url = server.start().replace("/gateway?", "/other?")
-    for options in ({}, {"prepare": prepare}):
+    for first in (None, prepare):
         with pytest.raises(Unavailable, match='"other" does not exist') as refused:
-            async with Database.open(url, **options):
+            async with Database.open(url, prepare=first):
                 pass
         assert not isinstance(refused.value, DependencyUnavailable)
     with pytest.raises(Unavailable, match=r"^Run the migrations\.$"):
