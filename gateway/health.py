@@ -48,7 +48,7 @@ async def healthcheck() -> Alive:
 )
 async def readyz(database: NamedDependency[Database]) -> Alive:
     """Check that the database answers and has the schema of this version. 503: it does not."""
-    await health.require_schema(database)
+    await health.require_ready(database)
     return Alive("ok")
 
 

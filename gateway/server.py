@@ -20,7 +20,7 @@ from domains.kernel.core import log_config
 from domains.kernel.core.problems import Unavailable
 from domains.kernel.core.settings import SettingError, Settings
 from domains.kernel.core.tasks import background_task
-from domains.kernel.db.database import Database
+from domains.kernel.db.database import Database, Read
 from domains.kernel.jobs.process_pool import ComputationTimeout, ProcessPool
 from domains.kernel.storage.blobs import Blobs
 from domains.kernel.tenancy.signing import Signer
@@ -45,19 +45,27 @@ _MMAP_THRESHOLD: Final = (-3, 128 * 1024)
 async def open_app(settings: Settings) -> AsyncIterator[MiddlewareStack]:
     """Open all resources and build the application.
 
-    Raises Unavailable if one cannot be opened or the database schema does not match.
+    Servers that do not respond are waited for in the background. Raises Unavailable if a resource
+    cannot be opened or the database schema does not match.
     """
+    signer = Signer()
+
+    async def prepare(read: Read) -> None:
+        await health.require_schema(read)
+        await signer.load(read)
+
     async with Database.open(
         settings.database_url,
         name="gateway-api",
         pool_size=settings.pool_size,
         timeout=settings.database_timeout,
+        outage_timeout=settings.outage_timeout,
+        probe_interval=settings.outage_probe_interval,
+        prepare=prepare,
     ) as database:
-        await health.require_schema(database)
         connection = RedisConnection(settings.redis_url, settings.redis_timeout)
         try:
             blobs = Blobs.open(settings.blob_url, os.environ)
-            signer = await Signer.open(database)
             limiter = Limiter(connection)
             with ProcessPool.open(
                 settings.api_processes, settings.transcript_time_limit

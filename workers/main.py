@@ -48,7 +48,10 @@ Actors = Mapping[type[Job], Actor[Tools, Any]]
 
 @contextlib.asynccontextmanager
 async def _open_tools(settings: Settings) -> AsyncIterator[tuple[Database, Tools]]:
-    """Open the database and the tools of jobs. Raises Unavailable if the schema does not match."""
+    """Open the database and the tools of jobs. Raises Unavailable if the schema does not match.
+
+    A database that does not respond is waited for in the background.
+    """
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(scratch_directory())
         database = await stack.enter_async_context(
@@ -57,12 +60,14 @@ async def _open_tools(settings: Settings) -> AsyncIterator[tuple[Database, Tools
                 name="gateway-worker",
                 pool_size=settings.pool_size,
                 timeout=settings.database_timeout,
+                outage_timeout=settings.outage_timeout,
+                probe_interval=settings.outage_probe_interval,
+                prepare=health.require_schema,
             )
         )
         # One process per slot of the analysis queue, so that no job waits for another one.
         processes = settings.worker_analysis + RESERVED_SLOTS
         process_pool = stack.enter_context(ProcessPool.open(processes, settings.compute_time_limit))
-        await health.require_schema(database)
         yield (
             database,
             Tools(

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from domains.kernel.core.problems import Unavailable
+from domains.kernel.core.problems import DependencyUnavailable, Unavailable
 from domains.kernel.core.settings import Settings
 from domains.kernel.db.database import Database
 from domains.kernel.jobs import heartbeat, job_admin, periodic
@@ -64,6 +64,9 @@ async def run_tasks(resources: Resources, poll_interval: float) -> None:
                     done = await task.run(resources)
                     count = done if isinstance(done, int) else None
                     log.info("task_finished", task=name, done=count)
+            except DependencyUnavailable:
+                # Logged once per outage, not once per task.
+                log.debug("task_interrupted", task=name)
             except Unavailable as problem:
                 log.warning("task_interrupted", task=name, reason=problem.message)
             except Exception:

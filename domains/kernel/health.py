@@ -14,7 +14,17 @@ from domains.kernel.jobs import heartbeat, job_admin
 from domains.kernel.jobs.model import QUEUES, Queue
 from domains.kernel.storage.blobs import Blobs
 
-_PART_TIMEOUT: Final = 3.0
+# Seconds for a check of a part by `check_health`, and for the only check of `require_ready`.
+_PART_TIMEOUT: Final = 1.5
+_READINESS_TIMEOUT: Final = 0.8
+
+_NO_ANSWER: Final = "PostgreSQL does not answer"
+
+Check = Callable[[], Awaitable[None]]
+
+# Checks without a result yet. A check is not started again while it runs: each would occupy a
+# thread as long as a file system hangs.
+_running_checks: Final[dict[Check, asyncio.Future[None]]] = {}
 
 Status = Annotated[
     Literal["ok", "degraded", "down"],
@@ -50,9 +60,9 @@ class Health(msgspec.Struct):
     queues: Annotated[dict[Queue, QueueState], doc("Jobs of each queue")]
 
 
-async def schema_mismatch(database: Database) -> str | None:
+async def schema_mismatch(read: Read) -> str | None:
     """Return an error message with the remedy if the schema is not current, else None."""
-    revision = await database.schema_revision()
+    revision = await read.schema_revision()
     if revision == SCHEMA_REVISION:
         return None
     if revision is not None and revision > SCHEMA_REVISION:
@@ -64,27 +74,39 @@ async def schema_mismatch(database: Database) -> str | None:
     )
 
 
-async def require_schema(database: Database) -> None:
+async def require_schema(read: Read) -> None:
     """Raise Unavailable, with what to do, unless the schema is current."""
-    if mismatch := await schema_mismatch(database):
+    if mismatch := await schema_mismatch(read):
         raise Unavailable(mismatch)
+
+
+async def require_ready(database: Database) -> None:
+    """Raise Unavailable, within a second, unless the database answers and the schema is current."""
+    if database.refusal is not None:
+        raise Unavailable(database.refusal)
+    try:
+        async with asyncio.timeout(_READINESS_TIMEOUT):
+            await require_schema(database.read)
+    except TimeoutError:
+        raise Unavailable(_NO_ANSWER) from None
 
 
 async def check_health(
     database: Database,
     blobs: Blobs,
-    check_redis: Callable[[], Awaitable[None]],
+    check_redis: Check,
     other_parts: Mapping[str, Part],
 ) -> Health:
-    """Check each part for at most `_PART_TIMEOUT` seconds.
+    """Check all parts concurrently, each for at most `_PART_TIMEOUT` seconds.
 
     `check_redis` raises Unavailable if Redis does not answer. `other_parts` are added unchanged.
     """
-    parts, queues = await _check_postgres(database)
-    parts["redis"], parts["blobs"] = await asyncio.gather(
+    (parts, queues), redis, store = await asyncio.gather(
+        _check_postgres(database),
         _check_optional(check_redis, "requests pass unlimited, jobs wait"),
         _check_optional(blobs.check, "nothing new can be stored"),
     )
+    parts["redis"], parts["blobs"] = redis, store
     parts |= other_parts
     states = {part.status for part in parts.values()}
     worst: Status = "down" if "down" in states else "degraded" if "degraded" in states else "ok"
@@ -95,16 +117,20 @@ async def _check_postgres(database: Database) -> tuple[dict[str, Part], dict[Que
     """Check the database, the schema and the workers. Skip the rest if one check fails."""
     parts: dict[str, Part] = {}
     queues: dict[Queue, QueueState] = {}
+    if database.refusal is not None:
+        return {"database": Part("ok"), "schema": Part("down", database.refusal)}, queues
     try:
         async with asyncio.timeout(_PART_TIMEOUT):
-            mismatch = await schema_mismatch(database)
+            mismatch = await schema_mismatch(database.read)
             parts["database"] = Part("ok")
             parts["schema"] = Part("down", mismatch) if mismatch else Part("ok")
             if mismatch is None:
                 parts["workers"] = await _check_workers(database.read)
                 queues |= await _queue_states(database.read)
     except (Unavailable, TimeoutError):
-        parts["database"] = Part("down", "PostgreSQL does not answer")
+        seconds = database.seconds_unavailable
+        since = "" if seconds is None else f" for {seconds:.0f} s"
+        parts["database"] = Part("down", _NO_ANSWER + since)
     return parts, queues
 
 
@@ -129,11 +155,23 @@ async def _check_workers(read: Read) -> Part:
     return Part("ok")
 
 
-async def _check_optional(check: Callable[[], Awaitable[None]], consequence: str) -> Part:
+async def _check_optional(check: Check, consequence: str) -> Part:
     """Check an optional part, which can only degrade the deployment."""
+    running = _running_checks.get(check)
+    if running is None:
+        running = _running_checks[check] = asyncio.ensure_future(check())
+        running.add_done_callback(lambda ended: _end_check(check, ended))
+    if not (await asyncio.wait([running], timeout=_PART_TIMEOUT))[0]:
+        return Part("degraded", f"does not answer: {consequence}")
     try:
-        async with asyncio.timeout(_PART_TIMEOUT):
-            await check()
+        running.result()
     except (Unavailable, TimeoutError):
         return Part("degraded", f"does not answer: {consequence}")
     return Part("ok")
+
+
+def _end_check(check: Check, ended: asyncio.Future[None]) -> None:
+    del _running_checks[check]
+    # Nobody may wait for the result any more.
+    if not ended.cancelled():
+        ended.exception()

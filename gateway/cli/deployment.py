@@ -65,7 +65,7 @@ def with_database(url: str, action: Callable[[Database], Awaitable[T]]) -> T:
 
     async def run() -> T:
         async with Database.open(url, name="gateway-cli") as database:
-            await health.require_schema(database)
+            await health.require_schema(database.read)
             return await action(database)
 
     return asyncio.run(run())
@@ -76,6 +76,6 @@ def schema_is_current(url: str) -> bool:
 
     async def run() -> bool:
         async with Database.open(url, name="gateway-cli") as database:
-            return await health.schema_mismatch(database) is None
+            return await health.schema_mismatch(database.read) is None
 
     return asyncio.run(run())

@@ -359,7 +359,8 @@ class Bench:
             UUID(self.caller.workspace),
         )
         async with Database.open(self.stack.database_url) as database:
-            signer = await Signer.open(database)
+            signer = Signer()
+            await signer.load(database.read)
         encoded = msgspec.msgpack.encode(
             msgspec.convert(filters, query, strict=False), order="deterministic"
         )

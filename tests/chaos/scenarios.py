@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Final
 
-from tests.chaos.faults import environment, processes, servers
+from tests.chaos.faults import database, environment, processes, servers
 from tests.chaos.play import Scenario
 
 # Also part of `make test`: a kill of each part, cut connections and a full disk.
@@ -24,6 +24,8 @@ SCENARIOS: Final = (
     Scenario("Valkey restarted empty", partial(servers.lose_queue, loss="emptied")),
     Scenario("Valkey stopped", servers.stop_valkey),
     Scenario("Valkey hangs", servers.freeze_valkey),
+    Scenario("PostgreSQL frozen", database.freeze_postgres),
+    Scenario("started before PostgreSQL", database.start_before_postgres),
     Scenario("clock shifted by an hour", environment.shift_clock),
     Scenario("provider hangs, answers nonsense, is late", environment.break_provider),
     Scenario(

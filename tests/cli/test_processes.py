@@ -87,13 +87,25 @@ async def test_the_error_of_a_wrong_database_url_hides_its_password(gateway: Gat
 
 async def test_the_error_of_an_unavailable_database_is_one_sentence(gateway: Gateway) -> None:
     url = f"postgresql://gateway:hunter2@127.0.0.1:{free_port()}/gateway"
+    for command in ("keys list --json", "migrate"):
+        result = await gateway(*command.split(), DATABASE_URL=url)
+        assert (result.code, result.out) == (1, "")
+        assert len(result.err.splitlines()) == 1
+        assert "hunter2" not in result.err
+
+
+async def test_the_error_of_a_missing_database_is_one_sentence(
+    gateway: Gateway, stack: Stack
+) -> None:
+    """Also of the processes, which wait only for a server that does not answer."""
+    url = stack.database_url.replace("/gateway?", "/missing?")
     for command in ("keys list --json", "migrate", "serve", "work"):
         result = await gateway(*command.split(), DATABASE_URL=url, GATEWAY_PORT=str(free_port()))
         assert (result.code, result.out) == (1, "")
         # The processes log the error as JSON, too.
         sentences = [line for line in result.err.splitlines() if not line.startswith("{")]
         assert len(sentences) == 1
-        assert "hunter2" not in result.err
+        assert '"missing" does not exist' in sentences[0]
 
 
 async def test_the_error_without_a_database_names_the_command_to_start_one(

@@ -163,14 +163,15 @@ async def test_the_processes_end_when_their_parent_is_killed(api: Stack) -> None
     ("changes", "error"),
     [
         ({}, "cannot listen on 127.0.0.1:"),
-        ({"DATABASE_URL": "postgresql://127.0.0.1:1/x", "GATEWAY_PORT": "0"}, "database"),
+        ({"DATABASE_URL": "/missing?", "GATEWAY_PORT": "0"}, '"missing" does not exist'),
     ],
 )
 async def test_a_failed_start_is_one_error_message(
     api: Stack, changes: dict[str, str], error: str
 ) -> None:
     if "GATEWAY_PORT" in changes:
-        changes = {**changes, "GATEWAY_PORT": str(free_port())}
+        url = api.database_url.replace("/gateway?", changes["DATABASE_URL"])
+        changes = {"DATABASE_URL": url, "GATEWAY_PORT": str(free_port())}
     failed = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "gateway.serve"],

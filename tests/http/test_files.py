@@ -32,7 +32,9 @@ def blobs(stack: Stack) -> Blobs:
 
 @pytest.fixture(scope="module")
 async def signed_urls(stack: Stack, database: Database, blobs: Blobs) -> SignedUrls:
-    return SignedUrls(await Signer.open(database), blobs, stack.base_url)
+    signer = Signer()
+    await signer.load(database.read)
+    return SignedUrls(signer, blobs, stack.base_url)
 
 
 @pytest.fixture(scope="module")

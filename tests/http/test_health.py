@@ -1,5 +1,6 @@
 """Health, readiness, liveness and metrics."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
+from domains.kernel.db.database import Database
 from domains.kernel.db.tables import SCHEMA_REVISION
+from domains.kernel.health import check_health
 from domains.kernel.jobs.model import QUEUES
+from domains.kernel.storage.blobs import Blobs
 from tests.embedded.processes import sql
 from tests.stack import Stack, Tenant, eventually, running_stack
 
@@ -158,6 +162,25 @@ async def test_without_postgres_health_is_503_and_liveness_200(tmp_path: Path) -
         assert "gateway_database_up 0.0" in _get(stack, "/metrics").text
         stack.postgres.start()
         await eventually(lambda: _get(stack, "/readyz").status_code == 200)
+
+
+async def test_a_check_that_hangs_is_not_started_again(database: Database, tmp_path: Path) -> None:
+    started: list[str] = []
+    released = asyncio.Event()
+
+    async def check() -> None:
+        started.append("x")
+        await released.wait()
+
+    async def redis_status() -> str:
+        state = await check_health(database, blobs, check, {})
+        return state.parts["redis"].status
+
+    blobs = Blobs.open(tmp_path.as_uri(), {})
+    assert await asyncio.gather(redis_status(), redis_status()) == ["degraded"] * 2
+    assert len(started) == 1
+    released.set()
+    assert await redis_status() == "ok"
 
 
 def test_without_the_object_store_health_is_degraded(tmp_path: Path) -> None:

@@ -208,7 +208,8 @@ async def read_page_in_process(
     list_kind = KINDS[kind]
     params = filters | {"limit": limit} | ({} if cursor is None else {"cursor": cursor})
     query = msgspec.convert(params, list_kind.query, strict=False)
-    signer = await Signer.open(database)
+    signer = Signer()
+    await signer.load(database.read)
     workspace = WorkspaceId(UUID(tenant.workspace))
     page = await list_kind.cursor_list.page(database.read, signer, workspace, query)
     items = msgspec.json.decode(msgspec.json.encode(page.items))

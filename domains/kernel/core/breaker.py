@@ -62,6 +62,12 @@ class Breaker:
         if self.outage is not None:
             self._admit_probe(self.outage)
 
+    def refuse_during_outage(self) -> None:
+        """Raise DependencyUnavailable during an outage: a background task makes the probes."""
+        if self.outage is not None:
+            self.outage.refused += 1
+            raise self.unavailable()
+
     def succeeded(self) -> None:
         """Record that the dependency responded to a call."""
         self._succeeded_at = self._clock()
@@ -88,6 +94,11 @@ class Breaker:
         else:
             self.outage.reason = reason
             self._remind(self.outage, now)
+
+    @property
+    def seconds_open(self) -> float | None:
+        """Duration of the outage so far in seconds, or None."""
+        return None if self.outage is None else self._clock() - self.outage.began
 
     def unavailable(self) -> DependencyUnavailable:
         """The problem to raise for a call that cannot be made or failed."""

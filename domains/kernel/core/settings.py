@@ -93,6 +93,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     database_timeout: Annotated[
         _Seconds, doc("Timeout in seconds of a database statement and of the wait for a connection")
     ] = 10.0
+    outage_timeout: Annotated[
+        _Seconds,
+        doc(
+            "Seconds without an answer, to a connection attempt or to a probe while a statement "
+            "runs, after which PostgreSQL counts as unavailable"
+        ),
+    ] = 1.0
+    outage_probe_interval: Annotated[
+        _Seconds, doc("Seconds between two probes of an unavailable PostgreSQL server")
+    ] = 1.0
     redis_timeout: Annotated[_Seconds, doc("Timeout in seconds of the API's Redis commands")] = 0.25
     max_body_bytes: Annotated[_Bytes, doc("Maximum size of a request body in bytes")] = 10 * _MIB
     limit_per_minute: Annotated[_Count, doc("Maximum requests of an API key in any minute")] = 60

@@ -9,10 +9,12 @@ import asyncpg
 import msgspec
 from sqlalchemy import Text, bindparam, column, func, select, table
 
-from domains.kernel.core.problems import Conflict, Invalid, Problem, Unavailable, WriteConflict
+from domains.kernel.core.breaker import Breaker
+from domains.kernel.core.problems import DependencyUnavailable, Problem, Unavailable
 from domains.kernel.core.tasks import background_task
-from domains.kernel.db.errors import UNAVAILABLE, translate_errors
+from domains.kernel.db.errors import NOT_AVAILABLE, translate_errors, was_refused
 from domains.kernel.db.listener import Listener
+from domains.kernel.db.outage_detector import OutageDetector
 from domains.kernel.db.pool import PLAN_SETTINGS, Connection, Pool
 from domains.kernel.db.statements import Statement, row, scalar, statement
 
@@ -105,6 +107,26 @@ class Read:
             raise LookupError(f"no row from: {statement.sql}")
         return result
 
+    async def schema_revision(self) -> str | None:
+        """Return the revision of the last migration, or None if there was none."""
+        try:
+            return await self.first(_SCHEMA_REVISION)
+        except asyncpg.UndefinedTableError:
+            return None
+
+
+class _ReadOn(Read):
+    """Reads on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def _fetch(self, statement: Statement[Any], params: Mapping[str, Any]) -> list[Any]:
+        arguments = statement.arguments(params)
+        with translate_errors():
+            records: list[Any] = await self._connection.fetch(statement.sql, *arguments)
+            return records
+
 
 class Tx(Read):
     """A transaction. It begins with the first statement; only `Database.transaction` commits it.
@@ -163,7 +185,7 @@ class Tx(Read):
                 records = await connection.fetch(statement.sql, *arguments)
             except BaseException as error:
                 self._database.release_after(connection, error)
-                if not isinstance(error, asyncpg.PostgresError) or isinstance(error, UNAVAILABLE):
+                if not was_refused(error):
                     # The outcome is unknown, so changes outside the database are not undone.
                     self._rollback_steps.clear()
                 raise
@@ -207,18 +229,22 @@ class Tx(Read):
             self._open = None
             try:
                 with translate_errors():
-                    await transaction.commit()
-            except (asyncpg.PostgresError, Conflict, WriteConflict, Invalid):
-                # The server refused the commit.
-                self._database.release(connection)
+                    await self._commit_on(connection, transaction)
+            except BaseException:
                 await self._run_rollback_steps()
                 raise
-            except BaseException:
-                # The outcome is unknown, so changes outside the database are not undone.
-                self._database.discard(connection)
-                raise
-            self._database.release(connection)
         self._database.notify_soon(self._channels)
+
+    async def _commit_on(self, connection: Connection, transaction: Any) -> None:
+        try:
+            await transaction.commit()
+        except BaseException as error:
+            self._database.release_after(connection, error)
+            if not was_refused(error):
+                # The outcome is unknown, so changes outside the database are not undone.
+                self._rollback_steps.clear()
+            raise
+        self._database.release(connection)
 
     async def _rollback(self) -> None:
         if self._open is not None:
@@ -249,10 +275,11 @@ class Database:
     Open it with `async with Database.open(url)`.
     """
 
-    def __init__(self, pool: Pool, dsn: str, timeout: float) -> None:
+    def __init__(self, pool: Pool, dsn: str, breaker: Breaker, detector: OutageDetector) -> None:
         self._pool = pool
         self._dsn = dsn
-        self._timeout = timeout
+        self._breaker = breaker
+        self._detector = detector
         self._channels: set[str] = set()
         self._channels_added = asyncio.Event()
         self.read: Final = Read(self)
@@ -260,11 +287,25 @@ class Database:
     @classmethod
     @contextlib.asynccontextmanager
     async def open(
-        cls, url: str, *, name: str = "gateway", pool_size: int = 4, timeout: float = 10.0
+        cls,
+        url: str,
+        *,
+        name: str = "gateway",
+        pool_size: int = 4,
+        timeout: float = 10.0,
+        outage_timeout: float = 10.0,
+        probe_interval: float = 1.0,
+        prepare: Callable[[Read], Awaitable[None]] | None = None,
     ) -> AsyncIterator["Database"]:
         """Connect, and close the pool on leaving. Raises Unavailable with the server's reason.
 
+        With `prepare`, the server need not respond: statements raise DependencyUnavailable until it
+        does and `prepare` has succeeded, which is called once, before all other statements. Raises
+        the Unavailable of `prepare` if the server responds at once.
+
         `timeout`: maximum seconds for a statement, and for waiting for a connection.
+        `outage_timeout`: seconds after which a server without a response is unavailable.
+        `probe_interval`: seconds between two probes of an unavailable server.
         """
         settings = {
             "application_name": name,
@@ -287,22 +328,46 @@ class Database:
                 statement_cache_size=500,
                 server_settings={**settings, **PLAN_SETTINGS[reuses_plans]},
             )
-            await _initialize(connection)
+            try:
+                await _initialize(connection)
+            except BaseException:
+                connection.terminate()
+                raise
             return connection
 
-        pool = Pool(connect, pool_size, timeout)
+        breaker = Breaker("database", NOT_AVAILABLE, probe_interval)
+        pool = Pool(connect, breaker, pool_size, timeout, outage_timeout)
+        detector = OutageDetector(
+            pool,
+            breaker,
+            connect,
+            None if prepare is None else lambda connection: prepare(_ReadOn(connection)),
+            outage_timeout,
+            probe_interval,
+        )
+        if prepare is None:
+            await _connect_first(pool)
+        else:
+            await detector.start()
+        database = cls(pool, url, breaker, detector)
         try:
-            pool.release(await pool.acquire(False))
-        except (*UNAVAILABLE, asyncpg.PostgresError) as error:
-            raise Unavailable(
-                f"The database cannot be opened: {str(error) or type(error).__name__}"
-            ) from error
-        database = cls(pool, url, timeout)
-        try:
-            async with background_task(database._send_notifications()):
+            async with (
+                background_task(database._send_notifications()),
+                background_task(detector.run()),
+            ):
                 yield database
         finally:
             await pool.close()
+
+    @property
+    def refusal(self) -> str | None:
+        """Message for operators if the server answers, but `prepare` refuses the database."""
+        return self._detector.refusal
+
+    @property
+    def seconds_unavailable(self) -> float | None:
+        """Duration of the outage of the server in seconds. None: there is none."""
+        return self._breaker.seconds_open
 
     def transaction(self, *, alone: bool = False) -> "_Transaction":
         """Begin a transaction. Commits if the block succeeds, else rolls back.
@@ -316,13 +381,6 @@ class Database:
     ) -> Listener:
         """Create a listener with a connection of its own. Run it as a task."""
         return Listener(self._dsn, handlers, resync)
-
-    async def schema_revision(self) -> str | None:
-        """Return the revision of the last migration, or None if there was none."""
-        try:
-            return await self.read.first(_SCHEMA_REVISION)
-        except asyncpg.UndefinedTableError:
-            return None
 
     def notify_soon(self, channels: set[str]) -> None:
         """Notify the channels without waiting. Notifications of a channel are merged.
@@ -387,6 +445,17 @@ class Database:
     def discard(self, connection: Connection) -> None:
         """Close a connection that cannot be used again."""
         self._pool.discard(connection)
+
+
+async def _connect_first(pool: Pool) -> None:
+    """Open the pool's first connection. Raises Unavailable with the server's reason."""
+    try:
+        pool.release(await pool.acquire(False))
+    except (DependencyUnavailable, TimeoutError) as problem:
+        error = problem.__cause__ or problem
+        raise Unavailable(
+            f"The database cannot be opened: {str(error) or type(error).__name__}"
+        ) from error
 
 
 class _Transaction:

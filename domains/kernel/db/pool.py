@@ -7,11 +7,14 @@ all values, which saves half of the server's time for a short statement.
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import asyncpg
+
+from domains.kernel.core.breaker import Breaker
 
 # Settings of a connection, by `Statement.reuses_plan`. A reused plan may be made while a table is
 # empty, when reading and sorting all of it looks cheapest: it has to use the indexes.
@@ -36,22 +39,37 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]
 class Pool:
     """At most `size` connections. Waits up to `timeout` seconds for a free one.
 
-    A connection is never reset: no statement leaves session state behind, other than its kind.
+    Connecting takes at most `connect_timeout` seconds. While the breaker is open the pool has no
+    connection and refuses all requests. A connection is never reset: no statement leaves session
+    state behind, other than its kind.
     """
 
     def __init__(
-        self, connect: Callable[[bool], Awaitable[Connection]], size: int, timeout: float
+        self,
+        connect: Callable[[bool], Awaitable[Connection]],
+        breaker: Breaker,
+        size: int,
+        timeout: float,
+        connect_timeout: float,
     ) -> None:
         self._connect = connect
+        self._breaker = breaker
         self._size = size
         self._timeout = timeout
+        self._connect_timeout = connect_timeout
         self._opened = 0
         # Free connections with the time of their release, by kind; the last one is used first.
         self._free: tuple[deque[tuple[Connection, float]], ...] = (deque(), deque())
+        # The other connections, with the time since when they are in use, the oldest first.
+        self._used: dict[Connection, float] = {}
+        # Limits of the connection attempts in progress, with the time of their start.
+        self._attempts: dict[asyncio.Timeout, float] = {}
+        # True: a connection was lost, or could not be opened.
+        self._suspicious = False
         # Requests without a connection, the oldest first. A released connection is handed to the
         # oldest one, so that no later request takes it first. None: there is room for a new one.
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
-        self._closing: set[asyncio.Task[None]] = set()
+        self._closing: dict[asyncio.Task[None], Connection] = {}
         self._reaper: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -61,19 +79,22 @@ class Pool:
         while free:
             connection, _ = free.pop()
             if not connection.is_closed():
+                self._used[connection] = time.monotonic()
                 return connection
+            self._suspicious = True
             self._forget()
         return None
 
     async def acquire(self, reuses_plans: bool) -> Connection:
         """Return a connection of the kind: a free one, a new one, or one that changes its kind.
 
-        Raises TimeoutError, and the exceptions of connecting.
+        Raises TimeoutError if none is free in time, DependencyUnavailable if none can be opened.
         """
         async with asyncio.timeout(self._timeout):
             while True:
                 if self._closed:
                     raise asyncpg.InterfaceError("the pool is closed")
+                self._breaker.refuse_during_outage()
                 if (connection := self.take(reuses_plans)) is not None:
                     return connection
                 if self._opened < self._size:
@@ -88,20 +109,52 @@ class Pool:
     def release(self, connection: Connection) -> None:
         """Make a connection free for others. One that is not usable any more is closed."""
         if connection.is_closed():
+            self._suspicious = True
+            self._used.pop(connection, None)
             self._forget()
-        elif self._closed or connection.is_in_transaction():
+            return
+        if self._closed or connection.is_in_transaction():
             self.discard(connection)
-        elif not self._wake_next(connection):
-            now = asyncio.get_running_loop().time()
-            self._free[connection.reuses_plans].append((connection, now))
+            return
+        self._used.pop(connection, None)
+        if not self._wake_next(connection):
+            self._free[connection.reuses_plans].append((connection, time.monotonic()))
             if self._reaper is None:
                 self._schedule_reaper()
 
     def discard(self, connection: Connection) -> None:
         """Close a connection instead of releasing it, for example during a statement."""
         task = asyncio.get_running_loop().create_task(self._close(connection))
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        self._closing[task] = connection
+        task.add_done_callback(self._after_closing)
+
+    def is_suspicious(self, seconds: float) -> bool:
+        """Return True if a connection was lost, or is in use or being opened for this long."""
+        oldest = [next(iter(since.values())) for since in (self._used, self._attempts) if since]
+        return self._suspicious or any(time.monotonic() - since > seconds for since in oldest)
+
+    def clear_suspicion(self) -> None:
+        """Forget that connections were lost until now."""
+        self._suspicious = False
+
+    def abandon(self) -> None:
+        """Close all connections without waiting for the server. Statements in progress fail.
+
+        The breaker is open: requests that wait for a connection fail, too.
+        """
+        for connection in self._used:
+            connection.terminate()
+        for task in self._closing:
+            task.cancel()
+        for attempt in self._attempts:
+            if not attempt.expired():
+                attempt.reschedule(0)
+        for free in self._free:
+            while free:
+                free.pop()[0].terminate()
+                self._forget()
+        while self._wake_next():
+            pass
 
     async def close(self) -> None:
         """Close the free connections at once, and the others when they are released."""
@@ -111,18 +164,27 @@ class Pool:
         for free in self._free:
             while free:
                 self.discard(free.pop()[0])
-        while self._waiting:
-            self._wake_next()
-        await asyncio.gather(*self._closing)
+        while self._wake_next():
+            pass
+        await asyncio.gather(*self._closing, return_exceptions=True)
 
     async def _open(self, reuses_plans: bool) -> Connection:
         self._opened += 1
+        attempt = asyncio.timeout(self._connect_timeout)
         try:
-            connection = await self._connect(reuses_plans)
-        except BaseException:
+            async with attempt:
+                self._attempts[attempt] = time.monotonic()
+                connection = await self._connect(reuses_plans)
+        except BaseException as error:
             self._forget()
+            if isinstance(error, (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)):
+                self._suspicious = True
+                raise self._breaker.unavailable() from error
             raise
+        finally:
+            self._attempts.pop(attempt, None)
         connection.reuses_plans = reuses_plans
+        self._used[connection] = time.monotonic()
         return connection
 
     async def _change_kind(self, connection: Connection, reuses_plans: bool) -> Connection:
@@ -154,11 +216,15 @@ class Pool:
 
     async def _close(self, connection: Connection) -> None:
         # `close` waits until the server has cancelled the statement that runs, if any.
-        with contextlib.suppress(
-            OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError
-        ):
-            await connection.close(timeout=_CLOSE_TIMEOUT)
+        if not self._breaker.is_open:
+            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await connection.close(timeout=_CLOSE_TIMEOUT)
+
+    def _after_closing(self, task: asyncio.Task[None]) -> None:
+        # The task may have been cancelled before it began.
+        connection = self._closing.pop(task)
         connection.terminate()
+        self._used.pop(connection, None)
         self._forget()
 
     def _forget(self) -> None:
@@ -171,6 +237,8 @@ class Pool:
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
+                if connection is not None:
+                    self._used[connection] = time.monotonic()
                 turn.set_result(connection)
                 return True
         return False
@@ -180,7 +248,7 @@ class Pool:
         self._reaper = loop.call_later(_IDLE_LIFETIME / 2, self._close_unused)
 
     def _close_unused(self) -> None:
-        oldest = asyncio.get_running_loop().time() - _IDLE_LIFETIME
+        oldest = time.monotonic() - _IDLE_LIFETIME
         for free in self._free:
             while free and free[0][1] < oldest:
                 self.discard(free.popleft()[0])

@@ -10,7 +10,9 @@ from typing import Final
 from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
-from domains.kernel.db.database import Database
+from domains.kernel.core.problems import DependencyUnavailable
+from domains.kernel.db.database import Read
+from domains.kernel.db.errors import NOT_AVAILABLE
 from domains.kernel.db.statements import parameters, row, scalar, statement
 from domains.kernel.db.tables import deployment_keys
 
@@ -32,14 +34,18 @@ class Signer:
     A token is the base64url of a MAC and its payload. It is not encrypted.
     """
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes | None = None) -> None:
+        """`key`: None until `load`. Without a key, every method raises DependencyUnavailable."""
         self._key = key
 
-    @classmethod
-    async def open(cls, database: Database) -> "Signer":
-        """Create a signer with the deployment's key. The first process generates the key."""
-        await database.read.first(_PUT, name=_NAME, value=secrets.token_bytes(_KEY_BYTES))
-        return cls(await database.read.one(_GET, name=_NAME))
+    async def load(self, read: Read) -> None:
+        """Read the deployment's key. The first process generates it."""
+        key = await read.first(_GET, name=_NAME)
+        if key is None:
+            await read.first(_PUT, name=_NAME, value=secrets.token_bytes(_KEY_BYTES))
+            # Another process may have been first.
+            key = await read.one(_GET, name=_NAME)
+        self._key = key
 
     def issue_token(self, purpose: str, payload: bytes) -> str:
         """Return a token that contains the payload."""
@@ -65,6 +71,8 @@ class Signer:
         return hmac.compare_digest(signature.encode("utf-8", "surrogateescape"), expected.encode())
 
     def _mac(self, purpose: str, payload: bytes) -> bytes:
+        if self._key is None:
+            raise DependencyUnavailable("database", NOT_AVAILABLE)
         message = purpose.encode() + b"\0" + payload
         return hmac.digest(self._key, message, hashlib.sha256)[:_MAC_BYTES]
 

@@ -39,7 +39,7 @@ async def test_a_transaction_takes_a_connection_with_its_first_statement(stack: 
         async with database.transaction() as tx:
             await workspaces.create_workspace(tx, f"w-{secrets.token_hex(6)}")
             with pytest.raises(Unavailable):
-                await database.schema_revision()
+                await database.read.schema_revision()
 
 
 @pytest.mark.parametrize("error", [ValueError, asyncio.CancelledError])

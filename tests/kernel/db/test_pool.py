@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from sqlalchemy import Float, Text, bindparam, func, select
 
+from domains.kernel.core.breaker import Breaker
 from domains.kernel.core.problems import Unavailable
 from domains.kernel.db import pool as pool_module
 from domains.kernel.db.database import Database
@@ -20,8 +21,15 @@ _SLEEP: Statement[Any] = Statement(select(func.pg_sleep(bindparam("seconds", typ
 _MODE = select(func.current_setting(bindparam("name", type_=Text)))
 
 
+Connect = Callable[[bool], Awaitable[Connection]]
+
+
+def _pool(connect: Connect, size: int) -> Pool:
+    return Pool(connect, Breaker("database", "Unavailable.", 1), size, 5, 5)
+
+
 @pytest.fixture
-def connect(stack: Stack) -> Callable[[bool], Awaitable[Connection]]:
+def connect(stack: Stack) -> Connect:
     async def connect_of_kind(reuses_plans: bool) -> Connection:
         opened: Connection = await asyncpg.connect(
             stack.database_url,
@@ -88,9 +96,9 @@ async def test_a_cancelled_statement_ends_and_frees_its_place(stack: Stack) -> N
 
 
 async def test_a_cancelled_wait_passes_its_turn_on(
-    connect: Callable[[bool], Awaitable[Connection]],
+    connect: Connect,
 ) -> None:
-    pool = Pool(connect, size=1, timeout=5)
+    pool = _pool(connect, 1)
     held = await pool.acquire(False)
     first = asyncio.create_task(pool.acquire(False))
     second = asyncio.create_task(pool.acquire(False))
@@ -106,10 +114,10 @@ async def test_a_cancelled_wait_passes_its_turn_on(
 
 
 async def test_a_released_connection_goes_to_the_request_that_waits(
-    connect: Callable[[bool], Awaitable[Connection]],
+    connect: Connect,
 ) -> None:
     """A later request cannot take it first, so no request waits for ever under load."""
-    pool = Pool(connect, size=1, timeout=5)
+    pool = _pool(connect, 1)
     held = await pool.acquire(False)
     waiting = asyncio.create_task(pool.acquire(True))
     await eventually(lambda: len(pool._waiting) == 1)
@@ -150,10 +158,10 @@ async def test_a_connection_left_in_a_transaction_is_not_used_again(stack: Stack
 
 
 async def test_unused_connections_are_closed(
-    connect: Callable[[bool], Awaitable[Connection]], monkeypatch: pytest.MonkeyPatch
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool_module, "_IDLE_LIFETIME", 0.05)
-    pool = Pool(connect, size=2, timeout=5)
+    pool = _pool(connect, 2)
     connections = [await pool.acquire(kind) for kind in (False, True)]
     for connection in connections:
         pool.release(connection)
@@ -165,9 +173,9 @@ async def test_unused_connections_are_closed(
 
 
 async def test_a_closed_pool_gives_no_connection_and_closes_those_released_later(
-    connect: Callable[[bool], Awaitable[Connection]],
+    connect: Connect,
 ) -> None:
-    pool = Pool(connect, size=2, timeout=5)
+    pool = _pool(connect, 2)
     free, used = await pool.acquire(False), await pool.acquire(False)
     pool.release(free)
     await pool.close()

@@ -53,6 +53,8 @@ def test_a_signature_is_valid_for_its_message_and_purpose_only() -> None:
 async def test_all_processes_use_the_same_key(stack: Stack) -> None:
     async def issue_token() -> str:
         async with Database.open(stack.database_url) as database:
-            return (await Signer.open(database)).issue_token("p", b"x")
+            signer = Signer()
+            await signer.load(database.read)
+            return signer.issue_token("p", b"x")
 
     assert len(set(await asyncio.gather(*(issue_token() for _ in range(5))))) == 1
