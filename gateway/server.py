@@ -52,6 +52,8 @@ async def open_app(settings: Settings) -> AsyncIterator[MiddlewareStack]:
         name="gateway-api",
         pool_size=settings.pool_size,
         timeout=settings.database_timeout,
+        pooler=settings.database_pooler,
+        direct_url=settings.database_direct_url,
     ) as database:
         await health.require_schema(database)
         connection = RedisConnection(settings.redis_url, settings.redis_timeout)

@@ -57,6 +57,8 @@ async def _open_tools(settings: Settings) -> AsyncIterator[tuple[Database, Tools
                 name="gateway-worker",
                 pool_size=settings.pool_size,
                 timeout=settings.database_timeout,
+                pooler=settings.database_pooler,
+                direct_url=settings.database_direct_url,
             )
         )
         # One process per slot of the analysis queue, so that no job waits for another one.

@@ -10,9 +10,10 @@ import msgspec
 from sqlalchemy import Text, bindparam, column, func, select, table
 
 from domains.kernel.core.problems import Conflict, Invalid, Problem, Unavailable, WriteConflict
+from domains.kernel.core.settings import Pooler
 from domains.kernel.core.tasks import background_task
 from domains.kernel.db.errors import UNAVAILABLE, translate_errors
-from domains.kernel.db.listener import Listener
+from domains.kernel.db.listener import NONCE_INTERVAL, Listener
 from domains.kernel.db.pool import PLAN_SETTINGS, Connection, Pool
 from domains.kernel.db.statements import Statement, row, scalar, statement
 
@@ -136,6 +137,8 @@ class Tx(Read):
             try:
                 transaction = connection.transaction()
                 await transaction.start()
+                if self._database.transaction_settings:
+                    await connection.execute(self._database.transaction_settings)
             except BaseException:
                 self._database.discard(connection)
                 raise
@@ -249,28 +252,39 @@ class Database:
     Open it with `async with Database.open(url)`.
     """
 
-    def __init__(self, pool: Pool, dsn: str, timeout: float) -> None:
+    def __init__(self, pool: Pool, direct_url: str, timeout: float) -> None:
         self._pool = pool
-        self._dsn = dsn
+        self._direct_url = direct_url
         self._timeout = timeout
         self._channels: set[str] = set()
         self._channels_added = asyncio.Event()
+        # Run at the begin of each transaction, unless it is empty.
+        self.transaction_settings = ""
         self.read: Final = Read(self)
 
     @classmethod
     @contextlib.asynccontextmanager
     async def open(
-        cls, url: str, *, name: str = "gateway", pool_size: int = 4, timeout: float = 10.0
+        cls,
+        url: str,
+        *,
+        name: str = "gateway",
+        pool_size: int = 4,
+        timeout: float = 10.0,
+        pooler: Pooler = "off",
+        direct_url: str = "",
     ) -> AsyncIterator["Database"]:
         """Connect, and close the pool on leaving. Raises Unavailable with the server's reason.
 
-        `timeout`: maximum seconds for a statement, and for waiting for a connection.
+        `timeout`: maximum seconds for a statement, and for waiting for a connection. `pooler`:
+        `transaction` if `url` is that of a pooler that gives each transaction another connection.
+        `direct_url`: URL for listeners, by default `url`.
         """
+        pooled = pooler == "transaction"
+        # The time zone overrides that of the database's configuration. Poolers know both settings.
+        startup = {"application_name": name, "timezone": "UTC"}
         settings = {
-            "application_name": name,
             "jit": "off",
-            # Overrides the time zone in the database's configuration.
-            "timezone": "UTC",
             "idle_in_transaction_session_timeout": "60000",
             # In milliseconds: 0.3 of `timeout`, so that a lock wait is reported as a write conflict
             # and not as a timeout. A statement may wait twice: for its place in the lock's queue,
@@ -284,20 +298,27 @@ class Database:
                 timeout=timeout,
                 command_timeout=timeout,
                 connection_class=Connection,
-                statement_cache_size=500,
-                server_settings={**settings, **PLAN_SETTINGS[reuses_plans]},
+                # A named statement exists on one connection of the server only.
+                statement_cache_size=0 if pooled else 500,
+                server_settings=startup
+                if pooled
+                else {**startup, **settings, **PLAN_SETTINGS[reuses_plans]},
             )
             await _initialize(connection)
             return connection
 
-        pool = Pool(connect, pool_size, timeout)
+        pool = Pool(connect, pool_size, timeout, two_kinds=not pooled)
         try:
             pool.release(await pool.acquire(False))
         except (*UNAVAILABLE, asyncpg.PostgresError) as error:
             raise Unavailable(
                 f"The database cannot be opened: {str(error) or type(error).__name__}"
             ) from error
-        database = cls(pool, url, timeout)
+        database = cls(pool, direct_url or url, timeout)
+        if pooled:
+            database.transaction_settings = "".join(
+                f"set local {name} = {value};" for name, value in settings.items()
+            )
         try:
             async with background_task(database._send_notifications()):
                 yield database
@@ -309,13 +330,24 @@ class Database:
 
         `alone`: the block is all that is committed; see `Tx.write_alone`.
         """
-        return _Transaction(Tx(self, alone=alone))
+        # Without a transaction, the settings of transactions would not hold.
+        return _Transaction(Tx(self, alone=alone and not self.transaction_settings))
 
     def listener(
-        self, handlers: Mapping[str, Callable[[str], None]], resync: Callable[[], None]
+        self,
+        handlers: Mapping[str, Callable[[str], None]],
+        resync: Callable[[], None],
+        nonce_interval: float = NONCE_INTERVAL,
     ) -> Listener:
         """Create a listener with a connection of its own. Run it as a task."""
-        return Listener(self._dsn, handlers, resync)
+        return Listener(self._direct_url, handlers, resync, self._send_nonce, nonce_interval)
+
+    async def _send_nonce(self, channel: str, nonce: str) -> bool:
+        try:
+            await self.read.one(_NOTIFY, channel=channel, payload=nonce)
+        except (Problem, asyncpg.PostgresError):
+            return False
+        return True
 
     async def schema_revision(self) -> str | None:
         """Return the revision of the last migration, or None if there was none."""

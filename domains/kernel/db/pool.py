@@ -1,5 +1,8 @@
 """Pool of database connections of two kinds: with plans per execution, and with reused plans.
 
+Behind a transaction pooler all connections are of one kind, since settings of a connection do not
+hold there.
+
 PostgreSQL decides by settings of the connection whether a prepared statement is planned for the
 values of each execution (filters on rare and on common values need different plans), or once for
 all values, which saves half of the server's time for a short statement.
@@ -37,17 +40,25 @@ class Pool:
     """At most `size` connections. Waits up to `timeout` seconds for a free one.
 
     A connection is never reset: no statement leaves session state behind, other than its kind.
+    Unless `two_kinds`, every connection is of the kind that is asked for.
     """
 
     def __init__(
-        self, connect: Callable[[bool], Awaitable[Connection]], size: int, timeout: float
+        self,
+        connect: Callable[[bool], Awaitable[Connection]],
+        size: int,
+        timeout: float,
+        *,
+        two_kinds: bool = True,
     ) -> None:
         self._connect = connect
         self._size = size
         self._timeout = timeout
         self._opened = 0
         # Free connections with the time of their release, by kind; the last one is used first.
-        self._free: tuple[deque[tuple[Connection, float]], ...] = (deque(), deque())
+        free: deque[tuple[Connection, float]] = deque()
+        self._free = (free, deque[tuple[Connection, float]]() if two_kinds else free)
+        self._two_kinds = two_kinds
         # Requests without a connection, the oldest first. A released connection is handed to the
         # oldest one, so that no later request takes it first. None: there is room for a new one.
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
@@ -126,6 +137,8 @@ class Pool:
         return connection
 
     async def _change_kind(self, connection: Connection, reuses_plans: bool) -> Connection:
+        if not self._two_kinds:
+            return connection
         settings = PLAN_SETTINGS[reuses_plans]
         try:
             await connection.execute(
