@@ -324,8 +324,9 @@ def _start(parameters: dict[str, str]) -> bytes:
 
 
 def _start_parameters(start: bytes) -> dict[str, str]:
-    words = start[8:].decode().split("\0")
-    return dict(zip(words[::2], words[1::2], strict=False)) if len(words) > 2 else {}
+    words = iter(start[8:].decode().split("\0"))
+    # An empty name ends them.
+    return {name: next(words) for name in iter(words.__next__, "")}
 
 
 async def _read_start(client: _Connection) -> bytes:

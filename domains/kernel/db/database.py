@@ -311,8 +311,11 @@ class Database:
         try:
             pool.release(await pool.acquire(False))
         except (*UNAVAILABLE, asyncpg.PostgresError) as error:
+            hint = ""
+            if isinstance(error, asyncpg.ProtocolViolationError) and not pooled:
+                hint = ". If DATABASE_URL is a pooler's, set GATEWAY_DATABASE_POOLER=transaction"
             raise Unavailable(
-                f"The database cannot be opened: {str(error) or type(error).__name__}"
+                f"The database cannot be opened: {str(error) or type(error).__name__}{hint}"
             ) from error
         database = cls(pool, direct_url or url, timeout)
         if pooled:

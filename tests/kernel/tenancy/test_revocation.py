@@ -48,9 +48,18 @@ def running(api: Stack, processes: int) -> Iterator[None]:
 
 
 async def revoke(stack: Stack, tenant: Tenant) -> float:
-    """Revoke the key as an operator does. Returns the time at which it was revoked."""
+    """Revoke the key as an operator does. Returns the time at which it was revoked.
+
+    Sends requests meanwhile, so that each process has used the key shortly before.
+    """
     command = [sys.executable, "-m", "gateway", "keys", "revoke", tenant.key_id]
-    await asyncio.to_thread(subprocess.run, command, env={**os.environ, **stack.urls}, check=True)
+    environment = {**os.environ, **stack.urls}
+    revoking = asyncio.create_task(
+        asyncio.to_thread(subprocess.run, command, env=environment, check=True)
+    )
+    while not revoking.done():
+        assert await statuses(tenant) <= {200, 401}
+    await revoking
     return time.monotonic()
 
 
