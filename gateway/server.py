@@ -62,6 +62,8 @@ async def open_app(settings: Settings) -> AsyncIterator[MiddlewareStack]:
         outage_timeout=settings.outage_timeout,
         probe_interval=settings.outage_probe_interval,
         prepare=prepare,
+        pooler=settings.database_pooler,
+        direct_url=settings.database_direct_url,
     ) as database:
         connection = RedisConnection(settings.redis_url, settings.redis_timeout)
         try:

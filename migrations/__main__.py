@@ -1,4 +1,7 @@
-"""Upgrade the database at DATABASE_URL to the newest revision: `python -m migrations`."""
+"""Upgrade the database to the newest revision: `python -m migrations`.
+
+It is that at GATEWAY_DATABASE_DIRECT_URL, by default DATABASE_URL.
+"""
 
 import os
 import sys
@@ -10,22 +13,30 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
+from domains.kernel.core.settings import SettingError, direct_database_url, is_pooled
 
-def upgrade(url: str) -> None:
-    """Run the missing migrations, each in its own transaction, under one advisory lock."""
+
+def upgrade(url: str, *, pooled: bool = False) -> None:
+    """Run the missing migrations, each in its own transaction, under one advisory lock.
+
+    `pooled`: also set what a pooler's connections cannot set for themselves.
+    """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.attributes["url"] = url
+    config.attributes["pooled"] = pooled
     command.upgrade(config, "head")
 
 
 def main() -> int:
     """Return 0, or 1 after printing one error message to standard error."""
-    url = os.environ.get("DATABASE_URL", "")
-    if not url:
-        return _failed("DATABASE_URL is not set. Set it to the URL of the database to migrate.")
     try:
-        upgrade(url)
+        url = direct_database_url(os.environ)
+        if not url:
+            return _failed("DATABASE_URL is not set. Set it to the URL of the database to migrate.")
+        upgrade(url, pooled=is_pooled(os.environ))
+    except SettingError as error:
+        return _failed(str(error))
     except CommandError:
         return _failed(
             "The database has a revision that this version does not know. Run the newer version"

@@ -15,6 +15,13 @@ from domains.revenue import tables as _revenue  # noqa: F401 - fills the metadat
 # Key of the advisory lock that makes concurrent runs wait for each other. The value is arbitrary.
 _LOCK = 4_261_200_118
 
+# Transactions set it for themselves, but reads behind a pooler run outside of transactions.
+_SET_FOR_ROLE = """
+    do $$ begin
+        execute format('alter role current_user in database %I set jit = off', current_database());
+    end $$
+"""
+
 
 def _migrate(connection: Connection) -> None:
     connection.execute(text(f"select pg_advisory_lock({_LOCK})"))
@@ -30,6 +37,9 @@ def _migrate(connection: Connection) -> None:
     )
     with context.begin_transaction():
         context.run_migrations()
+    if context.config.attributes["pooled"]:
+        connection.execute(text(_SET_FOR_ROLE))
+        connection.commit()
 
 
 async def _run() -> None:

@@ -155,7 +155,8 @@ class Stack:
 
     @property
     def database_url(self) -> str:
-        return self.env["DATABASE_URL"]
+        """URL of PostgreSQL itself, also if the product uses it through a pooler."""
+        return self.env.get("GATEWAY_DATABASE_DIRECT_URL") or self.env["DATABASE_URL"]
 
     @property
     def urls(self) -> dict[str, str]:

@@ -63,6 +63,8 @@ async def _open_tools(settings: Settings) -> AsyncIterator[tuple[Database, Tools
                 outage_timeout=settings.outage_timeout,
                 probe_interval=settings.outage_probe_interval,
                 prepare=health.require_schema,
+                pooler=settings.database_pooler,
+                direct_url=settings.database_direct_url,
             )
         )
         # One process per slot of the analysis queue, so that no job waits for another one.

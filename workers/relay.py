@@ -21,6 +21,9 @@ log = structlog.get_logger()
 RESERVED_SLOTS: Final = 1
 
 _POLL_INTERVAL: Final = 1.0  # seconds, when no notification arrives
+# Seconds between two proofs that notifications arrive. A lost one only delays jobs until the next
+# poll.
+_NONCE_INTERVAL: Final = 10.0
 
 # Dispatch about this many seconds of work ahead of the workers. Small, so that the order by due
 # time holds and little is sent twice after a crash; large enough to keep all slots busy between
@@ -58,7 +61,7 @@ class Relay:
         self._resend_after = resend_after
         self._feeds = {queue: _Feed(queue_lanes) for queue, queue_lanes in lanes.items()}
         self._listener = database.listener(
-            {model.CHANNEL: lambda _payload: self._wake_feeds()}, self._wake_feeds
+            {model.CHANNEL: lambda _payload: self._wake_feeds()}, self._wake_feeds, _NONCE_INTERVAL
         )
 
     def job_finished(self, queue: Queue, seconds: float | None) -> None:

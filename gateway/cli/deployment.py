@@ -37,21 +37,22 @@ def running(data: Path) -> dict[str, str] | None:
 def environment(data: Path) -> dict[str, str]:
     """Environment variables; missing server URLs are those of a running `gateway up`."""
     variables = dict(os.environ)
-    for name, url in (running(data) or {}).items():
-        # An empty variable counts as not set, as it does where settings are read.
-        if name in _URLS and not variables.get(name.upper(), "").strip():
-            variables[name.upper()] = url
-    return variables
+    urls = running(data) or {}
+    # An empty variable counts as not set, as it does where settings are read.
+    missing = [name for name in _URLS if not variables.get(name.upper(), "").strip()]
+    # Both URLs of the database come from the same place.
+    if "database_url" in missing:
+        missing.append("gateway_database_direct_url")
+    return variables | {name.upper(): urls[name] for name in missing if name in urls}
 
 
 def database_url(variables: dict[str, str], data: Path) -> str:
-    """DATABASE_URL of an environment. Raises ClickException if missing, SettingError if invalid."""
-    url = variables.get("DATABASE_URL", "").strip()
+    """URL of PostgreSQL itself. Raises ClickException if missing, SettingError if invalid."""
+    url = settings.direct_database_url(variables)
     if not url:
         raise click.ClickException(
             f"nothing runs in {data}: start it with `gateway up`, or set DATABASE_URL"
         )
-    settings.check_url("DATABASE_URL", url)
     return url
 
 

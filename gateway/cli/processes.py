@@ -151,7 +151,7 @@ def _welcome(data: Path) -> Callable[[dict[str, str]], list[str]]:
 
     def lines(urls: dict[str, str]) -> list[str]:
         base = urls["api_url"]
-        key = deployment.with_database(urls["database_url"], admin.create_demo_key)
+        key = deployment.with_database(urls["gateway_database_direct_url"], admin.create_demo_key)
         if key is None:
             key_lines = [
                 "To create another key:",

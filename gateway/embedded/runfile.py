@@ -36,8 +36,9 @@ def read(data: Path) -> dict[str, str]:
 
 
 def running(data: Path) -> dict[str, str] | None:
-    """`pid`, `database_url`, `redis_url`, `blob_url` and `api_url` of the running `gateway up`.
+    """Process and URLs of the running `gateway up`.
 
+    `pid`, `api_url`, `database_url`, `redis_url`, `blob_url` and `gateway_database_direct_url`.
     None if none runs: there is no file, or its process has ended (another one may have its pid).
     """
     content = read(data)

@@ -36,6 +36,10 @@ CTRL_C_DEDUP_SECONDS = 0.5
 
 Urls = dict[str, str]
 
+# URLs that the children get as environment variables. The second is that of PostgreSQL itself,
+# where `database_url` is that of a pooler.
+_VARIABLES = ("database_url", "gateway_database_direct_url", "redis_url", "blob_url")
+
 
 @dataclass(frozen=True)
 class Commands:
@@ -67,10 +71,11 @@ def up(
     """Run the product on this machine until Ctrl-C or SIGTERM, then stop everything it started.
 
     Prints the lines that `demo` returns and then `READY <url>` on standard output, everything else
-    on standard error. `demo` runs in a thread and gets `database_url`, `redis_url`, `blob_url` and
-    `api_url`, with the database migrated. `migrated` returns True if the schema of a database URL
+    on standard error. `demo` runs in a thread and gets the URLs that `runfile.running` returns,
+    with the database migrated. `migrated` returns True if the schema of a database URL
     is current; migrations are skipped then. Port 0 takes a free port. `DATABASE_URL`, `REDIS_URL`
-    and `BLOB_URL` in `environment` replace the embedded servers.
+    and `BLOB_URL` in `environment` replace the embedded servers, and
+    `GATEWAY_DATABASE_DIRECT_URL` belongs to `DATABASE_URL`.
 
     Raises:
         EmbeddedError: it cannot run here, or a part failed repeatedly; all parts are stopped.
@@ -130,9 +135,10 @@ class _Run:
     ) -> None:
         began = time.monotonic()
         urls = self._start_servers()
-        variables = {name.upper(): urls[name] for name in ("database_url", "redis_url", "blob_url")}
+        variables = {name.upper(): urls[name] for name in _VARIABLES}
         env = {**self.environment, **variables, "PYTHONUNBUFFERED": "1"}
-        current = in_background(lambda: migrated is not None and migrated(urls["database_url"]))
+        direct_url = urls["gateway_database_direct_url"]
+        current = in_background(lambda: migrated is not None and migrated(direct_url))
         self._wait(current.done)
         if not current.result():
             self._migrate(env)
@@ -165,10 +171,7 @@ class _Run:
 
     def _start_servers(self) -> Urls:
         servers: dict[str, Server] = {}
-        urls = {
-            name: self.environment.get(name.upper(), "")
-            for name in ("database_url", "redis_url", "blob_url")
-        }
+        urls = {name: self.environment.get(name.upper(), "") for name in _VARIABLES}
         if not urls["database_url"]:
             servers["PostgreSQL"] = Postgres(self.data)
         if not urls["redis_url"]:
@@ -180,8 +183,11 @@ class _Run:
             self.supervisor.start_servers(servers)
             self._wait(lambda: self.supervisor.urls() is not None)
         embedded = self.supervisor.urls() or {}
+        database_url = embedded.get("PostgreSQL", urls["database_url"])
+        direct_url = urls["gateway_database_direct_url"] if urls["database_url"] else ""
         return {
-            "database_url": urls["database_url"] or embedded["PostgreSQL"],
+            "database_url": database_url,
+            "gateway_database_direct_url": direct_url or database_url,
             "redis_url": urls["redis_url"] or embedded["Valkey"],
             "blob_url": urls["blob_url"],
             "api_url": f"http://{url_host(self.address[0])}:{self.address[1]}",

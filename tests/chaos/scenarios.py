@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Final
 
-from tests.chaos.faults import database, environment, processes, servers
+from tests.chaos.faults import database, environment, links, processes, servers
 from tests.chaos.play import Scenario
 
 # Also part of `make test`: a kill of each part, cut connections and a full disk.
@@ -39,6 +39,7 @@ SCENARIOS: Final = (
     Scenario("Valkey broken at random, 30 s", servers.break_valkey_at_random),
     Scenario("PostgreSQL restarted at random, 30 s", servers.restart_postgres_at_random),
     Scenario("connections cut, 30 s", partial(servers.cut_connections, seconds=30)),
+    Scenario("PgBouncer in transaction mode", links.pool_with_pgbouncer),
     Scenario("everything killed at random, 60 s", processes.kill_everything_at_random, workers=2),
     Scenario("children of gateway up killed, 30 s", processes.kill_children_of_up),
     Scenario(

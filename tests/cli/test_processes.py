@@ -146,3 +146,32 @@ async def test_commands_refuse_an_old_schema_and_migrate_updates_it(
         await connection.close()
     assert revisions[0] == revisions[1]
     assert len(revisions[0]) == 1
+
+
+@pytest.mark.parametrize("command", ["serve", "work", "migrate", "keys list"])
+async def test_behind_a_pooler_the_direct_url_is_required(gateway: Gateway, command: str) -> None:
+    result = await gateway(*command.split(), GATEWAY_DATABASE_POOLER="transaction")
+    assert "GATEWAY_DATABASE_DIRECT_URL is not set" in result.refusal()
+
+
+async def test_commands_use_the_direct_url(
+    gateway: Gateway, stack: Stack, empty_database: str
+) -> None:
+    """No pooler listens at DATABASE_URL here."""
+    urls = {
+        "DATABASE_URL": f"postgresql://gateway@127.0.0.1:{free_port()}/gateway",
+        "GATEWAY_DATABASE_POOLER": "transaction",
+        "GATEWAY_DATABASE_DIRECT_URL": stack.database_url,
+    }
+    assert isinstance((await gateway("keys", "list", "--json", **urls)).json(), list)
+    urls["GATEWAY_DATABASE_DIRECT_URL"] = empty_database
+    migrated = await gateway("migrate", **urls)
+    assert migrated.code == 0, migrated.err
+    connection = await asyncpg.connect(empty_database)
+    try:
+        # Reads through the pooler run outside of transactions, which set it for themselves.
+        changed = "select setconfig from pg_db_role_setting d join pg_database on oid = setdatabase"
+        settings = await connection.fetchval(f"{changed} where datname = current_database()")
+        assert settings == ["jit=off"]
+    finally:
+        await connection.close()

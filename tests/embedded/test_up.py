@@ -136,7 +136,7 @@ def test_starts_in_an_empty_folder_and_stops_on_ctrl_c(tmp_path: Path) -> None:
         assert sql(urls["database_url"], "select 1") == 1
         assert (
             tmp_path / "notes" / "demo"
-        ).read_text() == "api_url blob_url database_url redis_url"
+        ).read_text() == "api_url blob_url database_url gateway_database_direct_url redis_url"
         assert (tmp_path / "notes" / "migrated").read_text().split() == [urls["database_url"]]
         until(lambda: len(workers(data)) == 2)
         api = int(fetch(url))

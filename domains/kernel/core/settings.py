@@ -16,6 +16,7 @@ from domains.kernel.core.network import FetchAllowlist, parse_origins
 _WITHOUT_PREFIX = frozenset({"database_url", "redis_url", "blob_url"})
 _SCHEMES = {
     "DATABASE_URL": ("postgresql", "postgres"),
+    "GATEWAY_DATABASE_DIRECT_URL": ("postgresql", "postgres"),
     "REDIS_URL": ("redis", "rediss", "unix"),
     "GATEWAY_QUEUE_REDIS_URL": ("redis", "rediss", "unix"),
     "BLOB_URL": ("file", "s3"),
@@ -31,6 +32,9 @@ _LISTS: Mapping[str, Callable[[str], object]] = {
 _HOST = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:[0-9]{1,5})?")
 
 _MIB = 1024 * 1024
+
+# How DATABASE_URL is pooled outside this process.
+Pooler = Literal["off", "transaction"]
 
 _Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 _OneSecondOrMore = Annotated[float, Meta(ge=1, le=86_400)]
@@ -65,6 +69,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "AWS_* variables for region and credentials"
         ),
     ]
+    database_pooler: Annotated[
+        Pooler,
+        doc(
+            "transaction: DATABASE_URL is that of a connection pooler in transaction mode, such as "
+            "PgBouncer. Requires GATEWAY_DATABASE_DIRECT_URL"
+        ),
+    ] = "off"
+    database_direct_url: Annotated[
+        str,
+        doc(
+            "URL of PostgreSQL itself, for notifications, migrations and the command line. "
+            "Default: DATABASE_URL"
+        ),
+    ] = ""
     queue_redis_url: Annotated[
         str,
         doc("URL of the job queue's Redis database. Default: the number after that of REDIS_URL"),
@@ -228,6 +246,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     for name in _SCHEMES:
         if name in variables:
             check_url(name, variables[name])
+    direct_database_url(variables)
     if "GATEWAY_CHAT_URL" in variables and "GATEWAY_CHAT_MODEL" not in variables:
         raise SettingError("GATEWAY_CHAT_MODEL is not set: GATEWAY_CHAT_URL requires it")
     for name, parse in _LISTS.items():
@@ -236,6 +255,30 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         except ValueError as error:
             raise SettingError(f"{name}: {error}") from None
     return Settings(**values)  # type: ignore[arg-type]
+
+
+def direct_database_url(environment: Mapping[str, str]) -> str:
+    """URL of PostgreSQL itself, without a pooler. Empty if the environment has none.
+
+    Raises SettingError if the URL is invalid, or missing behind a pooler.
+    """
+    name = "GATEWAY_DATABASE_DIRECT_URL"
+    if not environment.get(name, "").strip():
+        if is_pooled(environment):
+            raise SettingError(
+                f"{name} is not set: GATEWAY_DATABASE_POOLER=transaction requires it. Set it to "
+                "the URL of PostgreSQL itself, for notifications and migrations"
+            )
+        name = "DATABASE_URL"
+    url = environment.get(name, "").strip()
+    if url:
+        check_url(name, url)
+    return url
+
+
+def is_pooled(environment: Mapping[str, str]) -> bool:
+    """True if DATABASE_URL is that of a connection pooler in transaction mode."""
+    return environment.get("GATEWAY_DATABASE_POOLER", "").strip() == "transaction"
 
 
 def _variable(field: FieldInfo) -> str:

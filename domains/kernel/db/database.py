@@ -10,10 +10,11 @@ import msgspec
 from sqlalchemy import Text, bindparam, column, func, select, table
 
 from domains.kernel.core.breaker import Breaker
-from domains.kernel.core.problems import DependencyUnavailable, Problem, Unavailable
+from domains.kernel.core.problems import DependencyUnavailable, Problem
+from domains.kernel.core.settings import Pooler
 from domains.kernel.core.tasks import background_task
-from domains.kernel.db.errors import NOT_AVAILABLE, translate_errors, was_refused
-from domains.kernel.db.listener import Listener
+from domains.kernel.db.errors import NOT_AVAILABLE, cannot_be_opened, translate_errors, was_refused
+from domains.kernel.db.listener import NONCE_INTERVAL, Listener
 from domains.kernel.db.outage_detector import OutageDetector
 from domains.kernel.db.pool import PLAN_SETTINGS, Connection, Pool
 from domains.kernel.db.statements import Statement, row, scalar, statement
@@ -158,6 +159,8 @@ class Tx(Read):
             try:
                 transaction = connection.transaction()
                 await transaction.start()
+                if self._database.transaction_settings:
+                    await connection.execute(self._database.transaction_settings)
             except BaseException:
                 self._database.discard(connection)
                 raise
@@ -275,13 +278,17 @@ class Database:
     Open it with `async with Database.open(url)`.
     """
 
-    def __init__(self, pool: Pool, dsn: str, breaker: Breaker, detector: OutageDetector) -> None:
+    def __init__(
+        self, pool: Pool, direct_url: str, breaker: Breaker, detector: OutageDetector
+    ) -> None:
         self._pool = pool
-        self._dsn = dsn
+        self._direct_url = direct_url
         self._breaker = breaker
         self._detector = detector
         self._channels: set[str] = set()
         self._channels_added = asyncio.Event()
+        # Run at the begin of each transaction, unless it is empty.
+        self.transaction_settings = ""
         self.read: Final = Read(self)
 
     @classmethod
@@ -296,6 +303,8 @@ class Database:
         outage_timeout: float = 10.0,
         probe_interval: float = 1.0,
         prepare: Callable[[Read], Awaitable[None]] | None = None,
+        pooler: Pooler = "off",
+        direct_url: str = "",
     ) -> AsyncIterator["Database"]:
         """Connect, and close the pool on leaving. Raises Unavailable with the server's reason.
 
@@ -306,12 +315,14 @@ class Database:
         `timeout`: maximum seconds for a statement, and for waiting for a connection.
         `outage_timeout`: seconds after which a server without a response is unavailable.
         `probe_interval`: seconds between two probes of an unavailable server.
+        `pooler`: `transaction` if `url` is that of a pooler that gives each transaction another
+        connection. `direct_url`: URL for listeners, by default `url`.
         """
+        pooled = pooler == "transaction"
+        # The time zone overrides that of the database's configuration. Poolers know both settings.
+        startup = {"application_name": name, "timezone": "UTC"}
         settings = {
-            "application_name": name,
             "jit": "off",
-            # Overrides the time zone in the database's configuration.
-            "timezone": "UTC",
             "idle_in_transaction_session_timeout": "60000",
             # In milliseconds: 0.3 of `timeout`, so that a lock wait is reported as a write conflict
             # and not as a timeout. A statement may wait twice: for its place in the lock's queue,
@@ -325,8 +336,11 @@ class Database:
                 timeout=timeout,
                 command_timeout=timeout,
                 connection_class=Connection,
-                statement_cache_size=500,
-                server_settings={**settings, **PLAN_SETTINGS[reuses_plans]},
+                # A named statement exists on one connection of the server only.
+                statement_cache_size=0 if pooled else 500,
+                server_settings=startup
+                if pooled
+                else {**startup, **settings, **PLAN_SETTINGS[reuses_plans]},
             )
             try:
                 await _initialize(connection)
@@ -336,7 +350,7 @@ class Database:
             return connection
 
         breaker = Breaker("database", NOT_AVAILABLE, probe_interval)
-        pool = Pool(connect, breaker, pool_size, timeout, outage_timeout)
+        pool = Pool(connect, breaker, pool_size, timeout, outage_timeout, two_kinds=not pooled)
         detector = OutageDetector(
             pool,
             breaker,
@@ -349,7 +363,11 @@ class Database:
             await _connect_first(pool)
         else:
             await detector.start()
-        database = cls(pool, url, breaker, detector)
+        database = cls(pool, direct_url or url, breaker, detector)
+        if pooled:
+            database.transaction_settings = "".join(
+                f"set local {name} = {value};" for name, value in settings.items()
+            )
         try:
             async with (
                 background_task(database._send_notifications()),
@@ -374,13 +392,24 @@ class Database:
 
         `alone`: the block is all that is committed; see `Tx.write_alone`.
         """
-        return _Transaction(Tx(self, alone=alone))
+        # Without a transaction, the settings of transactions would not hold.
+        return _Transaction(Tx(self, alone=alone and not self.transaction_settings))
 
     def listener(
-        self, handlers: Mapping[str, Callable[[str], None]], resync: Callable[[], None]
+        self,
+        handlers: Mapping[str, Callable[[str], None]],
+        resync: Callable[[], None],
+        nonce_interval: float = NONCE_INTERVAL,
     ) -> Listener:
         """Create a listener with a connection of its own. Run it as a task."""
-        return Listener(self._dsn, handlers, resync)
+        return Listener(self._direct_url, handlers, resync, self._send_nonce, nonce_interval)
+
+    async def _send_nonce(self, channel: str, nonce: str) -> bool:
+        try:
+            await self.read.one(_NOTIFY, channel=channel, payload=nonce)
+        except (Problem, asyncpg.PostgresError):
+            return False
+        return True
 
     def notify_soon(self, channels: set[str]) -> None:
         """Notify the channels without waiting. Notifications of a channel are merged.
@@ -453,9 +482,7 @@ async def _connect_first(pool: Pool) -> None:
         pool.release(await pool.acquire(False))
     except (DependencyUnavailable, TimeoutError) as problem:
         error = problem.__cause__ or problem
-        raise Unavailable(
-            f"The database cannot be opened: {str(error) or type(error).__name__}"
-        ) from error
+        raise cannot_be_opened(error) from error
 
 
 class _Transaction:

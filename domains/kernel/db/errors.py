@@ -22,6 +22,8 @@ MISCONFIGURED: Final = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.InsufficientPrivilegeError,
     asyncpg.ClientConfigurationError,
+    # A pooler refuses parameters of the connection.
+    asyncpg.ProtocolViolationError,
 )
 
 # A statement took too long, or was cancelled: others may succeed.
@@ -47,6 +49,14 @@ UNAVAILABLE: Final = (*_INTERRUPTED, *_UNREACHABLE)
 def was_refused(error: BaseException) -> bool:
     """Return True if the server refused the statement. False: its outcome is unknown."""
     return isinstance(error, asyncpg.PostgresError) and not isinstance(error, UNAVAILABLE)
+
+
+def cannot_be_opened(error: BaseException) -> Unavailable:
+    """Create the problem, for operators, that the database cannot be opened."""
+    hint = ""
+    if isinstance(error, asyncpg.ProtocolViolationError):
+        hint = ". If DATABASE_URL is a pooler's, set GATEWAY_DATABASE_POOLER=transaction"
+    return Unavailable(f"The database cannot be opened: {str(error) or type(error).__name__}{hint}")
 
 
 @contextlib.contextmanager

@@ -9,8 +9,8 @@ import asyncpg
 import structlog
 
 from domains.kernel.core.breaker import Breaker
-from domains.kernel.core.problems import DependencyUnavailable, Problem, Unavailable
-from domains.kernel.db.errors import MISCONFIGURED, UNAVAILABLE
+from domains.kernel.core.problems import DependencyUnavailable, Problem
+from domains.kernel.db.errors import MISCONFIGURED, UNAVAILABLE, cannot_be_opened
 from domains.kernel.db.pool import Connection, Pool
 
 log = structlog.get_logger()
@@ -71,7 +71,7 @@ class OutageDetector:
             self._disconnect()
             raise error
         if isinstance(error, MISCONFIGURED):
-            raise Unavailable(f"The database cannot be opened: {error}") from error
+            raise cannot_be_opened(error) from error
         self._judge(error)
 
     async def run(self) -> None:

@@ -1,5 +1,8 @@
 """Pool of database connections of two kinds: with plans per execution, and with reused plans.
 
+Behind a transaction pooler all connections are of one kind, since settings of a connection do not
+hold there.
+
 PostgreSQL decides by settings of the connection whether a prepared statement is planned for the
 values of each execution (filters on rare and on common values need different plans), or once for
 all values, which saves half of the server's time for a short statement.
@@ -41,7 +44,8 @@ class Pool:
 
     Connecting takes at most `connect_timeout` seconds. While the breaker is open the pool has no
     connection and refuses all requests. A connection is never reset: no statement leaves session
-    state behind, other than its kind.
+    state behind, other than its kind. Unless `two_kinds`, every connection is of the kind that is
+    asked for.
     """
 
     def __init__(
@@ -51,6 +55,8 @@ class Pool:
         size: int,
         timeout: float,
         connect_timeout: float,
+        *,
+        two_kinds: bool = True,
     ) -> None:
         self._connect = connect
         self._breaker = breaker
@@ -59,7 +65,9 @@ class Pool:
         self._connect_timeout = connect_timeout
         self._opened = 0
         # Free connections with the time of their release, by kind; the last one is used first.
-        self._free: tuple[deque[tuple[Connection, float]], ...] = (deque(), deque())
+        free: deque[tuple[Connection, float]] = deque()
+        self._free = (free, deque[tuple[Connection, float]]() if two_kinds else free)
+        self._two_kinds = two_kinds
         # The other connections, with the time since when they are in use, the oldest first.
         self._used: dict[Connection, float] = {}
         # Limits of the connection attempts in progress, with the time of their start.
@@ -188,6 +196,8 @@ class Pool:
         return connection
 
     async def _change_kind(self, connection: Connection, reuses_plans: bool) -> Connection:
+        if not self._two_kinds:
+            return connection
         settings = PLAN_SETTINGS[reuses_plans]
         try:
             await connection.execute(

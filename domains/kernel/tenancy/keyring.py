@@ -26,6 +26,9 @@ from domains.kernel.tenancy.api_keys import (
 )
 
 _CACHE_SIZE: Final = 10_000
+# Seconds after which a cached key is read again, in case a notification was lost although those
+# before and after it arrived.
+_CACHE_LIFETIME: Final = 60.0
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -75,10 +78,11 @@ _FIND = statement(
 
 
 class Keyring:
-    """Authenticates requests. Caches keys, but never beyond their revocation or expiry.
+    """Authenticates requests. Caches keys, but not beyond their revocation or expiry.
 
-    A revocation notifies every process, which then clears its cache. While the listener is not
-    alive, every request queries the database.
+    A revocation notifies every process, which then clears its cache. While it is not proven that
+    notifications arrive, every request queries the database: a revoked key is refused after
+    `PROOF_LIFETIME` seconds at the latest.
     """
 
     def __init__(self, database: Database, settings: Settings) -> None:
@@ -116,7 +120,7 @@ class Keyring:
         return caller
 
     def _cached(self, hashed: bytes) -> Caller | None:
-        if not self._listener.alive or (entry := self._cache.get(hashed)) is None:
+        if not self._listener.proven or (entry := self._cache.get(hashed)) is None:
             return None
         caller, expires_at = entry
         if time.monotonic() >= expires_at:
@@ -146,8 +150,8 @@ class Keyring:
         )
         # If the cache was cleared during the look-up, the key may have been revoked.
         if generation == self._generation:
-            expires_at = float("inf") if expires_in is None else started_at + expires_in
-            self._cache[hashed] = (caller, expires_at)
+            lifetime = _CACHE_LIFETIME if expires_in is None else min(expires_in, _CACHE_LIFETIME)
+            self._cache[hashed] = (caller, started_at + lifetime)
             if len(self._cache) > _CACHE_SIZE:
                 self._cache.popitem(last=False)
         return caller

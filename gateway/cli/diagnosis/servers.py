@@ -47,7 +47,7 @@ async def check_database(settings: Settings) -> list[Finding]:
                     "clock of PostgreSQL", "PostgreSQL", info.clock_offset, info.round_trip / 2
                 ),
             ]
-            if mismatch := await health.schema_mismatch(database):
+            if mismatch := await health.schema_mismatch(database.read):
                 return [*findings, error("schema", mismatch, "stop API and workers before")]
             findings.append(ok("schema", f"revision {SCHEMA_REVISION}"))
             return [

@@ -58,6 +58,8 @@ def test_surrounding_spaces_are_ignored() -> None:
         ("REDIS_URL", "redis://:hunter2@redis:port/0"),
         ("GATEWAY_QUEUE_REDIS_URL", "http://:hunter2@redis"),
         ("DATABASE_URL", "postgresql://user:hunter2@db:port/gateway"),
+        ("GATEWAY_DATABASE_DIRECT_URL", "mysql://user:hunter2@db/gateway"),
+        ("GATEWAY_DATABASE_POOLER", "session"),
         ("GATEWAY_JOB_LEASE", "inf"),
         ("GATEWAY_JOB_LEASE", "nan"),
         ("GATEWAY_CHAT_URL", "ftp://user:hunter2@chat/v1"),
@@ -84,3 +86,28 @@ def test_a_chat_url_requires_a_model() -> None:
     chat = {**endpoint, "GATEWAY_CHAT_MODEL": "m", "GATEWAY_CHAT_INPUT_PRICE": "2.5"}
     loaded = settings.load_settings(chat)
     assert (loaded.chat_model, loaded.chat_input_price, loaded.chat_output_price) == ("m", 2.5, 0.0)
+
+
+def test_a_pooler_requires_the_url_of_postgresql_itself() -> None:
+    pooled = {**REQUIRED, "GATEWAY_DATABASE_POOLER": "transaction"}
+    with pytest.raises(SettingError, match=r"^GATEWAY_DATABASE_DIRECT_URL is not set"):
+        settings.load_settings(pooled)
+    direct = "postgresql://user:hunter2@postgres/gateway"
+    loaded = settings.load_settings({**pooled, "GATEWAY_DATABASE_DIRECT_URL": direct})
+    assert (loaded.database_pooler, loaded.database_direct_url) == ("transaction", direct)
+
+
+@pytest.mark.parametrize(
+    ("variables", "url"),
+    [
+        ({}, ""),
+        ({"DATABASE_URL": "postgresql://a/x"}, "postgresql://a/x"),
+        ({"DATABASE_URL": "postgres://a/x", "GATEWAY_DATABASE_DIRECT_URL": " "}, "postgres://a/x"),
+        (
+            {"DATABASE_URL": "postgresql://a/x", "GATEWAY_DATABASE_DIRECT_URL": "postgresql://b/x"},
+            "postgresql://b/x",
+        ),
+    ],
+)
+def test_the_direct_url_is_by_default_the_database_url(variables: dict[str, str], url: str) -> None:
+    assert settings.direct_database_url(variables) == url

@@ -106,9 +106,9 @@ async def test_a_listener_receives_notifications_and_detects_a_lost_connection(
     try:
         async with Database.open(url) as database:
             listener = database.listener({"news": received.append}, lambda: resyncs.append(1))
-            assert not listener.alive
+            assert not listener.proven
             async with background_task(listener.run()):
-                await eventually(lambda: listener.alive)
+                await eventually(lambda: listener.proven)
                 async with database.transaction() as tx:
                     await tx.notify("news", "one")
                     assert received == []
@@ -117,9 +117,9 @@ async def test_a_listener_receives_notifications_and_detects_a_lost_connection(
                 await eventually(lambda: received == ["one", ""])
                 before = len(resyncs)
                 await asyncio.to_thread(server.stop)
-                await eventually(lambda: not listener.alive)
+                await eventually(lambda: not listener.proven)
                 await asyncio.to_thread(server.start)
-                await eventually(lambda: listener.alive)
+                await eventually(lambda: listener.proven)
                 # Notifications may have been missed meanwhile.
                 assert len(resyncs) > before
     finally:

@@ -10,6 +10,7 @@ import pytest
 from domains.kernel.core.problems import Unauthorized
 from domains.kernel.core.settings import load_settings
 from domains.kernel.db.database import Database
+from domains.kernel.tenancy import keyring as keyring_module
 from domains.kernel.tenancy.keyring import Keyring
 from gateway.cli import admin
 from tests.stack import Stack, eventually
@@ -73,6 +74,19 @@ async def test_nothing_is_cached_without_the_listener(
         return False
 
     await eventually(refused)
+
+
+async def test_a_cached_key_is_read_again_after_its_lifetime(
+    requests: Requests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also without a revocation: its notification may have been lost between two nonces."""
+    await requests.create_key()
+    async with requests.keyring.listening():
+        await eventually(requests.send)
+        monkeypatch.setattr(keyring_module, "_CACHE_LIFETIME", 0.0)
+        requests.keyring.clear_cache()
+        for _ in range(3):
+            assert not await requests.send()
 
 
 async def test_a_look_up_during_a_revocation_is_not_cached(requests: Requests) -> None:
