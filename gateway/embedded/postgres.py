@@ -23,6 +23,7 @@ from gateway.embedded.directories import (
     socket_directory,
     user_name,
 )
+from gateway.embedded.disk_space import NEARLY_NOTHING_FOR_POSTGRES
 from gateway.embedded.errors import EmbeddedError
 from gateway.embedded.logged_process import LoggedProcess, last_line, start_logged
 from gateway.embedded.postgres_programs import Binaries, RunAs, find_binaries
@@ -54,6 +55,7 @@ class Postgres(ServerProcess):
     NAME = "PostgreSQL"
     LOG = "postgres"
     START_TIMEOUT = 120.0  # crash recovery of a large database takes time
+    ROOM = NEARLY_NOTHING_FOR_POSTGRES
     ORDERLY_STOP: ClassVar = {signal.SIGINT: 30.0}
     HARD_STOP: ClassVar = {signal.SIGQUIT: 5.0, signal.SIGKILL: 5.0}
 
@@ -91,6 +93,12 @@ class Postgres(ServerProcess):
                 f"There are no PostgreSQL programs that run on this machine in {self.binaries}."
             )
         return programs
+
+    @property
+    def _home(self) -> Path:
+        # The directory of the database does not exist before it is complete.
+        directory = self._directory().resolve()
+        return directory if directory.exists() else self.data
 
     def _directory(self) -> Path:
         """The database's directory, or a link to it."""
@@ -206,7 +214,7 @@ class Postgres(ServerProcess):
         result = run.run(program, *arguments, stdin=stdin)
         if result.returncode != 0 or "ERROR:" in result.stdout or "FATAL:" in result.stdout:
             failure = f"PostgreSQL's {program} could not create the database in {self.data}"
-            raise EmbeddedError(self.failure_message(failure, result.stdout))
+            raise self._failure(self.failure_message(failure, result.stdout), result.stdout)
 
     # --- the process ---
 
@@ -254,7 +262,8 @@ class Postgres(ServerProcess):
 
     def _handle_early_exit(self, server: LoggedProcess, seconds: float) -> None:
         """Wait if leftovers of a killed server prevented the start, else raise the reason."""
-        conflict = any(words in server.output() for words in _CONFLICTS)
+        output = server.output()
+        conflict = any(words in output for words in _CONFLICTS) and not self._disk_is_full(output)
         if not conflict or seconds > _CONFLICT_SECONDS:
             super()._handle_early_exit(server, seconds)
         time.sleep(0.1)

@@ -16,6 +16,7 @@ from typing import ClassVar
 from urllib.parse import quote
 
 from gateway.embedded.directories import private_directory, socket_directory
+from gateway.embedded.disk_space import NEARLY_NOTHING
 from gateway.embedded.errors import EmbeddedError
 from gateway.embedded.logged_process import LoggedProcess, start_logged
 from gateway.embedded.server_process import ServerProcess, server_environment
@@ -73,6 +74,7 @@ class Valkey(ServerProcess):
     NAME = "Valkey"
     LOG = "valkey"
     START_TIMEOUT = 60.0  # a large append-only file takes time to load
+    ROOM = NEARLY_NOTHING
     ORDERLY_STOP: ClassVar = {signal.SIGTERM: 15.0}
     HARD_STOP: ClassVar = {signal.SIGKILL: 5.0}
 
@@ -124,7 +126,9 @@ class Valkey(ServerProcess):
         self._socket = self._socket or self._choose_socket()
         self._socket.unlink(missing_ok=True)
         # Written first: if this process is killed now, the next one must find the server.
-        (self._home / "socket").write_text(str(self._socket))
+        # Unchanged, it is not written again, because a full disk would leave it empty.
+        if self._recorded_socket() != self._socket:
+            (self._home / "socket").write_text(str(self._socket))
         settings = {
             "port": "0",
             "unixsocket": str(self._socket),
