@@ -85,6 +85,15 @@ class Postgres(ServerProcess):
         pid = int(status[0])
         return pid if process_alive(pid) and serves_directory(pid, cluster) else None
 
+    def answers(self) -> bool:
+        """True if the server answers a new connection, with an error or not, within 5 s."""
+        return _log_in(*self._address()) != b""
+
+    def _address(self) -> tuple[int, str | tuple[str, int]]:
+        if self._socket_directory is not None:
+            return socket.AF_UNIX, str(self._socket_directory / f".s.PGSQL.{PORT}")
+        return socket.AF_INET, ("127.0.0.1", self._tcp_port)
+
     @cached_property
     def _programs(self) -> Binaries:
         programs = Binaries.read(self.binaries) if self.binaries else find_binaries()
@@ -311,6 +320,12 @@ def _postmaster_file(cluster: Path) -> list[str]:
 
 def _accepts_connections(family: int, address: str | tuple[str, int]) -> bool:
     """True if the server accepts log-ins. False while it recovers or shuts down."""
+    answer = _log_in(family, address)
+    return answer[:1] == b"R" or (answer[:1] == b"E" and b"C57P03\0" not in answer)
+
+
+def _log_in(family: int, address: str | tuple[str, int]) -> bytes:
+    """The server's first answer to a log-in; empty if there is none within 5 s."""
     body = struct.pack("!i", 196608) + f"user\0{ROLE}\0database\0{DATABASE}\0\0".encode()
     with socket.socket(family) as client:
         client.settimeout(5)
@@ -320,8 +335,8 @@ def _accepts_connections(family: int, address: str | tuple[str, int]) -> bool:
             answer = client.recv(4096)
             client.sendall(b"X\0\0\0\4")  # ends the connection without a line in the log
         except OSError:
-            return False
-    return answer[:1] == b"R" or (answer[:1] == b"E" and b"C57P03\0" not in answer)
+            return b""
+    return answer
 
 
 def _change_owner(directory: Path, run: RunAs) -> None:

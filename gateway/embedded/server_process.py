@@ -112,6 +112,10 @@ class ServerProcess(ABC):
     def pid(self) -> int | None:
         """Process id of the server, even if another process started it. None if it does not run."""
 
+    @abstractmethod
+    def answers(self) -> bool:
+        """True if the server answers a new connection, with an error or not, within 5 s."""
+
     def _start_lock(self) -> contextlib.AbstractContextManager[None]:
         """Held during `start`."""
         return contextlib.nullcontext()

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -31,6 +32,8 @@ MAX_QUICK_EXITS = 5
 # count: that may be their cause.
 GRACE_AFTER_OUTAGE = 20.0
 SERVER_FAILURES = 3
+# A server that does not answer this many pings in a row is frozen. A ping takes 5 s at most.
+PING_INTERVAL, MISSED_PINGS = 10.0, 3
 TICK, SERVER_TICK, LOG_TICK = 0.05, 0.5, 60.0
 
 _T = TypeVar("_T")
@@ -44,6 +47,7 @@ class Server(Protocol):
     def start(self) -> str: ...
     def stop(self, *, hard: bool = False) -> None: ...
     def alive(self) -> bool: ...
+    def answers(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,8 @@ def in_background(function: Callable[[], _T]) -> Future[_T]:
 class _ServerState:
     """A server and the result of its latest start. `task` is set while it starts.
 
-    `full` is the folder in which it found no room, until it has started.
+    `full` is the folder in which it found no room, until it has started. `ping` is set while a ping
+    runs.
     """
 
     name: str
@@ -84,6 +89,9 @@ class _ServerState:
     running: bool = False
     failures: int = 0
     full: Path | None = None
+    ping: Future[bool] | None = None
+    next_ping: float = 0.0
+    missed_pings: int = 0
     restart_at: float = 0.0
     delay: float = FIRST_DELAY
 
@@ -236,6 +244,22 @@ class Supervisor:
                 self._report(f"{state.name} ended, starting it again.")
             if now >= state.restart_at:
                 state.task = in_background(state.server.start)
+        else:
+            self._ping(state, now)
+
+    def _ping(self, state: _ServerState, now: float) -> None:
+        """Replace a server that runs, but does not answer."""
+        if state.ping is None:
+            if now >= state.next_ping:
+                state.next_ping = now + PING_INTERVAL
+                state.ping = in_background(state.server.answers)
+        elif state.ping.done():
+            state.missed_pings = 0 if state.ping.result() else state.missed_pings + 1
+            state.ping = None
+            if state.missed_pings >= MISSED_PINGS:
+                state.missed_pings, state.running = 0, False
+                self._report(f"{state.name} is frozen: it answers no connection. Replacing it.")
+                state.task = in_background(partial(_replace, state.server))
 
     def _finish_start(self, state: _ServerState, task: Future[str], now: float) -> None:
         state.task = None
@@ -354,6 +378,11 @@ class Supervisor:
             orderly.result()
         else:
             state.server.stop(hard=True)
+
+
+def _replace(server: Server) -> str:
+    server.stop(hard=True)
+    return server.start()
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

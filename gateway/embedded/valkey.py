@@ -104,6 +104,11 @@ class Valkey(ServerProcess):
         process_id = re.search(rb"process_id:(\d+)", _send_command(address, "INFO server"))
         return int(process_id[1]) if process_id else None
 
+    def answers(self) -> bool:
+        """True if the server answers a new connection, with an error or not, within 5 s."""
+        address = self._socket or self._recorded_socket()
+        return address is not None and _send_command(address, "PING") != b""
+
     @property
     def _home(self) -> Path:
         return self.data / "valkey"
