@@ -19,6 +19,7 @@ from domains.kernel import health
 from domains.kernel.core import log_config
 from domains.kernel.core.problems import Unavailable
 from domains.kernel.core.settings import SettingError, Settings
+from domains.kernel.core.supervision.watchdog import Notifier
 from domains.kernel.core.tasks import background_task
 from domains.kernel.db.database import Database, Read
 from domains.kernel.jobs.process_pool import ComputationTimeout, ProcessPool
@@ -86,6 +87,18 @@ async def _warm_up(process_pool: ProcessPool) -> None:
         logger.warning("warm_up_failed", error=type(error).__name__)
 
 
+class _ReportingServer(uvicorn.Server):
+    """Reports to the supervisor of this process while it serves."""
+
+    def __init__(self, config: uvicorn.Config, notifier: Notifier) -> None:
+        super().__init__(config)
+        self._notifier = notifier
+
+    async def main_loop(self) -> None:
+        async with background_task(self._notifier.run()):
+            await super().main_loop()
+
+
 def _keep_large_blocks_apart() -> None:
     """Let malloc return every large block to the system when it is freed.
 
@@ -102,6 +115,8 @@ async def serve(settings: Settings, number: int | None) -> None:
     `number` is that of this process among several, None if it is the only one.
     """
     _keep_large_blocks_apart()
+    # First, so that no child process inherits the supervisor's socket.
+    notifier = Notifier.take_from(os.environ)
     log_config.configure_logging(settings.log_level, settings.log_format)
     if number is not None:
         metric_files.write_files(number)
@@ -114,7 +129,7 @@ async def serve(settings: Settings, number: int | None) -> None:
         # on), while the running requests still need most of them: 3 % of the CPU of a pushed row.
         gc.set_threshold(10_000)
         gc.enable()
-        server = uvicorn.Server(
+        server = _ReportingServer(
             uvicorn.Config(
                 app,
                 loop="none",
@@ -125,7 +140,8 @@ async def serve(settings: Settings, number: int | None) -> None:
                 server_header=False,
                 proxy_headers=False,
                 timeout_graceful_shutdown=10,
-            )
+            ),
+            notifier,
         )
         # uvicorn raises the signal that stopped it again, with the handlers from before: these
         # ones let the process close its resources and end with exit code 0.

@@ -21,6 +21,7 @@ from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.core.problems import Unavailable
 from domains.kernel.core.settings import SettingError, Settings, load_settings
 from domains.kernel.core.supervision.parent_watch import exit_with_supervisor
+from domains.kernel.core.supervision.watchdog import Notifier
 from domains.kernel.db.database import Database
 from domains.kernel.job_tools import Tools
 from domains.kernel.jobs import heartbeat
@@ -90,7 +91,7 @@ async def _open_tools(settings: Settings) -> AsyncIterator[tuple[Database, Tools
         )
 
 
-async def work(settings: Settings, stop: asyncio.Event, actors: Actors) -> None:
+async def work(settings: Settings, stop: asyncio.Event, actors: Actors, notifier: Notifier) -> None:
     """Run jobs until `stop` is set. Raises Unavailable if the schema does not match the code."""
     async with _open_tools(settings) as (database, tools):
         runner = Runner(actors, tools, database, settings)
@@ -106,8 +107,11 @@ async def work(settings: Settings, stop: asyncio.Event, actors: Actors) -> None:
                 asyncio.create_task(_beat(database, worker, settings.worker_heartbeat)),
                 asyncio.create_task(stop.wait()),
             ]
-            renewing = asyncio.create_task(runner.renew_leases())
-            background = [*until_stop, renewing]
+            until_end = [
+                asyncio.create_task(runner.renew_leases()),
+                asyncio.create_task(notifier.run()),
+            ]
+            background = [*until_stop, *until_end]
             pool.start(relay.job_finished)
             # The objects that exist now are kept until the worker stops.
             gc.freeze()
@@ -122,7 +126,8 @@ async def work(settings: Settings, stop: asyncio.Event, actors: Actors) -> None:
                 await relay.return_unstarted(await pool.stop_consuming())
                 # Leases are renewed until the last running job has ended.
                 await pool.finish()
-                renewing.cancel()
+                for task in until_end:
+                    task.cancel()
                 outcomes = await asyncio.gather(*background, return_exceptions=True)
     for outcome in outcomes:
         if isinstance(outcome, Exception):
@@ -137,23 +142,24 @@ async def _beat(database: Database, worker: UUID, interval: float) -> None:
         await asyncio.sleep(interval)
 
 
-async def _work_until_signal(settings: Settings, actors: Actors) -> None:
+async def _work_until_signal(settings: Settings, actors: Actors, notifier: Notifier) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await work(settings, stop, actors)
+    await work(settings, stop, actors, notifier)
 
 
 def main(actors: Actors = ACTORS) -> int:
     """Run a worker process. Returns 0 after a signal, 1 after an error message."""
     exit_with_supervisor()
+    notifier = Notifier.take_from(os.environ)
     # Child processes that read untrusted files run as the same user.
     hide_environment()
     try:
         settings = load_settings(os.environ)
         log_config.configure_logging(settings.log_level, settings.log_format)
-        uvloop.run(_work_until_signal(settings, actors))
+        uvloop.run(_work_until_signal(settings, actors, notifier))
     except (SettingError, Unavailable) as error:
         print(f"gateway work: {error}", file=sys.stderr)  # noqa: T201
         return 1

@@ -67,7 +67,7 @@ def up(data: Path, host: str, port: int, workers: int, api_processes: int, no_de
     """Run everything on this machine: PostgreSQL, Valkey, the API and workers."""
     # A wrong setting is reported here, not by children that do not start.
     variables = {name: value for name, value in os.environ.items() if value.strip()}
-    settings.load_settings({**_EMBEDDED, **variables})
+    loaded = settings.load_settings({**_EMBEDDED, **variables})
     run_everything(
         data,
         host=host,
@@ -77,6 +77,7 @@ def up(data: Path, host: str, port: int, workers: int, api_processes: int, no_de
         demo=None if no_demo else _welcome(data),
         environment=os.environ,
         migrated=deployment.schema_is_current,
+        watchdog_timeout=loaded.watchdog_timeout,
     )
 
 

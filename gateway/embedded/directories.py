@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from io import BufferedWriter
 from pathlib import Path
 
+from gateway.embedded.disk_space import full_disk_errors
 from gateway.embedded.errors import EmbeddedError
 
 # A socket's path has at most 107 bytes (Linux) or 103 (macOS). Our longest file name has 16.
@@ -163,7 +164,8 @@ def _accepts_sockets(directory: Path) -> bool:
 def open_lock(path: Path) -> BufferedWriter:
     """Open a file to lock. Raises EmbeddedError if another user created it."""
     try:
-        return path.open("ab")
+        with full_disk_errors(path.parent):
+            return path.open("ab")
     except OSError as error:
         raise EmbeddedError(
             f"{path} cannot be written ({error.strerror}); another user created it: start as that"

@@ -1,5 +1,6 @@
 """Processes whose output goes to a log file in the data directory."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gateway.embedded.directories import private_directory
+from gateway.embedded.disk_space import FULL_ERRORS
 from gateway.embedded.errors import EmbeddedError
 
 # Bytes. A larger log is moved to `<name>.log.1`, replacing the one there.
@@ -48,19 +50,14 @@ def start_logged(
 ) -> LoggedProcess:
     """Start a process in a session of its own, so that the terminal's Ctrl-C does not reach it.
 
-    Its output is appended to `<data>/logs/<name>.log`. `options` are more arguments of Popen.
+    Its output is appended to `<data>/logs/<name>.log`, or dropped if a full disk prevents the
+    creation of that file. `options` are more arguments of Popen.
 
     Raises:
         EmbeddedError: the program cannot be started, or the log cannot be written.
     """
     path = log_path(data, name)
-    private_directory(path.parent)
-    try:
-        if path.exists() and path.stat().st_size > LOG_LIMIT:
-            path.replace(path.with_suffix(".log.1"))
-        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise EmbeddedError(f"The log file {path} cannot be written: {error.strerror}.") from None
+    log = _open_log(path)
     try:
         offset = os.fstat(log).st_size
         process = subprocess.Popen(
@@ -79,6 +76,20 @@ def start_logged(
     return LoggedProcess(process, path, offset)
 
 
+def _open_log(path: Path) -> int:
+    """Descriptor to append to the log, or to /dev/null if the disk is full."""
+    try:
+        private_directory(path.parent)
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_size > LOG_LIMIT:
+                path.replace(path.with_suffix(".log.1"))
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        if error.errno in FULL_ERRORS:
+            return os.open(os.devnull, os.O_WRONLY)
+        raise EmbeddedError(f"The log file {path} cannot be written: {error.strerror}.") from None
+
+
 def log_path(data: Path, name: str) -> Path:
     """The log file of a process of this data directory."""
     return data / "logs" / f"{name}.log"
@@ -89,10 +100,18 @@ def trim_logs(data: Path) -> None:
     for path in (data / "logs").glob("*.log"):
         try:
             if path.stat().st_size > LOG_LIMIT:
-                shutil.copyfile(path, path.with_suffix(".log.1"))
+                _copy_or_remove(path, path.with_suffix(".log.1"))
                 os.truncate(path, 0)
         except OSError:
             continue  # no room for the copy: the next call tries again
+
+
+def _copy_or_remove(source: Path, target: Path) -> None:
+    try:
+        shutil.copyfile(source, target)
+    except OSError:
+        target.unlink(missing_ok=True)  # half a copy would keep the disk full
+        raise
 
 
 def last_line(text: str) -> str:

@@ -23,6 +23,7 @@ from gateway.embedded.directories import (
     socket_directory,
     user_name,
 )
+from gateway.embedded.disk_space import NEARLY_NOTHING_FOR_POSTGRES
 from gateway.embedded.errors import EmbeddedError
 from gateway.embedded.logged_process import LoggedProcess, last_line, start_logged
 from gateway.embedded.postgres_programs import Binaries, RunAs, find_binaries
@@ -54,6 +55,7 @@ class Postgres(ServerProcess):
     NAME = "PostgreSQL"
     LOG = "postgres"
     START_TIMEOUT = 120.0  # crash recovery of a large database takes time
+    ROOM = NEARLY_NOTHING_FOR_POSTGRES
     ORDERLY_STOP: ClassVar = {signal.SIGINT: 30.0}
     HARD_STOP: ClassVar = {signal.SIGQUIT: 5.0, signal.SIGKILL: 5.0}
 
@@ -83,6 +85,15 @@ class Postgres(ServerProcess):
         pid = int(status[0])
         return pid if process_alive(pid) and serves_directory(pid, cluster) else None
 
+    def answers(self) -> bool:
+        """True if the server answers a new connection, with an error or not, within 5 s."""
+        return _log_in(*self._address()) != b""
+
+    def _address(self) -> tuple[int, str | tuple[str, int]]:
+        if self._socket_directory is not None:
+            return socket.AF_UNIX, str(self._socket_directory / f".s.PGSQL.{PORT}")
+        return socket.AF_INET, ("127.0.0.1", self._tcp_port)
+
     @cached_property
     def _programs(self) -> Binaries:
         programs = Binaries.read(self.binaries) if self.binaries else find_binaries()
@@ -91,6 +102,12 @@ class Postgres(ServerProcess):
                 f"There are no PostgreSQL programs that run on this machine in {self.binaries}."
             )
         return programs
+
+    @property
+    def _home(self) -> Path:
+        # The directory of the database does not exist before it is complete.
+        directory = self._directory().resolve()
+        return directory if directory.exists() else self.data
 
     def _directory(self) -> Path:
         """The database's directory, or a link to it."""
@@ -206,7 +223,7 @@ class Postgres(ServerProcess):
         result = run.run(program, *arguments, stdin=stdin)
         if result.returncode != 0 or "ERROR:" in result.stdout or "FATAL:" in result.stdout:
             failure = f"PostgreSQL's {program} could not create the database in {self.data}"
-            raise EmbeddedError(self.failure_message(failure, result.stdout))
+            raise self._failure(self.failure_message(failure, result.stdout), result.stdout)
 
     # --- the process ---
 
@@ -254,7 +271,8 @@ class Postgres(ServerProcess):
 
     def _handle_early_exit(self, server: LoggedProcess, seconds: float) -> None:
         """Wait if leftovers of a killed server prevented the start, else raise the reason."""
-        conflict = any(words in server.output() for words in _CONFLICTS)
+        output = server.output()
+        conflict = any(words in output for words in _CONFLICTS) and not self._disk_is_full(output)
         if not conflict or seconds > _CONFLICT_SECONDS:
             super()._handle_early_exit(server, seconds)
         time.sleep(0.1)
@@ -302,6 +320,12 @@ def _postmaster_file(cluster: Path) -> list[str]:
 
 def _accepts_connections(family: int, address: str | tuple[str, int]) -> bool:
     """True if the server accepts log-ins. False while it recovers or shuts down."""
+    answer = _log_in(family, address)
+    return answer[:1] == b"R" or (answer[:1] == b"E" and b"C57P03\0" not in answer)
+
+
+def _log_in(family: int, address: str | tuple[str, int]) -> bytes:
+    """The server's first answer to a log-in; empty if there is none within 5 s."""
     body = struct.pack("!i", 196608) + f"user\0{ROLE}\0database\0{DATABASE}\0\0".encode()
     with socket.socket(family) as client:
         client.settimeout(5)
@@ -311,8 +335,8 @@ def _accepts_connections(family: int, address: str | tuple[str, int]) -> bool:
             answer = client.recv(4096)
             client.sendall(b"X\0\0\0\4")  # ends the connection without a line in the log
         except OSError:
-            return False
-    return answer[:1] == b"R" or (answer[:1] == b"E" and b"C57P03\0" not in answer)
+            return b""
+    return answer
 
 
 def _change_owner(directory: Path, run: RunAs) -> None:

@@ -1,19 +1,21 @@
 """Output of `gateway up`: progress on standard error, results on standard output."""
 
 import contextlib
+import os
 import sys
-from typing import Self
+from typing import Self, TextIO
 
 
 class Progress:
     """Lines on standard error; on a terminal the current step has a spinner.
 
-    Never raises: `gateway up` goes on when its terminal has been closed.
+    Never raises: `gateway up` goes on when its terminal has been closed or its disk is full.
     """
 
     def __init__(self) -> None:
         self._console = self._status = None
-        if sys.stderr.isatty():
+        # There is no stream if the process was started with a closed descriptor.
+        if sys.stderr is not None and sys.stderr.isatty():
             # Here, because the import takes 0.1 s, which a start without a terminal saves.
             from rich.console import Console  # noqa: PLC0415
 
@@ -38,10 +40,10 @@ class Progress:
     def report(self, line: str) -> None:
         """Print a line about something that has happened."""
         with contextlib.suppress(OSError):
-            if self._console is None:
-                print(line, file=sys.stderr, flush=True)  # noqa: T201 - output of a command
-            else:
+            if self._console is not None:
                 self._console.print(line, markup=False, soft_wrap=True)
+            else:
+                _write_line(sys.stderr, line)
 
     def end_step(self) -> None:
         """Remove the spinner."""
@@ -53,4 +55,13 @@ class Progress:
 def print_result(line: str) -> None:
     """Print a line on standard output, flushed at once."""
     with contextlib.suppress(OSError):
-        print(line, flush=True)  # noqa: T201 - output of a command
+        _write_line(sys.stdout, line)
+
+
+def _write_line(stream: TextIO | None, line: str) -> None:
+    if stream is None:
+        return
+    # Directly: a line that a full disk does not take would stay in the buffer, and the exit code
+    # would be that of the failed flush at the end.
+    stream.flush()
+    os.write(stream.fileno(), f"{line}\n".encode(errors="replace"))

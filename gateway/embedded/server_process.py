@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from gateway.embedded.directories import data_directory
-from gateway.embedded.errors import EmbeddedError
+from gateway.embedded.disk_space import free_space, full_disk_errors, names_full_disk
+from gateway.embedded.errors import DiskFull, EmbeddedError
 from gateway.embedded.logged_process import LoggedProcess, last_line, log_path
 from gateway.embedded.process_info import end_process
 
@@ -37,6 +38,8 @@ class ServerProcess(ABC):
     LOG: ClassVar[str]
     # Seconds within which the server must accept connections.
     START_TIMEOUT: ClassVar[float]
+    # Free bytes without which the server may fail and be unable to log the reason.
+    ROOM: ClassVar[int]
     # Signals that stop the server, each with the seconds to wait before the next.
     ORDERLY_STOP: ClassVar[Mapping[signal.Signals, float]]
     HARD_STOP: ClassVar[Mapping[signal.Signals, float]]
@@ -53,11 +56,12 @@ class ServerProcess(ABC):
         Creates its files first if there are none. Waits for recovery after a crash.
 
         Raises:
+            DiskFull: there is no room; it may be started again once there is.
             EmbeddedError: the server cannot run here, or was stopped meanwhile with `hard`.
         """
         self._killed = False
         self.data = data_directory(self.data)
-        with self._lock, self._start_lock():
+        with self._lock, full_disk_errors(self.data), self._start_lock():
             self._prepare()
             began = time.monotonic()
             launched = False  # by this call: only then the log says why the server ended
@@ -73,9 +77,9 @@ class ServerProcess(ABC):
                     self._server = self._launch()
                     launched = self._server is not None
                 if time.monotonic() - began > self.START_TIMEOUT:
-                    raise EmbeddedError(
+                    raise self._failure(
                         f"{self.NAME} did not accept connections within"
-                        f" {self.START_TIMEOUT:.0f} s: see {log_path(self.data, self.LOG)}."
+                        f" {self.START_TIMEOUT:.0f} s: see {log_path(self.data, self.LOG)}.",
                     )
                 time.sleep(0.01)
             raise EmbeddedError(f"{self.NAME} was killed while it started.")
@@ -95,6 +99,11 @@ class ServerProcess(ABC):
                 )
             self._server = None
 
+    @property
+    @abstractmethod
+    def _home(self) -> Path:
+        """Directory of the server's files."""
+
     @abstractmethod
     def alive(self) -> bool:
         """True if the server's process runs, even if another process started it."""
@@ -102,6 +111,10 @@ class ServerProcess(ABC):
     @abstractmethod
     def pid(self) -> int | None:
         """Process id of the server, even if another process started it. None if it does not run."""
+
+    @abstractmethod
+    def answers(self) -> bool:
+        """True if the server answers a new connection, with an error or not, within 5 s."""
 
     def _start_lock(self) -> contextlib.AbstractContextManager[None]:
         """Held during `start`."""
@@ -121,13 +134,24 @@ class ServerProcess(ABC):
 
     def _handle_early_exit(self, server: LoggedProcess, _seconds: float) -> None:
         """Raise the reason why the server ended while it started, `_seconds` after `start`."""
-        message = self.failure_message(f"{self.NAME} does not start", server.output())
-        raise EmbeddedError(f"{message} The whole log: {server.log}")
+        output = server.output()
+        message = self.failure_message(f"{self.NAME} does not start", output)
+        raise self._failure(f"{message} The whole log: {server.log}", output)
+
+    def _failure(self, message: str, output: str = "") -> EmbeddedError:
+        """The error to raise: DiskFull if the output names a full disk, or nothing is free."""
+        if self._disk_is_full(output):
+            return DiskFull(message, self._home)
+        return EmbeddedError(message)
+
+    def _disk_is_full(self, output: str) -> bool:
+        # A server on a full disk cannot write its log either.
+        return names_full_disk(output) or free_space(self._home) < self.ROOM
 
     @classmethod
     def failure_message(cls, failure: str, output: str) -> str:
         """A failure with the reason that the server printed. A full disk gets a plain sentence."""
-        if "No space left on device" in output:
+        if names_full_disk(output):
             return (
                 f"{failure}: no room on the disk."
                 " Free some, or give a folder on another disk with --data."

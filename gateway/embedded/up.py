@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import http.client
-import shutil
 import signal
 import socket
 import sys
@@ -13,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from domains.kernel.core.supervision.watchdog import Notifier
 from gateway.embedded import runfile
 from gateway.embedded.directories import data_directory, open_lock, private_directory
-from gateway.embedded.errors import EmbeddedError
+from gateway.embedded.disk_space import free_space, full_disk_errors, names_full_disk
+from gateway.embedded.errors import DiskFull, EmbeddedError
 from gateway.embedded.logged_process import start_logged
 from gateway.embedded.postgres import Postgres
 from gateway.embedded.process_info import wait_until
@@ -29,6 +30,8 @@ if sys.platform != "win32":
 # Bytes. An empty database takes 40 MB; the rest keeps the disk from filling up at once.
 SPACE_NEEDED = 200_000_000
 READY_SECONDS = 60.0
+# Between two tries of a step of the start that finds the disk full.
+RETRY_SECONDS = 2.0
 # Within this time the children of a killed `up` release the port: see `parent_watch`.
 LEFTOVER_SECONDS = 10.0
 # `make` and the terminal may both pass on one Ctrl-C: signals within this time count as one.
@@ -50,11 +53,6 @@ class Commands:
     work: tuple[str, ...] = (sys.executable, "-m", "workers")
 
 
-def free_space(folder: Path) -> int:
-    """Free bytes on the disk of a folder."""
-    return shutil.disk_usage(folder).free
-
-
 def up(
     data: Path,
     *,
@@ -66,6 +64,7 @@ def up(
     environment: Mapping[str, str],
     migrated: Callable[[str], bool] | None = None,
     commands: Commands = Commands(),
+    watchdog_timeout: float = 10.0,
     free_space: Callable[[Path], int] = free_space,
 ) -> None:
     """Run the product on this machine until Ctrl-C or SIGTERM, then stop everything it started.
@@ -75,7 +74,9 @@ def up(
     with the database migrated. `migrated` returns True if the schema of a database URL
     is current; migrations are skipped then. Port 0 takes a free port. `DATABASE_URL`, `REDIS_URL`
     and `BLOB_URL` in `environment` replace the embedded servers, and
-    `GATEWAY_DATABASE_DIRECT_URL` belongs to `DATABASE_URL`.
+    `GATEWAY_DATABASE_DIRECT_URL` belongs to `DATABASE_URL`. A process of the product that is silent
+    for `watchdog_timeout` seconds is replaced. If a disk becomes full later, everything continues
+    once there is room. Reports to systemd if `environment` has its NOTIFY_SOCKET.
 
     Raises:
         EmbeddedError: it cannot run here, or a part failed repeatedly; all parts are stopped.
@@ -85,12 +86,21 @@ def up(
             "The embedded servers run on Linux and macOS only: set DATABASE_URL and REDIS_URL."
         )
     data = data_directory(data)
+    variables = dict(environment)
+    # Removed, so that no child process reports to the supervisor of this process.
+    notifier = Notifier.take_from(variables)
     with _lock_data_directory(data):
         _refuse_full_disk(data, free_space(data))
         leftover = bool(runfile.read(data))
         address = _free_address(host, port, patience=LEFTOVER_SECONDS if leftover else 0.0)
         with Progress() as progress:
-            supervisor = Supervisor(data, report=progress.report)
+            supervisor = Supervisor(
+                data,
+                report=progress.report,
+                watchdog_timeout=watchdog_timeout,
+                free=free_space,
+                notifier=notifier,
+            )
             with _stop_on_signals(supervisor):
                 try:
                     _Run(
@@ -98,14 +108,16 @@ def up(
                         address,
                         workers,
                         api_processes,
-                        dict(environment),
+                        variables,
                         commands,
                         supervisor,
                         progress,
+                        notifier,
                     ).run(demo, migrated)
                 except _StopRequested:
                     pass
                 finally:
+                    notifier.stopping()
                     progress.begin_step("Stopping")
                     supervisor.stop()
                     runfile.remove(data)
@@ -129,6 +141,7 @@ class _Run:
     commands: Commands
     supervisor: Supervisor
     progress: Progress
+    notifier: Notifier
 
     def run(
         self, demo: Callable[[Urls], list[str]] | None, migrated: Callable[[str], bool] | None
@@ -141,20 +154,15 @@ class _Run:
         current = in_background(lambda: migrated is not None and migrated(direct_url))
         self._wait(current.done)
         if not current.result():
-            self._migrate(env)
-        runfile.write(self.data, urls)
+            self._repeat_while_full(lambda: self._migrate(env))
+        self._repeat_while_full(lambda: self._write_runfile(urls))
         api = "the API" if self.api_processes == 1 else f"{self.api_processes} API processes"
         self.progress.begin_step(
             f"Starting {api} and {self.workers} worker{'s' if self.workers != 1 else ''}"
         )
         self.supervisor.start(self._children(env))
         lines = in_background(lambda: demo(urls) if demo is not None else [])
-        deadline = time.monotonic() + READY_SECONDS
-        self._wait(lambda: _accepts_connections(self.address) or time.monotonic() > deadline)
-        if time.monotonic() > deadline:
-            raise EmbeddedError(
-                f"The API does not answer within {READY_SECONDS:.0f} s: see {self.data / 'logs'}."
-            )
+        self._wait_for_api()
         self._wait(lines.done)
         self.progress.end_step()
         for line in lines.result():
@@ -163,11 +171,46 @@ class _Run:
             f"Started in {time.monotonic() - began:.1f} s. Ctrl-C stops everything."
         )
         print_result(f"READY {urls['api_url']}")
+        self.notifier.ready()
         self._wait(lambda: False)
 
     def _wait(self, until: Callable[[], bool]) -> None:
         if not self.supervisor.run(until):
             raise _StopRequested
+
+    def _wait_for_api(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+
+        def ready_or_late() -> bool:
+            nonlocal deadline
+            if self.supervisor.disk_full:
+                deadline = time.monotonic() + READY_SECONDS
+            return _accepts_connections(self.address) or time.monotonic() > deadline
+
+        self._wait(ready_or_late)
+        if time.monotonic() > deadline:
+            raise EmbeddedError(
+                f"The API does not answer within {READY_SECONDS:.0f} s: see {self.data / 'logs'}."
+            )
+
+    def _repeat_while_full(self, step: Callable[[], None]) -> None:
+        reported = False
+        while True:
+            try:
+                return step()
+            except DiskFull as error:
+                if not reported:
+                    self.progress.report(f"{error} Trying again every {RETRY_SECONDS:.0f} s.")
+                reported = True
+            self._pause(RETRY_SECONDS)
+
+    def _pause(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        self._wait(lambda: time.monotonic() >= end)
+
+    def _write_runfile(self, urls: Urls) -> None:
+        with full_disk_errors(self.data):
+            runfile.write(self.data, urls)
 
     def _start_servers(self) -> Urls:
         servers: dict[str, Server] = {}
@@ -204,10 +247,13 @@ class _Run:
             migration.process.kill()
             migration.process.wait()
         if migration.process.returncode != 0:
-            raise EmbeddedError(
+            message = (
                 f"The database could not be migrated: {migration.last_line()}."
                 f" The whole log: {migration.log}"
             )
+            if self.supervisor.disk_full or names_full_disk(migration.output()):
+                raise DiskFull(message, self.data)
+            raise EmbeddedError(message)
 
     def _children(self, env: dict[str, str]) -> list[Child]:
         host, port = self.address

@@ -16,6 +16,7 @@ from typing import ClassVar
 from urllib.parse import quote
 
 from gateway.embedded.directories import private_directory, socket_directory
+from gateway.embedded.disk_space import NEARLY_NOTHING
 from gateway.embedded.errors import EmbeddedError
 from gateway.embedded.logged_process import LoggedProcess, start_logged
 from gateway.embedded.server_process import ServerProcess, server_environment
@@ -73,6 +74,7 @@ class Valkey(ServerProcess):
     NAME = "Valkey"
     LOG = "valkey"
     START_TIMEOUT = 60.0  # a large append-only file takes time to load
+    ROOM = NEARLY_NOTHING
     ORDERLY_STOP: ClassVar = {signal.SIGTERM: 15.0}
     HARD_STOP: ClassVar = {signal.SIGKILL: 5.0}
 
@@ -102,6 +104,11 @@ class Valkey(ServerProcess):
         process_id = re.search(rb"process_id:(\d+)", _send_command(address, "INFO server"))
         return int(process_id[1]) if process_id else None
 
+    def answers(self) -> bool:
+        """True if the server answers a new connection, with an error or not, within 5 s."""
+        address = self._socket or self._recorded_socket()
+        return address is not None and _send_command(address, "PING") != b""
+
     @property
     def _home(self) -> Path:
         return self.data / "valkey"
@@ -124,7 +131,9 @@ class Valkey(ServerProcess):
         self._socket = self._socket or self._choose_socket()
         self._socket.unlink(missing_ok=True)
         # Written first: if this process is killed now, the next one must find the server.
-        (self._home / "socket").write_text(str(self._socket))
+        # Unchanged, it is not written again, because a full disk would leave it empty.
+        if self._recorded_socket() != self._socket:
+            (self._home / "socket").write_text(str(self._socket))
         settings = {
             "port": "0",
             "unixsocket": str(self._socket),

@@ -8,6 +8,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -16,15 +17,18 @@ from domains.kernel.core import log_config
 from domains.kernel.core.problems import Unavailable
 from domains.kernel.core.settings import Settings
 from domains.kernel.core.supervision.parent_watch import SUPERVISOR_FD
+from domains.kernel.core.supervision.watchdog import Notifier, Watch
+from domains.kernel.core.tasks import background_task
 from gateway.multiprocess.listener import bind
 
 log = structlog.get_logger()
 
 # All in seconds. The delay before a restart doubles each time, up to the longest.
-_FIRST_DELAY, _LONGEST_DELAY = 0.2, 10.0
+_FIRST_DELAY, _LONGEST_DELAY = 0.2, 5.0
 # A process that ran for this long restarts with the first delay again.
 _HEALTHY_SECONDS: Final = 30.0
 _POLL_INTERVAL: Final = 0.05
+_WATCH_INTERVAL: Final = 0.25
 
 # Variable of prometheus_client: the directory where each process keeps its metrics in files.
 METRICS_DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -34,11 +38,15 @@ class ProcessGroup:
     """API processes with the numbers 1 to `settings.serve_processes`.
 
     They stay in the process group of this process: Ctrl-C in a terminal reaches all of them, and a
-    supervisor that kills the group leaves none behind.
+    supervisor that kills the group leaves none behind. A frozen process is killed, then restarted.
     """
 
-    def __init__(self, settings: Settings, environment: dict[str, str], watched_pipe: int) -> None:
+    def __init__(
+        self, settings: Settings, environment: dict[str, str], watched_pipe: int, directory: Path
+    ) -> None:
+        """`directory` is private. It gets the sockets on which the processes report."""
         self._settings = settings
+        self._directory = directory
         self._environment = environment
         self._watched_pipe = watched_pipe
         self._running: set[asyncio.subprocess.Process] = set()
@@ -52,30 +60,32 @@ class ProcessGroup:
             # SIGINT at first would count twice: a terminal sends it to each process, too.
             _send(process, signal.SIGINT if again else signal.SIGTERM)
 
-    async def run(self) -> int:
+    async def run(self, notifier: Notifier) -> int:
         """Run until `stop`. Returns the exit code: 1 if the first process did not start.
 
-        The first process checks settings and servers for all. The others start when it is ready.
+        The first process checks settings and servers for all. When it is ready, the others start,
+        and `notifier` begins to report.
         """
-        first = await self._start(1)
+        first = await self._start(1, watch := self._watch(1))
         if not await self._is_ready(first) and not self._stopping.is_set():
             return 1
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._keep_running(1, first))
+        async with background_task(notifier.run()), asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_running(1, watch, first))
             for number in range(2, self._settings.serve_processes + 1):
-                tasks.create_task(self._keep_running(number))
+                tasks.create_task(self._keep_running(number, self._watch(number)))
         return 0
 
     async def _keep_running(
-        self, number: int, process: asyncio.subprocess.Process | None = None
+        self, number: int, watch: Watch | None, process: asyncio.subprocess.Process | None = None
     ) -> None:
         delay = _FIRST_DELAY
         loop = asyncio.get_running_loop()
         # A process that was started before `stop` is waited for.
         while process is not None or not self._stopping.is_set():
             started_at = loop.time()
-            process = process or await self._start(number)
-            code = await process.wait()
+            process = process or await self._start(number, watch)
+            async with background_task(_kill_when_frozen(number, watch, process)):
+                code = await process.wait()
             self._running.discard(process)
             process = None
             if self._stopping.is_set():
@@ -87,10 +97,21 @@ class ProcessGroup:
                 await asyncio.wait_for(self._stopping.wait(), delay)
             delay = min(delay * 2, _LONGEST_DELAY)
 
-    async def _start(self, number: int) -> asyncio.subprocess.Process:
+    def _watch(self, number: int) -> Watch | None:
+        try:
+            return Watch(self._directory / f"notify-{number}", self._settings.watchdog_timeout)
+        except OSError as error:
+            log.warning("api_process_not_watched", process=number, error=str(error))
+            return None
+
+    async def _start(self, number: int, watch: Watch | None) -> asyncio.subprocess.Process:
+        environment = self._environment
+        if watch is not None:
+            watch.restart()
+            environment = {**environment, **watch.environment}
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "gateway.serve", str(number)),
-            env=self._environment,
+            env=environment,
             stdin=asyncio.subprocess.DEVNULL,
             pass_fds=(self._watched_pipe,),
         )
@@ -114,6 +135,17 @@ class ProcessGroup:
         return False
 
 
+async def _kill_when_frozen(
+    number: int, watch: Watch | None, process: asyncio.subprocess.Process
+) -> None:
+    while watch is not None:
+        await asyncio.sleep(_WATCH_INTERVAL)
+        if watch.is_frozen():
+            log.error("api_process_frozen", process=number)
+            _send(process, signal.SIGKILL)
+            return
+
+
 def main(settings: Settings) -> int:
     """Run several API processes. Returns 0 after a signal, 1 after printing an error message."""
     log_config.configure_logging(settings.log_level, settings.log_format)
@@ -127,6 +159,8 @@ def main(settings: Settings) -> int:
 async def _run(settings: Settings) -> int:
     # Not shared, so that a second group cannot take part of the connections of the first one.
     bind(settings.host, settings.port).close()
+    # First, so that no API process inherits the socket of this process' own supervisor.
+    notifier = Notifier.take_from(os.environ)
     with (
         tempfile.TemporaryDirectory(prefix="gateway-metrics-") as metrics,
         _watched_pipe() as watched_pipe,
@@ -136,10 +170,10 @@ async def _run(settings: Settings) -> int:
             METRICS_DIRECTORY: metrics,
             SUPERVISOR_FD: str(watched_pipe),
         }
-        group = ProcessGroup(settings, environment, watched_pipe)
+        group = ProcessGroup(settings, environment, watched_pipe, Path(metrics))
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, group.stop, number)
-        return await group.run()
+        return await group.run(notifier)
 
 
 @contextlib.contextmanager

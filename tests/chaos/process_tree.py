@@ -34,6 +34,14 @@ def children(pid: int) -> list[ProcessInfo]:
     return [process for _, process in _running() if process.parent == pid]
 
 
+def descendants(pid: int) -> list[ProcessInfo]:
+    """The children of a process, their children, and so on."""
+    found = children(pid)
+    for child in found:
+        found += children(child.pid)  # the loop visits these, too
+    return found
+
+
 def orphans(candidates: Iterable[ProcessInfo]) -> list[ProcessInfo]:
     """Processes that do not descend from this one, because their parent has died."""
     processes = {process.pid: process for process in candidates}

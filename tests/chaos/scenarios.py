@@ -3,7 +3,15 @@
 from functools import partial
 from typing import Final
 
-from tests.chaos.faults import database, environment, links, processes, servers
+from tests.chaos.faults import (
+    database,
+    disks,
+    environment,
+    frozen,
+    links,
+    processes,
+    servers,
+)
 from tests.chaos.play import Scenario
 
 # Also part of `make test`: a kill of each part, cut connections and a full disk.
@@ -42,6 +50,12 @@ SCENARIOS: Final = (
     Scenario("PgBouncer in transaction mode", links.pool_with_pgbouncer),
     Scenario("everything killed at random, 60 s", processes.kill_everything_at_random, workers=2),
     Scenario("children of gateway up killed, 30 s", processes.kill_children_of_up),
+    Scenario("API frozen", frozen.freeze_api),
+    Scenario("one of several API processes frozen", frozen.freeze_one_api_process),
+    Scenario("worker frozen", frozen.freeze_worker),
+    Scenario("disk of PostgreSQL full", disks.fill_disk_of_postgres),
+    Scenario("disk of the logs full", disks.fill_disk_of_logs),
+    Scenario("all disks full", disks.fill_all_disks),
     Scenario(
         "10,000 jobs, a kill every 2 s", processes.kill_workers_of_ten_thousand_jobs, workers=2
     ),

@@ -16,7 +16,8 @@ import asyncpg
 import pytest
 
 from gateway.embedded import directories, postgres, postgres_programs
-from gateway.embedded.errors import EmbeddedError
+from gateway.embedded.errors import DiskFull, EmbeddedError
+from gateway.embedded.logged_process import LoggedProcess
 from gateway.embedded.postgres import Postgres
 from gateway.embedded.postgres_programs import Binaries, find_binaries
 from gateway.embedded.postgres_root import ROOT_METHODS, RootMethod, account_ids
@@ -291,6 +292,50 @@ def test_a_full_disk_has_a_plain_message() -> None:
         "PostgreSQL does not start: no room on the disk."
         " Free some, or give a folder on another disk with --data."
     )
+
+
+def test_a_start_without_room_is_a_full_disk_and_succeeds_once_there_is_room(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = with_database(tmp_path / "data")
+    server = make(data)
+    server.start()
+    server.stop()
+    control = next(data.glob("pg*")) / "global" / "pg_control"
+    control.rename(tmp_path / "moved")
+    with monkeypatch.context() as patched:
+        # A server on a full disk cannot log why it does not start.
+        patched.setattr("gateway.embedded.server_process.free_space", lambda _: 19_000_000)
+        with pytest.raises(DiskFull) as refused:
+            server.start()
+    assert refused.value.folder == (data / "pg18").resolve()
+    (tmp_path / "moved").rename(control)
+    assert sql(server.start(), "select 1") == 1
+
+
+def test_a_lock_file_that_finds_no_room_is_no_leftover_of_a_killed_server(
+    make: Make, tmp_path: Path
+) -> None:
+    server = make(with_database(tmp_path / "data"))
+    log = tmp_path / "postgres.log"
+    log.write_text("FATAL:  could not write lock file: No space left on device")
+    with subprocess.Popen(["true"]) as process, pytest.raises(DiskFull):
+        server._handle_early_exit(LoggedProcess(process, log, 0), 0.0)
+
+
+def test_a_frozen_server_does_not_answer(make: Make, tmp_path: Path) -> None:
+    server = make(with_database(tmp_path / "data"))
+    server.start()
+    assert server.answers()
+    pid = server.pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    assert not server.answers()
+    assert server.alive()
+    server.stop(hard=True)
+    assert not server.answers()
+    assert sql(server.start(), "select 1") == 1
+    assert server.answers()
 
 
 def test_a_failed_start_has_the_reason_and_the_log(make: Make, tmp_path: Path) -> None:

@@ -50,6 +50,8 @@ from pathlib import Path
 notes = Path(os.environ["NOTES"])
 with (notes / "migrated").open("a") as file:
     print(os.environ["DATABASE_URL"], file=file)
+if (notes / "full").exists():
+    raise SystemExit("could not extend file: No space left on device")
 if (notes / "broken").exists():
     raise SystemExit("column x is missing")
 """
@@ -248,6 +250,37 @@ def test_up_ends_with_one_sentence_if_a_migration_fails(tmp_path: Path) -> None:
             in errors
         )
         assert not (data / "run.json").exists()
+
+
+def test_a_migration_that_finds_no_room_is_repeated(tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "full").touch()
+    data = tmp_path / "data"
+    with started(data, OWN_SERVERS) as process:
+        until(lambda: (notes / "migrated").exists() and (notes / "migrated").read_text().split())
+        (notes / "full").unlink()
+        wait_until_ready(process)
+        process.terminate()
+        assert "No space left on device" in errors_until_end(process)
+        assert process.returncode == 0
+
+
+def test_reports_to_systemd(tmp_path: Path) -> None:
+    address = tmp_path / "systemd"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(address))
+        systemd.settimeout(60)
+        systemd_environment = {"NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "4000000"}
+        with started(tmp_path / "data", {**OWN_SERVERS, **systemd_environment}) as process:
+            wait_until_ready(process)
+            while systemd.recv(100) != b"READY=1":
+                pass
+            # While it serves, too.
+            assert systemd.recv(100) == systemd.recv(100) == b"WATCHDOG=1"
+            process.terminate()
+            while systemd.recv(100) != b"STOPPING=1":
+                pass
 
 
 def test_a_taken_port_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from gateway.embedded import valkey
-from gateway.embedded.errors import EmbeddedError
+from gateway.embedded.errors import DiskFull, EmbeddedError
 from gateway.embedded.valkey import Valkey
 from tests.embedded.processes import python, read_line, until
 
@@ -160,3 +160,44 @@ def test_a_failed_start_has_the_reason_and_the_log(make: Make, tmp_path: Path) -
         EmbeddedError, match=r"Valkey does not start: .*The whole log: .*valkey\.log"
     ):
         server.start()
+
+
+NO_ROOM = """#!/bin/sh
+test "$1" = --version || echo "Can't persist AOF manifest file: No space left on device"
+test "$1" = --version
+"""
+
+
+def test_a_start_without_room_is_a_full_disk(make: Make, tmp_path: Path) -> None:
+    program = tmp_path / "full"
+    program.write_text(NO_ROOM)
+    program.chmod(0o700)
+    with pytest.raises(DiskFull, match="Valkey does not start: no room on the disk") as refused:
+        make(tmp_path / "data", binary=program).start()
+    assert refused.value.folder == tmp_path / "data" / "valkey"
+    assert make(tmp_path / "data").start()
+
+
+def test_a_frozen_server_does_not_answer(make: Make, tmp_path: Path) -> None:
+    server = make(tmp_path / "data")
+    assert not server.answers()
+    url = server.start()
+    assert server.answers()
+    os.kill(pid_of(url), signal.SIGSTOP)
+    assert not server.answers()
+    assert server.alive()
+    server.stop(hard=True)
+    assert not server.answers()
+    assert server.start() == url
+    assert server.answers()
+
+
+def test_an_unchanged_socket_path_is_not_written_again(make: Make, tmp_path: Path) -> None:
+    server = make(tmp_path / "data")
+    url = server.start()
+    note = tmp_path / "data" / "valkey" / "socket"
+    written = note.stat().st_mtime_ns
+    os.kill(pid_of(url), signal.SIGKILL)
+    until(lambda: not server.alive())
+    assert server.start() == url
+    assert note.stat().st_mtime_ns == written

@@ -1,8 +1,9 @@
-"""Several API processes behind one port: limits, keys, metrics, restarts and the end."""
+"""Several API processes behind one port: limits, keys, metrics, restarts, freezes and the end."""
 
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -34,7 +35,7 @@ def two_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("processes")
     # Temporary files of the API, to see what it leaves.
     (folder / "tmp").mkdir()
-    stack = Stack(folder, {"TMPDIR": str(folder / "tmp")})
+    stack = Stack(folder, {"TMPDIR": str(folder / "tmp"), "GATEWAY_WATCHDOG_TIMEOUT": "5"})
     stack.api = Process("gateway", stack.env, folder / "api.log", "serve", "--processes", "2")
     try:
         stack.start_servers()
@@ -126,6 +127,65 @@ async def _counts(caller: Tenant) -> list[int]:
         figures = [line.removeprefix(name) for line in lines if line.startswith(name)]
         counts.append(sum(int(float(figure)) for figure in figures))
     return counts
+
+
+async def test_a_frozen_process_is_replaced(api: Stack) -> None:
+    processes = _processes(api)
+    frozen, other = processes
+    # A process is not judged before its first report.
+    await _on_all_connections(api)
+    os.kill(frozen, signal.SIGSTOP)
+    await eventually(lambda: len(_processes(api) - processes) == 1)
+    await eventually(lambda: _listening(api) == 2)
+    assert not process_alive(frozen)
+    assert other in _processes(api)
+
+
+async def _on_all_connections(api: Stack) -> None:
+    async with httpx.AsyncClient(base_url=api.base_url) as client:
+        headers = {"Connection": "close"}
+        answers = await asyncio.gather(
+            *(client.get("/livez", headers=headers) for _ in range(CONNECTIONS))
+        )
+    assert {answer.status_code for answer in answers} == {200}
+
+
+@pytest.mark.parametrize(
+    ("module", "processes"), [("gateway.serve", "1"), ("gateway.serve", "2"), ("workers", "1")]
+)
+def test_processes_report_to_systemd(
+    two_processes: Stack, tmp_path: Path, module: str, processes: str
+) -> None:
+    environment = {
+        **two_processes.env,
+        "GATEWAY_PORT": str(free_port()),
+        "GATEWAY_SERVE_PROCESSES": processes,
+        "NOTIFY_SOCKET": str(tmp_path / "systemd"),
+        "WATCHDOG_USEC": "2000000",
+    }
+    process = Process(module, environment, tmp_path / "log")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(environment["NOTIFY_SOCKET"])
+        systemd.settimeout(TIMEOUT)
+        process.start()
+        try:
+            assert systemd.recv(100) == b"READY=1"
+            if module == "gateway.serve":
+                url = f"http://127.0.0.1:{environment['GATEWAY_PORT']}/livez"
+                assert httpx.get(url).status_code == 200
+            # No child reports in its place: there is one READY, and one STOPPING at the end.
+            assert [systemd.recv(100) for _ in range(3)] == [b"WATCHDOG=1"] * 3
+            process.send(signal.SIGTERM)
+            while (message := systemd.recv(100)) == b"WATCHDOG=1":
+                pass
+            assert message == b"STOPPING=1"
+            assert process.wait() == 0
+            systemd.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                systemd.recv(100)
+        finally:
+            if process.alive:
+                process.kill()
 
 
 async def test_sigterm_finishes_the_running_requests_of_all_processes(api: Stack) -> None:

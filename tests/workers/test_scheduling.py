@@ -15,6 +15,7 @@ from sqlalchemy import column, literal_column, select, table
 
 from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.core.settings import Settings
+from domains.kernel.core.supervision.watchdog import Notifier
 from domains.kernel.db.database import Database
 from domains.kernel.db.statements import scalar, statement
 from domains.kernel.jobs import leases
@@ -107,7 +108,7 @@ class _Worker:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         working = asyncio.create_task(
-            work(self._settings, self._stop, {Task: Actor(run=self._run)})
+            work(self._settings, self._stop, {Task: Actor(run=self._run)}, Notifier())
         )
         try:
             yield

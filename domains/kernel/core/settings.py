@@ -122,6 +122,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         _Seconds, doc("Seconds between two probes of an unavailable PostgreSQL server")
     ] = 1.0
     redis_timeout: Annotated[_Seconds, doc("Timeout in seconds of the API's Redis commands")] = 0.25
+    watchdog_timeout: Annotated[
+        _OneSecondOrMore,
+        doc("Seconds of silence after which `gateway up` or `serve` replaces a frozen process"),
+    ] = 10.0
     max_body_bytes: Annotated[_Bytes, doc("Maximum size of a request body in bytes")] = 10 * _MIB
     limit_per_minute: Annotated[_Count, doc("Maximum requests of an API key in any minute")] = 60
     limit_per_hour: Annotated[_Count, doc("Maximum requests of an API key in any hour")] = 1_000

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import asyncpg
 
@@ -23,7 +25,7 @@ from tests.chaos.play import (
     wait_for_states,
     without_retry_delays,
 )
-from tests.chaos.process_tree import children, stack_processes
+from tests.chaos.process_tree import children, descendants, stack_processes
 from tests.chaos.results import ScenarioResult
 from tests.chaos.workload import KINDS, LONG_TEXT, Workload
 from tests.revenue.push_records import create_source
@@ -122,11 +124,48 @@ async def _kill_workers(stack: ChaosStack) -> None:
 
 async def kill_children_of_up(stack: ChaosStack, _workload: Workload) -> ScenarioResult:
     """Kill children of `gateway up` (API, worker, PostgreSQL, Valkey) for 30 s."""
-    data, log, mark = stack.folder / "up", stack.folder / "up.log", f"{stack.mark}-up"
+
+    async def kill(up: RunningUp, workload: Workload) -> None:
+        chance = random.Random(4)
+        deadline = time.monotonic() + 30
+        async with workload.sending_in_background(pause=0.2):
+            while time.monotonic() < deadline:
+                await asyncio.sleep(chance.uniform(1, 3))
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(chance.choice(children(up.pid)).pid, signal.SIGKILL)
+                    stack.faults += 1
+
+    return await play_with_up(stack, kill)
+
+
+class RunningUp(NamedTuple):
+    """A `gateway up` of a scenario: its process, data directory and output."""
+
+    pid: int
+    data: Path
+    log: Path
+
+    def child(self, *words: str) -> int | None:
+        """The process whose command has all these words, None if there is none."""
+        found = [
+            each.pid for each in descendants(self.pid) if set(words) <= {*each.command.split()}
+        ]
+        return found[-1] if found else None
+
+
+async def play_with_up(
+    stack: ChaosStack,
+    inject: Callable[[RunningUp, Workload], Awaitable[None]],
+    *options: str,
+    data: Path | None = None,
+) -> ScenarioResult:
+    """Inject faults into a `gateway up` with a workload, then check the workload."""
+    data = data or stack.folder / "up"
+    log, mark = stack.folder / "up.log", f"{stack.mark}-up"
     env = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gateway", "up", "--data", str(data), "--port", "0"),
+            *(sys.executable, "-m", "gateway", "up", "--data", str(data), "--port", "0", *options),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -140,7 +179,7 @@ async def kill_children_of_up(stack: ChaosStack, _workload: Workload) -> Scenari
             return "READY " in log.read_text()
 
         await eventually(ready)
-        await _kill_children(process.pid, data, stack, result)
+        await _check_faults(RunningUp(process.pid, data, log), stack, result, inject)
     finally:
         process.send_signal(signal.SIGINT)
         await asyncio.wait_for(process.wait(), 60)
@@ -148,25 +187,23 @@ async def kill_children_of_up(stack: ChaosStack, _workload: Workload) -> Scenari
     return result
 
 
-async def _kill_children(pid: int, data: Path, stack: ChaosStack, result: ScenarioResult) -> None:
-    urls = runfile.running(data)
+async def _check_faults(
+    up: RunningUp,
+    stack: ChaosStack,
+    result: ScenarioResult,
+    inject: Callable[[RunningUp, Workload], Awaitable[None]],
+) -> None:
+    urls = runfile.running(up.data)
     assert urls is not None
     embedded = Stack(stack.folder, {})
     embedded.env["DATABASE_URL"] = urls["database_url"]
     embedded.base_url = urls["api_url"]
-    chance = random.Random(4)
-    deadline = time.monotonic() + 30
     async with new_tenant(embedded) as tenant:
         workload = Workload(tenant, await create_source(tenant))
-        async with workload.sending_in_background(pause=0.2):
-            while time.monotonic() < deadline:
-                await asyncio.sleep(chance.uniform(1, 3))
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(chance.choice(children(pid)).pid, signal.SIGKILL)
-                    stack.faults += 1
+        await inject(up, workload)
         connection = await eventually(partial(_try_to_connect, embedded.database_url))
         try:
-            await check_workload(result, connection, workload, data / "blobs")
+            await check_workload(result, connection, workload, up.data / "blobs")
         finally:
             await connection.close()
 
