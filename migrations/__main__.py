@@ -10,6 +10,8 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
+from domains.kernel.core.log_stream import protect_standard_streams
+
 
 def upgrade(url: str) -> None:
     """Run the missing migrations, each in its own transaction, under one advisory lock."""
@@ -21,6 +23,7 @@ def upgrade(url: str) -> None:
 
 def main() -> int:
     """Return 0, or 1 after printing one error message to standard error."""
+    protect_standard_streams()
     url = os.environ.get("DATABASE_URL", "")
     if not url:
         return _failed("DATABASE_URL is not set. Set it to the URL of the database to migrate.")

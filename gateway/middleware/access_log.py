@@ -4,7 +4,6 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -61,6 +60,7 @@ class _JsonWriter:
 
     def __init__(self) -> None:
         self._encode = msgspec.json.Encoder().encode
+        # Never raises: see `log_stream`.
         self._stream = sys.stderr.buffer
         # The last second that was formatted, and its text.
         self._second = 0
@@ -75,10 +75,7 @@ class _JsonWriter:
             timestamp=self._timestamp(time.time()),
             **log_context.current(),
         )
-        # A full disk loses log lines, but no requests.
-        with suppress(OSError):
-            self._stream.write(self._encode(line) + b"\n")
-            self._stream.flush()
+        self._stream.write(self._encode(line) + b"\n")
 
     def _timestamp(self, now: float) -> str:
         second = int(now)
