@@ -15,6 +15,9 @@ from domains.kernel.core.settings import Settings
 
 _EVENT: Final = "request_completed"
 
+# Method, route, status, and the seconds that the request took.
+WriteLine = Callable[[str, str, int, float], None]
+
 
 class AccessLine(msgspec.Struct, kw_only=True):
     """A line of the access log. Its time is that of the end of the request."""
@@ -32,11 +35,8 @@ class AccessLine(msgspec.Struct, kw_only=True):
     timestamp: str
 
 
-def line_writer(settings: Settings) -> Callable[[str, str, int, float], None]:
-    """Return the function that writes a line in the configured format and level.
-
-    It takes the method, the route, the status, and the seconds that the request took.
-    """
+def line_writer(settings: Settings) -> WriteLine:
+    """Return the function that writes a line in the configured format and level."""
     if logging.getLevelNamesMapping()[settings.log_level.upper()] > logging.INFO:
         return lambda *_line: None
     return _JsonWriter().write if settings.log_format == "json" else _write_with_structlog
