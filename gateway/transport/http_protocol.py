@@ -11,6 +11,7 @@ import struct
 import sys
 import termios
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 import httptools
@@ -60,8 +61,9 @@ class HttpProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._receive_timer: asyncio.TimerHandle | None = None
         self._send_timer: asyncio.TimerHandle | None = None
-        # Nothing more is read from the connection.
+        # What is received after a refused request is ignored.
         self._refused = False
+        self._malformed = False
         # uvicorn declares them without the None that they are before the first request.
         self.cycle: Any
         self.scope: Any
@@ -109,41 +111,49 @@ class HttpProtocol(HttpToolsProtocol):
         """Respond to complete requests, although the client sends no more, before closing."""
         if self._in_body or self.cycle is None or self.cycle.response_complete:
             return False
-        self.cycle.keep_alive = False
+        self._close_after_response()
         return True
 
     # --- requests ---
 
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
         room = HEADER_LIMIT - self._header_bytes
-        if not self._in_body and len(data) > room:
+        if len(data) > room and not self._in_body:
             # The limit holds also for a header that arrives in one piece with its end.
-            self._feed(data[:room])
-            data = data[room:]
-        self._feed(data)
+            self.data_received(data[:room])
+            self.data_received(data[room:])
+            return
+        cycle, was_in_body = self.cycle, self._in_body
+        # Named, because `super()` takes as long as the checks below.
+        HttpToolsProtocol.data_received(self, data)
+        if self.cycle is not cycle:
+            self._start_request()
+        if self._malformed:
+            self._refuse(Invalid("The request is not valid HTTP/1.1."))
+        elif self._in_body:
+            self._count_body(len(data))
+        elif was_in_body:
+            self._cancel_receive_timer()
+        elif self.cycle is cycle:
+            self._count_header(len(data))
 
-    def _feed(self, data: bytes) -> None:
-        if not self._refused:
-            was_in_body, cycle = self._in_body, self.cycle
-            super().data_received(data)
-            if self._in_body:
-                self._count_body(len(data))
-            elif not was_in_body and self.cycle is cycle:
-                self._count_header(len(data))
-
-    def on_headers_complete(self) -> None:
-        super().on_headers_complete()
-        self._in_body = True
+    def _start_request(self) -> None:
+        """Note that the header of a request has ended."""
         self._header_bytes = 0
-        self._cancel_receive_timer()
+        self._in_body = self.cycle.more_body
+        if self._receive_timer is not None:
+            self._cancel_receive_timer()
+        if not self.cycle.keep_alive:
+            self._close_after_response()
 
     def on_message_complete(self) -> None:
         self._in_body = False
-        self._cancel_receive_timer()
-        super().on_message_complete()
+        HttpToolsProtocol.on_message_complete(self)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the text of uvicorn
-        self._refuse(Invalid("The request is not valid HTTP/1.1."))
+        self._malformed = True
 
     def _count_header(self, size: int) -> None:
         """Count bytes of a header that has not ended."""
@@ -171,8 +181,6 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _count_body(self, size: int) -> None:
         """Count bytes of a body that has not ended."""
-        if self._refused:
-            return
         now = self.loop.time()
         if self._receive_timer is None:
             self._start_body(now)
@@ -206,7 +214,7 @@ class HttpProtocol(HttpToolsProtocol):
                 )
             )
 
-    def _start_receive_timer(self, seconds: float, check: Any) -> None:
+    def _start_receive_timer(self, seconds: float, check: Callable[[], None]) -> None:
         self._receive_timer = self.loop.call_later(seconds, check)
 
     def _cancel_receive_timer(self) -> None:
@@ -228,14 +236,14 @@ class HttpProtocol(HttpToolsProtocol):
             # The handler raises the problem when it reads the body.
             self.cycle.scope[PROBLEM] = problem
             self.cycle.keep_alive = False
-            self.cycle.transport = _lingering(self.transport)
+            self.cycle.transport = _LastResponse(self.transport, self.transport.write_eof)
             self.cycle.message_event.set()
 
     def _respond_without_handler(self, problem: Problem) -> None:
         earlier = self.cycle
         self.cycle = RequestResponseCycle(
             scope=self._partial_scope() | {PROBLEM: problem},  # type: ignore[arg-type]
-            transport=_lingering(self.transport),
+            transport=_LastResponse(self.transport, self.transport.write_eof),  # type: ignore[arg-type]
             flow=self.flow,
             logger=self.logger,
             access_logger=self.access_logger,
@@ -279,11 +287,6 @@ class HttpProtocol(HttpToolsProtocol):
         super().resume_writing()
         self._cancel_send_timer()
 
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self.transport.is_closing():
-            self._watch_unsent()
-
     def timeout_keep_alive_handler(self) -> None:
         self._close()
 
@@ -291,6 +294,12 @@ class HttpProtocol(HttpToolsProtocol):
         super().shutdown()
         if self.transport.is_closing():
             self._watch_unsent()
+        else:
+            self._close_after_response()
+
+    def _close_after_response(self) -> None:
+        self.cycle.keep_alive = False
+        self.cycle.transport = _LastResponse(self.transport, self._close)
 
     def _close(self) -> None:
         """Close the connection when all is sent, or when the client does not read."""
@@ -338,19 +347,15 @@ class HttpProtocol(HttpToolsProtocol):
             self._send_timer = None
 
 
-class _LingeringTransport:
-    """The transport of the last response of a connection.
+class _LastResponse:
+    """The transport of the last response of a connection, with another way to close it.
 
-    Closing a socket with unread input resets the connection, and the client could lose the
-    response. So `close` ends only the sending side. The connection closes when the client closes
-    it, at the latest after the keep-alive timeout.
+    After a refusal, `write_eof`: it ends only the sending side. Closing a socket with unread input
+    resets the connection, and the client could lose the response. The connection closes when the
+    client closes it, at the latest after the keep-alive timeout.
     """
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
         self.write = transport.write
         self.is_closing = transport.is_closing
-        self.close = transport.write_eof
-
-
-def _lingering(transport: asyncio.Transport) -> asyncio.Transport:
-    return _LingeringTransport(transport)  # type: ignore[return-value]
+        self.close = close
