@@ -25,6 +25,7 @@ from gateway.openapi.handlers import openapi_handlers
 from gateway.openapi.reference.handlers import reference_handlers
 from gateway.operations import serve_head
 from gateway.revenue.surface import REVENUE
+from gateway.transport.refusals import Refusals
 
 # The last one renders the errors of paths outside all prefixes.
 SURFACES = (DISCOVERY, REVENUE, OPERATIONS)
@@ -94,7 +95,7 @@ def create_app(
     )
     require_operations(app)
     invoker.plan(app.routes)
-    return MiddlewareStack(app, registry, settings)
+    return MiddlewareStack(app, Refusals(SURFACES), registry, settings)
 
 
 def _declared() -> Provide:

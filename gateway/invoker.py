@@ -27,6 +27,7 @@ from gateway import etags, idempotency
 from gateway.admission.auth import Admission
 from gateway.etags import IfMatch, VersionOf
 from gateway.operations import Operation, Surface, surface_of
+from gateway.transport.refusals import PROBLEM
 
 # Parameters of handlers whose values belong to one request. The others are resources of the
 # application and parameters of the path.
@@ -165,7 +166,7 @@ class Invoker:
         if plan.takes_request:
             arguments["request"] = Request(scope, receive, send)
         if plan.takes_body:
-            arguments["body"] = await self._read_body(receive)
+            arguments["body"] = await self._read_body(scope, receive)
         if not plan.takes_tx:
             return _render(plan, scope, await _call(plan, arguments))
         key = headers.get(idempotency.HEADER_NAME)
@@ -193,10 +194,11 @@ class Invoker:
             await store(_to_store(response))
         return response
 
-    async def _read_body(self, receive: Receive) -> bytes:
+    async def _read_body(self, scope: HTTPScope, receive: Receive) -> bytes:
         """Read the body, without a byte order mark.
 
-        Raises TooLarge, and Invalid if the client disconnects before the end of the body.
+        Raises TooLarge, Invalid if the client disconnects before the end of the body, and the
+        problem of a body that the server stopped receiving.
         """
         # A list of parts would take as much memory again when they are joined.
         parts = io.BytesIO()
@@ -208,6 +210,8 @@ class Invoker:
             if parts.tell() + len(part) > self._max_body_bytes:
                 raise TooLarge("The body is too large.")
             more = message.get("more_body", False)
+            if more and (problem := scope.get(PROBLEM)) is not None:
+                raise problem  # type: ignore[misc]
             if not more and not parts.tell():
                 return part.removeprefix(codecs.BOM_UTF8)
             parts.write(part)

@@ -13,9 +13,11 @@ if __name__ == "__main__":
     # Nothing that a start creates is garbage, but searching it takes a tenth of the start. Enabled
     # again in `server.serve`.
     gc.disable()
+    from domains.kernel.core.log_stream import protect_standard_streams
     from domains.kernel.core.settings import SettingError, load_settings
     from domains.kernel.core.supervision.parent_watch import exit_with_supervisor
 
+    protect_standard_streams()
     exit_with_supervisor()
     try:
         settings = load_settings(os.environ)

@@ -31,6 +31,7 @@ from gateway.app import create_app
 from gateway.middleware.stack import MiddlewareStack
 from gateway.multiprocess import metric_files
 from gateway.multiprocess.listener import bind
+from gateway.transport.http_protocol import limited_protocol
 
 logger = structlog.get_logger()
 
@@ -133,7 +134,8 @@ async def serve(settings: Settings, number: int | None) -> None:
             uvicorn.Config(
                 app,
                 loop="none",
-                http="httptools",
+                http=limited_protocol(settings, app.refusals),
+                ws="none",
                 lifespan="on",
                 access_log=False,
                 log_config=None,

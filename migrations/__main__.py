@@ -13,6 +13,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
+from domains.kernel.core.log_stream import protect_standard_streams
 from domains.kernel.core.settings import SettingError, direct_database_url, is_pooled
 
 
@@ -30,6 +31,7 @@ def upgrade(url: str, *, pooled: bool = False) -> None:
 
 def main() -> int:
     """Return 0, or 1 after printing one error message to standard error."""
+    protect_standard_streams()
     try:
         url = direct_database_url(os.environ)
         if not url:

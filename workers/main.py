@@ -17,6 +17,7 @@ import uvloop
 from domains.kernel import health
 from domains.kernel.core import log_config
 from domains.kernel.core.ids import new_id
+from domains.kernel.core.log_stream import protect_standard_streams
 from domains.kernel.core.network import FetchAllowlist
 from domains.kernel.core.problems import Unavailable
 from domains.kernel.core.settings import SettingError, Settings, load_settings
@@ -152,6 +153,7 @@ async def _work_until_signal(settings: Settings, actors: Actors, notifier: Notif
 
 def main(actors: Actors = ACTORS) -> int:
     """Run a worker process. Returns 0 after a signal, 1 after an error message."""
+    protect_standard_streams()
     exit_with_supervisor()
     notifier = Notifier.take_from(os.environ)
     # Child processes that read untrusted files run as the same user.

@@ -18,7 +18,7 @@ from domains.intelligence.child_calls import find_insights
 from domains.intelligence.findings import Document
 from domains.kernel.core.field_docs import doc
 from domains.kernel.core.ids import WorkspaceId, new_id
-from domains.kernel.core.problems import invalid
+from domains.kernel.core.problems import Unavailable
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import scalar, statement
 from domains.kernel.jobs.process_pool import ComputationTimeout, ProcessPool
@@ -68,7 +68,7 @@ async def process(
     """Find insights in a transcript. Stores transcript and insights if the request asks for it.
 
     The analysis runs in another process and without a transaction, about 0.3 s for 10,000 words.
-    Raises Invalid if it exceeds its time limit, and Unavailable if too many analyses wait.
+    Raises Unavailable if it exceeds its time limit or if too many analyses wait.
     """
     product_ids = [] if request.product_id is UNSET else [request.product_id]
     context = SignalContext(_TYPE, product_ids, account_id=None)
@@ -80,8 +80,9 @@ async def process(
     try:
         findings = await process_pool.run_one_per_key(workspace, find_insights, document)
     except ComputationTimeout:
-        raise invalid(
-            "transcript", "takes too long to analyse in a request. Create a signal with it instead"
+        raise Unavailable(
+            "The transcript takes too long to analyse within a request at present. Create a signal "
+            "with it, split it, or try again later."
         ) from None
     if request.create_insights and findings.insights:
         # Evidence refers to the text of a signal, so the transcript is stored as one.

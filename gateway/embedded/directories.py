@@ -162,12 +162,27 @@ def _accepts_sockets(directory: Path) -> bool:
 
 
 def open_lock(path: Path) -> BufferedWriter:
-    """Open a file to lock. Raises EmbeddedError if another user created it."""
+    """Open a file to lock, and make it private. Raises EmbeddedError if another user created it.
+
+    A user who may open the file could lock it, and so prevent the start.
+    """
     try:
         with full_disk_errors(path.parent):
-            return path.open("ab")
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     except OSError as error:
-        raise EmbeddedError(
-            f"{path} cannot be written ({error.strerror}); another user created it: start as that"
-            " user, or give another folder with --data."
-        ) from None
+        raise _not_writable(path, error) from None
+    lock = os.fdopen(descriptor, "ab")
+    try:
+        # The file may have been created by an earlier version, with the default mode.
+        os.fchmod(descriptor, 0o600)
+    except OSError as error:
+        lock.close()
+        raise _not_writable(path, error) from None
+    return lock
+
+
+def _not_writable(path: Path, error: OSError) -> EmbeddedError:
+    return EmbeddedError(
+        f"{path} cannot be written ({error.strerror}); another user created it: start as that"
+        " user, or give another folder with --data."
+    )

@@ -4,7 +4,6 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -15,6 +14,9 @@ from domains.kernel.core import log_context
 from domains.kernel.core.settings import Settings
 
 _EVENT: Final = "request_completed"
+
+# Method, route, status, and the seconds that the request took.
+WriteLine = Callable[[str, str, int, float], None]
 
 
 class AccessLine(msgspec.Struct, kw_only=True):
@@ -33,11 +35,8 @@ class AccessLine(msgspec.Struct, kw_only=True):
     timestamp: str
 
 
-def line_writer(settings: Settings) -> Callable[[str, str, int, float], None]:
-    """Return the function that writes a line in the configured format and level.
-
-    It takes the method, the route, the status, and the seconds that the request took.
-    """
+def line_writer(settings: Settings) -> WriteLine:
+    """Return the function that writes a line in the configured format and level."""
     if logging.getLevelNamesMapping()[settings.log_level.upper()] > logging.INFO:
         return lambda *_line: None
     return _JsonWriter().write if settings.log_format == "json" else _write_with_structlog
@@ -61,6 +60,7 @@ class _JsonWriter:
 
     def __init__(self) -> None:
         self._encode = msgspec.json.Encoder().encode
+        # Never raises: see `log_stream`.
         self._stream = sys.stderr.buffer
         # The last second that was formatted, and its text.
         self._second = 0
@@ -75,10 +75,7 @@ class _JsonWriter:
             timestamp=self._timestamp(time.time()),
             **log_context.current(),
         )
-        # A full disk loses log lines, but no requests.
-        with suppress(OSError):
-            self._stream.write(self._encode(line) + b"\n")
-            self._stream.flush()
+        self._stream.write(self._encode(line) + b"\n")
 
     def _timestamp(self, now: float) -> str:
         second = int(now)

@@ -2,7 +2,7 @@
 
 from litestar import Litestar
 from litestar.enums import ScopeType
-from litestar.types import Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 from prometheus_client import CollectorRegistry
 
 from domains.kernel.core.settings import Settings
@@ -19,11 +19,16 @@ class MiddlewareStack:
     Litestar's own middleware would not see requests that its router refuses (404, 405).
     """
 
-    def __init__(self, app: Litestar, registry: CollectorRegistry, settings: Settings) -> None:
+    def __init__(
+        self, app: Litestar, refusals: ASGIApp, registry: CollectorRegistry, settings: Settings
+    ) -> None:
         self._app = app
         cors = Cors.parse(settings.cors_origins)
+        complete = CompletedRequests.configured(registry, settings)
         answering = ResponseHeaders(AllowedMethods(app, app, cors), cors)
-        self._http = RequestId(CompletedRequests(answering, registry, settings))
+        self._http = RequestId(complete(answering))
+        # Responds to requests that the server refuses before they are routed.
+        self.refusals: ASGIApp = RequestId(complete(ResponseHeaders(refusals, cors)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP:

@@ -1,10 +1,11 @@
 """process-transcript/insights: insights are found within the request."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 from tests.discovery.support import PRODUCT, TRANSCRIPT, evidence_of, reprocess
-from tests.stack import Stack, Tenant
+from tests.stack import Stack, Tenant, new_tenant, running_stack
 
 PATH = "/external/v1/insights/process-transcript/insights"
 
@@ -116,3 +117,17 @@ async def test_concurrent_transcripts_of_a_workspace_are_all_processed(acme: Ten
     assert sorted(insight["id"] for insight in stored) == sorted(
         insight["id"] for insights in responses for insight in insights
     )
+
+
+async def test_an_analysis_that_exceeds_the_time_limit_gets_503_and_stores_nothing(
+    tmp_path: Path,
+) -> None:
+    settings = {"GATEWAY_TRANSCRIPT_TIME_LIMIT": "0.01"}
+    with running_stack(tmp_path, worker=False, settings=settings) as stack:
+        async with new_tenant(stack) as tenant:
+            response = await tenant.http.post(
+                PATH, json={"transcript": TRANSCRIPT * 100, "createInsights": True}
+            )
+            assert await tenant.get("signals") == await tenant.get("insights") == []
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
+    assert "split it, or try again later" in response.json()["detail"]

@@ -17,6 +17,7 @@ import redis
 
 from gateway.embedded import runfile
 from gateway.embedded import up as module
+from gateway.embedded.directories import open_lock
 from gateway.embedded.errors import EmbeddedError
 from gateway.embedded.postgres import Postgres
 from gateway.embedded.process_info import process_alive
@@ -123,6 +124,23 @@ def errors_until_end(process: subprocess.Popen[str]) -> str:
     return process.communicate(timeout=60)[1]
 
 
+def open_to_others(data: Path) -> list[str]:
+    """Entries of the data directory that other users could read, write or enter."""
+    return [
+        path.name
+        for path in data.iterdir()
+        if not path.is_symlink() and path.stat().st_mode & 0o077
+    ]
+
+
+def test_lock_files_of_an_earlier_version_are_made_private(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.touch()
+    path.chmod(0o644)
+    open_lock(path).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 def test_starts_in_an_empty_folder_and_stops_on_ctrl_c(tmp_path: Path) -> None:
     data = tmp_path / "data"
     assert runfile.running(data) is None
@@ -133,7 +151,7 @@ def test_starts_in_an_empty_folder_and_stops_on_ctrl_c(tmp_path: Path) -> None:
         assert urls["pid"] == str(process.pid)
         assert urls["api_url"] == url
         assert urls["blob_url"] == (data / "blobs").as_uri()
-        assert stat.S_IMODE((data / "run.json").stat().st_mode) == 0o600
+        assert open_to_others(data) == []
         assert stat.S_IMODE((data / "blobs").stat().st_mode) == 0o700
         assert sql(urls["database_url"], "select 1") == 1
         assert (

@@ -57,6 +57,12 @@ class MethodNotAllowed(Problem):
     status, code, title = 405, "method_not_allowed", "Method not allowed"
 
 
+class RequestTimeout(Problem):
+    """The client sent its request too slowly."""
+
+    status, code, title = 408, "request_timeout", "Request timeout"
+
+
 class Conflict(Problem):
     status, code, title = 409, "conflict", "Conflict"
 
@@ -75,6 +81,10 @@ class TooLarge(Problem):
 
 class RateLimited(Problem):
     status, code, title = 429, "rate_limited", "Too many requests"
+
+
+class HeaderTooLarge(Problem):
+    status, code, title = 431, "header_too_large", "Request header too large"
 
 
 class Internal(Problem):

@@ -127,6 +127,31 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         doc("Seconds of silence after which `gateway up` or `serve` replaces a frozen process"),
     ] = 10.0
     max_body_bytes: Annotated[_Bytes, doc("Maximum size of a request body in bytes")] = 10 * _MIB
+    header_timeout: Annotated[
+        _Seconds, doc("Maximum seconds for receiving the request line and headers of a request")
+    ] = 10.0
+    body_timeout: Annotated[
+        _Seconds,
+        doc(
+            "Maximum seconds between two parts of a request body. The whole body may take these "
+            "seconds and one more per 10 kB"
+        ),
+    ] = 30.0
+    send_timeout: Annotated[
+        _Seconds,
+        doc(
+            "Maximum seconds in which a client reads nothing of a response. The whole response may "
+            "take these seconds and one more per 10 kB"
+        ),
+    ] = 30.0
+    connections_per_address: Annotated[
+        int,
+        doc(
+            "Maximum open connections of one client address per API process. 0: no limit. "
+            "Behind a proxy, all connections have the proxy's address",
+            ge=0,
+        ),
+    ] = 0
     limit_per_minute: Annotated[_Count, doc("Maximum requests of an API key in any minute")] = 60
     limit_per_hour: Annotated[_Count, doc("Maximum requests of an API key in any hour")] = 1_000
     limit_per_day: Annotated[_Count, doc("Maximum requests of an API key in any 24 hours")] = 10_000
