@@ -29,6 +29,7 @@ from gateway.admission.redis_connection import RedisConnection
 from gateway.app import create_app
 from gateway.middleware.stack import MiddlewareStack
 from gateway.multiprocess import metric_files
+from gateway.multiprocess.draining import DrainingServer
 from gateway.multiprocess.listener import bind
 
 logger = structlog.get_logger()
@@ -104,7 +105,7 @@ async def serve(settings: Settings, number: int | None) -> None:
         # on), while the running requests still need most of them: 3 % of the CPU of a pushed row.
         gc.set_threshold(10_000)
         gc.enable()
-        server = uvicorn.Server(
+        server = DrainingServer(
             uvicorn.Config(
                 app,
                 loop="none",

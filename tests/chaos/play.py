@@ -14,6 +14,7 @@ import msgspec
 from domains.kernel.core.tasks import background_task
 from domains.kernel.db.database import Database
 from tests.chaos.chaos_stack import ORPHAN_TIMEOUT, ChaosStack
+from tests.chaos.evidence import last_jobs, log_sizes, log_tails
 from tests.chaos.process_tree import ProcessInfo
 from tests.chaos.results import ScenarioResult
 from tests.chaos.workload import Workload
@@ -39,14 +40,17 @@ class Scenario(msgspec.Struct, frozen=True):
     name: str
     run: Callable[[ChaosStack, Workload], Awaitable[ScenarioResult | None]]
     workers: int = 1
+    # Further API servers, by their numbers of processes. Successive scenarios share them.
+    servers: tuple[int, ...] = ()
 
 
 async def play(scenario: Scenario, stack: ChaosStack) -> ScenarioResult:
     """Run a scenario. Check that each accepted record exists once and that all jobs have ended."""
     result = ScenarioResult(scenario=scenario.name)
     began = time.monotonic()
-    await stack.repair(scenario.workers)
+    await stack.repair(scenario.workers, scenario.servers)
     stack.faults = 0
+    sizes = log_sizes(stack.folder)
     async with (
         Database.open(stack.database_url) as database,
         new_tenant(stack, database=database) as tenant,
@@ -65,11 +69,21 @@ async def play(scenario: Scenario, stack: ChaosStack) -> ScenarioResult:
             result.scenario = scenario.name
         elif not result.not_run:
             with contextlib.suppress(Exception):
-                await stack.repair(scenario.workers)
+                await stack.repair(scenario.workers, scenario.servers)
             await check_stack(result, stack, workload)
+        if result.bad:
+            result.evidence = log_tails(stack.folder, sizes) + await _jobs(stack, workload)
     result.faults = stack.faults
     result.seconds = time.monotonic() - began
     return result
+
+
+async def _jobs(stack: ChaosStack, workload: Workload) -> list[str]:
+    try:
+        async with stack.connected() as connection:
+            return await last_jobs(connection, workload.tenant.workspace)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        return [f"jobs: not read, {_one_line(error)}"]
 
 
 async def check_stack(result: ScenarioResult, stack: ChaosStack, workload: Workload) -> None:

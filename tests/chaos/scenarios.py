@@ -3,10 +3,12 @@
 from functools import partial
 from typing import Final
 
-from tests.chaos.faults import environment, processes, servers
+from tests.chaos.faults import deployments, environment, processes, servers
 from tests.chaos.play import Scenario
 
-# Also part of `make test`: a kill of each part, cut connections and a full disk.
+_on_servers: Final = partial(Scenario, servers=deployments.SERVERS)
+
+# Also part of `make test`: a kill of each part, cut connections, a full disk, several servers.
 TEST_SCENARIOS: Final = (
     Scenario("worker killed in the middle of a job", processes.kill_worker_during_job),
     Scenario("API killed under load", processes.kill_api_under_load),
@@ -14,6 +16,10 @@ TEST_SCENARIOS: Final = (
     Scenario("PostgreSQL stopped at once", servers.stop_postgres),
     Scenario("connections cut", partial(servers.cut_connections, seconds=2)),
     Scenario("disk of the store full", environment.fill_disk),
+    _on_servers("servers: rate limit", deployments.exhaust_rate_limit),
+    _on_servers("servers: repeated requests", partial(deployments.repeat_requests, rounds=2)),
+    _on_servers("servers: revoked keys", deployments.revoke_keys),
+    _on_servers("servers: rolling restart", partial(deployments.restart_in_turn, rounds=1)),
 )
 
 SCENARIOS: Final = (
@@ -26,20 +32,26 @@ SCENARIOS: Final = (
     Scenario("Valkey hangs", servers.freeze_valkey),
     Scenario("clock shifted by an hour", environment.shift_clock),
     Scenario("provider hangs, answers nonsense, is late", environment.break_provider),
+    Scenario("job that kills its process", processes.run_crashing_job),
+    Scenario("Valkey broken at random, 15 s", partial(servers.break_valkey_at_random, seconds=15)),
     Scenario(
-        "job that kills its process, last attempts",
-        partial(processes.crashing_job, losses=8, skip_delays=True),
+        "PostgreSQL restarted at random, 15 s",
+        partial(servers.restart_postgres_at_random, seconds=15),
+    ),
+    Scenario("connections cut, 15 s", partial(servers.cut_connections, seconds=15)),
+    Scenario(
+        "everything killed at random, 30 s",
+        partial(processes.kill_everything_at_random, seconds=30),
+        workers=2,
     ),
     Scenario(
-        "job that kills its process",
-        partial(processes.crashing_job, losses=0, skip_delays=False),
+        "children of gateway up killed, 20 s", partial(processes.kill_children_of_up, seconds=20)
     ),
-    Scenario("Valkey broken at random, 30 s", servers.break_valkey_at_random),
-    Scenario("PostgreSQL restarted at random, 30 s", servers.restart_postgres_at_random),
-    Scenario("connections cut, 30 s", partial(servers.cut_connections, seconds=30)),
-    Scenario("everything killed at random, 60 s", processes.kill_everything_at_random, workers=2),
-    Scenario("children of gateway up killed, 30 s", processes.kill_children_of_up),
     Scenario(
-        "10,000 jobs, a kill every 2 s", processes.kill_workers_of_ten_thousand_jobs, workers=2
+        "10,000 jobs, a kill every 3 s", processes.kill_workers_of_ten_thousand_jobs, workers=2
     ),
+    _on_servers(
+        "servers: repeated requests, 12 x", partial(deployments.repeat_requests, rounds=12)
+    ),
+    _on_servers("servers: rolling restart, 3 x", partial(deployments.restart_in_turn, rounds=3)),
 )
