@@ -17,7 +17,7 @@ import redis
 from domains.kernel.core.tasks import background_task
 from tests.chaos.process_tree import ProcessInfo, children, orphans, stack_processes
 from tests.fakes.http_balancer import HttpBalancer, running_balancer
-from tests.stack import Process, Stack, eventually, free_port
+from tests.stack import TIMEOUT, Process, Stack, eventually, free_port
 
 # Settings with short intervals, so that recovery takes seconds.
 FAST_SETTINGS: Final = {
@@ -120,7 +120,7 @@ class ChaosStack(Stack):
         if not self.api.alive:
             await asyncio.to_thread(self.start_api)
         for server in self.servers:
-            await eventually(server.is_ready)
+            await eventually(server.is_ready, 2 * TIMEOUT)
 
         async def ready() -> bool:
             async with httpx.AsyncClient(base_url=self.base_url, timeout=10) as client:

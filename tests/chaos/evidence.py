@@ -8,7 +8,8 @@ from typing import Final
 import asyncpg
 
 _LOGS: Final = ("*.log", "logs/*.log", "*/logs/*.log")
-_MAX_LINES: Final = 12
+_MAX_LINES: Final = 10
+_LAST_LINES: Final = 2
 _MAX_WIDTH: Final = 300
 
 # PostgreSQL quotes rows and statements in these lines, and in the lines after them.
@@ -23,16 +24,21 @@ def log_sizes(folder: Path) -> dict[Path, int]:
 
 
 def log_tails(folder: Path, since: Mapping[Path, int]) -> list[str]:
-    """The last notable lines of each log that grew since `log_sizes`, under its name."""
+    """The last lines of each log that grew since `log_sizes`, under its name.
+
+    Routine lines are left out, except the last ones.
+    """
     tails: list[str] = []
     for path, size in sorted(log_sizes(folder).items()):
         with path.open("rb") as log:
             log.seek(since.get(path, 0) if since.get(path, 0) <= size else 0)
             lines = log.read().decode(errors="replace").splitlines()
-        notable = [line for line in lines if not _QUOTES.search(line) and not _ROUTINE.search(line)]
-        if notable:
+        shown = [line for line in lines if not _QUOTES.search(line)]
+        notable = [line for line in shown[:-_LAST_LINES] if not _ROUTINE.search(line)]
+        if shown:
             tails.append(f"{path.relative_to(folder)}, {len(lines)} lines:")
-            tails += [f"    {line[:_MAX_WIDTH]}" for line in notable[-_MAX_LINES:]]
+            shown = [*notable[-_MAX_LINES:], *shown[-_LAST_LINES:]]
+            tails += [f"    {line[:_MAX_WIDTH]}" for line in shown]
     return tails
 
 

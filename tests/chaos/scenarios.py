@@ -6,7 +6,8 @@ from typing import Final
 from tests.chaos.faults import deployments, environment, processes, servers
 from tests.chaos.play import Scenario
 
-_on_servers: Final = partial(Scenario, servers=deployments.SERVERS)
+_on_few: Final = partial(Scenario, servers=deployments.FEW)
+_on_many: Final = partial(Scenario, servers=deployments.MANY)
 
 # Also part of `make test`: a kill of each part, cut connections, a full disk, several servers.
 TEST_SCENARIOS: Final = (
@@ -16,10 +17,10 @@ TEST_SCENARIOS: Final = (
     Scenario("PostgreSQL stopped at once", servers.stop_postgres),
     Scenario("connections cut", partial(servers.cut_connections, seconds=2)),
     Scenario("disk of the store full", environment.fill_disk),
-    _on_servers("servers: rate limit", deployments.exhaust_rate_limit),
-    _on_servers("servers: repeated requests", partial(deployments.repeat_requests, rounds=2)),
-    _on_servers("servers: revoked keys", deployments.revoke_keys),
-    _on_servers("servers: rolling restart", partial(deployments.restart_in_turn, rounds=1)),
+    _on_few("two servers: rate limit", deployments.exhaust_rate_limit),
+    _on_few("two servers: repeated requests", partial(deployments.repeat_requests, rounds=2)),
+    _on_few("two servers: revoked keys", partial(deployments.revoke_keys, brief=True)),
+    _on_few("two servers: rolling restart", partial(deployments.restart_in_turn, rounds=1)),
 )
 
 SCENARIOS: Final = (
@@ -50,8 +51,8 @@ SCENARIOS: Final = (
     Scenario(
         "10,000 jobs, a kill every 3 s", processes.kill_workers_of_ten_thousand_jobs, workers=2
     ),
-    _on_servers(
-        "servers: repeated requests, 12 x", partial(deployments.repeat_requests, rounds=12)
-    ),
-    _on_servers("servers: rolling restart, 3 x", partial(deployments.restart_in_turn, rounds=3)),
+    _on_many("three processes: rate limit", deployments.exhaust_rate_limit),
+    _on_many("three processes: repeated", partial(deployments.repeat_requests, rounds=10)),
+    _on_many("three processes: revoked keys", partial(deployments.revoke_keys, brief=False)),
+    _on_many("three processes: rolling restart", partial(deployments.restart_in_turn, rounds=2)),
 )

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from click.testing import CliRunner
 
 from gateway.embedded.errors import EmbeddedError
+from tests.chaos.__main__ import main
 from tests.chaos.chaos_stack import ChaosStack
 from tests.chaos.play import Scenario, play
 from tests.chaos.results import as_property
-from tests.chaos.scenarios import TEST_SCENARIOS
+from tests.chaos.scenarios import SCENARIOS, TEST_SCENARIOS
 from tests.chaos.workload import TEXT, Workload
 from tests.stack import eventually, new_tenant
 
@@ -102,6 +104,20 @@ async def test_a_failure_comes_with_log_lines_and_jobs_but_no_text(
     assert "logs/postgres.log" in evidence
     assert "jobs:\n    id=" in evidence
     assert "Quetzalcoatl" not in evidence
+
+
+@pytest.mark.parametrize(
+    ("words", "names", "code"),
+    [
+        (["valkey KILLED"], ["Valkey killed"], 0),
+        ([], [scenario.name for scenario in SCENARIOS], 0),
+        (["no such word"], [], 2),
+    ],
+)
+def test_scenarios_are_listed_by_words(words: list[str], names: list[str], code: int) -> None:
+    listed = CliRunner().invoke(main, ["--list", *words])
+    assert listed.exit_code == code
+    assert listed.stdout.splitlines() == names
 
 
 async def test_sigterm_stops_a_worker_in_order(chaos_stack: ChaosStack) -> None:

@@ -19,8 +19,9 @@ from tests.chaos.workload import Item, Workload
 from tests.fakes.http_balancer import HttpBalancer
 from tests.stack import Tenant, eventually, new_tenant
 
-# A server with two processes and one with one process.
-SERVERS: Final = (2, 1)
+# Processes of each server. Starting them takes most of the time of a short scenario.
+FEW: Final = (1, 1)
+MANY: Final = (2, 1)
 
 _CONTEXT: Final = "/external/v1/auth/context"
 # Requests on new connections, which Linux distributes at random: all processes get some.
@@ -64,6 +65,7 @@ async def exhaust_rate_limit(stack: ChaosStack, workload: Workload) -> None:
     limits = RateLimitOverrides(minute=100, hour=100)
     async with (
         _balanced(stack, workload) as balancer,
+        stack.supervised(),
         new_tenant(stack, limits=limits, workspace=workload.tenant.name) as limited,
         workload.sending_in_background(senders=1),
     ):
@@ -209,17 +211,25 @@ async def _reserved(stack: ChaosStack, workload: Workload) -> Any:
 # --- revocation -------------------------------------------------------------------------------
 
 
-async def revoke_keys(stack: ChaosStack, workload: Workload) -> None:
-    """Revoke keys: after a restart of a process and of PostgreSQL, and with cut connections."""
-    async with _balanced(stack, workload), workload.sending_in_background(senders=1):
-        await _revoke(stack, workload)
+async def revoke_keys(stack: ChaosStack, workload: Workload, *, brief: bool) -> None:
+    """Revoke a key after a process was killed, and one while connections are cut.
+
+    If not `brief`, also one without a fault, and one after a restart of PostgreSQL.
+    """
+    async with (
+        _balanced(stack, workload),
+        stack.supervised(),
+        workload.sending_in_background(senders=1),
+    ):
         await _kill_member(stack, stack.servers[0])
         await _revoke(stack, workload)
-        await asyncio.to_thread(stack.postgres.stop, hard=True)
-        await asyncio.to_thread(stack.postgres.start)
-        stack.faults += 1
-        await _revoke(stack, workload)
         async with background_task(_keep_cutting(stack)):
+            await _revoke(stack, workload)
+        if not brief:
+            await _revoke(stack, workload)
+            await asyncio.to_thread(stack.postgres.stop, hard=True)
+            await asyncio.to_thread(stack.postgres.start)
+            stack.faults += 1
             await _revoke(stack, workload)
 
 
@@ -276,14 +286,15 @@ async def restart_in_turn(stack: ChaosStack, workload: Workload, *, rounds: int)
     async def read() -> None:
         while True:
             statuses.update(_statuses([await _get(workload.tenant)]))
+            await asyncio.sleep(0.01)
 
     async with (
         _balanced(stack, workload) as balancer,
         contextlib.AsyncExitStack() as background,
     ):
-        for _ in range(6):
+        for _ in range(3):
             await background.enter_async_context(background_task(read()))
-        await background.enter_async_context(workload.sending_in_background(pause=0.02))
+        await background.enter_async_context(workload.sending_in_background(senders=2))
         for server in stack.servers * rounds:
             await workload.until_accepted(10)
             assert await asyncio.to_thread(server.kill, signal.SIGTERM) == 0
