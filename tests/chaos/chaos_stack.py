@@ -42,11 +42,20 @@ class Server(Process):
 
     def __init__(self, env: Mapping[str, str], log: Path, processes: int) -> None:
         self.port = free_port()
-        # The analysis of transcripts is not under test: one child process is enough.
-        settings = {"GATEWAY_PORT": str(self.port), "GATEWAY_API_PROCESSES": "1"}
-        command = ("serve", "--processes", str(processes))
-        super().__init__("gateway", {**env, **settings}, log, *command)
+        settings = {
+            "GATEWAY_PORT": str(self.port),
+            "GATEWAY_SERVE_PROCESSES": str(processes),
+            # The analysis of transcripts is not under test.
+            "GATEWAY_API_PROCESSES": "1",
+            # On a busy machine, Valkey is late and not unavailable.
+            "GATEWAY_REDIS_TIMEOUT": "10",
+        }
+        super().__init__("gateway.serve", {**env, **settings}, log)
         self.processes = processes
+
+    async def until_ready(self) -> None:
+        """Wait until all processes listen. On a busy machine a start takes half a minute."""
+        await eventually(self.is_ready, 2 * TIMEOUT)
 
     def members(self) -> list[int]:
         """Ids of the processes that answer requests."""
@@ -120,7 +129,7 @@ class ChaosStack(Stack):
         if not self.api.alive:
             await asyncio.to_thread(self.start_api)
         for server in self.servers:
-            await eventually(server.is_ready, 2 * TIMEOUT)
+            await server.until_ready()
 
         async def ready() -> bool:
             async with httpx.AsyncClient(base_url=self.base_url, timeout=10) as client:

@@ -46,7 +46,9 @@ async def last_jobs(connection: asyncpg.Connection, workspace: str) -> list[str]
     """The last jobs of a workspace, those that have not succeeded first; without their payload."""
     rows = await connection.fetch(
         """
-        select id, kind, state, failures, losses, sent_at, started_at, finished_at,
+        select id, kind, state, failures, losses,
+            to_char(sent_at, 'HH24:MI:SS') as sent, to_char(started_at, 'HH24:MI:SS') as started,
+            to_char(finished_at, 'HH24:MI:SS') as finished,
             round(extract(epoch from run_after - now())) as due_in, left(error, 120) as error
         from jobs where workspace_id = $1 order by state = 'done', id desc limit $2
         """,

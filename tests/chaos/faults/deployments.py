@@ -42,7 +42,8 @@ async def _kill_member(stack: ChaosStack, server: Server) -> None:
     member = min(server.members())
     os.kill(member, signal.SIGKILL)
     stack.faults += 1
-    await eventually(lambda: member not in server.members() and server.is_ready())
+    await eventually(lambda: server.alive and member not in server.members())
+    await server.until_ready()
 
 
 async def _get(tenant: Tenant, url: str = "") -> httpx.Response | None:
@@ -94,7 +95,7 @@ async def _lose_limiter(stack: ChaosStack, limited: Tenant) -> None:
     async def limited_again() -> bool:
         return set(_statuses(await _many(limited))) == {429}
 
-    await eventually(limited_again, 10)
+    await eventually(limited_again)
     assert _counted(stack, limited) == 100
 
 
@@ -183,7 +184,7 @@ async def _check_repetitions(
 async def _kill_during_request(stack: ChaosStack, workload: Workload) -> None:
     """Kill a server while its request waits for a lock. Its key is free after a minute."""
     server, item = stack.servers[1], workload.prepare()
-    await eventually(server.is_ready)
+    await server.until_ready()
     async with stack.connected() as connection:
         async with connection.transaction():
             await connection.execute("lock table signals in exclusive mode")
@@ -193,7 +194,7 @@ async def _kill_during_request(stack: ChaosStack, workload: Workload) -> None:
             await stack.kill(server)
         assert repeated == {409: 10}
         assert await first is None
-    await eventually(server.is_ready)
+    await server.until_ready()
     refused = await workload.post(item)
     assert refused.status_code == 409
     assert "still under way" in refused.text
@@ -301,7 +302,7 @@ async def restart_in_turn(stack: ChaosStack, workload: Workload, *, rounds: int)
             stack.faults += 1
             await workload.until_accepted(5)
             server.start()
-            await eventually(server.is_ready)
+            await server.until_ready()
         await workload.until_accepted(10)
     assert set(statuses) == {200}, statuses
     assert not workload.refused
