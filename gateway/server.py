@@ -30,6 +30,7 @@ from gateway.admission.redis_connection import RedisConnection
 from gateway.app import create_app
 from gateway.middleware.stack import MiddlewareStack
 from gateway.multiprocess import metric_files
+from gateway.multiprocess.draining import DrainingServer
 from gateway.multiprocess.listener import bind
 from gateway.transport.http_protocol import limited_protocol
 
@@ -88,7 +89,7 @@ async def _warm_up(process_pool: ProcessPool) -> None:
         logger.warning("warm_up_failed", error=type(error).__name__)
 
 
-class _ReportingServer(uvicorn.Server):
+class _ReportingServer(DrainingServer):
     """Reports to the supervisor of this process while it serves."""
 
     def __init__(self, config: uvicorn.Config, notifier: Notifier) -> None:

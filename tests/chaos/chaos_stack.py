@@ -1,11 +1,12 @@
-"""A stack whose processes can be killed, frozen and restarted."""
+"""A stack whose processes can be killed, frozen and restarted; further API servers on demand."""
 
 import asyncio
 import contextlib
 import secrets
+import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +15,9 @@ import httpx
 import redis
 
 from domains.kernel.core.tasks import background_task
-from tests.chaos.process_tree import ProcessInfo, orphans, stack_processes
-from tests.stack import Process, Stack, eventually, free_port
+from tests.chaos.process_tree import ProcessInfo, children, orphans, stack_processes
+from tests.fakes.http_balancer import HttpBalancer, running_balancer
+from tests.stack import TIMEOUT, Process, Stack, eventually, free_port
 
 # Settings with short intervals, so that recovery takes seconds.
 FAST_SETTINGS: Final = {
@@ -28,8 +30,43 @@ FAST_SETTINGS: Final = {
 # The environment variable by which the processes of a stack are found.
 MARK: Final = "CHAOS_STACK"
 
+# The sockets of IPv4, on Linux.
+_SOCKETS: Final = Path("/proc/net/tcp")
+
 # Seconds within which a process notices that its parent has ended.
 ORPHAN_TIMEOUT: Final = 10.0
+
+
+class Server(Process):
+    """A `gateway serve` with its own port, in one process or in several."""
+
+    def __init__(self, env: Mapping[str, str], log: Path, processes: int) -> None:
+        self.port = free_port()
+        settings = {
+            "GATEWAY_PORT": str(self.port),
+            "GATEWAY_SERVE_PROCESSES": str(processes),
+            # The analysis of transcripts is not under test.
+            "GATEWAY_API_PROCESSES": "1",
+            # On a busy machine, Valkey is late and not unavailable.
+            "GATEWAY_REDIS_TIMEOUT": "10",
+        }
+        super().__init__("gateway.serve", {**env, **settings}, log)
+        self.processes = processes
+
+    async def until_ready(self) -> None:
+        """Wait until all processes listen. On a busy machine a start takes half a minute."""
+        await eventually(self.is_ready, 2 * TIMEOUT)
+
+    def members(self) -> list[int]:
+        """Ids of the processes that answer requests."""
+        return [child.pid for child in children(self.pid)] if self.processes > 1 else [self.pid]
+
+    def is_ready(self) -> bool:
+        """True if all processes listen on the port, or one of them on systems without /proc."""
+        if not self.alive or _SOCKETS.exists():
+            return self.alive and listening_sockets(self.port) >= self.processes
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
 class ChaosStack(Stack):
@@ -45,13 +82,15 @@ class ChaosStack(Stack):
         }
         super().__init__(folder, settings)
         self.workers: list[Process] = []
+        # Further API servers, for scenarios with several.
+        self.servers: list[Server] = []
         # Number of faults injected.
         self.faults = 0
 
     @property
     def processes(self) -> list[Process]:
-        """The API and the workers."""
-        return [self.api, *self.workers]
+        """The API, the workers and the further servers."""
+        return [self.api, *self.workers, *self.servers]
 
     @property
     def blobs(self) -> Path:
@@ -65,8 +104,11 @@ class ChaosStack(Stack):
             await connection.execute("create table if not exists chaos_effects (job uuid not null)")
         await self.repair(1)
 
-    async def repair(self, workers: int) -> None:
-        """Start the processes that are not running, and wait until the stack is ready."""
+    async def repair(self, workers: int, servers: Sequence[int] | None = None) -> None:
+        """Start the processes that are not running, and wait until the stack is ready.
+
+        `servers`: the number of processes of each further server. None: those that there are.
+        """
         await asyncio.to_thread(self.valkey.start)
         await asyncio.to_thread(self.postgres.start)
         while len(self.workers) < workers:
@@ -74,11 +116,20 @@ class ChaosStack(Stack):
             self.workers.append(Process("tests.chaos.worker", self.env, log))
         while len(self.workers) > workers:
             await asyncio.to_thread(self.workers.pop().stop)
-        for worker in self.workers:
-            if not worker.alive:
-                worker.start()
+        if servers is not None and [each.processes for each in self.servers] != list(servers):
+            for server in self.servers:
+                await asyncio.to_thread(server.stop)
+            self.servers = [
+                Server(self.env, self.folder / f"server-{number}.log", processes)
+                for number, processes in enumerate(servers, 1)
+            ]
+        for process in (*self.workers, *self.servers):
+            if not process.alive:
+                process.start()
         if not self.api.alive:
             await asyncio.to_thread(self.start_api)
+        for server in self.servers:
+            await server.until_ready()
 
         async def ready() -> bool:
             async with httpx.AsyncClient(base_url=self.base_url, timeout=10) as client:
@@ -87,6 +138,12 @@ class ChaosStack(Stack):
             return False
 
         await eventually(ready)
+
+    @contextlib.asynccontextmanager
+    async def balanced(self) -> AsyncIterator[HttpBalancer]:
+        """A balancer of the further servers."""
+        async with running_balancer([server.port for server in self.servers]) as balancer:
+            yield balancer
 
     async def restart(self, environment: Mapping[str, str]) -> None:
         """Restart the API and the workers with more variables in their environment."""
@@ -146,6 +203,7 @@ class ChaosStack(Stack):
                 process.kill()
         super().stop()
         self.workers.clear()
+        self.servers.clear()
 
     def leftovers(self) -> list[ProcessInfo]:
         """Processes that still run some time after `stop`."""
@@ -153,6 +211,13 @@ class ChaosStack(Stack):
         while (left := stack_processes(self.mark, self.folder)) and time.monotonic() < deadline:
             time.sleep(0.05)
         return left
+
+
+def listening_sockets(port: int) -> int:
+    """Number of sockets that listen on a port of IPv4."""
+    lines = _SOCKETS.read_text().splitlines()[1:]
+    sockets = (line.split() for line in lines)
+    return sum(at.endswith(f":{port:04X}") and state == "0A" for _, at, _, state, *_ in sockets)
 
 
 @contextlib.contextmanager
@@ -169,3 +234,12 @@ def mounted_tmpfs(folder: Path, size: str) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True, timeout=10)
+
+
+def mounts_below(folder: Path) -> list[str]:
+    """The mount points in a folder; none on systems without /proc."""
+    mounts = Path("/proc/mounts")
+    points = (
+        [line.split()[1] for line in mounts.read_text().splitlines()] if mounts.exists() else []
+    )
+    return [point for point in points if Path(point).is_relative_to(folder)]

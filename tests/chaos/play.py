@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -13,13 +14,16 @@ import msgspec
 
 from domains.kernel.core.tasks import background_task
 from domains.kernel.db.database import Database
+from gateway.embedded.errors import EmbeddedError
 from tests.chaos.chaos_stack import ORPHAN_TIMEOUT, ChaosStack
+from tests.chaos.evidence import last_jobs, log_sizes, log_tails
 from tests.chaos.process_tree import ProcessInfo
 from tests.chaos.results import ScenarioResult
 from tests.chaos.workload import Workload
 from tests.revenue.push_records import create_source
 from tests.stack import eventually, new_tenant
 
+_FAULTS: Final = Path(__file__).parent / "faults"
 # Seconds for all jobs to end after the last fault.
 _RECOVERY_TIMEOUT: Final = 120.0
 # Seconds that a scenario may take before that.
@@ -39,14 +43,22 @@ class Scenario(msgspec.Struct, frozen=True):
     name: str
     run: Callable[[ChaosStack, Workload], Awaitable[ScenarioResult | None]]
     workers: int = 1
+    # Further API servers, by their numbers of processes. Successive scenarios share them.
+    servers: tuple[int, ...] = ()
 
 
 async def play(scenario: Scenario, stack: ChaosStack) -> ScenarioResult:
     """Run a scenario. Check that each accepted record exists once and that all jobs have ended."""
     result = ScenarioResult(scenario=scenario.name)
     began = time.monotonic()
-    await stack.repair(scenario.workers)
     stack.faults = 0
+    sizes = log_sizes(stack.folder)
+    try:
+        await stack.repair(scenario.workers, scenario.servers)
+    except (AssertionError, OSError, EmbeddedError) as error:
+        result.failed = f"not started: {_one_line(error)}"
+        result.evidence = log_tails(stack.folder, sizes)
+        return result
     async with (
         Database.open(stack.database_url) as database,
         new_tenant(stack, database=database) as tenant,
@@ -65,11 +77,21 @@ async def play(scenario: Scenario, stack: ChaosStack) -> ScenarioResult:
             result.scenario = scenario.name
         elif not result.not_run:
             with contextlib.suppress(Exception):
-                await stack.repair(scenario.workers)
+                await stack.repair(scenario.workers, scenario.servers)
             await check_stack(result, stack, workload)
+        if result.bad:
+            result.evidence = log_tails(stack.folder, sizes) + await _jobs(stack, workload)
     result.faults = stack.faults
     result.seconds = time.monotonic() - began
     return result
+
+
+async def _jobs(stack: ChaosStack, workload: Workload) -> list[str]:
+    try:
+        async with stack.connected() as connection:
+            return await last_jobs(connection, workload.tenant.workspace)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        return [f"jobs: not read, {_one_line(error)}"]
 
 
 async def check_stack(result: ScenarioResult, stack: ChaosStack, workload: Workload) -> None:
@@ -101,7 +123,14 @@ def _one_line(error: BaseException) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    # The lines of the scenario, the innermost last.
+    places = [
+        f"{Path(frame.filename).name}:{frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).parent == _FAULTS
+    ]
+    return f"{text} ({' > '.join(places)})" if places else text
 
 
 async def _count_open_transactions(connection: asyncpg.Connection) -> int:

@@ -18,7 +18,7 @@ class ScenarioResult(msgspec.Struct, kw_only=True):
 
     `accepted`: records and jobs that the product accepted. `once`: those processed exactly
     once. `unfinished`: jobs that did not end. `orphans`: processes whose parent has died.
-    `faults`: number of faults injected.
+    `faults`: number of faults injected. `evidence`: log lines and job rows of a failure.
     """
 
     scenario: str = ""
@@ -33,6 +33,7 @@ class ScenarioResult(msgspec.Struct, kw_only=True):
     seconds: float = 0.0
     not_run: str = ""
     failed: str = ""
+    evidence: list[str] = []
 
     @property
     def bad(self) -> bool:

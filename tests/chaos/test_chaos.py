@@ -9,13 +9,15 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from click.testing import CliRunner
 
 from gateway.embedded.errors import EmbeddedError
+from tests.chaos.__main__ import main
 from tests.chaos.chaos_stack import ChaosStack
 from tests.chaos.play import Scenario, play
 from tests.chaos.results import as_property
-from tests.chaos.scenarios import TEST_SCENARIOS
-from tests.chaos.workload import TEXT
+from tests.chaos.scenarios import SCENARIOS, TEST_SCENARIOS
+from tests.chaos.workload import TEXT, Workload
 from tests.stack import eventually, new_tenant
 
 TICKET = {"signalType": "support_ticket"}
@@ -82,8 +84,40 @@ async def test_nothing_is_lost_or_doubled(
     record_property(*as_property(result))
     if result.not_run:
         pytest.skip(result.not_run)
-    assert not result.bad, result.verdict
+    assert not result.bad, "\n".join([result.verdict, *result.evidence])
     assert result.once == result.accepted
+
+
+async def test_a_failure_comes_with_log_lines_and_jobs_but_no_text(
+    chaos_stack: ChaosStack,
+) -> None:
+    async def fail(stack: ChaosStack, workload: Workload) -> None:
+        await workload.send(text=f"{TEXT} It is about Quetzalcoatl.")
+        await asyncio.to_thread(stack.postgres.stop, hard=True)
+        assert (await workload.tenant.http.get("/external/v1/signals")).status_code == 200
+
+    result = await play(Scenario("a failure", fail), chaos_stack)
+    assert result.failed.startswith("AssertionError")
+    evidence = "\n".join(result.evidence)
+    assert "api.log" in evidence
+    assert '"status":503' in evidence
+    assert "logs/postgres.log" in evidence
+    assert "jobs:\n    id=" in evidence
+    assert "Quetzalcoatl" not in evidence
+
+
+@pytest.mark.parametrize(
+    ("words", "names", "code"),
+    [
+        (["valkey KILLED"], ["Valkey killed"], 0),
+        ([], [scenario.name for scenario in SCENARIOS], 0),
+        (["no such word"], [], 2),
+    ],
+)
+def test_scenarios_are_listed_by_words(words: list[str], names: list[str], code: int) -> None:
+    listed = CliRunner().invoke(main, ["--list", *words])
+    assert listed.exit_code == code
+    assert listed.stdout.splitlines() == names
 
 
 async def test_sigterm_stops_a_worker_in_order(chaos_stack: ChaosStack) -> None:

@@ -73,12 +73,17 @@ class Workload:
 
     async def send(self, kind: Kind = "signals", patience: float = 20, **changed: Any) -> Item:
         """Create a record: `resend` the request until it is accepted."""
+        item = self.prepare(kind, **changed)
+        await self.resend(item, patience)
+        return item
+
+    def prepare(self, kind: Kind = "signals", **changed: Any) -> Item:
+        """A record to send."""
         text = changed.pop("text", TEXT)
         expected = changed.pop("expected", "processed")
         item = Item(kind, f"{kind}-{next(self._numbers)}", expected=expected, text=text)
         item.body = self._body(item) | changed
         self.items.append(item)
-        await self.resend(item, patience)
         return item
 
     async def resend(self, item: Item, patience: float) -> None:
@@ -95,11 +100,15 @@ class Workload:
                 assert status == 503, f"one of {item.kind} was answered {status}"
             await asyncio.sleep(0.1)
 
-    async def post(self, item: Item) -> httpx.Response:
-        """Send the request once."""
+    async def post(self, item: Item, url: str = "", **changed: Any) -> httpx.Response:
+        """Send the request once, to another server with `url`."""
         path = "/external/v1/signals" if item.kind == "signals" else f"/v1/{item.kind}"
-        body = {name: value for name, value in item.body.items() if value is not None}
-        return await self.tenant.http.post(path, json=body, headers={"Idempotency-Key": item.name})
+        body = item.body | changed
+        return await self.tenant.http.post(
+            url + path,
+            json={name: value for name, value in body.items() if value is not None},
+            headers={"Idempotency-Key": item.name},
+        )
 
     def _body(self, item: Item) -> dict[str, Any]:
         if item.kind == "signals":
@@ -149,13 +158,12 @@ class Workload:
         seconds: float = 0.0,
         kind: str = "chaos.count",
         expected: str = "done",
-        losses: int = 0,
     ) -> None:
         """Queue `count` jobs of a kind defined in `worker.py`, in one transaction."""
         ids = [new_id() for _ in range(count)]
         await connection.executemany(
-            "insert into jobs (id, workspace_id, kind, queue, payload, losses)"
-            " values ($1, $2, $3, 'housekeeping', $4, $5)",
+            "insert into jobs (id, workspace_id, kind, queue, payload)"
+            " values ($1, $2, $3, 'housekeeping', $4)",
             [
                 (
                     job_id,
@@ -166,13 +174,23 @@ class Workload:
                         if kind == "chaos.crash"
                         else {"kind": kind, "effect": job_id, "seconds": seconds}
                     ).decode(),
-                    losses,
                 )
                 for job_id in ids
             ],
         )
         self.jobs |= dict.fromkeys(ids, expected)
         await connection.execute("select pg_notify('jobs', '')")
+
+    async def expire_reservations(self, connection: asyncpg.Connection) -> None:
+        """Make the reservations of Idempotency-Keys a minute older, so that they are free.
+
+        Call it when no request is in progress: killed processes have left them.
+        """
+        await connection.execute(
+            "update idempotency set created_at = created_at - interval '61 seconds'"
+            " where workspace_id = $1 and status is null",
+            self.tenant.workspace,
+        )
 
     # --- results ---
 

@@ -6,8 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Iterator
 
 import httpx
 import pytest
@@ -16,6 +15,7 @@ from domains.kernel.db.database import Database
 from domains.kernel.tenancy.api_keys import RateLimitOverrides
 from gateway.cli import admin
 from gateway.embedded.process_info import process_alive
+from tests.chaos.chaos_stack import listening_sockets
 from tests.chaos.process_tree import children
 from tests.stack import TIMEOUT, Process, Stack, Tenant, eventually, free_port, new_tenant
 
@@ -55,11 +55,7 @@ async def api(two_processes: Stack) -> Stack:
 
 def _listening(stack: Stack) -> int:
     """Number of sockets that listen on the port of the API."""
-    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
-    sockets = (line.split() for line in lines)
-    return sum(
-        at.endswith(f":{stack.port:04X}") and state == "0A" for _, at, _, state, *_ in sockets
-    )
+    return listening_sockets(stack.port)
 
 
 def _processes(stack: Stack) -> set[int]:
@@ -210,6 +206,53 @@ async def test_sigterm_finishes_the_running_requests_of_all_processes(api: Stack
     assert await asyncio.to_thread(api.api.wait) == 0
     assert not any(map(process_alive, processes))
     assert not list((api.folder / "tmp").glob("gateway-metrics-*"))
+
+
+async def test_sigterm_loses_no_request(api: Stack) -> None:
+    """Clients with open connections and clients that connect anew send requests without a pause.
+
+    The last response on each open connection says so; then connections are refused.
+    """
+    lost: list[Exception] = []
+    requests = 0
+
+    async def request(connection: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> bytes:
+        nonlocal requests
+        reader, writer = connection
+        writer.write(b"GET /livez HTTP/1.1\r\nHost: api\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r")[0]))
+        requests += 1
+        return head.lower()
+
+    async def reuse() -> None:
+        connection = await asyncio.open_connection("127.0.0.1", api.port)
+        while b"connection: close" not in await request(connection):
+            pass
+        connection[1].close()
+
+    async def connect_anew() -> None:
+        while True:
+            try:
+                connection = await asyncio.open_connection("127.0.0.1", api.port)
+            except ConnectionRefusedError:
+                return
+            await request(connection)
+            connection[1].close()
+
+    async def count_lost(client: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await client()
+        except (ConnectionError, asyncio.IncompleteReadError) as error:
+            lost.append(error)
+
+    async with asyncio.TaskGroup() as clients:
+        for client in (reuse, connect_anew) * 20:
+            clients.create_task(count_lost(client))
+        await eventually(lambda: requests > 200)
+        api.api.send(signal.SIGTERM)
+    assert lost == []
+    assert await asyncio.to_thread(api.api.wait) == 0
 
 
 async def test_the_processes_end_when_their_parent_is_killed(api: Stack) -> None:

@@ -67,10 +67,10 @@ async def freeze_valkey(stack: ChaosStack, workload: Workload) -> None:
             os.kill(valkey, signal.SIGCONT)
 
 
-async def break_valkey_at_random(stack: ChaosStack, workload: Workload) -> None:
-    """Flush, kill or restart Valkey every 0.3 to 2 s for 30 s."""
+async def break_valkey_at_random(stack: ChaosStack, workload: Workload, *, seconds: float) -> None:
+    """Flush, kill or restart Valkey every 0.3 to 2 s."""
     chance = random.Random(2)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + seconds
     async with stack.connected() as connection, workload.sending_in_background():
         while time.monotonic() < deadline:
             await workload.enqueue(connection, 60, seconds=0.02)
@@ -106,10 +106,12 @@ async def stop_postgres(stack: ChaosStack, workload: Workload) -> None:
     await asyncio.to_thread(stack.postgres.start)
 
 
-async def restart_postgres_at_random(stack: ChaosStack, workload: Workload) -> None:
-    """Stop PostgreSQL, mostly immediately, every 1 to 3 s for 30 s."""
+async def restart_postgres_at_random(
+    stack: ChaosStack, workload: Workload, *, seconds: float
+) -> None:
+    """Stop PostgreSQL, mostly immediately, every 1 to 3 s."""
     chance = random.Random(3)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + seconds
     async with workload.sending_in_background():
         while time.monotonic() < deadline:
             async with stack.connected() as connection:
