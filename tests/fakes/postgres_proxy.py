@@ -158,14 +158,14 @@ class TransactionPooler:
         async with contextlib.AsyncExitStack() as opened:
             for _ in range(self._size):
                 await self._add_server()
-            opened.callback(self._close_servers)
+            opened.push_async_callback(self._close_servers)
             self.url = self._target.url(await opened.enter_async_context(_listening(self._pool)))
             started()
             await asyncio.Event().wait()
 
-    def _close_servers(self) -> None:
+    async def _close_servers(self) -> None:
         for server in self._free:
-            server.writer.close()
+            await _close(server.writer)
 
     async def _add_server(self) -> None:
         self._free.append(await _Server.open(self._target))
@@ -226,7 +226,7 @@ class TransactionPooler:
                 self._free.append(server)
                 self._available.release()
             else:
-                server.writer.close()
+                await _close(server.writer)
                 await self._add_server()
 
     async def _cancel(self, key: bytes) -> None:
@@ -382,4 +382,13 @@ async def _closing(connection: _Connection) -> AsyncIterator[_Connection]:
     try:
         yield connection
     finally:
-        connection[1].close()
+        await _close(connection[1])
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    """Send the rest, then close the connection. A peer that does not read has a second."""
+    writer.close()
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(1):
+            await writer.wait_closed()
+    writer.transport.abort()

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -31,18 +32,18 @@ async def pool_with_pgbouncer(stack: ChaosStack, workload: Workload) -> None:
             "DATABASE_URL": url,
         }
         async with _restarted_with(stack, pooled), stack.connected() as connection:
-            await workload.enqueue(connection, 300, seconds=0.01)
-            async with workload.sending_in_background(senders=16, pause=0):
+            await workload.enqueue(connection, 100, seconds=0.01)
+            async with workload.sending_in_background(senders=12):
                 await asyncio.gather(
-                    workload.until_accepted(150), _push_rows(workload), _revoke_key(stack)
+                    workload.until_accepted(60), _push_rows(workload), _revoke_key(stack)
                 )
-            assert not await workload.wait_for_jobs(connection, 60)
+            assert not await workload.wait_for_jobs(connection, 120)
             assert not workload.refused, workload.refused
 
 
 async def _push_rows(workload: Workload) -> None:
     async def push(sender: int) -> None:
-        for number in range(20):
+        for number in range(10):
             await workload.source.push("rows", f"{sender}-{number % 5}")
 
     await asyncio.gather(*(push(sender) for sender in range(8)))
@@ -100,7 +101,7 @@ def _running_pgbouncer(stack: ChaosStack) -> Iterator[str]:
     )
     configuration.chmod(0o644)
     # It refuses to run as root. The owner of the socket may enter its directory.
-    user = os.stat(directory).st_uid or _NOBODY
+    user = Path(directory).stat().st_uid or _NOBODY
     with (stack.folder / "pgbouncer.log").open("wb") as log:
         process = subprocess.Popen(
             [program, str(configuration)],
