@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -110,7 +111,7 @@ async def _freeze_under_load(stack: Stack, tenant: Tenant) -> None:
             assert health["parts"]["blobs"]["status"] == "degraded"
         continued = time.monotonic()
         for request in _requests(tenant):
-            await eventually(lambda request=request: _succeeds(request))
+            await eventually(partial(_succeeds, request))
         assert time.monotonic() - continued < 5
         stopping.set()
     assert set(statuses()) <= {200, 201, 503}
@@ -126,7 +127,7 @@ async def _succeeds(request: Callable[[], Awaitable[httpx.Response]]) -> bool:
 
 
 async def _check_probes(http: httpx.AsyncClient) -> None:
-    answers = await asyncio.gather(*(_timed(lambda path=path: http.get(path)) for path in PROBES))
+    answers = await asyncio.gather(*(_timed(partial(http.get, path)) for path in PROBES))
     (livez, _), (healthcheck, _), (readyz, until_ready), (health, until_health) = answers
     assert livez.status_code == healthcheck.status_code == 200
     assert readyz.status_code == health.status_code == 503
