@@ -56,7 +56,7 @@ async def open_app(settings: Settings) -> AsyncIterator[MiddlewareStack]:
         await health.require_schema(database)
         connection = RedisConnection(settings.redis_url, settings.redis_timeout)
         try:
-            blobs = Blobs.open(settings.blob_url, os.environ)
+            blobs = Blobs.open(settings.blob_url, os.environ, settings.blob_timeout)
             signer = await Signer.open(database)
             limiter = Limiter(connection)
             with ProcessPool.open(
