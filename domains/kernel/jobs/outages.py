@@ -30,7 +30,7 @@ from sqlalchemy import (
 
 from domains.kernel.core.problems import Dependency
 from domains.kernel.db.database import Read
-from domains.kernel.db.statements import scalar, seconds, statement
+from domains.kernel.db.statements import materialized, scalar, seconds, statement
 from domains.kernel.db.tables import jobs
 from domains.kernel.jobs.leases import unlocked
 from domains.kernel.jobs.model import QUEUES, WAITING, Queue, id_in, in_state
@@ -38,6 +38,9 @@ from domains.kernel.jobs.model import QUEUES, WAITING, Queue, id_in, in_state
 # Waiting jobs of a dependency and queue that may try at the same time. The second one is for an
 # attempt that hangs.
 MAX_PROBES: Final = 2
+
+# Jobs that one statement of `wake` changes, so that it ends within its timeout.
+_BATCH: Final = 5_000
 
 # Seconds until the second attempt. Later delays double.
 _FIRST_DELAY: Final = 5.0
@@ -50,6 +53,20 @@ _responses = (
     .table_valued(column("dependency", Text), column("age", Float))
     .render_derived(name="responses")
 )
+# The smallest name from this one on. With an equality instead, the planner would take an index on
+# other columns and read every queued job.
+_next_name = (
+    select(jobs.c.waiting_for)
+    .where(WAITING, jobs.c.waiting_for >= _responses.c.dependency)
+    .order_by(jobs.c.waiting_for)
+    .limit(literal_column("1"))
+    .correlate(_responses)
+    .scalar_subquery()
+)
+_awaited = materialized(
+    select(_responses.c.dependency, _responses.c.age).where(_next_name == _responses.c.dependency),
+    "awaited",
+)
 # A job with failures keeps the delay of its next attempt (see `leases.backoff`).
 _retry_delay = case(
     (jobs.c.failures > 0, func.power(literal(6.0, Float), jobs.c.failures - 1)),
@@ -60,9 +77,10 @@ _WAKE = statement(
     .where(
         id_in(
             select(jobs.c.id)
-            .select_from(_responses.join(jobs, jobs.c.waiting_for == _responses.c.dependency))
-            .where(WAITING, jobs.c.tried_at < func.now() - seconds(_responses.c.age))
+            .select_from(_awaited.join(jobs, jobs.c.waiting_for == _awaited.c.dependency))
+            .where(WAITING, jobs.c.tried_at < func.now() - seconds(_awaited.c.age))
             .order_by(jobs.c.id)
+            .limit(literal_column(str(_BATCH)))
             .with_for_update(of=jobs, skip_locked=True)
         )
     )
@@ -157,12 +175,13 @@ async def wake(read: Read, seconds_since_response: Mapping[Dependency, float]) -
 
     Returns the number of jobs. A job with failures is due after the delay of its next attempt.
     """
-    woken = await read.all(
-        _WAKE,
-        dependencies=list(seconds_since_response),
-        ages=list(seconds_since_response.values()),
-    )
-    return len(woken)
+    dependencies, ages = list(seconds_since_response), list(seconds_since_response.values())
+    total = 0
+    while True:
+        woken = len(await read.all(_WAKE, dependencies=dependencies, ages=ages))
+        total += woken
+        if woken < _BATCH:
+            return total
 
 
 async def probe(read: Read) -> int:

@@ -185,6 +185,8 @@ class Blobs:
                     chunk_size=_PART_SIZE,
                     max_concurrency=_CONCURRENT_PARTS,
                 )
+            except FileNotFoundError as error:
+                raise OSError("The bucket or directory is missing.") from error
             except BaseError as error:
                 if isinstance(body, _ChunkQueue) and body.aborted:
                     raise _UploadAborted from error
