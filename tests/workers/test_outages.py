@@ -120,8 +120,9 @@ async def test_other_temporary_problems_still_count(worker: Worker) -> None:
     assert row["state"] == "failed"
 
 
-async def test_a_full_disk_is_an_outage(worker: Worker) -> None:
+async def test_a_full_disk_is_an_outage(db: Database, worker: Worker) -> None:
     job = await worker.add()
+    row = await get_row(db, job)
     for _ in range(2 * leases.MAX_FAILURES):
         row = await worker.run(job, OSError(errno.ENOSPC, "No space left on device"))
         worker.breakers["disk"].succeeded()
@@ -170,6 +171,7 @@ async def test_a_failure_needs_a_response_of_the_same_dependency(
     db: Database, worker: Worker, other: Dependency
 ) -> None:
     job = await worker.add()
+    row = await get_row(db, job)
     for _ in range(2 * leases.MAX_FAILURES):
         row = await worker.run(job, SUSPECT)
         assert await outages.wake(db.read, responded(other)) == 0
@@ -179,6 +181,7 @@ async def test_a_failure_needs_a_response_of_the_same_dependency(
 async def test_an_unambiguous_outage_never_counts(db: Database, worker: Worker) -> None:
     """A service that limits the rate serves others meanwhile."""
     job = await worker.add()
+    row = await get_row(db, job)
     for _ in range(2 * leases.MAX_FAILURES):
         row = await worker.run(job, OUTAGE)
         assert await outages.wake(db.read, responded()) == 1
