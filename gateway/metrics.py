@@ -1,8 +1,9 @@
 """Prometheus metrics of the API processes and of the whole deployment."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Final, get_args
 
 from litestar import Response, get
 from litestar.di import NamedDependency
@@ -10,9 +11,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from domains.kernel.core.problems import Unavailable
+from domains.kernel.core.problems import Dependency, Unavailable
 from domains.kernel.db.database import Database, Read
-from domains.kernel.jobs import heartbeat, job_admin, periodic
+from domains.kernel.jobs import heartbeat, job_admin, outages, periodic
 from domains.kernel.jobs.model import QUEUES, State
 from domains.kernel.models import llm_usage
 from gateway.multiprocess import metric_files
@@ -90,7 +91,28 @@ async def _measure_deployment(read: Read) -> list[Metric]:
     workers = GaugeMetricFamily(
         "gateway_workers", "Workers that reported in the last minute", alive
     )
-    return [count, oldest, age, *_llm_usage(await llm_usage.totals(read)), workers]
+    return [
+        count,
+        oldest,
+        await _waiting_jobs(read),
+        age,
+        *_llm_usage(await llm_usage.totals(read)),
+        workers,
+    ]
+
+
+async def _waiting_jobs(read: Read) -> Metric:
+    waiting = GaugeMetricFamily(
+        "gateway_jobs_waiting",
+        "Jobs that wait for an unavailable dependency",
+        labels=("dependency",),
+    )
+    counts: Counter[Dependency] = Counter()
+    for jobs in await outages.count_waiting(read):
+        counts[jobs.dependency] += jobs.count
+    for dependency in get_args(Dependency):
+        waiting.add_metric((dependency,), counts[dependency])
+    return waiting
 
 
 def _llm_usage(totals: Sequence[llm_usage.UsageTotal]) -> Iterator[Metric]:

@@ -70,7 +70,7 @@ async def open_app(settings: Settings) -> AsyncIterator[MiddlewareStack]:
     ) as database:
         connection = RedisConnection(settings.redis_url, settings.redis_timeout)
         try:
-            blobs = Blobs.open(settings.blob_url, os.environ)
+            blobs = Blobs.open(settings.blob_url, os.environ, settings.blob_timeout)
             limiter = Limiter(connection)
             with ProcessPool.open(
                 settings.api_processes, settings.transcript_time_limit

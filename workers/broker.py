@@ -5,7 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
@@ -13,8 +13,13 @@ import dramatiq
 import redis
 from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.brokers.redis import RedisBroker
+from dramatiq.errors import BrokerConnectionError
 from dramatiq.middleware import ShutdownNotifications
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
 
+from domains.kernel.core.breaker import Breaker
 from domains.kernel.core.settings import Settings
 
 # Seconds between polls of an idle queue for messages of other processes. Messages of this process
@@ -25,8 +30,19 @@ _POLL_INTERVAL: Final = 0.25
 # next one, so that no slot waits for Redis.
 _MESSAGES_AHEAD: Final = 2
 
+# Seconds between two attempts to reach Redis during an outage.
+RECONNECT_INTERVAL: Final = 1.0
+
+# Seconds for connecting to Redis, and for each command.
+_REDIS_TIMEOUT: Final = 5.0
+
+_UNAVAILABLE: Final = (RedisError, BrokerConnectionError, OSError)
+
 # Milliseconds that Dramatiq's own consumer sleeps between polls.
 _NO_SLEEP: Final = 1
+
+
+T = TypeVar("T")
 
 
 class _Message(NamedTuple):
@@ -45,10 +61,18 @@ class QueueConsumer:
 
     Slots are counted in the event loop. Dramatiq's threads hand over whole messages: a thread that
     is woken for each job would compete with the event loop for the interpreter.
+
+    While Redis is unavailable, the consumer tries to reach it once a second. `breaker`, shared by
+    all consumers of the process, shows the outage and logs it.
     """
 
     def __init__(
-        self, client: redis.Redis, name: str, slots: int, run: Callable[[str], None]
+        self,
+        client: redis.Redis,
+        name: str,
+        slots: int,
+        run: Callable[[str], None],
+        breaker: Breaker,
     ) -> None:
         self.slots = slots
         self._run = run
@@ -69,6 +93,7 @@ class QueueConsumer:
             dead_message_ttl=60_000,
         )
         self._broker.max_messages = self._max_messages
+        self._broker.watch = _RedisWatch(client, breaker, self._loop)
         self._actor = dramatiq.Actor(
             self._receive,
             broker=self._broker,
@@ -152,32 +177,64 @@ class QueueConsumer:
         return [UUID(job_id) for job_id in self._unstarted]
 
 
-class _Consumer(Consumer):
-    """Dramatiq's consumer with two changes: it prefetches what can start soon, and can be woken."""
+class _RedisWatch:
+    """Reports to a breaker if Redis responds. Used in threads; the breaker in the event loop."""
 
-    def __init__(self, inner: Any, max_messages: Callable[[], int]) -> None:
+    def __init__(
+        self, client: redis.Redis, breaker: Breaker, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._client = client
+        self._breaker = breaker
+        self._loop = loop
+
+    def call(self, function: Callable[[], T]) -> T | None:
+        """Call a function that uses Redis. Returns None if Redis is unavailable."""
+        try:
+            if self._breaker.is_open:
+                self._client.ping()
+                self._loop.call_soon_threadsafe(self._breaker.succeeded)
+            return function()
+        except _UNAVAILABLE as error:
+            self._loop.call_soon_threadsafe(self._breaker.failed, type(error).__name__)
+            return None
+
+    @property
+    def is_redis_unavailable(self) -> bool:
+        return self._breaker.is_open
+
+
+class _Consumer(Consumer):
+    """Dramatiq's consumer, which prefetches what can start soon, can be woken, and never fails.
+
+    Dramatiq would log each failed attempt, and restart the consumer after 3 seconds.
+    """
+
+    def __init__(self, inner: Any, max_messages: Callable[[], int], watch: _RedisWatch) -> None:
         self._inner = inner
         self._max_messages = max_messages
+        self._watch = watch
         self.wakeup = threading.Event()
 
     def __next__(self) -> MessageProxy | None:
         self._inner.prefetch = self._max_messages()
-        message: MessageProxy | None = next(self._inner)
+        message: MessageProxy | None = self._watch.call(lambda: next(self._inner))
         if message is None:
-            self.wakeup.wait(_POLL_INTERVAL)
+            unavailable = self._watch.is_redis_unavailable
+            self.wakeup.wait(RECONNECT_INTERVAL if unavailable else _POLL_INTERVAL)
             self.wakeup.clear()
         return message
 
     def ack(self, message: MessageProxy) -> None:
-        self._inner.ack(message)
+        # A message that is not acknowledged arrives again, and its jobs cannot be claimed.
+        self._watch.call(lambda: self._inner.ack(message))
         # There is room for the next message.
         self.wakeup.set()
 
     def nack(self, message: MessageProxy) -> None:
-        self._inner.nack(message)
+        self._watch.call(lambda: self._inner.nack(message))
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
-        self._inner.requeue(messages)
+        self._watch.call(lambda: self._inner.requeue(messages))
 
     def close(self) -> None:
         self._inner.close()
@@ -185,6 +242,7 @@ class _Consumer(Consumer):
 
 class _Broker(RedisBroker):
     max_messages: Callable[[], int]
+    watch: _RedisWatch
     _consumer: _Consumer | None = None
 
     def declare_queue(self, queue_name: str) -> None:
@@ -197,7 +255,7 @@ class _Broker(RedisBroker):
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
         del timeout
         inner = super().consume(queue_name, prefetch, _NO_SLEEP)
-        self._consumer = _Consumer(inner, self.max_messages)
+        self._consumer = _Consumer(inner, self.max_messages, self.watch)
         return self._consumer
 
     def wake_consumer(self) -> None:
@@ -207,8 +265,16 @@ class _Broker(RedisBroker):
 
 
 def connect(settings: Settings) -> redis.Redis:
-    """Client of the queue's Redis database, shared by all lanes."""
-    return redis.Redis.from_url(queue_url(settings))
+    """Client of the queue's Redis database, shared by all lanes. Connects with the first command.
+
+    A command that fails is sent once more, on a new connection.
+    """
+    return redis.Redis.from_url(
+        queue_url(settings),
+        socket_timeout=_REDIS_TIMEOUT,
+        socket_connect_timeout=_REDIS_TIMEOUT,
+        retry=Retry(NoBackoff(), 1),
+    )
 
 
 def queue_url(settings: Settings) -> str:

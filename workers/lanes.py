@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Final
 from uuid import UUID
 
 import redis
 import structlog
 
+from domains.kernel.core.breaker import Breaker
 from domains.kernel.core.settings import Settings
 from domains.kernel.jobs.model import QUEUES, Queue
-from workers.broker import QueueConsumer
+from workers.broker import RECONNECT_INTERVAL, QueueConsumer
 from workers.relay import RESERVED_SLOTS, QueueLanes
 
 log = structlog.get_logger()
@@ -31,6 +33,7 @@ class LanePool:
         settings: Settings,
         run: Callable[[UUID, Callable[[], None]], Awaitable[bool]],
     ) -> None:
+        self.redis: Final = Breaker("redis", "Redis is unavailable.", RECONNECT_INTERVAL)
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._run = run
@@ -55,7 +58,11 @@ class LanePool:
         self, client: redis.Redis, queue: Queue, name: str, slots: int
     ) -> QueueConsumer:
         lane = QueueConsumer(
-            client, name, slots, lambda job_id: self._start_task(queue, lane, job_id)
+            client,
+            name,
+            slots,
+            lambda job_id: self._start_task(queue, lane, job_id),
+            self.redis,
         )
         return lane
 

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
@@ -16,10 +16,11 @@ import uvloop
 
 from domains.kernel import health
 from domains.kernel.core import log_config
+from domains.kernel.core.breaker import Breaker
 from domains.kernel.core.ids import new_id
 from domains.kernel.core.log_stream import protect_standard_streams
 from domains.kernel.core.network import FetchAllowlist
-from domains.kernel.core.problems import Unavailable
+from domains.kernel.core.problems import Dependency, Unavailable
 from domains.kernel.core.settings import SettingError, Settings, load_settings
 from domains.kernel.core.supervision.parent_watch import exit_with_supervisor
 from domains.kernel.core.supervision.watchdog import Notifier
@@ -44,6 +45,9 @@ from workers.runner import Actor, Runner
 from workers.scratch import scratch_directory
 
 log = structlog.get_logger()
+
+# Seconds between two attempts at jobs that need space on a full disk.
+_DISK_PROBE_INTERVAL: Final = 1.0
 
 Actors = Mapping[type[Job], Actor[Tools, Any]]
 
@@ -76,7 +80,7 @@ async def _open_tools(settings: Settings) -> AsyncIterator[tuple[Database, Tools
             database,
             Tools(
                 read=database.read,
-                blobs=Blobs.open(settings.blob_url, os.environ),
+                blobs=Blobs.open(settings.blob_url, os.environ, settings.blob_timeout),
                 process_pool=process_pool,
                 fetcher=Fetcher(
                     FetchAllowlist.parse(settings.fetch_allow),
@@ -92,14 +96,28 @@ async def _open_tools(settings: Settings) -> AsyncIterator[tuple[Database, Tools
         )
 
 
+def _breakers(tools: Tools) -> dict[Dependency, Breaker]:
+    """Breakers of the dependencies that jobs wait for."""
+    breakers = [
+        tools.blobs.reading,
+        tools.blobs.writing,
+        Breaker("disk", "There is no space for temporary files.", _DISK_PROBE_INTERVAL),
+        *([tools.speech.breaker] if tools.speech else []),
+    ]
+    return {breaker.dependency: breaker for breaker in breakers}
+
+
 async def work(settings: Settings, stop: asyncio.Event, actors: Actors, notifier: Notifier) -> None:
     """Run jobs until `stop` is set. Raises Unavailable if the schema does not match the code."""
     async with _open_tools(settings) as (database, tools):
-        runner = Runner(actors, tools, database, settings)
+        breakers = _breakers(tools)
+        runner = Runner(actors, tools, database, settings, breakers)
         worker = new_id()
         with connect(settings) as client:
             pool = LanePool(client, settings, runner.run)
-            relay = Relay(database, worker, pool.lanes, settings.job_resend)
+            relay = Relay(
+                database, worker, pool.lanes, settings.job_resend, pool.redis, breakers.values()
+            )
             poll_interval = min(settings.job_lease, settings.job_resend) / 3
             resources = periodic.Resources(database, tools.blobs, settings)
             until_stop = [

@@ -2,16 +2,17 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 from uuid import UUID
 
 import structlog
 from redis.exceptions import RedisError
 
-from domains.kernel.core.problems import Unavailable
+from domains.kernel.core.breaker import Breaker
+from domains.kernel.core.problems import Dependency, Unavailable
 from domains.kernel.db.database import Database
-from domains.kernel.jobs import leases, model
+from domains.kernel.jobs import leases, model, outages
 from domains.kernel.jobs.model import Queue
 from workers.broker import QueueConsumer
 
@@ -24,6 +25,9 @@ _POLL_INTERVAL: Final = 1.0  # seconds, when no notification arrives
 # Seconds between two proofs that notifications arrive. A lost one only delays jobs until the next
 # poll.
 _NONCE_INTERVAL: Final = 10.0
+
+# Seconds between two looks for jobs whose dependency is available again.
+_RECOVERY_INTERVAL: Final = 2.0
 
 # Dispatch about this many seconds of work ahead of the workers. Small, so that the order by due
 # time holds and little is sent twice after a crash; large enough to keep all slots busy between
@@ -55,10 +59,15 @@ class Relay:
         worker: UUID,
         lanes: Mapping[Queue, QueueLanes],
         resend_after: float,
+        redis: Breaker,
+        breakers: Collection[Breaker],
     ) -> None:
+        """`breakers`: those of the tools, which show what this process got responses from."""
         self._database = database
         self._worker = worker
         self._resend_after = resend_after
+        self._redis = redis
+        self._breakers = breakers
         self._feeds = {queue: _Feed(queue_lanes) for queue, queue_lanes in lanes.items()}
         self._listener = database.listener(
             {model.CHANNEL: lambda _payload: self._wake_feeds()}, self._wake_feeds, _NONCE_INTERVAL
@@ -73,6 +82,7 @@ class Relay:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listener.run())
             group.create_task(self._sweep(sweep_interval))
+            group.create_task(self._end_waits())
             for queue, feed in self._feeds.items():
                 group.create_task(self._dispatch(queue, feed))
 
@@ -97,6 +107,10 @@ class Relay:
                 async with asyncio.timeout(_POLL_INTERVAL):
                     await feed.wakeup.wait()
             feed.wakeup.clear()
+            if self._redis.is_open:
+                # The consumers notice when Redis is available again. Jobs wait as rows.
+                await asyncio.sleep(_POLL_INTERVAL)
+                continue
             try:
                 if feed.became_saturated():
                     # Jobs that were sent ahead would wait behind long ones: requeue them.
@@ -120,7 +134,7 @@ class Relay:
         try:
             await asyncio.to_thread(lane.send, ids, batch_size)
         except (RedisError, OSError) as error:
-            log.warning("dispatch_failed", error=type(error).__name__, jobs=len(ids))
+            self._redis.failed(type(error).__name__)
             await leases.requeue(self._database.read, ids)
             await asyncio.sleep(_POLL_INTERVAL)
 
@@ -131,6 +145,22 @@ class Relay:
                     log.info("lost_jobs_requeued", jobs=requeued)
                     self._wake_feeds()
             await asyncio.sleep(interval)
+
+    async def _end_waits(self) -> None:
+        """Wake the jobs whose dependency responds again; let some of the others try."""
+        while True:
+            await asyncio.sleep(_RECOVERY_INTERVAL)
+            with contextlib.suppress(Unavailable):
+                # The database responds if the statement runs.
+                responses: dict[Dependency, float] = {"database": 0.0}
+                for breaker in self._breakers:
+                    # Twice the interval: a response shortly before the last look may be unused.
+                    if breaker.seconds_since_response < 2 * _RECOVERY_INTERVAL:
+                        responses[breaker.dependency] = breaker.seconds_since_response
+                if woken := await outages.wake(self._database.read, responses):
+                    log.info("waiting_jobs_due", jobs=woken)
+                if await outages.probe(self._database.read) or woken:
+                    self._wake_feeds()
 
 
 class _Feed:

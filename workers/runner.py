@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
@@ -11,12 +12,19 @@ import msgspec
 import structlog
 
 from domains.kernel.core import log_context
+from domains.kernel.core.breaker import Breaker
 from domains.kernel.core.ids import WorkspaceId
-from domains.kernel.core.problems import Problem, Unavailable
+from domains.kernel.core.problems import (
+    Dependency,
+    DependencyUnavailable,
+    Problem,
+    Unavailable,
+    no_disk_space,
+)
 from domains.kernel.core.settings import Settings
 from domains.kernel.db.database import Database, Tx
 from domains.kernel.job_tools import Write
-from domains.kernel.jobs import leases, model
+from domains.kernel.jobs import leases, model, outages
 from domains.kernel.jobs.leases import Claim, Lease, LostLease
 from domains.kernel.jobs.model import Job
 from domains.kernel.jobs.process_pool import ComputationTimeout
@@ -28,6 +36,8 @@ J = TypeVar("J", bound=Job)
 T = TypeVar("T")
 
 _CANCELLED: Final = "The processing was cancelled."
+# Seconds between two attempts to requeue a job whose outcome could not be stored.
+_RELEASE_INTERVAL: Final = 1.0
 # For customers. Operators find the exception in the log by the job's id.
 _INTERNAL: Final = "The processing failed because of an internal error. Report it to the operator."
 
@@ -65,7 +75,8 @@ class _Attempt:
 class Runner(Generic[T]):
     """Runs jobs and records each outcome: done, failed, cancelled, or queued again.
 
-    `renew_leases` must run concurrently.
+    `breakers`: those of the tools. A job does not run while the dependency that it waits for is
+    known to be unavailable. `renew_leases` must run concurrently.
     """
 
     def __init__(
@@ -74,8 +85,10 @@ class Runner(Generic[T]):
         tools: T,
         database: Database,
         settings: Settings,
+        breakers: Mapping[Dependency, Breaker] = MappingProxyType({}),
     ) -> None:
         self._actors = actors
+        self._breakers = breakers
         self._tools = tools
         self._database = database
         self._settings = settings
@@ -135,12 +148,7 @@ class Runner(Generic[T]):
         attempt = self._attempts[claim.id] = _Attempt(claim)
         started = asyncio.get_running_loop().time()
         try:
-            outcome = await self._run(claim, attempt, computed)
-        except LostLease:
-            outcome = "lost"
-        except Unavailable:
-            # The outcome could not be stored: the lease expires and a sweep requeues the job.
-            outcome = "unavailable"
+            outcome = await self._run_or_release(claim, attempt, computed)
         except asyncio.CancelledError:
             if not attempt.lost or attempt.task is None or attempt.task.uncancel():
                 await asyncio.shield(leases.release(self._database.read, claim))
@@ -150,8 +158,31 @@ class Runner(Generic[T]):
             if self._attempts.get(claim.id) is attempt:
                 del self._attempts[claim.id]
         seconds = asyncio.get_running_loop().time() - started
-        log.info("job_ended", outcome=outcome, ms=round(seconds * 1000))
+        # Thousands of jobs may wait. The breaker logs the outage.
+        write = log.debug if outcome == "waiting" else log.info
+        write("job_ended", outcome=outcome, ms=round(seconds * 1000))
         return True
+
+    async def _run_or_release(
+        self, claim: Claim, attempt: _Attempt, computed: Callable[[], None]
+    ) -> str:
+        """Like `_run`. If the outcome cannot be stored, requeue the job once that is possible."""
+        try:
+            outcome = await self._run(claim, attempt, computed)
+        except LostLease:
+            return "lost"
+        except Unavailable:
+            attempt.computing = True
+        else:
+            if outcome == "done" and claim.waiting_for == "disk" and "disk" in self._breakers:
+                self._breakers["disk"].succeeded()
+            return outcome
+        # An expired lease would count as the loss of the worker.
+        while True:
+            await asyncio.sleep(_RELEASE_INTERVAL)
+            with contextlib.suppress(Unavailable):
+                await leases.release(self._database.read, claim)
+                return "unavailable"
 
     async def _run(self, claim: Claim, attempt: _Attempt, computed: Callable[[], None]) -> str:
         """Run one attempt, then store and return its outcome."""
@@ -163,9 +194,7 @@ class Runner(Generic[T]):
             if claim.losses >= leases.MAX_LOSSES:
                 reason = "The processing ended abnormally each time it was tried."
                 return await self._end(claim, job, "failed", reason)
-            actor = self._actors[type(job)]
-            async with asyncio.timeout(actor.time_limit(self._settings)):
-                write = await actor.run(self._tools, claim.workspace, job)
+            write = await self._compute(claim, job)
             attempt.computing = False
             if write is None:
                 computed()
@@ -175,6 +204,8 @@ class Runner(Generic[T]):
                 await write(tx)
         except LostLease:
             raise
+        except DependencyUnavailable as problem:
+            return await self._wait(claim, job, problem)
         except Unavailable as problem:
             return await self._retry(claim, job, problem.message)
         except Problem as problem:
@@ -184,10 +215,48 @@ class Runner(Generic[T]):
             return await self._end(claim, job, "failed", "The analysis took too long.")
         except TimeoutError:
             return await self._retry(claim, job, "The processing took too long.")
-        except Exception:
+        except Exception as error:
+            no_space = no_disk_space(error) if isinstance(error, OSError) else None
+            if no_space is not None:
+                return await self._wait(claim, job, no_space)
             log.exception("job_error")
             return await self._retry(claim, job, _INTERNAL)
         return "done"
+
+    async def _compute(self, claim: Claim, job: Job) -> Write | None:
+        """Run the job's function, unless what the job waits for is known to be unavailable."""
+        breaker = self._breakers.get(claim.waiting_for) if claim.waiting_for else None
+        if breaker is not None and breaker.refuses:
+            raise breaker.unavailable()
+        actor = self._actors[type(job)]
+        async with asyncio.timeout(actor.time_limit(self._settings)):
+            return await actor.run(self._tools, claim.workspace, job)
+
+    async def _wait(self, claim: Claim, job: Job | None, problem: DependencyUnavailable) -> str:
+        """Requeue the job to wait for the dependency, or end it as failed after the limit.
+
+        A failure is counted only if the job may be its cause: the dependency has served another job
+        since the previous attempt.
+        """
+        if claim.waited >= self._settings.outage_limit:
+            return await self._end(claim, job, "failed", problem.message)
+        if problem.dependency == "disk" and (disk := self._breakers.get("disk")):
+            disk.failed("no space", message=problem.message)
+        chance = random.random()  # noqa: S311 - only spreads load
+        # A statement that always times out looks like an outage of the database.
+        suspect = problem.suspect or problem.dependency == "database"
+        failed = suspect and claim.responded and claim.waiting_for == problem.dependency
+        if failed and claim.failures + 1 >= leases.MAX_FAILURES:
+            return await self._end(claim, job, "failed", problem.message)
+        delay = (
+            leases.backoff(claim.failures, chance)
+            if failed
+            else outages.outage_delay(claim.waited, self._settings.outage_backoff, chance)
+        )
+        await leases.wait(
+            self._database.read, claim, problem.dependency, problem.message, delay, failed=failed
+        )
+        return "waiting"
 
     async def _retry(self, claim: Claim, job: Job | None, reason: str) -> str:
         """Requeue the job with backoff, or end it as failed after the last attempt."""

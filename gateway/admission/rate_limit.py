@@ -5,22 +5,20 @@ import hashlib
 import itertools
 import math
 import os
-import time
 from typing import Any, Final
 
 import msgspec
-import structlog
 from redis.exceptions import NoScriptError
 
+from domains.kernel.core.breaker import Breaker
 from domains.kernel.core.problems import RateLimited, Unavailable
 from domains.kernel.tenancy.api_keys import RateLimits
 from domains.kernel.tenancy.keyring import Caller
 from gateway.admission.redis_connection import UNAVAILABLE, RedisConnection
 
-logger = structlog.get_logger()
-
-# Seconds without calls to Redis after a failure, so that requests do not queue for timeouts.
-_PAUSE_AFTER_FAILURE: Final = 1.0
+# Seconds between two calls to Redis during an outage, so that requests do not queue for timeouts.
+_PROBE_INTERVAL: Final = 1.0
+_UNAVAILABLE: Final = "Redis does not answer."
 
 # KEYS[1]: sorted set of counted requests, scored by microsecond.
 # ARGV: request id, then seconds and limit of each window, the shortest first.
@@ -86,14 +84,14 @@ class RateLimitStatus(msgspec.Struct, frozen=True):
 
 
 class Limiter:
-    """Counts and limits requests. Admits all and logs a warning while Redis is unavailable.
+    """Counts and limits requests. Admits all while Redis is unavailable.
 
     A key whose longest window allows n requests uses up to n entries of about 100 bytes in Redis.
     """
 
     def __init__(self, connection: RedisConnection) -> None:
         self._connection = connection
-        self._paused_until = float("-inf")
+        self.breaker: Final = Breaker("redis", _UNAVAILABLE, _PROBE_INTERVAL)
         # Together unique among all requests of all processes.
         self._process = os.urandom(8)
         self._requests = itertools.count()
@@ -104,7 +102,7 @@ class Limiter:
         Returns None if the key has no limits or Redis is unavailable.
         """
         windows = _windows(caller.limits)
-        if not windows or time.monotonic() < self._paused_until:
+        if not windows or not self.breaker.admits():
             return None
         request_id = self._process + next(self._requests).to_bytes(8, "big")
         try:
@@ -112,9 +110,9 @@ class Limiter:
                 "limit:" + caller.key_text, request_id, *windows
             )
         except UNAVAILABLE as error:
-            self._paused_until = time.monotonic() + _PAUSE_AFTER_FAILURE
-            logger.warning("rate_limit_skipped", error=type(error).__name__)
+            self.breaker.failed(type(error).__name__)
             return None
+        self.breaker.succeeded()
         status = RateLimitStatus(limit, remaining, _whole_seconds(reset))
         if not admitted:
             wait = max(1, _whole_seconds(reset - now))
@@ -128,7 +126,7 @@ class Limiter:
         try:
             await self._connection.execute("PING")
         except UNAVAILABLE as error:
-            raise Unavailable("Redis does not answer.") from error
+            raise Unavailable(_UNAVAILABLE) from error
 
     async def _run_script(self, key: str, *arguments: bytes | int) -> Any:
         try:

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 import click
 
+from domains.kernel.jobs import outages
 from domains.kernel.jobs.job_admin import JobFilter, JobItem
 from domains.kernel.jobs.model import QUEUES, State
 from gateway.cli import admin
@@ -67,7 +68,7 @@ def list_jobs(workspace: str | None, limit: int, data: Path, as_json: bool, **fi
                 job.workspace_name,
                 job.kind,
                 job.record or "",
-                job.display_state,
+                _state(job, now),
                 _attempts(job),
                 _duration(now - job.created_at),
                 _next_or_end(job, now),
@@ -95,6 +96,8 @@ def show_job(job_id: str, data: Path, as_json: bool) -> None:
         "record": job.record or "",
         "queue": job.queue,
         "state": job.display_state,
+        "waits for": job.waiting_for or "",
+        "waits since": to_second(job.waiting_since),
         "attempts": _attempts(job),
         "created": to_second(job.created_at),
         "due": to_second(job.run_after),
@@ -106,6 +109,29 @@ def show_job(job_id: str, data: Path, as_json: bool) -> None:
         "request": job.request_id or "",
     }
     print_table(("", ""), [(name, value) for name, value in fields.items() if value], header=False)
+
+
+@jobs.command("waiting")
+@data_option
+@json_option
+def count_waiting(data: Path, as_json: bool) -> None:
+    """Count the jobs that wait for an unavailable dependency, by queue."""
+    counts = in_database(data, lambda database: outages.count_waiting(database.read))
+    if as_json:
+        print_json(counts)
+        return
+    print_table(
+        ("queue", "waiting for", "jobs", "since"),
+        [
+            (
+                each.queue,
+                each.dependency,
+                f"{each.count:,}",
+                _duration(timedelta(seconds=each.seconds)),
+            )
+            for each in counts
+        ],
+    )
 
 
 @jobs.command("retry")
@@ -177,6 +203,12 @@ def _print_changed(changed: admin.ChangedJobs, sentence: str, as_json: bool) -> 
 
 def _count(count: int) -> str:
     return f"{count:,} {'job' if count == 1 else 'jobs'}"
+
+
+def _state(job: JobItem, now: datetime) -> str:
+    if job.display_state != "waiting" or job.waiting_since is None:
+        return job.display_state
+    return f"waiting for {job.waiting_for}, {_duration(now - job.waiting_since)}"
 
 
 def _attempts(job: JobItem) -> str:

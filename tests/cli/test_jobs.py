@@ -4,6 +4,7 @@ import json
 import re
 import secrets
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -99,6 +100,35 @@ async def test_list_shows_the_newest_jobs_first(jobs: Jobs, db: Database, acme: 
     ]
     (shown,) = (await jobs("list", "--json", "--limit", "1")).json()
     assert (shown["id"], shown["cancelling"], shown["workspaceName"]) == (waits, True, acme.name)
+
+
+async def test_waiting_jobs_are_shown_with_the_dependency_and_the_reason(
+    jobs: Jobs, db: Database, acme: Tenant
+) -> None:
+    now = datetime.now(UTC)
+    waits = await _add_job(
+        db,
+        acme.workspace,
+        "queued",
+        run_after=now + timedelta(minutes=5),
+        waiting_for="speech",
+        waiting_since=now - timedelta(hours=3, minutes=1),
+        tried_at=now,
+        error="The speech-to-text service cannot be reached.",
+    )
+    (_, row) = (" ".join(line.split()) for line in (await jobs("list")).out.splitlines())
+    assert row.startswith(
+        f"{waits} {acme.name} revenue.transcription waiting for speech, 3 h 0 s in 4 min"
+        " The speech-to-text service cannot be reached."
+    )
+    shown = (await jobs("show", waits)).out
+    assert "waits for" in shown
+    (as_json,) = (await jobs("list", "--json")).json()
+    assert as_json["waitingFor"] == "speech"
+    (count,) = (await jobs("waiting", "--json")).json()
+    assert (count["queue"], count["dependency"], count["count"]) == ("fetch", "speech", 1)
+    header, row = (" ".join(line.split()) for line in (await jobs("waiting")).out.splitlines())
+    assert (header, row) == ("queue waiting for jobs since", "fetch speech 1 3 h")
 
 
 async def test_list_and_show_name_the_record_of_a_job(

@@ -125,6 +125,7 @@ def test_queues_count_due_running_and_failed_jobs(workerless: Stack) -> None:
             assert oldest <= age < oldest + 30 if has_jobs else age == 0
     assert 3_600 <= figures['gateway_schedule_age_seconds{task="jobs"}'] < 3_630
     assert figures["gateway_workers"] == 2
+    assert figures['gateway_jobs_waiting{dependency="speech"}'] == 0
 
 
 def _figures(text: str) -> dict[str, float]:

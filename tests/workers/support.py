@@ -5,8 +5,11 @@ from collections import Counter
 from typing import Any, ClassVar
 from uuid import UUID
 
+from sqlalchemy import column, literal_column, select, table
+
 from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.db.database import Database
+from domains.kernel.db.statements import scalar, statement
 from domains.kernel.jobs import leases
 from domains.kernel.jobs.enqueue import enqueue
 from domains.kernel.jobs.leases import Claim, SentJob
@@ -14,6 +17,21 @@ from domains.kernel.jobs.model import Job, Queue
 from domains.kernel.tenancy.workspaces import create_workspace
 
 RELAY = new_id()
+
+_statistics = table(
+    "pg_stat_xact_user_tables",
+    column("relname"),
+    column("seq_tup_read"),
+    column("idx_tup_fetch"),
+)
+# Rows of the table of jobs that the transaction has read.
+ROWS_READ = statement(
+    select(_statistics.c.seq_tup_read + _statistics.c.idx_tup_fetch).where(
+        _statistics.c.relname == literal_column("'jobs'")
+    ),
+    scalar,
+    cross_tenant_reason="the job engine serves every workspace",
+)
 
 
 class Task(Job, frozen=True, tag="tests.task"):

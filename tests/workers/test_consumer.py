@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from domains.kernel.core.breaker import Breaker
 from domains.kernel.core.ids import new_id
 from domains.kernel.core.settings import Settings
 from tests.stack import eventually
@@ -35,7 +36,11 @@ async def lane(settings: Settings) -> AsyncIterator[Lane]:
     with connect(settings) as client:
         started: list[UUID] = []
         consumer = QueueConsumer(
-            client, f"tests.{new_id()}", SLOTS, lambda job_id: started.append(UUID(job_id))
+            client,
+            f"tests.{new_id()}",
+            SLOTS,
+            lambda job_id: started.append(UUID(job_id)),
+            Breaker("redis", "Redis is unavailable.", 1.0),
         )
         consumer.start()
         yield Lane(consumer, started)

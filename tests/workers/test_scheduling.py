@@ -11,18 +11,17 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from sqlalchemy import column, literal_column, select, table
 
 from domains.kernel.core.ids import WorkspaceId, new_id
 from domains.kernel.core.settings import Settings
 from domains.kernel.core.supervision.watchdog import Notifier
 from domains.kernel.db.database import Database
-from domains.kernel.db.statements import scalar, statement
 from domains.kernel.jobs import leases
 from domains.kernel.jobs.leases import SentJob
 from tests.stack import eventually
 from tests.workers.support import (
     RELAY,
+    ROWS_READ,
     Task,
     add_job,
     count_states,
@@ -33,20 +32,6 @@ from tests.workers.support import (
 )
 from workers.main import work
 from workers.runner import Actor
-
-_statistics = table(
-    "pg_stat_xact_user_tables",
-    column("relname"),
-    column("seq_tup_read"),
-    column("idx_tup_fetch"),
-)
-_ROWS_READ = statement(
-    select(_statistics.c.seq_tup_read + _statistics.c.idx_tup_fetch).where(
-        _statistics.c.relname == literal_column("'jobs'")
-    ),
-    scalar,
-    cross_tenant_reason="the job engine serves every workspace",
-)
 
 
 async def _add_backlog(db: Database, workspaces: Sequence[UUID], count: int) -> None:
@@ -87,7 +72,7 @@ async def test_rows_read_by_a_dispatch_do_not_grow_with_the_queue(
         async with db.transaction() as tx:
             assert await leases.take(tx, RELAY, Task.queue, window, 1)
             # Each workspace takes one step of the index and at least 8 candidates.
-            assert await tx.one(_ROWS_READ) < 4 * (window + 9 * workspaces)
+            assert await tx.one(ROWS_READ) < 4 * (window + 9 * workspaces)
 
 
 # --- with a worker ----------------------------------------------------------------------------

@@ -23,6 +23,7 @@ class Outage(msgspec.Struct):
 
     began: float
     reason: str
+    message: str
     next_probe: float
     next_reminder: float
     # Calls that were refused without a try.
@@ -57,10 +58,24 @@ class Breaker:
     def is_open(self) -> bool:
         return self.outage is not None
 
+    @property
+    def refuses(self) -> bool:
+        """True if `admit` would raise."""
+        return self.outage is not None and self._clock() < self.outage.next_probe
+
+    @property
+    def seconds_since_response(self) -> float:
+        """Seconds since the last success. Infinite before the first one."""
+        return self._clock() - self._succeeded_at
+
+    def admits(self) -> bool:
+        """Return False during an outage, unless the call is the next probe."""
+        return self.outage is None or self._admits_probe(self.outage)
+
     def admit(self) -> None:
         """Raise DependencyUnavailable during an outage, unless the call is the next probe."""
-        if self.outage is not None:
-            self._admit_probe(self.outage)
+        if not self.admits():
+            raise self.unavailable()
 
     def refuse_during_outage(self) -> None:
         """Raise DependencyUnavailable during an outage: a background task makes the probes."""
@@ -80,19 +95,25 @@ class Breaker:
             )
             self.outage = None
 
-    def failed(self, reason: str, *, began: float | None = None) -> None:
+    def failed(
+        self, reason: str, *, began: float | None = None, message: str | None = None
+    ) -> None:
         """Record that the dependency did not respond to a call that began at `began`.
 
-        Ignored if another call that began later has succeeded.
+        Ignored if a call has succeeded since. `message` replaces the breaker's message until the
+        next failure.
         """
         now = self._clock()
         if began is not None and began < self._succeeded_at:
             return
+        message = message or self._message
         if self.outage is None:
-            self.outage = Outage(now, reason, now + self._probe_interval, now + _REMINDER_INTERVAL)
+            self.outage = Outage(
+                now, reason, message, now + self._probe_interval, now + _REMINDER_INTERVAL
+            )
             log.error("dependency_unavailable", dependency=self.dependency, reason=reason)
         else:
-            self.outage.reason = reason
+            self.outage.reason, self.outage.message = reason, message
             self._remind(self.outage, now)
 
     @property
@@ -101,17 +122,19 @@ class Breaker:
         return None if self.outage is None else self._clock() - self.outage.began
 
     def unavailable(self) -> DependencyUnavailable:
-        """The problem to raise for a call that cannot be made or failed."""
-        return DependencyUnavailable(self.dependency, self._message)
+        """The problem to raise for a call that is not made."""
+        message = self._message if self.outage is None else self.outage.message
+        return DependencyUnavailable(self.dependency, message)
 
-    def _admit_probe(self, outage: Outage) -> None:
+    def _admits_probe(self, outage: Outage) -> bool:
         now = self._clock()
         self._remind(outage, now)
         if now < outage.next_probe:
             outage.refused += 1
-            raise self.unavailable()
+            return False
         # A probe that never ends does not prevent the next one.
         outage.next_probe = now + self._probe_interval
+        return True
 
     def _remind(self, outage: Outage, now: float) -> None:
         if now >= outage.next_reminder:

@@ -1,5 +1,6 @@
 """Problems: the errors that domains raise for callers. Each API surface renders its own body."""
 
+import errno
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
@@ -7,8 +8,11 @@ import msgspec
 
 from domains.kernel.core.field_docs import doc
 
-# The servers and services that the product calls.
-Dependency = Literal["database", "redis", "object_store", "speech", "chat"]
+# The servers and services that the product calls, and the worker's own disk. Reads and writes of
+# the object store are two dependencies: a full store serves reads.
+Dependency = Literal[
+    "database", "redis", "object_store", "object_store_writes", "speech", "chat", "disk"
+]
 
 
 class FieldError(msgspec.Struct, frozen=True):
@@ -107,11 +111,22 @@ class DependencyUnavailable(Unavailable):
 
     Jobs wait for it, which counts as no failure of theirs. A dependency that responds but refuses
     one request raises another Problem.
+
+    `suspect`: the request itself may be the cause, such as a file that makes a service fail. A job
+    counts it as a failure if the dependency served another job since the previous attempt.
     """
 
-    def __init__(self, dependency: Dependency, message: str) -> None:
+    def __init__(self, dependency: Dependency, message: str, *, suspect: bool = False) -> None:
         super().__init__(message)
         self.dependency = dependency
+        self.suspect = suspect
+
+
+def no_disk_space(error: OSError) -> DependencyUnavailable | None:
+    """Return the problem to raise if the error is a full disk or an exceeded quota."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DependencyUnavailable("disk", "There is no space for temporary files.")
+    return None
 
 
 class WriteConflict(Unavailable):

@@ -83,6 +83,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "Default: DATABASE_URL"
         ),
     ] = ""
+    blob_timeout: Annotated[
+        _Seconds,
+        doc("Seconds until an object store that does not respond counts as unavailable"),
+    ] = 5.0
     queue_redis_url: Annotated[
         str,
         doc("URL of the job queue's Redis database. Default: the number after that of REDIS_URL"),
@@ -161,6 +165,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     job_resend: Annotated[
         _OneSecondOrMore, doc("Seconds after which an unstarted job is dispatched again")
     ] = 15.0
+    outage_backoff: Annotated[
+        _Seconds, doc("Maximum seconds between two attempts of a job at an unavailable dependency")
+    ] = 300.0
+    outage_limit: Annotated[
+        float,
+        doc("Seconds after which a job fails that waits for an unavailable dependency", gt=0),
+    ] = 86_400.0
     job_time_limit: Annotated[_Seconds, doc("Maximum seconds for one attempt at a job")] = 300.0
     compute_time_limit: Annotated[_Seconds, doc("Maximum seconds for analysing one text")] = 60.0
     transcript_time_limit: Annotated[

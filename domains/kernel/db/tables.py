@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 # The migration that this code requires; `serve` and `work` refuse to start with any other.
-SCHEMA_REVISION = "0017"
+SCHEMA_REVISION = "0018"
 
 metadata = MetaData(
     naming_convention={
@@ -118,6 +118,11 @@ jobs = Table(
     Column("lease", Uuid, nullable=True),
     timestamp_column("lease_until", nullable=True),
     Column("error", Text, nullable=True),
+    # The dependency that was unavailable at the last attempt, and since when the job waits for it.
+    Column("waiting_for", Text, nullable=True),
+    timestamp_column("waiting_since", nullable=True),
+    # End of that attempt. Null if the dependency has served another job since.
+    timestamp_column("tried_at", nullable=True),
     timestamp_column("created_at", now=True),
     timestamp_column("started_at", nullable=True),
     timestamp_column("finished_at", nullable=True),
@@ -129,6 +134,13 @@ jobs = Table(
     _partial_index("ix_jobs_sent", "state = 'sent'", "sent_at"),
     _partial_index(
         "ix_jobs_live", "state in ('queued', 'sent', 'running')", "queue", "state", "run_after"
+    ),
+    _partial_index(
+        "ix_jobs_waiting",
+        "state = 'queued' and tried_at is not null",
+        "waiting_for",
+        "queue",
+        "run_after",
     ),
     _partial_index("ix_jobs_running", "state = 'running'", "lease_until"),
     _partial_index(

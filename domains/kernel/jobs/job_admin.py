@@ -24,11 +24,19 @@ from sqlalchemy import (
     update,
 )
 
-from domains.kernel.core.problems import NotFound
+from domains.kernel.core.problems import Dependency, NotFound
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import Statement, days, scalar, statement
 from domains.kernel.db.tables import jobs, workspaces
-from domains.kernel.jobs.model import CHANNEL, LIVE, Queue, State, id_in, in_state
+from domains.kernel.jobs.model import (
+    CHANNEL,
+    LIVE,
+    NOT_WAITING,
+    Queue,
+    State,
+    id_in,
+    in_state,
+)
 
 _CROSS_TENANT: Final = "operators administer every workspace"
 
@@ -95,13 +103,17 @@ class JobItem(msgspec.Struct, rename="camel"):
     started_at: datetime | None
     finished_at: datetime | None
     error: str | None
+    waiting_for: Dependency | None
+    waiting_since: datetime | None
     payload: msgspec.Raw
     """JSON with record ids but no record contents."""
 
     @property
     def display_state(self) -> str:
-        """The state, or `cancelling` until a worker has ended a cancelled job."""
-        return "cancelling" if self.cancelling and self.finished_at is None else self.state
+        """The state, or `waiting` for a dependency, or `cancelling` until a worker ends the job."""
+        if self.cancelling and self.finished_at is None:
+            return "cancelling"
+        return "waiting" if self.state == "queued" and self.waiting_for else self.state
 
 
 class JobDetail(JobItem):
@@ -190,6 +202,7 @@ _RETRY = _change(
     run_after=func.now(),
     error=null(),
     finished_at=null(),
+    **NOT_WAITING,
 )
 # Queued, so that a worker ends the job and updates the record that waits for it.
 _CANCEL = _change(
@@ -199,6 +212,7 @@ _CANCEL = _change(
     run_after=func.now(),
     lease=null(),
     lease_until=null(),
+    **NOT_WAITING,
 )
 _DELETE_ENDED = statement(
     delete(jobs)

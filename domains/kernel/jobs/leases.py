@@ -30,10 +30,11 @@ from sqlalchemy import (
 )
 
 from domains.kernel.core.ids import WorkspaceId
+from domains.kernel.core.problems import Dependency
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import WORKSPACE, Statement, scalar, seconds, statement
 from domains.kernel.db.tables import jobs
-from domains.kernel.jobs.model import Queue, id_in, in_state
+from domains.kernel.jobs.model import NOT_WAITING, Queue, id_in, in_state
 
 # A job fails after this many failed attempts, or after this many attempts that lost their worker.
 MAX_FAILURES: Final = 5
@@ -44,7 +45,7 @@ _CROSS_TENANT: Final = "the job engine serves every workspace"
 _ONE_OF_IDS: Final = jobs.c.id == any_(bindparam("ids", type_=ARRAY(Uuid)))
 
 
-def _unlocked(*conditions: Any) -> Any:
+def unlocked(*conditions: Any) -> Any:
     """Condition on the job id: the job matches and no other transaction has locked it."""
     return id_in(
         select(jobs.c.id).where(*conditions).order_by(jobs.c.id).with_for_update(skip_locked=True)
@@ -147,7 +148,7 @@ def _take() -> Any:
     beyond_main = chosen.c.place > select(free.c.main).scalar_subquery()
     return (
         update(jobs)
-        .where(_unlocked(id_in(select(chosen.c.id)), in_state("queued")))
+        .where(unlocked(id_in(select(chosen.c.id)), in_state("queued")))
         .values(
             state="sent",
             sent_at=func.now(),
@@ -163,7 +164,7 @@ _TAKE = statement(_take(), SentJob, cross_tenant_reason=_CROSS_TENANT)
 
 def _update_unlocked(*conditions: Any, **values: Any) -> Statement[Any]:
     return statement(
-        update(jobs).where(_unlocked(*conditions)).values(values).returning(jobs.c.id),
+        update(jobs).where(unlocked(*conditions)).values(values).returning(jobs.c.id),
         scalar,
         cross_tenant_reason=_CROSS_TENANT,
     )
@@ -247,6 +248,11 @@ class Claim(msgspec.Struct, frozen=True):
     failures: int
     losses: int
     cancelling: bool
+    # The dependency that the job waits for, and for how many seconds.
+    waiting_for: Dependency | None
+    waited: float
+    # True if that dependency has served another job since the last attempt.
+    responded: bool
 
     @property
     def lease(self) -> Lease:
@@ -257,11 +263,17 @@ class LostLease(Exception):
     """The lease expired or the job was cancelled: nothing of this attempt may be stored."""
 
 
-_COLUMNS: Final = {"lease_id": "lease", "workspace": "workspace_id"}
+_waited = func.extract("epoch", func.now() - func.coalesce(jobs.c.waiting_since, func.now()))
+_COLUMNS: Final[dict[str, Any]] = {
+    "lease_id": jobs.c.lease,
+    "workspace": jobs.c.workspace_id,
+    "waited": cast(_waited, Float),
+    "responded": jobs.c.waiting_for.is_not(None) & jobs.c.tried_at.is_(None),
+}
 _CLAIM = statement(
     update(jobs)
     .where(
-        _unlocked(
+        unlocked(
             _ONE_OF_IDS,
             or_(in_state("sent"), in_state("queued") & (jobs.c.run_after <= func.now())),
         )
@@ -272,7 +284,9 @@ _CLAIM = statement(
         lease_until=func.now() + seconds("duration"),
         started_at=func.now(),
     )
-    .returning(*(jobs.c[_COLUMNS.get(name, name)] for name in Claim.__struct_fields__)),
+    .returning(
+        *(_COLUMNS[name] if name in _COLUMNS else jobs.c[name] for name in Claim.__struct_fields__)
+    ),
     Claim,
     cross_tenant_reason=_CROSS_TENANT,
 )
@@ -291,7 +305,14 @@ _FINISH_ALL = statement(
     update(jobs)
     # Locked in the order of `job_admin.cancel`, so that they cannot deadlock.
     .where(id_in(select(jobs.c.id).where(*_all_owned).order_by(jobs.c.id).with_for_update()))
-    .values(state="done", error=null(), finished_at=func.now(), lease=null(), lease_until=null())
+    .values(
+        state="done",
+        error=null(),
+        finished_at=func.now(),
+        lease=null(),
+        lease_until=null(),
+        **NOT_WAITING,
+    )
     .returning(jobs.c.id),
     scalar,
     cross_tenant_reason=_CROSS_TENANT,
@@ -319,12 +340,24 @@ def _update_owned(**values: Any) -> Statement[Any]:
     )
 
 
-_END = _update_owned(state=bindparam("outcome"), error=bindparam("error"), finished_at=func.now())
-_REQUEUE_OWNED = _update_owned(
-    state="queued",
-    error=func.coalesce(bindparam("error", type_=Text), jobs.c.error),
-    run_after=func.now() + seconds("delay"),
+_END = _update_owned(
+    state=bindparam("outcome"), error=bindparam("error"), finished_at=func.now(), **NOT_WAITING
 )
+_RETRY = _update_owned(
+    state="queued",
+    error=bindparam("error", type_=Text),
+    run_after=func.now() + seconds("delay"),
+    **NOT_WAITING,
+)
+_WAIT = _update_owned(
+    state="queued",
+    error=bindparam("error", type_=Text),
+    run_after=func.now() + seconds("delay"),
+    waiting_for=bindparam("dependency", type_=Text),
+    waiting_since=func.coalesce(jobs.c.waiting_since, func.now()),
+    tried_at=func.now(),
+)
+_RELEASE = _update_owned(state="queued", run_after=func.now())
 
 
 async def claim(read: Read, ids: Sequence[UUID], seconds: float) -> list[Claim]:
@@ -371,12 +404,24 @@ async def _end(tx: Tx, claim: Claim, outcome: str, error: str | None) -> None:
 
 async def retry(read: Read, claim: Claim, error: str, delay: float) -> None:
     """Requeue a job after a failed attempt, due in `delay` seconds."""
-    await read.first(_REQUEUE_OWNED, **_ownership(claim), failed=True, error=error, delay=delay)
+    await read.first(_RETRY, **_ownership(claim), failed=True, error=error, delay=delay)
+
+
+async def wait(
+    read: Read, claim: Claim, dependency: Dependency, error: str, delay: float, *, failed: bool
+) -> None:
+    """Requeue a job that needs an unavailable dependency. Counts a failure only if `failed`.
+
+    It is due in `delay` seconds, or as soon as `outages.wake` or `outages.probe` selects it.
+    """
+    await read.first(
+        _WAIT, **_ownership(claim), dependency=dependency, error=error, delay=delay, failed=failed
+    )
 
 
 async def release(read: Read, claim: Claim) -> None:
     """Requeue a job because its worker stops. Counts no failure."""
-    await read.first(_REQUEUE_OWNED, **_ownership(claim), failed=False, error=None, delay=0.0)
+    await read.first(_RELEASE, **_ownership(claim), failed=False)
 
 
 def _ownership(claim: Claim) -> dict[str, Any]:

@@ -7,14 +7,14 @@
 
 PostgreSQL holds the state of every job; the broker carries ids only. A `queued` job waits for a
 relay, a `sent` job for a worker. A `running` job belongs to the worker that holds its lease
-(`leases.py`).
+(`leases.py`). A `queued` job may wait for an unavailable dependency (`outages.py`).
 """
 
 from collections.abc import Iterable
 from typing import Any, ClassVar, Final, Literal, get_args
 
 import msgspec
-from sqlalchemy import ARRAY, Select, Uuid, any_, func, literal_column, text
+from sqlalchemy import ARRAY, Select, Uuid, any_, func, literal_column, null, text
 
 from domains.kernel.db.tables import jobs
 
@@ -43,6 +43,16 @@ class Job(msgspec.Struct, frozen=True, tag_field="kind"):
 
 # Jobs that have not ended. Constants, because a parameter cannot use a partial index.
 LIVE: Final[Any] = text("jobs.state in ('queued', 'sent', 'running')")
+
+# Queued jobs whose dependency has not responded since their last attempt.
+WAITING: Final[Any] = text("jobs.state = 'queued' and jobs.tried_at is not null")
+
+# Values of a job that waits for no dependency.
+NOT_WAITING: Final[dict[str, Any]] = {
+    "waiting_for": null(),
+    "waiting_since": null(),
+    "tried_at": null(),
+}
 
 
 def in_state(state: State) -> Any:

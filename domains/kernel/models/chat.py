@@ -7,6 +7,7 @@ is a JSON object; the caller validates it.
 import asyncio
 import contextlib
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
 from typing import Any, Final, Literal
@@ -14,6 +15,7 @@ from typing import Any, Final, Literal
 import msgspec
 import structlog
 
+from domains.kernel.core.breaker import Breaker
 from domains.kernel.core.settings import Settings
 from domains.kernel.models.endpoint import Endpoint, Response, ResponseTooLarge, single_line
 from domains.kernel.models.llm_types import (
@@ -31,6 +33,12 @@ _MAX_RESPONSE_BYTES: Final = 2_000_000
 # Seconds. A longer Retry-After of the endpoint replaces the delay of an attempt.
 _CONNECT_TIMEOUT: Final = 10.0
 _RETRY_DELAYS: Final = (0.5, 2.0)
+
+# Seconds between two requests that are sent during an outage. Each may take its whole time limit.
+_PROBE_INTERVAL: Final = 10.0
+# Failures that show an outage. The others are due to a request, the settings or a quota.
+_OUTAGE: Final[frozenset[ErrorReason]] = frozenset({"timeout", "unreachable", "server_error"})
+_UNAVAILABLE: Final = "The chat endpoint is unavailable: no request was sent."
 
 # Larger than the context of any model: a higher count in a response is an error of the endpoint.
 _MAX_TOKEN_COUNT: Final = 10_000_000
@@ -65,6 +73,7 @@ class ChatClient:
         self._settings = settings
         self._sleep = sleep
         self._parameters = _Parameters()
+        self.breaker: Final = Breaker("chat", _UNAVAILABLE, _PROBE_INTERVAL)
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -92,11 +101,14 @@ class ChatClient:
     async def complete(self, request: LLMRequest) -> LLMResponse:
         """Return the model's response, within the limits of time and tokens. Raises LLMError.
 
-        Retries if the endpoint limits the rate, fails or cannot be reached.
+        Retries if the endpoint limits the rate, fails or cannot be reached. During an outage only
+        one request every 10 seconds is sent; the others fail at once.
         """
         usage = TokenUsage(self._settings.chat_model)
+        if not self.breaker.admits():
+            raise LLMError("unreachable", _UNAVAILABLE, usage)
         try:
-            completion = _decode(await self._send_within_limits(request))
+            completion = _decode(await self._send_and_record(request))
             usage = self._usage(request, completion)
             content = _json_object(completion)
         except _Failure as failure:
@@ -104,6 +116,20 @@ class ChatClient:
             raise LLMError(failure.reason, failure.message, usage) from None
         model = single_line(completion.model or "")[:_MAX_MODEL_CHARACTERS]
         return LLMResponse(content, model or self._settings.chat_model, usage)
+
+    async def _send_and_record(self, request: LLMRequest) -> bytes:
+        """Like `_send_within_limits`. Records in the breaker if the endpoint responded."""
+        began = time.monotonic()
+        try:
+            body = await self._send_within_limits(request)
+        except _Failure as failure:
+            if failure.reason in _OUTAGE:
+                self.breaker.failed(failure.reason, began=began)
+            elif failure.reason != "over_budget":
+                self.breaker.succeeded()
+            raise
+        self.breaker.succeeded()
+        return body
 
     async def _send_within_limits(self, request: LLMRequest) -> bytes:
         size, limit = _estimate_size(request), self._settings.chat_input_tokens

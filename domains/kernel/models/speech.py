@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import itertools
 import re
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -16,7 +17,14 @@ from typing import Final
 import msgspec
 import structlog
 
-from domains.kernel.core.problems import Forbidden, Invalid, Problem, Unavailable
+from domains.kernel.core.breaker import Breaker
+from domains.kernel.core.problems import (
+    DependencyUnavailable,
+    Forbidden,
+    Invalid,
+    Problem,
+    Unavailable,
+)
 from domains.kernel.core.settings import Settings
 from domains.kernel.models.endpoint import Endpoint, Response, ResponseTooLarge, single_line
 from domains.kernel.untrusted.media import MAX_DURATION, MediaFormat, Piece, split_recording
@@ -43,6 +51,10 @@ _MAX_LABEL: Final = 100  # characters of a language or speaker
 
 _Fields = dict[str, str | list[str]]
 
+# Seconds between two requests that are sent during an outage.
+_PROBE_INTERVAL: Final = 1.0
+
+_UNAVAILABLE: Final = "The speech-to-text service is unavailable."
 _INVALID_RESPONSE: Final = "The speech-to-text service's response is not a transcript."
 
 
@@ -94,6 +106,7 @@ class Transcriber:
         self._model = model
         self._ffmpeg = ffmpeg
         self._max_piece = max_piece
+        self.breaker: Final = Breaker("speech", _UNAVAILABLE, _PROBE_INTERVAL)
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -122,9 +135,12 @@ class Transcriber:
     async def transcribe(self, recording: Path, media: MediaFormat, folder: Path) -> Transcript:
         """Transcribe the recording. `folder` is an empty working directory.
 
-        Raises Unavailable if a retry may succeed, otherwise another Problem. Both have a message
-        for the customer.
+        Raises DependencyUnavailable if the service is unavailable, Unavailable if a retry may
+        succeed, otherwise another Problem. All have a message for the customer.
         """
+        if self.breaker.refuses:
+            # Before the recording is split.
+            raise self.breaker.unavailable()
         pieces = await split_recording(
             recording, media, folder, max_seconds=self._max_piece, ffmpeg=self._ffmpeg
         )
@@ -142,17 +158,31 @@ class Transcriber:
     async def _transcribe_piece(self, piece: Piece, formats: list[_Fields]) -> PieceTranscript:
         """Request the first of the formats. Removes formats that the service rejects."""
         while True:
-            response = await self._send(piece, formats[0])
+            self.breaker.admit()
+            began = time.monotonic()
+            response = await self._send(piece, formats[0], began)
             if response.status == 200:
                 # Parsing a large response would block the event loop.
-                return await asyncio.to_thread(_parse, response, piece.duration)
+                transcript = await asyncio.to_thread(_parse, response, piece.duration)
+                self.breaker.succeeded()
+                return transcript
             accepted = _accepted(formats, response)
             if not accepted:
-                log.warning("speech_rejected", status=response.status)
-                raise _problem(response.status)
+                raise self._rejection(response.status, began)
             formats[:] = accepted
 
-    async def _send(self, piece: Piece, format_: _Fields) -> Response:
+    def _rejection(self, status: int, began: float) -> Problem:
+        """Record an error response and return the problem to raise."""
+        problem = _problem(status)
+        if isinstance(problem, DependencyUnavailable):
+            self.breaker.failed(f"HTTP {status}", began=began)
+        else:
+            log.warning("speech_rejected", status=status)
+            if status >= 400:
+                self.breaker.succeeded()
+        return problem
+
+    async def _send(self, piece: Piece, format_: _Fields, began: float) -> Response:
         try:
             # Opened on the event loop: a thread would leave the file open on cancellation.
             with piece.path.open("rb") as file:
@@ -162,11 +192,15 @@ class Transcriber:
                     max_bytes=_MAX_RESPONSE_BYTES,
                 )
         except TimeoutError:
-            log.warning("speech_timeout")
-            raise Unavailable("The speech-to-text service took too long.") from None
+            self.breaker.failed("timeout", began=began)
+            raise _outage("The speech-to-text service took too long.", suspect=True) from None
         except ConnectionError as error:
-            log.warning("speech_unreachable", error=str(error))
-            raise Unavailable("The speech-to-text service cannot be reached.") from None
+            reason = str(error)
+            self.breaker.failed(reason, began=began)
+            # Without a connection, no recording was sent.
+            suspect = reason not in ("ConnectError", "ConnectTimeout")
+            message = "The speech-to-text service cannot be reached."
+            raise _outage(message, suspect=suspect) from None
         except ResponseTooLarge:
             log.warning("speech_invalid_response", error="too large")
             raise Unavailable(_INVALID_RESPONSE) from None
@@ -468,6 +502,10 @@ def _accepted(formats: list[_Fields], response: Response) -> list[_Fields]:
     return []
 
 
+def _outage(message: str, *, suspect: bool = False) -> DependencyUnavailable:
+    return DependencyUnavailable("speech", message, suspect=suspect)
+
+
 def _problem(status: int) -> Problem:
     if status in (401, 403):
         return Forbidden("The speech-to-text service rejected the API key.")
@@ -476,9 +514,9 @@ def _problem(status: int) -> Problem:
     if status == 413:
         return Invalid("The recording is too large for the speech-to-text service.")
     if status == 429:
-        return Unavailable("The rate limit or quota of the speech-to-text service is exceeded.")
+        return _outage("The rate limit or quota of the speech-to-text service is exceeded.")
     if status in (408, 425) or status >= 500:
-        return Unavailable("The speech-to-text service failed.")
+        return _outage("The speech-to-text service failed.", suspect=status != 503)
     if status < 300:
         return Unavailable(_INVALID_RESPONSE)
     return Invalid(f"The speech-to-text service rejected the recording (HTTP {status}).")

@@ -5,6 +5,7 @@ import contextlib
 import errno
 import os
 import re
+import threading
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from datetime import timedelta
@@ -13,10 +14,15 @@ from typing import Any, BinaryIO, Final
 from urllib.parse import quote, unquote, urlsplit
 
 import obstore
-from obstore.exceptions import BaseError
+from obstore.exceptions import BaseError, InvalidPathError
 from obstore.store import LocalStore, S3Store
 
-from domains.kernel.core.problems import Unavailable
+from domains.kernel.core.breaker import Breaker
+from domains.kernel.core.problems import (
+    DependencyUnavailable,
+    Unavailable,
+    no_disk_space,
+)
 
 # Bytes read by one request, for a stream and for a copy to a file.
 _READ_SIZE: Final = 1024 * 1024
@@ -26,6 +32,15 @@ _PART_SIZE: Final = 8 * 1024 * 1024
 _CONCURRENT_PARTS: Final = 2
 # Seconds that a failed upload may take to clean up.
 _CLEANUP_TIMEOUT: Final = 10
+# Bytes per second. A slower transfer counts as no response.
+_MIN_RATE: Final = 512 * 1024
+
+# Seconds between two calls that are let through during an outage.
+_PROBE_INTERVAL: Final = 1.0
+# Seconds between two looks at a local directory before a write.
+_DIRECTORY_CHECK_INTERVAL: Final = 1.0
+# Bytes that `check` writes to a local directory.
+_CHECK_SIZE: Final = 64 * 1024
 
 _SAFE_TYPE: Final = re.compile(r"[A-Za-z0-9.+-]+/[A-Za-z0-9.+-]+(; ?charset=[A-Za-z0-9-]+)?")
 _UNSAFE_IN_NAMES: Final = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]")
@@ -35,27 +50,38 @@ MAX_FILENAME: Final = 200
 _PARTIAL_FILE: Final = re.compile(r".*#[0-9]+")
 _STORE_FULL_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
+_NO_RESPONSE: Final = "The object store does not respond. Try again."
+_NOT_STORED: Final = "The object could not be stored. Try again."
+_NO_ROOM: Final = "The object store has no room left."
+
 
 class BlobMissing(Exception):
     """No object is stored under the key."""
 
 
 class Blobs:
-    """Objects by key. Methods raise Unavailable if the store refuses or does not respond.
+    """Objects by key. Methods raise DependencyUnavailable if the store refuses or does not respond.
 
     Writes are atomic: an object is visible under its key only when it is stored completely.
+
+    A store that does not respond within the timeout, plus the time for the bytes, is unavailable.
+    Further calls then fail at once, except for one a second. Reads and writes have a breaker each.
     """
 
-    def __init__(self, store: LocalStore | S3Store, directory: Path | None) -> None:
+    def __init__(self, store: LocalStore | S3Store, directory: Path | None, timeout: float) -> None:
         self._store = store
         self._directory = directory
+        self._timeout = timeout
+        self._directory_checked = float("-inf")
+        self.reading: Final = Breaker("object_store", _NO_RESPONSE, _PROBE_INTERVAL)
+        self.writing: Final = Breaker("object_store_writes", _NOT_STORED, _PROBE_INTERVAL)
 
     @classmethod
-    def open(cls, url: str, environment: Mapping[str, str]) -> "Blobs":
+    def open(cls, url: str, environment: Mapping[str, str], timeout: float = 5.0) -> "Blobs":
         """Open `file:///directory` (created if missing) or `s3://bucket/prefix`.
 
-        `environment` holds the AWS_* variables. Raises Unavailable if the directory cannot be
-        created.
+        `environment` holds the AWS_* variables, `timeout` is in seconds. Raises Unavailable if the
+        directory cannot be created.
         """
         parts = urlsplit(url)
         if parts.scheme == "file":
@@ -66,17 +92,21 @@ class Blobs:
                 raise Unavailable(
                     f"The object store cannot be opened: {directory}: {error.strerror}"
                 ) from error
-            return cls(LocalStore(prefix=directory), directory)
+            return cls(LocalStore(prefix=directory), directory, timeout)
         endpoint = environment.get("AWS_ENDPOINT_URL", "")
         store = S3Store.from_url(
             url,
-            client_options={"allow_http": endpoint.startswith("http://"), "timeout": "30s"},
+            client_options={
+                "allow_http": endpoint.startswith("http://"),
+                "connect_timeout": timedelta(seconds=timeout),
+                "timeout": timedelta(seconds=timeout + _PART_SIZE / _MIN_RATE),
+            },
             # Servers other than AWS expect the bucket in the path, not in the host name.
             virtual_hosted_style_request=not endpoint,
             # Shorter than the library's minutes: HTTP requests wait for this.
-            retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=15)},
+            retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=timeout)},
         )
-        return cls(store, None)
+        return cls(store, None, timeout)
 
     async def put(
         self,
@@ -142,29 +172,36 @@ class Blobs:
                 "Content-Type": safe_content_type(content_type),
                 "Content-Disposition": content_disposition(filename),
             }
-        try:
-            await obstore.put_async(
-                self._store,
-                key,
-                body,
-                attributes=attributes,
-                chunk_size=_PART_SIZE,
-                max_concurrency=_CONCURRENT_PARTS,
-            )
-        except (BaseError, OSError) as error:
-            if any(f"(os error {number})" in str(error) for number in _STORE_FULL_ERRORS):
-                raise Unavailable("The object store has no room left.") from error
-            raise Unavailable("The object could not be stored. Try again.") from error
+        # Not of a stream, whose chunks may be slow: the client's timeout limits each part.
+        size = len(body) if isinstance(body, bytes) else None
+        async with self._call(self.writing, key, size):
+            await self._require_directory()
+            try:
+                await obstore.put_async(
+                    self._store,
+                    key,
+                    body,
+                    attributes=attributes,
+                    chunk_size=_PART_SIZE,
+                    max_concurrency=_CONCURRENT_PARTS,
+                )
+            except FileNotFoundError as error:
+                raise OSError("The bucket or directory is missing.") from error
+            except BaseError as error:
+                if isinstance(body, _ChunkQueue) and body.aborted:
+                    raise _UploadAborted from error
+                raise
 
     async def get(self, key: str) -> bytes:
         """Read a whole object. Raises BlobMissing."""
-        with _store_errors(key):
+        async with self._call(self.reading, key):
             response = await obstore.get_async(self._store, key)
+        async with self._call(self.reading, key, response.meta["size"]):
             return bytes(await response.bytes_async())
 
     async def size(self, key: str) -> int:
         """Return the size of an object in bytes. Raises BlobMissing."""
-        with _store_errors(key):
+        async with self._call(self.reading, key):
             return (await obstore.head_async(self._store, key))["size"]
 
     def stream(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
@@ -178,7 +215,8 @@ class Blobs:
     async def save(self, key: str, path: Path) -> None:
         """Copy an object to a local file, which is replaced if it exists. Raises BlobMissing.
 
-        After an error there is no file. Raises Unavailable also if the file cannot be written.
+        After an error there is no file. Raises Unavailable also if the file cannot be written,
+        DependencyUnavailable if there is no space for it.
         """
         with _new_file(path) as file:
             async for chunk in self._read(key, 0, None, _COPY_READ_SIZE):
@@ -192,7 +230,7 @@ class Blobs:
         end = await self.size(key) if end is None else end
         for chunk_start in range(start, end, chunk_size):
             chunk_end = min(chunk_start + chunk_size, end)
-            with _store_errors(key):
+            async with self._call(self.reading, key, chunk_size):
                 chunk = await obstore.get_range_async(
                     self._store, key, start=chunk_start, end=chunk_end
                 )
@@ -202,8 +240,9 @@ class Blobs:
 
     async def delete(self, key: str) -> None:
         """Delete an object if it exists."""
-        with contextlib.suppress(BlobMissing), _store_errors(key):
-            await obstore.delete_async(self._store, key)
+        with contextlib.suppress(BlobMissing):
+            async with self._call(self.writing, key):
+                await obstore.delete_async(self._store, key)
 
     async def presign(self, key: str, seconds: int) -> str | None:
         """Return an S3 URL that serves an object for `seconds`, or None for a local directory.
@@ -214,8 +253,10 @@ class Blobs:
         """
         if not isinstance(self._store, S3Store):
             return None
-        with _store_errors(key):
+        try:
             return await obstore.sign_async(self._store, "GET", key, timedelta(seconds=seconds))
+        except (BaseError, OSError) as error:
+            raise Unavailable(_NO_RESPONSE) from error
 
     async def delete_partial_writes(self, older_than_seconds: float) -> int:
         """Delete what interrupted writes left in a local directory. Returns the number of files.
@@ -228,15 +269,58 @@ class Blobs:
         return await asyncio.to_thread(_delete_partial_files, self._directory, before)
 
     async def check(self) -> None:
-        """Raise Unavailable unless objects can be stored."""
-        if self._directory is not None:
-            # The local store does not notice that its directory is gone: ask the file system.
-            writable = await asyncio.to_thread(os.access, self._directory, os.W_OK | os.X_OK)
-            if not writable:
-                raise Unavailable("The object store's directory is not writable.")
-            return
-        with contextlib.suppress(BlobMissing), _store_errors("health"):
-            await obstore.head_async(self._store, "health")
+        """Raise DependencyUnavailable unless the store responds and a directory can be written to.
+
+        Asks the store also during an outage. A response ends the outage.
+        """
+        if self._directory is None:
+            with contextlib.suppress(BlobMissing):
+                async with self._attempt(self.reading, "health"):
+                    await obstore.head_async(self._store, "health")
+        else:
+            async with self._attempt(self.writing, "health"):
+                await asyncio.to_thread(_write_and_delete, self._directory)
+
+    @contextlib.asynccontextmanager
+    async def _call(self, breaker: Breaker, key: str, size: int | None = 0) -> AsyncIterator[None]:
+        """Like `_attempt`, but refuse the call at once during an outage."""
+        breaker.admit()
+        async with self._attempt(breaker, key, size):
+            yield
+
+    @contextlib.asynccontextmanager
+    async def _attempt(
+        self, breaker: Breaker, key: str, size: int | None = 0
+    ) -> AsyncIterator[None]:
+        """Call the store in the block, for the time that `size` bytes may take; None: no limit.
+
+        Raises BlobMissing or DependencyUnavailable, and records the result in the breaker.
+        """
+        began = time.monotonic()
+        limit = None if size is None else self._timeout + size / _MIN_RATE
+        try:
+            async with asyncio.timeout(limit):
+                yield
+        except FileNotFoundError as error:
+            # Without its directory, every object of a local store is missing.
+            if self._directory is not None and not await asyncio.to_thread(self._directory.is_dir):
+                raise _failure(breaker, error, began) from error
+            breaker.succeeded()
+            raise BlobMissing(key) from error
+        except _UploadAborted:
+            raise
+        except InvalidPathError as error:
+            raise Unavailable(_NOT_STORED) from error
+        except (BaseError, OSError) as error:
+            raise _failure(breaker, error, began) from error
+        breaker.succeeded()
+
+    async def _require_directory(self) -> None:
+        """Raise OSError if the directory is gone, which the local store would create again."""
+        now = time.monotonic()
+        if self._directory is not None and now >= self._directory_checked:
+            await asyncio.to_thread(self._directory.stat)
+            self._directory_checked = now + _DIRECTORY_CHECK_INTERVAL
 
 
 def safe_content_type(content_type: str | None) -> str:
@@ -267,7 +351,7 @@ class _ChunkQueue:
 
     def __init__(self) -> None:
         self._queue = asyncio.Queue[bytes | None](1)
-        self._aborted = False
+        self.aborted = False
 
     async def put(self, chunk: bytes | None) -> None:
         """Add a chunk once the previous one is taken. None ends the upload."""
@@ -275,7 +359,7 @@ class _ChunkQueue:
 
     def abort(self) -> None:
         """Make the upload fail."""
-        self._aborted = True
+        self.aborted = True
         if self._queue.empty():
             self._queue.put_nowait(None)
 
@@ -291,21 +375,37 @@ class _ChunkQueue:
 
     async def __anext__(self) -> bytes:
         chunk = await self._queue.get()
-        if self._aborted:
+        if self.aborted:
             raise _UploadAborted
         if chunk is None:
             raise StopAsyncIteration
         return chunk
 
 
-@contextlib.contextmanager
-def _store_errors(key: str) -> Iterator[None]:
+def _failure(breaker: Breaker, error: Exception, began: float) -> DependencyUnavailable:
+    """Record a failed call and return the problem to raise."""
+    if _is_full(error):
+        breaker.failed("full", began=began, message=_NO_ROOM)
+        return DependencyUnavailable(breaker.dependency, _NO_ROOM)
+    breaker.failed(type(error).__name__, began=began)
+    message = _NO_RESPONSE if breaker.dependency == "object_store" else _NOT_STORED
+    return DependencyUnavailable(breaker.dependency, message, suspect=True)
+
+
+def _is_full(error: Exception) -> bool:
+    if isinstance(error, OSError) and error.errno in _STORE_FULL_ERRORS:
+        return True
+    return any(f"(os error {number})" in str(error) for number in _STORE_FULL_ERRORS)
+
+
+def _write_and_delete(directory: Path) -> None:
+    """Write a file, which shows a full disk. Raises OSError."""
+    # A name of a partial write: a later task deletes the file of a killed process.
+    path = directory / f"health-{os.getpid()}-{threading.get_ident()}#1"
     try:
-        yield
-    except FileNotFoundError as error:
-        raise BlobMissing(key) from error
-    except (BaseError, OSError) as error:
-        raise Unavailable("The object store does not respond. Try again.") from error
+        path.write_bytes(bytes(_CHECK_SIZE))
+    finally:
+        path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -315,6 +415,8 @@ def _new_file(path: Path) -> Iterator[BinaryIO]:
             yield file
     except OSError as error:
         path.unlink(missing_ok=True)
+        if problem := no_disk_space(error):
+            raise problem from error
         raise Unavailable(f"The file could not be written: {error.strerror}.") from error
     except BaseException:
         path.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from domains.kernel.core.problems import Invalid, Unavailable
+from domains.kernel.core.problems import DependencyUnavailable, Invalid, Unavailable
 from domains.kernel.untrusted import sandbox
 from domains.kernel.untrusted.sandbox import Limits
 
@@ -348,7 +348,7 @@ class _Splitter:
         if "matches no streams" in completed.errors:
             raise Invalid(_NO_SOUND)
         if "No space left" in completed.errors:
-            raise Unavailable("There is no disk space to read the recording.")
+            raise DependencyUnavailable("disk", "There is no disk space to read the recording.")
         _log_failure(completed.returncode, completed.errors)
         raise Invalid(_UNREADABLE)
 

@@ -12,7 +12,7 @@ from sqlalchemy import Double, Text, bindparam, literal_column, null, select
 
 from domains.intelligence.language import detect, excerpt
 from domains.kernel.core.ids import WorkspaceId
-from domains.kernel.core.problems import Invalid, NotFound, Unavailable
+from domains.kernel.core.problems import Invalid, NotFound, Unavailable, no_disk_space
 from domains.kernel.db.database import Tx
 from domains.kernel.db.statements import statement
 from domains.kernel.job_tools import Tools, Write
@@ -180,7 +180,7 @@ async def _extract_text(tools: Tools, original: _Original, key: str) -> Extracte
         except UnreadableDocument as error:
             raise Invalid(str(error)) from error
         except OSError as error:
-            raise Unavailable(
+            raise no_disk_space(error) or Unavailable(
                 "The document could not be written to temporary storage. Try again."
             ) from error
     return extracted

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Text, bindparam, case, null, select
 
 from domains.kernel.core.ids import WorkspaceId
-from domains.kernel.core.problems import Invalid, NotFound, Unavailable
+from domains.kernel.core.problems import Invalid, NotFound, Unavailable, no_disk_space
 from domains.kernel.db.database import Tx
 from domains.kernel.db.statements import seconds, statement
 from domains.kernel.job_tools import Tools, Write
@@ -177,7 +177,7 @@ async def transcribe(tools: Tools, workspace: WorkspaceId, job: Transcription) -
         except BlobMissing as error:
             raise NotFound("The stored recording is missing.") from error
         except OSError as error:
-            raise Unavailable(
+            raise no_disk_space(error) or Unavailable(
                 "The recording could not be written to temporary storage. Try again."
             ) from error
         if kind is None:

@@ -93,10 +93,12 @@ async def fill_disk(stack: ChaosStack, workload: Workload) -> ScenarioResult:
                 item = await workload.send(kind, patience=0.5)
                 assert not item.accepted
             assert set(workload.refused) == {503}
+            assert await _store_status(stack) == "degraded"
             assert await _stored(stack, connection) == before
             stack.workers[0].send(signal.SIGCONT)
             await eventually(lambda: _attempted_and_queued(connection, workload, 3))
             filler.unlink()
+            assert await _store_status(stack) == "ok"
             await asyncio.gather(*(workload.resend(item, 20) for item in workload.items))
             async with without_retry_delays(stack):
                 assert not await workload.wait_for_jobs(connection, 60)
@@ -116,6 +118,12 @@ async def _attempted_and_queued(
         workload.tenant.workspace,
     )
     return bool(waiting == count)
+
+
+async def _store_status(stack: ChaosStack) -> str:
+    """Status of the object store in `/health`."""
+    async with httpx.AsyncClient(base_url=stack.base_url) as client:
+        return str((await client.get("/health")).json()["parts"]["blobs"]["status"])
 
 
 def _fill(path: Path) -> None:

@@ -288,6 +288,33 @@ async def test_no_server() -> None:
     assert (await fail(server)).reason == "unreachable"
 
 
+@pytest.mark.parametrize("behaviour", ["500", "hang", "dropped"])
+async def test_during_an_outage_requests_fail_at_once(behaviour: str) -> None:
+    async with (
+        chat_server(behaviour) as server,
+        ChatClient.open(settings(server.url, chat_time_limit=0.3), sleep=Delays()) as client,
+    ):
+        assert client is not None
+        for _ in range(100):
+            with pytest.raises(LLMError):
+                await client.complete(REQUEST)
+        # One request with its attempts, and at most one probe, on a machine that is very slow.
+        assert len(server.requests) <= 6
+
+
+async def test_a_request_that_the_endpoint_rejects_is_no_outage() -> None:
+    for behaviour in ("400", "429", "html", "refusal"):
+        async with (
+            chat_server(behaviour) as server,
+            ChatClient.open(settings(server.url), sleep=Delays()) as client,
+        ):
+            assert client is not None
+            with pytest.raises(LLMError):
+                await client.complete(REQUEST)
+            server.behaviour = BEHAVIOURS["good"]()
+            assert (await client.complete(REQUEST)).content == b'{"answer":"yes"}'
+
+
 async def test_cancellation() -> None:
     async with chat_server("hang") as server:
         with pytest.raises(TimeoutError):

@@ -1,6 +1,7 @@
 """Speech to text, over real sockets: successes, failures, and sentences made of words."""
 
 import asyncio
+import contextlib
 import gzip
 import math
 import tempfile
@@ -14,7 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from domains.kernel.core.problems import Forbidden, Invalid, Problem, Unavailable
+from domains.kernel.core.problems import (
+    DependencyUnavailable,
+    Forbidden,
+    Invalid,
+    Problem,
+    Unavailable,
+)
 from domains.kernel.core.settings import SettingError, Settings
 from domains.kernel.models.speech import (
     PieceTranscript,
@@ -29,6 +36,7 @@ from domains.kernel.untrusted.media import detect_format
 from tests.fakes.fake_endpoint import FakeResponse, error
 from tests.fakes.recordings import installed_ffmpeg, write_tones
 from tests.fakes.speech_server import BEHAVIOURS, SAID, SpeechRequest, speech_server
+from tests.stack import eventually
 
 KEY = "sk-not-to-be-shown"
 
@@ -186,6 +194,11 @@ async def test_failure(behaviour: str, recording: Path) -> None:
             await transcribe(server.url, recording, speech_time_limit=limit)
         assert len(server.requests) == 1
     assert isinstance(raised.value, Unavailable) == (behaviour in RETRYABLE)
+    if isinstance(raised.value, DependencyUnavailable):
+        # An error or a timeout may be due to the recording, a refusal is not.
+        assert raised.value.suspect == (behaviour not in ("429", "503"))
+    else:
+        assert behaviour in ("nonsense", *FINAL)
     assert isinstance(raised.value, Forbidden) == (behaviour in ("401", "403"))
     assert len(logged) == 1
     text = f"{raised.value} {logged}"
@@ -196,11 +209,41 @@ async def test_failure(behaviour: str, recording: Path) -> None:
 async def test_no_server(recording: Path) -> None:
     async with speech_server("words") as server:
         pass
-    with capture_logs() as logged, pytest.raises(Unavailable, match="cannot be reached"):
+    with capture_logs() as logged, pytest.raises(DependencyUnavailable) as raised:
         await transcribe(server.url, recording)
+    assert "cannot be reached" in raised.value.message
+    # No recording was sent.
+    assert not raised.value.suspect
     assert logged == [
-        {"event": "speech_unreachable", "error": "ConnectError", "log_level": "warning"}
+        {
+            "event": "dependency_unavailable",
+            "dependency": "speech",
+            "reason": "ConnectError",
+            "log_level": "error",
+        }
     ]
+
+
+async def test_during_an_outage_nothing_is_sent_but_for_probes(recording: Path) -> None:
+    media = detect_format(await asyncio.to_thread(recording.read_bytes))
+    assert media is not None
+    async with speech_server("503") as server, Transcriber.open(settings(server.url)) as speech:
+        assert speech is not None
+        for _ in range(50):
+            with pytest.raises(DependencyUnavailable) as refused:
+                await speech.transcribe(recording, media, recording.parent)
+            assert not refused.value.suspect
+        # The first request, and a probe per second.
+        assert len(server.requests) < 10
+        server.behaviour = BEHAVIOURS["words"]
+
+        async def transcribed() -> bool:
+            with contextlib.suppress(DependencyUnavailable):
+                transcript = await speech.transcribe(recording, media, recording.parent)
+                return bool(transcript.sentences)
+            return False
+
+        await eventually(transcribed, 10)
 
 
 async def test_cancellation(recording: Path) -> None:

@@ -1,9 +1,11 @@
 """Object store: the same behaviour for a local directory and for S3."""
 
 import asyncio
+import contextlib
 import os
 import random
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -18,8 +20,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
+from structlog.testing import capture_logs
 
-from domains.kernel.core.problems import Unavailable
+from domains.kernel.core.problems import DependencyUnavailable, Unavailable
 from domains.kernel.storage.blobs import BlobMissing, Blobs, content_disposition, safe_content_type
 from domains.kernel.storage.signed_urls import LIFETIME, SignedUrls
 from domains.kernel.tenancy.signing import Signer
@@ -145,7 +148,7 @@ async def test_unreachable_server_raises_unavailable(unreachable: Blobs) -> None
         unreachable.check(),
     )
     results = await asyncio.gather(*calls, return_exceptions=True)
-    assert [type(result) for result in results] == [Unavailable] * len(calls)
+    assert [type(result) for result in results] == [DependencyUnavailable] * len(calls)
 
 
 async def test_server_that_refuses_raises_unavailable(bucket: Any) -> None:
@@ -155,6 +158,136 @@ async def test_server_that_refuses_raises_unavailable(bucket: Any) -> None:
             await blobs.put("x", body)
         with pytest.raises(Unavailable):
             await blobs.put_stream("x", in_chunks(body))
+
+
+# --- outages ----------------------------------------------------------------------------------
+
+
+class Silence:
+    """A server that accepts connections. It answers nothing until `forward_to` is a port."""
+
+    def __init__(self) -> None:
+        self.forward_to: int | None = None
+        self.connections = 0
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self._writers.append(writer)
+        if self.forward_to is None:
+            return
+        upstream_reader, upstream = await asyncio.open_connection("127.0.0.1", self.forward_to)
+        self._writers.append(upstream)
+        await asyncio.gather(_copy(reader, upstream), _copy(upstream_reader, writer))
+
+    def close(self) -> None:
+        for writer in self._writers:
+            writer.close()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+async def test_silent_store_is_given_up_in_time_and_recovers_by_itself(
+    bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silence = Silence()
+    async with await asyncio.start_server(silence.serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        blobs = Blobs.open("s3://bucket", {"AWS_ENDPOINT_URL": url}, 0.5)
+        for call in (blobs.get("x"), blobs.put("x", b"x")):
+            began = time.monotonic()
+            with pytest.raises(DependencyUnavailable):
+                await call
+            assert time.monotonic() - began < 5
+        tried = silence.connections
+        # At once, without a connection.
+        for _ in range(100):
+            for call in (blobs.get("x"), blobs.put("x", b"x")):
+                with pytest.raises(DependencyUnavailable):
+                    await call
+        assert silence.connections <= tried + 4
+        silence.forward_to = urlsplit(bucket.meta.endpoint_url).port
+
+        async def stored() -> bool:
+            with contextlib.suppress(DependencyUnavailable):
+                await blobs.put("x", LARGE)
+                return await blobs.get("x") == LARGE
+            return False
+
+        await eventually(stored, 10)
+        silence.close()
+
+
+async def test_missing_directory_is_an_outage_and_is_not_created_again(
+    local: Blobs, tmp_path: Path
+) -> None:
+    """Otherwise texts would be stored below the mount point of a volume that is not mounted."""
+    await local.put("a/key", b"stored")
+    store = tmp_path / "blöbs and spaces"
+    store.rename(tmp_path / "elsewhere")
+    with pytest.raises(DependencyUnavailable):
+        await local.get("a/key")
+    with pytest.raises(DependencyUnavailable):
+        await local.check()
+
+    async def refused() -> bool:
+        # The directory is looked at once a second.
+        try:
+            await local.put("a/other", b"x")
+        except DependencyUnavailable:
+            return True
+        shutil.rmtree(store)
+        return False
+
+    await eventually(refused, 10)
+    (tmp_path / "elsewhere").rename(store)
+
+    async def responds() -> bool:
+        with contextlib.suppress(DependencyUnavailable):
+            await local.put("a/other", b"x")
+            return await local.get("a/key") == b"stored"
+        return False
+
+    await eventually(responds, 10)
+    await local.check()
+
+
+@pytest.fixture
+def _no_large_files() -> Iterator[None]:
+    """The system refuses to write files of more than 32 kB. Log lines are not written."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with capture_logs():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (32_768, limits[1]))
+        yield
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.usefixtures("_no_large_files")
+async def test_full_store_serves_reads_and_fails_its_check(local: Blobs, tmp_path: Path) -> None:
+    await local.put("key", b"small")
+    for _ in range(3):
+        with pytest.raises(DependencyUnavailable, match="no room"):
+            await local.put("other", bytes(40_000))
+        assert await local.get("key") == b"small"
+        with pytest.raises(DependencyUnavailable, match="no room"):
+            await local.check()
+    assert file_names(tmp_path) == ["key"]
+
+
+async def test_an_upload_that_its_sender_interrupts_is_no_outage(blobs: Blobs) -> None:
+    with pytest.raises(EOFError):
+        await blobs.put_stream("key", _failing(20))
+    with pytest.raises(BlobMissing):
+        await blobs.get("key")
+    assert not blobs.writing.is_open
+    assert not blobs.reading.is_open
 
 
 # --- streams ----------------------------------------------------------------------------------
@@ -244,8 +377,10 @@ async def test_full_disk_is_reported_and_leaves_nothing(local: Blobs, tmp_path: 
             local.put("new", LARGE[: 4 * MIB]),
             local.put_stream("new", in_chunks(LARGE)),
         ):
-            with pytest.raises(Unavailable, match="no room"):
+            with pytest.raises(DependencyUnavailable, match="no room") as full:
                 await writing
+            # A full store is not the fault of an object, however many smaller ones fit.
+            assert not full.value.suspect
         with pytest.raises(Unavailable, match="could not be written"):
             await local.save("large", tmp_path / "saved")
     finally:
