@@ -65,8 +65,11 @@ async def get_health(
     settings: NamedDependency[Settings],
 ) -> Response[Health]:
     """Get the state of every part and of the queues. 503 if a required part is down."""
-    optional = await asyncio.to_thread(_optional_parts, settings)
-    state = await health.check_health(database, blobs, limiter.check, optional)
+    state, optional = await asyncio.gather(
+        health.check_health(database, blobs, limiter.check),
+        asyncio.to_thread(_optional_parts, settings),
+    )
+    state = state.with_parts(optional)
     return Response(state, status_code=503 if state.status == "down" else 200)
 
 

@@ -59,6 +59,17 @@ class Health(msgspec.Struct):
     parts: Annotated[dict[str, Part], doc("State of each part", {"database": {"status": "ok"}})]
     queues: Annotated[dict[Queue, QueueState], doc("Jobs of each queue")]
 
+    @classmethod
+    def of(cls, parts: dict[str, Part], queues: dict[Queue, QueueState]) -> "Health":
+        """The state of a deployment, which is as good as its worst part."""
+        states = {part.status for part in parts.values()}
+        worst: Status = "down" if "down" in states else "degraded" if "degraded" in states else "ok"
+        return cls(worst, parts, queues)
+
+    def with_parts(self, parts: Mapping[str, Part]) -> "Health":
+        """The state with more parts."""
+        return self.of({**self.parts, **parts}, self.queues)
+
 
 async def schema_mismatch(read: Read) -> str | None:
     """Return an error message with the remedy if the schema is not current, else None."""
@@ -95,22 +106,17 @@ async def check_health(
     database: Database,
     blobs: Blobs,
     check_redis: Check,
-    other_parts: Mapping[str, Part],
 ) -> Health:
     """Check all parts concurrently, each for at most `_PART_TIMEOUT` seconds.
 
-    `check_redis` raises Unavailable if Redis does not answer. `other_parts` are added unchanged.
+    `check_redis` raises Unavailable if Redis does not answer.
     """
     (parts, queues), redis, store = await asyncio.gather(
         _check_postgres(database),
         _check_optional(check_redis, "requests pass unlimited, jobs wait"),
         _check_optional(blobs.check, "nothing new can be stored"),
     )
-    parts["redis"], parts["blobs"] = redis, store
-    parts |= other_parts
-    states = {part.status for part in parts.values()}
-    worst: Status = "down" if "down" in states else "degraded" if "degraded" in states else "ok"
-    return Health(worst, parts, queues)
+    return Health.of(parts | {"redis": redis, "blobs": store}, queues)
 
 
 async def _check_postgres(database: Database) -> tuple[dict[str, Part], dict[Queue, QueueState]]:

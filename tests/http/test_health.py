@@ -174,7 +174,7 @@ async def test_a_check_that_hangs_is_not_started_again(database: Database, tmp_p
         await released.wait()
 
     async def redis_status() -> str:
-        state = await check_health(database, blobs, check, {})
+        state = await check_health(database, blobs, check)
         return state.parts["redis"].status
 
     blobs = Blobs.open(tmp_path.as_uri(), {})
