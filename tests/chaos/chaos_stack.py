@@ -15,7 +15,13 @@ import httpx
 import redis
 
 from domains.kernel.core.tasks import background_task
-from tests.chaos.process_tree import ProcessInfo, children, orphans, stack_processes
+from tests.chaos.process_tree import (
+    ProcessInfo,
+    children,
+    listening_sockets,
+    orphans,
+    stack_processes,
+)
 from tests.fakes.http_balancer import HttpBalancer, running_balancer
 from tests.stack import TIMEOUT, Process, Stack, eventually, free_port
 
@@ -31,7 +37,6 @@ FAST_SETTINGS: Final = {
 MARK: Final = "CHAOS_STACK"
 
 # The sockets of IPv4, on Linux.
-_SOCKETS: Final = Path("/proc/net/tcp")
 
 # Seconds within which a process notices that its parent has ended.
 ORPHAN_TIMEOUT: Final = 10.0
@@ -211,13 +216,6 @@ class ChaosStack(Stack):
         while (left := stack_processes(self.mark, self.folder)) and time.monotonic() < deadline:
             time.sleep(0.05)
         return left
-
-
-def listening_sockets(port: int) -> int:
-    """Number of sockets that listen on a port of IPv4."""
-    lines = _SOCKETS.read_text().splitlines()[1:]
-    sockets = (line.split() for line in lines)
-    return sum(at.endswith(f":{port:04X}") and state == "0A" for _, at, _, state, *_ in sockets)
 
 
 @contextlib.contextmanager

@@ -42,6 +42,13 @@ def descendants(pid: int) -> list[ProcessInfo]:
     return found
 
 
+def listening_sockets(port: int) -> int:
+    """Number of IPv4 sockets that listen on a port: one for each process that shares it (Linux)."""
+    lines = (_PROC / "net/tcp").read_text().splitlines()[1:]
+    sockets = (line.split() for line in lines)
+    return sum(at.endswith(f":{port:04X}") and state == "0A" for _, at, _, state, *_ in sockets)
+
+
 def orphans(candidates: Iterable[ProcessInfo]) -> list[ProcessInfo]:
     """Processes that do not descend from this one, because their parent has died."""
     processes = {process.pid: process for process in candidates}

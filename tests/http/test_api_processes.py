@@ -16,8 +16,7 @@ from domains.kernel.db.database import Database
 from domains.kernel.tenancy.api_keys import RateLimitOverrides
 from gateway.cli import admin
 from gateway.embedded.process_info import process_alive
-from tests.chaos.chaos_stack import listening_sockets
-from tests.chaos.process_tree import children
+from tests.chaos.process_tree import children, listening_sockets
 from tests.stack import TIMEOUT, Process, Stack, Tenant, eventually, free_port, new_tenant
 
 pytestmark = pytest.mark.skipif(
@@ -50,13 +49,8 @@ async def api(two_processes: Stack) -> Stack:
     """A stack with two API processes, both ready."""
     if not two_processes.api.alive:
         two_processes.start_api()
-    await eventually(lambda: _listening(two_processes) == 2)
+    await eventually(lambda: listening_sockets(two_processes.port) == 2)
     return two_processes
-
-
-def _listening(stack: Stack) -> int:
-    """Number of sockets that listen on the port of the API."""
-    return listening_sockets(stack.port)
 
 
 def _processes(stack: Stack) -> set[int]:
@@ -105,8 +99,8 @@ async def test_every_process_returns_the_sum_of_metrics_also_after_a_restart(api
         await eventually(lambda: counted(CONNECTIONS))
         processes = _processes(api)
         os.kill(min(processes), signal.SIGKILL)
-        await eventually(lambda: _listening(api) == 1)
-        while _listening(api) < 2:
+        await eventually(lambda: listening_sockets(api.port) == 1)
+        while listening_sockets(api.port) < 2:
             assert await counted(CONNECTIONS)
         assert len(_processes(api) - processes) == 1
         await _on_new_connections(caller, COUNTED)
@@ -133,7 +127,7 @@ async def test_a_frozen_process_is_replaced(api: Stack) -> None:
     await _on_all_connections(api)
     os.kill(frozen, signal.SIGSTOP)
     await eventually(lambda: len(_processes(api) - processes) == 1)
-    await eventually(lambda: _listening(api) == 2)
+    await eventually(lambda: listening_sockets(api.port) == 2)
     assert not process_alive(frozen)
     assert other in _processes(api)
 
@@ -199,7 +193,7 @@ async def test_sigterm_finishes_the_running_requests_of_all_processes(api: Stack
             assert b"100 Continue" in await reader.readuntil(b"\r\n\r\n")
         processes = _processes(api)
         api.api.send(signal.SIGTERM)
-        await eventually(lambda: _listening(api) == 0)
+        await eventually(lambda: listening_sockets(api.port) == 0)
         for reader, writer in connections:
             writer.write(body)
             assert b"201 Created" in await reader.read()

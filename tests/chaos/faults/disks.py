@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Final
 import httpx
 
 from domains.kernel.core.tasks import background_task
+from gateway.embedded.postgres import Postgres
 from tests.chaos.chaos_stack import ChaosStack, mounted_tmpfs
 from tests.chaos.faults.processes import RunningUp, play_with_up
 from tests.chaos.play import NotRun
@@ -44,13 +47,15 @@ async def _fill_disk(stack: ChaosStack, folder: str, kill: tuple[str, ...]) -> S
     """Fill the disk of a folder of the data directory, then free it."""
     data = stack.folder / f"up-on-small-disk-{folder or 'data'}"
     mounted = data / folder
-    mounted.mkdir(mode=0o711, parents=True)
-    data.chmod(0o711)
+    data.mkdir(mode=0o711)
+    if folder == "pg18":
+        await asyncio.to_thread(_create_database, data)
+    mounted.mkdir(exist_ok=True)
 
     async def fill(up: RunningUp, workload: Workload) -> None:
         async with workload.sending_in_background():
             await workload.until_accepted(5)
-            async with _full(mounted / "filler"):
+            async with _full(mounted):
                 stack.faults += 1
                 await eventually(lambda: "Disk full" in up.log.read_text())
                 for name in kill:
@@ -74,30 +79,37 @@ async def _fill_disk(stack: ChaosStack, folder: str, kill: tuple[str, ...]) -> S
         except OSError as reason:
             raise NotRun(str(reason)) from None
         mounted.chmod(0o711)
+        if folder == "pg18":
+            copy = ("cp", "-a", f"{data / 'moved'}/.", str(mounted))
+            await asyncio.to_thread(subprocess.run, copy, check=True, timeout=60)
         return await play_with_up(stack, fill, data=data)
 
 
 @contextlib.asynccontextmanager
-async def _full(path: Path) -> AsyncIterator[None]:
-    """Keep the disk of the file full within the block, also when other files are removed."""
-    with path.open("wb", buffering=0) as file:
-
-        def fill() -> None:
-            for size in (1 << 16, 1 << 12):
-                with contextlib.suppress(OSError):
-                    while True:
-                        file.write(bytes(size))
+async def _full(folder: Path) -> AsyncIterator[None]:
+    """Keep the disk of a folder full within the block, also when other files are removed."""
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
 
         async def keep_full() -> None:
             while True:
-                fill()
+                for size in (1 << 16, 1 << 12):
+                    with contextlib.suppress(OSError):
+                        while True:
+                            file.write(bytes(size))
                 await asyncio.sleep(0.1)
 
-        try:
-            async with background_task(keep_full()):
-                yield
-        finally:
-            path.unlink()
+        # Closing the file frees the space.
+        async with background_task(keep_full()):
+            yield
+
+
+def _create_database(data: Path) -> None:
+    """Create the database, and move its directory away, so that a disk can be mounted there."""
+    server = Postgres(data)
+    server.start()
+    server.stop()
+    (data / "pg18").rename(data / "moved")
+    (data / "pg18").mkdir()
 
 
 def _kill(up: RunningUp, program: str) -> None:

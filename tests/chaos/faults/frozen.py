@@ -6,6 +6,7 @@ import signal
 from gateway.embedded.process_info import process_alive
 from tests.chaos.chaos_stack import ChaosStack
 from tests.chaos.faults.processes import RunningUp, play_with_up
+from tests.chaos.process_tree import listening_sockets
 from tests.chaos.results import ScenarioResult
 from tests.chaos.workload import LONG_TEXT, Workload
 from tests.stack import eventually
@@ -28,7 +29,10 @@ async def freeze_one_api_process(stack: ChaosStack, _workload: Workload) -> Scen
 
     async def freeze(up: RunningUp, workload: Workload) -> None:
         async with workload.sending_in_background():
-            await eventually(lambda: up.child("gateway.serve", "2"))
+            port = workload.tenant.http.base_url.port
+            assert port is not None
+            # Both serve: a process is not judged before.
+            await eventually(lambda: listening_sockets(port) == 2)
             await workload.until_accepted(20)
             await _freeze(stack, up, "gateway.serve", "2")
             await workload.until_accepted(20)
