@@ -222,8 +222,10 @@ async def _signals(tenant: Tenant) -> int:
     return len(await tenant.get("signals"))
 
 
-@pytest.mark.parametrize("framing", ["Content-Length: 100", "Transfer-Encoding: chunked"])
-@pytest.mark.parametrize("sent", [b"", b'5\r\n{"tex\r\n'])
+@pytest.mark.parametrize(
+    ("framing", "sent"),
+    [("Content-Length: 100", b""), ("Transfer-Encoding: chunked", b'5\r\n{"tex\r\n')],
+)
 async def test_a_body_that_does_not_come_gets_408(
     api: Stack, tenant: Tenant, framing: str, sent: bytes
 ) -> None:
