@@ -117,7 +117,7 @@ async def test_lines_appear_again_with_the_number_of_dropped_ones(servers: Stack
                 report, *others = await eventually(lines)
             line = json.loads(report)
             assert (line["event"], line["level"]) == ("log_lines_dropped", "warning")
-            # A line follows its response: that of the last request may come after the pipe is empty.
+            # A line follows its response: the last one may come when the pipe is empty again.
             assert line["lines"] in (4, 5)
             assert all(json.loads(other)["event"] == "request_completed" for other in others)
             assert await _stop(processes) == [0]
