@@ -28,6 +28,9 @@ HEADER_LIMIT: Final = 64 * 1024
 # Bytes per second. Slower transfers of bodies end after the timeout that they have in any case.
 MINIMUM_RATE: Final = 10_000
 
+# Seconds in which the loop reads what has arrived.
+_READ_TIME: Final = 0.001
+
 # The C structure of the socket option.
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
 
@@ -215,7 +218,11 @@ class HttpProtocol(HttpToolsProtocol):
             )
 
     def _start_receive_timer(self, seconds: float, check: Callable[[], None]) -> None:
-        self._receive_timer = self.loop.call_later(seconds, check)
+        self._receive_timer = self.loop.call_later(seconds, self._check_after_reading, check)
+
+    def _check_after_reading(self, check: Callable[[], None]) -> None:
+        # The loop runs timers first. What arrived while this process did not run is read before.
+        self._receive_timer = self.loop.call_later(_READ_TIME, check)
 
     def _cancel_receive_timer(self) -> None:
         if self._receive_timer is not None:

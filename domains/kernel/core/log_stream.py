@@ -5,10 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+from typing import Any, Final
 
 _STANDARD_ERROR: Final = 2
 
@@ -31,7 +28,7 @@ class LogStream(io.RawIOBase):
         # True if the output ends with a part of a line that was dropped.
         self._ends_in_fragment = False
 
-    def write(self, data: "ReadableBuffer", /) -> int:
+    def write(self, data: Any, /) -> int:
         """Write whole lines or drop them. Returns the size of `data` in both cases."""
         lines = bytes(data)
         with self._lock:
