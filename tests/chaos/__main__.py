@@ -30,8 +30,7 @@ async def _play(folder: Path, scenarios: list[Scenario], results: list[ScenarioR
             click.echo(f"{scenario.name} ..")
             results.append(await play(scenario, stack))
             click.echo(f"    {results[-1].verdict}, {results[-1].seconds:.1f} s")
-            for line in results[-1].evidence:
-                click.echo(f"    {line}")
+            _print_evidence(results[-1])
     finally:
         began = time.monotonic()
         await asyncio.to_thread(stack.stop)
@@ -42,6 +41,12 @@ async def _play(folder: Path, scenarios: list[Scenario], results: list[ScenarioR
                 scenario="everything stopped", orphans=len(left), evidence=left, seconds=seconds
             )
         )
+        _print_evidence(results[-1])
+
+
+def _print_evidence(result: ScenarioResult) -> None:
+    for line in result.evidence:
+        click.echo(f"    {line}")
 
 
 @click.command()

@@ -50,8 +50,9 @@ class Server(Process):
         settings = {
             "GATEWAY_PORT": str(self.port),
             "GATEWAY_SERVE_PROCESSES": str(processes),
-            # The analysis of transcripts is not under test.
+            # The analysis of transcripts is not under test, and every start prepares it.
             "GATEWAY_API_PROCESSES": "1",
+            "GATEWAY_TRANSCRIPT_TIME_LIMIT": "1",
             # On a busy machine, Valkey is late and not unavailable.
             "GATEWAY_REDIS_TIMEOUT": "10",
         }

@@ -15,7 +15,7 @@ _MAX_WIDTH: Final = 300
 # PostgreSQL quotes rows and statements in these lines, and in the lines after them.
 _QUOTES: Final = re.compile(r"^\s|\b(DETAIL|STATEMENT|CONTEXT|QUERY):")
 # Lines of successful requests and of jobs in order.
-_ROUTINE: Final = re.compile(r'"level":"(info|debug)"(?!.*"status":5)')
+_ROUTINE: Final = re.compile(r'^(?!.*"status":5).*"level":"(info|debug)"')
 
 
 def log_sizes(folder: Path) -> dict[Path, int]:
