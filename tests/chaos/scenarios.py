@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Final
 
-from tests.chaos.faults import environment, processes, servers
+from tests.chaos.faults import environment, outages, processes, servers
 from tests.chaos.play import Scenario
 
 # Also part of `make test`: a kill of each part, cut connections and a full disk.
@@ -24,6 +24,9 @@ SCENARIOS: Final = (
     Scenario("Valkey restarted empty", partial(servers.lose_queue, loss="emptied")),
     Scenario("Valkey stopped", servers.stop_valkey),
     Scenario("Valkey hangs", servers.freeze_valkey),
+    Scenario("started before Valkey", outages.start_before_valkey),
+    Scenario("object store unavailable", outages.lose_store),
+    Scenario("speech service unavailable", outages.lose_speech_service),
     Scenario("clock shifted by an hour", environment.shift_clock),
     Scenario("provider hangs, answers nonsense, is late", environment.break_provider),
     Scenario(
