@@ -136,6 +136,7 @@ class Runner(Generic[T]):
             return False
         if claim is None:
             return False
+        claim = self._add_response(claim)
         log_context.bind(
             job=str(claim.id),
             kind=claim.kind,
@@ -222,6 +223,14 @@ class Runner(Generic[T]):
             log.exception("job_error")
             return await self._retry(claim, job, _INTERNAL)
         return "done"
+
+    def _add_response(self, claim: Claim) -> Claim:
+        """Set `responded` also for a response to this process that no relay has stored yet."""
+        breaker = self._breakers.get(claim.waiting_for) if claim.waiting_for else None
+        if breaker is None or claim.tried_ago is None:
+            return claim
+        responded = breaker.seconds_since_response < claim.tried_ago
+        return msgspec.structs.replace(claim, responded=responded)
 
     async def _compute(self, claim: Claim, job: Job) -> Write | None:
         """Run the job's function, unless what the job waits for is known to be unavailable."""

@@ -10,6 +10,7 @@ from tests.chaos.faults import (
     environment,
     frozen,
     links,
+    outages,
     processes,
     servers,
 )
@@ -42,6 +43,9 @@ SCENARIOS: Final = (
     Scenario("Valkey hangs", servers.freeze_valkey),
     Scenario("PostgreSQL frozen", database.freeze_postgres),
     Scenario("started before PostgreSQL", database.start_before_postgres),
+    Scenario("started before Valkey", outages.start_before_valkey),
+    Scenario("object store unavailable", outages.lose_store),
+    Scenario("speech service unavailable", outages.lose_speech_service),
     Scenario("clock shifted by an hour", environment.shift_clock),
     Scenario("provider hangs, answers nonsense, is late", environment.break_provider),
     Scenario("job that kills its process", processes.run_crashing_job),

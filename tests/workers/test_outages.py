@@ -166,6 +166,19 @@ async def test_a_job_that_fails_while_others_are_served_fails_for_good(
     assert worker.reasons == [SUSPECT.message]
 
 
+async def test_a_response_that_no_relay_has_stored_yet_counts_as_well(
+    db: Database, worker: Worker
+) -> None:
+    job = await worker.add()
+    assert (await worker.run(job, SUSPECT))["failures"] == 0
+    for failures in (1, 2):
+        await execute(db, "update jobs set tried_at = now() - interval '1 minute'")
+        worker.breakers["speech"].succeeded()
+        assert (await worker.run(job, SUSPECT))["failures"] == failures
+    # The response was before the last attempt.
+    assert (await worker.run(job, SUSPECT))["failures"] == 2
+
+
 @pytest.mark.parametrize("other", ["object_store", "disk"])
 async def test_a_failure_needs_a_response_of_the_same_dependency(
     db: Database, worker: Worker, other: Dependency

@@ -251,8 +251,10 @@ class Claim(msgspec.Struct, frozen=True):
     # The dependency that the job waits for, and for how many seconds.
     waiting_for: Dependency | None
     waited: float
-    # True if that dependency has served another job since the last attempt.
+    # True if that dependency has served another job since the last attempt. Else, the seconds since
+    # the end of that attempt.
     responded: bool
+    tried_ago: float | None
 
     @property
     def lease(self) -> Lease:
@@ -268,6 +270,7 @@ _COLUMNS: Final[dict[str, Any]] = {
     "lease_id": jobs.c.lease,
     "workspace": jobs.c.workspace_id,
     "waited": cast(_waited, Float),
+    "tried_ago": cast(func.extract("epoch", func.now() - jobs.c.tried_at), Float),
     "responded": jobs.c.waiting_for.is_not(None) & jobs.c.tried_at.is_(None),
 }
 _CLAIM = statement(

@@ -175,7 +175,7 @@ class Transcriber:
         """Record an error response and return the problem to raise."""
         problem = _problem(status)
         if isinstance(problem, DependencyUnavailable):
-            self.breaker.failed(f"HTTP {status}", began=began)
+            self.breaker.failed(f"HTTP {status}", began=began, message=problem.message)
         else:
             log.warning("speech_rejected", status=status)
             if status >= 400:
@@ -192,14 +192,14 @@ class Transcriber:
                     max_bytes=_MAX_RESPONSE_BYTES,
                 )
         except TimeoutError:
-            self.breaker.failed("timeout", began=began)
-            raise _outage("The speech-to-text service took too long.", suspect=True) from None
+            message = "The speech-to-text service took too long."
+            self.breaker.failed("timeout", began=began, message=message)
+            raise _outage(message, suspect=True) from None
         except ConnectionError as error:
-            reason = str(error)
-            self.breaker.failed(reason, began=began)
+            reason, message = str(error), "The speech-to-text service cannot be reached."
+            self.breaker.failed(reason, began=began, message=message)
             # Without a connection, no recording was sent.
             suspect = reason not in ("ConnectError", "ConnectTimeout")
-            message = "The speech-to-text service cannot be reached."
             raise _outage(message, suspect=suspect) from None
         except ResponseTooLarge:
             log.warning("speech_invalid_response", error="too large")
