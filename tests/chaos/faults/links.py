@@ -32,10 +32,10 @@ async def pool_with_pgbouncer(stack: ChaosStack, workload: Workload) -> None:
             "DATABASE_URL": url,
         }
         async with _restarted_with(stack, pooled), stack.connected() as connection:
-            await workload.enqueue(connection, 100, seconds=0.01)
-            async with workload.sending_in_background(senders=12):
+            await workload.enqueue(connection, 50, seconds=0.01)
+            async with workload.sending_in_background(senders=8, pause=0.5):
                 await asyncio.gather(
-                    workload.until_accepted(60), _push_rows(workload), _revoke_key(stack)
+                    workload.until_accepted(20), _push_rows(workload), _revoke_key(stack)
                 )
             assert not await workload.wait_for_jobs(connection, 120)
             assert not workload.refused, workload.refused
@@ -43,7 +43,7 @@ async def pool_with_pgbouncer(stack: ChaosStack, workload: Workload) -> None:
 
 async def _push_rows(workload: Workload) -> None:
     async def push(sender: int) -> None:
-        for number in range(10):
+        for number in range(5):
             await workload.source.push("rows", f"{sender}-{number % 5}")
 
     await asyncio.gather(*(push(sender) for sender in range(8)))
