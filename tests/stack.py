@@ -100,6 +100,8 @@ class Stack:
         self.env = {
             "BLOB_URL": (folder / "blobs").as_uri(),
             "GATEWAY_PORT": str(self.port),
+            # Each loads the analysis engine soon after the start, which takes seconds of CPU time.
+            "GATEWAY_API_PROCESSES": "1",
             **settings,
         }
         self.api = Process("gateway.serve", self.env, folder / "api.log")
