@@ -11,7 +11,7 @@ import pytest
 from domains.kernel.db.tables import SCHEMA_REVISION
 from domains.kernel.jobs.model import QUEUES
 from tests.embedded.processes import sql
-from tests.stack import Stack, Tenant, eventually, running_stack
+from tests.stack import Stack, Tenant, eventually, get, running_stack
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def workerless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def _get(stack: Stack, path: str = "/health") -> httpx.Response:
-    return httpx.get(stack.base_url + path, timeout=30)
+    return get(stack.base_url + path, timeout=30)
 
 
 def _statuses(response: httpx.Response) -> dict[str, Any]:
