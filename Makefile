@@ -33,10 +33,10 @@ sdk: $(VENV)/.sdk
 check: $(VENV)/.lint
 	@$(BIN)/ruff format --check --quiet . || (echo "Run make fmt to fix the format."; exit 1)
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python -m tests.http.openapi.lint
-	@$(BIN)/python -m pytest --quiet --no-header tests/http/openapi/test_documents.py
+	@$(BIN)/mypy & types=$$!; \
+		$(BIN)/python -m tests.http.openapi.lint; documents=$$?; \
+		wait $$types && exit $$documents
 
 fmt: $(VENV)/.test
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .

@@ -33,7 +33,7 @@ TIMEOUT = 60.0
 
 # Clients load no certificates: no test needs them, and loading them takes longer than most
 # tests.
-_NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class Process:
@@ -100,6 +100,8 @@ class Stack:
         self.env = {
             "BLOB_URL": (folder / "blobs").as_uri(),
             "GATEWAY_PORT": str(self.port),
+            # Each loads the analysis engine soon after the start, which takes seconds of CPU time.
+            "GATEWAY_API_PROCESSES": "1",
             **settings,
         }
         self.api = Process("gateway.serve", self.env, folder / "api.log")
@@ -138,7 +140,7 @@ class Stack:
         deadline = time.monotonic() + TIMEOUT
         while True:
             with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{self.base_url}/livez").status_code == 200:
+                if get(f"{self.base_url}/livez").status_code == 200:
                     return
             assert self.api.alive, self.api.log.read_text()
             assert time.monotonic() < deadline, self.api.log.read_text()
@@ -258,12 +260,17 @@ async def new_tenant(
         base_url=stack.base_url,
         headers={"Authorization": f"Bearer {key.key}"},
         timeout=30,
-        verify=_NO_CERTIFICATES,
+        verify=NO_CERTIFICATES,
         # Less than the server's keep-alive timeout of 5 s: a request on a connection that the
         # server is closing would fail.
         limits=httpx.Limits(keepalive_expiry=2),
     ) as client:
         yield Tenant(key, client)
+
+
+def get(url: str, **options: Any) -> httpx.Response:
+    """Do the same as `httpx.get`, without loading certificates."""
+    return httpx.get(url, verify=NO_CERTIFICATES, **options)
 
 
 async def eventually(condition: Callable[[], Any], patience: float = TIMEOUT) -> Any:

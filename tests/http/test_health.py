@@ -15,7 +15,7 @@ from domains.kernel.health import check_health
 from domains.kernel.jobs.model import QUEUES
 from domains.kernel.storage.blobs import Blobs
 from tests.embedded.processes import sql
-from tests.stack import Stack, Tenant, eventually, running_stack
+from tests.stack import Stack, Tenant, eventually, get, running_stack
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def workerless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def _get(stack: Stack, path: str = "/health") -> httpx.Response:
-    return httpx.get(stack.base_url + path, timeout=30)
+    return get(stack.base_url + path, timeout=30)
 
 
 def _statuses(response: httpx.Response) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Analysis of whole texts, and properties of the findings of any text."""
 
+import time
 from typing import get_args
 
 import msgspec
@@ -390,10 +391,6 @@ def test_product_is_recognised_by_its_name(
     assert [insight.product_id for insight in analyse(document).insights] == [expected]
 
 
-MEGABYTE = 1_000_000
-
-
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "pattern",
     [
@@ -412,6 +409,9 @@ MEGABYTE = 1_000_000
     ],
 )
 def test_time_for_a_hostile_text_is_not_quadratic(pattern: str) -> None:
-    text = (pattern * (MEGABYTE // len(pattern) + 1))[:MEGABYTE]
+    # Long enough for more sentences than are classified.
+    text = pattern * (400_000 // len(pattern))
+    started = time.process_time()
     findings = analyse(Document(text=text, profile="transcript"))
+    assert time.process_time() - started < 20
     assert len(findings.insights) <= MAX_INSIGHTS

@@ -10,7 +10,7 @@ from domains.kernel.db.database import Database
 from tests.discovery.support import paused_worker
 from tests.http.conventions.every_path import Records
 from tests.http.hostile import discovery, revenue
-from tests.stack import Stack, Tenant, eventually, new_tenant
+from tests.stack import NO_CERTIFICATES, Stack, Tenant, eventually, new_tenant
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +40,9 @@ async def visitor(public_stack: Stack) -> AsyncIterator[Tenant]:
 async def anonymous(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
     """A client without a key, which accepts no content coding."""
     headers = {"Accept-Encoding": "identity"}
-    async with httpx.AsyncClient(base_url=stack.base_url, headers=headers) as client:
+    async with httpx.AsyncClient(
+        base_url=stack.base_url, headers=headers, verify=NO_CERTIFICATES
+    ) as client:
         yield client
 
 

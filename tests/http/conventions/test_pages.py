@@ -8,7 +8,7 @@ import yaml
 
 from tests.http.conftest import PUBLIC_URL
 from tests.http.published import DOCUMENTS
-from tests.stack import Stack
+from tests.stack import Stack, get
 
 
 @pytest.mark.parametrize("path", DOCUMENTS)
@@ -30,10 +30,10 @@ async def test_the_yaml_document_is_the_json_document(
 def test_other_addresses_lead_to_the_reference_within_the_public_url(
     path: str, public_stack: Stack
 ) -> None:
-    answer = httpx.get(public_stack.base_url + path)
+    answer = get(public_stack.base_url + path)
     assert answer.status_code == 302
     assert urljoin(PUBLIC_URL + path, answer.headers["Location"]) == f"{PUBLIC_URL}/reference"
-    page = httpx.get(public_stack.base_url + path, follow_redirects=True)
+    page = get(public_stack.base_url + path, follow_redirects=True)
     assert page.status_code == 200
     assert page.url == f"{public_stack.base_url}/reference"
 

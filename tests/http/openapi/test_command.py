@@ -5,11 +5,10 @@ import os
 import subprocess
 import sys
 
-import httpx
 import pytest
 
 from tests.http.published import DISCOVERY_DOCUMENT, FULL_DOCUMENT, REVENUE_DOCUMENT
-from tests.stack import Stack
+from tests.stack import Stack, get
 
 
 @pytest.mark.parametrize(
@@ -27,7 +26,7 @@ def test_it_prints_the_served_document_without_servers(
         timeout=120,
         check=True,
     )
-    answer = httpx.get(stack.base_url + path, timeout=60)
+    answer = get(stack.base_url + path, timeout=60)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     served = answer.json()
     for document in (given := json.loads(printed.stdout), served):

@@ -23,7 +23,7 @@ from tests.http.published import (
     Json,
     operations,
 )
-from tests.stack import Stack
+from tests.stack import Stack, get
 
 # dist/browser/standalone.js of @scalar/api-reference 1.46.4.
 VIEWER_SHA256 = "81b8d2bdab4a42ab81465386441b9a0f928b68631364360f00e8cce620cc1efb"
@@ -34,7 +34,7 @@ URL = re.compile(r"https?://[^\s\"'<>)`]+")
 
 @pytest.fixture(scope="session")
 def page(stack: Stack) -> str:
-    return httpx.get(f"{stack.base_url}/reference").text
+    return get(f"{stack.base_url}/reference").text
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +65,7 @@ def markdown_path(document: str) -> str:
 
 @pytest.mark.parametrize("path", ["/", "/reference"])
 def test_the_page_is_public_and_runs_only_scripts_of_this_server(stack: Stack, path: str) -> None:
-    response = httpx.get(stack.base_url + path)
+    response = get(stack.base_url + path)
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/html; charset=utf-8"
     assert response.headers["cache-control"] == "no-cache"
@@ -95,7 +95,7 @@ def test_the_page_shows_the_document_of_each_surface(stack: Stack, page: str) ->
     titles = {absolute(each["url"]): each["title"] for each in shown["documents"]}
     assert tuple(titles) == DOCUMENTS
     for path, title in titles.items():
-        document = httpx.get(stack.base_url + path).json()
+        document = get(stack.base_url + path).json()
         assert document["info"]["title"] == title
         schemes = document["components"].get("securitySchemes", {})
         assert path == OPERATIONS_DOCUMENT or shown["securityScheme"] in schemes
@@ -106,14 +106,14 @@ def test_the_page_shows_the_document_of_each_surface(stack: Stack, page: str) ->
 def test_urls_of_the_page_keep_the_prefix_that_a_proxy_removes(
     public_stack: Stack, public_url: str, path: str
 ) -> None:
-    page = httpx.get(public_stack.base_url + path).text
+    page = get(public_stack.base_url + path).text
     urls = re.findall(r'(?:src|href)="([^"]+)"', page)
     urls += [each["url"] for each in settings(page)["documents"]]
     assert len(urls) == 2 + 3 * len(DOCUMENTS)
     for url in urls:
         target = urljoin(public_url + path, url)
         assert target.startswith(f"{public_url}/")
-        answer = httpx.get(public_stack.base_url + target.removeprefix(public_url))
+        answer = get(public_stack.base_url + target.removeprefix(public_url))
         assert answer.status_code == 200
 
 
@@ -122,7 +122,7 @@ def test_without_javascript_the_page_links_documents_and_markdown(stack: Stack, 
     links = [absolute(link) for link in found]
     assert set(links) == {*DOCUMENTS, *map(markdown_path, DOCUMENTS)}
     for link in links:
-        assert httpx.get(stack.base_url + link).status_code == 200
+        assert get(stack.base_url + link).status_code == 200
 
 
 def test_scripts_are_compressed_and_cached_for_ever_under_a_name_with_their_hash(
@@ -148,27 +148,27 @@ def test_clients_that_refuse_gzip_get_the_script_itself(
     stack: Stack, scripts: list[str], accepted: str
 ) -> None:
     for script in scripts:
-        plain = httpx.get(stack.base_url + script, headers={"Accept-Encoding": accepted})
+        plain = get(stack.base_url + script, headers={"Accept-Encoding": accepted})
         assert "content-encoding" not in plain.headers
         assert plain.headers["vary"] == "Accept-Encoding"
-        assert plain.content == httpx.get(stack.base_url + script).content
+        assert plain.content == get(stack.base_url + script).content
 
 
 @pytest.mark.parametrize("accepted", ["*", "GZIP;q=0.1", "deflate, gzip;q=1.0"])
 def test_clients_that_accept_gzip_in_other_words_get_it(
     stack: Stack, scripts: list[str], accepted: str
 ) -> None:
-    response = httpx.get(stack.base_url + scripts[1], headers={"Accept-Encoding": accepted})
+    response = get(stack.base_url + scripts[1], headers={"Accept-Encoding": accepted})
     assert response.headers["content-encoding"] == "gzip"
 
 
 def test_the_viewer_is_the_released_file(stack: Stack, scripts: list[str]) -> None:
-    content = httpx.get(stack.base_url + scripts[0]).content
+    content = get(stack.base_url + scripts[0]).content
     assert hashlib.sha256(content).hexdigest() == VIEWER_SHA256
 
 
 def test_the_viewer_is_configured_to_use_no_other_server(stack: Stack, scripts: list[str]) -> None:
-    start = httpx.get(stack.base_url + scripts[1]).text
+    start = get(stack.base_url + scripts[1]).text
     for setting in (
         "servers: [{ url: root }]",
         "telemetry: false",
@@ -183,7 +183,7 @@ def test_the_viewer_is_configured_to_use_no_other_server(stack: Stack, scripts: 
 
 @pytest.mark.parametrize("name", ["scalar.js", "start.0000000000000000.js", "..%2Fpage.py"])
 def test_other_files_are_not_found(stack: Stack, name: str) -> None:
-    assert httpx.get(f"{stack.base_url}/reference/assets/{name}").status_code == 404
+    assert get(f"{stack.base_url}/reference/assets/{name}").status_code == 404
 
 
 # --- Markdown ---------------------------------------------------------------------------------
@@ -233,8 +233,8 @@ def _resolved(document: Json, value: Json) -> Json:
 
 @pytest.mark.parametrize("path", [FULL_DOCUMENT, *DOCUMENTS])
 def test_markdown_contains_every_operation_with_all_its_parts(stack: Stack, path: str) -> None:
-    document = httpx.get(stack.base_url + path).json()
-    response = httpx.get(stack.base_url + markdown_path(path))
+    document = get(stack.base_url + path).json()
+    response = get(stack.base_url + markdown_path(path))
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/markdown; charset=utf-8"
     text = response.text
@@ -267,8 +267,8 @@ def test_markdown_contains_every_operation_with_all_its_parts(stack: Stack, path
 
 @pytest.mark.parametrize("path", [FULL_DOCUMENT, *DOCUMENTS])
 def test_markdown_contains_every_field_of_bodies_and_responses(stack: Stack, path: str) -> None:
-    document = httpx.get(stack.base_url + path).json()
-    sections = _sections(httpx.get(stack.base_url + markdown_path(path)).text)
+    document = get(stack.base_url + path).json()
+    sections = _sections(get(stack.base_url + markdown_path(path)).text)
     for url, method, described in operations(document):
         section = sections[f"{method.upper()} {url}"]
         for model in _bodies(document, described):
@@ -387,7 +387,7 @@ def test_markdown_names_types_bounds_and_values() -> None:
 
 
 def test_llms_txt_follows_the_convention_and_its_links_work(stack: Stack) -> None:
-    response = httpx.get(f"{stack.base_url}/llms.txt")
+    response = get(f"{stack.base_url}/llms.txt")
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/plain; charset=utf-8"
     lines = [line for line in response.text.split("\n") if line]
@@ -405,16 +405,14 @@ def test_llms_txt_follows_the_convention_and_its_links_work(stack: Stack) -> Non
         for file in ("reference.md", "openapi.json"):
             assert f"{stack.base_url}{surface.documents_path}/{file}" in links
     for url in links:
-        assert httpx.get(url).status_code == 200
+        assert get(url).status_code == 200
 
 
 def test_topics_are_in_the_description_of_the_documents(stack: Stack) -> None:
     for path in (DISCOVERY_DOCUMENT, REVENUE_DOCUMENT):
-        description = httpx.get(stack.base_url + path).json()["info"]["description"]
+        description = get(stack.base_url + path).json()["info"]["description"]
         assert re.findall("^## (.+)$", description, re.MULTILINE) == [
             *("Authentication", "Errors", "Pagination", "Bodies and times"),
             *("Rate limits", "Idempotency", "Request ids"),
         ]
-    assert (
-        "## " not in httpx.get(stack.base_url + OPERATIONS_DOCUMENT).json()["info"]["description"]
-    )
+    assert "## " not in get(stack.base_url + OPERATIONS_DOCUMENT).json()["info"]["description"]
