@@ -5,7 +5,6 @@ import contextlib
 import secrets
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -42,6 +41,9 @@ MARK: Final = "CHAOS_STACK"
 # Seconds within which a process notices that its parent has ended.
 ORPHAN_TIMEOUT: Final = 10.0
 
+# Where sockets that listen can be counted.
+_HAS_PROC: Final = Path("/proc/net/tcp").exists()
+
 
 class Server(Process):
     """A `gateway serve` with its own port, in one process or in several."""
@@ -70,7 +72,7 @@ class Server(Process):
 
     def is_ready(self) -> bool:
         """True if all processes listen on the port, or one of them on systems without /proc."""
-        if not self.alive or sys.platform == "linux":
+        if not self.alive or _HAS_PROC:
             return self.alive and listening_sockets(self.port) >= self.processes
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
