@@ -298,7 +298,7 @@ def test_a_frozen_child_is_replaced_with_its_own_children(
     assert supervisor.run(until=partial(has_pids, notes, 2))
     (watch,) = (state.watch for state in supervisor._children)
     assert watch is not None
-    assert supervisor.run(until=lambda: watch._limit == 3)  # it has reported
+    assert supervisor.run(until=lambda: watch.reported)
     frozen = pids(notes)
     os.kill(frozen[0], signal.SIGSTOP)
     assert supervisor.run(until=partial(has_pids, notes, 4))

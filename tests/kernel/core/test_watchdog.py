@@ -179,6 +179,7 @@ def test_a_stopped_process_is_seen_and_one_that_continues_is_heard_again(tmp_pat
         python(REPORTS, **watch.environment) as process,
     ):
         assert read_line(process) == "False"
+        until(lambda: watch.is_frozen() or watch.reported)
         process.send_signal(signal.SIGSTOP)
         until(watch.is_frozen)
         process.send_signal(signal.SIGCONT)

@@ -141,6 +141,11 @@ class Watch:
             WATCHDOG_USEC: str(round(self._timeout * 1e6)),
         }
 
+    @property
+    def reported(self) -> bool:
+        """True if the latest `is_frozen` had a report of the process. It is not judged before."""
+        return self._limit < float("inf")
+
     def restart(self) -> None:
         """Forget the reports of the previous process. Call it before the next one starts."""
         for _ in self._messages():
