@@ -117,15 +117,15 @@ def parse_network(text: str) -> Network:
 
     Raises ValueError with a message for the operator.
     """
-    try:
-        if "%" in text:
-            raise ValueError("has a zone")
+    network = None
+    with suppress(ValueError):
         network = ip_network(text.strip(), strict=False)
-    except ValueError:
+    # A zone is an interface of one machine.
+    if network is None or "%" in text:
         raise ValueError(
             f"{text!r} is neither an address nor a network. Expected, for example: 203.0.113.7, "
             "10.0.0.0/8 or 2001:db8::/32."
-        ) from None
+        )
     if "/" in text and network.network_address != ip_address(text.strip().partition("/")[0]):
         raise ValueError(f"{text} has bits outside the network. Did you mean {network}?")
     if isinstance(network, IPv6Network) and network.subnet_of(_IPV4_MAPPED):

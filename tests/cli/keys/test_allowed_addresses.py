@@ -87,7 +87,7 @@ async def test_a_header_of_a_client_that_is_no_proxy_is_ignored(
         (["203.0.113.7", "198.51.100.1"], False),
         (["203.0.113.7, 198.51.100.1, 10.9.1.1"], False),
         (["203.0.113.7, unknown"], False),
-        (["203.0.113.7, "], False),
+        (["203.0.113.7,"], False),
         ([], False),
     ],
 )
