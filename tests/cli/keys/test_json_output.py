@@ -37,13 +37,14 @@ async def test_results_that_were_sentences_are_json(
     gateway: Gateway, workspace: Any, stack: Stack
 ) -> None:
     assert (await gateway("migrate", "--json")).json().keys() == {"revision"}
-    create = ("keys", "create", "--workspace", workspace["id"], "--scope", "read", "--json")
-    key = (await gateway(*create)).json()
-    revoked = (await gateway("keys", "revoke", key["id"], "--json")).json()
-    assert revoked["id"] == key["id"]
-    assert revoked["revokedAt"]
-    demo = await gateway("demo", "--url", stack.base_url, "--json")
+    create = ("keys", "create", "--workspace", workspace["id"], "--scope", "all", "--json")
+    key = (await gateway(*create, "--limit-per-minute", "none")).json()
+    # With a key, so that the workspace of the demo stays as other tests expect it.
+    demo = await gateway("demo", "--url", stack.base_url, "--key", key["key"], "--json")
     assert demo.code == 0, demo.err
     results = json.loads(demo.out)
     assert all(result["signal"]["status"] == "processed" for result in results)
+    revoked = (await gateway("keys", "revoke", key["id"], "--json")).json()
+    assert revoked["id"] == key["id"]
+    assert revoked["revokedAt"]
     assert any(insight["evidence"] for result in results for insight in result["insights"])
