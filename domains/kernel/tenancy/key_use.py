@@ -21,6 +21,8 @@ logger = structlog.get_logger()
 _INTERVAL: Final = 60.0
 # Seconds in which uses of further keys are collected, to write them in one statement.
 _COLLECTION_TIME: Final = 1.0
+# Seconds for the last write, so that a server that does not answer delays no shutdown.
+_LAST_WRITE_TIMEOUT: Final = 1.0
 
 
 class KeyUse:
@@ -51,7 +53,9 @@ class KeyUse:
         """Write recorded uses inside the context, and the last ones on leaving it."""
         async with background_task(self._run()):
             yield
-        await self._write()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WRITE_TIMEOUT):
+                await self._write()
 
     async def _run(self) -> None:
         while True:
