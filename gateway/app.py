@@ -5,12 +5,13 @@ from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CollectorRegistry
 
-from domains.kernel.core.network import FetchAllowlist
+from domains.kernel.core.network import FetchAllowlist, parse_networks
 from domains.kernel.core.settings import Settings
 from domains.kernel.db.database import Database
 from domains.kernel.jobs.process_pool import ProcessPool
 from domains.kernel.storage.blobs import Blobs
 from domains.kernel.storage.signed_urls import SignedUrls
+from domains.kernel.tenancy.key_use import KeyUse
 from domains.kernel.tenancy.keyring import Keyring
 from domains.kernel.tenancy.signing import Signer
 from gateway import files, health, metrics
@@ -30,6 +31,9 @@ from gateway.transport.refusals import Refusals
 # The last one renders the errors of paths outside all prefixes.
 SURFACES = (DISCOVERY, REVENUE, OPERATIONS)
 
+# Dependencies of handlers that belong to one request.
+_OF_REQUESTS = ("actor", "caller", "if_match", "tx")
+
 
 class UndeclaredOperation(Exception):
     """A handler without a declared operation. The application does not start."""
@@ -45,9 +49,11 @@ def create_app(
 ) -> MiddlewareStack:
     """Build the ASGI application from open resources.
 
-    Its lifespan listens for revoked keys. Raises UndeclaredOperation.
+    Its lifespan listens for revoked keys and writes when keys were used. Raises
+    UndeclaredOperation.
     """
     keyring = Keyring(database, settings)
+    key_use = KeyUse(database.read)
     registry = CollectorRegistry()
     base_url = settings.base_url.rstrip("/")
     # The arguments of the handlers' parameters of the same name.
@@ -66,7 +72,13 @@ def create_app(
     }
 
     invoker = Invoker(
-        Admission(keyring, limiter, settings.max_body_bytes),
+        Admission(
+            keyring,
+            key_use,
+            limiter,
+            parse_networks(settings.trusted_proxies),
+            settings.max_body_bytes,
+        ),
         database,
         SURFACES,
         resources,
@@ -87,9 +99,9 @@ def create_app(
             ),
         ],
         middleware=[invoker.middleware],
-        dependencies={name: _declared() for name in (*resources, "caller", "if_match", "tx")},
+        dependencies={name: _declared() for name in (*resources, *_OF_REQUESTS)},
         exception_handlers={Exception: ErrorHandler(SURFACES)},
-        lifespan=[lambda _app: keyring.listening()],
+        lifespan=[lambda _app: keyring.listening(), lambda _app: key_use.writing()],
         openapi_config=None,
         logging_config=None,
     )

@@ -31,7 +31,7 @@ from gateway.transport.refusals import PROBLEM
 
 # Parameters of handlers whose values belong to one request. The others are resources of the
 # application and parameters of the path.
-REQUEST_PARAMETERS: Final = ("body", "caller", "if_match", "request", "tx")
+REQUEST_PARAMETERS: Final = ("actor", "body", "caller", "if_match", "request", "tx")
 
 # Headers that must not be repeated: programs disagree about which of several counts.
 _SINGLE: Final = (b"host", idempotency.HEADER_NAME)
@@ -57,6 +57,7 @@ class HandlerPlan:
     # Arguments that are the same for every request.
     resources: Mapping[str, object]
     path_parameters: Sequence[str]
+    takes_actor: bool
     takes_body: bool
     takes_caller: bool
     takes_if_match: bool
@@ -91,6 +92,7 @@ class HandlerPlan:
             status=handler.status_code,
             resources={name: resources[name] for name in names & resources.keys()},
             path_parameters=sorted(in_path),
+            takes_actor="actor" in names,
             takes_body="body" in names,
             takes_caller="caller" in names,
             takes_if_match="if_match" in names,
@@ -161,6 +163,8 @@ class Invoker:
             arguments[name] = str(scope["path_params"][name])
         if plan.takes_caller:
             arguments["caller"] = caller
+        if plan.takes_actor and caller is not None:
+            arguments["actor"] = self._admission.actor(scope, caller)
         if plan.takes_if_match:
             arguments["if_match"] = _if_match(plan, scope)
         if plan.takes_request:

@@ -21,6 +21,7 @@ from domains.kernel.jobs.process_pool import ProcessPool
 from domains.kernel.storage.blobs import Blobs
 from domains.kernel.storage.signed_urls import SignedUrls
 from domains.kernel.tenancy.api_keys import Scope
+from domains.kernel.tenancy.audit import Actor
 from domains.kernel.tenancy.keyring import Caller
 from domains.kernel.tenancy.signing import Signer
 from gateway.etags import IfMatch, VersionOf
@@ -28,6 +29,7 @@ from gateway.etags import IfMatch, VersionOf
 _P = ParamSpec("_P")
 
 # Types of handler parameters. The names of the dependencies are those in `gateway.app`.
+ActorDep = NamedDependency[Actor]
 AnyRequest = Request[Any, Any, Any]
 IdInPath = FromPath[str]
 AllowlistDep = NamedDependency[SkipValidation[FetchAllowlist]]

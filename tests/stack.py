@@ -24,9 +24,13 @@ import httpx
 
 from domains.kernel.db.database import Database
 from domains.kernel.tenancy.api_keys import SCOPES, UNLIMITED, RateLimitOverrides, Scope
+from domains.kernel.tenancy.audit import Actor
 from gateway.cli import admin
 from gateway.embedded.postgres import Postgres
 from gateway.embedded.valkey import Valkey
+
+# The operator of changes that tests make without a command.
+OPERATOR = Actor("tests", "localhost")
 
 # Seconds to wait for anything before a test fails.
 TIMEOUT = 60.0

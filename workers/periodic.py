@@ -13,7 +13,7 @@ from domains.kernel.jobs import heartbeat, job_admin, periodic
 from domains.kernel.pagination import cursor
 from domains.kernel.storage import retention
 from domains.kernel.storage.blobs import Blobs
-from domains.kernel.tenancy import idempotency
+from domains.kernel.tenancy import audit, idempotency
 from domains.revenue import purge
 
 log = structlog.get_logger()
@@ -44,6 +44,9 @@ TASKS: Final[dict[str, Task]] = {
     "workers": Task(HOUR, lambda r: heartbeat.delete_dead(r.database.read)),
     "jobs": Task(
         HOUR, lambda r: job_admin.delete_ended(r.database.read, r.settings.job_retention_days)
+    ),
+    "audit": Task(
+        HOUR, lambda r: audit.delete_expired(r.database.read, r.settings.audit_retention_days)
     ),
     "records": Task(
         HOUR, lambda r: purge.purge_deleted(r.database.read, r.settings.retention_days)

@@ -24,7 +24,6 @@ from sqlalchemy import (
     func,
     insert,
     literal_column,
-    null,
     or_,
     select,
     update,
@@ -40,6 +39,8 @@ from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.sequences import next_number_cte
 from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 from domains.kernel.pagination.offset import OffsetList, OffsetPage, OffsetQuery
+from domains.kernel.tenancy import audit
+from domains.kernel.tenancy.audit import Actor
 from domains.kernel.untrusted import raw_json
 
 T = TypeVar("T")
@@ -145,10 +146,15 @@ class Records(Generic[T]):
         by_number = (table.c.workspace_id == WORKSPACE, table.c.number == bindparam("number"))
         self._get_by_number = statement(select(*selected).where(*by_number), row_factory)
         self._id_by_number = statement(select(table.c.id).where(*by_number), scalar)
+        noun = kind.lower()
         self._delete = statement(
-            delete(table)
-            .where(*by_id)
-            .returning(table.c.id, null() if returning is None else returning),
+            audit.with_entry(
+                delete(table)
+                .where(*by_id)
+                .returning(table.c.id, *(() if returning is None else (returning,))),
+                f"{noun}.delete",
+                noun,
+            ),
             row,
         )
         if create_struct is not None:
@@ -244,17 +250,20 @@ class Records(Generic[T]):
         tx: Tx,
         workspace: WorkspaceId,
         reference: str,
+        actor: Actor,
         precondition: Precondition | None = None,
     ) -> Any:
-        """Delete a record and its links. Returns its `returning` column.
+        """Delete a record and its links. Returns its `returning` column, or None without one.
 
         Raises NotFound or PreconditionFailed.
         """
         record_id = await self.resolve(tx, workspace, reference)
         await self._require_match(tx, workspace, record_id, reference, precondition)
-        deleted = await tx.first(self._delete, workspace=workspace, id=record_id)
-        _, value = self.require(deleted, reference)
-        return value
+        deleted = await tx.first(
+            self._delete, workspace=workspace, id=record_id, **actor.parameters()
+        )
+        _, *values = self.require(deleted, reference)
+        return values[0] if values else None
 
     async def _require_match(
         self,

@@ -45,6 +45,7 @@ from domains.kernel.db.statements import WORKSPACE, row, statement
 from domains.kernel.jobs.enqueue import is_live
 from domains.kernel.pagination.offset import OffsetQuery
 from domains.kernel.storage import retention
+from domains.kernel.tenancy.audit import Actor
 from domains.kernel.untrusted import raw_json
 
 KIND: Final = "SIGNAL"
@@ -376,13 +377,17 @@ def version_of(signal: Signal) -> Signal:
 
 
 async def remove(
-    tx: Tx, workspace: WorkspaceId, reference: str, precondition: Precondition | None = None
+    tx: Tx,
+    workspace: WorkspaceId,
+    reference: str,
+    actor: Actor,
+    precondition: Precondition | None = None,
 ) -> None:
     """Delete a signal, its links and evidence. Raises NotFound or PreconditionFailed.
 
     Its stored text is deleted after the retention period.
     """
-    text_key = await SIGNALS.remove(tx, workspace, reference, precondition)
+    text_key = await SIGNALS.remove(tx, workspace, reference, actor, precondition)
     await retention.discard(tx, workspace, [text_key])
 
 

@@ -13,6 +13,8 @@ from domains.kernel.db.tables import SCHEMA_REVISION
 from domains.kernel.jobs import heartbeat, job_admin
 from domains.kernel.jobs.model import QUEUES, Queue
 from domains.kernel.storage.blobs import Blobs
+from domains.kernel.tenancy import api_keys
+from domains.kernel.tenancy.api_keys import EXPIRY_WARNING_DAYS
 
 # Seconds for a check of a part by `check_health`, and for the only check of `require_ready`.
 _PART_TIMEOUT: Final = 1.5
@@ -40,7 +42,7 @@ class Part(msgspec.Struct, omit_defaults=True):
     """State of a part of the deployment."""
 
     status: Annotated[PartStatus, doc("State of the part", "ok")]
-    detail: Annotated[str, doc("The reason, unless it is `ok`")] = ""
+    detail: Annotated[str, doc("The reason, or a warning")] = ""
 
 
 class QueueState(msgspec.Struct, rename="camel"):
@@ -133,6 +135,7 @@ async def _check_postgres(database: Database) -> tuple[dict[str, Part], dict[Que
             if mismatch is None:
                 parts["workers"] = await _check_workers(database.read)
                 queues |= await _queue_states(database.read)
+                parts["keys"] = await _check_keys(database.read)
     except (Unavailable, TimeoutError):
         seconds = database.seconds_unavailable
         since = "" if seconds is None else f" for {seconds:.0f} s"
@@ -158,6 +161,13 @@ async def _check_workers(read: Read) -> Part:
     silence = await heartbeat.seconds_since_last(read)
     if silence is None or silence > heartbeat.WORKER_TIMEOUT:
         return Part("down", "no worker has reported for 60 s: start one with `gateway work`")
+    return Part("ok")
+
+
+async def _check_keys(read: Read) -> Part:
+    """Warn of API keys that expire soon, without names. The deployment stays healthy."""
+    if count := len(await api_keys.list_expiring(read)):
+        return Part("ok", f"API keys that expire within {EXPIRY_WARNING_DAYS} days: {count}")
     return Part("ok")
 
 

@@ -39,6 +39,7 @@ from domains.kernel.jobs.model import Job, Queue
 from domains.kernel.pagination.cursor import CursorList, CursorQuery20, PaginationInfo
 from domains.kernel.storage import retention
 from domains.kernel.storage.signed_urls import SignedUrls, version_of_url
+from domains.kernel.tenancy.audit import Actor
 from domains.kernel.tenancy.signing import Signer
 from domains.kernel.untrusted import raw_json
 from domains.revenue import example_ids, records
@@ -587,14 +588,14 @@ async def enqueue_summaries(tx: Tx, workspace: WorkspaceId, ids: Sequence[UUID])
 
 
 async def remove(
-    tx: Tx, workspace: WorkspaceId, address: records.RecordAddress
+    tx: Tx, workspace: WorkspaceId, address: records.RecordAddress, actor: Actor
 ) -> records.DeletedRecordResponse:
     """Delete a conversation. Its recording is deleted after the retention period.
 
     Raises Forbidden or NotFound.
     """
     response, (deal, account, recording) = await records.delete_record(
-        tx, _DELETE, workspace, address, "conversation"
+        tx, _DELETE, workspace, address, "conversation", actor
     )
     await matching.recompute_activity(tx, workspace, (deal,), (account,))
     await retention.discard(tx, workspace, [recording])

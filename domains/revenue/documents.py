@@ -35,6 +35,7 @@ from domains.kernel.pagination.cursor import CursorList, CursorQuery, Pagination
 from domains.kernel.storage import retention
 from domains.kernel.storage.blobs import Blobs
 from domains.kernel.storage.signed_urls import SignedUrls, version_of_url
+from domains.kernel.tenancy.audit import Actor
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue import example_ids, records
 from domains.revenue.filters import (
@@ -381,13 +382,13 @@ async def change(
 
 
 async def remove(
-    tx: Tx, workspace: WorkspaceId, address: records.RecordAddress
+    tx: Tx, workspace: WorkspaceId, address: records.RecordAddress, actor: Actor
 ) -> records.DeletedRecordResponse:
     """Delete a document. Its bytes are deleted after the retention period.
 
     Raises Forbidden or NotFound.
     """
-    response, keys = await records.delete_record(tx, _DELETE, workspace, address, "document")
+    response, keys = await records.delete_record(tx, _DELETE, workspace, address, "document", actor)
     await retention.discard(tx, workspace, keys)
     return response
 

@@ -15,6 +15,7 @@ from domains.kernel.core.timestamps import parse_timestamp
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import row, statement
 from domains.kernel.pagination.cursor import CursorList, CursorQuery, PaginationInfo
+from domains.kernel.tenancy.audit import Actor
 from domains.kernel.tenancy.signing import Signer
 from domains.kernel.untrusted.html_text import html_to_text, is_html
 from domains.revenue import example_ids, records
@@ -270,11 +271,11 @@ async def create(
 
 
 async def remove(
-    tx: Tx, workspace: WorkspaceId, address: records.RecordAddress
+    tx: Tx, workspace: WorkspaceId, address: records.RecordAddress, actor: Actor
 ) -> records.DeletedRecordResponse:
     """Delete a message. Raises Forbidden or NotFound."""
     response, (deal, account) = await records.delete_record(
-        tx, _DELETE, workspace, address, "message"
+        tx, _DELETE, workspace, address, "message", actor
     )
     await matching.recompute_activity(tx, workspace, (deal,), (account,))
     return response

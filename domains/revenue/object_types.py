@@ -17,6 +17,8 @@ from domains.kernel.core.problems import Conflict, FieldError, Invalid, invalid
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.errors import CONSTRAINT_PROBLEMS
 from domains.kernel.db.statements import WORKSPACE, parameters, row, scalar, statement
+from domains.kernel.tenancy import audit
+from domains.kernel.tenancy.audit import Actor
 from domains.kernel.untrusted import raw_json
 from domains.revenue import example_ids, records
 from domains.revenue.people import Version
@@ -199,7 +201,17 @@ _UPDATE = statement(
     .returning(*_columns),
     _object_type,
 )
-_DELETE = statement(update(object_types).where(*_has_id).values(deleted_at=func.now()), row)
+_DELETE = statement(
+    audit.with_entry(
+        update(object_types)
+        .where(*_has_id)
+        .values(deleted_at=func.now())
+        .returning(object_types.c.id),
+        "object_type.delete",
+        "object_type",
+    ),
+    row,
+)
 
 
 async def create(
@@ -262,13 +274,15 @@ async def change(
     )
 
 
-async def remove(tx: Tx, workspace: WorkspaceId, object_type: UUID) -> DeletedObjectTypeResponse:
+async def remove(
+    tx: Tx, workspace: WorkspaceId, object_type: UUID, actor: Actor
+) -> DeletedObjectTypeResponse:
     """Delete an object type. Its rows stay readable but cannot change.
 
     Raises NotFound or Forbidden.
     """
     await _require_writable(tx, workspace, object_type)
-    await tx.first(_DELETE, workspace=workspace, id=object_type)
+    await tx.first(_DELETE, workspace=workspace, id=object_type, **actor.parameters())
     return DeletedObjectTypeResponse("deleted", object_type)
 
 

@@ -35,6 +35,8 @@ from domains.kernel.core.problems import FieldError, Forbidden, NotFound, invali
 from domains.kernel.core.timestamps import parse_timestamp
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import WORKSPACE, Statement, row, scalar, statement
+from domains.kernel.tenancy import audit
+from domains.kernel.tenancy.audit import Actor
 from domains.kernel.untrusted.url_policy import UrlNotAllowed, parse_url
 from domains.revenue import example_ids
 from domains.revenue.people import Email, Version
@@ -268,16 +270,17 @@ def deletion_statement(table: Table, *returning: Column[Any]) -> Statement[tuple
     """Mark the record of the parameters `source` and `remote` as deleted.
 
     Returns its id, the time and `returning`, or nulls if there is no such record. Returns no row
-    if the source does not accept writes.
+    if the source does not accept writes. The audit log gets an entry; see `audit.with_entry`.
     """
     source = active_source()
-    gone = (
+    deletion = (
         update(table)
         .where(has_identity(table), select(source.c.id).exists())
         .values(deleted_at=func.now())
         .returning(table.c.id, table.c.deleted_at, *returning)
-        .cte("gone")
     )
+    noun = table.name.removesuffix("s")
+    gone = audit.with_entry(deletion, f"{noun}.delete", noun).cte("gone")
     return statement(select(gone).select_from(source.outerjoin(gone, true())), row)
 
 
@@ -339,13 +342,16 @@ async def write_existing(
     workspace: WorkspaceId,
     address: RecordAddress,
     noun: str,
+    **params: object,
 ) -> tuple[Any, ...]:
     """Lock or delete the record of an address, and return the statement's row.
+
+    `params`: further parameters of the statement.
 
     Raises Forbidden if the source does not accept writes, NotFound if there is no such record.
     """
     written = await tx.first(
-        write, workspace=workspace, source=address.source_id, remote=address.remote_id
+        write, workspace=workspace, source=address.source_id, remote=address.remote_id, **params
     )
     if written is None:
         raise forbidden("sourceId", "source")
@@ -360,12 +366,15 @@ async def delete_record(
     workspace: WorkspaceId,
     address: RecordAddress,
     noun: str,
+    actor: Actor,
 ) -> tuple[DeletedRecordResponse, Sequence[Any]]:
     """Delete the record of an address. Returns the response and the deletion's other columns.
 
     Raises Forbidden or NotFound.
     """
-    record, deleted_at, *returned = await write_existing(tx, deletion, workspace, address, noun)
+    record, deleted_at, *returned = await write_existing(
+        tx, deletion, workspace, address, noun, **actor.parameters()
+    )
     response = DeletedRecordResponse(
         "deleted", record, address.remote_id, address.source_id, deleted_at
     )

@@ -14,6 +14,7 @@ from domains.kernel.core.problems import Invalid, invalid
 from domains.kernel.db.database import LARGE_JSON, Read, SentOnce, Tx
 from domains.kernel.db.statements import WORKSPACE, row, scalar, statement
 from domains.kernel.pagination.cursor import CursorList, CursorQuery, PaginationInfo
+from domains.kernel.tenancy.audit import Actor
 from domains.kernel.tenancy.signing import Signer
 from domains.revenue import example_ids, records
 from domains.revenue.filters import (
@@ -368,10 +369,10 @@ async def change(
 
 
 async def remove(
-    tx: Tx, workspace: WorkspaceId, address: records.RecordAddress
+    tx: Tx, workspace: WorkspaceId, address: records.RecordAddress, actor: Actor
 ) -> records.DeletedRecordResponse:
     """Delete a row. Raises Forbidden or NotFound."""
-    response, _ = await records.delete_record(tx, _DELETE, workspace, address, "row")
+    response, _ = await records.delete_record(tx, _DELETE, workspace, address, "row", actor)
     return response
 
 

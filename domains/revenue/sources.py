@@ -14,6 +14,8 @@ from domains.kernel.core.problems import Conflict, FieldError
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.errors import CONSTRAINT_PROBLEMS
 from domains.kernel.db.statements import WORKSPACE, parameters, scalar, statement
+from domains.kernel.tenancy import audit
+from domains.kernel.tenancy.audit import Actor
 from domains.revenue import example_ids
 from domains.revenue.filters import matches, pattern
 from domains.revenue.people import Version
@@ -105,7 +107,12 @@ _UPDATE = statement(
     SourceResponse,
 )
 _DELETE: Final = statement(
-    update(sources).where(*_has_id).values(deleted_at=func.now()).returning(_c.id), scalar
+    audit.with_entry(
+        update(sources).where(*_has_id).values(deleted_at=func.now()).returning(_c.id),
+        "source.delete",
+        "source",
+    ),
+    scalar,
 )
 
 
@@ -145,11 +152,14 @@ async def change(
     return changed
 
 
-async def remove(tx: Tx, workspace: WorkspaceId, source: UUID) -> DeletedSourceResponse:
+async def remove(
+    tx: Tx, workspace: WorkspaceId, source: UUID, actor: Actor
+) -> DeletedSourceResponse:
     """Delete a source. Raises NotFound.
 
     Its records stay readable but cannot change. Its name can be used again.
     """
-    if await tx.first(_DELETE, workspace=workspace, id=source) is None:
+    deleted = await tx.first(_DELETE, workspace=workspace, id=source, **actor.parameters())
+    if deleted is None:
         raise not_found("source", source)
     return DeletedSourceResponse("deleted", source)

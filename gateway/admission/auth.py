@@ -1,14 +1,18 @@
 """Admission of requests: authentication, scope, rate limit and the headers of the body."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from litestar.types import HTTPScope
 
 from domains.kernel.core import log_context
+from domains.kernel.core.network import Network
 from domains.kernel.core.problems import Forbidden, Invalid, LengthRequired, TooLarge
+from domains.kernel.tenancy.audit import Actor
+from domains.kernel.tenancy.key_use import KeyUse
 from domains.kernel.tenancy.keyring import Caller, Keyring
+from gateway.admission.client_address import client_address, is_allowed
 from gateway.admission.rate_limit import Limiter
 from gateway.operations import Operation, Surface
 
@@ -18,13 +22,22 @@ _JSON: Final = re.compile(r"application/(.+\+)?json")
 class Admission:
     """Admits the requests of all operations.
 
-    Refuses in a fixed order, before the body is read: 401 key, 403 scope, 429 rate limit, 411 and
-    413 length, 400 Content-Type.
+    Refuses in a fixed order, before the body is read: 401 key, 403 address, 403 scope, 429 rate
+    limit, 411 and 413 length, 400 Content-Type.
     """
 
-    def __init__(self, keyring: Keyring, limiter: Limiter, max_body_bytes: int) -> None:
+    def __init__(
+        self,
+        keyring: Keyring,
+        key_use: KeyUse,
+        limiter: Limiter,
+        trusted_proxies: Sequence[Network],
+        max_body_bytes: int,
+    ) -> None:
         self._keyring = keyring
+        self._key_use = key_use
         self._limiter = limiter
+        self._trusted_proxies = trusted_proxies
         self._max_body_bytes = max_body_bytes
 
     async def admit(
@@ -39,6 +52,11 @@ class Admission:
             return None
         caller = await self._keyring.authenticate(_text(headers.get(b"authorization")))
         log_context.bind(workspace=caller.workspace_text, key=caller.prefix)
+        if caller.allowed and not is_allowed(
+            client_address(scope, self._trusted_proxies), caller.allowed
+        ):
+            raise Forbidden("This API key may not be used from this address.")
+        self._key_use.record(caller)
         if operation.access != "any key" and operation.access not in caller.scopes:
             raise Forbidden(f"API key missing required scope: {operation.access}")
         if operation.counted:
@@ -54,6 +72,11 @@ class Admission:
             if media_type and not _JSON.fullmatch(media_type):
                 raise Invalid("The body must be JSON, and Content-Type application/json.")
         return caller
+
+    def actor(self, scope: HTTPScope, caller: Caller) -> Actor:
+        """The caller as the audit log records it."""
+        address = client_address(scope, self._trusted_proxies)
+        return Actor(caller.prefix, "" if address is None else str(address), caller.key)
 
     def _check_length(self, length: bytes) -> None:
         if not length.isdigit():

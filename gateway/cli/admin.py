@@ -1,8 +1,11 @@
-"""Database operations behind `gateway workspaces`, `gateway keys` and `gateway jobs`."""
+"""Database operations behind `gateway workspaces`, `keys`, `jobs` and `audit`.
+
+`by` is the name of the operator for the audit log; None: the user of this process.
+"""
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Final, Literal
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -13,9 +16,17 @@ from domains.kernel.db.database import Database, Tx
 from domains.kernel.jobs import job_admin
 from domains.kernel.jobs.job_admin import JobDetail, JobFilter, JobItem
 from domains.kernel.models import llm_usage
-from domains.kernel.tenancy import api_keys, workspaces
-from domains.kernel.tenancy.api_keys import SCOPES, RateLimitOverrides, Scope
+from domains.kernel.tenancy import api_keys, audit, workspaces
+from domains.kernel.tenancy.api_keys import (
+    SCOPES,
+    ApiKey,
+    KeyChanges,
+    RateLimitOverrides,
+    Scope,
+)
+from domains.kernel.tenancy.audit import Entry, EntryFilter
 from domains.kernel.tenancy.workspaces import Workspace
+from gateway.cli.deployment import operator
 from gateway.cli.job_records import record_names
 
 DEMO = "Demo"
@@ -30,12 +41,22 @@ class NewKey(msgspec.Struct, rename="camel"):
     key: str
     prefix: str
     name: str
+    description: str
     scopes: list[str]
     workspace_id: UUID
     workspace_name: str
     limits: RateLimitOverrides
+    allow: list[str]
+    created_by: str | None
     created_at: datetime
     expires_at: datetime | None
+    replaces: UUID | None
+
+
+class RotatedKey(NewKey, rename="camel"):
+    """A new key with its text, and the record of the key that it replaces."""
+
+    replaced: ApiKey
 
 
 class ProviderSetting(msgspec.Struct, rename="camel"):
@@ -68,27 +89,35 @@ class ChangedJobs(msgspec.Struct):
 # --- workspaces -------------------------------------------------------------------------------
 
 
-async def create_workspace(database: Database, name: str) -> Workspace:
+async def create_workspace(database: Database, name: str, by: str | None = None) -> Workspace:
     """Create a workspace. Raises Conflict if the name is taken, Invalid if it is malformed."""
     async with database.transaction() as tx:
-        return await workspaces.create_workspace(tx, name)
+        return await workspaces.create_workspace(tx, name, operator(by))
 
 
 async def set_workspace(
-    database: Database, id_or_name: str, domains: list[str] | None, hides_private: bool | None
+    database: Database,
+    id_or_name: str,
+    domains: list[str] | None,
+    hides_private: bool | None,
+    by: str | None = None,
 ) -> Workspace:
     """Change the settings of a workspace that are not None."""
     workspace = await workspaces.find_workspace(database.read, id_or_name)
     async with database.transaction() as tx:
-        return await workspaces.set_workspace(tx, workspace.id, domains, hides_private)
+        return await workspaces.set_workspace(
+            tx, workspace.id, domains, hides_private, operator(by)
+        )
 
 
-async def set_provider(database: Database, id_or_name: str, uses: bool | None) -> ProviderSetting:
+async def set_provider(
+    database: Database, id_or_name: str, uses: bool | None, by: str | None = None
+) -> ProviderSetting:
     """Allow or forbid sending a workspace's texts to the chat endpoint. None changes nothing."""
     workspace = await workspaces.find_workspace(database.read, id_or_name)
     if uses is not None:
         async with database.transaction() as tx:
-            await llm_usage.set_provider(tx, workspace.id, uses)
+            await llm_usage.set_provider(tx, workspace.id, uses, operator(by))
     current = await llm_usage.uses_provider(database.read, workspace.id)
     return ProviderSetting(str(workspace.id), workspace.name, current)
 
@@ -99,30 +128,68 @@ async def set_provider(database: Database, id_or_name: str, uses: bool | None) -
 async def create_key(
     database: Database,
     id_or_name: str,
-    scopes: list[Scope],
+    scopes: Sequence[Scope],
     *,
     name: str = "",
+    description: str = "",
     limits: RateLimitOverrides = RateLimitOverrides(),  # noqa: B008 - frozen
+    allow: Sequence[str] = (),
     expires_at: datetime | None = None,
+    by: str | None = None,
 ) -> NewKey:
     """Create a key for a workspace."""
     workspace = await workspaces.find_workspace(database.read, id_or_name)
     async with database.transaction() as tx:
         key, text = await api_keys.create_key(
-            tx, workspace.id, scopes, name=name, limits=limits, expires_at=expires_at
+            tx,
+            workspace.id,
+            scopes,
+            operator(by),
+            name=name,
+            description=description,
+            limits=limits,
+            allow=allow,
+            expires_at=expires_at,
         )
-    fields = msgspec.structs.asdict(key)
-    del fields["revoked_at"]
-    return NewKey(key=text, **fields)
+    return NewKey(key=text, **_fields(key))
 
 
-async def revoke_key(database: Database, key_id: str) -> None:
-    """Revoke a key in all processes at once. Raises Invalid for a malformed id, NotFound."""
-    parsed = parse_id(key_id)
-    if parsed is None:
-        raise Invalid(f"{key_id!r} is not the id of a key: `gateway keys list` shows them.")
+async def rotate_key(
+    database: Database, key_id: str, overlap: timedelta, by: str | None = None
+) -> RotatedKey:
+    """Replace a key by a new one; see `api_keys.rotate_key`."""
+    parsed = _key_id(key_id)
     async with database.transaction() as tx:
-        await api_keys.revoke_key(tx, parsed)
+        key, text, replaced = await api_keys.rotate_key(tx, parsed, overlap, operator(by))
+    return RotatedKey(key=text, replaced=replaced, **_fields(key))
+
+
+def _fields(key: ApiKey) -> dict[str, Any]:
+    """The fields of a key that a NewKey has."""
+    return {name: getattr(key, name) for name in NewKey.__struct_fields__ if name != "key"}
+
+
+async def change_key(
+    database: Database, key_id: str, changes: KeyChanges, by: str | None = None
+) -> ApiKey:
+    """Change a key in all processes at once. Raises Invalid or NotFound."""
+    parsed = _key_id(key_id)
+    async with database.transaction() as tx:
+        return await api_keys.change_key(tx, parsed, changes, operator(by))
+
+
+async def revoke_key(database: Database, key_id: str, by: str | None = None) -> ApiKey:
+    """Revoke a key in all processes at once. Raises Invalid for a malformed id, NotFound."""
+    parsed = _key_id(key_id)
+    async with database.transaction() as tx:
+        return await api_keys.revoke_key(tx, parsed, operator(by))
+
+
+def _key_id(text: str) -> UUID:
+    parsed = parse_id(text)
+    if parsed is None:
+        raise Invalid(f"{text!r} is not the id of a key: `gateway keys list` shows them.")
+    return parsed
 
 
 async def create_demo_workspace(database: Database) -> bool:
@@ -170,13 +237,14 @@ async def change_jobs(
     ids: Sequence[str],
     filters: JobFilter,
     id_or_name: str | None,
+    by: str | None = None,
 ) -> ChangedJobs:
     """Retry or cancel the jobs with these ids, or all that match if there are no ids."""
     change_all = job_admin.retry if change == "retry" else job_admin.cancel
     if not ids:
         filters = await _in_workspace(database, filters, id_or_name)
         async with database.transaction() as tx:
-            return ChangedJobs(await change_all(tx, filters), [])
+            return ChangedJobs(await change_all(tx, filters, operator(by)), [])
     changed = ChangedJobs(0, [])
     # One transaction each: a job that cannot be changed does not undo the others.
     for job_id in dict.fromkeys(ids):
@@ -185,7 +253,7 @@ async def change_jobs(
             changed.refused.append(_INVALID_JOB_ID.format(job_id))
             continue
         async with database.transaction() as tx:
-            count = await change_all(tx, JobFilter(id=parsed))
+            count = await change_all(tx, JobFilter(id=parsed), operator(by))
             changed.count += count
             if not count and (reason := await _refusal(tx, change, parsed)):
                 changed.refused.append(reason)
@@ -212,3 +280,22 @@ async def _refusal(tx: Tx, change: Literal["retry", "cancel"], job_id: UUID) -> 
     if job.finished_at is None:
         return None
     return f"Job {job_id} has ended already: it is {job.display_state}."
+
+
+# --- audit log --------------------------------------------------------------------------------
+
+
+async def list_audit(
+    database: Database,
+    filters: EntryFilter,
+    id_or_name: str | None,
+    key_id: str | None,
+    limit: int,
+) -> list[Entry]:
+    """List the newest entries of the audit log that match, newest first."""
+    if id_or_name is not None:
+        workspace = await workspaces.find_workspace(database.read, id_or_name)
+        filters = msgspec.structs.replace(filters, workspace=workspace.id)
+    if key_id is not None:
+        filters = msgspec.structs.replace(filters, key=_key_id(key_id))
+    return await audit.list_entries(database.read, filters, limit)

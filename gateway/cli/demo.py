@@ -17,7 +17,7 @@ from rich.text import Text
 from domains.kernel.tenancy.api_keys import UNLIMITED, Scope
 from gateway.cli import admin, deployment
 from gateway.cli.deployment import data_option, in_database
-from gateway.cli.output import standard_output
+from gateway.cli.output import json_option, print_json, standard_output
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -48,7 +48,8 @@ class Example(msgspec.Struct, rename="camel", omit_defaults=True):
 @click.option("--url", help="Base URL of the API. Default: the running `gateway up`.")
 @click.option("--key", help="API key. Default: a new one, revoked at the end.")
 @data_option
-def run_demo(url: str | None, key: str | None, data: Path) -> None:
+@json_option
+def run_demo(url: str | None, key: str | None, data: Path, as_json: bool) -> None:
     """Push the bundled examples through the API and print the insights found."""
     base_url = url or (deployment.running(data) or {}).get("api_url")
     if not base_url:
@@ -56,7 +57,7 @@ def run_demo(url: str | None, key: str | None, data: Path) -> None:
             f"nothing runs in {data}: start it with `gateway up`, or give --url and --key"
         )
     if key is not None:
-        _run(base_url, key, standard_output())
+        _run(base_url, key, as_json)
         return
     in_database(data, admin.create_demo_workspace)
     expires_at = datetime.now(UTC) + timedelta(hours=1)
@@ -70,13 +71,21 @@ def run_demo(url: str | None, key: str | None, data: Path) -> None:
         ),
     )
     try:
-        _run(base_url, created.key, standard_output())
+        _run(base_url, created.key, as_json)
     finally:
         in_database(data, lambda database: admin.revoke_key(database, str(created.id)))
 
 
-def _run(base_url: str, key: str, console: Console) -> None:
+class Result(msgspec.Struct):
+    """An example's signal and its insights, each with its evidence, as the API returns them."""
+
+    signal: dict[str, Any]
+    insights: list[dict[str, Any]]
+
+
+def _run(base_url: str, key: str, as_json: bool) -> None:
     """Push all examples, wait until they are analysed, print the insights with their quotes."""
+    console = Console(stderr=True) if as_json else standard_output()
     try:
         examples = msgspec.json.decode((EXAMPLES / "index.json").read_bytes(), type=list[Example])
     except FileNotFoundError:
@@ -89,12 +98,16 @@ def _run(base_url: str, key: str, console: Console) -> None:
         ) as client:
             api = partial(_request, client, console)
             signals = _push(api, examples, console)
-            for example, signal in zip(examples, signals, strict=True):
-                _print_insights(api, example, signal, console)
+            results = [Result(signal, _insights(api, signal)) for signal in signals]
     except httpx.TransportError as error:
         raise DemoError(f"the API at {base_url} does not answer: {error}") from None
     except (httpx.InvalidURL, UnicodeEncodeError):
         raise DemoError(f"Invalid URL {base_url!r}, or invalid characters in the key.") from None
+    if as_json:
+        print_json(results)
+        return
+    for example, result in zip(examples, results, strict=True):
+        _print_insights(example, result, console)
 
 
 def _request(
@@ -170,9 +183,19 @@ def _wait(
         time.sleep(0.1)
 
 
-def _print_insights(
-    api: Callable[..., Any], example: Example, signal: dict[str, Any], console: Console
-) -> None:
+def _insights(api: Callable[..., Any], signal: dict[str, Any]) -> list[dict[str, Any]]:
+    """Get the insights of a signal, each with its evidence."""
+    return [
+        {
+            **api("GET", f"insights/{insight_id}"),
+            "evidence": api("GET", f"insights/{insight_id}/evidence"),
+        }
+        for insight_id in signal["insightIds"]
+    ]
+
+
+def _print_insights(example: Example, result: Result, console: Console) -> None:
+    signal = result.signal
     console.print()
     heading = Text(f"{signal['publicId']}  {signal['name']}", style="bold")
     label = _SIGNAL_LABELS.get(example.signal_type, example.signal_type)
@@ -180,12 +203,11 @@ def _print_insights(
     console.print(heading)
     if signal["status"] == "failed":
         console.print(Text(f"  failed: {signal['processing']['lastError']}", style="red"))
-    elif not signal["insightIds"]:
+    elif not result.insights:
         console.print(Text("  no insights", style="dim"))
-    for insight_id in signal["insightIds"]:
-        insight = api("GET", f"insights/{insight_id}")
+    for insight in result.insights:
         console.print(Text(f"  • {insight['name']}", style="cyan"))
-        for evidence in api("GET", f"insights/{insight_id}/evidence"):
+        for evidence in insight["evidence"]:
             quote = Text(f"      “{' '.join(evidence['quote'].split())}”")
             if "speaker" in evidence:
                 quote.append(f" — {evidence['speaker']}", style="dim")

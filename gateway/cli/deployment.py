@@ -1,7 +1,9 @@
-"""The deployment that a command works on: its data directory, its URLs and its database."""
+"""The deployment that a command works on: data directory, URLs, database and operator."""
 
 import asyncio
+import getpass
 import os
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, TypeVar
@@ -11,6 +13,7 @@ import click
 from domains.kernel import health
 from domains.kernel.core import settings
 from domains.kernel.db.database import Database
+from domains.kernel.tenancy.audit import Actor
 from gateway.embedded import runfile
 
 T = TypeVar("T")
@@ -21,6 +24,24 @@ data_option = click.option(
     default=Path(".data"),
     show_default=True,
     help="Data directory of the embedded servers. Variables such as DATABASE_URL take precedence.",
+)
+
+_MAX_OPERATOR_LENGTH: Final = 200
+
+
+def _check_operator(_ctx: click.Context, _param: click.Parameter, name: str | None) -> str | None:
+    if name is None:
+        return None
+    if not name.strip() or len(name) > _MAX_OPERATOR_LENGTH or not name.isprintable():
+        raise click.BadParameter(f"expected 1 to {_MAX_OPERATOR_LENGTH} printable characters")
+    return name.strip()
+
+
+by_option = click.option(
+    "--by",
+    metavar="NAME",
+    callback=_check_operator,
+    help="Your name for the audit log. Default: the user name on this machine.",
 )
 
 _URLS: Final = ("database_url", "redis_url", "blob_url")
@@ -44,6 +65,17 @@ def environment(data: Path) -> dict[str, str]:
     if "database_url" in missing:
         missing.append("gateway_database_direct_url")
     return variables | {name.upper(): urls[name] for name in missing if name in urls}
+
+
+def operator(name: str | None) -> Actor:
+    """Return the operator who runs the command: `name`, or the user of this process."""
+    if name is None:
+        try:
+            name = getpass.getuser()
+        except (KeyError, OSError):
+            # The user has no entry in the system's list, as in many containers.
+            name = f"uid {os.getuid()}"
+    return Actor(name, socket.gethostname())
 
 
 def database_url(variables: dict[str, str], data: Path) -> str:

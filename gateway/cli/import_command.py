@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Literal, Self
 
@@ -15,9 +15,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.db.database import Database
-from domains.kernel.tenancy import workspaces
-from gateway.cli.deployment import data_option, in_database
+from domains.kernel.tenancy import audit, workspaces
+from domains.kernel.tenancy.audit import Actor
+from gateway.cli.deployment import by_option, data_option, in_database, operator
 from gateway.cli.importing.batches import Batch, BatchReader, ImportFailed, Refused
 from gateway.cli.importing.entries import Conventions
 from gateway.cli.importing.files import InputFile
@@ -53,6 +55,7 @@ _GC_THRESHOLD: Final = 100_000
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the refused records to this file, with the reason.",
 )
+@by_option
 @data_option
 @json_option
 def import_records(
@@ -63,6 +66,7 @@ def import_records(
     decimal: Literal["point", "comma"] | None,
     dates: Literal["mdy", "dmy"] | None,
     rejects: Path | None,
+    by: str | None,
     data: Path,
     as_json: bool,
 ) -> None:
@@ -91,6 +95,7 @@ def import_records(
                 rejects_file,
                 strict=strict,
                 dry_run=dry_run,
+                actor=operator(by),
             ),
         )
     if as_json:
@@ -137,6 +142,7 @@ async def _run(
     *,
     strict: bool,
     dry_run: bool,
+    actor: Actor,
 ) -> Counts:
     """Import files into a workspace. Refusals and progress go to standard error."""
     workspace = await workspaces.find_workspace(database.read, id_or_name)
@@ -147,7 +153,8 @@ async def _run(
                 rejects.create()
         with _Report(reader.files) as report:
             try:
-                await _store_all(reader, importer, report, rejects, strict=strict)
+                async with _audited(database, actor, workspace.id, importer.counts):
+                    await _store_all(reader, importer, report, rejects, strict=strict)
             except asyncio.CancelledError:
                 report.print(f"Interrupted: {importer.counts.stored:,} records are stored.")
                 raise
@@ -157,6 +164,27 @@ async def _run(
                     f"{missing:,} refused parts are no records, and not in the file of --rejects"
                 )
     return importer.counts
+
+
+@contextlib.asynccontextmanager
+async def _audited(
+    database: Database, actor: Actor, workspace: WorkspaceId, counts: Counts
+) -> AsyncIterator[None]:
+    """Record the import in the audit log: at its start, and with its counts at its end.
+
+    An entry without counts is that of an import that was killed. A dry run has none.
+    """
+    if counts.dry_run:
+        yield
+        return
+    async with database.transaction() as tx:
+        entry = await audit.record(tx, workspace, actor, "import", "workspace", workspace)
+    try:
+        yield
+    finally:
+        numbers = {name: getattr(counts, name) for name in ("stored", "unchanged", "refused")}
+        async with database.transaction() as tx:
+            await audit.set_details(tx, workspace, entry, **numbers)
 
 
 async def _store_all(

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
@@ -12,8 +12,15 @@ from domains.kernel.jobs import outages
 from domains.kernel.jobs.job_admin import JobFilter, JobItem
 from domains.kernel.jobs.model import QUEUES, State
 from gateway.cli import admin
-from gateway.cli.deployment import data_option, in_database
-from gateway.cli.output import json_option, print_json, print_table, to_minute, to_second
+from gateway.cli.deployment import by_option, data_option, in_database
+from gateway.cli.output import (
+    duration,
+    json_option,
+    print_json,
+    print_table,
+    to_minute,
+    to_second,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -70,7 +77,7 @@ def list_jobs(workspace: str | None, limit: int, data: Path, as_json: bool, **fi
                 job.record or "",
                 _state(job, now),
                 _attempts(job),
-                _duration(now - job.created_at),
+                duration(now - job.created_at),
                 _next_or_end(job, now),
                 next(iter((job.error or "").splitlines()), ""),
             )
@@ -138,6 +145,7 @@ def count_waiting(data: Path, as_json: bool) -> None:
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @_selection_options(("failed", "cancelled"))
 @click.option("--all", "all_jobs", is_flag=True, help="All failed jobs.")
+@by_option
 @data_option
 @json_option
 def retry_jobs(as_json: bool, **selection: Any) -> None:
@@ -154,6 +162,7 @@ def retry_jobs(as_json: bool, **selection: Any) -> None:
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @_selection_options(("queued", "sent", "running"))
 @click.option("--all", "all_jobs", is_flag=True, help="All jobs that have not ended.")
+@by_option
 @data_option
 @json_option
 def cancel_jobs(as_json: bool, **selection: Any) -> None:
@@ -174,6 +183,7 @@ def _change_jobs(
     ids: tuple[str, ...],
     all_jobs: bool,
     workspace: str | None,
+    by: str | None,
     **filters: Any,
 ) -> admin.ChangedJobs:
     """Retry or cancel jobs. Raises UsageError unless selected either by id or by options."""
@@ -186,7 +196,9 @@ def _change_jobs(
         filters["state"] = filters["state"] or "failed"
     return in_database(
         data,
-        lambda database: admin.change_jobs(database, change, ids, JobFilter(**filters), workspace),
+        lambda database: admin.change_jobs(
+            database, change, ids, JobFilter(**filters), workspace, by
+        ),
     )
 
 
@@ -220,14 +232,5 @@ def _next_or_end(job: JobItem, now: datetime) -> str:
     if job.finished_at is not None:
         return to_minute(job.finished_at)
     if job.state == "queued" and job.run_after > now:
-        return f"in {_duration(job.run_after - now)}"
+        return f"in {duration(job.run_after - now)}"
     return "now"
-
-
-def _duration(length: timedelta) -> str:
-    """Format a duration in its largest unit: `3 h`."""
-    seconds = max(0, int(length.total_seconds()))
-    for unit, seconds_per_unit in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= seconds_per_unit:
-            return f"{seconds // seconds_per_unit} {unit}"
-    return f"{seconds} s"

@@ -8,6 +8,7 @@ from domains.kernel.core import log_config
 from domains.kernel.core.problems import Problem
 from domains.kernel.core.settings import SettingError
 from gateway.cli import (
+    audit,
     demo,
     doctor,
     import_command,
@@ -30,7 +31,7 @@ def cli() -> None:
 for _command in (
     *(processes.up, processes.serve, processes.work, processes.migrate, processes.list_settings),
     doctor.doctor,
-    *(workspaces.workspaces, keys.keys, jobs.jobs),
+    *(workspaces.workspaces, keys.keys, jobs.jobs, audit.list_audit),
     *(import_command.import_records, demo.run_demo, openapi_document.print_document),
 ):
     cli.add_command(_command)

@@ -1,7 +1,7 @@
 """Output of commands: JSON, tables, times."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
@@ -47,3 +47,12 @@ def to_minute(time: datetime) -> str:
 def to_second(time: datetime | None) -> str:
     """Format a time in UTC, to the second. Empty for None."""
     return "" if time is None else time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def duration(length: timedelta) -> str:
+    """Format a duration in its largest unit: `3 h`."""
+    seconds = max(0, int(length.total_seconds()))
+    for unit, seconds_per_unit in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= seconds_per_unit:
+            return f"{seconds // seconds_per_unit} {unit}"
+    return f"{seconds} s"

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from domains.kernel.core import settings
+from domains.kernel.db.tables import SCHEMA_REVISION
 from gateway.cli import admin, deployment
 from gateway.cli.deployment import data_option
 from gateway.cli.diagnosis import effective_settings
@@ -98,14 +99,18 @@ def work(data: Path) -> None:
 
 @click.command()
 @data_option
-def migrate(data: Path) -> None:
+@json_option
+def migrate(data: Path, as_json: bool) -> None:
     """Migrate the database to the schema of this version."""
     variables = deployment.environment(data)
     deployment.database_url(variables, data)
     result = subprocess.run([sys.executable, "-m", "migrations"], env=variables)
     if result.returncode:
         sys.exit(result.returncode)
-    click.echo("The schema is up to date.")
+    if as_json:
+        print_json({"revision": SCHEMA_REVISION})
+    else:
+        click.echo("The schema is up to date.")
 
 
 @click.command("settings")

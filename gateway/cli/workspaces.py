@@ -6,7 +6,7 @@ import click
 
 from domains.kernel.tenancy.workspaces import list_workspaces
 from gateway.cli import admin
-from gateway.cli.deployment import data_option, in_database
+from gateway.cli.deployment import by_option, data_option, in_database
 from gateway.cli.output import json_option, print_json, print_table, to_minute
 
 
@@ -17,11 +17,12 @@ def workspaces() -> None:
 
 @workspaces.command("create")
 @click.argument("name")
+@by_option
 @data_option
 @json_option
-def create(name: str, data: Path, as_json: bool) -> None:
+def create(name: str, by: str | None, data: Path, as_json: bool) -> None:
     """Create a workspace."""
-    workspace = in_database(data, lambda database: admin.create_workspace(database, name))
+    workspace = in_database(data, lambda database: admin.create_workspace(database, name, by))
     if as_json:
         print_json(workspace)
     else:
@@ -41,16 +42,23 @@ def create(name: str, data: Path, as_json: bool) -> None:
     type=click.Choice(["everything", "public"]),
     help="Records that the revenue record shows: every record, or those marked as public.",
 )
+@by_option
 @data_option
 @json_option
 def change_settings(
-    workspace: str, domains: tuple[str, ...], show: str | None, data: Path, as_json: bool
+    workspace: str,
+    domains: tuple[str, ...],
+    show: str | None,
+    by: str | None,
+    data: Path,
+    as_json: bool,
 ) -> None:
     """Change the settings of a workspace, given by id or name."""
     new_domains = [domain for domain in domains if domain] if domains else None
     hides_private = None if show is None else show == "public"
     changed = in_database(
-        data, lambda database: admin.set_workspace(database, workspace, new_domains, hides_private)
+        data,
+        lambda database: admin.set_workspace(database, workspace, new_domains, hides_private, by),
     )
     if as_json:
         print_json(changed)
@@ -63,15 +71,18 @@ def change_settings(
 @workspaces.command("provider")
 @click.argument("workspace")
 @click.argument("switch", required=False, type=click.Choice(["on", "off"]))
+@by_option
 @data_option
 @json_option
-def set_provider(workspace: str, switch: str | None, data: Path, as_json: bool) -> None:
+def set_provider(
+    workspace: str, switch: str | None, by: str | None, data: Path, as_json: bool
+) -> None:
     """Allow or forbid sending a workspace's texts to the endpoint of GATEWAY_CHAT_URL.
 
     Without on or off, show the present setting. The default is off.
     """
     uses = None if switch is None else switch == "on"
-    setting = in_database(data, lambda database: admin.set_provider(database, workspace, uses))
+    setting = in_database(data, lambda database: admin.set_provider(database, workspace, uses, by))
     if as_json:
         print_json(setting)
     else:

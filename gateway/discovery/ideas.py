@@ -10,6 +10,7 @@ from gateway import etags
 from gateway.discovery.path_ids import IDEA_ID
 from gateway.discovery.responses import DELETED, Deleted, paged
 from gateway.operations import (
+    ActorDep,
     AnyRequest,
     BaseUrlDep,
     CallerDep,
@@ -106,9 +107,11 @@ async def update_idea(
         version_of=etags.whole,
     ),
 )
-async def delete_idea(id: IdInPath, caller: CallerDep, tx: TxDep, if_match: IfMatchDep) -> Deleted:
+async def delete_idea(
+    id: IdInPath, caller: CallerDep, actor: ActorDep, tx: TxDep, if_match: IfMatchDep
+) -> Deleted:
     """Delete an idea and its links. The linked opportunities and insights stay."""
-    await IDEAS.remove(tx, caller.workspace, id, if_match)
+    await IDEAS.remove(tx, caller.workspace, id, actor, if_match)
     return DELETED
 
 

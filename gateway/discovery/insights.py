@@ -20,6 +20,7 @@ from gateway import etags
 from gateway.discovery.path_ids import INSIGHT_ID
 from gateway.discovery.responses import DELETED, Deleted, paged
 from gateway.operations import (
+    ActorDep,
     AnyRequest,
     BaseUrlDep,
     BlobsDep,
@@ -124,10 +125,10 @@ async def update_insight(
     ),
 )
 async def delete_insight(
-    id: IdInPath, caller: CallerDep, tx: TxDep, if_match: IfMatchDep
+    id: IdInPath, caller: CallerDep, actor: ActorDep, tx: TxDep, if_match: IfMatchDep
 ) -> Deleted:
     """Delete an insight with its links and quotes. The signals stay."""
-    await INSIGHTS.remove(tx, caller.workspace, id, if_match)
+    await INSIGHTS.remove(tx, caller.workspace, id, actor, if_match)
     return DELETED
 
 

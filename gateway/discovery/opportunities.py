@@ -16,6 +16,7 @@ from gateway import etags
 from gateway.discovery.path_ids import OPPORTUNITY_ID
 from gateway.discovery.responses import DELETED, Deleted, paged
 from gateway.operations import (
+    ActorDep,
     AnyRequest,
     BaseUrlDep,
     CallerDep,
@@ -119,10 +120,10 @@ async def update_opportunity(
     ),
 )
 async def delete_opportunity(
-    id: IdInPath, caller: CallerDep, tx: TxDep, if_match: IfMatchDep
+    id: IdInPath, caller: CallerDep, actor: ActorDep, tx: TxDep, if_match: IfMatchDep
 ) -> Deleted:
     """Delete an opportunity and its links. The linked insights and ideas stay."""
-    await OPPORTUNITIES.remove(tx, caller.workspace, id, if_match)
+    await OPPORTUNITIES.remove(tx, caller.workspace, id, actor, if_match)
     return DELETED
 
 

@@ -22,6 +22,7 @@ from domains.kernel.untrusted import raw_json
 from gateway.discovery.path_ids import SIGNAL_ID
 from gateway.discovery.responses import DELETED, Deleted, paged
 from gateway.operations import (
+    ActorDep,
     AnyRequest,
     BaseUrlDep,
     BlobsDep,
@@ -162,13 +163,13 @@ async def update_signal(
     ),
 )
 async def delete_signal(
-    id: IdInPath, caller: CallerDep, tx: TxDep, if_match: IfMatchDep
+    id: IdInPath, caller: CallerDep, actor: ActorDep, tx: TxDep, if_match: IfMatchDep
 ) -> Deleted:
     """Delete a signal with its links and quotes. Its insights stay.
 
     The stored text is erased after the retention period.
     """
-    await signals.remove(tx, caller.workspace, id, if_match)
+    await signals.remove(tx, caller.workspace, id, actor, if_match)
     return DELETED
 
 

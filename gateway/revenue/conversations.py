@@ -15,6 +15,7 @@ from domains.revenue.conversations import (
 )
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
 from gateway.operations import (
+    ActorDep,
     AllowlistDep,
     AnyRequest,
     CallerDep,
@@ -114,14 +115,14 @@ async def create_conversation(
     opt=ingest_operation("deleteConversation", "Delete a conversation", query=RecordAddress),
 )
 async def delete_conversation(
-    request: AnyRequest, caller: CallerDep, tx: TxDep
+    request: AnyRequest, caller: CallerDep, actor: ActorDep, tx: TxDep
 ) -> DeletedRecordResponse:
     """Delete the conversation with this `sourceId` and `remoteId`.
 
     404: there is no such conversation.
     """
     address = parse_query(request, RecordAddress)
-    return await conversations.remove(tx, caller.workspace, address)
+    return await conversations.remove(tx, caller.workspace, address, actor)
 
 
 HANDLERS: Final = (

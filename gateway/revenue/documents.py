@@ -15,6 +15,7 @@ from domains.revenue.documents import (
 )
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
 from gateway.operations import (
+    ActorDep,
     AllowlistDep,
     AnyRequest,
     BlobsDep,
@@ -120,14 +121,14 @@ async def update_document(
     opt=ingest_operation("deleteDocument", "Delete a document", query=RecordAddress),
 )
 async def delete_document(
-    request: AnyRequest, caller: CallerDep, tx: TxDep
+    request: AnyRequest, caller: CallerDep, actor: ActorDep, tx: TxDep
 ) -> DeletedRecordResponse:
     """Delete the document with this `sourceId` and `remoteId`. Its bytes are erased later.
 
     404: there is no such document.
     """
     address = parse_query(request, RecordAddress)
-    return await documents.remove(tx, caller.workspace, address)
+    return await documents.remove(tx, caller.workspace, address, actor)
 
 
 HANDLERS: Final = (list_documents, get_document, create_document, update_document, delete_document)

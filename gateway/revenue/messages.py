@@ -14,7 +14,7 @@ from domains.revenue.messages import (
 )
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
 from gateway import etags
-from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, SignerDep, TxDep
+from gateway.operations import ActorDep, AnyRequest, CallerDep, IdInPath, ReadDep, SignerDep, TxDep
 from gateway.requests import decode_new, parse_query
 from gateway.revenue.requests import (
     ingest_operation,
@@ -67,11 +67,11 @@ async def create_message(body: RawBody, caller: CallerDep, tx: TxDep) -> RecordR
     opt=ingest_operation("deleteMessage", "Delete a message", query=RecordAddress),
 )
 async def delete_message(
-    request: AnyRequest, caller: CallerDep, tx: TxDep
+    request: AnyRequest, caller: CallerDep, actor: ActorDep, tx: TxDep
 ) -> DeletedRecordResponse:
     """Delete the message with this `sourceId` and `remoteId`. 404: there is no such message."""
     address = parse_query(request, RecordAddress)
-    return await messages.remove(tx, caller.workspace, address)
+    return await messages.remove(tx, caller.workspace, address, actor)
 
 
 HANDLERS: Final = (list_messages, get_message, create_message, delete_message)

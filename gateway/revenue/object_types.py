@@ -15,7 +15,7 @@ from domains.revenue.object_types import (
     UpdateObjectTypeRequest,
 )
 from gateway import etags
-from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, TxDep
+from gateway.operations import ActorDep, AnyRequest, CallerDep, IdInPath, ReadDep, TxDep
 from gateway.requests import decode_body, decode_new, parse_query
 from gateway.revenue.requests import ingest_operation, read_operation, uuid_in_path
 
@@ -84,11 +84,11 @@ async def update_object_type(
     opt=ingest_operation("deleteObjectType", "Delete an object type"),
 )
 async def delete_object_type(
-    object_type_id: IdInPath, caller: CallerDep, tx: TxDep
+    object_type_id: IdInPath, caller: CallerDep, actor: ActorDep, tx: TxDep
 ) -> DeletedObjectTypeResponse:
     """Delete an object type. Its rows stay readable, but no row can be written for it."""
     object_type = uuid_in_path(object_type_id, "objectTypeId")
-    return await object_types.remove(tx, caller.workspace, object_type)
+    return await object_types.remove(tx, caller.workspace, object_type, actor)
 
 
 HANDLERS: Final = (

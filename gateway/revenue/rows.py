@@ -9,7 +9,7 @@ from domains.revenue import rows
 from domains.revenue.records import DeletedRecordResponse, RecordAddress, RecordResponse
 from domains.revenue.rows import ListRowsResponse, RowDetail, RowQuery, RowRequest, UpdateRowRequest
 from gateway import etags
-from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, SignerDep, TxDep
+from gateway.operations import ActorDep, AnyRequest, CallerDep, IdInPath, ReadDep, SignerDep, TxDep
 from gateway.requests import decode_body, decode_new, parse_query
 from gateway.revenue.requests import (
     ingest_operation,
@@ -79,10 +79,12 @@ async def update_row(
 @delete(
     "/rows", status_code=200, opt=ingest_operation("deleteRow", "Delete a row", query=RecordAddress)
 )
-async def delete_row(request: AnyRequest, caller: CallerDep, tx: TxDep) -> DeletedRecordResponse:
+async def delete_row(
+    request: AnyRequest, caller: CallerDep, actor: ActorDep, tx: TxDep
+) -> DeletedRecordResponse:
     """Delete the row with this `sourceId` and `remoteId`. 404: there is no such row."""
     address = parse_query(request, RecordAddress)
-    return await rows.remove(tx, caller.workspace, address)
+    return await rows.remove(tx, caller.workspace, address, actor)
 
 
 HANDLERS: Final = (list_rows, get_row, create_row, update_row, delete_row)

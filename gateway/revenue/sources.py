@@ -15,7 +15,7 @@ from domains.revenue.sources import (
     UpdateSourceRequest,
 )
 from gateway import etags
-from gateway.operations import AnyRequest, CallerDep, IdInPath, ReadDep, TxDep
+from gateway.operations import ActorDep, AnyRequest, CallerDep, IdInPath, ReadDep, TxDep
 from gateway.requests import decode_body, decode_new, parse_query
 from gateway.revenue.requests import ingest_operation, read_operation, uuid_in_path
 
@@ -68,12 +68,15 @@ async def update_source(
     status_code=200,
     opt=ingest_operation("deleteSource", "Delete a source"),
 )
-async def delete_source(source_id: IdInPath, caller: CallerDep, tx: TxDep) -> DeletedSourceResponse:
+async def delete_source(
+    source_id: IdInPath, caller: CallerDep, actor: ActorDep, tx: TxDep
+) -> DeletedSourceResponse:
     """Delete a source. Its records stay readable; no more can be written through it.
 
     Its name can be used again.
     """
-    return await sources.remove(tx, caller.workspace, uuid_in_path(source_id, "sourceId"))
+    source = uuid_in_path(source_id, "sourceId")
+    return await sources.remove(tx, caller.workspace, source, actor)
 
 
 HANDLERS: Final = (list_sources, get_source, create_source, update_source, delete_source)

@@ -37,7 +37,7 @@ async def test_a_complete_deployment_is_healthy(stack: Stack) -> None:
     response = _get(stack)
     assert response.json()["status"] == "ok"
     assert _statuses(response) == {
-        **dict.fromkeys(("database", "schema", "workers", "redis", "blobs"), "ok"),
+        **dict.fromkeys(("database", "schema", "workers", "keys", "redis", "blobs"), "ok"),
         "transcription": "off",
         "provider": "off",
         "embeddings": "ok",

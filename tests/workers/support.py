@@ -15,6 +15,7 @@ from domains.kernel.jobs.enqueue import enqueue
 from domains.kernel.jobs.leases import Claim, SentJob
 from domains.kernel.jobs.model import Job, Queue
 from domains.kernel.tenancy.workspaces import create_workspace
+from tests.stack import OPERATOR
 
 RELAY = new_id()
 
@@ -49,7 +50,7 @@ async def execute(db: Database, sql: str, *arguments: Any) -> list[Any]:
 
 async def new_workspace(db: Database) -> WorkspaceId:
     async with db.transaction() as tx:
-        return (await create_workspace(tx, f"w-{secrets.token_hex(6)}")).id
+        return (await create_workspace(tx, f"w-{secrets.token_hex(6)}", OPERATOR)).id
 
 
 async def add_job(db: Database, workspace: WorkspaceId, job: Job | None = None) -> UUID:

@@ -17,6 +17,7 @@ from domains.kernel.jobs.enqueue import MAX_DELAY, enqueue, enqueue_debounced
 from domains.kernel.jobs.job_admin import JobFilter
 from domains.kernel.jobs.leases import LostLease
 from domains.kernel.jobs.model import Job, Queue
+from tests.stack import OPERATOR
 from tests.workers.support import (
     Task,
     add_job,
@@ -170,6 +171,6 @@ async def test_sent_and_cancelled_jobs_are_not_postponed_but_followed_by_a_new_o
     await _refresh(db, workspace, "a", 0)
     assert await count_states(db) == {"sent": 1, "queued": 1}
     async with db.transaction() as tx:
-        assert await job_admin.cancel(tx, JobFilter(kind="refresh")) == 2
+        assert await job_admin.cancel(tx, JobFilter(kind="refresh"), OPERATOR) == 2
     await _refresh(db, workspace, "a", 0)
     assert len(await execute(db, "select from jobs where not cancelling")) == 1

@@ -19,7 +19,8 @@ from domains.kernel.jobs import job_admin, leases
 from domains.kernel.jobs.enqueue import enqueue, enqueue_all
 from domains.kernel.jobs.job_admin import JobFilter
 from domains.kernel.jobs.process_pool import ComputationTimeout
-from tests.stack import Stack, eventually
+from domains.kernel.tenancy import audit
+from tests.stack import OPERATOR, Stack, eventually
 from tests.workers.support import Task, add_job, count_states, execute, get_row, take
 from workers.runner import Actor, Runner
 
@@ -173,10 +174,10 @@ _REASON = "The processing was cancelled."
 
 
 async def _change(
-    db: Database, change: Callable[[Tx, JobFilter], Awaitable[int]], **filters: Any
+    db: Database, change: Callable[[Tx, JobFilter, audit.Actor], Awaitable[int]], **filters: Any
 ) -> int:
     async with db.transaction() as tx:
-        return await change(tx, JobFilter(**filters))
+        return await change(tx, JobFilter(**filters), OPERATOR)
 
 
 @pytest.mark.parametrize("sent", [False, True])

@@ -5,7 +5,14 @@ Only public hosts and hosts in the operator's allowlist may be contacted.
 
 import re
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 from typing import Final
 
 import idna
@@ -60,7 +67,8 @@ _SPECIAL_NETWORKS: Final[tuple[Network, ...]] = tuple(
     )
 )
 # IPv4-mapped and NAT64 addresses: the last 32 bits are the IPv4 address that is contacted.
-_IPV4_IN_IPV6: Final = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))
+_IPV4_MAPPED: Final = IPv6Network("::ffff:0:0/96")
+_IPV4_IN_IPV6: Final = (_IPV4_MAPPED, IPv6Network("64:ff9b::/96"))
 
 _ORIGIN: Final = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(\[(?P<ipv6>[0-9a-f:.]+)\]|(?P<host>[a-z0-9_.-]+))"
@@ -102,6 +110,38 @@ def _is_origin(text: str) -> bool:
     return str(host) in (parts["ipv6"], parts["host"]) and (
         port is None or (str(port) == parts["port"] and _DEFAULT_PORTS.get(parts["scheme"]) != port)
     )
+
+
+def parse_network(text: str) -> Network:
+    """Parse an IPv4 or IPv6 address or network. IPv4-mapped ones become IPv4.
+
+    Raises ValueError with a message for the operator.
+    """
+    network = None
+    with suppress(ValueError):
+        network = ip_network(text.strip(), strict=False)
+    # A zone is an interface of one machine.
+    if network is None or "%" in text:
+        raise ValueError(
+            f"{text!r} is neither an address nor a network. Expected, for example: 203.0.113.7, "
+            "10.0.0.0/8 or 2001:db8::/32."
+        )
+    if "/" in text and network.network_address != ip_address(text.strip().partition("/")[0]):
+        raise ValueError(f"{text} has bits outside the network. Did you mean {network}?")
+    if isinstance(network, IPv6Network) and network.subnet_of(_IPV4_MAPPED):
+        address = unmapped(network.network_address)
+        return ip_network((address, network.prefixlen - _IPV4_MAPPED.prefixlen))
+    return network
+
+
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """Parse networks separated by commas. Raises ValueError with a message for the operator."""
+    return tuple(parse_network(entry) for entry in text.split(",") if entry.strip())
+
+
+def unmapped(address: Address) -> Address:
+    """Return the IPv4 address of an IPv4-mapped IPv6 address, or else the address itself."""
+    return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
 
 
 class FetchAllowlist(msgspec.Struct, frozen=True):

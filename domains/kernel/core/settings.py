@@ -10,7 +10,7 @@ from msgspec import Meta
 from msgspec.structs import FieldInfo
 
 from domains.kernel.core.field_docs import doc
-from domains.kernel.core.network import FetchAllowlist, parse_origins
+from domains.kernel.core.network import FetchAllowlist, parse_networks, parse_origins
 
 # Settings whose environment variable has no prefix GATEWAY_.
 _WITHOUT_PREFIX = frozenset({"database_url", "redis_url", "blob_url"})
@@ -28,6 +28,7 @@ _SCHEMES = {
 _LISTS: Mapping[str, Callable[[str], object]] = {
     "GATEWAY_FETCH_ALLOW": FetchAllowlist.parse,
     "GATEWAY_CORS_ORIGINS": parse_origins,
+    "GATEWAY_TRUSTED_PROXIES": parse_networks,
 }
 _HOST = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:[0-9]{1,5})?")
 
@@ -103,6 +104,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         doc(
             "Origins of web pages that may call the API from a browser, such as "
             "https://app.example.com, separated by commas, or * for all. If not set, none may"
+        ),
+    ] = ""
+    trusted_proxies: Annotated[
+        str,
+        doc(
+            "Addresses or networks of proxies whose header X-Forwarded-For names the client, "
+            "separated by commas. If not set, the client is the peer of the connection"
         ),
     ] = ""
     log_level: Annotated[
@@ -242,6 +250,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         _Days, doc("Days after which deleted records and deleted or replaced files are erased")
     ] = 30.0
     job_retention_days: Annotated[_Days, doc("Days after which ended jobs are deleted")] = 14.0
+    audit_retention_days: Annotated[
+        _Days, doc("Days after which entries of the audit log are deleted; 0: never")
+    ] = 365.0
 
     @property
     def base_url(self) -> str:

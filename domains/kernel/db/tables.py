@@ -8,6 +8,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -22,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 # The migration that this code requires; `serve` and `work` refuse to start with any other.
-SCHEMA_REVISION = "0018"
+SCHEMA_REVISION = "0019"
 
 metadata = MetaData(
     naming_convention={
@@ -66,15 +67,51 @@ api_keys = Table(
     Column("id", Uuid, primary_key=True),
     Column("workspace_id", ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
     Column("name", Text, nullable=False, server_default=""),
+    Column("description", Text, nullable=False, server_default=""),
+    # Name of an operator. Null: the key is older than this column.
+    Column("created_by", Text, nullable=True),
     Column("digest", LargeBinary, nullable=False, unique=True),
     Column("prefix", Text, nullable=False),
     Column("scopes", ARRAY(Text), nullable=False),
     # {"minute": n, "hour": n, "day": n}. Absent: the deployment's limit; null: no limit.
     Column("limits", JSONB, nullable=False, server_default=text("'{}'")),
+    # Networks of the clients that may use the key. Empty: all.
+    Column("allow", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    # The key that this one was created to replace.
+    Column("replaces", ForeignKey("api_keys.id", ondelete="SET NULL"), nullable=True, unique=True),
     timestamp_column("created_at", now=True),
     timestamp_column("expires_at", nullable=True),
     timestamp_column("revoked_at", nullable=True),
+    # Accurate to a minute.
+    timestamp_column("last_used_at", nullable=True),
     Index(None, "workspace_id"),
+    _partial_index(
+        "ix_api_keys_expiring", "revoked_at is null and expires_at is not null", "expires_at"
+    ),
+)
+
+# Who changed or deleted what. Contains no texts and no keys.
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("workspace_id", ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    timestamp_column("at", now=True),
+    # Such as `signal.delete`.
+    Column("action", Text, nullable=False),
+    # Prefix of the API key, or name of the operator.
+    Column("actor", Text, nullable=False),
+    # Null: an operator acted.
+    Column("key_id", Uuid, nullable=True),
+    # Address of the client, or host name of the command line.
+    Column("origin", Text, nullable=False),
+    Column("record_kind", Text, nullable=False),
+    # Null: the action is about several records.
+    Column("record_id", Uuid, nullable=True),
+    # Counts and names of changed fields.
+    Column("details", JSONB, nullable=False, server_default=text("'{}'")),
+    Index("ix_audit_log_at", "at", "id"),
+    Index("ix_audit_log_workspace_id", "workspace_id", "at", "id"),
 )
 
 # Number of records of each workspace, by the name of their table. Written by triggers only.

@@ -1,5 +1,6 @@
 """Jobs for operators: count, list, show, retry, cancel and delete."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
@@ -24,6 +25,7 @@ from sqlalchemy import (
     update,
 )
 
+from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import Dependency, NotFound
 from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import Statement, days, scalar, statement
@@ -37,6 +39,8 @@ from domains.kernel.jobs.model import (
     id_in,
     in_state,
 )
+from domains.kernel.tenancy import audit
+from domains.kernel.tenancy.audit import Actor
 
 _CROSS_TENANT: Final = "operators administer every workspace"
 
@@ -170,7 +174,7 @@ def _change(states: Any, **values: Any) -> Statement[Any]:
         .with_for_update()
     )
     return statement(
-        update(jobs).where(id_in(batch)).values(values).returning(jobs.c.id),
+        update(jobs).where(id_in(batch)).values(values).returning(jobs.c.workspace_id),
         scalar,
         cross_tenant_reason=_CROSS_TENANT,
     )
@@ -247,30 +251,38 @@ async def get_job(read: Read, job_id: UUID) -> JobDetail:
     return job
 
 
-async def retry(tx: Tx, filters: JobFilter) -> int:
+async def retry(tx: Tx, filters: JobFilter, actor: Actor) -> int:
     """Requeue matching jobs that failed or were cancelled. All attempts are available again.
 
     Returns the number of jobs.
     """
-    return await _change_all(tx, _RETRY, filters)
+    return await _change_all(tx, _RETRY, filters, actor, "jobs.retry")
 
 
-async def cancel(tx: Tx, filters: JobFilter) -> int:
+async def cancel(tx: Tx, filters: JobFilter, actor: Actor) -> int:
     """Cancel matching jobs that have not ended. Returns the number of jobs.
 
     Results of a running attempt are discarded. A worker ends the cancelled jobs soon afterwards.
     """
-    return await _change_all(tx, _CANCEL, filters)
+    return await _change_all(tx, _CANCEL, filters, actor, "jobs.cancel")
 
 
-async def _change_all(tx: Tx, change: Statement[Any], filters: JobFilter) -> int:
-    """Run a change in batches, in one transaction, so that no job is changed twice."""
-    total = 0
+async def _change_all(
+    tx: Tx, change: Statement[Any], filters: JobFilter, actor: Actor, action: str
+) -> int:
+    """Run a change in batches, in one transaction, so that no job is changed twice.
+
+    The audit log gets one entry for each workspace with changed jobs.
+    """
+    changed_jobs: Counter[WorkspaceId] = Counter()
     while True:
-        changed = len(await tx.all(change, **msgspec.structs.asdict(filters)))
-        total += changed
-        if changed < _BATCH:
+        changed = await tx.all(change, **msgspec.structs.asdict(filters))
+        changed_jobs.update(changed)
+        if len(changed) < _BATCH:
             break
+    for workspace, count in changed_jobs.items():
+        await audit.record(tx, workspace, actor, action, "job", filters.id, count=count)
+    total = changed_jobs.total()
     if total:
         # Not `notify_after_commit`, which is lost if the process exits right after the commit.
         await tx.notify(CHANNEL, "")

@@ -12,6 +12,8 @@ from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.statements import WORKSPACE, Statement, row, scalar, statement
 from domains.kernel.db.tables import provider_usage, workspaces
 from domains.kernel.models.llm_types import ErrorReason, TokenUsage
+from domains.kernel.tenancy import audit
+from domains.kernel.tenancy.audit import Actor
 
 Outcome = Literal["answered", "unusable"] | ErrorReason
 """`unusable`: the model responded, but the response did not fit the request."""
@@ -109,6 +111,9 @@ async def uses_provider(read: Read, workspace: WorkspaceId) -> bool:
     return bool(await read.first(_SELECT_SWITCH, workspace=workspace))
 
 
-async def set_provider(tx: Tx, workspace: WorkspaceId, uses: bool) -> None:
+async def set_provider(tx: Tx, workspace: WorkspaceId, uses: bool, actor: Actor) -> None:
     """Allow or forbid sending the workspace's texts to the provider."""
     await tx.one(_UPDATE_SWITCH, workspace=workspace, uses=uses)
+    await audit.record(
+        *(tx, workspace, actor, "workspace.provider", "workspace", workspace), allowed=uses
+    )

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Float, bindparam, cast, func, or_, select
 
 from domains.kernel.core.ids import WorkspaceId
+from domains.kernel.core.network import Network, parse_network
 from domains.kernel.core.problems import Unauthorized
 from domains.kernel.core.settings import Settings
 from domains.kernel.core.tasks import background_task
@@ -47,6 +48,8 @@ class Caller(msgspec.Struct, frozen=True):
     # The ids as text: formatting them takes longer than the look-up of a cached key.
     workspace_text: str
     key_text: str
+    # Networks of the clients that may use the key. Empty: all.
+    allowed: tuple[Network, ...] = ()
 
     def ordered_scopes(self) -> list[str]:
         """Return the scopes in the order of `SCOPES`."""
@@ -60,6 +63,7 @@ _FIND = statement(
         api_keys.c.prefix,
         api_keys.c.scopes,
         api_keys.c.limits,
+        api_keys.c.allow,
         workspaces.c.id,
         workspaces.c.name,
         workspaces.c.domains,
@@ -134,7 +138,8 @@ class Keyring:
         record = await self._read.first(_FIND, digest=hashed)
         if record is None or not hmac.compare_digest(record[0], hashed):
             return None
-        _, key, prefix, scopes, limits, workspace, name, domains, hides_private, expires_in = record
+        _, key, prefix, scopes, limits, allow, workspace, name, *further = record
+        domains, hides_private, expires_in = further
         overrides = msgspec.json.decode(limits, type=RateLimitOverrides)
         caller = Caller(
             workspace,
@@ -147,6 +152,7 @@ class Keyring:
             hides_private,
             str(workspace),
             str(key),
+            tuple(map(parse_network, allow)),
         )
         # If the cache was cleared during the look-up, the key may have been revoked.
         if generation == self._generation:

@@ -13,7 +13,9 @@ from domains.kernel.db.database import Read, Tx
 from domains.kernel.db.errors import CONSTRAINT_PROBLEMS
 from domains.kernel.db.statements import WORKSPACE, statement
 from domains.kernel.db.tables import workspaces
+from domains.kernel.tenancy import audit
 from domains.kernel.tenancy.api_keys import KEYS_CHANNEL
+from domains.kernel.tenancy.audit import Actor
 
 _DOMAIN: Final = re.compile(r"[^@\s.,:/]+(\.[^@\s.,:/]+)+")
 
@@ -56,16 +58,22 @@ _SET_WORKSPACE = statement(
 )
 
 
-async def create_workspace(tx: Tx, name: str) -> Workspace:
+async def create_workspace(tx: Tx, name: str, actor: Actor) -> Workspace:
     """Create a workspace. Raises Conflict if the name is taken, Invalid if it is malformed."""
     name = name.strip()
     if not 0 < len(name) <= 200 or not name.isprintable():
         raise Invalid("A workspace's name has 1 to 200 printable characters.")
-    return await tx.one(_ADD_WORKSPACE, id=new_id(), name=name)
+    created = await tx.one(_ADD_WORKSPACE, id=new_id(), name=name)
+    await audit.record(tx, created.id, actor, "workspace.create", "workspace", created.id)
+    return created
 
 
 async def set_workspace(
-    tx: Tx, workspace: WorkspaceId, domains: list[str] | None, hides_private: bool | None
+    tx: Tx,
+    workspace: WorkspaceId,
+    domains: list[str] | None,
+    hides_private: bool | None,
+    actor: Actor,
 ) -> Workspace:
     """Change the settings that are not None, in all processes at once.
 
@@ -79,6 +87,11 @@ async def set_workspace(
         workspace=workspace,
         domains=None if domains is None else sorted({domain.lower() for domain in domains}),
         hides_private=hides_private,
+    )
+    given = {"domains": domains, "hidesPrivate": hides_private}
+    fields = [name for name, value in given.items() if value is not None]
+    await audit.record(
+        *(tx, workspace, actor, "workspace.change", "workspace", workspace), fields=fields
     )
     # The cache of API keys holds these settings.
     await tx.notify(KEYS_CHANNEL, str(workspace))

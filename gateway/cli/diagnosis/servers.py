@@ -16,6 +16,7 @@ from domains.kernel.db.server_info import ServerInfo, server_info
 from domains.kernel.db.tables import SCHEMA_REVISION
 from domains.kernel.jobs import heartbeat, job_admin
 from domains.kernel.storage.blobs import BlobMissing, Blobs
+from domains.kernel.tenancy import api_keys
 from gateway.cli.diagnosis.findings import (
     Finding,
     clock_finding,
@@ -24,6 +25,7 @@ from gateway.cli.diagnosis.findings import (
     ok,
     warning,
 )
+from gateway.cli.output import to_minute
 
 _OLDEST_POSTGRES: Final = 150_000
 _EXTENSIONS: Final = frozenset({"btree_gin", "pg_trgm"})
@@ -31,12 +33,14 @@ _EXTENSIONS: Final = frozenset({"btree_gin", "pg_trgm"})
 _MANY_CONNECTIONS: Final = 0.8
 # Age in seconds of a job that is due, from which there is a warning.
 _OLD_JOB: Final = 300.0
+# Keys that are listed individually when they expire soon.
+_LISTED_KEYS: Final = 5
 
 # --- PostgreSQL -------------------------------------------------------------------------------
 
 
 async def check_database(settings: Settings) -> list[Finding]:
-    """Check the server, the schema, the workers and the queues."""
+    """Check the server, the schema, the workers, the queues and the expiry of API keys."""
     try:
         async with Database.open(settings.database_url, name="gateway-doctor") as database:
             info = await server_info(database.read)
@@ -54,6 +58,7 @@ async def check_database(settings: Settings) -> list[Finding]:
                 *findings,
                 await _workers(database),
                 *await _queues(database),
+                await _keys(database),
             ]
     except Unavailable as problem:
         return [
@@ -132,6 +137,24 @@ async def _queues(database: Database) -> list[Finding]:
             )
         )
     return findings
+
+
+async def _keys(database: Database) -> Finding:
+    expiring = await api_keys.list_expiring(database.read)
+    days = api_keys.EXPIRY_WARNING_DAYS
+    if not expiring:
+        return ok("API keys", f"none expires within {days} days")
+    listed = ", ".join(
+        f"{key.prefix}… of {key.workspace_name} ({to_minute(key.expires_at)} UTC)"
+        for key in expiring[:_LISTED_KEYS]
+        if key.expires_at is not None
+    )
+    further = f" and {len(expiring) - _LISTED_KEYS:,} more" if len(expiring) > _LISTED_KEYS else ""
+    return warning(
+        "API keys",
+        f"{len(expiring):,} expire within {days} days: {listed}{further}",
+        "replace each with `gateway keys rotate ID`; `gateway keys list` has the ids",
+    )
 
 
 # --- Redis ------------------------------------------------------------------------------------

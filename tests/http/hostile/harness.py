@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple
 from uuid import UUID
 
+from sqlalchemy import Table
+
 from domains.kernel.db.database import Database
 from domains.kernel.db.tables import metadata
 from gateway.operations import Surface
@@ -148,10 +150,19 @@ class Tenants(NamedTuple):
         return bool(unfinished == 0)
 
 
+# Set in the background when a key was used.
+_NOT_COMPARED: Final = "last_used_at"
+
+
+def _compared_columns(table: Table) -> str:
+    names = (column.name for column in table.columns if column.name != _NOT_COMPARED)
+    return ", ".join(f'"{name}"' for name in names)
+
+
 # A digest of the rows of each table that belongs to workspaces.
 _DIGESTS: Final = " union all ".join(
     f"select '{name}' as name, md5(string_agg(t::text, '' order by t::text)) as digest"
-    f" from {name} t where workspace_id = any($1)"
+    f" from (select {_compared_columns(table)} from {name} where workspace_id = any($1)) t"
     for name, table in metadata.tables.items()
     if "workspace_id" in table.columns
 )

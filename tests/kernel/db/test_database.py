@@ -16,7 +16,7 @@ from domains.kernel.db.tables import workspaces as workspaces_table
 from domains.kernel.tenancy import workspaces
 from gateway.cli import admin
 from gateway.embedded.postgres import Postgres
-from tests.stack import Stack, eventually
+from tests.stack import OPERATOR, Stack, eventually
 
 
 async def test_connections_use_utc_whatever_the_time_zone_of_the_database(stack: Stack) -> None:
@@ -37,7 +37,7 @@ async def test_a_transaction_takes_a_connection_with_its_first_statement(stack: 
         async with database.connection(), database.transaction():
             pass
         async with database.transaction() as tx:
-            await workspaces.create_workspace(tx, f"w-{secrets.token_hex(6)}")
+            await workspaces.create_workspace(tx, f"w-{secrets.token_hex(6)}", OPERATOR)
             with pytest.raises(Unavailable):
                 await database.read.schema_revision()
 
@@ -47,7 +47,7 @@ async def test_an_exception_rolls_back(database: Database, error: type[BaseExcep
     name = f"w-{secrets.token_hex(6)}"
     with pytest.raises(error):
         async with database.transaction() as tx:
-            await workspaces.create_workspace(tx, name)
+            await workspaces.create_workspace(tx, name, OPERATOR)
             raise error
     listed = await workspaces.list_workspaces(database.read)
     assert name not in {workspace.name for workspace in listed}
@@ -87,7 +87,7 @@ async def test_rollback_steps_run_on_rollback_only(database: Database) -> None:
 
     async with database.transaction() as tx:
         tx.on_rollback(step)
-        await workspaces.create_workspace(tx, f"w-{secrets.token_hex(6)}")
+        await workspaces.create_workspace(tx, f"w-{secrets.token_hex(6)}", OPERATOR)
     assert runs == []
     with pytest.raises(ValueError, match="no"):
         async with database.transaction() as tx:

@@ -49,6 +49,7 @@ CROSS_TENANT_REASONS = {
     "the job engine serves every workspace",
     "the key determines the workspace",
     "operators administer every workspace",
+    "facts about the server, no records",
     "operators see queue lengths, never contents",
     "retention is the same for every workspace",
 }

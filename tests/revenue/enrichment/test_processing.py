@@ -12,7 +12,7 @@ from tests.fakes.web_server import CannedResponse, WebServer
 from tests.revenue.enrichment.calls import call
 from tests.revenue.push_records import Json, Source, create_source, get_json, listed_ids
 from tests.revenue.stored_rows import encoded
-from tests.stack import Stack, Tenant, eventually, new_tenant
+from tests.stack import OPERATOR, Stack, Tenant, eventually, new_tenant
 
 COMPLAINT = call(("a", "The export crashes every morning."))
 PROCESSED = {"status": "processed", "error": None, "note": None}
@@ -148,4 +148,4 @@ async def _is(source: Source, record: str, expected: Json) -> bool:
 async def _retry(database: Database, tenant: Tenant, kind: str) -> None:
     async with database.transaction() as tx:
         filters = JobFilter(workspace=UUID(tenant.workspace), kind=kind)
-        assert await job_admin.retry(tx, filters) == 1
+        assert await job_admin.retry(tx, filters, OPERATOR) == 1

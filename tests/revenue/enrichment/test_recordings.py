@@ -16,7 +16,7 @@ from tests.fakes.speech_server import BEHAVIOURS, SAID, SpeechServer
 from tests.fakes.web_server import CannedResponse, WebServer
 from tests.revenue.push_records import STARTED, Source, get_json
 from tests.revenue.stored_rows import get_row, wait_until_processed
-from tests.stack import Stack, eventually
+from tests.stack import OPERATOR, Stack, eventually
 
 TRANSCRIPT = [{"speakerName": "Ana", "text": "We love it.", "timestamp": STARTED}]
 
@@ -79,7 +79,7 @@ async def test_a_recording_fetched_by_a_retry_clears_the_failure(
     web.responses["/call"] = CannedResponse(make_wav((3, 0.4)), "audio/wav")
     jobs = JobFilter(workspace=UUID(source.tenant.workspace), kind="fetch_recording")
     async with database.transaction() as tx:
-        assert await job_admin.retry(tx, jobs) == 1
+        assert await job_admin.retry(tx, jobs, OPERATOR) == 1
     await eventually(partial(is_summarized_with_state, "processed"))
     assert (await get_row(database, "conversations", record))["error"] is None
 
