@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
@@ -134,7 +134,7 @@ def count_waiting(data: Path, as_json: bool) -> None:
                 each.queue,
                 each.dependency,
                 f"{each.count:,}",
-                _duration(timedelta(seconds=each.seconds)),
+                duration(timedelta(seconds=each.seconds)),
             )
             for each in counts
         ],
@@ -220,7 +220,7 @@ def _count(count: int) -> str:
 def _state(job: JobItem, now: datetime) -> str:
     if job.display_state != "waiting" or job.waiting_since is None:
         return job.display_state
-    return f"waiting for {job.waiting_for}, {_duration(now - job.waiting_since)}"
+    return f"waiting for {job.waiting_for}, {duration(now - job.waiting_since)}"
 
 
 def _attempts(job: JobItem) -> str:

@@ -21,6 +21,7 @@ from domains.kernel.jobs import job_admin, leases, outages
 from domains.kernel.jobs.job_admin import JobFilter
 from domains.kernel.jobs.model import Job, Queue
 from domains.kernel.jobs.outages import WaitingJobs
+from tests.stack import OPERATOR
 from tests.workers.support import ROWS_READ, Task, add_job, execute, get_row, take
 from workers.runner import Actor, Runner
 
@@ -145,7 +146,7 @@ async def test_a_job_fails_when_it_has_waited_for_the_limit(db: Database, worker
     assert worker.reasons == [OUTAGE.message]
     # An operator retries it, and it may wait as long again.
     async with db.transaction() as tx:
-        assert await job_admin.retry(tx, JobFilter(id=job)) == 1
+        assert await job_admin.retry(tx, JobFilter(id=job), OPERATOR) == 1
     row = await worker.run(job, OUTAGE)
     assert (row["state"], row["failures"]) == ("queued", 0)
 
@@ -307,7 +308,7 @@ async def test_cancelled_jobs_do_not_wait(db: Database, worker: Worker) -> None:
     job = await worker.add()
     await worker.run(job, OUTAGE)
     async with db.transaction() as tx:
-        assert await job_admin.cancel(tx, JobFilter(id=job)) == 1
+        assert await job_admin.cancel(tx, JobFilter(id=job), OPERATOR) == 1
     assert await outages.count_waiting(db.read) == []
     assert (await worker.run(job))["state"] == "cancelled"
 

@@ -21,7 +21,7 @@ from domains.kernel.db.tables import workspaces as workspaces_table
 from domains.kernel.tenancy import workspaces
 from tests.fakes.postgres_proxy import TransactionPooler, running_pooler
 from tests.revenue.push_records import create_source, listed_ids
-from tests.stack import Stack, Tenant, eventually, new_tenant
+from tests.stack import OPERATOR, Stack, Tenant, eventually, new_tenant
 
 _SETTING = Statement(select(func.current_setting(bindparam("name", type_=Text))), scalar)
 _PID = Statement(select(func.pg_backend_pid()), scalar, reuses_plan=True)
@@ -166,7 +166,7 @@ _TOUCH: Statement[Any] = Statement(
 
 async def _create_workspace(database: Database) -> workspaces.Workspace:
     async with database.transaction() as tx:
-        return await workspaces.create_workspace(tx, f"w-{secrets.token_hex(6)}")
+        return await workspaces.create_workspace(tx, f"w-{secrets.token_hex(6)}", OPERATOR)
 
 
 async def test_transactions_of_more_clients_than_connections_do_not_mix(
@@ -177,7 +177,7 @@ async def test_transactions_of_more_clients_than_connections_do_not_mix(
             async with pooled.transaction() as tx:
                 name = f"w-{secrets.token_hex(6)}"
                 pid = await tx.one(_PID)
-                created = await workspaces.create_workspace(tx, name)
+                created = await workspaces.create_workspace(tx, name, OPERATOR)
                 await tx.execute_many(_TOUCH, [{"workspace": created.id}] * 50)
                 assert await tx.one(_PID) == pid
                 if fails:
