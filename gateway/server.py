@@ -15,6 +15,7 @@ import uvicorn
 import uvloop
 
 from domains.discovery import transcripts
+from domains.intelligence.semantic import encoder_files
 from domains.kernel import health
 from domains.kernel.core import log_config
 from domains.kernel.core.problems import Unavailable
@@ -83,6 +84,9 @@ async def open_app(settings: Settings) -> AsyncIterator[MiddlewareStack]:
 
 async def _warm_up(process_pool: ProcessPool) -> None:
     await asyncio.sleep(_WARM_UP_DELAY)
+    for model in encoder_files.SIZES:
+        # Hashes the files, which the first request for the health would wait for.
+        await asyncio.to_thread(encoder_files.available, model=model)
     try:
         await transcripts.warm_up(process_pool)
     except (Unavailable, ComputationTimeout) as error:

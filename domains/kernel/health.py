@@ -181,7 +181,10 @@ async def _check_optional(check: Check, consequence: str) -> Part:
         return Part("degraded", f"does not answer: {consequence}")
     try:
         running.result()
-    except (Unavailable, TimeoutError):
+    except Unavailable as problem:
+        reason = problem.message.partition(".")[0]
+        return Part("degraded", f"{reason}: {consequence}")
+    except TimeoutError:
         return Part("degraded", f"does not answer: {consequence}")
     return Part("ok")
 

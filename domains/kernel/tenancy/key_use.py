@@ -65,10 +65,12 @@ class KeyUse:
             await self._write()
 
     async def _write(self) -> None:
-        """Write the recorded uses. They are dropped if that fails."""
+        """Write the recorded uses. If that fails, the next use of a key is recorded again."""
         keys, self._unwritten = self._unwritten, []
         if keys:
             try:
                 await set_last_use(self._read, keys)
             except Problem as problem:
+                for key in keys:
+                    self._recorded_at.pop(str(key), None)
                 logger.warning("key_use_not_written", reason=problem.message, keys=len(keys))
