@@ -330,9 +330,9 @@ class Database:
             "lock_timeout": str(int(timeout * 300)),
         }
 
-        async def connect(reuses_plans: bool) -> Connection:
+        async def connect(reuses_plans: bool, address: str = url) -> Connection:
             connection: Connection = await asyncpg.connect(
-                url,
+                address,
                 timeout=timeout,
                 command_timeout=timeout,
                 connection_class=Connection,
@@ -350,11 +350,14 @@ class Database:
             return connection
 
         breaker = Breaker("database", NOT_AVAILABLE, probe_interval)
-        pool = Pool(connect, breaker, pool_size, timeout, outage_timeout, two_kinds=not pooled)
+        # A pooler lets a new connection wait until the server has one free.
+        connect_timeout = timeout if pooled else outage_timeout
+        pool = Pool(connect, breaker, pool_size, timeout, connect_timeout, two_kinds=not pooled)
         detector = OutageDetector(
             pool,
             breaker,
-            connect,
+            # The server itself: a pooler without a free connection is no outage.
+            lambda reuses_plans: connect(reuses_plans, direct_url or url),
             None if prepare is None else lambda connection: prepare(_ReadOn(connection)),
             outage_timeout,
             probe_interval,

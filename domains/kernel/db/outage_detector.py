@@ -29,7 +29,11 @@ _IDLE_LIFETIME: Final = 10.0
 _PARTS: Final = 4
 
 # Errors with which a server answers that can serve the connections that are open.
-_ANSWERS: Final = (asyncpg.InsufficientResourcesError, asyncpg.QueryCanceledError)
+_ANSWERS: Final = (
+    asyncpg.InsufficientResourcesError,
+    asyncpg.QueryCanceledError,
+    *MISCONFIGURED,
+)
 
 
 class OutageDetector:
@@ -111,7 +115,9 @@ class OutageDetector:
         if error is None or (self._prepare is None and isinstance(error, _ANSWERS)):
             self._breaker.succeeded()
             return
-        refusal = error.message if isinstance(error, Problem) else None
+        # The connection may be lost while `prepare` runs, which is no refusal.
+        is_refusal = isinstance(error, Problem) and not isinstance(error, DependencyUnavailable)
+        refusal = error.message if isinstance(error, Problem) and is_refusal else None
         if refusal is not None and refusal != self.refusal:
             log.error("database_refused", reason=refusal)
         self.refusal = refusal

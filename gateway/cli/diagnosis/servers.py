@@ -14,7 +14,7 @@ from domains.kernel.core.settings import Settings
 from domains.kernel.db.database import Database
 from domains.kernel.db.server_info import ServerInfo, server_info
 from domains.kernel.db.tables import SCHEMA_REVISION
-from domains.kernel.jobs import heartbeat, job_admin
+from domains.kernel.jobs import heartbeat, job_admin, outages
 from domains.kernel.storage.blobs import BlobMissing, Blobs
 from domains.kernel.tenancy import api_keys
 from gateway.cli.diagnosis.findings import (
@@ -41,8 +41,10 @@ _LISTED_KEYS: Final = 5
 
 async def check_database(settings: Settings) -> list[Finding]:
     """Check the server, the schema, the workers, the queues and the expiry of API keys."""
+    # PostgreSQL itself: a pooler gives no facts about the server.
+    url = settings.database_direct_url or settings.database_url
     try:
-        async with Database.open(settings.database_url, name="gateway-doctor") as database:
+        async with Database.open(url, name="gateway-doctor") as database:
             info = await server_info(database.read)
             findings = [
                 _server(info),
@@ -58,7 +60,9 @@ async def check_database(settings: Settings) -> list[Finding]:
                 *findings,
                 await _workers(database),
                 *await _queues(database),
+                *await _waiting(database),
                 await _keys(database),
+                *await _check_pooler(settings),
             ]
     except Unavailable as problem:
         return [
@@ -68,6 +72,17 @@ async def check_database(settings: Settings) -> list[Finding]:
                 "check that the server runs, and user, password, host and name in DATABASE_URL",
             )
         ]
+
+
+async def _check_pooler(settings: Settings) -> list[Finding]:
+    """Check that statements pass the pooler, if there is one. Raises Unavailable."""
+    if settings.database_pooler == "off":
+        return []
+    async with Database.open(
+        settings.database_url, name="gateway-doctor", pooler=settings.database_pooler
+    ) as database:
+        await database.read.schema_revision()
+    return [ok("pooler", "statements pass it")]
 
 
 def _server(info: ServerInfo) -> Finding:
@@ -157,6 +172,18 @@ async def _keys(database: Database) -> Finding:
     )
 
 
+async def _waiting(database: Database) -> list[Finding]:
+    """Warn of jobs that wait for an unavailable dependency."""
+    return [
+        warning(
+            f"queue {waiting.queue}",
+            f"{waiting.count:,} jobs wait for: {waiting.dependency.replace('_', ' ')}",
+            "bring it back; the jobs then continue by themselves (`gateway jobs waiting`)",
+        )
+        for waiting in await outages.count_waiting(database.read)
+    ]
+
+
 # --- Redis ------------------------------------------------------------------------------------
 
 
@@ -222,7 +249,7 @@ async def check_object_store(settings: Settings, environment: Mapping[str, str])
     """Write, read and delete a small object."""
     check, key = "object store", f"doctor/{secrets.token_hex(16)}"
     try:
-        blobs = Blobs.open(settings.blob_url, environment)
+        blobs = Blobs.open(settings.blob_url, environment, settings.blob_timeout)
         await blobs.put(key, b"doctor")
         try:
             stored = await blobs.get(key)
