@@ -111,6 +111,20 @@ async def test_a_server_that_answers_may_take_long_for_a_statement(server: Postg
         assert time.monotonic() - began >= 1.5
 
 
+async def test_refused_logins_end_no_statement(server: Postgres) -> None:
+    role = f"r_{secrets.token_hex(6)}"
+    async with _open(server) as administrator, administrator.connection() as connection:
+        await connection.execute(f"create role {role} login")
+        url = server.start().replace("//gateway@", f"//{role}@")
+        async with Database.open(url, pool_size=1, probe_interval=0.2) as database:
+            await database.read.one(_ONE)
+            await connection.execute(f"alter role {role} nologin")
+            # Takes long enough to be probed, on a new connection.
+            await database.read.first(_SLEEP, seconds=1.0)
+            await database.read.one(_ONE)
+        await connection.execute(f"drop role {role}")
+
+
 async def test_a_suspended_process_reads_the_answer_before_it_judges(server: Postgres) -> None:
     async with _open(server, outage_timeout=0.5) as database:
         statement = asyncio.create_task(database.read.first(_SLEEP, seconds=3.0))

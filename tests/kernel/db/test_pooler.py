@@ -85,6 +85,18 @@ async def pooled(behind_pooler: PooledStack) -> AsyncIterator[Database]:
         yield opened
 
 
+async def test_a_pooler_without_a_free_connection_is_no_outage(behind_pooler: PooledStack) -> None:
+    """The statements together take longer than the server may be silent."""
+    async with Database.open(
+        behind_pooler.pooler.url,
+        pool_size=10,
+        outage_timeout=1.0,
+        pooler="transaction",
+        direct_url=behind_pooler.stack.database_url,
+    ) as database:
+        await asyncio.gather(*(database.read.first(_SLEEP, seconds=1.6) for _ in range(7)))
+
+
 # --- the pooler of these tests is as strict as PgBouncer --------------------------------------
 
 
@@ -261,7 +273,7 @@ async def test_requests_and_jobs_work(tenant: Tenant) -> None:
     await tenant.delete(f"signals/{signals[1]['id']}")
     assert sorted(await listed_ids(tenant, "conversations")) == sorted(conversations)
     assert len(await listed_ids(tenant, "rows")) == 4
-    assert (await source.patch("conversations", "c0", title="x")).status_code == 200
+    assert (await source.patch("documents", "d0", title="x")).status_code == 200
     assert (await source.delete("rows", "r0")).status_code == 200
 
 
