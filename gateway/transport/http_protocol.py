@@ -10,26 +10,42 @@ import socket
 import struct
 import sys
 import termios
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 import httptools
+import structlog
 from litestar.types import ASGIApp
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from domains.kernel.core.problems import HeaderTooLarge, Invalid, Problem, RequestTimeout
 from domains.kernel.core.settings import Settings
 from gateway.transport.refusals import PROBLEM
 
-# Bytes of a request line with its headers.
+logger = structlog.get_logger()
+
+# Bytes of a request line with its headers. Also of the trailers after a body.
 HEADER_LIMIT: Final = 64 * 1024
 
 # Bytes per second. Slower transfers of bodies end after the timeout that they have in any case.
 MINIMUM_RATE: Final = 10_000
 
+# Bytes on the wire per byte of content. A chunk of one byte takes six.
+_CHUNK_OVERHEAD: Final = 8
+
 # Seconds in which the loop reads what has arrived.
 _READ_TIME: Final = 0.001
+
+# Seconds between two warnings about refused connections.
+_WARNING_INTERVAL: Final = 60.0
+
+# The headers of the parser after the header of a request: it drops trailers, which nothing reads.
+_NO_TRAILERS: Final[Any] = deque[tuple[bytes, bytes]](maxlen=0)
+
+# The socket option SO_NWRITE of macOS: bytes in the send buffer.
+_SO_NWRITE: Final = 0x1024
 
 # The C structure of the socket option.
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
@@ -45,8 +61,63 @@ def limited_protocol(settings: Settings, refusals: ASGIApp) -> type[asyncio.Prot
         _settings = settings
         _refusals = refusals
         _connections_of: ClassVar = Counter[str]()
+        _refused_connections: ClassVar = RefusedConnections(_WARNING_INTERVAL)
 
     return ConfiguredProtocol
+
+
+class RefusedConnections:
+    """Counter of connections above the limit of an address.
+
+    Logs the first at once, further ones as one warning per `interval` seconds with their number.
+    """
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+        self._number = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self) -> None:
+        """Count a connection. Needs a running event loop."""
+        self._number += 1
+        if self._timer is None:
+            self._warn()
+
+    def _warn(self) -> None:
+        self._timer = None
+        if self._number:
+            logger.warning(
+                "connections_refused",
+                connections=self._number,
+                setting="GATEWAY_CONNECTIONS_PER_ADDRESS",
+            )
+            self._number = 0
+            self._timer = asyncio.get_running_loop().call_later(self._interval, self._warn)
+
+
+class _FlowControl(FlowControl):
+    """uvicorn's flow control with a clock that stops while the server does not read."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(transport)
+        self._loop = loop
+        self._paused_at = 0.0
+        self._paused_seconds = 0.0
+
+    def pause_reading(self) -> None:
+        if not self.read_paused:
+            self._paused_at = self._loop.time()
+            FlowControl.pause_reading(self)
+
+    def resume_reading(self) -> None:
+        if self.read_paused:
+            self._paused_seconds += self._loop.time() - self._paused_at
+            FlowControl.resume_reading(self)
+
+    def reading_time(self) -> float:
+        """Seconds by the clock of the loop, without those in which reading was paused."""
+        now = self._paused_at if self.read_paused else self._loop.time()
+        return now - self._paused_seconds
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -59,6 +130,9 @@ class HttpProtocol(HttpToolsProtocol):
     _refusals: ClassVar[ASGIApp]
     # Open connections by the address of the client. Only kept if their number is limited.
     _connections_of: ClassVar[Counter[str]]
+    _refused_connections: ClassVar[RefusedConnections]
+
+    flow: _FlowControl
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -74,17 +148,20 @@ class HttpProtocol(HttpToolsProtocol):
         self._header_bytes = 0
         # Between the headers of a request and the end of its body.
         self._in_body = False
-        # Start of the body's reception and time of its latest part, by the clock of the loop.
+        # Start of the body's reception and time of its latest part, in reading time.
         self._body_started_at = self._body_part_at = 0.0
+        # Content of the body, without chunk sizes and trailers.
         self._body_bytes = 0
-        # The server itself stopped reading: the client may not have been slow.
-        self._read_was_paused = False
+        # Bytes of trailers and of chunk extensions.
+        self._overhead = 0
 
     # --- connections ---
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.flow = _FlowControl(transport, self.loop)
         if not self._admit_address():
+            self._refused_connections.add()
             self._refused = True
             transport.close()
             return
@@ -128,28 +205,40 @@ class HttpProtocol(HttpToolsProtocol):
             self.data_received(data[:room])
             self.data_received(data[room:])
             return
-        cycle, was_in_body = self.cycle, self._in_body
+        cycle, was_in_body, content = self.cycle, self._in_body, self._body_bytes
         # Named, because `super()` takes as long as the checks below.
         HttpToolsProtocol.data_received(self, data)
+        size = len(data)
         if self.cycle is not cycle:
             self._start_request()
+            # The part holds the header, too, whose size has a limit of its own.
+            size = 0
         if self._malformed:
             self._refuse(Invalid("The request is not valid HTTP/1.1."))
         elif self._in_body:
-            self._count_body(len(data))
+            self._count_body(size, self._body_bytes - content)
         elif was_in_body:
             self._cancel_receive_timer()
         elif self.cycle is cycle:
-            self._count_header(len(data))
+            self._count_header(size)
 
     def _start_request(self) -> None:
         """Note that the header of a request has ended."""
         self._header_bytes = 0
         self._in_body = self.cycle.more_body
+        self._overhead = 0
         if self._receive_timer is not None:
             self._cancel_receive_timer()
         if not self.cycle.keep_alive:
             self._close_after_response()
+
+    def on_headers_complete(self) -> None:
+        HttpToolsProtocol.on_headers_complete(self)
+        self.headers = _NO_TRAILERS
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        HttpToolsProtocol.on_body(self, body)
 
     def on_message_complete(self) -> None:
         self._in_body = False
@@ -182,33 +271,35 @@ class HttpProtocol(HttpToolsProtocol):
         else:
             self._close()
 
-    def _count_body(self, size: int) -> None:
-        """Count bytes of a body that has not ended."""
-        now = self.loop.time()
+    def _count_body(self, size: int, content: int) -> None:
+        """Count bytes of a body that has not ended, of which `content` are not framing."""
         if self._receive_timer is None:
-            self._start_body(now)
+            self._start_body()
+            self._body_bytes = content
             self._start_receive_timer(self._settings.body_timeout, self._check_body)
-        elif self._read_was_paused:
-            self._start_body(now)
-        self._body_part_at = now
-        self._body_bytes += size
-        self._read_was_paused = self.flow.read_paused
+        self._body_part_at = self.flow.reading_time()
+        self._overhead = max(0, self._overhead + size - _CHUNK_OVERHEAD * content)
+        if self._overhead > HEADER_LIMIT:
+            self._refuse(
+                HeaderTooLarge(
+                    f"The trailers or chunk extensions of the body exceed {HEADER_LIMIT:,} bytes."
+                )
+            )
 
-    def _start_body(self, now: float) -> None:
-        self._body_started_at = self._body_part_at = now
+    def _start_body(self) -> None:
+        self._body_started_at = self._body_part_at = self.flow.reading_time()
         self._body_bytes = 0
 
     def _check_body(self) -> None:
         self._receive_timer = None
-        now = self.loop.time()
-        if self._read_was_paused or self.cycle.waiting_for_100_continue or self.pipeline:
+        if self.cycle.waiting_for_100_continue or self.pipeline:
             # The client had to wait for the server. Its time starts now.
-            self._start_body(now)
-            self._read_was_paused = self.flow.read_paused
+            self._start_body()
+        now = self.flow.reading_time()
         required = self._body_started_at + self._body_bytes / MINIMUM_RATE
         remaining = min(self._body_part_at, required) + self._settings.body_timeout - now
         if remaining > 0:
-            self._start_receive_timer(max(remaining, 0.01), self._check_body)
+            self._start_receive_timer(max(remaining, 0.1), self._check_body)
         else:
             self._refuse(
                 RequestTimeout(
@@ -339,8 +430,7 @@ class HttpProtocol(HttpToolsProtocol):
         client would seem to read nothing.
         """
         connection = self.transport.get_extra_info("socket")
-        in_kernel = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
-        return self.transport.get_write_buffer_size() + int.from_bytes(in_kernel, sys.byteorder)
+        return self.transport.get_write_buffer_size() + unsent_in_kernel(connection)
 
     def _reset(self) -> None:
         """Close the connection at once. The kernel, too, drops what it has not sent."""
@@ -366,3 +456,14 @@ class _LastResponse:
         self.write = transport.write
         self.is_closing = transport.is_closing
         self.close = close
+
+
+def unsent_in_kernel(connection: socket.socket) -> int:
+    """Bytes in the send buffer of the system; 0 where the system does not report them."""
+    try:
+        if sys.platform == "darwin":
+            return connection.getsockopt(socket.SOL_SOCKET, _SO_NWRITE)
+        unsent = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
+    except OSError:
+        return 0
+    return int.from_bytes(unsent, sys.byteorder)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import json
 import os
 import signal
@@ -94,6 +95,13 @@ async def test_several_api_processes_are_served_with_closed_descriptors(servers:
         assert await _stop(processes) == [0]
 
 
+def _collect(reader: io.FileIO, output: bytearray) -> bytearray:
+    """Append what can be read now. Returns the output."""
+    while part := reader.read(1 << 16):
+        output += part
+    return output
+
+
 async def test_lines_appear_again_with_the_number_of_dropped_ones(servers: Stack) -> None:
     read_end, write_end = os.pipe()
     os.set_blocking(read_end, False)
@@ -101,6 +109,9 @@ async def test_lines_appear_again_with_the_number_of_dropped_ones(servers: Stack
     with os.fdopen(read_end, "rb", 0) as reader, os.fdopen(write_end, "wb", 0) as writer:
         command = ["gateway.serve"]
         async with _running(servers, 'exec "$@"', command, stderr=write_end) as processes:
+            # The line of the request that found the API ready may come after its response.
+            output = bytearray()
+            await eventually(lambda: b"request_completed" in _collect(reader, output))
             for size in (1000, 1):
                 while writer.write(b"-" * size) is not None:
                     pass

@@ -8,12 +8,26 @@ import re
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import Any, Final
+from unittest.mock import Mock
 
 import httpx
 import pytest
+import structlog
+import uvicorn
+from uvicorn.server import ServerState
 
+from domains.kernel.core.problems import RequestTimeout
+from domains.kernel.core.settings import Settings
+from gateway.transport.http_protocol import (
+    HttpProtocol,
+    RefusedConnections,
+    limited_protocol,
+    unsent_in_kernel,
+)
+from gateway.transport.refusals import PROBLEM
 from tests.stack import Stack, Tenant, eventually, new_tenant, running_stack
 
 # Seconds. The limits of the API under test: short, but no request of a good client takes as long.
@@ -314,6 +328,128 @@ async def test_a_malformed_chunk_gets_400_and_stores_nothing(api: Stack, tenant:
     assert await _signals(tenant) == 0
 
 
+class _Loop:
+    """Loop whose time the test sets, and which runs no tasks."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._timers: list[tuple[float, Callable[[], None]]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, seconds: float, callback: Callable[..., None], *args: Any) -> Mock:
+        timer = (self.now + seconds, lambda: callback(*args))
+        self._timers.append(timer)
+        return Mock(cancel=lambda: self._timers.remove(timer) if timer in self._timers else None)
+
+    def create_task(self, coroutine: Coroutine[Any, Any, None]) -> Mock:
+        coroutine.close()
+        return Mock()
+
+    def run_until(self, end: float) -> None:
+        while due := [timer for timer in self._timers if timer[0] <= end]:
+            timer = min(due, key=lambda each: each[0])
+            self._timers.remove(timer)
+            self.now = timer[0]
+            timer[1]()
+        self.now = end
+
+
+def _protocol(loop: _Loop, body_timeout: float) -> HttpProtocol:
+    """A connection without a socket, in the body of a request."""
+    config = uvicorn.Config(app=Mock(), ws="none", lifespan="off", log_config=None)
+    settings = Settings(database_url="-", redis_url="-", blob_url="-", body_timeout=body_timeout)
+    connection: Any = limited_protocol(settings, Mock())
+    protocol: HttpProtocol = connection(config, ServerState(), {}, loop)
+    protocol.connection_made(Mock(get_extra_info=lambda _name: None))
+    protocol.data_received(b"POST /v1/rows HTTP/1.1\r\nContent-Length: 100000000\r\n\r\n")
+    return protocol
+
+
+def test_pauses_of_the_server_do_not_restart_the_time_of_a_body() -> None:
+    loop = _Loop()
+    protocol = _protocol(loop, 30.0)
+    # More than the server buffers, but only 2.5 kB/s.
+    for end in (28, 56):
+        protocol.data_received(b"x" * 70_000)
+        assert protocol.flow.read_paused
+        protocol.cycle.body.clear()
+        protocol.flow.resume_reading()
+        loop.run_until(end)
+    assert isinstance(protocol.cycle.scope[PROBLEM], RequestTimeout)
+
+
+def test_the_time_in_which_the_server_does_not_read_does_not_count() -> None:
+    loop = _Loop()
+    protocol = _protocol(loop, 30.0)
+    for end in range(1_000, 10_000, 1_000):
+        protocol.data_received(b"x" * 70_000)
+        loop.run_until(end)
+        protocol.cycle.body.clear()
+        protocol.flow.resume_reading()
+    assert PROBLEM not in protocol.cycle.scope
+    loop.run_until(11_000)
+    assert isinstance(protocol.cycle.scope[PROBLEM], RequestTimeout)
+
+
+# --- trailers ---------------------------------------------------------------------------------
+
+_REVIEW: Final = b'{"text": "The export fails.", "signalType": "review"}'
+
+
+def _chunked(body: bytes, size: int) -> bytes:
+    parts = [body[start : start + size] for start in range(0, len(body), size)]
+    return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n"
+
+
+@pytest.mark.parametrize("trailer", [b"X: y\r\n" * 10_000, b"x" * 60_000])
+async def test_trailers_without_end_close_the_connection(api: Stack, trailer: bytes) -> None:
+    async with _connected(api) as client:
+        client.send(b"POST /v1/rows HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+        assert (await client.response())[0] == 401
+        client.send(b"0\r\nX: ")
+        closed = False
+        # More than the buffers of the system hold.
+        for _ in range(1_000):
+            try:
+                client.send(trailer)
+                await client.writer.drain()
+            except ConnectionError:
+                closed = True
+                break
+    assert closed
+
+
+async def test_trailers_of_more_than_64_kb_get_431(api: Stack, tenant: Tenant) -> None:
+    async with _connected(api) as client:
+        client.send(_head(tenant, "Transfer-Encoding: chunked") + _chunked(_REVIEW, 100))
+        await client.writer.drain()
+        client.send(b"X: y\r\n" * 100_000)
+        status, headers, body = await client.response()
+        assert await client.rest() == b""
+    assert (status, headers["connection"]) == (431, "close")
+    assert "65,536 bytes" in body["detail"]
+    assert await _signals(tenant) == 0
+
+
+async def test_trailers_are_not_headers(api: Stack, tenant: Tenant) -> None:
+    head = _head(tenant, "Transfer-Encoding: chunked")
+    async with _connected(api) as client:
+        for body in (_REVIEW, _REVIEW.replace(b"fails", b"stops")):
+            client.send(head + _chunked(body, 100) + b"Idempotency-Key: key-2\r\n\r\n")
+            assert (await client.response())[0] == 201
+    assert await _signals(tenant) == 2
+
+
+async def test_a_body_in_chunks_of_one_byte_is_accepted(api: Stack, tenant: Tenant) -> None:
+    text = "The export fails every day. " * 3_000
+    body = json.dumps({"text": text, "signalType": "review"}).encode()
+    async with _connected(api) as client:
+        client.send(_head(tenant, "Transfer-Encoding: chunked") + _chunked(body, 1) + b"\r\n")
+        assert (await client.response())[0] == 201
+
+
 # --- responses --------------------------------------------------------------------------------
 
 
@@ -402,3 +538,22 @@ async def test_connections_above_the_limit_of_an_address_are_closed(api: Stack) 
     await eventually(refused)
     # The connections have closed.
     await eventually(lambda: is_served("127.0.0.2"))
+    # One warning per minute says so.
+    lines = map(json.loads, api.api.log.read_text().splitlines())
+    warnings = [line for line in lines if line["event"] == "connections_refused"]
+    assert [warning["level"] for warning in warnings] == ["warning"]
+
+
+async def test_refused_connections_are_counted_in_one_warning_per_interval() -> None:
+    with structlog.testing.capture_logs() as lines:
+        refused = RefusedConnections(0.2)
+        for _ in range(5):
+            refused.add()
+        assert [line["connections"] for line in lines] == [1]
+        await eventually(lambda: len(lines) == 2)
+        assert lines[1]["connections"] == 4
+
+
+def test_unsent_bytes_are_0_where_the_system_does_not_report_them(tmp_path: Path) -> None:
+    with (tmp_path / "file").open("wb") as file:
+        assert unsent_in_kernel(Mock(fileno=file.fileno)) == 0
