@@ -158,6 +158,8 @@ async def test_a_process_that_started_without_a_watch_is_watched_after_a_restart
             await process.wait()
             directory.mkdir(exist_ok=True)
     finally:
+        for watch in group._watches.values():
+            watch.close()
         os.close(watched_pipe)
         os.close(write_end)
 
