@@ -1,17 +1,15 @@
 """Full disks: recognized by errors, by the output of programs and by free space, and reported."""
 
 import contextlib
-import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from domains.kernel.core.problems import FULL_DISK_ERRORS
 from gateway.embedded.errors import DiskFull
 
-# The second one: a quota is exhausted.
-FULL_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 # Texts of the C library and of Python's module tempfile.
 _MESSAGES: Final = ("No space left on device", "Disk quota exceeded", "No usable temporary dir")
 
@@ -19,7 +17,7 @@ _MESSAGES: Final = ("No space left on device", "Disk quota exceeded", "No usable
 NEARLY_NOTHING: Final = 1_000_000
 # PostgreSQL writes its log of changes in files of 16 MB, and stops if it cannot create the next.
 NEARLY_NOTHING_FOR_POSTGRES: Final = 20_000_000
-# A disk counts as full until so many times the limit is free.
+# A full disk counts as full until this multiple of the limit is free.
 _HYSTERESIS: Final = 2
 # Seconds between two reports about a disk that is still full.
 _REMINDER_INTERVAL: Final = 60.0
@@ -45,7 +43,7 @@ def full_disk_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in FULL_ERRORS:
+        if error.errno not in FULL_DISK_ERRORS:
             raise
         raise DiskFull(f"No room on the disk of {folder}.", folder) from error
 
@@ -93,9 +91,12 @@ class DiskWatch:
                 self._report(f"Room again on the disk of {before}: continuing.")
         elif before is None or now >= self._next_reminder:
             self._next_reminder = now + _REMINDER_INTERVAL
+            free, needed = self._measure(self._full), self._needed(self._full)
+            # A server may find no room although there is enough, such as under a quota.
+            needs = f", at least {needed // 1_000_000} MB are needed" if free < needed else ""
             self._report(
-                f"Disk full: {self._measure(self._full) // 1_000_000} MB are free on the disk of"
-                f" {self._full}. Free some; everything continues by itself then."
+                f"Disk full: {free // 1_000_000} MB are free on the disk of {self._full}{needs}."
+                " Free some; everything continues by itself then."
             )
 
     def _find_full(self) -> Path | None:
@@ -108,6 +109,11 @@ class DiskWatch:
             ),
             None,
         )
+
+    def _needed(self, folder: Path) -> int:
+        """Free bytes at which a full disk of the folder counts as full no longer."""
+        limits = {known.resolve(): limit for known, limit in self._folders()}
+        return limits.get(folder.resolve(), NEARLY_NOTHING) * _HYSTERESIS
 
     def _folders(self) -> Iterator[tuple[Path, int]]:
         """Folders that may be on disks of their own, each with the bytes that it needs."""

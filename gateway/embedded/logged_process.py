@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from domains.kernel.core.problems import FULL_DISK_ERRORS
 from gateway.embedded.directories import private_directory
-from gateway.embedded.disk_space import FULL_ERRORS
 from gateway.embedded.errors import EmbeddedError
 
 # Bytes. A larger log is moved to `<name>.log.1`, replacing the one there.
@@ -85,7 +85,7 @@ def _open_log(path: Path) -> int:
                 path.replace(path.with_suffix(".log.1"))
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        if error.errno in FULL_ERRORS:
+        if error.errno in FULL_DISK_ERRORS:
             return os.open(os.devnull, os.O_WRONLY)
         raise EmbeddedError(f"The log file {path} cannot be written: {error.strerror}.") from None
 

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from gateway.embedded.directories import data_directory
 from gateway.embedded.disk_space import free_space, full_disk_errors, names_full_disk
@@ -19,6 +19,9 @@ from gateway.embedded.process_info import end_process
 
 # No library path and none of the servers' own variables: they would redirect the servers.
 _SERVER_ENVIRONMENT = ("PATH", "HOME", "TMPDIR", "SYSTEMROOT")
+
+# Seconds. A server that another thread or process launches has no known process id for a moment.
+_PID_TIMEOUT: Final = 5.0
 
 
 def server_environment() -> dict[str, str]:
@@ -85,11 +88,15 @@ class ServerProcess(ABC):
             raise EmbeddedError(f"{self.NAME} was killed while it started.")
 
     def stop(self, *, hard: bool = False) -> None:
-        """Stop the server and wait until it has ended. `hard` skips the orderly shutdown."""
+        """Stop the server and wait until it has ended. `hard` skips the orderly shutdown.
+
+        Raises:
+            EmbeddedError: the server does not end, or its process cannot be found.
+        """
         self._killed = hard
         # A hard stop takes no lock: it must overtake an orderly stop that hangs.
         with contextlib.nullcontext() if hard else self._lock:
-            pid = self.pid()
+            pid = self._find_pid()
             if pid is None:
                 return
             signals = {} if hard else dict(self.ORDERLY_STOP)
@@ -98,6 +105,18 @@ class ServerProcess(ABC):
                     f"{self.NAME} (process {pid}) does not stop, not even when killed."
                 )
             self._server = None
+
+    def _find_pid(self) -> int | None:
+        """Process id of the server, None if it does not run. Raises EmbeddedError if unknown."""
+        deadline = time.monotonic() + _PID_TIMEOUT
+        while (pid := self.pid()) is None and self.alive():
+            if time.monotonic() > deadline:
+                raise EmbeddedError(
+                    f"{self.NAME} runs in {self._home}, but its process cannot be found: end it"
+                    " yourself."
+                )
+            time.sleep(0.01)
+        return pid
 
     @property
     @abstractmethod

@@ -101,7 +101,8 @@ class _ChildState:
     """A child and its current process, None between two of them."""
 
     child: Child
-    watch: Watch | None
+    watch: Watch | None = None
+    unwatched: bool = False  # and reported
     running: LoggedProcess | None = None
     started: float = 0.0
     restart_at: float = 0.0
@@ -176,8 +177,7 @@ class Supervisor:
 
     def start(self, children: Iterable[Child]) -> None:
         """Start children and keep them running."""
-        self._watch_directory = socket_directory(self._data, "watch")
-        states = [_ChildState(child, self._open_watch(child.name)) for child in children]
+        states = [_ChildState(child) for child in children]
         self._children += states
         for state in states:
             self._spawn(state)
@@ -258,7 +258,7 @@ class Supervisor:
             state.ping = None
             if state.missed_pings >= MISSED_PINGS:
                 state.missed_pings, state.running = 0, False
-                self._report(f"{state.name} is frozen: it answers no connection. Replacing it.")
+                self._report(f"{state.name} is frozen: it does not answer. Replacing it.")
                 state.task = in_background(partial(_replace, state.server))
 
     def _finish_start(self, state: _ServerState, task: Future[str], now: float) -> None:
@@ -308,7 +308,7 @@ class Supervisor:
         if state.running is None or state.watch is None or not state.watch.is_frozen():
             return
         self._report(
-            f"{state.child.name} is frozen: no sign of life for {self._watchdog_timeout:.0f} s."
+            f"{state.child.name} is frozen: no report for {self._watchdog_timeout:.0f} s."
             " Replacing it."
         )
         state.watch.restart()
@@ -327,6 +327,8 @@ class Supervisor:
     def _spawn(self, state: _ChildState) -> None:
         child = state.child
         environment = {**child.env, SUPERVISOR_FD: str(self._watched_pipe)}
+        # Tried again at each start: there may have been no room for the socket.
+        state.watch = state.watch or self._open_watch(state)
         if state.watch is not None:
             state.watch.restart()
             environment |= state.watch.environment
@@ -335,13 +337,18 @@ class Supervisor:
         )
         state.started = time.monotonic()
 
-    def _open_watch(self, name: str) -> Watch | None:
-        try:
+    def _open_watch(self, state: _ChildState) -> Watch | None:
+        name = state.child.name
+        self._watch_directory = self._watch_directory or socket_directory(self._data, "watch")
+        with contextlib.suppress(OSError):
             if self._watch_directory is not None:
                 return Watch(self._watch_directory / name, self._watchdog_timeout)
-        except OSError:
-            pass
-        self._report(f"{name} is not replaced if it freezes: no socket can be created for it.")
+        if not state.unwatched:
+            state.unwatched = True
+            self._report(
+                f"{name} is not replaced if it freezes: no socket can be created for it. The next"
+                " start tries again."
+            )
         return None
 
     # --- stopping ---

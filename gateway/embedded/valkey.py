@@ -12,17 +12,21 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 from urllib.parse import quote
 
 from gateway.embedded.directories import private_directory, socket_directory
 from gateway.embedded.disk_space import NEARLY_NOTHING
 from gateway.embedded.errors import EmbeddedError
 from gateway.embedded.logged_process import LoggedProcess, start_logged
+from gateway.embedded.process_info import process_alive
 from gateway.embedded.server_process import ServerProcess, server_environment
 
 if sys.platform != "win32":
     import fcntl
+
+# Characters. The largest process id of any system is shorter.
+_PID_WIDTH: Final = 20
 
 
 def find_valkey() -> Path:
@@ -68,7 +72,8 @@ class Valkey(ServerProcess):
     use instead of the best one found.
 
     The server inherits an exclusive lock on `<data>/valkey/lock`. The lock is held as long as any
-    process may write to the file, so it shows whether a server runs.
+    process may write to the file, so it shows whether a server runs. The lock file contains the
+    server's process id.
     """
 
     NAME = "Valkey"
@@ -98,16 +103,26 @@ class Valkey(ServerProcess):
         """Process id of the server, even if another process started it. None if it does not run."""
         if self._server is not None:
             return self._server.process.pid if self._server.running() else None
-        address = self._socket or self._recorded_socket()
-        if address is None or not self.alive():
+        if not self.alive():
             return None
-        process_id = re.search(rb"process_id:(\d+)", _send_command(address, "INFO server"))
-        return int(process_id[1]) if process_id else None
+        # A frozen server can still be found and killed by the recorded id.
+        recorded = (self._home / "lock").read_text().strip()
+        if recorded:
+            return int(recorded) if process_alive(int(recorded)) else None
+        return self._ask_pid()
 
     def answers(self) -> bool:
         """True if the server answers a new connection, with an error or not, within 5 s."""
         address = self._socket or self._recorded_socket()
         return address is not None and _send_command(address, "PING") != b""
+
+    def _ask_pid(self) -> int | None:
+        """Process id that the server reports. An earlier version did not record it."""
+        address = self._socket or self._recorded_socket()
+        if address is None:
+            return None
+        process_id = re.search(rb"process_id:(\d+)", _send_command(address, "INFO server"))
+        return int(process_id[1]) if process_id else None
 
     @property
     def _home(self) -> Path:
@@ -120,9 +135,14 @@ class Valkey(ServerProcess):
         lock = os.open(self._home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return self._launch_with(lock)
         except BlockingIOError:
             return None
+        else:
+            # Remove the id of the previous server. A full disk is noticed here, before the launch.
+            _record_pid(lock, None)
+            server = self._launch_with(lock)
+            _record_pid(lock, server.process.pid)
+            return server
         finally:
             os.close(lock)
 
@@ -176,6 +196,12 @@ class Valkey(ServerProcess):
         if self._socket is not None and _send_command(self._socket, "PING").startswith(b"+PONG"):
             return f"unix://{quote(str(self._socket))}?db=0"
         return None
+
+
+def _record_pid(lock: int, pid: int | None) -> None:
+    """Write the server's process id, or blanks, to the lock file."""
+    # Always as long: on a full disk the file can be overwritten, but not extended.
+    os.pwrite(lock, f"{pid or '':<{_PID_WIDTH}}\n".encode(), 0)
 
 
 def _send_command(address: Path, command: str) -> bytes:

@@ -50,6 +50,7 @@ class ProcessGroup:
         self._environment = environment
         self._watched_pipe = watched_pipe
         self._running: set[asyncio.subprocess.Process] = set()
+        self._watches: dict[int, Watch] = {}
         self._stopping = asyncio.Event()
 
     def stop(self, number: signal.Signals) -> None:
@@ -66,25 +67,25 @@ class ProcessGroup:
         The first process checks settings and servers for all. When it is ready, the others start,
         and `notifier` begins to report.
         """
-        first = await self._start(1, watch := self._watch(1))
+        first = await self._start(1)
         if not await self._is_ready(first) and not self._stopping.is_set():
             return 1
         async with background_task(notifier.run()), asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._keep_running(1, watch, first))
+            tasks.create_task(self._keep_running(1, first))
             for number in range(2, self._settings.serve_processes + 1):
-                tasks.create_task(self._keep_running(number, self._watch(number)))
+                tasks.create_task(self._keep_running(number))
         return 0
 
     async def _keep_running(
-        self, number: int, watch: Watch | None, process: asyncio.subprocess.Process | None = None
+        self, number: int, process: asyncio.subprocess.Process | None = None
     ) -> None:
         delay = _FIRST_DELAY
         loop = asyncio.get_running_loop()
         # A process that was started before `stop` is waited for.
         while process is not None or not self._stopping.is_set():
             started_at = loop.time()
-            process = process or await self._start(number, watch)
-            async with background_task(_kill_when_frozen(number, watch, process)):
+            process = process or await self._start(number)
+            async with background_task(self._kill_when_frozen(number, process)):
                 code = await process.wait()
             self._running.discard(process)
             process = None
@@ -97,16 +98,18 @@ class ProcessGroup:
                 await asyncio.wait_for(self._stopping.wait(), delay)
             delay = min(delay * 2, _LONGEST_DELAY)
 
-    def _watch(self, number: int) -> Watch | None:
-        try:
-            return Watch(self._directory / f"notify-{number}", self._settings.watchdog_timeout)
-        except OSError as error:
-            log.warning("api_process_not_watched", process=number, error=str(error))
-            return None
+    def _open_watch(self, number: int) -> Watch | None:
+        if number not in self._watches:
+            address = self._directory / f"notify-{number}"
+            try:
+                self._watches[number] = Watch(address, self._settings.watchdog_timeout)
+            except OSError as error:  # no room for the socket: the next start tries again
+                log.warning("api_process_not_watched", process=number, error=str(error))
+        return self._watches.get(number)
 
-    async def _start(self, number: int, watch: Watch | None) -> asyncio.subprocess.Process:
+    async def _start(self, number: int) -> asyncio.subprocess.Process:
         environment = self._environment
-        if watch is not None:
+        if (watch := self._open_watch(number)) is not None:
             watch.restart()
             environment = {**environment, **watch.environment}
         process = await asyncio.create_subprocess_exec(
@@ -134,16 +137,14 @@ class ProcessGroup:
             await asyncio.sleep(_POLL_INTERVAL)
         return False
 
-
-async def _kill_when_frozen(
-    number: int, watch: Watch | None, process: asyncio.subprocess.Process
-) -> None:
-    while watch is not None:
-        await asyncio.sleep(_WATCH_INTERVAL)
-        if watch.is_frozen():
-            log.error("api_process_frozen", process=number)
-            _send(process, signal.SIGKILL)
-            return
+    async def _kill_when_frozen(self, number: int, process: asyncio.subprocess.Process) -> None:
+        watch = self._watches.get(number)
+        while watch is not None:
+            await asyncio.sleep(_WATCH_INTERVAL)
+            if watch.is_frozen():
+                log.error("api_process_frozen", process=number)
+                _send(process, signal.SIGKILL)
+                return
 
 
 def main(settings: Settings) -> int:

@@ -36,8 +36,6 @@ FAST_SETTINGS: Final = {
 # The environment variable by which the processes of a stack are found.
 MARK: Final = "CHAOS_STACK"
 
-# The sockets of IPv4, on Linux.
-
 # Seconds within which a process notices that its parent has ended.
 ORPHAN_TIMEOUT: Final = 10.0
 

@@ -303,7 +303,30 @@ def test_a_frozen_child_is_replaced_with_its_own_children(
     os.kill(frozen[0], signal.SIGSTOP)
     assert supervisor.run(until=partial(has_pids, notes, 4))
     assert not any(process_alive(pid) for pid in frozen)
-    assert "worker is frozen: no sign of life for 3 s. Replacing it." in reported
+    assert "worker is frozen: no report for 3 s. Replacing it." in reported
+
+
+def test_a_child_that_started_without_a_watch_is_watched_after_a_restart(
+    supervise: Supervise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes, reported = tmp_path / "pids", list[str]()
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "Watch", _no_room)
+        supervisor = supervise(
+            child("worker", REPORTS_AND_RECORDS_ITS_PID, notes), report=reported.append
+        )
+        assert supervisor.run(until=partial(has_pids, notes, 2))
+        os.kill(pids(notes)[0], signal.SIGKILL)
+        assert supervisor.run(until=partial(has_pids, notes, 4))
+    (state,) = supervisor._children
+    assert state.watch is None
+    assert len([line for line in reported if "is not replaced if it freezes" in line]) == 1
+    os.kill(pids(notes)[2], signal.SIGKILL)
+    assert supervisor.run(until=lambda: state.watch is not None and state.watch.reported)
+
+
+def _no_room(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_no_process_inherits_the_socket_of_another_supervisor(
@@ -438,7 +461,14 @@ def test_a_reminder_follows_once_a_minute(tmp_path: Path) -> None:
     (tmp_path / "pg18").mkdir()
     disk.free = 19 * MEGABYTE  # PostgreSQL needs a file of 16 MB
     assert not watch.check(183)
-    assert reported[-1].startswith(f"Disk full: 19 MB are free on the disk of {tmp_path}/pg18.")
+    assert f"19 MB are free on the disk of {tmp_path}/pg18, at least 40 MB are" in reported[-1]
+    disk.free = 25 * MEGABYTE
+    assert not watch.check(243)
+    assert f"25 MB are free on the disk of {tmp_path}/pg18, at least 40 MB are" in reported[-1]
+    disk.free = 40 * MEGABYTE
+    assert watch.check(244)
+    watch.check(245, tmp_path / "valkey")  # a server found no room, such as under a quota
+    assert reported[-1].startswith(f"Disk full: 40 MB are free on the disk of {tmp_path}/valkey. ")
 
 
 def test_a_process_starts_although_its_log_cannot_be_created(
@@ -519,5 +549,5 @@ def test_a_server_that_answers_no_ping_is_replaced(
     assert supervisor.run(until=lambda: server.starts == 2)
     assert server.killed
     assert supervisor.run(until=lambda: "FakeServer is back." in reported)
-    assert "FakeServer is frozen: it answers no connection. Replacing it." in reported
+    assert "FakeServer is frozen: it does not answer. Replacing it." in reported
     supervisor.stop()

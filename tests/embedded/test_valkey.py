@@ -1,5 +1,7 @@
 """The embedded Valkey: real servers that are started, killed and adopted."""
 
+import contextlib
+import fcntl
 import os
 import signal
 import stat
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from gateway.embedded import valkey
+from gateway.embedded import server_process, valkey
 from gateway.embedded.errors import DiskFull, EmbeddedError
 from gateway.embedded.valkey import Valkey
 from tests.embedded.processes import python, read_line, until
@@ -190,6 +192,44 @@ def test_a_frozen_server_does_not_answer(make: Make, tmp_path: Path) -> None:
     assert not server.answers()
     assert server.start() == url
     assert server.answers()
+
+
+def test_an_adopted_server_that_is_frozen_is_replaced(make: Make, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with python(LAUNCH, data) as launcher:
+        url = read_line(launcher)
+    frozen = pid_of(url)
+    server = make(data)
+    assert server.start() == url
+    try:
+        os.kill(frozen, signal.SIGSTOP)
+        assert server.pid() == frozen
+        server.stop(hard=True)
+        assert not server.alive()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(frozen, signal.SIGKILL)
+    assert server.start() == url
+    assert pid_of(url) != frozen
+
+
+def test_a_running_server_whose_process_is_unknown_cannot_be_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_process, "_PID_TIMEOUT", 0.1)
+    server = Valkey(tmp_path)
+    (tmp_path / "valkey").mkdir()
+    with (tmp_path / "valkey" / "lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(EmbeddedError, match=r"Valkey runs in .*, but its process cannot"):
+            server.stop(hard=True)
+    server.stop(hard=True)
+
+
+def test_a_server_that_recorded_no_process_id_is_asked(make: Make, tmp_path: Path) -> None:
+    url = make(tmp_path / "data").start()
+    os.truncate(tmp_path / "data" / "valkey" / "lock", 0)
+    assert make(tmp_path / "data").pid() == pid_of(url)
 
 
 def test_an_unchanged_socket_path_is_not_written_again(make: Make, tmp_path: Path) -> None:

@@ -12,10 +12,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from domains.kernel.core.settings import Settings
 from domains.kernel.db.database import Database
 from domains.kernel.tenancy.api_keys import RateLimitOverrides
 from gateway.cli import admin
 from gateway.embedded.process_info import process_alive
+from gateway.multiprocess.process_group import ProcessGroup
 from tests.chaos.process_tree import children, listening_sockets
 from tests.stack import TIMEOUT, Process, Stack, Tenant, eventually, free_port, new_tenant
 
@@ -139,6 +141,27 @@ async def _on_all_connections(api: Stack) -> None:
             *(client.get("/livez", headers=headers) for _ in range(CONNECTIONS))
         )
     assert {answer.status_code for answer in answers} == {200}
+
+
+async def test_a_process_that_started_without_a_watch_is_watched_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    watched_pipe, write_end = os.pipe()
+    directory = tmp_path / "full"  # does not exist: no socket can be created
+    settings = Settings(database_url="", redis_url="", blob_url="")
+    group = ProcessGroup(settings, dict(os.environ), watched_pipe, directory)
+    try:
+        for expected in (False, True):
+            process = await group._start(1)
+            assert (directory / "notify-1").exists() is expected
+            process.kill()
+            await process.wait()
+            directory.mkdir(exist_ok=True)
+    finally:
+        for watch in group._watches.values():
+            watch.close()
+        os.close(watched_pipe)
+        os.close(write_end)
 
 
 @pytest.mark.parametrize(

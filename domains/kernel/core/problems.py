@@ -2,11 +2,14 @@
 
 import errno
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 import msgspec
 
 from domains.kernel.core.field_docs import doc
+
+# The second one: a quota is exhausted.
+FULL_DISK_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 # The servers and services that the product calls, and the worker's own disk. Reads and writes of
 # the object store are two dependencies: a full store serves reads.
@@ -124,7 +127,7 @@ class DependencyUnavailable(Unavailable):
 
 def no_disk_space(error: OSError) -> DependencyUnavailable | None:
     """Return the problem to raise if the error is a full disk or an exceeded quota."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in FULL_DISK_ERRORS:
         return DependencyUnavailable("disk", "There is no space for temporary files.")
     return None
 

@@ -19,6 +19,7 @@ from obstore.store import LocalStore, S3Store
 
 from domains.kernel.core.breaker import Breaker
 from domains.kernel.core.problems import (
+    FULL_DISK_ERRORS,
     DependencyUnavailable,
     Unavailable,
     no_disk_space,
@@ -48,7 +49,7 @@ _UNSAFE_IN_NAMES: Final = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]")
 MAX_FILENAME: Final = 200
 # The local store writes to `key#1` and renames the file when it is complete. Keys must not match.
 _PARTIAL_FILE: Final = re.compile(r".*#[0-9]+")
-_STORE_FULL_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_STORE_FULL_ERRORS: Final = FULL_DISK_ERRORS | {errno.EFBIG}
 
 _NO_RESPONSE: Final = "The object store does not respond. Try again."
 _NOT_STORED: Final = "The object could not be stored. Try again."

@@ -23,7 +23,7 @@ class Supervisor:
         self.watch = Watch(address, TIMEOUT, clock=lambda: self.now)
 
     def sees_frozen_within(self, seconds: float) -> bool:
-        """Poll for so many seconds of the clock. True as soon as the process counts as frozen."""
+        """Poll for `seconds` of the clock. True as soon as the process counts as frozen."""
         for _ in range(round(seconds * 10)):
             self.now += 0.1
             if self.watch.is_frozen():
