@@ -10,8 +10,8 @@ from typing import Any, Final, Generic, TypeVar
 
 _T = TypeVar("_T")
 
-# Seconds after which a call that hangs no longer prevents a second one. Doubles with each further
-# one that hangs, so that threads stay few.
+# Seconds after which a call that hangs no longer prevents a second one. Doubles with each call
+# that hangs, so that the threads stay few.
 _HANG_TIMEOUT: Final = 60.0
 
 
@@ -31,9 +31,9 @@ async def background_task(work: Coroutine[Any, Any, None]) -> AsyncIterator[None
 class SharedCall(Generic[_T]):
     """A blocking function that may hang, for example on a network file system.
 
-    At most one call runs at a time; who awaits it meanwhile gets the same result. It runs in a
-    daemon thread: the threads of asyncio stay free and the process can end. A call that has hung
-    for a minute is given up for a new one, the next after twice as long, and so on.
+    At most one call runs at a time. Callers that arrive meanwhile get its result. It runs in a
+    daemon thread: the threads of asyncio stay free and the process can end. After a minute a call
+    counts as hung and a second one may run; the next after twice as long, and so on.
     """
 
     def __init__(self, function: Callable[[], _T]) -> None:
@@ -44,7 +44,7 @@ class SharedCall(Generic[_T]):
     def start(self) -> Future[_T]:
         """Return the running call, or start one."""
         self._calls = [call for call in self._calls if not call.done()]
-        patience = _HANG_TIMEOUT * 2 ** len(self._calls) / 2
+        patience = _HANG_TIMEOUT * 2 ** (len(self._calls) - 1)
         if not self._calls or time.monotonic() - self._started_at > patience:
             self._started_at = time.monotonic()
             self._calls.append(in_daemon_thread(self._function))
