@@ -11,6 +11,7 @@ from msgspec import Meta
 from domains.intelligence.semantic import encoder_files
 from domains.kernel import health
 from domains.kernel.core.settings import Settings
+from domains.kernel.core.tasks import SharedCall
 from domains.kernel.db.database import Database
 from domains.kernel.health import Health, Part
 from domains.kernel.storage.blobs import Blobs
@@ -65,15 +66,24 @@ async def get_health(
     settings: NamedDependency[Settings],
 ) -> Response[Health]:
     """Get the state of every part and of the queues. 503 if a required part is down."""
-    state, optional = await asyncio.gather(
+    state, has_encoders = await asyncio.gather(
         health.check_health(database, blobs, limiter.check),
-        asyncio.to_thread(_optional_parts, settings),
+        _encoders.result(),
     )
-    state = state.with_parts(optional)
+    state = state.with_parts(_optional_parts(settings, has_encoders))
     return Response(state, status_code=503 if state.status == "down" else 200)
 
 
-def _optional_parts(settings: Settings) -> dict[str, Part]:
+def _encoders_installed() -> bool:
+    names = [encoder_files.available(model=model) for model in encoder_files.SIZES]
+    return encoder_files.HASHED_WORDS not in names
+
+
+# Not in the threads of asyncio: health is reported also while all of those are occupied.
+_encoders: Final = SharedCall(_encoders_installed)
+
+
+def _optional_parts(settings: Settings, has_encoders: bool) -> dict[str, Part]:
     """State of the parts that a deployment may lack, with the consequence if one is missing."""
     no_speech = "GATEWAY_SPEECH_URL is not set: recordings are stored but not transcribed"
     no_chat = "GATEWAY_CHAT_URL is not set: the built-in engine does all analysis"
@@ -81,8 +91,6 @@ def _optional_parts(settings: Settings) -> dict[str, Part]:
         "a sentence encoder is not installed: near-duplicates, and findings in other languages "
         "than English, come from words alone"
     )
-    names = [encoder_files.available(model=model) for model in encoder_files.SIZES]
-    has_encoders = encoder_files.HASHED_WORDS not in names
     return {
         "transcription": Part("ok") if settings.speech_url else Part("off", no_speech),
         "provider": Part("ok") if settings.chat_url else Part("off", no_chat),

@@ -185,6 +185,18 @@ async def test_a_check_that_hangs_is_not_started_again(database: Database, tmp_p
     assert await redis_status() == "ok"
 
 
+async def test_api_starts_without_the_object_store_and_uses_it_when_it_can_be_created(
+    tmp_path: Path,
+) -> None:
+    blobs = tmp_path / "blobs"
+    blobs.write_bytes(b"")
+    with running_stack(tmp_path, worker=False) as stack:
+        assert _statuses(_get(stack))["blobs"] == "degraded"
+        assert _get(stack, "/readyz").status_code == 200
+        blobs.unlink()
+        await eventually(lambda: _statuses(_get(stack))["blobs"] == "ok")
+
+
 def test_without_the_object_store_health_is_degraded(tmp_path: Path) -> None:
     settings = {"GATEWAY_SPEECH_URL": "https://speech.example/v1"}
     # Without a worker, which would create the directory again when it starts.

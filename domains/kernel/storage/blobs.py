@@ -5,6 +5,7 @@ import contextlib
 import errno
 import os
 import re
+import stat
 import threading
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
@@ -24,6 +25,7 @@ from domains.kernel.core.problems import (
     Unavailable,
     no_disk_space,
 )
+from domains.kernel.core.tasks import SharedCall, in_daemon_thread
 
 # Bytes read by one request, for a stream and for a copy to a file.
 _READ_SIZE: Final = 1024 * 1024
@@ -38,7 +40,7 @@ _MIN_RATE: Final = 512 * 1024
 
 # Seconds between two calls that are let through during an outage.
 _PROBE_INTERVAL: Final = 1.0
-# Seconds between two looks at a local directory before a write.
+# Seconds between two checks that a local directory exists.
 _DIRECTORY_CHECK_INTERVAL: Final = 1.0
 # Bytes that `check` writes to a local directory.
 _CHECK_SIZE: Final = 64 * 1024
@@ -69,9 +71,9 @@ class Blobs:
     Further calls then fail at once, except for one a second. Reads and writes have a breaker each.
     """
 
-    def __init__(self, store: LocalStore | S3Store, directory: Path | None, timeout: float) -> None:
+    def __init__(self, store: "S3Store | _Directory", timeout: float) -> None:
         self._store = store
-        self._directory = directory
+        self._directory = store if isinstance(store, _Directory) else None
         self._timeout = timeout
         self._directory_checked = float("-inf")
         self.reading: Final = Breaker("object_store", _NO_RESPONSE, _PROBE_INTERVAL)
@@ -81,19 +83,21 @@ class Blobs:
     def open(cls, url: str, environment: Mapping[str, str], timeout: float = 5.0) -> "Blobs":
         """Open `file:///directory` (created if missing) or `s3://bucket/prefix`.
 
-        `environment` holds the AWS_* variables, `timeout` is in seconds. Raises Unavailable if the
-        directory cannot be created.
+        `environment` holds the AWS_* variables, `timeout` is in seconds. A directory that cannot be
+        created, or does not respond within `timeout`, is an outage; it is tried again. Raises an
+        error only if the URL is wrong.
         """
         parts = urlsplit(url)
         if parts.scheme == "file":
-            directory = Path(unquote(parts.path))
+            directory = _Directory(Path(unquote(parts.path)))
+            blobs = cls(directory, timeout)
+            began = time.monotonic()
             try:
-                directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            except OSError as error:
-                raise Unavailable(
-                    f"The object store cannot be opened: {directory}: {error.strerror}"
-                ) from error
-            return cls(LocalStore(prefix=directory), directory, timeout)
+                directory.existence.start().result(timeout)
+            except (BaseError, OSError) as error:
+                for breaker in (blobs.reading, blobs.writing):
+                    _failure(breaker, error, began)
+            return blobs
         endpoint = environment.get("AWS_ENDPOINT_URL", "")
         store = S3Store.from_url(
             url,
@@ -107,7 +111,7 @@ class Blobs:
             # Shorter than the library's minutes: HTTP requests wait for this.
             retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=timeout)},
         )
-        return cls(store, None, timeout)
+        return cls(store, timeout)
 
     async def put(
         self,
@@ -175,11 +179,10 @@ class Blobs:
             }
         # Not of a stream, whose chunks may be slow: the client's timeout limits each part.
         size = len(body) if isinstance(body, bytes) else None
-        async with self._call(self.writing, key, size):
-            await self._require_directory()
+        async with self._call(self.writing, key, size) as store:
             try:
                 await obstore.put_async(
-                    self._store,
+                    store,
                     key,
                     body,
                     attributes=attributes,
@@ -195,15 +198,15 @@ class Blobs:
 
     async def get(self, key: str) -> bytes:
         """Read a whole object. Raises BlobMissing."""
-        async with self._call(self.reading, key):
-            response = await obstore.get_async(self._store, key)
+        async with self._call(self.reading, key) as store:
+            response = await obstore.get_async(store, key)
         async with self._call(self.reading, key, response.meta["size"]):
             return bytes(await response.bytes_async())
 
     async def size(self, key: str) -> int:
         """Return the size of an object in bytes. Raises BlobMissing."""
-        async with self._call(self.reading, key):
-            return (await obstore.head_async(self._store, key))["size"]
+        async with self._call(self.reading, key) as store:
+            return (await obstore.head_async(store, key))["size"]
 
     def stream(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """Read the bytes from `start` to before `end` (default: the end), a megabyte at a time.
@@ -231,10 +234,8 @@ class Blobs:
         end = await self.size(key) if end is None else end
         for chunk_start in range(start, end, chunk_size):
             chunk_end = min(chunk_start + chunk_size, end)
-            async with self._call(self.reading, key, chunk_size):
-                chunk = await obstore.get_range_async(
-                    self._store, key, start=chunk_start, end=chunk_end
-                )
+            async with self._call(self.reading, key, chunk_size) as store:
+                chunk = await obstore.get_range_async(store, key, start=chunk_start, end=chunk_end)
             if len(chunk) != chunk_end - chunk_start:
                 raise Unavailable("The object became shorter while it was read.")
             yield chunk.to_bytes()
@@ -242,8 +243,8 @@ class Blobs:
     async def delete(self, key: str) -> None:
         """Delete an object if it exists."""
         with contextlib.suppress(BlobMissing):
-            async with self._call(self.writing, key):
-                await obstore.delete_async(self._store, key)
+            async with self._call(self.writing, key) as store:
+                await obstore.delete_async(store, key)
 
     async def presign(self, key: str, seconds: int) -> str | None:
         """Return an S3 URL that serves an object for `seconds`, or None for a local directory.
@@ -252,7 +253,7 @@ class Blobs:
         except to a service that provides temporary credentials; the URL expires with those. With
         AWS_ENDPOINT_URL the URL points to that endpoint, which clients must be able to reach.
         """
-        if not isinstance(self._store, S3Store):
+        if isinstance(self._store, _Directory):
             return None
         try:
             return await obstore.sign_async(self._store, "GET", key, timedelta(seconds=seconds))
@@ -266,8 +267,10 @@ class Blobs:
         """
         if self._directory is None:
             return 0
-        before = time.time() - older_than_seconds
-        return await asyncio.to_thread(_delete_partial_files, self._directory, before)
+        path, before = self._directory.path, time.time() - older_than_seconds
+        return await asyncio.wrap_future(
+            in_daemon_thread(lambda: _delete_partial_files(path, before))
+        )
 
     async def check(self) -> None:
         """Raise DependencyUnavailable unless the store responds and a directory can be written to.
@@ -276,23 +279,25 @@ class Blobs:
         """
         if self._directory is None:
             with contextlib.suppress(BlobMissing):
-                async with self._attempt(self.reading, "health"):
-                    await obstore.head_async(self._store, "health")
+                async with self._attempt(self.reading, "health") as store:
+                    await obstore.head_async(store, "health")
         else:
             async with self._attempt(self.writing, "health"):
-                await asyncio.to_thread(_write_and_delete, self._directory)
+                await self._directory.writability.result()
 
     @contextlib.asynccontextmanager
-    async def _call(self, breaker: Breaker, key: str, size: int | None = 0) -> AsyncIterator[None]:
+    async def _call(
+        self, breaker: Breaker, key: str, size: int | None = 0
+    ) -> AsyncIterator[LocalStore | S3Store]:
         """Like `_attempt`, but refuse the call at once during an outage."""
         breaker.admit()
-        async with self._attempt(breaker, key, size):
-            yield
+        async with self._attempt(breaker, key, size) as store:
+            yield store
 
     @contextlib.asynccontextmanager
     async def _attempt(
         self, breaker: Breaker, key: str, size: int | None = 0
-    ) -> AsyncIterator[None]:
+    ) -> AsyncIterator[LocalStore | S3Store]:
         """Call the store in the block, for the time that `size` bytes may take; None: no limit.
 
         Raises BlobMissing or DependencyUnavailable, and records the result in the breaker.
@@ -301,13 +306,17 @@ class Blobs:
         limit = None if size is None else self._timeout + size / _MIN_RATE
         try:
             async with asyncio.timeout(limit):
-                yield
-        except FileNotFoundError as error:
-            # Without its directory, every object of a local store is missing.
-            if self._directory is not None and not await asyncio.to_thread(self._directory.is_dir):
-                raise _failure(breaker, error, began) from error
+                store = await self._opened(breaker)
+                try:
+                    yield store
+                except FileNotFoundError as error:
+                    # Without its directory, every object of a local store is missing.
+                    if self._directory is not None:
+                        await self._directory.existence.result()
+                    raise BlobMissing(key) from error
+        except BlobMissing:
             breaker.succeeded()
-            raise BlobMissing(key) from error
+            raise
         except _UploadAborted:
             raise
         except InvalidPathError as error:
@@ -316,12 +325,45 @@ class Blobs:
             raise _failure(breaker, error, began) from error
         breaker.succeeded()
 
-    async def _require_directory(self) -> None:
-        """Raise OSError if the directory is gone, which the local store would create again."""
+    async def _opened(self, breaker: Breaker) -> LocalStore | S3Store:
+        """Return the store. Raises OSError if its directory is known to be missing or silent.
+
+        A write would create the directory again. A read during an outage would occupy a thread of
+        the library as long as the file system hangs.
+        """
+        if not isinstance(self._store, _Directory):
+            return self._store
+        store = self._store.store
         now = time.monotonic()
-        if self._directory is not None and now >= self._directory_checked:
-            await asyncio.to_thread(self._directory.stat)
+        must_check = breaker is self.writing or breaker.is_open
+        if store is None or (must_check and now >= self._directory_checked):
+            async with asyncio.timeout(self._timeout):
+                store = await self._store.existence.result()
             self._directory_checked = now + _DIRECTORY_CHECK_INTERVAL
+        return store
+
+
+class _Directory:
+    """The directory of a local store, on a file system that may be missing, full or hang.
+
+    The calls raise OSError, or BaseError of the library.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path: Final = path
+        # None until the directory exists for the first time.
+        self.store: LocalStore | None = None
+        self.existence: Final = SharedCall(self._open)
+        self.writability: Final = SharedCall(lambda: _write_and_delete(path))
+
+    def _open(self) -> LocalStore:
+        """Check that the directory exists. Create it only if it has never existed."""
+        if self.store is None:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.store = LocalStore(prefix=self.path)
+        elif not stat.S_ISDIR(self.path.stat().st_mode):
+            raise NotADirectoryError(self.path)
+        return self.store
 
 
 def safe_content_type(content_type: str | None) -> str:

@@ -8,6 +8,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
+from obstore.exceptions import BaseError
 from structlog.testing import capture_logs
 
 from domains.kernel.core.problems import DependencyUnavailable, Unavailable
@@ -257,6 +259,141 @@ async def test_missing_directory_is_an_outage_and_is_not_created_again(
 
     await eventually(responds, 10)
     await local.check()
+
+
+async def test_store_that_cannot_be_created_at_start_is_an_outage_until_it_can(
+    tmp_path: Path,
+) -> None:
+    volume = tmp_path / "volume"
+    volume.write_bytes(b"")
+    with capture_logs() as lines:
+        blobs = Blobs.open((volume / "store").as_uri(), {})
+    assert [line["dependency"] for line in lines] == ["object_store", "object_store_writes"]
+    for call in (blobs.put("a/key", b"x"), blobs.get("a/key"), blobs.delete("a/key")):
+        with pytest.raises(DependencyUnavailable):
+            await call
+    with pytest.raises(DependencyUnavailable):
+        await blobs.check()
+    volume.unlink()
+
+    async def responds() -> bool:
+        with contextlib.suppress(DependencyUnavailable):
+            await blobs.put("a/key", b"stored")
+            return await blobs.get("a/key") == b"stored"
+        return False
+
+    await eventually(responds, 10)
+    await blobs.check()
+    assert file_names(volume / "store") == ["key"]
+
+
+def test_url_of_another_scheme_is_an_error() -> None:
+    with pytest.raises(BaseError):
+        Blobs.open("ftp://server/store", {})
+
+
+@pytest.fixture
+def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """While this event is not set, looks at directories and the creation of files hang."""
+    released = threading.Event()
+    released.set()
+
+    def hang(name: str) -> None:
+        original = getattr(Path, name)
+
+        def wait(*args: Any, **options: Any) -> Any:
+            released.wait()
+            return original(*args, **options)
+
+        monkeypatch.setattr(Path, name, wait)
+
+    for name in ("stat", "is_dir", "mkdir", "write_bytes"):
+        hang(name)
+    yield released
+    released.set()
+
+
+async def test_directory_that_hangs_occupies_no_threads_of_others(
+    tmp_path: Path, hanging: threading.Event
+) -> None:
+    blobs = Blobs.open(tmp_path.as_uri(), {}, timeout=0.1)
+    before = threading.active_count()
+    hanging.clear()
+    attempts = 0
+
+    async def tried_often() -> bool:
+        nonlocal attempts
+        for call in (blobs.put("key", b"x"), blobs.check()):
+            with pytest.raises(DependencyUnavailable):
+                await call
+        attempts += 1
+        return attempts == 5
+
+    await eventually(tried_often, 10)
+    # Probes of the breaker, as requests would make them.
+    blobs.writing.outage = None
+    with pytest.raises(DependencyUnavailable):
+        await asyncio.gather(*(blobs.put("key", b"x") for _ in range(20)))
+    async with asyncio.timeout(5):
+        assert await asyncio.to_thread(lambda: 1) == 1
+    assert threading.active_count() <= before + 3
+    hanging.set()
+
+    async def responds() -> bool:
+        with contextlib.suppress(DependencyUnavailable):
+            await blobs.put("key", b"stored")
+            return await blobs.get("key") == b"stored"
+        return False
+
+    await eventually(responds, 10)
+    await blobs.check()
+
+
+async def test_start_waits_for_a_directory_that_hangs_only_for_the_timeout(
+    tmp_path: Path, hanging: threading.Event
+) -> None:
+    hanging.clear()
+    blobs = Blobs.open((tmp_path / "store").as_uri(), {}, timeout=0.1)
+    with pytest.raises(DependencyUnavailable):
+        await blobs.get("key")
+    hanging.set()
+
+    async def responds() -> bool:
+        with contextlib.suppress(DependencyUnavailable):
+            await blobs.put("key", b"stored")
+            return True
+        return False
+
+    await eventually(responds, 10)
+
+
+HANGING = """
+import asyncio, sys, threading
+from pathlib import Path
+from domains.kernel.core.problems import DependencyUnavailable
+from domains.kernel.storage.blobs import Blobs
+
+async def main():
+    blobs = Blobs.open(sys.argv[1], {}, 0.1)
+    Path.stat = Path.is_dir = Path.write_bytes = lambda *_: threading.Event().wait()
+    for call in (blobs.put("key", b"x"), blobs.check()):
+        try:
+            await call
+        except DependencyUnavailable:
+            print("unavailable")
+
+asyncio.run(main())
+"""
+
+
+def test_process_can_end_while_the_directory_hangs(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", HANGING, tmp_path.as_uri()],
+        capture_output=True,
+        timeout=30,
+        check=True,
+    )
+    assert ended.stdout.count(b"unavailable\n") == 2
 
 
 @pytest.fixture
