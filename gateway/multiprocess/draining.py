@@ -11,8 +11,11 @@ from typing import Any, Final
 
 import uvicorn
 
-# Seconds to accept the connections that clients have begun to open. Longer than a round trip.
-_HANDSHAKE_TIME: Final = 0.1
+# Passes of the event loop in which connections that clients have begun to open are accepted, and the
+# seconds of each: together longer than a round trip. Several, because a pass after a late timer has
+# not accepted yet.
+_HANDSHAKE_PASSES: Final = 10
+_HANDSHAKE_PASS: Final = 0.01
 # Seconds in which a client may send a request on a connection that it has open.
 _IDLE_TIME: Final = 1.0
 _POLL_INTERVAL: Final = 0.05
@@ -38,7 +41,8 @@ class DrainingServer(uvicorn.Server):
         self._announce_close()
         for listener in sockets or ():
             _drop_new_connections(listener)
-        await asyncio.sleep(_HANDSHAKE_TIME)
+        for _ in range(_HANDSHAKE_PASSES):
+            await asyncio.sleep(_HANDSHAKE_PASS)
         for server in self.servers:
             server.close()
         for listener in sockets or ():
