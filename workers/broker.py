@@ -1,6 +1,7 @@
 """Dramatiq brokers on Redis. Messages carry only job ids, so a lost message loses no job."""
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections import deque
@@ -93,7 +94,7 @@ class QueueConsumer:
             dead_message_ttl=60_000,
         )
         self._broker.max_messages = self._max_messages
-        self._broker.watch = _RedisWatch(client, breaker, self._loop)
+        self._broker.watch = RedisWatch(client, breaker, self._loop)
         self._actor = dramatiq.Actor(
             self._receive,
             broker=self._broker,
@@ -177,7 +178,7 @@ class QueueConsumer:
         return [UUID(job_id) for job_id in self._unstarted]
 
 
-class _RedisWatch:
+class RedisWatch:
     """Reports to a breaker if Redis responds. Used in threads; the breaker in the event loop."""
 
     def __init__(
@@ -189,14 +190,21 @@ class _RedisWatch:
 
     def call(self, function: Callable[[], T]) -> T | None:
         """Call a function that uses Redis. Returns None if Redis is unavailable."""
+        began = time.monotonic()
         try:
             if self._breaker.is_open:
                 self._client.ping()
-                self._loop.call_soon_threadsafe(self._breaker.succeeded)
+                self._report(self._breaker.succeeded)
             return function()
         except _UNAVAILABLE as error:
-            self._loop.call_soon_threadsafe(self._breaker.failed, type(error).__name__)
+            reason = type(error).__name__
+            self._report(lambda: self._breaker.failed(reason, began=began))
             return None
+
+    def _report(self, record: Callable[[], None]) -> None:
+        # A thread may outlive the event loop when the worker stops.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(record)
 
     @property
     def is_redis_unavailable(self) -> bool:
@@ -209,7 +217,7 @@ class _Consumer(Consumer):
     Dramatiq would log each failed attempt, and restart the consumer after 3 seconds.
     """
 
-    def __init__(self, inner: Any, max_messages: Callable[[], int], watch: _RedisWatch) -> None:
+    def __init__(self, inner: Any, max_messages: Callable[[], int], watch: RedisWatch) -> None:
         self._inner = inner
         self._max_messages = max_messages
         self._watch = watch
@@ -242,7 +250,7 @@ class _Consumer(Consumer):
 
 class _Broker(RedisBroker):
     max_messages: Callable[[], int]
-    watch: _RedisWatch
+    watch: RedisWatch
     _consumer: _Consumer | None = None
 
     def declare_queue(self, queue_name: str) -> None:

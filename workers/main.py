@@ -25,6 +25,7 @@ from domains.kernel.core.settings import SettingError, Settings, load_settings
 from domains.kernel.core.supervision.parent_watch import exit_with_supervisor
 from domains.kernel.core.supervision.watchdog import Notifier
 from domains.kernel.db.database import Database
+from domains.kernel.db.errors import NOT_AVAILABLE
 from domains.kernel.job_tools import Tools
 from domains.kernel.jobs import heartbeat
 from domains.kernel.jobs.model import Job
@@ -46,8 +47,8 @@ from workers.scratch import scratch_directory
 
 log = structlog.get_logger()
 
-# Seconds between two attempts at jobs that need space on a full disk.
-_DISK_PROBE_INTERVAL: Final = 1.0
+# Seconds between two attempts at jobs that need space on a full disk, or an unavailable database.
+_PROBE_INTERVAL: Final = 1.0
 
 Actors = Mapping[type[Job], Actor[Tools, Any]]
 
@@ -101,7 +102,9 @@ def _breakers(tools: Tools) -> dict[Dependency, Breaker]:
     breakers = [
         tools.blobs.reading,
         tools.blobs.writing,
-        Breaker("disk", "There is no space for temporary files.", _DISK_PROBE_INTERVAL),
+        # The runner records in it that results were stored. The pool detects the outages.
+        Breaker("database", NOT_AVAILABLE, _PROBE_INTERVAL),
+        Breaker("disk", "There is no space for temporary files.", _PROBE_INTERVAL),
         *([tools.speech.breaker] if tools.speech else []),
     ]
     return {breaker.dependency: breaker for breaker in breakers}

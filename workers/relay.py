@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -131,10 +132,11 @@ class Relay:
     async def _send(self, lane: QueueConsumer, ids: list[UUID], batch_size: int = 1) -> None:
         if not ids:
             return
+        began = time.monotonic()
         try:
             await asyncio.to_thread(lane.send, ids, batch_size)
         except (RedisError, OSError) as error:
-            self._redis.failed(type(error).__name__)
+            self._redis.failed(type(error).__name__, began=began)
             await leases.requeue(self._database.read, ids)
             await asyncio.sleep(_POLL_INTERVAL)
 
@@ -151,8 +153,7 @@ class Relay:
         while True:
             await asyncio.sleep(_RECOVERY_INTERVAL)
             with contextlib.suppress(Unavailable):
-                # The database responds if the statement runs.
-                responses: dict[Dependency, float] = {"database": 0.0}
+                responses: dict[Dependency, float] = {}
                 for breaker in self._breakers:
                     # Twice the interval: a response shortly before the last look may be unused.
                     if breaker.seconds_since_response < 2 * _RECOVERY_INTERVAL:

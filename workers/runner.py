@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
@@ -175,8 +175,6 @@ class Runner(Generic[T]):
         except Unavailable:
             attempt.computing = True
         else:
-            if outcome == "done" and claim.waiting_for == "disk" and "disk" in self._breakers:
-                self._breakers["disk"].succeeded()
             return outcome
         # An expired lease would count as the loss of the worker.
         while True:
@@ -199,10 +197,7 @@ class Runner(Generic[T]):
             attempt.computing = False
             if write is None:
                 computed()
-                return "done" if await self._finishes.submit(claim.lease) else "lost"
-            async with self._database.transaction() as tx:
-                await leases.finish(tx, claim)
-                await write(tx)
+            await self._finish(claim, write)
         except LostLease:
             raise
         except DependencyUnavailable as problem:
@@ -216,13 +211,23 @@ class Runner(Generic[T]):
             return await self._end(claim, job, "failed", "The analysis took too long.")
         except TimeoutError:
             return await self._retry(claim, job, "The processing took too long.")
-        except Exception as error:
-            no_space = no_disk_space(error) if isinstance(error, OSError) else None
-            if no_space is not None:
-                return await self._wait(claim, job, no_space)
+        except Exception:
             log.exception("job_error")
             return await self._retry(claim, job, _INTERNAL)
         return "done"
+
+    async def _finish(self, claim: Claim, write: Write | None) -> None:
+        """Store the results, if any, and mark the job as done. Raises LostLease."""
+        if write is None:
+            if not await self._finishes.submit(claim.lease):
+                raise LostLease
+        else:
+            async with self._database.transaction() as tx:
+                await leases.finish(tx, claim)
+                await write(tx)
+        # A database without room may still change a job's row, which shows nothing.
+        if write is not None or claim.waiting_for == "database":
+            self._record_response("database")
 
     def _add_response(self, claim: Claim) -> Claim:
         """Set `responded` also for a response to this process that no relay has stored yet."""
@@ -238,32 +243,68 @@ class Runner(Generic[T]):
         if breaker is not None and breaker.refuses:
             raise breaker.unavailable()
         actor = self._actors[type(job)]
-        async with asyncio.timeout(actor.time_limit(self._settings)):
-            return await actor.run(self._tools, claim.workspace, job)
+        with self._watch_disk(claim):
+            async with asyncio.timeout(actor.time_limit(self._settings)):
+                return await actor.run(self._tools, claim.workspace, job)
+
+    @contextlib.contextmanager
+    def _watch_disk(self, claim: Claim) -> Iterator[None]:
+        """Raise DependencyUnavailable for a full disk, and record it in the disk's breaker.
+
+        Any other outcome of a job that waits for the disk closes the breaker.
+        """
+        try:
+            yield
+        except Exception as error:
+            problem = no_disk_space(error) if isinstance(error, OSError) else error
+            if isinstance(problem, DependencyUnavailable) and problem.dependency == "disk":
+                if disk := self._breakers.get("disk"):
+                    disk.failed("no space", message=problem.message)
+                raise problem from None
+            self._record_disk_response(claim)
+            raise
+        self._record_disk_response(claim)
+
+    def _record_disk_response(self, claim: Claim) -> None:
+        if claim.waiting_for == "disk":
+            self._record_response("disk")
+
+    def _record_response(self, dependency: Dependency) -> None:
+        if breaker := self._breakers.get(dependency):
+            breaker.succeeded()
 
     async def _wait(self, claim: Claim, job: Job | None, problem: DependencyUnavailable) -> str:
         """Requeue the job to wait for the dependency, or end it as failed after the limit.
 
+        The limit is one of uninterrupted waiting: it begins anew when the dependency has served
+        another job, or when no worker has tried the job for long.
+
         A failure is counted only if the job may be its cause: the dependency has served another job
         since the previous attempt.
         """
-        if claim.waited >= self._settings.outage_limit:
+        interrupted = (
+            claim.responded or (claim.tried_ago or 0.0) > 2 * self._settings.outage_backoff
+        )
+        waited = 0.0 if interrupted else claim.waited
+        if waited >= self._settings.outage_limit:
             return await self._end(claim, job, "failed", problem.message)
-        if problem.dependency == "disk" and (disk := self._breakers.get("disk")):
-            disk.failed("no space", message=problem.message)
         chance = random.random()  # noqa: S311 - only spreads load
-        # A statement that always times out looks like an outage of the database.
-        suspect = problem.suspect or problem.dependency == "database"
-        failed = suspect and claim.responded and claim.waiting_for == problem.dependency
+        failed = problem.suspect and claim.responded and claim.waiting_for == problem.dependency
         if failed and claim.failures + 1 >= leases.MAX_FAILURES:
             return await self._end(claim, job, "failed", problem.message)
         delay = (
             leases.backoff(claim.failures, chance)
             if failed
-            else outages.outage_delay(claim.waited, self._settings.outage_backoff, chance)
+            else outages.outage_delay(waited, self._settings.outage_backoff, chance)
         )
         await leases.wait(
-            self._database.read, claim, problem.dependency, problem.message, delay, failed=failed
+            self._database.read,
+            claim,
+            problem.dependency,
+            problem.message,
+            delay,
+            failed=failed,
+            restarts=interrupted,
         )
         return "waiting"
 

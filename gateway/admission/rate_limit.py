@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import math
 import os
+import time
 from typing import Any, Final
 
 import msgspec
@@ -105,12 +106,13 @@ class Limiter:
         if not windows or not self.breaker.admits():
             return None
         request_id = self._process + next(self._requests).to_bytes(8, "big")
+        began = time.monotonic()
         try:
             admitted, limit, remaining, reset, now = await self._run_script(
                 "limit:" + caller.key_text, request_id, *windows
             )
         except UNAVAILABLE as error:
-            self.breaker.failed(type(error).__name__)
+            self.breaker.failed(type(error).__name__, began=began)
             return None
         self.breaker.succeeded()
         status = RateLimitStatus(limit, remaining, _whole_seconds(reset))

@@ -129,6 +129,13 @@ async def test_waiting_jobs_are_shown_with_the_dependency_and_the_reason(
     assert (count["queue"], count["dependency"], count["count"]) == ("fetch", "speech", 1)
     header, row = (" ".join(line.split()) for line in (await jobs("waiting")).out.splitlines())
     assert (header, row) == ("queue waiting for jobs since", "fetch speech 1 3 h")
+    # The service has responded: the job is due and waits no longer.
+    async with db.connection() as connection:
+        await connection.execute("update jobs set tried_at = null")
+    assert (await jobs("waiting", "--json")).json() == []
+    (_, row) = (" ".join(line.split()) for line in (await jobs("list")).out.splitlines())
+    assert " queued " in row
+    assert "waiting" not in row
 
 
 async def test_list_and_show_name_the_record_of_a_job(

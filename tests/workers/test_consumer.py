@@ -6,12 +6,13 @@ from functools import partial
 from uuid import UUID
 
 import pytest
+from redis.exceptions import RedisError
 
 from domains.kernel.core.breaker import Breaker
 from domains.kernel.core.ids import new_id
 from domains.kernel.core.settings import Settings
 from tests.stack import eventually
-from workers.broker import QueueConsumer, connect
+from workers.broker import QueueConsumer, RedisWatch, connect
 
 SLOTS = 2
 JOBS = 9
@@ -83,3 +84,40 @@ async def test_stopping_returns_the_received_jobs_that_have_not_started(lane: La
     lane.consumer.job_finished()
     assert len(lane.started) == SLOTS
     assert sorted(lane.started + unstarted) == sorted(ids)
+
+
+async def test_a_command_that_began_before_the_recovery_opens_no_outage(
+    settings: Settings,
+) -> None:
+    breaker = Breaker("redis", "Redis is unavailable.", 1.0)
+    with connect(settings) as client:
+        watch = RedisWatch(client, breaker, asyncio.get_running_loop())
+
+        def fail() -> None:
+            raise RedisError
+
+        def recover_and_fail() -> None:
+            asyncio.run_coroutine_threadsafe(_succeed(breaker), loop).result()
+            fail()
+
+        loop = asyncio.get_running_loop()
+        await asyncio.to_thread(watch.call, recover_and_fail)
+        assert not breaker.is_open
+        await asyncio.to_thread(watch.call, fail)
+        await eventually(lambda: breaker.is_open)
+
+
+async def _succeed(breaker: Breaker) -> None:
+    breaker.succeeded()
+
+
+def test_a_thread_that_outlives_the_event_loop_raises_no_error(settings: Settings) -> None:
+    loop = asyncio.new_event_loop()
+    loop.close()
+
+    def fail() -> None:
+        raise RedisError
+
+    with connect(settings) as client:
+        breaker = Breaker("redis", "Redis is unavailable.", 1.0)
+        assert RedisWatch(client, breaker, loop).call(fail) is None

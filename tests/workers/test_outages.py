@@ -16,6 +16,7 @@ from domains.kernel.core.ids import WorkspaceId
 from domains.kernel.core.problems import Dependency, DependencyUnavailable, Invalid, Unavailable
 from domains.kernel.core.settings import Settings
 from domains.kernel.db.database import Database, Tx
+from domains.kernel.db.errors import translate_errors
 from domains.kernel.job_tools import Write
 from domains.kernel.jobs import job_admin, leases, outages
 from domains.kernel.jobs.job_admin import JobFilter
@@ -39,37 +40,48 @@ class Worker:
     """Runs jobs, each of which raises an error or succeeds. `ran` are those that were called."""
 
     def __init__(self, db: Database, workspace: WorkspaceId, settings: Settings) -> None:
-        self._db, self._workspace = db, workspace
+        self.db, self._workspace = db, workspace
         self.settings = settings
         self.breakers: Mapping[Dependency, Breaker] = {
-            name: Breaker(name, "It is unavailable.", 60.0) for name in ("speech", "disk")
+            name: Breaker(name, "It is unavailable.", 60.0)
+            for name in ("speech", "disk", "database")
         }
         self.ran = 0
         self.reasons: list[str] = []
 
     async def add(self, job: Job | None = None) -> UUID:
-        return await add_job(self._db, self._workspace, job)
+        return await add_job(self.db, self._workspace, job)
 
-    async def run(self, job_id: UUID, error: Exception | None = None) -> Any:
-        """Make the job due and run it. Returns its row."""
+    async def run(
+        self,
+        job_id: UUID,
+        error: Exception | None = None,
+        *,
+        sql: str | None = None,
+        write: Write | None = None,
+    ) -> Any:
+        """Make the job due and run it: it raises, executes SQL or returns. Returns its row."""
 
         async def run(*_: Any) -> Write | None:
             self.ran += 1
             if error is not None:
                 raise error
-            return None
+            if sql is not None:
+                with translate_errors():
+                    await execute(self.db, sql)
+            return write
 
         await execute(
-            self._db,
+            self.db,
             "update jobs set run_after = now() where id = $1 and state = 'queued'",
             job_id,
         )
         actor = Actor(run=run, failed=self._failed)
         runner: Runner[None] = Runner(
-            {Task: actor, Other: actor}, None, self._db, self.settings, self.breakers
+            {Task: actor, Other: actor}, None, self.db, self.settings, self.breakers
         )
         await runner.run(job_id)
-        return await get_row(self._db, job_id)
+        return await get_row(self.db, job_id)
 
     async def _failed(self, _tx: Tx, _workspace: Any, _job: Job, _id: UUID, reason: str) -> None:
         self.reasons.append(reason)
@@ -202,17 +214,89 @@ async def test_an_unambiguous_outage_never_counts(db: Database, worker: Worker) 
     assert (row["state"], row["failures"]) == ("queued", 0)
 
 
-async def test_a_statement_that_always_times_out_fails_its_job(
+async def _store(_: Tx) -> None:
+    """Results of a job."""
+
+
+async def test_a_job_that_always_loses_its_connection_fails_while_others_succeed(
+    worker: Worker,
+) -> None:
+    terminate = "select pg_terminate_backend(pg_backend_pid())"
+    job = await worker.add()
+    row = await worker.run(job, sql=terminate)
+    assert row["waiting_for"] == "database"
+    for failures in range(leases.MAX_FAILURES):
+        assert (row["state"], row["failures"]) == ("queued", failures)
+        # Only stored results show that the database serves jobs.
+        await worker.run(await worker.add())
+        assert (await worker.run(job, sql=terminate))["failures"] == failures
+        await worker.run(await worker.add(), write=_store)
+        row = await worker.run(job, sql=terminate)
+    assert (row["state"], row["failures"]) == ("failed", leases.MAX_FAILURES)
+
+
+async def test_a_database_without_room_never_counts(worker: Worker) -> None:
+    full = "do $$ begin raise exception 'full' using errcode = '53100'; end $$"
+    job = await worker.add()
+    row = await get_row(worker.db, job)
+    for _ in range(2 * leases.MAX_FAILURES):
+        row = await worker.run(job, sql=full)
+        await worker.run(await worker.add(), write=_store)
+    assert (row["state"], row["failures"], row["waiting_for"]) == ("queued", 0, "database")
+
+
+async def test_only_uninterrupted_waiting_counts_for_the_limit(
     db: Database, worker: Worker
 ) -> None:
-    error = DependencyUnavailable("database", "The database is not reachable.")
     job = await worker.add()
-    row = await worker.run(job, error)
-    for _ in range(leases.MAX_FAILURES):
-        assert row["state"] == "queued"
-        await outages.wake(db.read, responded("database"))
-        row = await worker.run(job, error)
-    assert row["state"] == "failed"
+    await worker.run(job, OUTAGE)
+    await execute(db, "update jobs set waiting_since = now() - interval '2 days'")
+    await outages.wake(db.read, responded())
+    row = await worker.run(job, OUTAGE)
+    assert row["state"] == "queued"
+    # It may wait as long again, and its delays start from the first one.
+    ((waited, delay),) = await execute(
+        db,
+        "select extract(epoch from now() - waiting_since)::float,"
+        " extract(epoch from run_after - now())::float from jobs where id = $1",
+        job,
+    )
+    assert waited < 60
+    assert delay <= 5
+    # No worker ran over a weekend.
+    await execute(
+        db,
+        "update jobs set waiting_since = now() - interval '2 days',"
+        " tried_at = now() - interval '47 hours'",
+    )
+    row = await worker.run(job, OUTAGE)
+    assert row["state"] == "queued"
+
+
+async def test_the_breaker_of_the_disk_closes_with_any_other_outcome(worker: Worker) -> None:
+    disk = Breaker("disk", "It is unavailable.", 0.0)
+    worker.breakers = {**worker.breakers, "disk": disk}
+    full = OSError(errno.ENOSPC, "No space left on device")
+    for outcome in (None, OUTAGE, Unavailable("Again."), Invalid("The file is encrypted.")):
+        job = await worker.add()
+        await worker.run(job, full)
+        assert disk.is_open
+        # A job that has not waited for the disk may not need it.
+        await worker.run(await worker.add())
+        assert disk.is_open
+        await worker.run(job, outcome)
+        assert not disk.is_open
+
+
+async def test_a_refusal_does_not_delay_the_next_attempt_at_the_disk(worker: Worker) -> None:
+    disk = worker.breakers["disk"]
+    job = await worker.add()
+    await worker.run(job, OSError(errno.ENOSPC, "No space left on device"))
+    assert disk.outage is not None
+    next_probe = disk.outage.next_probe
+    row = await worker.run(job)
+    assert (row["state"], worker.ran) == ("queued", 1)
+    assert disk.outage.next_probe == next_probe
 
 
 async def test_a_waiting_job_does_not_run_while_the_outage_is_known(worker: Worker) -> None:

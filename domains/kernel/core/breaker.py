@@ -34,8 +34,9 @@ class Breaker:
     """Decides whether a dependency may be called.
 
     Closed at first: calls pass. `failed` opens it. While it is open, `admit` raises
-    DependencyUnavailable, but lets one call pass every `probe_interval` seconds. `succeeded` closes
-    it. Logs a line when it opens and when it closes, and one a minute in between.
+    DependencyUnavailable, but lets one call pass `probe_interval` seconds after the last failure or
+    probe. `succeeded` closes it. Logs a line when it opens and when it closes, and one a minute in
+    between.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Breaker:
             raise self.unavailable()
 
     def refuse_during_outage(self) -> None:
-        """Raise DependencyUnavailable during an outage: a background task makes the probes."""
+        """Raise DependencyUnavailable during an outage: other calls are the probes."""
         if self.outage is not None:
             self.outage.refused += 1
             raise self.unavailable()
@@ -114,6 +115,7 @@ class Breaker:
             log.error("dependency_unavailable", dependency=self.dependency, reason=reason)
         else:
             self.outage.reason, self.outage.message = reason, message
+            self.outage.next_probe = now + self._probe_interval
             self._remind(self.outage, now)
 
     @property

@@ -29,14 +29,19 @@ MISCONFIGURED: Final = (
 # A statement took too long, or was cancelled: others may succeed.
 _INTERRUPTED: Final = (TimeoutError, asyncpg.QueryCanceledError, asyncpg.InternalClientError)
 
-# The connection was lost, or no connection can be opened.
-_UNREACHABLE: Final = (
-    OSError,
+# The connection was lost.
+_LOST: Final = (
     asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+)
+
+# The connection was lost, or no connection can be opened.
+_UNREACHABLE: Final = (
+    *_LOST,
+    OSError,
+    asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
@@ -106,7 +111,8 @@ def _to_unavailable(error: Exception) -> Unavailable | None:
     if isinstance(error, (*_INTERRUPTED, ValueError)):
         return Unavailable(_NOT_COMPLETED)
     if isinstance(error, _UNREACHABLE):
-        return DependencyUnavailable("database", NOT_AVAILABLE)
+        # The statement may be what ends its connection.
+        return DependencyUnavailable("database", NOT_AVAILABLE, suspect=isinstance(error, _LOST))
     if isinstance(error, asyncpg.InsufficientResourcesError):
         return Unavailable(_NOT_COMPLETED)
     return None

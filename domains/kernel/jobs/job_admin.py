@@ -109,6 +109,7 @@ class JobItem(msgspec.Struct, rename="camel"):
     error: str | None
     waiting_for: Dependency | None
     waiting_since: datetime | None
+    tried_at: datetime | None
     payload: msgspec.Raw
     """JSON with record ids but no record contents."""
 
@@ -117,7 +118,7 @@ class JobItem(msgspec.Struct, rename="camel"):
         """The state, or `waiting` for a dependency, or `cancelling` until a worker ends the job."""
         if self.cancelling and self.finished_at is None:
             return "cancelling"
-        return "waiting" if self.state == "queued" and self.waiting_for else self.state
+        return "waiting" if self.state == "queued" and self.tried_at else self.state
 
 
 class JobDetail(JobItem):

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Uuid,
     any_,
     bindparam,
+    case,
     cast,
     func,
     lateral,
@@ -357,7 +358,10 @@ _WAIT = _update_owned(
     error=bindparam("error", type_=Text),
     run_after=func.now() + seconds("delay"),
     waiting_for=bindparam("dependency", type_=Text),
-    waiting_since=func.coalesce(jobs.c.waiting_since, func.now()),
+    waiting_since=case(
+        (bindparam("restarts", type_=Boolean), func.now()),
+        else_=func.coalesce(jobs.c.waiting_since, func.now()),
+    ),
     tried_at=func.now(),
 )
 _RELEASE = _update_owned(state="queued", run_after=func.now())
@@ -411,14 +415,29 @@ async def retry(read: Read, claim: Claim, error: str, delay: float) -> None:
 
 
 async def wait(
-    read: Read, claim: Claim, dependency: Dependency, error: str, delay: float, *, failed: bool
+    read: Read,
+    claim: Claim,
+    dependency: Dependency,
+    error: str,
+    delay: float,
+    *,
+    failed: bool,
+    restarts: bool,
 ) -> None:
     """Requeue a job that needs an unavailable dependency. Counts a failure only if `failed`.
+
+    `restarts`: the time that it has waited begins anew.
 
     It is due in `delay` seconds, or as soon as `outages.wake` or `outages.probe` selects it.
     """
     await read.first(
-        _WAIT, **_ownership(claim), dependency=dependency, error=error, delay=delay, failed=failed
+        _WAIT,
+        **_ownership(claim),
+        dependency=dependency,
+        error=error,
+        delay=delay,
+        failed=failed,
+        restarts=restarts,
     )
 
 

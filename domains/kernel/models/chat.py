@@ -73,6 +73,8 @@ class ChatClient:
         self._settings = settings
         self._sleep = sleep
         self._parameters = _Parameters()
+        # Failed requests since the last response.
+        self._failures = 0
         self.breaker: Final = Breaker("chat", _UNAVAILABLE, _PROBE_INTERVAL)
 
     @classmethod
@@ -102,7 +104,8 @@ class ChatClient:
         """Return the model's response, within the limits of time and tokens. Raises LLMError.
 
         Retries if the endpoint limits the rate, fails or cannot be reached. During an outage only
-        one request every 10 seconds is sent; the others fail at once.
+        one request every 10 seconds is sent; the others fail at once. An outage is an endpoint that
+        cannot be reached, or two requests in a row that time out or fail.
         """
         usage = TokenUsage(self._settings.chat_model)
         if not self.breaker.admits():
@@ -124,12 +127,22 @@ class ChatClient:
             body = await self._send_within_limits(request)
         except _Failure as failure:
             if failure.reason in _OUTAGE:
-                self.breaker.failed(failure.reason, began=began)
+                self._record_failure(failure.reason, began)
             elif failure.reason != "over_budget":
-                self.breaker.succeeded()
+                self._record_response()
             raise
-        self.breaker.succeeded()
+        self._record_response()
         return body
+
+    def _record_failure(self, reason: ErrorReason, began: float) -> None:
+        """Open the breaker, but not for one request that may be slow or faulty by itself."""
+        self._failures += 1
+        if reason == "unreachable" or self._failures > 1:
+            self.breaker.failed(reason, began=began)
+
+    def _record_response(self) -> None:
+        self._failures = 0
+        self.breaker.succeeded()
 
     async def _send_within_limits(self, request: LLMRequest) -> bytes:
         size, limit = _estimate_size(request), self._settings.chat_input_tokens

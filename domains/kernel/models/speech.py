@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import re
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -53,6 +53,8 @@ _Fields = dict[str, str | list[str]]
 
 # Seconds between two requests that are sent during an outage.
 _PROBE_INTERVAL: Final = 1.0
+# Recordings that may be sent at the same time during an outage. Each may hang until its time limit.
+_MAX_PROBES: Final = 2
 
 _UNAVAILABLE: Final = "The speech-to-text service is unavailable."
 _INVALID_RESPONSE: Final = "The speech-to-text service's response is not a transcript."
@@ -106,6 +108,8 @@ class Transcriber:
         self._model = model
         self._ffmpeg = ffmpeg
         self._max_piece = max_piece
+        # Recordings of which requests are being sent.
+        self._sending = 0
         self.breaker: Final = Breaker("speech", _UNAVAILABLE, _PROBE_INTERVAL)
 
     @classmethod
@@ -151,14 +155,26 @@ class Transcriber:
         ]
         # OpenAI's models that distinguish speakers accept no other parameters.
         formats = [_SPEAKERS] if "diarize" in self._model else [_WORDS, _SEGMENTS, _TEXT]
-        transcripts = [await self._transcribe_piece(piece, formats) for piece in audible]
+        with self._admit():
+            transcripts = [await self._transcribe_piece(piece, formats) for piece in audible]
         end = pieces[-1].offset + (pieces[-1].duration or 0.0)
         return await asyncio.to_thread(_merge, audible, transcripts, end)
+
+    @contextlib.contextmanager
+    def _admit(self) -> Iterator[None]:
+        """Raise DependencyUnavailable during an outage, unless the recording is a probe."""
+        if self._sending >= _MAX_PROBES:
+            self.breaker.refuse_during_outage()
+        self.breaker.admit()
+        self._sending += 1
+        try:
+            yield
+        finally:
+            self._sending -= 1
 
     async def _transcribe_piece(self, piece: Piece, formats: list[_Fields]) -> PieceTranscript:
         """Request the first of the formats. Removes formats that the service rejects."""
         while True:
-            self.breaker.admit()
             began = time.monotonic()
             response = await self._send(piece, formats[0], began)
             if response.status == 200:
@@ -169,6 +185,7 @@ class Transcriber:
             accepted = _accepted(formats, response)
             if not accepted:
                 raise self._rejection(response.status, began)
+            self.breaker.succeeded()
             formats[:] = accepted
 
     def _rejection(self, status: int, began: float) -> Problem:

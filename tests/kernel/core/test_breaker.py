@@ -58,6 +58,16 @@ def test_one_call_per_interval_probes_until_one_succeeds(breaker: Breaker, clock
     assert [_admits(breaker) for _ in range(2)] == [True, True]
 
 
+def test_the_interval_begins_with_the_last_failure(breaker: Breaker, clock: Clock) -> None:
+    breaker.failed("timeout")
+    clock.now += 10.0
+    breaker.failed("timeout")
+    clock.now += 1.0
+    assert breaker.refuses
+    clock.now += 1.0
+    assert not breaker.refuses
+
+
 def test_a_call_from_before_the_recovery_does_not_open_it(breaker: Breaker, clock: Clock) -> None:
     began = clock.now
     clock.now += 1.0

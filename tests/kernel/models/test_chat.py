@@ -298,8 +298,30 @@ async def test_during_an_outage_requests_fail_at_once(behaviour: str) -> None:
         for _ in range(100):
             with pytest.raises(LLMError):
                 await client.complete(REQUEST)
-        # One request with its attempts, and at most one probe, on a machine that is very slow.
-        assert len(server.requests) <= 6
+        # Two requests with their attempts, and at most one probe, on a machine that is very slow.
+        assert len(server.requests) <= 9
+
+
+@pytest.mark.parametrize("behaviour", ["500", "hang"])
+async def test_one_slow_or_faulty_request_is_no_outage(behaviour: str) -> None:
+    async with (
+        chat_server(behaviour) as server,
+        ChatClient.open(settings(server.url, chat_time_limit=0.5), sleep=Delays()) as client,
+    ):
+        assert client is not None
+        for _ in range(3):
+            server.behaviour = BEHAVIOURS[behaviour]()
+            with pytest.raises(LLMError):
+                await client.complete(REQUEST)
+            assert not client.breaker.is_open
+            server.behaviour = BEHAVIOURS["429"]()
+            with pytest.raises(LLMError):
+                await client.complete(REQUEST)
+        server.behaviour = BEHAVIOURS[behaviour]()
+        for _ in range(2):
+            with pytest.raises(LLMError):
+                await client.complete(REQUEST)
+        assert client.breaker.is_open
 
 
 async def test_a_request_that_the_endpoint_rejects_is_no_outage() -> None:

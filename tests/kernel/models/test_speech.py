@@ -6,6 +6,7 @@ import gzip
 import math
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -224,7 +225,10 @@ async def test_no_server(recording: Path) -> None:
     ]
 
 
-async def test_during_an_outage_nothing_is_sent_but_for_probes(recording: Path) -> None:
+@pytest.mark.parametrize("behaviour", ["words", "json-only"])
+async def test_during_an_outage_nothing_is_sent_but_for_probes(
+    recording: Path, behaviour: str
+) -> None:
     media = detect_format(await asyncio.to_thread(recording.read_bytes))
     assert media is not None
     async with speech_server("503") as server, Transcriber.open(settings(server.url)) as speech:
@@ -235,7 +239,7 @@ async def test_during_an_outage_nothing_is_sent_but_for_probes(recording: Path) 
             assert not refused.value.suspect
         # The first request, and a probe per second.
         assert len(server.requests) < 10
-        server.behaviour = BEHAVIOURS["words"]
+        server.behaviour = BEHAVIOURS[behaviour]
 
         async def transcribed() -> bool:
             with contextlib.suppress(DependencyUnavailable):
@@ -244,6 +248,38 @@ async def test_during_an_outage_nothing_is_sent_but_for_probes(recording: Path) 
             return False
 
         await eventually(transcribed, 10)
+        assert not speech.breaker.is_open
+
+
+async def test_a_service_that_hangs_is_probed_with_two_recordings(recording: Path) -> None:
+    media = detect_format(await asyncio.to_thread(recording.read_bytes))
+    assert media is not None
+    async with speech_server("hang") as server, Transcriber.open(settings(server.url)) as speech:
+        assert speech is not None
+        speech.breaker.failed("timeout")
+
+        async def probe() -> Transcript:
+            assert speech.breaker.outage is not None
+            speech.breaker.outage.next_probe = 0.0
+            return await speech.transcribe(recording, media, recording.parent)
+
+        async def received(count: int) -> bool:
+            return len(server.requests) == count
+
+        hanging = []
+        for count in (1, 2):
+            hanging.append(asyncio.create_task(probe()))
+            await eventually(partial(received, count))
+        for _ in range(3):
+            with pytest.raises(DependencyUnavailable):
+                await probe()
+        hanging[0].cancel()
+        await asyncio.gather(hanging[0], return_exceptions=True)
+        hanging.append(asyncio.create_task(probe()))
+        await eventually(partial(received, 3))
+        for task in hanging:
+            task.cancel()
+        await asyncio.gather(*hanging, return_exceptions=True)
 
 
 async def test_cancellation(recording: Path) -> None:
