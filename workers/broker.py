@@ -189,12 +189,12 @@ class RedisWatch:
         self._loop = loop
 
     def call(self, function: Callable[[], T]) -> T | None:
-        """Call a function that uses Redis. Returns None if Redis is unavailable."""
+        """Call a function that uses Redis. Returns None if Redis is unavailable.
+
+        The function is called during an outage, too: it may have to release what it holds here.
+        """
         began = time.monotonic()
         try:
-            if self._breaker.is_open:
-                self._client.ping()
-                self._report(self._breaker.succeeded)
             return function()
         except _UNAVAILABLE as error:
             reason = type(error).__name__
@@ -206,12 +206,15 @@ class RedisWatch:
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(record)
 
-    @property
-    def is_redis_unavailable(self) -> bool:
-        return self._breaker.is_open
+    def is_redis_available(self) -> bool:
+        """Return False during an outage. Asks Redis if it has ended."""
+        if self._breaker.is_open and self.call(self._client.ping):
+            self._report(self._breaker.succeeded)
+            return True
+        return not self._breaker.is_open
 
 
-class _Consumer(Consumer):
+class WakeableConsumer(Consumer):
     """Dramatiq's consumer, which prefetches what can start soon, can be woken, and never fails.
 
     Dramatiq would log each failed attempt, and restart the consumer after 3 seconds.
@@ -224,16 +227,22 @@ class _Consumer(Consumer):
         self.wakeup = threading.Event()
 
     def __next__(self) -> MessageProxy | None:
+        if not self._watch.is_redis_available():
+            self._wait(RECONNECT_INTERVAL)
+            return None
         self._inner.prefetch = self._max_messages()
         message: MessageProxy | None = self._watch.call(lambda: next(self._inner))
         if message is None:
-            unavailable = self._watch.is_redis_unavailable
-            self.wakeup.wait(RECONNECT_INTERVAL if unavailable else _POLL_INTERVAL)
-            self.wakeup.clear()
+            self._wait(_POLL_INTERVAL)
         return message
 
+    def _wait(self, seconds: float) -> None:
+        self.wakeup.wait(seconds)
+        self.wakeup.clear()
+
     def ack(self, message: MessageProxy) -> None:
-        # A message that is not acknowledged arrives again, and its jobs cannot be claimed.
+        # A message that Redis still has arrives again, and its jobs cannot be claimed. Its place
+        # among the prefetched messages is free in any case.
         self._watch.call(lambda: self._inner.ack(message))
         # There is room for the next message.
         self.wakeup.set()
@@ -251,7 +260,7 @@ class _Consumer(Consumer):
 class _Broker(RedisBroker):
     max_messages: Callable[[], int]
     watch: RedisWatch
-    _consumer: _Consumer | None = None
+    _consumer: WakeableConsumer | None = None
 
     def declare_queue(self, queue_name: str) -> None:
         """Declare a queue without Dramatiq's delay queue: delayed jobs wait in their rows."""
@@ -263,7 +272,7 @@ class _Broker(RedisBroker):
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
         del timeout
         inner = super().consume(queue_name, prefetch, _NO_SLEEP)
-        self._consumer = _Consumer(inner, self.max_messages, self.watch)
+        self._consumer = WakeableConsumer(inner, self.max_messages, self.watch)
         return self._consumer
 
     def wake_consumer(self) -> None:

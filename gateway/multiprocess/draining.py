@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import uvicorn
 
-# Passes of the event loop in which connections that clients have begun to open are accepted, and the
-# seconds of each: together longer than a round trip. Several, because a pass after a late timer has
-# not accepted yet.
+# Passes of the event loop in which connections that clients have begun to open are accepted, and
+# the seconds of each: together longer than a round trip. Several, because a pass after a late timer
+# has not accepted yet.
 _HANDSHAKE_PASSES: Final = 10
 _HANDSHAKE_PASS: Final = 0.01
 # Seconds in which a client may send a request on a connection that it has open.

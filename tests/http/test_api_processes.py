@@ -49,6 +49,9 @@ def two_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture
 async def api(two_processes: Stack) -> Stack:
     """A stack with two API processes, both ready."""
+    if two_processes.api.alive and listening_sockets(two_processes.port) < 2:
+        # It is stopping, because a test has failed.
+        two_processes.api.stop()
     if not two_processes.api.alive:
         two_processes.start_api()
     await eventually(lambda: listening_sockets(two_processes.port) == 2)

@@ -3,16 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
+from typing import cast
 from uuid import UUID
 
 import pytest
+import redis
+from dramatiq.broker import MessageProxy
+from dramatiq.errors import ConnectionClosed
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from domains.kernel.core.breaker import Breaker
 from domains.kernel.core.ids import new_id
 from domains.kernel.core.settings import Settings
 from tests.stack import eventually
-from workers.broker import QueueConsumer, RedisWatch, connect
+from workers.broker import QueueConsumer, RedisWatch, WakeableConsumer, connect
 
 SLOTS = 2
 JOBS = 9
@@ -121,3 +126,39 @@ def test_a_thread_that_outlives_the_event_loop_raises_no_error(settings: Setting
     with connect(settings) as client:
         breaker = Breaker("redis", "Redis is unavailable.", 1.0)
         assert RedisWatch(client, breaker, loop).call(fail) is None
+
+
+class _Inner:
+    """Dramatiq's consumer without Redis: each call fails. Counts the acknowledgements."""
+
+    def __init__(self) -> None:
+        self.prefetch = 0
+        self.acknowledged = 0
+
+    def __next__(self) -> None:
+        raise ConnectionClosed(RedisError())  # type: ignore[no-untyped-call]
+
+    def ack(self, _message: object) -> None:
+        self.acknowledged += 1
+        raise ConnectionClosed(RedisError())  # type: ignore[no-untyped-call]
+
+
+class _NoRedis:
+    """A client whose server does not run."""
+
+    def ping(self) -> None:
+        raise RedisConnectionError
+
+
+async def test_a_message_is_acknowledged_during_an_outage() -> None:
+    """Dramatiq frees the place of a message even if Redis does not get its acknowledgement."""
+    breaker = Breaker("redis", "Redis is unavailable.", 1.0)
+    watch = RedisWatch(cast("redis.Redis", _NoRedis()), breaker, asyncio.get_running_loop())
+    inner = _Inner()
+    consumer = WakeableConsumer(inner, lambda: 1, watch)
+    assert next(consumer) is None
+    await eventually(lambda: breaker.is_open)
+    consumer.ack(cast("MessageProxy", None))
+    assert inner.acknowledged == 1
+    consumer.wakeup.set()
+    assert next(consumer) is None

@@ -31,6 +31,8 @@ def provider_stack(tmp_path_factory: pytest.TempPathFactory, server: ChatServer)
         "GATEWAY_CHAT_KEY": "sk-chat",
         "GATEWAY_CHAT_MODEL": "small",
         "GATEWAY_CHAT_TIME_LIMIT": "1",
+        # Each request is a probe: a test does not wait for the outage of the one before.
+        "GATEWAY_CHAT_PROBE_INTERVAL": "0.001",
         "GATEWAY_CHAT_INPUT_TOKENS": "5000",
         "GATEWAY_CHAT_INPUT_PRICE": "2",
         "GATEWAY_CHAT_OUTPUT_PRICE": "10",

@@ -238,6 +238,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     chat_time_limit: Annotated[
         _Seconds, doc("Maximum seconds that one task waits for the chat API, retries included")
     ] = 60.0
+    chat_probe_interval: Annotated[
+        _Seconds, doc("Seconds between two requests to a chat API that is unavailable")
+    ] = 10.0
     chat_input_tokens: Annotated[
         _Count, doc("Maximum input tokens of a chat request, estimated; longer ones are not sent")
     ] = 60_000

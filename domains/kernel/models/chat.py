@@ -34,8 +34,6 @@ _MAX_RESPONSE_BYTES: Final = 2_000_000
 _CONNECT_TIMEOUT: Final = 10.0
 _RETRY_DELAYS: Final = (0.5, 2.0)
 
-# Seconds between two requests that are sent during an outage. Each may take its whole time limit.
-_PROBE_INTERVAL: Final = 10.0
 # Failures that show an outage. The others are due to a request, the settings or a quota.
 _OUTAGE: Final[frozenset[ErrorReason]] = frozenset({"timeout", "unreachable", "server_error"})
 _UNAVAILABLE: Final = "The chat endpoint is unavailable: no request was sent."
@@ -75,7 +73,7 @@ class ChatClient:
         self._parameters = _Parameters()
         # Failed requests since the last response.
         self._failures = 0
-        self.breaker: Final = Breaker("chat", _UNAVAILABLE, _PROBE_INTERVAL)
+        self.breaker: Final = Breaker("chat", _UNAVAILABLE, settings.chat_probe_interval)
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -104,8 +102,8 @@ class ChatClient:
         """Return the model's response, within the limits of time and tokens. Raises LLMError.
 
         Retries if the endpoint limits the rate, fails or cannot be reached. During an outage only
-        one request every 10 seconds is sent; the others fail at once. An outage is an endpoint that
-        cannot be reached, or two requests in a row that time out or fail.
+        one request per `chat_probe_interval` is sent; the others fail at once. An outage is an
+        endpoint that cannot be reached, or two requests in a row that time out or fail.
         """
         usage = TokenUsage(self._settings.chat_model)
         if not self.breaker.admits():

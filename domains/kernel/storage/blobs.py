@@ -8,7 +8,7 @@ import re
 import stat
 import threading
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -150,10 +150,10 @@ class Blobs:
                 if upload.done():
                     break
                 size += len(chunk)
-                await queue.put(chunk)
+                await self._within_part(queue.put(chunk))
             else:
-                await queue.put(None)
-            await asyncio.shield(upload)
+                await self._within_part(queue.put(None))
+            await self._within_part(asyncio.shield(upload))
         except BaseException:
             # The library removes uploaded parts when the chunks fail, but not when it is cancelled.
             queue.abort()
@@ -162,6 +162,15 @@ class Blobs:
                 task.cancel()
             raise
         return size
+
+    async def _within_part(self, progress: Awaitable[None]) -> None:
+        """Wait for the progress of a stream, for as long as one of its parts may take."""
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._timeout + _PART_SIZE / _MIN_RATE):
+                await progress
+        except TimeoutError as error:
+            raise _failure(self.writing, error, began) from error
 
     async def _put(
         self,
@@ -177,7 +186,7 @@ class Blobs:
                 "Content-Type": safe_content_type(content_type),
                 "Content-Disposition": content_disposition(filename),
             }
-        # Not of a stream, whose chunks may be slow: the client's timeout limits each part.
+        # Not of a stream, whose chunks may be slow: `_within_part` limits each part.
         size = len(body) if isinstance(body, bytes) else None
         async with self._call(self.writing, key, size) as store:
             try:

@@ -25,6 +25,7 @@ from obstore.exceptions import BaseError
 from structlog.testing import capture_logs
 
 from domains.kernel.core.problems import DependencyUnavailable, Unavailable
+from domains.kernel.storage import blobs as blobs_module
 from domains.kernel.storage.blobs import BlobMissing, Blobs, content_disposition, safe_content_type
 from domains.kernel.storage.signed_urls import LIFETIME, SignedUrls
 from domains.kernel.tenancy.signing import Signer
@@ -347,6 +348,27 @@ async def test_directory_that_hangs_occupies_no_threads_of_others(
 
     await eventually(responds, 10)
     await blobs.check()
+
+
+async def test_a_stream_into_a_directory_that_hangs_is_given_up(
+    tmp_path: Path, hanging: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So that a part may take little longer than the timeout.
+    monkeypatch.setattr(blobs_module, "_MIN_RATE", 2**40)
+    monkeypatch.setattr(blobs_module, "_CLEANUP_TIMEOUT", 0.1)
+    blobs = Blobs.open((tmp_path / "store").as_uri(), {}, 0.2)
+    hanging.clear()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"text"
+
+    try:
+        async with asyncio.timeout(30):
+            with pytest.raises(DependencyUnavailable):
+                await blobs.put_stream("key", chunks())
+        assert blobs.writing.is_open
+    finally:
+        hanging.set()
 
 
 async def test_start_waits_for_a_directory_that_hangs_only_for_the_timeout(
