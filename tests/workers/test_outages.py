@@ -235,13 +235,14 @@ async def test_a_job_that_always_loses_its_connection_fails_while_others_succeed
     assert (row["state"], row["failures"]) == ("failed", leases.MAX_FAILURES)
 
 
-async def test_a_database_without_room_never_counts(worker: Worker) -> None:
+async def test_a_database_without_room_never_counts(db: Database, worker: Worker) -> None:
     full = "do $$ begin raise exception 'full' using errcode = '53100'; end $$"
     job = await worker.add()
-    row = await get_row(worker.db, job)
+    row = await get_row(db, job)
     for _ in range(2 * leases.MAX_FAILURES):
         row = await worker.run(job, sql=full)
         await worker.run(await worker.add(), write=_store)
+        await outages.wake(db.read, responded("database"))
     assert (row["state"], row["failures"], row["waiting_for"]) == ("queued", 0, "database")
 
 
