@@ -37,7 +37,7 @@ def _migrate(connection: Connection) -> None:
     )
     with context.begin_transaction():
         context.run_migrations()
-    if context.config.attributes["pooled"]:
+    if context.config.attributes.get("pooled"):
         connection.execute(text(_SET_FOR_ROLE))
         connection.commit()
 
