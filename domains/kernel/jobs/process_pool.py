@@ -29,6 +29,11 @@ log = structlog.get_logger()
 MAX_WAITING: Final = 50
 MAX_WAITING_PER_KEY: Final = 10
 
+# Attempts at a call, and those of them in which the child may die. A clock that is set forward ends
+# an attempt, and the end of its child may end the next one, too.
+_MAX_ATTEMPTS: Final = 4
+_MAX_DEATHS: Final = 2
+
 # Seconds until a call of `run_one_per_key` is given up, including its wait.
 _WAIT_TIMEOUT: Final = 30.0
 
@@ -63,7 +68,8 @@ class ProcessPool:
         Cancellation stops the computation. Raises ComputationTimeout beyond the time limit, which
         excludes the wait for a free process, and Unavailable if the child process died twice.
         """
-        for _ in range(2):
+        deaths = 0
+        for _ in range(_MAX_ATTEMPTS):
             started = time.monotonic()
             future = self._schedule(function, args, kwargs)
             try:
@@ -76,6 +82,9 @@ class ProcessPool:
                 log.warning("computation_stopped_by_clock_change")
             except (pebble.ProcessExpired, BrokenProcessPool) as error:
                 log.warning("computation_process_died", error=type(error).__name__)
+                deaths += 1
+                if deaths == _MAX_DEATHS:
+                    break
         raise Unavailable("The computation ended abnormally, twice. Try again in a moment.")
 
     async def run_one_per_key(
