@@ -68,7 +68,7 @@ async def get_health(
     """Get the state of every part and of the queues. 503 if a required part is down."""
     state, has_encoders = await asyncio.gather(
         health.check_health(database, blobs, limiter.check),
-        _encoders.result(),
+        ENCODERS.result(),
     )
     state = state.with_parts(_optional_parts(settings, has_encoders))
     return Response(state, status_code=503 if state.status == "down" else 200)
@@ -80,7 +80,7 @@ def _encoders_installed() -> bool:
 
 
 # Not in the threads of asyncio: health is reported also while all of those are occupied.
-_encoders: Final = SharedCall(_encoders_installed)
+ENCODERS: Final = SharedCall(_encoders_installed)
 
 
 def _optional_parts(settings: Settings, has_encoders: bool) -> dict[str, Part]:

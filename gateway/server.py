@@ -15,7 +15,6 @@ import uvicorn
 import uvloop
 
 from domains.discovery import transcripts
-from domains.intelligence.semantic import encoder_files
 from domains.kernel import health
 from domains.kernel.core import log_config
 from domains.kernel.core.problems import Unavailable
@@ -29,6 +28,7 @@ from domains.kernel.tenancy.signing import Signer
 from gateway.admission.rate_limit import Limiter
 from gateway.admission.redis_connection import RedisConnection
 from gateway.app import create_app
+from gateway.health import ENCODERS
 from gateway.middleware.stack import MiddlewareStack
 from gateway.multiprocess import metric_files
 from gateway.multiprocess.draining import DrainingServer
@@ -75,8 +75,13 @@ async def open_app(settings: Settings) -> AsyncIterator[MiddlewareStack]:
     ) as database:
         connection = RedisConnection(settings.redis_url, settings.redis_timeout)
         try:
-            blobs = Blobs.open(settings.blob_url, os.environ, settings.blob_timeout)
-            limiter = Limiter(connection)
+            blobs = Blobs.open(
+                settings.blob_url,
+                os.environ,
+                settings.blob_timeout,
+                settings.outage_probe_interval,
+            )
+            limiter = Limiter(connection, settings.outage_probe_interval)
             with ProcessPool.open(
                 settings.api_processes, settings.transcript_time_limit
             ) as process_pool:
@@ -88,9 +93,8 @@ async def open_app(settings: Settings) -> AsyncIterator[MiddlewareStack]:
 
 async def _warm_up(process_pool: ProcessPool) -> None:
     await asyncio.sleep(_WARM_UP_DELAY)
-    for model in encoder_files.SIZES:
-        # Hashes the files, which the first request for the health would wait for.
-        await asyncio.to_thread(encoder_files.available, model=model)
+    # Hashes the files, which the first request for the health would wait for.
+    await ENCODERS.result()
     try:
         await transcripts.warm_up(process_pool)
     except (Unavailable, ComputationTimeout) as error:

@@ -46,7 +46,7 @@ MakeTenant = Callable[..., Awaitable[Tenant]]
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """PostgreSQL, Valkey, the API and a worker."""
     folder: Path = tmp_path_factory.mktemp("stack")
-    # So that a transcript of one workspace does not wait for that of another.
+    # Two, because a transcript of one workspace must not wait for that of another.
     with running_stack(folder, settings={"GATEWAY_API_PROCESSES": "2"}) as started:
         yield started
 

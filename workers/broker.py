@@ -31,9 +31,6 @@ _POLL_INTERVAL: Final = 0.25
 # next one, so that no slot waits for Redis.
 _MESSAGES_AHEAD: Final = 2
 
-# Seconds between two attempts to reach Redis during an outage.
-RECONNECT_INTERVAL: Final = 1.0
-
 # Seconds for connecting to Redis, and for each command.
 _REDIS_TIMEOUT: Final = 5.0
 
@@ -63,8 +60,8 @@ class QueueConsumer:
     Slots are counted in the event loop. Dramatiq's threads hand over whole messages: a thread that
     is woken for each job would compete with the event loop for the interpreter.
 
-    While Redis is unavailable, the consumer tries to reach it once a second. `breaker`, shared by
-    all consumers of the process, shows the outage and logs it.
+    While Redis is unavailable, the consumer tries to reach it once per probe interval. `breaker`,
+    shared by all consumers of the process, shows the outage and logs it.
     """
 
     def __init__(
@@ -184,6 +181,8 @@ class RedisWatch:
     def __init__(
         self, client: redis.Redis, breaker: Breaker, loop: asyncio.AbstractEventLoop
     ) -> None:
+        # Seconds between two attempts to reach Redis during an outage.
+        self.probe_interval: Final = breaker.probe_interval
         self._client = client
         self._breaker = breaker
         self._loop = loop
@@ -228,7 +227,7 @@ class WakeableConsumer(Consumer):
 
     def __next__(self) -> MessageProxy | None:
         if not self._watch.is_redis_available():
-            self._wait(RECONNECT_INTERVAL)
+            self._wait(self._watch.probe_interval)
             return None
         self._inner.prefetch = self._max_messages()
         message: MessageProxy | None = self._watch.call(lambda: next(self._inner))

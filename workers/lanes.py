@@ -11,7 +11,7 @@ import structlog
 from domains.kernel.core.breaker import Breaker
 from domains.kernel.core.settings import Settings
 from domains.kernel.jobs.model import QUEUES, Queue
-from workers.broker import RECONNECT_INTERVAL, QueueConsumer
+from workers.broker import QueueConsumer
 from workers.relay import RESERVED_SLOTS, QueueLanes
 
 log = structlog.get_logger()
@@ -33,7 +33,9 @@ class LanePool:
         settings: Settings,
         run: Callable[[UUID, Callable[[], None]], Awaitable[bool]],
     ) -> None:
-        self.redis: Final = Breaker("redis", "Redis is unavailable.", RECONNECT_INTERVAL)
+        self.redis: Final = Breaker(
+            "redis", "Redis is unavailable.", settings.outage_probe_interval
+        )
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._run = run

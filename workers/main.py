@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -20,7 +20,7 @@ from domains.kernel.core.breaker import Breaker
 from domains.kernel.core.ids import new_id
 from domains.kernel.core.log_stream import protect_standard_streams
 from domains.kernel.core.network import FetchAllowlist
-from domains.kernel.core.problems import Dependency, Unavailable
+from domains.kernel.core.problems import NO_DISK_SPACE, Dependency, Unavailable
 from domains.kernel.core.settings import SettingError, Settings, load_settings
 from domains.kernel.core.supervision.parent_watch import exit_with_supervisor
 from domains.kernel.core.supervision.watchdog import Notifier
@@ -46,9 +46,6 @@ from workers.runner import Actor, Runner
 from workers.scratch import scratch_directory
 
 log = structlog.get_logger()
-
-# Seconds between two attempts at jobs that need space on a full disk, or an unavailable database.
-_PROBE_INTERVAL: Final = 1.0
 
 Actors = Mapping[type[Job], Actor[Tools, Any]]
 
@@ -81,7 +78,12 @@ async def _open_tools(settings: Settings) -> AsyncIterator[tuple[Database, Tools
             database,
             Tools(
                 read=database.read,
-                blobs=Blobs.open(settings.blob_url, os.environ, settings.blob_timeout),
+                blobs=Blobs.open(
+                    settings.blob_url,
+                    os.environ,
+                    settings.blob_timeout,
+                    settings.outage_probe_interval,
+                ),
                 process_pool=process_pool,
                 fetcher=Fetcher(
                     FetchAllowlist.parse(settings.fetch_allow),
@@ -99,12 +101,13 @@ async def _open_tools(settings: Settings) -> AsyncIterator[tuple[Database, Tools
 
 def _breakers(tools: Tools) -> dict[Dependency, Breaker]:
     """Breakers of the dependencies that jobs wait for."""
+    probe_interval = tools.settings.outage_probe_interval
     breakers = [
         tools.blobs.reading,
         tools.blobs.writing,
         # The runner records in it that results were stored. The pool detects the outages.
-        Breaker("database", NOT_AVAILABLE, _PROBE_INTERVAL),
-        Breaker("disk", "There is no space for temporary files.", _PROBE_INTERVAL),
+        Breaker("database", NOT_AVAILABLE, probe_interval),
+        Breaker("disk", NO_DISK_SPACE, probe_interval),
         *([tools.speech.breaker] if tools.speech else []),
     ]
     return {breaker.dependency: breaker for breaker in breakers}

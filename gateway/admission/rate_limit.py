@@ -17,8 +17,6 @@ from domains.kernel.tenancy.api_keys import RateLimits
 from domains.kernel.tenancy.keyring import Caller
 from gateway.admission.redis_connection import UNAVAILABLE, RedisConnection
 
-# Seconds between two calls to Redis during an outage, so that requests do not queue for timeouts.
-_PROBE_INTERVAL: Final = 1.0
 _UNAVAILABLE: Final = "Redis does not answer."
 
 # KEYS[1]: sorted set of counted requests, scored by microsecond.
@@ -90,9 +88,10 @@ class Limiter:
     A key whose longest window allows n requests uses up to n entries of about 100 bytes in Redis.
     """
 
-    def __init__(self, connection: RedisConnection) -> None:
+    def __init__(self, connection: RedisConnection, probe_interval: float = 1.0) -> None:
+        """`probe_interval`: seconds between two requests that try Redis during an outage."""
         self._connection = connection
-        self.breaker: Final = Breaker("redis", _UNAVAILABLE, _PROBE_INTERVAL)
+        self.breaker: Final = Breaker("redis", _UNAVAILABLE, probe_interval)
         # Together unique among all requests of all processes.
         self._process = os.urandom(8)
         self._requests = itertools.count()

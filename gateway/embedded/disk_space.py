@@ -10,9 +10,6 @@ from typing import Final
 from domains.kernel.core.problems import FULL_DISK_ERRORS
 from gateway.embedded.errors import DiskFull
 
-# Texts of the C library and of Python's module tempfile.
-_MESSAGES: Final = ("No space left on device", "Disk quota exceeded", "No usable temporary dir")
-
 # Bytes. Programs on a disk with less than this may fail without writing the reason to their log.
 NEARLY_NOTHING: Final = 1_000_000
 # PostgreSQL writes its log of changes in files of 16 MB, and stops if it cannot create the next.
@@ -30,11 +27,6 @@ def free_space(folder: Path) -> int:
     if facts.f_files and not facts.f_favail:
         return 0
     return facts.f_bavail * facts.f_frsize
-
-
-def names_full_disk(output: str) -> bool:
-    """True if a program printed that a disk is full."""
-    return any(message in output for message in _MESSAGES)
 
 
 @contextlib.contextmanager

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Final
 
+from domains.kernel.core.problems import names_full_disk
 from gateway.embedded.directories import data_directory
-from gateway.embedded.disk_space import free_space, full_disk_errors, names_full_disk
+from gateway.embedded.disk_space import free_space, full_disk_errors
 from gateway.embedded.errors import DiskFull, EmbeddedError
 from gateway.embedded.logged_process import LoggedProcess, last_line, log_path
 from gateway.embedded.process_info import end_process

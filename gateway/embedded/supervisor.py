@@ -4,19 +4,20 @@ import contextlib
 import os
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
+from domains.kernel.core.problems import names_full_disk
 from domains.kernel.core.supervision.parent_watch import SUPERVISOR_FD
 from domains.kernel.core.supervision.watchdog import Notifier, Watch
+from domains.kernel.core.tasks import in_daemon_thread
 from gateway.embedded.directories import socket_directory
-from gateway.embedded.disk_space import DiskWatch, free_space, names_full_disk
+from gateway.embedded.disk_space import DiskWatch, free_space
 from gateway.embedded.errors import DiskFull, EmbeddedError
 from gateway.embedded.logged_process import LoggedProcess, start_logged, trim_logs
 from gateway.embedded.process_info import wait_until
@@ -36,7 +37,6 @@ SERVER_FAILURES = 3
 PING_INTERVAL, MISSED_PINGS = 10.0, 3
 TICK, SERVER_TICK, LOG_TICK = 0.05, 0.5, 60.0
 
-_T = TypeVar("_T")
 # Signals that other processes send: an exit by one of these is not a failure of the child.
 _EXTERNAL_SIGNALS = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}
 
@@ -58,20 +58,6 @@ class Child:
     argv: list[str]
     env: dict[str, str]
     stage: int = 0
-
-
-def in_background(function: Callable[[], _T]) -> Future[_T]:
-    """Run a function in a daemon thread, which does not keep the process from ending."""
-    future: Future[_T] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(function())
-        except BaseException as error:  # noqa: BLE001 - raised by result()
-            future.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return future
 
 
 @dataclass
@@ -160,7 +146,7 @@ class Supervisor:
     def start_servers(self, servers: Mapping[str, Server]) -> None:
         """Begin to start all servers at once. `urls` is None until all have started."""
         self._servers += [
-            _ServerState(name, server, in_background(server.start))
+            _ServerState(name, server, in_daemon_thread(server.start))
             for name, server in servers.items()
         ]
 
@@ -243,7 +229,7 @@ class Supervisor:
                 state.running = False
                 self._report(f"{state.name} ended, starting it again.")
             if now >= state.restart_at:
-                state.task = in_background(state.server.start)
+                state.task = in_daemon_thread(state.server.start)
         else:
             self._ping(state, now)
 
@@ -252,14 +238,14 @@ class Supervisor:
         if state.ping is None:
             if now >= state.next_ping:
                 state.next_ping = now + PING_INTERVAL
-                state.ping = in_background(state.server.answers)
+                state.ping = in_daemon_thread(state.server.answers)
         elif state.ping.done():
             state.missed_pings = 0 if state.ping.result() else state.missed_pings + 1
             state.ping = None
             if state.missed_pings >= MISSED_PINGS:
                 state.missed_pings, state.running = 0, False
                 self._report(f"{state.name} is frozen: it does not answer. Replacing it.")
-                state.task = in_background(partial(_replace, state.server))
+                state.task = in_daemon_thread(partial(_replace, state.server))
 
     def _finish_start(self, state: _ServerState, task: Future[str], now: float) -> None:
         state.task = None
@@ -379,7 +365,7 @@ class Supervisor:
     def _stop_server(self, state: _ServerState) -> None:
         if state.task is not None:
             wait_until(lambda: self._kill or state.task is None or state.task.done(), 60)
-        orderly = in_background(state.server.stop)
+        orderly = in_daemon_thread(state.server.stop)
         wait_until(lambda: self._kill or orderly.done(), 60)
         if orderly.done():
             orderly.result()

@@ -12,16 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from domains.kernel.core.problems import names_full_disk
 from domains.kernel.core.supervision.watchdog import Notifier
+from domains.kernel.core.tasks import in_daemon_thread
 from gateway.embedded import runfile
 from gateway.embedded.directories import data_directory, open_lock, private_directory
-from gateway.embedded.disk_space import free_space, full_disk_errors, names_full_disk
+from gateway.embedded.disk_space import free_space, full_disk_errors
 from gateway.embedded.errors import DiskFull, EmbeddedError
 from gateway.embedded.logged_process import start_logged
 from gateway.embedded.postgres import Postgres
 from gateway.embedded.process_info import wait_until
 from gateway.embedded.progress import Progress, print_result
-from gateway.embedded.supervisor import Child, Server, Supervisor, in_background
+from gateway.embedded.supervisor import Child, Server, Supervisor
 from gateway.embedded.valkey import Valkey
 
 if sys.platform != "win32":
@@ -151,7 +153,7 @@ class _Run:
         variables = {name.upper(): urls[name] for name in _VARIABLES}
         env = {**self.environment, **variables, "PYTHONUNBUFFERED": "1"}
         direct_url = urls["gateway_database_direct_url"]
-        current = in_background(lambda: migrated is not None and migrated(direct_url))
+        current = in_daemon_thread(lambda: migrated is not None and migrated(direct_url))
         self._wait(current.done)
         if not current.result():
             self._repeat_while_full(lambda: self._migrate(env))
@@ -161,7 +163,7 @@ class _Run:
             f"Starting {api} and {self.workers} worker{'s' if self.workers != 1 else ''}"
         )
         self.supervisor.start(self._children(env))
-        lines = in_background(lambda: demo(urls) if demo is not None else [])
+        lines = in_daemon_thread(lambda: demo(urls) if demo is not None else [])
         self._wait_for_api()
         self._wait(lines.done)
         self.progress.end_step()

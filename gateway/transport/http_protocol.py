@@ -138,7 +138,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._receive_timer: asyncio.TimerHandle | None = None
         self._send_timer: asyncio.TimerHandle | None = None
-        # What is received after a refused request is ignored.
+        # True: further input is ignored.
         self._refused = False
         self._malformed = False
         # uvicorn declares them without the None that they are before the first request.

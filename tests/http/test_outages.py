@@ -63,7 +63,7 @@ def _requests(tenant: Tenant) -> list[Callable[[], Awaitable[httpx.Response]]]:
 async def test_requests_get_503_within_two_seconds_while_postgres_is_frozen(
     tmp_path: Path,
 ) -> None:
-    """Those in progress, too. The other servers are frozen at the same time."""
+    """Includes requests in progress. The other servers are frozen at the same time."""
     with (
         _frozen_endpoint() as endpoint,
         running_stack(

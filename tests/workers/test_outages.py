@@ -372,7 +372,7 @@ async def test_waiting_jobs_of_each_dependency_and_queue_try_in_turn(
     assert await is_due(db, other)
     for job in jobs:
         assert await is_due(db, job)
-        # Those that are due are not joined by others.
+        # Jobs that are due already count as probes: no other job becomes due.
         assert await outages.probe(db.read) == 0
         await worker.run(job, OUTAGE)
         assert await outages.probe(db.read) == 1

@@ -50,8 +50,8 @@ class Breaker:
         """`message` is for customers: the message of each refusal."""
         self.dependency: Final = dependency
         self.outage: Outage | None = None
+        self.probe_interval: Final = probe_interval
         self._message = message
-        self._probe_interval = probe_interval
         self._clock = clock
         self._succeeded_at = float("-inf")
 
@@ -110,12 +110,12 @@ class Breaker:
         message = message or self._message
         if self.outage is None:
             self.outage = Outage(
-                now, reason, message, now + self._probe_interval, now + _REMINDER_INTERVAL
+                now, reason, message, now + self.probe_interval, now + _REMINDER_INTERVAL
             )
             log.error("dependency_unavailable", dependency=self.dependency, reason=reason)
         else:
             self.outage.reason, self.outage.message = reason, message
-            self.outage.next_probe = now + self._probe_interval
+            self.outage.next_probe = now + self.probe_interval
             self._remind(self.outage, now)
 
     @property
@@ -135,7 +135,7 @@ class Breaker:
             outage.refused += 1
             return False
         # A probe that never ends does not prevent the next one.
-        outage.next_probe = now + self._probe_interval
+        outage.next_probe = now + self.probe_interval
         return True
 
     def _remind(self, outage: Outage, now: float) -> None:

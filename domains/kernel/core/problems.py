@@ -10,6 +10,13 @@ from domains.kernel.core.field_docs import doc
 
 # The second one: a quota is exhausted.
 FULL_DISK_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+# Texts of the C library and of Python's module tempfile.
+_FULL_DISK_TEXTS: Final = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "No usable temporary dir",
+)
+NO_DISK_SPACE: Final = "There is no space for temporary files."
 
 # The servers and services that the product calls, and the worker's own disk. Reads and writes of
 # the object store are two dependencies: a full store serves reads.
@@ -128,8 +135,13 @@ class DependencyUnavailable(Unavailable):
 def no_disk_space(error: OSError) -> DependencyUnavailable | None:
     """Return the problem to raise if the error is a full disk or an exceeded quota."""
     if error.errno in FULL_DISK_ERRORS:
-        return DependencyUnavailable("disk", "There is no space for temporary files.")
+        return DependencyUnavailable("disk", NO_DISK_SPACE)
     return None
+
+
+def names_full_disk(output: str) -> bool:
+    """Return True if a program printed that a disk is full."""
+    return any(text in output for text in _FULL_DISK_TEXTS)
 
 
 class WriteConflict(Unavailable):

@@ -131,7 +131,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ),
     ] = 1.0
     outage_probe_interval: Annotated[
-        _Seconds, doc("Seconds between two probes of an unavailable PostgreSQL server")
+        _Seconds, doc("Seconds between two probes of an unavailable server, speech service or disk")
     ] = 1.0
     redis_timeout: Annotated[_Seconds, doc("Timeout in seconds of the API's Redis commands")] = 0.25
     watchdog_timeout: Annotated[

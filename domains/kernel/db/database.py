@@ -187,10 +187,7 @@ class Tx(Read):
             try:
                 records = await connection.fetch(statement.sql, *arguments)
             except BaseException as error:
-                self._database.release_after(connection, error)
-                if not was_refused(error):
-                    # The outcome is unknown, so changes outside the database are not undone.
-                    self._rollback_steps.clear()
+                self._release_after(connection, error)
                 raise
             self._database.release(connection)
         if not records:
@@ -242,12 +239,16 @@ class Tx(Read):
         try:
             await transaction.commit()
         except BaseException as error:
-            self._database.release_after(connection, error)
-            if not was_refused(error):
-                # The outcome is unknown, so changes outside the database are not undone.
-                self._rollback_steps.clear()
+            self._release_after(connection, error)
             raise
         self._database.release(connection)
+
+    def _release_after(self, connection: Connection, error: BaseException) -> None:
+        """Return the connection of a commit that failed, or that has an unknown outcome."""
+        self._database.release_after(connection, error)
+        if not was_refused(error):
+            # The outcome is unknown, so changes outside the database are not undone.
+            self._rollback_steps.clear()
 
     async def _rollback(self) -> None:
         if self._open is not None:

@@ -90,7 +90,7 @@ api_keys = Table(
     ),
 )
 
-# Who changed or deleted what. Contains no texts and no keys.
+# Audit log: changes and deletions, with their actor. Contains no texts and no keys.
 audit_log = Table(
     "audit_log",
     metadata,

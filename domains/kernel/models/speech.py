@@ -51,8 +51,6 @@ _MAX_LABEL: Final = 100  # characters of a language or speaker
 
 _Fields = dict[str, str | list[str]]
 
-# Seconds between two requests that are sent during an outage.
-_PROBE_INTERVAL: Final = 1.0
 # Recordings that may be sent at the same time during an outage. Each may hang until its time limit.
 _MAX_PROBES: Final = 2
 
@@ -102,15 +100,15 @@ class Transcriber:
     """Transcribes recordings with the service of the settings."""
 
     def __init__(
-        self, endpoint: Endpoint, model: str, ffmpeg: Path | None, max_piece: float
+        self, endpoint: Endpoint, settings: Settings, ffmpeg: Path | None, max_piece: float
     ) -> None:
         self._endpoint = endpoint
-        self._model = model
+        self._model = settings.speech_model
         self._ffmpeg = ffmpeg
         self._max_piece = max_piece
         # Recordings of which requests are being sent.
         self._sending = 0
-        self.breaker: Final = Breaker("speech", _UNAVAILABLE, _PROBE_INTERVAL)
+        self.breaker: Final = Breaker("speech", _UNAVAILABLE, settings.outage_probe_interval)
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -134,7 +132,7 @@ class Transcriber:
             time_limit=settings.speech_time_limit,
             connect_timeout=_CONNECT_TIMEOUT,
         ) as endpoint:
-            yield cls(endpoint, settings.speech_model, ffmpeg, max_piece)
+            yield cls(endpoint, settings, ffmpeg, max_piece)
 
     async def transcribe(self, recording: Path, media: MediaFormat, folder: Path) -> Transcript:
         """Transcribe the recording. `folder` is an empty working directory.

@@ -38,8 +38,6 @@ _CLEANUP_TIMEOUT: Final = 10
 # Bytes per second. A slower transfer counts as no response.
 _MIN_RATE: Final = 512 * 1024
 
-# Seconds between two calls that are let through during an outage.
-_PROBE_INTERVAL: Final = 1.0
 # Seconds between two checks that a local directory exists.
 _DIRECTORY_CHECK_INTERVAL: Final = 1.0
 # Bytes that `check` writes to a local directory.
@@ -68,29 +66,39 @@ class Blobs:
     Writes are atomic: an object is visible under its key only when it is stored completely.
 
     A store that does not respond within the timeout, plus the time for the bytes, is unavailable.
-    Further calls then fail at once, except for one a second. Reads and writes have a breaker each.
+    Further calls then fail at once, except for one in each probe interval. Reads and writes have a
+    breaker each.
     """
 
-    def __init__(self, store: "S3Store | _Directory", timeout: float) -> None:
+    def __init__(
+        self, store: "S3Store | _Directory", timeout: float, probe_interval: float
+    ) -> None:
         self._store = store
         self._directory = store if isinstance(store, _Directory) else None
         self._timeout = timeout
         self._directory_checked = float("-inf")
-        self.reading: Final = Breaker("object_store", _NO_RESPONSE, _PROBE_INTERVAL)
-        self.writing: Final = Breaker("object_store_writes", _NOT_STORED, _PROBE_INTERVAL)
+        self.reading: Final = Breaker("object_store", _NO_RESPONSE, probe_interval)
+        self.writing: Final = Breaker("object_store_writes", _NOT_STORED, probe_interval)
 
     @classmethod
-    def open(cls, url: str, environment: Mapping[str, str], timeout: float = 5.0) -> "Blobs":
+    def open(
+        cls,
+        url: str,
+        environment: Mapping[str, str],
+        timeout: float = 5.0,
+        probe_interval: float = 1.0,
+    ) -> "Blobs":
         """Open `file:///directory` (created if missing) or `s3://bucket/prefix`.
 
-        `environment` holds the AWS_* variables, `timeout` is in seconds. A directory that cannot be
+        `environment` holds the AWS_* variables. `timeout` and `probe_interval`, the time between
+        two calls that are let through during an outage, are in seconds. A directory that cannot be
         created, or does not respond within `timeout`, is an outage; it is tried again. Raises an
         error only if the URL is wrong.
         """
         parts = urlsplit(url)
         if parts.scheme == "file":
             directory = _Directory(Path(unquote(parts.path)))
-            blobs = cls(directory, timeout)
+            blobs = cls(directory, timeout, probe_interval)
             began = time.monotonic()
             try:
                 directory.existence.start().result(timeout)
@@ -111,7 +119,7 @@ class Blobs:
             # Shorter than the library's minutes: HTTP requests wait for this.
             retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=timeout)},
         )
-        return cls(store, timeout)
+        return cls(store, timeout, probe_interval)
 
     async def put(
         self,

@@ -1,4 +1,4 @@
-"""Audit log: who changed or deleted what, when and from where.
+"""Audit log: changes and deletions, each with its actor, time and origin.
 
 An entry commits with the change that it records. It holds ids, names of fields and counts, but no
 texts and no keys.
@@ -41,7 +41,7 @@ _BATCH: Final = 5_000
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """Who acts: an API key, or an operator if `key` is None.
+    """The author of a change: an API key, or an operator if `key` is None.
 
     `name`: prefix of the key, or name of the operator. `origin`: address of the client, or host
     name of the command line.

@@ -16,7 +16,13 @@ from typing import Final
 import msgspec
 import structlog
 
-from domains.kernel.core.problems import DependencyUnavailable, Invalid, Unavailable
+from domains.kernel.core.problems import (
+    NO_DISK_SPACE,
+    DependencyUnavailable,
+    Invalid,
+    Unavailable,
+    names_full_disk,
+)
 from domains.kernel.untrusted import sandbox
 from domains.kernel.untrusted.sandbox import Limits
 
@@ -347,8 +353,8 @@ class _Splitter:
             return completed.output
         if "matches no streams" in completed.errors:
             raise Invalid(_NO_SOUND)
-        if "No space left" in completed.errors:
-            raise DependencyUnavailable("disk", "There is no disk space to read the recording.")
+        if names_full_disk(completed.errors):
+            raise DependencyUnavailable("disk", NO_DISK_SPACE)
         _log_failure(completed.returncode, completed.errors)
         raise Invalid(_UNREADABLE)
 

@@ -62,11 +62,13 @@ def mask(name: str, value: str) -> str:
     if not name.endswith("_URL"):
         return value
     try:
-        url = urlsplit(value)
-    except ValueError:
+        settings.check_url(name, value)
+    except settings.SettingError:
         # Its parts are not known, so any part may be the password.
         return _MASK
-    if "://" not in value:
+    url = urlsplit(value)
+    if "@" in url.path + url.query + url.fragment:
+        # The password contains a character that ends the host.
         return _MASK
     user, at, host = url.netloc.rpartition("@")
     name_only, colon, _password = user.partition(":")

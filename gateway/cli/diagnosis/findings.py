@@ -1,9 +1,12 @@
 """Results of the checks of `gateway doctor`."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
+
+# Seconds.
+MAX_CLOCK_OFFSET: Final = 2.0
 
 Status = Literal["ok", "off", "warning", "error"]
 
@@ -58,7 +61,3 @@ def clock_finding(check: str, server: str, offset: float, uncertainty: float) ->
         "synchronize both clocks, for example with NTP; times of records and expiries of keys"
         " differ until then",
     )
-
-
-# Seconds.
-MAX_CLOCK_OFFSET = 2.0

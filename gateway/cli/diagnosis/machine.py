@@ -1,9 +1,9 @@
 """Checks of this machine: Python, packages, programs and disks."""
 
 import importlib.metadata
-import os
 import platform
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -11,10 +11,12 @@ from urllib.parse import unquote, urlsplit
 from domains.intelligence.semantic import encoder_files
 from domains.kernel.core.settings import Settings
 from gateway.cli.diagnosis.findings import Finding, error, in_megabytes, off, ok, warning
+from gateway.embedded.disk_space import free_space
+from gateway.embedded.up import SPACE_NEEDED
 
-# Bytes free on a disk, below which there is a warning and an error. A recording may take 2 GB.
+# Bytes free on a disk, below which there is a warning. A recording may take 2 GB. There is an error
+# below the space that `gateway up` needs.
 LITTLE_SPACE: Final = 5_000_000_000
-NO_SPACE: Final = 200_000_000
 
 
 def check_versions() -> Finding:
@@ -60,24 +62,23 @@ def check_ffmpeg(settings: Settings) -> Finding:
 
 def check_disks(settings: Settings, data: Path) -> list[Finding]:
     """Check the free space of the data directory, the object store and the temporary directory."""
-    folders = {"disk of the data directory": data, "disk of temporary files": Path(_temporary())}
+    folders = {
+        "disk of the data directory": data,
+        "disk of temporary files": Path(tempfile.gettempdir()),
+    }
     store = urlsplit(settings.blob_url)
     if store.scheme == "file":
         folders["disk of the object store"] = Path(unquote(store.path))
     return [_check_disk(name, folder) for name, folder in folders.items() if folder.exists()]
 
 
-def _temporary() -> str:
-    return os.environ.get("TMPDIR", "/tmp")  # noqa: S108 - only its free space is read
-
-
 def _check_disk(check: str, folder: Path) -> Finding:
     try:
-        free = shutil.disk_usage(folder).free
+        free = free_space(folder)
     except OSError as problem:
         return error(check, f"{folder}: {problem.strerror}", "mount it, or correct its permissions")
     detail = f"{in_megabytes(free)} free in {folder}"
     if free >= LITTLE_SPACE:
         return ok(check, detail)
     remedy = "free some space, or move the folder to a larger disk"
-    return error(check, detail, remedy) if free < NO_SPACE else warning(check, detail, remedy)
+    return error(check, detail, remedy) if free < SPACE_NEEDED else warning(check, detail, remedy)

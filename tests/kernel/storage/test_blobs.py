@@ -353,7 +353,7 @@ async def test_directory_that_hangs_occupies_no_threads_of_others(
 async def test_a_stream_into_a_directory_that_hangs_is_given_up(
     tmp_path: Path, hanging: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # So that a part may take little longer than the timeout.
+    # The time limit of a part is then little longer than the timeout.
     monkeypatch.setattr(blobs_module, "_MIN_RATE", 2**40)
     monkeypatch.setattr(blobs_module, "_CLEANUP_TIMEOUT", 0.1)
     blobs = Blobs.open((tmp_path / "store").as_uri(), {}, 0.2)

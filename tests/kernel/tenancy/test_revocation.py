@@ -79,7 +79,7 @@ async def test_a_revocation_holds_after_notifications_have_stopped(
 async def test_a_key_is_not_cached_while_notifications_are_missed(
     database: Database, proxy: PostgresProxy, keyring: Keyring, acme: Tenant
 ) -> None:
-    """Those of a time without proof are forgotten, and a listener that misses them reconnects."""
+    """Keys cached before a gap in the proof are forgotten. A listener without proof reconnects."""
     proxy.drops_notifications = lambda _listener: True
     await eventually(lambda: proxy.listeners > 2)
     assert await _accepted(keyring, acme)
